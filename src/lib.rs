@@ -1,1 +1,11 @@
-//! skeleton
+//! Diagnostics directives that live in an OpenSearch index.
+
+#![forbid(unsafe_code)]
+
+mod domain;
+
+pub use domain::{
+    Decision, DiagLevel, DiagnosticsDirective, Digest, DirectiveMatch, DirectiveRef, DirectiveSet,
+    DirectiveSetBuilder, DirectiveStore, EndpointKind, Explanation, InMemoryDirectiveStore,
+    RequestAttrs, UnknownDiagLevel, UnknownEndpointKind,
+};
