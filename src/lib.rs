@@ -2,10 +2,22 @@
 
 #![forbid(unsafe_code)]
 
+mod clock;
+mod cluster;
+mod config;
 mod domain;
+mod status;
 
+pub use clock::{Clock, SystemClock};
+pub use cluster::{
+    Client, ClusterConfig, ConfigError, Credentials, NodeState, NodeStatus, RequestError,
+    RequestErrorKind, Tls,
+};
+
+pub use config::{Config, Startup};
 pub use domain::{
     Decision, DiagLevel, DiagnosticsDirective, Digest, DirectiveMatch, DirectiveRef, DirectiveSet,
     DirectiveSetBuilder, DirectiveStore, EndpointKind, Explanation, InMemoryDirectiveStore,
     RequestAttrs, UnknownDiagLevel, UnknownEndpointKind,
 };
+pub use status::{Counters, Rejected, Revision, Staleness, Status};
