@@ -5,6 +5,7 @@
 mod clock;
 mod cluster;
 mod config;
+mod document;
 mod domain;
 mod status;
 
@@ -15,6 +16,10 @@ pub use cluster::{
 };
 
 pub use config::{Config, Startup};
+pub use document::{
+    Audit, DecodeLimits, Document, DocumentRef, DocumentState, Draft, Expiry, ImportError,
+    ImportProblem, Rejection, RejectionReason, decode, encode, encode_draft, parse_drafts,
+};
 pub use domain::{
     Decision, DiagLevel, DiagnosticsDirective, Digest, DirectiveMatch, DirectiveRef, DirectiveSet,
     DirectiveSetBuilder, DirectiveStore, EndpointKind, Explanation, InMemoryDirectiveStore,

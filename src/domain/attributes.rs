@@ -111,7 +111,7 @@ impl TryFrom<std::borrow::Cow<'_, str>> for EndpointKind {
 /// The text is not the name of an [`EndpointKind`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
-    "not an endpoint kind; write one of IngestDoc, IngestBulk, Search, MultiSearch, Count, \
+    "is not an endpoint kind; write one of IngestDoc, IngestBulk, Search, MultiSearch, Count, \
      GetById, MultiGet, DeleteById, DeleteByQuery, Cursor, Admin, Unknown"
 )]
 pub struct UnknownEndpointKind;

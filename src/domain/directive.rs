@@ -81,7 +81,7 @@ impl TryFrom<std::borrow::Cow<'_, str>> for DiagLevel {
 
 /// The text is not the name of a [`DiagLevel`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("not a level; write one of Off, Shape, ShapeTiming, ShapeRewriteDiff")]
+#[error("is not a level; write one of Off, Shape, ShapeTiming, ShapeRewriteDiff")]
 pub struct UnknownDiagLevel;
 
 /// The requests that a directive targets.

@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+"""Writes mappings/ingest-pipeline.json from its readable source, the .painless beside it."""
+
+import json
+from pathlib import Path
+
+MAPPINGS = Path(__file__).resolve().parents[2] / "mappings"
+LEVELS = ["Off", "Shape", "ShapeTiming", "ShapeRewriteDiff"]
+ENDPOINTS = [
+    "IngestDoc", "IngestBulk", "Search", "MultiSearch", "Count", "GetById",
+    "MultiGet", "DeleteById", "DeleteByQuery", "Cursor", "Admin", "Unknown",
+]
+
+
+def main():
+    template = json.loads((MAPPINGS / "index-template.json").read_text())
+    pipeline = {
+        "description": "Checks a diagnostics directive, makes its expiry absolute, stamps its times",
+        "version": template["version"],
+        "processors": [
+            {"set": {"field": "updated_at", "value": "{{{_ingest.timestamp}}}"}},
+            {
+                "script": {
+                    "lang": "painless",
+                    "source": (MAPPINGS / "ingest-pipeline.painless").read_text(),
+                    "params": {
+                        "fields": list(template["template"]["mappings"]["properties"]),
+                        "levels": LEVELS,
+                        "endpoints": ENDPOINTS,
+                    },
+                }
+            },
+        ],
+    }
+    text = json.dumps(pipeline, indent=2, ensure_ascii=False) + "\n"
+    (MAPPINGS / "ingest-pipeline.json").write_text(text)
+
+
+if __name__ == "__main__":
+    main()
