@@ -22,7 +22,7 @@ pub use document::{
 };
 pub use domain::{
     Decision, DiagLevel, DiagnosticsDirective, Digest, DirectiveMatch, DirectiveRef, DirectiveSet,
-    DirectiveSetBuilder, DirectiveStore, EndpointKind, Explanation, InMemoryDirectiveStore,
+    DirectiveSetBuilder, DirectiveStore, EndpointKind, Explanation, InMemoryDirectiveStore, Reader,
     RequestAttrs, UnknownDiagLevel, UnknownEndpointKind,
 };
 pub use status::{Counters, Rejected, Revision, Staleness, Status};

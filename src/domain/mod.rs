@@ -7,6 +7,7 @@
 mod attributes;
 mod digest;
 mod directive;
+mod published;
 mod sampling;
 mod set;
 mod store;
@@ -16,5 +17,7 @@ pub use digest::Digest;
 pub use directive::{
     DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef, UnknownDiagLevel,
 };
+pub(crate) use published::Published;
+pub use published::Reader;
 pub use set::{Decision, DirectiveSet, DirectiveSetBuilder, Explanation};
 pub use store::{DirectiveStore, InMemoryDirectiveStore};

@@ -169,6 +169,12 @@ fn introspect_one(directive: DirectiveRef<'_>, now: Timestamp) -> Value {
     object.into()
 }
 
+impl AsRef<DirectiveSet> for DirectiveSet {
+    fn as_ref(&self) -> &DirectiveSet {
+        self
+    }
+}
+
 impl FromIterator<DiagnosticsDirective> for DirectiveSet {
     fn from_iter<I: IntoIterator<Item = DiagnosticsDirective>>(directives: I) -> Self {
         Self::from_directives(directives.into_iter().collect())

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-
+use super::published::{Published, Reader};
 use super::set::DirectiveSet;
 
 /// Gives the request path its directives.
@@ -16,9 +15,14 @@ use super::set::DirectiveSet;
 pub trait DirectiveStore: Send + Sync {
     /// The set that was published last.
     ///
-    /// Never blocks and never does I/O. The set may be stale by as much as its
-    /// publisher is behind; a directive in it still starts and expires at its own
-    /// times, which are checked at each evaluation.
+    /// - Gives the new set to every load that begins after a publish has returned, and
+    ///   either set, whole, to one that races with it.
+    /// - Never does I/O. The stores of this crate do not allocate or lock either, but
+    ///   for a thread's first load after a publish, and threads that load do not write
+    ///   to memory that they share.
+    /// - The set may be stale by as much as its publisher is behind; a directive in it
+    ///   still starts and expires at its own times, checked at each evaluation.
+    /// - Holding the `Arc` keeps that set alive: hold it for a request, not for ever.
     fn load(&self) -> Arc<DirectiveSet>;
 }
 
@@ -39,9 +43,9 @@ impl DirectiveStore for Arc<DirectiveSet> {
 /// store.publish(DirectiveSet::new());
 /// assert!(held.is_empty());
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct InMemoryDirectiveStore {
-    current: ArcSwap<DirectiveSet>,
+    published: Arc<Published<DirectiveSet>>,
 }
 
 impl InMemoryDirectiveStore {
@@ -49,7 +53,9 @@ impl InMemoryDirectiveStore {
     /// [`DiagLevel::Off`](crate::DiagLevel::Off).
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            published: Arc::new(Published::new(DirectiveSet::new())),
+        }
     }
 
     /// Publishes a first set.
@@ -62,12 +68,24 @@ impl InMemoryDirectiveStore {
     /// Replaces the set in one atomic swap. A `load` that begins after this returns
     /// gives the new set, on every thread; whoever holds the old one keeps it.
     pub fn publish(&self, set: DirectiveSet) {
-        self.current.store(Arc::new(set));
+        self.published.publish(set);
+    }
+
+    /// A reader for a worker that owns its loop.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        self.published.reader()
+    }
+}
+
+impl Default for InMemoryDirectiveStore {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
 impl DirectiveStore for InMemoryDirectiveStore {
     fn load(&self) -> Arc<DirectiveSet> {
-        self.current.load_full()
+        self.published.load()
     }
 }
