@@ -2,19 +2,28 @@
 
 #![forbid(unsafe_code)]
 
+mod backoff;
 mod clock;
 mod cluster;
+mod collector;
 mod config;
 mod document;
 mod domain;
+mod error;
+mod hits;
+mod index;
+mod opensearch_store;
+mod refresher;
+mod snapshot;
+mod source;
 mod status;
+mod writer;
 
 pub use clock::{Clock, SystemClock};
 pub use cluster::{
     Client, ClusterConfig, ConfigError, Credentials, NodeState, NodeStatus, RequestError,
     RequestErrorKind, Tls,
 };
-
 pub use config::{Config, Startup};
 pub use document::{
     Audit, DecodeLimits, Document, DocumentRef, DocumentState, Draft, Expiry, ImportError,
@@ -23,6 +32,12 @@ pub use document::{
 pub use domain::{
     Decision, DiagLevel, DiagnosticsDirective, Digest, DirectiveMatch, DirectiveRef, DirectiveSet,
     DirectiveSetBuilder, DirectiveStore, EndpointKind, Explanation, InMemoryDirectiveStore, Reader,
-    RequestAttrs, UnknownDiagLevel, UnknownEndpointKind,
+    RepeatedId, RequestAttrs, UnknownDiagLevel, UnknownEndpointKind,
 };
+pub use error::{PollError, RefreshError, StartError};
+pub use hits::Incomplete;
+pub use index::{Change, InstallError, InstallStep, Installer};
+pub use opensearch_store::OpenSearchDirectiveStore;
+pub use source::ReadError;
 pub use status::{Counters, Rejected, Revision, Staleness, Status};
+pub use writer::{DirectiveWriter, Refusal, Stored, WriteError};

@@ -3,8 +3,6 @@
 //! Last attempt, last success, last change and last error are four things and are
 //! kept apart: a store may poll well for days without a change.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -99,8 +97,8 @@ pub struct Status {
     pub staleness: Staleness,
     /// Failed polls in a row.
     pub consecutive_failures: u32,
-    /// How long until the next poll begins, counted from the end of the last.
-    pub next_poll_in: Duration,
+    /// Seconds from the end of the last poll to the begin of the next.
+    pub next_poll_in_seconds: f64,
     /// The nodes and how each does.
     pub nodes: Vec<NodeState>,
     /// What happened since the start.

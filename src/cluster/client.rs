@@ -153,6 +153,25 @@ pub(crate) fn malformed(
     }
 }
 
+/// A problem as OpenSearch says it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Exception {
+    r#type: String,
+    reason: Option<String>,
+    caused_by: Option<Box<Exception>>,
+}
+
+impl Exception {
+    /// The reason of the innermost cause: what went wrong, not what failed for it.
+    pub(crate) fn root_reason(&self) -> &str {
+        let mut exception = self;
+        while let Some(cause) = &exception.caused_by {
+            exception = cause;
+        }
+        exception.reason.as_deref().unwrap_or_default()
+    }
+}
+
 /// Reads what a refusal says, whether OpenSearch said it or something before it.
 fn refusal(answer: &Answer) -> RequestErrorKind {
     #[derive(Deserialize)]
@@ -162,17 +181,17 @@ fn refusal(answer: &Answer) -> RequestErrorKind {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Problem {
-        Exception {
-            r#type: String,
-            reason: Option<String>,
-        },
+        Exception(Exception),
         Text(String),
     }
 
     let (exception, reason) = match serde_json::from_slice(&answer.body) {
         Ok(Refusal {
-            error: Problem::Exception { r#type, reason },
-        }) => (Some(r#type), reason.unwrap_or_default()),
+            error: Problem::Exception(exception),
+        }) => (
+            Some(exception.r#type.clone()),
+            exception.root_reason().to_owned(),
+        ),
         Ok(Refusal {
             error: Problem::Text(text),
         }) => (None, text),

@@ -12,10 +12,12 @@ mod opensearch;
 mod transport;
 
 pub use client::Client;
-pub(crate) use client::malformed;
+pub(crate) use client::{Exception, malformed};
 pub use config::{ClusterConfig, ConfigError};
 pub use credentials::{Credentials, Tls};
 pub(crate) use error::chain;
 pub use error::{RequestError, RequestErrorKind};
 pub use nodes::{NodeState, NodeStatus};
-pub(crate) use transport::{Answer, Method, Request, Transport, segment};
+#[cfg(test)]
+pub(crate) use transport::{Answer, Transport};
+pub(crate) use transport::{Method, Request, segment};

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use url::Url;
 
 const REVIVE_AFTER: Duration = Duration::from_secs(1);
-const REVIVE_AFTER_AT_MOST: Duration = Duration::from_secs(60);
+const REVIVE_AFTER_AT_MOST: Duration = Duration::from_mins(1);
 
 /// Whether a node is asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]

@@ -94,11 +94,10 @@ impl OpenSearchTransport {
         let mut headers = HeaderMap::new();
         // A compressed answer hides its length, which is what the cap is checked on.
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        if request.ndjson {
-            headers.insert(
-                CONTENT_TYPE,
-                HeaderValue::from_static("application/x-ndjson"),
-            );
+        for (name, value) in &request.headers {
+            let value = HeaderValue::from_str(value)
+                .map_err(|error| RequestErrorKind::Connection(error.into()))?;
+            headers.insert(HeaderName::from_static(name), value);
         }
         let response = self
             .http

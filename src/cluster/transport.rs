@@ -37,8 +37,8 @@ pub(crate) struct Request {
     pub(crate) path: String,
     pub(crate) query: Vec<(&'static str, String)>,
     pub(crate) body: Option<Bytes>,
-    /// Newline-delimited JSON instead of JSON.
-    pub(crate) ndjson: bool,
+    /// Besides those that every request has.
+    pub(crate) headers: Vec<(&'static str, String)>,
 }
 
 impl Request {
@@ -48,7 +48,7 @@ impl Request {
             path: path.into(),
             query: Vec::new(),
             body: None,
-            ndjson: false,
+            headers: Vec::new(),
         }
     }
 
@@ -59,6 +59,16 @@ impl Request {
 
     pub(crate) fn json(mut self, body: impl Into<Bytes>) -> Self {
         self.body = Some(body.into());
+        self
+    }
+
+    /// A body of another type.
+    pub(crate) fn body(self, content_type: impl Into<String>, body: impl Into<Bytes>) -> Self {
+        self.header("content-type", content_type).json(body)
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
         self
     }
 

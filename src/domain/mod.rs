@@ -19,5 +19,5 @@ pub use directive::{
 };
 pub(crate) use published::Published;
 pub use published::Reader;
-pub use set::{Decision, DirectiveSet, DirectiveSetBuilder, Explanation};
+pub use set::{Decision, DirectiveSet, DirectiveSetBuilder, Explanation, RepeatedId};
 pub use store::{DirectiveStore, InMemoryDirectiveStore};

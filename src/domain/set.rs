@@ -201,9 +201,30 @@ impl DirectiveSetBuilder {
         self.directives.push(directive.to_directive());
     }
 
+    /// The set, ordered by id.
+    ///
+    /// # Errors
+    /// An id that was pushed twice.
+    pub fn build_by_id(mut self) -> Result<DirectiveSet, RepeatedId> {
+        self.directives.sort_by(|a, b| a.id.cmp(&b.id));
+        match self
+            .directives
+            .windows(2)
+            .find(|pair| pair[0].id == pair[1].id)
+        {
+            Some(pair) => Err(RepeatedId(pair[0].id.clone())),
+            None => Ok(self.build()),
+        }
+    }
+
     /// The set.
     #[must_use]
     pub fn build(self) -> DirectiveSet {
         DirectiveSet::from_directives(self.directives)
     }
 }
+
+/// An id that two directives of one set have.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("two directives have the id {0:?}")]
+pub struct RepeatedId(pub String);

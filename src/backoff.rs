@@ -1,0 +1,117 @@
+//! When to poll next: spread over the fleet while all is well, backing off while not.
+
+use std::time::Duration;
+
+/// How much of the interval a poll may come earlier or later, in parts of a hundred.
+const JITTER_PERCENT: u32 = 10;
+/// The longest `Retry-After` that is honoured; a longer one is taken for this.
+const RETRY_AFTER_AT_MOST: Duration = Duration::from_mins(5);
+
+/// Plans the pauses between polls.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    interval: Duration,
+    max: Duration,
+    failures: u32,
+    random: fastrand::Rng,
+}
+
+impl Backoff {
+    /// The seed decides every pause, so that a schedule can be repeated.
+    pub(crate) fn new(interval: Duration, max: Duration, seed: u64) -> Self {
+        Self {
+            interval,
+            max,
+            failures: 0,
+            random: fastrand::Rng::with_seed(seed),
+        }
+    }
+
+    /// The pause before the very first poll of the loop, anywhere in the interval: what
+    /// was started together does not poll together.
+    pub(crate) fn phase(&mut self) -> Duration {
+        self.interval.mul_f64(self.random.f64())
+    }
+
+    /// The pause after a success: the interval, give or take a tenth.
+    pub(crate) fn succeeded(&mut self) -> Duration {
+        self.failures = 0;
+        let percent = self.random.u32(100 - JITTER_PERCENT..=100 + JITTER_PERCENT);
+        self.interval * percent / 100
+    }
+
+    /// The pause after a failure: anywhere between the interval and its double for each
+    /// failure in a row, the cap at the most (full jitter over what is above the
+    /// interval). Never shorter than the answer asked for.
+    pub(crate) fn failed(&mut self, retry_after: Option<Duration>) -> Duration {
+        self.failures = self.failures.saturating_add(1);
+        let doubled = 1_u32
+            .checked_shl(self.failures)
+            .and_then(|factor| self.interval.checked_mul(factor))
+            .unwrap_or(self.max);
+        let least = self.interval.min(self.max);
+        let most = doubled.min(self.max);
+        let pause = least + most.saturating_sub(least).mul_f64(self.random.f64());
+        pause.max(retry_after.unwrap_or_default().min(RETRY_AFTER_AT_MOST))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn backoff(seed: u64) -> Backoff {
+        Backoff::new(SECOND, 30 * SECOND, seed)
+    }
+
+    #[test]
+    fn p8_pauses_after_successes_stay_near_the_interval_and_differ() {
+        let mut one = backoff(1);
+        let pauses: Vec<Duration> = (0..100).map(|_| one.succeeded()).collect();
+        assert!(
+            pauses
+                .iter()
+                .all(|pause| (0.9..=1.1).contains(&pause.as_secs_f64()))
+        );
+        assert!(pauses.windows(2).any(|pair| pair[0] != pair[1]));
+    }
+
+    #[test]
+    fn p8_pauses_after_failures_grow_to_the_cap_and_start_anew_after_a_success() {
+        for seed in 0..200 {
+            let mut one = backoff(seed);
+            for failure in 1..100_u32 {
+                let pause = one.failed(None);
+                let most = (SECOND * (1 << failure.min(5))).min(30 * SECOND);
+                assert!(pause >= SECOND && pause <= most, "{failure}: {pause:?}");
+            }
+            one.succeeded();
+            assert_eq!(one.failures, 0);
+            assert!(one.failed(None) <= 2 * SECOND);
+        }
+    }
+
+    #[test]
+    fn p8_a_retry_after_is_honoured_within_reason() {
+        let mut one = backoff(1);
+        assert!(one.failed(Some(60 * SECOND)) == 60 * SECOND);
+        assert_eq!(one.failed(Some(Duration::MAX)), RETRY_AFTER_AT_MOST);
+    }
+
+    #[test]
+    fn p8_instances_begin_at_different_times_and_a_seed_repeats() {
+        let phases: Vec<Duration> = (0..100).map(|seed| backoff(seed).phase()).collect();
+        assert!(phases.iter().all(|phase| *phase < SECOND));
+        let early = phases.iter().filter(|phase| **phase < SECOND / 2).count();
+        assert!((20..80).contains(&early), "{early}");
+        assert_eq!(backoff(7).phase(), backoff(7).phase());
+    }
+
+    #[test]
+    fn an_interval_above_the_cap_is_capped_while_polls_fail() {
+        let mut one = Backoff::new(60 * SECOND, 30 * SECOND, 1);
+        assert_eq!(one.failed(None), 30 * SECOND);
+    }
+}

@@ -1,0 +1,57 @@
+//! Why a store did not start, and why a poll changed nothing.
+
+use std::time::Duration;
+
+use crate::cluster::ConfigError;
+use crate::source::ReadError;
+
+/// Why a poll changed nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PollError {
+    /// The index could not be read completely.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The poll as a whole took too long.
+    #[error("the poll took longer than {0:?} in all (`poll_timeout`)")]
+    Deadline(Duration),
+    /// The refresher has a bug; it goes on.
+    #[error("the refresher panicked: {0}")]
+    Panicked(String),
+}
+
+impl PollError {
+    /// How long the cluster asked to wait before another try.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Read(ReadError::Request { source, .. } | ReadError::NoIndex { source, .. }) => {
+                source.retry_after()
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Why a store did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The configuration cannot work; nothing was sent.
+    #[error("the configuration cannot be used")]
+    Config(#[from] ConfigError),
+    /// There was no first complete read.
+    #[error("no first read of the directives")]
+    FirstRead(#[source] PollError),
+}
+
+/// Why [`refresh`](crate::OpenSearchDirectiveStore::refresh) did not read the index.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RefreshError {
+    /// The poll changed nothing.
+    #[error(transparent)]
+    Poll(std::sync::Arc<PollError>),
+    /// The store was shut down.
+    #[error("the store was shut down")]
+    Stopped,
+}

@@ -1,0 +1,133 @@
+//! The store whose directives live in an index.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::cluster::Client;
+use crate::config::{Config, Startup};
+use crate::domain::{DirectiveSet, DirectiveStore, Reader};
+use crate::error::{RefreshError, StartError};
+use crate::refresher::{Refresher, Shared, Waiter};
+use crate::status::Status;
+
+/// How many callers of `refresh` may queue; more wait for a place.
+const WAITING: usize = 64;
+
+/// A store that polls an index and publishes what it read.
+///
+/// It is a cache of the index, and may be stale: by the interval in quiet times, by as
+/// long as the cluster cannot be read otherwise. [`status`](Self::status) tells by how
+/// much. Whatever its age, a directive in it starts and expires at its own times, by
+/// the clock that `evaluate` is given.
+///
+/// Only complete reads are published, each in one swap; a poll that fails changes
+/// nothing. Dropping the store ends its task, and so does [`shutdown`](Self::shutdown);
+/// sets that were loaded stay valid.
+#[derive(Debug)]
+pub struct OpenSearchDirectiveStore {
+    shared: Arc<Shared>,
+    waiting: mpsc::Sender<Waiter>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl OpenSearchDirectiveStore {
+    /// Starts polling on the current tokio runtime.
+    ///
+    /// With [`Startup::Require`] it returns after the first complete read. With
+    /// [`Startup::Empty`] it returns at once with an empty set, and the first poll
+    /// begins at once.
+    ///
+    /// # Errors
+    /// [`StartError`] says which setting cannot work, or why there was no first read.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with time and I/O enabled.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        config.check()?;
+        let mut cluster = config.cluster.clone();
+        cluster.instance.clone_from(&config.instance);
+        Self::start_over(&config, Client::new(&cluster)?).await
+    }
+
+    pub(crate) async fn start_over(config: &Config, client: Client) -> Result<Self, StartError> {
+        let shared = Arc::new(Shared::new(config, client));
+        let mut refresher = Refresher::new(config, Arc::clone(&shared));
+        let pause = match config.startup {
+            Startup::Require => {
+                refresher.poll().await.map_err(StartError::FirstRead)?;
+                refresher.phase()
+            }
+            Startup::Empty => std::time::Duration::ZERO,
+        };
+        let (waiting, waiters) = mpsc::channel(WAITING);
+        let task = tokio::spawn(refresher.run(pause, waiters));
+        Ok(Self {
+            shared,
+            waiting,
+            task: Mutex::new(Some(task)),
+        })
+    }
+
+    /// What the store knows of itself.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.shared.status()
+    }
+
+    /// Polls now, and returns when that poll has ended. Callers that come while a poll
+    /// runs share the next one.
+    ///
+    /// # Errors
+    /// [`RefreshError`] if the poll failed (the published set stays), or if the store
+    /// was shut down.
+    pub async fn refresh(&self) -> Result<(), RefreshError> {
+        let (done, result) = oneshot::channel();
+        self.waiting
+            .send(done)
+            .await
+            .map_err(|_| RefreshError::Stopped)?;
+        result
+            .await
+            .map_err(|_| RefreshError::Stopped)?
+            .map_err(RefreshError::Poll)
+    }
+
+    /// A reader for a worker that owns its loop.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        self.shared.published.reader()
+    }
+
+    /// Ends the polling, also in the middle of a poll, and returns when the task has
+    /// ended. The published set stays.
+    pub async fn shutdown(&self) {
+        if let Some(task) = self.take_task() {
+            task.abort();
+            // Cancelled, or it had ended.
+            let _ = task.await;
+        }
+    }
+
+    fn take_task(&self) -> Option<JoinHandle<()>> {
+        self.task
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+}
+
+impl DirectiveStore for OpenSearchDirectiveStore {
+    fn load(&self) -> Arc<DirectiveSet> {
+        self.shared.published.load()
+    }
+}
+
+impl Drop for OpenSearchDirectiveStore {
+    fn drop(&mut self) {
+        if let Some(task) = self.take_task() {
+            task.abort();
+        }
+    }
+}

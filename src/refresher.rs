@@ -1,0 +1,298 @@
+//! The loop: wait, poll, publish what changed. It never ends by itself.
+//!
+//! A poll that fails changes nothing but the status. What is published is published
+//! in one swap, and only when it differs from what is published already.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tracing::{Instrument as _, debug, info, info_span, warn};
+
+use crate::backoff::Backoff;
+use crate::clock::Clock;
+use crate::cluster::{Client, chain};
+use crate::collector::Collector;
+use crate::config::Config;
+use crate::document::DecodeLimits;
+use crate::domain::Published;
+use crate::error::PollError;
+use crate::snapshot::Snapshot;
+use crate::source::{ReadError, Source, off_the_runtime};
+use crate::status::{Counters, Rejected, Staleness, Status};
+
+/// How many rejections of one revision are logged; all are in the status.
+const LOGGED_REJECTIONS: usize = 100;
+
+/// Somebody who waits for a poll that begins after now.
+pub(crate) type Waiter = oneshot::Sender<Result<(), Arc<PollError>>>;
+
+/// What the loop and the store share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) published: Arc<Published<Snapshot>>,
+    client: Client,
+    instance: String,
+    stale_after: Duration,
+    progress: Mutex<Progress>,
+}
+
+/// How the polling goes. Written by the loop only.
+#[derive(Debug, Default)]
+struct Progress {
+    last_attempt: Option<Timestamp>,
+    last_success: Option<Timestamp>,
+    /// The same by the clock that never jumps.
+    last_success_at: Option<Instant>,
+    last_change: Option<Timestamp>,
+    last_error: Option<String>,
+    consecutive_failures: u32,
+    next_poll_in: Duration,
+    counters: Counters,
+}
+
+impl Shared {
+    pub(crate) fn new(config: &Config, client: Client) -> Self {
+        Self {
+            published: Arc::new(Published::new(Snapshot::default())),
+            client,
+            instance: config.instance.clone(),
+            stale_after: config.stale_after,
+            progress: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        // Progress first: what it tells of a publish is then already in the snapshot.
+        let progress = self.progress();
+        let snapshot = self.published.snapshot();
+        let age = progress.last_success_at.map(|at| at.elapsed());
+        Status {
+            instance: self.instance.clone(),
+            index: self.client.index().to_owned(),
+            revision: snapshot.revision.clone(),
+            digest: snapshot.digest,
+            directives: snapshot.set.len(),
+            rejected: snapshot
+                .rejections
+                .iter()
+                .map(|rejection| Rejected {
+                    id: rejection.id.clone(),
+                    reason: rejection.to_string(),
+                })
+                .collect(),
+            last_attempt: progress.last_attempt,
+            last_success: progress.last_success,
+            last_change: progress.last_change,
+            last_error: progress.last_error.clone(),
+            age_seconds: age.map(|age| age.as_secs_f64()),
+            staleness: match age {
+                None => Staleness::Dark,
+                Some(age) if age > self.stale_after => Staleness::Stale,
+                Some(_) => Staleness::Fresh,
+            },
+            consecutive_failures: progress.consecutive_failures,
+            next_poll_in_seconds: progress.next_poll_in.as_secs_f64(),
+            nodes: self.client.nodes(),
+            counters: progress.counters,
+        }
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        // No step under the lock leaves it half changed.
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Polls and publishes.
+#[derive(Debug)]
+pub(crate) struct Refresher {
+    shared: Arc<Shared>,
+    source: Source,
+    clock: Arc<dyn Clock>,
+    backoff: Backoff,
+    poll_timeout: Duration,
+    max_ttl: Duration,
+}
+
+impl Refresher {
+    pub(crate) fn new(config: &Config, shared: Arc<Shared>) -> Self {
+        let source = Source::new(
+            shared.client.clone(),
+            config.instance.clone(),
+            config.max_documents,
+        );
+        // Of its name alone, so that an instance keeps its phase when it restarts.
+        let seed = config
+            .instance
+            .bytes()
+            .fold(0, |seed: u64, byte| seed.rotate_left(7) ^ u64::from(byte));
+        Self {
+            shared,
+            source,
+            clock: Arc::clone(&config.clock),
+            backoff: Backoff::new(config.interval, config.max_backoff, seed),
+            poll_timeout: config.poll_timeout,
+            max_ttl: config.max_ttl,
+        }
+    }
+
+    /// The pause before the first poll of a loop whose first read is done.
+    pub(crate) fn phase(&mut self) -> Duration {
+        self.backoff.phase()
+    }
+
+    /// Polls for ever, first after `pause`, and at once when somebody waits. Everybody
+    /// who began to wait before a poll begins shares that poll.
+    pub(crate) async fn run(mut self, mut pause: Duration, mut waiting: mpsc::Receiver<Waiter>) {
+        loop {
+            self.shared.progress().next_poll_in = pause;
+            let mut waiters = Vec::new();
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                waiter = waiting.recv() => match waiter {
+                    Some(waiter) => waiters.push(waiter),
+                    // The store is gone.
+                    None => return,
+                },
+            }
+            while let Ok(waiter) = waiting.try_recv() {
+                waiters.push(waiter);
+            }
+            let result = self.poll().await.map_err(Arc::new);
+            pause = match &result {
+                Ok(()) => self.backoff.succeeded(),
+                Err(error) => self.backoff.failed(error.retry_after()),
+            };
+            for waiter in waiters {
+                // Who no longer waits does not matter.
+                let _ = waiter.send(result.clone());
+            }
+        }
+    }
+
+    /// One poll: within its deadline, surviving a panic, and noted in the status.
+    pub(crate) async fn poll(&mut self) -> Result<(), PollError> {
+        self.shared.progress().last_attempt = Some(self.clock.now());
+        let span = info_span!("poll", index = self.shared.client.index());
+        let guarded = AssertUnwindSafe(tokio::time::timeout(self.poll_timeout, self.read()))
+            .catch_unwind()
+            .instrument(span.clone());
+        let result = match guarded.await {
+            Ok(Ok(Ok(snapshot))) => Ok(snapshot),
+            Ok(Ok(Err(error))) => Err(PollError::Read(error)),
+            Ok(Err(_)) => Err(PollError::Deadline(self.poll_timeout)),
+            Err(panic) => Err(PollError::Panicked(panic_text(panic.as_ref()))),
+        };
+        let _entered = span.enter();
+        match result {
+            Ok(snapshot) => {
+                self.succeeded(snapshot);
+                Ok(())
+            }
+            Err(error) => {
+                self.failed(&error);
+                Err(error)
+            }
+        }
+    }
+
+    async fn read(&self) -> Result<Snapshot, ReadError> {
+        let index = self.source.index().await?;
+        let collector = Collector::new(DecodeLimits {
+            now: self.clock.now(),
+            max_ttl: self.max_ttl,
+        });
+        let (documents, collector) = self.source.read(&index, collector).await?;
+        let read_at = self.clock.now();
+        // About what building takes, counted like the bytes of a page.
+        let weight = usize::try_from(documents)
+            .unwrap_or(usize::MAX)
+            .saturating_mul(100);
+        off_the_runtime(weight, move || collector.finish(index, documents, read_at))
+            .await
+            .map_err(|source| ReadError::Incomplete {
+                index: self.shared.client.index().to_owned(),
+                source,
+            })
+    }
+
+    fn succeeded(&self, snapshot: Snapshot) {
+        let read_at = snapshot.read_at;
+        let changed = !self.shared.published.snapshot().is_same_as(&snapshot);
+        let rejections = snapshot.rejections.len() as u64;
+        if changed {
+            announce(&snapshot);
+            self.shared.published.publish(snapshot);
+        }
+        let mut progress = self.shared.progress();
+        if progress.consecutive_failures > 0 {
+            info!(
+                failures = progress.consecutive_failures,
+                "the polls succeed again"
+            );
+        }
+        if changed {
+            progress.last_change = read_at;
+            progress.counters.publishes += 1;
+            progress.counters.rejections += rejections;
+        }
+        progress.last_success = read_at;
+        progress.last_success_at = Some(Instant::now());
+        progress.last_error = None;
+        progress.consecutive_failures = 0;
+        progress.counters.polls_succeeded += 1;
+    }
+
+    fn failed(&self, error: &PollError) {
+        let text = chain(error);
+        let mut progress = self.shared.progress();
+        // Said once, not at each poll, while it stays the same.
+        if progress.last_error.as_ref() == Some(&text) {
+            debug!(error = text, "the poll failed again");
+        } else {
+            warn!(
+                error = text,
+                "the poll failed; the published directives stay"
+            );
+        }
+        progress.last_error = Some(text);
+        progress.consecutive_failures = progress.consecutive_failures.saturating_add(1);
+        progress.counters.polls_failed += 1;
+        if matches!(error, PollError::Panicked(_)) {
+            progress.counters.panics += 1;
+        }
+    }
+}
+
+/// Logs what is about to be published: once a revision.
+fn announce(snapshot: &Snapshot) {
+    for rejection in snapshot.rejections.iter().take(LOGGED_REJECTIONS) {
+        warn!(id = rejection.id, reason = %rejection, "a document is refused");
+    }
+    if let Some(more) = snapshot.rejections.len().checked_sub(LOGGED_REJECTIONS + 1) {
+        warn!(
+            more = more + 1,
+            "further documents are refused; the status lists all"
+        );
+    }
+    info!(
+        directives = snapshot.set.len(),
+        rejected = snapshot.rejections.len(),
+        digest = %snapshot.digest,
+        "publishing a new set"
+    );
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "with no text".to_owned())
+}

@@ -1,0 +1,383 @@
+//! Reads the index: completely, or not at all.
+//!
+//! A read is complete only if every shard answered in time, the total is exact, and
+//! as many documents came as the total says. Only then does a document's absence
+//! mean that it was deleted.
+
+use bytes::Bytes;
+use serde_json::json;
+use tracing::debug;
+
+use crate::cluster::{Client, Method, Request, RequestError, chain, malformed, segment};
+use crate::hits::{Hit, Incomplete, SearchAnswer, SettingsAnswer};
+
+/// How many documents one request reads: the usual `index.max_result_window`.
+const PAGE: usize = 10_000;
+/// How long the server keeps a point in time between two pages.
+const KEEP_ALIVE: &str = "1m";
+/// The parts of an answer that are read. What shows completeness is among them.
+const FILTER_PATH: &str = "pit_id,timed_out,_shards.total,_shards.successful,_shards.failed,\
+                           hits.total,hits.hits._id,hits.hits._seq_no,hits.hits._source,\
+                           hits.hits.sort";
+
+/// Why the index could not be read completely.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The index does not exist.
+    #[error("the index {index} does not exist; create it with `directives init`")]
+    NoIndex {
+        /// The index or alias that was asked for.
+        index: String,
+        /// The cluster's answer.
+        #[source]
+        source: Box<RequestError>,
+    },
+    /// A request gave nothing usable.
+    #[error("cannot read the index {index}")]
+    Request {
+        /// The index or alias that was asked for.
+        index: String,
+        /// What went wrong.
+        #[source]
+        source: Box<RequestError>,
+    },
+    /// An answer that is not complete.
+    #[error("the read of {index} is not complete")]
+    Incomplete {
+        /// The index or alias that was asked for.
+        index: String,
+        /// What is missing.
+        #[source]
+        source: Incomplete,
+    },
+    /// The name is an alias of none or of several indices.
+    #[error(
+        "{index} stands for {} indices; make it the name or an alias of exactly one",
+        .indices.len()
+    )]
+    NotOneIndex {
+        /// The alias that was asked for.
+        index: String,
+        /// What it stands for.
+        indices: Vec<String>,
+    },
+    /// The index holds more documents than is allowed.
+    #[error(
+        "{index} holds {documents} documents, above the cap of {cap}; delete old ones or raise \
+         `max_documents`"
+    )]
+    TooManyDocuments {
+        /// The index or alias that was asked for.
+        index: String,
+        /// How many there are.
+        documents: u64,
+        /// How many may be.
+        cap: usize,
+    },
+}
+
+/// The concrete index that a read came from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ConcreteIndex {
+    pub(crate) name: String,
+    pub(crate) uuid: String,
+    shards: u32,
+}
+
+/// Reads the index of a client.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    client: Client,
+    /// Keeps this instance on one copy of the shard.
+    preference: String,
+    max_documents: usize,
+}
+
+impl Source {
+    pub(crate) fn new(client: Client, preference: String, max_documents: usize) -> Self {
+        Self {
+            client,
+            preference,
+            max_documents,
+        }
+    }
+
+    /// Which concrete index the name stands for now.
+    pub(crate) async fn index(&self) -> Result<ConcreteIndex, ReadError> {
+        let path = format!(
+            "/{}/_settings/index.uuid,index.number_of_shards",
+            segment(self.client.index())
+        );
+        let request = Request::new(Method::Get, path).query("flat_settings", "true");
+        let operation = request.operation();
+        let mut answer: SettingsAnswer = self
+            .client
+            .json(request)
+            .await
+            .map_err(|error| self.failed(error))?;
+        if answer.len() != 1 {
+            return Err(ReadError::NotOneIndex {
+                index: self.client.index().to_owned(),
+                indices: answer.into_keys().collect(),
+            });
+        }
+        let (name, identity) = answer
+            .drain()
+            .next()
+            .ok_or_else(|| self.failed(malformed(operation.clone(), "it names no index")))?;
+        let shards = identity
+            .settings
+            .shards
+            .parse()
+            .map_err(|error| self.failed(malformed(operation, error)))?;
+        Ok(ConcreteIndex {
+            name,
+            uuid: identity.settings.uuid,
+            shards,
+        })
+    }
+
+    /// Gives every document of a concrete index to a collector, page by page, in no
+    /// particular order; then hands the collector back with how many there were.
+    pub(crate) async fn read<C: Collect>(
+        &self,
+        index: &ConcreteIndex,
+        collector: C,
+    ) -> Result<(u64, C), ReadError> {
+        // One search is one view of the shard. Only more than a page needs a point in
+        // time, which costs two requests more.
+        let request = self.search(&format!("/{}/_search", segment(&index.name)), json!({}));
+        let body = self.send(request).await?;
+        let page = self.take(body, collector, Some(PAGE as u64)).await?;
+        if page.total <= PAGE as u64 {
+            self.all_came(page.read, page.total)?;
+            return Ok((page.total, page.collector));
+        }
+        self.read_pages(index, page.collector).await
+    }
+
+    /// Reads through a point in time, and closes it whatever happens.
+    async fn read_pages<C: Collect>(
+        &self,
+        index: &ConcreteIndex,
+        collector: C,
+    ) -> Result<(u64, C), ReadError> {
+        #[derive(serde::Deserialize)]
+        struct Opened {
+            pit_id: String,
+        }
+        let path = format!("/{}/_search/point_in_time", segment(&index.name));
+        let request = Request::new(Method::Post, path)
+            .query("keep_alive", KEEP_ALIVE)
+            .query("allow_partial_pit_creation", "false")
+            .query("preference", self.preference.as_str());
+        let operation = request.operation();
+        let body = self.send(request).await?;
+        let Opened { mut pit_id } = serde_json::from_slice(&body)
+            .map_err(|error| self.failed(malformed(operation, error)))?;
+        let read = self.read_point_in_time(index, &mut pit_id, collector).await;
+        let close = Request::new(Method::Delete, "/_search/point_in_time")
+            .json(json!({ "pit_id": [pit_id] }).to_string());
+        if let Err(error) = self.client.send(close).await {
+            // The server closes it by itself after a while.
+            debug!(error = chain(&error), "could not close the point in time");
+        }
+        read
+    }
+
+    async fn read_point_in_time<C: Collect>(
+        &self,
+        index: &ConcreteIndex,
+        pit_id: &mut String,
+        mut collector: C,
+    ) -> Result<(u64, C), ReadError> {
+        // A `_seq_no` is of one shard; several shards repeat them.
+        let sort = if index.shards == 1 {
+            json!([{ "_seq_no": "asc" }])
+        } else {
+            json!([{ "_seq_no": "asc" }, { "_shard_doc": "asc" }])
+        };
+        let mut after = None;
+        let mut expected = None;
+        let mut read = 0;
+        loop {
+            let mut body = json!({
+                "pit": { "id": pit_id, "keep_alive": KEEP_ALIVE },
+                "sort": sort,
+            });
+            if let Some(after) = after {
+                body["search_after"] = after;
+            }
+            let body = self.send(self.search("/_search", body)).await?;
+            let page = self.take(body, collector, None).await?;
+            collector = page.collector;
+            if let Some(id) = page.pit_id {
+                *pit_id = id;
+            }
+            let total = page.total;
+            let before = *expected.get_or_insert(total);
+            if before != total {
+                let after = total;
+                return Err(self.incomplete(Incomplete::TotalChanged { before, after }));
+            }
+            read += page.read;
+            if page.read == 0 || read >= total {
+                self.all_came(read, total)?;
+                return Ok((total, collector));
+            }
+            if page.next.is_none() {
+                return Err(self.incomplete(Incomplete::Unsaid("where to go on (sort)")));
+            }
+            after = page.next;
+        }
+    }
+
+    /// Checks one page and gives its documents to the collector; unless there are more
+    /// than `only_up_to` in all.
+    async fn take<C: Collect>(
+        &self,
+        body: Bytes,
+        collector: C,
+        only_up_to: Option<u64>,
+    ) -> Result<Page<C>, ReadError> {
+        let cap = self.max_documents as u64;
+        let bytes = body.len();
+        let taken = off_the_runtime(bytes, move || take_page(&body, collector, cap, only_up_to));
+        taken.await.map_err(|error| match error {
+            PageError::Json(error) => {
+                let operation = format!("POST /{}/_search", self.client.index());
+                self.failed(malformed(operation, error))
+            }
+            PageError::Incomplete(what) => self.incomplete(what),
+            PageError::TooMany(documents) => ReadError::TooManyDocuments {
+                index: self.client.index().to_owned(),
+                documents,
+                cap: self.max_documents,
+            },
+        })
+    }
+
+    /// A search for everything, one page of it.
+    fn search(&self, path: &str, mut body: serde_json::Value) -> Request {
+        body["size"] = PAGE.into();
+        body["track_total_hits"] = true.into();
+        body["seq_no_primary_term"] = true.into();
+        let request = Request::new(Method::Post, path)
+            .query("allow_partial_search_results", "false")
+            .query("filter_path", FILTER_PATH)
+            .json(body.to_string());
+        if body.get("pit").is_some() {
+            // The point in time was opened with it.
+            return request;
+        }
+        request.query("preference", self.preference.as_str())
+    }
+
+    async fn send(&self, request: Request) -> Result<Bytes, ReadError> {
+        self.client
+            .send(request)
+            .await
+            .map_err(|error| self.failed(error))
+    }
+
+    fn all_came(&self, read: u64, total: u64) -> Result<(), ReadError> {
+        if read == total {
+            return Ok(());
+        }
+        Err(self.incomplete(Incomplete::Hits { read, total }))
+    }
+
+    fn incomplete(&self, source: Incomplete) -> ReadError {
+        ReadError::Incomplete {
+            index: self.client.index().to_owned(),
+            source,
+        }
+    }
+
+    fn failed(&self, source: RequestError) -> ReadError {
+        let index = self.client.index().to_owned();
+        let source = Box::new(source);
+        if source.is_index_not_found() {
+            ReadError::NoIndex { index, source }
+        } else {
+            ReadError::Request { index, source }
+        }
+    }
+}
+
+/// Takes the documents of a read, one by one.
+pub(crate) trait Collect: Send + 'static {
+    /// `Err` ends the read.
+    fn take(&mut self, hit: &Hit<'_>) -> Result<(), Incomplete>;
+}
+
+struct Page<C> {
+    collector: C,
+    pit_id: Option<String>,
+    total: u64,
+    read: u64,
+    /// Where the next page begins.
+    next: Option<serde_json::Value>,
+}
+
+enum PageError {
+    Json(serde_json::Error),
+    Incomplete(Incomplete),
+    TooMany(u64),
+}
+
+fn take_page<C: Collect>(
+    body: &[u8],
+    mut collector: C,
+    cap: u64,
+    only_up_to: Option<u64>,
+) -> Result<Page<C>, PageError> {
+    let mut answer: SearchAnswer<'_> = serde_json::from_slice(body).map_err(PageError::Json)?;
+    let pit_id = answer.pit_id.take().map(String::from);
+    let (total, hits) = answer.complete().map_err(PageError::Incomplete)?;
+    if total > cap {
+        return Err(PageError::TooMany(total));
+    }
+    if only_up_to.is_none_or(|most| total <= most) {
+        for hit in &hits {
+            collector.take(hit).map_err(PageError::Incomplete)?;
+        }
+    }
+    let next = hits
+        .last()
+        .and_then(|hit| hit.sort)
+        .map(|sort| serde_json::from_str(sort.get()))
+        .transpose()
+        .map_err(PageError::Json)?;
+    Ok(Page {
+        collector,
+        pit_id,
+        total,
+        read: hits.len() as u64,
+        next,
+    })
+}
+
+/// The most bytes that are decoded where they arrive: a fraction of a millisecond.
+const DECODE_IN_PLACE: usize = 64 << 10;
+
+/// Runs what takes long on a thread for it, so that tasks that serve requests on the
+/// same runtime do not wait.
+pub(crate) async fn off_the_runtime<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    if bytes <= DECODE_IN_PLACE {
+        return work();
+    }
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        // The poll's own guard reports it.
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is being shut down, and this task with it.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
