@@ -1,0 +1,206 @@
+//! One request, answered by whichever node answers.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use super::config::{ClusterConfig, ConfigError};
+use super::error::{RequestError, RequestErrorKind, chain};
+use super::nodes::{NodeState, Nodes};
+use super::opensearch::OpenSearchTransport;
+use super::transport::{Answer, Request, Transport};
+
+/// How much of a refusal's text an error keeps, in characters.
+const REASON_CHARS: usize = 300;
+
+/// A connection to a cluster, and the index that is meant. A clone is another handle
+/// to the same connections.
+#[derive(Clone, Debug)]
+pub struct Client {
+    transport: Arc<dyn Transport>,
+    nodes: Arc<Nodes>,
+    index: Arc<str>,
+    request_timeout: Duration,
+}
+
+impl Client {
+    /// Checks the configuration and builds the client; sends nothing.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the setting that cannot work.
+    pub fn new(config: &ClusterConfig) -> Result<Self, ConfigError> {
+        config.check()?;
+        let transport = Arc::new(OpenSearchTransport::new(config)?);
+        Ok(Self::over(transport, config))
+    }
+
+    /// A client over another transport; the configuration's certificates and
+    /// credentials are the transport's matter.
+    pub(crate) fn over(transport: Arc<dyn Transport>, config: &ClusterConfig) -> Self {
+        let mut hasher = DefaultHasher::new();
+        config.instance.hash(&mut hasher);
+        Self {
+            transport,
+            nodes: Arc::new(Nodes::new(&config.urls, hasher.finish())),
+            index: config.index.as_str().into(),
+            request_timeout: config.request_timeout,
+        }
+    }
+
+    /// The index that is meant.
+    #[must_use]
+    pub fn index(&self) -> &str {
+        &self.index
+    }
+
+    /// The nodes and how each does.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<NodeState> {
+        self.nodes.states()
+    }
+
+    /// Sends a request and gives the body of an answer of status 2xx.
+    ///
+    /// Asks the nodes in turn until one answers, each for at most the request's time
+    /// limit. Every request we send may be sent twice: it reads, or it writes a whole
+    /// document under its id. An answer that refuses is an answer, except 502, 503 and
+    /// 504, with which a load balancer or a node without a cluster says that another
+    /// may do better.
+    pub(crate) async fn send(&self, request: Request) -> Result<Bytes, RequestError> {
+        let answer = self.exchange(&request).await?;
+        if (200..300).contains(&answer.status) {
+            return Ok(answer.body);
+        }
+        Err(self.error(&request, None, refusal(&answer)))
+    }
+
+    /// [`send`](Self::send), and the body decoded from JSON.
+    pub(crate) async fn json<T: DeserializeOwned>(
+        &self,
+        request: Request,
+    ) -> Result<T, RequestError> {
+        let operation = request.operation();
+        let body = self.send(request).await?;
+        serde_json::from_slice(&body).map_err(|error| malformed(operation, error))
+    }
+
+    async fn exchange(&self, request: &Request) -> Result<Answer, RequestError> {
+        let mut last = None;
+        for place in self.nodes.order(Instant::now()) {
+            let result = tokio::time::timeout(
+                self.request_timeout,
+                self.transport.send(place, request, self.request_timeout),
+            )
+            .await
+            .unwrap_or(Err(RequestErrorKind::Timeout(self.request_timeout)));
+            let kind = match result {
+                Ok(answer) if matches!(answer.status, 502..=504) => refusal(&answer),
+                Ok(answer) => {
+                    self.nodes.answered(place);
+                    debug!(operation = %request.operation(), status = answer.status, bytes = answer.body.len(), "answered");
+                    return Ok(answer);
+                }
+                // Another node would send as much.
+                Err(kind @ RequestErrorKind::TooLarge { .. }) => {
+                    return Err(self.error(request, Some(place), kind));
+                }
+                Err(kind) => kind,
+            };
+            self.nodes.failed(place, Instant::now());
+            let error = self.error(request, Some(place), kind);
+            warn!(error = chain(&error), "a node did not answer");
+            last = Some(error);
+        }
+        // There is always a node, so there is always an error.
+        Err(last.unwrap_or_else(|| {
+            self.error(
+                request,
+                None,
+                RequestErrorKind::Timeout(self.request_timeout),
+            )
+        }))
+    }
+
+    fn error(
+        &self,
+        request: &Request,
+        place: Option<usize>,
+        kind: RequestErrorKind,
+    ) -> RequestError {
+        RequestError {
+            operation: request.operation(),
+            node: place.map(|place| self.nodes.url(place)),
+            kind,
+        }
+    }
+}
+
+/// An answer of status 2xx that is not what was asked for.
+pub(crate) fn malformed(
+    operation: String,
+    error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> RequestError {
+    RequestError {
+        operation,
+        node: None,
+        kind: RequestErrorKind::Malformed(error.into()),
+    }
+}
+
+/// Reads what a refusal says, whether OpenSearch said it or something before it.
+fn refusal(answer: &Answer) -> RequestErrorKind {
+    #[derive(Deserialize)]
+    struct Refusal {
+        error: Problem,
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Problem {
+        Exception {
+            r#type: String,
+            reason: Option<String>,
+        },
+        Text(String),
+    }
+
+    let (exception, reason) = match serde_json::from_slice(&answer.body) {
+        Ok(Refusal {
+            error: Problem::Exception { r#type, reason },
+        }) => (Some(r#type), reason.unwrap_or_default()),
+        Ok(Refusal {
+            error: Problem::Text(text),
+        }) => (None, text),
+        Err(_) => (None, foreign(answer)),
+    };
+    RequestErrorKind::Status {
+        status: answer.status,
+        exception,
+        reason: shorten(&reason),
+        retry_after: answer.retry_after,
+    }
+}
+
+/// Names an answer that is not OpenSearch's, such as a load balancer's page.
+fn foreign(answer: &Answer) -> String {
+    let content_type = answer.content_type.as_deref().unwrap_or("no content type");
+    let text = String::from_utf8_lossy(&answer.body);
+    let text = text
+        .split_whitespace()
+        .take(60)
+        .collect::<Vec<_>>()
+        .join(" ");
+    format!("not from OpenSearch ({content_type}): {text}")
+}
+
+fn shorten(text: &str) -> String {
+    match text.char_indices().nth(REASON_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

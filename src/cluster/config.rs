@@ -1,0 +1,298 @@
+//! Which cluster, which index, as whom.
+
+use std::time::Duration;
+
+use url::Url;
+
+use super::credentials::{Credentials, Tls};
+
+/// How to reach the directives' index. Checked by [`Client::new`](super::Client::new).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ClusterConfig {
+    /// The nodes' addresses, `http` or `https`, without user name or password.
+    /// At least one; all of the same cluster.
+    pub urls: Vec<Url>,
+    /// The index, or an alias of exactly one index.
+    pub index: String,
+    /// Who we are.
+    pub credentials: Credentials,
+    /// Whom we trust.
+    pub tls: Tls,
+    /// How long one request may take on one node, from connecting to the last byte.
+    pub request_timeout: Duration,
+    /// How many bytes one answer may have.
+    ///
+    /// An answer that announces more is refused before its body is read. One that
+    /// announces no length is read, at most for `request_timeout`, and then refused.
+    pub max_answer_bytes: u64,
+    /// Picks the node to begin with, so that a fleet spreads over the nodes. Any text
+    /// that differs between instances.
+    pub instance: String,
+}
+
+impl ClusterConfig {
+    /// The index's usual name.
+    pub const DEFAULT_INDEX: &'static str = "directives";
+    /// The usual time limit of one request.
+    pub const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
+    /// The usual cap on one answer: 64 MiB.
+    pub const DEFAULT_MAX_ANSWER_BYTES: u64 = 64 << 20;
+
+    /// The index `directives` on these nodes, with no credentials.
+    #[must_use]
+    pub fn new(urls: impl IntoIterator<Item = Url>) -> Self {
+        Self {
+            urls: urls.into_iter().collect(),
+            index: Self::DEFAULT_INDEX.to_owned(),
+            credentials: Credentials::None,
+            tls: Tls::System,
+            request_timeout: Self::DEFAULT_REQUEST_TIMEOUT,
+            max_answer_bytes: Self::DEFAULT_MAX_ANSWER_BYTES,
+            instance: String::new(),
+        }
+    }
+
+    /// Sets the index.
+    #[must_use]
+    pub fn with_index(mut self, index: impl Into<String>) -> Self {
+        self.index = index.into();
+        self
+    }
+
+    /// Sets the credentials.
+    #[must_use]
+    pub fn with_credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = credentials;
+        self
+    }
+
+    /// Sets whom to trust.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Tls) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// Sets the time limit of one request.
+    #[must_use]
+    pub fn with_request_timeout(mut self, request_timeout: Duration) -> Self {
+        self.request_timeout = request_timeout;
+        self
+    }
+
+    /// Sets the cap on one answer.
+    #[must_use]
+    pub fn with_max_answer_bytes(mut self, max_answer_bytes: u64) -> Self {
+        self.max_answer_bytes = max_answer_bytes;
+        self
+    }
+
+    /// Refuses what could not work, before anything is sent.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        if self.urls.is_empty() {
+            return Err(ConfigError::NoUrl);
+        }
+        for url in &self.urls {
+            check_url(url)?;
+        }
+        check_index(&self.index)?;
+        if self.request_timeout.is_zero() {
+            return Err(ConfigError::ZeroDuration("request_timeout"));
+        }
+        Ok(())
+    }
+}
+
+fn check_url(url: &Url) -> Result<(), ConfigError> {
+    if !url.username().is_empty() || url.password().is_some() {
+        // The url itself would print the secret.
+        return Err(ConfigError::SecretInUrl {
+            host: url.host_str().unwrap_or_default().to_owned(),
+        });
+    }
+    let problem = match url.scheme() {
+        "http" => None,
+        "https" if cfg!(any(feature = "rustls-tls", feature = "native-tls")) => None,
+        "https" => Some("this build has no TLS; enable the feature `rustls-tls`"),
+        _ => Some("write http:// or https://"),
+    };
+    match problem {
+        Some(problem) => Err(ConfigError::Url {
+            url: url.clone(),
+            problem,
+        }),
+        None if url.host_str().is_none() => Err(ConfigError::Url {
+            url: url.clone(),
+            problem: "it names no host",
+        }),
+        None if url.query().is_some() || url.fragment().is_some() => Err(ConfigError::Url {
+            url: url.clone(),
+            problem: "leave out the query and the fragment",
+        }),
+        None => Ok(()),
+    }
+}
+
+/// The rules of index names, and none of the characters with which one name means
+/// several indices: a set must come from exactly one.
+fn check_index(index: &str) -> Result<(), ConfigError> {
+    let problem = if index.is_empty() {
+        "it is empty"
+    } else if index.len() > 255 {
+        "it is longer than 255 bytes"
+    } else if index.starts_with(['_', '-', '+']) {
+        "it begins with one of _ - +"
+    } else if index == "." || index == ".." {
+        "it is a dot"
+    } else if index.contains(['*', ',', '?', '<', '>', '"', '\\', '/', '|', '#', ':', '%'])
+        || index.contains(char::is_whitespace)
+        || index.contains(char::is_control)
+    {
+        "it has a wildcard, a comma, a space or another character that names cannot have"
+    } else if index.chars().any(char::is_uppercase) {
+        "it has upper-case letters"
+    } else {
+        return Ok(());
+    };
+    Err(ConfigError::Index {
+        index: index.to_owned(),
+        problem,
+    })
+}
+
+/// What is wrong with a configuration; nothing was sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// No node's address.
+    #[error("no url: give the address of at least one node")]
+    NoUrl,
+    /// An address that cannot be used.
+    #[error("url {url}: {problem}")]
+    Url {
+        /// The address.
+        url: Url,
+        /// What is wrong with it and what to do.
+        problem: &'static str,
+    },
+    /// An address with a user name or password in it.
+    #[error(
+        "url of host {host}: it holds a user name or password, which would show in logs; \
+         give credentials apart from it"
+    )]
+    SecretInUrl {
+        /// The address's host.
+        host: String,
+    },
+    /// A name that is not that of one index or alias.
+    #[error("index {index:?}: {problem}; name exactly one index or alias")]
+    Index {
+        /// The name.
+        index: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A duration that must not be nought.
+    #[error("{0}: it is zero; give it a length")]
+    ZeroDuration(&'static str),
+    /// A setting that does not fit another, or is out of its range.
+    #[error("{setting}: {problem}")]
+    Setting {
+        /// The setting's name.
+        setting: &'static str,
+        /// What is wrong with it and what to do.
+        problem: String,
+    },
+    /// A certificate or key that cannot be read.
+    #[error("{what}: not usable as PEM")]
+    Certificate {
+        /// Which of them.
+        what: &'static str,
+        /// What was wrong.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The HTTP client cannot be built.
+    #[error("cannot build the HTTP client")]
+    Build(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn config(url: &str) -> ClusterConfig {
+        ClusterConfig::new([url.parse().unwrap()])
+    }
+
+    #[test]
+    fn a_usable_configuration_passes() {
+        config("http://127.0.0.1:9200").check().unwrap();
+        config("http://lb.example/opensearch/").check().unwrap();
+        config("http://h")
+            .with_index("directives-2026.11")
+            .check()
+            .unwrap();
+    }
+
+    #[test]
+    fn a_secret_in_a_url_is_refused_and_not_repeated() {
+        let error = config("http://admin:hunter2@h:9200").check().unwrap_err();
+        assert!(matches!(error, ConfigError::SecretInUrl { .. }));
+        assert!(!format!("{error} {error:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_name_that_could_mean_several_indices_is_refused() {
+        for index in [
+            "",
+            "a*",
+            "a,b",
+            "_all",
+            "-a",
+            "A",
+            "a b",
+            "..",
+            "<a-{now}>",
+            "a/b",
+        ] {
+            let error = config("http://h").with_index(index).check().unwrap_err();
+            assert!(matches!(error, ConfigError::Index { .. }), "{index:?}");
+        }
+    }
+
+    #[test]
+    fn urls_that_cannot_work_are_refused() {
+        for url in ["ftp://h", "http://h/?a=b", "http://h/#f"] {
+            let error = config(url).check().unwrap_err();
+            assert!(matches!(error, ConfigError::Url { .. }), "{url}");
+        }
+        assert!(matches!(
+            ClusterConfig::new([]).check(),
+            Err(ConfigError::NoUrl)
+        ));
+    }
+
+    #[test]
+    fn debug_prints_no_secret() {
+        let credentials = [
+            Credentials::Basic {
+                username: "u".to_owned(),
+                password: "hunter2".into(),
+            },
+            Credentials::Bearer("hunter2".into()),
+            Credentials::ApiKey {
+                id: "i".to_owned(),
+                key: "hunter2".into(),
+            },
+            #[cfg(feature = "rustls-tls")]
+            Credentials::ClientCertificate("hunter2".into()),
+        ];
+        for credentials in credentials {
+            let config = config("http://h").with_credentials(credentials);
+            assert!(!format!("{config:?}").contains("hunter2"));
+        }
+    }
+}

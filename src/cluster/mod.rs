@@ -1,0 +1,21 @@
+//! Talking to a cluster: one request, one bounded answer, on whichever node answers.
+//!
+//! Every request has a deadline and a cap on its answer's size. Nothing here knows
+//! what a directive is.
+
+mod client;
+mod config;
+mod credentials;
+mod error;
+mod nodes;
+mod opensearch;
+mod transport;
+
+pub use client::Client;
+pub(crate) use client::malformed;
+pub use config::{ClusterConfig, ConfigError};
+pub use credentials::{Credentials, Tls};
+pub(crate) use error::chain;
+pub use error::{RequestError, RequestErrorKind};
+pub use nodes::{NodeState, NodeStatus};
+pub(crate) use transport::{Answer, Method, Request, Transport, segment};

@@ -1,0 +1,174 @@
+//! How a store polls.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::clock::{Clock, SystemClock};
+use crate::cluster::{ClusterConfig, ConfigError};
+
+/// What a store does when it starts and the index cannot be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum Startup {
+    /// Fails: [`start`](crate::OpenSearchDirectiveStore::start) returns only after a
+    /// complete read, or says why there was none.
+    #[default]
+    Require,
+    /// Begins with an empty set and keeps polling.
+    Empty,
+}
+
+/// How an [`OpenSearchDirectiveStore`](crate::OpenSearchDirectiveStore) polls.
+///
+/// ```
+/// use std::time::Duration;
+/// use opensearch_directives::{ClusterConfig, Config};
+///
+/// let cluster = ClusterConfig::new(["http://127.0.0.1:9200".parse()?]);
+/// let config = Config::new(cluster).with_interval(Duration::from_secs(1));
+/// # Ok::<(), url::ParseError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Which cluster and index, as whom.
+    pub cluster: ClusterConfig,
+    /// The time from the end of one poll to the begin of the next, before jitter.
+    pub interval: Duration,
+    /// What to do when the first read fails.
+    pub startup: Startup,
+    /// The age of the last complete read from which on the set counts as stale.
+    pub stale_after: Duration,
+    /// The longest pause between polls while they fail.
+    pub max_backoff: Duration,
+    /// How long one poll may take in all, whatever the number of requests and nodes.
+    pub poll_timeout: Duration,
+    /// How far ahead an expiry may lie; a document beyond is refused.
+    pub max_ttl: Duration,
+    /// How many documents the index may hold; a read of more fails.
+    pub max_documents: usize,
+    /// Names this instance in its status and spreads the fleet over nodes and time.
+    pub instance: String,
+    /// Tells the time of day.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Config {
+    /// The usual pause between polls.
+    pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
+    /// The usual age from which on a set counts as stale.
+    pub const DEFAULT_STALE_AFTER: Duration = Duration::from_secs(30);
+    /// The usual longest pause while polls fail.
+    pub const DEFAULT_MAX_BACKOFF: Duration = Duration::from_secs(30);
+    /// The usual time limit of one poll.
+    pub const DEFAULT_POLL_TIMEOUT: Duration = Duration::from_secs(8);
+    /// The usual bound on an expiry: 30 days ahead.
+    pub const DEFAULT_MAX_TTL: Duration = Duration::from_hours(30 * 24);
+    /// The usual cap on documents.
+    pub const DEFAULT_MAX_DOCUMENTS: usize = 200_000;
+
+    /// The usual settings for this cluster, under a random instance name.
+    #[must_use]
+    pub fn new(cluster: ClusterConfig) -> Self {
+        Self {
+            cluster,
+            interval: Self::DEFAULT_INTERVAL,
+            startup: Startup::Require,
+            stale_after: Self::DEFAULT_STALE_AFTER,
+            max_backoff: Self::DEFAULT_MAX_BACKOFF,
+            poll_timeout: Self::DEFAULT_POLL_TIMEOUT,
+            max_ttl: Self::DEFAULT_MAX_TTL,
+            max_documents: Self::DEFAULT_MAX_DOCUMENTS,
+            instance: format!("{:016x}", fastrand::u64(..)),
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// The usual settings for the index `directives` on one node.
+    #[must_use]
+    pub fn for_url(url: Url) -> Self {
+        Self::new(ClusterConfig::new([url]))
+    }
+
+    /// Sets the pause between polls.
+    #[must_use]
+    pub fn with_interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// Sets what to do when the first read fails.
+    #[must_use]
+    pub fn with_startup(mut self, startup: Startup) -> Self {
+        self.startup = startup;
+        self
+    }
+
+    /// Sets the age from which on the set counts as stale.
+    #[must_use]
+    pub fn with_stale_after(mut self, stale_after: Duration) -> Self {
+        self.stale_after = stale_after;
+        self
+    }
+
+    /// Sets the longest pause while polls fail.
+    #[must_use]
+    pub fn with_max_backoff(mut self, max_backoff: Duration) -> Self {
+        self.max_backoff = max_backoff;
+        self
+    }
+
+    /// Sets the time limit of one poll.
+    #[must_use]
+    pub fn with_poll_timeout(mut self, poll_timeout: Duration) -> Self {
+        self.poll_timeout = poll_timeout;
+        self
+    }
+
+    /// Sets how far ahead an expiry may lie.
+    #[must_use]
+    pub fn with_max_ttl(mut self, max_ttl: Duration) -> Self {
+        self.max_ttl = max_ttl;
+        self
+    }
+
+    /// Sets how many documents the index may hold.
+    #[must_use]
+    pub fn with_max_documents(mut self, max_documents: usize) -> Self {
+        self.max_documents = max_documents;
+        self
+    }
+
+    /// Sets the instance's name.
+    #[must_use]
+    pub fn with_instance(mut self, instance: impl Into<String>) -> Self {
+        self.instance = instance.into();
+        self
+    }
+
+    /// Sets the clock, for tests.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Refuses what could not work, before anything is sent.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        self.cluster.check()?;
+        for (name, duration) in [
+            ("interval", self.interval),
+            ("stale_after", self.stale_after),
+            ("max_backoff", self.max_backoff),
+            ("poll_timeout", self.poll_timeout),
+            ("max_ttl", self.max_ttl),
+        ] {
+            if duration.is_zero() {
+                return Err(ConfigError::ZeroDuration(name));
+            }
+        }
+        Ok(())
+    }
+}

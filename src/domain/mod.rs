@@ -1,0 +1,23 @@
+//! The model: what a directive is, what a request carries, and what a set of
+//! directives says about a request.
+//!
+//! Nothing here does I/O, reads a clock, spawns a task or knows of OpenSearch;
+//! time is always an argument. Nothing here imports from the layers above.
+
+mod attributes;
+mod digest;
+mod directive;
+mod published;
+mod sampling;
+mod set;
+mod store;
+
+pub use attributes::{EndpointKind, RequestAttrs, UnknownEndpointKind};
+pub use digest::Digest;
+pub use directive::{
+    DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef, UnknownDiagLevel,
+};
+pub(crate) use published::Published;
+pub use published::Reader;
+pub use set::{Decision, DirectiveSet, DirectiveSetBuilder, Explanation};
+pub use store::{DirectiveStore, InMemoryDirectiveStore};
