@@ -10,6 +10,14 @@ ENDPOINTS = [
     "IngestDoc", "IngestBulk", "Search", "MultiSearch", "Count", "GetById",
     "MultiGet", "DeleteById", "DeleteByQuery", "Cursor", "Admin", "Unknown",
 ]
+# What a document carries beside its fields while it is in a pipeline.
+METADATA = [
+    "_index", "_id", "_routing", "_version", "_version_type", "_if_seq_no", "_if_primary_term",
+]
+# Characters. Keeps every keyword below the 32,766 bytes that an index takes.
+MAX_TEXT = 4096
+# A hundred years: far from any overflow.
+MAX_TTL_SECS = 3_153_600_000
 
 
 def main():
@@ -25,8 +33,11 @@ def main():
                     "source": (MAPPINGS / "ingest-pipeline.painless").read_text(),
                     "params": {
                         "fields": list(template["template"]["mappings"]["properties"]),
+                        "metadata": METADATA,
                         "levels": LEVELS,
                         "endpoints": ENDPOINTS,
+                        "max_text": MAX_TEXT,
+                        "max_ttl_secs": MAX_TTL_SECS,
                     },
                 }
             },
