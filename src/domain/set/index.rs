@@ -1,0 +1,347 @@
+//! The table that finds the directives for a request.
+//!
+//! Directives that target the same texts and endpoint form a *group*; the table maps
+//! the hash of these to the group. A group of one directive that starts at once is
+//! just its record. A larger one lists the directives that can decide something, as
+//! *entries*, latest expiry first, so that the first expired one ends the list.
+//!
+//! A directive can decide nothing when it asks for nothing or samples nobody, or
+//! when another of its group that starts at once asks for at least as much, of at
+//! least as many requests, for at least as long. So among the directives of a group
+//! that start at once, at most one is looked at for each ask and rate, however many
+//! there are.
+
+use std::hash::Hasher;
+
+use foldhash::SharedSeed;
+use foldhash::fast::{FoldHasher, RandomState};
+use hashbrown::HashTable;
+
+use super::ask::Ask;
+use super::builder::Beside;
+use super::compiled::{find, places};
+use super::record::{Nanos, Record, Shape, Targets};
+use super::text::Texts;
+use crate::domain::sampling::ALWAYS;
+
+/// Hashes texts with a seed of the set's own.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TextHasher {
+    seed: u64,
+    shared: &'static SharedSeed,
+}
+
+impl Default for TextHasher {
+    fn default() -> Self {
+        use std::hash::BuildHasher;
+        Self {
+            seed: RandomState::default().build_hasher().finish(),
+            shared: SharedSeed::global_random(),
+        }
+    }
+}
+
+impl TextHasher {
+    #[inline]
+    pub(super) fn text(&self, text: &str) -> u64 {
+        let mut hasher = FoldHasher::with_seed(self.seed, self.shared);
+        hasher.write(text.as_bytes());
+        hasher.finish()
+    }
+
+    pub(super) fn places(&self, places: Targets) -> u64 {
+        let mut hasher = FoldHasher::with_seed(self.seed, self.shared);
+        for place in places {
+            hasher.write_u32(place);
+        }
+        hasher.finish()
+    }
+
+    /// The hashes of the texts that `targets` has; nought for the others.
+    #[inline]
+    pub(super) fn texts(&self, targets: u32, texts: [&str; 3]) -> KeyHashes {
+        let mut hashes = [0; 3];
+        for (target, (hash, text)) in hashes.iter_mut().zip(texts).enumerate() {
+            if targets & (1 << target) != 0 {
+                // Turned, so that the same text as another target is another hash.
+                *hash = self.text(text).rotate_left(21 * target as u32);
+            }
+        }
+        KeyHashes(hashes)
+    }
+}
+
+/// The hashes of a request's or directive's texts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KeyHashes([u64; 3]);
+
+impl KeyHashes {
+    /// The hash under which the group of this shape and these texts stands.
+    #[inline]
+    pub(super) fn of_shape(&self, shape: Shape) -> u64 {
+        let salt = u64::from(shape.bits()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut hash = salt ^ (salt >> 32);
+        for (target, text) in self.0.into_iter().enumerate() {
+            let set = u64::from(shape.bits() >> target & 1);
+            hash ^= text & set.wrapping_neg();
+        }
+        hash
+    }
+}
+
+/// What the table gives: the number of a record, or with the top bit that of a group.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slot(u32);
+
+impl Slot {
+    const GROUP: u32 = 1 << 31;
+
+    #[inline]
+    pub(super) fn group(self) -> Option<usize> {
+        (self.0 & Self::GROUP != 0).then_some((self.0 & !Self::GROUP) as usize)
+    }
+
+    #[inline]
+    pub(super) fn record(self, groups: &[Group]) -> usize {
+        match self.group() {
+            Some(group) => groups[group].first as usize,
+            None => self.0 as usize,
+        }
+    }
+}
+
+/// Several directives of the same key, or one that has a start.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Group {
+    /// A record of the group, for its key.
+    first: u32,
+    start: u32,
+    end: u32,
+}
+
+/// A directive of a group that can decide something.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub(super) starts: Nanos,
+    pub(super) expires: Nanos,
+    pub(super) sample_per_mille: u16,
+    pub(super) ask: Ask,
+}
+
+/// The table, and what it leads to.
+#[derive(Debug)]
+pub(super) struct Index {
+    /// The combinations of targets in use, but for the one without any: bit `n` is
+    /// set if some directive sets the targets `n`.
+    pub(super) combinations: u16,
+    /// The targets that any directive sets.
+    pub(super) targets: u32,
+    pub(super) hasher: TextHasher,
+    /// From this instant on nothing applies any more.
+    pub(super) last_expiry: Nanos,
+    pub(super) table: HashTable<Slot>,
+    pub(super) groups: Box<[Group]>,
+    pub(super) entries: Box<[Entry]>,
+    /// How many entries, from the first on, target every request.
+    wildcards: u32,
+}
+
+impl Index {
+    /// The entries of the directives that target every request.
+    #[inline]
+    pub(super) fn wildcards(&self) -> &[Entry] {
+        &self.entries[..self.wildcards as usize]
+    }
+
+    /// The entries of a group.
+    #[inline]
+    pub(super) fn entries(&self, group: usize) -> &[Entry] {
+        let Group { start, end, .. } = self.groups[group];
+        &self.entries[start as usize..end as usize]
+    }
+
+    pub(super) fn build(
+        hasher: TextHasher,
+        records: &[Record],
+        texts: &Texts,
+        targets: &[Targets],
+        beside: &Beside,
+    ) -> Self {
+        let mut grouping = Grouping::default();
+        let hash = |number: u32| {
+            let record = &records[number as usize];
+            let texts = places(record, targets).map(|place| texts.get(place));
+            hasher
+                .texts(record.shape().targets(), texts)
+                .of_shape(record.shape())
+        };
+        grouping.table.reserve(records.len(), |_| 0);
+        let mut last_expiry = Nanos::MIN;
+        for (number, record) in (0..).zip(records) {
+            if record.ask() != Ask::NOTHING && record.sample_per_mille() > 0 {
+                last_expiry = last_expiry.max(record.expires());
+                grouping.add(number, records, hash);
+            }
+        }
+        for directive in &beside.overflow {
+            last_expiry = last_expiry.max(Nanos::of(directive.expires_at));
+        }
+        let Grouping {
+            combinations,
+            mut table,
+            mut groups,
+            mut members,
+        } = grouping;
+        table.shrink_to_fit(|slot| hash(slot.record(&groups) as u32));
+
+        let entry = |number: u32| Entry {
+            starts: if records[number as usize].is_scheduled() {
+                find(&beside.starts, number as usize).map_or(Nanos::MIN, Nanos::of)
+            } else {
+                Nanos::MIN
+            },
+            expires: records[number as usize].expires(),
+            sample_per_mille: records[number as usize].sample_per_mille().min(ALWAYS),
+            ask: records[number as usize].ask(),
+        };
+        // Unstable sorts need no memory; the number of the record makes it one order.
+        members.sort_unstable_by_key(|member| {
+            let expires = records[member.record as usize].expires();
+            (member.group, std::cmp::Reverse(expires), member.record)
+        });
+        let mut entries = Vec::new();
+        let mut wildcards = 0;
+        for members in members.chunk_by(|a, b| a.group == b.group) {
+            let start = entries.len() as u32;
+            let mut frontier = Frontier::default();
+            entries.extend(
+                members
+                    .iter()
+                    .map(|member| entry(member.record))
+                    .filter(|entry| frontier.admits(entry)),
+            );
+            let end = entries.len() as u32;
+            match members[0].group {
+                WILDCARDS => wildcards = end,
+                group => {
+                    let group = &mut groups[group as usize - 1];
+                    (group.start, group.end) = (start, end);
+                }
+            }
+        }
+        Self {
+            combinations,
+            targets: (0..16)
+                .filter(|targets| combinations & (1 << targets) != 0)
+                .fold(0, |all, targets| all | targets),
+            hasher,
+            last_expiry,
+            table,
+            groups: groups.into_boxed_slice(),
+            entries: entries.into_boxed_slice(),
+            wildcards,
+        }
+    }
+}
+
+/// A directive that belongs to a group.
+#[derive(Clone, Copy)]
+struct Member {
+    /// [`WILDCARDS`], or one more than the number of the group.
+    group: u32,
+    record: u32,
+}
+
+const WILDCARDS: u32 = 0;
+
+/// The table while it grows.
+#[derive(Default)]
+struct Grouping {
+    combinations: u16,
+    table: HashTable<Slot>,
+    groups: Vec<Group>,
+    members: Vec<Member>,
+}
+
+impl Grouping {
+    fn add(&mut self, number: u32, records: &[Record], hash: impl Fn(u32) -> u64) {
+        let record = &records[number as usize];
+        if record.shape().targets() == 0 {
+            self.members.push(Member {
+                group: WILDCARDS,
+                record: number,
+            });
+            return;
+        }
+        self.combinations |= 1 << record.shape().targets();
+        let Self {
+            table,
+            groups,
+            members,
+            ..
+        } = self;
+        let hash_of_number = hash(number);
+        let found = table.find_mut(hash_of_number, |slot| {
+            let other = &records[slot.record(groups)];
+            other.shape() == record.shape() && other.key == record.key
+        });
+        let Some(slot) = found else {
+            let slot = if record.is_scheduled() {
+                new_group(groups, members, number)
+            } else {
+                Slot(number)
+            };
+            table.insert_unique(
+                hash_of_number,
+                slot,
+                |slot| hash(slot.record(groups) as u32),
+            );
+            return;
+        };
+        let group = match slot.group() {
+            Some(group) => group as u32,
+            None => {
+                *slot = new_group(groups, members, slot.0);
+                slot.0 & !Slot::GROUP
+            }
+        };
+        members.push(Member {
+            group: group + 1,
+            record: number,
+        });
+    }
+}
+
+fn new_group(groups: &mut Vec<Group>, members: &mut Vec<Member>, first: u32) -> Slot {
+    let group = groups.len() as u32;
+    groups.push(Group {
+        first,
+        start: 0,
+        end: 0,
+    });
+    members.push(Member {
+        group: group + 1,
+        record: first,
+    });
+    Slot(group | Slot::GROUP)
+}
+
+/// What the admitted entries of a group that start at once ask for already: for each
+/// ask the highest rate. The entries come latest expiry first.
+#[derive(Default)]
+struct Frontier {
+    rates: [u16; Ask::COUNT],
+}
+
+impl Frontier {
+    /// Whether the entry can decide something that the admitted ones do not.
+    fn admits(&mut self, entry: &Entry) -> bool {
+        let superfluous = (0..).zip(self.rates).any(|(bits, rate)| {
+            rate >= entry.sample_per_mille && Ask::from_bits(bits).covers(entry.ask)
+        });
+        if !superfluous && entry.starts == Nanos::MIN {
+            self.rates[usize::from(entry.ask.bits())] = entry.sample_per_mille;
+        }
+        !superfluous
+    }
+}

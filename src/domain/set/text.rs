@@ -1,0 +1,100 @@
+//! The texts of a set in one allocation, each behind its length.
+
+/// Texts, one after the other. A place is the offset of a text's length.
+///
+/// The length is written six bits a byte, the least significant first, with
+/// `MORE` where another byte follows; every such byte is ASCII, so the whole is a
+/// `str` and a text is read without a check of its encoding.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    all: String,
+}
+
+const PAYLOAD_BITS: u32 = 6;
+const MORE: u8 = 1 << PAYLOAD_BITS;
+
+impl Texts {
+    pub(super) fn shrink_to_fit(&mut self) {
+        self.all.shrink_to_fit();
+    }
+
+    /// The place at which the next text will stand.
+    pub(super) fn end(&self) -> usize {
+        self.all.len()
+    }
+
+    pub(super) fn push(&mut self, text: &str) {
+        let mut rest = text.len();
+        loop {
+            // Below 64, so the conversion keeps it.
+            let payload = (rest & usize::from(MORE - 1)) as u8;
+            rest >>= PAYLOAD_BITS;
+            let more = if rest == 0 { 0 } else { MORE };
+            self.all.push(char::from(payload | more));
+            if rest == 0 {
+                break;
+            }
+        }
+        self.all.push_str(text);
+    }
+
+    /// The text at a place that [`end`](Self::end) gave before a push.
+    #[inline]
+    pub(super) fn get(&self, place: u32) -> &str {
+        let (start, len) = self.span(place);
+        self.all.get(start..start.saturating_add(len)).unwrap_or("")
+    }
+
+    /// Whether the text at a place is this one.
+    #[inline]
+    pub(super) fn is(&self, place: u32, text: &str) -> bool {
+        let (start, len) = self.span(place);
+        len == text.len()
+            && self.all.as_bytes().get(start..start.saturating_add(len)) == Some(text.as_bytes())
+    }
+
+    /// Where a text begins, and its length.
+    #[inline]
+    fn span(&self, place: u32) -> (usize, usize) {
+        let bytes = self.all.as_bytes();
+        let mut at = place as usize;
+        let mut len = 0;
+        let mut shift = 0;
+        while let Some(&byte) = bytes.get(at) {
+            at += 1;
+            len |= usize::from(byte & (MORE - 1)) << shift;
+            shift += PAYLOAD_BITS;
+            if byte & MORE == 0 {
+                break;
+            }
+        }
+        (at, len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gives_back_what_was_pushed() {
+        let mut texts = Texts::default();
+        let pushed: Vec<String> = [0, 1, 63, 64, 65, 4095, 4096, 300_000]
+            .into_iter()
+            .map(|len| "é".repeat(len / 2) + &"x".repeat(len % 2))
+            .collect();
+        let places: Vec<u32> = pushed
+            .iter()
+            .map(|text| {
+                let place = u32::try_from(texts.end()).unwrap_or(u32::MAX);
+                texts.push(text);
+                place
+            })
+            .collect();
+        for (place, text) in places.into_iter().zip(&pushed) {
+            assert_eq!(texts.get(place), text);
+            assert!(texts.is(place, text));
+            assert!(!texts.is(place, &format!("{text}x")));
+        }
+    }
+}
