@@ -6,6 +6,6 @@ mod domain;
 
 pub use domain::{
     Decision, DiagLevel, DiagnosticsDirective, Digest, DirectiveMatch, DirectiveRef, DirectiveSet,
-    DirectiveSetBuilder, DirectiveStore, EndpointKind, Explanation, InMemoryDirectiveStore,
+    DirectiveSetBuilder, DirectiveStore, EndpointKind, Explanation, InMemoryDirectiveStore, Reader,
     RequestAttrs, UnknownDiagLevel, UnknownEndpointKind,
 };

@@ -5,6 +5,7 @@
 //! time is always an argument. Nothing here imports from the layers above.
 
 mod attributes;
+mod cache;
 mod digest;
 mod directive;
 mod sampling;
@@ -12,6 +13,7 @@ mod set;
 mod store;
 
 pub use attributes::{EndpointKind, RequestAttrs, UnknownEndpointKind};
+pub use cache::Reader;
 pub use digest::Digest;
 pub use directive::{
     DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef, UnknownDiagLevel,

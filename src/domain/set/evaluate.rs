@@ -47,7 +47,11 @@ impl Compiled {
                 combinations &= combinations - 1;
                 let shape = Shape::new(targets, attrs.endpoint);
                 let found = index.table.find(hashes.of_shape(shape), |slot| {
-                    self.is_for(&self.records[slot.record(&index.groups)], shape, attrs)
+                    self.is_for(
+                        &self.records[slot.record(&index.groups) as usize],
+                        shape,
+                        attrs,
+                    )
                 });
                 if let Some(slot) = found {
                     self.consider(*slot, at, &mut verdict);
@@ -90,7 +94,7 @@ impl Compiled {
         if let Some(group) = slot.group() {
             verdict.hear(self.index.entries(group), at);
         } else {
-            let record = &self.records[slot.record(&[])];
+            let record = &self.records[slot.record(&[]) as usize];
             if at < record.expires() {
                 verdict.add(record.ask(), record.sample_per_mille());
             }

@@ -61,10 +61,10 @@ impl TextHasher {
     #[inline]
     pub(super) fn texts(&self, targets: u32, texts: [&str; 3]) -> KeyHashes {
         let mut hashes = [0; 3];
-        for (target, (hash, text)) in hashes.iter_mut().zip(texts).enumerate() {
+        for (target, (hash, text)) in (0..).zip(hashes.iter_mut().zip(texts)) {
             if targets & (1 << target) != 0 {
                 // Turned, so that the same text as another target is another hash.
-                *hash = self.text(text).rotate_left(21 * target as u32);
+                *hash = self.text(text).rotate_left(21 * target);
             }
         }
         KeyHashes(hashes)
@@ -97,15 +97,16 @@ impl Slot {
     const GROUP: u32 = 1 << 31;
 
     #[inline]
-    pub(super) fn group(self) -> Option<usize> {
-        (self.0 & Self::GROUP != 0).then_some((self.0 & !Self::GROUP) as usize)
+    pub(super) fn group(self) -> Option<u32> {
+        (self.0 & Self::GROUP != 0).then_some(self.0 & !Self::GROUP)
     }
 
+    /// The record, or one of the group.
     #[inline]
-    pub(super) fn record(self, groups: &[Group]) -> usize {
+    pub(super) fn record(self, groups: &[Group]) -> u32 {
         match self.group() {
-            Some(group) => groups[group].first as usize,
-            None => self.0 as usize,
+            Some(group) => groups[group as usize].first,
+            None => self.0,
         }
     }
 }
@@ -155,8 +156,8 @@ impl Index {
 
     /// The entries of a group.
     #[inline]
-    pub(super) fn entries(&self, group: usize) -> &[Entry] {
-        let Group { start, end, .. } = self.groups[group];
+    pub(super) fn entries(&self, group: u32) -> &[Entry] {
+        let Group { start, end, .. } = self.groups[group as usize];
         &self.entries[start as usize..end as usize]
     }
 
@@ -192,7 +193,7 @@ impl Index {
             mut groups,
             mut members,
         } = grouping;
-        table.shrink_to_fit(|slot| hash(slot.record(&groups) as u32));
+        table.shrink_to_fit(|slot| hash(slot.record(&groups)));
 
         let entry = |number: u32| Entry {
             starts: if records[number as usize].is_scheduled() {
@@ -212,7 +213,7 @@ impl Index {
         let mut entries = Vec::new();
         let mut wildcards = 0;
         for members in members.chunk_by(|a, b| a.group == b.group) {
-            let start = entries.len() as u32;
+            let start = number_of(entries.len());
             let mut frontier = Frontier::default();
             entries.extend(
                 members
@@ -220,7 +221,7 @@ impl Index {
                     .map(|member| entry(member.record))
                     .filter(|entry| frontier.admits(entry)),
             );
-            let end = entries.len() as u32;
+            let end = number_of(entries.len());
             match members[0].group {
                 WILDCARDS => wildcards = end,
                 group => {
@@ -282,7 +283,7 @@ impl Grouping {
         } = self;
         let hash_of_number = hash(number);
         let found = table.find_mut(hash_of_number, |slot| {
-            let other = &records[slot.record(groups)];
+            let other = &records[slot.record(groups) as usize];
             other.shape() == record.shape() && other.key == record.key
         });
         let Some(slot) = found else {
@@ -291,29 +292,21 @@ impl Grouping {
             } else {
                 Slot(number)
             };
-            table.insert_unique(
-                hash_of_number,
-                slot,
-                |slot| hash(slot.record(groups) as u32),
-            );
+            table.insert_unique(hash_of_number, slot, |slot| hash(slot.record(groups)));
             return;
         };
-        let group = match slot.group() {
-            Some(group) => group as u32,
-            None => {
-                *slot = new_group(groups, members, slot.0);
-                slot.0 & !Slot::GROUP
-            }
-        };
+        if slot.group().is_none() {
+            *slot = new_group(groups, members, slot.0);
+        }
         members.push(Member {
-            group: group + 1,
+            group: (slot.0 & !Slot::GROUP) + 1,
             record: number,
         });
     }
 }
 
 fn new_group(groups: &mut Vec<Group>, members: &mut Vec<Member>, first: u32) -> Slot {
-    let group = groups.len() as u32;
+    let group = number_of(groups.len());
     groups.push(Group {
         first,
         start: 0,
@@ -324,6 +317,11 @@ fn new_group(groups: &mut Vec<Group>, members: &mut Vec<Member>, first: u32) -> 
         record: first,
     });
     Slot(group | Slot::GROUP)
+}
+
+/// A length of something of which there is at most one a record, so below 2^31.
+fn number_of(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
 }
 
 /// What the admitted entries of a group that start at once ask for already: for each

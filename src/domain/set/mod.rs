@@ -225,6 +225,22 @@ impl DirectiveSet {
     }
 }
 
+impl AsRef<DirectiveSet> for DirectiveSet {
+    fn as_ref(&self) -> &DirectiveSet {
+        self
+    }
+}
+
+#[cfg(test)]
+impl DirectiveSet {
+    /// Tells whether the set is still alive.
+    pub(crate) fn downgrade(&self) -> std::sync::Weak<impl Sized + use<>> {
+        self.compiled
+            .as_ref()
+            .map_or_else(std::sync::Weak::new, Arc::downgrade)
+    }
+}
+
 /// Lists the directives.
 impl fmt::Debug for DirectiveSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

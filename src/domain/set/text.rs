@@ -26,8 +26,8 @@ impl Texts {
     pub(super) fn push(&mut self, text: &str) {
         let mut rest = text.len();
         loop {
-            // Below 64, so the conversion keeps it.
-            let payload = (rest & usize::from(MORE - 1)) as u8;
+            // The low byte of a number below 64.
+            let [payload, ..] = (rest & usize::from(MORE - 1)).to_le_bytes();
             rest >>= PAYLOAD_BITS;
             let more = if rest == 0 { 0 } else { MORE };
             self.all.push(char::from(payload | more));
