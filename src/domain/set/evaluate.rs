@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::Decision;
 use super::ask::Ask;
 use super::compiled::Compiled;
-use super::index::{Entry, Slot};
+use super::index::{Entry, KeyHashes, Slot};
 use super::record::{Nanos, Record, Shape, target};
 use crate::domain::attributes::RequestAttrs;
 use crate::domain::sampling::{self, ALWAYS};
@@ -14,7 +14,8 @@ use crate::domain::sampling::{self, ALWAYS};
 const WITH_TENANT: u16 = 0xaaaa;
 
 impl Compiled {
-    #[inline]
+    /// Most requests match nothing. They end in this function, which is therefore
+    /// kept small; what follows a candidate is in [`decide`](Self::decide).
     pub(super) fn evaluate(
         &self,
         attrs: &RequestAttrs<'_>,
@@ -23,45 +24,76 @@ impl Compiled {
     ) -> Decision {
         let index = &self.index;
         let at = Nanos::of(now);
-        if at.at_an_end() {
-            return self.scan(attrs, now, request_id);
-        }
         if at >= index.last_expiry {
-            return Decision::default();
+            return self.after_the_last(attrs, now, request_id);
         }
-        let mut verdict = Verdict::new(request_id);
-        verdict.hear(index.wildcards(), at);
-        let mut combinations = index.combinations;
-        let tenant = if let Some(tenant) = attrs.tenant {
-            tenant
-        } else {
-            combinations &= !WITH_TENANT;
-            ""
-        };
-        if combinations != 0 {
-            let hashes = index
-                .hasher
-                .texts(index.targets, [tenant, attrs.index, attrs.principal]);
-            while combinations != 0 {
-                let targets = combinations.trailing_zeros();
-                combinations &= combinations - 1;
-                let shape = Shape::new(targets, attrs.endpoint);
-                let found = index.table.find(hashes.of_shape(shape), |slot| {
-                    self.is_for(
-                        &self.records[slot.record(&index.groups) as usize],
-                        shape,
-                        attrs,
-                    )
-                });
-                if let Some(slot) = found {
-                    self.consider(*slot, at, &mut verdict);
+        let mut left = index.combinations;
+        if attrs.tenant.is_none() {
+            left &= !WITH_TENANT;
+        }
+        let hashes = index.hasher.attributes(index.targets, attrs);
+        if !index.has_unkeyed {
+            loop {
+                if left == 0 {
+                    return Decision::default();
                 }
+                let shape = Shape::new(left.trailing_zeros(), attrs.endpoint);
+                if index.filter.may_have(hashes.of_shape(shape)) {
+                    break;
+                }
+                left &= left - 1;
+            }
+        }
+        let request = Request {
+            attrs,
+            now,
+            at,
+            id: request_id,
+        };
+        self.decide(&request, &hashes, left)
+    }
+
+    /// Decides by the directives that target every request, and those of the
+    /// combinations of targets in `left`.
+    #[inline(never)]
+    fn decide(&self, request: &Request<'_>, hashes: &KeyHashes, mut left: u16) -> Decision {
+        if request.at.at_an_end() {
+            return self.scan(request.attrs, request.now, request.id);
+        }
+        let index = &self.index;
+        let mut verdict = Verdict::new(request.id);
+        if !index.wildcards().is_empty() {
+            verdict.hear(index.wildcards(), request.at);
+        }
+        while left != 0 {
+            let shape = Shape::new(left.trailing_zeros(), request.attrs.endpoint);
+            left &= left - 1;
+            let slot = index.table.find(hashes.of_shape(shape), |slot| {
+                let record = &self.records[slot.record(&index.groups) as usize];
+                self.is_for(record, shape, request.attrs)
+            });
+            if let Some(slot) = slot {
+                self.consider(*slot, request.at, &mut verdict);
             }
         }
         if !self.beside.overflow.is_empty() {
-            self.scan_overflow(attrs, now, &mut verdict);
+            self.scan_overflow(request, &mut verdict);
         }
         verdict.ask.decision()
+    }
+
+    /// Nothing applies any more, unless the instant only looks like that.
+    #[cold]
+    fn after_the_last(
+        &self,
+        attrs: &RequestAttrs<'_>,
+        now: Timestamp,
+        request_id: &str,
+    ) -> Decision {
+        if Nanos::of(now).at_an_end() {
+            return self.scan(attrs, now, request_id);
+        }
+        Decision::default()
     }
 
     /// Whether the directive sets exactly the targets of this shape and the request
@@ -110,14 +142,23 @@ impl Compiled {
     }
 
     #[cold]
-    fn scan_overflow(&self, attrs: &RequestAttrs<'_>, now: Timestamp, verdict: &mut Verdict<'_>) {
+    fn scan_overflow(&self, request: &Request<'_>, verdict: &mut Verdict<'_>) {
         for directive in &self.beside.overflow {
             let directive = directive.as_ref();
-            if directive.is_active(now) && directive.matches(attrs) {
+            if directive.is_active(request.now) && directive.matches(request.attrs) {
                 verdict.add(Ask::of(directive), directive.sample_per_mille);
             }
         }
     }
+}
+
+/// What is asked about.
+struct Request<'a> {
+    attrs: &'a RequestAttrs<'a>,
+    now: Timestamp,
+    /// `now`, as records have it.
+    at: Nanos,
+    id: &'a str,
 }
 
 /// The decision as it grows.
@@ -139,7 +180,7 @@ impl<'a> Verdict<'a> {
     }
 
     /// Takes in the entries that apply, latest expiry first.
-    #[inline]
+    #[inline(never)]
     fn hear(&mut self, entries: &[Entry], at: Nanos) {
         for entry in entries {
             if at >= entry.expires {
@@ -161,13 +202,14 @@ impl<'a> Verdict<'a> {
 
     #[inline]
     fn is_sampled(&mut self, sample_per_mille: u16) -> bool {
-        if sample_per_mille >= ALWAYS {
-            return true;
-        }
+        sample_per_mille >= ALWAYS || self.place() < sample_per_mille
+    }
+
+    #[inline(never)]
+    fn place(&mut self) -> u16 {
         let request_id = self.request_id;
         *self
             .place
             .get_or_insert_with(|| sampling::bucket(request_id))
-            < sample_per_mille
     }
 }

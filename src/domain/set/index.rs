@@ -20,8 +20,10 @@ use hashbrown::HashTable;
 use super::ask::Ask;
 use super::builder::Beside;
 use super::compiled::{find, places};
-use super::record::{Nanos, Record, Shape, Targets};
+use super::filter::Filter;
+use super::record::{Nanos, Record, Shape, Targets, target};
 use super::text::Texts;
+use crate::domain::attributes::{EndpointKind, RequestAttrs};
 use crate::domain::sampling::ALWAYS;
 
 /// Hashes texts with a seed of the set's own.
@@ -58,34 +60,48 @@ impl TextHasher {
     }
 
     /// The hashes of the texts that `targets` has; nought for the others.
-    #[inline]
-    pub(super) fn texts(&self, targets: u32, texts: [&str; 3]) -> KeyHashes {
-        let mut hashes = [0; 3];
-        for (target, (hash, text)) in (0..).zip(hashes.iter_mut().zip(texts)) {
-            if targets & (1 << target) != 0 {
-                // Turned, so that the same text as another target is another hash.
-                *hash = self.text(text).rotate_left(21 * target);
-            }
+    //
+    // One attribute after the other, each read on its own: a caller has just written
+    // them word by word, and a copy of several words at once would have to wait for
+    // these writes.
+    #[expect(clippy::inline_always, reason = "a call costs as much as what it does")]
+    #[inline(always)]
+    pub(super) fn attributes(&self, targets: u32, attrs: &RequestAttrs<'_>) -> KeyHashes {
+        let mut hashes = KeyHashes::default();
+        if targets & target::TENANT != 0 {
+            hashes.tenant = self.text(attrs.tenant.unwrap_or_default());
         }
-        KeyHashes(hashes)
+        // Turned, so that the same text as another target is another hash.
+        if targets & target::INDEX != 0 {
+            hashes.index = self.text(attrs.index).rotate_left(21);
+        }
+        if targets & target::PRINCIPAL != 0 {
+            hashes.principal = self.text(attrs.principal).rotate_left(42);
+        }
+        hashes
     }
 }
 
 /// The hashes of a request's or directive's texts.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct KeyHashes([u64; 3]);
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct KeyHashes {
+    tenant: u64,
+    index: u64,
+    principal: u64,
+}
 
 impl KeyHashes {
     /// The hash under which the group of this shape and these texts stands.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a call costs as much as what it does")]
+    #[inline(always)]
     pub(super) fn of_shape(&self, shape: Shape) -> u64 {
+        // Makes the same texts under other targets another key, and the endpoint a
+        // part of the key.
         let salt = u64::from(shape.bits()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let mut hash = salt ^ (salt >> 32);
-        for (target, text) in self.0.into_iter().enumerate() {
-            let set = u64::from(shape.bits() >> target & 1);
-            hash ^= text & set.wrapping_neg();
-        }
-        hash
+        let only = |bit: u32, hash: u64| if shape.has(bit) { hash } else { 0 };
+        salt ^ only(target::TENANT, self.tenant)
+            ^ only(target::INDEX, self.index)
+            ^ only(target::PRINCIPAL, self.principal)
     }
 }
 
@@ -140,9 +156,14 @@ pub(super) struct Index {
     pub(super) hasher: TextHasher,
     /// From this instant on nothing applies any more.
     pub(super) last_expiry: Nanos,
+    /// Which keys the table surely does not have.
+    pub(super) filter: Filter,
     pub(super) table: HashTable<Slot>,
     pub(super) groups: Box<[Group]>,
     pub(super) entries: Box<[Entry]>,
+    /// Whether there are directives that no key leads to: those that target every
+    /// request, and those beyond the room of the compact form.
+    pub(super) has_unkeyed: bool,
     /// How many entries, from the first on, target every request.
     wildcards: u32,
 }
@@ -171,10 +192,15 @@ impl Index {
         let mut grouping = Grouping::default();
         let hash = |number: u32| {
             let record = &records[number as usize];
-            let texts = places(record, targets).map(|place| texts.get(place));
-            hasher
-                .texts(record.shape().targets(), texts)
-                .of_shape(record.shape())
+            let [tenant, index, principal] = places(record, targets).map(|place| texts.get(place));
+            let shape = record.shape();
+            let attrs = RequestAttrs {
+                tenant: Some(tenant),
+                index,
+                principal,
+                endpoint: shape.endpoint().unwrap_or(EndpointKind::Unknown),
+            };
+            hasher.attributes(shape.targets(), &attrs).of_shape(shape)
         };
         grouping.table.reserve(records.len(), |_| 0);
         let mut last_expiry = Nanos::MIN;
@@ -194,6 +220,10 @@ impl Index {
             mut members,
         } = grouping;
         table.shrink_to_fit(|slot| hash(slot.record(&groups)));
+        let mut filter = Filter::for_keys(table.len());
+        for slot in &table {
+            filter.add(hash(slot.record(&groups)));
+        }
 
         let entry = |number: u32| Entry {
             starts: if records[number as usize].is_scheduled() {
@@ -237,9 +267,11 @@ impl Index {
                 .fold(0, |all, targets| all | targets),
             hasher,
             last_expiry,
+            filter,
             table,
             groups: groups.into_boxed_slice(),
             entries: entries.into_boxed_slice(),
+            has_unkeyed: wildcards > 0 || !beside.overflow.is_empty(),
             wildcards,
         }
     }

@@ -25,6 +25,7 @@ mod ask;
 mod builder;
 mod compiled;
 mod evaluate;
+mod filter;
 mod index;
 mod introspect;
 mod record;
