@@ -27,7 +27,7 @@ pub enum InstallError {
         what: &'static str,
         /// Why it failed.
         #[source]
-        source: RequestError,
+        source: Box<RequestError>,
     },
     /// What is installed is newer than what this version would install.
     #[error(
@@ -57,6 +57,15 @@ pub enum InstallError {
     /// OpenSearch Dashboards did not take all saved objects.
     #[error("OpenSearch Dashboards did not take the saved objects: {0}")]
     Dashboards(String),
+}
+
+impl InstallError {
+    fn request(what: &'static str, source: RequestError) -> Self {
+        Self::Request {
+            what,
+            source: Box::new(source),
+        }
+    }
 }
 
 /// What a step does to the cluster.
@@ -134,8 +143,7 @@ impl Installer {
                 // Somebody else installs, too.
                 Err(error) if error.exception() == Some("resource_already_exists_exception") => {}
                 Err(source) => {
-                    let what = step.what;
-                    return Err(InstallError::Request { what, source });
+                    return Err(InstallError::request(step.what, source));
                 }
             }
         }
@@ -160,14 +168,10 @@ impl Installer {
             .query("overwrite", "true")
             .header("osd-xsrf", "true")
             .body(format!("multipart/form-data; boundary={BOUNDARY}"), body);
-        let answer: Value =
-            dashboards
-                .json(request)
-                .await
-                .map_err(|source| InstallError::Request {
-                    what: "dashboards",
-                    source,
-                })?;
+        let answer: Value = dashboards
+            .json(request)
+            .await
+            .map_err(|source| InstallError::request("dashboards", source))?;
         if answer["success"] != true {
             return Err(InstallError::Dashboards(answer["errors"].to_string()));
         }
@@ -307,7 +311,7 @@ impl Installer {
         match self.client.json(request).await {
             Ok(answer) => Ok(Some(answer)),
             Err(error) if error.status() == Some(404) => Ok(None),
-            Err(source) => Err(InstallError::Request { what, source }),
+            Err(source) => Err(InstallError::request(what, source)),
         }
     }
 }

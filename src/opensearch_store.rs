@@ -52,8 +52,8 @@ impl OpenSearchDirectiveStore {
     }
 
     pub(crate) async fn start_over(config: &Config, client: Client) -> Result<Self, StartError> {
-        let shared = Arc::new(Shared::new(config, client));
-        let mut refresher = Refresher::new(config, Arc::clone(&shared));
+        let mut refresher = Refresher::new(config, client);
+        let shared = Arc::clone(refresher.shared());
         let pause = match config.startup {
             Startup::Require => {
                 refresher.poll().await.map_err(StartError::FirstRead)?;

@@ -20,7 +20,7 @@ use crate::cluster::{Client, chain};
 use crate::collector::Collector;
 use crate::config::Config;
 use crate::document::DecodeLimits;
-use crate::domain::Published;
+use crate::domain::{Published, Publisher, publication};
 use crate::error::PollError;
 use crate::snapshot::Snapshot;
 use crate::source::{ReadError, Source, off_the_runtime};
@@ -35,7 +35,7 @@ pub(crate) type Waiter = oneshot::Sender<Result<(), Arc<PollError>>>;
 /// What the loop and the store share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) published: Arc<Published<Snapshot>>,
+    pub(crate) published: Published<Snapshot>,
     client: Client,
     instance: String,
     stale_after: Duration,
@@ -57,9 +57,9 @@ struct Progress {
 }
 
 impl Shared {
-    pub(crate) fn new(config: &Config, client: Client) -> Self {
+    fn new(config: &Config, client: Client, published: Published<Snapshot>) -> Self {
         Self {
-            published: Arc::new(Published::new(Snapshot::default())),
+            published,
             client,
             instance: config.instance.clone(),
             stale_after: config.stale_after,
@@ -113,6 +113,7 @@ impl Shared {
 #[derive(Debug)]
 pub(crate) struct Refresher {
     shared: Arc<Shared>,
+    publisher: Publisher<Snapshot>,
     source: Source,
     clock: Arc<dyn Clock>,
     backoff: Backoff,
@@ -121,7 +122,9 @@ pub(crate) struct Refresher {
 }
 
 impl Refresher {
-    pub(crate) fn new(config: &Config, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(config: &Config, client: Client) -> Self {
+        let (publisher, current) = publication(Snapshot::default());
+        let shared = Arc::new(Shared::new(config, client, current));
         let source = Source::new(
             shared.client.clone(),
             config.instance.clone(),
@@ -134,12 +137,18 @@ impl Refresher {
             .fold(0, |seed: u64, byte| seed.rotate_left(7) ^ u64::from(byte));
         Self {
             shared,
+            publisher,
             source,
             clock: Arc::clone(&config.clock),
             backoff: Backoff::new(config.interval, config.max_backoff, seed),
             poll_timeout: config.poll_timeout,
             max_ttl: config.max_ttl,
         }
+    }
+
+    /// What this refresher shares with its store.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// The pause before the first poll of a loop whose first read is done.
@@ -222,13 +231,13 @@ impl Refresher {
             })
     }
 
-    fn succeeded(&self, snapshot: Snapshot) {
+    fn succeeded(&mut self, snapshot: Snapshot) {
         let read_at = snapshot.read_at;
         let changed = !self.shared.published.snapshot().is_same_as(&snapshot);
         let rejections = snapshot.rejections.len() as u64;
         if changed {
             announce(&snapshot);
-            self.shared.published.publish(snapshot);
+            self.publisher.publish(snapshot);
         }
         let mut progress = self.shared.progress();
         if progress.consecutive_failures > 0 {

@@ -174,8 +174,10 @@ impl DirectiveWriter {
         }
         #[derive(Deserialize)]
         struct Found {
-            _id: String,
-            _source: Option<Created>,
+            #[serde(rename = "_id")]
+            id: String,
+            #[serde(rename = "_source")]
+            source: Option<Created>,
         }
         #[derive(Default, Deserialize)]
         #[serde(default)]
@@ -194,7 +196,7 @@ impl DirectiveWriter {
             .json(request)
             .await
             .map_err(|e| self.failed(e))?;
-        if answer.docs.iter().all(|found| found._source.is_none()) {
+        if answer.docs.iter().all(|found| found.source.is_none()) {
             // A search of a missing index fails; a multi-get only finds nothing.
             self.require_index().await?;
         }
@@ -202,14 +204,14 @@ impl DirectiveWriter {
             .docs
             .into_iter()
             .filter_map(|found| {
-                let created = found._source?;
+                let created = found.source?;
                 let text = |value: Option<serde_json::Value>| value?.as_str().map(str::to_owned);
                 let audit = Audit {
                     created_at: text(created.created_at).and_then(|time| time.parse().ok()),
                     created_by: text(created.created_by),
                     ..Audit::default()
                 };
-                Some((found._id, audit))
+                Some((found.id, audit))
             })
             .collect())
     }
@@ -248,8 +250,10 @@ impl DirectiveWriter {
         })?;
         let refused: Vec<Refusal> = documents
             .iter()
-            .zip(&answer.docs)
-            .filter_map(|((id, _), outcome)| refusal(id, outcome.error.as_ref()))
+            .zip(answer.docs)
+            .filter_map(|((id, _), outcome)| {
+                Some(Refusal::from(((*id).to_owned(), outcome.error?)))
+            })
             .collect();
         if refused.is_empty() {
             Ok(())
@@ -259,30 +263,46 @@ impl DirectiveWriter {
     }
 
     async fn write(&self, documents: &[(&str, Box<RawValue>)]) -> Result<(), WriteError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            items: Vec<Item>,
-        }
-        #[derive(Deserialize)]
-        struct Item {
-            index: Outcome,
-        }
-        #[derive(Deserialize)]
-        struct Outcome {
-            _id: String,
-            error: Option<Exception>,
-        }
-
         let mut body = String::new();
         for (id, source) in documents {
-            body.push_str(&json!({ "index": { "_id": id } }).to_string());
+            body.push_str(&json!({ "index": { "_id": id, "pipeline": PIPELINE } }).to_string());
             body.push('\n');
             body.push_str(source.get());
             body.push('\n');
         }
+        let refused: Vec<Refusal> = self
+            .bulk(body, documents.len())
+            .await?
+            .into_iter()
+            .map(Refusal::from)
+            .collect();
+        match documents.len() - refused.len() {
+            _ if refused.is_empty() => Ok(()),
+            0 => Err(WriteError::Refused(refused)),
+            written => Err(WriteError::Partly { written, refused }),
+        }
+    }
+
+    /// Sends bulk actions, and gives those that were refused.
+    async fn bulk(
+        &self,
+        body: String,
+        actions: usize,
+    ) -> Result<Vec<(String, Exception)>, WriteError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            // Each with one key, the action's name.
+            items: Vec<HashMap<String, Outcome>>,
+        }
+        #[derive(Deserialize)]
+        struct Outcome {
+            #[serde(rename = "_id")]
+            id: String,
+            error: Option<Exception>,
+        }
+
         let request = self
             .request(Method::Post, "_bulk")
-            .query("pipeline", PIPELINE)
             .query("refresh", "true")
             .body("application/x-ndjson", body);
         let operation = request.operation();
@@ -291,19 +311,15 @@ impl DirectiveWriter {
             .json(request)
             .await
             .map_err(|e| self.failed(e))?;
-        if answer.items.len() != documents.len() {
-            return Err(malformed(operation, "not an answer for each document").into());
+        if answer.items.len() != actions {
+            return Err(malformed(operation, "not an answer for each action").into());
         }
-        let refused: Vec<Refusal> = answer
+        Ok(answer
             .items
-            .iter()
-            .filter_map(|item| refusal(&item.index._id, item.index.error.as_ref()))
-            .collect();
-        match documents.len() - refused.len() {
-            _ if refused.is_empty() => Ok(()),
-            0 => Err(WriteError::Refused(refused)),
-            written => Err(WriteError::Partly { written, refused }),
-        }
+            .into_iter()
+            .flatten()
+            .filter_map(|(_, outcome)| Some((outcome.id, outcome.error?)))
+            .collect())
     }
 
     /// Revokes a directive: it stays, for whoever audits, and applies nowhere. One that
@@ -319,22 +335,23 @@ impl DirectiveWriter {
         if matches!(&stored.document, Ok(document) if document.audit.revoked_at.is_some()) {
             return Ok(());
         }
-        let mut changes = json!({ "revoked_at": self.clock.now() });
+        let now = self.clock.now();
+        let mut changes = json!({ "revoked_at": now, "updated_at": now });
         if let Some(author) = revoked_by {
             changes["revoked_by"] = author.into();
             changes["updated_by"] = author.into();
         }
-        let request = self
-            .request(Method::Post, &format!("_update/{}", segment(id)))
-            .query("refresh", "true")
-            .query("retry_on_conflict", "3")
-            .json(json!({ "doc": changes }).to_string());
-        match self.client.send(request).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.exception() == Some("document_missing_exception") => {
+        // A bulk update does not go through the pipeline, which would refuse a document
+        // that is malformed: whatever is there can be revoked.
+        let action = json!({ "update": { "_id": id, "retry_on_conflict": 3 } });
+        let body = format!("{action}\n{}\n", json!({ "doc": changes }));
+        let refused = self.bulk(body, 1).await?;
+        match refused.into_iter().next() {
+            None => Ok(()),
+            Some((_, error)) if error.is("document_missing_exception") => {
                 Err(WriteError::NotFound(id.to_owned()))
             }
-            Err(error) => Err(self.failed(error)),
+            Some(refused) => Err(WriteError::Refused(vec![refused.into()])),
         }
     }
 
@@ -362,12 +379,13 @@ impl DirectiveWriter {
     pub async fn get(&self, id: &str) -> Result<Option<Stored>, WriteError> {
         #[derive(Deserialize)]
         struct Found {
-            _source: Option<Box<RawValue>>,
+            #[serde(rename = "_source")]
+            source: Option<Box<RawValue>>,
         }
         let request = self.request(Method::Get, &format!("_doc/{}", segment(id)));
         match self.client.json::<Found>(request).await {
             Ok(found) => Ok(found
-                ._source
+                .source
                 .map(|source| Stored::read(id, &source, &self.limits()))),
             Err(error) if error.status() == Some(404) && !error.is_index_not_found() => Ok(None),
             Err(error) => Err(self.failed(error)),
@@ -420,9 +438,11 @@ impl DirectiveWriter {
     }
 }
 
-fn refusal(id: &str, error: Option<&Exception>) -> Option<Refusal> {
-    error.map(|error| Refusal {
-        id: id.to_owned(),
-        reason: error.root_reason().to_owned(),
-    })
+impl From<(String, Exception)> for Refusal {
+    fn from((id, error): (String, Exception)) -> Self {
+        Self {
+            id,
+            reason: error.root_reason().to_owned(),
+        }
+    }
 }

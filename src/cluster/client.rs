@@ -162,6 +162,11 @@ pub(crate) struct Exception {
 }
 
 impl Exception {
+    /// Whether it has this name.
+    pub(crate) fn is(&self, name: &str) -> bool {
+        self.r#type == name
+    }
+
     /// The reason of the innermost cause: what went wrong, not what failed for it.
     pub(crate) fn root_reason(&self) -> &str {
         let mut exception = self;

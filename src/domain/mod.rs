@@ -5,19 +5,19 @@
 //! time is always an argument. Nothing here imports from the layers above.
 
 mod attributes;
+mod cache;
 mod digest;
 mod directive;
-mod published;
 mod sampling;
 mod set;
 mod store;
 
 pub use attributes::{EndpointKind, RequestAttrs, UnknownEndpointKind};
+pub use cache::Reader;
+pub(crate) use cache::{Published, Publisher, publication};
 pub use digest::Digest;
 pub use directive::{
     DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef, UnknownDiagLevel,
 };
-pub(crate) use published::Published;
-pub use published::Reader;
 pub use set::{Decision, DirectiveSet, DirectiveSetBuilder, Explanation, RepeatedId};
 pub use store::{DirectiveStore, InMemoryDirectiveStore};

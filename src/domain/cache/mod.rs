@@ -1,0 +1,210 @@
+//! The cell through which a set reaches the request path: written by one
+//! [`Publisher`], read by any number of threads.
+//!
+//! # What it promises
+//!
+//! - A publish is one swap of everything that belongs together: whoever reads gets
+//!   a value that was published whole, or the one before it, whole.
+//! - After [`Publisher::publish`] returns, no read that begins later gives an older
+//!   value, on any thread, by whichever of the ways to read.
+//! - Reads never go back: who has seen a value sees it or a later one by every way
+//!   to read, and so does whoever is told.
+//! - A read takes no lock and does not wait for a publish, nor a publish for reads.
+//! - Reads of different threads write to no memory in common: each thread has a
+//!   reference count of its own (`local.rs`).
+//! - Nothing but the cell and those who hold what they read keeps a value alive. A
+//!   thread that stops reading keeps at most a few hundred bytes, never a set.
+//!
+//! # How
+//!
+//! Each publish has a version, unique in the process. It swaps in the value together
+//! with its version, then shows the version in an atomic of its own. A reader that
+//! has a copy of that version uses it; another takes the value by the swap pointer,
+//! with the version *of that value*. So a copy can never stand under the version of
+//! another value, and the order of the two writes (value, then version) is all that
+//! matters: whoever sees a version finds that value or a later one.
+//!
+//! `load` must give an `Arc`, and one count that all threads raise and lower is what
+//! makes threads wait for each other. So a publish makes [`HANDLES_MIN`] or more
+//! handles to the same set, each behind a count of its own, and each thread is lent
+//! one. They belong to the published value and go with it; a thread remembers its
+//! handle by a `Weak`. That is why a thread needs no notice of a publish and a
+//! publish no list of threads, and why a read does not allocate, not even the first
+//! one after a publish.
+
+mod local;
+mod reader;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+
+use super::set::DirectiveSet;
+pub use reader::Reader;
+
+/// The fewest handles that a publish makes. Up to as many threads have one each,
+/// from their first read on; when there were more threads than that before a
+/// publish, it makes more.
+const HANDLES_MIN: usize = 64;
+
+/// Gives every publish of the process its version. Nought is never one.
+static NEXT_VERSION: AtomicU64 = AtomicU64::new(1);
+
+/// The two halves of a new cell that holds `first`.
+pub(crate) fn publication<T>(first: T) -> (Publisher<T>, Published<T>)
+where
+    T: AsRef<DirectiveSet>,
+{
+    let first = Publication::new(first);
+    let shared = Arc::new(Shared {
+        version: AtomicU64::new(first.version),
+        current: ArcSwap::from_pointee(first),
+    });
+    (
+        Publisher {
+            shared: Arc::clone(&shared),
+        },
+        Published { shared },
+    )
+}
+
+/// The half that writes. There is one for a cell, so publishes have an order.
+pub(crate) struct Publisher<T> {
+    shared: Arc<Shared<ArcSwap<Publication<T>>>>,
+}
+
+impl<T: AsRef<DirectiveSet>> Publisher<T> {
+    /// Replaces the value in one swap.
+    pub(crate) fn publish(&mut self, value: T) {
+        let next = Publication::new(value);
+        let version = next.version;
+        let previous = self.shared.current.swap(Arc::new(next));
+        // After the value, so that who sees the version finds the value.
+        self.shared.show(version);
+        drop(previous);
+    }
+}
+
+/// The half that reads. A clone reads the same cell.
+pub(crate) struct Published<T> {
+    shared: Arc<Shared<ArcSwap<Publication<T>>>>,
+}
+
+impl<T: AsRef<DirectiveSet>> Published<T> {
+    /// The set that was published last, behind a reference count that only this
+    /// thread touches (and who else it gives the `Arc` to).
+    #[inline]
+    pub(crate) fn load(&self) -> Arc<DirectiveSet> {
+        let version = self.shared.version.load(Ordering::Acquire);
+        local::find(version).unwrap_or_else(|| self.load_anew())
+    }
+
+    /// The value that was published last, by a reference count of all threads.
+    pub(crate) fn snapshot(&self) -> Arc<T> {
+        let current = self.shared.current.load();
+        self.shared.show(current.version);
+        Arc::clone(&current.value)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn load_anew(&self) -> Arc<DirectiveSet> {
+        let current = self.shared.current.load();
+        self.shared.show(current.version);
+        let handle = &current.handles[local::number() % current.handles.len()];
+        local::remember(current.version, handle);
+        Arc::clone(handle)
+    }
+}
+
+impl<T: AsRef<DirectiveSet> + Send + Sync + 'static> Published<T> {
+    /// A handle for a worker of its own.
+    pub(crate) fn reader(&self) -> Reader {
+        let shared = Arc::clone(&self.shared);
+        Reader::new(shared)
+    }
+}
+
+impl<T> Clone for Published<T> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Publisher<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Publisher")
+            .field(&self.shared.current.load().value)
+            .finish()
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Published<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Published")
+            .field(&self.shared.current.load().value)
+            .finish()
+    }
+}
+
+/// What both halves and the readers share. The version can be read without knowing
+/// what `S` is.
+struct Shared<S: ?Sized> {
+    /// That of the current publication, or for a moment of the one before.
+    version: AtomicU64,
+    current: S,
+}
+
+impl<S: ?Sized> Shared<S> {
+    /// Makes a version visible, unless it is or a later one is.
+    ///
+    /// Also done by who finds a value whose publisher has not come to it yet: else
+    /// the next read, by another way or on a thread that is told of this one, could
+    /// still give the value before.
+    fn show(&self, version: u64) {
+        if self.version.load(Ordering::Acquire) < version {
+            // Not merely `Release`: afterwards it is there for all to see.
+            self.version.fetch_max(version, Ordering::SeqCst);
+        }
+    }
+}
+
+/// A published value, with its handles for threads.
+struct Publication<T> {
+    version: u64,
+    value: Arc<T>,
+    handles: Box<[Arc<DirectiveSet>]>,
+}
+
+impl<T: AsRef<DirectiveSet>> Publication<T> {
+    fn new(value: T) -> Self {
+        let handles = HANDLES_MIN.max(local::numbers_given().next_power_of_two());
+        Self {
+            version: NEXT_VERSION.fetch_add(1, Ordering::Relaxed),
+            handles: (0..handles)
+                .map(|_| Arc::new(value.as_ref().clone()))
+                .collect(),
+            value: Arc::new(value),
+        }
+    }
+}
+
+/// What a [`Reader`] needs of a cell, whatever it holds.
+trait Source: Send + Sync {
+    /// The set that was published last, with its version.
+    fn latest(&self) -> (u64, DirectiveSet);
+}
+
+impl<T: AsRef<DirectiveSet> + Send + Sync> Source for ArcSwap<Publication<T>> {
+    fn latest(&self) -> (u64, DirectiveSet) {
+        let current = self.load();
+        (current.version, current.value.as_ref().as_ref().clone())
+    }
+}
+
+#[cfg(test)]
+mod tests;

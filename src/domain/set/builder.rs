@@ -1,0 +1,208 @@
+//! Takes directives one by one into the compact form.
+
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+
+use super::DirectiveSet;
+use super::compiled::Compiled;
+use super::index::{Index, TextHasher};
+use super::record::{Record, Shape, Targets};
+use super::text::Texts;
+use crate::domain::directive::{DiagnosticsDirective, DirectiveRef};
+
+/// Builds a [`DirectiveSet`] from borrowed directives, without a copy of each.
+///
+/// A pushed directive is packed at once into the form in which the set keeps it, so
+/// the builder needs little more memory than the set that it builds.
+///
+/// ```
+/// use jiff::Timestamp;
+/// use opensearch_directives::{DiagLevel, DiagnosticsDirective, DirectiveSetBuilder};
+///
+/// let mut builder = DirectiveSetBuilder::default();
+/// builder.push(DiagnosticsDirective::new("all", DiagLevel::Shape, Timestamp::MAX).as_ref());
+/// assert_eq!(builder.build().len(), 1);
+/// ```
+#[derive(Debug)]
+pub struct DirectiveSetBuilder {
+    hasher: TextHasher,
+    texts: Texts,
+    records: Vec<Record>,
+    /// The targets of those that set several, each combination once.
+    targets: Vec<Targets>,
+    /// Which texts and targets there are, to keep each once.
+    known_texts: HashTable<u32>,
+    known_targets: HashTable<u32>,
+    beside: Beside,
+    /// How many bytes of text the compact form may take.
+    text_limit: usize,
+}
+
+/// What few directives have, kept beside the records.
+#[derive(Debug, Default)]
+pub(super) struct Beside {
+    /// The starts, by the number of the record, ascending.
+    pub(super) starts: Vec<(u32, jiff::Timestamp)>,
+    /// The expiries that a record cannot hold, likewise.
+    pub(super) expiries: Vec<(u32, jiff::Timestamp)>,
+    /// The directives that the compact form has no more room for, from the first
+    /// such on: after four gigabytes of text, or two billion directives. They are
+    /// looked at one by one.
+    pub(super) overflow: Vec<DiagnosticsDirective>,
+}
+
+/// One bit of a number of a record is the table's (`index.rs`).
+const RECORDS_MAX: usize = 1 << 31;
+/// No length takes more bytes than this in front of its text.
+const LENGTH_BYTES_MAX: usize = 11;
+
+impl Default for DirectiveSetBuilder {
+    fn default() -> Self {
+        Self::with_capacity(0)
+    }
+}
+
+impl DirectiveSetBuilder {
+    /// A builder with room for about this many directives.
+    #[must_use]
+    pub fn with_capacity(directives: usize) -> Self {
+        Self {
+            hasher: TextHasher::default(),
+            texts: Texts::default(),
+            records: Vec::with_capacity(directives),
+            targets: Vec::new(),
+            known_texts: HashTable::new(),
+            known_targets: HashTable::new(),
+            beside: Beside::default(),
+            text_limit: u32::MAX as usize,
+        }
+    }
+
+    /// Adds a directive at the end of the set's order.
+    pub fn push(&mut self, directive: DirectiveRef<'_>) {
+        // Once one is beside, so are all that follow: the order is kept.
+        if !self.beside.overflow.is_empty() || self.pack(directive).is_none() {
+            self.beside.overflow.push(directive.to_directive());
+        }
+    }
+
+    /// The set.
+    #[must_use]
+    pub fn build(mut self) -> DirectiveSet {
+        if self.records.is_empty() && self.beside.overflow.is_empty() {
+            return DirectiveSet::new();
+        }
+        // What the set does not need goes before the index is built.
+        drop((self.known_texts, self.known_targets));
+        self.texts.shrink_to_fit();
+        let records = self.records.into_boxed_slice();
+        let targets = self.targets.into_boxed_slice();
+        self.beside.starts.shrink_to_fit();
+        self.beside.expiries.shrink_to_fit();
+        self.beside.overflow.shrink_to_fit();
+        let index = Index::build(self.hasher, &records, &self.texts, &targets, &self.beside);
+        DirectiveSet {
+            compiled: Some(Arc::new(Compiled {
+                index,
+                records,
+                targets,
+                texts: self.texts,
+                beside: self.beside,
+            })),
+        }
+    }
+
+    /// Packs a directive, or does nothing if there is no room.
+    fn pack(&mut self, directive: DirectiveRef<'_>) -> Option<()> {
+        let texts = [
+            Some(directive.id),
+            directive.tenant,
+            directive.index,
+            directive.principal,
+        ];
+        let bytes = texts.into_iter().flatten().fold(0_usize, |bytes, text| {
+            bytes
+                .saturating_add(text.len())
+                .saturating_add(LENGTH_BYTES_MAX)
+        });
+        if self.texts.end().saturating_add(bytes) > self.text_limit
+            || self.records.len() >= RECORDS_MAX
+        {
+            return None;
+        }
+        let number = u32::try_from(self.records.len()).ok()?;
+        let key = self.key(directive)?;
+        let id = u32::try_from(self.texts.end()).ok()?;
+        self.texts.push(directive.id);
+        let record = Record::new(directive, key, id);
+        if let Some(starts_at) = directive.starts_at {
+            self.beside.starts.push((number, starts_at));
+        }
+        if record.is_far() {
+            self.beside.expiries.push((number, directive.expires_at));
+        }
+        self.records.push(record);
+        Some(())
+    }
+
+    /// The key of a directive's texts (`Record::key`).
+    fn key(&mut self, directive: DirectiveRef<'_>) -> Option<u32> {
+        let mut places = Targets::default();
+        let mut only = 0;
+        let texts = [directive.tenant, directive.index, directive.principal];
+        for (place, text) in places.iter_mut().zip(texts) {
+            if let Some(text) = text {
+                *place = self.intern(text)?;
+                only = *place;
+            }
+        }
+        if Shape::of(directive).texts() < 2 {
+            return Some(only);
+        }
+        let Self {
+            hasher,
+            targets,
+            known_targets,
+            ..
+        } = self;
+        let hash = |number: u32| hasher.places(targets[number as usize]);
+        let known = known_targets
+            .find(hasher.places(places), |&number| {
+                targets[number as usize] == places
+            })
+            .copied();
+        if known.is_some() {
+            return known;
+        }
+        let number = u32::try_from(targets.len()).ok()?;
+        known_targets.insert_unique(hasher.places(places), number, |&number| hash(number));
+        targets.push(places);
+        Some(number)
+    }
+
+    /// The place of a target's text; the same text is kept once.
+    fn intern(&mut self, text: &str) -> Option<u32> {
+        let Self {
+            hasher,
+            texts,
+            known_texts,
+            ..
+        } = self;
+        let hash = hasher.text(text);
+        if let Some(&place) = known_texts.find(hash, |&place| texts.is(place, text)) {
+            return Some(place);
+        }
+        let place = u32::try_from(texts.end()).ok()?;
+        known_texts.insert_unique(hash, place, |&place| hasher.text(texts.get(place)));
+        texts.push(text);
+        Some(place)
+    }
+
+    /// Sets how many bytes of text the compact form may take.
+    #[cfg(test)]
+    pub(super) fn with_text_limit(mut self, bytes: usize) -> Self {
+        self.text_limit = bytes;
+        self
+    }
+}

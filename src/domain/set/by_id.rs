@@ -1,0 +1,59 @@
+//! The order in which what was read from an index is published.
+
+use super::{DirectiveSet, DirectiveSetBuilder};
+use crate::domain::directive::DirectiveRef;
+
+impl DirectiveSetBuilder {
+    /// The set, ordered by id.
+    ///
+    /// # Errors
+    /// An id that was pushed twice.
+    pub fn build_by_id(self) -> Result<DirectiveSet, RepeatedId> {
+        let pushed = self.build();
+        let mut directives: Vec<DirectiveRef<'_>> = pushed.iter().collect();
+        directives.sort_unstable_by_key(|directive| directive.id);
+        if let Some(pair) = directives.windows(2).find(|pair| pair[0].id == pair[1].id) {
+            return Err(RepeatedId(pair[0].id.to_owned()));
+        }
+        let mut ordered = Self::with_capacity(directives.len());
+        for directive in directives {
+            ordered.push(directive);
+        }
+        Ok(ordered.build())
+    }
+}
+
+/// An id that two directives of one read have.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("two directives have the id {0:?}")]
+pub struct RepeatedId(pub String);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::domain::{DiagLevel, DiagnosticsDirective};
+
+    fn builder_of(ids: &[&str]) -> DirectiveSetBuilder {
+        let mut builder = DirectiveSetBuilder::default();
+        for id in ids {
+            builder.push(DiagnosticsDirective::new(*id, DiagLevel::Shape, Timestamp::MAX).as_ref());
+        }
+        builder
+    }
+
+    #[test]
+    fn the_order_is_that_of_the_ids() {
+        let set = builder_of(&["c", "a", "b"]).build_by_id().unwrap();
+        let ids: Vec<&str> = set.iter().map(|directive| directive.id).collect();
+        assert_eq!(ids, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn the_same_id_twice_is_never_published_silently() {
+        let error = builder_of(&["a", "b", "a"]).build_by_id().unwrap_err();
+        assert_eq!(error, RepeatedId("a".to_owned()));
+    }
+}

@@ -1,0 +1,109 @@
+//! The parts of a set that is not empty, and its directives in their order.
+
+use jiff::Timestamp;
+
+use super::builder::Beside;
+use super::index::Index;
+use super::record::{Record, Targets, target};
+use super::text::Texts;
+use crate::domain::directive::{DiagnosticsDirective, DirectiveRef};
+
+/// A set that is not empty. Immutable.
+#[derive(Debug)]
+pub(super) struct Compiled {
+    pub(super) index: Index,
+    /// The directives in the set's order, but for `beside.overflow`, which follows.
+    pub(super) records: Box<[Record]>,
+    pub(super) targets: Box<[Targets]>,
+    pub(super) texts: Texts,
+    pub(super) beside: Beside,
+}
+
+impl Compiled {
+    /// The directives, in the set's order.
+    pub(super) fn iter(&self) -> Iter<'_> {
+        Iter {
+            compiled: self,
+            next: 0,
+        }
+    }
+
+    fn get(&self, number: usize) -> Option<DirectiveRef<'_>> {
+        let Some(record) = self.records.get(number) else {
+            return self
+                .beside
+                .overflow
+                .get(number - self.records.len())
+                .map(DiagnosticsDirective::as_ref);
+        };
+        let shape = record.shape();
+        let places = places(record, &self.targets);
+        let text = |bit: u32, place: u32| shape.has(bit).then(|| self.texts.get(place));
+        let ask = record.ask();
+        Some(DirectiveRef {
+            id: self.texts.get(record.id),
+            tenant: text(target::TENANT, places[0]),
+            index: text(target::INDEX, places[1]),
+            principal: text(target::PRINCIPAL, places[2]),
+            endpoint: shape.endpoint(),
+            level: ask.level(),
+            sample_per_mille: record.sample_per_mille(),
+            starts_at: if record.is_scheduled() {
+                find(&self.beside.starts, number)
+            } else {
+                None
+            },
+            expires_at: record
+                .expires()
+                .instant()
+                .or_else(|| find(&self.beside.expiries, number))
+                // Not reached: the one or the other is there for each record.
+                .unwrap_or(Timestamp::MIN),
+            ring_buffer: ask.ring_buffer(),
+            capture: ask.capture(),
+        })
+    }
+}
+
+/// The places of a record's texts.
+pub(super) fn places(record: &Record, targets: &[Targets]) -> Targets {
+    if record.shape().texts() > 1 {
+        targets
+            .get(record.key as usize)
+            .copied()
+            .unwrap_or_default()
+    } else {
+        [record.key; 3]
+    }
+}
+
+/// What stands beside a record, by its number.
+pub(super) fn find(beside: &[(u32, Timestamp)], number: usize) -> Option<Timestamp> {
+    let found = beside
+        .binary_search_by_key(&number, |&(record, _)| record as usize)
+        .ok()?;
+    Some(beside[found].1)
+}
+
+/// The directives of a set, in its order.
+pub(super) struct Iter<'a> {
+    compiled: &'a Compiled,
+    next: usize,
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = DirectiveRef<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let directive = self.compiled.get(self.next)?;
+        self.next += 1;
+        Some(directive)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let len = self.compiled.records.len() + self.compiled.beside.overflow.len() - self.next;
+        (len, Some(len))
+    }
+}
+
+impl ExactSizeIterator for Iter<'_> {}

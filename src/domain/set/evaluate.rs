@@ -1,0 +1,215 @@
+//! Asks the table.
+
+use jiff::Timestamp;
+
+use super::Decision;
+use super::ask::Ask;
+use super::compiled::Compiled;
+use super::index::{Entry, KeyHashes, Slot};
+use super::record::{Nanos, Record, Shape, target};
+use crate::domain::attributes::RequestAttrs;
+use crate::domain::sampling::{self, ALWAYS};
+
+/// The combinations of targets that have the tenant: those with odd numbers.
+const WITH_TENANT: u16 = 0xaaaa;
+
+impl Compiled {
+    /// Most requests match nothing. They end in this function, which is therefore
+    /// kept small; what follows a candidate is in [`decide`](Self::decide).
+    pub(super) fn evaluate(
+        &self,
+        attrs: &RequestAttrs<'_>,
+        now: Timestamp,
+        request_id: &str,
+    ) -> Decision {
+        let index = &self.index;
+        let at = Nanos::of(now);
+        if at >= index.last_expiry {
+            return self.after_the_last(attrs, now, request_id);
+        }
+        let mut left = index.combinations;
+        if attrs.tenant.is_none() {
+            left &= !WITH_TENANT;
+        }
+        let hashes = index.hasher.attributes(index.targets, attrs);
+        if !index.has_unkeyed {
+            loop {
+                if left == 0 {
+                    return Decision::default();
+                }
+                let shape = Shape::new(left.trailing_zeros(), attrs.endpoint);
+                if index.filter.may_have(hashes.of_shape(shape)) {
+                    break;
+                }
+                left &= left - 1;
+            }
+        }
+        let request = Request {
+            attrs,
+            now,
+            at,
+            id: request_id,
+        };
+        self.decide(&request, &hashes, left)
+    }
+
+    /// Decides by the directives that target every request, and those of the
+    /// combinations of targets in `left`.
+    #[inline(never)]
+    fn decide(&self, request: &Request<'_>, hashes: &KeyHashes, mut left: u16) -> Decision {
+        if request.at.at_an_end() {
+            return self.scan(request.attrs, request.now, request.id);
+        }
+        let index = &self.index;
+        let mut verdict = Verdict::new(request.id);
+        if !index.wildcards().is_empty() {
+            verdict.hear(index.wildcards(), request.at);
+        }
+        while left != 0 {
+            let shape = Shape::new(left.trailing_zeros(), request.attrs.endpoint);
+            left &= left - 1;
+            let slot = index.table.find(hashes.of_shape(shape), |slot| {
+                let record = &self.records[slot.record(&index.groups) as usize];
+                self.is_for(record, shape, request.attrs)
+            });
+            if let Some(slot) = slot {
+                self.consider(*slot, request.at, &mut verdict);
+            }
+        }
+        if !self.beside.overflow.is_empty() {
+            self.scan_overflow(request, &mut verdict);
+        }
+        verdict.ask.decision()
+    }
+
+    /// Nothing applies any more, unless the instant only looks like that.
+    #[cold]
+    fn after_the_last(
+        &self,
+        attrs: &RequestAttrs<'_>,
+        now: Timestamp,
+        request_id: &str,
+    ) -> Decision {
+        if Nanos::of(now).at_an_end() {
+            return self.scan(attrs, now, request_id);
+        }
+        Decision::default()
+    }
+
+    /// Whether the directive sets exactly the targets of this shape and the request
+    /// has its texts.
+    #[inline]
+    pub(super) fn is_for(&self, record: &Record, shape: Shape, attrs: &RequestAttrs<'_>) -> bool {
+        if record.shape() != shape {
+            return false;
+        }
+        let text = |bit: u32| match bit {
+            target::TENANT => attrs.tenant.unwrap_or_default(),
+            target::INDEX => attrs.index,
+            _ => attrs.principal,
+        };
+        let texts = shape.targets() & target::TEXTS;
+        match shape.texts() {
+            0 => true,
+            1 => self.texts.is(record.key, text(texts)),
+            _ => self.targets.get(record.key as usize).is_some_and(|places| {
+                [target::TENANT, target::INDEX, target::PRINCIPAL]
+                    .into_iter()
+                    .zip(places)
+                    .all(|(bit, &place)| texts & bit == 0 || self.texts.is(place, text(bit)))
+            }),
+        }
+    }
+
+    #[inline]
+    fn consider(&self, slot: Slot, at: Nanos, verdict: &mut Verdict<'_>) {
+        if let Some(group) = slot.group() {
+            verdict.hear(self.index.entries(group), at);
+        } else {
+            let record = &self.records[slot.record(&[]) as usize];
+            if at < record.expires() {
+                verdict.add(record.ask(), record.sample_per_mille());
+            }
+        }
+    }
+
+    /// What a look at every directive gives.
+    #[cold]
+    fn scan(&self, attrs: &RequestAttrs<'_>, now: Timestamp, request_id: &str) -> Decision {
+        self.iter()
+            .filter(|directive| directive.applies(attrs, now, request_id))
+            .fold(Decision::default(), Decision::and)
+    }
+
+    #[cold]
+    fn scan_overflow(&self, request: &Request<'_>, verdict: &mut Verdict<'_>) {
+        for directive in &self.beside.overflow {
+            let directive = directive.as_ref();
+            if directive.is_active(request.now) && directive.matches(request.attrs) {
+                verdict.add(Ask::of(directive), directive.sample_per_mille);
+            }
+        }
+    }
+}
+
+/// What is asked about.
+struct Request<'a> {
+    attrs: &'a RequestAttrs<'a>,
+    now: Timestamp,
+    /// `now`, as records have it.
+    at: Nanos,
+    id: &'a str,
+}
+
+/// The decision as it grows.
+struct Verdict<'a> {
+    ask: Ask,
+    request_id: &'a str,
+    /// The request's place in the samples, once it was needed.
+    place: Option<u16>,
+}
+
+impl<'a> Verdict<'a> {
+    #[inline]
+    fn new(request_id: &'a str) -> Self {
+        Self {
+            ask: Ask::NOTHING,
+            request_id,
+            place: None,
+        }
+    }
+
+    /// Takes in the entries that apply, latest expiry first.
+    #[inline(never)]
+    fn hear(&mut self, entries: &[Entry], at: Nanos) {
+        for entry in entries {
+            if at >= entry.expires {
+                break;
+            }
+            if entry.starts <= at {
+                self.add(entry.ask, entry.sample_per_mille);
+            }
+        }
+    }
+
+    /// Takes in a directive that matches and is active.
+    #[inline]
+    fn add(&mut self, ask: Ask, sample_per_mille: u16) {
+        if !self.ask.covers(ask) && self.is_sampled(sample_per_mille) {
+            self.ask = self.ask.and(ask);
+        }
+    }
+
+    #[inline]
+    fn is_sampled(&mut self, sample_per_mille: u16) -> bool {
+        sample_per_mille >= ALWAYS || self.place() < sample_per_mille
+    }
+
+    #[inline(never)]
+    fn place(&mut self) -> u16 {
+        let request_id = self.request_id;
+        *self
+            .place
+            .get_or_insert_with(|| sampling::bucket(request_id))
+    }
+}

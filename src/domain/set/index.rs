@@ -1,0 +1,377 @@
+//! The table that finds the directives for a request.
+//!
+//! Directives that target the same texts and endpoint form a *group*; the table maps
+//! the hash of these to the group. A group of one directive that starts at once is
+//! just its record. A larger one lists the directives that can decide something, as
+//! *entries*, latest expiry first, so that the first expired one ends the list.
+//!
+//! A directive can decide nothing when it asks for nothing or samples nobody, or
+//! when another of its group that starts at once asks for at least as much, of at
+//! least as many requests, for at least as long. So among the directives of a group
+//! that start at once, at most one is looked at for each ask and rate, however many
+//! there are.
+
+use std::hash::Hasher;
+
+use foldhash::SharedSeed;
+use foldhash::fast::{FoldHasher, RandomState};
+use hashbrown::HashTable;
+
+use super::ask::Ask;
+use super::builder::Beside;
+use super::compiled::{find, places};
+use super::filter::Filter;
+use super::record::{Nanos, Record, Shape, Targets, target};
+use super::text::Texts;
+use crate::domain::attributes::{EndpointKind, RequestAttrs};
+use crate::domain::sampling::ALWAYS;
+
+/// Hashes texts with a seed of the set's own.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TextHasher {
+    seed: u64,
+    shared: &'static SharedSeed,
+}
+
+impl Default for TextHasher {
+    fn default() -> Self {
+        use std::hash::BuildHasher;
+        Self {
+            seed: RandomState::default().build_hasher().finish(),
+            shared: SharedSeed::global_random(),
+        }
+    }
+}
+
+impl TextHasher {
+    #[inline]
+    pub(super) fn text(&self, text: &str) -> u64 {
+        let mut hasher = FoldHasher::with_seed(self.seed, self.shared);
+        hasher.write(text.as_bytes());
+        hasher.finish()
+    }
+
+    pub(super) fn places(&self, places: Targets) -> u64 {
+        let mut hasher = FoldHasher::with_seed(self.seed, self.shared);
+        for place in places {
+            hasher.write_u32(place);
+        }
+        hasher.finish()
+    }
+
+    /// The hashes of the texts that `targets` has; nought for the others.
+    //
+    // One attribute after the other, each read on its own: a caller has just written
+    // them word by word, and a copy of several words at once would have to wait for
+    // these writes.
+    #[expect(clippy::inline_always, reason = "a call costs as much as what it does")]
+    #[inline(always)]
+    pub(super) fn attributes(&self, targets: u32, attrs: &RequestAttrs<'_>) -> KeyHashes {
+        let mut hashes = KeyHashes::default();
+        if targets & target::TENANT != 0 {
+            hashes.tenant = self.text(attrs.tenant.unwrap_or_default());
+        }
+        // Turned, so that the same text as another target is another hash.
+        if targets & target::INDEX != 0 {
+            hashes.index = self.text(attrs.index).rotate_left(21);
+        }
+        if targets & target::PRINCIPAL != 0 {
+            hashes.principal = self.text(attrs.principal).rotate_left(42);
+        }
+        hashes
+    }
+}
+
+/// The hashes of a request's or directive's texts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct KeyHashes {
+    tenant: u64,
+    index: u64,
+    principal: u64,
+}
+
+impl KeyHashes {
+    /// The hash under which the group of this shape and these texts stands.
+    #[expect(clippy::inline_always, reason = "a call costs as much as what it does")]
+    #[inline(always)]
+    pub(super) fn of_shape(&self, shape: Shape) -> u64 {
+        // Makes the same texts under other targets another key, and the endpoint a
+        // part of the key.
+        let salt = u64::from(shape.bits()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let only = |bit: u32, hash: u64| if shape.has(bit) { hash } else { 0 };
+        salt ^ only(target::TENANT, self.tenant)
+            ^ only(target::INDEX, self.index)
+            ^ only(target::PRINCIPAL, self.principal)
+    }
+}
+
+/// What the table gives: the number of a record, or with the top bit that of a group.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slot(u32);
+
+impl Slot {
+    const GROUP: u32 = 1 << 31;
+
+    #[inline]
+    pub(super) fn group(self) -> Option<u32> {
+        (self.0 & Self::GROUP != 0).then_some(self.0 & !Self::GROUP)
+    }
+
+    /// The record, or one of the group.
+    #[inline]
+    pub(super) fn record(self, groups: &[Group]) -> u32 {
+        match self.group() {
+            Some(group) => groups[group as usize].first,
+            None => self.0,
+        }
+    }
+}
+
+/// Several directives of the same key, or one that has a start.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Group {
+    /// A record of the group, for its key.
+    first: u32,
+    start: u32,
+    end: u32,
+}
+
+/// A directive of a group that can decide something.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub(super) starts: Nanos,
+    pub(super) expires: Nanos,
+    pub(super) sample_per_mille: u16,
+    pub(super) ask: Ask,
+}
+
+/// The table, and what it leads to.
+#[derive(Debug)]
+pub(super) struct Index {
+    /// The combinations of targets in use, but for the one without any: bit `n` is
+    /// set if some directive sets the targets `n`.
+    pub(super) combinations: u16,
+    /// The targets that any directive sets.
+    pub(super) targets: u32,
+    pub(super) hasher: TextHasher,
+    /// From this instant on nothing applies any more.
+    pub(super) last_expiry: Nanos,
+    /// Which keys the table surely does not have.
+    pub(super) filter: Filter,
+    pub(super) table: HashTable<Slot>,
+    pub(super) groups: Box<[Group]>,
+    pub(super) entries: Box<[Entry]>,
+    /// Whether there are directives that no key leads to: those that target every
+    /// request, and those beyond the room of the compact form.
+    pub(super) has_unkeyed: bool,
+    /// How many entries, from the first on, target every request.
+    wildcards: u32,
+}
+
+impl Index {
+    /// The entries of the directives that target every request.
+    #[inline]
+    pub(super) fn wildcards(&self) -> &[Entry] {
+        &self.entries[..self.wildcards as usize]
+    }
+
+    /// The entries of a group.
+    #[inline]
+    pub(super) fn entries(&self, group: u32) -> &[Entry] {
+        let Group { start, end, .. } = self.groups[group as usize];
+        &self.entries[start as usize..end as usize]
+    }
+
+    pub(super) fn build(
+        hasher: TextHasher,
+        records: &[Record],
+        texts: &Texts,
+        targets: &[Targets],
+        beside: &Beside,
+    ) -> Self {
+        let mut grouping = Grouping::default();
+        let hash = |number: u32| {
+            let record = &records[number as usize];
+            let [tenant, index, principal] = places(record, targets).map(|place| texts.get(place));
+            let shape = record.shape();
+            let attrs = RequestAttrs {
+                tenant: Some(tenant),
+                index,
+                principal,
+                endpoint: shape.endpoint().unwrap_or(EndpointKind::Unknown),
+            };
+            hasher.attributes(shape.targets(), &attrs).of_shape(shape)
+        };
+        grouping.table.reserve(records.len(), |_| 0);
+        let mut last_expiry = Nanos::MIN;
+        for (number, record) in (0..).zip(records) {
+            if record.ask() != Ask::NOTHING && record.sample_per_mille() > 0 {
+                last_expiry = last_expiry.max(record.expires());
+                grouping.add(number, records, hash);
+            }
+        }
+        for directive in &beside.overflow {
+            last_expiry = last_expiry.max(Nanos::of(directive.expires_at));
+        }
+        let Grouping {
+            combinations,
+            mut table,
+            mut groups,
+            mut members,
+        } = grouping;
+        table.shrink_to_fit(|slot| hash(slot.record(&groups)));
+        let mut filter = Filter::for_keys(table.len());
+        for slot in &table {
+            filter.add(hash(slot.record(&groups)));
+        }
+
+        let entry = |number: u32| Entry {
+            starts: if records[number as usize].is_scheduled() {
+                find(&beside.starts, number as usize).map_or(Nanos::MIN, Nanos::of)
+            } else {
+                Nanos::MIN
+            },
+            expires: records[number as usize].expires(),
+            sample_per_mille: records[number as usize].sample_per_mille().min(ALWAYS),
+            ask: records[number as usize].ask(),
+        };
+        // Unstable sorts need no memory; the number of the record makes it one order.
+        members.sort_unstable_by_key(|member| {
+            let expires = records[member.record as usize].expires();
+            (member.group, std::cmp::Reverse(expires), member.record)
+        });
+        let mut entries = Vec::new();
+        let mut wildcards = 0;
+        for members in members.chunk_by(|a, b| a.group == b.group) {
+            let start = number_of(entries.len());
+            let mut frontier = Frontier::default();
+            entries.extend(
+                members
+                    .iter()
+                    .map(|member| entry(member.record))
+                    .filter(|entry| frontier.admits(entry)),
+            );
+            let end = number_of(entries.len());
+            match members[0].group {
+                WILDCARDS => wildcards = end,
+                group => {
+                    let group = &mut groups[group as usize - 1];
+                    (group.start, group.end) = (start, end);
+                }
+            }
+        }
+        Self {
+            combinations,
+            targets: (0..16)
+                .filter(|targets| combinations & (1 << targets) != 0)
+                .fold(0, |all, targets| all | targets),
+            hasher,
+            last_expiry,
+            filter,
+            table,
+            groups: groups.into_boxed_slice(),
+            entries: entries.into_boxed_slice(),
+            has_unkeyed: wildcards > 0 || !beside.overflow.is_empty(),
+            wildcards,
+        }
+    }
+}
+
+/// A directive that belongs to a group.
+#[derive(Clone, Copy)]
+struct Member {
+    /// [`WILDCARDS`], or one more than the number of the group.
+    group: u32,
+    record: u32,
+}
+
+const WILDCARDS: u32 = 0;
+
+/// The table while it grows.
+#[derive(Default)]
+struct Grouping {
+    combinations: u16,
+    table: HashTable<Slot>,
+    groups: Vec<Group>,
+    members: Vec<Member>,
+}
+
+impl Grouping {
+    fn add(&mut self, number: u32, records: &[Record], hash: impl Fn(u32) -> u64) {
+        let record = &records[number as usize];
+        if record.shape().targets() == 0 {
+            self.members.push(Member {
+                group: WILDCARDS,
+                record: number,
+            });
+            return;
+        }
+        self.combinations |= 1 << record.shape().targets();
+        let Self {
+            table,
+            groups,
+            members,
+            ..
+        } = self;
+        let hash_of_number = hash(number);
+        let found = table.find_mut(hash_of_number, |slot| {
+            let other = &records[slot.record(groups) as usize];
+            other.shape() == record.shape() && other.key == record.key
+        });
+        let Some(slot) = found else {
+            let slot = if record.is_scheduled() {
+                new_group(groups, members, number)
+            } else {
+                Slot(number)
+            };
+            table.insert_unique(hash_of_number, slot, |slot| hash(slot.record(groups)));
+            return;
+        };
+        if slot.group().is_none() {
+            *slot = new_group(groups, members, slot.0);
+        }
+        members.push(Member {
+            group: (slot.0 & !Slot::GROUP) + 1,
+            record: number,
+        });
+    }
+}
+
+fn new_group(groups: &mut Vec<Group>, members: &mut Vec<Member>, first: u32) -> Slot {
+    let group = number_of(groups.len());
+    groups.push(Group {
+        first,
+        start: 0,
+        end: 0,
+    });
+    members.push(Member {
+        group: group + 1,
+        record: first,
+    });
+    Slot(group | Slot::GROUP)
+}
+
+/// A length of something of which there is at most one a record, so below 2^31.
+fn number_of(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}
+
+/// What the admitted entries of a group that start at once ask for already: for each
+/// ask the highest rate. The entries come latest expiry first.
+#[derive(Default)]
+struct Frontier {
+    rates: [u16; Ask::COUNT],
+}
+
+impl Frontier {
+    /// Whether the entry can decide something that the admitted ones do not.
+    fn admits(&mut self, entry: &Entry) -> bool {
+        let superfluous = (0..).zip(self.rates).any(|(bits, rate)| {
+            rate >= entry.sample_per_mille && Ask::from_bits(bits).covers(entry.ask)
+        });
+        if !superfluous && entry.starts == Nanos::MIN {
+            self.rates[usize::from(entry.ask.bits())] = entry.sample_per_mille;
+        }
+        !superfluous
+    }
+}

@@ -1,0 +1,129 @@
+//! The texts of a set in one allocation, each behind its length.
+
+/// Texts, one after the other. A place is the offset of a text's length.
+///
+/// The length is written six bits a byte, the least significant first, with
+/// `MORE` where another byte follows; every such byte is ASCII, so the whole is a
+/// `str` and a text is read without a check of its encoding.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    all: String,
+}
+
+const PAYLOAD_BITS: u32 = 6;
+const MORE: u8 = 1 << PAYLOAD_BITS;
+
+impl Texts {
+    pub(super) fn shrink_to_fit(&mut self) {
+        self.all.shrink_to_fit();
+    }
+
+    /// The place at which the next text will stand.
+    pub(super) fn end(&self) -> usize {
+        self.all.len()
+    }
+
+    pub(super) fn push(&mut self, text: &str) {
+        let mut rest = text.len();
+        loop {
+            // The low byte of a number below 64.
+            let [payload, ..] = (rest & usize::from(MORE - 1)).to_le_bytes();
+            rest >>= PAYLOAD_BITS;
+            let more = if rest == 0 { 0 } else { MORE };
+            self.all.push(char::from(payload | more));
+            if rest == 0 {
+                break;
+            }
+        }
+        self.all.push_str(text);
+    }
+
+    /// The text at a place that [`end`](Self::end) gave before a push.
+    #[inline]
+    pub(super) fn get(&self, place: u32) -> &str {
+        let (start, len) = self.span(place);
+        self.all.get(start..start.saturating_add(len)).unwrap_or("")
+    }
+
+    /// Whether the text at a place is this one.
+    #[inline]
+    pub(super) fn is(&self, place: u32, text: &str) -> bool {
+        let (start, len) = self.span(place);
+        len == text.len()
+            && self
+                .all
+                .as_bytes()
+                .get(start..start.saturating_add(len))
+                .is_some_and(|bytes| same(bytes, text.as_bytes()))
+    }
+
+    /// Where a text begins, and its length.
+    #[inline]
+    fn span(&self, place: u32) -> (usize, usize) {
+        let bytes = self.all.as_bytes();
+        let mut at = place as usize;
+        let mut len = 0;
+        let mut shift = 0;
+        while let Some(&byte) = bytes.get(at) {
+            at += 1;
+            len |= usize::from(byte & (MORE - 1)) << shift;
+            shift += PAYLOAD_BITS;
+            if byte & MORE == 0 {
+                break;
+            }
+        }
+        (at, len)
+    }
+}
+
+/// Whether two slices of the same length are equal.
+///
+/// Names and identifiers are mostly of eight to sixteen bytes: two words each, which
+/// may overlap, without the call that a comparison of any length takes.
+#[inline]
+fn same(a: &[u8], b: &[u8]) -> bool {
+    if let (8..=16, Some(a_first), Some(b_first), Some(a_last), Some(b_last)) = (
+        a.len(),
+        a.first_chunk::<8>(),
+        b.first_chunk::<8>(),
+        a.last_chunk::<8>(),
+        b.last_chunk::<8>(),
+    ) {
+        return a_first == b_first && a_last == b_last;
+    }
+    a == b
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gives_back_what_was_pushed() {
+        let mut texts = Texts::default();
+        let pushed: Vec<String> = [0, 1, 7, 8, 12, 16, 17, 63, 64, 65, 4095, 4096, 300_000]
+            .into_iter()
+            .map(|len| "é".repeat(len / 2) + &"x".repeat(len % 2))
+            .collect();
+        let places: Vec<u32> = pushed
+            .iter()
+            .map(|text| {
+                let place = u32::try_from(texts.end()).unwrap_or(u32::MAX);
+                texts.push(text);
+                place
+            })
+            .collect();
+        for (place, text) in places.into_iter().zip(&pushed) {
+            assert_eq!(texts.get(place), text);
+            assert!(texts.is(place, text));
+            assert!(!texts.is(place, &format!("{text}x")));
+            for (at, _) in text.char_indices().take(20) {
+                let mut other = text.clone().into_bytes();
+                other[at] ^= 1;
+                if let Ok(other) = String::from_utf8(other) {
+                    assert!(!texts.is(place, &other), "{other} at {at}");
+                }
+            }
+        }
+    }
+}
