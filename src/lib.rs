@@ -12,6 +12,8 @@ mod domain;
 mod error;
 mod hits;
 mod index;
+#[cfg(feature = "prometheus")]
+mod metrics;
 mod opensearch_store;
 mod refresher;
 mod snapshot;
@@ -37,6 +39,8 @@ pub use domain::{
 pub use error::{PollError, RefreshError, StartError};
 pub use hits::Incomplete;
 pub use index::{Change, InstallError, InstallStep, Installer};
+#[cfg(feature = "prometheus")]
+pub use metrics::StatusCollector;
 pub use opensearch_store::OpenSearchDirectiveStore;
 pub use source::ReadError;
 pub use status::{Counters, Rejected, Revision, Staleness, Status};

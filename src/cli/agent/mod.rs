@@ -1,0 +1,178 @@
+//! `directives agent`: the refresher made observable over HTTP, for proxies that are
+//! not written in Rust and for a look at what a proxy sees.
+
+mod evaluate;
+mod problem;
+mod routes;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use opensearch_directives::{Config, OpenSearchDirectiveStore, Startup};
+use tokio::net::TcpListener;
+use tracing::info;
+
+use super::connection::ConnectionArgs;
+use super::duration::parse;
+use super::exit::Failure;
+use super::output::print;
+
+/// How long requests that are under way may still take after a signal.
+const DRAIN: Duration = Duration::from_millis(500);
+
+#[derive(Debug, Args)]
+pub(super) struct AgentArgs {
+    /// The time between polls, give or take a tenth
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse)]
+    interval: Duration,
+
+    /// Where to serve; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9980")]
+    listen: SocketAddr,
+
+    /// What to do when the index cannot be read at the start
+    #[arg(long, value_name = "POLICY", default_value = "require")]
+    startup: StartupPolicy,
+
+    /// The age of the last complete read from which on the agent is not ready
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse)]
+    stale_after: Duration,
+
+    /// How long one request may take on one node
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse)]
+    request_timeout: Duration,
+
+    /// The longest pause between polls while they fail
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse)]
+    max_backoff: Duration,
+
+    /// How far ahead an expiry may lie; a document beyond is refused
+    #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = parse)]
+    max_ttl: Duration,
+
+    /// How many documents the index may hold
+    #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_DOCUMENTS)]
+    max_documents: usize,
+
+    /// This instance's name in its status [default: a random one]
+    #[arg(long, value_name = "NAME")]
+    instance: Option<String>,
+
+    /// What to log, such as info or opensearch_directives=debug
+    #[arg(long, value_name = "FILTER", default_value = "info")]
+    log: String,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum StartupPolicy {
+    /// End, and say why
+    Require,
+    /// Serve the last good set from a file
+    LastGood,
+    /// Serve an empty set until a read succeeds
+    Empty,
+}
+
+impl AgentArgs {
+    async fn config(&self) -> Result<Config, Failure> {
+        let startup = match self.startup {
+            StartupPolicy::Require => Startup::Require,
+            StartupPolicy::Empty => Startup::Empty,
+            StartupPolicy::LastGood => {
+                return Err(Failure::usage(
+                    "--startup last-good: this version keeps no last-good file yet; use \
+                     require or empty",
+                ));
+            }
+        };
+        let cluster = self.connection.cluster(self.request_timeout).await?;
+        let mut config = Config::new(cluster)
+            .with_interval(self.interval)
+            .with_startup(startup)
+            .with_stale_after(self.stale_after)
+            .with_max_backoff(self.max_backoff)
+            .with_max_ttl(self.max_ttl)
+            .with_max_documents(self.max_documents);
+        if let Some(instance) = &self.instance {
+            config = config.with_instance(instance);
+        }
+        Ok(config)
+    }
+}
+
+pub(super) async fn run(args: AgentArgs) -> Result<(), Failure> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&args.log)
+        .map_err(|error| Failure::usage(format!("--log {}: {error}", args.log)))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    // Before the first read, so that a signal during it is not missed.
+    let stop = stop_signal()?;
+    tokio::pin!(stop);
+    let config = args.config().await?;
+    let clock = Arc::clone(&config.clock);
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .map_err(|error| Failure::other(format!("cannot listen on {}: {error}", args.listen)))?;
+    let store = tokio::select! {
+        store = OpenSearchDirectiveStore::start(config) => Arc::new(store?),
+        () = &mut stop => return Ok(()),
+    };
+    let address = listener.local_addr()?;
+    info!(%address, "serving");
+    print(&format!("listening on http://{address}"))?;
+
+    let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
+    let app = routes::router(Arc::clone(&store), clock);
+    let server = axum::serve(listener, app).with_graceful_shutdown(async {
+        // Also when the sender is gone.
+        let _ = stopped.await;
+    });
+    let mut server = tokio::spawn(server.into_future());
+    tokio::select! {
+        ended = &mut server => {
+            ended.map_err(Failure::other)??;
+        }
+        () = &mut stop => {
+            info!("stopping");
+            drop(stopping);
+            // Connections that are still busy after this are closed.
+            let _ = tokio::time::timeout(DRAIN, &mut server).await;
+            server.abort();
+        }
+    }
+    store.shutdown().await;
+    Ok(())
+}
+
+/// Completes at SIGTERM or SIGINT.
+#[cfg(unix)]
+fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Completes at Ctrl-C.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "fallible on Unix")]
+fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
+    Ok(async {
+        // Without a handler there is no signal to wait for.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
+}

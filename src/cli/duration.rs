@@ -1,0 +1,100 @@
+//! Durations as people write and read them.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+
+/// Parses `200ms`, `5s`, `15m`, `2h`, `7d`; a day is 24 hours.
+pub(super) fn parse(text: &str) -> Result<Duration, String> {
+    let fix = "write a length such as 200ms, 5s, 15m, 2h or 7d";
+    let span: Span = text
+        .parse()
+        .map_err(|_| format!("it is not a duration; {fix}"))?;
+    let duration = span
+        .to_duration(SpanRelativeTo::days_are_24_hours())
+        .map_err(|_| format!("months and years differ in length; {fix}"))?;
+    Duration::try_from(duration)
+        .ok()
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| format!("it is not longer than nothing; {fix}"))
+}
+
+/// Parses RFC 3339 with an offset.
+pub(super) fn parse_time(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| {
+        "it is not a time; write RFC 3339 with an offset, such as 2030-01-31T12:00:00Z".to_owned()
+    })
+}
+
+/// How far an instant is from now, roughly: `in 14m 30s`, `3h 5m ago`.
+pub(super) fn relative(instant: Timestamp, now: Timestamp) -> String {
+    let distance = instant.duration_since(now);
+    if distance.is_negative() {
+        format!("{} ago", length(distance.abs()))
+    } else {
+        format!("in {}", length(distance))
+    }
+}
+
+/// The two largest units of a length.
+fn length(duration: SignedDuration) -> String {
+    let seconds = duration.as_secs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    let parts = [
+        (days, "d"),
+        (hours, "h"),
+        (minutes, "m"),
+        (seconds % 60, "s"),
+    ];
+    let from = parts.iter().position(|(count, _)| *count > 0).unwrap_or(3);
+    let shown: Vec<String> = parts[from..]
+        .iter()
+        .take(2)
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, unit)| format!("{count}{unit}"))
+        .collect();
+    if shown.is_empty() {
+        "0s".to_owned()
+    } else {
+        shown.join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn the_usual_lengths_are_understood() {
+        for (text, millis) in [
+            ("200ms", 200),
+            ("5s", 5_000),
+            ("15m", 900_000),
+            ("2h", 7_200_000),
+            ("7d", 604_800_000),
+            ("1h30m", 5_400_000),
+        ] {
+            assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+    }
+
+    #[test]
+    fn others_are_refused_with_the_fix() {
+        for text in ["", "15", "-5m", "0s", "1mo", "1y", "soon", "1e9"] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains("write a length such as"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn distances_are_shown_in_two_units_at_most() {
+        let now = Timestamp::UNIX_EPOCH;
+        let at = |seconds: i64| Timestamp::from_second(seconds).unwrap();
+        assert_eq!(relative(at(0), now), "in 0s");
+        assert_eq!(relative(at(870), now), "in 14m 30s");
+        assert_eq!(relative(at(900), now), "in 15m");
+        assert_eq!(relative(at(-11_105), now), "3h 5m ago");
+        assert_eq!(relative(at(86_400 * 3 + 61), now), "in 3d");
+    }
+}

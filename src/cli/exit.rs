@@ -1,0 +1,175 @@
+//! How the command ends. The codes are part of its interface.
+
+use std::error::Error;
+use std::fmt;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use opensearch_directives::{
+    ConfigError, ImportError, InstallError, PollError, ReadError, RequestError, RequestErrorKind,
+    StartError, WriteError,
+};
+
+/// What `--help` says of the codes.
+pub(super) const HELP: &str = "\
+Every flag can be given by an environment variable instead: DIRECTIVES_ and the flag's name,
+such as DIRECTIVES_URL; DIRECTIVES_INDEX is that of --directives-index. Secrets come from the
+environment or from files only.
+
+Exit codes:
+  0  done
+  1  failed for another reason
+  2  bad usage or bad input; nothing was written
+  3  no such directive, or no such index
+  4  the cluster cannot be reached, or did not answer in time
+  5  the cluster refuses: who asks, or what is asked";
+
+/// How the command ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Exit {
+    Success = 0,
+    Other = 1,
+    Usage = 2,
+    NotFound = 3,
+    Unreachable = 4,
+    Refused = 5,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why the command ends without success.
+#[derive(Debug)]
+pub(super) struct Failure {
+    exit: Exit,
+    error: Box<dyn Error + Send + Sync>,
+}
+
+impl Failure {
+    pub(super) fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            exit,
+            error: error.into(),
+        }
+    }
+
+    pub(super) fn usage(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(Exit::Usage, error)
+    }
+
+    pub(super) fn other(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(Exit::Other, error)
+    }
+
+    /// Says it on standard error, causes included.
+    pub(super) fn report(self) -> Exit {
+        // A pipe that was closed early is the reader's choice.
+        if let Some(error) = self.error.downcast_ref::<std::io::Error>()
+            && error.kind() == std::io::ErrorKind::BrokenPipe
+        {
+            return Exit::Success;
+        }
+        let _ = writeln!(std::io::stderr(), "error: {}", Chain(&*self.error));
+        self.exit
+    }
+}
+
+/// An error with its causes.
+pub(super) struct Chain<'a>(pub(super) &'a (dyn Error + 'a));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut last = self.0.to_string();
+        f.write_str(&last)?;
+        let mut source = self.0.source();
+        while let Some(cause) = source {
+            let text = cause.to_string();
+            // Some libraries repeat their cause in their own text.
+            if !last.ends_with(&text) {
+                write!(f, ": {text}")?;
+            }
+            last = text;
+            source = cause.source();
+        }
+        Ok(())
+    }
+}
+
+fn of_request(error: &RequestError) -> Exit {
+    match &error.kind {
+        RequestErrorKind::Timeout(_) | RequestErrorKind::Connection(_) => Exit::Unreachable,
+        RequestErrorKind::Status { status, .. } => match status {
+            404 => Exit::NotFound,
+            400..=499 => Exit::Refused,
+            _ => Exit::Unreachable,
+        },
+        _ => Exit::Other,
+    }
+}
+
+fn of_read(error: &ReadError) -> Exit {
+    match error {
+        ReadError::NoIndex { .. } => Exit::NotFound,
+        ReadError::Request { source, .. } => of_request(source),
+        _ => Exit::Other,
+    }
+}
+
+impl From<WriteError> for Failure {
+    fn from(error: WriteError) -> Self {
+        let exit = match &error {
+            WriteError::Draft { .. } => Exit::Usage,
+            WriteError::Refused(_) => Exit::Refused,
+            WriteError::NoIndex(_) | WriteError::NoPipeline | WriteError::NotFound(_) => {
+                Exit::NotFound
+            }
+            WriteError::Request(error) => of_request(error),
+            WriteError::Read(error) => of_read(error),
+            _ => Exit::Other,
+        };
+        Self::new(exit, error)
+    }
+}
+
+impl From<InstallError> for Failure {
+    fn from(error: InstallError) -> Self {
+        let exit = match &error {
+            InstallError::Request { source, .. } => of_request(source),
+            _ => Exit::Other,
+        };
+        Self::new(exit, error)
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        let exit = match &error {
+            StartError::Config(_) => Exit::Usage,
+            StartError::FirstRead(PollError::Read(error)) => of_read(error),
+            StartError::FirstRead(PollError::Deadline(_)) => Exit::Unreachable,
+            _ => Exit::Other,
+        };
+        Self::new(exit, error)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::usage(error)
+    }
+}
+
+impl From<ImportError> for Failure {
+    fn from(error: ImportError) -> Self {
+        Self::usage(error)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::other(error)
+    }
+}

@@ -1,0 +1,55 @@
+//! `directives init`
+
+use clap::Args;
+use opensearch_directives::Installer;
+use url::Url;
+
+use super::connection::{ConnectionArgs, TimeoutArgs};
+use super::exit::Failure;
+use super::output::print;
+
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    #[command(flatten)]
+    connection: ConnectionArgs,
+    #[command(flatten)]
+    timeout: TimeoutArgs,
+
+    /// Print the requests that it would send, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Also import the dashboards into the OpenSearch Dashboards at this address
+    #[arg(long, value_name = "URL")]
+    dashboards: Option<Url>,
+}
+
+pub(super) async fn run(args: InitArgs) -> Result<(), Failure> {
+    let installer = Installer::new(args.connection.client(args.timeout).await?);
+    if args.dry_run {
+        for step in installer.plan().await? {
+            print(&format!(
+                "{} the {}\n{} {}\n{:#}\n",
+                step.change, step.what, step.method, step.path, step.body
+            ))?;
+        }
+        if let Some(url) = &args.dashboards {
+            print(&format!(
+                "import into {url}\nPOST /api/saved_objects/_import?overwrite=true\n{}",
+                installer.saved_objects()
+            ))?;
+        }
+        return Ok(());
+    }
+    for step in installer.install().await? {
+        print(&format!("{:6} {:15} {}", step.change, step.what, step.path))?;
+    }
+    if let Some(url) = args.dashboards {
+        // With the cluster's credentials: Dashboards passes them on.
+        let there = args.connection.with_url(url.clone());
+        let dashboards = there.client(args.timeout).await?;
+        let objects = installer.import_dashboards(&dashboards).await?;
+        print(&format!("import {objects} saved objects into {url}"))?;
+    }
+    Ok(())
+}
