@@ -231,7 +231,8 @@ impl Installer {
             path,
             body,
         };
-        let Some(answer) = self.fetch(what, &path).await? else {
+        let request = Request::new(Method::Get, path.clone()).query("flat_settings", "true");
+        let Some(answer) = self.fetch_by(what, request).await? else {
             return Ok(vec![step(Change::Create, path, json!({}))]);
         };
         let template = file(TEMPLATE_JSON);
@@ -307,7 +308,14 @@ impl Installer {
 
     /// What is there, or `None`.
     async fn fetch(&self, what: &'static str, path: &str) -> Result<Option<Value>, InstallError> {
-        let request = Request::new(Method::Get, path).query("flat_settings", "true");
+        self.fetch_by(what, Request::new(Method::Get, path)).await
+    }
+
+    async fn fetch_by(
+        &self,
+        what: &'static str,
+        request: Request,
+    ) -> Result<Option<Value>, InstallError> {
         match self.client.json(request).await {
             Ok(answer) => Ok(Some(answer)),
             Err(error) if error.status() == Some(404) => Ok(None),

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use clap::{Args, ValueEnum};
 use comfy_table::{Table, presets};
 use jiff::Timestamp;
-use opensearch_directives::{Document, Stored};
+use opensearch_directives::{Document, EndpointKind, Stored};
 use serde_json::{Map, Value};
 
 use super::duration::relative;
@@ -141,10 +141,7 @@ fn row(document: &Document, now: Timestamp) -> [String; 8] {
         ("tenant", match_.tenant.as_deref()),
         ("index", match_.index.as_deref()),
         ("principal", match_.principal.as_deref()),
-        (
-            "endpoint",
-            match_.endpoint.map(|endpoint| endpoint.as_str()),
-        ),
+        ("endpoint", match_.endpoint.map(EndpointKind::as_str)),
     ]
     .into_iter()
     .filter_map(|(key, value)| Some(format!("{key}={}", value?)))

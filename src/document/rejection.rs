@@ -133,7 +133,7 @@ impl fmt::Display for RejectionReason {
             Self::NotAnObject => "is not a JSON object",
             Self::UnknownField => "is not a field of a directive; correct the name or leave it out",
             Self::RepeatedField => "is there twice; leave one out",
-            Self::Missing => "is missing; it is required",
+            Self::Missing => "missing; it is required",
             Self::NotATarget => "is not a name; write a non-empty text, or leave the field out",
             Self::NotALevel => return UnknownDiagLevel.fmt(f),
             Self::NotAnEndpoint => {
@@ -160,7 +160,7 @@ impl fmt::Display for RejectionReason {
                  through the ingest pipeline, which does"
             }
             Self::TwoExpiries => "stands beside expires_at; write one of the two",
-            Self::NoExpiry => "is missing, and so is expires_at; write one of the two",
+            Self::NoExpiry => "missing, and so is expires_at; write one of the two",
             Self::StampedField => "is stamped when the directive is written; leave it out",
             Self::ExpiresBeforeStart => "is not after starts_at; write a later time",
             Self::ExpiresInThePast => "is not in the future; write a later time",
