@@ -180,7 +180,13 @@ fn printable(text: &str) -> String {
 fn trimmed(table: &Table) -> String {
     table
         .lines()
-        .map(|line| line.trim_end().to_owned())
+        // The style pads each cell with a space.
+        .map(|line| {
+            line.strip_prefix(' ')
+                .unwrap_or(&line)
+                .trim_end()
+                .to_owned()
+        })
         .collect::<Vec<_>>()
         .join("\n")
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::config::{ClusterConfig, ConfigError};
 use super::error::{RequestError, RequestErrorKind, chain};
@@ -114,7 +114,7 @@ impl Client {
             };
             self.nodes.failed(place, Instant::now());
             let error = self.error(request, Some(place), kind);
-            warn!(error = chain(&error), "a node did not answer");
+            debug!(error = chain(&error), "a node did not answer");
             last = Some(error);
         }
         // There is always a node, so there is always an error.

@@ -26,14 +26,18 @@ pub fn encode(document: &Document, limits: &DecodeLimits) -> Result<Box<RawValue
 }
 
 /// The JSON to index through the ingest pipeline, which makes a relative expiry
-/// absolute and stamps the times. Call [`Draft::check`] first.
+/// absolute and stamps the times. Call [`Draft::check`] first. `created` tells when
+/// the id was written first and by whom, if it was.
 #[must_use]
 pub fn encode_draft(draft: &Draft, created: &Audit) -> Box<RawValue> {
     let audit = Audit {
         reason: draft.reason.clone(),
         ticket: draft.ticket.clone(),
         created_at: created.created_at,
-        created_by: created.created_by.clone().or_else(|| draft.author.clone()),
+        created_by: match created.created_at {
+            Some(_) => created.created_by.clone(),
+            None => draft.author.clone(),
+        },
         updated_by: draft.author.clone(),
         ..Audit::default()
     };

@@ -5,6 +5,7 @@ mod evaluate;
 mod problem;
 mod routes;
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -111,6 +112,7 @@ pub(super) async fn run(args: AgentArgs) -> Result<(), Failure> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     // Before the first read, so that a signal during it is not missed.
     let stop = stop_signal()?;
