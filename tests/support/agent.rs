@@ -1,0 +1,83 @@
+//! A running `directives agent`.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use super::command::directives;
+use super::{eventually::eventually, http};
+
+/// An agent, killed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Agent {
+    process: Child,
+    url: String,
+}
+
+impl Agent {
+    /// Starts one on a free port; `args` are added.
+    pub(crate) fn start(url: &str, index: &str, args: &[&str]) -> Self {
+        let mut process = directives()
+            .args(["agent", "--listen", "127.0.0.1:0", "--interval", "100ms"])
+            .args(args)
+            .args(["--url", url, "--directives-index", index])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut stdout = BufReader::new(process.stdout.take().unwrap());
+        stdout.read_line(&mut line).unwrap();
+        let Some(url) = line.trim().strip_prefix("listening on ") else {
+            let mut stderr = String::new();
+            let _ = process.stderr.take().unwrap().read_to_string(&mut stderr);
+            panic!("the agent did not start: {stderr}");
+        };
+        let url = url.to_owned();
+        // A full pipe would make it wait.
+        let mut stderr = process.stderr.take().unwrap();
+        std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+        Self { process, url }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
+        http::get(&self.url(path)).await
+    }
+
+    pub(crate) async fn evaluate(&self, question: &Value) -> Value {
+        let (status, answer) = http::send("POST", &self.url("/v1/evaluate"), Some(question)).await;
+        assert_eq!(status, 200, "{answer}");
+        answer
+    }
+
+    /// Waits until the status satisfies a condition.
+    pub(crate) async fn status_when(&self, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
+        eventually(what, async || self.get("/v1/status").await.1, is_it).await
+    }
+
+    /// Sends a signal, such as `-TERM`.
+    pub(crate) fn signal(&self, signal: &str) {
+        let sent = Command::new("kill")
+            .args([signal, &self.process.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
+        self.process.wait().unwrap()
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

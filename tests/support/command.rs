@@ -1,0 +1,68 @@
+//! Running the command itself.
+
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_directives");
+
+/// The command, with none of the caller's variables that it reads.
+pub(crate) fn directives() -> Command {
+    let mut command = Command::new(BINARY);
+    for (name, _) in std::env::vars() {
+        if name.starts_with("DIRECTIVES_") {
+            command.env_remove(name);
+        }
+    }
+    command.env("USER", "tester");
+    command
+}
+
+/// One run, against an index.
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("not JSON: {}", self.stdout))
+    }
+
+    /// The same, if it ended well.
+    #[track_caller]
+    pub(crate) fn ok(self) -> Self {
+        assert_eq!(self.code, 0, "{}", self.stderr);
+        self
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// Runs the command against an index; `input` is its standard input.
+pub(crate) fn run_with(url: &str, index: &str, args: &[&str], input: &str) -> Ran {
+    let mut process = directives()
+        .args(args)
+        .env("DIRECTIVES_URL", url)
+        .env("DIRECTIVES_INDEX", index)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It may end without reading.
+    let _ = process.stdin.take().unwrap().write_all(input.as_bytes());
+    process.wait_with_output().unwrap().into()
+}
+
+pub(crate) fn run(url: &str, index: &str, args: &[&str]) -> Ran {
+    run_with(url, index, args, "")
+}

@@ -1,0 +1,145 @@
+//! A real OpenSearch node that lives as long as its test.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::time::Duration;
+
+use opensearch_directives::{Client, ClusterConfig, Installer};
+use tempfile::TempDir;
+use url::Url;
+
+const START: Duration = Duration::from_secs(180);
+
+/// A node, ended when this is dropped, and at the latest when the test process ends:
+/// it watches its standard input, which only that process holds open.
+#[derive(Debug)]
+pub(crate) struct Node {
+    process: Child,
+    port: u16,
+    directory: TempDir,
+}
+
+impl Node {
+    /// A node for this test alone.
+    pub(crate) fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (process, port) = run(directory.path(), 0);
+        Self {
+            process,
+            port,
+            directory,
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Ends it at once, as `kill -9` does. Its data stays.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    /// Starts it again, at the same address and with the same data.
+    pub(crate) fn restart(&mut self) {
+        self.kill();
+        (self.process, _) = run(self.directory.path(), self.port);
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The address of a node that all tests share: `OPENSEARCH_URL`, or one of our own.
+pub(crate) fn shared_url() -> String {
+    static URL: OnceLock<String> = OnceLock::new();
+    URL.get_or_init(|| match std::env::var("OPENSEARCH_URL") {
+        Ok(url) => url.trim_end_matches('/').to_owned(),
+        Err(_) => {
+            // Never dropped: it ends with the process that holds its standard input.
+            let node = Box::leak(Box::new(Node::start()));
+            node.url()
+        }
+    })
+    .clone()
+}
+
+/// A name that no other test uses.
+pub(crate) fn unique_index(prefix: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("{prefix}-{}-{number}", std::process::id())
+}
+
+/// A new index on a node, installed as `directives init` does.
+pub(crate) async fn installed_index(url: &str, prefix: &str) -> String {
+    let index = unique_index(prefix);
+    Installer::new(Client::new(&cluster(url, &index)).unwrap())
+        .install()
+        .await
+        .unwrap();
+    index
+}
+
+/// How the tests reach an index: with patience, since the machine may be busy.
+pub(crate) fn cluster(url: &str, index: &str) -> ClusterConfig {
+    let url: Url = url.parse().unwrap();
+    ClusterConfig::new([url])
+        .with_index(index)
+        .with_request_timeout(Duration::from_secs(30))
+}
+
+fn run(directory: &Path, port: u16) -> (Child, u16) {
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scripts/opensearch");
+    let mut process = Command::new(script)
+        .args(["run", "--private", "--port", &port.to_string(), "--dir"])
+        .arg(directory)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let (ready, is_ready) = mpsc::channel();
+    drain(process.stdout.take().unwrap(), &said, Some(ready));
+    drain(process.stderr.take().unwrap(), &said, None);
+    match is_ready.recv_timeout(START) {
+        Ok(port) => (process, port),
+        Err(_) => {
+            let _ = process.kill();
+            panic!(
+                "the node did not start:\n{}",
+                said.lock().unwrap().join("\n")
+            );
+        }
+    }
+}
+
+/// Keeps the last lines of what the node says, and tells its port.
+fn drain(
+    output: impl Read + Send + 'static,
+    said: &Arc<Mutex<Vec<String>>>,
+    ready: Option<mpsc::Sender<u16>>,
+) {
+    let said = Arc::clone(said);
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if let (Some(url), Some(ready)) = (line.strip_prefix("ready "), &ready) {
+                let port = url.rsplit(':').next().and_then(|port| port.parse().ok());
+                let _ = ready.send(port.unwrap());
+            }
+            let mut said = said.lock().unwrap();
+            if said.len() >= 200 {
+                said.remove(0);
+            }
+            said.push(line);
+        }
+    });
+}
