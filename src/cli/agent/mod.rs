@@ -22,6 +22,8 @@ use super::output::print;
 
 /// How long requests that are under way may still take after a signal.
 const DRAIN: Duration = Duration::from_millis(500);
+/// A signal ends the agent within a second.
+const _: () = assert!(DRAIN.as_millis() < 1000);
 
 #[derive(Debug, Args)]
 pub(super) struct AgentArgs {
