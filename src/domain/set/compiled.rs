@@ -65,7 +65,8 @@ impl Compiled {
     }
 }
 
-/// The places of a record's texts.
+/// The places of a record's texts; something else where a text is not set.
+#[inline]
 pub(super) fn places(record: &Record, targets: &[Targets]) -> Targets {
     if record.shape().texts() > 1 {
         targets

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::Decision;
 use super::ask::Ask;
-use super::compiled::Compiled;
+use super::compiled::{Compiled, places};
 use super::index::{Entry, KeyHashes, Slot};
 use super::record::{Nanos, Record, Shape, target};
 use crate::domain::attributes::RequestAttrs;
@@ -61,9 +61,9 @@ impl Compiled {
             return self.scan(request.attrs, request.now, request.id);
         }
         let index = &self.index;
-        let mut verdict = Verdict::new(request.id);
+        let mut verdict = Verdict::new(request);
         if !index.wildcards().is_empty() {
-            verdict.hear(index.wildcards(), request.at);
+            verdict.hear(index.wildcards());
         }
         while left != 0 {
             let shape = Shape::new(left.trailing_zeros(), request.attrs.endpoint);
@@ -73,7 +73,7 @@ impl Compiled {
                 self.is_for(record, shape, request.attrs)
             });
             if let Some(slot) = slot {
-                self.consider(*slot, request.at, &mut verdict);
+                self.consider(*slot, &mut verdict);
             }
         }
         if !self.beside.overflow.is_empty() {
@@ -103,31 +103,30 @@ impl Compiled {
         if record.shape() != shape {
             return false;
         }
-        let text = |bit: u32| match bit {
-            target::TENANT => attrs.tenant.unwrap_or_default(),
-            target::INDEX => attrs.index,
-            _ => attrs.principal,
-        };
         let texts = shape.targets() & target::TEXTS;
-        match shape.texts() {
-            0 => true,
-            1 => self.texts.is(record.key, text(texts)),
-            _ => self.targets.get(record.key as usize).is_some_and(|places| {
-                [target::TENANT, target::INDEX, target::PRINCIPAL]
-                    .into_iter()
-                    .zip(places)
-                    .all(|(bit, &place)| texts & bit == 0 || self.texts.is(place, text(bit)))
-            }),
+        if texts == target::TENANT {
+            return self.texts.is(record.key, attrs.tenant.unwrap_or_default());
         }
+        self.has_texts(record, texts, attrs)
+    }
+
+    /// Whether the request has the texts that the record targets.
+    #[inline(never)]
+    fn has_texts(&self, record: &Record, texts: u32, attrs: &RequestAttrs<'_>) -> bool {
+        let [tenant, index, principal] = places(record, &self.targets);
+        let is = |bit: u32, place: u32, text: &str| texts & bit == 0 || self.texts.is(place, text);
+        is(target::TENANT, tenant, attrs.tenant.unwrap_or_default())
+            && is(target::INDEX, index, attrs.index)
+            && is(target::PRINCIPAL, principal, attrs.principal)
     }
 
     #[inline]
-    fn consider(&self, slot: Slot, at: Nanos, verdict: &mut Verdict<'_>) {
+    fn consider(&self, slot: Slot, verdict: &mut Verdict<'_>) {
         if let Some(group) = slot.group() {
-            verdict.hear(self.index.entries(group), at);
+            verdict.hear(self.index.entries(group));
         } else {
             let record = &self.records[slot.record(&[]) as usize];
-            if at < record.expires() {
+            if verdict.request.at < record.expires() {
                 verdict.add(record.ask(), record.sample_per_mille());
             }
         }
@@ -164,24 +163,25 @@ struct Request<'a> {
 /// The decision as it grows.
 struct Verdict<'a> {
     ask: Ask,
-    request_id: &'a str,
+    request: &'a Request<'a>,
     /// The request's place in the samples, once it was needed.
     place: Option<u16>,
 }
 
 impl<'a> Verdict<'a> {
     #[inline]
-    fn new(request_id: &'a str) -> Self {
+    fn new(request: &'a Request<'a>) -> Self {
         Self {
             ask: Ask::NOTHING,
-            request_id,
+            request,
             place: None,
         }
     }
 
     /// Takes in the entries that apply, latest expiry first.
     #[inline(never)]
-    fn hear(&mut self, entries: &[Entry], at: Nanos) {
+    fn hear(&mut self, entries: &[Entry]) {
+        let at = self.request.at;
         for entry in entries {
             if at >= entry.expires {
                 break;
@@ -207,9 +207,8 @@ impl<'a> Verdict<'a> {
 
     #[inline(never)]
     fn place(&mut self) -> u16 {
-        let request_id = self.request_id;
         *self
             .place
-            .get_or_insert_with(|| sampling::bucket(request_id))
+            .get_or_insert_with(|| sampling::bucket(self.request.id))
     }
 }
