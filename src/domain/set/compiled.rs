@@ -53,12 +53,12 @@ impl Compiled {
             } else {
                 None
             },
-            expires_at: record
-                .expires()
-                .instant()
-                .or_else(|| find(&self.beside.expiries, number))
-                // Not reached: the one or the other is there for each record.
-                .unwrap_or(Timestamp::MIN),
+            expires_at: if record.is_far() {
+                find(&self.beside.expiries, number)
+            } else {
+                None
+            }
+            .unwrap_or_else(|| record.expires().instant()),
             ring_buffer: ask.ring_buffer(),
             capture: ask.capture(),
         })
