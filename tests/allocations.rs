@@ -161,12 +161,9 @@ fn tenant(n: usize) -> String {
 /// One directive for each of 100,000 tenants.
 fn one_for_each_tenant(mut add: impl FnMut(&DiagnosticsDirective)) {
     for n in 0..MANY {
-        let directive = DiagnosticsDirective::new(
-            format!("directive-{n:06}"),
-            DiagLevel::Shape,
-            Timestamp::MAX,
-        )
-        .with_match(DirectiveMatch::all().for_tenant(tenant(n)));
+        let directive =
+            DiagnosticsDirective::new(format!("directive-{n:06}"), DiagLevel::Shape, LATER)
+                .with_match(DirectiveMatch::all().for_tenant(tenant(n)));
         add(&directive);
     }
 }
