@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::Decision;
 use super::ask::Ask;
 use super::compiled::{Compiled, places};
-use super::index::{Entry, KeyHashes, Slot};
+use super::index::{Entry, KeyHashes, Lone, Slot};
 use super::record::{Nanos, Record, Shape, target};
 use crate::domain::attributes::RequestAttrs;
 use crate::domain::sampling::{self, ALWAYS};
@@ -27,6 +27,52 @@ impl Compiled {
         if at >= index.last_expiry {
             return self.after_the_last(attrs, now, request_id);
         }
+        let (text, hash) = match index.lone {
+            Lone::Tenant => match attrs.tenant {
+                Some(tenant) => (tenant, index.hasher.tenant(tenant)),
+                None => return Decision::default(),
+            },
+            Lone::Index => (attrs.index, index.hasher.index(attrs.index)),
+            Lone::Principal => (attrs.principal, index.hasher.principal(attrs.principal)),
+            Lone::None => return self.evaluate_any(attrs, now, request_id),
+        };
+        if !index.filter.may_have(hash) {
+            return Decision::default();
+        }
+        self.decide_lone(text, hash, at, attrs, now, request_id)
+    }
+
+    /// Decides where all directives target one text each.
+    #[inline(never)]
+    fn decide_lone(
+        &self,
+        text: &str,
+        hash: u64,
+        at: Nanos,
+        attrs: &RequestAttrs<'_>,
+        now: Timestamp,
+        request_id: &str,
+    ) -> Decision {
+        if at.at_an_end() {
+            return self.scan(attrs, now, request_id);
+        }
+        let index = &self.index;
+        let slot = index.table.find(hash, |slot| {
+            let record = &self.records[slot.record(&index.groups) as usize];
+            self.texts.is(record.key, text)
+        });
+        let Some(&slot) = slot else {
+            return Decision::default();
+        };
+        let mut verdict = Verdict::new(at, request_id);
+        self.consider(slot, &mut verdict);
+        verdict.ask.decision()
+    }
+
+    /// Evaluates whatever the directives target.
+    #[inline(never)]
+    fn evaluate_any(&self, attrs: &RequestAttrs<'_>, now: Timestamp, request_id: &str) -> Decision {
+        let index = &self.index;
         let mut left = index.combinations;
         if attrs.tenant.is_none() {
             left &= !WITH_TENANT;
@@ -44,40 +90,46 @@ impl Compiled {
                 left &= left - 1;
             }
         }
-        let request = Request {
-            attrs,
-            now,
-            at,
-            id: request_id,
-        };
-        self.decide(&request, &hashes, left)
+        self.decide(attrs, now, request_id, &hashes, left)
     }
 
     /// Decides by the directives that target every request, and those of the
     /// combinations of targets in `left`.
     #[inline(never)]
-    fn decide(&self, request: &Request<'_>, hashes: &KeyHashes, mut left: u16) -> Decision {
-        if request.at.at_an_end() {
-            return self.scan(request.attrs, request.now, request.id);
+    fn decide(
+        &self,
+        attrs: &RequestAttrs<'_>,
+        now: Timestamp,
+        request_id: &str,
+        hashes: &KeyHashes,
+        mut left: u16,
+    ) -> Decision {
+        let at = Nanos::of(now);
+        if at.at_an_end() {
+            return self.scan(attrs, now, request_id);
         }
         let index = &self.index;
-        let mut verdict = Verdict::new(request);
+        let mut verdict = Verdict::new(at, request_id);
         if !index.wildcards().is_empty() {
             verdict.hear(index.wildcards());
         }
         while left != 0 {
-            let shape = Shape::new(left.trailing_zeros(), request.attrs.endpoint);
+            let shape = Shape::new(left.trailing_zeros(), attrs.endpoint);
             left &= left - 1;
-            let slot = index.table.find(hashes.of_shape(shape), |slot| {
+            let hash = hashes.of_shape(shape);
+            if !index.filter.may_have(hash) {
+                continue;
+            }
+            let slot = index.table.find(hash, |slot| {
                 let record = &self.records[slot.record(&index.groups) as usize];
-                self.is_for(record, shape, request.attrs)
+                self.is_for(record, shape, attrs)
             });
             if let Some(slot) = slot {
                 self.consider(*slot, &mut verdict);
             }
         }
         if !self.beside.overflow.is_empty() {
-            self.scan_overflow(request, &mut verdict);
+            self.scan_overflow(attrs, now, &mut verdict);
         }
         verdict.ask.decision()
     }
@@ -126,7 +178,7 @@ impl Compiled {
             verdict.hear(self.index.entries(group));
         } else {
             let record = &self.records[slot.record(&[]) as usize];
-            if verdict.request.at < record.expires() {
+            if verdict.at < record.expires() {
                 verdict.add(record.ask(), record.sample_per_mille());
             }
         }
@@ -141,39 +193,32 @@ impl Compiled {
     }
 
     #[cold]
-    fn scan_overflow(&self, request: &Request<'_>, verdict: &mut Verdict<'_>) {
+    fn scan_overflow(&self, attrs: &RequestAttrs<'_>, now: Timestamp, verdict: &mut Verdict<'_>) {
         for directive in &self.beside.overflow {
             let directive = directive.as_ref();
-            if directive.is_active(request.now) && directive.matches(request.attrs) {
+            if directive.is_active(now) && directive.matches(attrs) {
                 verdict.add(Ask::of(directive), directive.sample_per_mille);
             }
         }
     }
 }
 
-/// What is asked about.
-struct Request<'a> {
-    attrs: &'a RequestAttrs<'a>,
-    now: Timestamp,
-    /// `now`, as records have it.
-    at: Nanos,
-    id: &'a str,
-}
-
 /// The decision as it grows.
 struct Verdict<'a> {
     ask: Ask,
-    request: &'a Request<'a>,
+    at: Nanos,
+    request_id: &'a str,
     /// The request's place in the samples, once it was needed.
     place: Option<u16>,
 }
 
 impl<'a> Verdict<'a> {
     #[inline]
-    fn new(request: &'a Request<'a>) -> Self {
+    fn new(at: Nanos, request_id: &'a str) -> Self {
         Self {
             ask: Ask::NOTHING,
-            request,
+            at,
+            request_id,
             place: None,
         }
     }
@@ -181,7 +226,7 @@ impl<'a> Verdict<'a> {
     /// Takes in the entries that apply, latest expiry first.
     #[inline(never)]
     fn hear(&mut self, entries: &[Entry]) {
-        let at = self.request.at;
+        let at = self.at;
         for entry in entries {
             if at >= entry.expires {
                 break;
@@ -209,6 +254,6 @@ impl<'a> Verdict<'a> {
     fn place(&mut self) -> u16 {
         *self
             .place
-            .get_or_insert_with(|| sampling::bucket(self.request.id))
+            .get_or_insert_with(|| sampling::bucket(self.request_id))
     }
 }

@@ -109,6 +109,12 @@ impl Shape {
         self.0 & target != 0
     }
 
+    /// Nought if no endpoint is set, else a number for each.
+    #[inline]
+    pub(super) fn endpoint_bits(self) -> u32 {
+        self.0 >> (Self::ENDPOINT_SHIFT - 1)
+    }
+
     /// How many texts it sets.
     #[inline]
     pub(super) fn texts(self) -> u32 {
