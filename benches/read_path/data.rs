@@ -53,13 +53,27 @@ const LATER: Timestamp = Timestamp::constant(1_900_000_900, 0);
 const PRINCIPAL: &str = "svc-checkout";
 const INDEX: &str = "orders";
 
+/// A text for each request, side by side, as what a proxy has just parsed is: the
+/// memory that a call touches should be the set's. Never freed.
+fn texts(text: impl Fn(usize) -> String) -> Vec<&'static str> {
+    let all: &'static str = (0..REQUESTS).map(&text).collect::<String>().leak();
+    let mut rest = all;
+    (0..REQUESTS)
+        .map(|n| {
+            let (text, more) = rest.split_at(text(n).len());
+            rest = more;
+            text
+        })
+        .collect()
+}
+
 /// Directives and requests of one case and size.
 pub struct Data {
     pub ours: Vec<DiagnosticsDirective>,
     pub peers: Vec<peer::DiagnosticsDirective>,
-    tenants: Vec<String>,
+    tenants: Vec<&'static str>,
     peer_tenants: Vec<PartitionId>,
-    ids: Vec<String>,
+    ids: Vec<&'static str>,
     peer_ids: Vec<RequestId>,
     now: Timestamp,
     peer_now: Instant,
@@ -80,16 +94,12 @@ impl Data {
         let sample = if case == Case::Sampled { 500 } else { 1000 };
         let target =
             |n: usize| (case != Case::Wildcards || n % 2 == 0).then(|| format!("tenant-{n:06}"));
-        let tenants: Vec<String> = (0..REQUESTS)
-            .map(|n| match case {
-                Case::NoMatch | Case::Wildcards => format!("nobody-{n:06}"),
-                // Spread over all directives.
-                _ => format!("tenant-{:06}", n * 7919 % directives.max(1)),
-            })
-            .collect();
-        let ids: Vec<String> = (0..REQUESTS)
-            .map(|n| format!("3f2b8c1e-7a64-4d0e-9b51-0c2d4e{n:06}"))
-            .collect();
+        let tenants = texts(|n| match case {
+            Case::NoMatch | Case::Wildcards => format!("nobody-{n:06}"),
+            // Spread over all directives.
+            _ => format!("tenant-{:06}", n * 7919 % directives.max(1)),
+        });
+        let ids = texts(|n| format!("3f2b8c1e-7a64-4d0e-9b51-0c2d4e{n:06}"));
         Self {
             ours: (0..directives)
                 .map(|n| {
@@ -114,12 +124,9 @@ impl Data {
                     capture: false,
                 })
                 .collect(),
-            peer_tenants: tenants
-                .iter()
-                .map(|tenant| tenant.as_str().into())
-                .collect(),
+            peer_tenants: tenants.iter().map(|&text| text.into()).collect(),
             tenants,
-            peer_ids: ids.iter().map(|id| id.as_str().into()).collect(),
+            peer_ids: ids.iter().map(|&text| text.into()).collect(),
             ids,
             now: if expired { LATER } else { NOW },
             peer_now: if expired { after } else { before },
@@ -137,12 +144,12 @@ impl Data {
     pub fn evaluate(&self, set: &DirectiveSet, request: usize) -> Decision {
         let request = request % REQUESTS;
         let attrs = RequestAttrs {
-            tenant: Some(&self.tenants[request]),
+            tenant: Some(self.tenants[request]),
             index: INDEX,
             principal: PRINCIPAL,
             endpoint: EndpointKind::Search,
         };
-        set.evaluate(&attrs, self.now, &self.ids[request])
+        set.evaluate(&attrs, self.now, self.ids[request])
     }
 
     /// The peer's whole request sequence, for the same request.

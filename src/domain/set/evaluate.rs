@@ -1,5 +1,7 @@
 //! Asks the table.
 
+use std::hint::cold_path;
+
 use jiff::Timestamp;
 
 use super::Decision;
@@ -64,9 +66,22 @@ impl Compiled {
         let Some(&slot) = slot else {
             return Decision::default();
         };
-        let mut verdict = Verdict::new(at, request_id);
-        self.consider(slot, &mut verdict);
-        verdict.ask.decision()
+        if let Some(group) = slot.group() {
+            let mut verdict = Verdict::new(at, request_id);
+            verdict.hear(index.entries(group));
+            return verdict.ask.decision();
+        }
+        let record = &self.records[slot.record(&[]) as usize];
+        if at >= record.expires() {
+            return Decision::default();
+        }
+        if !sampling::is_sampled(record.sample_per_mille(), request_id) {
+            // Makes this a branch: the processor then goes on while it hashes the id,
+            // where it would wait if the decision were computed from the hash.
+            cold_path();
+            return Decision::default();
+        }
+        record.ask().decision()
     }
 
     /// Evaluates whatever the directives target.
@@ -240,9 +255,15 @@ impl<'a> Verdict<'a> {
     /// Takes in a directive that matches and is active.
     #[inline]
     fn add(&mut self, ask: Ask, sample_per_mille: u16) {
-        if !self.ask.covers(ask) && self.is_sampled(sample_per_mille) {
-            self.ask = self.ask.and(ask);
+        if self.ask.covers(ask) {
+            return;
         }
+        if !self.is_sampled(sample_per_mille) {
+            // A branch, as above.
+            cold_path();
+            return;
+        }
+        self.ask = self.ask.and(ask);
     }
 
     #[inline]
