@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use opensearch_directives::{
-    Decision, DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveSet, EndpointKind,
-    RequestAttrs,
+    Decision, DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef, DirectiveSet,
+    EndpointKind, RequestAttrs,
 };
 use osproxy_core::{Clock, IndexName, ManualClock, PartitionId, PrincipalId, RequestId};
 use osproxy_observe as peer;
@@ -276,13 +276,10 @@ fn a_compiled_set_gives_what_a_scan_and_the_peer_give() {
             .map(|(id, drawn)| drawn.ours(id, &requests.texts, &requests.instants))
             .collect();
         prop_assert!(
-            set.iter()
-                .map(|directive| directive.to_directive())
-                .eq(directives.iter().enumerate().map(|(id, drawn)| drawn.ours(
-                    id,
-                    &requests.texts,
-                    &requests.instants
-                ))),
+            set.iter().map(DirectiveRef::to_directive).eq(directives
+                .iter()
+                .enumerate()
+                .map(|(id, drawn)| drawn.ours(id, &requests.texts, &requests.instants))),
             "the set lists other directives than it was built from"
         );
         let mut random = fastrand::Rng::with_seed(seed);

@@ -53,19 +53,20 @@ impl Compiled {
             } else {
                 None
             },
-            expires_at: record
-                .expires()
-                .instant()
-                .or_else(|| find(&self.beside.expiries, number))
-                // Not reached: the one or the other is there for each record.
-                .unwrap_or(Timestamp::MIN),
+            expires_at: if record.is_far() {
+                find(&self.beside.expiries, number)
+            } else {
+                None
+            }
+            .unwrap_or_else(|| record.expires().instant()),
             ring_buffer: ask.ring_buffer(),
             capture: ask.capture(),
         })
     }
 }
 
-/// The places of a record's texts.
+/// The places of a record's texts; something else where a text is not set.
+#[inline]
 pub(super) fn places(record: &Record, targets: &[Targets]) -> Targets {
     if record.shape().texts() > 1 {
         targets

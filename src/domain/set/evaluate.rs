@@ -1,11 +1,13 @@
 //! Asks the table.
 
+use std::hint::cold_path;
+
 use jiff::Timestamp;
 
 use super::Decision;
 use super::ask::Ask;
-use super::compiled::Compiled;
-use super::index::{Entry, KeyHashes, Slot};
+use super::compiled::{Compiled, places};
+use super::index::{Entry, KeyHashes, Lone, Slot};
 use super::record::{Nanos, Record, Shape, target};
 use crate::domain::attributes::RequestAttrs;
 use crate::domain::sampling::{self, ALWAYS};
@@ -27,6 +29,65 @@ impl Compiled {
         if at >= index.last_expiry {
             return self.after_the_last(attrs, now, request_id);
         }
+        let (text, hash) = match index.lone {
+            Lone::Tenant => match attrs.tenant {
+                Some(tenant) => (tenant, index.hasher.tenant(tenant)),
+                None => return Decision::default(),
+            },
+            Lone::Index => (attrs.index, index.hasher.index(attrs.index)),
+            Lone::Principal => (attrs.principal, index.hasher.principal(attrs.principal)),
+            Lone::None => return self.evaluate_any(attrs, now, request_id),
+        };
+        if !index.filter.may_have(hash) {
+            return Decision::default();
+        }
+        self.decide_lone(text, hash, at, attrs, now, request_id)
+    }
+
+    /// Decides where all directives target one text each.
+    #[inline(never)]
+    fn decide_lone(
+        &self,
+        text: &str,
+        hash: u64,
+        at: Nanos,
+        attrs: &RequestAttrs<'_>,
+        now: Timestamp,
+        request_id: &str,
+    ) -> Decision {
+        if at.at_an_end() {
+            return self.scan(attrs, now, request_id);
+        }
+        let index = &self.index;
+        let slot = index.table.find(hash, |slot| {
+            let record = &self.records[slot.record(&index.groups) as usize];
+            self.texts.is(record.key, text)
+        });
+        let Some(&slot) = slot else {
+            return Decision::default();
+        };
+        if let Some(group) = slot.group() {
+            let mut verdict = Verdict::new(at, request_id);
+            verdict.hear(index.entries(group));
+            return verdict.ask.decision();
+        }
+        let record = &self.records[slot.record(&[]) as usize];
+        if at >= record.expires() {
+            return Decision::default();
+        }
+        if !sampling::is_sampled(record.sample_per_mille(), request_id) {
+            // Makes this a branch: the processor then goes on while it hashes the id,
+            // where it would wait if the decision were computed from the hash.
+            cold_path();
+            return Decision::default();
+        }
+        record.ask().decision()
+    }
+
+    /// Evaluates whatever the directives target.
+    #[inline(never)]
+    fn evaluate_any(&self, attrs: &RequestAttrs<'_>, now: Timestamp, request_id: &str) -> Decision {
+        let index = &self.index;
         let mut left = index.combinations;
         if attrs.tenant.is_none() {
             left &= !WITH_TENANT;
@@ -44,40 +105,46 @@ impl Compiled {
                 left &= left - 1;
             }
         }
-        let request = Request {
-            attrs,
-            now,
-            at,
-            id: request_id,
-        };
-        self.decide(&request, &hashes, left)
+        self.decide(attrs, now, request_id, &hashes, left)
     }
 
     /// Decides by the directives that target every request, and those of the
     /// combinations of targets in `left`.
     #[inline(never)]
-    fn decide(&self, request: &Request<'_>, hashes: &KeyHashes, mut left: u16) -> Decision {
-        if request.at.at_an_end() {
-            return self.scan(request.attrs, request.now, request.id);
+    fn decide(
+        &self,
+        attrs: &RequestAttrs<'_>,
+        now: Timestamp,
+        request_id: &str,
+        hashes: &KeyHashes,
+        mut left: u16,
+    ) -> Decision {
+        let at = Nanos::of(now);
+        if at.at_an_end() {
+            return self.scan(attrs, now, request_id);
         }
         let index = &self.index;
-        let mut verdict = Verdict::new(request.id);
+        let mut verdict = Verdict::new(at, request_id);
         if !index.wildcards().is_empty() {
-            verdict.hear(index.wildcards(), request.at);
+            verdict.hear(index.wildcards());
         }
         while left != 0 {
-            let shape = Shape::new(left.trailing_zeros(), request.attrs.endpoint);
+            let shape = Shape::new(left.trailing_zeros(), attrs.endpoint);
             left &= left - 1;
-            let slot = index.table.find(hashes.of_shape(shape), |slot| {
+            let hash = hashes.of_shape(shape);
+            if !index.filter.may_have(hash) {
+                continue;
+            }
+            let slot = index.table.find(hash, |slot| {
                 let record = &self.records[slot.record(&index.groups) as usize];
-                self.is_for(record, shape, request.attrs)
+                self.is_for(record, shape, attrs)
             });
             if let Some(slot) = slot {
-                self.consider(*slot, request.at, &mut verdict);
+                self.consider(*slot, &mut verdict);
             }
         }
         if !self.beside.overflow.is_empty() {
-            self.scan_overflow(request, &mut verdict);
+            self.scan_overflow(attrs, now, &mut verdict);
         }
         verdict.ask.decision()
     }
@@ -103,31 +170,30 @@ impl Compiled {
         if record.shape() != shape {
             return false;
         }
-        let text = |bit: u32| match bit {
-            target::TENANT => attrs.tenant.unwrap_or_default(),
-            target::INDEX => attrs.index,
-            _ => attrs.principal,
-        };
         let texts = shape.targets() & target::TEXTS;
-        match shape.texts() {
-            0 => true,
-            1 => self.texts.is(record.key, text(texts)),
-            _ => self.targets.get(record.key as usize).is_some_and(|places| {
-                [target::TENANT, target::INDEX, target::PRINCIPAL]
-                    .into_iter()
-                    .zip(places)
-                    .all(|(bit, &place)| texts & bit == 0 || self.texts.is(place, text(bit)))
-            }),
+        if texts == target::TENANT {
+            return self.texts.is(record.key, attrs.tenant.unwrap_or_default());
         }
+        self.has_texts(record, texts, attrs)
+    }
+
+    /// Whether the request has the texts that the record targets.
+    #[inline(never)]
+    fn has_texts(&self, record: &Record, texts: u32, attrs: &RequestAttrs<'_>) -> bool {
+        let [tenant, index, principal] = places(record, &self.targets);
+        let is = |bit: u32, place: u32, text: &str| texts & bit == 0 || self.texts.is(place, text);
+        is(target::TENANT, tenant, attrs.tenant.unwrap_or_default())
+            && is(target::INDEX, index, attrs.index)
+            && is(target::PRINCIPAL, principal, attrs.principal)
     }
 
     #[inline]
-    fn consider(&self, slot: Slot, at: Nanos, verdict: &mut Verdict<'_>) {
+    fn consider(&self, slot: Slot, verdict: &mut Verdict<'_>) {
         if let Some(group) = slot.group() {
-            verdict.hear(self.index.entries(group), at);
+            verdict.hear(self.index.entries(group));
         } else {
             let record = &self.records[slot.record(&[]) as usize];
-            if at < record.expires() {
+            if verdict.at < record.expires() {
                 verdict.add(record.ask(), record.sample_per_mille());
             }
         }
@@ -142,28 +208,20 @@ impl Compiled {
     }
 
     #[cold]
-    fn scan_overflow(&self, request: &Request<'_>, verdict: &mut Verdict<'_>) {
+    fn scan_overflow(&self, attrs: &RequestAttrs<'_>, now: Timestamp, verdict: &mut Verdict<'_>) {
         for directive in &self.beside.overflow {
             let directive = directive.as_ref();
-            if directive.is_active(request.now) && directive.matches(request.attrs) {
+            if directive.is_active(now) && directive.matches(attrs) {
                 verdict.add(Ask::of(directive), directive.sample_per_mille);
             }
         }
     }
 }
 
-/// What is asked about.
-struct Request<'a> {
-    attrs: &'a RequestAttrs<'a>,
-    now: Timestamp,
-    /// `now`, as records have it.
-    at: Nanos,
-    id: &'a str,
-}
-
 /// The decision as it grows.
 struct Verdict<'a> {
     ask: Ask,
+    at: Nanos,
     request_id: &'a str,
     /// The request's place in the samples, once it was needed.
     place: Option<u16>,
@@ -171,9 +229,10 @@ struct Verdict<'a> {
 
 impl<'a> Verdict<'a> {
     #[inline]
-    fn new(request_id: &'a str) -> Self {
+    fn new(at: Nanos, request_id: &'a str) -> Self {
         Self {
             ask: Ask::NOTHING,
+            at,
             request_id,
             place: None,
         }
@@ -181,7 +240,8 @@ impl<'a> Verdict<'a> {
 
     /// Takes in the entries that apply, latest expiry first.
     #[inline(never)]
-    fn hear(&mut self, entries: &[Entry], at: Nanos) {
+    fn hear(&mut self, entries: &[Entry]) {
+        let at = self.at;
         for entry in entries {
             if at >= entry.expires {
                 break;
@@ -195,9 +255,15 @@ impl<'a> Verdict<'a> {
     /// Takes in a directive that matches and is active.
     #[inline]
     fn add(&mut self, ask: Ask, sample_per_mille: u16) {
-        if !self.ask.covers(ask) && self.is_sampled(sample_per_mille) {
-            self.ask = self.ask.and(ask);
+        if self.ask.covers(ask) {
+            return;
         }
+        if !self.is_sampled(sample_per_mille) {
+            // A branch, as above.
+            cold_path();
+            return;
+        }
+        self.ask = self.ask.and(ask);
     }
 
     #[inline]
@@ -207,9 +273,8 @@ impl<'a> Verdict<'a> {
 
     #[inline(never)]
     fn place(&mut self) -> u16 {
-        let request_id = self.request_id;
         *self
             .place
-            .get_or_insert_with(|| sampling::bucket(request_id))
+            .get_or_insert_with(|| sampling::bucket(self.request_id))
     }
 }

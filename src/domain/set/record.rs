@@ -34,12 +34,17 @@ impl Nanos {
         self.0 == i64::MIN || self.0 == i64::MAX
     }
 
-    /// The instant, unless it is at an end.
-    pub(super) fn instant(self) -> Option<Timestamp> {
+    /// The instant; at an end, the last or first instant that there is.
+    pub(super) fn instant(self) -> Timestamp {
         if self.at_an_end() {
-            return None;
+            return if self.0 < 0 {
+                Timestamp::MIN
+            } else {
+                Timestamp::MAX
+            };
         }
-        Timestamp::from_nanosecond(self.0.into()).ok()
+        // Not an error: the whole range is one of instants.
+        Timestamp::from_nanosecond(self.0.into()).unwrap_or(Timestamp::MAX)
     }
 }
 
@@ -104,6 +109,12 @@ impl Shape {
         self.0 & target != 0
     }
 
+    /// Nought if no endpoint is set, else a number for each.
+    #[inline]
+    pub(super) fn endpoint_bits(self) -> u32 {
+        self.0 >> (Self::ENDPOINT_SHIFT - 1)
+    }
+
     /// How many texts it sets.
     #[inline]
     pub(super) fn texts(self) -> u32 {
@@ -137,7 +148,8 @@ pub(super) struct Record {
 
 /// It has a start, which the set keeps beside it.
 const SCHEDULED: u32 = 1 << 12;
-/// Its expiry is at an end of [`Nanos`]; the set keeps the exact one beside it.
+/// Its expiry is beyond the range of [`Nanos`], but not the last instant that there
+/// is ("never"); the set keeps it beside the record.
 const FAR: u32 = 1 << 13;
 
 impl Record {
@@ -149,7 +161,7 @@ impl Record {
         if directive.starts_at.is_some() {
             facts |= SCHEDULED;
         }
-        if expires.at_an_end() {
+        if expires.instant() != directive.expires_at {
             facts |= FAR;
         }
         Self {
@@ -227,9 +239,9 @@ mod tests {
             if i64::try_from(a.as_nanosecond())
                 .is_ok_and(|nanos| nanos != i64::MIN && nanos != i64::MAX)
             {
-                assert_eq!(nanos.instant(), Some(a));
+                assert_eq!(nanos.instant(), a);
             } else {
-                assert_eq!(nanos.instant(), None);
+                assert!([Timestamp::MIN, Timestamp::MAX].contains(&nanos.instant()));
             }
         }
     }

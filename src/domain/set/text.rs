@@ -60,11 +60,17 @@ impl Texts {
     /// Where a text begins, and its length.
     #[inline]
     fn span(&self, place: u32) -> (usize, usize) {
-        let bytes = self.all.as_bytes();
-        let mut at = place as usize;
-        let mut len = 0;
-        let mut shift = 0;
-        while let Some(&byte) = bytes.get(at) {
+        let place = place as usize;
+        match self.all.as_bytes().get(place) {
+            Some(&len) if len < MORE => (place + 1, len.into()),
+            _ => self.long_span(place),
+        }
+    }
+
+    #[cold]
+    fn long_span(&self, place: usize) -> (usize, usize) {
+        let (mut at, mut len, mut shift) = (place, 0, 0);
+        for &byte in self.all.as_bytes().iter().skip(place) {
             at += 1;
             len |= usize::from(byte & (MORE - 1)) << shift;
             shift += PAYLOAD_BITS;

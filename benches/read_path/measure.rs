@@ -1,0 +1,84 @@
+//! Times things against each other.
+//!
+//! The machines that this runs on are busy with other work, and their speed changes
+//! from one second to the next. So the contenders take turns, some tenths of a
+//! millisecond each, and the median of many turns is given: what changes meets all.
+//! (Benchmark libraries run one contender to its end before the next.)
+
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+
+/// A contender: does its work so many times.
+pub type Work<'a> = &'a mut dyn FnMut(usize);
+
+/// One turn is at least so long, but at least one call.
+const TURN: Duration = Duration::from_micros(300);
+const TURNS: usize = 51;
+
+/// The nanoseconds that each contender takes for a call: the median turn.
+pub fn in_turns<const N: usize>(mut contenders: [Work<'_>; N]) -> [f64; N] {
+    let calls: Vec<usize> = contenders
+        .iter_mut()
+        .map(|work| calls_a_turn(work))
+        .collect();
+    let mut times: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(TURNS));
+    for _ in 0..TURNS {
+        for ((work, &calls), times) in contenders.iter_mut().zip(&calls).zip(&mut times) {
+            let start = Instant::now();
+            work(calls);
+            times.push(nanos_each(start.elapsed(), calls));
+        }
+    }
+    times.map(median)
+}
+
+fn calls_a_turn(work: &mut Work<'_>) -> usize {
+    let mut calls = 1;
+    loop {
+        let start = Instant::now();
+        work(calls);
+        if start.elapsed() >= TURN {
+            return calls;
+        }
+        calls *= 2;
+    }
+}
+
+/// The nanoseconds that a call takes on each of two threads that call at once.
+pub fn on_two_threads<const N: usize>(contenders: [&(dyn Fn(usize) + Sync); N]) -> [f64; N] {
+    let mut times: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(TURNS));
+    // Longer turns, for threads do not start at the same instant.
+    let calls = contenders.map(|work| {
+        let mut work = |calls| work(calls);
+        8 * calls_a_turn(&mut (&mut work as Work<'_>))
+    });
+    let barrier = Barrier::new(2);
+    for _ in 0..TURNS {
+        for ((work, &calls), times) in contenders.iter().zip(&calls).zip(&mut times) {
+            let turn = || {
+                // Once before, so that the thread is known to what it calls.
+                work(1);
+                barrier.wait();
+                let start = Instant::now();
+                work(calls);
+                nanos_each(start.elapsed(), calls)
+            };
+            let (one, other) = std::thread::scope(|scope| {
+                let other = scope.spawn(turn);
+                (turn(), other.join())
+            });
+            times.push(other.map_or(one, |other| f64::midpoint(one, other)));
+        }
+    }
+    times.map(median)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+fn nanos_each(elapsed: Duration, calls: usize) -> f64 {
+    elapsed.as_nanos() as f64 / calls as f64
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
+}
