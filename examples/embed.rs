@@ -22,7 +22,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         principal: "checkout",
         endpoint: EndpointKind::Search,
     };
-    let decision = store.load().evaluate(&attrs, SystemClock.now(), "request-1");
+    let decision = store
+        .load()
+        .evaluate(&attrs, SystemClock.now(), "request-1");
 
     println!("record {} of this request", decision.level);
     Ok(())
