@@ -1,3 +1,7 @@
+//! Also run under Miri, which tries other orders of the threads' steps and of what
+//! they see of each other's writes than the machine does:
+//! `cargo +nightly miri test --no-default-features --lib domain::cache`.
+
 #![allow(clippy::unwrap_used, clippy::similar_names, reason = "tests")]
 
 use std::collections::HashSet;
