@@ -92,8 +92,9 @@ impl Data {
         let expired = case == Case::AllExpired;
 
         let sample = if case == Case::Sampled { 500 } else { 1000 };
-        let target =
-            |n: usize| (case != Case::Wildcards || n % 2 == 0).then(|| format!("tenant-{n:06}"));
+        let target = |n: usize| {
+            (case != Case::Wildcards || n.is_multiple_of(2)).then(|| format!("tenant-{n:06}"))
+        };
         let tenants = texts(|n| match case {
             Case::NoMatch | Case::Wildcards => format!("nobody-{n:06}"),
             // Spread over all directives.

@@ -175,7 +175,7 @@ fn sequence(case: Case) {
                 black_box(data.ask_peer(&**black_box(&sides.peers), black_box(request)));
             }
         };
-        let [ours, peers, ours_in_turn, peers_in_turn] =
+        let [ours, peers, changing, peers_changing] =
             in_turns([&mut { same }, &mut { peer_same }, &mut { in_turn }, &mut {
                 peer_in_turn
             }]);
@@ -184,9 +184,9 @@ fn sequence(case: Case) {
             ns(ours),
             ns(peers),
             times(ours, peers),
-            ns(ours_in_turn),
-            ns(peers_in_turn),
-            times(ours_in_turn, peers_in_turn),
+            ns(changing),
+            ns(peers_changing),
+            times(changing, peers_changing),
         ]);
     }
     println!();

@@ -17,10 +17,7 @@ const TURNS: usize = 51;
 
 /// The nanoseconds that each contender takes for a call: the median turn.
 pub fn in_turns<const N: usize>(mut contenders: [Work<'_>; N]) -> [f64; N] {
-    let calls: Vec<usize> = contenders
-        .iter_mut()
-        .map(|work| calls_a_turn(work))
-        .collect();
+    let calls: Vec<usize> = contenders.iter_mut().map(calls_a_turn).collect();
     let mut times: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(TURNS));
     for _ in 0..TURNS {
         for ((work, &calls), times) in contenders.iter_mut().zip(&calls).zip(&mut times) {

@@ -5,7 +5,7 @@
 //! time is always an argument. Nothing here imports from the layers above.
 
 mod attributes;
-mod cache;
+pub(crate) mod cache;
 mod digest;
 mod directive;
 mod sampling;

@@ -1,3 +1,7 @@
+//! Also run under Miri, which tries other orders of the threads' steps and of what
+//! they see of each other's writes than the machine does:
+//! `cargo +nightly miri test --no-default-features --lib domain::cache`.
+
 #![allow(clippy::unwrap_used, clippy::similar_names, reason = "tests")]
 
 use std::collections::HashSet;
@@ -117,7 +121,7 @@ fn a_load_allots_the_same_count_to_a_thread_and_another_to_another() {
 #[test]
 fn living_threads_have_different_numbers_and_ended_ones_give_theirs_back() {
     let threads = 20;
-    for _ in 0..3 {
+    for _ in 0..20 {
         let barrier = Barrier::new(threads);
         let numbers: HashSet<usize> = thread::scope(|scope| {
             let handles: Vec<_> = (0..threads)
@@ -133,9 +137,34 @@ fn living_threads_have_different_numbers_and_ended_ones_give_theirs_back() {
         });
         assert_eq!(numbers.len(), threads);
     }
-    // Other tests have threads too, but far fewer than three rounds would add up to
+    // Other tests have threads too, but far fewer than all rounds would add up to
     // if no number came back.
-    assert!(local::numbers_given() < 2 * threads + 32);
+    assert!(local::numbers_given() < 2 * threads + 2 * HANDLES_MIN);
+}
+
+#[test]
+fn a_publish_makes_a_handle_for_each_thread_that_there_is() {
+    let (mut publisher, published) = publication(numbered(0));
+    let threads = if cfg!(miri) { 8 } else { HANDLES_MIN + 10 };
+    let known = Barrier::new(threads + 1);
+    let shown = Barrier::new(threads + 1);
+    let loaded: HashSet<usize> = thread::scope(|scope| {
+        let handles: Vec<_> = (0..threads)
+            .map(|_| {
+                scope.spawn(|| {
+                    published.load();
+                    known.wait();
+                    shown.wait();
+                    Arc::as_ptr(&published.load()).addr()
+                })
+            })
+            .collect();
+        known.wait();
+        publisher.publish(numbered(1));
+        shown.wait();
+        handles.into_iter().map(|h| h.join().unwrap()).collect()
+    });
+    assert_eq!(loaded.len(), threads);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::Decision;
 use super::ask::Ask;
 use super::compiled::{Compiled, places};
-use super::index::{Entry, KeyHashes, Lone, Slot};
+use super::index::{Entry, KeyHashes, Slot};
 use super::record::{Nanos, Record, Shape, target};
 use crate::domain::attributes::RequestAttrs;
 use crate::domain::sampling::{self, ALWAYS};
@@ -29,26 +29,24 @@ impl Compiled {
         if at >= index.last_expiry {
             return self.after_the_last(attrs, now, request_id);
         }
-        let (text, hash) = match index.lone {
-            Lone::Tenant => match attrs.tenant {
-                Some(tenant) => (tenant, index.hasher.tenant(tenant)),
-                None => return Decision::default(),
-            },
-            Lone::Index => (attrs.index, index.hasher.index(attrs.index)),
-            Lone::Principal => (attrs.principal, index.hasher.principal(attrs.principal)),
-            Lone::None => return self.evaluate_any(attrs, now, request_id),
+        if !index.only_tenants {
+            return self.evaluate_any(attrs, now, request_id);
+        }
+        let Some(tenant) = attrs.tenant else {
+            return Decision::default();
         };
+        let hash = index.hasher.tenant(tenant);
         if !index.filter.may_have(hash) {
             return Decision::default();
         }
-        self.decide_lone(text, hash, at, attrs, now, request_id)
+        self.decide_tenant(tenant, hash, at, attrs, now, request_id)
     }
 
-    /// Decides where all directives target one text each.
+    /// Decides where every directive targets a tenant and nothing else.
     #[inline(never)]
-    fn decide_lone(
+    fn decide_tenant(
         &self,
-        text: &str,
+        tenant: &str,
         hash: u64,
         at: Nanos,
         attrs: &RequestAttrs<'_>,
@@ -61,7 +59,7 @@ impl Compiled {
         let index = &self.index;
         let slot = index.table.find(hash, |slot| {
             let record = &self.records[slot.record(&index.groups) as usize];
-            self.texts.is(record.key, text)
+            self.texts.is(record.key, tenant)
         });
         let Some(&slot) = slot else {
             return Decision::default();

@@ -59,20 +59,10 @@ impl TextHasher {
         hasher.finish()
     }
 
+    /// The hash of a tenant, which is that of the key when nothing else is targeted.
     #[inline]
-    pub(super) fn tenant(&self, text: &str) -> u64 {
-        self.text(text)
-    }
-
-    // Turned, so that the same text as another target is another key.
-    #[inline]
-    pub(super) fn index(&self, text: &str) -> u64 {
-        self.text(text).rotate_left(21)
-    }
-
-    #[inline]
-    pub(super) fn principal(&self, text: &str) -> u64 {
-        self.text(text).rotate_left(42)
+    pub(super) fn tenant(&self, tenant: &str) -> u64 {
+        self.text(tenant)
     }
 
     /// The hashes of the texts that `targets` has; nought for the others.
@@ -83,15 +73,16 @@ impl TextHasher {
     #[expect(clippy::inline_always, reason = "a call costs as much as what it does")]
     #[inline(always)]
     pub(super) fn attributes(&self, targets: u32, attrs: &RequestAttrs<'_>) -> KeyHashes {
+        // Turned, so that the same text as another target is another key.
         let mut hashes = KeyHashes::default();
         if targets & target::TENANT != 0 {
             hashes.tenant = self.tenant(attrs.tenant.unwrap_or_default());
         }
         if targets & target::INDEX != 0 {
-            hashes.index = self.index(attrs.index);
+            hashes.index = self.text(attrs.index).rotate_left(21);
         }
         if targets & target::PRINCIPAL != 0 {
-            hashes.principal = self.principal(attrs.principal);
+            hashes.principal = self.text(attrs.principal).rotate_left(42);
         }
         hashes
     }
@@ -168,8 +159,9 @@ pub(super) struct Index {
     pub(super) combinations: u16,
     /// The targets that any directive sets.
     pub(super) targets: u32,
-    /// The target that every directive sets and no other, if it is a text.
-    pub(super) lone: Lone,
+    /// Whether every directive targets a tenant and nothing else: the most frequent
+    /// sets, which are asked by a shorter way.
+    pub(super) only_tenants: bool,
     pub(super) hasher: TextHasher,
     /// From this instant on nothing applies any more.
     pub(super) last_expiry: Nanos,
@@ -280,7 +272,7 @@ impl Index {
         let has_unkeyed = wildcards > 0 || !beside.overflow.is_empty();
         Self {
             combinations,
-            lone: Lone::of(combinations, has_unkeyed),
+            only_tenants: combinations == 1 << target::TENANT && !has_unkeyed,
             targets: (0..16)
                 .filter(|targets| combinations & (1 << targets) != 0)
                 .fold(0, |all, targets| all | targets),
@@ -292,31 +284,6 @@ impl Index {
             entries: entries.into_boxed_slice(),
             has_unkeyed,
             wildcards,
-        }
-    }
-}
-
-/// Sets in which every directive targets a tenant, or an index, or a principal, and
-/// nothing else, are the most frequent. They are asked by a shorter way.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Lone {
-    None,
-    Tenant,
-    Index,
-    Principal,
-}
-
-impl Lone {
-    fn of(combinations: u16, has_unkeyed: bool) -> Self {
-        let only = |target: u32| combinations == 1 << target && !has_unkeyed;
-        if only(target::TENANT) {
-            Self::Tenant
-        } else if only(target::INDEX) {
-            Self::Index
-        } else if only(target::PRINCIPAL) {
-            Self::Principal
-        } else {
-            Self::None
         }
     }
 }
