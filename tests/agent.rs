@@ -211,6 +211,21 @@ async fn a_bad_question_is_answered_with_the_field_that_is_wrong() {
             "{problem}"
         );
     }
+    let twice = r#"{"tenant":"a","tenant":"b","index":"i","principal":"p","endpoint":"Search","request_id":"r"}"#;
+    let answer = reqwest::Client::new()
+        .post(agent.url("/v1/evaluate"))
+        .body(twice)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 400);
+    assert!(
+        answer
+            .text()
+            .await
+            .unwrap()
+            .contains("tenant: it is there twice")
+    );
     // A tenant that is not known yet is left out.
     let (status, _) =
         http::send("POST", &agent.url("/v1/evaluate"), Some(&without("tenant"))).await;

@@ -11,7 +11,7 @@ use opensearch_directives::{Client, ClusterConfig, Installer};
 use tempfile::TempDir;
 use url::Url;
 
-const START: Duration = Duration::from_secs(180);
+const START: Duration = Duration::from_mins(3);
 
 /// A node, ended when this is dropped, and at the latest when the test process ends:
 /// it watches its standard input, which only that process holds open.

@@ -1,8 +1,11 @@
 //! What a client asks of `POST /v1/evaluate`, field by field.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use opensearch_directives::{EndpointKind, RequestAttrs};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::problem::Problem;
@@ -23,12 +26,18 @@ impl Question {
     /// Reads the question, or names the field that is wrong. A tenant that is not known
     /// is left out; `null` is wrong, as it is in a directive.
     pub(super) fn read(body: &[u8]) -> Result<Self, Problem> {
-        let mut object: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
+        let Pairs(pairs) = serde_json::from_slice(body).map_err(|error| {
             Problem::field("body", &format!("it is not a JSON object: {error}"))
         })?;
-        if let Some(unknown) = object.keys().find(|key| !FIELDS.contains(&key.as_str())) {
-            let problem = format!("it is not one of {}", FIELDS.join(", "));
-            return Err(Problem::field(unknown.clone(), &problem));
+        let mut object = Map::new();
+        for (field, value) in pairs {
+            if !FIELDS.contains(&field.as_str()) {
+                let problem = format!("it is not one of {}", FIELDS.join(", "));
+                return Err(Problem::field(field, &problem));
+            }
+            if object.insert(field.clone(), value).is_some() {
+                return Err(Problem::field(field, "it is there twice; leave one out"));
+            }
         }
         let endpoint = required(&mut object, "endpoint")?;
         Ok(Self {
@@ -49,6 +58,33 @@ impl Question {
             principal: &self.principal,
             endpoint: self.endpoint,
         }
+    }
+}
+
+/// The fields of an object, in their order, repeated ones too.
+struct Pairs(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Pairs;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Pairs, M::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+
+        deserializer.deserialize_map(Object)
     }
 }
 

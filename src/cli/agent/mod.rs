@@ -4,6 +4,7 @@
 mod evaluate;
 mod problem;
 mod routes;
+mod server;
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
@@ -19,11 +20,6 @@ use super::connection::ConnectionArgs;
 use super::duration::parse;
 use super::exit::Failure;
 use super::output::print;
-
-/// How long requests that are under way may still take after a signal.
-const DRAIN: Duration = Duration::from_millis(500);
-/// A signal ends the agent within a second.
-const _: () = assert!(DRAIN.as_millis() < 1000);
 
 #[derive(Debug, Args)]
 pub(super) struct AgentArgs {
@@ -131,26 +127,8 @@ pub(super) async fn run(args: AgentArgs) -> Result<(), Failure> {
     let address = listener.local_addr()?;
     info!(%address, "serving");
     print(&format!("listening on http://{address}"))?;
-
-    let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
-    let app = routes::router(Arc::clone(&store), clock);
-    let server = axum::serve(listener, app).with_graceful_shutdown(async {
-        // Also when the sender is gone.
-        let _ = stopped.await;
-    });
-    let mut server = tokio::spawn(server.into_future());
-    tokio::select! {
-        ended = &mut server => {
-            ended.map_err(Failure::other)??;
-        }
-        () = &mut stop => {
-            info!("stopping");
-            drop(stopping);
-            // Connections that are still busy after this are closed.
-            let _ = tokio::time::timeout(DRAIN, &mut server).await;
-            server.abort();
-        }
-    }
+    server::serve(listener, routes::router(Arc::clone(&store), clock), stop).await;
+    info!("stopping");
     store.shutdown().await;
     Ok(())
 }
