@@ -171,8 +171,11 @@ async fn the_panels_queries_give_the_expected_rows() {
             .collect();
         assert_eq!(hits, rows, "{panel}");
     }
+    changes_by_author(&url, &index, &objects).await;
+}
 
-    // Changes over time by author: the panel's own aggregations.
+/// Changes over time by author: the panel's own aggregations.
+async fn changes_by_author(url: &str, index: &str, objects: &[Value]) {
     let object = objects
         .iter()
         .find(|object| object["id"] == "opensearch-directives-changes-by-author")

@@ -60,13 +60,12 @@ impl Drop for Node {
 /// The address of a node that all tests share: `OPENSEARCH_URL`, or one of our own.
 pub(crate) fn shared_url() -> String {
     static URL: OnceLock<String> = OnceLock::new();
-    URL.get_or_init(|| match std::env::var("OPENSEARCH_URL") {
-        Ok(url) => url.trim_end_matches('/').to_owned(),
-        Err(_) => {
-            // Never dropped: it ends with the process that holds its standard input.
-            let node = Box::leak(Box::new(Node::start()));
-            node.url()
+    URL.get_or_init(|| {
+        if let Ok(url) = std::env::var("OPENSEARCH_URL") {
+            return url.trim_end_matches('/').to_owned();
         }
+        // Never dropped: it ends with the process that holds its standard input.
+        Box::leak(Box::new(Node::start())).url()
     })
     .clone()
 }
@@ -110,16 +109,12 @@ fn run(directory: &Path, port: u16) -> (Child, u16) {
     let (ready, is_ready) = mpsc::channel();
     drain(process.stdout.take().unwrap(), &said, Some(ready));
     drain(process.stderr.take().unwrap(), &said, None);
-    match is_ready.recv_timeout(START) {
-        Ok(port) => (process, port),
-        Err(_) => {
-            let _ = process.kill();
-            panic!(
-                "the node did not start:\n{}",
-                said.lock().unwrap().join("\n")
-            );
-        }
-    }
+    let Ok(port) = is_ready.recv_timeout(START) else {
+        let _ = process.kill();
+        let said = said.lock().unwrap().join("\n");
+        panic!("the node did not start:\n{said}");
+    };
+    (process, port)
 }
 
 /// Keeps the last lines of what the node says, and tells its port.
