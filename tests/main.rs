@@ -7,6 +7,14 @@
     reason = "a test fails by panicking"
 )]
 
+#![allow(
+    clippy::format_push_string,
+    clippy::format_collect,
+    clippy::needless_pass_by_value,
+    clippy::too_many_lines,
+    reason = "tables of cases and bodies of requests read better so"
+)]
+
 mod support;
 
 mod agent;
