@@ -6,7 +6,6 @@
     clippy::panic,
     reason = "a test fails by panicking"
 )]
-
 #![allow(
     clippy::format_push_string,
     clippy::format_collect,

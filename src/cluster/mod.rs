@@ -18,4 +18,6 @@ pub use credentials::{Credentials, Tls};
 pub(crate) use error::chain;
 pub use error::{RequestError, RequestErrorKind};
 pub use nodes::{NodeState, NodeStatus};
+#[cfg(test)]
+pub(crate) use transport::{Answer, Transport};
 pub(crate) use transport::{Method, Request, segment};

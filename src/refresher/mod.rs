@@ -305,3 +305,6 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "with no text".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,362 @@
+//! The loop under virtual time, over a transport that does as it is told.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, and the transport is told to"
+)]
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::cluster::{Answer, ClusterConfig, Request, RequestErrorKind, Transport};
+use crate::domain::{DirectiveStore as _, EndpointKind, RequestAttrs};
+use crate::error::RefreshError;
+use crate::opensearch_store::OpenSearchDirectiveStore;
+
+const SECOND: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_secs(10);
+const NOON: &str = "2030-01-01T12:00:00Z";
+
+/// What the transport does with a request.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Order {
+    /// Answers with this many directives.
+    Good(u64),
+    /// Answers with this status and `Retry-After`.
+    Refuse(u16, Option<Duration>),
+    Hang,
+    Panic,
+}
+
+#[derive(Debug)]
+struct Fake {
+    order: Mutex<Order>,
+    /// When each poll began.
+    polls: Mutex<Vec<Instant>>,
+}
+
+impl Fake {
+    fn set(&self, order: Order) {
+        *self.order.lock().unwrap() = order;
+    }
+
+    fn polls(&self) -> usize {
+        self.polls.lock().unwrap().len()
+    }
+
+    /// The pauses between the polls that have begun since the first `from`.
+    fn pauses(&self, from: usize) -> Vec<Duration> {
+        let polls = self.polls.lock().unwrap();
+        polls[from..]
+            .windows(2)
+            .map(|pair| pair[1] - pair[0])
+            .collect()
+    }
+}
+
+fn body(request: &Request, directives: u64) -> Value {
+    if request.path.contains("_settings") {
+        return json!({"directives": {"settings": {
+            "index.uuid": "u", "index.number_of_shards": "1",
+        }}});
+    }
+    let hits: Vec<Value> = (0..directives)
+        .map(|n| {
+            json!({"_id": n.to_string(), "_seq_no": n, "_source": {
+                "level": "Shape",
+                "starts_at": "2030-01-01T12:10:00Z",
+                "expires_at": "2030-01-01T12:20:00Z",
+            }})
+        })
+        .collect();
+    json!({
+        "timed_out": false,
+        "_shards": {"total": 1, "successful": 1, "failed": 0},
+        "hits": {"total": {"value": directives, "relation": "eq"}, "hits": hits},
+    })
+}
+
+impl Transport for Fake {
+    fn send<'a>(
+        &'a self,
+        _node: usize,
+        request: &'a Request,
+        _timeout: Duration,
+    ) -> BoxFuture<'a, Result<Answer, RequestErrorKind>> {
+        if request.path.contains("_settings") {
+            self.polls.lock().unwrap().push(Instant::now());
+        }
+        let order = *self.order.lock().unwrap();
+        async move {
+            let (status, retry_after, body) = match order {
+                Order::Good(directives) => (200, None, body(request, directives)),
+                Order::Refuse(status, retry_after) => (status, retry_after, Value::Null),
+                Order::Hang => std::future::pending().await,
+                Order::Panic => panic!("told to"),
+            };
+            Ok(Answer {
+                status,
+                retry_after,
+                content_type: None,
+                body: Bytes::from(body.to_string()),
+            })
+        }
+        .boxed()
+    }
+}
+
+/// A clock that stands still.
+#[derive(Debug)]
+struct Noon;
+
+impl Clock for Noon {
+    fn now(&self) -> Timestamp {
+        NOON.parse().unwrap()
+    }
+}
+
+fn config() -> Config {
+    let url = "http://127.0.0.1:9200".parse().unwrap();
+    Config::new(ClusterConfig::new([url]))
+        .with_interval(INTERVAL)
+        .with_instance("proxy-1")
+        .with_clock(Arc::new(Noon))
+}
+
+async fn start_with(config: &Config, order: Order) -> (Arc<Fake>, OpenSearchDirectiveStore) {
+    let fake = Arc::new(Fake {
+        order: Mutex::new(order),
+        polls: Mutex::default(),
+    });
+    let client = Client::over(Arc::clone(&fake) as Arc<dyn Transport>, &config.cluster);
+    let store = OpenSearchDirectiveStore::start_over(config, client).await;
+    (fake, store.unwrap())
+}
+
+async fn start(order: Order) -> (Arc<Fake>, OpenSearchDirectiveStore) {
+    start_with(&config(), order).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn p8_polls_come_at_the_interval_give_or_take_a_tenth() {
+    let (fake, store) = start(Order::Good(1)).await;
+    tokio::time::sleep(INTERVAL * 100).await;
+    let pauses = fake.pauses(1);
+    assert!((90..=110).contains(&pauses.len()), "{}", pauses.len());
+    for pause in &pauses {
+        assert!((9.0..=11.01).contains(&pause.as_secs_f64()), "{pause:?}");
+    }
+    let different: HashSet<u128> = pauses.iter().map(Duration::as_millis).collect();
+    assert!(different.len() > 10, "jitter");
+    let first = fake.pauses(0)[0];
+    assert!(first < INTERVAL, "the phase lies within the interval");
+    assert_eq!(store.status().counters.publishes, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn p8_failures_back_off_to_the_cap_and_a_success_resets() {
+    let (fake, store) = start(Order::Good(1)).await;
+    fake.set(Order::Refuse(503, None));
+    tokio::time::sleep(SECOND * 600).await;
+    let failed = fake.polls();
+    for pause in fake.pauses(1) {
+        assert!(
+            pause >= INTERVAL && pause <= Duration::from_millis(30_010),
+            "{pause:?}"
+        );
+    }
+    assert!(failed < 50, "{failed} polls in ten minutes of failures");
+    assert_eq!(store.status().consecutive_failures as usize, failed - 1);
+    fake.set(Order::Good(1));
+    tokio::time::sleep(SECOND * 300).await;
+    let status = store.status();
+    assert_eq!((status.consecutive_failures, status.last_error), (0, None));
+    let pauses = fake.pauses(failed);
+    assert!(
+        pauses
+            .iter()
+            .skip(1)
+            .all(|pause| *pause <= INTERVAL * 11 / 10 + SECOND / 100)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn p8_retry_after_is_honoured() {
+    let (fake, _store) = start(Order::Good(1)).await;
+    fake.set(Order::Refuse(429, Some(SECOND * 100)));
+    tokio::time::sleep(SECOND * 1000).await;
+    let pauses = fake.pauses(1);
+    assert!(pauses.len() >= 5);
+    assert!(
+        pauses.iter().all(|pause| *pause >= SECOND * 100),
+        "{pauses:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn p10_a_panic_is_seen_in_the_status_and_the_polling_goes_on() {
+    let (fake, store) = start(Order::Good(3)).await;
+    fake.set(Order::Panic);
+    let error = store.refresh().await.unwrap_err();
+    assert!(matches!(&error, RefreshError::Poll(poll) if matches!(**poll, PollError::Panicked(_))));
+    tokio::time::sleep(SECOND * 120).await;
+    let status = store.status();
+    assert_eq!(
+        status.last_error.unwrap(),
+        "the refresher panicked: told to"
+    );
+    assert!(status.counters.panics > 2, "{:?}", status.counters);
+    assert_eq!(store.load().len(), 3, "the set stays");
+    fake.set(Order::Good(4));
+    store.refresh().await.unwrap();
+    assert_eq!(store.load().len(), 4);
+    assert_eq!(store.status().last_error, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn p5_a_server_that_hangs_fails_the_poll_and_not_the_loop() {
+    let (fake, store) = start(Order::Good(1)).await;
+    fake.set(Order::Hang);
+    store.refresh().await.unwrap_err();
+    assert!(
+        store
+            .status()
+            .last_error
+            .unwrap()
+            .contains("no whole answer within 2s")
+    );
+    let before = fake.polls();
+    tokio::time::sleep(SECOND * 300).await;
+    assert!(fake.polls() > before + 3);
+    assert_eq!(store.load().len(), 1);
+    fake.set(Order::Good(2));
+    store.refresh().await.unwrap();
+    assert_eq!(store.load().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn p8_a_poll_has_a_deadline_of_its_own() {
+    let mut config = config().with_poll_timeout(SECOND * 5);
+    config.cluster.request_timeout = SECOND * 60;
+    let (fake, store) = start_with(&config, Order::Good(1)).await;
+    fake.set(Order::Hang);
+    let begin = Instant::now();
+    store.refresh().await.unwrap_err();
+    assert_eq!(begin.elapsed().as_secs(), 5);
+    let said = store.status().last_error.unwrap();
+    assert!(said.contains("longer than 5s in all"), "{said}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p9_a_start_that_requires_a_read_ends_within_ten_seconds() {
+    let urls = [
+        "http://n1",
+        "http://n2",
+        "http://n3",
+        "http://n4",
+        "http://n5",
+        "http://n6",
+    ];
+    let mut config = config();
+    config.cluster.urls = urls.map(|url| url.parse().unwrap()).to_vec();
+    let fake = Arc::new(Fake {
+        order: Mutex::new(Order::Hang),
+        polls: Mutex::default(),
+    });
+    let client = Client::over(fake, &config.cluster);
+    let begin = Instant::now();
+    let error = OpenSearchDirectiveStore::start_over(&config, client)
+        .await
+        .unwrap_err();
+    assert!(begin.elapsed() < SECOND * 10, "{:?}", begin.elapsed());
+    assert!(chain(&error).contains("in all"), "{}", chain(&error));
+}
+
+#[tokio::test(start_paused = true)]
+async fn p4_start_and_expiry_hold_at_read_time_whatever_the_refresher_does() {
+    let (fake, store) = start(Order::Good(1)).await;
+    fake.set(Order::Hang);
+    let attrs = RequestAttrs {
+        tenant: None,
+        index: "orders",
+        principal: "svc",
+        endpoint: EndpointKind::Search,
+    };
+    let applies = |at: Timestamp| {
+        let decision = store.load().evaluate(&attrs, at, "r");
+        decision.level == crate::DiagLevel::Shape
+    };
+    let at = |text: &str| -> Timestamp { text.parse().unwrap() };
+    let nanosecond = SignedDuration::from_nanos(1);
+    let (start, end) = (at("2030-01-01T12:10:00Z"), at("2030-01-01T12:20:00Z"));
+    assert!(!applies(start - nanosecond));
+    assert!(applies(start));
+    assert!(applies(end - nanosecond));
+    assert!(!applies(end));
+    assert!(!applies(end + nanosecond));
+}
+
+#[tokio::test(start_paused = true)]
+async fn p5_the_age_of_the_set_is_visible() {
+    let config = config().with_startup(crate::Startup::Empty);
+    let (fake, store) = start_with(&config, Order::Hang).await;
+    let status = store.status();
+    assert_eq!(
+        (status.staleness, status.age_seconds),
+        (Staleness::Dark, None)
+    );
+    tokio::time::sleep(SECOND * 100).await;
+    assert_eq!(store.status().staleness, Staleness::Dark);
+    fake.set(Order::Good(1));
+    store.refresh().await.unwrap();
+    let status = store.status();
+    assert_eq!(
+        (status.staleness, status.age_seconds),
+        (Staleness::Fresh, Some(0.0))
+    );
+    fake.set(Order::Hang);
+    tokio::time::sleep(SECOND * 30).await;
+    assert_eq!(store.status().staleness, Staleness::Fresh);
+    tokio::time::sleep(SECOND).await;
+    let status = store.status();
+    assert_eq!(status.staleness, Staleness::Stale);
+    assert!(status.age_seconds.unwrap() > 30.0);
+    assert_eq!(status.last_success, Some(Noon.now()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn p10_a_shutdown_in_the_middle_of_a_poll_returns_at_once() {
+    let (fake, store) = start(Order::Good(1)).await;
+    fake.set(Order::Hang);
+    tokio::time::sleep(INTERVAL).await;
+    assert_eq!(fake.polls(), 2, "a poll is under way");
+    let begin = Instant::now();
+    store.shutdown().await;
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+    tokio::time::sleep(SECOND * 600).await;
+    assert_eq!(fake.polls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_that_comes_during_a_poll_gets_the_next_one() {
+    let (fake, store) = start(Order::Good(1)).await;
+    fake.set(Order::Hang);
+    let first = store.refresh();
+    let second = async {
+        // Lets the first begin its poll.
+        tokio::time::sleep(SECOND).await;
+        fake.set(Order::Good(2));
+        store.refresh().await
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert!(first.is_err());
+    second.unwrap();
+    assert_eq!(store.load().len(), 2);
+    assert_eq!(fake.polls(), 3);
+}
