@@ -65,10 +65,12 @@ fn decode_fields<'a>(
     limits: &DecodeLimits,
 ) -> Result<DocumentRef<'a>, Fault> {
     let fields = Fields::read(source)?;
+    fields.known()?;
     if let Some(inner) = fields.id()?
         && inner != id
     {
-        return Err(Fault::new("id", &inner, Reason::IdMismatch));
+        let raw = fields.raw("id").unwrap_or_default();
+        return Err(Fault::new("id", raw, Reason::IdMismatch));
     }
     let body = fields.body()?;
     let expires_at = match (fields.raw("expires_at"), fields.raw("ttl_secs")) {
@@ -78,7 +80,8 @@ fn decode_fields<'a>(
             .time("expires_at")?
             .ok_or_else(|| Fault::new("expires_at", "", Reason::Missing))?,
     };
-    let fault = |reason| Fault::new("expires_at", &expires_at.to_string(), reason);
+    let raw = fields.raw("expires_at").unwrap_or_default();
+    let fault = |reason| Fault::new("expires_at", raw, reason);
     if body.starts_at.is_some_and(|start| expires_at <= start) {
         return Err(fault(Reason::ExpiresBeforeStart));
     }

@@ -77,6 +77,7 @@ impl Draft {
     }
 
     fn from_fields(fields: &Fields<'_>) -> Result<Self, Fault> {
+        fields.known()?;
         let id = fields
             .id()?
             .ok_or_else(|| Fault::new("id", "", Reason::Missing))?;

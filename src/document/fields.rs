@@ -9,7 +9,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Audit;
-use super::rejection::{Fault, RejectionReason as Reason};
+use super::rejection::{Fault, RejectionReason as Reason, shorten};
 use crate::domain::{DiagLevel, EndpointKind};
 
 /// Every field that a document may have, in the order in which they are checked.
@@ -36,23 +36,22 @@ pub(super) const NAMES: [&str; 20] = [
     "revoked_by",
 ];
 
-/// The raw text of each field that is there.
+/// The raw text of each field that is there, and the first that should not be there.
 #[derive(Debug)]
 pub(super) struct Fields<'a> {
     values: [Option<&'a str>; NAMES.len()],
+    fault: Option<Fault>,
 }
 
 impl<'a> Fields<'a> {
     /// Splits a JSON object into its fields; looks into none of them.
     pub(super) fn read(source: &'a str) -> Result<Self, Fault> {
-        let read: Split<'_> = serde_json::from_str(source)
-            .map_err(|_| Fault::new("_source", source, Reason::NotAnObject))?;
-        match read.fault {
-            Some(fault) => Err(fault),
-            None => Ok(Self {
-                values: read.values,
-            }),
-        }
+        serde_json::from_str(source).map_err(|_| Fault::new("_source", source, Reason::NotAnObject))
+    }
+
+    /// Whether each field is one that a document may have, and there once.
+    pub(super) fn known(&self) -> Result<(), Fault> {
+        self.fault.clone().map_or(Ok(()), Err)
     }
 
     /// The field's raw text, if it is there.
@@ -179,18 +178,12 @@ fn time(raw: &str) -> Option<Timestamp> {
     text(raw)?.parse().ok()
 }
 
-/// What splitting an object gives: its fields, and the first that should not be there.
-struct Split<'a> {
-    values: [Option<&'a str>; NAMES.len()],
-    fault: Option<Fault>,
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Split<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Object;
 
         impl<'de> Visitor<'de> for Object {
-            type Value = Split<'de>;
+            type Value = Fields<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a JSON object")
@@ -200,23 +193,23 @@ impl<'de: 'a, 'a> Deserialize<'de> for Split<'a> {
                 #[derive(Deserialize)]
                 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-                let mut split = Split {
+                let mut fields = Fields {
                     values: [None; NAMES.len()],
                     fault: None,
                 };
                 while let Some(Key(name)) = map.next_key()? {
                     let value: &'de RawValue = map.next_value()?;
                     let fault = match NAMES.iter().position(|known| *known == name) {
-                        Some(place) => split.values[place]
+                        Some(place) => fields.values[place]
                             .replace(value.get())
                             .map(|_| Fault::new(NAMES[place], "", Reason::RepeatedField)),
-                        None => Some(Fault::new(name.into_owned(), "", Reason::UnknownField)),
+                        None => Some(Fault::new(shorten(&name), "", Reason::UnknownField)),
                     };
-                    if split.fault.is_none() {
-                        split.fault = fault;
+                    if fields.fault.is_none() {
+                        fields.fault = fault;
                     }
                 }
-                Ok(split)
+                Ok(fields)
             }
         }
 

@@ -195,3 +195,6 @@ impl Audit<Cow<'_, str>> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,8 @@ use crate::domain::{UnknownDiagLevel, UnknownEndpointKind};
 
 /// How much of a wrong value is kept, in characters.
 const VALUE_CHARS: usize = 60;
+/// How much of an id is kept: all that an index takes.
+const ID_CHARS: usize = 512;
 
 /// A document that was refused, and why. Its text begins with the field's name.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -93,7 +95,7 @@ impl Fault {
 
     pub(super) fn of(self, id: &str) -> Rejection {
         Rejection {
-            id: shorten(id),
+            id: shorten_to(id, ID_CHARS),
             field: self.field,
             value: self.value,
             reason: self.reason,
@@ -101,8 +103,13 @@ impl Fault {
     }
 }
 
-fn shorten(text: &str) -> String {
-    match text.char_indices().nth(VALUE_CHARS) {
+/// The text, or what an error keeps of it.
+pub(super) fn shorten(text: &str) -> String {
+    shorten_to(text, VALUE_CHARS)
+}
+
+fn shorten_to(text: &str, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }

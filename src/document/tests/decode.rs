@@ -1,0 +1,471 @@
+//! What is refused, where the limits lie, and that nothing panics.
+
+use std::time::Duration;
+
+use jiff::{Timestamp, ToSpan as _};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::Value;
+
+use super::{HOUR, any, at, decode, limits, plain, plain_json};
+use crate::document::fields::NAMES;
+use crate::document::{DecodeLimits, DocumentState, Rejection, RejectionReason as Reason};
+
+fn rejection(source: &str) -> Rejection {
+    decode(source).expect_err(source)
+}
+
+#[track_caller]
+fn assert_refused(source: &str, field: &str, value: &str, reason: Reason) {
+    let found = rejection(source);
+    assert_eq!(
+        (&*found.id, &*found.field, &*found.value, found.reason),
+        ("d", field, value, reason),
+        "{source}"
+    );
+    assert!(
+        found.to_string().starts_with(&format!("{field}: ")),
+        "{found}"
+    );
+}
+
+#[test]
+fn what_is_no_object_is_refused_as_a_whole() {
+    for source in [
+        "",
+        " ",
+        "null",
+        "true",
+        "42",
+        "1.5",
+        "\"text\"",
+        "[]",
+        "[{}]",
+        "{",
+        "{}}",
+        "{} {}",
+        "{\"level\"}",
+        "{\"level\":}",
+        "{level:1}",
+        "{\"level\":\"Shape\",}",
+        "{\"\\ud800\":1}",
+        "\u{feff}{}",
+        "{\"a\":01}",
+        "{\"a\":NaN}",
+        "{\"a\":\"\n\"}",
+    ] {
+        assert_refused(source, "_source", source, Reason::NotAnObject);
+    }
+}
+
+#[test]
+fn an_unknown_key_is_refused() {
+    for key in [
+        "tennant", "Tenant", "tenant ", "", "TENANT", "match", "_id", "id\u{0}",
+    ] {
+        let source = plain_json(&format!("{}:null,", Value::from(key)));
+        let found = rejection(&source);
+        assert_eq!(found.reason, Reason::UnknownField, "{source}");
+    }
+    assert_refused(
+        &plain_json(r#""tennant":"acme","#),
+        "tennant",
+        "",
+        Reason::UnknownField,
+    );
+}
+
+#[test]
+fn a_repeated_key_is_refused_even_if_it_says_the_same() {
+    for name in NAMES {
+        for source in [
+            plain_json(&format!("\"{name}\":1,\"{name}\":1,")),
+            plain_json(&format!(
+                "\"{name}\":1,\"\\u{:04x}{}\":2,",
+                u32::from(name.as_bytes()[0]),
+                &name[1..]
+            )),
+        ] {
+            let found = rejection(&source);
+            assert_eq!(
+                (&*found.field, found.reason),
+                (name, Reason::RepeatedField),
+                "{source}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_first_wrong_key_is_named_even_if_more_follows() {
+    let source = plain_json(r#""b":1,"a":2,"tenant":"x","tenant":"y","#);
+    assert_eq!(rejection(&source).field, "b");
+}
+
+#[test]
+fn a_key_or_a_text_written_with_escapes_counts_the_same() {
+    let mut expected = plain();
+    expected.directive.match_.tenant = Some("acme\"\u{1f600}".into());
+    let source = plain_json(r#""\u0074enant":"\u0061cme\"\ud83d\ude00","#);
+    assert_eq!(decode(&source), Ok(expected));
+    assert_refused(
+        &plain_json(r#""\u0074enant":42,"#),
+        "tenant",
+        "42",
+        Reason::NotATarget,
+    );
+    assert_eq!(decode(&plain_json(r#""id":"\u0064","#)), Ok(plain()));
+    let source = r#"{"level":"\u0053hape","expires_at":"2030-01-01T12:15:00\u005a"}"#;
+    assert_eq!(decode(source), Ok(plain()));
+}
+
+#[test]
+fn a_text_that_is_no_unicode_is_wrong() {
+    for text in [r#""\ud800""#, r#""\udc00\ud800""#, r#""a\ud800b""#] {
+        let source = plain_json(&format!("\"tenant\":{text},"));
+        assert_refused(&source, "tenant", text, Reason::NotATarget);
+    }
+}
+
+#[test]
+fn an_id_that_is_not_the_documents_is_refused() {
+    assert_eq!(decode(&plain_json(r#""id":"d","#)), Ok(plain()));
+    for id in [r#""e""#, r#""""#, r#""D""#, r#""d ""#, r#""d\n""#] {
+        assert_refused(
+            &plain_json(&format!("\"id\":{id},")),
+            "id",
+            id,
+            Reason::IdMismatch,
+        );
+    }
+}
+
+#[test]
+fn an_expiry_is_required_and_absolute() {
+    let refused = |rest: &str, field: &str, value: &str, reason| {
+        assert_refused(
+            &format!("{{\"level\":\"Shape\"{rest}}}"),
+            field,
+            value,
+            reason,
+        );
+    };
+    refused("", "expires_at", "", Reason::Missing);
+    refused(",\"ttl_secs\":60", "expires_at", "", Reason::RelativeExpiry);
+    refused(
+        ",\"ttl_secs\":null",
+        "expires_at",
+        "",
+        Reason::RelativeExpiry,
+    );
+    let both = ",\"ttl_secs\":60,\"expires_at\":\"2030-01-01T12:15:00Z\"";
+    refused(both, "ttl_secs", "60", Reason::TwoExpiries);
+    let both = ",\"ttl_secs\":null,\"expires_at\":null";
+    refused(both, "ttl_secs", "null", Reason::TwoExpiries);
+}
+
+#[test]
+fn a_rate_is_a_whole_number_up_to_a_thousand() {
+    for rate in [
+        "-1",
+        "-0",
+        "1001",
+        "65536",
+        "18446744073709551616",
+        "1.0",
+        "1e1",
+        "0.5",
+        "\"5\"",
+        "null",
+    ] {
+        let source = plain_json(&format!("\"sample_per_mille\":{rate},"));
+        assert_refused(&source, "sample_per_mille", rate, Reason::NotASampleRate);
+    }
+    for rate in [0, 1, 999, 1000] {
+        let mut expected = plain();
+        expected.directive.sample_per_mille = rate;
+        assert_eq!(
+            decode(&plain_json(&format!("\"sample_per_mille\":{rate},"))),
+            Ok(expected)
+        );
+    }
+}
+
+#[test]
+fn a_switch_is_not_a_text_or_a_number() {
+    for name in ["ring_buffer", "capture"] {
+        for value in ["\"true\"", "\"false\"", "0", "1", "null"] {
+            let source = plain_json(&format!("\"{name}\":{value},"));
+            assert_refused(&source, name, value, Reason::NotABoolean);
+        }
+    }
+}
+
+#[test]
+fn a_name_counts_exactly_as_it_is_written() {
+    for level in ["\"shape\"", "\"SHAPE\"", "\"Shape \"", "\"\"", "1"] {
+        let source = format!("{{\"level\":{level},\"expires_at\":\"2030-01-01T12:15:00Z\"}}");
+        assert_refused(&source, "level", level, Reason::NotALevel);
+    }
+    for endpoint in [
+        "\"search\"",
+        "\"_search\"",
+        "\"Search\\u0000\"",
+        "[\"Search\"]",
+    ] {
+        let source = plain_json(&format!("\"endpoint\":{endpoint},"));
+        assert_refused(&source, "endpoint", endpoint, Reason::NotAnEndpoint);
+    }
+}
+
+#[test]
+fn a_time_has_an_offset() {
+    for time in [
+        "2030-01-01T12:15:00",
+        "2030-01-01",
+        "1893456000",
+        "1893456000000",
+        "now",
+        "2030-13-01T00:00:00Z",
+        "2030-01-01T12:15:00Z ",
+    ] {
+        for value in [format!("\"{time}\""), "1893456000000".into()] {
+            let source = format!("{{\"level\":\"Shape\",\"expires_at\":{value}}}");
+            assert_refused(&source, "expires_at", &value, Reason::NotATime);
+        }
+    }
+}
+
+#[test]
+fn an_expiry_is_after_the_start() {
+    let source = |start: &str| plain_json(&format!("\"starts_at\":\"{start}\","));
+    let expiry = "\"2030-01-01T12:15:00Z\"";
+    for start in [
+        "2030-01-01T12:15:00Z",
+        "2030-01-01T13:15:00+01:00",
+        "2030-01-01T12:15:00.000000001Z",
+    ] {
+        assert_refused(
+            &source(start),
+            "expires_at",
+            expiry,
+            Reason::ExpiresBeforeStart,
+        );
+    }
+    let mut expected = plain();
+    expected.directive.starts_at = Some(at("2030-01-01T12:14:59.999999999Z"));
+    assert_eq!(
+        decode(&source("2030-01-01T12:14:59.999999999Z")),
+        Ok(expected)
+    );
+}
+
+#[test]
+fn an_expiry_lies_as_far_ahead_as_is_allowed_and_no_further() {
+    let source = |expiry: &str| format!("{{\"level\":\"Shape\",\"expires_at\":\"{expiry}\"}}");
+    let latest = "2030-01-01T13:00:00Z";
+    assert_eq!(
+        decode(&source(latest)).unwrap().directive.expires_at,
+        at(latest)
+    );
+    for beyond in ["2030-01-01T13:00:00.000000001Z", "9999-12-30T22:00:00Z"] {
+        assert_refused(
+            &source(beyond),
+            "expires_at",
+            &format!("\"{beyond}\""),
+            Reason::BeyondMaxTtl,
+        );
+    }
+}
+
+#[test]
+fn a_limit_beyond_all_time_is_none() {
+    let last = Timestamp::MAX;
+    let source = format!("{{\"level\":\"Shape\",\"expires_at\":\"{last}\"}}");
+    for (now, max_ttl, taken) in [
+        (limits().now, Duration::MAX, true),
+        (Timestamp::MIN, Duration::MAX, true),
+        (last, Duration::ZERO, true),
+        (last, HOUR, true),
+        (last - 1.nanosecond(), Duration::ZERO, false),
+        (last - 1.nanosecond(), Duration::from_nanos(1), true),
+        (Timestamp::MIN, HOUR, false),
+    ] {
+        let found = crate::document::decode("d", &source, &DecodeLimits { now, max_ttl });
+        assert_eq!(found.is_ok(), taken, "{now} {max_ttl:?}");
+    }
+}
+
+/// What has passed is no error: it applies no more.
+#[test]
+fn an_expiry_in_the_past_is_taken() {
+    let source = "{\"level\":\"Shape\",\"expires_at\":\"1970-01-01T00:00:00Z\"}";
+    let document = decode(source).unwrap();
+    assert_eq!(document.state(limits().now), DocumentState::Expired);
+    assert!(!document.directive.as_ref().is_active(limits().now));
+}
+
+#[test]
+fn a_document_is_in_one_state() {
+    let mut document = plain();
+    document.directive.starts_at = Some(at("2030-01-01T12:05:00Z"));
+    for (now, state) in [
+        ("2030-01-01T12:04:59.999999999Z", DocumentState::Scheduled),
+        ("2030-01-01T12:05:00Z", DocumentState::Active),
+        ("2030-01-01T12:14:59.999999999Z", DocumentState::Active),
+        ("2030-01-01T12:15:00Z", DocumentState::Expired),
+    ] {
+        assert_eq!(document.state(at(now)), state, "{now}");
+        let active = document.directive.as_ref().is_active(at(now));
+        assert_eq!(active, state == DocumentState::Active, "{now}");
+    }
+    document.audit.revoked_at = Some(limits().now);
+    for now in [
+        "2030-01-01T12:00:00Z",
+        "2030-01-01T12:10:00Z",
+        "2030-01-01T12:20:00Z",
+    ] {
+        assert_eq!(document.state(at(now)), DocumentState::Revoked, "{now}");
+    }
+}
+
+/// A rejection is logged and kept in the status: it has to stay small.
+#[test]
+fn a_rejection_keeps_a_little_of_what_is_wrong() {
+    let huge = "é".repeat(100_000);
+    let id = format!("{huge}!");
+    for source in [
+        plain_json(&format!("\"tenant\":[\"{huge}\"],")),
+        plain_json(&format!("\"id\":\"{huge}\",")),
+        plain_json(&format!("\"{huge}\":1,")),
+        plain_json(&format!("\"{huge}\":1,\"{huge}\":1,")),
+        plain_json(&format!("\"ttl_secs\":\"{huge}\",")),
+        format!("[\"{huge}\"]"),
+        huge.clone(),
+    ] {
+        let found = crate::document::decode(&id, &source, &limits()).unwrap_err();
+        for text in [&*found.field, &*found.value] {
+            assert!(
+                text.chars().count() <= 61,
+                "{} characters",
+                text.chars().count()
+            );
+        }
+        assert_eq!(found.id.chars().count(), 513);
+        assert!(
+            found.field.ends_with('…') || found.value.ends_with('…'),
+            "{found}"
+        );
+        assert!(found.to_string().chars().count() < 300, "{found}");
+    }
+    let source = plain_json(&format!("\"tenant\":{:060},", 1).replace('0', "1"));
+    assert!(!rejection(&source).value.ends_with('…'));
+}
+
+#[test]
+fn deeply_nested_json_is_refused_without_a_stack() {
+    for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+        let depth = 200_000;
+        let nested = format!("{}0{}", open.repeat(depth), close.repeat(depth));
+        for (source, field) in [
+            (plain_json(&format!("\"tenant\":{nested},")), "tenant"),
+            (plain_json(&format!("\"reason\":{nested},")), "reason"),
+            (plain_json(&format!("\"other\":{nested},")), "other"),
+            (open.repeat(depth), "_source"),
+        ] {
+            assert_eq!(rejection(&source).field, field);
+        }
+        assert!(decode(&nested).is_err());
+    }
+}
+
+/// Whether a value is one that a field of this name may hold.
+fn is_of_the_type(name: &str, value: &Value) -> bool {
+    match name {
+        "level" | "endpoint" => value.is_string(),
+        "tenant" | "index" | "principal" => value.as_str().is_some_and(|text| !text.is_empty()),
+        "sample_per_mille" => value.as_u64().is_some_and(|rate| rate <= 1000),
+        "ring_buffer" | "capture" => value.is_boolean(),
+        "starts_at" | "expires_at" | "revoked_at" => value
+            .as_str()
+            .is_some_and(|text| text.parse::<Timestamp>().is_ok()),
+        "id" => value == "d",
+        "ttl_secs" => false,
+        _ => value.is_null() || value.is_string(),
+    }
+}
+
+proptest! {
+    /// Whatever stands in a field, the document means what stands there or nothing.
+    #[test]
+    fn a_wrong_value_never_widens(
+        document in any::document(),
+        name in select(&NAMES[..]),
+        value in any::json(),
+    ) {
+        let all = DecodeLimits { now: limits().now, max_ttl: Duration::MAX };
+        let id = "d";
+        let json = crate::document::encode(&document, &all).unwrap();
+        let mut fields: serde_json::Map<String, Value> = serde_json::from_str(json.get()).unwrap();
+        fields.insert(name.into(), value.clone());
+        let source = Value::Object(fields).to_string();
+        match crate::document::decode(id, &source, &all) {
+            Ok(found) => {
+                prop_assert!(is_of_the_type(name, &value), "{name}: {value} was taken");
+                let again = found.to_document();
+                let targets = |document: &crate::document::Document| {
+                    let target = document.directive.match_.clone();
+                    [target.tenant, target.index, target.principal,
+                     target.endpoint.map(|kind| kind.as_str().to_owned())]
+                };
+                let (again, before) = (targets(&again), targets(&document));
+                for (place, target) in ["tenant", "index", "principal", "endpoint"].iter().enumerate() {
+                    if *target == name {
+                        prop_assert_eq!(again[place].as_deref(), value.as_str());
+                    } else {
+                        prop_assert_eq!(&again[place], &before[place]);
+                    }
+                }
+            }
+            Err(rejection) => {
+                let other = match name { "starts_at" => "expires_at", name => name };
+                prop_assert!(rejection.field == name || rejection.field == other, "{}", rejection);
+                let begins = rejection.to_string().starts_with(&*rejection.field);
+                prop_assert!(begins, "{}", rejection);
+            }
+        }
+    }
+
+    #[test]
+    fn any_text_is_decoded_or_refused(id in any::text(), source in any::text()) {
+        let _: Result<_, Rejection> = crate::document::decode(&id, &source, &limits());
+    }
+
+    #[test]
+    fn any_json_is_decoded_or_refused(id in any::text(), value in any::json()) {
+        let _: Result<_, Rejection> = crate::document::decode(&id, &value.to_string(), &limits());
+    }
+
+    /// A document cut off, or with one byte changed, gives a document or a rejection.
+    #[test]
+    fn a_damaged_document_is_decoded_or_refused(
+        document in any::document(),
+        changes in vec((any::<proptest::sample::Index>(), any::<u8>()), 0..3),
+        end in any::<proptest::sample::Index>(),
+        cut in any::<bool>(),
+    ) {
+        let all = DecodeLimits { now: limits().now, max_ttl: Duration::MAX };
+        let mut bytes = crate::document::encode(&document, &all).unwrap().get().as_bytes().to_vec();
+        for (place, byte) in changes {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        if cut {
+            bytes.truncate(end.index(bytes.len()));
+        }
+        let source = String::from_utf8_lossy(&bytes);
+        let found = crate::document::decode("d", &source, &all);
+        prop_assert!(!cut || found.is_err());
+    }
+}
