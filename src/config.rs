@@ -1,5 +1,6 @@
 //! How a store polls.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,9 @@ pub enum Startup {
     /// complete read, or says why there was none.
     #[default]
     Require,
+    /// Begins with the set of the last-good file, and keeps polling. Fails if neither
+    /// the index nor the file can be read.
+    LastGood,
     /// Begins with an empty set and keeps polling.
     Empty,
 }
@@ -45,6 +49,8 @@ pub struct Config {
     pub max_backoff: Duration,
     /// How long one poll may take in all, whatever the number of requests and nodes.
     pub poll_timeout: Duration,
+    /// Where to keep the last good set; written after each publish.
+    pub last_good: Option<PathBuf>,
     /// How far ahead an expiry may lie; a document beyond is refused.
     pub max_ttl: Duration,
     /// How many documents the index may hold; a read of more fails.
@@ -79,6 +85,7 @@ impl Config {
             stale_after: Self::DEFAULT_STALE_AFTER,
             max_backoff: Self::DEFAULT_MAX_BACKOFF,
             poll_timeout: Self::DEFAULT_POLL_TIMEOUT,
+            last_good: None,
             max_ttl: Self::DEFAULT_MAX_TTL,
             max_documents: Self::DEFAULT_MAX_DOCUMENTS,
             instance: format!("{:016x}", fastrand::u64(..)),
@@ -127,6 +134,13 @@ impl Config {
         self
     }
 
+    /// Sets where to keep the last good set.
+    #[must_use]
+    pub fn with_last_good(mut self, file: impl Into<PathBuf>) -> Self {
+        self.last_good = Some(file.into());
+        self
+    }
+
     /// Sets how far ahead an expiry may lie.
     #[must_use]
     pub fn with_max_ttl(mut self, max_ttl: Duration) -> Self {
@@ -168,6 +182,12 @@ impl Config {
             if duration.is_zero() {
                 return Err(ConfigError::ZeroDuration(name));
             }
+        }
+        if self.startup == Startup::LastGood && self.last_good.is_none() {
+            return Err(ConfigError::Setting {
+                setting: "startup",
+                problem: "last-good needs a file; name it with `last_good`".to_owned(),
+            });
         }
         Ok(())
     }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::cluster::ConfigError;
+use crate::cluster::{ConfigError, chain};
+use crate::last_good::LastGoodError;
 use crate::source::ReadError;
 
 /// Why a poll changed nothing.
@@ -42,6 +43,15 @@ pub enum StartError {
     /// There was no first complete read.
     #[error("no first read of the directives")]
     FirstRead(#[source] PollError),
+    /// There was no first complete read, and no last-good file to begin with.
+    #[error("no first read of the directives ({}), and no last good set", chain(.poll))]
+    LastGood {
+        /// Why there was no read.
+        poll: PollError,
+        /// Why the file is not used.
+        #[source]
+        file: LastGoodError,
+    },
 }
 
 /// Why [`refresh`](crate::OpenSearchDirectiveStore::refresh) did not read the index.

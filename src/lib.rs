@@ -12,6 +12,7 @@ mod domain;
 mod error;
 mod hits;
 mod index;
+mod last_good;
 #[cfg(feature = "prometheus")]
 mod metrics;
 mod opensearch_store;
@@ -39,6 +40,7 @@ pub use domain::{
 pub use error::{PollError, RefreshError, StartError};
 pub use hits::Incomplete;
 pub use index::{Change, InstallError, InstallStep, Installer};
+pub use last_good::LastGoodError;
 #[cfg(feature = "prometheus")]
 pub use metrics::StatusCollector;
 pub use opensearch_store::OpenSearchDirectiveStore;

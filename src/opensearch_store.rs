@@ -36,8 +36,9 @@ impl OpenSearchDirectiveStore {
     /// Starts polling on the current tokio runtime.
     ///
     /// With [`Startup::Require`] it returns after the first complete read. With
-    /// [`Startup::Empty`] it returns at once with an empty set, and the first poll
-    /// begins at once.
+    /// [`Startup::LastGood`] it returns after the first read, or with the set of the
+    /// last-good file. With [`Startup::Empty`] it returns at once with an empty set, and
+    /// the first poll begins at once.
     ///
     /// # Errors
     /// [`StartError`] says which setting cannot work, or why there was no first read.
@@ -57,6 +58,14 @@ impl OpenSearchDirectiveStore {
         let pause = match config.startup {
             Startup::Require => {
                 refresher.poll().await.map_err(StartError::FirstRead)?;
+                refresher.phase()
+            }
+            Startup::LastGood => {
+                if let Err(poll) = refresher.poll().await
+                    && let Err(file) = refresher.restore().await
+                {
+                    return Err(StartError::LastGood { poll, file });
+                }
                 refresher.phase()
             }
             Startup::Empty => std::time::Duration::ZERO,

@@ -4,13 +4,13 @@
 //! kept apart: a store may poll well for days without a change.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cluster::NodeState;
 use crate::domain::Digest;
 
 /// Which state of the index a published set was read from.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Revision {
     /// The concrete index (an alias is followed).
@@ -101,6 +101,8 @@ pub struct Status {
     pub next_poll_in_seconds: f64,
     /// The nodes and how each does.
     pub nodes: Vec<NodeState>,
+    /// Why the last-good file could not be written; `None` if it was, or there is none.
+    pub last_good_error: Option<String>,
     /// What happened since the start.
     pub counters: Counters,
 }

@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::type_complexity,
     reason = "tests"
 )]
 
@@ -22,7 +23,7 @@ use jiff::Timestamp;
 use super::{DecodeLimits, Document, Rejection};
 use crate::domain::{DiagLevel, DiagnosticsDirective};
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 fn at(time: &str) -> Timestamp {
     time.parse().unwrap()

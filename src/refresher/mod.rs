@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use crate::config::Config;
 use crate::document::DecodeLimits;
 use crate::domain::{Published, Publisher, publication};
 use crate::error::PollError;
+use crate::last_good::{self, LastGoodError};
 use crate::snapshot::Snapshot;
 use crate::source::{ReadError, Source, off_the_runtime};
 use crate::status::{Counters, Rejected, Staleness, Status};
@@ -51,6 +53,7 @@ struct Progress {
     last_success_at: Option<Instant>,
     last_change: Option<Timestamp>,
     last_error: Option<String>,
+    last_good_error: Option<String>,
     consecutive_failures: u32,
     next_poll_in: Duration,
     counters: Counters,
@@ -99,6 +102,7 @@ impl Shared {
             consecutive_failures: progress.consecutive_failures,
             next_poll_in_seconds: progress.next_poll_in.as_secs_f64(),
             nodes: self.client.nodes(),
+            last_good_error: progress.last_good_error.clone(),
             counters: progress.counters,
         }
     }
@@ -119,6 +123,7 @@ pub(crate) struct Refresher {
     backoff: Backoff,
     poll_timeout: Duration,
     max_ttl: Duration,
+    last_good: Option<PathBuf>,
 }
 
 impl Refresher {
@@ -143,6 +148,7 @@ impl Refresher {
             backoff: Backoff::new(config.interval, config.max_backoff, seed),
             poll_timeout: config.poll_timeout,
             max_ttl: config.max_ttl,
+            last_good: config.last_good.clone(),
         }
     }
 
@@ -198,17 +204,60 @@ impl Refresher {
             Ok(Err(_)) => Err(PollError::Deadline(self.poll_timeout)),
             Err(panic) => Err(PollError::Panicked(panic_text(panic.as_ref()))),
         };
-        let _entered = span.enter();
         match result {
             Ok(snapshot) => {
-                self.succeeded(snapshot);
+                if span.in_scope(|| self.succeeded(snapshot)) {
+                    self.keep().instrument(span).await;
+                }
                 Ok(())
             }
             Err(error) => {
-                self.failed(&error);
+                span.in_scope(|| self.failed(&error));
                 Err(error)
             }
         }
+    }
+
+    /// Publishes the set of the last-good file.
+    pub(crate) async fn restore(&mut self) -> Result<(), LastGoodError> {
+        let Some(path) = self.last_good.clone() else {
+            return Ok(());
+        };
+        let (index, now) = (self.shared.client.index().to_owned(), self.clock.now());
+        let snapshot =
+            off_the_runtime(usize::MAX, move || last_good::read(&path, &index, now)).await?;
+        let read_at = snapshot.read_at;
+        info!(
+            directives = snapshot.set.len(),
+            ?read_at,
+            "serving the last good set"
+        );
+        self.publisher.publish(snapshot);
+        let mut progress = self.shared.progress();
+        progress.last_success = read_at;
+        let age = read_at.and_then(|at| Duration::try_from(now.duration_since(at)).ok());
+        // Older than this machine's clock can say is as old as it can say.
+        progress.last_success_at = age.and_then(|age| Instant::now().checked_sub(age));
+        Ok(())
+    }
+
+    /// Keeps what is published in the last-good file, if there is one.
+    async fn keep(&self) {
+        let Some(path) = self.last_good.clone() else {
+            return;
+        };
+        let (index, snapshot) = (
+            self.shared.client.index().to_owned(),
+            self.shared.published.snapshot(),
+        );
+        let kept = off_the_runtime(usize::MAX, move || {
+            last_good::write(&path, &index, &snapshot)
+        });
+        let error = kept.await.err().map(|error| error.to_string());
+        if let Some(error) = &error {
+            warn!(error, "cannot write the last-good file");
+        }
+        self.shared.progress().last_good_error = error;
     }
 
     async fn read(&self) -> Result<Snapshot, ReadError> {
@@ -231,7 +280,8 @@ impl Refresher {
             })
     }
 
-    fn succeeded(&mut self, snapshot: Snapshot) {
+    /// Publishes what changed; tells whether anything did.
+    fn succeeded(&mut self, snapshot: Snapshot) -> bool {
         let read_at = snapshot.read_at;
         let changed = !self.shared.published.snapshot().is_same_as(&snapshot);
         let rejections = snapshot.rejections.len() as u64;
@@ -256,6 +306,7 @@ impl Refresher {
         progress.last_error = None;
         progress.consecutive_failures = 0;
         progress.counters.polls_succeeded += 1;
+        changed
     }
 
     fn failed(&self, error: &PollError) {

@@ -360,3 +360,51 @@ async fn a_refresh_that_comes_during_a_poll_gets_the_next_one() {
     assert_eq!(store.load().len(), 2);
     assert_eq!(fake.polls(), 3);
 }
+
+#[tokio::test(start_paused = true)]
+async fn p9_a_start_without_a_cluster_takes_the_last_good_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config()
+        .with_startup(crate::Startup::LastGood)
+        .with_last_good(folder.path().join("last-good"));
+    let client = |order: Order| {
+        let fake = Arc::new(Fake {
+            order: Mutex::new(order),
+            polls: Mutex::default(),
+        });
+        Client::over(Arc::clone(&fake) as Arc<dyn Transport>, &config.cluster)
+    };
+    let start = async |order| OpenSearchDirectiveStore::start_over(&config, client(order)).await;
+
+    let error = start(Order::Refuse(503, None)).await.unwrap_err();
+    let said = chain(&error);
+    assert!(
+        said.contains("answered 503") && said.contains("cannot read the last-good"),
+        "{said}"
+    );
+
+    let first = start(Order::Good(3)).await.unwrap();
+    let before = first.status();
+    assert_eq!(before.last_good_error, None);
+    drop(first);
+    let second = start(Order::Refuse(503, None)).await.unwrap();
+    let after = second.status();
+    assert_eq!(second.load().len(), 3);
+    assert_eq!(
+        (after.digest, after.revision),
+        (before.digest, before.revision)
+    );
+    assert_eq!(after.last_success, before.last_success);
+    assert_eq!(after.staleness, Staleness::Fresh);
+    assert!(after.last_error.unwrap().contains("answered 503"));
+    assert_eq!(after.counters.publishes, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_last_good_file_that_cannot_be_written_is_seen_and_not_fatal() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config().with_last_good(folder.path().join("missing/last-good"));
+    let (_fake, store) = start_with(&config, Order::Good(1)).await;
+    assert_eq!(store.load().len(), 1);
+    assert!(store.status().last_good_error.is_some());
+}

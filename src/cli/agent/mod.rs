@@ -8,6 +8,7 @@ mod server;
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,10 @@ pub(super) struct AgentArgs {
     /// What to do when the index cannot be read at the start
     #[arg(long, value_name = "POLICY", default_value = "require")]
     startup: StartupPolicy,
+
+    /// Where to keep the last good set
+    #[arg(long, value_name = "FILE", required_if_eq("startup", "last-good"))]
+    last_good: Option<PathBuf>,
 
     /// The age of the last complete read from which on the agent is not ready
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse)]
@@ -82,12 +87,7 @@ impl AgentArgs {
         let startup = match self.startup {
             StartupPolicy::Require => Startup::Require,
             StartupPolicy::Empty => Startup::Empty,
-            StartupPolicy::LastGood => {
-                return Err(Failure::usage(
-                    "--startup last-good: this version keeps no last-good file yet; use \
-                     require or empty",
-                ));
-            }
+            StartupPolicy::LastGood => Startup::LastGood,
         };
         let cluster = self.connection.cluster(self.request_timeout).await?;
         let mut config = Config::new(cluster)
@@ -97,6 +97,9 @@ impl AgentArgs {
             .with_max_backoff(self.max_backoff)
             .with_max_ttl(self.max_ttl)
             .with_max_documents(self.max_documents);
+        if let Some(file) = &self.last_good {
+            config = config.with_last_good(file);
+        }
         if let Some(instance) = &self.instance {
             config = config.with_instance(instance);
         }
