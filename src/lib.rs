@@ -25,7 +25,7 @@ mod writer;
 pub use clock::{Clock, SystemClock};
 pub use cluster::{
     Client, ClusterConfig, ConfigError, Credentials, NodeState, NodeStatus, RequestError,
-    RequestErrorKind, Tls,
+    RequestErrorKind, Tls, chain as error_chain,
 };
 pub use config::{Config, Startup};
 pub use document::{

@@ -7,6 +7,7 @@ use std::time::Duration;
 use opensearch_directives::{
     Clock, ClusterConfig, Config, Credentials, DirectiveStore as _, NodeStatus,
     OpenSearchDirectiveStore, RefreshError, StartError, Startup, Status, SystemClock,
+    error_chain as chain,
 };
 use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
@@ -614,16 +615,6 @@ async fn credentials_are_sent_and_never_shown() {
         assert_eq!(log.lines_with(secret), 0);
     }
     assert!(log.lines_with("the poll failed") > 0, "the log is seen");
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }
 
 /// What was logged.

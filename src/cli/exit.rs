@@ -1,13 +1,12 @@
 //! How the command ends. The codes are part of its interface.
 
 use std::error::Error;
-use std::fmt;
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use opensearch_directives::{
     ConfigError, ImportError, InstallError, PollError, ReadError, RequestError, RequestErrorKind,
-    StartError, WriteError,
+    StartError, WriteError, error_chain,
 };
 
 /// What `--help` says of the codes.
@@ -72,29 +71,8 @@ impl Failure {
         {
             return Exit::Success;
         }
-        let _ = writeln!(std::io::stderr(), "error: {}", Chain(&*self.error));
+        let _ = writeln!(std::io::stderr(), "error: {}", error_chain(&*self.error));
         self.exit
-    }
-}
-
-/// An error with its causes.
-pub(super) struct Chain<'a>(pub(super) &'a (dyn Error + 'a));
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut last = self.0.to_string();
-        f.write_str(&last)?;
-        let mut source = self.0.source();
-        while let Some(cause) = source {
-            let text = cause.to_string();
-            // Some libraries repeat their cause in their own text.
-            if !last.ends_with(&text) {
-                write!(f, ": {text}")?;
-            }
-            last = text;
-            source = cause.source();
-        }
-        Ok(())
     }
 }
 

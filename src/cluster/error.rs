@@ -109,8 +109,10 @@ impl RequestError {
     }
 }
 
-/// An error and its causes on one line, as logs and the status print it.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+/// An error and its causes on one line, as logs and the status print it. The errors of
+/// this crate do not repeat their causes in their own text.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

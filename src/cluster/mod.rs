@@ -15,8 +15,7 @@ pub use client::Client;
 pub(crate) use client::{Exception, malformed};
 pub use config::{ClusterConfig, ConfigError};
 pub use credentials::{Credentials, Tls};
-pub(crate) use error::chain;
-pub use error::{RequestError, RequestErrorKind};
+pub use error::{RequestError, RequestErrorKind, chain};
 pub use nodes::{NodeState, NodeStatus};
 #[cfg(test)]
 pub(crate) use transport::{Answer, Transport};

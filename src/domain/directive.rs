@@ -138,16 +138,32 @@ impl DirectiveMatch {
     /// Whether a request with these attributes matches.
     #[must_use]
     pub fn matches(&self, attrs: &RequestAttrs<'_>) -> bool {
+        Targets {
+            tenant: self.tenant.as_deref(),
+            index: self.index.as_deref(),
+            principal: self.principal.as_deref(),
+            endpoint: self.endpoint,
+        }
+        .match_(attrs)
+    }
+}
+
+/// What a directive targets, borrowed.
+struct Targets<'a> {
+    tenant: Option<&'a str>,
+    index: Option<&'a str>,
+    principal: Option<&'a str>,
+    endpoint: Option<EndpointKind>,
+}
+
+impl Targets<'_> {
+    /// Whether every target that is set equals the request's.
+    fn match_(&self, attrs: &RequestAttrs<'_>) -> bool {
         self.tenant
-            .as_deref()
             .is_none_or(|tenant| attrs.tenant == Some(tenant))
-            && self
-                .index
-                .as_deref()
-                .is_none_or(|index| index == attrs.index)
+            && self.index.is_none_or(|index| index == attrs.index)
             && self
                 .principal
-                .as_deref()
                 .is_none_or(|principal| principal == attrs.principal)
             && self
                 .endpoint
@@ -321,15 +337,13 @@ impl DirectiveRef<'_> {
     /// Whether a request with these attributes matches.
     #[must_use]
     pub fn matches(&self, attrs: &RequestAttrs<'_>) -> bool {
-        self.tenant
-            .is_none_or(|tenant| attrs.tenant == Some(tenant))
-            && self.index.is_none_or(|index| index == attrs.index)
-            && self
-                .principal
-                .is_none_or(|principal| principal == attrs.principal)
-            && self
-                .endpoint
-                .is_none_or(|endpoint| endpoint == attrs.endpoint)
+        Targets {
+            tenant: self.tenant,
+            index: self.index,
+            principal: self.principal,
+            endpoint: self.endpoint,
+        }
+        .match_(attrs)
     }
 
     /// Whether it applies to a request: it is active, the request matches, and the
