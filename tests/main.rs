@@ -22,3 +22,7 @@ mod layers;
 mod mappings;
 mod refresher;
 mod scripted;
+#[cfg(feature = "aws-sigv4")]
+mod sigv4;
+#[cfg(feature = "rustls-tls")]
+mod tls;

@@ -1,0 +1,167 @@
+//! HTTPS with a CA of one's own, and with client certificates, against a real handshake.
+
+use std::sync::Arc;
+
+use opensearch_directives::{
+    ClusterConfig, Config, ConfigError, Credentials, DirectiveStore as _, OpenSearchDirectiveStore,
+    StartError, Tls, error_chain,
+};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+
+const SETTINGS: &str =
+    r#"{"directives":{"settings":{"index.uuid":"u","index.number_of_shards":"1"}}}"#;
+const SEARCH: &str = r#"{"timed_out":false,"_shards":{"total":1,"successful":1,"failed":0},
+    "hits":{"total":{"value":0,"relation":"eq"}}}"#;
+
+type Authority = CertifiedIssuer<'static, KeyPair>;
+
+fn authority() -> Authority {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+/// A certificate for a name, and its key.
+fn signed(by: &Authority, name: &str) -> (rcgen::Certificate, KeyPair) {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    (params.signed_by(&key, by).unwrap(), key)
+}
+
+/// Serves an empty index over TLS; with `clients`, only to whom it signed for.
+async fn serve(authority: &Authority, clients: Option<&Authority>) -> String {
+    let (certificate, key) = signed(authority, "localhost");
+    let builder = ServerConfig::builder();
+    let builder = match clients {
+        None => builder.with_no_client_auth(),
+        Some(clients) => {
+            let mut roots = RootCertStore::empty();
+            roots
+                .add(CertificateDer::from(clients.der().to_vec()))
+                .unwrap();
+            builder.with_client_cert_verifier(
+                WebPkiClientVerifier::builder(Arc::new(roots))
+                    .build()
+                    .unwrap(),
+            )
+        }
+    };
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = builder
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!(
+        "https://localhost:{}",
+        listener.local_addr().unwrap().port()
+    );
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(mut stream) = acceptor.accept(stream).await else {
+                    return;
+                };
+                let mut request = vec![0; 8192];
+                let Ok(read) = stream.read(&mut request).await else {
+                    return;
+                };
+                let body = if request[..read].starts_with(b"GET") {
+                    SETTINGS
+                } else {
+                    SEARCH
+                };
+                let answer = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+                let _ = stream.write_all(answer.as_bytes()).await;
+                let _ = stream.shutdown().await;
+            });
+        }
+    });
+    url
+}
+
+async fn start(
+    url: &str,
+    tls: Tls,
+    as_whom: Credentials,
+) -> Result<OpenSearchDirectiveStore, StartError> {
+    let cluster = ClusterConfig::new([url.parse().unwrap()])
+        .with_tls(tls)
+        .with_credentials(as_whom);
+    OpenSearchDirectiveStore::start(Config::new(cluster)).await
+}
+
+fn trusting(authority: &Authority) -> Tls {
+    Tls::CertificateAuthority(authority.pem().into_bytes())
+}
+
+#[tokio::test]
+async fn a_ca_of_ones_own_is_trusted_and_no_other() {
+    let (ours, other) = (authority(), authority());
+    let url = serve(&ours, None).await;
+    let store = start(&url, trusting(&ours), Credentials::None)
+        .await
+        .unwrap();
+    assert!(store.load().is_empty());
+    for tls in [Tls::System, trusting(&other)] {
+        let error = start(&url, tls, Credentials::None).await.unwrap_err();
+        let said = error_chain(&error);
+        assert!(said.contains("certificate"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_shown() {
+    let (ours, clients) = (authority(), authority());
+    let url = serve(&ours, Some(&clients)).await;
+    let pem = |by: &Authority| {
+        let (certificate, key) = signed(by, "proxy");
+        Credentials::ClientCertificate(
+            format!("{}{}", certificate.pem(), key.serialize_pem()).into(),
+        )
+    };
+    start(&url, trusting(&ours), pem(&clients)).await.unwrap();
+    assert!(
+        start(&url, trusting(&ours), Credentials::None)
+            .await
+            .is_err()
+    );
+    assert!(start(&url, trusting(&ours), pem(&ours)).await.is_err());
+}
+
+#[tokio::test]
+async fn what_is_no_certificate_is_refused_before_anything_is_sent() {
+    let nonsense = || b"nonsense".to_vec();
+    let error = start(
+        "https://h",
+        Tls::CertificateAuthority(nonsense()),
+        Credentials::None,
+    )
+    .await;
+    assert!(matches!(
+        error,
+        Err(StartError::Config(ConfigError::Certificate { .. }))
+    ));
+    let error = start(
+        "https://h",
+        Tls::System,
+        Credentials::ClientCertificate("hunter2".into()),
+    )
+    .await;
+    let error = error.unwrap_err();
+    assert!(matches!(
+        error,
+        StartError::Config(ConfigError::Certificate { .. })
+    ));
+    assert!(!format!("{error:?}").contains("hunter2"));
+}
