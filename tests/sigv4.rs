@@ -12,7 +12,7 @@ async fn each_request_is_signed_for_the_region_and_service() {
         .respond_with(ResponseTemplate::new(403))
         .mount(&server)
         .await;
-    let keys = aws_credential_types::Credentials::from_keys("AKID", "hunter2", None);
+    let keys = aws_credential_types::Credentials::new("AKID", "hunter2", None, None, "test");
     let credentials = Credentials::AwsSigV4 {
         provider: SharedCredentialsProvider::new(keys),
         region: "eu-central-1".to_owned(),
