@@ -9,6 +9,7 @@
 )]
 
 mod any;
+mod anything;
 mod decode;
 mod draft;
 mod encode;

@@ -1,14 +1,11 @@
-//! What is refused, where the limits lie, and that nothing panics.
+//! What is refused, and where the limits lie.
 
 use std::time::Duration;
 
 use jiff::{Timestamp, ToSpan as _};
-use proptest::collection::vec;
-use proptest::prelude::*;
-use proptest::sample::select;
 use serde_json::Value;
 
-use super::{HOUR, any, at, decode, limits, plain, plain_json};
+use super::{HOUR, at, decode, limits, plain, plain_json};
 use crate::document::fields::NAMES;
 use crate::document::{DecodeLimits, DocumentState, Rejection, RejectionReason as Reason};
 
@@ -377,95 +374,5 @@ fn deeply_nested_json_is_refused_without_a_stack() {
             assert_eq!(rejection(&source).field, field);
         }
         assert!(decode(&nested).is_err());
-    }
-}
-
-/// Whether a value is one that a field of this name may hold.
-fn is_of_the_type(name: &str, value: &Value) -> bool {
-    match name {
-        "level" | "endpoint" => value.is_string(),
-        "tenant" | "index" | "principal" => value.as_str().is_some_and(|text| !text.is_empty()),
-        "sample_per_mille" => value.as_u64().is_some_and(|rate| rate <= 1000),
-        "ring_buffer" | "capture" => value.is_boolean(),
-        "starts_at" | "expires_at" | "revoked_at" => value
-            .as_str()
-            .is_some_and(|text| text.parse::<Timestamp>().is_ok()),
-        "id" => value == "d",
-        "ttl_secs" => false,
-        _ => value.is_null() || value.is_string(),
-    }
-}
-
-proptest! {
-    /// Whatever stands in a field, the document means what stands there or nothing.
-    #[test]
-    fn a_wrong_value_never_widens(
-        document in any::document(),
-        name in select(&NAMES[..]),
-        value in any::json(),
-    ) {
-        let all = DecodeLimits { now: limits().now, max_ttl: Duration::MAX };
-        let id = "d";
-        let json = crate::document::encode(&document, &all).unwrap();
-        let mut fields: serde_json::Map<String, Value> = serde_json::from_str(json.get()).unwrap();
-        fields.insert(name.into(), value.clone());
-        let source = Value::Object(fields).to_string();
-        match crate::document::decode(id, &source, &all) {
-            Ok(found) => {
-                prop_assert!(is_of_the_type(name, &value), "{name}: {value} was taken");
-                let again = found.to_document();
-                let targets = |document: &crate::document::Document| {
-                    let target = document.directive.match_.clone();
-                    [target.tenant, target.index, target.principal,
-                     target.endpoint.map(|kind| kind.as_str().to_owned())]
-                };
-                let (again, before) = (targets(&again), targets(&document));
-                for (place, target) in ["tenant", "index", "principal", "endpoint"].iter().enumerate() {
-                    if *target == name {
-                        prop_assert_eq!(again[place].as_deref(), value.as_str());
-                    } else {
-                        prop_assert_eq!(&again[place], &before[place]);
-                    }
-                }
-            }
-            Err(rejection) => {
-                let other = match name { "starts_at" => "expires_at", name => name };
-                prop_assert!(rejection.field == name || rejection.field == other, "{}", rejection);
-                let begins = rejection.to_string().starts_with(&*rejection.field);
-                prop_assert!(begins, "{}", rejection);
-            }
-        }
-    }
-
-    #[test]
-    fn any_text_is_decoded_or_refused(id in any::text(), source in any::text()) {
-        let _: Result<_, Rejection> = crate::document::decode(&id, &source, &limits());
-    }
-
-    #[test]
-    fn any_json_is_decoded_or_refused(id in any::text(), value in any::json()) {
-        let _: Result<_, Rejection> = crate::document::decode(&id, &value.to_string(), &limits());
-    }
-
-    /// A document cut off, or with one byte changed, gives a document or a rejection.
-    #[test]
-    fn a_damaged_document_is_decoded_or_refused(
-        document in any::document(),
-        changes in vec((any::<proptest::sample::Index>(), any::<u8>()), 0..3),
-        end in any::<proptest::sample::Index>(),
-        cut in any::<bool>(),
-    ) {
-        let all = DecodeLimits { now: limits().now, max_ttl: Duration::MAX };
-        let mut bytes = crate::document::encode(&document, &all).unwrap().get().as_bytes().to_vec();
-        for (place, byte) in changes {
-            let place = place.index(bytes.len());
-            bytes[place] = byte;
-        }
-        if cut {
-            bytes.truncate(end.index(bytes.len()));
-        }
-        let source = String::from_utf8_lossy(&bytes);
-        let found = crate::document::decode("d", &source, &all);
-        prop_assert!(!cut || found.is_err());
     }
 }
