@@ -1,4 +1,65 @@
-//! Diagnostics directives that live in an OpenSearch index.
+//! Diagnostics directives that live in an OpenSearch index, for proxies in front of it.
+//!
+//! A *directive* makes a proxy record more about a slice of traffic, for a while: a
+//! level, whom it matches, a sample rate, an expiry. Operators keep directives as
+//! documents in an index. A *refresher* polls the index, builds an immutable
+//! [`DirectiveSet`] and publishes it in one swap; the request path loads it and asks.
+//!
+//! ```text
+//! index ── poll ──▶ complete read ──▶ DirectiveSet ── publish ──▶ load() ──▶ evaluate()
+//!          refresher, every few seconds                          request path, nanoseconds
+//! ```
+//!
+//! # Guarantees
+//!
+//! - **The request path pays nothing**: [`DirectiveStore::load`], [`Reader::load`] and
+//!   [`DirectiveSet::evaluate`] do no I/O, take no lock and do not allocate, and their cost
+//!   does not grow with the number of directives.
+//! - **Only a complete, consistent read is published**, whole; a poll that fails changes
+//!   nothing but the [`Status`].
+//! - **A directive starts and expires at its own times**, checked at each evaluation,
+//!   however stale the set is.
+//! - **What is wrong is refused, never widened**: a document is decoded field by field, and
+//!   absent, valid and wrong are three things. A rejection is in the log, a counter and the
+//!   status.
+//!
+//! # Use
+//!
+//! [`OpenSearchDirectiveStore::start`] starts polling; a proxy holds it as an
+//! `Arc<dyn DirectiveStore>`. [`InMemoryDirectiveStore`] is for tests and for applications
+//! with a source of their own. [`DirectiveWriter`] and [`Installer`] are what the
+//! `directives` command is made of.
+//!
+//! ```no_run
+//! use opensearch_directives::{
+//!     Clock as _, Config, DirectiveStore as _, EndpointKind, OpenSearchDirectiveStore,
+//!     RequestAttrs, SystemClock,
+//! };
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = Config::for_url("http://127.0.0.1:9200".parse()?);
+//! let store = OpenSearchDirectiveStore::start(config).await?;
+//!
+//! // Once a request:
+//! let attrs = RequestAttrs {
+//!     tenant: Some("acme"),
+//!     index: "orders",
+//!     principal: "checkout",
+//!     endpoint: EndpointKind::Search,
+//! };
+//! let decision = store.load().evaluate(&attrs, SystemClock.now(), "request-1");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! - `rustls-tls` (default): HTTPS by rustls. An application that installs a process-wide
+//!   rustls provider first has that one used.
+//! - `native-tls`: HTTPS by the platform's library.
+//! - `aws-sigv4`: requests signed with AWS Signature Version 4.
+//! - `prometheus`: the status as a `prometheus-client` collector.
+//! - `cli`: the `directives` command.
 
 #![forbid(unsafe_code)]
 
@@ -22,6 +83,7 @@ mod source;
 mod status;
 mod writer;
 
+// What follows is the public interface.
 pub use clock::{Clock, SystemClock};
 pub use cluster::{
     Client, ClusterConfig, ConfigError, Credentials, NodeState, NodeStatus, RequestError,
