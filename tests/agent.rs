@@ -288,6 +288,62 @@ fn p9_without_a_cluster_or_an_index_it_ends_and_says_why() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn p10_a_killed_agent_leaves_a_whole_last_good_set_and_nothing_else() {
+    let url = shared_url();
+    let index = installed_index(&url, "killed").await;
+    apply(&url, &index, "kept", &["--tenant", "acme", "--ttl", "1h"]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("last-good");
+    let last_good = [
+        "--startup",
+        "last-good",
+        "--last-good",
+        file.to_str().unwrap(),
+    ];
+    let mut agent = Agent::start(&url, &index, &last_good);
+    let before = agent.get("/v1/status").await.1;
+    eventually("it is written", async || file.exists(), |exists| *exists).await;
+    agent.signal("-KILL");
+    tokio::task::block_in_place(|| agent.wait());
+    assert!(std::net::TcpStream::connect(agent.address()).is_err());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+
+    // The next one serves it, with no cluster to be had.
+    let next = Agent::start("http://127.0.0.1:1", &index, &last_good);
+    let after = next.get("/v1/status").await.1;
+    for field in ["digest", "revision", "directives", "last_success"] {
+        assert_eq!(after[field], before[field], "{field}");
+    }
+    assert!(
+        after["last_error"]
+            .as_str()
+            .unwrap()
+            .contains("connection failed")
+    );
+    assert_eq!(next.evaluate(&question("acme")).await["level"], "Shape");
+
+    // Of another index it is refused.
+    let refused = directives()
+        .args([
+            "agent",
+            "--listen",
+            "127.0.0.1:0",
+            "--url",
+            "http://127.0.0.1:1",
+        ])
+        .args(["--directives-index", "other"])
+        .args(last_good)
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(4));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        said.contains(&format!("is of the index {index}, not other")),
+        "{said}"
+    );
+}
+
 #[tokio::test]
 async fn p9_started_empty_it_is_not_ready_until_the_first_read() {
     let url = shared_url();

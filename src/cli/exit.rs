@@ -126,8 +126,11 @@ impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let exit = match &error {
             StartError::Config(_) => Exit::Usage,
-            StartError::FirstRead(PollError::Read(error)) => of_read(error),
-            StartError::FirstRead(PollError::Deadline(_)) => Exit::Unreachable,
+            StartError::FirstRead(poll) | StartError::LastGood { poll, .. } => match poll {
+                PollError::Read(error) => of_read(error),
+                PollError::Deadline(_) => Exit::Unreachable,
+                _ => Exit::Other,
+            },
             _ => Exit::Other,
         };
         Self::new(exit, error)

@@ -132,7 +132,8 @@ impl Refresher {
         let shared = Arc::new(Shared::new(config, client, current));
         let source = Source::new(
             shared.client.clone(),
-            config.instance.clone(),
+            // A name of the cluster's own begins with an underscore.
+            format!("directives-{}", config.instance),
             config.max_documents,
         );
         // Of its name alone, so that an instance keeps its phase when it restarts.

@@ -44,7 +44,7 @@ pub(super) struct AgentArgs {
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse)]
     stale_after: Duration,
 
-    /// How long one request may take on one node
+    /// How long one request may take on one node; a whole poll, four times as long
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse)]
     request_timeout: Duration,
 
@@ -94,6 +94,7 @@ impl AgentArgs {
             .with_interval(self.interval)
             .with_startup(startup)
             .with_stale_after(self.stale_after)
+            .with_poll_timeout(self.request_timeout.saturating_mul(4))
             .with_max_backoff(self.max_backoff)
             .with_max_ttl(self.max_ttl)
             .with_max_documents(self.max_documents);
