@@ -9,7 +9,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Audit;
-use super::rejection::{Fault, RejectionReason as Reason, shorten};
+use super::rejection::{Fault, RejectionReason as Reason, printable};
 use crate::domain::{DiagLevel, EndpointKind};
 
 /// Every field that a document may have, in the order in which they are checked.
@@ -203,7 +203,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
                         Some(place) => fields.values[place]
                             .replace(value.get())
                             .map(|_| Fault::new(NAMES[place], "", Reason::RepeatedField)),
-                        None => Some(Fault::new(shorten(&name), "", Reason::UnknownField)),
+                        None => Some(Fault::new(printable(&name), "", Reason::UnknownField)),
                     };
                     if fields.fault.is_none() {
                         fields.fault = fault;
