@@ -71,6 +71,9 @@ mod config;
 mod document;
 mod domain;
 mod error;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hits;
 mod index;
 mod last_good;

@@ -10,6 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["cluster"],
     &["document"],
     &["hits"],
+    &["fuzzing"],
     &["config", "status"],
     &["source", "snapshot"],
     &["last_good"],

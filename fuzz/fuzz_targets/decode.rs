@@ -1,20 +1,76 @@
-//! No bytes make the decoder panic, and what it takes it writes and takes again.
+//! Any text as a document: no panic; what is taken is what was written; it is written
+//! and read again as the same; a rejection stays short.
+
 #![no_main]
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
-use opensearch_directives::{DecodeLimits, decode, encode};
+use opensearch_directives::{DecodeLimits, Document, Rejection, decode, encode};
+use serde_json::Value;
 
 fuzz_target!(|source: &str| {
     let limits = DecodeLimits {
-        now: jiff::Timestamp::UNIX_EPOCH,
+        now: Timestamp::UNIX_EPOCH,
         max_ttl: Duration::MAX,
     };
-    if let Ok(decoded) = decode("id", source, &limits) {
-        let document = decoded.to_document();
-        let json = encode(&document, &limits).expect("what was taken can be written");
-        let again = decode("id", json.get(), &limits).expect("what was written is taken");
-        assert_eq!(again.to_document(), document);
+    match decode("d", source, &limits) {
+        Ok(borrowed) => {
+            let document = borrowed.to_document();
+            says_what_was_written(&document, source);
+            let json = encode(&document, &limits).expect("what is taken can be written");
+            let again = decode("d", json.get(), &limits).expect("what is written is taken");
+            assert_eq!(again.to_document(), document);
+        }
+        Err(rejection) => is_fit_for_a_log(&rejection),
     }
 });
+
+/// Reads the source in another way, in which nothing is wrong any more.
+fn says_what_was_written(document: &Document, source: &str) {
+    let value: Value = serde_json::from_str(source).expect("it was JSON");
+    let text = |name: &str| {
+        let value = value.get(name)?;
+        Some(value.as_str().expect("a target is a text").to_owned())
+    };
+    let match_ = &document.directive.match_;
+    assert_eq!(match_.tenant, text("tenant"));
+    assert_eq!(match_.index, text("index"));
+    assert_eq!(match_.principal, text("principal"));
+    assert_eq!(
+        match_.endpoint.map(|kind| kind.as_str().to_owned()),
+        text("endpoint")
+    );
+    for target in [&match_.tenant, &match_.index, &match_.principal] {
+        assert_ne!(target.as_deref(), Some(""));
+    }
+    let rate = value.get("sample_per_mille");
+    assert_eq!(
+        Some(u64::from(document.directive.sample_per_mille)),
+        rate.map_or(Some(1000), Value::as_u64)
+    );
+    for (name, switch) in [
+        ("ring_buffer", document.directive.ring_buffer),
+        ("capture", document.directive.capture),
+    ] {
+        let written = value.get(name);
+        assert_eq!(Some(switch), written.map_or(Some(false), Value::as_bool));
+    }
+    assert_eq!(
+        document.directive.starts_at.is_some(),
+        value.get("starts_at").is_some()
+    );
+    assert_eq!(
+        document.audit.revoked_at.is_some(),
+        value.get("revoked_at").is_some()
+    );
+    assert!(value.get("ttl_secs").is_none());
+}
+
+fn is_fit_for_a_log(rejection: &Rejection) {
+    let text = rejection.to_string();
+    assert!(text.starts_with(&*rejection.field));
+    assert!(!text.contains(char::is_control), "{text:?}");
+    assert!(text.len() < 2048, "{text:?}");
+}

@@ -1,17 +1,23 @@
 //! What an operator hands in as a file: one document, an array, NDJSON, or the blob
 //! `{"directives": [...]}` of osproxy.
+//!
+//! All of it is usable, or none: an error lists the entries that are wrong. What
+//! `list` prints is not taken back as it is: it holds what the cluster stamped.
 
 use std::collections::HashSet;
 use std::fmt;
 
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::draft::Draft;
-use super::rejection::Rejection;
+use super::rejection::{Rejection, printable};
 
 /// How many bytes of input are taken.
 const MAX_BYTES: usize = 64 << 20;
+/// How many entries are taken: as many as a proxy reads by default.
+const MAX_ENTRIES: usize = 200_000;
 /// How many problems are listed; the others are counted.
 const MAX_PROBLEMS: usize = 20;
 
@@ -24,20 +30,20 @@ pub fn parse_drafts(input: &[u8]) -> Result<Vec<Draft>, ImportError> {
         return Err(ImportError::TooLarge);
     }
     let text = std::str::from_utf8(input).map_err(ImportError::NotUtf8)?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim();
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let entries = split(text)?;
     if entries.is_empty() {
         return Err(ImportError::Empty);
     }
-    let mut problems = Problems::default();
+    let mut problems = Problems::new(text);
     let mut ids = HashSet::new();
     let mut drafts: Vec<Draft> = Vec::with_capacity(entries.len());
     for (entry, source) in (1..).zip(entries) {
         match Draft::from_json(source.get()) {
-            Err(rejection) => problems.add(entry, Problem::Wrong(rejection)),
+            Err(rejection) => problems.add(entry, source, Problem::Wrong(rejection)),
             Ok(draft) => {
                 if !ids.insert(draft.id.clone()) {
-                    problems.add(entry, Problem::Repeated(draft.id.clone()));
+                    problems.add(entry, source, Problem::Repeated(draft.id.clone()));
                 }
                 drafts.push(draft);
             }
@@ -58,36 +64,109 @@ fn split(text: &str) -> Result<Vec<&RawValue>, ImportError> {
     #[serde(deny_unknown_fields)]
     struct Blob<'a> {
         #[serde(borrow)]
-        directives: Vec<&'a RawValue>,
+        directives: Entries<'a>,
     }
 
-    if text.starts_with('[') {
-        return serde_json::from_str(text).map_err(ImportError::NotJson);
+    if text.trim_start().starts_with('[') {
+        let Entries(entries) = serde_json::from_str(text).map_err(ImportError::NotJson)?;
+        return Ok(entries);
     }
     let entries: Vec<&RawValue> = serde_json::Deserializer::from_str(text)
         .into_iter()
+        .take(MAX_ENTRIES + 1)
         .collect::<Result<_, _>>()
         .map_err(ImportError::NotJson)?;
+    if entries.len() > MAX_ENTRIES {
+        return Err(ImportError::TooMany);
+    }
     if let [only] = entries[..]
-        && let Ok(blob) = serde_json::from_str::<Blob<'_>>(only.get())
+        && is_blob(only.get())
     {
-        return Ok(blob.directives);
+        let Blob { directives } =
+            serde_json::from_str(only.get()).map_err(ImportError::NotABlob)?;
+        return Ok(directives.0);
     }
     Ok(entries)
 }
 
-#[derive(Default)]
-struct Problems {
+/// Whether the JSON is an object with the key `directives`, which no document has.
+fn is_blob(source: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Peek {
+        directives: Option<IgnoredAny>,
+    }
+    // With the key twice it is neither, and refused like a document.
+    source.starts_with('{')
+        && serde_json::from_str::<Peek>(source).is_ok_and(|peek| peek.directives.is_some())
+}
+
+/// The elements of an array, up to a number of them.
+struct Entries<'a>(Vec<&'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Array;
+
+        impl<'de> Visitor<'de> for Array {
+            type Value = Entries<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of directives")
+            }
+
+            fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Self::Value, S::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = seq.next_element()? {
+                    if entries.len() == MAX_ENTRIES {
+                        return Err(S::Error::custom(ImportError::TooMany));
+                    }
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+
+        deserializer.deserialize_seq(Array)
+    }
+}
+
+/// The entries that are wrong: the first ones, and how many.
+struct Problems<'a> {
+    text: &'a str,
     listed: Vec<ImportProblem>,
     count: usize,
 }
 
-impl Problems {
-    fn add(&mut self, entry: usize, problem: Problem) {
+impl<'a> Problems<'a> {
+    fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            listed: Vec::new(),
+            count: 0,
+        }
+    }
+
+    fn add(&mut self, entry: usize, source: &RawValue, problem: Problem) {
         self.count += 1;
         if self.listed.len() < MAX_PROBLEMS {
-            self.listed.push(ImportProblem { entry, problem });
+            let line = self.line(source);
+            self.listed.push(ImportProblem {
+                entry,
+                line,
+                problem,
+            });
         }
+    }
+
+    /// The line on which an entry, which is a part of the text, begins.
+    fn line(&self, entry: &RawValue) -> usize {
+        let begin = entry
+            .get()
+            .as_ptr()
+            .addr()
+            .saturating_sub(self.text.as_ptr().addr());
+        let newlines = self.text.bytes().take(begin).filter(|&byte| byte == b'\n');
+        newlines.count() + 1
     }
 }
 
@@ -96,6 +175,8 @@ impl Problems {
 pub struct ImportProblem {
     /// Its place in the input, counted from one.
     entry: usize,
+    /// The line on which it begins, counted from one.
+    line: usize,
     problem: Problem,
 }
 
@@ -107,13 +188,17 @@ enum Problem {
 
 impl fmt::Display for ImportProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "entry {}", self.entry)?;
+        write!(f, "line {}, entry {}", self.line, self.entry)?;
         match &self.problem {
             Problem::Wrong(rejection) if rejection.id.is_empty() => write!(f, ": {rejection}"),
-            Problem::Wrong(rejection) => write!(f, " ({}): {rejection}", rejection.id),
-            Problem::Repeated(id) => {
-                write!(f, " ({id}): id: it is in the input twice; leave one out")
+            Problem::Wrong(rejection) => {
+                write!(f, " ({}): {rejection}", printable(&rejection.id))
             }
+            Problem::Repeated(id) => write!(
+                f,
+                " ({}): id: it is in the input twice; leave one out",
+                printable(id)
+            ),
         }
     }
 }
@@ -131,12 +216,18 @@ pub enum ImportError {
     /// It is larger than is taken.
     #[error("the input is larger than {MAX_BYTES} bytes; split it")]
     TooLarge,
+    /// It holds more entries than are taken.
+    #[error("the input holds more than {MAX_ENTRIES} entries; split it")]
+    TooMany,
     /// It is not text.
     #[error("the input is not UTF-8")]
     NotUtf8(#[source] std::str::Utf8Error),
     /// It is not JSON.
     #[error("the input is not JSON")]
     NotJson(#[source] serde_json::Error),
+    /// It has the key `directives`, but not as in `{"directives": [...]}`.
+    #[error("the input is not {{\"directives\": [...]}} with an array and no other key")]
+    NotABlob(#[source] serde_json::Error),
     /// Entries that are wrong.
     #[error("{count} of the entries cannot be used{}", Lines(.problems, *.count))]
     Entries {

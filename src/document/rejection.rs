@@ -16,9 +16,11 @@ const ID_CHARS: usize = 512;
 pub struct Rejection {
     /// The document's `_id`.
     pub id: String,
-    /// The field that is wrong, or `_source` if it is the document as a whole.
+    /// The field that is wrong, or `_source` if it is the document as a whole. The name
+    /// of an unknown field is shortened and fit for a terminal.
     pub field: Cow<'static, str>,
-    /// What the field held, as JSON, shortened; empty if it held nothing.
+    /// What the field held, as JSON, shortened and fit for a terminal; empty if it
+    /// held nothing.
     pub value: String,
     /// What is wrong.
     pub reason: RejectionReason,
@@ -88,14 +90,14 @@ impl Fault {
     ) -> Self {
         Self {
             field: field.into(),
-            value: shorten(value),
+            value: printable(value),
             reason,
         }
     }
 
     pub(super) fn of(self, id: &str) -> Rejection {
         Rejection {
-            id: shorten_to(id, ID_CHARS),
+            id: shorten(id, ID_CHARS),
             field: self.field,
             value: self.value,
             reason: self.reason,
@@ -103,16 +105,30 @@ impl Fault {
     }
 }
 
-/// The text, or what an error keeps of it.
-pub(super) fn shorten(text: &str) -> String {
-    shorten_to(text, VALUE_CHARS)
-}
-
-fn shorten_to(text: &str, chars: usize) -> String {
+fn shorten(text: &str, chars: usize) -> String {
     match text.char_indices().nth(chars) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
+}
+
+/// A text from outside, short and fit for a terminal and a log: characters that move
+/// a cursor or turn the direction of writing are escaped.
+pub(super) fn printable(text: &str) -> String {
+    let mut shown = String::new();
+    for char in shorten(text, VALUE_CHARS).chars() {
+        if char.is_control() || is_format(char) {
+            shown.extend(char.escape_unicode());
+        } else {
+            shown.push(char);
+        }
+    }
+    shown
+}
+
+/// Whether a character has no shape but changes how others are shown.
+fn is_format(char: char) -> bool {
+    matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 impl fmt::Display for Rejection {
@@ -174,5 +190,38 @@ impl fmt::Display for RejectionReason {
             Self::BeyondMaxTtl => "lies further ahead than max_ttl allows; write an earlier time",
         };
         f.write_str(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::document::{DecodeLimits, decode};
+
+    fn rejection(id: &str, source: &str) -> Rejection {
+        let limits = DecodeLimits {
+            now: Timestamp::UNIX_EPOCH,
+            max_ttl: Duration::MAX,
+        };
+        decode(id, source, &limits).unwrap_err()
+    }
+
+    #[test]
+    fn a_rejection_does_not_move_the_cursor_of_whoever_reads_it() {
+        for source in [
+            r#"{"\u001b[2J\u000alevel":1}"#,
+            "{\"level\":\"a\u{202e}b\u{9b}2J\"}",
+            "{\"level\":\"Shape\",\"tenant\":[\n1,\r\n2]}",
+            "[\n\u{7f}\u{feff}",
+        ] {
+            let message = rejection("d", source).to_string();
+            assert!(!message.contains(char::is_control), "{message:?}");
+            assert!(!message.contains(['\u{202e}', '\u{feff}']), "{message:?}");
+        }
     }
 }

@@ -47,12 +47,17 @@ fn what_is_no_object_is_refused_as_a_whole() {
         "{level:1}",
         "{\"level\":\"Shape\",}",
         "{\"\\ud800\":1}",
-        "\u{feff}{}",
         "{\"a\":01}",
         "{\"a\":NaN}",
-        "{\"a\":\"\n\"}",
     ] {
         assert_refused(source, "_source", source, Reason::NotAnObject);
+    }
+    // Shown so that it can be seen.
+    for (source, shown) in [
+        ("\u{feff}{}", "\\u{feff}{}"),
+        ("{\"a\":\"\n\"}", "{\"a\":\"\\u{a}\"}"),
+    ] {
+        assert_refused(source, "_source", shown, Reason::NotAnObject);
     }
 }
 

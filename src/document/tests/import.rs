@@ -113,6 +113,27 @@ fn an_input_that_is_too_large_is_not_read() {
 }
 
 #[test]
+fn an_input_of_too_many_entries_is_not_read() {
+    let many = vec!["7"; 200_001];
+    assert!(matches!(parse(&many.join(" ")), Err(ImportError::TooMany)));
+    for input in [
+        format!("[{}]", many.join(",")),
+        format!("{{\"directives\":[{}]}}", many.join(",")),
+    ] {
+        let source = parse(&input).unwrap_err();
+        let source = source.source().unwrap().to_string();
+        assert!(
+            source.starts_with("the input holds more than 200000 entries"),
+            "{source}"
+        );
+    }
+    assert!(matches!(
+        parse(&many[1..].join(" ")),
+        Err(ImportError::Entries { count: 200_000, .. })
+    ));
+}
+
+#[test]
 fn every_entry_that_is_wrong_is_listed() {
     let input = format!(
         "{A}\n{}\n{}\n[]\n{B}\n{A}\n{}",
@@ -120,16 +141,27 @@ fn every_entry_that_is_wrong_is_listed() {
         r#"{"level":"Shape","ttl_secs":60}"#,
         r#"{"id":"late","level":"Shape","ttl_secs":60,"x":1}"#,
     );
-    let expected = "5 of the entries cannot be used
-  entry 2 (wide): tenant: 42 is not a name; write a non-empty text, or leave the field out to match every tenant
-  entry 3: id: missing; it is required
-  entry 4: _source: [] is not a JSON object
-  entry 6 (a): id: it is in the input twice; leave one out
-  entry 7 (late): x: is not a field of a directive; correct the name or leave it out";
-    assert_eq!(error(&input), expected);
-    let array = format!("[{}]", input.replace('\n', ","));
-    assert_eq!(error(&array), expected);
-    assert_eq!(error(&format!("{{\"directives\":{array}}}")), expected);
+    // Each entry begins a line, after so many lines without one.
+    let expected = |before: usize| {
+        format!(
+            "5 of the entries cannot be used
+  line {}, entry 2 (wide): tenant: 42 is not a name; write a non-empty text, or leave the field out to match every tenant
+  line {}, entry 3: id: missing; it is required
+  line {}, entry 4: _source: [] is not a JSON object
+  line {}, entry 6 (a): id: it is in the input twice; leave one out
+  line {}, entry 7 (late): x: is not a field of a directive; correct the name or leave it out",
+            before + 2,
+            before + 3,
+            before + 4,
+            before + 6,
+            before + 7,
+        )
+    };
+    assert_eq!(error(&input), expected(0));
+    assert_eq!(error(&format!("\u{feff}\n\r\n{input}")), expected(2));
+    let array = format!("[{}]", input.replace('\n', ",\n"));
+    assert_eq!(error(&array), expected(0));
+    assert_eq!(error(&format!("{{\"directives\":\n{array}}}")), expected(1));
 }
 
 #[test]
@@ -144,7 +176,10 @@ fn problems_beyond_the_first_twenty_are_counted() {
         let text = error(&"{}\n".repeat(count));
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], format!("{count} of the entries cannot be used"));
-        assert_eq!(lines[20], "  entry 20: id: missing; it is required");
+        assert_eq!(
+            lines[20],
+            "  line 20, entry 20: id: missing; it is required"
+        );
         match count - 20 {
             0 => assert_eq!(lines.len(), 21),
             more => assert_eq!(lines[21..], [format!("  and {more} more")]),
@@ -164,7 +199,7 @@ fn what_is_stamped_cannot_be_imported() {
         for value in ["\"2030-01-01T00:00:00Z\"", "null"] {
             let input = A.replace("\"level\"", &format!("\"{name}\":{value},\"level\""));
             let expected = format!(
-                "1 of the entries cannot be used\n  entry 1 (a): {name}: is stamped when the \
+                "1 of the entries cannot be used\n  line 1, entry 1 (a): {name}: is stamped when the \
                  directive is written; leave it out"
             );
             assert_eq!(error(&input), expected);
@@ -172,12 +207,23 @@ fn what_is_stamped_cannot_be_imported() {
     }
 }
 
-/// What is no blob is an entry, and refused as one.
 #[test]
 fn a_blob_holds_its_directives_and_nothing_else() {
     for input in [
         format!("{{\"directives\":[{A}],\"extra\":1}}"),
         format!("{{\"directives\":{A}}}"),
+        "{\"directives\":42}".to_owned(),
+    ] {
+        let error = parse(&input).expect_err(&input);
+        assert!(matches!(error, ImportError::NotABlob(_)), "{input}");
+        assert!(error.source().is_some());
+    }
+}
+
+/// What is no blob at all is an entry, and refused as one.
+#[test]
+fn what_is_no_blob_is_an_entry() {
+    for input in [
         format!("{{\"directives\":[{A}],\"directives\":[{B}]}}"),
         format!("{{\"directives\":[{A}]}}\n{{\"directives\":[{B}]}}"),
         "{\"directives\":null}".to_owned(),

@@ -1,0 +1,28 @@
+//! What a fuzz target needs of the crate's inside. Built by `cargo fuzz` only.
+
+use crate::hits::SearchAnswer;
+
+/// Reads bytes as the answer of a search. An answer counts as complete only if it
+/// says so itself.
+pub fn search_answer(body: &[u8]) {
+    let Ok(answer) = serde_json::from_slice::<SearchAnswer<'_>>(body) else {
+        return;
+    };
+    let Ok((_, hits)) = answer.complete() else {
+        return;
+    };
+    // The rest reads it in another way, which refuses more: bytes that are no text in a
+    // field that is not looked at, for one.
+    let Ok(value) = serde_json::from_slice::<serde_json::Value>(body) else {
+        return;
+    };
+    assert_eq!(value["timed_out"], false);
+    assert_eq!(value["_shards"]["failed"], 0);
+    assert_eq!(value["_shards"]["total"], value["_shards"]["successful"]);
+    assert_ne!(value["_shards"]["total"], 0);
+    assert_eq!(value["hits"]["total"]["relation"], "eq");
+    assert_eq!(
+        hits.len(),
+        value["hits"]["hits"].as_array().map_or(0, Vec::len)
+    );
+}
