@@ -344,6 +344,22 @@ async fn p10_a_shutdown_in_the_middle_of_a_poll_returns_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn p10_a_store_dropped_in_the_middle_of_a_poll_leaves_no_task() {
+    let (fake, store) = start(Order::Good(1)).await;
+    fake.set(Order::Hang);
+    tokio::time::sleep(INTERVAL).await;
+    assert_eq!(fake.polls(), 2, "a poll is under way");
+    let set = store.load();
+    drop(store);
+    // Time stands still meanwhile: the poll cannot end by itself.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(Arc::strong_count(&fake), 1, "the task goes on");
+    assert_eq!(set.len(), 1, "what was loaded stays");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refresh_that_comes_during_a_poll_gets_the_next_one() {
     let (fake, store) = start(Order::Good(1)).await;
     fake.set(Order::Hang);
