@@ -10,7 +10,7 @@ use opensearch_directives::{
     error_chain as chain,
 };
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tracing_subscriber::fmt::MakeWriter;
 use wiremock::matchers::{method, path, path_regex};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -573,6 +573,10 @@ async fn an_answer_that_announces_too_much_is_refused_before_it_is_read() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let server = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
+        stream
+            .read_buf(&mut Vec::with_capacity(8192))
+            .await
+            .unwrap();
         let head = "HTTP/1.1 200 OK\r\ncontent-length: 999999999999\r\n\r\n";
         stream.write_all(head.as_bytes()).await.unwrap();
         // And then nothing: whoever wants to read it waits.
