@@ -49,14 +49,39 @@ pub(crate) struct Shared {
 struct Progress {
     last_attempt: Option<Timestamp>,
     last_success: Option<Timestamp>,
-    /// The same by the clock that never jumps.
-    last_success_at: Option<Instant>,
+    /// How old the published set's read is, by a clock that never jumps.
+    read_age: Option<ReadAge>,
     last_change: Option<Timestamp>,
     last_error: Option<String>,
     last_good_error: Option<String>,
     consecutive_failures: u32,
     next_poll_in: Duration,
     counters: Counters,
+}
+
+/// How old a read was at an instant.
+#[derive(Clone, Copy, Debug)]
+struct ReadAge {
+    noted_at: Instant,
+    then: Duration,
+}
+
+impl ReadAge {
+    fn noted_now(then: Duration) -> Self {
+        Self {
+            noted_at: Instant::now(),
+            then,
+        }
+    }
+
+    fn now(self) -> Duration {
+        self.then.saturating_add(self.noted_at.elapsed())
+    }
+
+    /// When it is this old, or was.
+    fn reaches(self, age: Duration) -> Option<Instant> {
+        self.noted_at.checked_add(age.saturating_sub(self.then))
+    }
 }
 
 impl Shared {
@@ -74,7 +99,7 @@ impl Shared {
         // Progress first: what it tells of a publish is then already in the snapshot.
         let progress = self.progress();
         let snapshot = self.published.snapshot();
-        let age = progress.last_success_at.map(|at| at.elapsed());
+        let age = progress.read_age.map(ReadAge::now);
         Status {
             instance: self.instance.clone(),
             index: self.client.index().to_owned(),
@@ -94,7 +119,7 @@ impl Shared {
             last_change: progress.last_change,
             last_error: progress.last_error.clone(),
             age_seconds: age.map(|age| age.as_secs_f64()),
-            staleness: match age {
+            staleness: match age.filter(|_| snapshot.revision.is_some()) {
                 None => Staleness::Dark,
                 Some(age) if age > self.stale_after => Staleness::Stale,
                 Some(_) => Staleness::Fresh,
@@ -123,6 +148,7 @@ pub(crate) struct Refresher {
     backoff: Backoff,
     poll_timeout: Duration,
     max_ttl: Duration,
+    clear_after: Option<Duration>,
     last_good: Option<PathBuf>,
 }
 
@@ -149,6 +175,7 @@ impl Refresher {
             backoff: Backoff::new(config.interval, config.max_backoff, seed),
             poll_timeout: config.poll_timeout,
             max_ttl: config.max_ttl,
+            clear_after: config.clear_after,
             last_good: config.last_good.clone(),
         }
     }
@@ -163,25 +190,33 @@ impl Refresher {
         self.backoff.phase()
     }
 
-    /// Polls for ever, first after `pause`, and at once when somebody waits. Everybody
+    /// Polls for ever, first after `next`, and at once when somebody waits. Everybody
     /// who began to wait before a poll begins shares that poll.
-    pub(crate) async fn run(mut self, mut pause: Duration, mut waiting: mpsc::Receiver<Waiter>) {
+    pub(crate) async fn run(mut self, mut next: Duration, mut waiting: mpsc::Receiver<Waiter>) {
         loop {
-            self.shared.progress().next_poll_in = pause;
+            self.shared.progress().next_poll_in = next;
             let mut waiters = Vec::new();
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                waiter = waiting.recv() => match waiter {
-                    Some(waiter) => waiters.push(waiter),
-                    // The store is gone.
-                    None => return,
-                },
+            let pause = tokio::time::sleep(next);
+            tokio::pin!(pause);
+            loop {
+                tokio::select! {
+                    () = &mut pause => break,
+                    () = until(self.clear_at()) => self.clear(),
+                    waiter = waiting.recv() => match waiter {
+                        Some(waiter) => {
+                            waiters.push(waiter);
+                            break;
+                        }
+                        // The store is gone.
+                        None => return,
+                    },
+                }
             }
             while let Ok(waiter) = waiting.try_recv() {
                 waiters.push(waiter);
             }
             let result = self.poll().await.map_err(Arc::new);
-            pause = match &result {
+            next = match &result {
                 Ok(()) => self.backoff.succeeded(),
                 Err(error) => self.backoff.failed(error.retry_after()),
             };
@@ -190,6 +225,23 @@ impl Refresher {
                 let _ = waiter.send(result.clone());
             }
         }
+    }
+
+    /// When the published set has become too old, unless it was emptied already.
+    fn clear_at(&self) -> Option<Instant> {
+        let clear_after = self.clear_after?;
+        self.shared.published.snapshot().revision.as_ref()?;
+        let read_age = self.shared.progress().read_age?;
+        read_age.reaches(clear_after)
+    }
+
+    /// Publishes an empty set for the age of the one before.
+    fn clear(&mut self) {
+        warn!(clear_after = ?self.clear_after, "the published directives are too old; emptying the set");
+        self.publisher.publish(Snapshot::default());
+        let mut progress = self.shared.progress();
+        progress.last_change = Some(self.clock.now());
+        progress.counters.publishes += 1;
     }
 
     /// One poll: within its deadline, surviving a panic, and noted in the status.
@@ -236,9 +288,9 @@ impl Refresher {
         self.publisher.publish(snapshot);
         let mut progress = self.shared.progress();
         progress.last_success = read_at;
+        // Read in the future, by a clock that was set back since: as good as now.
         let age = read_at.and_then(|at| Duration::try_from(now.duration_since(at)).ok());
-        // Older than this machine's clock can say is as old as it can say.
-        progress.last_success_at = age.and_then(|age| Instant::now().checked_sub(age));
+        progress.read_age = Some(ReadAge::noted_now(age.unwrap_or_default()));
         Ok(())
     }
 
@@ -303,7 +355,7 @@ impl Refresher {
             progress.counters.rejections += rejections;
         }
         progress.last_success = read_at;
-        progress.last_success_at = Some(Instant::now());
+        progress.read_age = Some(ReadAge::noted_now(Duration::ZERO));
         progress.last_error = None;
         progress.consecutive_failures = 0;
         progress.counters.polls_succeeded += 1;
@@ -328,6 +380,14 @@ impl Refresher {
         if matches!(error, PollError::Panicked(_)) {
             progress.counters.panics += 1;
         }
+    }
+}
+
+/// Completes at an instant, or never.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 
