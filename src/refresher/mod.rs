@@ -3,14 +3,15 @@
 //! A poll that fails changes nothing but the status. What is published is published
 //! in one swap, and only when it differs from what is published already.
 
+mod progress;
+
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::{Instrument as _, debug, info, info_span, warn};
@@ -21,122 +22,20 @@ use crate::cluster::{Client, chain};
 use crate::collector::Collector;
 use crate::config::Config;
 use crate::document::DecodeLimits;
-use crate::domain::{Published, Publisher, publication};
+use crate::domain::{Publisher, publication};
 use crate::error::PollError;
 use crate::last_good::{self, LastGoodError};
 use crate::snapshot::Snapshot;
 use crate::source::{ReadError, Source, off_the_runtime};
-use crate::status::{Counters, Rejected, Staleness, Status};
+
+use progress::ReadAge;
+pub(crate) use progress::Shared;
 
 /// How many rejections of one revision are logged; all are in the status.
 const LOGGED_REJECTIONS: usize = 100;
 
 /// Somebody who waits for a poll that begins after now.
 pub(crate) type Waiter = oneshot::Sender<Result<(), Arc<PollError>>>;
-
-/// What the loop and the store share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) published: Published<Snapshot>,
-    client: Client,
-    instance: String,
-    stale_after: Duration,
-    progress: Mutex<Progress>,
-}
-
-/// How the polling goes. Written by the loop only.
-#[derive(Debug, Default)]
-struct Progress {
-    last_attempt: Option<Timestamp>,
-    last_success: Option<Timestamp>,
-    /// How old the published set's read is, by a clock that never jumps.
-    read_age: Option<ReadAge>,
-    last_change: Option<Timestamp>,
-    last_error: Option<String>,
-    last_good_error: Option<String>,
-    consecutive_failures: u32,
-    next_poll_in: Duration,
-    counters: Counters,
-}
-
-/// How old a read was at an instant.
-#[derive(Clone, Copy, Debug)]
-struct ReadAge {
-    noted_at: Instant,
-    then: Duration,
-}
-
-impl ReadAge {
-    fn noted_now(then: Duration) -> Self {
-        Self {
-            noted_at: Instant::now(),
-            then,
-        }
-    }
-
-    fn now(self) -> Duration {
-        self.then.saturating_add(self.noted_at.elapsed())
-    }
-
-    /// When it is this old, or was.
-    fn reaches(self, age: Duration) -> Option<Instant> {
-        self.noted_at.checked_add(age.saturating_sub(self.then))
-    }
-}
-
-impl Shared {
-    fn new(config: &Config, client: Client, published: Published<Snapshot>) -> Self {
-        Self {
-            published,
-            client,
-            instance: config.instance.clone(),
-            stale_after: config.stale_after,
-            progress: Mutex::default(),
-        }
-    }
-
-    pub(crate) fn status(&self) -> Status {
-        // Progress first: what it tells of a publish is then already in the snapshot.
-        let progress = self.progress();
-        let snapshot = self.published.snapshot();
-        let age = progress.read_age.map(ReadAge::now);
-        Status {
-            instance: self.instance.clone(),
-            index: self.client.index().to_owned(),
-            revision: snapshot.revision.clone(),
-            digest: snapshot.digest,
-            directives: snapshot.set.len(),
-            rejected: snapshot
-                .rejections
-                .iter()
-                .map(|rejection| Rejected {
-                    id: rejection.id.clone(),
-                    reason: rejection.to_string(),
-                })
-                .collect(),
-            last_attempt: progress.last_attempt,
-            last_success: progress.last_success,
-            last_change: progress.last_change,
-            last_error: progress.last_error.clone(),
-            age_seconds: age.map(|age| age.as_secs_f64()),
-            staleness: match age.filter(|_| snapshot.revision.is_some()) {
-                None => Staleness::Dark,
-                Some(age) if age > self.stale_after => Staleness::Stale,
-                Some(_) => Staleness::Fresh,
-            },
-            consecutive_failures: progress.consecutive_failures,
-            next_poll_in_seconds: progress.next_poll_in.as_secs_f64(),
-            nodes: self.client.nodes(),
-            last_good_error: progress.last_good_error.clone(),
-            counters: progress.counters,
-        }
-    }
-
-    fn progress(&self) -> MutexGuard<'_, Progress> {
-        // No step under the lock leaves it half changed.
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Polls and publishes.
 #[derive(Debug)]

@@ -10,13 +10,14 @@ mod fake;
 
 use std::collections::HashSet;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::cluster::{ClusterConfig, Transport};
 use crate::domain::{DirectiveStore as _, EndpointKind, RequestAttrs};
 use crate::error::RefreshError;
 use crate::opensearch_store::OpenSearchDirectiveStore;
+use crate::status::Staleness;
 use fake::{Fake, Order};
 
 const SECOND: Duration = Duration::from_secs(1);
