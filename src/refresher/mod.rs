@@ -194,29 +194,32 @@ impl Refresher {
 
     /// One poll: within its deadline, surviving a panic, and noted in the status.
     pub(crate) async fn poll(&mut self) -> Result<(), PollError> {
-        self.shared.progress().last_attempt = Some(self.clock.now());
         let span = info_span!("poll", index = self.shared.client.index());
-        let guarded = AssertUnwindSafe(tokio::time::timeout(self.poll_timeout, self.read()))
-            .catch_unwind()
-            .instrument(span.clone());
-        let result = match guarded.await {
-            Ok(Ok(Ok(snapshot))) => Ok(snapshot),
-            Ok(Ok(Err(error))) => Err(PollError::Read(error)),
-            Ok(Err(_)) => Err(PollError::Deadline(self.poll_timeout)),
+        // All of it: the clock and the subscriber of the log are the application's code.
+        let guarded = AssertUnwindSafe(self.attempt()).catch_unwind();
+        let result = match guarded.instrument(span.clone()).await {
+            Ok(result) => result,
             Err(panic) => Err(PollError::Panicked(panic_text(panic.as_ref()))),
         };
-        match result {
-            Ok(snapshot) => {
-                if span.in_scope(|| self.succeeded(snapshot)) {
-                    self.keep().instrument(span).await;
-                }
-                Ok(())
-            }
-            Err(error) => {
-                span.in_scope(|| self.failed(&error));
-                Err(error)
-            }
+        if let Err(error) = &result {
+            span.in_scope(|| self.failed(error));
         }
+        result
+    }
+
+    async fn attempt(&mut self) -> Result<(), PollError> {
+        let now = self.clock.now();
+        self.shared.progress().last_attempt = Some(now);
+        let snapshot = tokio::time::timeout(self.poll_timeout, self.read())
+            .await
+            .map_err(|_| PollError::Deadline(self.poll_timeout))?
+            .map_err(PollError::Read)?;
+        let changed = self.succeeded(snapshot);
+        // What could not be kept is tried again, also if nothing changed since.
+        if changed || self.shared.progress().last_good_error.is_some() {
+            self.keep().await;
+        }
+        Ok(())
     }
 
     /// Publishes the set of the last-good file.

@@ -424,3 +424,67 @@ async fn a_last_good_file_that_cannot_be_written_is_seen_and_not_fatal() {
     assert_eq!(store.load().len(), 1);
     assert!(store.status().last_good_error.is_some());
 }
+
+#[tokio::test(start_paused = true)]
+async fn callers_that_come_during_a_poll_share_the_next_one() {
+    let (fake, store) = start(Order::Good(1)).await;
+    fake.set(Order::Hang);
+    let first = store.refresh();
+    let others = async {
+        // Lets the first begin its poll.
+        tokio::time::sleep(SECOND).await;
+        fake.set(Order::Good(2));
+        futures_util::future::join_all((0..50).map(|_| store.refresh())).await
+    };
+    let (first, others) = tokio::join!(first, others);
+    assert!(first.is_err());
+    assert!(others.iter().all(Result::is_ok), "{others:?}");
+    assert_eq!(store.load().len(), 2);
+    assert_eq!(fake.polls(), 3);
+}
+
+/// A clock that panics when it is told to.
+#[derive(Debug, Default)]
+struct Broken(std::sync::atomic::AtomicBool);
+
+impl Clock for Broken {
+    fn now(&self) -> Timestamp {
+        assert!(
+            !self.0.load(std::sync::atomic::Ordering::Relaxed),
+            "no time"
+        );
+        Noon.now()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p10_a_clock_that_panics_does_not_end_the_polling() {
+    let clock = Arc::new(Broken::default());
+    let config = config().with_clock(Arc::clone(&clock) as Arc<dyn Clock>);
+    let (fake, store) = start_with(&config, Order::Good(3)).await;
+    clock.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    let error = store.refresh().await.unwrap_err();
+    assert!(matches!(&error, RefreshError::Poll(poll) if matches!(**poll, PollError::Panicked(_))));
+    assert_eq!(store.load().len(), 3, "the set stays");
+    assert_eq!(store.status().counters.panics, 1);
+    clock.0.store(false, std::sync::atomic::Ordering::Relaxed);
+    fake.set(Order::Good(4));
+    tokio::time::sleep(SECOND * 60).await;
+    assert_eq!(store.load().len(), 4);
+    assert_eq!(store.status().last_error, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_last_good_file_that_could_not_be_written_is_written_once_it_can_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join("later");
+    let file = inner.join("last-good");
+    let config = config().with_last_good(&file);
+    let (_fake, store) = start_with(&config, Order::Good(1)).await;
+    assert!(store.status().last_good_error.is_some());
+    std::fs::create_dir(&inner).unwrap();
+    store.refresh().await.unwrap();
+    assert_eq!(store.status().last_good_error, None);
+    assert!(file.exists());
+    assert_eq!(store.status().counters.publishes, 1, "nothing changed");
+}
