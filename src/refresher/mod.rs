@@ -201,6 +201,11 @@ impl Refresher {
             Ok(result) => result,
             Err(panic) => Err(PollError::Panicked(panic_text(panic.as_ref()))),
         };
+        if result.is_err() {
+            // Here, since a read that was cut off could not.
+            let closed = AssertUnwindSafe(self.source.close()).catch_unwind();
+            let _ = closed.instrument(span.clone()).await;
+        }
         if let Err(error) = &result {
             span.in_scope(|| self.failed(error));
         }
@@ -271,6 +276,7 @@ impl Refresher {
             max_ttl: self.max_ttl,
         });
         let (documents, collector) = self.source.read(&index, collector).await?;
+        self.source.close().await;
         let read_at = self.clock.now();
         // About what building takes, counted like the bytes of a page.
         let weight = usize::try_from(documents)

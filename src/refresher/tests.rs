@@ -488,3 +488,62 @@ async fn a_last_good_file_that_could_not_be_written_is_written_once_it_can_be() 
     assert!(file.exists());
     assert_eq!(store.status().counters.publishes, 1, "nothing changed");
 }
+/// Has more than a page, opens points in time, and never answers what reads them.
+#[derive(Debug, Default)]
+struct Paged(Mutex<Vec<String>>);
+
+impl Transport for Paged {
+    fn send<'a>(
+        &'a self,
+        _node: usize,
+        request: &'a Request,
+        _timeout: Duration,
+    ) -> BoxFuture<'a, Result<Answer, RequestErrorKind>> {
+        self.0.lock().unwrap().push(request.operation());
+        let path = request.path.clone();
+        async move {
+            let body = if path.ends_with("point_in_time") {
+                json!({"pit_id": "p"})
+            } else if path == "/_search" {
+                std::future::pending().await
+            } else if path.contains("_settings") {
+                json!({"directives": {"settings": {
+                    "index.uuid": "u", "index.number_of_shards": "1",
+                }}})
+            } else {
+                json!({
+                    "timed_out": false,
+                    "_shards": {"total": 1, "successful": 1, "failed": 0},
+                    "hits": {"total": {"value": 20_000, "relation": "eq"}, "hits": []},
+                })
+            };
+            Ok(Answer {
+                status: 200,
+                retry_after: None,
+                content_type: None,
+                body: Bytes::from(body.to_string()),
+            })
+        }
+        .boxed()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_point_in_time_is_closed_when_the_deadline_cuts_the_poll() {
+    let mut config = config()
+        .with_startup(crate::Startup::Empty)
+        .with_poll_timeout(SECOND * 5);
+    config.cluster.request_timeout = SECOND * 60;
+    let paged = Arc::new(Paged::default());
+    let client = Client::over(Arc::clone(&paged) as Arc<dyn Transport>, &config.cluster);
+    let store = OpenSearchDirectiveStore::start_over(&config, client)
+        .await
+        .unwrap();
+    store.refresh().await.unwrap_err();
+    tokio::time::sleep(SECOND).await;
+    let sent = paged.0.lock().unwrap().clone();
+    assert!(
+        sent.iter().any(|sent| sent.starts_with("DELETE")),
+        "{sent:?}"
+    );
+}
