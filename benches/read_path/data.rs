@@ -184,3 +184,27 @@ impl Data {
         )
     }
 }
+
+/// So many documents of an index, each with its id.
+pub fn documents(directives: usize) -> Vec<(String, String)> {
+    (0..directives)
+        .map(|n| {
+            let source = format!(
+                r#"{{"level":"Shape","tenant":"tenant-{n:06}","sample_per_mille":1000,"ring_buffer":false,"capture":false,"expires_at":"2100-01-01T00:00:00Z"}}"#
+            );
+            (format!("d-{n:06}"), source)
+        })
+        .collect()
+}
+
+/// The same as the peer is given them.
+pub fn blob(directives: usize) -> Vec<u8> {
+    let entries: Vec<String> = (0..directives)
+        .map(|n| {
+            format!(
+                r#"{{"id":"d-{n:06}","level":"Shape","tenant":"tenant-{n:06}","sample_per_mille":1000,"ring_buffer":false,"capture":false,"ttl_secs":3600}}"#
+            )
+        })
+        .collect();
+    format!(r#"{{"directives":[{}]}}"#, entries.join(",")).into_bytes()
+}

@@ -7,6 +7,10 @@
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![allow(unreachable_pub, reason = "a binary")]
+#![allow(
+    clippy::expect_used,
+    reason = "there is nothing to measure on wrong data"
+)]
 
 mod data;
 mod measure;
@@ -18,7 +22,7 @@ use std::sync::Arc;
 use data::{Case, Data};
 use measure::{in_turns, on_two_threads};
 use opensearch_directives::{
-    DirectiveSet, DirectiveSetBuilder, DirectiveStore, InMemoryDirectiveStore,
+    DecodeLimits, DirectiveSet, DirectiveSetBuilder, DirectiveStore, InMemoryDirectiveStore, decode,
 };
 use osproxy_observe as peer;
 
@@ -71,6 +75,7 @@ fn tables() {
     reader();
     two_threads();
     build();
+    decoding();
 }
 
 fn row(cells: &[String]) {
@@ -315,6 +320,53 @@ fn build() {
             &mut |calls| {
                 for _ in 0..calls {
                     black_box(peer::DirectiveSet::from_directives(data.peers.clone()));
+                }
+            },
+        ]);
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+        let each = |nanos: f64| nanos / size as f64;
+        row(&[
+            size.to_string(),
+            ns(each(ours)),
+            ns(each(peers)),
+            times(ours, peers),
+        ]);
+    }
+    println!();
+}
+
+fn decoding() {
+    head(
+        "Decoding documents into a set, nanoseconds a directive",
+        &[
+            "directives",
+            "ours, from documents",
+            "peer, from its blob",
+            "×",
+        ],
+    );
+    let limits = DecodeLimits {
+        now: jiff::Timestamp::UNIX_EPOCH,
+        max_ttl: std::time::Duration::MAX,
+    };
+    for size in [100, 10_000, 100_000] {
+        let documents = data::documents(size);
+        let blob = data::blob(size);
+        let clock = osproxy_core::SystemClock;
+        let [ours, peers] = in_turns([
+            &mut |calls| {
+                for _ in 0..calls {
+                    let mut builder = DirectiveSetBuilder::default();
+                    for (id, source) in &documents {
+                        let document = decode(id, source, &limits).expect("a valid document");
+                        builder.push(document.directive());
+                    }
+                    black_box(builder.build_by_id().expect("ids that differ"));
+                }
+            },
+            &mut |calls| {
+                for _ in 0..calls {
+                    black_box(peer::decode_directive_set(&blob, &clock).expect("a valid blob"));
                 }
             },
         ]);

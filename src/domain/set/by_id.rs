@@ -1,7 +1,6 @@
 //! The order in which what was read from an index is published.
 
 use super::{DirectiveSet, DirectiveSetBuilder};
-use crate::domain::directive::DirectiveRef;
 
 impl DirectiveSetBuilder {
     /// The set, ordered by id.
@@ -9,14 +8,21 @@ impl DirectiveSetBuilder {
     /// # Errors
     /// An id that was pushed twice.
     pub fn build_by_id(self) -> Result<DirectiveSet, RepeatedId> {
-        let pushed = self.build();
-        let mut directives: Vec<DirectiveRef<'_>> = pushed.iter().collect();
-        directives.sort_unstable_by_key(|directive| directive.id);
-        if let Some(pair) = directives.windows(2).find(|pair| pair[0].id == pair[1].id) {
-            return Err(RepeatedId(pair[0].id.to_owned()));
+        let Some(pushed) = self.build().compiled else {
+            return Ok(DirectiveSet::new());
+        };
+        // Only the ids are sorted: the directives stay packed.
+        let mut ids: Vec<(&str, usize)> = pushed
+            .iter()
+            .map(|directive| directive.id)
+            .zip(0..)
+            .collect();
+        ids.sort_unstable();
+        if let Some(pair) = ids.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(RepeatedId(pair[0].0.to_owned()));
         }
-        let mut ordered = Self::with_capacity(directives.len());
-        for directive in directives {
+        let mut ordered = Self::with_capacity(ids.len());
+        for directive in ids.iter().filter_map(|&(_, place)| pushed.get(place)) {
             ordered.push(directive);
         }
         Ok(ordered.build())

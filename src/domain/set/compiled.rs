@@ -28,7 +28,8 @@ impl Compiled {
         }
     }
 
-    fn get(&self, number: usize) -> Option<DirectiveRef<'_>> {
+    /// The directive of this place in the set's order.
+    pub(super) fn get(&self, number: usize) -> Option<DirectiveRef<'_>> {
         let Some(record) = self.records.get(number) else {
             return self
                 .beside

@@ -4,6 +4,9 @@
 //! as many documents came as the total says. Only then does a document's absence
 //! mean that it was deleted.
 
+mod error;
+mod page;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +15,11 @@ use serde_json::json;
 use tracing::debug;
 
 use crate::cluster::{Client, Method, Request, RequestError, chain, malformed, segment};
-use crate::hits::{Hit, Incomplete, SearchAnswer, SettingsAnswer};
+use crate::hits::{Incomplete, SettingsAnswer};
+
+pub use error::ReadError;
+pub(crate) use page::{Collect, off_the_runtime};
+use page::{Page, PageError, take_page};
 
 /// How many documents one request reads: the usual `index.max_result_window`.
 const PAGE: usize = 10_000;
@@ -25,63 +32,6 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 const FILTER_PATH: &str = "pit_id,timed_out,_shards.total,_shards.successful,_shards.failed,\
                            hits.total,hits.hits._id,hits.hits._seq_no,hits.hits._source,\
                            hits.hits.sort";
-
-/// Why the index could not be read completely.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReadError {
-    /// The index does not exist.
-    #[error("the index {index} does not exist; create it with `directives init`")]
-    NoIndex {
-        /// The index or alias that was asked for.
-        index: String,
-        /// The cluster's answer.
-        #[source]
-        source: Box<RequestError>,
-    },
-    /// A request gave nothing usable.
-    #[error("cannot read the index {index}")]
-    Request {
-        /// The index or alias that was asked for.
-        index: String,
-        /// What went wrong.
-        #[source]
-        source: Box<RequestError>,
-    },
-    /// An answer that is not complete.
-    #[error("the read of {index} is not complete")]
-    Incomplete {
-        /// The index or alias that was asked for.
-        index: String,
-        /// What is missing.
-        #[source]
-        source: Incomplete,
-    },
-    /// The name is an alias of none or of several indices.
-    #[error(
-        "{index} stands for {} indices; make it the name or an alias of exactly one",
-        .indices.len()
-    )]
-    NotOneIndex {
-        /// The alias that was asked for.
-        index: String,
-        /// What it stands for.
-        indices: Vec<String>,
-    },
-    /// The index holds more documents than is allowed.
-    #[error(
-        "{index} holds {documents} documents, above the cap of {cap}; delete old ones or raise \
-         `max_documents`"
-    )]
-    TooManyDocuments {
-        /// The index or alias that was asked for.
-        index: String,
-        /// How many there are.
-        documents: u64,
-        /// How many may be.
-        cap: usize,
-    },
-}
 
 /// The concrete index that a read came from.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -327,81 +277,5 @@ impl Source {
         } else {
             ReadError::Request { index, source }
         }
-    }
-}
-
-/// Takes the documents of a read, one by one.
-pub(crate) trait Collect: Send + 'static {
-    /// `Err` ends the read.
-    fn take(&mut self, hit: &Hit<'_>) -> Result<(), Incomplete>;
-}
-
-struct Page<C> {
-    collector: C,
-    pit_id: Option<String>,
-    total: u64,
-    read: u64,
-    /// Where the next page begins.
-    next: Option<serde_json::Value>,
-}
-
-enum PageError {
-    Json(serde_json::Error),
-    Incomplete(Incomplete),
-    TooMany(u64),
-}
-
-fn take_page<C: Collect>(
-    body: &[u8],
-    mut collector: C,
-    cap: u64,
-    only_up_to: Option<u64>,
-) -> Result<Page<C>, PageError> {
-    let mut answer: SearchAnswer<'_> = serde_json::from_slice(body).map_err(PageError::Json)?;
-    let pit_id = answer.pit_id.take().map(String::from);
-    let (total, hits) = answer.complete().map_err(PageError::Incomplete)?;
-    if total > cap {
-        return Err(PageError::TooMany(total));
-    }
-    if only_up_to.is_none_or(|most| total <= most) {
-        for hit in &hits {
-            collector.take(hit).map_err(PageError::Incomplete)?;
-        }
-    }
-    let next = hits
-        .last()
-        .and_then(|hit| hit.sort)
-        .map(|sort| serde_json::from_str(sort.get()))
-        .transpose()
-        .map_err(PageError::Json)?;
-    Ok(Page {
-        collector,
-        pit_id,
-        total,
-        read: hits.len() as u64,
-        next,
-    })
-}
-
-/// The most bytes that are decoded where they arrive: a fraction of a millisecond.
-const DECODE_IN_PLACE: usize = 64 << 10;
-
-/// Runs what takes long on a thread for it, so that tasks that serve requests on the
-/// same runtime do not wait.
-pub(crate) async fn off_the_runtime<T: Send + 'static>(
-    bytes: usize,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> T {
-    if bytes <= DECODE_IN_PLACE {
-        return work();
-    }
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        // The poll's own guard reports it.
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is being shut down, and this task with it.
-            Err(_) => std::future::pending().await,
-        },
     }
 }
