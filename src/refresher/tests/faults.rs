@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
+use crate::cluster::Method;
 
 #[tokio::test(start_paused = true)]
 async fn callers_that_come_during_a_poll_share_the_next_one() {
@@ -64,9 +65,14 @@ async fn a_last_good_file_that_could_not_be_written_is_written_once_it_can_be() 
     assert!(file.exists());
     assert_eq!(store.status().counters.publishes, 1, "nothing changed");
 }
+
 /// Has more than a page, opens points in time, and never answers what reads them.
-#[derive(Debug, Default)]
-struct Paged(Mutex<Vec<String>>);
+#[derive(Debug)]
+struct Paged {
+    /// Whether it answers what closes them.
+    closes: bool,
+    sent: Mutex<Vec<String>>,
+}
 
 impl Transport for Paged {
     fn send<'a>(
@@ -75,13 +81,15 @@ impl Transport for Paged {
         request: &'a Request,
         _timeout: Duration,
     ) -> BoxFuture<'a, Result<Answer, RequestErrorKind>> {
-        self.0.lock().unwrap().push(request.operation());
+        self.sent.lock().unwrap().push(request.operation());
         let path = request.path.clone();
+        let hangs = path == "/_search" || request.method == Method::Delete && !self.closes;
         async move {
+            if hangs {
+                return std::future::pending().await;
+            }
             let body = if path.ends_with("point_in_time") {
                 json!({"pit_id": "p"})
-            } else if path == "/_search" {
-                std::future::pending().await
             } else if path.contains("_settings") {
                 json!({"directives": {"settings": {
                     "index.uuid": "u", "index.number_of_shards": "1",
@@ -106,20 +114,25 @@ impl Transport for Paged {
 
 #[tokio::test(start_paused = true)]
 async fn a_point_in_time_is_closed_when_the_deadline_cuts_the_poll() {
-    let mut config = config()
-        .with_startup(crate::Startup::Empty)
-        .with_poll_timeout(SECOND * 5);
-    config.cluster.request_timeout = SECOND * 60;
-    let paged = Arc::new(Paged::default());
-    let client = Client::over(Arc::clone(&paged) as Arc<dyn Transport>, &config.cluster);
-    let store = OpenSearchDirectiveStore::start_over(&config, client)
-        .await
-        .unwrap();
-    store.refresh().await.unwrap_err();
-    tokio::time::sleep(SECOND).await;
-    let sent = paged.0.lock().unwrap().clone();
-    assert!(
-        sent.iter().any(|sent| sent.starts_with("DELETE")),
-        "{sent:?}"
-    );
+    // Closing that hangs holds up the loop for a second, no more.
+    for (closes, seconds) in [(true, 5), (false, 6)] {
+        let mut config = config()
+            .with_startup(crate::Startup::Empty)
+            .with_poll_timeout(SECOND * 5);
+        config.cluster.request_timeout = SECOND * 60;
+        let paged = Arc::new(Paged {
+            closes,
+            sent: Mutex::default(),
+        });
+        let client = Client::over(Arc::clone(&paged) as Arc<dyn Transport>, &config.cluster);
+        let begin = Instant::now();
+        let store = OpenSearchDirectiveStore::start_over(&config, client)
+            .await
+            .unwrap();
+        store.refresh().await.unwrap_err();
+        assert_eq!(begin.elapsed().as_secs(), seconds);
+        let sent = paged.sent.lock().unwrap();
+        let last = sent.last().unwrap();
+        assert_eq!(last, "DELETE /_search/point_in_time", "{sent:?}");
+    }
 }
