@@ -49,6 +49,10 @@ pub struct Config {
     pub max_backoff: Duration,
     /// How long one poll may take in all, whatever the number of requests and nodes.
     pub poll_timeout: Duration,
+    /// The age of the last complete read at which the set is emptied; `None`: never.
+    ///
+    /// Held at the end of a poll and between polls, so at most `poll_timeout` late.
+    pub clear_after: Option<Duration>,
     /// Where to keep the last good set; written after each publish.
     pub last_good: Option<PathBuf>,
     /// How far ahead an expiry may lie; a document beyond is refused.
@@ -85,6 +89,7 @@ impl Config {
             stale_after: Self::DEFAULT_STALE_AFTER,
             max_backoff: Self::DEFAULT_MAX_BACKOFF,
             poll_timeout: Self::DEFAULT_POLL_TIMEOUT,
+            clear_after: None,
             last_good: None,
             max_ttl: Self::DEFAULT_MAX_TTL,
             max_documents: Self::DEFAULT_MAX_DOCUMENTS,
@@ -134,6 +139,13 @@ impl Config {
         self
     }
 
+    /// Sets the age of the last complete read at which the set is emptied.
+    #[must_use]
+    pub fn with_clear_after(mut self, clear_after: Duration) -> Self {
+        self.clear_after = Some(clear_after);
+        self
+    }
+
     /// Sets where to keep the last good set.
     #[must_use]
     pub fn with_last_good(mut self, file: impl Into<PathBuf>) -> Self {
@@ -178,6 +190,7 @@ impl Config {
             ("max_backoff", self.max_backoff),
             ("poll_timeout", self.poll_timeout),
             ("max_ttl", self.max_ttl),
+            ("clear_after", self.clear_after.unwrap_or(Duration::MAX)),
         ] {
             if duration.is_zero() {
                 return Err(ConfigError::ZeroDuration(name));

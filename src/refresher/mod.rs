@@ -3,14 +3,15 @@
 //! A poll that fails changes nothing but the status. What is published is published
 //! in one swap, and only when it differs from what is published already.
 
+mod progress;
+
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::{Instrument as _, debug, info, info_span, warn};
@@ -21,97 +22,20 @@ use crate::cluster::{Client, chain};
 use crate::collector::Collector;
 use crate::config::Config;
 use crate::document::DecodeLimits;
-use crate::domain::{Published, Publisher, publication};
+use crate::domain::{Publisher, publication};
 use crate::error::PollError;
 use crate::last_good::{self, LastGoodError};
 use crate::snapshot::Snapshot;
 use crate::source::{ReadError, Source, off_the_runtime};
-use crate::status::{Counters, Rejected, Staleness, Status};
+
+use progress::ReadAge;
+pub(crate) use progress::Shared;
 
 /// How many rejections of one revision are logged; all are in the status.
 const LOGGED_REJECTIONS: usize = 100;
 
 /// Somebody who waits for a poll that begins after now.
 pub(crate) type Waiter = oneshot::Sender<Result<(), Arc<PollError>>>;
-
-/// What the loop and the store share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) published: Published<Snapshot>,
-    client: Client,
-    instance: String,
-    stale_after: Duration,
-    progress: Mutex<Progress>,
-}
-
-/// How the polling goes. Written by the loop only.
-#[derive(Debug, Default)]
-struct Progress {
-    last_attempt: Option<Timestamp>,
-    last_success: Option<Timestamp>,
-    /// The same by the clock that never jumps.
-    last_success_at: Option<Instant>,
-    last_change: Option<Timestamp>,
-    last_error: Option<String>,
-    last_good_error: Option<String>,
-    consecutive_failures: u32,
-    next_poll_in: Duration,
-    counters: Counters,
-}
-
-impl Shared {
-    fn new(config: &Config, client: Client, published: Published<Snapshot>) -> Self {
-        Self {
-            published,
-            client,
-            instance: config.instance.clone(),
-            stale_after: config.stale_after,
-            progress: Mutex::default(),
-        }
-    }
-
-    pub(crate) fn status(&self) -> Status {
-        // Progress first: what it tells of a publish is then already in the snapshot.
-        let progress = self.progress();
-        let snapshot = self.published.snapshot();
-        let age = progress.last_success_at.map(|at| at.elapsed());
-        Status {
-            instance: self.instance.clone(),
-            index: self.client.index().to_owned(),
-            revision: snapshot.revision.clone(),
-            digest: snapshot.digest,
-            directives: snapshot.set.len(),
-            rejected: snapshot
-                .rejections
-                .iter()
-                .map(|rejection| Rejected {
-                    id: rejection.id.clone(),
-                    reason: rejection.to_string(),
-                })
-                .collect(),
-            last_attempt: progress.last_attempt,
-            last_success: progress.last_success,
-            last_change: progress.last_change,
-            last_error: progress.last_error.clone(),
-            age_seconds: age.map(|age| age.as_secs_f64()),
-            staleness: match age {
-                None => Staleness::Dark,
-                Some(age) if age > self.stale_after => Staleness::Stale,
-                Some(_) => Staleness::Fresh,
-            },
-            consecutive_failures: progress.consecutive_failures,
-            next_poll_in_seconds: progress.next_poll_in.as_secs_f64(),
-            nodes: self.client.nodes(),
-            last_good_error: progress.last_good_error.clone(),
-            counters: progress.counters,
-        }
-    }
-
-    fn progress(&self) -> MutexGuard<'_, Progress> {
-        // No step under the lock leaves it half changed.
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Polls and publishes.
 #[derive(Debug)]
@@ -123,6 +47,7 @@ pub(crate) struct Refresher {
     backoff: Backoff,
     poll_timeout: Duration,
     max_ttl: Duration,
+    clear_after: Option<Duration>,
     last_good: Option<PathBuf>,
 }
 
@@ -149,6 +74,7 @@ impl Refresher {
             backoff: Backoff::new(config.interval, config.max_backoff, seed),
             poll_timeout: config.poll_timeout,
             max_ttl: config.max_ttl,
+            clear_after: config.clear_after,
             last_good: config.last_good.clone(),
         }
     }
@@ -163,25 +89,33 @@ impl Refresher {
         self.backoff.phase()
     }
 
-    /// Polls for ever, first after `pause`, and at once when somebody waits. Everybody
+    /// Polls for ever, first after `next`, and at once when somebody waits. Everybody
     /// who began to wait before a poll begins shares that poll.
-    pub(crate) async fn run(mut self, mut pause: Duration, mut waiting: mpsc::Receiver<Waiter>) {
+    pub(crate) async fn run(mut self, mut next: Duration, mut waiting: mpsc::Receiver<Waiter>) {
         loop {
-            self.shared.progress().next_poll_in = pause;
+            self.shared.progress().next_poll_in = next;
             let mut waiters = Vec::new();
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                waiter = waiting.recv() => match waiter {
-                    Some(waiter) => waiters.push(waiter),
-                    // The store is gone.
-                    None => return,
-                },
+            let pause = tokio::time::sleep(next);
+            tokio::pin!(pause);
+            loop {
+                tokio::select! {
+                    () = &mut pause => break,
+                    () = until(self.clear_at()) => self.clear(),
+                    waiter = waiting.recv() => match waiter {
+                        Some(waiter) => {
+                            waiters.push(waiter);
+                            break;
+                        }
+                        // The store is gone.
+                        None => return,
+                    },
+                }
             }
             while let Ok(waiter) = waiting.try_recv() {
                 waiters.push(waiter);
             }
             let result = self.poll().await.map_err(Arc::new);
-            pause = match &result {
+            next = match &result {
                 Ok(()) => self.backoff.succeeded(),
                 Err(error) => self.backoff.failed(error.retry_after()),
             };
@@ -190,6 +124,23 @@ impl Refresher {
                 let _ = waiter.send(result.clone());
             }
         }
+    }
+
+    /// When the published set has become too old, unless it was emptied already.
+    fn clear_at(&self) -> Option<Instant> {
+        let clear_after = self.clear_after?;
+        self.shared.published.snapshot().revision.as_ref()?;
+        let read_age = self.shared.progress().read_age?;
+        read_age.reaches(clear_after)
+    }
+
+    /// Publishes an empty set for the age of the one before.
+    fn clear(&mut self) {
+        warn!(clear_after = ?self.clear_after, "the published directives are too old; emptying the set");
+        self.publisher.publish(Snapshot::default());
+        let mut progress = self.shared.progress();
+        progress.last_change = Some(self.clock.now());
+        progress.counters.publishes += 1;
     }
 
     /// One poll: within its deadline, surviving a panic, and noted in the status.
@@ -244,9 +195,9 @@ impl Refresher {
         self.publisher.publish(snapshot);
         let mut progress = self.shared.progress();
         progress.last_success = read_at;
+        // Read in the future, by a clock that was set back since: as good as now.
         let age = read_at.and_then(|at| Duration::try_from(now.duration_since(at)).ok());
-        // Older than this machine's clock can say is as old as it can say.
-        progress.last_success_at = age.and_then(|age| Instant::now().checked_sub(age));
+        progress.read_age = Some(ReadAge::noted_now(age.unwrap_or_default()));
         Ok(())
     }
 
@@ -312,7 +263,7 @@ impl Refresher {
             progress.counters.rejections += rejections;
         }
         progress.last_success = read_at;
-        progress.last_success_at = Some(Instant::now());
+        progress.read_age = Some(ReadAge::noted_now(Duration::ZERO));
         progress.last_error = None;
         progress.consecutive_failures = 0;
         progress.counters.polls_succeeded += 1;
@@ -337,6 +288,14 @@ impl Refresher {
         if matches!(error, PollError::Panicked(_)) {
             progress.counters.panics += 1;
         }
+    }
+}
+
+/// Completes at an instant, or never.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

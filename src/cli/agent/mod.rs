@@ -36,6 +36,10 @@ pub(super) struct AgentArgs {
     #[arg(long, value_name = "POLICY", default_value = "require")]
     startup: StartupPolicy,
 
+    /// The age of the last complete read at which the set is emptied [default: never]
+    #[arg(long, value_name = "DURATION", value_parser = parse)]
+    clear_after: Option<Duration>,
+
     /// Where to keep the last good set
     #[arg(long, value_name = "FILE", required_if_eq("startup", "last-good"))]
     last_good: Option<PathBuf>,
@@ -98,6 +102,9 @@ impl AgentArgs {
             .with_max_backoff(self.max_backoff)
             .with_max_ttl(self.max_ttl)
             .with_max_documents(self.max_documents);
+        if let Some(clear_after) = self.clear_after {
+            config = config.with_clear_after(clear_after);
+        }
         if let Some(file) = &self.last_good {
             config = config.with_last_good(file);
         }

@@ -1,9 +1,14 @@
 //! What fails beside the cluster, and what a poll that was cut off leaves behind.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use serde_json::json;
+
 use super::*;
-use crate::cluster::Method;
+use crate::cluster::{Answer, Method, Request, RequestErrorKind};
 
 #[tokio::test(start_paused = true)]
 async fn callers_that_come_during_a_poll_share_the_next_one() {

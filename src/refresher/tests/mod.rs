@@ -6,112 +6,24 @@
     reason = "a test fails by panicking, and the transport is told to"
 )]
 
+mod fake;
 mod faults;
 
 use std::collections::HashSet;
 
-use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use jiff::SignedDuration;
-use serde_json::{Value, json};
+use jiff::{SignedDuration, Timestamp};
 
 use super::*;
-use crate::cluster::{Answer, ClusterConfig, Request, RequestErrorKind, Transport};
+use crate::cluster::{ClusterConfig, Transport};
 use crate::domain::{DirectiveStore as _, EndpointKind, RequestAttrs};
 use crate::error::RefreshError;
 use crate::opensearch_store::OpenSearchDirectiveStore;
+use crate::status::Staleness;
+use fake::{Fake, Order};
 
 const SECOND: Duration = Duration::from_secs(1);
 const INTERVAL: Duration = Duration::from_secs(10);
 const NOON: &str = "2030-01-01T12:00:00Z";
-
-/// What the transport does with a request.
-#[derive(Clone, Copy, PartialEq, Debug)]
-enum Order {
-    /// Answers with this many directives.
-    Good(u64),
-    /// Answers with this status and `Retry-After`.
-    Refuse(u16, Option<Duration>),
-    Hang,
-    Panic,
-}
-
-#[derive(Debug)]
-struct Fake {
-    order: Mutex<Order>,
-    /// When each poll began.
-    polls: Mutex<Vec<Instant>>,
-}
-
-impl Fake {
-    fn set(&self, order: Order) {
-        *self.order.lock().unwrap() = order;
-    }
-
-    fn polls(&self) -> usize {
-        self.polls.lock().unwrap().len()
-    }
-
-    /// The pauses between the polls that have begun since the first `from`.
-    fn pauses(&self, from: usize) -> Vec<Duration> {
-        let polls = self.polls.lock().unwrap();
-        polls[from..]
-            .windows(2)
-            .map(|pair| pair[1] - pair[0])
-            .collect()
-    }
-}
-
-fn body(request: &Request, directives: u64) -> Value {
-    if request.path.contains("_settings") {
-        return json!({"directives": {"settings": {
-            "index.uuid": "u", "index.number_of_shards": "1",
-        }}});
-    }
-    let hits: Vec<Value> = (0..directives)
-        .map(|n| {
-            json!({"_id": n.to_string(), "_seq_no": n, "_source": {
-                "level": "Shape",
-                "starts_at": "2030-01-01T12:10:00Z",
-                "expires_at": "2030-01-01T12:20:00Z",
-            }})
-        })
-        .collect();
-    json!({
-        "timed_out": false,
-        "_shards": {"total": 1, "successful": 1, "failed": 0},
-        "hits": {"total": {"value": directives, "relation": "eq"}, "hits": hits},
-    })
-}
-
-impl Transport for Fake {
-    fn send<'a>(
-        &'a self,
-        _node: usize,
-        request: &'a Request,
-        _timeout: Duration,
-    ) -> BoxFuture<'a, Result<Answer, RequestErrorKind>> {
-        if request.path.contains("_settings") {
-            self.polls.lock().unwrap().push(Instant::now());
-        }
-        let order = *self.order.lock().unwrap();
-        async move {
-            let (status, retry_after, body) = match order {
-                Order::Good(directives) => (200, None, body(request, directives)),
-                Order::Refuse(status, retry_after) => (status, retry_after, Value::Null),
-                Order::Hang => std::future::pending().await,
-                Order::Panic => panic!("told to"),
-            };
-            Ok(Answer {
-                status,
-                retry_after,
-                content_type: None,
-                body: Bytes::from(body.to_string()),
-            })
-        }
-        .boxed()
-    }
-}
 
 /// A clock that stands still.
 #[derive(Debug)]
@@ -120,6 +32,16 @@ struct Noon;
 impl Clock for Noon {
     fn now(&self) -> Timestamp {
         NOON.parse().unwrap()
+    }
+}
+
+/// A clock that stands still at another time.
+#[derive(Debug)]
+struct Standing(Timestamp);
+
+impl Clock for Standing {
+    fn now(&self) -> Timestamp {
+        self.0
     }
 }
 
@@ -132,10 +54,7 @@ fn config() -> Config {
 }
 
 async fn start_with(config: &Config, order: Order) -> (Arc<Fake>, OpenSearchDirectiveStore) {
-    let fake = Arc::new(Fake {
-        order: Mutex::new(order),
-        polls: Mutex::default(),
-    });
+    let fake = Fake::new(order);
     let client = Client::over(Arc::clone(&fake) as Arc<dyn Transport>, &config.cluster);
     let store = OpenSearchDirectiveStore::start_over(config, client).await;
     (fake, store.unwrap())
@@ -267,11 +186,7 @@ async fn p9_a_start_that_requires_a_read_ends_within_ten_seconds() {
     ];
     let mut config = config();
     config.cluster.urls = urls.map(|url| url.parse().unwrap()).to_vec();
-    let fake = Arc::new(Fake {
-        order: Mutex::new(Order::Hang),
-        polls: Mutex::default(),
-    });
-    let client = Client::over(fake, &config.cluster);
+    let client = Client::over(Fake::new(Order::Hang), &config.cluster);
     let begin = Instant::now();
     let error = OpenSearchDirectiveStore::start_over(&config, client)
         .await
@@ -333,6 +248,31 @@ async fn p5_the_age_of_the_set_is_visible() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn p5_a_set_that_is_too_old_is_emptied_only_if_asked_for() {
+    let (fake, kept) = start(Order::Good(2)).await;
+    fake.set(Order::Hang);
+    let bounded = config().with_clear_after(SECOND * 600);
+    let (other, store) = start_with(&bounded, Order::Good(2)).await;
+    other.set(Order::Refuse(503, None));
+    tokio::time::sleep(SECOND * 599).await;
+    assert_eq!(store.load().len(), 2);
+    assert_eq!(store.status().staleness, Staleness::Stale);
+    tokio::time::sleep(SECOND * 10).await;
+    assert!(store.load().is_empty());
+    let status = store.status();
+    assert_eq!((status.staleness, status.revision), (Staleness::Dark, None));
+    assert_eq!(status.counters.publishes, 2, "emptied once");
+    tokio::time::sleep(SECOND * 6000).await;
+    assert_eq!(store.status().counters.publishes, 2);
+    assert_eq!(kept.load().len(), 2, "off by default");
+    // The next complete read brings it back.
+    other.set(Order::Good(2));
+    store.refresh().await.unwrap();
+    assert_eq!(store.load().len(), 2);
+    assert_eq!(store.status().staleness, Staleness::Fresh);
+}
+
+#[tokio::test(start_paused = true)]
 async fn p10_a_shutdown_in_the_middle_of_a_poll_returns_at_once() {
     let (fake, store) = start(Order::Good(1)).await;
     fake.set(Order::Hang);
@@ -385,13 +325,7 @@ async fn p9_a_start_without_a_cluster_takes_the_last_good_file() {
     let config = config()
         .with_startup(crate::Startup::LastGood)
         .with_last_good(folder.path().join("last-good"));
-    let client = |order: Order| {
-        let fake = Arc::new(Fake {
-            order: Mutex::new(order),
-            polls: Mutex::default(),
-        });
-        Client::over(Arc::clone(&fake) as Arc<dyn Transport>, &config.cluster)
-    };
+    let client = |order: Order| Client::over(Fake::new(order), &config.cluster);
     let start = async |order| OpenSearchDirectiveStore::start_over(&config, client(order)).await;
 
     let error = start(Order::Refuse(503, None)).await.unwrap_err();
@@ -416,6 +350,31 @@ async fn p9_a_start_without_a_cluster_takes_the_last_good_file() {
     assert_eq!(after.staleness, Staleness::Fresh);
     assert!(after.last_error.unwrap().contains("answered 503"));
     assert_eq!(after.counters.publishes, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn p5_a_last_good_file_is_as_old_as_its_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config()
+        .with_startup(crate::Startup::LastGood)
+        .with_last_good(folder.path().join("last-good"));
+    start_with(&config, Order::Good(1)).await;
+    let later = |minutes: i64| {
+        let clock = Standing(Noon.now() + SignedDuration::from_mins(minutes));
+        config.clone().with_clock(Arc::new(clock))
+    };
+    let (_fake, store) = start_with(&later(9), Order::Refuse(503, None)).await;
+    let status = store.status();
+    assert_eq!(
+        (status.age_seconds, status.staleness),
+        (Some(540.0), Staleness::Stale)
+    );
+    assert_eq!(store.load().len(), 1);
+    // Older than the bound: not served, or for no longer than it takes to look.
+    let years = later(60 * 24 * 3650).with_clear_after(SECOND * 600);
+    let (_fake, store) = start_with(&years, Order::Refuse(503, None)).await;
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(store.load().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
