@@ -134,12 +134,21 @@ impl Refresher {
         read_age.reaches(clear_after)
     }
 
-    /// Publishes an empty set for the age of the one before.
+    /// Empties the set, surviving a panic.
     fn clear(&mut self) {
+        let guarded = std::panic::catch_unwind(AssertUnwindSafe(|| self.publish_empty()));
+        if let Err(panic) = guarded {
+            self.failed(&PollError::Panicked(panic_text(panic.as_ref())));
+        }
+    }
+
+    /// Publishes an empty set for the age of the one before.
+    fn publish_empty(&mut self) {
         warn!(clear_after = ?self.clear_after, "the published directives are too old; emptying the set");
         self.publisher.publish(Snapshot::default());
+        let now = self.clock.now();
         let mut progress = self.shared.progress();
-        progress.last_change = Some(self.clock.now());
+        progress.last_change = Some(now);
         progress.counters.publishes += 1;
     }
 

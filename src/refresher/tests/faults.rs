@@ -57,6 +57,23 @@ async fn p10_a_clock_that_panics_does_not_end_the_polling() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn p10_a_clock_that_panics_while_the_set_is_emptied_does_not_end_the_polling() {
+    let clock = Arc::new(Broken::default());
+    let config = config()
+        .with_clock(Arc::clone(&clock) as Arc<dyn Clock>)
+        .with_clear_after(SECOND * 60);
+    let (fake, store) = start_with(&config, Order::Good(3)).await;
+    fake.set(Order::Good(4));
+    clock.0.store(true, Ordering::Relaxed);
+    tokio::time::sleep(SECOND * 120).await;
+    assert_eq!(store.load().len(), 0, "emptied for its age");
+    clock.0.store(false, Ordering::Relaxed);
+    tokio::time::sleep(SECOND * 60).await;
+    assert_eq!(store.load().len(), 4);
+    assert_eq!(store.status().last_error, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_last_good_file_that_could_not_be_written_is_written_once_it_can_be() {
     let folder = tempfile::tempdir().unwrap();
     let inner = folder.path().join("later");
