@@ -134,40 +134,57 @@ impl Refresher {
         read_age.reaches(clear_after)
     }
 
-    /// Publishes an empty set for the age of the one before.
+    /// Empties the set, surviving a panic.
     fn clear(&mut self) {
+        let guarded = std::panic::catch_unwind(AssertUnwindSafe(|| self.publish_empty()));
+        if let Err(panic) = guarded {
+            self.failed(&PollError::Panicked(panic_text(panic.as_ref())));
+        }
+    }
+
+    /// Publishes an empty set for the age of the one before.
+    fn publish_empty(&mut self) {
         warn!(clear_after = ?self.clear_after, "the published directives are too old; emptying the set");
         self.publisher.publish(Snapshot::default());
+        let now = self.clock.now();
         let mut progress = self.shared.progress();
-        progress.last_change = Some(self.clock.now());
+        progress.last_change = Some(now);
         progress.counters.publishes += 1;
     }
 
     /// One poll: within its deadline, surviving a panic, and noted in the status.
     pub(crate) async fn poll(&mut self) -> Result<(), PollError> {
-        self.shared.progress().last_attempt = Some(self.clock.now());
         let span = info_span!("poll", index = self.shared.client.index());
-        let guarded = AssertUnwindSafe(tokio::time::timeout(self.poll_timeout, self.read()))
-            .catch_unwind()
-            .instrument(span.clone());
-        let result = match guarded.await {
-            Ok(Ok(Ok(snapshot))) => Ok(snapshot),
-            Ok(Ok(Err(error))) => Err(PollError::Read(error)),
-            Ok(Err(_)) => Err(PollError::Deadline(self.poll_timeout)),
+        // All of it: the clock and the subscriber of the log are the application's code.
+        let guarded = AssertUnwindSafe(self.attempt()).catch_unwind();
+        let result = match guarded.instrument(span.clone()).await {
+            Ok(result) => result,
             Err(panic) => Err(PollError::Panicked(panic_text(panic.as_ref()))),
         };
-        match result {
-            Ok(snapshot) => {
-                if span.in_scope(|| self.succeeded(snapshot)) {
-                    self.keep().instrument(span).await;
-                }
-                Ok(())
-            }
-            Err(error) => {
-                span.in_scope(|| self.failed(&error));
-                Err(error)
-            }
+        if result.is_err() {
+            // Here, since a read that was cut off could not.
+            let closed = AssertUnwindSafe(self.source.close()).catch_unwind();
+            let _ = closed.instrument(span.clone()).await;
         }
+        if let Err(error) = &result {
+            span.in_scope(|| self.failed(error));
+        }
+        result
+    }
+
+    async fn attempt(&mut self) -> Result<(), PollError> {
+        let now = self.clock.now();
+        self.shared.progress().last_attempt = Some(now);
+        let snapshot = tokio::time::timeout(self.poll_timeout, self.read())
+            .await
+            .map_err(|_| PollError::Deadline(self.poll_timeout))?
+            .map_err(PollError::Read)?;
+        let changed = self.succeeded(snapshot);
+        // What could not be kept is tried again, also if nothing changed since.
+        if changed || self.shared.progress().last_good_error.is_some() {
+            self.keep().await;
+        }
+        Ok(())
     }
 
     /// Publishes the set of the last-good file.
@@ -219,6 +236,7 @@ impl Refresher {
             max_ttl: self.max_ttl,
         });
         let (documents, collector) = self.source.read(&index, collector).await?;
+        self.source.close().await;
         let read_at = self.clock.now();
         // About what building takes, counted like the bytes of a page.
         let weight = usize::try_from(documents)

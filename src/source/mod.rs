@@ -7,6 +7,9 @@
 mod error;
 mod page;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde_json::json;
 use tracing::debug;
@@ -22,6 +25,9 @@ use page::{Page, PageError, take_page};
 const PAGE: usize = 10_000;
 /// How long the server keeps a point in time between two pages.
 const KEEP_ALIVE: &str = "1m";
+/// How long closing a point in time may take: a courtesy to the server, which must not
+/// hold up the next poll.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The parts of an answer that are read. What shows completeness is among them.
 const FILTER_PATH: &str = "pit_id,timed_out,_shards.total,_shards.successful,_shards.failed,\
                            hits.total,hits.hits._id,hits.hits._seq_no,hits.hits._source,\
@@ -36,12 +42,14 @@ pub(crate) struct ConcreteIndex {
 }
 
 /// Reads the index of a client.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Source {
     client: Client,
     /// Keeps this instance on one copy of the shard.
     preference: String,
     max_documents: usize,
+    /// The point in time that a read opened and nobody has closed.
+    open: Mutex<Option<String>>,
 }
 
 impl Source {
@@ -50,6 +58,7 @@ impl Source {
             client,
             preference,
             max_documents,
+            open: Mutex::default(),
         }
     }
 
@@ -107,7 +116,27 @@ impl Source {
         self.read_pages(index, page.collector).await
     }
 
-    /// Reads through a point in time, and closes it whatever happens.
+    /// Closes the point in time that the last read left open, if it did: one that was
+    /// cut off by its deadline or by a panic could not do so itself.
+    pub(crate) async fn close(&self) {
+        let Some(pit_id) = self.open().take() else {
+            return;
+        };
+        let close = Request::new(Method::Delete, "/_search/point_in_time")
+            .json(json!({ "pit_id": [pit_id] }).to_string());
+        // Otherwise the server closes it by itself after a while.
+        match tokio::time::timeout(CLOSE_TIMEOUT, self.client.send(close)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => debug!(error = chain(&error), "could not close the point in time"),
+            Err(_) => debug!("closing the point in time took too long"),
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, Option<String>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads through a point in time; [`close`](Self::close) is the caller's duty.
     async fn read_pages<C: Collect>(
         &self,
         index: &ConcreteIndex,
@@ -124,22 +153,16 @@ impl Source {
             .query("preference", self.preference.as_str());
         let operation = request.operation();
         let body = self.send(request).await?;
-        let Opened { mut pit_id } = serde_json::from_slice(&body)
+        let Opened { pit_id } = serde_json::from_slice(&body)
             .map_err(|error| self.failed(malformed(operation, error)))?;
-        let read = self.read_point_in_time(index, &mut pit_id, collector).await;
-        let close = Request::new(Method::Delete, "/_search/point_in_time")
-            .json(json!({ "pit_id": [pit_id] }).to_string());
-        if let Err(error) = self.client.send(close).await {
-            // The server closes it by itself after a while.
-            debug!(error = chain(&error), "could not close the point in time");
-        }
-        read
+        *self.open() = Some(pit_id.clone());
+        self.read_point_in_time(index, pit_id, collector).await
     }
 
     async fn read_point_in_time<C: Collect>(
         &self,
         index: &ConcreteIndex,
-        pit_id: &mut String,
+        mut pit_id: String,
         mut collector: C,
     ) -> Result<(u64, C), ReadError> {
         // A `_seq_no` is of one shard; several shards repeat them.
@@ -163,7 +186,8 @@ impl Source {
             let page = self.take(body, collector, None).await?;
             collector = page.collector;
             if let Some(id) = page.pit_id {
-                *pit_id = id;
+                *self.open() = Some(id.clone());
+                pit_id = id;
             }
             let total = page.total;
             let before = *expected.get_or_insert(total);

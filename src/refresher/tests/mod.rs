@@ -7,6 +7,7 @@
 )]
 
 mod fake;
+mod faults;
 
 use std::collections::HashSet;
 

@@ -1,0 +1,160 @@
+//! What fails beside the cluster, and what a poll that was cut off leaves behind.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use serde_json::json;
+
+use super::*;
+use crate::cluster::{Answer, Method, Request, RequestErrorKind};
+
+#[tokio::test(start_paused = true)]
+async fn callers_that_come_during_a_poll_share_the_next_one() {
+    let (fake, store) = start(Order::Good(1)).await;
+    fake.set(Order::Hang);
+    let first = store.refresh();
+    let others = async {
+        // Lets the first begin its poll.
+        tokio::time::sleep(SECOND).await;
+        fake.set(Order::Good(2));
+        futures_util::future::join_all((0..50).map(|_| store.refresh())).await
+    };
+    let (first, others) = tokio::join!(first, others);
+    assert!(first.is_err());
+    assert!(others.iter().all(Result::is_ok), "{others:?}");
+    assert_eq!(store.load().len(), 2);
+    assert_eq!(fake.polls(), 3);
+}
+
+/// A clock that panics when it is told to.
+#[derive(Debug, Default)]
+struct Broken(AtomicBool);
+
+impl Clock for Broken {
+    fn now(&self) -> Timestamp {
+        assert!(!self.0.load(Ordering::Relaxed), "no time");
+        Noon.now()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p10_a_clock_that_panics_does_not_end_the_polling() {
+    let clock = Arc::new(Broken::default());
+    let config = config().with_clock(Arc::clone(&clock) as Arc<dyn Clock>);
+    let (fake, store) = start_with(&config, Order::Good(3)).await;
+    clock.0.store(true, Ordering::Relaxed);
+    let error = store.refresh().await.unwrap_err();
+    assert!(matches!(&error, RefreshError::Poll(poll) if matches!(**poll, PollError::Panicked(_))));
+    assert_eq!(store.load().len(), 3, "the set stays");
+    assert_eq!(store.status().counters.panics, 1);
+    clock.0.store(false, Ordering::Relaxed);
+    fake.set(Order::Good(4));
+    tokio::time::sleep(SECOND * 60).await;
+    assert_eq!(store.load().len(), 4);
+    assert_eq!(store.status().last_error, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn p10_a_clock_that_panics_while_the_set_is_emptied_does_not_end_the_polling() {
+    let clock = Arc::new(Broken::default());
+    let config = config()
+        .with_clock(Arc::clone(&clock) as Arc<dyn Clock>)
+        .with_clear_after(SECOND * 60);
+    let (fake, store) = start_with(&config, Order::Good(3)).await;
+    fake.set(Order::Good(4));
+    clock.0.store(true, Ordering::Relaxed);
+    tokio::time::sleep(SECOND * 120).await;
+    assert_eq!(store.load().len(), 0, "emptied for its age");
+    clock.0.store(false, Ordering::Relaxed);
+    tokio::time::sleep(SECOND * 60).await;
+    assert_eq!(store.load().len(), 4);
+    assert_eq!(store.status().last_error, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_last_good_file_that_could_not_be_written_is_written_once_it_can_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join("later");
+    let file = inner.join("last-good");
+    let config = config().with_last_good(&file);
+    let (_fake, store) = start_with(&config, Order::Good(1)).await;
+    assert!(store.status().last_good_error.is_some());
+    std::fs::create_dir(&inner).unwrap();
+    store.refresh().await.unwrap();
+    assert_eq!(store.status().last_good_error, None);
+    assert!(file.exists());
+    assert_eq!(store.status().counters.publishes, 1, "nothing changed");
+}
+
+/// Has more than a page, opens points in time, and never answers what reads them.
+#[derive(Debug)]
+struct Paged {
+    /// Whether it answers what closes them.
+    closes: bool,
+    sent: Mutex<Vec<String>>,
+}
+
+impl Transport for Paged {
+    fn send<'a>(
+        &'a self,
+        _node: usize,
+        request: &'a Request,
+        _timeout: Duration,
+    ) -> BoxFuture<'a, Result<Answer, RequestErrorKind>> {
+        self.sent.lock().unwrap().push(request.operation());
+        let path = request.path.clone();
+        let hangs = path == "/_search" || request.method == Method::Delete && !self.closes;
+        async move {
+            if hangs {
+                return std::future::pending().await;
+            }
+            let body = if path.ends_with("point_in_time") {
+                json!({"pit_id": "p"})
+            } else if path.contains("_settings") {
+                json!({"directives": {"settings": {
+                    "index.uuid": "u", "index.number_of_shards": "1",
+                }}})
+            } else {
+                json!({
+                    "timed_out": false,
+                    "_shards": {"total": 1, "successful": 1, "failed": 0},
+                    "hits": {"total": {"value": 20_000, "relation": "eq"}, "hits": []},
+                })
+            };
+            Ok(Answer {
+                status: 200,
+                retry_after: None,
+                content_type: None,
+                body: Bytes::from(body.to_string()),
+            })
+        }
+        .boxed()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_point_in_time_is_closed_when_the_deadline_cuts_the_poll() {
+    // Closing that hangs holds up the loop for a second, no more.
+    for (closes, seconds) in [(true, 5), (false, 6)] {
+        let mut config = config()
+            .with_startup(crate::Startup::Empty)
+            .with_poll_timeout(SECOND * 5);
+        config.cluster.request_timeout = SECOND * 60;
+        let paged = Arc::new(Paged {
+            closes,
+            sent: Mutex::default(),
+        });
+        let client = Client::over(Arc::clone(&paged) as Arc<dyn Transport>, &config.cluster);
+        let begin = Instant::now();
+        let store = OpenSearchDirectiveStore::start_over(&config, client)
+            .await
+            .unwrap();
+        store.refresh().await.unwrap_err();
+        assert_eq!(begin.elapsed().as_secs(), seconds);
+        let sent = paged.sent.lock().unwrap();
+        let last = sent.last().unwrap();
+        assert_eq!(last, "DELETE /_search/point_in_time", "{sent:?}");
+    }
+}
