@@ -193,6 +193,7 @@ mod tests {
                 },
             ),
             ("\"eq\"", "\"gte\"", Incomplete::LowerBound),
+            ("\"eq\"", "\"lte\"", Incomplete::LowerBound),
             (
                 "\"total\":{\"value\":1,\"relation\":\"eq\"},",
                 "",

@@ -56,7 +56,10 @@ fn assert_same(theirs: &DirectiveSet, ours: &[Draft], blob: &str) {
         let Expiry::After(ttl) = draft.expiry else {
             panic!("{blob}: not relative");
         };
-        for (age, expired) in [(ttl - Duration::from_nanos(1), false), (ttl, true)] {
+        for (age, expired) in [
+            (ttl.saturating_sub(Duration::from_nanos(1)), false),
+            (ttl, true),
+        ] {
             let all = theirs.introspect(start.saturating_add(age));
             assert_eq!(all["directives"][place], listed(draft, expired), "{blob}");
         }
