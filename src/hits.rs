@@ -152,6 +152,8 @@ pub(crate) struct Identity {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use serde_json::{Value, json};
+
     use super::*;
 
     const COMPLETE: &str = r#"{"timed_out":false,"_shards":{"total":1,"successful":1,"skipped":0,
@@ -191,6 +193,7 @@ mod tests {
                 },
             ),
             ("\"eq\"", "\"gte\"", Incomplete::LowerBound),
+            ("\"eq\"", "\"lte\"", Incomplete::LowerBound),
             (
                 "\"total\":{\"value\":1,\"relation\":\"eq\"},",
                 "",
@@ -205,6 +208,130 @@ mod tests {
             );
         }
         assert_eq!(complete("{}"), Err(Incomplete::Unsaid("timed_out")));
+    }
+
+    /// The whole answer, so that a part of it can be taken away.
+    fn value() -> Value {
+        serde_json::from_str(COMPLETE).unwrap()
+    }
+
+    #[test]
+    fn p1_what_an_answer_does_not_say_is_not_taken_for_granted() {
+        for (path, name, error) in [
+            ("", "timed_out", "timed_out"),
+            ("", "_shards", "_shards"),
+            ("/_shards", "total", "_shards.total"),
+            ("/_shards", "failed", "_shards.failed"),
+            ("/_shards", "successful", "_shards.successful"),
+            ("", "hits", "hits"),
+            ("/hits", "total", "hits.total"),
+        ] {
+            for null in [false, true] {
+                let mut answer = value();
+                let object = answer.pointer_mut(path).unwrap().as_object_mut().unwrap();
+                object.remove(name).unwrap();
+                if null {
+                    object.insert(name.into(), Value::Null);
+                }
+                let found = complete(&answer.to_string());
+                assert_eq!(found, Err(Incomplete::Unsaid(error)), "{answer}");
+            }
+        }
+    }
+
+    /// A part that every answer has, with a value that none has.
+    #[test]
+    fn an_answer_of_another_shape_is_refused() {
+        for (path, name) in [
+            ("", "timed_out"),
+            ("", "_shards"),
+            ("", "hits"),
+            ("", "pit_id"),
+            ("/_shards", "total"),
+            ("/_shards", "failed"),
+            ("/hits", "total"),
+            ("/hits/total", "value"),
+            ("/hits/total", "relation"),
+            ("/hits", "hits"),
+            ("/hits/hits/0", "_id"),
+            ("/hits/hits/0", "_seq_no"),
+        ] {
+            for wrong in [json!(-1), json!(1.5), json!([[]]), json!({"a": []})] {
+                let mut answer = value();
+                answer.pointer_mut(path).unwrap()[name] = wrong;
+                let answer = answer.to_string();
+                // Some of them are read as nothing said, which is refused as well.
+                let read = serde_json::from_str::<SearchAnswer<'_>>(&answer);
+                assert!(read.is_err() || complete(&answer).is_err(), "{answer}");
+            }
+        }
+        for (path, name) in [
+            ("/hits/total", "value"),
+            ("/hits/total", "relation"),
+            ("/hits/hits/0", "_id"),
+            ("/hits/hits/0", "_seq_no"),
+            ("/hits/hits/0", "_source"),
+        ] {
+            let mut answer = value();
+            let object = answer.pointer_mut(path).unwrap().as_object_mut().unwrap();
+            object.remove(name).unwrap();
+            let answer = answer.to_string();
+            assert!(
+                serde_json::from_str::<SearchAnswer<'_>>(&answer).is_err(),
+                "{answer}"
+            );
+        }
+        // Which of the two counts, nobody can tell.
+        let twice = COMPLETE.replacen('{', "{\"timed_out\":true,", 1);
+        assert!(serde_json::from_str::<SearchAnswer<'_>>(&twice).is_err());
+    }
+
+    #[test]
+    fn shards_that_did_not_answer_are_counted() {
+        for (total, successful, failed, counted) in [
+            (5, 3, 2, 2),
+            (5, 3, 0, 2),
+            (5, 5, 1, 1),
+            (5, 0, 0, 5),
+            (5, 4, 3, 3),
+        ] {
+            let mut answer = value();
+            answer["_shards"] = json!({"total": total, "successful": successful, "failed": failed});
+            let error = Incomplete::FailedShards {
+                failed: counted,
+                total,
+            };
+            assert_eq!(complete(&answer.to_string()), Err(error));
+        }
+    }
+
+    #[test]
+    fn a_document_is_given_as_it_stands() {
+        let source = r#"{ "level" : "\u0053hape","tenant":{"a":[1.50]} }"#;
+        let answer = COMPLETE
+            .replace(r#"{"level":"Shape"}"#, &format!(" {source} "))
+            .replace(
+                r#""_id":"a""#,
+                r#""_index":"i","_id":"\u00fc\"","sort":[1.0,"x"]"#,
+            )
+            .replace("\"_seq_no\":3", "\"_seq_no\":18446744073709551615");
+        let answer: SearchAnswer<'_> = serde_json::from_str(&answer).unwrap();
+        let (total, hits) = answer.complete().unwrap();
+        assert_eq!((total, hits.len()), (1, 1));
+        assert_eq!(hits[0].id, "ü\"");
+        assert_eq!(hits[0].seq_no, u64::MAX);
+        assert_eq!(hits[0].source.get(), source);
+        assert_eq!(hits[0].sort.map(RawValue::get), Some("[1.0,\"x\"]"));
+    }
+
+    #[test]
+    fn an_empty_page_need_not_have_a_list() {
+        for hits in [json!({}), json!({"hits": []})] {
+            let mut answer = value();
+            answer["hits"] = hits;
+            answer["hits"]["total"] = json!({"value": 0, "relation": "eq"});
+            assert_eq!(complete(&answer.to_string()), Ok(0));
+        }
     }
 
     #[test]
