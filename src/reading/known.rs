@@ -88,6 +88,14 @@ impl Cursor {
         cursor
     }
 
+    /// After the primary showed the same as a view that was read for the mark.
+    pub(super) fn settled(mark: &Mark) -> Self {
+        Self {
+            seen: mark.checkpoint(),
+            next: None,
+        }
+    }
+
     /// All numbers up to it were seen; `None` if that is not known of any.
     pub(super) fn seen(&self) -> Option<u64> {
         self.seen

@@ -193,6 +193,7 @@ impl Reading {
             };
         if settled && let Some(known) = &mut self.known {
             known.settling = Settling::Settled;
+            known.cursor = Cursor::settled(mark);
         }
         Ok(settled)
     }
