@@ -207,20 +207,24 @@ fn stats(world: &World, node: usize, state: &ClusterState, indices: &[usize]) ->
             let _ = write!(body, r#""{number}":["#);
             for (nth, &place) in reached.iter().enumerate() {
                 let copy = &shard.copies[place];
-                let max_seq_no = if place == shard.primary {
-                    Some(shard.next_seq_no)
+                let given = if place == shard.primary {
+                    shard.next_seq_no
                 } else {
-                    copy.applied.values().map(|o| o.seq_no + 1).max()
+                    let applied = copy.applied.values().map(|o| o.seq_no + 1);
+                    applied.max().unwrap_or(0)
                 };
+                let missing = copy.pending.iter().map(|o| o.seq_no).min();
+                let complete = missing.map_or(given, |missing| missing.min(given));
                 let _ = write!(
                     body,
-                    r#"{}{{"routing":{{"primary":{},"node":"node-{}"}},"docs":{{"count":{}}},"commit":{{"user_data":{{"history_uuid":"{}"}}}},"seq_no":{{"max_seq_no":{}}}}}"#,
+                    r#"{}{{"routing":{{"primary":{},"node":"node-{}"}},"docs":{{"count":{}}},"commit":{{"user_data":{{"history_uuid":"{}"}}}},"seq_no":{{"max_seq_no":{},"local_checkpoint":{}}}}}"#,
                     if nth > 0 { "," } else { "" },
                     state.primaries[&index][number] == copy.node,
                     copy.node,
                     documents(&copy.visible).count(),
                     of.history,
-                    i128::from(max_seq_no.unwrap_or(0)) - 1,
+                    i128::from(given) - 1,
+                    i128::from(complete) - 1,
                 );
             }
             body.push(']');

@@ -124,6 +124,8 @@ pub(super) struct Shard {
     pub(super) primary: usize,
     pub(super) next_seq_no: u64,
     in_flight: Vec<Arc<Operation>>,
+    /// All that there ever were.
+    deletions: Vec<Arc<Operation>>,
 }
 
 impl Shard {
@@ -133,6 +135,7 @@ impl Shard {
             primary: 0,
             next_seq_no,
             in_flight: Vec::new(),
+            deletions: Vec::new(),
         }
     }
 
@@ -146,6 +149,9 @@ impl Shard {
         self.next_seq_no += 1;
         for copy in self.copies.iter_mut().filter(|copy| copy.in_sync) {
             copy.pending.push(Arc::clone(&operation));
+        }
+        if operation.document.is_none() {
+            self.deletions.push(Arc::clone(&operation));
         }
         self.in_flight.push(operation);
     }
@@ -294,6 +300,15 @@ impl Index {
     /// The shard that a document belongs to.
     pub(super) fn shard_of(&self, id: &str) -> usize {
         usize::from(id.bytes().next().unwrap_or_default()) % self.shards.len()
+    }
+
+    /// The first deletion of a document after an operation.
+    pub(super) fn deletion_after(&self, operation: &Operation) -> Option<&Arc<Operation>> {
+        let shard = &self.shards[self.shard_of(operation.id)];
+        let later = |other: &&Arc<Operation>| {
+            other.id == operation.id && other.seq_no > operation.seq_no
+        };
+        shard.deletions.iter().filter(later).min_by_key(|o| o.seq_no)
     }
 
     pub(super) fn store(&self) -> Stored {

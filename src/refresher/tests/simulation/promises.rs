@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::documents::TENANTS;
+use super::documents::{IDS, TENANTS};
 use super::history::Shown;
 use super::index::{Fate, Operation};
 use super::world::World;
-use crate::domain::{Decision, DiagLevel, DirectiveStore as _, EndpointKind, RequestAttrs};
+use crate::domain::{Decision, DiagLevel, EndpointKind, RequestAttrs};
 use crate::error::PollError;
 use crate::refresher::{Refresher, Shared};
 use crate::snapshot::Snapshot;
@@ -29,13 +29,23 @@ fn broken<T>(promise: &'static str, how: impl Into<String>) -> Result<T, Broken>
     })
 }
 
-/// What a refresher has published at least, so that nothing older may follow.
-#[derive(Debug, Default)]
+/// What a refresher has published, so that nothing older may follow.
+#[derive(Debug)]
 struct Floor {
     /// Of what the name stood for.
     epoch: usize,
     index: usize,
-    operations: BTreeMap<&'static str, Arc<Operation>>,
+    /// Of each document, oldest first: those that may still be lost, and one that not.
+    published: BTreeMap<&'static str, Vec<Arc<Operation>>>,
+}
+
+impl Floor {
+    /// The last state of a document that was published and acknowledged.
+    fn acknowledged(&self, id: &str) -> Option<&Arc<Operation>> {
+        let published = self.published.get(id)?;
+        let acknowledged = |operation: &&Arc<Operation>| operation.fate() == Fate::Acknowledged;
+        published.iter().filter(acknowledged).max_by_key(|o| o.seq_no)
+    }
 }
 
 /// One refresher, watched.
@@ -125,31 +135,26 @@ impl Watched {
     /// What is published is one view, whole, and not before the one that was.
     fn check_published(&mut self, world: &World) -> Result<(), Broken> {
         let snapshot = Arc::clone(&self.published);
-        let mut lowest: Option<(Floor, Shown)> = None;
         let mut any = None;
+        let mut lowest: Option<Floor> = None;
         for shown in world.history.views(&snapshot) {
-            any = Some(shown);
-            let Some(epoch) = self.may_follow(world, shown) else {
+            any = Some(shown.clone());
+            let Some(floor) = self.after(world, shown) else {
                 continue;
             };
-            let operations = shown
-                .operations()
-                .map(|operation| (operation.id, Arc::clone(operation)))
-                .collect();
-            let floor = Floor {
-                epoch,
-                index: shown.index,
-                operations,
+            // The lowest that it can have been.
+            let newest = |floor: &Floor| {
+                let last = floor.published.values().filter_map(|states| states.last());
+                (floor.epoch, last.map(|operation| operation.seq_no).sum::<u64>())
             };
-            lowest = Some(match lowest {
-                None => (floor, shown.clone()),
-                Some((before, shown)) => (before.or(floor), shown),
-            });
+            if lowest.as_ref().is_none_or(|low| newest(&floor) < newest(low)) {
+                lowest = Some(floor);
+            }
         }
         match (lowest, any) {
-            (Some((floor, shown)), _) => {
+            (Some(floor), any) => {
                 self.floor = Some(floor);
-                self.view = Some(shown);
+                self.view = any;
                 Ok(())
             }
             (None, Some(shown)) => broken(
@@ -158,11 +163,10 @@ impl Watched {
                     "went back to {:?} of index {}, from {:?}",
                     shown.operations().map(brief).collect::<Vec<_>>(),
                     shown.index,
-                    self.floor.as_ref().map(|floor| floor
-                        .operations
-                        .values()
-                        .map(brief)
-                        .collect::<Vec<_>>()),
+                    self.floor.as_ref().map(|floor| (
+                        floor.index,
+                        floor.published.values().flatten().map(brief).collect::<Vec<_>>()
+                    )),
                 ),
             ),
             (None, None) => broken(
@@ -172,24 +176,47 @@ impl Watched {
         }
     }
 
-    /// The first epoch in which a view can follow what is published; `None` if it is a
-    /// step back.
-    fn may_follow(&self, world: &World, shown: &Shown) -> Option<usize> {
-        let floor = self.floor.as_ref();
-        let first = floor.map_or(0, |floor| floor.epoch);
+    /// What is published once this view is; `None` if it would be a step back.
+    ///
+    /// A document that is gone was deleted, or not written yet: nobody can tell these
+    /// two apart, so it is a step back only if there was no deletion to go by.
+    fn after(&self, world: &World, shown: &Shown) -> Option<Floor> {
+        let first = self.floor.as_ref().map_or(0, |floor| floor.epoch);
         let epochs = world.cluster.epochs.iter().enumerate().skip(first);
         let mut epochs = epochs.filter(|(_, index)| **index == Some(shown.index));
         let (epoch, _) = epochs.next()?;
-        let Some(floor) = floor.filter(|floor| floor.index == shown.index) else {
-            return Some(epoch);
-        };
-        let steps_back = floor.operations.iter().any(|(id, at_least)| {
-            at_least.fate() == Fate::Acknowledged
-                && shown
-                    .operation(id)
-                    .is_none_or(|operation| operation.seq_no < at_least.seq_no)
-        });
-        (!steps_back).then_some(epoch)
+        let before = self.floor.as_ref().filter(|floor| floor.index == shown.index);
+        let index = &world.cluster.indices[shown.index];
+        let mut published = BTreeMap::new();
+        for id in IDS {
+            let bound = before.and_then(|floor| floor.acknowledged(id));
+            let live = shown.operation(id).filter(|operation| operation.document.is_some());
+            let now = match (live, bound) {
+                (Some(live), Some(bound)) if live.seq_no < bound.seq_no => return None,
+                (None, Some(bound)) if bound.document.is_some() => {
+                    Some(index.deletion_after(bound)?)
+                }
+                (None, bound) => bound,
+                (Some(live), _) => Some(live),
+            };
+            let before = before.and_then(|floor| floor.published.get(id));
+            let at_least = bound.map_or(0, |bound| bound.seq_no);
+            let mut states: Vec<_> = before
+                .into_iter()
+                .flatten()
+                .filter(|state| state.fate() != Fate::Lost && state.seq_no >= at_least)
+                .cloned()
+                .collect();
+            states.extend(now.cloned());
+            states.dedup_by(|a, b| Arc::ptr_eq(a, b));
+            published.insert(id, states);
+        }
+        let index = shown.index;
+        Some(Floor {
+            epoch,
+            index,
+            published,
+        })
     }
 
     /// Every decision is that of the published view at this instant.
@@ -242,22 +269,6 @@ impl Watched {
 
     pub(super) fn published(&self) -> &Snapshot {
         &self.published
-    }
-}
-
-impl Floor {
-    /// What both are above.
-    fn or(self, other: Self) -> Self {
-        let operations = self.operations.into_iter().filter_map(|(id, one)| {
-            let two = other.operations.get(id)?;
-            let low = if one.seq_no <= two.seq_no { &one } else { two };
-            Some((id, Arc::clone(low)))
-        });
-        Self {
-            epoch: self.epoch.min(other.epoch),
-            index: self.index,
-            operations: operations.collect(),
-        }
     }
 }
 

@@ -14,6 +14,8 @@ pub(super) struct Shape {
     pub(super) cut_off: bool,
     /// Other indices under the same name.
     pub(super) moves: bool,
+    /// Also between two requests of one poll.
+    pub(super) moves_during_a_poll: bool,
     pub(super) quirks: bool,
     pub(super) faults: bool,
 }
@@ -28,6 +30,7 @@ impl Shape {
             lag: true,
             cut_off: true,
             moves: true,
+            moves_during_a_poll: true,
             quirks: true,
             faults: true,
         }
@@ -39,6 +42,7 @@ impl Shape {
             copies: 1,
             lag: false,
             cut_off: false,
+            moves_during_a_poll: false,
             ..Self::all()
         }
     }
@@ -52,6 +56,7 @@ impl Shape {
             lag: self.lag && rng.bool(),
             cut_off: self.cut_off && rng.bool(),
             moves: self.moves && rng.bool(),
+            moves_during_a_poll: self.moves_during_a_poll,
             quirks: self.quirks && rng.u8(..3) == 0,
             faults: self.faults && rng.u8(..3) > 0,
         }

@@ -53,18 +53,25 @@ impl std::fmt::Display for Failure {
     }
 }
 
-/// Runs one schedule.
+/// Runs one schedule; again, with a log, if it fails.
 pub(super) async fn run(seed: u64, plan: &Plan) -> Result<Ran, Failure> {
-    let wire = Wire::new(World::new(seed, plan.shape.clone())).rewriting(plan.rewrite);
-    let mut ran = Ran::default();
-    match steps(&wire, &mut ran).await {
-        Ok(()) => Ok(ran),
-        Err(broken) => Err(Failure {
-            seed,
-            broken,
-            log: wire.world().log(),
-        }),
+    let mut failed = None;
+    for logs in [false, true] {
+        let world = World::new(seed, plan.shape.clone(), logs);
+        let wire = Wire::new(world).rewriting(plan.rewrite);
+        let mut ran = Ran::default();
+        let Err(broken) = steps(&wire, &mut ran).await else {
+            assert_eq!(failed, None, "seed {seed} did not fail again");
+            return Ok(ran);
+        };
+        if logs {
+            assert_eq!(failed, Some(broken.promise), "seed {seed} fails in another way");
+            let log = wire.world().log();
+            return Err(Failure { seed, broken, log });
+        }
+        failed = Some(broken.promise);
     }
+    unreachable!("it failed twice")
 }
 
 async fn steps(wire: &Wire, ran: &mut Ran) -> Result<(), Broken> {

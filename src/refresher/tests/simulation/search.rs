@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::answers::{body, closed, json, no_shard, parameter, preferred, refusal};
+use super::answers::{body, closed, forbidden, json, no_shard, parameter, preferred, refusal};
 use super::cluster::PointInTime;
 use super::index::{State, documents};
 use super::world::World;
@@ -27,7 +27,11 @@ pub(super) struct Found {
 }
 
 pub(super) fn live(world: &mut World, node: usize, index: usize, request: &Request) -> Answer {
-    match views(world, node, index, parameter(request, "preference")) {
+    let preference = parameter(request, "preference");
+    if preference == Some("_primary") && world.quirks.no_primary {
+        return forbidden();
+    }
+    match views(world, node, index, preference) {
         Some(views) => search(world, index, &views, &body(request)),
         None => no_shard(),
     }
@@ -41,10 +45,17 @@ fn views(
     preference: Option<&str>,
 ) -> Option<Vec<Arc<State>>> {
     let shards = &world.cluster.indices[index].shards;
+    let primaries = &world.cluster.state_of(node).primaries;
     let views: Option<Vec<_>> = (0..shards.len())
         .map(|shard| {
             let reached = world.cluster.reached(node, index, shard);
-            let copy = preferred(&reached, preference, shard)?;
+            let copy = if preference == Some("_primary") {
+                let primary = primaries.get(&index)?[shard];
+                let copies = &shards[shard].copies;
+                *reached.iter().find(|&&copy| copies[copy].node == primary)?
+            } else {
+                preferred(&reached, preference, shard)?
+            };
             Some(Arc::clone(&shards[shard].copies[copy].visible))
         })
         .collect();

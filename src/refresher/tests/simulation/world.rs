@@ -33,11 +33,12 @@ pub(super) struct World {
     pub(super) lively: bool,
     began: Instant,
     epoch: Timestamp,
-    log: VecDeque<String>,
+    /// What happened last, if anybody wants to know.
+    log: Option<VecDeque<String>>,
 }
 
 impl World {
-    pub(super) fn new(seed: u64, shape: Shape) -> Self {
+    pub(super) fn new(seed: u64, shape: Shape, logs: bool) -> Self {
         let mut rng = Rng::with_seed(seed);
         let shape = shape.vary(&mut rng);
         let quirks = Quirks::random(&mut rng, &shape);
@@ -52,11 +53,10 @@ impl World {
             lively: true,
             began: Instant::now(),
             epoch: EPOCH.parse().unwrap(),
-            log: VecDeque::new(),
+            log: logs.then(VecDeque::new),
         };
-        let (quirks, weather) = (format!("{:?}", world.quirks), format!("{:?}", world.weather));
-        let shape = format!("{:?}", world.shape);
-        world.note(|| format!("{shape} {quirks} {weather}"));
+        let is = (world.shape.clone(), world.quirks.clone(), world.weather.clone());
+        world.note(|| format!("{is:?}"));
         world.create_index();
         for _ in 0..world.rng.u8(..8) {
             world.write();
@@ -70,21 +70,27 @@ impl World {
     }
 
     pub(super) fn note(&mut self, line: impl FnOnce() -> String) {
-        if self.log.len() == LOGGED {
-            self.log.pop_front();
-        }
         let at = self.began.elapsed().as_secs_f64();
-        self.log.push_back(format!("{at:9.3} {}", line()));
+        if let Some(log) = &mut self.log {
+            if log.len() == LOGGED {
+                log.pop_front();
+            }
+            log.push_back(format!("{at:9.3} {}", line()));
+        }
     }
 
     pub(super) fn log(&self) -> String {
-        self.log.iter().fold(String::new(), |all, line| all + line + "\n")
+        let lines = self.log.iter().flatten();
+        lines.fold(String::new(), |all, line| all + line + "\n")
     }
 
     /// Something happens, perhaps.
     pub(super) fn stir(&mut self) {
         if self.lively && self.rng.u8(..8) == 0 {
+            let moves = self.shape.moves;
+            self.shape.moves &= self.shape.moves_during_a_poll;
             self.happen();
+            self.shape.moves = moves;
         }
     }
 
@@ -139,14 +145,16 @@ impl World {
         let at_once = self.rng.u8(..3) > 0;
         let shard = &mut self.cluster.indices[index].shards[shard];
         let seq_no = shard.next_seq_no;
-        let what = document.as_ref().map(|document| document.source.clone());
+        let what = document.clone();
         shard.write(id, document);
         if at_once {
             let well: Vec<bool> = self.cluster.nodes.iter().map(|n| n.up && n.cut_off.is_none()).collect();
             shard.deliver_all(|copy| well[copy.node]);
         }
         self.note(|| match what {
-            Some(source) => format!("write {id} as {seq_no} to index {index}: {source}"),
+            Some(document) => {
+                format!("write {id} as {seq_no} to index {index}: {}", document.source)
+            }
             None => format!("delete {id} as {seq_no} from index {index}"),
         });
     }
