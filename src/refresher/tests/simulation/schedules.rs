@@ -65,7 +65,11 @@ pub(super) async fn run(seed: u64, plan: &Plan) -> Result<Ran, Failure> {
             return Ok(ran);
         };
         if logs {
-            assert_eq!(failed, Some(broken.promise), "seed {seed} fails in another way");
+            assert_eq!(
+                failed,
+                Some(broken.promise),
+                "seed {seed} fails in another way"
+            );
             let log = wire.world().log();
             return Err(Failure { seed, broken, log });
         }
@@ -156,7 +160,10 @@ fn refresher(wire: &Wire, n: usize) -> Watched {
         .with_instance(instance)
         .with_clock(Arc::new(wire.clone()));
     let transport = Arc::new(wire.clone()) as Arc<dyn Transport>;
-    Watched::new(Refresher::new(&config, Client::over(transport, &config.cluster)))
+    Watched::new(Refresher::new(
+        &config,
+        Client::over(transport, &config.cluster),
+    ))
 }
 
 /// Runs one schedule by itself.

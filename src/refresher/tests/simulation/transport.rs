@@ -48,7 +48,9 @@ impl Wire {
     }
 
     fn rewritten(&self, mut answer: Answer) -> Answer {
-        if self.rewrite as usize != std::convert::identity::<String> as fn(String) -> String as usize {
+        if self.rewrite as usize
+            != std::convert::identity::<String> as fn(String) -> String as usize
+        {
             let body = String::from_utf8_lossy(&answer.body).into_owned();
             answer.body = Bytes::from((self.rewrite)(body));
         }
@@ -67,7 +69,13 @@ impl Transport for Wire {
             let mut world = self.world();
             world.stir();
             let sent = world.send(request, |world| answer(world, node, request));
-            world.note(|| format!("node {node}: {} gives {}", request.operation(), brief(&sent)));
+            world.note(|| {
+                format!(
+                    "node {node}: {} gives {}",
+                    request.operation(),
+                    brief(&sent)
+                )
+            });
             world.stir();
             sent
         };
