@@ -67,3 +67,16 @@ fn random_schedules_keep_the_promises() {
         Err(failure) => panic!("{failure}"),
     }
 }
+
+#[test]
+fn survey() {
+    let mut broken = std::collections::BTreeMap::<_, Vec<u64>>::new();
+    for seed in 1..1000 {
+        if let Err(failure) = run_alone(seed, &plan()) {
+            broken.entry(failure.broken.promise).or_default().push(seed);
+        }
+    }
+    for (promise, seeds) in broken {
+        println!("{promise}: {} of 1000, such as {:?}", seeds.len(), &seeds[..3.min(seeds.len())]);
+    }
+}
