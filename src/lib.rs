@@ -66,7 +66,6 @@
 mod backoff;
 mod clock;
 mod cluster;
-mod collector;
 mod config;
 mod document;
 mod domain;
@@ -79,7 +78,9 @@ mod index;
 mod last_good;
 #[cfg(feature = "prometheus")]
 mod metrics;
+mod mirror;
 mod opensearch_store;
+mod reading;
 mod refresher;
 mod snapshot;
 mod source;
@@ -110,5 +111,7 @@ pub use last_good::LastGoodError;
 pub use metrics::StatusCollector;
 pub use opensearch_store::OpenSearchDirectiveStore;
 pub use source::ReadError;
-pub use status::{Counters, Rejected, Revision, Staleness, Status};
+pub use status::{
+    Counters, PollFailures, ProbedBy, ReadCounters, ReadPlan, Rejected, Revision, Staleness, Status,
+};
 pub use writer::{DirectiveWriter, Refusal, Stored, WriteError};

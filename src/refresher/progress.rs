@@ -10,7 +10,7 @@ use crate::cluster::Client;
 use crate::config::Config;
 use crate::domain::Published;
 use crate::snapshot::Snapshot;
-use crate::status::{Counters, Rejected, Staleness, Status};
+use crate::status::{Counters, ReadPlan, Rejected, Staleness, Status};
 
 /// What the loop and the store share.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub(super) struct Progress {
     pub(super) last_good_error: Option<String>,
     pub(super) consecutive_failures: u32,
     pub(super) next_poll_in: Duration,
+    pub(super) clock_skew: Option<f64>,
+    pub(super) reading: ReadPlan,
     pub(super) counters: Counters,
 }
 
@@ -104,9 +106,15 @@ impl Shared {
             },
             consecutive_failures: progress.consecutive_failures,
             next_poll_in_seconds: progress.next_poll_in.as_secs_f64(),
+            clock_skew_seconds: progress.clock_skew,
+            reading: progress.reading.clone(),
             nodes: self.client.nodes(),
             last_good_error: progress.last_good_error.clone(),
-            counters: progress.counters,
+            counters: Counters {
+                requests: self.client.requests(),
+                bytes_received: self.client.bytes_received(),
+                ..progress.counters
+            },
         }
     }
 
