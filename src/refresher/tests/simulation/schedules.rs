@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::flaws::Lie;
 use super::promises::{Broken, Watched};
 use super::quirks::Shape;
 use super::transport::Wire;
 use super::world::{World, pause};
 use crate::cluster::{Client, ClusterConfig, Transport};
 use crate::config::Config;
+use crate::reading::Flaw;
 use crate::refresher::Refresher;
 
 /// How many polls a refresher may need to see what it should, when all is well.
@@ -18,10 +20,13 @@ const POLLS_TO_SETTLE: u32 = 6;
 const RECONCILE: Duration = Duration::from_hours(2);
 
 /// What a schedule is run with.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) shape: Shape,
-    pub(super) rewrite: fn(String) -> String,
+    /// What the refreshers leave out.
+    pub(super) flaw: Option<Flaw>,
+    /// What the way to the cluster hides from them.
+    pub(super) lie: Option<Lie>,
 }
 
 /// What a schedule showed.
@@ -57,10 +62,11 @@ impl std::fmt::Display for Failure {
 pub(super) async fn run(seed: u64, plan: &Plan) -> Result<Ran, Failure> {
     let mut failed = None;
     for logs in [false, true] {
-        let world = World::new(seed, plan.shape.clone(), logs);
-        let wire = Wire::new(world).rewriting(plan.rewrite);
+        let mut world = World::new(seed, plan.shape.clone(), logs);
+        world.history.knows_identity = plan.lie != Some(Lie::NoIdentity);
+        let wire = Wire::new(world, plan.lie);
         let mut ran = Ran::default();
-        let Err(broken) = steps(&wire, &mut ran).await else {
+        let Err(broken) = steps(&wire, plan.flaw, &mut ran).await else {
             assert_eq!(failed, None, "seed {seed} did not fail again");
             return Ok(ran);
         };
@@ -74,12 +80,12 @@ pub(super) async fn run(seed: u64, plan: &Plan) -> Result<Ran, Failure> {
     unreachable!("it failed twice")
 }
 
-async fn steps(wire: &Wire, ran: &mut Ran) -> Result<(), Broken> {
+async fn steps(wire: &Wire, flaw: Option<Flaw>, ran: &mut Ran) -> Result<(), Broken> {
     let (count, steps) = {
         let rng = &mut wire.world().rng;
         (rng.usize(1..=3), rng.usize(20..=60))
     };
-    let mut refreshers: Vec<_> = (0..count).map(|n| refresher(wire, n)).collect();
+    let mut refreshers: Vec<_> = (0..count).map(|n| refresher(wire, n, flaw)).collect();
     for _ in 0..steps {
         let poll = {
             let mut world = wire.world();
@@ -91,13 +97,10 @@ async fn steps(wire: &Wire, ran: &mut Ran) -> Result<(), Broken> {
                 None
             }
         };
-        match poll {
-            Some(n) => {
-                let pause = pause(&mut wire.world().rng);
-                tokio::time::advance(pause).await;
-                self::poll(wire, &mut refreshers[n], n, ran).await?;
-            }
-            None => continue,
+        if let Some(n) = poll {
+            let pause = pause(&mut wire.world().rng);
+            tokio::time::advance(pause).await;
+            self::poll(wire, &mut refreshers[n], n, ran).await?;
         }
     }
     wire.world().calm();
@@ -146,7 +149,7 @@ async fn poll(wire: &Wire, watched: &mut Watched, n: usize, ran: &mut Ran) -> Re
     checked
 }
 
-fn refresher(wire: &Wire, n: usize) -> Watched {
+fn refresher(wire: &Wire, n: usize, flaw: Option<Flaw>) -> Watched {
     let nodes = wire.world().cluster.nodes.len();
     let urls = (0..nodes).map(|node| format!("http://node-{node}:9200").parse().unwrap());
     let instance = format!("proxy-{n}");
@@ -156,7 +159,9 @@ fn refresher(wire: &Wire, n: usize) -> Watched {
         .with_instance(instance)
         .with_clock(Arc::new(wire.clone()));
     let transport = Arc::new(wire.clone()) as Arc<dyn Transport>;
-    Watched::new(Refresher::new(&config, Client::over(transport, &config.cluster)))
+    let mut refresher = Refresher::new(&config, Client::over(transport, &config.cluster));
+    refresher.reading.flaw = flaw;
+    Watched::new(refresher)
 }
 
 /// Runs one schedule by itself.
