@@ -299,9 +299,13 @@ fn copy_for_a_get(
 }
 
 /// The copy that a search with a preference asks.
-pub(super) fn preferred(reached: &[usize], preference: Option<&str>, shard: usize) -> Option<usize> {
+pub(super) fn preferred(
+    reached: &[usize],
+    preference: Option<&str>,
+    routing: (usize, u64),
+) -> Option<usize> {
     let mut hasher = DefaultHasher::new();
-    (preference, shard).hash(&mut hasher);
+    (preference, routing).hash(&mut hasher);
     let place = usize::try_from(hasher.finish() % (reached.len().max(1) as u64)).ok()?;
     reached.get(place).copied()
 }

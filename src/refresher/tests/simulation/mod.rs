@@ -61,8 +61,9 @@ fn what_failed_once_holds() {
 fn random_schedules_keep_the_promises() {
     let seed = from_environment("SIMULATION_SEED").unwrap_or(1);
     let count = from_environment("SIMULATION_SCHEDULES").unwrap_or(2_000);
-    match run_many(seed, count, &plan()) {
-        Ok(ran) => println!("{count} schedules from seed {seed}: {ran:?}"),
-        Err(failure) => panic!("{failure}"),
-    }
+    let (ran, failures) = run_many(seed, count, &plan());
+    println!("{count} schedules from seed {seed}: {ran:?}");
+    let Some(first) = failures.first() else { return };
+    let others = failures.iter().map(|failure| (failure.seed, failure.broken.promise));
+    panic!("{first}\n{} failed: {:?}", failures.len(), others.collect::<Vec<_>>());
 }

@@ -19,6 +19,9 @@ const POLLS_TO_SETTLE: u32 = 6;
 /// After how long everything is read again.
 const RECONCILE: Duration = Duration::from_hours(2);
 
+/// After how many failures a thread gives up.
+const FAILURES_AT_MOST: usize = 20;
+
 /// What a schedule is run with.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
@@ -89,8 +92,7 @@ async fn steps(wire: &Wire, flaw: Option<Flaw>, ran: &mut Ran) -> Result<(), Bro
     for _ in 0..steps {
         let poll = {
             let mut world = wire.world();
-            let choice = world.rng.u8(..3);
-            if choice == 0 {
+            if world.rng.u8(..5) < 2 {
                 Some(world.rng.usize(..count))
             } else {
                 world.happen();
@@ -169,39 +171,48 @@ pub(super) fn run_alone(seed: u64, plan: &Plan) -> Result<Ran, Failure> {
     runtime().block_on(run(seed, plan))
 }
 
-/// Runs as many schedules from a seed on, on two threads; the first failure ends it.
-pub(super) fn run_many(first: u64, count: u64, plan: &Plan) -> Result<Ran, Failure> {
+/// Runs as many schedules from a seed on, on two threads; gives what they showed and
+/// those that failed, in the order of their seeds.
+pub(super) fn run_many(first: u64, count: u64, plan: &Plan) -> (Ran, Vec<Failure>) {
     let next = AtomicU64::new(0);
     let work = || {
         let runtime = runtime();
-        let mut all = Ran::default();
+        let (mut all, mut failures) = (Ran::default(), Vec::new());
         loop {
             let n = next.fetch_add(1, Ordering::Relaxed);
             if n >= count {
-                return Ok(all);
+                return (all, failures);
             }
             match runtime.block_on(run(first.wrapping_add(n), plan)) {
-                Ok(ran) => {
-                    all.polls += ran.polls;
-                    all.published += ran.published;
-                    all.reconciled += ran.reconciled;
-                }
-                Err(failure) => {
-                    next.store(count, Ordering::Relaxed);
-                    return Err(failure);
-                }
+                Ok(ran) => all = all + ran,
+                Err(failure) => failures.push(failure),
+            }
+            if failures.len() >= FAILURES_AT_MOST {
+                next.store(count, Ordering::Relaxed);
             }
         }
     };
-    std::thread::scope(|scope| {
+    let (ran, mut failures) = std::thread::scope(|scope| {
         let other = scope.spawn(work);
-        let mut one = work()?;
-        let other = other.join().unwrap()?;
-        one.polls += other.polls;
-        one.published += other.published;
-        one.reconciled += other.reconciled;
-        Ok(one)
-    })
+        let (ran, mut failures) = work();
+        let (more, others) = other.join().unwrap();
+        failures.extend(others);
+        (ran + more, failures)
+    });
+    failures.sort_by_key(|failure| failure.seed);
+    (ran, failures)
+}
+
+impl std::ops::Add for Ran {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            polls: self.polls + other.polls,
+            published: self.published + other.published,
+            reconciled: self.reconciled + other.reconciled,
+        }
+    }
 }
 
 fn runtime() -> tokio::runtime::Runtime {

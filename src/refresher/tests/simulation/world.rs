@@ -33,6 +33,8 @@ pub(super) struct World {
     pub(super) lively: bool,
     began: Instant,
     epoch: Timestamp,
+    /// How it began.
+    is: String,
     /// What happened last, if anybody wants to know.
     log: Option<VecDeque<String>>,
 }
@@ -53,10 +55,12 @@ impl World {
             lively: true,
             began: Instant::now(),
             epoch: EPOCH.parse().unwrap(),
+            is: String::new(),
             log: logs.then(VecDeque::new),
         };
-        let is = (world.shape.clone(), world.quirks.clone(), world.weather.clone());
-        world.note(|| format!("{is:?}"));
+        if logs {
+            world.is = format!("{:?}\n{:?}\n{:?}\n", world.shape, world.quirks, world.weather);
+        }
         world.create_index();
         for _ in 0..world.rng.u8(..8) {
             world.write();
@@ -81,7 +85,7 @@ impl World {
 
     pub(super) fn log(&self) -> String {
         let lines = self.log.iter().flatten();
-        lines.fold(String::new(), |all, line| all + line + "\n")
+        lines.fold(self.is.clone(), |all, line| all + line + "\n")
     }
 
     /// Something happens, perhaps.
@@ -99,9 +103,10 @@ impl World {
         match self.rng.u8(..100) {
             0..34 => self.write(),
             34..52 => self.deliver(),
-            52..70 => self.refresh(),
-            70..74 => self.settle(),
-            74..78 => self.lag(),
+            52..66 => self.refresh(),
+            66..70 => self.settle(),
+            70..74 => self.lag(),
+            74..78 => self.reroute(),
             78..84 => self.lose_or_find_a_node(),
             84..88 => self.notice(),
             88..90 => self.move_a_primary(),
@@ -217,6 +222,12 @@ impl World {
             copy.lags = rng.u8(..3) == 0;
         }
         self.note(|| "other copies lag".to_owned());
+    }
+
+    /// The cluster prefers other copies from here on.
+    fn reroute(&mut self) {
+        self.cluster.routing += 1;
+        self.note(|| "searches go to other copies".to_owned());
     }
 
     fn lose_or_find_a_node(&mut self) {
