@@ -284,7 +284,8 @@ impl World {
     fn restore(&mut self) {
         let Some(index) = self.cluster.bound() else { return };
         let count = self.cluster.stored.len();
-        if !self.shape.moves || count == 0 {
+        // Only the statistics tell one history from another.
+        if !self.shape.moves || self.quirks.no_stats || count == 0 {
             return;
         }
         let (from, stored) = self.cluster.stored[self.rng.usize(..count)].clone();
