@@ -45,8 +45,11 @@ impl World {
         let shape = shape.vary(&mut rng);
         let quirks = Quirks::random(&mut rng, &shape);
         let weather = Weather::random(&mut rng, &shape);
+        // A node that was cut off and one that is well can each hold an index of one name,
+        // and a poll can begin at one and go on at the other, unseen: see `Shape`.
+        let is_alias = rng.bool() || shape.cut_off && shape.moves && !shape.one_name_twice;
         let mut world = Self {
-            cluster: Cluster::new(shape.nodes, rng.bool()),
+            cluster: Cluster::new(shape.nodes, is_alias),
             rng,
             quirks,
             weather,
@@ -285,7 +288,8 @@ impl World {
         let Some(index) = self.cluster.bound() else { return };
         let count = self.cluster.stored.len();
         // Only the statistics tell one history from another.
-        if !self.shape.moves || self.quirks.no_stats || count == 0 {
+        let told = !self.quirks.no_stats && (!self.shape.cut_off || self.shape.one_name_twice);
+        if !self.shape.moves || !told || count == 0 {
             return;
         }
         let (from, stored) = self.cluster.stored[self.rng.usize(..count)].clone();
