@@ -79,7 +79,7 @@ impl Config {
     /// The usual time limit of one poll.
     pub const DEFAULT_POLL_TIMEOUT: Duration = Duration::from_secs(8);
     /// The usual time between two reads of everything.
-    pub const DEFAULT_RECONCILE_INTERVAL: Duration = Duration::from_mins(10);
+    pub const DEFAULT_RECONCILE_INTERVAL: Duration = Duration::from_mins(30);
     /// The usual bound on an expiry: 30 days ahead.
     pub const DEFAULT_MAX_TTL: Duration = Duration::from_hours(30 * 24);
     /// The usual cap on documents.

@@ -100,8 +100,9 @@ pub use document::{
 };
 pub use domain::{
     Decision, DiagLevel, DiagnosticsDirective, Digest, DirectiveMatch, DirectiveRef, DirectiveSet,
-    DirectiveSetBuilder, DirectiveStore, EndpointKind, Explanation, InMemoryDirectiveStore, Reader,
-    RepeatedId, RequestAttrs, UnknownDiagLevel, UnknownEndpointKind,
+    DirectiveSetBuilder, DirectiveStates, DirectiveStore, EndpointKind, Explanation,
+    InMemoryDirectiveStore, Reader, RepeatedId, RequestAttrs, UnknownDiagLevel,
+    UnknownEndpointKind,
 };
 pub use error::{PollError, RefreshError, StartError};
 pub use hits::Incomplete;

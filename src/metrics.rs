@@ -14,6 +14,7 @@
 //! | `directives_rejections_total` | counter | documents refused, once a revision |
 //! | `directives_refresher_panics_total` | counter | panics that the refresher survived |
 //! | `directives_published` | gauge | directives in the published set, expired ones included |
+//! | `directives_documents_by_state{state}` | gauge | documents of the published revision that are `scheduled`, `active`, `expired`, `revoked` or `rejected` |
 //! | `directives_rejected` | gauge | documents of the published revision that were refused |
 //! | `directives_documents` | gauge | documents of the published revision |
 //! | `directives_revision_max_seq_no` | gauge | the highest `_seq_no` of the published revision |
@@ -40,6 +41,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::cluster::NodeStatus;
+use crate::domain::DirectiveStates;
 use crate::opensearch_store::OpenSearchDirectiveStore;
 use crate::status::{Counters, ProbedBy, Staleness, Status};
 
@@ -69,7 +71,9 @@ impl StatusCollector {
 
 impl Collector for StatusCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        encode(&self.store.status(), &mut encoder)
+        let status = self.store.status();
+        encode(&status, &mut encoder)?;
+        by_state(&status, self.store.states(), &mut encoder)
     }
 }
 
@@ -207,6 +211,33 @@ fn counters(counters: &Counters, encoder: &mut DescriptorEncoder<'_>) -> Result<
         MetricType::Counter,
     )?;
     ConstCounter::new(counters.poll_seconds.as_secs_f64()).encode(seconds)
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "metrics are floating-point numbers"
+)]
+fn by_state(
+    status: &Status,
+    published: DirectiveStates,
+    encoder: &mut DescriptorEncoder<'_>,
+) -> Result<(), fmt::Error> {
+    let mut family = encoder.encode_descriptor(
+        "directives_documents_by_state",
+        "Documents of the published revision by state",
+        None,
+        MetricType::Gauge,
+    )?;
+    for (state, count) in [
+        ("scheduled", published.scheduled),
+        ("active", published.active),
+        ("expired", published.expired),
+        ("revoked", status.revoked),
+        ("rejected", status.rejected.len()),
+    ] {
+        ConstGauge::new(count as f64).encode(family.encode_family(&[("state", state)])?)?;
+    }
+    Ok(())
 }
 
 /// A gauge for each state that something can be in, 1 for the one that holds.

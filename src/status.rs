@@ -172,6 +172,8 @@ pub struct Status {
     pub digest: Digest,
     /// How many directives are published, expired ones included.
     pub directives: usize,
+    /// How many documents of that revision are revoked.
+    pub revoked: usize,
     /// The documents of that revision that were refused.
     pub rejected: Vec<Rejected>,
     /// When the last poll began.

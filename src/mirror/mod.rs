@@ -118,6 +118,12 @@ impl Mirror {
             .collect()
     }
 
+    /// How many documents are revoked.
+    pub(crate) fn revoked(&self) -> usize {
+        let others = self.others.values();
+        others.filter(|other| other.rejection.is_none()).count()
+    }
+
     /// The `_seq_no` of a document.
     fn seq_no(&self, id: &str) -> Option<u64> {
         match self.set.place_of(id) {

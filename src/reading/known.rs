@@ -135,6 +135,7 @@ impl Known {
                 updated_at: self.updated_at,
             }),
             rejections: self.mirror.rejections(),
+            revoked: self.mirror.revoked(),
             read_at: Some(read_at),
         }
     }

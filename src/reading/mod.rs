@@ -24,11 +24,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
 
 use crate::clock::Clock;
-use crate::cluster::Client;
+use crate::cluster::{Client, chain};
 use crate::config::Config;
 use crate::document::DecodeLimits;
 use crate::hits::Incomplete;
@@ -44,6 +44,8 @@ use view::View;
 const JITTER_PERCENT: u32 = 20;
 /// From which difference on a clock is worth a warning, in seconds.
 const SKEW_THAT_MATTERS: f64 = 1.0;
+/// How long measuring it may hold up a poll.
+const SKEW_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long the nodes may go without having shown that they are in touch with the
 /// elected cluster manager.
 const CONFIRM_AFTER: Duration = Duration::from_mins(1);
@@ -57,6 +59,8 @@ pub(crate) struct Reading {
     reconcile_interval: Duration,
     random: fastrand::Rng,
     known: Option<Known>,
+    /// How often that was replaced.
+    generation: u64,
     /// What the server gives, as far as it is known; looked at anew at each reconcile.
     plan: ReadPlan,
     counters: ReadCounters,
@@ -84,15 +88,6 @@ pub(crate) enum Flaw {
     NoOrder,
 }
 
-/// How a poll found the index.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Found {
-    /// As it was.
-    Unchanged,
-    /// There is a new view, which may hold the same.
-    Read,
-}
-
 impl Reading {
     pub(crate) fn new(config: &Config, client: Client, seed: u64) -> Self {
         Self {
@@ -102,6 +97,7 @@ impl Reading {
             reconcile_interval: config.reconcile_interval,
             random: fastrand::Rng::with_seed(seed),
             known: None,
+            generation: 0,
             plan: ReadPlan::default(),
             counters: ReadCounters::default(),
             clock_skew: None,
@@ -116,7 +112,7 @@ impl Reading {
     }
 
     /// Looks whether the index changed, and reads what did.
-    pub(crate) async fn poll(&mut self) -> Result<Found, ReadError> {
+    pub(crate) async fn poll(&mut self) -> Result<(), ReadError> {
         let reconcile = self.reconcile_at.is_none_or(|at| Instant::now() >= at);
         if reconcile {
             self.plan = ReadPlan::default();
@@ -125,7 +121,7 @@ impl Reading {
         self.confirm(&position, reconcile).await?;
         if !reconcile && self.is_unchanged(&position).await? {
             self.counters.unchanged += 1;
-            return Ok(Found::Unchanged);
+            return Ok(());
         }
         let view = self.view(&position, reconcile).await?;
         self.judge(&position, &view).await?;
@@ -133,10 +129,15 @@ impl Reading {
             return Err(self.source.incomplete(Incomplete::Replaced));
         }
         if reconcile {
-            self.measure_skew().await?;
+            self.measure_skew().await;
         }
         self.know(position, view, reconcile);
-        Ok(Found::Read)
+        Ok(())
+    }
+
+    /// How often what is known was replaced: the same number, the same knowledge.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// What is known, as something to publish; `None` before the first complete read.
@@ -254,6 +255,7 @@ impl Reading {
             updated_at: view.updated_at,
             settling,
         });
+        self.generation += 1;
         self.unconfirmed = None;
         if reconcile {
             let percent = self.random.u32(100 - JITTER_PERCENT..=100 + JITTER_PERCENT);
@@ -261,29 +263,30 @@ impl Reading {
         }
     }
 
-    /// Measures our clock against the cluster's.
-    async fn measure_skew(&mut self) -> Result<(), ReadError> {
+    /// Measures our clock against the cluster's. What cannot be measured is no failure of
+    /// the poll.
+    async fn measure_skew(&mut self) {
         let before = self.clock.now();
-        let Some(theirs) = self.source.cluster_time().await? else {
-            return Ok(());
+        let theirs = match timeout(SKEW_TIMEOUT, self.source.cluster_time()).await {
+            Ok(Ok(Some(theirs))) => theirs,
+            Ok(Ok(None)) => {
+                return self.without("the cluster's time", "the server refuses to tell");
+            }
+            Ok(Err(error)) => return debug!(error = chain(&error), "no time of the cluster's"),
+            Err(_) => return debug!("asking for the cluster's time took too long"),
         };
-        let after = self.clock.now();
         // In the middle of the request, give or take half of it.
-        let half = after.duration_since(before) / 2;
+        let half = self.clock.now().duration_since(before) / 2;
         let ours = before.saturating_add(half).unwrap_or(before);
         let skew = ours.duration_since(theirs).as_secs_f64();
-        if skew.abs() > SKEW_THAT_MATTERS
-            && self
-                .clock_skew
-                .is_none_or(|last| last.abs() <= SKEW_THAT_MATTERS)
-        {
+        let mattered = |skew: f64| skew.abs() > SKEW_THAT_MATTERS;
+        if mattered(skew) && !self.clock_skew.is_some_and(mattered) {
             warn!(
                 clock_skew_seconds = skew,
                 "our clock differs from the cluster's: directives start and expire by ours"
             );
         }
         self.clock_skew = Some(skew);
-        Ok(())
     }
 
     fn limits(&self) -> DecodeLimits {

@@ -24,7 +24,7 @@ use crate::config::Config;
 use crate::domain::{Publisher, publication};
 use crate::error::PollError;
 use crate::last_good::{self, LastGoodError};
-use crate::reading::{Found, Reading};
+use crate::reading::Reading;
 use crate::snapshot::Snapshot;
 use crate::source::off_the_runtime;
 
@@ -43,6 +43,8 @@ pub(crate) struct Refresher {
     shared: Arc<Shared>,
     publisher: Publisher<Snapshot>,
     reading: Reading,
+    /// Which of its generations is published.
+    published: u64,
     clock: Arc<dyn Clock>,
     backoff: Backoff,
     poll_timeout: Duration,
@@ -61,6 +63,7 @@ impl Refresher {
             .fold(0, |seed: u64, byte| seed.rotate_left(7) ^ u64::from(byte));
         Self {
             reading: Reading::new(config, shared.client.clone(), seed),
+            published: 0,
             shared,
             publisher,
             clock: Arc::clone(&config.clock),
@@ -69,6 +72,13 @@ impl Refresher {
             clear_after: config.clear_after,
             last_good: config.last_good.clone(),
         }
+    }
+
+    /// Makes it a broken one, to see that it is caught.
+    #[cfg(test)]
+    fn with_flaw(mut self, flaw: crate::reading::Flaw) -> Self {
+        self.reading.flaw = Some(flaw);
+        self
     }
 
     /// What this refresher shares with its store.
@@ -174,12 +184,12 @@ impl Refresher {
     async fn attempt(&mut self) -> Result<(), PollError> {
         let now = self.clock.now();
         self.shared.progress().last_attempt = Some(now);
-        let found = tokio::time::timeout(self.poll_timeout, self.reading.poll())
+        tokio::time::timeout(self.poll_timeout, self.reading.poll())
             .await
             .map_err(|_| PollError::Deadline(self.poll_timeout))?
             .map_err(PollError::Read)?;
         let now = self.clock.now();
-        let changed = self.publish(found, now);
+        let changed = self.publish(now);
         self.succeeded(now);
         // What could not be kept is tried again, also if nothing changed since.
         if changed || self.shared.progress().last_good_error.is_some() {
@@ -232,21 +242,23 @@ impl Refresher {
 
     /// Publishes what is known, if it differs from what is published; tells whether it
     /// did.
-    fn publish(&mut self, found: Found, now: Timestamp) -> bool {
+    fn publish(&mut self, now: Timestamp) -> bool {
         let published = self.shared.published.snapshot();
         // Unless it was emptied for its age.
-        if found == Found::Unchanged && published.revision.is_some() {
+        if self.published == self.reading.generation() && published.revision.is_some() {
             return false;
         }
         let Some(snapshot) = self.reading.snapshot(now) else {
             return false;
         };
         if published.is_same_as(&snapshot) {
+            self.published = self.reading.generation();
             return false;
         }
         announce(&snapshot);
         let rejections = snapshot.rejections.len() as u64;
         self.publisher.publish(snapshot);
+        self.published = self.reading.generation();
         let mut progress = self.shared.progress();
         progress.last_change = Some(now);
         progress.counters.publishes += 1;

@@ -1,14 +1,15 @@
 //! What the loop and the store share: what is published, and how the polling goes.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use crate::clock::Clock;
 use crate::cluster::Client;
 use crate::config::Config;
-use crate::domain::Published;
+use crate::domain::{DirectiveStates, Published};
 use crate::snapshot::Snapshot;
 use crate::status::{Counters, ReadPlan, Rejected, Staleness, Status};
 
@@ -19,6 +20,7 @@ pub(crate) struct Shared {
     pub(super) client: Client,
     instance: String,
     stale_after: Duration,
+    clock: Arc<dyn Clock>,
     progress: Mutex<Progress>,
 }
 
@@ -71,6 +73,7 @@ impl Shared {
             client,
             instance: config.instance.clone(),
             stale_after: config.stale_after,
+            clock: Arc::clone(&config.clock),
             progress: Mutex::default(),
         }
     }
@@ -86,6 +89,7 @@ impl Shared {
             revision: snapshot.revision.clone(),
             digest: snapshot.digest,
             directives: snapshot.set.len(),
+            revoked: snapshot.revoked,
             rejected: snapshot
                 .rejections
                 .iter()
@@ -116,6 +120,10 @@ impl Shared {
                 ..progress.counters
             },
         }
+    }
+
+    pub(crate) fn states(&self) -> DirectiveStates {
+        self.published.snapshot().set.states(self.clock.now())
     }
 
     pub(super) fn progress(&self) -> MutexGuard<'_, Progress> {

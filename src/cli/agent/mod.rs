@@ -57,7 +57,7 @@ pub(super) struct AgentArgs {
     max_backoff: Duration,
 
     /// How long changes alone are read before everything is read once more
-    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse)]
+    #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = parse)]
     reconcile_interval: Duration,
 
     /// How far ahead an expiry may lie; a document beyond is refused

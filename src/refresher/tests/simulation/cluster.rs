@@ -211,7 +211,9 @@ impl Cluster {
                 shard.rejoin(node);
                 if crashed {
                     let copies = shard.copies.iter_mut();
-                    copies.filter(|copy| copy.node == node).for_each(Copy::refresh);
+                    copies
+                        .filter(|copy| copy.node == node)
+                        .for_each(Copy::refresh);
                 }
             }
         }

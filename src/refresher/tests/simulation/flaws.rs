@@ -22,8 +22,14 @@ impl Lie {
         match self {
             Self::NoPartial => body
                 .replace("\"timed_out\":true", "\"timed_out\":false")
-                .replace("\"successful\":0,\"failed\":1", "\"successful\":1,\"failed\":0")
-                .replace("\"successful\":1,\"failed\":1", "\"successful\":2,\"failed\":0"),
+                .replace(
+                    "\"successful\":0,\"failed\":1",
+                    "\"successful\":1,\"failed\":0",
+                )
+                .replace(
+                    "\"successful\":1,\"failed\":1",
+                    "\"successful\":2,\"failed\":0",
+                ),
             Self::NoIdentity => ["uuid-", "history-"].iter().fold(body, |body, name| {
                 let mut parts = body.split(name);
                 let first = parts.next().unwrap_or_default().to_owned();
@@ -42,7 +48,10 @@ fn must_break(promises: &[&str], flaw: Option<Flaw>, lie: Option<Lie>) {
         .find_map(|seed| run_alone(seed, &plan).err())
         .unwrap_or_else(|| panic!("{flaw:?}, {lie:?}: no schedule shows it"));
     let (seed, broken) = (failure.seed, failure.broken);
-    println!("{flaw:?}, {lie:?}: {} in schedule {seed}: {}", broken.promise, broken.how);
+    println!(
+        "{flaw:?}, {lie:?}: {} in schedule {seed}: {}",
+        broken.promise, broken.how
+    );
     assert!(promises.contains(&broken.promise), "{broken:?}");
 }
 

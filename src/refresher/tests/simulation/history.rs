@@ -59,7 +59,11 @@ impl Shown {
     fn same(&self, index: usize, shards: &[Arc<State>]) -> bool {
         self.index == index
             && self.shards.len() == shards.len()
-            && self.shards.iter().zip(shards).all(|(a, b)| Arc::ptr_eq(a, b))
+            && self
+                .shards
+                .iter()
+                .zip(shards)
+                .all(|(a, b)| Arc::ptr_eq(a, b))
     }
 
     fn key(&self, uuid: &str) -> Key {
@@ -89,7 +93,10 @@ impl Shown {
         let mut published: Vec<_> = snapshot.set.iter().collect();
         published.sort_unstable_by(|a, b| a.id.cmp(b.id));
         published.len() == directives.len()
-            && published.iter().zip(&directives).all(|(a, b)| *a == b.as_ref())
+            && published
+                .iter()
+                .zip(&directives)
+                .all(|(a, b)| *a == b.as_ref())
             && refused == self.malformed()
             && (newest == updated_at(true) || newest == updated_at(false))
     }
@@ -98,7 +105,11 @@ impl Shown {
 impl History {
     /// Notes that a search sees this.
     pub(super) fn show(&mut self, index: usize, uuid: &str, shards: &[Arc<State>]) {
-        if self.last.as_ref().is_some_and(|last| last.same(index, shards)) {
+        if self
+            .last
+            .as_ref()
+            .is_some_and(|last| last.same(index, shards))
+        {
             return;
         }
         let shown = Shown {

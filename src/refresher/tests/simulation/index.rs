@@ -206,7 +206,11 @@ impl Shard {
     /// Takes copies out of those that a write waits for, and makes another the primary
     /// if it was one of them. `false` if there is none.
     pub(super) fn drop_copies(&mut self, gone: impl Fn(usize) -> bool) -> bool {
-        if !self.copies.iter().any(|copy| copy.in_sync && !gone(copy.node)) {
+        if !self
+            .copies
+            .iter()
+            .any(|copy| copy.in_sync && !gone(copy.node))
+        {
             return false;
         }
         for copy in &mut self.copies {
@@ -305,10 +309,13 @@ impl Index {
     /// The first deletion of a document after an operation.
     pub(super) fn deletion_after(&self, operation: &Operation) -> Option<&Arc<Operation>> {
         let shard = &self.shards[self.shard_of(operation.id)];
-        let later = |other: &&Arc<Operation>| {
-            other.id == operation.id && other.seq_no > operation.seq_no
-        };
-        shard.deletions.iter().filter(later).min_by_key(|o| o.seq_no)
+        let later =
+            |other: &&Arc<Operation>| other.id == operation.id && other.seq_no > operation.seq_no;
+        shard
+            .deletions
+            .iter()
+            .filter(later)
+            .min_by_key(|o| o.seq_no)
     }
 
     pub(super) fn store(&self) -> Stored {

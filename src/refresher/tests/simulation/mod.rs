@@ -63,7 +63,15 @@ fn random_schedules_keep_the_promises() {
     let count = from_environment("SIMULATION_SCHEDULES").unwrap_or(2_000);
     let (ran, failures) = run_many(seed, count, &plan());
     println!("{count} schedules from seed {seed}: {ran:?}");
-    let Some(first) = failures.first() else { return };
-    let others = failures.iter().map(|failure| (failure.seed, failure.broken.promise));
-    panic!("{first}\n{} failed: {:?}", failures.len(), others.collect::<Vec<_>>());
+    let Some(first) = failures.first() else {
+        return;
+    };
+    let others = failures
+        .iter()
+        .map(|failure| (failure.seed, failure.broken.promise));
+    panic!(
+        "{first}\n{} failed: {:?}",
+        failures.len(),
+        others.collect::<Vec<_>>()
+    );
 }

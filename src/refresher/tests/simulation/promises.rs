@@ -44,7 +44,10 @@ impl Floor {
     fn acknowledged(&self, id: &str) -> Option<&Arc<Operation>> {
         let published = self.published.get(id)?;
         let acknowledged = |operation: &&Arc<Operation>| operation.fate() == Fate::Acknowledged;
-        published.iter().filter(acknowledged).max_by_key(|o| o.seq_no)
+        published
+            .iter()
+            .filter(acknowledged)
+            .max_by_key(|o| o.seq_no)
     }
 }
 
@@ -96,7 +99,11 @@ impl Watched {
         self.check_decisions(world.now())
     }
 
-    fn check_status(&mut self, result: &Result<(), PollError>, changed: bool) -> Result<(), Broken> {
+    fn check_status(
+        &mut self,
+        result: &Result<(), PollError>,
+        changed: bool,
+    ) -> Result<(), Broken> {
         let status = self.shared.status();
         let counters = status.counters;
         let before = std::mem::replace(&mut self.counters, counters);
@@ -145,9 +152,15 @@ impl Watched {
             // The lowest that it can have been.
             let newest = |floor: &Floor| {
                 let last = floor.published.values().filter_map(|states| states.last());
-                (floor.epoch, last.map(|operation| operation.seq_no).sum::<u64>())
+                (
+                    floor.epoch,
+                    last.map(|operation| operation.seq_no).sum::<u64>(),
+                )
             };
-            if lowest.as_ref().is_none_or(|low| newest(&floor) < newest(low)) {
+            if lowest
+                .as_ref()
+                .is_none_or(|low| newest(&floor) < newest(low))
+            {
                 lowest = Some(floor);
             }
         }
@@ -165,7 +178,12 @@ impl Watched {
                     shown.index,
                     self.floor.as_ref().map(|floor| (
                         floor.index,
-                        floor.published.values().flatten().map(brief).collect::<Vec<_>>()
+                        floor
+                            .published
+                            .values()
+                            .flatten()
+                            .map(brief)
+                            .collect::<Vec<_>>()
                     )),
                 ),
             ),
@@ -185,12 +203,17 @@ impl Watched {
         let epochs = world.cluster.epochs.iter().enumerate().skip(first);
         let mut epochs = epochs.filter(|(_, index)| **index == Some(shown.index));
         let (epoch, _) = epochs.next()?;
-        let before = self.floor.as_ref().filter(|floor| floor.index == shown.index);
+        let before = self
+            .floor
+            .as_ref()
+            .filter(|floor| floor.index == shown.index);
         let index = &world.cluster.indices[shown.index];
         let mut published = BTreeMap::new();
         for id in IDS {
             let bound = before.and_then(|floor| floor.acknowledged(id));
-            let live = shown.operation(id).filter(|operation| operation.document.is_some());
+            let live = shown
+                .operation(id)
+                .filter(|operation| operation.document.is_some());
             let now = match (live, bound) {
                 (Some(live), Some(bound)) if live.seq_no < bound.seq_no => return None,
                 (None, Some(bound)) if bound.document.is_some() => {
@@ -275,6 +298,15 @@ impl Watched {
 
 /// A document's last operation, for people.
 fn brief(operation: &Arc<Operation>) -> String {
-    let gone = if operation.document.is_some() { "" } else { " deleted" };
-    format!("{}{gone} {} {:?}", operation.id, operation.seq_no, operation.fate())
+    let gone = if operation.document.is_some() {
+        ""
+    } else {
+        " deleted"
+    };
+    format!(
+        "{}{gone} {} {:?}",
+        operation.id,
+        operation.seq_no,
+        operation.fate()
+    )
 }

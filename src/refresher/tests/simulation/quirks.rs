@@ -46,7 +46,11 @@ impl Shape {
         Self {
             nodes: rng.usize(1..=self.nodes),
             copies: rng.usize(1..=self.copies),
-            shards: if self.shards > 1 && rng.u8(..8) == 0 { self.shards } else { 1 },
+            shards: if self.shards > 1 && rng.u8(..8) == 0 {
+                self.shards
+            } else {
+                1
+            },
             lag: self.lag && rng.bool(),
             cut_off: self.cut_off && rng.bool(),
             moves: self.moves && rng.bool(),

@@ -74,7 +74,11 @@ pub(super) async fn run(seed: u64, plan: &Plan) -> Result<Ran, Failure> {
             return Ok(ran);
         };
         if logs {
-            assert_eq!(failed, Some(broken.promise), "seed {seed} fails in another way");
+            assert_eq!(
+                failed,
+                Some(broken.promise),
+                "seed {seed} fails in another way"
+            );
             let log = wire.world().log();
             return Err(Failure { seed, broken, log });
         }

@@ -61,7 +61,13 @@ impl Transport for Wire {
             let mut world = self.world();
             world.stir();
             let sent = world.send(request, |world| answer(world, node, request));
-            world.note(|| format!("node {node}: {} gives {}", request.operation(), brief(&sent)));
+            world.note(|| {
+                format!(
+                    "node {node}: {} gives {}",
+                    request.operation(),
+                    brief(&sent)
+                )
+            });
             world.stir();
             sent
         };

@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use super::cluster::{Cluster, CutOff};
 use super::documents::{Document, IDS};
 use super::faults::Weather;
-use super::index::{Operation, State};
 use super::history::History;
+use super::index::{Operation, State};
 use super::quirks::{Quirks, Shape};
 
 /// How much of the log is kept.
@@ -62,7 +62,10 @@ impl World {
             log: logs.then(VecDeque::new),
         };
         if logs {
-            world.is = format!("{:?}\n{:?}\n{:?}\n", world.shape, world.quirks, world.weather);
+            world.is = format!(
+                "{:?}\n{:?}\n{:?}\n",
+                world.shape, world.quirks, world.weather
+            );
         }
         world.create_index();
         for _ in 0..world.rng.u8(..8) {
@@ -156,12 +159,20 @@ impl World {
         let what = document.clone();
         shard.write(id, document);
         if at_once {
-            let well: Vec<bool> = self.cluster.nodes.iter().map(|n| n.up && n.cut_off.is_none()).collect();
+            let well: Vec<bool> = self
+                .cluster
+                .nodes
+                .iter()
+                .map(|n| n.up && n.cut_off.is_none())
+                .collect();
             shard.deliver_all(|copy| well[copy.node]);
         }
         self.note(|| match what {
             Some(document) => {
-                format!("write {id} as {seq_no} to index {index}: {}", document.source)
+                format!(
+                    "write {id} as {seq_no} to index {index}: {}",
+                    document.source
+                )
             }
             None => format!("delete {id} as {seq_no} from index {index}"),
         });
@@ -169,7 +180,9 @@ impl World {
 
     /// A copy applies a write that is under way.
     fn deliver(&mut self) {
-        let Some(index) = self.cluster.bound() else { return };
+        let Some(index) = self.cluster.bound() else {
+            return;
+        };
         let index = &mut self.cluster.indices[index];
         let shard = self.rng.usize(..index.shards.len());
         let shard = &mut index.shards[shard];
@@ -185,7 +198,9 @@ impl World {
 
     /// A copy shows what it has.
     fn refresh(&mut self) {
-        let Some(index) = self.cluster.bound() else { return };
+        let Some(index) = self.cluster.bound() else {
+            return;
+        };
         let index = &mut self.cluster.indices[index];
         let shard = self.rng.usize(..index.shards.len());
         let copies = &mut index.shards[shard].copies;
@@ -200,8 +215,15 @@ impl World {
 
     /// Everything that is under way arrives and is seen, where nothing hinders it.
     pub(super) fn settle(&mut self) {
-        let Some(index) = self.cluster.bound() else { return };
-        let well: Vec<bool> = self.cluster.nodes.iter().map(|n| n.up && n.cut_off.is_none()).collect();
+        let Some(index) = self.cluster.bound() else {
+            return;
+        };
+        let well: Vec<bool> = self
+            .cluster
+            .nodes
+            .iter()
+            .map(|n| n.up && n.cut_off.is_none())
+            .collect();
         for shard in &mut self.cluster.indices[index].shards {
             if well[shard.primary().node] {
                 shard.deliver_all(|copy| copy.in_sync && well[copy.node]);
@@ -216,7 +238,9 @@ impl World {
     }
 
     fn lag(&mut self) {
-        let Some(index) = self.cluster.bound() else { return };
+        let Some(index) = self.cluster.bound() else {
+            return;
+        };
         if !self.shape.lag {
             return;
         }
@@ -265,7 +289,9 @@ impl World {
     }
 
     fn move_a_primary(&mut self) {
-        let Some(index) = self.cluster.bound() else { return };
+        let Some(index) = self.cluster.bound() else {
+            return;
+        };
         if (0..self.cluster.nodes.len()).any(|node| !self.cluster.is_well(node)) {
             return;
         }
@@ -278,14 +304,18 @@ impl World {
     }
 
     fn store(&mut self) {
-        let Some(index) = self.cluster.bound() else { return };
+        let Some(index) = self.cluster.bound() else {
+            return;
+        };
         let stored = self.cluster.indices[index].store();
         self.cluster.stored.push((index, stored));
         self.note(|| format!("store index {index}"));
     }
 
     fn restore(&mut self) {
-        let Some(index) = self.cluster.bound() else { return };
+        let Some(index) = self.cluster.bound() else {
+            return;
+        };
         let count = self.cluster.stored.len();
         // Only the statistics tell one history from another.
         let told = !self.quirks.no_stats && (!self.shape.cut_off || self.shape.one_name_twice);
@@ -293,7 +323,9 @@ impl World {
             return;
         }
         let (from, stored) = self.cluster.stored[self.rng.usize(..count)].clone();
-        let Some(new) = self.cluster.restore(index, &stored) else { return };
+        let Some(new) = self.cluster.restore(index, &stored) else {
+            return;
+        };
         self.cluster.change(|state| {
             state.alive.retain(|&other| other != index);
             state.alive.push(new);
@@ -304,13 +336,17 @@ impl World {
     }
 
     fn close_or_open(&mut self) {
-        let Some(index) = self.cluster.bound() else { return };
+        let Some(index) = self.cluster.bound() else {
+            return;
+        };
         if !self.shape.moves {
             return;
         }
         let closed = self.cluster.is_closed(index);
         if closed {
-            self.cluster.indices[index].copies_mut().for_each(super::index::Copy::refresh);
+            self.cluster.indices[index]
+                .copies_mut()
+                .for_each(super::index::Copy::refresh);
         }
         self.cluster.change(|state| {
             state.closed.retain(|&other| other != index);
@@ -409,7 +445,12 @@ impl World {
     }
 
     fn write_alone(&mut self) {
-        let Some(node) = self.cluster.nodes.iter().position(|node| node.cut_off.is_some()) else {
+        let Some(node) = self
+            .cluster
+            .nodes
+            .iter()
+            .position(|node| node.cut_off.is_some())
+        else {
             return;
         };
         let Some(index) = self.writable() else { return };
@@ -417,7 +458,9 @@ impl World {
         let shard = self.cluster.indices[index].shard_of(id);
         let document = self.document(id);
         let shard = &mut self.cluster.indices[index].shards[shard];
-        if shard.primary().node == node && shard.copies.iter().filter(|copy| copy.in_sync).count() > 1 {
+        if shard.primary().node == node
+            && shard.copies.iter().filter(|copy| copy.in_sync).count() > 1
+        {
             shard.write_alone(id, document);
             if self.rng.bool() {
                 let primary = shard.primary;
