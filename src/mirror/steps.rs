@@ -3,9 +3,9 @@
 //! A copy of the shard that lags shows an older view of the index, and nothing in it
 //! says so. Against what was seen before it shows in one of three ways: a document is
 //! of a lower `_seq_no`, or is gone, or is there although it was gone when all numbers
-//! up to its own had been seen. Each can also be the truth (a deletion, a failover that
-//! lost what was not acknowledged), so each is only a suspicion, for the primary to
-//! judge.
+//! up to its own had been seen, or may have been. Each can also be the truth (a
+//! deletion, a failover that lost what was not acknowledged), so each is only a
+//! suspicion, for the primary to judge.
 
 use std::cmp::Ordering;
 
@@ -21,7 +21,7 @@ pub(crate) struct Suspect {
 
 impl Mirror {
     /// What of the later view may be a step back from this one. All numbers up to
-    /// `complete_up_to` had been seen in this one.
+    /// `complete_up_to` had been seen in this one; `None` if that is not known of any.
     pub(crate) fn suspects_in(&self, later: &Self, complete_up_to: Option<u64>) -> Vec<Suspect> {
         let mut before = self.numbers().peekable();
         let mut suspects = Vec::new();
@@ -37,7 +37,7 @@ impl Mirror {
             }
             match before.next_if(|(other, _)| *other == id) {
                 Some((_, earlier)) if seq_no < earlier => suspect(id, Some(seq_no)),
-                None if complete_up_to.is_some_and(|seen| seq_no <= seen) => {
+                None if complete_up_to.is_none_or(|seen| seq_no <= seen) => {
                     suspect(id, Some(seq_no));
                 }
                 _ => {}

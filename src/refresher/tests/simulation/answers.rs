@@ -302,10 +302,10 @@ fn copy_for_a_get(
 pub(super) fn preferred(
     reached: &[usize],
     preference: Option<&str>,
-    shard: usize,
+    routing: (usize, u64),
 ) -> Option<usize> {
     let mut hasher = DefaultHasher::new();
-    (preference, shard).hash(&mut hasher);
+    (preference, routing).hash(&mut hasher);
     let place = usize::try_from(hasher.finish() % (reached.len().max(1) as u64)).ok()?;
     reached.get(place).copied()
 }

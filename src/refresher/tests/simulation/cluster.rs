@@ -55,6 +55,8 @@ pub(super) struct Cluster {
     pub(super) epochs: Vec<Option<usize>>,
     pub(super) stored: Vec<(usize, Stored)>,
     pub(super) opened: u64,
+    /// With the preference, says which copy a search asks.
+    pub(super) routing: u64,
     is_alias: bool,
 }
 
@@ -73,6 +75,7 @@ impl Cluster {
             epochs: Vec::new(),
             stored: Vec::new(),
             opened: 0,
+            routing: 0,
             is_alias,
         }
     }

@@ -117,9 +117,10 @@ impl World {
     }
 
     /// Whether a refusal of this request would leave nobody to tell a node that was cut
-    /// off from one that is well.
+    /// off from one that is well, or one history of an index from another.
     fn spares(&self, request: &Request) -> bool {
-        self.shape.cut_off && (request.path.contains("_mget") || request.path.contains("_cluster"))
+        let is = |part| request.path.contains(part);
+        self.shape.cut_off && (is("_mget") || is("_cluster")) || self.shape.moves && is("_stats")
     }
 
     fn truncate(&mut self, mut answer: Answer) -> Answer {

@@ -20,6 +20,8 @@ type Key = (String, u64, Option<u64>, u64);
 
 #[derive(Debug, Default)]
 pub(super) struct History {
+    /// Whether a revision tells which index it is of.
+    pub(super) knows_identity: bool,
     shown: HashMap<Key, Vec<Shown>>,
     last: Option<Shown>,
 }
@@ -114,7 +116,8 @@ impl History {
             index,
             shards: shards.to_vec(),
         };
-        let known = self.shown.entry(shown.key(uuid)).or_default();
+        let key = shown.key(if self.knows_identity { uuid } else { "" });
+        let known = self.shown.entry(key).or_default();
         if !known.iter().any(|known| known.same(index, shards)) {
             known.push(shown.clone());
         }
@@ -124,8 +127,10 @@ impl History {
     /// The views that a published state can be.
     pub(super) fn views<'a>(&'a self, snapshot: &'a Snapshot) -> impl Iterator<Item = &'a Shown> {
         let key = snapshot.revision.as_ref().map(|revision| {
+            let uuid = revision.uuid.as_str();
+            let uuid = if self.knows_identity { uuid } else { "" };
             (
-                revision.uuid.clone(),
+                uuid.to_owned(),
                 revision.documents,
                 revision.max_seq_no,
                 revision.sum_seq_no,

@@ -11,6 +11,7 @@
 //! | `quirks.rs`, `faults.rs`, `world.rs` | what differs, goes wrong and happens |
 //! | `history.rs`, `promises.rs` | what it showed, and what must hold |
 //! | `schedules.rs` | worlds by the thousand |
+//! | `flaws.rs` | refreshers that must be caught |
 //!
 //! `SIMULATION_SEED` and `SIMULATION_SCHEDULES` in the environment choose the schedules
 //! that `random` runs.
@@ -19,6 +20,7 @@ mod answers;
 mod cluster;
 mod documents;
 mod faults;
+mod flaws;
 mod history;
 mod index;
 mod promises;
@@ -36,12 +38,9 @@ const FAILED_ONCE: &[u64] = &[];
 
 fn plan() -> Plan {
     Plan {
-        shape: if std::env::var_os("SIMULATION_ALL").is_some() {
-            Shape::all()
-        } else {
-            Shape::one_copy()
-        },
-        rewrite: std::convert::identity,
+        shape: Shape::all(),
+        flaw: None,
+        lie: None,
     }
 }
 
@@ -62,8 +61,17 @@ fn what_failed_once_holds() {
 fn random_schedules_keep_the_promises() {
     let seed = from_environment("SIMULATION_SEED").unwrap_or(1);
     let count = from_environment("SIMULATION_SCHEDULES").unwrap_or(2_000);
-    match run_many(seed, count, &plan()) {
-        Ok(ran) => println!("{count} schedules from seed {seed}: {ran:?}"),
-        Err(failure) => panic!("{failure}"),
-    }
+    let (ran, failures) = run_many(seed, count, &plan());
+    println!("{count} schedules from seed {seed}: {ran:?}");
+    let Some(first) = failures.first() else {
+        return;
+    };
+    let others = failures
+        .iter()
+        .map(|failure| (failure.seed, failure.broken.promise));
+    panic!(
+        "{first}\n{} failed: {:?}",
+        failures.len(),
+        others.collect::<Vec<_>>()
+    );
 }

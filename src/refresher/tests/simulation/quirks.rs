@@ -16,6 +16,10 @@ pub(super) struct Shape {
     pub(super) moves: bool,
     /// Also between two requests of one poll.
     pub(super) moves_during_a_poll: bool,
+    /// An index of the same concrete name on both sides of a cut. A poll that one node
+    /// after the other answers then reads one and takes it for the other: the answer of
+    /// a search does not say which it is of.
+    pub(super) one_name_twice: bool,
     pub(super) quirks: bool,
     pub(super) faults: bool,
 }
@@ -31,19 +35,9 @@ impl Shape {
             cut_off: true,
             moves: true,
             moves_during_a_poll: true,
+            one_name_twice: false,
             quirks: true,
             faults: true,
-        }
-    }
-
-    /// One copy alone, which never shows anything older than before.
-    pub(super) fn one_copy() -> Self {
-        Self {
-            copies: 1,
-            lag: false,
-            cut_off: false,
-            moves_during_a_poll: false,
-            ..Self::all()
         }
     }
 
@@ -60,9 +54,9 @@ impl Shape {
             lag: self.lag && rng.bool(),
             cut_off: self.cut_off && rng.bool(),
             moves: self.moves && rng.bool(),
-            moves_during_a_poll: self.moves_during_a_poll,
             quirks: self.quirks && rng.u8(..3) == 0,
             faults: self.faults && rng.u8(..3) > 0,
+            ..self.clone()
         }
     }
 }
@@ -110,10 +104,5 @@ impl Quirks {
             no_node_stats: some(),
             no_point_in_time: some().then(|| [400, 404, 405][rng.usize(..3)]),
         }
-    }
-
-    /// Whether a poll can tell at once that something changed.
-    pub(super) fn can_probe(&self) -> bool {
-        !self.no_stats
     }
 }

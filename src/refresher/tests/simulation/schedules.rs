@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::flaws::Lie;
 use super::promises::{Broken, Watched};
 use super::quirks::Shape;
 use super::transport::Wire;
 use super::world::{World, pause};
 use crate::cluster::{Client, ClusterConfig, Transport};
 use crate::config::Config;
+use crate::reading::Flaw;
 use crate::refresher::Refresher;
 
 /// How many polls a refresher may need to see what it should, when all is well.
@@ -17,11 +19,17 @@ const POLLS_TO_SETTLE: u32 = 6;
 /// After how long everything is read again.
 const RECONCILE: Duration = Duration::from_hours(2);
 
+/// After how many failures a thread gives up.
+const FAILURES_AT_MOST: usize = 20;
+
 /// What a schedule is run with.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) shape: Shape,
-    pub(super) rewrite: fn(String) -> String,
+    /// What the refreshers leave out.
+    pub(super) flaw: Option<Flaw>,
+    /// What the way to the cluster hides from them.
+    pub(super) lie: Option<Lie>,
 }
 
 /// What a schedule showed.
@@ -57,10 +65,11 @@ impl std::fmt::Display for Failure {
 pub(super) async fn run(seed: u64, plan: &Plan) -> Result<Ran, Failure> {
     let mut failed = None;
     for logs in [false, true] {
-        let world = World::new(seed, plan.shape.clone(), logs);
-        let wire = Wire::new(world).rewriting(plan.rewrite);
+        let mut world = World::new(seed, plan.shape.clone(), logs);
+        world.history.knows_identity = plan.lie != Some(Lie::NoIdentity);
+        let wire = Wire::new(world, plan.lie);
         let mut ran = Ran::default();
-        let Err(broken) = steps(&wire, &mut ran).await else {
+        let Err(broken) = steps(&wire, plan.flaw, &mut ran).await else {
             assert_eq!(failed, None, "seed {seed} did not fail again");
             return Ok(ran);
         };
@@ -78,30 +87,26 @@ pub(super) async fn run(seed: u64, plan: &Plan) -> Result<Ran, Failure> {
     unreachable!("it failed twice")
 }
 
-async fn steps(wire: &Wire, ran: &mut Ran) -> Result<(), Broken> {
+async fn steps(wire: &Wire, flaw: Option<Flaw>, ran: &mut Ran) -> Result<(), Broken> {
     let (count, steps) = {
         let rng = &mut wire.world().rng;
         (rng.usize(1..=3), rng.usize(20..=60))
     };
-    let mut refreshers: Vec<_> = (0..count).map(|n| refresher(wire, n)).collect();
+    let mut refreshers: Vec<_> = (0..count).map(|n| refresher(wire, n, flaw)).collect();
     for _ in 0..steps {
         let poll = {
             let mut world = wire.world();
-            let choice = world.rng.u8(..3);
-            if choice == 0 {
+            if world.rng.u8(..5) < 2 {
                 Some(world.rng.usize(..count))
             } else {
                 world.happen();
                 None
             }
         };
-        match poll {
-            Some(n) => {
-                let pause = pause(&mut wire.world().rng);
-                tokio::time::advance(pause).await;
-                self::poll(wire, &mut refreshers[n], n, ran).await?;
-            }
-            None => continue,
+        if let Some(n) = poll {
+            let pause = pause(&mut wire.world().rng);
+            tokio::time::advance(pause).await;
+            self::poll(wire, &mut refreshers[n], n, ran).await?;
         }
     }
     wire.world().calm();
@@ -150,7 +155,7 @@ async fn poll(wire: &Wire, watched: &mut Watched, n: usize, ran: &mut Ran) -> Re
     checked
 }
 
-fn refresher(wire: &Wire, n: usize) -> Watched {
+fn refresher(wire: &Wire, n: usize, flaw: Option<Flaw>) -> Watched {
     let nodes = wire.world().cluster.nodes.len();
     let urls = (0..nodes).map(|node| format!("http://node-{node}:9200").parse().unwrap());
     let instance = format!("proxy-{n}");
@@ -160,10 +165,9 @@ fn refresher(wire: &Wire, n: usize) -> Watched {
         .with_instance(instance)
         .with_clock(Arc::new(wire.clone()));
     let transport = Arc::new(wire.clone()) as Arc<dyn Transport>;
-    Watched::new(Refresher::new(
-        &config,
-        Client::over(transport, &config.cluster),
-    ))
+    let mut refresher = Refresher::new(&config, Client::over(transport, &config.cluster));
+    refresher.reading.flaw = flaw;
+    Watched::new(refresher)
 }
 
 /// Runs one schedule by itself.
@@ -171,39 +175,48 @@ pub(super) fn run_alone(seed: u64, plan: &Plan) -> Result<Ran, Failure> {
     runtime().block_on(run(seed, plan))
 }
 
-/// Runs as many schedules from a seed on, on two threads; the first failure ends it.
-pub(super) fn run_many(first: u64, count: u64, plan: &Plan) -> Result<Ran, Failure> {
+/// Runs as many schedules from a seed on, on two threads; gives what they showed and
+/// those that failed, in the order of their seeds.
+pub(super) fn run_many(first: u64, count: u64, plan: &Plan) -> (Ran, Vec<Failure>) {
     let next = AtomicU64::new(0);
     let work = || {
         let runtime = runtime();
-        let mut all = Ran::default();
+        let (mut all, mut failures) = (Ran::default(), Vec::new());
         loop {
             let n = next.fetch_add(1, Ordering::Relaxed);
             if n >= count {
-                return Ok(all);
+                return (all, failures);
             }
             match runtime.block_on(run(first.wrapping_add(n), plan)) {
-                Ok(ran) => {
-                    all.polls += ran.polls;
-                    all.published += ran.published;
-                    all.reconciled += ran.reconciled;
-                }
-                Err(failure) => {
-                    next.store(count, Ordering::Relaxed);
-                    return Err(failure);
-                }
+                Ok(ran) => all = all + ran,
+                Err(failure) => failures.push(failure),
+            }
+            if failures.len() >= FAILURES_AT_MOST {
+                next.store(count, Ordering::Relaxed);
             }
         }
     };
-    std::thread::scope(|scope| {
+    let (ran, mut failures) = std::thread::scope(|scope| {
         let other = scope.spawn(work);
-        let mut one = work()?;
-        let other = other.join().unwrap()?;
-        one.polls += other.polls;
-        one.published += other.published;
-        one.reconciled += other.reconciled;
-        Ok(one)
-    })
+        let (ran, mut failures) = work();
+        let (more, others) = other.join().unwrap();
+        failures.extend(others);
+        (ran + more, failures)
+    });
+    failures.sort_by_key(|failure| failure.seed);
+    (ran, failures)
+}
+
+impl std::ops::Add for Ran {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            polls: self.polls + other.polls,
+            published: self.published + other.published,
+            reconciled: self.reconciled + other.reconciled,
+        }
+    }
 }
 
 fn runtime() -> tokio::runtime::Runtime {

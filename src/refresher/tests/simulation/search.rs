@@ -54,7 +54,7 @@ fn views(
                 let copies = &shards[shard].copies;
                 *reached.iter().find(|&&copy| copies[copy].node == primary)?
             } else {
-                preferred(&reached, preference, shard)?
+                preferred(&reached, preference, (shard, world.cluster.routing))?
             };
             Some(Arc::clone(&shards[shard].copies[copy].visible))
         })

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use super::answers::answer;
 use super::faults::Sent;
+use super::flaws::Lie;
 use super::world::World;
 use crate::clock::Clock;
 use crate::cluster::{Answer, Request, RequestErrorKind, Transport};
@@ -19,8 +20,7 @@ use crate::cluster::{Answer, Request, RequestErrorKind, Transport};
 #[derive(Clone)]
 pub(super) struct Wire {
     world: Arc<Mutex<World>>,
-    /// What it makes of each answer on the way.
-    rewrite: fn(String) -> String,
+    lie: Option<Lie>,
 }
 
 impl fmt::Debug for Wire {
@@ -30,17 +30,11 @@ impl fmt::Debug for Wire {
 }
 
 impl Wire {
-    pub(super) fn new(world: World) -> Self {
+    pub(super) fn new(world: World, lie: Option<Lie>) -> Self {
         Self {
             world: Arc::new(Mutex::new(world)),
-            rewrite: std::convert::identity,
+            lie,
         }
-    }
-
-    /// One that lies.
-    pub(super) fn rewriting(mut self, rewrite: fn(String) -> String) -> Self {
-        self.rewrite = rewrite;
-        self
     }
 
     pub(super) fn world(&self) -> MutexGuard<'_, World> {
@@ -48,11 +42,9 @@ impl Wire {
     }
 
     fn rewritten(&self, mut answer: Answer) -> Answer {
-        if self.rewrite as usize
-            != std::convert::identity::<String> as fn(String) -> String as usize
-        {
+        if let Some(lie) = self.lie {
             let body = String::from_utf8_lossy(&answer.body).into_owned();
-            answer.body = Bytes::from((self.rewrite)(body));
+            answer.body = Bytes::from(lie.rewrite(body));
         }
         answer
     }

@@ -33,6 +33,8 @@ pub(super) struct World {
     pub(super) lively: bool,
     began: Instant,
     epoch: Timestamp,
+    /// How it began.
+    is: String,
     /// What happened last, if anybody wants to know.
     log: Option<VecDeque<String>>,
 }
@@ -43,8 +45,11 @@ impl World {
         let shape = shape.vary(&mut rng);
         let quirks = Quirks::random(&mut rng, &shape);
         let weather = Weather::random(&mut rng, &shape);
+        // A node that was cut off and one that is well can each hold an index of one name,
+        // and a poll can begin at one and go on at the other, unseen: see `Shape`.
+        let is_alias = rng.bool() || shape.cut_off && shape.moves && !shape.one_name_twice;
         let mut world = Self {
-            cluster: Cluster::new(shape.nodes, rng.bool()),
+            cluster: Cluster::new(shape.nodes, is_alias),
             rng,
             quirks,
             weather,
@@ -53,14 +58,15 @@ impl World {
             lively: true,
             began: Instant::now(),
             epoch: EPOCH.parse().unwrap(),
+            is: String::new(),
             log: logs.then(VecDeque::new),
         };
-        let is = (
-            world.shape.clone(),
-            world.quirks.clone(),
-            world.weather.clone(),
-        );
-        world.note(|| format!("{is:?}"));
+        if logs {
+            world.is = format!(
+                "{:?}\n{:?}\n{:?}\n",
+                world.shape, world.quirks, world.weather
+            );
+        }
         world.create_index();
         for _ in 0..world.rng.u8(..8) {
             world.write();
@@ -85,7 +91,7 @@ impl World {
 
     pub(super) fn log(&self) -> String {
         let lines = self.log.iter().flatten();
-        lines.fold(String::new(), |all, line| all + line + "\n")
+        lines.fold(self.is.clone(), |all, line| all + line + "\n")
     }
 
     /// Something happens, perhaps.
@@ -103,9 +109,10 @@ impl World {
         match self.rng.u8(..100) {
             0..34 => self.write(),
             34..52 => self.deliver(),
-            52..70 => self.refresh(),
-            70..74 => self.settle(),
-            74..78 => self.lag(),
+            52..66 => self.refresh(),
+            66..70 => self.settle(),
+            70..74 => self.lag(),
+            74..78 => self.reroute(),
             78..84 => self.lose_or_find_a_node(),
             84..88 => self.notice(),
             88..90 => self.move_a_primary(),
@@ -244,6 +251,12 @@ impl World {
         self.note(|| "other copies lag".to_owned());
     }
 
+    /// The cluster prefers other copies from here on.
+    fn reroute(&mut self) {
+        self.cluster.routing += 1;
+        self.note(|| "searches go to other copies".to_owned());
+    }
+
     fn lose_or_find_a_node(&mut self) {
         let lost = (0..self.cluster.nodes.len()).find(|&node| !self.cluster.is_well(node));
         if let Some(node) = lost {
@@ -304,7 +317,9 @@ impl World {
             return;
         };
         let count = self.cluster.stored.len();
-        if !self.shape.moves || count == 0 {
+        // Only the statistics tell one history from another.
+        let told = !self.quirks.no_stats && (!self.shape.cut_off || self.shape.one_name_twice);
+        if !self.shape.moves || !told || count == 0 {
             return;
         }
         let (from, stored) = self.cluster.stored[self.rng.usize(..count)].clone();
