@@ -19,6 +19,15 @@ pub(crate) struct Suspect {
     pub(crate) seq_no: Option<u64>,
 }
 
+/// Whether a document's number may be a step back from its earlier one, or from its
+/// absence when all numbers up to `complete_up_to` had been seen.
+pub(super) fn is_suspect(earlier: Option<u64>, seq_no: u64, complete_up_to: Option<u64>) -> bool {
+    match earlier {
+        Some(earlier) => seq_no < earlier,
+        None => complete_up_to.is_none_or(|seen| seq_no <= seen),
+    }
+}
+
 impl Mirror {
     /// What of the later view may be a step back from this one. All numbers up to
     /// `complete_up_to` had been seen in this one; `None` if that is not known of any.
@@ -35,12 +44,9 @@ impl Mirror {
             while let Some((gone, _)) = before.next_if(|(other, _)| *other < id) {
                 suspect(gone, None);
             }
-            match before.next_if(|(other, _)| *other == id) {
-                Some((_, earlier)) if seq_no < earlier => suspect(id, Some(seq_no)),
-                None if complete_up_to.is_none_or(|seen| seq_no <= seen) => {
-                    suspect(id, Some(seq_no));
-                }
-                _ => {}
+            let earlier = before.next_if(|(other, _)| *other == id);
+            if is_suspect(earlier.map(|(_, seq_no)| seq_no), seq_no, complete_up_to) {
+                suspect(id, Some(seq_no));
             }
         }
         for (gone, _) in before {

@@ -9,7 +9,7 @@ use super::Reading;
 use super::known::Known;
 use super::position::Position;
 use crate::hits::Incomplete;
-use crate::mirror::{Collector, Delta, Mirror};
+use crate::mirror::{Collector, Delta, Mirror, Suspect};
 use crate::source::{Changes, ConcreteIndex, FullRead, ReadError, off_the_runtime};
 
 /// About the bytes that decoding a directive takes as long as building it.
@@ -24,6 +24,8 @@ pub(super) struct View {
     pub(super) updated_at: Option<Timestamp>,
     /// Whether all documents were read for it.
     pub(super) everything: bool,
+    /// What of it may be a step back, if that is known already.
+    pub(super) suspects: Option<Vec<Suspect>>,
 }
 
 impl Reading {
@@ -70,6 +72,7 @@ impl Reading {
                 }
             };
         let before = Arc::clone(&known.mirror);
+        let suspects = delta.suspects_against(&before, known.cursor.seen());
         let mirror = if delta.is_empty() {
             before
         } else {
@@ -88,6 +91,7 @@ impl Reading {
                 mirror,
                 updated_at: aggregates.updated_at,
                 everything: false,
+                suspects: Some(suspects),
             }));
         }
         if documents == 0 && !mirror.fingerprint().reaches(&aggregates) {
@@ -140,6 +144,7 @@ impl Reading {
             mirror: Arc::new(mirror),
             updated_at,
             everything: true,
+            suspects: None,
         })
     }
 }
