@@ -135,6 +135,7 @@ proptest! {
         let (mut documents, mut next) = (Documents::new(), 0);
         write(&mut documents, &mut next, &before);
         let old = mirror(&documents);
+        prop_assume!(next > 0);
         let complete = next.checked_sub(1);
         let was = documents.clone();
         write(&mut documents, &mut next, &after);

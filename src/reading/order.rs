@@ -84,8 +84,9 @@ impl Reading {
             return Ok(());
         }
         let (before, later) = (Arc::clone(&known.mirror), Arc::clone(&view.mirror));
-        let seen = known.cursor.seen();
-        let suspects = off_the_runtime(weight(&later), move || before.suspects_in(&later, seen));
+        // What is known may have shown more deletions than the cursor vouches for, so every
+        // document that appears is asked about.
+        let suspects = off_the_runtime(weight(&later), move || before.suspects_in(&later, None));
         let suspects = suspects.await;
         if suspects.is_empty() {
             return Ok(());
