@@ -44,14 +44,10 @@ impl Delta {
     /// What of the changes may be a step back from a mirror, as
     /// [`suspects_in`](Mirror::suspects_in) finds it in a view: applied, they delete
     /// nothing.
-    pub(crate) fn suspects_against(
-        &self,
-        mirror: &Mirror,
-        complete_up_to: Option<u64>,
-    ) -> Vec<Suspect> {
+    pub(crate) fn suspects_against(&self, mirror: &Mirror) -> Vec<Suspect> {
         self.changes
             .iter()
-            .filter(|(id, change)| is_suspect(mirror.seq_no(id), change.seq_no, complete_up_to))
+            .filter(|(id, change)| is_suspect(mirror.seq_no(id), change.seq_no))
             .map(|(id, change)| Suspect {
                 id: id.as_ref().to_owned(),
                 seq_no: Some(change.seq_no),

@@ -84,8 +84,7 @@ impl Reading {
             suspects.clone()
         } else {
             let (before, later) = (Arc::clone(&known.mirror), Arc::clone(&view.mirror));
-            let seen = known.cursor.seen();
-            off_the_runtime(weight(&later), move || before.suspects_in(&later, seen)).await
+            off_the_runtime(weight(&later), move || before.suspects_in(&later)).await
         };
         if suspects.is_empty() {
             return Ok(());

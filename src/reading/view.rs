@@ -38,7 +38,10 @@ impl Reading {
         let base = self
             .known
             .as_ref()
-            .filter(|known| !everything && position.follows_known(known));
+            .filter(|known| !everything && position.follows_known(known))
+            // Without statistics on one side of it nobody sees whether another primary took
+            // over in between, and gave numbers anew.
+            .filter(|known| known.mark.is_some() == matches!(position, Position::Mark(_)));
         if let Some(known) = base.cloned()
             && let Some(view) = self.with_changes(known).await?
         {
@@ -72,7 +75,7 @@ impl Reading {
                 }
             };
         let before = Arc::clone(&known.mirror);
-        let suspects = delta.suspects_against(&before, known.cursor.seen());
+        let suspects = delta.suspects_against(&before);
         let mirror = if delta.is_empty() {
             before
         } else {
