@@ -1,5 +1,6 @@
 //! What a real cluster, its nodes and the network between can do to a store.
 
+mod copies;
 mod index;
 mod network;
 mod nodes;
