@@ -2,8 +2,8 @@
 //!
 //! A copy of the shard that lags shows an older view of the index, and nothing in it
 //! says so. Against what was seen before it shows in one of three ways: a document is
-//! of a lower `_seq_no`, or is gone, or is there although it was gone when all numbers
-//! up to its own had been seen. Each can also be the truth (a deletion, a failover that
+//! of a lower `_seq_no`, or is gone, or is there although it was not when its own or a
+//! higher number had been seen. Each can also be the truth (a deletion, a failover that
 //! lost what was not acknowledged), so each is only a suspicion, for the primary to
 //! judge.
 
@@ -20,9 +20,9 @@ pub(crate) struct Suspect {
 }
 
 impl Mirror {
-    /// What of the later view may be a step back from this one. All numbers up to
-    /// `complete_up_to` had been seen in this one.
-    pub(crate) fn suspects_in(&self, later: &Self, complete_up_to: Option<u64>) -> Vec<Suspect> {
+    /// What of the later view may be a step back from this one, when numbers up to `seen`
+    /// had been seen in this one or before it.
+    pub(crate) fn suspects_in(&self, later: &Self, seen: Option<u64>) -> Vec<Suspect> {
         let mut before = self.numbers().peekable();
         let mut suspects = Vec::new();
         let mut suspect = |id: &str, seq_no| {
@@ -37,7 +37,7 @@ impl Mirror {
             }
             match before.next_if(|(other, _)| *other == id) {
                 Some((_, earlier)) if seq_no < earlier => suspect(id, Some(seq_no)),
-                None if complete_up_to.is_some_and(|seen| seq_no <= seen) => {
+                None if seen.is_some_and(|seen| seq_no <= seen) => {
                     suspect(id, Some(seq_no));
                 }
                 _ => {}

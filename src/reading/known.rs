@@ -29,6 +29,9 @@ pub(super) struct Known {
     pub(super) mirror: Arc<Mirror>,
     /// The newest `updated_at` of all documents.
     pub(super) updated_at: Option<Timestamp>,
+    /// The highest `_seq_no` that was ever seen in this history of the index, also of
+    /// documents that are gone.
+    pub(super) highest: Option<u64>,
     pub(super) settling: Settling,
     pub(super) cursor: Cursor,
 }

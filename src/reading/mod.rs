@@ -218,6 +218,13 @@ impl Reading {
             .as_ref()
             .filter(|known| position.follows_known(known))
             .map_or_else(Cursor::default, |known| known.cursor);
+        let highest = before
+            .as_ref()
+            .filter(|known| {
+                known.index.uuid == view.index.uuid && !position.is_restored_since(known)
+            })
+            .and_then(|known| known.highest)
+            .max(view.mirror.fingerprint().max_seq_no);
         let mark = position.into_mark();
         let same_mark = before
             .as_ref()
@@ -251,6 +258,7 @@ impl Reading {
             mark,
             mirror: view.mirror,
             updated_at: view.updated_at,
+            highest,
             settling,
         });
         self.unconfirmed = None;

@@ -84,7 +84,7 @@ impl Reading {
             return Ok(());
         }
         let (before, later) = (Arc::clone(&known.mirror), Arc::clone(&view.mirror));
-        let seen = known.cursor.seen();
+        let seen = known.cursor.seen().max(known.highest);
         let suspects = off_the_runtime(weight(&later), move || before.suspects_in(&later, seen));
         let suspects = suspects.await;
         if suspects.is_empty() {
