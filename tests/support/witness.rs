@@ -57,7 +57,7 @@ impl Witness {
                 if last_look {
                     return seen;
                 }
-                std::thread::sleep(PAUSE);
+                std::thread::park_timeout(PAUSE);
             }
         });
         Self {
