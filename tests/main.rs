@@ -18,6 +18,7 @@ mod support;
 
 mod agent;
 mod cli;
+mod faults;
 mod layers;
 mod mappings;
 mod reading;
