@@ -4,6 +4,7 @@ use fastrand::Rng;
 
 /// What can happen in a world.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own")]
 pub(super) struct Shape {
     pub(super) nodes: usize,
     pub(super) copies: usize,

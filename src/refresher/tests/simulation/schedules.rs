@@ -65,7 +65,7 @@ impl std::fmt::Display for Failure {
 pub(super) async fn run(seed: u64, plan: &Plan) -> Result<Ran, Failure> {
     let mut failed = None;
     for logs in [false, true] {
-        let mut world = World::new(seed, plan.shape.clone(), logs);
+        let mut world = World::new(seed, &plan.shape, logs);
         world.history.knows_identity = plan.lie != Some(Lie::NoIdentity);
         let wire = Wire::new(world, plan.lie);
         let mut ran = Ran::default();

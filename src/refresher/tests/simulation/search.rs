@@ -197,9 +197,10 @@ impl Found {
                 r#"{{"_id":"{id}","_seq_no":{seq_no},"_source":{source}"#
             );
             if self.sorted {
-                let _ = match several {
-                    true => write!(body, r#","sort":[{seq_no},{shard}]"#),
-                    false => write!(body, r#","sort":[{seq_no}]"#),
+                let _ = if several {
+                    write!(body, r#","sort":[{seq_no},{shard}]"#)
+                } else {
+                    write!(body, r#","sort":[{seq_no}]"#)
                 };
             }
             body.push('}');

@@ -40,7 +40,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(seed: u64, shape: Shape, logs: bool) -> Self {
+    pub(super) fn new(seed: u64, shape: &Shape, logs: bool) -> Self {
         let mut rng = Rng::with_seed(seed);
         let shape = shape.vary(&mut rng);
         let quirks = Quirks::random(&mut rng, &shape);
