@@ -31,6 +31,48 @@ pub(super) struct Known {
     pub(super) updated_at: Option<Timestamp>,
     pub(super) settling: Settling,
     pub(super) cursor: Cursor,
+    pub(super) shown: Shown,
+    /// Whether the primary showed other documents when it was asked last.
+    pub(super) lags: bool,
+}
+
+/// What proves a later view to be newer.
+///
+/// A view holds operations up to the highest number that was given when it was read. Once
+/// every copy holds those, a view that shows a number given after that moment holds them
+/// too: it is newer, whatever is gone in it.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Shown {
+    /// The highest number that was given when the view had been read.
+    up_to: Option<u64>,
+    /// The highest number that was given when every copy held all of those.
+    held_at: Option<u64>,
+}
+
+impl Shown {
+    /// For a view that had been read at the mark.
+    pub(super) fn at(mark: Option<&Mark>) -> Self {
+        let mut shown = Self {
+            up_to: mark.and_then(Mark::max_seq_no),
+            held_at: None,
+        };
+        if let Some(mark) = mark {
+            shown.look(mark);
+        }
+        shown
+    }
+
+    /// Takes notice of where the primary stands later.
+    pub(super) fn look(&mut self, mark: &Mark) {
+        if self.held_at.is_none() && self.up_to.is_some() && mark.checkpoint() >= self.up_to {
+            self.held_at = mark.max_seq_no();
+        }
+    }
+
+    /// Whether a view with this highest number is newer for certain.
+    pub(super) fn is_before(&self, max_seq_no: Option<u64>) -> bool {
+        self.held_at.is_some() && max_seq_no > self.held_at
+    }
 }
 
 /// Whether the view is all that the primary held at the mark: a search sees a write only

@@ -32,11 +32,12 @@ use crate::cluster::{Client, chain};
 use crate::config::Config;
 use crate::document::DecodeLimits;
 use crate::hits::Incomplete;
+use crate::mirror::Fingerprint;
 use crate::snapshot::Snapshot;
-use crate::source::{ClusterVersion, Probe, ReadError, Source};
+use crate::source::{ClusterVersion, Mark, Probe, ReadError, Source};
 use crate::status::{ReadCounters, ReadPlan};
 
-use known::{Cursor, Known, Settling};
+use known::{Cursor, Known, Settling, Shown};
 use position::Position;
 use view::View;
 
@@ -74,6 +75,8 @@ pub(crate) struct Reading {
     behind_since: Option<Instant>,
     /// One that does not follow what is known, seen while nobody could be asked about it.
     unconfirmed: Option<Position>,
+    /// A view that may be a step back, seen while nobody could be asked about it.
+    doubted: Option<Fingerprint>,
     #[cfg(test)]
     pub(crate) flaw: Option<Flaw>,
 }
@@ -106,6 +109,7 @@ impl Reading {
             cluster: None,
             behind_since: None,
             unconfirmed: None,
+            doubted: None,
             #[cfg(test)]
             flaw: None,
         }
@@ -118,6 +122,14 @@ impl Reading {
             self.plan = ReadPlan::default();
         }
         let position = self.position().await?;
+        if let (Position::Mark(mark), Some(known)) = (&position, &mut self.known)
+            && known
+                .mark
+                .as_ref()
+                .is_some_and(|before| mark.follows(before))
+        {
+            known.shown.look(mark);
+        }
         self.confirm(&position, reconcile).await?;
         if !reconcile && self.is_unchanged(&position).await? {
             self.counters.unchanged += 1;
@@ -125,13 +137,11 @@ impl Reading {
         }
         let view = self.view(&position, reconcile).await?;
         self.judge(&position, &view).await?;
-        if !self.is_still_there(&position).await? {
-            return Err(self.source.incomplete(Incomplete::Replaced));
-        }
+        let end = self.end(&position).await?;
         if reconcile {
             self.measure_skew().await;
         }
-        self.know(position, view, reconcile);
+        self.know(position, end.as_ref(), view, reconcile);
         Ok(())
     }
 
@@ -199,27 +209,37 @@ impl Reading {
         Ok(settled)
     }
 
-    /// Whether the name stands for the index of the view also after it was read.
-    async fn is_still_there(&self, position: &Position) -> Result<bool, ReadError> {
-        match position {
+    /// Makes sure that the name stands for the index of the view also after it was read;
+    /// gives where the primary stands then.
+    async fn end(&self, position: &Position) -> Result<Option<Mark>, ReadError> {
+        let (same, mark) = match position {
             Position::Mark(before) => match self.source.probe().await? {
-                Probe::Mark(now) => Ok(now.follows(before)),
-                Probe::Unclear(_) | Probe::Unsupported(_) => Ok(false),
+                Probe::Mark(now) => (now.follows(before), Some(now)),
+                Probe::Unclear(_) | Probe::Unsupported(_) => (false, None),
             },
             Position::Seen { .. } => {
                 let now = self.source.index().await?;
-                Ok(now.identity() == position.identity())
+                (now.identity() == position.identity(), None)
             }
+        };
+        if !same {
+            return Err(self.source.incomplete(Incomplete::Replaced));
         }
+        Ok(mark)
     }
 
     /// Replaces what is known.
-    fn know(&mut self, position: Position, view: View, reconcile: bool) {
+    fn know(&mut self, position: Position, end: Option<&Mark>, view: View, reconcile: bool) {
         let before = self.known.take();
         let cursor = before
             .as_ref()
             .filter(|known| position.follows_known(known))
             .map_or_else(Cursor::default, |known| known.cursor);
+        let lags = position.differs_from(&view);
+        if lags && before.as_ref().is_some_and(|known| known.lags) {
+            debug!("the copy that is read stays behind the primary; asking another");
+            self.source.ask_another_copy();
+        }
         let mark = position.into_mark();
         let same_mark = before
             .as_ref()
@@ -254,9 +274,12 @@ impl Reading {
             mirror: view.mirror,
             updated_at: view.updated_at,
             settling,
+            shown: Shown::at(end),
+            lags,
         });
         self.generation += 1;
         self.unconfirmed = None;
+        self.doubted = None;
         if reconcile {
             let percent = self.random.u32(100 - JITTER_PERCENT..=100 + JITTER_PERCENT);
             self.reconcile_at = Instant::now().checked_add(self.reconcile_interval * percent / 100);

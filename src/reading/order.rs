@@ -31,9 +31,18 @@ impl Reading {
         if self.flaw == Some(super::Flaw::NoOrder) {
             return Ok(());
         }
-        if !(suspicious || due) {
-            return Ok(());
+        if suspicious || due {
+            self.confirm_with_manager(position, suspicious).await?;
         }
+        Ok(())
+    }
+
+    async fn confirm_with_manager(
+        &mut self,
+        position: &Position,
+        suspicious: bool,
+    ) -> Result<(), ReadError> {
+        let now = Instant::now();
         if let Some(version) = self.source.cluster_version().await? {
             if let Some(newest) = &self.cluster
                 && version.is_before(newest)
@@ -80,6 +89,9 @@ impl Reading {
         if self.flaw == Some(super::Flaw::NoOrder) {
             return Ok(());
         }
+        if known.shown.is_before(view.mirror.fingerprint().max_seq_no) {
+            return Ok(());
+        }
         let suspects = if let Some(suspects) = &view.suspects {
             suspects.clone()
         } else {
@@ -89,29 +101,55 @@ impl Reading {
         if suspects.is_empty() {
             return Ok(());
         }
-        if let Some(what) = self.refuted(view, &suspects).await? {
-            self.counters.stale_reads += 1;
-            self.source.ask_another_copy();
-            return Err(self.source.stale(what));
+        if let Position::Seen { .. } = position {
+            // No mark shows that the node is in touch with the others, and what a node that
+            // was cut off takes for the primary is the old one.
+            self.confirm_with_manager(position, false).await?;
         }
-        Ok(())
+        match self.verdict(view, &suspects).await? {
+            Verdict::True => Ok(()),
+            Verdict::Refuted(what) => {
+                self.counters.stale_reads += 1;
+                self.source.ask_another_copy();
+                Err(self.source.stale(what))
+            }
+            // Seen twice, on two copies if there are two, it is taken for true.
+            Verdict::Unknown if self.doubted == Some(view.mirror.fingerprint()) => Ok(()),
+            Verdict::Unknown => {
+                self.doubted = Some(view.mirror.fingerprint());
+                self.source.ask_another_copy();
+                Err(self.source.unconfirmed())
+            }
+        }
     }
 
-    /// What of the suspects the primary has otherwise than the view.
-    async fn refuted(
-        &self,
-        view: &View,
-        suspects: &[Suspect],
-    ) -> Result<Option<String>, ReadError> {
+    /// Whether the primary has the suspects as the view shows them.
+    async fn verdict(&self, view: &View, suspects: &[Suspect]) -> Result<Verdict, ReadError> {
         let ids = suspects.iter().map(|suspect| suspect.id.as_str());
-        let Some(numbers) = self.source.in_real_time(&view.index, ids).await? else {
-            let sum = self.source.summary_of_primary(&view.index).await?;
-            let agrees = sum.is_none_or(|sum| view.mirror.fingerprint().agrees_with(&sum));
-            return Ok((!agrees).then(|| "the primary shows other documents".to_owned()));
-        };
-        let other = suspects
-            .iter()
-            .find(|suspect| numbers.get(&suspect.id).copied() != suspect.seq_no);
-        Ok(other.map(|suspect| format!("the primary has another version of {:?}", suspect.id)))
+        if let Some(numbers) = self.source.in_real_time(&view.index, ids).await? {
+            let other = suspects
+                .iter()
+                .find(|suspect| numbers.get(&suspect.id).copied() != suspect.seq_no);
+            return Ok(other.map_or(Verdict::True, |suspect| {
+                Verdict::Refuted(format!(
+                    "the primary has another version of {:?}",
+                    suspect.id
+                ))
+            }));
+        }
+        let sum = self.source.summary_of_primary(&view.index).await?;
+        Ok(match sum {
+            Some(sum) if view.mirror.fingerprint().agrees_with(&sum) => Verdict::True,
+            Some(_) => Verdict::Refuted("the primary shows other documents".to_owned()),
+            None => Verdict::Unknown,
+        })
     }
+}
+
+/// What the primary says of suspects.
+enum Verdict {
+    True,
+    Refuted(String),
+    /// It says nothing.
+    Unknown,
 }

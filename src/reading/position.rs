@@ -4,6 +4,7 @@ use tracing::{debug, info};
 
 use super::Reading;
 use super::known::Known;
+use super::view::View;
 use crate::hits::Aggregates;
 use crate::source::{ConcreteIndex, Mark, Probe, ReadError};
 use crate::status::ProbedBy;
@@ -53,6 +54,16 @@ impl Position {
         }
     }
 
+    /// Whether the primary showed other documents than the view; not known by a mark.
+    pub(super) fn differs_from(&self, view: &View) -> bool {
+        match self {
+            Self::Mark(_) => false,
+            Self::Seen { aggregates, .. } => aggregates
+                .as_ref()
+                .is_some_and(|all| !view.mirror.fingerprint().agrees_with(all)),
+        }
+    }
+
     pub(super) fn into_mark(self) -> Option<Mark> {
         match self {
             Self::Mark(mark) => Some(mark),
@@ -79,7 +90,8 @@ impl Reading {
             let aggregates = None;
             return Ok(Position::Seen { index, aggregates });
         }
-        let aggregates = self.source.summary(&index).await?;
+        // The primary's, so that a copy that lags behind it is seen to.
+        let aggregates = self.source.summary_of_primary(&index).await?;
         if aggregates.is_none() {
             self.plan.probe = ProbedBy::Nothing;
             self.without_changes("the server does not sum up `_seq_no`");

@@ -85,7 +85,9 @@ impl Reading {
             })
             .await
         };
-        let agrees = mirror.fingerprint().agrees_with(&aggregates);
+        let agrees = mirror.fingerprint().agrees_with(&aggregates)
+            // Older documents under the same numbers: restored in place.
+            && aggregates.updated_at >= known.updated_at;
         #[cfg(test)]
         let agrees = agrees || self.flaw == Some(super::Flaw::NoFingerprint);
         if agrees {

@@ -16,7 +16,7 @@ const FILTER_PATH: &str = "indices.*.uuid,indices.*.shards.*.routing.primary,\
                            indices.*.shards.*.routing.node,indices.*.shards.*.docs.count,\
                            indices.*.shards.*.commit.user_data.history_uuid,\
                            indices.*.shards.*.seq_no.max_seq_no,\
-                           indices.*.shards.*.seq_no.local_checkpoint";
+                           indices.*.shards.*.seq_no.global_checkpoint";
 
 /// Where the primary copy of each shard stands: unchanged, if nothing was written.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,8 +33,9 @@ struct Primary {
     history: String,
     /// -1 before the first write.
     max_seq_no: i64,
-    /// All up to this one are written; below the highest while writes are under way.
-    local_checkpoint: i64,
+    /// All up to this one are written, on all copies that count; below the highest while
+    /// writes are under way.
+    global_checkpoint: i64,
     documents: u64,
 }
 
@@ -93,7 +94,7 @@ struct UserData {
 #[derive(Debug, Deserialize)]
 struct SeqNo {
     max_seq_no: i64,
-    local_checkpoint: i64,
+    global_checkpoint: i64,
 }
 
 impl ShardCopy {
@@ -107,18 +108,27 @@ impl ShardCopy {
             node: self.routing?.node,
             history: self.commit?.user_data.history_uuid,
             max_seq_no: seq_no.max_seq_no,
-            local_checkpoint: seq_no.local_checkpoint,
+            global_checkpoint: seq_no.global_checkpoint,
             documents: self.docs?.count,
         })
     }
 }
 
 impl Mark {
-    /// The `_seq_no` up to which everything is written, of an index of one shard; `None`
-    /// before the first.
+    /// The `_seq_no` up to which everything is written on all copies, of an index of one
+    /// shard; `None` before the first.
     pub(crate) fn checkpoint(&self) -> Option<u64> {
         match self.primaries.as_slice() {
-            [primary] => u64::try_from(primary.local_checkpoint).ok(),
+            [primary] => u64::try_from(primary.global_checkpoint).ok(),
+            _ => None,
+        }
+    }
+
+    /// The highest `_seq_no` that was given, of an index of one shard; `None` before the
+    /// first.
+    pub(crate) fn max_seq_no(&self) -> Option<u64> {
+        match self.primaries.as_slice() {
+            [primary] => u64::try_from(primary.max_seq_no).ok(),
             _ => None,
         }
     }
@@ -127,7 +137,7 @@ impl Mark {
     pub(crate) fn is_at_rest(&self) -> bool {
         self.primaries
             .iter()
-            .all(|primary| primary.local_checkpoint == primary.max_seq_no)
+            .all(|primary| primary.global_checkpoint == primary.max_seq_no)
     }
 
     /// How many shards have a primary.

@@ -100,7 +100,7 @@ fn body(request: &Request, directives: u64) -> Value {
             "routing": {"primary": true, "node": "n"},
             "docs": {"count": directives},
             "commit": {"user_data": {"history_uuid": "h"}},
-            "seq_no": {"max_seq_no": highest, "local_checkpoint": highest},
+            "seq_no": {"max_seq_no": highest, "global_checkpoint": highest},
         }]}}}});
     }
     if path.contains("_cluster/state") {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::cluster::{CLUSTER_UUID, ClusterState, NAME};
-use super::index::documents;
+use super::index::{Shard, documents};
 use super::search;
 use super::world::World;
 use crate::cluster::{Answer, Method, Request, RequestErrorKind};
@@ -207,17 +207,15 @@ fn stats(world: &World, node: usize, state: &ClusterState, indices: &[usize]) ->
             let _ = write!(body, r#""{number}":["#);
             for (nth, &place) in reached.iter().enumerate() {
                 let copy = &shard.copies[place];
-                let given = if place == shard.primary {
-                    shard.next_seq_no
-                } else {
-                    let applied = copy.applied.values().map(|o| o.seq_no + 1);
-                    applied.max().unwrap_or(0)
-                };
-                let missing = copy.pending.iter().map(|o| o.seq_no).min();
-                let complete = missing.map_or(given, |missing| missing.min(given));
+                let given = given(shard, place);
+                // What every copy that counts holds.
+                let complete = (0..shard.copies.len())
+                    .filter(|&place| shard.copies[place].in_sync)
+                    .map(|place| complete(shard, place))
+                    .fold(complete(shard, place), u64::min);
                 let _ = write!(
                     body,
-                    r#"{}{{"routing":{{"primary":{},"node":"node-{}"}},"docs":{{"count":{}}},"commit":{{"user_data":{{"history_uuid":"{}"}}}},"seq_no":{{"max_seq_no":{},"local_checkpoint":{}}}}}"#,
+                    r#"{}{{"routing":{{"primary":{},"node":"node-{}"}},"docs":{{"count":{}}},"commit":{{"user_data":{{"history_uuid":"{}"}}}},"seq_no":{{"max_seq_no":{},"global_checkpoint":{}}}}}"#,
                     if nth > 0 { "," } else { "" },
                     state.primaries[&index][number] == copy.node,
                     copy.node,
@@ -235,6 +233,22 @@ fn stats(world: &World, node: usize, state: &ClusterState, indices: &[usize]) ->
         200,
         format!(r#"{{"_shards":{{"failed":{failed}}},"indices":{{{body}}}}}"#),
     )
+}
+
+/// The number after the highest that a copy was given.
+fn given(shard: &Shard, place: usize) -> u64 {
+    if place == shard.primary {
+        return shard.next_seq_no;
+    }
+    let applied = shard.copies[place].applied.values();
+    applied.map(|o| o.seq_no + 1).max().unwrap_or(0)
+}
+
+/// The first number that a copy does not hold.
+fn complete(shard: &Shard, place: usize) -> u64 {
+    let missing = shard.copies[place].pending.iter().map(|o| o.seq_no).min();
+    let given = given(shard, place);
+    missing.map_or(given, |missing| missing.min(given))
 }
 
 fn gets(

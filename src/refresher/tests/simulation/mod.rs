@@ -60,7 +60,7 @@ fn what_failed_once_holds() {
 #[test]
 fn random_schedules_keep_the_promises() {
     let seed = from_environment("SIMULATION_SEED").unwrap_or(1);
-    let count = from_environment("SIMULATION_SCHEDULES").unwrap_or(30_000);
+    let count = from_environment("SIMULATION_SCHEDULES").unwrap_or(100_000);
     let (ran, failures) = run_many(seed, count, &plan());
     println!("{count} schedules from seed {seed}: {ran:?}");
     let Some(first) = failures.first() else {
