@@ -65,3 +65,8 @@ pub enum RefreshError {
     #[error("the store was shut down")]
     Stopped,
 }
+
+/// The store was shut down or dropped: nothing more will be published.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the store was shut down")]
+pub struct Stopped;

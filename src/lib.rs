@@ -102,13 +102,15 @@ pub use domain::{
     DirectiveSetBuilder, DirectiveStore, EndpointKind, Explanation, InMemoryDirectiveStore, Reader,
     RepeatedId, RequestAttrs, UnknownDiagLevel, UnknownEndpointKind,
 };
-pub use error::{PollError, RefreshError, StartError};
+pub use error::{PollError, RefreshError, StartError, Stopped};
 pub use hits::Incomplete;
 pub use index::{Change, InstallError, InstallStep, Installer};
 pub use last_good::LastGoodError;
 #[cfg(feature = "prometheus")]
 pub use metrics::StatusCollector;
 pub use opensearch_store::OpenSearchDirectiveStore;
+pub use refresher::Subscription;
+pub use snapshot::Snapshot;
 pub use source::ReadError;
 pub use status::{Counters, Rejected, Revision, Staleness, Status};
 pub use writer::{DirectiveWriter, Refusal, Stored, WriteError};

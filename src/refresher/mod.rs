@@ -4,6 +4,7 @@
 //! in one swap, and only when it differs from what is published already.
 
 mod progress;
+mod publishing;
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -22,7 +23,6 @@ use crate::cluster::{Client, chain};
 use crate::collector::Collector;
 use crate::config::Config;
 use crate::document::DecodeLimits;
-use crate::domain::{Publisher, publication};
 use crate::error::PollError;
 use crate::last_good::{self, LastGoodError};
 use crate::snapshot::Snapshot;
@@ -30,6 +30,8 @@ use crate::source::{ReadError, Source, off_the_runtime};
 
 use progress::ReadAge;
 pub(crate) use progress::Shared;
+use publishing::Outlet;
+pub use publishing::Subscription;
 
 /// How many rejections of one revision are logged; all are in the status.
 const LOGGED_REJECTIONS: usize = 100;
@@ -41,7 +43,7 @@ pub(crate) type Waiter = oneshot::Sender<Result<(), Arc<PollError>>>;
 #[derive(Debug)]
 pub(crate) struct Refresher {
     shared: Arc<Shared>,
-    publisher: Publisher<Snapshot>,
+    publisher: Outlet,
     source: Source,
     clock: Arc<dyn Clock>,
     backoff: Backoff,
@@ -53,8 +55,8 @@ pub(crate) struct Refresher {
 
 impl Refresher {
     pub(crate) fn new(config: &Config, client: Client) -> Self {
-        let (publisher, current) = publication(Snapshot::default());
-        let shared = Arc::new(Shared::new(config, client, current));
+        let (outlet, published, subscription) = Outlet::new();
+        let shared = Arc::new(Shared::new(config, client, published, subscription));
         let source = Source::new(
             shared.client.clone(),
             // A name of the cluster's own begins with an underscore.
@@ -68,7 +70,7 @@ impl Refresher {
             .fold(0, |seed: u64, byte| seed.rotate_left(7) ^ u64::from(byte));
         Self {
             shared,
-            publisher,
+            publisher: outlet,
             source,
             clock: Arc::clone(&config.clock),
             backoff: Backoff::new(config.interval, config.max_backoff, seed),

@@ -12,10 +12,14 @@ use crate::domain::Published;
 use crate::snapshot::Snapshot;
 use crate::status::{Counters, Rejected, Staleness, Status};
 
+use super::publishing::Subscription;
+
 /// What the loop and the store share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) published: Published<Snapshot>,
+    /// What new subscriptions are made of.
+    pub(crate) subscription: Subscription,
     pub(super) client: Client,
     instance: String,
     stale_after: Duration,
@@ -63,9 +67,15 @@ impl ReadAge {
 }
 
 impl Shared {
-    pub(super) fn new(config: &Config, client: Client, published: Published<Snapshot>) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        client: Client,
+        published: Published<Snapshot>,
+        subscription: Subscription,
+    ) -> Self {
         Self {
             published,
+            subscription,
             client,
             instance: config.instance.clone(),
             stale_after: config.stale_after,

@@ -8,6 +8,7 @@
 
 mod fake;
 mod faults;
+mod subscription;
 
 use std::collections::HashSet;
 
