@@ -17,6 +17,7 @@
 mod support;
 
 mod agent;
+mod agent_changes;
 mod cli;
 mod layers;
 mod mappings;

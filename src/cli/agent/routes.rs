@@ -47,7 +47,7 @@ impl Agent {
             listings: Listings::new(Arc::clone(&store), Arc::clone(&clock)),
             store,
             clock,
-            waiting: Waiting::new(max_waiting, stopped),
+            waiting: Waiting::new(max_waiting, stopped, &mut registry),
             work: Work::new(),
             registry: Arc::new(registry),
         }

@@ -3,38 +3,66 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::super::duration;
 use super::problem::Problem;
 
 /// How long a client may wait for a change.
-const WAIT_AT_MOST: Duration = Duration::from_secs(60);
+const WAIT_AT_MOST: Duration = Duration::from_mins(1);
 
 /// The places for clients that wait, and the end of all waiting.
 #[derive(Clone, Debug)]
 pub(super) struct Waiting {
     places: Arc<Semaphore>,
     max: usize,
+    taken: Gauge,
     stopped: watch::Receiver<bool>,
 }
 
+/// A client's place. Given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    _permit: OwnedSemaphorePermit,
+    taken: Gauge,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.taken.dec();
+    }
+}
+
 impl Waiting {
-    pub(super) fn new(max: usize, stopped: watch::Receiver<bool>) -> Self {
+    pub(super) fn new(max: usize, stopped: watch::Receiver<bool>, metrics: &mut Registry) -> Self {
+        let taken = Gauge::default();
+        metrics.register(
+            "directives_agent_waiting_clients",
+            "Clients that wait for a change",
+            taken.clone(),
+        );
         Self {
             places: Arc::new(Semaphore::new(max)),
             max,
+            taken,
             stopped,
         }
     }
 
-    /// A place, if there is one left. Given back when it is dropped.
-    pub(super) fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
+    /// A place, if there is one left.
+    pub(super) fn place(&self) -> Result<Place, Problem> {
+        let permit = Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
             let max = self.max;
             Problem::busy(format!(
                 "{max} clients wait for a change already (--max-waiting); ask without wait"
             ))
+        })?;
+        self.taken.inc();
+        Ok(Place {
+            _permit: permit,
+            taken: self.taken.clone(),
         })
     }
 
