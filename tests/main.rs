@@ -18,6 +18,9 @@ mod support;
 
 mod agent;
 mod agent_changes;
+#[cfg(unix)]
+mod agent_forms;
+mod agent_openapi;
 mod cli;
 mod layers;
 mod mappings;
