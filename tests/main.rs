@@ -21,6 +21,8 @@ mod agent_changes;
 #[cfg(unix)]
 mod agent_forms;
 mod agent_openapi;
+#[cfg(unix)]
+mod agent_python;
 mod cli;
 mod layers;
 mod mappings;
