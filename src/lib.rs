@@ -84,6 +84,7 @@ mod refresher;
 mod snapshot;
 mod source;
 mod status;
+mod upstream;
 mod writer;
 
 // What follows is the public interface.
@@ -92,7 +93,7 @@ pub use cluster::{
     Client, ClusterConfig, ConfigError, Credentials, NodeState, NodeStatus, RequestError,
     RequestErrorKind, Tls, chain as error_chain,
 };
-pub use config::{Config, Startup};
+pub use config::{Config, Startup, Upstream};
 pub use document::{
     Audit, DecodeLimits, Document, DocumentRef, DocumentState, Draft, Expiry, ImportError,
     ImportProblem, Rejection, RejectionReason, decode, encode, encode_draft, parse_drafts,
@@ -111,6 +112,6 @@ pub use metrics::StatusCollector;
 pub use opensearch_store::OpenSearchDirectiveStore;
 pub use refresher::Subscription;
 pub use snapshot::Snapshot;
-pub use source::ReadError;
+pub use source::{ReadError, UpstreamError};
 pub use status::{Counters, Rejected, Revision, Staleness, Status};
 pub use writer::{DirectiveWriter, Refusal, Stored, WriteError};

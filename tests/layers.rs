@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["source", "snapshot"],
     &["last_good"],
     &["error"],
-    &["index", "backoff", "collector"],
+    &["index", "backoff", "collector", "upstream"],
     &["refresher", "writer"],
     &["opensearch_store"],
     &["metrics"],

@@ -21,12 +21,13 @@ use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::cluster::{Client, chain};
 use crate::collector::Collector;
-use crate::config::Config;
+use crate::config::{Config, Upstream};
 use crate::document::DecodeLimits;
 use crate::error::PollError;
 use crate::last_good::{self, LastGoodError};
 use crate::snapshot::Snapshot;
 use crate::source::{ReadError, Source, off_the_runtime};
+use crate::upstream::{Taken, UpstreamAgent};
 
 use progress::ReadAge;
 pub(crate) use progress::Shared;
@@ -45,6 +46,8 @@ pub(crate) struct Refresher {
     shared: Arc<Shared>,
     publisher: Outlet,
     source: Source,
+    /// Read instead of the index.
+    upstream: Option<UpstreamAgent>,
     clock: Arc<dyn Clock>,
     backoff: Backoff,
     poll_timeout: Duration,
@@ -63,6 +66,14 @@ impl Refresher {
             format!("directives-{}", config.instance),
             config.max_documents,
         );
+        let upstream = (config.upstream == Upstream::Agent).then(|| {
+            UpstreamAgent::new(
+                shared.client.clone(),
+                Arc::clone(&config.clock),
+                config.max_documents,
+                config.clear_after,
+            )
+        });
         // Of its name alone, so that an instance keeps its phase when it restarts.
         let seed = config
             .instance
@@ -72,6 +83,7 @@ impl Refresher {
             shared,
             publisher: outlet,
             source,
+            upstream,
             clock: Arc::clone(&config.clock),
             backoff: Backoff::new(config.interval, config.max_backoff, seed),
             poll_timeout: config.poll_timeout,
@@ -177,11 +189,11 @@ impl Refresher {
     async fn attempt(&mut self) -> Result<(), PollError> {
         let now = self.clock.now();
         self.shared.progress().last_attempt = Some(now);
-        let snapshot = tokio::time::timeout(self.poll_timeout, self.read())
+        let taken = tokio::time::timeout(self.poll_timeout, self.read())
             .await
             .map_err(|_| PollError::Deadline(self.poll_timeout))?
             .map_err(PollError::Read)?;
-        let changed = self.succeeded(snapshot);
+        let changed = self.succeeded(taken);
         // What could not be kept is tried again, also if nothing changed since.
         if changed || self.shared.progress().last_good_error.is_some() {
             self.keep().await;
@@ -231,7 +243,11 @@ impl Refresher {
         self.shared.progress().last_good_error = error;
     }
 
-    async fn read(&self) -> Result<Snapshot, ReadError> {
+    async fn read(&self) -> Result<Taken, ReadError> {
+        if let Some(upstream) = &self.upstream {
+            let age = self.shared.progress().read_age.map(ReadAge::now);
+            return upstream.read(&self.shared.published.snapshot(), age).await;
+        }
         let index = self.source.index().await?;
         let collector = Collector::new(DecodeLimits {
             now: self.clock.now(),
@@ -244,20 +260,28 @@ impl Refresher {
         let weight = usize::try_from(documents)
             .unwrap_or(usize::MAX)
             .saturating_mul(100);
-        off_the_runtime(weight, move || collector.finish(index, documents, read_at))
+        let snapshot = off_the_runtime(weight, move || collector.finish(index, documents, read_at))
             .await
             .map_err(|source| ReadError::Incomplete {
                 index: self.shared.client.index().to_owned(),
                 source,
-            })
+            })?;
+        Ok(Taken {
+            snapshot: Some(snapshot),
+            read_at,
+            age: Duration::ZERO,
+        })
     }
 
     /// Publishes what changed; tells whether anything did.
-    fn succeeded(&mut self, snapshot: Snapshot) -> bool {
-        let read_at = snapshot.read_at;
-        let changed = !self.shared.published.snapshot().is_same_as(&snapshot);
-        let rejections = snapshot.rejections.len() as u64;
-        if changed {
+    fn succeeded(&mut self, taken: Taken) -> bool {
+        let read_at = Some(taken.read_at);
+        let published = self.shared.published.snapshot();
+        let snapshot = taken.snapshot.filter(|new| !published.is_same_as(new));
+        let changed = snapshot.is_some();
+        let mut rejections = 0;
+        if let Some(snapshot) = snapshot {
+            rejections = snapshot.rejections.len() as u64;
             announce(&snapshot);
             self.publisher.publish(snapshot);
         }
@@ -274,7 +298,7 @@ impl Refresher {
             progress.counters.rejections += rejections;
         }
         progress.last_success = read_at;
-        progress.read_age = Some(ReadAge::noted_now(Duration::ZERO));
+        progress.read_age = Some(ReadAge::noted_now(taken.age));
         progress.last_error = None;
         progress.consecutive_failures = 0;
         progress.counters.polls_succeeded += 1;

@@ -56,7 +56,7 @@ impl ReadAge {
         }
     }
 
-    fn now(self) -> Duration {
+    pub(super) fn now(self) -> Duration {
         self.then.saturating_add(self.noted_at.elapsed())
     }
 

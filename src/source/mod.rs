@@ -17,7 +17,7 @@ use tracing::debug;
 use crate::cluster::{Client, Method, Request, RequestError, chain, malformed, segment};
 use crate::hits::{Incomplete, SettingsAnswer};
 
-pub use error::ReadError;
+pub use error::{ReadError, UpstreamError};
 pub(crate) use page::{Collect, off_the_runtime};
 use page::{Page, PageError, take_page};
 
