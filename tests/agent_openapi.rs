@@ -14,11 +14,12 @@ use crate::support::node::{installed_index, shared_url, unique_index};
 
 /// What is described and cannot be brought about from outside in a moment: bugs, a client
 /// that takes ten seconds to send a body, and sixteen that take as long to read one.
-const NOT_TRIED: [(&str, &str); 9] = [
+const NOT_TRIED: [(&str, &str); 10] = [
     ("/metrics", "500"),
     ("/v1/directives", "500"),
     ("/v1/osproxy", "500"),
     ("/v1/osproxy", "503"),
+    ("/v1/snapshot", "500"),
     ("/v1/evaluate", "408"),
     ("/v1/evaluate", "500"),
     ("/v1/evaluate/batch", "408"),
@@ -172,6 +173,11 @@ async fn every_answer_is_as_described_and_every_description_is_seen() {
                     .check(&Method::GET, "/v1/directives", answer)
                     .await,
             );
+        }
+        for query in ["?known=other", "?unknown=a"] {
+            let request = client.get(agent.url(&format!("/v1/snapshot{query}")));
+            let answer = request.send().await.unwrap();
+            seen.insert(described.check(&Method::GET, "/v1/snapshot", answer).await);
         }
         let one = |question: Value| ("/v1/evaluate", question);
         let batch = |requests: Value| ("/v1/evaluate/batch", json!({"requests": requests}));

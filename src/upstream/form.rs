@@ -77,8 +77,8 @@ impl Snapshot {
     ///
     /// # Errors
     /// Never with what a store has published.
-    pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
-        serde_json::to_vec(&Written {
+    pub fn to_json(&self) -> serde_json::Result<Box<RawValue>> {
+        serde_json::value::to_raw_value(&Written {
             digest: self.digest,
             revision: self.revision.as_ref(),
             directives: WrittenSet(&self.set),
@@ -195,7 +195,7 @@ mod tests {
     }
 
     fn json() -> String {
-        String::from_utf8(snapshot().to_json().unwrap()).unwrap()
+        snapshot().to_json().unwrap().get().to_owned()
     }
 
     #[test]
@@ -227,8 +227,8 @@ mod tests {
             assert!(good.contains(from), "{from} is not in {good}");
             decode(&good.replacen(from, to, 1), 2, now()).unwrap_err();
         }
-        let dark = String::from_utf8(Snapshot::default().to_json().unwrap()).unwrap();
-        decode(&dark, 2, now()).unwrap_err();
+        let dark = Snapshot::default().to_json().unwrap();
+        decode(dark.get(), 2, now()).unwrap_err();
         assert!(matches!(
             decode(&good, 1, now()),
             Err(UpstreamError::TooManyDirectives {

@@ -11,12 +11,12 @@ use axum::response::{IntoResponse as _, Response};
 use headers::{HeaderMapExt as _, IfNoneMatch};
 use jiff::Timestamp;
 use opensearch_directives::{Clock, OpenSearchDirectiveStore, Snapshot};
-use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::problem::Problem;
 use super::routes::Agent;
+use super::tag::tag;
 use super::wait::wait_of;
 use super::work;
 
@@ -81,6 +81,9 @@ impl Listing {
     fn new(snapshot: &Arc<Snapshot>, now: Timestamp) -> Self {
         let expiries = || snapshot.set().iter().map(|directive| directive.expires_at);
         let body = Bytes::from(snapshot.set().introspect(now).to_string());
+        // A strong one. Quotes and hexadecimal digits are always fit for a header.
+        let etag = HeaderValue::from_str(&format!("\"{}\"", tag(&body)))
+            .unwrap_or_else(|_| HeaderValue::from_static("\"\""));
         Self {
             of: Arc::downgrade(snapshot),
             from: expiries()
@@ -88,7 +91,7 @@ impl Listing {
                 .max()
                 .unwrap_or(Timestamp::MIN),
             until: expiries().filter(|at| *at > now).min(),
-            etag: etag(&body),
+            etag,
             body,
         }
     }
@@ -119,17 +122,6 @@ impl Listing {
         let json = (header::CONTENT_TYPE, "application/json");
         (status, headers, [json], self.body).into_response()
     }
-}
-
-/// A strong entity tag, by the bytes alone: equal wherever they are.
-fn etag(bytes: &[u8]) -> HeaderValue {
-    let hash = Sha256::digest(bytes);
-    let hash = hash[..16]
-        .iter()
-        .fold(0_u128, |hash, byte| hash << 8 | u128::from(*byte));
-    // Quotes and hexadecimal digits are always fit for a header.
-    HeaderValue::from_str(&format!("\"{hash:032x}\""))
-        .unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
 
 /// Answers at once, or with `?wait=` as soon as the answer is not one that the client

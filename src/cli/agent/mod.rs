@@ -10,6 +10,8 @@ mod problem;
 mod question;
 mod routes;
 mod server;
+mod snapshot;
+mod tag;
 #[cfg(unix)]
 mod unix;
 mod wait;
@@ -21,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use opensearch_directives::{Config, OpenSearchDirectiveStore, Startup};
+use opensearch_directives::{Config, OpenSearchDirectiveStore, Startup, Upstream};
 use tokio::sync::watch;
 use tracing::info;
 
@@ -37,6 +39,11 @@ pub(super) struct AgentArgs {
     /// The time between polls, give or take a tenth
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse)]
     interval: Duration,
+
+    /// What answers at --url: the cluster that holds the index, or another agent that
+    /// polls it, whose bound on expiries (--max-ttl) then holds
+    #[arg(long, value_name = "WHAT", default_value = "index")]
+    upstream: UpstreamKind,
 
     /// What to do when the index cannot be read at the start
     #[arg(long, value_name = "POLICY", default_value = "require")]
@@ -95,6 +102,14 @@ enum StartupPolicy {
     Empty,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum UpstreamKind {
+    /// A cluster
+    Index,
+    /// An agent
+    Agent,
+}
+
 impl AgentArgs {
     async fn config(&self) -> Result<Config, Failure> {
         let startup = match self.startup {
@@ -104,6 +119,10 @@ impl AgentArgs {
         };
         let cluster = self.connection.cluster(self.request_timeout).await?;
         let mut config = Config::new(cluster)
+            .with_upstream(match self.upstream {
+                UpstreamKind::Index => Upstream::Index,
+                UpstreamKind::Agent => Upstream::Agent,
+            })
             .with_interval(self.interval)
             .with_startup(startup)
             .with_stale_after(self.stale_after)

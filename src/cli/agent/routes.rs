@@ -14,9 +14,10 @@ use tokio::sync::watch;
 
 use super::directives::Listings;
 use super::problem::Problem;
+use super::snapshot::Snapshots;
 use super::wait::Waiting;
 use super::work::Work;
-use super::{directives, evaluate, osproxy};
+use super::{directives, evaluate, osproxy, snapshot};
 
 /// How many bytes a request may have, and a batch of them.
 const BODY_AT_MOST: usize = 64 << 10;
@@ -29,6 +30,7 @@ pub(super) struct Agent {
     pub(super) store: Arc<OpenSearchDirectiveStore>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) listings: Listings,
+    pub(super) snapshots: Snapshots,
     pub(super) waiting: Waiting,
     pub(super) work: Work,
     registry: Arc<Registry>,
@@ -45,6 +47,7 @@ impl Agent {
         registry.register_collector(Box::new(StatusCollector::new(Arc::clone(&store))));
         Self {
             listings: Listings::new(Arc::clone(&store), Arc::clone(&clock)),
+            snapshots: Snapshots::new(Arc::clone(&store)),
             store,
             clock,
             waiting: Waiting::new(max_waiting, stopped, &mut registry),
@@ -55,7 +58,7 @@ impl Agent {
 }
 
 /// Every path, as `openapi.json` describes it.
-fn routes() -> [(&'static str, MethodRouter<Agent>); 9] {
+fn routes() -> [(&'static str, MethodRouter<Agent>); 10] {
     [
         ("/healthz", get(async || "ok\n")),
         ("/readyz", get(readyz)),
@@ -64,6 +67,7 @@ fn routes() -> [(&'static str, MethodRouter<Agent>); 9] {
         ("/v1/status", get(status)),
         ("/v1/directives", get(directives::get)),
         ("/v1/osproxy", get(osproxy::get)),
+        ("/v1/snapshot", get(snapshot::get)),
         ("/v1/evaluate", post(evaluate::one)),
         (
             "/v1/evaluate/batch",
