@@ -17,6 +17,7 @@
 mod support;
 
 mod agent;
+mod agent_chain;
 mod agent_changes;
 #[cfg(unix)]
 mod agent_forms;

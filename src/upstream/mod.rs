@@ -212,3 +212,6 @@ fn parse(
     };
     Ok((answer.tag, taken))
 }
+
+#[cfg(test)]
+mod tests;
