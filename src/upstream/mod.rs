@@ -124,7 +124,8 @@ impl UpstreamAgent {
             }
             None => {}
             Some(snapshot) => {
-                let is_older = age.is_some_and(|age| taken.age > age + asked.elapsed());
+                let is_older =
+                    age.is_some_and(|age| taken.age > age.saturating_add(asked.elapsed()));
                 if is_older && !snapshot.is_same_as(published) {
                     return Err(self.refused(UpstreamError::Older));
                 }
@@ -135,7 +136,7 @@ impl UpstreamAgent {
                 });
             }
         }
-        Ok(taken.no_older_than(age.map(|age| age + asked.elapsed())))
+        Ok(taken.no_older_than(age.map(|age| age.saturating_add(asked.elapsed()))))
     }
 
     /// The tag of what is published, if it came from here.
@@ -173,7 +174,7 @@ impl Taken {
         match age.filter(|age| *age < self.age) {
             Some(age) => Self {
                 read_at: self.read_at
-                    + SignedDuration::try_from(self.age - age).unwrap_or_default(),
+                    + SignedDuration::try_from(self.age.saturating_sub(age)).unwrap_or_default(),
                 age,
                 ..self
             },

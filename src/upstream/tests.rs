@@ -1,6 +1,6 @@
 //! An agent that answers as it is told.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -37,11 +37,11 @@ impl Transport for Fake {
         request: &'a Request,
         _timeout: Duration,
     ) -> BoxFuture<'a, Result<crate::cluster::Answer, RequestErrorKind>> {
-        let known = request.query.iter().map(|(key, value)| {
+        let mut known = request.query.iter().map(|(key, value)| {
             assert_eq!(*key, "known");
             value.clone()
         });
-        self.queries.lock().unwrap().push(known.last());
+        self.queries.lock().unwrap().push(known.next());
         let body = Bytes::from(self.answer.lock().unwrap().to_string());
         async move {
             tokio::time::sleep(self.takes).await;
