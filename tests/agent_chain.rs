@@ -60,7 +60,15 @@ async fn a_chain_of_three_serves_the_same_under_the_same_revision_and_digest() {
         json!({"level": "ShapeTiming", "ring_buffer": true, "capture": true, "directives": ["whole"]})
     );
 
-    // Polls that find nothing new publish nothing.
+    // Polls that find nothing new are small, and publish nothing.
+    let (_, whole) = second.get("/v1/snapshot").await;
+    assert_eq!(whole["snapshot"]["digest"], status(&second).await["digest"]);
+    let tag = whole["tag"].as_str().unwrap();
+    let (_, known) = second.get(&format!("/v1/snapshot?known={tag}")).await;
+    assert_eq!(
+        (&known["tag"], &known["snapshot"]),
+        (&whole["tag"], &Value::Null)
+    );
     let before = status(&third).await["counters"].clone();
     let polls = |counters: &Value| counters["polls_succeeded"].as_u64().unwrap();
     let after = third
