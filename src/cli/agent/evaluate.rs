@@ -4,7 +4,7 @@
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
-use opensearch_directives::{DirectiveSet, Explanation};
+use opensearch_directives::{Decision, DirectiveSet, Explanation};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -35,9 +35,20 @@ pub(super) async fn one(State(agent): State<Agent>, Body(body): Body) -> Result<
     let set = store.snapshot().set().clone();
     let answer = done(set.len(), move || {
         let explanation = set.explain(&question.attrs(), clock.now(), &question.request_id);
-        serde_json::to_vec(&explanation)
+        serde_json::to_vec(&explanation).map(|body| (headers(explanation.decision), body))
     });
-    Ok(json(answer.await??))
+    let (headers, body) = answer.await??;
+    Ok((headers, json(body)).into_response())
+}
+
+/// The decision for proxies that read no bodies, such as nginx with `auth_request`.
+fn headers(decision: Decision) -> [(&'static str, &'static str); 3] {
+    let bool = |value| if value { "true" } else { "false" };
+    [
+        ("directives-level", decision.level.as_str()),
+        ("directives-ring-buffer", bool(decision.ring_buffer)),
+        ("directives-capture", bool(decision.capture)),
+    ]
 }
 
 pub(super) async fn batch(
