@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::cluster::{ConfigError, chain};
 use crate::last_good::LastGoodError;
-use crate::source::ReadError;
+use crate::source::{ReadError, UpstreamError};
+use crate::status::PollFailures;
 
 /// Why a poll changed nothing.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,28 @@ impl PollError {
             }
             _ => None,
         }
+    }
+
+    /// Counts it.
+    pub(crate) fn count_in(&self, failures: &mut PollFailures) {
+        let counter = match self {
+            Self::Read(error) => match error {
+                ReadError::Request { .. } => &mut failures.request,
+                ReadError::NoIndex { .. } | ReadError::NotOneIndex { .. } => &mut failures.no_index,
+                ReadError::Incomplete { .. } => &mut failures.incomplete,
+                ReadError::Stale { .. } | ReadError::Unconfirmed { .. } => &mut failures.stale,
+                ReadError::TooManyDocuments { .. } => &mut failures.too_many_documents,
+                ReadError::Upstream { source, .. } => match source {
+                    UpstreamError::Older | UpstreamError::TooOld { .. } => &mut failures.stale,
+                    UpstreamError::TooManyDirectives { .. } => &mut failures.too_many_documents,
+                    UpstreamError::OtherIndex(_) => &mut failures.no_index,
+                    _ => &mut failures.incomplete,
+                },
+            },
+            Self::Deadline(_) => &mut failures.deadline,
+            Self::Panicked(_) => &mut failures.panic,
+        };
+        *counter += 1;
     }
 }
 

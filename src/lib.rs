@@ -66,7 +66,6 @@
 mod backoff;
 mod clock;
 mod cluster;
-mod collector;
 mod config;
 mod document;
 mod domain;
@@ -79,7 +78,9 @@ mod index;
 mod last_good;
 #[cfg(feature = "prometheus")]
 mod metrics;
+mod mirror;
 mod opensearch_store;
+mod reading;
 mod refresher;
 mod snapshot;
 mod source;
@@ -100,8 +101,9 @@ pub use document::{
 };
 pub use domain::{
     Decision, DiagLevel, DiagnosticsDirective, Digest, DirectiveMatch, DirectiveRef, DirectiveSet,
-    DirectiveSetBuilder, DirectiveStore, EndpointKind, Explanation, InMemoryDirectiveStore, Reader,
-    RepeatedId, RequestAttrs, UnknownDiagLevel, UnknownEndpointKind,
+    DirectiveSetBuilder, DirectiveStates, DirectiveStore, EndpointKind, Explanation,
+    InMemoryDirectiveStore, Reader, RepeatedId, RequestAttrs, UnknownDiagLevel,
+    UnknownEndpointKind,
 };
 pub use error::{PollError, RefreshError, StartError, Stopped};
 pub use hits::Incomplete;
@@ -113,5 +115,7 @@ pub use opensearch_store::OpenSearchDirectiveStore;
 pub use refresher::Subscription;
 pub use snapshot::Snapshot;
 pub use source::{ReadError, UpstreamError};
-pub use status::{Counters, Rejected, Revision, Staleness, Status};
+pub use status::{
+    Counters, PollFailures, ProbedBy, ReadCounters, ReadPlan, Rejected, Revision, Staleness, Status,
+};
 pub use writer::{DirectiveWriter, Refusal, Stored, WriteError};

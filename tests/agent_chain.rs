@@ -44,7 +44,14 @@ async fn a_chain_of_three_serves_the_same_under_the_same_revision_and_digest() {
     let third = Agent::start(&second.url(""), &index, &AGENT);
     let same = async || {
         let (first, third) = (status(&first).await, status(&third).await);
-        for field in ["digest", "revision", "rejected", "directives", "index"] {
+        for field in [
+            "digest",
+            "revision",
+            "rejected",
+            "revoked",
+            "directives",
+            "index",
+        ] {
             assert_eq!(third[field], first[field], "{field}");
         }
         assert_eq!(third["rejected"].as_array().unwrap().len(), 1);
@@ -77,6 +84,9 @@ async fn a_chain_of_three_serves_the_same_under_the_same_revision_and_digest() {
         })
         .await;
     assert_eq!(after["counters"]["publishes"], before["publishes"]);
+    let (after, before) = (&after["counters"]["reads"], &before["reads"]);
+    assert_eq!(after["full_reads"], before["full_reads"]);
+    assert!(after["unchanged"].as_u64() > before["unchanged"].as_u64());
 
     // A change goes down, and so does its end.
     apply(&url, &index, "new --level Shape --ttl 1h");

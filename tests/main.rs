@@ -27,6 +27,7 @@ mod agent_python;
 mod cli;
 mod layers;
 mod mappings;
+mod reading;
 mod refresher;
 mod scripted;
 #[cfg(feature = "aws-sigv4")]

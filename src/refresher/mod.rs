@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::{Instrument as _, debug, info, info_span, warn};
@@ -20,13 +21,12 @@ use tracing::{Instrument as _, debug, info, info_span, warn};
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::cluster::{Client, chain};
-use crate::collector::Collector;
 use crate::config::{Config, Upstream};
-use crate::document::DecodeLimits;
 use crate::error::PollError;
 use crate::last_good::{self, LastGoodError};
+use crate::reading::Reading;
 use crate::snapshot::Snapshot;
-use crate::source::{ReadError, Source, off_the_runtime};
+use crate::source::{ReadError, off_the_runtime};
 use crate::upstream::{Taken, UpstreamAgent};
 
 use progress::ReadAge;
@@ -45,13 +45,14 @@ pub(crate) type Waiter = oneshot::Sender<Result<(), Arc<PollError>>>;
 pub(crate) struct Refresher {
     shared: Arc<Shared>,
     publisher: Outlet,
-    source: Source,
+    reading: Reading,
+    /// Which of its generations is published.
+    published: u64,
     /// Read instead of the index.
     upstream: Option<UpstreamAgent>,
     clock: Arc<dyn Clock>,
     backoff: Backoff,
     poll_timeout: Duration,
-    max_ttl: Duration,
     clear_after: Option<Duration>,
     last_good: Option<PathBuf>,
 }
@@ -60,37 +61,32 @@ impl Refresher {
     pub(crate) fn new(config: &Config, client: Client) -> Self {
         let (outlet, published, subscription) = Outlet::new();
         let shared = Arc::new(Shared::new(config, client, published, subscription));
-        let source = Source::new(
-            shared.client.clone(),
-            // A name of the cluster's own begins with an underscore.
-            format!("directives-{}", config.instance),
-            config.max_documents,
-        );
-        let upstream = (config.upstream == Upstream::Agent).then(|| {
-            UpstreamAgent::new(
-                shared.client.clone(),
-                Arc::clone(&config.clock),
-                config.max_documents,
-                config.clear_after,
-            )
-        });
+        let upstream = (config.upstream == Upstream::Agent)
+            .then(|| UpstreamAgent::new(config, shared.client.clone()));
         // Of its name alone, so that an instance keeps its phase when it restarts.
         let seed = config
             .instance
             .bytes()
             .fold(0, |seed: u64, byte| seed.rotate_left(7) ^ u64::from(byte));
         Self {
+            reading: Reading::new(config, shared.client.clone(), seed),
+            published: 0,
             shared,
-            publisher: outlet,
-            source,
             upstream,
+            publisher: outlet,
             clock: Arc::clone(&config.clock),
             backoff: Backoff::new(config.interval, config.max_backoff, seed),
             poll_timeout: config.poll_timeout,
-            max_ttl: config.max_ttl,
             clear_after: config.clear_after,
             last_good: config.last_good.clone(),
         }
+    }
+
+    /// Makes it a broken one, to see that it is caught.
+    #[cfg(test)]
+    fn with_flaw(mut self, flaw: crate::reading::Flaw) -> Self {
+        self.reading.flaw = Some(flaw);
+        self
     }
 
     /// What this refresher shares with its store.
@@ -169,6 +165,7 @@ impl Refresher {
     /// One poll: within its deadline, surviving a panic, and noted in the status.
     pub(crate) async fn poll(&mut self) -> Result<(), PollError> {
         let span = info_span!("poll", index = self.shared.client.index());
+        let begin = Instant::now();
         // All of it: the clock and the subscriber of the log are the application's code.
         let guarded = AssertUnwindSafe(self.attempt()).catch_unwind();
         let result = match guarded.instrument(span.clone()).await {
@@ -177,12 +174,20 @@ impl Refresher {
         };
         if result.is_err() {
             // Here, since a read that was cut off could not.
-            let closed = AssertUnwindSafe(self.source.close()).catch_unwind();
+            let closed = AssertUnwindSafe(self.reading.close()).catch_unwind();
             let _ = closed.instrument(span.clone()).await;
         }
         if let Err(error) = &result {
             span.in_scope(|| self.failed(error));
         }
+        let mut progress = self.shared.progress();
+        progress.counters.poll_seconds += begin.elapsed();
+        if self.upstream.is_none() {
+            progress.counters.reads = self.reading.counters();
+            progress.clock_skew = self.reading.clock_skew();
+            progress.reading = self.reading.plan().clone();
+        }
+        drop(progress);
         result
     }
 
@@ -193,7 +198,24 @@ impl Refresher {
             .await
             .map_err(|_| PollError::Deadline(self.poll_timeout))?
             .map_err(PollError::Read)?;
-        let changed = self.succeeded(taken);
+        let now = self.clock.now();
+        let changed = match taken {
+            None => {
+                let changed = self.publish(now);
+                self.succeeded(now, Duration::ZERO);
+                changed
+            }
+            Some(Taken {
+                snapshot,
+                read_at,
+                age,
+            }) => {
+                self.shared.progress().count_taken(snapshot.is_some());
+                let changed = snapshot.is_some_and(|snapshot| self.publish_new(snapshot, now));
+                self.succeeded(read_at, age);
+                changed
+            }
+        };
         // What could not be kept is tried again, also if nothing changed since.
         if changed || self.shared.progress().last_good_error.is_some() {
             self.keep().await;
@@ -243,48 +265,49 @@ impl Refresher {
         self.shared.progress().last_good_error = error;
     }
 
-    async fn read(&self) -> Result<Taken, ReadError> {
-        if let Some(upstream) = &self.upstream {
-            let age = self.shared.progress().read_age.map(ReadAge::now);
-            return upstream.read(&self.shared.published.snapshot(), age).await;
-        }
-        let index = self.source.index().await?;
-        let collector = Collector::new(DecodeLimits {
-            now: self.clock.now(),
-            max_ttl: self.max_ttl,
-        });
-        let (documents, collector) = self.source.read(&index, collector).await?;
-        self.source.close().await;
-        let read_at = self.clock.now();
-        // About what building takes, counted like the bytes of a page.
-        let weight = usize::try_from(documents)
-            .unwrap_or(usize::MAX)
-            .saturating_mul(100);
-        let snapshot = off_the_runtime(weight, move || collector.finish(index, documents, read_at))
-            .await
-            .map_err(|source| ReadError::Incomplete {
-                index: self.shared.client.index().to_owned(),
-                source,
-            })?;
-        Ok(Taken {
-            snapshot: Some(snapshot),
-            read_at,
-            age: Duration::ZERO,
-        })
+    /// Reads the index, or what another agent read of it.
+    async fn read(&mut self) -> Result<Option<Taken>, ReadError> {
+        let Some(upstream) = &self.upstream else {
+            return self.reading.poll().await.map(|()| None);
+        };
+        let age = self.shared.progress().read_age.map(ReadAge::now);
+        let published = self.shared.published.snapshot();
+        upstream.read(&published, age).await.map(Some)
     }
 
-    /// Publishes what changed; tells whether anything did.
-    fn succeeded(&mut self, taken: Taken) -> bool {
-        let read_at = Some(taken.read_at);
+    /// Publishes what is known, if it differs from what is published; tells whether it
+    /// did.
+    fn publish(&mut self, now: Timestamp) -> bool {
         let published = self.shared.published.snapshot();
-        let snapshot = taken.snapshot.filter(|new| !published.is_same_as(new));
-        let changed = snapshot.is_some();
-        let mut rejections = 0;
-        if let Some(snapshot) = snapshot {
-            rejections = snapshot.rejections.len() as u64;
-            announce(&snapshot);
-            self.publisher.publish(snapshot);
+        // Unless it was emptied for its age.
+        if self.published == self.reading.generation() && published.revision.is_some() {
+            return false;
         }
+        let Some(snapshot) = self.reading.snapshot(now) else {
+            return false;
+        };
+        let changed = self.publish_new(snapshot, now);
+        self.published = self.reading.generation();
+        changed
+    }
+
+    /// Publishes a snapshot, unless it is what is published; tells whether it did.
+    fn publish_new(&mut self, snapshot: Snapshot, now: Timestamp) -> bool {
+        if self.shared.published.snapshot().is_same_as(&snapshot) {
+            return false;
+        }
+        announce(&snapshot);
+        let rejections = snapshot.rejections.len() as u64;
+        self.publisher.publish(snapshot);
+        let mut progress = self.shared.progress();
+        progress.last_change = Some(now);
+        progress.counters.publishes += 1;
+        progress.counters.rejections += rejections;
+        true
+    }
+
+    /// Notes a poll that succeeded; of what was read from the index so long ago.
+    fn succeeded(&self, read_at: Timestamp, age: Duration) {
         let mut progress = self.shared.progress();
         if progress.consecutive_failures > 0 {
             info!(
@@ -292,17 +315,11 @@ impl Refresher {
                 "the polls succeed again"
             );
         }
-        if changed {
-            progress.last_change = read_at;
-            progress.counters.publishes += 1;
-            progress.counters.rejections += rejections;
-        }
-        progress.last_success = read_at;
-        progress.read_age = Some(ReadAge::noted_now(taken.age));
+        progress.last_success = Some(read_at);
+        progress.read_age = Some(ReadAge::noted_now(age));
         progress.last_error = None;
         progress.consecutive_failures = 0;
         progress.counters.polls_succeeded += 1;
-        changed
     }
 
     fn failed(&self, error: &PollError) {
@@ -320,6 +337,7 @@ impl Refresher {
         progress.last_error = Some(text);
         progress.consecutive_failures = progress.consecutive_failures.saturating_add(1);
         progress.counters.polls_failed += 1;
+        error.count_in(&mut progress.counters.failures);
         if matches!(error, PollError::Panicked(_)) {
             progress.counters.panics += 1;
         }

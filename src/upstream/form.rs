@@ -22,6 +22,7 @@ struct Written<'a> {
     revision: Option<&'a Revision>,
     directives: WrittenSet<'a>,
     rejected: &'a [Rejection],
+    revoked: usize,
 }
 
 struct WrittenSet<'a>(&'a DirectiveSet);
@@ -83,6 +84,7 @@ impl Snapshot {
             revision: self.revision.as_ref(),
             directives: WrittenSet(&self.set),
             rejected: &self.rejections,
+            revoked: self.revoked,
         })
     }
 }
@@ -95,6 +97,7 @@ struct Read<'a> {
     #[serde(borrow)]
     directives: Vec<&'a RawValue>,
     rejected: Vec<Rejection>,
+    revoked: usize,
 }
 
 /// The one field that the decoder of documents does not read.
@@ -142,6 +145,7 @@ pub(super) fn decode(
         digest,
         revision: Some(read.revision),
         rejections: read.rejected,
+        revoked: read.revoked,
         read_at: Some(read_at),
     })
 }
@@ -190,6 +194,7 @@ mod tests {
                 updated_at: Some(now()),
             }),
             rejections: vec![rejection.unwrap_err()],
+            revoked: 5,
             read_at: Some(now()),
         }
     }
@@ -205,7 +210,7 @@ mod tests {
         let read = decode(&json(), 2, later).unwrap();
         assert!(read.is_same_as(&wrote));
         assert!(read.set.iter().eq(wrote.set.iter()));
-        assert_eq!(read.read_at, Some(later));
+        assert_eq!((read.read_at, read.revoked), (Some(later), 5));
     }
 
     #[test]
@@ -222,7 +227,8 @@ mod tests {
             ("\"ring_buffer\":true", "\"ring_buffers\":true"),
             ("\"rejected\":", "\"refused\":"),
             ("{\"digest\"", "{\"more\":1,\"digest\""),
-            ("]}", ""),
+            (",\"revoked\":5}", "}"),
+            ("\"revoked\":5}", "\"revoked\":5"),
         ] {
             assert!(good.contains(from), "{from} is not in {good}");
             decode(&good.replacen(from, to, 1), 2, now()).unwrap_err();

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::cluster::{Client, Method, Request, RequestError, malformed};
+use crate::config::Config;
 use crate::domain::Digest;
 use crate::snapshot::Snapshot;
 use crate::source::{ReadError, UpstreamError, off_the_runtime};
@@ -66,17 +67,12 @@ pub(crate) struct UpstreamAgent {
 }
 
 impl UpstreamAgent {
-    pub(crate) fn new(
-        client: Client,
-        clock: Arc<dyn Clock>,
-        max_documents: usize,
-        clear_after: Option<Duration>,
-    ) -> Self {
+    pub(crate) fn new(config: &Config, client: Client) -> Self {
         Self {
             client,
-            clock,
-            max_documents,
-            clear_after,
+            clock: Arc::clone(&config.clock),
+            max_documents: config.max_documents,
+            clear_after: config.clear_after,
             known: Mutex::default(),
         }
     }

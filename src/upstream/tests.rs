@@ -62,12 +62,15 @@ fn agent(takes: Duration, clear_after: Option<Duration>) -> (Arc<Fake>, Upstream
         takes,
         queries: Mutex::default(),
     });
-    let config = ClusterConfig::new(["http://127.0.0.1:9980".parse().unwrap()]);
-    let client = Client::over(Arc::clone(&fake) as Arc<dyn Transport>, &config);
-    (
-        fake,
-        UpstreamAgent::new(client, Arc::new(Noon), 10, clear_after),
-    )
+    let mut config = Config::new(ClusterConfig::new(["http://127.0.0.1:9980"
+        .parse()
+        .unwrap()]))
+    .with_clock(Arc::new(Noon))
+    .with_max_documents(10);
+    config.clear_after = clear_after;
+    let client = Client::over(Arc::clone(&fake) as Arc<dyn Transport>, &config.cluster);
+    let upstream = UpstreamAgent::new(&config, client);
+    (fake, upstream)
 }
 
 fn snapshot(id: &str) -> Snapshot {
@@ -88,6 +91,7 @@ fn snapshot(id: &str) -> Snapshot {
             updated_at: None,
         }),
         rejections: Vec::new(),
+        revoked: 0,
         read_at: None,
     }
 }
