@@ -25,6 +25,7 @@ mod agent_openapi;
 #[cfg(unix)]
 mod agent_python;
 mod cli;
+mod faults;
 mod layers;
 mod mappings;
 mod reading;

@@ -3,7 +3,8 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use super::{Mirror, Other};
+use super::steps::is_suspect;
+use super::{Mirror, Other, Suspect};
 use crate::document::{DecodeLimits, decode};
 use crate::domain::{DiagnosticsDirective, Digest, DirectiveSetBuilder};
 use crate::hits::{Collect, Hit, Incomplete};
@@ -38,6 +39,20 @@ impl Delta {
     /// Whether no document came.
     pub(crate) fn is_empty(&self) -> bool {
         self.changes.is_empty()
+    }
+
+    /// What of the changes may be a step back from a mirror, as
+    /// [`suspects_in`](Mirror::suspects_in) finds it in a view: applied, they delete
+    /// nothing.
+    pub(crate) fn suspects_against(&self, mirror: &Mirror) -> Vec<Suspect> {
+        self.changes
+            .iter()
+            .filter(|(id, change)| is_suspect(mirror.seq_no(id), change.seq_no))
+            .map(|(id, change)| Suspect {
+                id: id.as_ref().to_owned(),
+                seq_no: Some(change.seq_no),
+            })
+            .collect()
     }
 
     /// The mirror with the changes applied; `None` if it has them all already.

@@ -2,10 +2,9 @@
 //!
 //! A copy of the shard that lags shows an older view of the index, and nothing in it
 //! says so. Against what was seen before it shows in one of three ways: a document is
-//! of a lower `_seq_no`, or is gone, or is there although it was gone when all numbers
-//! up to its own had been seen, or may have been. Each can also be the truth (a
-//! deletion, a failover that lost what was not acknowledged), so each is only a
-//! suspicion, for the primary to judge.
+//! of a lower `_seq_no`, or is gone, or is there although it was not (it may have been
+//! deleted before). Each is the truth far more often (a deletion, a new document), so
+//! each is only a suspicion, for the primary to judge.
 
 use std::cmp::Ordering;
 
@@ -19,10 +18,15 @@ pub(crate) struct Suspect {
     pub(crate) seq_no: Option<u64>,
 }
 
+/// Whether a document's number may be a step back from its earlier one, or from its
+/// absence.
+pub(super) fn is_suspect(earlier: Option<u64>, seq_no: u64) -> bool {
+    earlier.is_none_or(|earlier| seq_no < earlier)
+}
+
 impl Mirror {
-    /// What of the later view may be a step back from this one. All numbers up to
-    /// `complete_up_to` had been seen in this one; `None` if that is not known of any.
-    pub(crate) fn suspects_in(&self, later: &Self, complete_up_to: Option<u64>) -> Vec<Suspect> {
+    /// What of the later view may be a step back from this one.
+    pub(crate) fn suspects_in(&self, later: &Self) -> Vec<Suspect> {
         let mut before = self.numbers().peekable();
         let mut suspects = Vec::new();
         let mut suspect = |id: &str, seq_no| {
@@ -35,12 +39,9 @@ impl Mirror {
             while let Some((gone, _)) = before.next_if(|(other, _)| *other < id) {
                 suspect(gone, None);
             }
-            match before.next_if(|(other, _)| *other == id) {
-                Some((_, earlier)) if seq_no < earlier => suspect(id, Some(seq_no)),
-                None if complete_up_to.is_none_or(|seen| seq_no <= seen) => {
-                    suspect(id, Some(seq_no));
-                }
-                _ => {}
+            let earlier = before.next_if(|(other, _)| *other == id);
+            if is_suspect(earlier.map(|(_, seq_no)| seq_no), seq_no) {
+                suspect(id, Some(seq_no));
             }
         }
         for (gone, _) in before {

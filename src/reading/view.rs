@@ -9,7 +9,7 @@ use super::Reading;
 use super::known::Known;
 use super::position::Position;
 use crate::hits::Incomplete;
-use crate::mirror::{Collector, Delta, Mirror};
+use crate::mirror::{Collector, Delta, Mirror, Suspect};
 use crate::source::{Changes, ConcreteIndex, FullRead, ReadError, off_the_runtime};
 
 /// About the bytes that decoding a directive takes as long as building it.
@@ -24,6 +24,8 @@ pub(super) struct View {
     pub(super) updated_at: Option<Timestamp>,
     /// Whether all documents were read for it.
     pub(super) everything: bool,
+    /// What of it may be a step back, if that is known already.
+    pub(super) suspects: Option<Vec<Suspect>>,
 }
 
 impl Reading {
@@ -36,7 +38,10 @@ impl Reading {
         let base = self
             .known
             .as_ref()
-            .filter(|known| !everything && position.follows_known(known));
+            .filter(|known| !everything && position.follows_known(known))
+            // Without statistics on one side of it nobody sees whether another primary took
+            // over in between, and gave numbers anew.
+            .filter(|known| known.mark.is_some() == matches!(position, Position::Mark(_)));
         if let Some(known) = base.cloned()
             && let Some(view) = self.with_changes(known).await?
         {
@@ -70,6 +75,7 @@ impl Reading {
                 }
             };
         let before = Arc::clone(&known.mirror);
+        let suspects = delta.suspects_against(&before);
         let mirror = if delta.is_empty() {
             before
         } else {
@@ -88,6 +94,7 @@ impl Reading {
                 mirror,
                 updated_at: aggregates.updated_at,
                 everything: false,
+                suspects: Some(suspects),
             }));
         }
         if documents == 0 && !mirror.fingerprint().reaches(&aggregates) {
@@ -140,6 +147,7 @@ impl Reading {
             mirror: Arc::new(mirror),
             updated_at,
             everything: true,
+            suspects: None,
         })
     }
 }

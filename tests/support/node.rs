@@ -1,17 +1,15 @@
 //! A real OpenSearch node that lives as long as its test.
 
-use std::io::{BufRead as _, BufReader, Read};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::Duration;
 
 use opensearch_directives::{Client, ClusterConfig, Installer};
 use tempfile::TempDir;
 use url::Url;
 
-const START: Duration = Duration::from_mins(3);
+use super::launch;
 
 /// A node, ended when this is dropped, and at the latest when the test process ends:
 /// it watches its standard input, which only that process holds open.
@@ -26,7 +24,7 @@ impl Node {
     /// A node for this test alone.
     pub(crate) fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let (process, port) = run(directory.path(), 0);
+        let (process, port) = launch::start(directory.path(), 0, &[], &[]).ready();
         Self {
             process,
             port,
@@ -47,7 +45,7 @@ impl Node {
     /// Starts it again, at the same address and with the same data.
     pub(crate) fn restart(&mut self) {
         self.kill();
-        (self.process, _) = run(self.directory.path(), self.port);
+        (self.process, _) = launch::start(self.directory.path(), self.port, &[], &[]).ready();
     }
 }
 
@@ -93,48 +91,4 @@ pub(crate) fn cluster(url: &str, index: &str) -> ClusterConfig {
     ClusterConfig::new([url])
         .with_index(index)
         .with_request_timeout(Duration::from_secs(30))
-}
-
-fn run(directory: &Path, port: u16) -> (Child, u16) {
-    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scripts/opensearch");
-    let mut process = Command::new(script)
-        .args(["run", "--private", "--port", &port.to_string(), "--dir"])
-        .arg(directory)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let said = Arc::new(Mutex::new(Vec::new()));
-    let (ready, is_ready) = mpsc::channel();
-    drain(process.stdout.take().unwrap(), &said, Some(ready));
-    drain(process.stderr.take().unwrap(), &said, None);
-    let Ok(port) = is_ready.recv_timeout(START) else {
-        let _ = process.kill();
-        let said = said.lock().unwrap().join("\n");
-        panic!("the node did not start:\n{said}");
-    };
-    (process, port)
-}
-
-/// Keeps the last lines of what the node says, and tells its port.
-fn drain(
-    output: impl Read + Send + 'static,
-    said: &Arc<Mutex<Vec<String>>>,
-    ready: Option<mpsc::Sender<u16>>,
-) {
-    let said = Arc::clone(said);
-    std::thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            if let (Some(url), Some(ready)) = (line.strip_prefix("ready "), &ready) {
-                let port = url.rsplit(':').next().and_then(|port| port.parse().ok());
-                let _ = ready.send(port.unwrap());
-            }
-            let mut said = said.lock().unwrap();
-            if said.len() >= 200 {
-                said.remove(0);
-            }
-            said.push(line);
-        }
-    });
 }

@@ -165,9 +165,11 @@ fn refresher(wire: &Wire, n: usize, flaw: Option<Flaw>) -> Watched {
         .with_instance(instance)
         .with_clock(Arc::new(wire.clone()));
     let transport = Arc::new(wire.clone()) as Arc<dyn Transport>;
-    let mut refresher = Refresher::new(&config, Client::over(transport, &config.cluster));
-    refresher.reading.flaw = flaw;
-    Watched::new(refresher)
+    let refresher = Refresher::new(&config, Client::over(transport, &config.cluster));
+    Watched::new(match flaw {
+        Some(flaw) => refresher.with_flaw(flaw),
+        None => refresher,
+    })
 }
 
 /// Runs one schedule by itself.

@@ -1,0 +1,96 @@
+//! What several copies of one shard, or one that is not refreshed yet, can show.
+
+use serde_json::json;
+
+use opensearch_directives::{ClusterConfig, Config, OpenSearchDirectiveStore};
+
+use super::{ids, must, on_demand, write};
+use crate::support::cluster::shared_cluster;
+use crate::support::eventually::eventually;
+use crate::support::node::{cluster, installed_index, shared_url};
+
+/// So that only the test says when a copy shows what was written.
+const NOT_BY_ITSELF: &str = "-1";
+
+#[tokio::test]
+async fn p3_a_deletion_is_followed_though_the_id_was_written_again_since() {
+    let url = shared_url();
+    let index = installed_index(&url, "written-again").await;
+    let refresh = json!({ "index.refresh_interval": NOT_BY_ITSELF });
+    must("PUT", &format!("{url}/{index}/_settings"), Some(&refresh)).await;
+    write(&url, &index, "a").await;
+    write(&url, &index, "b").await;
+    let store = on_demand(cluster(&url, &index)).await;
+    assert_eq!(ids(&store), ["a", "b"]);
+    must(
+        "DELETE",
+        &format!("{url}/{index}/_doc/a?refresh=true"),
+        None,
+    )
+    .await;
+    // Written, and not visible yet.
+    let directive = json!({"level": "Shape", "tenant": "a", "ttl_secs": 3600});
+    must("PUT", &format!("{url}/{index}/_doc/a"), Some(&directive)).await;
+    store.refresh().await.unwrap();
+    assert_eq!(ids(&store), ["b"]);
+    must("POST", &format!("{url}/{index}/_refresh"), None).await;
+    store.refresh().await.unwrap();
+    assert_eq!(ids(&store), ["a", "b"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p3_what_one_copy_showed_as_deleted_does_not_come_back_from_another() {
+    let mut cluster = shared_cluster().await;
+    let index = cluster.installed_index("come-back").await;
+    let settings = format!("/{index}/_settings");
+    let refresh = json!({ "index.refresh_interval": NOT_BY_ITSELF });
+    cluster.ask("PUT", &settings, Some(&refresh)).await;
+    write(&cluster.url(0), &index, "a").await;
+    let mut stores = Vec::new();
+    for number in 0..8 {
+        let urls = cluster.urls();
+        let nodes = ClusterConfig::new(urls.iter().map(|url| url.parse().unwrap()));
+        let config = Config::new(nodes.with_index(&index))
+            .with_interval(std::time::Duration::from_hours(1))
+            .with_instance(format!("store-{number}"));
+        stores.push(OpenSearchDirectiveStore::start(config).await.unwrap());
+    }
+    write(&cluster.url(0), &index, "b").await;
+    for store in &stores {
+        store.refresh().await.unwrap();
+        assert_eq!(ids(store), ["a", "b"]);
+    }
+    let b = format!("/{index}/_doc/b");
+    cluster.ask("DELETE", &b, None).await;
+    // Makes it visible on the replica alone.
+    let on_replica = format!("/{index}/_doc/a?realtime=false&refresh=true&preference=_replica");
+    cluster.ask("GET", &on_replica, None).await;
+    for store in &stores {
+        store.refresh().await.unwrap();
+    }
+    stores.retain(|store| ids(store) == ["a"]);
+    assert!(!stores.is_empty(), "none reads the replica");
+
+    // The replica goes; the primary shows its older view.
+    let alone = json!({"index.auto_expand_replicas": "false", "index.number_of_replicas": 0});
+    cluster.ask("PUT", &settings, Some(&alone)).await;
+    for store in &stores {
+        for _ in 0..5 {
+            // A poll may fail; what it publishes may not be older.
+            let _ = store.refresh().await;
+            assert_eq!(ids(store), ["a"], "b is back: {:?}", store.status());
+        }
+    }
+    cluster
+        .ask("POST", &format!("/{index}/_refresh"), None)
+        .await;
+    for store in &stores {
+        eventually(
+            "it polls again",
+            async || store.refresh().await.is_ok(),
+            |&ok| ok,
+        )
+        .await;
+        assert_eq!(ids(store), ["a"]);
+    }
+}

@@ -1,0 +1,46 @@
+//! What a real cluster, its nodes and the network between can do to a store.
+
+mod copies;
+mod index;
+mod network;
+mod nodes;
+mod storm;
+
+use std::time::Duration;
+
+use opensearch_directives::{ClusterConfig, Config, DirectiveStore as _, OpenSearchDirectiveStore};
+use serde_json::{Value, json};
+
+use crate::support::http;
+
+/// A store that polls only when it is asked to.
+async fn on_demand(cluster: ClusterConfig) -> OpenSearchDirectiveStore {
+    let config = Config::new(cluster)
+        .with_interval(Duration::from_hours(1))
+        .with_max_backoff(Duration::from_hours(1))
+        .with_poll_timeout(Duration::from_mins(2));
+    OpenSearchDirectiveStore::start(config).await.unwrap()
+}
+
+/// What a set shows: ids, ordered.
+fn ids(store: &OpenSearchDirectiveStore) -> Vec<String> {
+    let set = store.load();
+    set.iter()
+        .map(|directive| directive.id.to_owned())
+        .collect()
+}
+
+/// Writes a directive for the tenant of the same name; visible when this returns.
+async fn write(url: &str, index: &str, id: &str) {
+    let directive = json!({"level": "Shape", "tenant": id, "ttl_secs": 3600});
+    let path = format!("{url}/{index}/_doc/{id}?refresh=true");
+    let (status, answer) = http::put(&path, &directive).await;
+    assert!(matches!(status, 200 | 201), "{answer:#}");
+}
+
+/// Asks for something that must be done.
+async fn must(method: &str, url: &str, body: Option<&Value>) -> Value {
+    let (status, answer) = http::send(method, url, body).await;
+    assert!((200..300).contains(&status), "{method} {url}: {answer:#}");
+    answer
+}

@@ -1,0 +1,124 @@
+//! What the network between a store and a node can do to answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use opensearch_directives::{ClusterConfig, DirectiveStore as _, NodeStatus};
+
+use super::{ids, on_demand, write};
+use crate::support::eventually::eventually;
+use crate::support::node::{installed_index, shared_url};
+use crate::support::proxy::{Fault, Proxy};
+
+/// How long a request may take on a node here.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
+
+const CUT: Fault = Fault::Cut(40);
+const RESET: Fault = Fault::Reset(40);
+const DELAY: Fault = Fault::Delay(Duration::from_secs(30));
+/// Each byte in time, the whole never.
+const DRIP: Fault = Fault::Drip(Duration::from_millis(300));
+
+fn through(proxies: &[&Proxy], index: &str) -> ClusterConfig {
+    ClusterConfig::new(proxies.iter().map(|proxy| proxy.url().parse().unwrap()))
+        .with_index(index)
+        .with_request_timeout(REQUEST_TIMEOUT)
+}
+
+/// With one node, a fault is a failed poll, and leaves no trace when it is over.
+async fn costs_polls_only(prefix: &str, fault: Fault, reason: &str) {
+    let url = shared_url();
+    let index = installed_index(&url, prefix).await;
+    write(&url, &index, "a").await;
+    let proxy = Proxy::before(&url).await;
+    let store = on_demand(through(&[&proxy], &index)).await;
+    let (set, before) = (store.load(), store.status());
+
+    proxy.set(fault);
+    write(&url, &index, "b").await;
+    for failures in 1..=2 {
+        let error = store.refresh().await.unwrap_err();
+        assert!(Arc::ptr_eq(&set, &store.load()), "the set stays: {error}");
+        let status = store.status();
+        let error = status.last_error.unwrap();
+        assert!(error.contains(reason), "{error}");
+        assert!(error.contains(&proxy.url()), "{error}");
+        assert_eq!(status.revision, before.revision);
+        assert_eq!(status.last_success, before.last_success);
+        assert_eq!(status.consecutive_failures, failures);
+        assert_eq!(status.counters.failures.request, u64::from(failures));
+        assert_eq!(status.nodes[0].status, NodeStatus::Dead);
+    }
+
+    proxy.set(Fault::None);
+    eventually(
+        "it is over",
+        async || store.refresh().await.is_ok(),
+        |&ok| ok,
+    )
+    .await;
+    assert_eq!(ids(&store), ["a", "b"]);
+    let status = store.status();
+    assert_eq!((status.last_error, status.consecutive_failures), (None, 0));
+    assert_eq!(status.nodes[0].status, NodeStatus::Alive);
+}
+
+/// With another way to the cluster, a fault is not even that.
+async fn costs_nothing(prefix: &str, fault: Fault) {
+    let url = shared_url();
+    let index = installed_index(&url, prefix).await;
+    write(&url, &index, "a").await;
+    let proxies = [Proxy::before(&url).await, Proxy::before(&url).await];
+    let store = on_demand(through(&[&proxies[0], &proxies[1]], &index)).await;
+    let polled = usize::from(proxies[0].asked() == 0);
+    proxies[polled].set(fault);
+    write(&url, &index, "b").await;
+    store.refresh().await.unwrap();
+    assert_eq!(ids(&store), ["a", "b"]);
+    let status = store.status();
+    assert_eq!(status.counters.polls_failed, 0);
+    assert_eq!(status.nodes[polled].status, NodeStatus::Dead);
+    assert_eq!(status.nodes[1 - polled].status, NodeStatus::Alive);
+}
+
+#[tokio::test]
+async fn p5_a_connection_that_is_cut_in_the_middle_of_an_answer() {
+    costs_polls_only("cut", CUT, "the connection failed").await;
+    costs_nothing("cut-two", CUT).await;
+}
+
+#[tokio::test]
+async fn p5_a_connection_that_is_reset_in_the_middle_of_an_answer() {
+    costs_polls_only("reset", RESET, "the connection failed").await;
+    costs_nothing("reset-two", RESET).await;
+}
+
+#[tokio::test]
+async fn p5_an_answer_that_comes_too_late() {
+    costs_polls_only("delay", DELAY, "no whole answer within 4s").await;
+    costs_nothing("delay-two", DELAY).await;
+}
+
+#[tokio::test]
+async fn p5_an_answer_that_drips() {
+    costs_polls_only("drip", DRIP, "no whole answer within 4s").await;
+    costs_nothing("drip-two", DRIP).await;
+}
+
+#[tokio::test]
+async fn p5_an_answer_that_never_comes() {
+    costs_polls_only("hole", Fault::BlackHole, "no whole answer within 4s").await;
+    costs_nothing("hole-two", Fault::BlackHole).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_late_but_in_time_counts() {
+    let url = shared_url();
+    let index = installed_index(&url, "late").await;
+    let proxy = Proxy::before(&url).await;
+    let store = on_demand(through(&[&proxy], &index)).await;
+    proxy.set(Fault::Delay(Duration::from_millis(50)));
+    write(&url, &index, "a").await;
+    store.refresh().await.unwrap();
+    assert_eq!(ids(&store), ["a"]);
+}
