@@ -24,6 +24,21 @@ pub enum Startup {
     Empty,
 }
 
+/// What answers at the addresses of the [`ClusterConfig`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum Upstream {
+    /// A cluster, which holds the index.
+    #[default]
+    Index,
+    /// Agents (`directives agent`) that poll the index, or poll such agents.
+    ///
+    /// Revision, digest and rejections are theirs, and so is the bound on expiries
+    /// (`max_ttl`). The age is that of the read of the index. Several addresses are of
+    /// agents that poll the same index: one that is behind what is published is not heeded.
+    Agent,
+}
+
 /// How an [`OpenSearchDirectiveStore`](crate::OpenSearchDirectiveStore) polls.
 ///
 /// ```
@@ -39,6 +54,8 @@ pub enum Startup {
 pub struct Config {
     /// Which cluster and index, as whom.
     pub cluster: ClusterConfig,
+    /// What is polled.
+    pub upstream: Upstream,
     /// The time from the end of one poll to the begin of the next, before jitter.
     pub interval: Duration,
     /// What to do when the first read fails.
@@ -90,6 +107,7 @@ impl Config {
     pub fn new(cluster: ClusterConfig) -> Self {
         Self {
             cluster,
+            upstream: Upstream::default(),
             interval: Self::DEFAULT_INTERVAL,
             startup: Startup::Require,
             stale_after: Self::DEFAULT_STALE_AFTER,
@@ -109,6 +127,13 @@ impl Config {
     #[must_use]
     pub fn for_url(url: Url) -> Self {
         Self::new(ClusterConfig::new([url]))
+    }
+
+    /// Sets what is polled.
+    #[must_use]
+    pub fn with_upstream(mut self, upstream: Upstream) -> Self {
+        self.upstream = upstream;
+        self
     }
 
     /// Sets the pause between polls.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::cluster::{ConfigError, chain};
 use crate::last_good::LastGoodError;
-use crate::source::ReadError;
+use crate::source::{ReadError, UpstreamError};
 use crate::status::PollFailures;
 
 /// Why a poll changed nothing.
@@ -42,6 +42,12 @@ impl PollError {
                 ReadError::Incomplete { .. } => &mut failures.incomplete,
                 ReadError::Stale { .. } | ReadError::Unconfirmed { .. } => &mut failures.stale,
                 ReadError::TooManyDocuments { .. } => &mut failures.too_many_documents,
+                ReadError::Upstream { source, .. } => match source {
+                    UpstreamError::Older | UpstreamError::TooOld { .. } => &mut failures.stale,
+                    UpstreamError::TooManyDirectives { .. } => &mut failures.too_many_documents,
+                    UpstreamError::OtherIndex(_) => &mut failures.no_index,
+                    _ => &mut failures.incomplete,
+                },
             },
             Self::Deadline(_) => &mut failures.deadline,
             Self::Panicked(_) => &mut failures.panic,
@@ -82,3 +88,8 @@ pub enum RefreshError {
     #[error("the store was shut down")]
     Stopped,
 }
+
+/// The store was shut down or dropped: nothing more will be published.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the store was shut down")]
+pub struct Stopped;

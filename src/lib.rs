@@ -85,6 +85,7 @@ mod refresher;
 mod snapshot;
 mod source;
 mod status;
+mod upstream;
 mod writer;
 
 // What follows is the public interface.
@@ -93,7 +94,7 @@ pub use cluster::{
     Client, ClusterConfig, ConfigError, Credentials, NodeState, NodeStatus, RequestError,
     RequestErrorKind, Tls, chain as error_chain,
 };
-pub use config::{Config, Startup};
+pub use config::{Config, Startup, Upstream};
 pub use document::{
     Audit, DecodeLimits, Document, DocumentRef, DocumentState, Draft, Expiry, ImportError,
     ImportProblem, Rejection, RejectionReason, decode, encode, encode_draft, parse_drafts,
@@ -104,14 +105,16 @@ pub use domain::{
     InMemoryDirectiveStore, Reader, RepeatedId, RequestAttrs, UnknownDiagLevel,
     UnknownEndpointKind,
 };
-pub use error::{PollError, RefreshError, StartError};
+pub use error::{PollError, RefreshError, StartError, Stopped};
 pub use hits::Incomplete;
 pub use index::{Change, InstallError, InstallStep, Installer};
 pub use last_good::LastGoodError;
 #[cfg(feature = "prometheus")]
 pub use metrics::StatusCollector;
 pub use opensearch_store::OpenSearchDirectiveStore;
-pub use source::ReadError;
+pub use refresher::Subscription;
+pub use snapshot::Snapshot;
+pub use source::{ReadError, UpstreamError};
 pub use status::{
     Counters, PollFailures, ProbedBy, ReadCounters, ReadPlan, Rejected, Revision, Staleness, Status,
 };

@@ -110,6 +110,7 @@ fn encode(status: &Status, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fm
             ("statistics", probe == ProbedBy::Statistics),
             ("search", probe == ProbedBy::Search),
             ("nothing", probe == ProbedBy::Nothing),
+            ("agent", probe == ProbedBy::Agent),
         ],
     )?;
     let mut up = encoder.encode_descriptor(

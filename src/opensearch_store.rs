@@ -9,7 +9,8 @@ use crate::cluster::Client;
 use crate::config::{Config, Startup};
 use crate::domain::{DirectiveSet, DirectiveStates, DirectiveStore, Reader};
 use crate::error::{RefreshError, StartError};
-use crate::refresher::{Refresher, Shared, Waiter};
+use crate::refresher::{Refresher, Shared, Subscription, Waiter};
+use crate::snapshot::Snapshot;
 use crate::status::Status;
 
 /// How many callers of `refresh` may queue; more wait for a place.
@@ -108,6 +109,35 @@ impl OpenSearchDirectiveStore {
             .await
             .map_err(|_| RefreshError::Stopped)?
             .map_err(RefreshError::Poll)
+    }
+
+    /// What is published, whole: the set with the revision, the rejections and the time
+    /// of the very read that gave it. For whoever passes it on or reports on it; the
+    /// request path uses [`load`](DirectiveStore::load), which threads do not share.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.shared.published.snapshot()
+    }
+
+    /// Tells of each publish from now on, until the store ends.
+    ///
+    /// ```no_run
+    /// # use opensearch_directives::{DirectiveStore as _, OpenSearchDirectiveStore};
+    /// # async fn follow(store: OpenSearchDirectiveStore) {
+    /// let mut subscription = store.subscribe();
+    /// loop {
+    ///     println!("{} directives", store.load().len());
+    ///     if subscription.changed().await.is_err() {
+    ///         break;
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// Subscribe before you load, as here: what is published in between is then told.
+    #[must_use]
+    pub fn subscribe(&self) -> Subscription {
+        self.shared.subscription.anew()
     }
 
     /// A reader for a worker that owns its loop.

@@ -8,8 +8,11 @@ use crate::status::Revision;
 
 /// What one complete read gave. Published in one swap, so that no reader sees the set
 /// of one read and the revision of another.
+///
+/// Empty, without a revision, before the first complete read and after a set was emptied
+/// for its age.
 #[derive(Debug, Default)]
-pub(crate) struct Snapshot {
+pub struct Snapshot {
     pub(crate) set: DirectiveSet,
     pub(crate) digest: Digest,
     /// `None` before the first complete read.
@@ -27,6 +30,39 @@ impl Snapshot {
         self.revision == other.revision
             && self.digest == other.digest
             && self.rejections == other.rejections
+    }
+}
+
+/// For whoever reads what was published.
+impl Snapshot {
+    /// The directives, expired ones included.
+    #[must_use]
+    pub fn set(&self) -> &DirectiveSet {
+        &self.set
+    }
+
+    /// The digest of the directives.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Which state of the index it is.
+    #[must_use]
+    pub fn revision(&self) -> Option<&Revision> {
+        self.revision.as_ref()
+    }
+
+    /// The documents of that state that were refused, by their ids.
+    #[must_use]
+    pub fn rejections(&self) -> &[Rejection] {
+        &self.rejections
+    }
+
+    /// When the read ended that gave this. Later reads that gave the same are not told.
+    #[must_use]
+    pub fn read_at(&self) -> Option<Timestamp> {
+        self.read_at
     }
 }
 

@@ -133,6 +133,8 @@ pub enum ProbedBy {
     Search,
     /// By nothing: each poll reads everything.
     Nothing,
+    /// By another agent's tag of what it has published: one small request.
+    Agent,
 }
 
 /// How the polls read: in the cheapest way that the cluster and our privileges give,

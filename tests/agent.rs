@@ -33,7 +33,7 @@ async fn a_directive_takes_effect_and_ends_at_its_expiry() {
         &url,
         &index,
         "short",
-        &["--tenant", "acme", "--ring-buffer", "--ttl", "3s"],
+        &["--tenant", "acme", "--ring-buffer", "--ttl", "5s"],
     );
     let decision = eventually(
         "it applies",
@@ -45,6 +45,20 @@ async fn a_directive_takes_effect_and_ends_at_its_expiry() {
         decision,
         json!({"level": "Shape", "ring_buffer": true, "capture": false, "directives": ["short"]})
     );
+    // The same for whoever reads no bodies.
+    let answer = reqwest::Client::new()
+        .post(agent.url("/v1/evaluate"))
+        .json(&question("acme"))
+        .send()
+        .await
+        .unwrap();
+    for (name, value) in [
+        ("level", "Shape"),
+        ("ring-buffer", "true"),
+        ("capture", "false"),
+    ] {
+        assert_eq!(answer.headers()[format!("directives-{name}")], value);
+    }
     assert_eq!(agent.evaluate(&question("globex")).await["level"], "Off");
     eventually(
         "it expires",

@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["source", "mirror", "snapshot"],
     &["last_good"],
     &["error"],
-    &["index", "backoff", "reading"],
+    &["index", "backoff", "reading", "upstream"],
     &["refresher", "writer"],
     &["opensearch_store"],
     &["metrics"],

@@ -17,6 +17,13 @@
 mod support;
 
 mod agent;
+mod agent_chain;
+mod agent_changes;
+#[cfg(unix)]
+mod agent_forms;
+mod agent_openapi;
+#[cfg(unix)]
+mod agent_python;
 mod cli;
 mod faults;
 mod layers;

@@ -237,9 +237,19 @@ fn refusal(answer: &Answer) -> RequestErrorKind {
     }
 }
 
-/// Names an answer that is not OpenSearch's, such as a load balancer's page.
+/// Names an answer that is not OpenSearch's, such as an agent's or a load balancer's page.
 fn foreign(answer: &Answer) -> String {
+    #[derive(Deserialize)]
+    struct ProblemDocument {
+        detail: String,
+    }
+
     let content_type = answer.content_type.as_deref().unwrap_or("no content type");
+    if content_type.starts_with("application/problem+json")
+        && let Ok(ProblemDocument { detail }) = serde_json::from_slice(&answer.body)
+    {
+        return detail;
+    }
     let text = String::from_utf8_lossy(&answer.body);
     let text = text
         .split_whitespace()

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::{UnknownDiagLevel, UnknownEndpointKind};
 
 /// How much of a wrong value is kept, in characters.
@@ -11,7 +13,7 @@ const VALUE_CHARS: usize = 60;
 const ID_CHARS: usize = 512;
 
 /// A document that was refused, and why. Its text begins with the field's name.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Rejection {
     /// The document's `_id`.
@@ -27,7 +29,8 @@ pub struct Rejection {
 }
 
 /// What is wrong with a field. Its text says what to do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RejectionReason {
     /// The document is not a JSON object.

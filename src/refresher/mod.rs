@@ -4,6 +4,7 @@
 //! in one swap, and only when it differs from what is published already.
 
 mod progress;
+mod publishing;
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -20,16 +21,18 @@ use tracing::{Instrument as _, debug, info, info_span, warn};
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::cluster::{Client, chain};
-use crate::config::Config;
-use crate::domain::{Publisher, publication};
+use crate::config::{Config, Upstream};
 use crate::error::PollError;
 use crate::last_good::{self, LastGoodError};
 use crate::reading::Reading;
 use crate::snapshot::Snapshot;
-use crate::source::off_the_runtime;
+use crate::source::{ReadError, off_the_runtime};
+use crate::upstream::{Taken, UpstreamAgent};
 
 use progress::ReadAge;
 pub(crate) use progress::Shared;
+use publishing::Outlet;
+pub use publishing::Subscription;
 
 /// How many rejections of one revision are logged; all are in the status.
 const LOGGED_REJECTIONS: usize = 100;
@@ -41,10 +44,12 @@ pub(crate) type Waiter = oneshot::Sender<Result<(), Arc<PollError>>>;
 #[derive(Debug)]
 pub(crate) struct Refresher {
     shared: Arc<Shared>,
-    publisher: Publisher<Snapshot>,
+    publisher: Outlet,
     reading: Reading,
     /// Which of its generations is published.
     published: u64,
+    /// Read instead of the index.
+    upstream: Option<UpstreamAgent>,
     clock: Arc<dyn Clock>,
     backoff: Backoff,
     poll_timeout: Duration,
@@ -54,8 +59,10 @@ pub(crate) struct Refresher {
 
 impl Refresher {
     pub(crate) fn new(config: &Config, client: Client) -> Self {
-        let (publisher, current) = publication(Snapshot::default());
-        let shared = Arc::new(Shared::new(config, client, current));
+        let (outlet, published, subscription) = Outlet::new();
+        let shared = Arc::new(Shared::new(config, client, published, subscription));
+        let upstream = (config.upstream == Upstream::Agent)
+            .then(|| UpstreamAgent::new(config, shared.client.clone()));
         // Of its name alone, so that an instance keeps its phase when it restarts.
         let seed = config
             .instance
@@ -65,7 +72,8 @@ impl Refresher {
             reading: Reading::new(config, shared.client.clone(), seed),
             published: 0,
             shared,
-            publisher,
+            upstream,
+            publisher: outlet,
             clock: Arc::clone(&config.clock),
             backoff: Backoff::new(config.interval, config.max_backoff, seed),
             poll_timeout: config.poll_timeout,
@@ -174,9 +182,11 @@ impl Refresher {
         }
         let mut progress = self.shared.progress();
         progress.counters.poll_seconds += begin.elapsed();
-        progress.counters.reads = self.reading.counters();
-        progress.clock_skew = self.reading.clock_skew();
-        progress.reading = self.reading.plan().clone();
+        if self.upstream.is_none() {
+            progress.counters.reads = self.reading.counters();
+            progress.clock_skew = self.reading.clock_skew();
+            progress.reading = self.reading.plan().clone();
+        }
         drop(progress);
         result
     }
@@ -184,13 +194,28 @@ impl Refresher {
     async fn attempt(&mut self) -> Result<(), PollError> {
         let now = self.clock.now();
         self.shared.progress().last_attempt = Some(now);
-        tokio::time::timeout(self.poll_timeout, self.reading.poll())
+        let taken = tokio::time::timeout(self.poll_timeout, self.read())
             .await
             .map_err(|_| PollError::Deadline(self.poll_timeout))?
             .map_err(PollError::Read)?;
         let now = self.clock.now();
-        let changed = self.publish(now);
-        self.succeeded(now);
+        let changed = match taken {
+            None => {
+                let changed = self.publish(now);
+                self.succeeded(now, Duration::ZERO);
+                changed
+            }
+            Some(Taken {
+                snapshot,
+                read_at,
+                age,
+            }) => {
+                self.shared.progress().count_taken(snapshot.is_some());
+                let changed = snapshot.is_some_and(|snapshot| self.publish_new(snapshot, now));
+                self.succeeded(read_at, age);
+                changed
+            }
+        };
         // What could not be kept is tried again, also if nothing changed since.
         if changed || self.shared.progress().last_good_error.is_some() {
             self.keep().await;
@@ -240,6 +265,16 @@ impl Refresher {
         self.shared.progress().last_good_error = error;
     }
 
+    /// Reads the index, or what another agent read of it.
+    async fn read(&mut self) -> Result<Option<Taken>, ReadError> {
+        let Some(upstream) = &self.upstream else {
+            return self.reading.poll().await.map(|()| None);
+        };
+        let age = self.shared.progress().read_age.map(ReadAge::now);
+        let published = self.shared.published.snapshot();
+        upstream.read(&published, age).await.map(Some)
+    }
+
     /// Publishes what is known, if it differs from what is published; tells whether it
     /// did.
     fn publish(&mut self, now: Timestamp) -> bool {
@@ -251,14 +286,19 @@ impl Refresher {
         let Some(snapshot) = self.reading.snapshot(now) else {
             return false;
         };
-        if published.is_same_as(&snapshot) {
-            self.published = self.reading.generation();
+        let changed = self.publish_new(snapshot, now);
+        self.published = self.reading.generation();
+        changed
+    }
+
+    /// Publishes a snapshot, unless it is what is published; tells whether it did.
+    fn publish_new(&mut self, snapshot: Snapshot, now: Timestamp) -> bool {
+        if self.shared.published.snapshot().is_same_as(&snapshot) {
             return false;
         }
         announce(&snapshot);
         let rejections = snapshot.rejections.len() as u64;
         self.publisher.publish(snapshot);
-        self.published = self.reading.generation();
         let mut progress = self.shared.progress();
         progress.last_change = Some(now);
         progress.counters.publishes += 1;
@@ -266,7 +306,8 @@ impl Refresher {
         true
     }
 
-    fn succeeded(&self, now: Timestamp) {
+    /// Notes a poll that succeeded; of what was read from the index so long ago.
+    fn succeeded(&self, read_at: Timestamp, age: Duration) {
         let mut progress = self.shared.progress();
         if progress.consecutive_failures > 0 {
             info!(
@@ -274,8 +315,8 @@ impl Refresher {
                 "the polls succeed again"
             );
         }
-        progress.last_success = Some(now);
-        progress.read_age = Some(ReadAge::noted_now(Duration::ZERO));
+        progress.last_success = Some(read_at);
+        progress.read_age = Some(ReadAge::noted_now(age));
         progress.last_error = None;
         progress.consecutive_failures = 0;
         progress.counters.polls_succeeded += 1;

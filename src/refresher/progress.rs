@@ -11,12 +11,16 @@ use crate::cluster::Client;
 use crate::config::Config;
 use crate::domain::{DirectiveStates, Published};
 use crate::snapshot::Snapshot;
-use crate::status::{Counters, ReadPlan, Rejected, Staleness, Status};
+use crate::status::{Counters, ProbedBy, ReadPlan, Rejected, Staleness, Status};
+
+use super::publishing::Subscription;
 
 /// What the loop and the store share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) published: Published<Snapshot>,
+    /// What new subscriptions are made of.
+    pub(crate) subscription: Subscription,
     pub(super) client: Client,
     instance: String,
     stale_after: Duration,
@@ -41,6 +45,20 @@ pub(super) struct Progress {
     pub(super) counters: Counters,
 }
 
+impl Progress {
+    /// Counts a read of another agent.
+    pub(super) fn count_taken(&mut self, whole: bool) {
+        let reads = &mut self.counters.reads;
+        if whole {
+            reads.full_reads += 1;
+        } else {
+            reads.unchanged += 1;
+        }
+        self.reading.probe = ProbedBy::Agent;
+        self.reading.delta = false;
+    }
+}
+
 /// How old a read was at an instant.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReadAge {
@@ -56,7 +74,7 @@ impl ReadAge {
         }
     }
 
-    fn now(self) -> Duration {
+    pub(super) fn now(self) -> Duration {
         self.then.saturating_add(self.noted_at.elapsed())
     }
 
@@ -67,9 +85,15 @@ impl ReadAge {
 }
 
 impl Shared {
-    pub(super) fn new(config: &Config, client: Client, published: Published<Snapshot>) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        client: Client,
+        published: Published<Snapshot>,
+        subscription: Subscription,
+    ) -> Self {
         Self {
             published,
+            subscription,
             client,
             instance: config.instance.clone(),
             stale_after: config.stale_after,

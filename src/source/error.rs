@@ -1,6 +1,10 @@
 //! Why the index could not be read completely.
 
+use std::time::Duration;
+
 use crate::cluster::RequestError;
+use crate::document::Rejection;
+use crate::domain::Digest;
 use crate::hits::Incomplete;
 
 /// Why the index could not be read completely.
@@ -72,5 +76,66 @@ pub enum ReadError {
         documents: u64,
         /// How many may be.
         cap: usize,
+    },
+    /// What the upstream agent gives is not taken.
+    #[error("what the upstream agent has of {index} is not taken")]
+    Upstream {
+        /// The index or alias that was asked for.
+        index: String,
+        /// Why.
+        #[source]
+        source: UpstreamError,
+    },
+}
+
+/// Why what an upstream agent gives is not taken.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpstreamError {
+    /// It is not a snapshot, or one of another version.
+    #[error("it is not a snapshot that this version knows")]
+    Json(#[from] serde_json::Error),
+    /// A directive that is not valid.
+    #[error("the directive {}: {}", .0.id, .0)]
+    Directive(Box<Rejection>),
+    /// A directive came twice.
+    #[error("a directive came twice")]
+    Repeated,
+    /// It is not what its digest says.
+    #[error("its digest is {said}, and that of its directives {found}")]
+    Digest {
+        /// The digest that it names.
+        said: String,
+        /// The digest of what came.
+        found: Digest,
+    },
+    /// There are more directives than is allowed.
+    #[error("it has {directives} directives, above the cap of {cap}; raise `max_documents`")]
+    TooManyDirectives {
+        /// How many there are.
+        directives: usize,
+        /// How many may be.
+        cap: usize,
+    },
+    /// The agent polls another index.
+    #[error("it is of the index {0}; name that, or another agent")]
+    OtherIndex(String),
+    /// The age is not a length of time.
+    #[error("its age is not a number of seconds from 0")]
+    Age,
+    /// The agent says that nothing changed since something else than what we have.
+    #[error("it says that nothing changed, and not since what is published here")]
+    Unasked,
+    /// It was read from the index earlier than what is published already: by another
+    /// agent than before, that is behind.
+    #[error("it was read from the index earlier than what is published already")]
+    Older,
+    /// It is as old as a set may not become.
+    #[error("the index was read {age:.1?} ago, and a set is emptied after {clear_after:?}")]
+    TooOld {
+        /// How long ago.
+        age: Duration,
+        /// After how long a set is emptied.
+        clear_after: Duration,
     },
 }

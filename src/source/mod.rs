@@ -30,7 +30,7 @@ use crate::hits::{AGGREGATIONS, Collect, Incomplete, SettingsAnswer};
 
 pub(crate) use changes::Changes;
 pub(crate) use confirm::ClusterVersion;
-pub use error::ReadError;
+pub use error::{ReadError, UpstreamError};
 pub(crate) use full::FullRead;
 pub(crate) use page::off_the_runtime;
 use page::{Page, PageError, take_page};

@@ -35,9 +35,10 @@ impl Agent {
             panic!("the agent did not start: {stderr}");
         };
         let url = url.to_owned();
-        // A full pipe would make it wait.
+        // A full pipe would make it wait, and a closed one end it.
         let mut stderr = process.stderr.take().unwrap();
         std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+        std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
         Self { process, url }
     }
 

@@ -1,113 +1,94 @@
-//! What a client asks of `POST /v1/evaluate`, field by field.
+//! `POST /v1/evaluate` and `POST /v1/evaluate/batch`: what the directives say of a
+//! request, or of several by one set and at one instant.
 
-use std::borrow::Cow;
-use std::fmt;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use opensearch_directives::{Decision, DirectiveSet, Explanation};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-use opensearch_directives::{EndpointKind, RequestAttrs};
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::{Map, Value};
-
+use super::body::Body;
 use super::problem::Problem;
+use super::question::Question;
+use super::routes::Agent;
+use super::work::{done, sent_within};
 
-const FIELDS: [&str; 5] = ["tenant", "index", "principal", "endpoint", "request_id"];
+/// How many requests a batch may hold.
+const BATCH_AT_MOST: usize = 256;
 
-/// A request that is to be evaluated.
-#[derive(Debug)]
-pub(super) struct Question {
-    tenant: Option<String>,
-    index: String,
-    principal: String,
-    endpoint: EndpointKind,
-    pub(super) request_id: String,
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Batch<'a> {
+    #[serde(borrow)]
+    requests: Vec<&'a RawValue>,
 }
 
-impl Question {
-    /// Reads the question, or names the field that is wrong. A tenant that is not known
-    /// is left out; `null` is wrong, as it is in a directive.
-    pub(super) fn read(body: &[u8]) -> Result<Self, Problem> {
-        let Pairs(pairs) = serde_json::from_slice(body).map_err(|error| {
-            Problem::field("body", &format!("it is not a JSON object: {error}"))
-        })?;
-        let mut object = Map::new();
-        for (field, value) in pairs {
-            if !FIELDS.contains(&field.as_str()) {
-                let problem = format!("it is not one of {}", FIELDS.join(", "));
-                return Err(Problem::field(field, &problem));
-            }
-            if object.insert(field.clone(), value).is_some() {
-                return Err(Problem::field(field, "it is there twice; leave one out"));
-            }
-        }
-        let endpoint = required(&mut object, "endpoint")?;
-        Ok(Self {
-            tenant: text(&mut object, "tenant")?,
-            index: required(&mut object, "index")?,
-            principal: required(&mut object, "principal")?,
-            endpoint: endpoint
-                .parse()
-                .map_err(|error| Problem::field("endpoint", &format!("{endpoint:?} {error}")))?,
-            request_id: required(&mut object, "request_id")?,
-        })
-    }
-
-    pub(super) fn attrs(&self) -> RequestAttrs<'_> {
-        RequestAttrs {
-            tenant: self.tenant.as_deref(),
-            index: &self.index,
-            principal: &self.principal,
-            endpoint: self.endpoint,
-        }
-    }
+#[derive(Debug, Serialize)]
+struct Decisions<'a> {
+    decisions: Vec<Explanation<'a>>,
 }
 
-/// The fields of an object, in their order, repeated ones too.
-struct Pairs(Vec<(String, Value)>);
-
-impl<'de> Deserialize<'de> for Pairs {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-
-        impl<'de> Visitor<'de> for Object {
-            type Value = Pairs;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Pairs, M::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
-                }
-                Ok(Pairs(pairs))
-            }
-        }
-
-        deserializer.deserialize_map(Object)
-    }
+pub(super) async fn one(State(agent): State<Agent>, Body(body): Body) -> Result<Response, Problem> {
+    let question = Question::read(&body)?;
+    let (store, clock) = (agent.store, agent.clock);
+    let set = store.snapshot().set().clone();
+    let answer = done(set.len(), move || {
+        let explanation = set.explain(&question.attrs(), clock.now(), &question.request_id);
+        serde_json::to_vec(&explanation).map(|body| (headers(explanation.decision), body))
+    });
+    let (headers, body) = answer.await??;
+    Ok((headers, json(body)).into_response())
 }
 
-fn text(object: &mut Map<String, Value>, field: &'static str) -> Result<Option<String>, Problem> {
-    match object.remove(field) {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(other) => {
-            let kind: Cow<'_, str> = match other {
-                Value::Null => "null".into(),
-                Value::Bool(_) => "a boolean".into(),
-                Value::Number(_) => "a number".into(),
-                Value::Array(_) => "an array".into(),
-                _ => "an object".into(),
-            };
-            Err(Problem::field(
-                field,
-                &format!("it is {kind}; write a text"),
-            ))
-        }
-    }
+/// The decision for proxies that read no bodies, such as nginx with `auth_request`.
+fn headers(decision: Decision) -> [(&'static str, &'static str); 3] {
+    let bool = |value| if value { "true" } else { "false" };
+    [
+        ("directives-level", decision.level.as_str()),
+        ("directives-ring-buffer", bool(decision.ring_buffer)),
+        ("directives-capture", bool(decision.capture)),
+    ]
 }
 
-fn required(object: &mut Map<String, Value>, field: &'static str) -> Result<String, Problem> {
-    text(object, field)?.ok_or_else(|| Problem::field(field, "it is missing; write a text"))
+pub(super) async fn batch(
+    State(agent): State<Agent>,
+    Body(body): Body,
+) -> Result<Response, Problem> {
+    let questions = read_batch(&body)?;
+    let turn = agent.work.turn().await?;
+    let (store, clock) = (agent.store, agent.clock);
+    let set: DirectiveSet = store.snapshot().set().clone();
+    let answer = done(set.len().saturating_mul(questions.len()), move || {
+        let now = clock.now();
+        let decisions = questions
+            .iter()
+            .map(|question| set.explain(&question.attrs(), now, &question.request_id))
+            .collect();
+        serde_json::to_vec(&Decisions { decisions })
+    });
+    Ok(json(sent_within(turn, answer.await??)))
+}
+
+fn read_batch(body: &[u8]) -> Result<Vec<Question>, Problem> {
+    let batch: Batch<'_> = serde_json::from_slice(body).map_err(|error| {
+        Problem::field(
+            "body",
+            &format!("it is not {{\"requests\": [...]}}: {error}"),
+        )
+    })?;
+    let requests = batch.requests.len();
+    if requests > BATCH_AT_MOST {
+        let problem = format!("there are {requests} of them; send at most {BATCH_AT_MOST} at once");
+        return Err(Problem::field("requests", &problem));
+    }
+    let questions = batch.requests.iter().enumerate().map(|(number, request)| {
+        Question::read(request.get().as_bytes())
+            .map_err(|problem| problem.within(&format!("requests[{number}]")))
+    });
+    questions.collect()
+}
+
+fn json(body: impl axum::response::IntoResponse) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }

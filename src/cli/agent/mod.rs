@@ -1,26 +1,38 @@
 //! `directives agent`: the refresher made observable over HTTP, for proxies that are
 //! not written in Rust and for a look at what a proxy sees.
 
+mod body;
+mod directives;
 mod evaluate;
+mod listen;
+mod osproxy;
 mod problem;
+mod question;
 mod routes;
 mod server;
+mod snapshot;
+mod tag;
+#[cfg(unix)]
+mod unix;
+mod wait;
+mod work;
 
 use std::io::IsTerminal as _;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use opensearch_directives::{Config, OpenSearchDirectiveStore, Startup};
-use tokio::net::TcpListener;
+use opensearch_directives::{Config, OpenSearchDirectiveStore, Startup, Upstream};
+use tokio::sync::watch;
 use tracing::info;
 
 use super::connection::ConnectionArgs;
 use super::duration::parse;
 use super::exit::Failure;
 use super::output::print;
+use listen::ListenArgs;
+use routes::Agent;
 
 #[derive(Debug, Args)]
 pub(super) struct AgentArgs {
@@ -28,9 +40,10 @@ pub(super) struct AgentArgs {
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse)]
     interval: Duration,
 
-    /// Where to serve; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9980")]
-    listen: SocketAddr,
+    /// What answers at --url: the cluster that holds the index, or another agent that
+    /// polls it, whose bound on expiries (--max-ttl) then holds
+    #[arg(long, value_name = "WHAT", default_value = "index")]
+    upstream: UpstreamKind,
 
     /// What to do when the index cannot be read at the start
     #[arg(long, value_name = "POLICY", default_value = "require")]
@@ -77,6 +90,9 @@ pub(super) struct AgentArgs {
     log: String,
 
     #[command(flatten)]
+    listen: ListenArgs,
+
+    #[command(flatten)]
     connection: ConnectionArgs,
 }
 
@@ -90,6 +106,14 @@ enum StartupPolicy {
     Empty,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum UpstreamKind {
+    /// A cluster
+    Index,
+    /// An agent
+    Agent,
+}
+
 impl AgentArgs {
     async fn config(&self) -> Result<Config, Failure> {
         let startup = match self.startup {
@@ -99,6 +123,10 @@ impl AgentArgs {
         };
         let cluster = self.connection.cluster(self.request_timeout).await?;
         let mut config = Config::new(cluster)
+            .with_upstream(match self.upstream {
+                UpstreamKind::Index => Upstream::Index,
+                UpstreamKind::Agent => Upstream::Agent,
+            })
             .with_interval(self.interval)
             .with_startup(startup)
             .with_stale_after(self.stale_after)
@@ -133,17 +161,24 @@ pub(super) async fn run(args: AgentArgs) -> Result<(), Failure> {
     tokio::pin!(stop);
     let config = args.config().await?;
     let clock = Arc::clone(&config.clock);
-    let listener = TcpListener::bind(args.listen)
-        .await
-        .map_err(|error| Failure::other(format!("cannot listen on {}: {error}", args.listen)))?;
+    let listeners = args.listen.bind().await?;
     let store = tokio::select! {
         store = OpenSearchDirectiveStore::start(config) => Arc::new(store?),
         () = &mut stop => return Ok(()),
     };
-    let address = listener.local_addr()?;
-    info!(%address, "serving");
-    print(&format!("listening on http://{address}"))?;
-    server::serve(listener, routes::router(Arc::clone(&store), clock), stop).await;
+    for listener in &listeners {
+        let url = listener.url()?;
+        info!(url, "serving");
+        print(&format!("listening on {url}"))?;
+    }
+    let (stopping, stopped) = watch::channel(false);
+    let max_waiting = usize::from(args.listen.max_waiting);
+    let agent = Agent::new(Arc::clone(&store), clock, max_waiting, stopped.clone());
+    let served = server::serve(listeners, routes::router(agent), max_waiting, stopped);
+    tokio::join!(served, async {
+        stop.await;
+        stopping.send_replace(true);
+    });
     info!("stopping");
     store.shutdown().await;
     Ok(())

@@ -14,6 +14,9 @@ pub(super) struct Problem {
     /// The field of the request that is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
+    /// After how many seconds another try makes sense.
+    #[serde(skip)]
+    retry_after: Option<u16>,
 }
 
 impl Problem {
@@ -23,6 +26,7 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             field: None,
+            retry_after: None,
         }
     }
 
@@ -34,16 +38,57 @@ impl Problem {
             ..Self::new(StatusCode::BAD_REQUEST, format!("{field}: {problem}"))
         }
     }
+
+    /// The same, of one part of the body: `body` then means that part.
+    pub(super) fn within(self, part: &str) -> Self {
+        let Some(field) = self.field else {
+            return self;
+        };
+        let detail = self.detail.strip_prefix(&field).unwrap_or(&self.detail);
+        let field = match field.as_str() {
+            "body" => part.to_owned(),
+            field => format!("{part}.{field}"),
+        };
+        Self {
+            detail: format!("{field}{detail}"),
+            field: Some(field),
+            ..self
+        }
+    }
+
+    /// A request that may do better in a moment.
+    pub(super) fn busy(detail: impl Into<String>) -> Self {
+        Self {
+            retry_after: Some(1),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+        }
+    }
+
+    pub(super) fn internal(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+    }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.retry_after;
         let mut response = (status, Json(self)).into_response();
-        response.headers_mut().insert(
+        let headers = response.headers_mut();
+        headers.insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
         response
+    }
+}
+
+/// What we made ourselves cannot be written.
+impl From<serde_json::Error> for Problem {
+    fn from(error: serde_json::Error) -> Self {
+        Self::internal(error.to_string())
     }
 }

@@ -1,45 +1,87 @@
 //! What the agent serves.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router, middleware};
-use opensearch_directives::{
-    Clock, DirectiveStore as _, OpenSearchDirectiveStore, Staleness, StatusCollector,
-};
+use axum::routing::{MethodRouter, get, post};
+use axum::{Json, Router};
+use opensearch_directives::{Clock, OpenSearchDirectiveStore, Staleness, StatusCollector};
 use prometheus_client::registry::Registry;
-use serde_json::{Value, json};
+use tokio::sync::watch;
 
-use super::evaluate::Question;
+use super::directives::Listings;
 use super::problem::Problem;
+use super::snapshot::Snapshots;
+use super::wait::Waiting;
+use super::work::Work;
+use super::{directives, evaluate, osproxy, snapshot};
 
-/// How many bytes a request may have.
+/// How many bytes a request may have, and a batch of them.
 const BODY_AT_MOST: usize = 64 << 10;
-/// How long a request may take to arrive.
-const REQUEST_AT_MOST: Duration = Duration::from_secs(10);
+const BATCH_BODY_AT_MOST: usize = 1 << 20;
+/// What is served, for programs.
+const OPENAPI: &str = include_str!("openapi.json");
 
 #[derive(Clone)]
-struct Agent {
-    store: Arc<OpenSearchDirectiveStore>,
+pub(super) struct Agent {
+    pub(super) store: Arc<OpenSearchDirectiveStore>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) listings: Listings,
+    pub(super) snapshots: Snapshots,
+    pub(super) waiting: Waiting,
+    pub(super) work: Work,
     registry: Arc<Registry>,
-    clock: Arc<dyn Clock>,
 }
 
-pub(super) fn router(store: Arc<OpenSearchDirectiveStore>, clock: Arc<dyn Clock>) -> Router {
-    let mut registry = Registry::default();
-    registry.register_collector(Box::new(StatusCollector::new(Arc::clone(&store))));
-    Router::new()
-        .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
-        .route("/v1/status", get(status))
-        .route("/v1/directives", get(directives))
-        .route("/v1/evaluate", post(evaluate))
+impl Agent {
+    pub(super) fn new(
+        store: Arc<OpenSearchDirectiveStore>,
+        clock: Arc<dyn Clock>,
+        max_waiting: usize,
+        stopped: watch::Receiver<bool>,
+    ) -> Self {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(StatusCollector::new(Arc::clone(&store))));
+        Self {
+            listings: Listings::new(Arc::clone(&store), Arc::clone(&clock)),
+            snapshots: Snapshots::new(Arc::clone(&store)),
+            store,
+            clock,
+            waiting: Waiting::new(max_waiting, stopped, &mut registry),
+            work: Work::new(),
+            registry: Arc::new(registry),
+        }
+    }
+}
+
+/// Every path, as `openapi.json` describes it.
+fn routes() -> [(&'static str, MethodRouter<Agent>); 10] {
+    [
+        ("/healthz", get(async || "ok\n")),
+        ("/readyz", get(readyz)),
+        ("/metrics", get(metrics)),
+        ("/openapi.json", get(openapi)),
+        ("/v1/status", get(status)),
+        ("/v1/directives", get(directives::get)),
+        ("/v1/osproxy", get(osproxy::get)),
+        ("/v1/snapshot", get(snapshot::get)),
+        ("/v1/evaluate", post(evaluate::one)),
+        (
+            "/v1/evaluate/batch",
+            post(evaluate::batch).layer(DefaultBodyLimit::max(BATCH_BODY_AT_MOST)),
+        ),
+    ]
+}
+
+pub(super) fn router(agent: Agent) -> Router {
+    routes()
+        .into_iter()
+        .fold(Router::new(), |router, (path, methods)| {
+            router.route(path, methods)
+        })
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             Problem::new(
@@ -48,24 +90,17 @@ pub(super) fn router(store: Arc<OpenSearchDirectiveStore>, clock: Arc<dyn Clock>
             )
         })
         .layer(DefaultBodyLimit::max(BODY_AT_MOST))
-        .layer(middleware::from_fn(bounded))
-        .with_state(Agent {
-            store,
-            registry: Arc::new(registry),
-            clock,
-        })
+        .layer(middleware::from_fn(uncached))
+        .with_state(agent)
 }
 
-/// Ends a request that takes too long to arrive, and keeps answers out of caches.
-async fn bounded(request: axum::extract::Request, next: middleware::Next) -> Response {
-    let answer = tokio::time::timeout(REQUEST_AT_MOST, next.run(request)).await;
-    let mut response = answer.unwrap_or_else(|_| {
-        let detail = format!("the request did not arrive within {REQUEST_AT_MOST:?}");
-        Problem::new(StatusCode::REQUEST_TIMEOUT, detail).into_response()
-    });
+/// Keeps answers out of caches, unless they say otherwise.
+async fn uncached(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
     response
         .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     response
 }
 
@@ -86,34 +121,39 @@ async fn readyz(State(agent): State<Agent>) -> Response {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response()
 }
 
-async fn metrics(State(agent): State<Agent>) -> Response {
+async fn metrics(State(agent): State<Agent>) -> Result<Response, Problem> {
     let mut text = String::new();
-    if prometheus_client::encoding::text::encode(&mut text, &agent.registry).is_err() {
-        return Problem::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the metrics cannot be written",
-        )
-        .into_response();
-    }
+    prometheus_client::encoding::text::encode(&mut text, &agent.registry)
+        .map_err(|_| Problem::internal("the metrics cannot be written"))?;
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, content_type)], text).into_response()
+    Ok(([(header::CONTENT_TYPE, content_type)], text).into_response())
+}
+
+async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
 }
 
 async fn status(State(agent): State<Agent>) -> Json<impl serde::Serialize> {
     Json(agent.store.status())
 }
 
-async fn directives(State(agent): State<Agent>) -> Json<Value> {
-    Json(agent.store.load().introspect(agent.clock.now()))
-}
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::collections::BTreeSet;
 
-async fn evaluate(
-    State(agent): State<Agent>,
-    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
-) -> Result<Json<Value>, Problem> {
-    let body = body.map_err(|error| Problem::new(error.status(), error.body_text()))?;
-    let question = Question::read(&body)?;
-    let set = agent.store.load();
-    let explanation = set.explain(&question.attrs(), agent.clock.now(), &question.request_id);
-    Ok(Json(json!(explanation)))
+    use super::*;
+
+    #[test]
+    fn every_route_is_described_and_nothing_else() {
+        let described: serde_json::Value = serde_json::from_str(OPENAPI).unwrap();
+        let described: BTreeSet<&str> = described["paths"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        let routes: BTreeSet<&str> = routes().into_iter().map(|(path, _)| path).collect();
+        assert_eq!(described, routes);
+    }
 }

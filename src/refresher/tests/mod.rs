@@ -9,6 +9,7 @@
 mod fake;
 mod faults;
 mod simulation;
+mod subscription;
 
 use std::collections::HashSet;
 
