@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::cluster::Client;
@@ -101,6 +101,13 @@ impl OpenSearchDirectiveStore {
             .await
             .map_err(|_| RefreshError::Stopped)?
             .map_err(RefreshError::Poll)
+    }
+
+    /// Tells of each publish: the value changes after it, so that a
+    /// [`load`](DirectiveStore::load) that follows gives that set or a later one.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.shared.publishes.subscribe()
     }
 
     /// A reader for a worker that owns its loop.

@@ -142,10 +142,18 @@ impl Refresher {
         }
     }
 
+    /// Publishes, and then tells whoever waits for it.
+    fn publish(&mut self, snapshot: Snapshot) {
+        self.publisher.publish(snapshot);
+        self.shared
+            .publishes
+            .send_modify(|publishes| *publishes += 1);
+    }
+
     /// Publishes an empty set for the age of the one before.
     fn publish_empty(&mut self) {
         warn!(clear_after = ?self.clear_after, "the published directives are too old; emptying the set");
-        self.publisher.publish(Snapshot::default());
+        self.publish(Snapshot::default());
         let now = self.clock.now();
         let mut progress = self.shared.progress();
         progress.last_change = Some(now);
@@ -201,7 +209,7 @@ impl Refresher {
             ?read_at,
             "serving the last good set"
         );
-        self.publisher.publish(snapshot);
+        self.publish(snapshot);
         let mut progress = self.shared.progress();
         progress.last_success = read_at;
         // Read in the future, by a clock that was set back since: as good as now.
@@ -257,7 +265,7 @@ impl Refresher {
         let rejections = snapshot.rejections.len() as u64;
         if changed {
             announce(&snapshot);
-            self.publisher.publish(snapshot);
+            self.publish(snapshot);
         }
         let mut progress = self.shared.progress();
         if progress.consecutive_failures > 0 {

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::cluster::Client;
@@ -16,6 +17,8 @@ use crate::status::{Counters, Rejected, Staleness, Status};
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) published: Published<Snapshot>,
+    /// How often was published; told after each publish.
+    pub(crate) publishes: watch::Sender<u64>,
     pub(super) client: Client,
     instance: String,
     stale_after: Duration,
@@ -66,6 +69,7 @@ impl Shared {
     pub(super) fn new(config: &Config, client: Client, published: Published<Snapshot>) -> Self {
         Self {
             published,
+            publishes: watch::Sender::new(0),
             client,
             instance: config.instance.clone(),
             stale_after: config.stale_after,
