@@ -6,6 +6,7 @@
 //! a large one there are few copies or one, and a scan of it takes far longer than a
 //! wait for the count.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -83,14 +84,13 @@ pub(super) fn copies(directives: usize) -> usize {
 fn apart(wanted: usize) -> (Vec<Arc<DirectiveSet>>, Vec<Arc<DirectiveSet>>) {
     let mut apart: Vec<Arc<DirectiveSet>> = Vec::with_capacity(wanted);
     let mut spacers = Vec::new();
-    let mut last_line = 0;
+    let mut taken = HashSet::new();
     while apart.len() < wanted {
         let handle = Arc::new(DirectiveSet::new());
         let (first, last) = lines(&handle);
-        // Compared with the one before only: memory is given out in a row, and where it
-        // is not, two that share a line are slower, not wrong.
-        if first > last_line || last < last_line || spacers.len() >= 4 * wanted {
-            last_line = last;
+        // Two that share a line would be slower, not wrong: so not for ever.
+        if (first..=last).all(|line| !taken.contains(&line)) || spacers.len() >= 16 * wanted {
+            taken.extend(first..=last);
             apart.push(handle);
         } else {
             spacers.push(handle);
@@ -117,5 +117,72 @@ fn filled(mut handle: Arc<DirectiveSet>, set: DirectiveSet) -> Arc<DirectiveSet>
             handle
         }
         None => Arc::new(set),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::sync::Barrier;
+
+    use osproxy_core::{Clock as _, ManualClock};
+    use osproxy_observe::{DiagLevel, DirectiveMatch};
+
+    use super::*;
+
+    fn directives(count: usize) -> Vec<DiagnosticsDirective> {
+        let directive = DiagnosticsDirective {
+            id: String::new(),
+            match_: DirectiveMatch::all(),
+            level: DiagLevel::Shape,
+            sample_per_mille: 1000,
+            expires_at: ManualClock::new().now(),
+            ring_buffer: false,
+            capture: false,
+        };
+        vec![directive; count]
+    }
+
+    #[test]
+    fn no_two_handles_share_a_cache_line() {
+        let handles = Handles::new(directives(3));
+        assert!(handles.sets.len() >= COPIES);
+        let mut taken = HashSet::new();
+        for handle in &handles.sets {
+            assert_eq!(handle.len(), 3);
+            let (first, last) = lines(handle);
+            assert!((first..=last).all(|line| taken.insert(line)));
+        }
+    }
+
+    #[test]
+    fn threads_have_counts_of_their_own() {
+        let cell = Cell::new();
+        let barrier = Barrier::new(2);
+        let load = || {
+            let set = cell.load();
+            // A thread that had ended would give its number to the next.
+            barrier.wait();
+            set
+        };
+        let (first, second) = std::thread::scope(|scope| {
+            let (first, second) = (scope.spawn(load), scope.spawn(load));
+            (first.join().unwrap(), second.join().unwrap())
+        });
+        assert!(!Arc::ptr_eq(&first, &second));
+    }
+
+    #[test]
+    fn the_copies_of_a_large_set_are_few() {
+        for (count, wanted) in [(1, COPIES), (64, COPIES), (65, 32), (2048, 2), (2049, 1)] {
+            // Up to 64 threads; a test runner with more cores has more.
+            assert!(copies(count) == wanted || wanted == COPIES && copies(count) > COPIES);
+        }
+        let cell = Cell::new();
+        let empty = cell.publish(directives(5000));
+        assert_eq!(cell.load().len(), 5000);
+        assert!(empty.sets.iter().all(|set| set.is_empty()));
+        assert_eq!(cell.publish(Vec::new()).sets.len(), 1);
     }
 }
