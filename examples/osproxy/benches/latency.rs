@@ -73,7 +73,11 @@ fn peers(count: usize, live: Live) -> Arc<dyn DirectiveStore> {
         match_: peer::DirectiveMatch::all().for_tenant(PartitionId::from(tenant(n))),
         level: peer::DiagLevel::Shape,
         sample_per_mille: 1000,
-        expires_at: if live.has(n) { now.saturating_add(HOUR) } else { now },
+        expires_at: if live.has(n) {
+            now.saturating_add(HOUR)
+        } else {
+            now
+        },
         ring_buffer: false,
         capture: false,
     };
@@ -193,7 +197,9 @@ fn load(store: &dyn DirectiveStore, threads: usize) -> f64 {
 #[tokio::main(flavor = "multi_thread")]
 async fn main() {
     println!("### A request through osproxy, no match, microseconds\n");
-    println!("| directives | live | adapter p50 | in-memory p50 | × | adapter p99 | in-memory p99 |");
+    println!(
+        "| directives | live | adapter p50 | in-memory p50 | × | adapter p99 | in-memory p99 |"
+    );
     println!("|---:|---:|---:|---:|---:|---:|---:|");
     latency(0, Live::All).await;
     for count in [1_000, 100_000] {
@@ -208,6 +214,9 @@ async fn main() {
     let (ours, peers) = (ours(10, Live::All).await, peers(10, Live::All));
     for threads in [1, 2] {
         let (one, other) = (load(&*ours, threads), load(&*peers, threads));
-        println!("| {threads} | {one:.1} | {other:.1} | {:.2}× |", other / one);
+        println!(
+            "| {threads} | {one:.1} | {other:.1} | {:.2}× |",
+            other / one
+        );
     }
 }

@@ -31,7 +31,10 @@ async fn nothing_is_recorded_before_the_start_or_from_the_expiry_on() {
     draft.starts_at = Some(start);
     proxy.writer.apply(&[draft]).await.unwrap();
     proxy.store.refresh().await.unwrap();
-    assert!(SystemClock.now() < start, "the machine is too slow for this test");
+    assert!(
+        SystemClock.now() < start,
+        "the machine is too slow for this test"
+    );
 
     let end = expiry + Duration::from_secs(1);
     let mut sent = Vec::new();

@@ -11,30 +11,30 @@ use tokio::net::TcpStream;
 
 /// What a request carries that a directive can target, and its body.
 #[derive(Clone, Copy, Debug)]
-pub struct Call<'a> {
-    pub method: &'a Method,
-    pub path: &'a str,
-    pub tenant: Option<&'a str>,
-    pub principal: &'a str,
-    pub body: &'a str,
+pub(crate) struct Call<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) path: &'a str,
+    pub(crate) tenant: Option<&'a str>,
+    pub(crate) principal: &'a str,
+    pub(crate) body: &'a str,
 }
 
 /// What came back.
 #[derive(Clone, Debug)]
-pub struct Answer {
-    pub status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     /// The proxy's name for the request; its traces have the same.
-    pub request_id: String,
-    pub body: Bytes,
+    pub(crate) request_id: String,
+    pub(crate) body: Bytes,
 }
 
-pub struct Connection {
+pub(crate) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     host: String,
 }
 
 impl Connection {
-    pub async fn open(address: SocketAddr) -> Self {
+    pub(crate) async fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("it listens");
         stream.set_nodelay(true).expect("a TCP stream");
         let (sender, connection) = handshake(TokioIo::new(stream)).await.expect("HTTP/1.1");
@@ -45,7 +45,7 @@ impl Connection {
         }
     }
 
-    pub async fn send(&mut self, call: Call<'_>) -> Answer {
+    pub(crate) async fn send(&mut self, call: Call<'_>) -> Answer {
         let mut request = Request::builder()
             .method(call.method)
             .uri(call.path)

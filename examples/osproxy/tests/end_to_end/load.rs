@@ -30,7 +30,10 @@ fn generation(even: bool) -> Vec<Draft> {
     };
     let mut drafts: Vec<Draft> = (0..TENANTS)
         .map(|n| {
-            let mut draft = draft(format!("load-{n}"), DirectiveMatch::all().for_tenant(tenant(n)));
+            let mut draft = draft(
+                format!("load-{n}"),
+                DirectiveMatch::all().for_tenant(tenant(n)),
+            );
             if even {
                 draft.level = DiagLevel::Shape;
             } else {
@@ -84,7 +87,11 @@ async fn no_request_fails_and_none_sees_a_mixed_set() {
     let mut generations = 0;
     while began.elapsed() < LASTS {
         second.tick().await;
-        proxy.writer.apply(&generation(generations % 2 == 1)).await.unwrap();
+        proxy
+            .writer
+            .apply(&generation(generations % 2 == 1))
+            .await
+            .unwrap();
         generations += 1;
     }
     over.store(true, Ordering::Relaxed);
@@ -106,7 +113,10 @@ async fn no_request_fails_and_none_sees_a_mixed_set() {
         TENANTS + 1,
         *publishes.borrow() - before,
     );
-    let mixed: Vec<_> = got.keys().filter(|&&effects| effects != EVEN && effects != ODD).collect();
+    let mixed: Vec<_> = got
+        .keys()
+        .filter(|&&effects| effects != EVEN && effects != ODD)
+        .collect();
     assert!(mixed.is_empty(), "a mixed set: {mixed:?}");
     // Else nothing changed under them.
     assert!(got.len() == 2 && got.values().all(|&requests| requests > 100));
@@ -154,7 +164,11 @@ async fn write_document(connection: &mut Connection, n: usize) {
 /// A bulk write then becomes visible as a whole, when it is done; else the node would
 /// show a part of one for a moment, and be right to.
 async fn only_refreshed_by_its_writer(proxy: &Proxy) {
-    let address = proxy.upstream.trim_start_matches("http://").parse().unwrap();
+    let address = proxy
+        .upstream
+        .trim_start_matches("http://")
+        .parse()
+        .unwrap();
     let answer = Connection::open(address)
         .await
         .send(Call {

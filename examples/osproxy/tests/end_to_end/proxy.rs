@@ -58,15 +58,15 @@ impl Capture for Captures {
 
 /// What a request got.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct Effects {
-    pub span: bool,
-    pub tape: bool,
-    pub capture: bool,
+pub(crate) struct Effects {
+    pub(crate) span: bool,
+    pub(crate) tape: bool,
+    pub(crate) capture: bool,
 }
 
 impl Effects {
-    pub const NONE: Self = Self::all(false);
-    pub const ALL: Self = Self::all(true);
+    pub(crate) const NONE: Self = Self::all(false);
+    pub(crate) const ALL: Self = Self::all(true);
 
     const fn all(given: bool) -> Self {
         Self {
@@ -77,13 +77,13 @@ impl Effects {
     }
 }
 
-pub struct Proxy {
-    pub address: SocketAddr,
-    pub store: Arc<OpenSearchDirectiveStore>,
-    pub directives: Arc<dyn DirectiveStore>,
-    pub writer: DirectiveWriter,
-    pub index: String,
-    pub upstream: String,
+pub(crate) struct Proxy {
+    pub(crate) address: SocketAddr,
+    pub(crate) store: Arc<OpenSearchDirectiveStore>,
+    pub(crate) directives: Arc<dyn DirectiveStore>,
+    pub(crate) writer: DirectiveWriter,
+    pub(crate) index: String,
+    pub(crate) upstream: String,
     handler: Arc<Handler>,
     spans: Arc<Seen>,
     captures: Arc<Seen>,
@@ -92,7 +92,7 @@ pub struct Proxy {
 
 impl Proxy {
     /// In front of the node of `OPENSEARCH_URL`, with an index of directives of its own.
-    pub async fn start(name: &str, interval: Duration) -> Self {
+    pub(crate) async fn start(name: &str, interval: Duration) -> Self {
         let upstream = std::env::var("OPENSEARCH_URL")
             .expect("OPENSEARCH_URL: run this by scripts/test-osproxy")
             .trim_end_matches('/')
@@ -137,24 +137,27 @@ impl Proxy {
     }
 
     /// Polls, and waits until osproxy has so many directives.
-    pub async fn has_directives(&self, count: usize) {
+    pub(crate) async fn has_directives(&self, count: usize) {
         self.store.refresh().await.unwrap();
         let deadline = Instant::now() + DEADLINE;
         while self.directives.load().len() != count {
-            assert!(Instant::now() < deadline, "osproxy never has {count} directives");
+            assert!(
+                Instant::now() < deadline,
+                "osproxy never has {count} directives"
+            );
             sleep(Duration::from_millis(1)).await;
         }
     }
 
     /// The requests on the break-glass tape.
-    pub fn tape(&self) -> HashSet<String> {
+    pub(crate) fn tape(&self) -> HashSet<String> {
         let tape = self.handler.pipeline().break_glass().snapshot();
         let id = |entry: &Value| entry["request_id"].as_str().unwrap().to_owned();
         tape.iter().map(id).collect()
     }
 
     /// What a request got that was answered.
-    pub fn effects(&self, request_id: &str, tape: &HashSet<String>) -> Effects {
+    pub(crate) fn effects(&self, request_id: &str, tape: &HashSet<String>) -> Effects {
         Effects {
             span: self.spans.has(request_id),
             tape: tape.contains(request_id),

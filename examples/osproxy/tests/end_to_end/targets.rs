@@ -20,14 +20,38 @@ fn calls() -> Vec<(&'static str, Call<'static>)> {
     let document = r#"{"tenant_id":"acme","id":"1","total":7}"#;
     let other = r#"{"tenant_id":"globex","id":"1","total":7}"#;
     vec![
-        ("acme writes", call(&Method::PUT, "/orders/_doc/1", "acme", "checkout", document)),
-        ("globex writes", call(&Method::PUT, "/orders/_doc/1", "globex", "checkout", other)),
-        ("acme reads", call(&Method::GET, "/orders/_doc/1", "acme", "checkout", "")),
-        ("acme reads invoices", call(&Method::GET, "/invoices/_doc/1", "acme", "checkout", "")),
-        ("acme reads as billing", call(&Method::GET, "/orders/_doc/1", "acme", "billing", "")),
-        ("acme counts", call(&Method::POST, "/orders/_count", "acme", "checkout", "{}")),
-        ("acme searches", call(&Method::POST, "/orders/_search", "acme", "checkout", "{}")),
-        ("acme deletes", call(&Method::DELETE, "/orders/_doc/1", "acme", "checkout", "")),
+        (
+            "acme writes",
+            call(&Method::PUT, "/orders/_doc/1", "acme", "checkout", document),
+        ),
+        (
+            "globex writes",
+            call(&Method::PUT, "/orders/_doc/1", "globex", "checkout", other),
+        ),
+        (
+            "acme reads",
+            call(&Method::GET, "/orders/_doc/1", "acme", "checkout", ""),
+        ),
+        (
+            "acme reads invoices",
+            call(&Method::GET, "/invoices/_doc/1", "acme", "checkout", ""),
+        ),
+        (
+            "acme reads as billing",
+            call(&Method::GET, "/orders/_doc/1", "acme", "billing", ""),
+        ),
+        (
+            "acme counts",
+            call(&Method::POST, "/orders/_count", "acme", "checkout", "{}"),
+        ),
+        (
+            "acme searches",
+            call(&Method::POST, "/orders/_search", "acme", "checkout", "{}"),
+        ),
+        (
+            "acme deletes",
+            call(&Method::DELETE, "/orders/_doc/1", "acme", "checkout", ""),
+        ),
     ]
 }
 
@@ -37,7 +61,11 @@ async fn recorded(proxy: &Proxy, connection: &mut Connection) -> Vec<&'static st
     for (what, call) in calls() {
         let answer = connection.send(call).await;
         let body = String::from_utf8_lossy(&answer.body);
-        assert!((200..300).contains(&answer.status), "{what}: {} {body}", answer.status);
+        assert!(
+            (200..300).contains(&answer.status),
+            "{what}: {} {body}",
+            answer.status
+        );
         match proxy.effects(&answer.request_id, &proxy.tape()) {
             Effects::NONE => {}
             Effects::ALL => recorded.push(what),
@@ -52,7 +80,11 @@ async fn takes_effect_and_ends(name: &str, match_: DirectiveMatch, matching: &[&
     let mut connection = Connection::open(proxy.address).await;
     assert!(recorded(&proxy, &mut connection).await.is_empty());
 
-    let mut draft = Draft::new(name, DiagLevel::Shape, Expiry::After(Duration::from_mins(5)));
+    let mut draft = Draft::new(
+        name,
+        DiagLevel::Shape,
+        Expiry::After(Duration::from_mins(5)),
+    );
     draft.match_ = match_;
     (draft.ring_buffer, draft.capture) = (true, true);
     proxy.writer.apply(&[draft]).await.unwrap();
