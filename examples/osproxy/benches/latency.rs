@@ -5,8 +5,10 @@
 //! The cluster behind the proxy is a server in this process that gives one answer, so that
 //! what is measured is the proxy. The stores take turns, request by request.
 
-#![allow(clippy::unwrap_used, clippy::cast_precision_loss)]
+#![allow(clippy::cast_precision_loss, reason = "figures for people")]
+#![allow(clippy::disallowed_methods, reason = "it measures")]
 
+#[allow(dead_code, reason = "what only the tests read")]
 #[path = "../tests/end_to_end/client.rs"]
 mod client;
 

@@ -1,5 +1,6 @@
 //! A directive's start and expiry, to the request.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use hyper::Method;
@@ -59,7 +60,7 @@ async fn nothing_is_recorded_before_the_start_or_from_the_expiry_on() {
 
     let (mut before, mut during, mut after) = (0, 0, 0);
     for request in &sent {
-        let recorded = proxy.effects(&request.request_id, &Default::default()).span;
+        let recorded = proxy.effects(&request.request_id, &HashSet::default()).span;
         if request.to < start {
             before += 1;
             assert!(!recorded, "recorded before the start, at {}", request.to);

@@ -108,7 +108,7 @@ async fn no_request_fails_and_none_sees_a_mixed_set() {
     }
     println!(
         "{:.0} requests a second for {:.1} s, {generations} times {} directives changed, {} publishes: {got:?}",
-        answers.len() as f64 / took.as_secs_f64(),
+        u32::try_from(answers.len()).map_or(0.0, f64::from) / took.as_secs_f64(),
         took.as_secs_f64(),
         TENANTS + 1,
         *publishes.borrow() - before,
