@@ -55,7 +55,11 @@ pub struct Config {
     pub clear_after: Option<Duration>,
     /// Where to keep the last good set; written after each publish.
     pub last_good: Option<PathBuf>,
-    /// How far ahead an expiry may lie; a document beyond is refused.
+    /// How long changes alone are read before everything is read once more, give or take
+    /// a fifth: a belt beside the checks that each poll makes.
+    pub reconcile_interval: Duration,
+    /// How far ahead an expiry may lie; a document beyond is refused, until it is written
+    /// again or everything is read (`reconcile_interval`).
     pub max_ttl: Duration,
     /// How many documents the index may hold; a read of more fails.
     pub max_documents: usize,
@@ -74,6 +78,8 @@ impl Config {
     pub const DEFAULT_MAX_BACKOFF: Duration = Duration::from_secs(30);
     /// The usual time limit of one poll.
     pub const DEFAULT_POLL_TIMEOUT: Duration = Duration::from_secs(8);
+    /// The usual time between two reads of everything.
+    pub const DEFAULT_RECONCILE_INTERVAL: Duration = Duration::from_mins(30);
     /// The usual bound on an expiry: 30 days ahead.
     pub const DEFAULT_MAX_TTL: Duration = Duration::from_hours(30 * 24);
     /// The usual cap on documents.
@@ -91,6 +97,7 @@ impl Config {
             poll_timeout: Self::DEFAULT_POLL_TIMEOUT,
             clear_after: None,
             last_good: None,
+            reconcile_interval: Self::DEFAULT_RECONCILE_INTERVAL,
             max_ttl: Self::DEFAULT_MAX_TTL,
             max_documents: Self::DEFAULT_MAX_DOCUMENTS,
             instance: format!("{:016x}", fastrand::u64(..)),
@@ -153,6 +160,13 @@ impl Config {
         self
     }
 
+    /// Sets how long changes alone are read before everything is read once more.
+    #[must_use]
+    pub fn with_reconcile_interval(mut self, reconcile_interval: Duration) -> Self {
+        self.reconcile_interval = reconcile_interval;
+        self
+    }
+
     /// Sets how far ahead an expiry may lie.
     #[must_use]
     pub fn with_max_ttl(mut self, max_ttl: Duration) -> Self {
@@ -189,6 +203,7 @@ impl Config {
             ("stale_after", self.stale_after),
             ("max_backoff", self.max_backoff),
             ("poll_timeout", self.poll_timeout),
+            ("reconcile_interval", self.reconcile_interval),
             ("max_ttl", self.max_ttl),
             ("clear_after", self.clear_after.unwrap_or(Duration::MAX)),
         ] {

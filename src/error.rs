@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::cluster::{ConfigError, chain};
 use crate::last_good::LastGoodError;
 use crate::source::ReadError;
+use crate::status::PollFailures;
 
 /// Why a poll changed nothing.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,22 @@ impl PollError {
             }
             _ => None,
         }
+    }
+
+    /// Counts it.
+    pub(crate) fn count_in(&self, failures: &mut PollFailures) {
+        let counter = match self {
+            Self::Read(error) => match error {
+                ReadError::Request { .. } => &mut failures.request,
+                ReadError::NoIndex { .. } | ReadError::NotOneIndex { .. } => &mut failures.no_index,
+                ReadError::Incomplete { .. } => &mut failures.incomplete,
+                ReadError::Stale { .. } | ReadError::Unconfirmed { .. } => &mut failures.stale,
+                ReadError::TooManyDocuments { .. } => &mut failures.too_many_documents,
+            },
+            Self::Deadline(_) => &mut failures.deadline,
+            Self::Panicked(_) => &mut failures.panic,
+        };
+        *counter += 1;
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a fuzz target needs of the crate's inside. Built by `cargo fuzz` only.
 
-use crate::hits::SearchAnswer;
+use crate::hits::{Complete, SearchAnswer};
 
 /// Reads bytes as the answer of a search. An answer counts as complete only if it
 /// says so itself.
@@ -8,7 +8,7 @@ pub fn search_answer(body: &[u8]) {
     let Ok(answer) = serde_json::from_slice::<SearchAnswer<'_>>(body) else {
         return;
     };
-    let Ok((_, hits)) = answer.complete() else {
+    let Ok(Complete { hits, .. }) = answer.complete() else {
         return;
     };
     // The rest reads it in another way, which refuses more: bytes that are no text in a

@@ -6,8 +6,15 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+
+/// Takes the documents of a read, one by one.
+pub(crate) trait Collect: Send + 'static {
+    /// `Err` ends the read.
+    fn take(&mut self, hit: &Hit<'_>) -> Result<(), Incomplete>;
+}
 
 /// What a search answers.
 #[derive(Debug, Deserialize)]
@@ -17,6 +24,7 @@ pub(crate) struct SearchAnswer<'a> {
     shards: Option<Shards>,
     #[serde(borrow)]
     hits: Option<Hits<'a>>,
+    aggregations: Option<Aggregations>,
     #[serde(borrow)]
     pub(crate) pit_id: Option<Cow<'a, str>>,
 }
@@ -40,6 +48,69 @@ struct Hits<'a> {
 struct Total {
     value: u64,
     relation: Cow<'static, str>,
+}
+
+/// The answer to [`AGGREGATIONS`], as far as the server gives it.
+#[derive(Debug, Deserialize)]
+struct Aggregations {
+    all: Option<AllDocuments>,
+}
+
+#[derive(Debug, Deserialize)]
+struct AllDocuments {
+    seq: Option<SeqNos>,
+    updated: Option<Newest>,
+}
+
+#[derive(Debug, Deserialize)]
+struct SeqNos {
+    count: Option<u64>,
+    max: Option<f64>,
+    sum: Option<f64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Newest {
+    /// Milliseconds since 1970.
+    value: Option<f64>,
+}
+
+/// What the searcher that gave an answer sees of the whole index, whatever the query.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Aggregates {
+    pub(crate) documents: u64,
+    pub(crate) max_seq_no: Option<f64>,
+    pub(crate) sum_seq_no: f64,
+    /// The newest `updated_at`.
+    pub(crate) updated_at: Option<Timestamp>,
+}
+
+impl Aggregations {
+    /// `None` if the server left something out.
+    fn of_all_documents(self) -> Option<Aggregates> {
+        let all = self.all?;
+        let seq = all.seq?;
+        #[expect(clippy::cast_possible_truncation, reason = "saturates")]
+        let instant = |millis: f64| Timestamp::from_millisecond(millis as i64).ok();
+        Some(Aggregates {
+            documents: seq.count?,
+            max_seq_no: seq.max,
+            sum_seq_no: seq.sum?,
+            updated_at: all.updated.and_then(|newest| instant(newest.value?)),
+        })
+    }
+}
+
+/// The part of a search that asks for the [`Aggregates`].
+pub(crate) const AGGREGATIONS: &str = r#"{"all":{"global":{},"aggs":{"seq":{"stats":{"field":"_seq_no"}},"updated":{"max":{"field":"updated_at"}}}}}"#;
+
+/// A search's answer that every shard gave in time.
+#[derive(Debug)]
+pub(crate) struct Complete<'a> {
+    pub(crate) total: u64,
+    pub(crate) hits: Vec<Hit<'a>>,
+    /// `None` if they were not asked for, or the server does not know them.
+    pub(crate) aggregates: Option<Aggregates>,
 }
 
 /// One document.
@@ -96,14 +167,20 @@ pub enum Incomplete {
     /// A document came twice.
     #[error("a document came twice")]
     Repeated,
+    /// What came is not what the cluster's own sum over the same view says.
+    #[error("the documents that came are not those that the cluster counts")]
+    Fingerprint,
+    /// The name stands for another index than at the begin of the poll.
+    #[error("the index was replaced during the poll")]
+    Replaced,
     /// A field that shows whether the answer is complete is missing.
     #[error("the answer does not say {0}")]
     Unsaid(&'static str),
 }
 
 impl<'a> SearchAnswer<'a> {
-    /// The total and the documents of an answer that every shard gave in time.
-    pub(crate) fn complete(self) -> Result<(u64, Vec<Hit<'a>>), Incomplete> {
+    /// What the answer says, if every shard gave its part in time.
+    pub(crate) fn complete(self) -> Result<Complete<'a>, Incomplete> {
         match self.timed_out {
             Some(false) => {}
             Some(true) => return Err(Incomplete::TimedOut),
@@ -129,7 +206,11 @@ impl<'a> SearchAnswer<'a> {
         if total.relation != "eq" {
             return Err(Incomplete::LowerBound);
         }
-        Ok((total.value, hits.hits))
+        Ok(Complete {
+            total: total.value,
+            hits: hits.hits,
+            aggregates: self.aggregations.and_then(Aggregations::of_all_documents),
+        })
     }
 }
 
@@ -147,6 +228,8 @@ pub(crate) struct Identity {
     pub(crate) uuid: String,
     #[serde(rename = "index.number_of_shards")]
     pub(crate) shards: String,
+    #[serde(rename = "index.refresh_interval")]
+    pub(crate) refresh_interval: Option<String>,
 }
 
 #[cfg(test)]
@@ -162,7 +245,7 @@ mod tests {
 
     fn complete(json: &str) -> Result<u64, Incomplete> {
         let answer: SearchAnswer<'_> = serde_json::from_str(json).unwrap();
-        answer.complete().map(|(total, _)| total)
+        answer.complete().map(|answer| answer.total)
     }
 
     #[test]
@@ -316,7 +399,7 @@ mod tests {
             )
             .replace("\"_seq_no\":3", "\"_seq_no\":18446744073709551615");
         let answer: SearchAnswer<'_> = serde_json::from_str(&answer).unwrap();
-        let (total, hits) = answer.complete().unwrap();
+        let Complete { total, hits, .. } = answer.complete().unwrap();
         assert_eq!((total, hits.len()), (1, 1));
         assert_eq!(hits[0].id, "ü\"");
         assert_eq!(hits[0].seq_no, u64::MAX);

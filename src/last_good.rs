@@ -216,6 +216,7 @@ pub(crate) fn read(path: &Path, index: &str, now: Timestamp) -> Result<Snapshot,
         digest,
         revision: Some(header.revision),
         rejections: Vec::new(),
+        revoked: 0,
         read_at: Some(header.read_at),
     })
 }
@@ -271,6 +272,7 @@ mod tests {
                 sum_seq_no: 20,
                 updated_at: Some(now()),
             }),
+            revoked: 0,
             rejections: Vec::new(),
             read_at: Some(now()),
         }

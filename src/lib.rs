@@ -67,7 +67,6 @@
 mod backoff;
 mod clock;
 mod cluster;
-mod collector;
 mod config;
 mod document;
 mod domain;
@@ -80,9 +79,11 @@ mod index;
 mod last_good;
 #[cfg(feature = "prometheus")]
 mod metrics;
+mod mirror;
 mod opensearch_store;
 #[cfg(feature = "osproxy")]
 mod osproxy;
+mod reading;
 mod refresher;
 mod snapshot;
 mod source;
@@ -102,8 +103,9 @@ pub use document::{
 };
 pub use domain::{
     Decision, DiagLevel, DiagnosticsDirective, Digest, DirectiveMatch, DirectiveRef, DirectiveSet,
-    DirectiveSetBuilder, DirectiveStore, EndpointKind, Explanation, InMemoryDirectiveStore, Reader,
-    RepeatedId, RequestAttrs, UnknownDiagLevel, UnknownEndpointKind,
+    DirectiveSetBuilder, DirectiveStates, DirectiveStore, EndpointKind, Explanation,
+    InMemoryDirectiveStore, Reader, RepeatedId, RequestAttrs, UnknownDiagLevel,
+    UnknownEndpointKind,
 };
 pub use error::{PollError, RefreshError, StartError};
 pub use hits::Incomplete;
@@ -115,5 +117,7 @@ pub use opensearch_store::OpenSearchDirectiveStore;
 #[cfg(feature = "osproxy")]
 pub use osproxy::OsproxyDirectiveStore;
 pub use source::ReadError;
-pub use status::{Counters, Rejected, Revision, Staleness, Status};
+pub use status::{
+    Counters, PollFailures, ProbedBy, ReadCounters, ReadPlan, Rejected, Revision, Staleness, Status,
+};
 pub use writer::{DirectiveWriter, Refusal, Stored, WriteError};

@@ -2,11 +2,19 @@
 //!
 //! | metric | type | what it says |
 //! |---|---|---|
-//! | `directives_polls_total{result}` | counter | polls that read the index completely (`success`), or not (`failure`) |
+//! | `directives_polls_total{result}` | counter | polls that found the index unchanged or read it completely (`success`), or not (`failure`) |
+//! | `directives_poll_failures_total{reason}` | counter | failed polls: `request`, `no_index`, `incomplete`, `stale`, `too_many_documents`, `deadline`, `panic` |
+//! | `directives_reads_total{kind}` | counter | successful polls that read nothing (`unchanged`), the changes (`delta`) or everything (`full`) |
+//! | `directives_stale_reads_total` | counter | answers refused because they were older than what is published |
+//! | `directives_corrections_total` | counter | reads of everything that showed what the polls before had not |
+//! | `directives_poll_seconds_total` | counter | how long all polls took together |
+//! | `directives_requests_total` | counter | requests sent, to whichever node |
+//! | `directives_received_bytes_total` | counter | bytes of the answers' bodies |
 //! | `directives_publishes_total` | counter | sets published |
 //! | `directives_rejections_total` | counter | documents refused, once a revision |
 //! | `directives_refresher_panics_total` | counter | panics that the refresher survived |
 //! | `directives_published` | gauge | directives in the published set, expired ones included |
+//! | `directives_documents_by_state{state}` | gauge | documents of the published revision that are `scheduled`, `active`, `expired`, `revoked` or `rejected` |
 //! | `directives_rejected` | gauge | documents of the published revision that were refused |
 //! | `directives_documents` | gauge | documents of the published revision |
 //! | `directives_revision_max_seq_no` | gauge | the highest `_seq_no` of the published revision |
@@ -16,6 +24,9 @@
 //! | `directives_last_change_timestamp_seconds` | gauge | when a set was published last |
 //! | `directives_consecutive_failures` | gauge | failed polls in a row |
 //! | `directives_next_poll_seconds` | gauge | the pause before the next poll |
+//! | `directives_clock_skew_seconds` | gauge | by how much our clock is ahead of the cluster's; absent if never measured |
+//! | `directives_probe{by}` | gauge | 1 for the way in which polls look for changes: `statistics`, `search` or `nothing` |
+//! | `directives_delta_reads_enabled` | gauge | 1 if changes are read alone, 0 if each change has everything read |
 //! | `directives_staleness{state}` | gauge | 1 for the state that holds: `fresh`, `stale` or `dark` |
 //! | `directives_node_up{node}` | gauge | 1 if the node answered when it was asked last |
 
@@ -30,8 +41,9 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::cluster::NodeStatus;
+use crate::domain::DirectiveStates;
 use crate::opensearch_store::OpenSearchDirectiveStore;
-use crate::status::{Staleness, Status};
+use crate::status::{Counters, ProbedBy, Staleness, Status};
 
 /// Collects a store's status whenever metrics are asked for.
 ///
@@ -59,25 +71,124 @@ impl StatusCollector {
 
 impl Collector for StatusCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        encode(&self.store.status(), &mut encoder)
+        let status = self.store.status();
+        encode(&status, &mut encoder)?;
+        by_state(&status, self.store.states(), &mut encoder)
     }
 }
 
 fn encode(status: &Status, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-    let counters = &status.counters;
-    let mut polls = encoder.encode_descriptor(
-        "directives_polls",
-        "Polls by how they ended",
-        None,
-        MetricType::Counter,
+    counters(&status.counters, encoder)?;
+    for (name, help, value) in gauges(status) {
+        if let Some(value) = value {
+            let descriptor = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            ConstGauge::new(value).encode(descriptor)?;
+        }
+    }
+    one_of(
+        encoder,
+        (
+            "directives_staleness",
+            "How far the published set can be trusted to be the index's",
+        ),
+        "state",
+        &[
+            ("fresh", status.staleness == Staleness::Fresh),
+            ("stale", status.staleness == Staleness::Stale),
+            ("dark", status.staleness == Staleness::Dark),
+        ],
     )?;
-    for (result, count) in [
-        ("success", counters.polls_succeeded),
-        ("failure", counters.polls_failed),
-    ] {
-        ConstCounter::new(count).encode(polls.encode_family(&[("result", result)])?)?;
+    let probe = status.reading.probe;
+    one_of(
+        encoder,
+        (
+            "directives_probe",
+            "The way in which polls look for changes",
+        ),
+        "by",
+        &[
+            ("statistics", probe == ProbedBy::Statistics),
+            ("search", probe == ProbedBy::Search),
+            ("nothing", probe == ProbedBy::Nothing),
+        ],
+    )?;
+    let mut up = encoder.encode_descriptor(
+        "directives_node_up",
+        "Whether the node answered when it was asked last",
+        None,
+        MetricType::Gauge,
+    )?;
+    for node in &status.nodes {
+        let alive = i64::from(node.status == NodeStatus::Alive);
+        ConstGauge::new(alive).encode(up.encode_family(&[("node", node.url.as_str())])?)?;
+    }
+    Ok(())
+}
+
+fn counters(counters: &Counters, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    let (failures, reads) = (&counters.failures, &counters.reads);
+    let families: [(_, _, _, &[(&str, u64)]); 3] = [
+        (
+            "directives_polls",
+            "Polls by how they ended",
+            "result",
+            &[
+                ("success", counters.polls_succeeded),
+                ("failure", counters.polls_failed),
+            ],
+        ),
+        (
+            "directives_poll_failures",
+            "Failed polls by reason",
+            "reason",
+            &[
+                ("request", failures.request),
+                ("no_index", failures.no_index),
+                ("incomplete", failures.incomplete),
+                ("stale", failures.stale),
+                ("too_many_documents", failures.too_many_documents),
+                ("deadline", failures.deadline),
+                ("panic", failures.panic),
+            ],
+        ),
+        (
+            "directives_reads",
+            "Successful polls by what they read",
+            "kind",
+            &[
+                ("unchanged", reads.unchanged),
+                ("delta", reads.delta_reads),
+                ("full", reads.full_reads),
+            ],
+        ),
+    ];
+    for (name, help, label, members) in families {
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for &(value, count) in members {
+            ConstCounter::new(count).encode(family.encode_family(&[(label, value)])?)?;
+        }
     }
     for (name, help, count) in [
+        (
+            "directives_stale_reads",
+            "Answers refused because they were older than what is published",
+            reads.stale_reads,
+        ),
+        (
+            "directives_corrections",
+            "Reads of everything that showed what the polls before had not",
+            reads.corrections,
+        ),
+        (
+            "directives_requests",
+            "Requests sent, to whichever node",
+            counters.requests,
+        ),
+        (
+            "directives_received_bytes",
+            "Bytes of the answers' bodies",
+            counters.bytes_received,
+        ),
         ("directives_publishes", "Sets published", counters.publishes),
         (
             "directives_rejections",
@@ -93,35 +204,52 @@ fn encode(status: &Status, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fm
         let descriptor = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
         ConstCounter::new(count).encode(descriptor)?;
     }
-    for (name, help, value) in gauges(status) {
-        if let Some(value) = value {
-            let descriptor = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            ConstGauge::new(value).encode(descriptor)?;
-        }
-    }
-    let mut staleness = encoder.encode_descriptor(
-        "directives_staleness",
-        "How far the published set can be trusted to be the index's",
+    let seconds = encoder.encode_descriptor(
+        "directives_poll_seconds",
+        "How long all polls took together",
+        None,
+        MetricType::Counter,
+    )?;
+    ConstCounter::new(counters.poll_seconds.as_secs_f64()).encode(seconds)
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "metrics are floating-point numbers"
+)]
+fn by_state(
+    status: &Status,
+    published: DirectiveStates,
+    encoder: &mut DescriptorEncoder<'_>,
+) -> Result<(), fmt::Error> {
+    let mut family = encoder.encode_descriptor(
+        "directives_documents_by_state",
+        "Documents of the published revision by state",
         None,
         MetricType::Gauge,
     )?;
-    for (name, state) in [
-        ("fresh", Staleness::Fresh),
-        ("stale", Staleness::Stale),
-        ("dark", Staleness::Dark),
+    for (state, count) in [
+        ("scheduled", published.scheduled),
+        ("active", published.active),
+        ("expired", published.expired),
+        ("revoked", status.revoked),
+        ("rejected", status.rejected.len()),
     ] {
-        let holds = i64::from(status.staleness == state);
-        ConstGauge::new(holds).encode(staleness.encode_family(&[("state", name)])?)?;
+        ConstGauge::new(count as f64).encode(family.encode_family(&[("state", state)])?)?;
     }
-    let mut up = encoder.encode_descriptor(
-        "directives_node_up",
-        "Whether the node answered when it was asked last",
-        None,
-        MetricType::Gauge,
-    )?;
-    for node in &status.nodes {
-        let alive = i64::from(node.status == NodeStatus::Alive);
-        ConstGauge::new(alive).encode(up.encode_family(&[("node", node.url.as_str())])?)?;
+    Ok(())
+}
+
+/// A gauge for each state that something can be in, 1 for the one that holds.
+fn one_of(
+    encoder: &mut DescriptorEncoder<'_>,
+    (name, help): (&str, &str),
+    label: &str,
+    states: &[(&str, bool)],
+) -> Result<(), fmt::Error> {
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for &(state, holds) in states {
+        ConstGauge::new(i64::from(holds)).encode(family.encode_family(&[(label, state)])?)?;
     }
     Ok(())
 }
@@ -130,7 +258,7 @@ fn encode(status: &Status, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fm
     clippy::cast_precision_loss,
     reason = "metrics are floating-point numbers"
 )]
-fn gauges(status: &Status) -> [(&'static str, &'static str, Option<f64>); 10] {
+fn gauges(status: &Status) -> [(&'static str, &'static str, Option<f64>); 12] {
     let seconds = |at: Option<Timestamp>| at.map(|at| at.as_millisecond() as f64 / 1000.0);
     let revision = status.revision.as_ref();
     [
@@ -178,6 +306,16 @@ fn gauges(status: &Status) -> [(&'static str, &'static str, Option<f64>); 10] {
             "directives_consecutive_failures",
             "Failed polls in a row",
             Some(f64::from(status.consecutive_failures)),
+        ),
+        (
+            "directives_clock_skew_seconds",
+            "By how much our clock is ahead of the cluster's",
+            status.clock_skew_seconds,
+        ),
+        (
+            "directives_delta_reads_enabled",
+            "Whether changes are read alone",
+            Some(f64::from(u8::from(status.reading.delta))),
         ),
         (
             "directives_next_poll_seconds",

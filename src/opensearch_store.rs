@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use crate::cluster::Client;
 use crate::config::{Config, Startup};
-use crate::domain::{DirectiveSet, DirectiveStore, Reader};
+use crate::domain::{DirectiveSet, DirectiveStates, DirectiveStore, Reader};
 use crate::error::{RefreshError, StartError};
 use crate::refresher::{Refresher, Shared, Waiter};
 use crate::status::Status;
@@ -83,6 +83,13 @@ impl OpenSearchDirectiveStore {
     #[must_use]
     pub fn status(&self) -> Status {
         self.shared.status()
+    }
+
+    /// How many of the published directives apply now, later or no more. Looks at all of
+    /// them: for metrics, not for the request path.
+    #[must_use]
+    pub fn states(&self) -> DirectiveStates {
+        self.shared.states()
     }
 
     /// Polls now, and returns when that poll has ended. Callers that come while a poll

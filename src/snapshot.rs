@@ -15,6 +15,8 @@ pub(crate) struct Snapshot {
     /// `None` before the first complete read.
     pub(crate) revision: Option<Revision>,
     pub(crate) rejections: Vec<Rejection>,
+    /// How many documents are revoked, and so in no set.
+    pub(crate) revoked: usize,
     /// When the read ended that gave this.
     pub(crate) read_at: Option<Timestamp>,
 }

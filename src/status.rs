@@ -3,8 +3,10 @@
 //! Last attempt, last success, last change and last error are four things and are
 //! kept apart: a store may poll well for days without a change.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::cluster::NodeState;
 use crate::domain::Digest;
@@ -55,16 +57,105 @@ pub enum Staleness {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Polls that read the index completely.
+    /// Polls that found the index unchanged, or read it completely.
     pub polls_succeeded: u64,
     /// Polls that failed.
     pub polls_failed: u64,
+    /// The failed ones by reason.
+    pub failures: PollFailures,
+    /// The succeeded ones by what they had to read.
+    pub reads: ReadCounters,
+    /// How long all polls took together, in seconds.
+    #[serde(serialize_with = "seconds")]
+    pub poll_seconds: Duration,
+    /// Requests that were sent, to whichever node.
+    pub requests: u64,
+    /// Bytes of the answers' bodies.
+    pub bytes_received: u64,
     /// Sets published.
     pub publishes: u64,
     /// Documents refused, each counted once a revision.
     pub rejections: u64,
     /// Panics in the refresher, each survived.
     pub panics: u64,
+}
+
+fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}
+
+/// Failed polls by reason.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+#[non_exhaustive]
+pub struct PollFailures {
+    /// A request gave nothing usable: no connection, no answer in time, a refusal.
+    pub request: u64,
+    /// The index does not exist, or its name stands for none or several.
+    pub no_index: u64,
+    /// An answer was not complete, or not of one state of the index.
+    pub incomplete: u64,
+    /// What came was older than what is published, or may be.
+    pub stale: u64,
+    /// The index holds more documents than is allowed.
+    pub too_many_documents: u64,
+    /// The poll as a whole took too long.
+    pub deadline: u64,
+    /// The refresher panicked.
+    pub panic: u64,
+}
+
+/// What polls had to read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+#[non_exhaustive]
+pub struct ReadCounters {
+    /// Polls that found the index as it was.
+    pub unchanged: u64,
+    /// Polls that read the changes alone.
+    pub delta_reads: u64,
+    /// Polls that read everything.
+    pub full_reads: u64,
+    /// Answers that were refused because they were older than what is published.
+    pub stale_reads: u64,
+    /// Reads of everything that showed what the polls before had not: none, unless the
+    /// cluster told an untruth.
+    pub corrections: u64,
+}
+
+/// By what a poll sees whether anything changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum ProbedBy {
+    /// By the index's statistics: one small request.
+    #[default]
+    Statistics,
+    /// By a search that sums up all documents: two small requests.
+    Search,
+    /// By nothing: each poll reads everything.
+    Nothing,
+}
+
+/// How the polls read: in the cheapest way that the cluster and our privileges give,
+/// looked at anew whenever everything is read.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[non_exhaustive]
+pub struct ReadPlan {
+    /// By what a poll sees whether anything changed.
+    pub probe: ProbedBy,
+    /// Whether changes are read alone.
+    pub delta: bool,
+    /// What the polls do without, and why; empty at best.
+    pub notes: Vec<String>,
+}
+
+impl Default for ReadPlan {
+    fn default() -> Self {
+        Self {
+            probe: ProbedBy::default(),
+            delta: true,
+            notes: Vec::new(),
+        }
+    }
 }
 
 /// What a store knows of itself at one instant.
@@ -81,17 +172,20 @@ pub struct Status {
     pub digest: Digest,
     /// How many directives are published, expired ones included.
     pub directives: usize,
+    /// How many documents of that revision are revoked.
+    pub revoked: usize,
     /// The documents of that revision that were refused.
     pub rejected: Vec<Rejected>,
     /// When the last poll began.
     pub last_attempt: Option<Timestamp>,
-    /// When the last complete read ended.
+    /// When the last poll ended that read the index completely or found it unchanged.
     pub last_success: Option<Timestamp>,
     /// When a set was published last.
     pub last_change: Option<Timestamp>,
     /// What went wrong with the last poll; `None` after a success.
     pub last_error: Option<String>,
-    /// Seconds since the last complete read; `None` before the first.
+    /// Seconds since the published set was last known to be the index's; `None` before
+    /// the first complete read.
     pub age_seconds: Option<f64>,
     /// What that age amounts to.
     pub staleness: Staleness,
@@ -99,6 +193,11 @@ pub struct Status {
     pub consecutive_failures: u32,
     /// Seconds from the end of the last poll to the begin of the next.
     pub next_poll_in_seconds: f64,
+    /// By how many seconds our clock is ahead of the cluster's, measured whenever
+    /// everything is read; `None` if it never was, or we may not ask.
+    pub clock_skew_seconds: Option<f64>,
+    /// How the polls read.
+    pub reading: ReadPlan,
     /// The nodes and how each does.
     pub nodes: Vec<NodeState>,
     /// Why the last-good file could not be written; `None` if it was, or there is none.

@@ -160,6 +160,10 @@ async fn the_status_has_every_field() {
     for line in [
         "directives_published 1.0",
         "directives_staleness{state=\"fresh\"} 1",
+        "directives_documents_by_state{state=\"active\"} 1",
+        "directives_poll_failures_total{reason=\"stale\"} 0",
+        "directives_probe{by=\"statistics\"} 1",
+        "directives_delta_reads_enabled 1",
         "# EOF",
     ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");

@@ -20,6 +20,7 @@ mod agent;
 mod cli;
 mod layers;
 mod mappings;
+mod reading;
 mod refresher;
 mod scripted;
 #[cfg(feature = "aws-sigv4")]

@@ -18,7 +18,8 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use crate::support::eventually::eventually;
 use crate::support::in_hours;
 
-const SETTINGS: &str = "/directives/_settings/index.uuid,index.number_of_shards";
+const SETTINGS: &str =
+    "/directives/_settings/index.uuid,index.number_of_shards,index.refresh_interval";
 const SEARCH: &str = "/directives/_search";
 
 fn settings(indices: &[&str]) -> ResponseTemplate {

@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,6 +28,14 @@ pub struct Client {
     nodes: Arc<Nodes>,
     index: Arc<str>,
     request_timeout: Duration,
+    traffic: Arc<Traffic>,
+}
+
+/// What went over the wire since the start.
+#[derive(Debug, Default)]
+struct Traffic {
+    requests: AtomicU64,
+    bytes_received: AtomicU64,
 }
 
 impl Client {
@@ -50,7 +59,18 @@ impl Client {
             nodes: Arc::new(Nodes::new(&config.urls, hasher.finish())),
             index: config.index.as_str().into(),
             request_timeout: config.request_timeout,
+            traffic: Arc::default(),
         }
+    }
+
+    /// How many requests were sent, to whichever node.
+    pub(crate) fn requests(&self) -> u64 {
+        self.traffic.requests.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes the answers' bodies had.
+    pub(crate) fn bytes_received(&self) -> u64 {
+        self.traffic.bytes_received.load(Ordering::Relaxed)
     }
 
     /// The index that is meant.
@@ -93,12 +113,19 @@ impl Client {
     async fn exchange(&self, request: &Request) -> Result<Answer, RequestError> {
         let mut last = None;
         for place in self.nodes.order(Instant::now()) {
+            self.traffic.requests.fetch_add(1, Ordering::Relaxed);
             let result = tokio::time::timeout(
                 self.request_timeout,
                 self.transport.send(place, request, self.request_timeout),
             )
             .await
             .unwrap_or(Err(RequestErrorKind::Timeout(self.request_timeout)));
+            if let Ok(answer) = &result {
+                let bytes = answer.body.len() as u64;
+                self.traffic
+                    .bytes_received
+                    .fetch_add(bytes, Ordering::Relaxed);
+            }
             let kind = match result {
                 Ok(answer) if matches!(answer.status, 502..=504) => refusal(&answer),
                 Ok(answer) => {

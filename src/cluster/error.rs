@@ -99,6 +99,17 @@ impl RequestError {
         self.exception() == Some("index_not_found_exception")
     }
 
+    /// Whether the server or its rules know no such request: another way may do.
+    pub(crate) fn is_unsupported(&self) -> bool {
+        match self.status() {
+            Some(403 | 405 | 501) => true,
+            Some(400 | 404) => !self
+                .exception()
+                .is_some_and(|exception| exception.starts_with("index_")),
+            _ => false,
+        }
+    }
+
     /// How long the answer asked to wait.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {

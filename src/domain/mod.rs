@@ -19,5 +19,7 @@ pub use digest::Digest;
 pub use directive::{
     DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef, UnknownDiagLevel,
 };
-pub use set::{Decision, DirectiveSet, DirectiveSetBuilder, Explanation, RepeatedId};
+pub use set::{
+    Decision, DirectiveSet, DirectiveSetBuilder, DirectiveStates, Explanation, RepeatedId,
+};
 pub use store::{DirectiveStore, InMemoryDirectiveStore};

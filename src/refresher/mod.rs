@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::{Instrument as _, debug, info, info_span, warn};
@@ -19,14 +20,13 @@ use tracing::{Instrument as _, debug, info, info_span, warn};
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::cluster::{Client, chain};
-use crate::collector::Collector;
 use crate::config::Config;
-use crate::document::DecodeLimits;
 use crate::domain::{Publisher, publication};
 use crate::error::PollError;
 use crate::last_good::{self, LastGoodError};
+use crate::reading::Reading;
 use crate::snapshot::Snapshot;
-use crate::source::{ReadError, Source, off_the_runtime};
+use crate::source::off_the_runtime;
 
 use progress::ReadAge;
 pub(crate) use progress::Shared;
@@ -42,11 +42,12 @@ pub(crate) type Waiter = oneshot::Sender<Result<(), Arc<PollError>>>;
 pub(crate) struct Refresher {
     shared: Arc<Shared>,
     publisher: Publisher<Snapshot>,
-    source: Source,
+    reading: Reading,
+    /// Which of its generations is published.
+    published: u64,
     clock: Arc<dyn Clock>,
     backoff: Backoff,
     poll_timeout: Duration,
-    max_ttl: Duration,
     clear_after: Option<Duration>,
     last_good: Option<PathBuf>,
 }
@@ -55,28 +56,29 @@ impl Refresher {
     pub(crate) fn new(config: &Config, client: Client) -> Self {
         let (publisher, current) = publication(Snapshot::default());
         let shared = Arc::new(Shared::new(config, client, current));
-        let source = Source::new(
-            shared.client.clone(),
-            // A name of the cluster's own begins with an underscore.
-            format!("directives-{}", config.instance),
-            config.max_documents,
-        );
         // Of its name alone, so that an instance keeps its phase when it restarts.
         let seed = config
             .instance
             .bytes()
             .fold(0, |seed: u64, byte| seed.rotate_left(7) ^ u64::from(byte));
         Self {
+            reading: Reading::new(config, shared.client.clone(), seed),
+            published: 0,
             shared,
             publisher,
-            source,
             clock: Arc::clone(&config.clock),
             backoff: Backoff::new(config.interval, config.max_backoff, seed),
             poll_timeout: config.poll_timeout,
-            max_ttl: config.max_ttl,
             clear_after: config.clear_after,
             last_good: config.last_good.clone(),
         }
+    }
+
+    /// Makes it a broken one, to see that it is caught.
+    #[cfg(test)]
+    fn with_flaw(mut self, flaw: crate::reading::Flaw) -> Self {
+        self.reading.flaw = Some(flaw);
+        self
     }
 
     /// What this refresher shares with its store.
@@ -143,7 +145,7 @@ impl Refresher {
     }
 
     /// Publishes, and then tells whoever waits for it.
-    fn publish(&mut self, snapshot: Snapshot) {
+    fn publish_and_tell(&mut self, snapshot: Snapshot) {
         self.publisher.publish(snapshot);
         self.shared
             .publishes
@@ -153,7 +155,7 @@ impl Refresher {
     /// Publishes an empty set for the age of the one before.
     fn publish_empty(&mut self) {
         warn!(clear_after = ?self.clear_after, "the published directives are too old; emptying the set");
-        self.publish(Snapshot::default());
+        self.publish_and_tell(Snapshot::default());
         let now = self.clock.now();
         let mut progress = self.shared.progress();
         progress.last_change = Some(now);
@@ -163,6 +165,7 @@ impl Refresher {
     /// One poll: within its deadline, surviving a panic, and noted in the status.
     pub(crate) async fn poll(&mut self) -> Result<(), PollError> {
         let span = info_span!("poll", index = self.shared.client.index());
+        let begin = Instant::now();
         // All of it: the clock and the subscriber of the log are the application's code.
         let guarded = AssertUnwindSafe(self.attempt()).catch_unwind();
         let result = match guarded.instrument(span.clone()).await {
@@ -171,23 +174,31 @@ impl Refresher {
         };
         if result.is_err() {
             // Here, since a read that was cut off could not.
-            let closed = AssertUnwindSafe(self.source.close()).catch_unwind();
+            let closed = AssertUnwindSafe(self.reading.close()).catch_unwind();
             let _ = closed.instrument(span.clone()).await;
         }
         if let Err(error) = &result {
             span.in_scope(|| self.failed(error));
         }
+        let mut progress = self.shared.progress();
+        progress.counters.poll_seconds += begin.elapsed();
+        progress.counters.reads = self.reading.counters();
+        progress.clock_skew = self.reading.clock_skew();
+        progress.reading = self.reading.plan().clone();
+        drop(progress);
         result
     }
 
     async fn attempt(&mut self) -> Result<(), PollError> {
         let now = self.clock.now();
         self.shared.progress().last_attempt = Some(now);
-        let snapshot = tokio::time::timeout(self.poll_timeout, self.read())
+        tokio::time::timeout(self.poll_timeout, self.reading.poll())
             .await
             .map_err(|_| PollError::Deadline(self.poll_timeout))?
             .map_err(PollError::Read)?;
-        let changed = self.succeeded(snapshot);
+        let now = self.clock.now();
+        let changed = self.publish(now);
+        self.succeeded(now);
         // What could not be kept is tried again, also if nothing changed since.
         if changed || self.shared.progress().last_good_error.is_some() {
             self.keep().await;
@@ -209,7 +220,7 @@ impl Refresher {
             ?read_at,
             "serving the last good set"
         );
-        self.publish(snapshot);
+        self.publish_and_tell(snapshot);
         let mut progress = self.shared.progress();
         progress.last_success = read_at;
         // Read in the future, by a clock that was set back since: as good as now.
@@ -237,36 +248,33 @@ impl Refresher {
         self.shared.progress().last_good_error = error;
     }
 
-    async fn read(&self) -> Result<Snapshot, ReadError> {
-        let index = self.source.index().await?;
-        let collector = Collector::new(DecodeLimits {
-            now: self.clock.now(),
-            max_ttl: self.max_ttl,
-        });
-        let (documents, collector) = self.source.read(&index, collector).await?;
-        self.source.close().await;
-        let read_at = self.clock.now();
-        // About what building takes, counted like the bytes of a page.
-        let weight = usize::try_from(documents)
-            .unwrap_or(usize::MAX)
-            .saturating_mul(100);
-        off_the_runtime(weight, move || collector.finish(index, documents, read_at))
-            .await
-            .map_err(|source| ReadError::Incomplete {
-                index: self.shared.client.index().to_owned(),
-                source,
-            })
+    /// Publishes what is known, if it differs from what is published; tells whether it
+    /// did.
+    fn publish(&mut self, now: Timestamp) -> bool {
+        let published = self.shared.published.snapshot();
+        // Unless it was emptied for its age.
+        if self.published == self.reading.generation() && published.revision.is_some() {
+            return false;
+        }
+        let Some(snapshot) = self.reading.snapshot(now) else {
+            return false;
+        };
+        if published.is_same_as(&snapshot) {
+            self.published = self.reading.generation();
+            return false;
+        }
+        announce(&snapshot);
+        let rejections = snapshot.rejections.len() as u64;
+        self.publish_and_tell(snapshot);
+        self.published = self.reading.generation();
+        let mut progress = self.shared.progress();
+        progress.last_change = Some(now);
+        progress.counters.publishes += 1;
+        progress.counters.rejections += rejections;
+        true
     }
 
-    /// Publishes what changed; tells whether anything did.
-    fn succeeded(&mut self, snapshot: Snapshot) -> bool {
-        let read_at = snapshot.read_at;
-        let changed = !self.shared.published.snapshot().is_same_as(&snapshot);
-        let rejections = snapshot.rejections.len() as u64;
-        if changed {
-            announce(&snapshot);
-            self.publish(snapshot);
-        }
+    fn succeeded(&self, now: Timestamp) {
         let mut progress = self.shared.progress();
         if progress.consecutive_failures > 0 {
             info!(
@@ -274,17 +282,11 @@ impl Refresher {
                 "the polls succeed again"
             );
         }
-        if changed {
-            progress.last_change = read_at;
-            progress.counters.publishes += 1;
-            progress.counters.rejections += rejections;
-        }
-        progress.last_success = read_at;
+        progress.last_success = Some(now);
         progress.read_age = Some(ReadAge::noted_now(Duration::ZERO));
         progress.last_error = None;
         progress.consecutive_failures = 0;
         progress.counters.polls_succeeded += 1;
-        changed
     }
 
     fn failed(&self, error: &PollError) {
@@ -302,6 +304,7 @@ impl Refresher {
         progress.last_error = Some(text);
         progress.consecutive_failures = progress.consecutive_failures.saturating_add(1);
         progress.counters.polls_failed += 1;
+        error.count_in(&mut progress.counters.failures);
         if matches!(error, PollError::Panicked(_)) {
             progress.counters.panics += 1;
         }

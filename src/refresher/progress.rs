@@ -1,17 +1,18 @@
 //! What the loop and the store share: what is published, and how the polling goes.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::clock::Clock;
 use crate::cluster::Client;
 use crate::config::Config;
-use crate::domain::Published;
+use crate::domain::{DirectiveStates, Published};
 use crate::snapshot::Snapshot;
-use crate::status::{Counters, Rejected, Staleness, Status};
+use crate::status::{Counters, ReadPlan, Rejected, Staleness, Status};
 
 /// What the loop and the store share.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub(crate) struct Shared {
     pub(super) client: Client,
     instance: String,
     stale_after: Duration,
+    clock: Arc<dyn Clock>,
     progress: Mutex<Progress>,
 }
 
@@ -37,6 +39,8 @@ pub(super) struct Progress {
     pub(super) last_good_error: Option<String>,
     pub(super) consecutive_failures: u32,
     pub(super) next_poll_in: Duration,
+    pub(super) clock_skew: Option<f64>,
+    pub(super) reading: ReadPlan,
     pub(super) counters: Counters,
 }
 
@@ -73,6 +77,7 @@ impl Shared {
             client,
             instance: config.instance.clone(),
             stale_after: config.stale_after,
+            clock: Arc::clone(&config.clock),
             progress: Mutex::default(),
         }
     }
@@ -88,6 +93,7 @@ impl Shared {
             revision: snapshot.revision.clone(),
             digest: snapshot.digest,
             directives: snapshot.set.len(),
+            revoked: snapshot.revoked,
             rejected: snapshot
                 .rejections
                 .iter()
@@ -108,10 +114,20 @@ impl Shared {
             },
             consecutive_failures: progress.consecutive_failures,
             next_poll_in_seconds: progress.next_poll_in.as_secs_f64(),
+            clock_skew_seconds: progress.clock_skew,
+            reading: progress.reading.clone(),
             nodes: self.client.nodes(),
             last_good_error: progress.last_good_error.clone(),
-            counters: progress.counters,
+            counters: Counters {
+                requests: self.client.requests(),
+                bytes_received: self.client.bytes_received(),
+                ..progress.counters
+            },
         }
+    }
+
+    pub(crate) fn states(&self) -> DirectiveStates {
+        self.published.snapshot().set.states(self.clock.now())
     }
 
     pub(super) fn progress(&self) -> MutexGuard<'_, Progress> {

@@ -45,6 +45,21 @@ pub enum ReadError {
         /// What it stands for.
         indices: Vec<String>,
     },
+    /// What came is an older state of the index than what is published.
+    #[error("what {index} shows is older than what was read before: {what}")]
+    Stale {
+        /// The index or alias that was asked for.
+        index: String,
+        /// What shows it.
+        what: String,
+    },
+    /// The name stands for another index than before, and nobody may be asked whether
+    /// that is the latest.
+    #[error("{index} is not the index that it was; read if the next poll finds the same")]
+    Unconfirmed {
+        /// The index or alias that was asked for.
+        index: String,
+    },
     /// The index holds more documents than is allowed.
     #[error(
         "{index} holds {documents} documents, above the cap of {cap}; delete old ones or raise \

@@ -1,71 +1,104 @@
-//! Reads the index: completely, or not at all.
+//! What is asked of the index, and when an answer counts.
+//!
+//! | file | asks |
+//! |---|---|
+//! | `probe.rs` | did anything change? |
+//! | `changes.rs` | which documents changed? |
+//! | `full.rs` | all documents |
+//! | `confirm.rs` | what the primary and the cluster manager say of what looks wrong |
 //!
 //! A read is complete only if every shard answered in time, the total is exact, and
 //! as many documents came as the total says. Only then does a document's absence
 //! mean that it was deleted.
 
+mod changes;
+mod confirm;
 mod error;
+mod full;
 mod page;
+mod probe;
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::json;
 use tracing::debug;
 
 use crate::cluster::{Client, Method, Request, RequestError, chain, malformed, segment};
-use crate::hits::{Incomplete, SettingsAnswer};
+use crate::hits::{AGGREGATIONS, Collect, Incomplete, SettingsAnswer};
 
+pub(crate) use changes::Changes;
+pub(crate) use confirm::ClusterVersion;
 pub use error::ReadError;
-pub(crate) use page::{Collect, off_the_runtime};
+pub(crate) use full::FullRead;
+pub(crate) use page::off_the_runtime;
 use page::{Page, PageError, take_page};
+pub(crate) use probe::{Mark, Probe};
 
 /// How many documents one request reads: the usual `index.max_result_window`.
-const PAGE: usize = 10_000;
-/// How long the server keeps a point in time between two pages.
-const KEEP_ALIVE: &str = "1m";
+pub(crate) const PAGE: usize = 10_000;
 /// How long closing a point in time may take: a courtesy to the server, which must not
 /// hold up the next poll.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The parts of an answer that are read. What shows completeness is among them.
 const FILTER_PATH: &str = "pit_id,timed_out,_shards.total,_shards.successful,_shards.failed,\
                            hits.total,hits.hits._id,hits.hits._seq_no,hits.hits._source,\
-                           hits.hits.sort";
+                           hits.hits.sort,aggregations.all.seq.count,aggregations.all.seq.max,\
+                           aggregations.all.seq.sum,aggregations.all.updated.value";
 
 /// The concrete index that a read came from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ConcreteIndex {
     pub(crate) name: String,
     pub(crate) uuid: String,
-    shards: u32,
+    pub(crate) shards: u32,
+    /// How often the index makes visible what was written; `None` if it does not by
+    /// itself.
+    pub(crate) refresh_interval: Option<Duration>,
+}
+
+impl ConcreteIndex {
+    /// Name and uuid.
+    pub(crate) fn identity(&self) -> (&str, &str) {
+        (&self.name, &self.uuid)
+    }
 }
 
 /// Reads the index of a client.
 #[derive(Debug)]
 pub(crate) struct Source {
     client: Client,
-    /// Keeps this instance on one copy of the shard.
+    /// Keeps this instance on one copy of the shard, and spreads the fleet.
     preference: String,
+    /// Goes with the preference: another number is another copy, perhaps.
+    copy: AtomicU32,
     max_documents: usize,
     /// The point in time that a read opened and nobody has closed.
     open: Mutex<Option<String>>,
 }
 
 impl Source {
-    pub(crate) fn new(client: Client, preference: String, max_documents: usize) -> Self {
+    pub(crate) fn new(client: Client, instance: &str, max_documents: usize) -> Self {
         Self {
             client,
-            preference,
+            // A name of the cluster's own begins with an underscore.
+            preference: format!("directives-{instance}"),
+            copy: AtomicU32::new(0),
             max_documents,
             open: Mutex::default(),
         }
     }
 
+    /// From now on asks another copy of the shard, if the cluster has one.
+    pub(crate) fn ask_another_copy(&self) {
+        self.copy.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Which concrete index the name stands for now.
     pub(crate) async fn index(&self) -> Result<ConcreteIndex, ReadError> {
         let path = format!(
-            "/{}/_settings/index.uuid,index.number_of_shards",
+            "/{}/_settings/index.uuid,index.number_of_shards,index.refresh_interval",
             segment(self.client.index())
         );
         let request = Request::new(Method::Get, path).query("flat_settings", "true");
@@ -85,35 +118,17 @@ impl Source {
             .drain()
             .next()
             .ok_or_else(|| self.failed(malformed(operation.clone(), "it names no index")))?;
-        let shards = identity
-            .settings
+        let settings = identity.settings;
+        let shards = settings
             .shards
             .parse()
             .map_err(|error| self.failed(malformed(operation, error)))?;
         Ok(ConcreteIndex {
             name,
-            uuid: identity.settings.uuid,
+            uuid: settings.uuid,
             shards,
+            refresh_interval: refresh_interval(settings.refresh_interval.as_deref()),
         })
-    }
-
-    /// Gives every document of a concrete index to a collector, page by page, in no
-    /// particular order; then hands the collector back with how many there were.
-    pub(crate) async fn read<C: Collect>(
-        &self,
-        index: &ConcreteIndex,
-        collector: C,
-    ) -> Result<(u64, C), ReadError> {
-        // One search is one view of the shard. Only more than a page needs a point in
-        // time, which costs two requests more.
-        let request = self.search(&format!("/{}/_search", segment(&index.name)), json!({}));
-        let body = self.send(request).await?;
-        let page = self.take(body, collector, Some(PAGE as u64)).await?;
-        if page.total <= PAGE as u64 {
-            self.all_came(page.read, page.total)?;
-            return Ok((page.total, page.collector));
-        }
-        self.read_pages(index, page.collector).await
     }
 
     /// Closes the point in time that the last read left open, if it did: one that was
@@ -123,7 +138,7 @@ impl Source {
             return;
         };
         let close = Request::new(Method::Delete, "/_search/point_in_time")
-            .json(json!({ "pit_id": [pit_id] }).to_string());
+            .json(serde_json::json!({ "pit_id": [pit_id] }).to_string());
         // Otherwise the server closes it by itself after a while.
         match tokio::time::timeout(CLOSE_TIMEOUT, self.client.send(close)).await {
             Ok(Ok(_)) => {}
@@ -136,74 +151,10 @@ impl Source {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads through a point in time; [`close`](Self::close) is the caller's duty.
-    async fn read_pages<C: Collect>(
-        &self,
-        index: &ConcreteIndex,
-        collector: C,
-    ) -> Result<(u64, C), ReadError> {
-        #[derive(serde::Deserialize)]
-        struct Opened {
-            pit_id: String,
-        }
-        let path = format!("/{}/_search/point_in_time", segment(&index.name));
-        let request = Request::new(Method::Post, path)
-            .query("keep_alive", KEEP_ALIVE)
-            .query("allow_partial_pit_creation", "false")
-            .query("preference", self.preference.as_str());
-        let operation = request.operation();
-        let body = self.send(request).await?;
-        let Opened { pit_id } = serde_json::from_slice(&body)
-            .map_err(|error| self.failed(malformed(operation, error)))?;
-        *self.open() = Some(pit_id.clone());
-        self.read_point_in_time(index, pit_id, collector).await
-    }
-
-    async fn read_point_in_time<C: Collect>(
-        &self,
-        index: &ConcreteIndex,
-        mut pit_id: String,
-        mut collector: C,
-    ) -> Result<(u64, C), ReadError> {
-        // A `_seq_no` is of one shard; several shards repeat them.
-        let sort = if index.shards == 1 {
-            json!([{ "_seq_no": "asc" }])
-        } else {
-            json!([{ "_seq_no": "asc" }, { "_shard_doc": "asc" }])
-        };
-        let mut after = None;
-        let mut expected = None;
-        let mut read = 0;
-        loop {
-            let mut body = json!({
-                "pit": { "id": pit_id, "keep_alive": KEEP_ALIVE },
-                "sort": sort,
-            });
-            if let Some(after) = after {
-                body["search_after"] = after;
-            }
-            let body = self.send(self.search("/_search", body)).await?;
-            let page = self.take(body, collector, None).await?;
-            collector = page.collector;
-            if let Some(id) = page.pit_id {
-                *self.open() = Some(id.clone());
-                pit_id = id;
-            }
-            let total = page.total;
-            let before = *expected.get_or_insert(total);
-            if before != total {
-                let after = total;
-                return Err(self.incomplete(Incomplete::TotalChanged { before, after }));
-            }
-            read += page.read;
-            if page.read == 0 || read >= total {
-                self.all_came(read, total)?;
-                return Ok((total, collector));
-            }
-            if page.next.is_none() {
-                return Err(self.incomplete(Incomplete::Unsaid("where to go on (sort)")));
-            }
-            after = page.next;
+    fn preference(&self) -> String {
+        match self.copy.load(Ordering::Relaxed) {
+            0 => self.preference.clone(),
+            copy => format!("{}-{copy}", self.preference),
         }
     }
 
@@ -232,20 +183,31 @@ impl Source {
         })
     }
 
-    /// A search for everything, one page of it.
-    fn search(&self, path: &str, mut body: serde_json::Value) -> Request {
-        body["size"] = PAGE.into();
-        body["track_total_hits"] = true.into();
-        body["seq_no_primary_term"] = true.into();
-        let request = Request::new(Method::Post, path)
+    /// A search of so many documents, with the sum of all if that is asked for.
+    fn search(
+        path: &str,
+        size: usize,
+        aggregates: bool,
+        mut body: serde_json::Map<String, serde_json::Value>,
+    ) -> Request {
+        body.insert("size".to_owned(), size.into());
+        body.insert("track_total_hits".to_owned(), true.into());
+        if size > 0 {
+            body.insert("seq_no_primary_term".to_owned(), true.into());
+        }
+        if aggregates
+            && let Ok(aggregations) = serde_json::from_str::<serde_json::Value>(AGGREGATIONS)
+        {
+            body.insert("aggs".to_owned(), aggregations);
+        }
+        Request::new(Method::Post, path)
             .query("allow_partial_search_results", "false")
             .query("filter_path", FILTER_PATH)
-            .json(body.to_string());
-        if body.get("pit").is_some() {
-            // The point in time was opened with it.
-            return request;
-        }
-        request.query("preference", self.preference.as_str())
+            .json(serde_json::Value::Object(body).to_string())
+    }
+
+    fn on_our_copy(&self, request: Request) -> Request {
+        request.query("preference", self.preference())
     }
 
     async fn send(&self, request: Request) -> Result<Bytes, ReadError> {
@@ -262,10 +224,23 @@ impl Source {
         Err(self.incomplete(Incomplete::Hits { read, total }))
     }
 
-    fn incomplete(&self, source: Incomplete) -> ReadError {
+    pub(crate) fn incomplete(&self, source: Incomplete) -> ReadError {
         ReadError::Incomplete {
             index: self.client.index().to_owned(),
             source,
+        }
+    }
+
+    pub(crate) fn stale(&self, what: impl Into<String>) -> ReadError {
+        ReadError::Stale {
+            index: self.client.index().to_owned(),
+            what: what.into(),
+        }
+    }
+
+    pub(crate) fn unconfirmed(&self) -> ReadError {
+        ReadError::Unconfirmed {
+            index: self.client.index().to_owned(),
         }
     }
 
@@ -279,3 +254,23 @@ impl Source {
         }
     }
 }
+
+/// Reads a refresh interval as settings give it: `1s`, `500ms`, `-1`. The server's own
+/// default is a second.
+fn refresh_interval(text: Option<&str>) -> Option<Duration> {
+    let Some(text) = text else {
+        return Some(Duration::from_secs(1));
+    };
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let number: u64 = text.get(..digits)?.parse().ok()?;
+    Some(match text.get(digits..)? {
+        "ms" => Duration::from_millis(number),
+        "s" => Duration::from_secs(number),
+        "m" => Duration::from_secs(number.saturating_mul(60)),
+        "h" => Duration::from_secs(number.saturating_mul(3600)),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

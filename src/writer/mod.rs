@@ -15,8 +15,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::cluster::{Client, Exception, Method, Request, RequestError, malformed, segment};
 use crate::config::Config;
 use crate::document::{DecodeLimits, Document, Rejection, decode};
-use crate::hits::{Hit, Incomplete};
-use crate::source::{Collect, Source};
+use crate::hits::{Collect, Hit, Incomplete};
+use crate::source::Source;
 
 pub use error::{Refusal, WriteError};
 
@@ -201,18 +201,13 @@ impl DirectiveWriter {
             }
         }
 
-        let preference = "directives-list".to_owned();
-        let source = Source::new(
-            self.client.clone(),
-            preference,
-            Config::DEFAULT_MAX_DOCUMENTS,
-        );
+        let source = Source::new(self.client.clone(), "list", Config::DEFAULT_MAX_DOCUMENTS);
         let index = source.index().await?;
         let all = All {
             limits: self.limits(),
             stored: Vec::new(),
         };
-        let (_, mut all) = source.read(&index, all).await?;
+        let mut all = source.read(&index, all).await?.collector;
         all.stored.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(all.stored)
     }

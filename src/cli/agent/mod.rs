@@ -56,6 +56,10 @@ pub(super) struct AgentArgs {
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse)]
     max_backoff: Duration,
 
+    /// How long changes alone are read before everything is read once more
+    #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = parse)]
+    reconcile_interval: Duration,
+
     /// How far ahead an expiry may lie; a document beyond is refused
     #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = parse)]
     max_ttl: Duration,
@@ -100,6 +104,7 @@ impl AgentArgs {
             .with_stale_after(self.stale_after)
             .with_poll_timeout(self.request_timeout.saturating_mul(4))
             .with_max_backoff(self.max_backoff)
+            .with_reconcile_interval(self.reconcile_interval)
             .with_max_ttl(self.max_ttl)
             .with_max_documents(self.max_documents);
         if let Some(clear_after) = self.clear_after {

@@ -72,7 +72,7 @@ impl DirectiveSetBuilder {
             texts: Texts::default(),
             records: Vec::with_capacity(directives),
             targets: Vec::new(),
-            known_texts: HashTable::new(),
+            known_texts: HashTable::with_capacity(directives),
             known_targets: HashTable::new(),
             beside: Beside::default(),
             text_limit: u32::MAX as usize,

@@ -1,5 +1,7 @@
 //! The order in which what was read from an index is published.
 
+use std::cmp::Ordering;
+
 use super::{DirectiveSet, DirectiveSetBuilder};
 
 impl DirectiveSetBuilder {
@@ -8,8 +10,14 @@ impl DirectiveSetBuilder {
     /// # Errors
     /// An id that was pushed twice.
     pub fn build_by_id(self) -> Result<DirectiveSet, RepeatedId> {
+        self.build_ordered().map(|(set, _)| set)
+    }
+
+    /// The set, ordered by id, and for each of its directives as the how many-th it was
+    /// pushed.
+    pub(crate) fn build_ordered(self) -> Result<(DirectiveSet, Vec<usize>), RepeatedId> {
         let Some(pushed) = self.build().compiled else {
-            return Ok(DirectiveSet::new());
+            return Ok((DirectiveSet::new(), Vec::new()));
         };
         // Only the ids are sorted: the directives stay packed.
         let mut ids: Vec<(&str, usize)> = pushed
@@ -25,7 +33,25 @@ impl DirectiveSetBuilder {
         for directive in ids.iter().filter_map(|&(_, place)| pushed.get(place)) {
             ordered.push(directive);
         }
-        Ok(ordered.build())
+        let order = ids.into_iter().map(|(_, place)| place).collect();
+        Ok((ordered.build(), order))
+    }
+}
+
+impl DirectiveSet {
+    /// The place of an id in the order of a set that is ordered by id.
+    pub(crate) fn place_of(&self, id: &str) -> Option<usize> {
+        let compiled = self.compiled.as_ref()?;
+        let (mut from, mut to) = (0, compiled.iter().len());
+        while from < to {
+            let middle = usize::midpoint(from, to);
+            match compiled.get(middle)?.id.cmp(id) {
+                Ordering::Less => from = middle + 1,
+                Ordering::Greater => to = middle,
+                Ordering::Equal => return Some(middle),
+            }
+        }
+        None
     }
 }
 

@@ -31,6 +31,7 @@ mod filter;
 mod index;
 mod introspect;
 mod record;
+mod states;
 mod text;
 
 use std::fmt;
@@ -47,6 +48,7 @@ use compiled::Compiled;
 
 pub use builder::DirectiveSetBuilder;
 pub use by_id::RepeatedId;
+pub use states::DirectiveStates;
 
 /// What a set of directives says about one request.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize)]

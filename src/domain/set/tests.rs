@@ -41,6 +41,31 @@ fn an_empty_set_holds_no_memory_and_is_off() {
 }
 
 #[test]
+fn directives_are_counted_by_what_they_are_at_an_instant() {
+    let mut later = directive("c", DiagLevel::Shape, 30);
+    later.starts_at = Some(at(20));
+    let set = DirectiveSet::from_directives(vec![
+        directive("a", DiagLevel::Shape, 10),
+        directive("b", DiagLevel::Shape, 20),
+        later,
+    ]);
+    for (second, scheduled, active, expired) in [
+        (0, 1, 2, 0),
+        (9, 1, 2, 0),
+        (10, 1, 1, 1),
+        (20, 0, 1, 2),
+        (30, 0, 0, 3),
+    ] {
+        let expected = DirectiveStates {
+            scheduled,
+            active,
+            expired,
+        };
+        assert_eq!(set.states(at(second)), expected, "at {second}");
+    }
+}
+
+#[test]
 fn what_was_pushed_comes_back_as_it_was_and_in_its_order() {
     let far = [Timestamp::MIN, Timestamp::MAX, at(0)];
     let directives: Vec<DiagnosticsDirective> = (0..64_u16)

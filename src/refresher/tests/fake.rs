@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -27,6 +28,9 @@ pub(super) struct Fake {
     order: Mutex<Order>,
     /// When each poll began.
     polls: Mutex<Vec<Instant>>,
+    /// Whether documents were read since the last look at the statistics: the next look
+    /// is the end of a poll.
+    read: Mutex<bool>,
 }
 
 impl Fake {
@@ -34,6 +38,7 @@ impl Fake {
         Arc::new(Self {
             order: Mutex::new(order),
             polls: Mutex::default(),
+            read: Mutex::default(),
         })
     }
 
@@ -53,15 +58,79 @@ impl Fake {
             .map(|pair| pair[1] - pair[0])
             .collect()
     }
+
+    /// Notes what a request says of the polls.
+    fn note(&self, request: &Request, order: Order) {
+        let mut read = self.read.lock().unwrap();
+        if request.path.contains("_stats/docs") {
+            if !*read {
+                self.polls.lock().unwrap().push(Instant::now());
+            }
+            *read = false;
+        } else {
+            let answered = matches!(order, Order::Good(_));
+            let documents = request.path.ends_with("_search") && !is_sum(request);
+            *read = answered && (*read || documents);
+        }
+    }
+}
+
+/// Whether a search asks for no documents.
+fn is_sum(request: &Request) -> bool {
+    asked(request)["size"] == 0
+}
+
+fn asked(request: &Request) -> Value {
+    request
+        .body
+        .as_ref()
+        .map_or(Value::Null, |body| serde_json::from_slice(body).unwrap())
 }
 
 fn body(request: &Request, directives: u64) -> Value {
-    if request.path.contains("_settings") {
+    let path = &request.path;
+    if path.contains("_settings") {
         return json!({"directives": {"settings": {
-            "index.uuid": "u", "index.number_of_shards": "1",
+            "index.uuid": "u", "index.number_of_shards": "1", "index.refresh_interval": "1s",
         }}});
     }
-    let hits: Vec<Value> = (0..directives)
+    let highest = i64::try_from(directives).unwrap() - 1;
+    if path.contains("_stats/docs") {
+        return json!({"indices": {"directives": {"uuid": "u", "shards": {"0": [{
+            "routing": {"primary": true, "node": "n"},
+            "docs": {"count": directives},
+            "commit": {"user_data": {"history_uuid": "h"}},
+            "seq_no": {"max_seq_no": highest, "local_checkpoint": highest},
+        }]}}}});
+    }
+    if path.contains("_cluster/state") {
+        return json!({"cluster_uuid": "c", "version": 1});
+    }
+    if path.contains("_nodes") {
+        let time: Timestamp = super::NOON.parse().unwrap();
+        return json!({"nodes": {"n": {"timestamp": time.as_millisecond()}}});
+    }
+    let asked = asked(request);
+    if path.ends_with("_mget") {
+        let docs: Vec<Value> = asked["ids"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|id| {
+                let seq_no: u64 = id.as_str().unwrap().parse().unwrap();
+                if seq_no < directives {
+                    json!({"_id": id, "_seq_no": seq_no, "found": true})
+                } else {
+                    json!({"_id": id, "found": false})
+                }
+            })
+            .collect();
+        return json!({"docs": docs});
+    }
+    let above = asked
+        .pointer("/query/range/_seq_no/gt")
+        .and_then(Value::as_u64);
+    let hits: Vec<Value> = (above.map_or(0, |above| above + 1)..directives)
         .map(|n| {
             json!({"_id": n.to_string(), "_seq_no": n, "_source": {
                 "level": "Shape",
@@ -70,10 +139,20 @@ fn body(request: &Request, directives: u64) -> Value {
             }})
         })
         .collect();
+    let total = hits.len();
+    let hits = if is_sum(request) { Vec::new() } else { hits };
     json!({
         "timed_out": false,
         "_shards": {"total": 1, "successful": 1, "failed": 0},
-        "hits": {"total": {"value": directives, "relation": "eq"}, "hits": hits},
+        "hits": {"total": {"value": total, "relation": "eq"}, "hits": hits},
+        "aggregations": {"all": {
+            "seq": {
+                "count": directives,
+                "max": (directives > 0).then_some(highest),
+                "sum": (0..directives).sum::<u64>(),
+            },
+            "updated": {"value": null},
+        }},
     })
 }
 
@@ -84,10 +163,8 @@ impl Transport for Fake {
         request: &'a Request,
         _timeout: Duration,
     ) -> BoxFuture<'a, Result<Answer, RequestErrorKind>> {
-        if request.path.contains("_settings") {
-            self.polls.lock().unwrap().push(Instant::now());
-        }
         let order = *self.order.lock().unwrap();
+        self.note(request, order);
         async move {
             let (status, retry_after, body) = match order {
                 Order::Good(directives) => (200, None, body(request, directives)),

@@ -110,12 +110,16 @@ impl Transport for Paged {
             if hangs {
                 return std::future::pending().await;
             }
+            let mut status = 200;
             let body = if path.ends_with("point_in_time") {
                 json!({"pit_id": "p"})
             } else if path.contains("_settings") {
                 json!({"directives": {"settings": {
                     "index.uuid": "u", "index.number_of_shards": "1",
                 }}})
+            } else if !path.contains("_search") {
+                status = 404;
+                json!({"error": "no such thing here"})
             } else {
                 json!({
                     "timed_out": false,
@@ -124,7 +128,7 @@ impl Transport for Paged {
                 })
             };
             Ok(Answer {
-                status: 200,
+                status,
                 retry_after: None,
                 content_type: None,
                 body: Bytes::from(body.to_string()),

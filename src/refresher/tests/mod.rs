@@ -8,6 +8,7 @@
 
 mod fake;
 mod faults;
+mod simulation;
 
 use std::collections::HashSet;
 

@@ -1,0 +1,97 @@
+//! The cluster that is measured, and an index to fill.
+
+use std::time::Duration;
+
+use opensearch_directives::{Client, ClusterConfig, Installer};
+use serde_json::{Value, json};
+use url::Url;
+
+const INDEX: &str = "directives-bench";
+/// How many documents are written at a time.
+const CHUNK: usize = 5_000;
+
+pub struct Cluster {
+    url: Url,
+    http: reqwest::Client,
+}
+
+impl Cluster {
+    pub fn from_environment() -> Self {
+        let url = std::env::var("OPENSEARCH_URL").expect("OPENSEARCH_URL");
+        Self {
+            url: url.parse().expect("OPENSEARCH_URL is an address"),
+            http: reqwest::Client::new(),
+        }
+    }
+
+    pub fn config(&self) -> ClusterConfig {
+        ClusterConfig::new([self.url.clone()])
+            .with_index(INDEX)
+            .with_request_timeout(Duration::from_mins(1))
+    }
+
+    /// A new index with so many directives, each for a tenant of its own.
+    pub async fn fill(&self, directives: usize) {
+        self.send("DELETE", INDEX, None).await;
+        let client = Client::new(&self.config()).expect("a client");
+        Installer::new(client).install().await.expect("an index");
+        for begin in (0..directives).step_by(CHUNK) {
+            let lines: String = (begin..directives.min(begin + CHUNK))
+                .map(|n| {
+                    let id = format!("d-{n:06}");
+                    let action = json!({ "index": { "_id": id, "pipeline": "_none" } });
+                    format!("{action}\n{}\n", document(&format!("tenant-{n:06}")))
+                })
+                .collect();
+            self.send("POST", &format!("{INDEX}/_bulk"), Some(lines))
+                .await;
+        }
+        self.send("POST", &format!("{INDEX}/_refresh"), None).await;
+    }
+
+    /// Writes one directive; returns when it can be searched.
+    pub async fn write(&self, id: &str, tenant: &str) {
+        let path = format!("{INDEX}/_doc/{id}?refresh=true");
+        self.send("PUT", &path, Some(document(tenant).to_string()))
+            .await;
+    }
+
+    /// The time that the server has computed for.
+    pub async fn cpu_time(&self) -> Duration {
+        let stats = self.send("GET", "_nodes/stats/process", None).await;
+        let nodes = stats["nodes"].as_object().expect("nodes");
+        let millis = nodes
+            .values()
+            .filter_map(|node| node["process"]["cpu"]["total_in_millis"].as_u64());
+        Duration::from_millis(millis.sum())
+    }
+
+    async fn send(&self, method: &str, path: &str, body: Option<String>) -> Value {
+        let method = method.parse().expect("a method");
+        let url = self.url.join(path).expect("a path");
+        let mut request = self.http.request(method, url);
+        if let Some(body) = body {
+            request = request
+                .header("content-type", "application/json")
+                .body(body);
+        }
+        let answer = request.send().await.expect("an answer");
+        let answer: Value = answer.json().await.expect("JSON");
+        assert_ne!(answer["errors"], true, "{answer:#}");
+        answer
+    }
+}
+
+fn document(tenant: &str) -> Value {
+    json!({
+        "level": "Shape",
+        "tenant": tenant,
+        "sample_per_mille": 1000,
+        "ring_buffer": false,
+        "capture": false,
+        "expires_at": jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24),
+        "reason": "slow searches of this tenant",
+        "updated_at": jiff::Timestamp::now(),
+        "updated_by": "ann",
+    })
+}

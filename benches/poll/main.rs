@@ -1,0 +1,276 @@
+//! What polling costs, on a real cluster. `scripts/bench-poll` starts one, runs this and
+//! writes its tables into `BENCHMARKS.md`.
+//!
+//! Takes the cluster's address from `OPENSEARCH_URL`, and makes and deletes indices of
+//! its own there.
+
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+#![allow(unreachable_pub, reason = "a binary")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "there is nothing to measure on a cluster that does not answer"
+)]
+#![allow(
+    clippy::format_collect,
+    clippy::format_push_string,
+    reason = "not what is measured"
+)]
+
+mod cluster;
+mod process;
+mod spans;
+
+use std::time::{Duration, Instant};
+
+use cluster::Cluster;
+use opensearch_directives::{
+    Config, DirectiveStore as _, OpenSearchDirectiveStore, error_chain as chain,
+};
+use spans::Spans;
+
+/// How many polls of each kind are measured together.
+const UNCHANGED_POLLS: u32 = 300;
+const CHANGES: usize = 21;
+const WRITES: usize = 20;
+
+fn main() {
+    // Cargo gives `--test` when it only tries the benchmark.
+    if std::env::args().any(|arg| arg == "--test") {
+        return;
+    }
+    let spans = Spans::install();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let cluster = Cluster::from_environment();
+        costs(&cluster).await;
+        one_change(&cluster, &spans).await;
+        propagation(&cluster).await;
+        memory(&cluster).await;
+    });
+}
+
+async fn start(cluster: &Cluster, interval: Duration) -> OpenSearchDirectiveStore {
+    let config = Config::new(cluster.config())
+        .with_interval(interval)
+        .with_poll_timeout(Duration::from_mins(2));
+    match OpenSearchDirectiveStore::start(config).await {
+        Ok(store) => store,
+        Err(error) => panic!("{}", chain(&error)),
+    }
+}
+
+/// A store that polls only when it is asked to.
+async fn idle(cluster: &Cluster) -> OpenSearchDirectiveStore {
+    start(cluster, Duration::from_hours(1)).await
+}
+
+async fn settle(store: &OpenSearchDirectiveStore) {
+    let before = store.status().counters.reads.unchanged;
+    while store.status().counters.reads.unchanged < before + 2 {
+        store.refresh().await.expect("a poll");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// What a poll takes of both sides.
+#[derive(Clone, Copy)]
+struct Cost {
+    requests: f64,
+    bytes: f64,
+    client: Duration,
+    server: Duration,
+}
+
+/// Of each of so many polls, on the average.
+async fn cost(cluster: &Cluster, store: &OpenSearchDirectiveStore, polls: u32) -> Cost {
+    let (counters, client, server) = (
+        store.status().counters,
+        process::cpu_time(),
+        cluster.cpu_time().await,
+    );
+    for _ in 0..polls {
+        store.refresh().await.expect("a poll");
+    }
+    let (client_after, server_after) = (process::cpu_time(), cluster.cpu_time().await);
+    let after = store.status().counters;
+    #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+    let each = |before: u64, after: u64| (after - before) as f64 / f64::from(polls);
+    Cost {
+        requests: each(counters.requests, after.requests),
+        bytes: each(counters.bytes_received, after.bytes_received),
+        client: client_after.saturating_sub(client) / polls,
+        server: server_after.saturating_sub(server) / polls,
+    }
+}
+
+async fn costs(cluster: &Cluster) {
+    println!("### An unchanged poll, and a read of everything\n");
+    println!("| directives | poll | requests | bytes of answers | client CPU | server CPU |");
+    println!("|---:|:---|---:|---:|---:|---:|");
+    for directives in [0, 1_000, 10_000, 100_000] {
+        cluster.fill(directives).await;
+        let store = idle(cluster).await;
+        settle(&store).await;
+        let unchanged = cost(cluster, &store, UNCHANGED_POLLS).await;
+        row(directives, "unchanged", unchanged);
+        let polls = if directives < 100_000 { 20 } else { 5 };
+        let full = full_read(cluster, polls).await;
+        row(directives, "everything", full);
+        println!(
+            "| | *ratio* | | {:.0} | {:.0} | {:.0} |",
+            full.bytes / unchanged.bytes,
+            ratio(full.client, unchanged.client),
+            ratio(full.server, unchanged.server),
+        );
+    }
+    println!();
+}
+
+/// The first poll of a store reads everything.
+async fn full_read(cluster: &Cluster, polls: u32) -> Cost {
+    let (client, server) = (process::cpu_time(), cluster.cpu_time().await);
+    let (mut requests, mut bytes) = (0, 0);
+    for _ in 0..polls {
+        let counters = idle(cluster).await.status().counters;
+        requests += counters.requests;
+        bytes += counters.bytes_received;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+    let each = |sum: u64| sum as f64 / f64::from(polls);
+    Cost {
+        requests: each(requests),
+        bytes: each(bytes),
+        client: process::cpu_time().saturating_sub(client) / polls,
+        server: cluster.cpu_time().await.saturating_sub(server) / polls,
+    }
+}
+
+fn row(directives: usize, poll: &str, cost: Cost) {
+    println!(
+        "| {directives} | {poll} | {:.1} | {:.0} | {:.2} ms | {:.2} ms |",
+        cost.requests,
+        cost.bytes,
+        cost.client.as_secs_f64() * 1e3,
+        cost.server.as_secs_f64() * 1e3,
+    );
+}
+
+fn ratio(one: Duration, other: Duration) -> f64 {
+    one.as_secs_f64() / other.as_secs_f64()
+}
+
+async fn one_change(cluster: &Cluster, spans: &Spans) {
+    println!("### One change among 100,000 directives\n");
+    cluster.fill(100_000).await;
+    let store = idle(cluster).await;
+    settle(&store).await;
+    let mut bytes = Vec::new();
+    let mut to_publish = Vec::new();
+    for change in 0..CHANGES {
+        cluster
+            .write("d-050000", &format!("changed-{change}"))
+            .await;
+        spans.forget();
+        let before = store.status().counters.bytes_received;
+        store.refresh().await.expect("a poll");
+        bytes.push(store.status().counters.bytes_received - before);
+        to_publish.push(spans.answer_to_publish());
+        settle(&store).await;
+    }
+    bytes.sort_unstable();
+    println!(
+        "Bytes of answers: {} (median of {CHANGES}).",
+        bytes[CHANGES / 2]
+    );
+    println!(
+        "From the answer with the change to the publish, the closing look at the statistics \
+         included: {}.\n",
+        percentiles(&mut to_publish)
+    );
+}
+
+async fn propagation(cluster: &Cluster) {
+    println!("### From an acknowledged write to `load()`\n");
+    println!(
+        "The write waits until it can be searched (`refresh=true`). All proxies are in one \
+         process, beside the server on one machine.\n"
+    );
+    println!("| interval | proxies | first | median of all | last |");
+    println!("|---:|---:|:---|:---|:---|");
+    for (interval, proxies) in [(100, 1), (1_000, 1), (5_000, 1), (1_000, 500), (5_000, 500)] {
+        cluster.fill(100).await;
+        let interval = Duration::from_millis(interval);
+        let stores = futures_util::future::join_all((0..proxies).map(|_| start(cluster, interval)));
+        let stores = stores.await;
+        let (mut firsts, mut medians, mut lasts) = (Vec::new(), Vec::new(), Vec::new());
+        for write in 0..WRITES {
+            // Anywhere in the interval.
+            let pause = interval.mul_f64(fastrand::f64());
+            tokio::time::sleep(pause).await;
+            let tenant = format!("write-{write}");
+            cluster.write("d-000000", &tenant).await;
+            let mut seen = all_see(&stores, &tenant).await;
+            seen.sort_unstable();
+            firsts.push(seen[0]);
+            medians.push(seen[seen.len() / 2]);
+            lasts.push(seen[seen.len() - 1]);
+        }
+        println!(
+            "| {interval:?} | {proxies} | {} | {} | {} |",
+            percentiles(&mut firsts),
+            percentiles(&mut medians),
+            percentiles(&mut lasts),
+        );
+    }
+    println!();
+}
+
+/// How long each store took to show a tenant.
+async fn all_see(stores: &[OpenSearchDirectiveStore], tenant: &str) -> Vec<Duration> {
+    let begin = Instant::now();
+    let mut seen = vec![None; stores.len()];
+    while seen.contains(&None) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        for (store, seen) in stores.iter().zip(&mut seen) {
+            if seen.is_none() {
+                let set = store.load();
+                let first = set.iter().next().and_then(|directive| directive.tenant);
+                if first == Some(tenant) {
+                    *seen = Some(begin.elapsed());
+                }
+            }
+        }
+    }
+    seen.into_iter().flatten().collect()
+}
+
+async fn memory(cluster: &Cluster) {
+    println!("### Memory of a proxy's store\n");
+    println!("Resident memory, after the first read:\n");
+    for (directives, stores) in [(0, 200_u32), (1_000, 200), (100_000, 4)] {
+        cluster.fill(directives).await;
+        // What the first one loads once for all is not theirs.
+        let first = idle(cluster).await;
+        let before = process::resident_bytes();
+        let mut all = Vec::new();
+        for _ in 0..stores {
+            all.push(idle(cluster).await);
+        }
+        let each = process::resident_bytes().saturating_sub(before) / u64::from(stores);
+        println!(
+            "- {directives} directives: {} KiB each, of {stores}.",
+            each / 1024
+        );
+        drop((first, all));
+    }
+    println!();
+}
+
+/// The median and the 99th of a hundred.
+fn percentiles(times: &mut [Duration]) -> String {
+    times.sort_unstable();
+    let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];
+    let millis = |time: Duration| time.as_secs_f64() * 1e3;
+    format!("p50 {:.1} ms, p99 {:.1} ms", millis(at(50)), millis(at(99)))
+}

@@ -1,0 +1,82 @@
+//! From the documents of a complete read to a mirror.
+
+use jiff::Timestamp;
+
+use super::{Mirror, Other, Others};
+use crate::document::{DecodeLimits, decode};
+use crate::domain::DirectiveSetBuilder;
+use crate::hits::{Collect, Hit, Incomplete};
+
+/// Decodes each document as it comes: a bad one costs only itself.
+#[derive(Debug)]
+pub(crate) struct Collector {
+    limits: DecodeLimits,
+    builder: DirectiveSetBuilder,
+    /// Of the pushed directives, in the order in which they came.
+    seq_nos: Vec<u64>,
+    others: Others,
+    updated_at: Option<Timestamp>,
+}
+
+impl Collector {
+    pub(crate) fn new(limits: DecodeLimits) -> Self {
+        Self {
+            limits,
+            builder: DirectiveSetBuilder::default(),
+            seq_nos: Vec::new(),
+            others: Others::new(),
+            updated_at: None,
+        }
+    }
+
+    /// The newest `updated_at` of the documents that were not refused.
+    pub(crate) fn updated_at(&self) -> Option<Timestamp> {
+        self.updated_at
+    }
+
+    /// How many were taken.
+    pub(crate) fn documents(&self) -> usize {
+        self.seq_nos.len() + self.others.len()
+    }
+
+    /// The mirror of all that was taken.
+    pub(crate) fn finish(self) -> Result<Mirror, Incomplete> {
+        let (set, order) = self
+            .builder
+            .build_ordered()
+            .map_err(|_| Incomplete::Repeated)?;
+        if self.others.keys().any(|id| set.place_of(id).is_some()) {
+            return Err(Incomplete::Repeated);
+        }
+        let seq_nos = order
+            .into_iter()
+            .filter_map(|came| self.seq_nos.get(came).copied())
+            .collect();
+        Ok(Mirror::new(set.clone(), set.digest(), seq_nos, self.others))
+    }
+}
+
+impl Collect for Collector {
+    fn take(&mut self, hit: &Hit<'_>) -> Result<(), Incomplete> {
+        let rejection = match decode(&hit.id, hit.source.get(), &self.limits) {
+            Ok(document) => {
+                self.updated_at = self.updated_at.max(document.audit().updated_at);
+                if !document.is_revoked() {
+                    self.builder.push(document.directive());
+                    self.seq_nos.push(hit.seq_no);
+                    return Ok(());
+                }
+                None
+            }
+            Err(rejection) => Some(rejection),
+        };
+        let other = Other {
+            seq_no: hit.seq_no,
+            rejection,
+        };
+        match self.others.insert(hit.id.as_ref().into(), other) {
+            None => Ok(()),
+            Some(_) => Err(Incomplete::Repeated),
+        }
+    }
+}

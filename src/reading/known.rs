@@ -1,0 +1,142 @@
+//! What is known of the index: one view of it, and where the primary stood then.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::hits::Aggregates;
+use crate::mirror::Mirror;
+use crate::snapshot::Snapshot;
+use crate::source::{ConcreteIndex, Mark};
+use crate::status::Revision;
+
+/// How many refreshes of the index a view may lag behind the primary.
+const REFRESHES: u32 = 3;
+/// The shortest and the longest time in which a view settles.
+const SETTLES_WITHIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+/// How far below the highest `_seq_no` changes are looked for while it is not known up to
+/// which one all were seen.
+const LOOK_BACK: u64 = 100;
+
+/// One view of the index, complete.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub(super) index: ConcreteIndex,
+    /// Where the primaries stood before the view was read; `None` if they do not tell.
+    pub(super) mark: Option<Mark>,
+    pub(super) mirror: Arc<Mirror>,
+    /// The newest `updated_at` of all documents.
+    pub(super) updated_at: Option<Timestamp>,
+    pub(super) settling: Settling,
+    pub(super) cursor: Cursor,
+}
+
+/// Whether the view is all that the primary held at the mark: a search sees a write only
+/// after the next refresh.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Settling {
+    /// It is, as the primary confirmed, or as no mark says otherwise.
+    Settled,
+    /// To be asked from then on. Until then each poll reads.
+    At(Instant),
+    /// The index does not refresh by itself: each poll reads.
+    Never,
+}
+
+impl Settling {
+    /// For a mark seen now.
+    pub(super) fn from_now(refresh_interval: Option<Duration>) -> Self {
+        let Some(interval) = refresh_interval else {
+            return Self::Never;
+        };
+        let (least, most) = SETTLES_WITHIN;
+        let within = interval
+            .saturating_mul(REFRESHES)
+            .clamp(least, most.max(interval));
+        Instant::now()
+            .checked_add(within)
+            .map_or(Self::Never, Self::At)
+    }
+}
+
+/// Up to which `_seq_no` a view has seen everything: changes are looked for above.
+///
+/// Only where to look. Whether what was found is all, the fingerprints tell.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Cursor {
+    seen: Option<u64>,
+    /// What the primary had written, and when every copy shows it.
+    next: Option<(Instant, u64)>,
+}
+
+impl Cursor {
+    /// After a view that was read now, for the mark before it.
+    pub(super) fn after_view(self, mark: Option<&Mark>, settling: Settling) -> Self {
+        let mut cursor = self;
+        if let Some((at, checkpoint)) = self.next {
+            if Instant::now() < at {
+                return cursor;
+            }
+            cursor.seen = cursor.seen.max(Some(checkpoint));
+        }
+        cursor.next = match (mark.and_then(Mark::checkpoint), settling) {
+            (Some(checkpoint), Settling::At(at)) => Some((at, checkpoint)),
+            _ => None,
+        };
+        cursor
+    }
+
+    /// After the primary showed the same as a view that was read for the mark.
+    pub(super) fn settled(mark: &Mark) -> Self {
+        Self {
+            seen: mark.checkpoint(),
+            next: None,
+        }
+    }
+
+    /// All numbers up to it were seen; `None` if that is not known of any.
+    pub(super) fn seen(&self) -> Option<u64> {
+        self.seen
+    }
+}
+
+impl Known {
+    /// Above which `_seq_no` to look for changes; `None`: among all.
+    pub(super) fn look_above(&self) -> Option<u64> {
+        let highest = self.mirror.fingerprint().max_seq_no?;
+        match self.cursor.seen() {
+            Some(seen) => Some(seen.min(highest)),
+            None => highest.checked_sub(LOOK_BACK),
+        }
+    }
+
+    /// Whether the cluster sums up the same documents.
+    pub(super) fn agrees_with(&self, aggregates: &Aggregates) -> bool {
+        self.mirror.fingerprint().agrees_with(aggregates)
+            // To the millisecond, as the cluster counts.
+            && self.updated_at.map(Timestamp::as_millisecond)
+                == aggregates.updated_at.map(Timestamp::as_millisecond)
+    }
+
+    /// What to publish of it.
+    pub(super) fn snapshot(&self, read_at: Timestamp) -> Snapshot {
+        let fingerprint = self.mirror.fingerprint();
+        Snapshot {
+            set: self.mirror.set(),
+            digest: self.mirror.digest(),
+            revision: Some(Revision {
+                index: self.index.name.clone(),
+                uuid: self.index.uuid.clone(),
+                documents: fingerprint.documents,
+                max_seq_no: fingerprint.max_seq_no,
+                sum_seq_no: fingerprint.sum_seq_no,
+                updated_at: self.updated_at,
+            }),
+            rejections: self.mirror.rejections(),
+            revoked: self.mirror.revoked(),
+            read_at: Some(read_at),
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! One poll's question: is the index still what is known of it, and if not, what now?
+//!
+//! ```text
+//! position ──▶ unchanged
+//!     └──▶ confirm ──▶ view (changes, else everything) ──▶ judge ──▶ same index still? ──▶ known
+//! ```
+//!
+//! | file | does |
+//! |---|---|
+//! | `position.rs` | where the index stands, by the cheapest way that the server gives |
+//! | `view.rs` | a new view, checked against the cluster's own sum of it |
+//! | `order.rs` | is it a step back? |
+//! | `known.rs` | what is known, and whether the primary had more |
+//!
+//! What is known is replaced at the end of a poll or not at all: a poll that fails, or
+//! is cut off anywhere, leaves it as it was.
+
+mod known;
+mod order;
+mod position;
+mod view;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::{Instant, timeout};
+use tracing::{debug, warn};
+
+use crate::clock::Clock;
+use crate::cluster::{Client, chain};
+use crate::config::Config;
+use crate::document::DecodeLimits;
+use crate::hits::Incomplete;
+use crate::snapshot::Snapshot;
+use crate::source::{ClusterVersion, Probe, ReadError, Source};
+use crate::status::{ReadCounters, ReadPlan};
+
+use known::{Cursor, Known, Settling};
+use position::Position;
+use view::View;
+
+/// How much earlier or later everything is read again, in parts of a hundred.
+const JITTER_PERCENT: u32 = 20;
+/// From which difference on a clock is worth a warning, in seconds.
+const SKEW_THAT_MATTERS: f64 = 1.0;
+/// How long measuring it may hold up a poll.
+const SKEW_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long the nodes may go without having shown that they are in touch with the
+/// elected cluster manager.
+const CONFIRM_AFTER: Duration = Duration::from_mins(1);
+
+/// Reads the index, and knows what it read.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    source: Source,
+    clock: Arc<dyn Clock>,
+    max_ttl: Duration,
+    reconcile_interval: Duration,
+    random: fastrand::Rng,
+    known: Option<Known>,
+    /// How often that was replaced.
+    generation: u64,
+    /// What the server gives, as far as it is known; looked at anew at each reconcile.
+    plan: ReadPlan,
+    counters: ReadCounters,
+    clock_skew: Option<f64>,
+    /// When everything is read again; `None`: now.
+    reconcile_at: Option<Instant>,
+    confirm_at: Option<Instant>,
+    /// The newest state of the cluster that was seen.
+    cluster: Option<ClusterVersion>,
+    /// Since when the cluster shows an older one.
+    behind_since: Option<Instant>,
+    /// One that does not follow what is known, seen while nobody could be asked about it.
+    unconfirmed: Option<Position>,
+    #[cfg(test)]
+    pub(crate) flaw: Option<Flaw>,
+}
+
+/// What a refresher can be made to leave out, to see that it is missed.
+#[cfg(test)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Flaw {
+    /// Takes changes for all changes.
+    NoFingerprint,
+    /// Takes every view for a newer one.
+    NoOrder,
+}
+
+impl Reading {
+    pub(crate) fn new(config: &Config, client: Client, seed: u64) -> Self {
+        Self {
+            source: Source::new(client, &config.instance, config.max_documents),
+            clock: Arc::clone(&config.clock),
+            max_ttl: config.max_ttl,
+            reconcile_interval: config.reconcile_interval,
+            random: fastrand::Rng::with_seed(seed),
+            known: None,
+            generation: 0,
+            plan: ReadPlan::default(),
+            counters: ReadCounters::default(),
+            clock_skew: None,
+            reconcile_at: None,
+            confirm_at: None,
+            cluster: None,
+            behind_since: None,
+            unconfirmed: None,
+            #[cfg(test)]
+            flaw: None,
+        }
+    }
+
+    /// Looks whether the index changed, and reads what did.
+    pub(crate) async fn poll(&mut self) -> Result<(), ReadError> {
+        let reconcile = self.reconcile_at.is_none_or(|at| Instant::now() >= at);
+        if reconcile {
+            self.plan = ReadPlan::default();
+        }
+        let position = self.position().await?;
+        self.confirm(&position, reconcile).await?;
+        if !reconcile && self.is_unchanged(&position).await? {
+            self.counters.unchanged += 1;
+            return Ok(());
+        }
+        let view = self.view(&position, reconcile).await?;
+        self.judge(&position, &view).await?;
+        if !self.is_still_there(&position).await? {
+            return Err(self.source.incomplete(Incomplete::Replaced));
+        }
+        if reconcile {
+            self.measure_skew().await;
+        }
+        self.know(position, view, reconcile);
+        Ok(())
+    }
+
+    /// How often what is known was replaced: the same number, the same knowledge.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// What is known, as something to publish; `None` before the first complete read.
+    pub(crate) fn snapshot(&self, read_at: Timestamp) -> Option<Snapshot> {
+        Some(self.known.as_ref()?.snapshot(read_at))
+    }
+
+    /// Gives back what a poll that was cut off holds on the server.
+    pub(crate) async fn close(&self) {
+        self.source.close().await;
+    }
+
+    /// How it reads, and why not in the cheapest way.
+    pub(crate) fn plan(&self) -> &ReadPlan {
+        &self.plan
+    }
+
+    pub(crate) fn counters(&self) -> ReadCounters {
+        self.counters
+    }
+
+    /// By how many seconds our clock is ahead of the cluster's, as measured last.
+    pub(crate) fn clock_skew(&self) -> Option<f64> {
+        self.clock_skew
+    }
+
+    /// Whether what is known is what is there, all of it.
+    async fn is_unchanged(&mut self, position: &Position) -> Result<bool, ReadError> {
+        let Some(known) = &self.known else {
+            return Ok(false);
+        };
+        let mark = match position {
+            Position::Mark(mark) => mark,
+            Position::Seen { index, aggregates } => {
+                let same = aggregates
+                    .as_ref()
+                    .is_some_and(|all| known.agrees_with(all));
+                return Ok(same && known.index.identity() == index.identity());
+            }
+        };
+        if known.mark.as_ref() != Some(mark) {
+            return Ok(false);
+        }
+        match known.settling {
+            Settling::Settled => return Ok(true),
+            Settling::Never => return Ok(false),
+            Settling::At(at) if Instant::now() < at => return Ok(false),
+            Settling::At(_) => {}
+        }
+        let settled = mark.is_at_rest()
+            && match self.source.summary_of_primary(&known.index).await? {
+                Some(aggregates) => known.agrees_with(&aggregates),
+                None => known.mirror.fingerprint().documents == mark.documents(),
+            };
+        if settled && let Some(known) = &mut self.known {
+            known.settling = Settling::Settled;
+            known.cursor = Cursor::settled(mark);
+        }
+        Ok(settled)
+    }
+
+    /// Whether the name stands for the index of the view also after it was read.
+    async fn is_still_there(&self, position: &Position) -> Result<bool, ReadError> {
+        match position {
+            Position::Mark(before) => match self.source.probe().await? {
+                Probe::Mark(now) => Ok(now.follows(before)),
+                Probe::Unclear(_) | Probe::Unsupported(_) => Ok(false),
+            },
+            Position::Seen { .. } => {
+                let now = self.source.index().await?;
+                Ok(now.identity() == position.identity())
+            }
+        }
+    }
+
+    /// Replaces what is known.
+    fn know(&mut self, position: Position, view: View, reconcile: bool) {
+        let before = self.known.take();
+        let cursor = before
+            .as_ref()
+            .filter(|known| position.follows_known(known))
+            .map_or_else(Cursor::default, |known| known.cursor);
+        let mark = position.into_mark();
+        let same_mark = before
+            .as_ref()
+            .filter(|known| mark.is_some() && known.mark == mark);
+        if let Some(known) = same_mark
+            && known.settling == Settling::Settled
+            && known.mirror.digest() != view.mirror.digest()
+        {
+            self.counters.corrections += 1;
+            warn!("reading everything showed what the polls before had not");
+        }
+        let settling = match (&mark, same_mark.map(|known| known.settling)) {
+            (None, _) => Settling::Settled,
+            // Still the time that the mark was given; if that is up, the copy lags.
+            (Some(_), Some(Settling::At(at))) if Instant::now() < at => Settling::At(at),
+            (Some(_), Some(Settling::At(_))) => {
+                debug!("the copy that is read lags behind the primary; asking another");
+                self.source.ask_another_copy();
+                Settling::from_now(view.index.refresh_interval)
+            }
+            (Some(_), _) => Settling::from_now(view.index.refresh_interval),
+        };
+        if view.everything {
+            self.counters.full_reads += 1;
+        } else {
+            self.counters.delta_reads += 1;
+        }
+        self.known = Some(Known {
+            cursor: cursor.after_view(mark.as_ref(), settling),
+            index: view.index,
+            mark,
+            mirror: view.mirror,
+            updated_at: view.updated_at,
+            settling,
+        });
+        self.generation += 1;
+        self.unconfirmed = None;
+        if reconcile {
+            let percent = self.random.u32(100 - JITTER_PERCENT..=100 + JITTER_PERCENT);
+            self.reconcile_at = Instant::now().checked_add(self.reconcile_interval * percent / 100);
+        }
+    }
+
+    /// Measures our clock against the cluster's. What cannot be measured is no failure of
+    /// the poll.
+    async fn measure_skew(&mut self) {
+        let before = self.clock.now();
+        let theirs = match timeout(SKEW_TIMEOUT, self.source.cluster_time()).await {
+            Ok(Ok(Some(theirs))) => theirs,
+            Ok(Ok(None)) => {
+                return self.without("the cluster's time", "the server refuses to tell");
+            }
+            Ok(Err(error)) => return debug!(error = chain(&error), "no time of the cluster's"),
+            Err(_) => return debug!("asking for the cluster's time took too long"),
+        };
+        // In the middle of the request, give or take half of it.
+        let half = self.clock.now().duration_since(before) / 2;
+        let ours = before.saturating_add(half).unwrap_or(before);
+        let skew = ours.duration_since(theirs).as_secs_f64();
+        let mattered = |skew: f64| skew.abs() > SKEW_THAT_MATTERS;
+        if mattered(skew) && !self.clock_skew.is_some_and(mattered) {
+            warn!(
+                clock_skew_seconds = skew,
+                "our clock differs from the cluster's: directives start and expire by ours"
+            );
+        }
+        self.clock_skew = Some(skew);
+    }
+
+    fn limits(&self) -> DecodeLimits {
+        DecodeLimits {
+            now: self.clock.now(),
+            max_ttl: self.max_ttl,
+        }
+    }
+}

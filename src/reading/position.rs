@@ -1,0 +1,104 @@
+//! Where the index stands, by the cheapest way that the server gives.
+
+use tracing::{debug, info};
+
+use super::Reading;
+use super::known::Known;
+use crate::hits::Aggregates;
+use crate::source::{ConcreteIndex, Mark, Probe, ReadError};
+use crate::status::ProbedBy;
+
+/// Where the index stood when a poll began.
+#[derive(Clone, Debug)]
+pub(super) enum Position {
+    /// By its statistics: what is written, searchable or not.
+    Mark(Mark),
+    /// By a search, where there are no statistics; no sum where there is none either.
+    Seen {
+        index: ConcreteIndex,
+        aggregates: Option<Aggregates>,
+    },
+}
+
+impl Position {
+    /// Name and uuid of the concrete index.
+    pub(super) fn identity(&self) -> (&str, &str) {
+        match self {
+            Self::Mark(mark) => (&mark.index, &mark.uuid),
+            Self::Seen { index, .. } => (&index.name, &index.uuid),
+        }
+    }
+
+    /// Whether it can follow the other one in the life of one index.
+    pub(super) fn follows(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Mark(now), Self::Mark(before)) => now.follows(before),
+            _ => self.identity() == other.identity(),
+        }
+    }
+
+    /// Whether it can follow what is known in the life of one index.
+    pub(super) fn follows_known(&self, known: &Known) -> bool {
+        match (self, &known.mark) {
+            (Self::Mark(now), Some(before)) => now.follows(before),
+            _ => self.identity() == known.index.identity(),
+        }
+    }
+
+    /// Whether the index was restored in its place since.
+    pub(super) fn is_restored_since(&self, known: &Known) -> bool {
+        match (self, &known.mark) {
+            (Self::Mark(now), Some(before)) => !now.is_of_the_history_of(before),
+            _ => false,
+        }
+    }
+
+    pub(super) fn into_mark(self) -> Option<Mark> {
+        match self {
+            Self::Mark(mark) => Some(mark),
+            Self::Seen { .. } => None,
+        }
+    }
+}
+
+impl Reading {
+    /// Where the index stands now.
+    pub(super) async fn position(&mut self) -> Result<Position, ReadError> {
+        if self.plan.probe == ProbedBy::Statistics {
+            match self.source.probe().await? {
+                Probe::Mark(mark) => return Ok(Position::Mark(mark)),
+                Probe::Unclear(why) => debug!(why, "the statistics are not enough this time"),
+                Probe::Unsupported(why) => {
+                    self.plan.probe = ProbedBy::Search;
+                    self.without("the index's statistics", &why);
+                }
+            }
+        }
+        let index = self.source.index().await?;
+        if self.plan.probe == ProbedBy::Nothing {
+            let aggregates = None;
+            return Ok(Position::Seen { index, aggregates });
+        }
+        let aggregates = self.source.summary(&index).await?;
+        if aggregates.is_none() {
+            self.plan.probe = ProbedBy::Nothing;
+            self.without_changes("the server does not sum up `_seq_no`");
+        }
+        Ok(Position::Seen { index, aggregates })
+    }
+
+    /// Notes what polls do without until everything is read again.
+    pub(super) fn without(&mut self, what: &str, why: &str) {
+        let note = format!("without {what}: {why}");
+        if !self.plan.notes.contains(&note) {
+            info!("polling {note}");
+            self.plan.notes.push(note);
+        }
+    }
+
+    /// Notes that changes cannot be read alone.
+    pub(super) fn without_changes(&mut self, why: &str) {
+        self.plan.delta = false;
+        self.without("reading changes alone", why);
+    }
+}

@@ -1,0 +1,159 @@
+//! A new view of the index: what is known with the changes applied, or everything.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tracing::debug;
+
+use super::Reading;
+use super::known::Known;
+use super::position::Position;
+use crate::hits::Incomplete;
+use crate::mirror::{Collector, Delta, Mirror, Suspect};
+use crate::source::{Changes, ConcreteIndex, FullRead, ReadError, off_the_runtime};
+
+/// About the bytes that decoding a directive takes as long as building it.
+const WEIGHT: usize = 100;
+
+/// A new view, complete by the cluster's own sum.
+#[derive(Debug)]
+pub(super) struct View {
+    pub(super) index: ConcreteIndex,
+    pub(super) mirror: Arc<Mirror>,
+    /// The newest `updated_at` of all documents.
+    pub(super) updated_at: Option<Timestamp>,
+    /// Whether all documents were read for it.
+    pub(super) everything: bool,
+    /// What of it may be a step back, if that is known already.
+    pub(super) suspects: Option<Vec<Suspect>>,
+}
+
+impl Reading {
+    /// A view that is not older than the position.
+    pub(super) async fn view(
+        &mut self,
+        position: &Position,
+        everything: bool,
+    ) -> Result<View, ReadError> {
+        let base = self
+            .known
+            .as_ref()
+            .filter(|known| !everything && position.follows_known(known))
+            // Without statistics on one side of it nobody sees whether another primary took
+            // over in between, and gave numbers anew.
+            .filter(|known| known.mark.is_some() == matches!(position, Position::Mark(_)));
+        if let Some(known) = base.cloned()
+            && let Some(view) = self.with_changes(known).await?
+        {
+            return Ok(view);
+        }
+        self.everything(position).await
+    }
+
+    /// What is known with the changes applied; `None` if that is not all that changed, or
+    /// cannot be told.
+    async fn with_changes(&mut self, known: Known) -> Result<Option<View>, ReadError> {
+        if known.index.shards != 1 {
+            self.without_changes("the index has several shards, each counts for itself");
+        }
+        if !self.plan.delta {
+            return Ok(None);
+        }
+        let after = known.look_above();
+        let delta = Delta::new(self.limits());
+        let (delta, documents, aggregates) =
+            match self.source.changes(&known.index, after, delta).await? {
+                Changes::Documents {
+                    collector,
+                    documents,
+                    aggregates,
+                } => (collector, documents, aggregates),
+                Changes::TooMany => return Ok(None),
+                Changes::Unsupported => {
+                    self.without_changes("the server does not search `_seq_no`, or sum it up");
+                    return Ok(None);
+                }
+            };
+        let before = Arc::clone(&known.mirror);
+        let suspects = delta.suspects_against(&before);
+        let mirror = if delta.is_empty() {
+            before
+        } else {
+            off_the_runtime(weight(&before), move || match delta.apply_to(&before) {
+                Some(mirror) => Arc::new(mirror),
+                None => before,
+            })
+            .await
+        };
+        let agrees = mirror.fingerprint().agrees_with(&aggregates);
+        #[cfg(test)]
+        let agrees = agrees || self.flaw == Some(super::Flaw::NoFingerprint);
+        if agrees {
+            return Ok(Some(View {
+                index: known.index,
+                mirror,
+                updated_at: aggregates.updated_at,
+                everything: false,
+                suspects: Some(suspects),
+            }));
+        }
+        if documents == 0 && !mirror.fingerprint().reaches(&aggregates) {
+            self.without_changes("the server finds nothing by a range of `_seq_no`");
+        }
+        debug!("more changed than was found; reading everything");
+        Ok(None)
+    }
+
+    /// All documents of the index at the position.
+    async fn everything(&mut self, position: &Position) -> Result<View, ReadError> {
+        let index = self.source.index().await?;
+        if index.identity() != position.identity() {
+            return Err(self.source.incomplete(Incomplete::Replaced));
+        }
+        if let Position::Mark(mark) = position
+            && let Some(failed) = index.shards.checked_sub(mark.shards()).filter(|&n| n > 0)
+        {
+            return Err(self.source.incomplete(Incomplete::FailedShards {
+                failed: failed.into(),
+                total: index.shards.into(),
+            }));
+        }
+        let collector = Collector::new(self.limits());
+        let FullRead {
+            collector,
+            aggregates,
+            live,
+        } = self.source.read(&index, collector).await?;
+        self.source.close().await;
+        if live {
+            self.without("a point in time", "the server does not open one");
+        }
+        let newest = collector.updated_at();
+        let weight = collector.documents().saturating_mul(WEIGHT);
+        let mirror = off_the_runtime(weight, || collector.finish())
+            .await
+            .map_err(|source| self.source.incomplete(source))?;
+        let updated_at = if let Some(aggregates) = aggregates {
+            if !mirror.fingerprint().agrees_with(&aggregates) {
+                return Err(self.source.incomplete(Incomplete::Fingerprint));
+            }
+            aggregates.updated_at
+        } else {
+            self.without_changes("the server does not sum up `_seq_no`");
+            newest
+        };
+        Ok(View {
+            index,
+            mirror: Arc::new(mirror),
+            updated_at,
+            everything: true,
+            suspects: None,
+        })
+    }
+}
+
+/// What a walk over a view costs, counted like the bytes of an answer.
+pub(super) fn weight(mirror: &Mirror) -> usize {
+    let documents = usize::try_from(mirror.fingerprint().documents).unwrap_or(usize::MAX);
+    documents.saturating_mul(WEIGHT)
+}

@@ -1,0 +1,316 @@
+//! The cluster's answers, in the shape that `filter_path` leaves of what OpenSearch
+//! gives.
+
+use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::cluster::{CLUSTER_UUID, ClusterState, NAME};
+use super::index::documents;
+use super::search;
+use super::world::World;
+use crate::cluster::{Answer, Method, Request, RequestErrorKind};
+
+/// An answer of a status, or none at all.
+pub(super) type Answered = Result<Answer, RequestErrorKind>;
+
+pub(super) fn json(status: u16, body: impl Into<Bytes>) -> Answer {
+    Answer {
+        status,
+        retry_after: None,
+        content_type: Some("application/json; charset=UTF-8".to_owned()),
+        body: body.into(),
+    }
+}
+
+/// A refusal as OpenSearch says it.
+pub(super) fn refusal(status: u16, name: &str, reason: &str) -> Answer {
+    json(
+        status,
+        format!(
+            r#"{{"error":{{"root_cause":[{{"type":"{name}","reason":"{reason}"}}],"type":"{name}","reason":"{reason}"}},"status":{status}}}"#
+        ),
+    )
+}
+
+pub(super) fn forbidden() -> Answer {
+    refusal(403, "security_exception", "no permissions for this")
+}
+
+fn not_found() -> Answer {
+    refusal(404, "index_not_found_exception", "no such index")
+}
+
+pub(super) fn closed() -> Answer {
+    refusal(400, "index_closed_exception", "closed")
+}
+
+fn no_manager() -> Answer {
+    let name = "cluster_manager_not_discovered_exception";
+    refusal(503, name, "no cluster manager")
+}
+
+pub(super) fn no_shard() -> Answer {
+    refusal(503, "search_phase_execution_exception", "all shards failed")
+}
+
+/// The value of a query parameter.
+pub(super) fn parameter<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    let mut query = request.query.iter();
+    let found = query.find(|(key, _)| *key == name)?;
+    Some(found.1.as_str())
+}
+
+/// The indices that a name in a path stands for.
+fn resolve(world: &World, state: &ClusterState, name: &str) -> Vec<usize> {
+    if name == NAME {
+        return state.bound.clone();
+    }
+    let named = |&&index: &&usize| world.cluster.indices[index].name == name;
+    state.alive.iter().filter(named).copied().collect()
+}
+
+/// What a node answers.
+pub(super) fn answer(world: &mut World, node: usize, request: &Request) -> Answered {
+    if !world.cluster.nodes[node].up {
+        return Err(RequestErrorKind::Connection("connection refused".into()));
+    }
+    let path = request.path.trim_start_matches('/');
+    let (first, rest) = path.split_once('/').unwrap_or((path, ""));
+    Ok(match (request.method, first, rest) {
+        (Method::Get, "_cluster", "state/version") => cluster_state(world, node),
+        (Method::Get, "_nodes", "_local/stats/breaker") => node_stats(world, node),
+        (Method::Post, "_search", "") => search::in_a_point_in_time(world, node, request),
+        (Method::Delete, "_search", "point_in_time") => search::close(world, request),
+        (_, name, rest) => {
+            let state = std::sync::Arc::clone(world.cluster.state_of(node));
+            let indices = resolve(world, &state, name);
+            match (request.method, rest) {
+                (Method::Get, rest) if rest.starts_with("_settings") => {
+                    settings(world, node, &indices)
+                }
+                (Method::Get, "_stats/docs") => stats(world, node, &state, &indices),
+                (Method::Post, "_mget") => gets(world, node, &state, &indices, request),
+                (Method::Post, "_search") => {
+                    let open = |index: &usize| !state.closed.contains(index);
+                    match indices[..] {
+                        [] => not_found(),
+                        [index] if open(&index) => search::live(world, node, index, request),
+                        _ => closed(),
+                    }
+                }
+                (Method::Post, "_search/point_in_time") => match indices[..] {
+                    [index] => search::open(world, node, index, request),
+                    _ => not_found(),
+                },
+                _ => panic!("the model does not know {}", request.operation()),
+            }
+        }
+    })
+}
+
+/// Whether a node can answer for the cluster.
+fn has_manager(world: &World, node: usize) -> bool {
+    let cut_off = world.cluster.nodes[node].cut_off.as_ref();
+    cut_off.is_none_or(|cut_off| cut_off.has_manager)
+}
+
+fn cluster_state(world: &World, node: usize) -> Answer {
+    if world.quirks.no_cluster_state {
+        return forbidden();
+    }
+    if !has_manager(world, node) {
+        return no_manager();
+    }
+    let version = world.cluster.state_of(node).version;
+    json(
+        200,
+        format!(r#"{{"cluster_uuid":"{CLUSTER_UUID}","version":{version}}}"#),
+    )
+}
+
+fn node_stats(world: &World, node: usize) -> Answer {
+    if world.quirks.no_node_stats {
+        return forbidden();
+    }
+    let now = world.now().as_millisecond();
+    json(
+        200,
+        format!(r#"{{"nodes":{{"node-{node}":{{"timestamp":{now}}}}}}}"#),
+    )
+}
+
+fn settings(world: &World, node: usize, indices: &[usize]) -> Answer {
+    if !has_manager(world, node) {
+        return no_manager();
+    }
+    if indices.is_empty() {
+        return not_found();
+    }
+    let mut body = String::from("{");
+    for &index in indices {
+        let index = &world.cluster.indices[index];
+        let _ = write!(
+            body,
+            r#"{}"{}":{{"settings":{{"index.uuid":"{}","index.number_of_shards":"{}""#,
+            if body.len() > 1 { "," } else { "" },
+            index.name,
+            index.uuid,
+            index.shards.len(),
+        );
+        if let Some(interval) = index.refresh_interval {
+            let _ = write!(body, r#","index.refresh_interval":"{interval}""#);
+        }
+        body.push_str("}}");
+    }
+    body.push('}');
+    json(200, body)
+}
+
+fn stats(world: &World, node: usize, state: &ClusterState, indices: &[usize]) -> Answer {
+    if world.quirks.no_stats {
+        return forbidden();
+    }
+    if indices.is_empty() {
+        return not_found();
+    }
+    if indices.iter().any(|index| state.closed.contains(index)) {
+        return closed();
+    }
+    let mut failed = 0;
+    let mut body = String::new();
+    for &index in indices {
+        let comma = if body.is_empty() { "" } else { "," };
+        let of = &world.cluster.indices[index];
+        let _ = write!(
+            body,
+            r#"{comma}"{}":{{"uuid":"{}","shards":{{"#,
+            of.name, of.uuid
+        );
+        for (number, shard) in of.shards.iter().enumerate() {
+            let reached = world.cluster.reached(node, index, number);
+            failed += shard
+                .copies
+                .iter()
+                .enumerate()
+                .filter(|(place, copy)| copy.in_sync && !reached.contains(place))
+                .count();
+            if reached.is_empty() {
+                continue;
+            }
+            if number > 0 && !body.ends_with('{') {
+                body.push(',');
+            }
+            let _ = write!(body, r#""{number}":["#);
+            for (nth, &place) in reached.iter().enumerate() {
+                let copy = &shard.copies[place];
+                let given = if place == shard.primary {
+                    shard.next_seq_no
+                } else {
+                    let applied = copy.applied.values().map(|o| o.seq_no + 1);
+                    applied.max().unwrap_or(0)
+                };
+                let missing = copy.pending.iter().map(|o| o.seq_no).min();
+                let complete = missing.map_or(given, |missing| missing.min(given));
+                let _ = write!(
+                    body,
+                    r#"{}{{"routing":{{"primary":{},"node":"node-{}"}},"docs":{{"count":{}}},"commit":{{"user_data":{{"history_uuid":"{}"}}}},"seq_no":{{"max_seq_no":{},"local_checkpoint":{}}}}}"#,
+                    if nth > 0 { "," } else { "" },
+                    state.primaries[&index][number] == copy.node,
+                    copy.node,
+                    documents(&copy.visible).count(),
+                    of.history,
+                    i128::from(given) - 1,
+                    i128::from(complete) - 1,
+                );
+            }
+            body.push(']');
+        }
+        body.push_str("}}");
+    }
+    json(
+        200,
+        format!(r#"{{"_shards":{{"failed":{failed}}},"indices":{{{body}}}}}"#),
+    )
+}
+
+fn gets(
+    world: &mut World,
+    node: usize,
+    state: &ClusterState,
+    indices: &[usize],
+    request: &Request,
+) -> Answer {
+    #[derive(Deserialize)]
+    struct Body {
+        ids: Vec<String>,
+    }
+    let of_the_primary = parameter(request, "preference") == Some("_primary");
+    if of_the_primary && world.quirks.no_primary {
+        return forbidden();
+    }
+    let Body { ids } = serde_json::from_slice(request.body.as_deref().unwrap_or_default()).unwrap();
+    let mut body = String::from(r#"{"docs":["#);
+    for (nth, id) in ids.iter().enumerate() {
+        let comma = if nth > 0 { "," } else { "" };
+        let _ = write!(body, r#"{comma}{{"_id":"{id}""#);
+        let copy = match indices {
+            &[index] if !state.closed.contains(&index) => {
+                copy_for_a_get(world, node, state, index, id, of_the_primary)
+            }
+            _ => None,
+        };
+        // None answered: there is an `error`, which the filter leaves out.
+        if let Some((index, shard, copy)) = copy {
+            let applied = &world.cluster.indices[index].shards[shard].copies[copy].applied;
+            let found = applied.get(id.as_str());
+            let _ = match found.filter(|operation| operation.document.is_some()) {
+                Some(operation) => write!(body, r#","_seq_no":{},"found":true"#, operation.seq_no),
+                None => write!(body, r#","found":false"#),
+            };
+        }
+        body.push('}');
+    }
+    body.push_str("]}");
+    json(200, body)
+}
+
+/// The copy that a get by id asks, as index, shard and copy.
+fn copy_for_a_get(
+    world: &mut World,
+    node: usize,
+    state: &ClusterState,
+    index: usize,
+    id: &str,
+    of_the_primary: bool,
+) -> Option<(usize, usize, usize)> {
+    let shard = world.cluster.indices[index].shard_of(id);
+    let mut reached = world.cluster.reached(node, index, shard);
+    if of_the_primary {
+        let primary = state.primaries.get(&index)?[shard];
+        let copies = &world.cluster.indices[index].shards[shard].copies;
+        reached.retain(|&copy| copies[copy].node == primary);
+    }
+    let copy = *world.rng.choice(&reached)?;
+    Some((index, shard, copy))
+}
+
+/// The copy that a search with a preference asks.
+pub(super) fn preferred(
+    reached: &[usize],
+    preference: Option<&str>,
+    routing: (usize, u64),
+) -> Option<usize> {
+    let mut hasher = DefaultHasher::new();
+    (preference, routing).hash(&mut hasher);
+    let place = usize::try_from(hasher.finish() % (reached.len().max(1) as u64)).ok()?;
+    reached.get(place).copied()
+}
+
+/// The body of a request.
+pub(super) fn body(request: &Request) -> Value {
+    serde_json::from_slice(request.body.as_deref().unwrap_or(b"{}")).unwrap()
+}

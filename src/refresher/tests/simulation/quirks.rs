@@ -1,0 +1,108 @@
+//! What a world is like: its size, and in what its servers differ from OpenSearch 3.
+
+use fastrand::Rng;
+
+/// What can happen in a world.
+#[derive(Clone, Debug)]
+pub(super) struct Shape {
+    pub(super) nodes: usize,
+    pub(super) copies: usize,
+    pub(super) shards: usize,
+    /// Copies that show late what they have.
+    pub(super) lag: bool,
+    /// Nodes that lost the others and answer on.
+    pub(super) cut_off: bool,
+    /// Other indices under the same name.
+    pub(super) moves: bool,
+    /// Also between two requests of one poll.
+    pub(super) moves_during_a_poll: bool,
+    /// An index of the same concrete name on both sides of a cut. A poll that one node
+    /// after the other answers then reads one and takes it for the other: the answer of
+    /// a search does not say which it is of.
+    pub(super) one_name_twice: bool,
+    pub(super) quirks: bool,
+    pub(super) faults: bool,
+}
+
+impl Shape {
+    /// All that there is.
+    pub(super) fn all() -> Self {
+        Self {
+            nodes: 3,
+            copies: 3,
+            shards: 2,
+            lag: true,
+            cut_off: true,
+            moves: true,
+            moves_during_a_poll: true,
+            one_name_twice: false,
+            quirks: true,
+            faults: true,
+        }
+    }
+
+    /// Some of it.
+    pub(super) fn vary(&self, rng: &mut Rng) -> Self {
+        Self {
+            nodes: rng.usize(1..=self.nodes),
+            copies: rng.usize(1..=self.copies),
+            shards: if self.shards > 1 && rng.u8(..8) == 0 {
+                self.shards
+            } else {
+                1
+            },
+            lag: self.lag && rng.bool(),
+            cut_off: self.cut_off && rng.bool(),
+            moves: self.moves && rng.bool(),
+            quirks: self.quirks && rng.u8(..3) == 0,
+            faults: self.faults && rng.u8(..3) > 0,
+            ..self.clone()
+        }
+    }
+}
+
+/// Which requests a server refuses or takes in another way.
+#[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own")]
+pub(super) struct Quirks {
+    /// 403 for statistics.
+    pub(super) no_stats: bool,
+    /// A search by `_seq_no` finds nothing.
+    pub(super) range_finds_nothing: bool,
+    /// 400 for it.
+    pub(super) range_refused: bool,
+    /// 400 for sums of `_seq_no`.
+    pub(super) sums_refused: bool,
+    /// No sums in the answer.
+    pub(super) no_sums: bool,
+    /// This status for points in time.
+    pub(super) no_point_in_time: Option<u16>,
+    /// 403 for `_primary`.
+    pub(super) no_primary: bool,
+    /// 403 for the cluster's state.
+    pub(super) no_cluster_state: bool,
+    /// 403 for the nodes' statistics.
+    pub(super) no_node_stats: bool,
+}
+
+impl Quirks {
+    pub(super) fn random(rng: &mut Rng, shape: &Shape) -> Self {
+        if !shape.quirks {
+            return Self::default();
+        }
+        let mut some = || rng.u8(..3) == 0;
+        // Without these nobody can tell a node that was cut off from one that is well.
+        let blind = !shape.cut_off;
+        Self {
+            no_stats: some(),
+            range_finds_nothing: some(),
+            range_refused: some(),
+            sums_refused: some(),
+            no_sums: some(),
+            no_primary: some() && blind,
+            no_cluster_state: some() && blind,
+            no_node_stats: some(),
+            no_point_in_time: some().then(|| [400, 404, 405][rng.usize(..3)]),
+        }
+    }
+}
