@@ -67,9 +67,9 @@ use handles::Cell;
 ///
 /// The store's own, and in addition: a publish of an [`OpenSearchDirectiveStore`] is
 /// followed as soon as the task runs, one of another store within 250 ms, and a start
-/// when it comes, to the millisecond of the timer. Directives are converted for about
-/// 0.3 µs each, away from the runtime's threads, and a pause of at least 10 ms or four
-/// times as long as that took follows, in which a publish waits.
+/// when it comes, to the millisecond of the timer. Many directives are converted away
+/// from the runtime's threads; a pause of at least 10 ms, or four times as long as that
+/// took, follows, in which a publish waits.
 ///
 /// # Clocks
 ///
