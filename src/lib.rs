@@ -59,6 +59,7 @@
 //! - `native-tls`: HTTPS by the platform's library.
 //! - `aws-sigv4`: requests signed with AWS Signature Version 4.
 //! - `prometheus`: the status as a `prometheus-client` collector.
+//! - `osproxy`: `OsproxyDirectiveStore`, the directives of a store for a real osproxy.
 //! - `cli`: the `directives` command.
 
 #![forbid(unsafe_code)]
@@ -80,6 +81,8 @@ mod last_good;
 mod metrics;
 mod mirror;
 mod opensearch_store;
+#[cfg(feature = "osproxy")]
+mod osproxy;
 mod reading;
 mod refresher;
 mod snapshot;
@@ -112,6 +115,8 @@ pub use last_good::LastGoodError;
 #[cfg(feature = "prometheus")]
 pub use metrics::StatusCollector;
 pub use opensearch_store::OpenSearchDirectiveStore;
+#[cfg(feature = "osproxy")]
+pub use osproxy::OsproxyDirectiveStore;
 pub use refresher::Subscription;
 pub use snapshot::Snapshot;
 pub use source::{ReadError, UpstreamError};

@@ -18,7 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["index", "backoff", "reading", "upstream"],
     &["refresher", "writer"],
     &["opensearch_store"],
-    &["metrics"],
+    &["metrics", "osproxy"],
     &["lib"],
 ];
 

@@ -59,6 +59,12 @@ impl Subscription {
         self.0.changed().await.map_err(|_| Stopped)
     }
 
+    /// To what a test tells.
+    #[cfg(all(test, feature = "osproxy"))]
+    pub(crate) fn of(told: &watch::Sender<()>) -> Self {
+        Self(told.subscribe())
+    }
+
     /// A subscription that begins now.
     pub(crate) fn anew(&self) -> Self {
         let mut receiver = self.0.clone();

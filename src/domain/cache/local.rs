@@ -92,7 +92,7 @@ pub(super) fn remember(version: u64, handle: &Arc<DirectiveSet>) {
 }
 
 /// The thread's number.
-pub(super) fn number() -> usize {
+pub(crate) fn number() -> usize {
     LOCAL
         .try_with(|local| {
             if let Some(number) = local.number.get() {
@@ -106,7 +106,7 @@ pub(super) fn number() -> usize {
 }
 
 /// How many numbers have been in use at the same time.
-pub(super) fn numbers_given() -> usize {
+pub(crate) fn numbers_given() -> usize {
     GIVEN.load(Ordering::Relaxed)
 }
 

@@ -42,6 +42,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 
 use super::set::DirectiveSet;
+#[cfg(feature = "osproxy")]
+pub(crate) use local::{number, numbers_given};
 pub use reader::Reader;
 
 /// The fewest handles that a publish makes. Up to as many threads have one each,

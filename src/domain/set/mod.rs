@@ -231,6 +231,18 @@ impl DirectiveSet {
     }
 }
 
+#[cfg(feature = "osproxy")]
+impl DirectiveSet {
+    /// Whether the other is a handle to the same set. (Not: whether it holds the same.)
+    pub(crate) fn is_handle_of(&self, other: &Self) -> bool {
+        match (&self.compiled, &other.compiled) {
+            (None, None) => true,
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+}
+
 impl AsRef<DirectiveSet> for DirectiveSet {
     fn as_ref(&self) -> &DirectiveSet {
         self

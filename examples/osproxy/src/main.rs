@@ -1,0 +1,66 @@
+//! Runs the proxy until SIGINT. `DIRECTIVES_URL` is the cluster, `DIRECTIVES_INDEX` the
+//! index of directives, `OSPROXY_LISTEN` the address; `RUST_LOG` says what to log.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use opensearch_directives::{
+    ClusterConfig, Config, OpenSearchDirectiveStore, OsproxyDirectiveStore, error_chain,
+};
+use osproxy_core::SystemClock;
+use osproxy_example::{Parts, PrintedSpans, handler};
+use tokio::net::TcpListener;
+use url::Url;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", error_chain(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let url: Url = variable("DIRECTIVES_URL", "http://127.0.0.1:9200").parse()?;
+    let index = variable("DIRECTIVES_INDEX", "directives");
+    let listener = TcpListener::bind(variable("OSPROXY_LISTEN", "127.0.0.1:9981")).await?;
+
+    // The store polls the index; osproxy is given what it publishes.
+    let cluster = ClusterConfig::new([url.clone()]).with_index(index);
+    let config = Config::new(cluster).with_interval(Duration::from_secs(1));
+    let store = Arc::new(OpenSearchDirectiveStore::start(config).await?);
+    // The pipeline's clock, too, unless it is given another.
+    let clock = Arc::new(SystemClock);
+    let directives = OsproxyDirectiveStore::start(Arc::clone(&store), clock).await;
+
+    let handler = handler(Parts {
+        upstream: url.as_str().trim_end_matches('/').to_owned(),
+        directives: Arc::new(directives),
+        exporter: Arc::new(PrintedSpans::start()),
+        capture: None,
+        tape: 100,
+    });
+    println!("listening on http://{}", listener.local_addr()?);
+    osproxy_transport::serve_with_shutdown(listener, handler, interrupted()).await?;
+    store.shutdown().await;
+    Ok(())
+}
+
+fn variable(name: &str, usual: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| usual.to_owned())
+}
+
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        // Without a handler there is no signal to wait for.
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,80 @@
+//! A connection to the proxy, as lean as a load needs.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::{Method, Request};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// What a request carries that a directive can target, and its body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) path: &'a str,
+    pub(crate) tenant: Option<&'a str>,
+    pub(crate) principal: &'a str,
+    pub(crate) body: &'a str,
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// The proxy's name for the request; its traces have the same.
+    pub(crate) request_id: String,
+    pub(crate) body: Bytes,
+}
+
+pub(crate) struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    host: String,
+}
+
+impl Connection {
+    pub(crate) async fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.expect("it listens");
+        stream.set_nodelay(true).expect("a TCP stream");
+        let (sender, connection) = handshake(TokioIo::new(stream)).await.expect("HTTP/1.1");
+        tokio::spawn(connection);
+        Self {
+            sender,
+            host: address.to_string(),
+        }
+    }
+
+    pub(crate) async fn send(&mut self, call: Call<'_>) -> Answer {
+        let mut request = Request::builder()
+            .method(call.method)
+            .uri(call.path)
+            .header("host", &self.host)
+            .header("authorization", format!("Bearer {}", call.principal))
+            .header("content-type", "application/json");
+        if let Some(tenant) = call.tenant {
+            request = request.header("x-tenant", tenant);
+        }
+        let request = request
+            .body(Full::new(Bytes::copy_from_slice(call.body.as_bytes())))
+            .expect("a request");
+        self.sender.ready().await.expect("the connection is open");
+        let answer = self.sender.send_request(request).await.expect("an answer");
+        let request_id = answer
+            .headers()
+            .get("x-request-id")
+            .and_then(|id| id.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
+        Answer {
+            status: answer.status().as_u16(),
+            request_id,
+            body: answer
+                .into_body()
+                .collect()
+                .await
+                .expect("a whole body")
+                .to_bytes(),
+        }
+    }
+}
