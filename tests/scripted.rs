@@ -417,7 +417,10 @@ async fn p7_set_revision_and_rejections_change_together() {
     });
     for round in 0..20 {
         answer(&server, state(1 + round % 4)).await;
-        store.refresh().await.unwrap();
+        // This server confirms nothing, so what may be a step back must be seen twice.
+        if store.refresh().await.is_err() {
+            store.refresh().await.unwrap();
+        }
     }
     store.shutdown().await;
     drop(store);
@@ -474,19 +477,21 @@ async fn p9_start_says_why_it_failed() {
 async fn p10_after_shutdown_and_drop_no_task_is_left() {
     let server = MockServer::start().await;
     answer(&server, ok(good())).await;
-    // The task holds it, and nothing else of the store does.
+    // Held once by the store, and more often by its task.
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let start = async || {
         let config = config(cluster(&server)).with_clock(Arc::clone(&clock));
         OpenSearchDirectiveStore::start(config).await.unwrap()
     };
     let store = start().await;
-    assert!(Arc::strong_count(&clock) > 1);
+    assert!(Arc::strong_count(&clock) > 2);
     store.shutdown().await;
-    assert_eq!(Arc::strong_count(&clock), 1);
+    assert_eq!(Arc::strong_count(&clock), 2);
     assert!(matches!(store.refresh().await, Err(RefreshError::Stopped)));
     assert_eq!(store.load().len(), 2, "what is published stays");
     store.shutdown().await;
+    drop(store);
+    assert_eq!(Arc::strong_count(&clock), 1);
 
     // Dropped in the middle of a poll.
     let store = start().await;

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `documents.rs`, `index.rs`, `cluster.rs` | the model |
 //! | `answers.rs`, `search.rs` | what it answers over HTTP |
-//! | `quirks.rs`, `faults.rs`, `world.rs` | what differs, goes wrong and happens |
+//! | `quirks.rs`, `faults.rs`, `world.rs`, `lifetimes.rs` | what differs, goes wrong and happens |
 //! | `history.rs`, `promises.rs` | what it showed, and what must hold |
 //! | `schedules.rs` | worlds by the thousand |
 //! | `flaws.rs` | refreshers that must be caught |
@@ -23,6 +23,7 @@ mod faults;
 mod flaws;
 mod history;
 mod index;
+mod lifetimes;
 mod promises;
 mod quirks;
 mod schedules;
