@@ -56,8 +56,9 @@ impl Cluster {
             .await;
     }
 
-    /// The time that the server has computed for.
+    /// The time that the server has computed for; it counts once a second.
     pub async fn cpu_time(&self) -> Duration {
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
         let stats = self.send("GET", "_nodes/stats/process", None).await;
         let nodes = stats["nodes"].as_object().expect("nodes");
         let millis = nodes

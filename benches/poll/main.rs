@@ -198,7 +198,14 @@ async fn propagation(cluster: &Cluster) {
     );
     println!("| interval | proxies | first | median of all | last |");
     println!("|---:|---:|:---|:---|:---|");
-    for (interval, proxies) in [(100, 1), (1_000, 1), (5_000, 1), (1_000, 500), (5_000, 500)] {
+    for (interval, proxies) in [
+        (100, 1),
+        (1_000, 1),
+        (5_000, 1),
+        (100, 500),
+        (1_000, 500),
+        (5_000, 500),
+    ] {
         cluster.fill(100).await;
         let interval = Duration::from_millis(interval);
         let stores = futures_util::future::join_all((0..proxies).map(|_| start(cluster, interval)));

@@ -82,6 +82,7 @@ impl Reading {
                 Probe::Unsupported(why) => {
                     self.plan.probe = ProbedBy::Search;
                     self.without("the index's statistics", &why);
+                    self.without_changes("without statistics, a failover is not seen");
                 }
             }
         }

@@ -39,9 +39,9 @@ impl Reading {
             .known
             .as_ref()
             .filter(|known| !everything && position.follows_known(known))
-            // Without statistics on one side of it nobody sees whether another primary took
-            // over in between, and gave numbers anew.
-            .filter(|known| known.mark.is_some() == matches!(position, Position::Mark(_)));
+            // Without statistics on both sides of it nobody sees whether another primary
+            // took over in between, and gave numbers anew.
+            .filter(|known| known.mark.is_some() && matches!(position, Position::Mark(_)));
         if let Some(known) = base.cloned()
             && let Some(view) = self.with_changes(known).await?
         {
