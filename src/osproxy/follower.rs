@@ -15,7 +15,7 @@ use super::handles::{Cell, Handles, copies};
 use super::live::Live;
 use crate::domain::{DirectiveSet, DirectiveStore};
 use crate::refresher::Subscription;
-use crate::source::off_the_runtime;
+use crate::source::{off_the_runtime, weight_of};
 
 /// How often it looks at least: at the clocks, and at a store that does not tell of its
 /// publishes.
@@ -27,8 +27,6 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// A publish is followed by a pause of so many times its length: starts and expiries may
 /// be many, and the cores are the requests'.
 const REST: u32 = 4;
-/// About what one directive weighs while a set is built, in bytes decoded.
-const WEIGHT: usize = 100;
 
 pub(super) struct Follower {
     pub(super) store: Arc<dyn DirectiveStore>,
@@ -111,7 +109,7 @@ impl Follower {
             }
             return false;
         }
-        let weight = set.len().saturating_mul(copies(set.len()) * WEIGHT);
+        let weight = weight_of(set.len().saturating_mul(copies(set.len())));
         let (cell, of) = (Arc::clone(&self.cell), set.clone());
         let (next_change, replaced) = off_the_runtime(weight, move || {
             drop(replaced);

@@ -10,10 +10,7 @@ use super::known::Known;
 use super::position::Position;
 use crate::hits::Incomplete;
 use crate::mirror::{Collector, Delta, Mirror, Suspect};
-use crate::source::{Changes, ConcreteIndex, FullRead, ReadError, off_the_runtime};
-
-/// About the bytes that decoding a directive takes as long as building it.
-const WEIGHT: usize = 100;
+use crate::source::{Changes, ConcreteIndex, FullRead, ReadError, off_the_runtime, weight_of};
 
 /// A new view, complete by the cluster's own sum.
 #[derive(Debug)]
@@ -131,7 +128,7 @@ impl Reading {
             self.without("a point in time", "the server does not open one");
         }
         let newest = collector.updated_at();
-        let weight = collector.documents().saturating_mul(WEIGHT);
+        let weight = weight_of(collector.documents());
         let mirror = off_the_runtime(weight, || collector.finish())
             .await
             .map_err(|source| self.source.incomplete(source))?;
@@ -156,6 +153,5 @@ impl Reading {
 
 /// What a walk over a view costs, counted like the bytes of an answer.
 pub(super) fn weight(mirror: &Mirror) -> usize {
-    let documents = usize::try_from(mirror.fingerprint().documents).unwrap_or(usize::MAX);
-    documents.saturating_mul(WEIGHT)
+    weight_of(usize::try_from(mirror.fingerprint().documents).unwrap_or(usize::MAX))
 }

@@ -32,8 +32,8 @@ pub(crate) use changes::Changes;
 pub(crate) use confirm::ClusterVersion;
 pub use error::{ReadError, UpstreamError};
 pub(crate) use full::FullRead;
-pub(crate) use page::off_the_runtime;
 use page::{Page, PageError, take_page};
+pub(crate) use page::{off_the_runtime, weight_of};
 pub(crate) use probe::{Mark, Probe};
 
 /// How many documents one request reads: the usual `index.max_result_window`.

@@ -60,6 +60,11 @@ pub(super) fn take_page<C: Collect>(
 /// The most bytes that are decoded where they arrive: a fraction of a millisecond.
 const DECODE_IN_PLACE: usize = 64 << 10;
 
+/// What work on so many directives counts like, in the bytes that are decoded as fast.
+pub(crate) fn weight_of(directives: usize) -> usize {
+    directives.saturating_mul(100)
+}
+
 /// Runs what takes long on a thread for it, so that tasks that serve requests on the
 /// same runtime do not wait.
 pub(crate) async fn off_the_runtime<T: Send + 'static>(

@@ -7,6 +7,7 @@ mod evaluate;
 mod listen;
 mod osproxy;
 mod problem;
+mod query;
 mod question;
 mod routes;
 mod server;

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use tokio::sync::Mutex;
 
 use super::problem::Problem;
+use super::query::only;
 use super::routes::Agent;
 use super::tag::tag;
 use super::work::{done, sent_within};
@@ -81,7 +82,7 @@ pub(super) async fn get(
     State(agent): State<Agent>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let known = known_of(query.as_deref())?;
+    let known = only("known", query.as_deref())?;
     // The age before the snapshot: what is published in between is younger than is said,
     // never older.
     let status = agent.store.status();
@@ -101,20 +102,4 @@ pub(super) async fn get(
         return Ok((json, sent_within(turn, answer(&written)?)).into_response());
     }
     Ok((json, answer(&written)?).into_response())
-}
-
-fn known_of(query: Option<&str>) -> Result<Option<String>, Problem> {
-    let mut known = None;
-    for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-        if name != "known" {
-            return Err(Problem::field(
-                name,
-                "it is not a parameter; there is known",
-            ));
-        }
-        if known.replace(value.into_owned()).is_some() {
-            return Err(Problem::field("known", "it is there twice; leave one out"));
-        }
-    }
-    Ok(known)
 }

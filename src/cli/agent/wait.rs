@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::super::duration;
 use super::problem::Problem;
+use super::query::only;
 
 /// How long a client may wait for a change.
 const WAIT_AT_MOST: Duration = Duration::from_mins(1);
@@ -75,21 +76,15 @@ impl Waiting {
 
 /// How long the client will wait, by the query `wait=30s`.
 pub(super) fn wait_of(query: Option<&str>) -> Result<Option<Duration>, Problem> {
-    let mut wait = None;
-    for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-        if name != "wait" {
-            return Err(Problem::field(name, "it is not a parameter; there is wait"));
-        }
-        let length = duration::parse(&value).map_err(|problem| Problem::field("wait", &problem))?;
-        if length > WAIT_AT_MOST {
-            let problem = format!("it is longer than {WAIT_AT_MOST:?}; ask again after that");
-            return Err(Problem::field("wait", &problem));
-        }
-        if wait.replace(length).is_some() {
-            return Err(Problem::field("wait", "it is there twice; leave one out"));
-        }
+    let Some(wait) = only("wait", query)? else {
+        return Ok(None);
+    };
+    let wait = duration::parse(&wait).map_err(|problem| Problem::field("wait", &problem))?;
+    if wait > WAIT_AT_MOST {
+        let problem = format!("it is longer than {WAIT_AT_MOST:?}; ask again after that");
+        return Err(Problem::field("wait", &problem));
     }
-    Ok(wait)
+    Ok(Some(wait))
 }
 
 #[cfg(test)]

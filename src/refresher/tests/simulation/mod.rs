@@ -35,7 +35,9 @@ use quirks::Shape;
 use schedules::{Plan, run_alone, run_many};
 
 /// Seeds that failed once.
-const FAILED_ONCE: &[u64] = &[5455, 21_913, 27_358];
+const FAILED_ONCE: &[u64] = &[
+    5455, 21_913, 27_358, 136_208, 505_719, 685_917, 702_518, 773_827,
+];
 
 fn plan() -> Plan {
     Plan {
