@@ -71,13 +71,13 @@ fn texts(text: impl Fn(usize) -> String) -> Vec<&'static str> {
 pub struct Data {
     pub ours: Vec<DiagnosticsDirective>,
     pub peers: Vec<peer::DiagnosticsDirective>,
-    tenants: Vec<&'static str>,
-    peer_tenants: Vec<PartitionId>,
+    /// As a proxy has them once it has read a request.
+    requests: Vec<RequestAttrs<'static>>,
+    peer_requests: Vec<peer::RequestAttrs<'static>>,
     ids: Vec<&'static str>,
     peer_ids: Vec<RequestId>,
     now: Timestamp,
     peer_now: Instant,
-    principal: PrincipalId,
 }
 
 impl Data {
@@ -101,6 +101,9 @@ impl Data {
             _ => format!("tenant-{:06}", n * 7919 % directives.max(1)),
         });
         let ids = texts(|n| format!("3f2b8c1e-7a64-4d0e-9b51-0c2d4e{n:06}"));
+        let peer_tenants: Vec<PartitionId> = tenants.iter().map(|&text| text.into()).collect();
+        let peer_tenants: &'static [PartitionId] = peer_tenants.leak();
+        let principal: &'static PrincipalId = Box::leak(Box::new(PRINCIPAL.into()));
         Self {
             ours: (0..directives)
                 .map(|n| {
@@ -125,13 +128,28 @@ impl Data {
                     capture: false,
                 })
                 .collect(),
-            peer_tenants: tenants.iter().map(|&text| text.into()).collect(),
-            tenants,
+            requests: tenants
+                .iter()
+                .map(|&tenant| RequestAttrs {
+                    tenant: Some(tenant),
+                    index: INDEX,
+                    principal: PRINCIPAL,
+                    endpoint: EndpointKind::Search,
+                })
+                .collect(),
+            peer_requests: peer_tenants
+                .iter()
+                .map(|tenant| peer::RequestAttrs {
+                    tenant: Some(tenant),
+                    index: INDEX,
+                    principal,
+                    endpoint: osproxy_core::EndpointKind::Search,
+                })
+                .collect(),
             peer_ids: ids.iter().map(|&text| text.into()).collect(),
             ids,
             now: if expired { LATER } else { NOW },
             peer_now: if expired { after } else { before },
-            principal: PRINCIPAL.into(),
         }
     }
 
@@ -144,13 +162,7 @@ impl Data {
     #[inline]
     pub fn evaluate(&self, set: &DirectiveSet, request: usize) -> Decision {
         let request = request % REQUESTS;
-        let attrs = RequestAttrs {
-            tenant: Some(self.tenants[request]),
-            index: INDEX,
-            principal: PRINCIPAL,
-            endpoint: EndpointKind::Search,
-        };
-        set.evaluate(&attrs, self.now, self.ids[request])
+        set.evaluate(&self.requests[request], self.now, self.ids[request])
     }
 
     /// The peer's whole request sequence, for the same request.
@@ -170,17 +182,11 @@ impl Data {
         request: usize,
     ) -> (peer::DiagLevel, bool, bool) {
         let request = request % REQUESTS;
-        let attrs = peer::RequestAttrs {
-            tenant: Some(&self.peer_tenants[request]),
-            index: INDEX,
-            principal: &self.principal,
-            endpoint: osproxy_core::EndpointKind::Search,
-        };
-        let id = &self.peer_ids[request];
+        let (attrs, id) = (&self.peer_requests[request], &self.peer_ids[request]);
         (
-            set.evaluate(&attrs, self.peer_now, id),
-            set.wants_ring_buffer(&attrs, self.peer_now, id),
-            set.wants_capture(&attrs, self.peer_now, id),
+            set.evaluate(attrs, self.peer_now, id),
+            set.wants_ring_buffer(attrs, self.peer_now, id),
+            set.wants_capture(attrs, self.peer_now, id),
         )
     }
 }

@@ -14,6 +14,7 @@ pub(crate) fn is_sampled(sample_per_mille: u16, request_id: &str) -> bool {
 }
 
 /// The request's place in `0..1000`; it is in every sample of a higher rate.
+#[inline(never)]
 pub(crate) fn bucket(request_id: &str) -> u16 {
     // Below 1000, so the conversion holds.
     u16::try_from(fnv1a_64(request_id.as_bytes()) % u64::from(ALWAYS)).unwrap_or(u16::MAX)

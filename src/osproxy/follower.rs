@@ -11,8 +11,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, error};
 
 use super::clocks::Reading;
-use super::handles::{Cell, Handles, copies};
+use super::handles::{Cell, Replaced, copies};
 use super::live::Live;
+use crate::domain::cache::HANDLES_MIN;
 use crate::domain::{DirectiveSet, DirectiveStore};
 use crate::refresher::Subscription;
 use crate::source::{off_the_runtime, weight_of};
@@ -35,7 +36,7 @@ pub(super) struct Follower {
     shown: Option<Shown>,
     /// What was replaced last. Requests load and let go within microseconds; so by the
     /// next look nobody has it, and it is freed here and not by a request.
-    replaced: Option<Arc<Handles>>,
+    replaced: Option<Replaced>,
     next_look: Instant,
 }
 
@@ -109,7 +110,7 @@ impl Follower {
             }
             return false;
         }
-        let weight = weight_of(set.len().saturating_mul(copies(set.len())));
+        let weight = weight_of(set.len().saturating_mul(copies(set.len(), HANDLES_MIN)));
         let (cell, of) = (Arc::clone(&self.cell), set.clone());
         let (next_change, replaced) = off_the_runtime(weight, move || {
             drop(replaced);

@@ -1,4 +1,5 @@
-//! The cell from which the peer's request path loads.
+//! What is published to the peer's request path: copies of one set, for threads to share
+//! as few of as is worth their memory.
 //!
 //! The peer wants an `Arc` of its own set, and one count that all threads raise and
 //! lower is what makes them wait for each other (`domain/cache`). Its set cannot be
@@ -7,77 +8,89 @@
 //! wait for the count.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use arc_swap::ArcSwap;
 use osproxy_observe::{DiagnosticsDirective, DirectiveSet};
 
-use crate::domain::cache::{number, numbers_given};
+use crate::domain::cache::{Publication, Publish, Published, Publisher, lend, publication};
 
-/// The most copies that are made as a matter of course; more if more threads read.
-const COPIES: usize = 64;
 /// How many directives all copies may hold together.
 const COPIED_DIRECTIVES: usize = 4096;
 /// What one core fetches or owns at a time.
 const CACHE_LINE: usize = 64;
 
+lend!(DirectiveSet);
+
 /// A set that can be replaced in one swap.
 #[derive(Debug)]
 pub(super) struct Cell {
-    current: ArcSwap<Handles>,
+    publisher: Mutex<Publisher<Copies>>,
+    current: Published<Copies>,
 }
+
+/// What was replaced. Whoever drops it last frees it, so keep it until no request can still
+/// have it.
+pub(super) type Replaced = Arc<Publication<Copies>>;
 
 impl Cell {
     pub(super) fn new() -> Self {
+        let (publisher, current) = publication(Copies::of(Vec::new()));
         Self {
-            current: ArcSwap::from_pointee(Handles::new(Vec::new())),
+            publisher: Mutex::new(publisher),
+            current,
         }
     }
 
     /// The set that was published last, by a count that few or no other threads use.
     #[inline]
     pub(super) fn load(&self) -> Arc<DirectiveSet> {
-        let current = self.current.load();
-        Arc::clone(&current.sets[number() & (current.sets.len() - 1)])
+        self.current.load()
     }
 
-    /// Replaces the set, and gives back the one before. Whoever drops that last frees
-    /// it, so keep it until no request can still have it.
-    pub(super) fn publish(&self, directives: Vec<DiagnosticsDirective>) -> Arc<Handles> {
-        self.current.swap(Arc::new(Handles::new(directives)))
+    /// Replaces the set.
+    pub(super) fn publish(&self, directives: Vec<DiagnosticsDirective>) -> Replaced {
+        self.publisher
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .publish(Copies::of(directives))
     }
 }
 
-/// Copies of one set, each behind a count of its own. As many as a power of two.
+/// Copies of one set.
 #[derive(Debug)]
-pub(super) struct Handles {
-    sets: Box<[Arc<DirectiveSet>]>,
+pub(super) struct Copies {
+    /// Until they are made.
+    set: DirectiveSet,
     /// Keeps the room between them from being used for anything else.
-    _spacers: Vec<Arc<DirectiveSet>>,
+    spacers: Vec<Arc<DirectiveSet>>,
 }
 
-impl Handles {
-    fn new(directives: Vec<DiagnosticsDirective>) -> Self {
-        let wanted = copies(directives.len());
-        let (empty, spacers) = apart(wanted);
-        let set = DirectiveSet::from_directives(directives);
+impl Copies {
+    fn of(directives: Vec<DiagnosticsDirective>) -> Self {
         Self {
-            sets: empty
-                .into_iter()
-                .zip(std::iter::repeat_n(set, wanted))
-                .map(|(handle, set)| filled(handle, set))
-                .collect(),
-            _spacers: spacers,
+            set: DirectiveSet::from_directives(directives),
+            spacers: Vec::new(),
         }
     }
 }
 
-/// How many copies of a set of so many directives are worth their memory.
-pub(super) fn copies(directives: usize) -> usize {
-    let threads = COPIES.max(numbers_given().next_power_of_two());
-    let affordable = (COPIED_DIRECTIVES / directives.max(1)).clamp(1, threads);
-    // The power of two below.
-    1 << affordable.ilog2()
+impl Publish for Copies {
+    type Handle = DirectiveSet;
+
+    fn handles(&mut self, wanted: usize) -> Box<[Arc<DirectiveSet>]> {
+        let wanted = copies(self.set.len(), wanted);
+        let (empty, spacers) = apart(wanted);
+        self.spacers = spacers;
+        let copies = std::iter::repeat_n(std::mem::take(&mut self.set), wanted);
+        let filled = empty.into_iter().zip(copies);
+        filled.map(|(handle, set)| fill(handle, set)).collect()
+    }
+}
+
+/// How many copies of a set of so many directives are made where there are so many threads.
+pub(super) fn copies(directives: usize, threads: usize) -> usize {
+    let worth_their_memory = COPIED_DIRECTIVES / directives.max(1);
+    worth_their_memory.clamp(1, threads.max(1))
 }
 
 /// Empty handles of which no two share a cache line, and what lies between them.
@@ -110,7 +123,7 @@ fn lines(handle: &Arc<DirectiveSet>) -> (usize, usize) {
 }
 
 /// The handle with a set in it. Nobody else has it yet, so it stays where it is.
-fn filled(mut handle: Arc<DirectiveSet>, set: DirectiveSet) -> Arc<DirectiveSet> {
+fn fill(mut handle: Arc<DirectiveSet>, set: DirectiveSet) -> Arc<DirectiveSet> {
     match Arc::get_mut(&mut handle) {
         Some(place) => {
             *place = set;
@@ -146,10 +159,11 @@ mod tests {
 
     #[test]
     fn no_two_handles_share_a_cache_line() {
-        let handles = Handles::new(directives(3));
-        assert!(handles.sets.len() >= COPIES);
+        let mut copies = Copies::of(directives(3));
+        let handles = copies.handles(100);
+        assert_eq!(handles.len(), 100);
         let mut taken = HashSet::new();
-        for handle in &handles.sets {
+        for handle in &handles {
             assert_eq!(handle.len(), 3);
             let (first, last) = lines(handle);
             assert!((first..=last).all(|line| taken.insert(line)));
@@ -175,14 +189,13 @@ mod tests {
 
     #[test]
     fn the_copies_of_a_large_set_are_few() {
-        for (count, wanted) in [(1, COPIES), (64, COPIES), (65, 32), (2048, 2), (2049, 1)] {
-            // Up to 64 threads; a test runner with more cores has more.
-            assert!(copies(count) == wanted || wanted == COPIES && copies(count) > COPIES);
+        for (count, wanted) in [(0, 64), (1, 64), (64, 64), (65, 63), (2048, 2), (2049, 1)] {
+            let handles = Copies::of(directives(count)).handles(64);
+            assert_eq!(handles.len(), wanted, "of {count}");
+            assert!(handles.iter().all(|handle| handle.len() == count));
         }
         let cell = Cell::new();
-        let empty = cell.publish(directives(5000));
+        cell.publish(directives(5000));
         assert_eq!(cell.load().len(), 5000);
-        assert!(empty.sets.iter().all(|set| set.is_empty()));
-        assert_eq!(cell.publish(Vec::new()).sets.len(), 1);
     }
 }

@@ -11,7 +11,7 @@
 //!   to read, and so does whoever is told.
 //! - A read takes no lock and does not wait for a publish, nor a publish for reads.
 //! - Reads of different threads write to no memory in common: each thread has a
-//!   reference count of its own (`local.rs`).
+//!   reference count of its own (`lent.rs`).
 //! - Nothing but the cell and those who hold what they read keeps a value alive. A
 //!   thread that stops reading keeps at most a few hundred bytes, never a set.
 //!
@@ -32,7 +32,8 @@
 //! publish no list of threads, and why a read does not allocate, not even the first
 //! one after a publish.
 
-mod local;
+pub(crate) mod lent;
+mod numbers;
 mod reader;
 
 use std::fmt;
@@ -42,23 +43,42 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 
 use super::set::DirectiveSet;
-#[cfg(feature = "osproxy")]
-pub(crate) use local::{number, numbers_given};
+use lent::Lend;
+pub(crate) use lent::lend;
 pub use reader::Reader;
 
 /// The fewest handles that a publish makes. Up to as many threads have one each,
 /// from their first read on; when there were more threads than that before a
 /// publish, it makes more.
-const HANDLES_MIN: usize = 64;
+pub(crate) const HANDLES_MIN: usize = 64;
+
+/// What can be published.
+pub(crate) trait Publish: Send + Sync + 'static {
+    /// What threads read of it.
+    type Handle: Lend;
+
+    /// Handles to the same, each behind a count of its own: at least one, and as many as
+    /// are wanted if that is not too dear. Asked for once, before it is published.
+    fn handles(&mut self, wanted: usize) -> Box<[Arc<Self::Handle>]>;
+}
+
+lend!(DirectiveSet);
+
+impl<T: AsRef<DirectiveSet> + Send + Sync + 'static> Publish for T {
+    type Handle = DirectiveSet;
+
+    fn handles(&mut self, wanted: usize) -> Box<[Arc<DirectiveSet>]> {
+        (0..wanted.max(1))
+            .map(|_| Arc::new(self.as_ref().clone()))
+            .collect()
+    }
+}
 
 /// Gives every publish of the process its version. Nought is never one.
 static NEXT_VERSION: AtomicU64 = AtomicU64::new(1);
 
 /// The two halves of a new cell that holds `first`.
-pub(crate) fn publication<T>(first: T) -> (Publisher<T>, Published<T>)
-where
-    T: AsRef<DirectiveSet>,
-{
+pub(crate) fn publication<T: Publish>(first: T) -> (Publisher<T>, Published<T>) {
     let first = Publication::new(first);
     let shared = Arc::new(Shared {
         version: AtomicU64::new(first.version),
@@ -73,34 +93,35 @@ where
 }
 
 /// The half that writes. There is one for a cell, so publishes have an order.
-pub(crate) struct Publisher<T> {
+pub(crate) struct Publisher<T: Publish> {
     shared: Arc<Shared<ArcSwap<Publication<T>>>>,
 }
 
-impl<T: AsRef<DirectiveSet>> Publisher<T> {
-    /// Replaces the value in one swap.
-    pub(crate) fn publish(&mut self, value: T) {
+impl<T: Publish> Publisher<T> {
+    /// Replaces the value in one swap. Gives back the one before: who drops that last
+    /// frees it.
+    pub(crate) fn publish(&mut self, value: T) -> Arc<Publication<T>> {
         let next = Publication::new(value);
         let version = next.version;
         let previous = self.shared.current.swap(Arc::new(next));
         // After the value, so that who sees the version finds the value.
         self.shared.show(version);
-        drop(previous);
+        previous
     }
 }
 
 /// The half that reads. A clone reads the same cell.
-pub(crate) struct Published<T> {
+pub(crate) struct Published<T: Publish> {
     shared: Arc<Shared<ArcSwap<Publication<T>>>>,
 }
 
-impl<T: AsRef<DirectiveSet>> Published<T> {
-    /// The set that was published last, behind a reference count that only this
+impl<T: Publish> Published<T> {
+    /// What was published last, behind a reference count that only this
     /// thread touches (and who else it gives the `Arc` to).
     #[inline]
-    pub(crate) fn load(&self) -> Arc<DirectiveSet> {
+    pub(crate) fn load(&self) -> Arc<T::Handle> {
         let version = self.shared.version.load(Ordering::Acquire);
-        local::find(version).unwrap_or_else(|| self.load_anew())
+        lent::find(version).unwrap_or_else(|| self.load_anew())
     }
 
     /// The value that was published last, by a reference count of all threads.
@@ -112,16 +133,16 @@ impl<T: AsRef<DirectiveSet>> Published<T> {
 
     #[cold]
     #[inline(never)]
-    fn load_anew(&self) -> Arc<DirectiveSet> {
+    fn load_anew(&self) -> Arc<T::Handle> {
         let current = self.shared.current.load();
         self.shared.show(current.version);
-        let handle = &current.handles[local::number() % current.handles.len()];
-        local::remember(current.version, handle);
+        let handle = &current.handles[numbers::number() % current.handles.len()];
+        lent::remember(current.version, handle);
         Arc::clone(handle)
     }
 }
 
-impl<T: AsRef<DirectiveSet> + Send + Sync + 'static> Published<T> {
+impl<T: Publish<Handle = DirectiveSet> + AsRef<DirectiveSet>> Published<T> {
     /// A handle for a worker of its own.
     pub(crate) fn reader(&self) -> Reader {
         let shared = Arc::clone(&self.shared);
@@ -129,7 +150,7 @@ impl<T: AsRef<DirectiveSet> + Send + Sync + 'static> Published<T> {
     }
 }
 
-impl<T> Clone for Published<T> {
+impl<T: Publish> Clone for Published<T> {
     fn clone(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
@@ -137,7 +158,7 @@ impl<T> Clone for Published<T> {
     }
 }
 
-impl<T: fmt::Debug> fmt::Debug for Publisher<T> {
+impl<T: Publish + fmt::Debug> fmt::Debug for Publisher<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Publisher")
             .field(&self.shared.current.load().value)
@@ -145,7 +166,7 @@ impl<T: fmt::Debug> fmt::Debug for Publisher<T> {
     }
 }
 
-impl<T: fmt::Debug> fmt::Debug for Published<T> {
+impl<T: Publish + fmt::Debug> fmt::Debug for Published<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Published")
             .field(&self.shared.current.load().value)
@@ -176,20 +197,19 @@ impl<S: ?Sized> Shared<S> {
 }
 
 /// A published value, with its handles for threads.
-struct Publication<T> {
+pub(crate) struct Publication<T: Publish> {
     version: u64,
     value: Arc<T>,
-    handles: Box<[Arc<DirectiveSet>]>,
+    handles: Box<[Arc<T::Handle>]>,
 }
 
-impl<T: AsRef<DirectiveSet>> Publication<T> {
-    fn new(value: T) -> Self {
-        let handles = HANDLES_MIN.max(local::numbers_given().next_power_of_two());
+impl<T: Publish> Publication<T> {
+    fn new(mut value: T) -> Self {
+        // Enough for the threads that there are.
+        let wanted = HANDLES_MIN.max(numbers::numbers_given().next_power_of_two());
         Self {
             version: NEXT_VERSION.fetch_add(1, Ordering::Relaxed),
-            handles: (0..handles)
-                .map(|_| Arc::new(value.as_ref().clone()))
-                .collect(),
+            handles: value.handles(wanted),
             value: Arc::new(value),
         }
     }
@@ -201,7 +221,7 @@ trait Source: Send + Sync {
     fn latest(&self) -> (u64, DirectiveSet);
 }
 
-impl<T: AsRef<DirectiveSet> + Send + Sync> Source for ArcSwap<Publication<T>> {
+impl<T: Publish + AsRef<DirectiveSet>> Source for ArcSwap<Publication<T>> {
     fn latest(&self) -> (u64, DirectiveSet) {
         let current = self.load();
         (current.version, current.value.as_ref().as_ref().clone())

@@ -127,7 +127,7 @@ fn living_threads_have_different_numbers_and_ended_ones_give_theirs_back() {
             let handles: Vec<_> = (0..threads)
                 .map(|_| {
                     scope.spawn(|| {
-                        let number = local::number();
+                        let number = numbers::number();
                         barrier.wait();
                         number
                     })
@@ -139,7 +139,7 @@ fn living_threads_have_different_numbers_and_ended_ones_give_theirs_back() {
     }
     // Other tests have threads too, but far fewer than all rounds would add up to
     // if no number came back.
-    assert!(local::numbers_given() < 2 * threads + 2 * HANDLES_MIN);
+    assert!(numbers::numbers_given() < 2 * threads + 2 * HANDLES_MIN);
 }
 
 #[test]
@@ -188,6 +188,15 @@ fn a_thread_that_stops_asking_keeps_no_set_alive() {
         assert!(old_set.upgrade().is_none(), "the old set is still alive");
         looked.wait();
     });
+}
+
+#[test]
+fn a_thread_that_ended_remembers_nothing() {
+    let (_publisher, published) = publication(numbered(0));
+    let handle = thread::scope(|scope| scope.spawn(|| published.load()).join().unwrap());
+    assert_eq!(Arc::weak_count(&handle), 0);
+    // This one lives, and does.
+    assert_eq!(Arc::weak_count(&published.load()), 1);
 }
 
 #[test]

@@ -47,18 +47,28 @@ impl Ask {
         self.and(other) == self
     }
 
+    #[inline]
     pub(super) fn level(self) -> DiagLevel {
-        DiagLevel::ALL[usize::from(self.0 & Self::LEVEL)]
+        // Written out: this is the two bits themselves, where a table would be memory.
+        match self.0 & Self::LEVEL {
+            0 => DiagLevel::Off,
+            1 => DiagLevel::Shape,
+            2 => DiagLevel::ShapeTiming,
+            _ => DiagLevel::ShapeRewriteDiff,
+        }
     }
 
+    #[inline]
     pub(super) fn ring_buffer(self) -> bool {
         self.0 & Self::RING_BUFFER != 0
     }
 
+    #[inline]
     pub(super) fn capture(self) -> bool {
         self.0 & Self::CAPTURE != 0
     }
 
+    #[inline]
     pub(super) fn decision(self) -> Decision {
         Decision {
             level: self.level(),

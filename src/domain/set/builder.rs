@@ -52,8 +52,9 @@ pub(super) struct Beside {
     pub(super) overflow: Vec<DiagnosticsDirective>,
 }
 
-/// One bit of a number of a record is the table's (`index.rs`).
-const RECORDS_MAX: usize = 1 << 31;
+/// One bit of a number of a record is the table's (`index.rs`), and one number stands for
+/// none.
+const RECORDS_MAX: usize = (1 << 31) - 1;
 /// No length takes more bytes than this in front of its text.
 const LENGTH_BYTES_MAX: usize = 11;
 

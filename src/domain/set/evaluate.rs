@@ -4,9 +4,9 @@ use std::hint::cold_path;
 
 use jiff::Timestamp;
 
-use super::Decision;
 use super::ask::Ask;
 use super::compiled::{Compiled, places};
+use super::few::{SHORT, Short};
 use super::index::{Entry, KeyHashes, Slot};
 use super::record::{Nanos, Record, Shape, target};
 use crate::domain::attributes::RequestAttrs;
@@ -16,75 +16,97 @@ use crate::domain::sampling::{self, ALWAYS};
 const WITH_TENANT: u16 = 0xaaaa;
 
 impl Compiled {
-    /// Most requests match nothing. They end in this function, which is therefore
-    /// kept small; what follows a candidate is in [`decide`](Self::decide).
+    /// Most requests match nothing, and most of the others one directive, which targets a
+    /// tenant. Both end in this function. It calls others only as its last step and with its
+    /// own arguments, so that it need not save them; they begin anew.
     pub(super) fn evaluate(
         &self,
         attrs: &RequestAttrs<'_>,
         now: Timestamp,
         request_id: &str,
-    ) -> Decision {
+    ) -> Ask {
         let index = &self.index;
-        let at = Nanos::of(now);
-        if at >= index.last_expiry {
-            return self.after_the_last(attrs, now, request_id);
-        }
-        if !index.only_tenants {
-            return self.evaluate_any(attrs, now, request_id);
+        // A second before 1970 is a very high one.
+        if now.as_second().cast_unsigned() >= index.shortly_before {
+            return self.evaluate_slowly(attrs, now, request_id);
         }
         let Some(tenant) = attrs.tenant else {
-            return Decision::default();
+            return Ask::NOTHING;
         };
+        if tenant.len() > SHORT {
+            return self.evaluate_slowly(attrs, now, request_id);
+        }
+        if !index.few.is_empty()
+            && let Some(tenant) = Short::of(tenant)
+        {
+            return match index.few.find(tenant) {
+                Some(entry) => entry.ask_at(Nanos::wrapping(now)),
+                None => Ask::NOTHING,
+            };
+        }
         let hash = index.hasher.tenant(tenant);
         if !index.filter.may_have(hash) {
-            return Decision::default();
+            return Ask::NOTHING;
         }
-        self.decide_tenant(tenant, hash, at, attrs, now, request_id)
+        if let Some((slot, text)) = index.table.first(hash)
+            && self.texts.is_short(text, tenant)
+            && let Some(record) = self.records.get(slot.alone())
+            && record.sample_per_mille() >= ALWAYS
+        {
+            return record.ask_at(Nanos::wrapping(now));
+        }
+        self.evaluate_slowly(attrs, now, request_id)
     }
 
-    /// Decides where every directive targets a tenant and nothing else.
+    /// Evaluates at any instant, whatever the directives target.
     #[inline(never)]
-    fn decide_tenant(
-        &self,
-        tenant: &str,
-        hash: u64,
-        at: Nanos,
-        attrs: &RequestAttrs<'_>,
-        now: Timestamp,
-        request_id: &str,
-    ) -> Decision {
-        if at.at_an_end() {
-            return self.scan(attrs, now, request_id);
-        }
+    fn evaluate_slowly(&self, attrs: &RequestAttrs<'_>, now: Timestamp, request_id: &str) -> Ask {
         let index = &self.index;
-        let slot = index.table.find(hash, |slot| {
-            let record = &self.records[slot.record(&index.groups) as usize];
-            self.texts.is(record.key, tenant)
+        if now.as_second() > index.last_second {
+            return Ask::NOTHING;
+        }
+        let Some(at) = Nanos::exactly(now) else {
+            return self.scan(attrs, now, request_id);
+        };
+        if index.only_tenants {
+            return self.evaluate_tenant(attrs, at, request_id);
+        }
+        self.evaluate_any(attrs, at, request_id)
+    }
+
+    /// Evaluates where every directive targets a tenant and nothing else.
+    #[inline(never)]
+    fn evaluate_tenant(&self, attrs: &RequestAttrs<'_>, at: Nanos, request_id: &str) -> Ask {
+        let index = &self.index;
+        let Some(tenant) = attrs.tenant else {
+            return Ask::NOTHING;
+        };
+        let hash = index.hasher.tenant(tenant);
+        let found = index.table.find(hash, |slot, text| {
+            self.texts.is(text, tenant).then_some(slot)
         });
-        let Some(&slot) = slot else {
-            return Decision::default();
+        let Some(slot) = found else {
+            return Ask::NOTHING;
         };
         if let Some(group) = slot.group() {
             let mut verdict = Verdict::new(at, request_id);
             verdict.hear(index.entries(group));
-            return verdict.ask.decision();
+            return verdict.ask;
         }
-        let record = &self.records[slot.record(&[]) as usize];
-        if at >= record.expires() {
-            return Decision::default();
-        }
-        if !sampling::is_sampled(record.sample_per_mille(), request_id) {
+        let record = &self.records[slot.alone()];
+        let ask = record.ask_at(at);
+        if ask == Ask::NOTHING || !sampling::is_sampled(record.sample_per_mille(), request_id) {
             // Makes this a branch: the processor then goes on while it hashes the id,
             // where it would wait if the decision were computed from the hash.
             cold_path();
-            return Decision::default();
+            return Ask::NOTHING;
         }
-        record.ask().decision()
+        ask
     }
 
     /// Evaluates whatever the directives target.
     #[inline(never)]
-    fn evaluate_any(&self, attrs: &RequestAttrs<'_>, now: Timestamp, request_id: &str) -> Decision {
+    fn evaluate_any(&self, attrs: &RequestAttrs<'_>, at: Nanos, request_id: &str) -> Ask {
         let index = &self.index;
         let mut left = index.combinations;
         if attrs.tenant.is_none() {
@@ -94,7 +116,7 @@ impl Compiled {
         if !index.has_unkeyed {
             loop {
                 if left == 0 {
-                    return Decision::default();
+                    return Ask::NOTHING;
                 }
                 let shape = Shape::new(left.trailing_zeros(), attrs.endpoint);
                 if index.filter.may_have(hashes.of_shape(shape)) {
@@ -103,7 +125,7 @@ impl Compiled {
                 left &= left - 1;
             }
         }
-        self.decide(attrs, now, request_id, &hashes, left)
+        self.decide(attrs, at, request_id, &hashes, left)
     }
 
     /// Decides by the directives that target every request, and those of the
@@ -112,15 +134,11 @@ impl Compiled {
     fn decide(
         &self,
         attrs: &RequestAttrs<'_>,
-        now: Timestamp,
+        at: Nanos,
         request_id: &str,
         hashes: &KeyHashes,
         mut left: u16,
-    ) -> Decision {
-        let at = Nanos::of(now);
-        if at.at_an_end() {
-            return self.scan(attrs, now, request_id);
-        }
+    ) -> Ask {
         let index = &self.index;
         let mut verdict = Verdict::new(at, request_id);
         if !index.wildcards().is_empty() {
@@ -133,32 +151,18 @@ impl Compiled {
             if !index.filter.may_have(hash) {
                 continue;
             }
-            let slot = index.table.find(hash, |slot| {
-                let record = &self.records[slot.record(&index.groups) as usize];
-                self.is_for(record, shape, attrs)
+            let found = index.table.find(hash, |slot, _| {
+                let record = self.records.get(slot.record(&index.groups) as usize)?;
+                self.is_for(record, shape, attrs).then_some((slot, record))
             });
-            if let Some(slot) = slot {
-                self.consider(*slot, &mut verdict);
+            if let Some((slot, record)) = found {
+                self.consider(slot, record, &mut verdict);
             }
         }
         if !self.beside.overflow.is_empty() {
-            self.scan_overflow(attrs, now, &mut verdict);
+            self.scan_overflow(attrs, &mut verdict);
         }
-        verdict.ask.decision()
-    }
-
-    /// Nothing applies any more, unless the instant only looks like that.
-    #[cold]
-    fn after_the_last(
-        &self,
-        attrs: &RequestAttrs<'_>,
-        now: Timestamp,
-        request_id: &str,
-    ) -> Decision {
-        if Nanos::of(now).at_an_end() {
-            return self.scan(attrs, now, request_id);
-        }
-        Decision::default()
+        verdict.ask
     }
 
     /// Whether the directive sets exactly the targets of this shape and the request
@@ -186,27 +190,27 @@ impl Compiled {
     }
 
     #[inline]
-    fn consider(&self, slot: Slot, verdict: &mut Verdict<'_>) {
+    fn consider(&self, slot: Slot, record: &Record, verdict: &mut Verdict<'_>) {
         if let Some(group) = slot.group() {
             verdict.hear(self.index.entries(group));
-        } else {
-            let record = &self.records[slot.record(&[]) as usize];
-            if verdict.at < record.expires() {
-                verdict.add(record.ask(), record.sample_per_mille());
-            }
+        } else if verdict.at < record.expires() {
+            verdict.add(record.ask(), record.sample_per_mille());
         }
     }
 
     /// What a look at every directive gives.
     #[cold]
-    fn scan(&self, attrs: &RequestAttrs<'_>, now: Timestamp, request_id: &str) -> Decision {
+    #[inline(never)]
+    fn scan(&self, attrs: &RequestAttrs<'_>, now: Timestamp, request_id: &str) -> Ask {
         self.iter()
             .filter(|directive| directive.applies(attrs, now, request_id))
-            .fold(Decision::default(), Decision::and)
+            .fold(Ask::NOTHING, |ask, directive| ask.and(Ask::of(directive)))
     }
 
     #[cold]
-    fn scan_overflow(&self, attrs: &RequestAttrs<'_>, now: Timestamp, verdict: &mut Verdict<'_>) {
+    #[inline(never)]
+    fn scan_overflow(&self, attrs: &RequestAttrs<'_>, verdict: &mut Verdict<'_>) {
+        let now = verdict.at.instant();
         for directive in &self.beside.overflow {
             let directive = directive.as_ref();
             if directive.is_active(now) && directive.matches(attrs) {

@@ -20,8 +20,10 @@ use hashbrown::HashTable;
 use super::ask::Ask;
 use super::builder::Beside;
 use super::compiled::{find, places};
+use super::few::Few;
 use super::filter::Filter;
 use super::record::{Nanos, Record, Shape, Targets, target};
+use super::table::Table;
 use super::text::Texts;
 use crate::domain::attributes::{EndpointKind, RequestAttrs};
 use crate::domain::sampling::ALWAYS;
@@ -116,11 +118,27 @@ impl KeyHashes {
 pub(super) struct Slot(u32);
 
 impl Slot {
-    const GROUP: u32 = 1 << 31;
+    pub(super) const GROUP: u32 = 1 << 31;
+
+    #[inline]
+    pub(super) fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
+    #[inline]
+    pub(super) fn bits(self) -> u32 {
+        self.0
+    }
 
     #[inline]
     pub(super) fn group(self) -> Option<u32> {
         (self.0 & Self::GROUP != 0).then_some(self.0 & !Self::GROUP)
+    }
+
+    /// The number of the record; of a group one that no record has.
+    #[inline]
+    pub(super) fn alone(self) -> usize {
+        self.0 as usize
     }
 
     /// The record, or one of the group.
@@ -151,28 +169,33 @@ pub(super) struct Entry {
     pub(super) ask: Ask,
 }
 
-/// The table, and what it leads to.
+/// The table, and what it leads to. What most requests need comes first, in a cache line.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(super) struct Index {
+    /// From 1970 until before this second, a request is evaluated the shortest way:
+    /// every directive targets a tenant and nothing else, the most frequent sets. Nought
+    /// where that is not so.
+    pub(super) shortly_before: u64,
+    pub(super) hasher: TextHasher,
+    /// The directives, if there are few.
+    pub(super) few: Few,
+    /// Which keys the table surely does not have.
+    pub(super) filter: Filter,
+    pub(super) table: Table,
+    /// After this second nothing applies any more.
+    pub(super) last_second: i64,
+    pub(super) only_tenants: bool,
+    /// Whether there are directives that no key leads to: those that target every
+    /// request, and those beyond the room of the compact form.
+    pub(super) has_unkeyed: bool,
     /// The combinations of targets in use, but for the one without any: bit `n` is
     /// set if some directive sets the targets `n`.
     pub(super) combinations: u16,
     /// The targets that any directive sets.
     pub(super) targets: u32,
-    /// Whether every directive targets a tenant and nothing else: the most frequent
-    /// sets, which are asked by a shorter way.
-    pub(super) only_tenants: bool,
-    pub(super) hasher: TextHasher,
-    /// From this instant on nothing applies any more.
-    pub(super) last_expiry: Nanos,
-    /// Which keys the table surely does not have.
-    pub(super) filter: Filter,
-    pub(super) table: HashTable<Slot>,
     pub(super) groups: Box<[Group]>,
     pub(super) entries: Box<[Entry]>,
-    /// Whether there are directives that no key leads to: those that target every
-    /// request, and those beyond the room of the compact form.
-    pub(super) has_unkeyed: bool,
     /// How many entries, from the first on, target every request.
     wildcards: u32,
 }
@@ -214,7 +237,7 @@ impl Index {
         grouping.table.reserve(records.len(), |_| 0);
         let mut last_expiry = Nanos::MIN;
         for (number, record) in (0..).zip(records) {
-            if record.ask() != Ask::NOTHING && record.sample_per_mille() > 0 {
+            if record.is_decisive() {
                 last_expiry = last_expiry.max(record.expires());
                 grouping.add(number, records, hash);
             }
@@ -224,14 +247,17 @@ impl Index {
         }
         let Grouping {
             combinations,
-            mut table,
+            table: slots,
             mut groups,
             mut members,
         } = grouping;
-        table.shrink_to_fit(|slot| hash(slot.record(&groups)));
-        let mut filter = Filter::for_keys(table.len());
-        for slot in &table {
-            filter.add(hash(slot.record(&groups)));
+        let mut filter = Filter::for_keys(slots.len());
+        let mut table = Table::for_keys(slots.len(), records.len());
+        for slot in slots {
+            let number = slot.record(&groups);
+            let hash = hash(number);
+            filter.add(hash);
+            table.add(hash, slot, records[number as usize].key);
         }
 
         let entry = |number: u32| Entry {
@@ -270,14 +296,25 @@ impl Index {
             }
         }
         let has_unkeyed = wildcards > 0 || !beside.overflow.is_empty();
+        let only_tenants = combinations == 1 << target::TENANT && !has_unkeyed;
+        let last_second = last_expiry.last_second();
+        let few = (only_tenants && groups.is_empty())
+            .then(|| Few::of(records, texts))
+            .flatten();
         Self {
+            shortly_before: if only_tenants {
+                shortly_before(last_second)
+            } else {
+                0
+            },
+            few: few.unwrap_or_default(),
             combinations,
-            only_tenants: combinations == 1 << target::TENANT && !has_unkeyed,
+            only_tenants,
             targets: (0..16)
                 .filter(|targets| combinations & (1 << targets) != 0)
                 .fold(0, |all, targets| all | targets),
             hasher,
-            last_expiry,
+            last_second,
             filter,
             table,
             groups: groups.into_boxed_slice(),
@@ -286,6 +323,14 @@ impl Index {
             wildcards,
         }
     }
+}
+
+/// Before which second since 1970 a request is evaluated the shortest way.
+fn shortly_before(last_second: i64) -> u64 {
+    // One more, for the last second has instants before the expiry.
+    u64::try_from(last_second.saturating_add(1))
+        .unwrap_or_default()
+        .min(Nanos::SECONDS)
 }
 
 /// A directive that belongs to a group.

@@ -27,11 +27,13 @@ mod builder;
 mod by_id;
 mod compiled;
 mod evaluate;
+mod few;
 mod filter;
 mod index;
 mod introspect;
 mod record;
 mod states;
+mod table;
 mod text;
 
 use std::fmt;
@@ -183,7 +185,7 @@ impl DirectiveSet {
     #[must_use]
     pub fn evaluate(&self, attrs: &RequestAttrs<'_>, now: Timestamp, request_id: &str) -> Decision {
         match &self.compiled {
-            Some(compiled) => compiled.evaluate(attrs, now, request_id),
+            Some(compiled) => compiled.evaluate(attrs, now, request_id).decision(),
             None => Decision::default(),
         }
     }

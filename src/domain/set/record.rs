@@ -17,6 +17,9 @@ pub(super) struct Nanos(i64);
 impl Nanos {
     pub(super) const MIN: Self = Self(i64::MIN);
 
+    /// For instants before this second since 1970 it is exact.
+    pub(super) const SECONDS: u64 = (i64::MAX / 1_000_000_000).cast_unsigned();
+
     #[inline]
     pub(super) fn of(instant: Timestamp) -> Self {
         // Seconds and nanoseconds have the same sign, so neither step overflows
@@ -26,6 +29,35 @@ impl Nanos {
             .checked_mul(1_000_000_000)
             .and_then(|nanos| nanos.checked_add(i64::from(instant.subsec_nanosecond())));
         Self(nanos.unwrap_or(if second < 0 { i64::MIN } else { i64::MAX }))
+    }
+
+    /// The same, for an instant of which it is exact: one that is not within a second of
+    /// an end, or beyond.
+    #[inline]
+    pub(super) fn exactly(instant: Timestamp) -> Option<Self> {
+        const SECONDS: i64 = Nanos::SECONDS.cast_signed();
+        let second = instant.as_second();
+        if second <= -SECONDS || second >= SECONDS {
+            return None;
+        }
+        Some(Self::wrapping(instant))
+    }
+
+    /// The same, for an instant of which [`exactly`](Self::exactly) has it; something else
+    /// for others.
+    #[inline]
+    pub(super) fn wrapping(instant: Timestamp) -> Self {
+        let nanos = instant.as_second().wrapping_mul(1_000_000_000);
+        Self(nanos.wrapping_add(i64::from(instant.subsec_nanosecond())))
+    }
+
+    /// A second after which nothing is before it, as `Timestamp` counts: towards nought.
+    pub(super) fn last_second(self) -> i64 {
+        if self.0 == i64::MAX {
+            i64::MAX
+        } else {
+            self.0 / 1_000_000_000
+        }
     }
 
     /// Whether it may stand for another instant than its own.
@@ -180,6 +212,21 @@ impl Record {
     #[inline]
     pub(super) fn ask(&self) -> Ask {
         Ask::from_bits((self.facts & 0xf) as u8)
+    }
+
+    /// Whether it asks for anything, of anybody.
+    pub(super) fn is_decisive(&self) -> bool {
+        self.ask() != Ask::NOTHING && self.sample_per_mille() > 0
+    }
+
+    /// What it asks for at an instant, unless it has a start.
+    #[inline]
+    pub(super) fn ask_at(&self, at: Nanos) -> Ask {
+        if at < self.expires() {
+            self.ask()
+        } else {
+            Ask::NOTHING
+        }
     }
 
     #[inline]

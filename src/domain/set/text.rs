@@ -46,15 +46,24 @@ impl Texts {
     }
 
     /// Whether the text at a place is this one.
-    #[inline]
     pub(super) fn is(&self, place: u32, text: &str) -> bool {
-        let (start, len) = self.span(place);
-        len == text.len()
-            && self
-                .all
-                .as_bytes()
-                .get(start..start.saturating_add(len))
-                .is_some_and(|bytes| same(bytes, text.as_bytes()))
+        self.get(place) == text
+    }
+
+    /// Whether the text at a place is this one of at most sixteen bytes: without the call
+    /// that a comparison of any length takes.
+    #[expect(clippy::inline_always, reason = "a call costs as much as what it does")]
+    #[inline(always)]
+    pub(super) fn is_short(&self, place: u32, text: &str) -> bool {
+        // Its length is one byte, and what stands behind that is looked at as if it were as
+        // long.
+        let place = place as usize;
+        match self.all.as_bytes().get(place..=place + text.len()) {
+            Some([len, stored @ ..]) => {
+                usize::from(*len) == text.len() && same_short(stored, text.as_bytes())
+            }
+            _ => false,
+        }
     }
 
     /// Where a text begins, and its length.
@@ -82,22 +91,20 @@ impl Texts {
     }
 }
 
-/// Whether two slices of the same length are equal.
-///
-/// Names and identifiers are mostly of eight to sixteen bytes: two words each, which
-/// may overlap, without the call that a comparison of any length takes.
+/// Whether two slices of the same length, at most sixteen bytes, are equal: by their ends,
+/// which may overlap.
 #[inline]
-fn same(a: &[u8], b: &[u8]) -> bool {
-    if let (8..=16, Some(a_first), Some(b_first), Some(a_last), Some(b_last)) = (
-        a.len(),
-        a.first_chunk::<8>(),
-        b.first_chunk::<8>(),
-        a.last_chunk::<8>(),
-        b.last_chunk::<8>(),
-    ) {
-        return a_first == b_first && a_last == b_last;
+fn same_short(a: &[u8], b: &[u8]) -> bool {
+    fn ends<const N: usize>(bytes: &[u8]) -> Option<[[u8; N]; 2]> {
+        Some([*bytes.first_chunk()?, *bytes.last_chunk()?])
     }
-    a == b
+    if let (Some(a), Some(b)) = (ends::<8>(a), ends::<8>(b)) {
+        a == b
+    } else if let (Some(a), Some(b)) = (ends::<4>(a), ends::<4>(b)) {
+        a == b
+    } else {
+        a.iter().eq(b)
+    }
 }
 
 #[cfg(test)]
@@ -107,10 +114,12 @@ mod tests {
     #[test]
     fn gives_back_what_was_pushed() {
         let mut texts = Texts::default();
-        let pushed: Vec<String> = [0, 1, 7, 8, 12, 16, 17, 63, 64, 65, 4095, 4096, 300_000]
-            .into_iter()
-            .map(|len| "é".repeat(len / 2) + &"x".repeat(len % 2))
-            .collect();
+        let pushed: Vec<String> = [
+            0, 1, 2, 3, 4, 5, 7, 8, 12, 16, 17, 63, 64, 65, 4095, 4096, 300_000,
+        ]
+        .into_iter()
+        .map(|len| "é".repeat(len / 2) + &"x".repeat(len % 2))
+        .collect();
         let places: Vec<u32> = pushed
             .iter()
             .map(|text| {
@@ -121,13 +130,21 @@ mod tests {
             .collect();
         for (place, text) in places.into_iter().zip(&pushed) {
             assert_eq!(texts.get(place), text);
-            assert!(texts.is(place, text));
-            assert!(!texts.is(place, &format!("{text}x")));
+            let is = |other: &str| {
+                let is = texts.is(place, other);
+                if other.len() <= 16 {
+                    assert_eq!(texts.is_short(place, other), is, "{other:?} for {text:?}");
+                }
+                is
+            };
+            assert!(is(text));
+            assert!(!is(&format!("{text}x")));
+            assert_eq!(is(""), text.is_empty());
             for (at, _) in text.char_indices().take(20) {
                 let mut other = text.clone().into_bytes();
                 other[at] ^= 1;
                 if let Ok(other) = String::from_utf8(other) {
-                    assert!(!texts.is(place, &other), "{other} at {at}");
+                    assert!(!is(&other), "{other} at {at}");
                 }
             }
         }
