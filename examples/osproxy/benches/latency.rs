@@ -27,7 +27,7 @@ use opensearch_directives::{
     Clock as _, DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveSet,
     InMemoryDirectiveStore, OsproxyDirectiveStore, SystemClock,
 };
-use osproxy_core::{Clock as _, PartitionId};
+use osproxy_core::{Clock as _, EndpointKind, PartitionId, PrincipalId, RequestId};
 use osproxy_example::{Parts, handler};
 use osproxy_observe::{self as peer, DirectiveStore, NoopExporter};
 use tokio::net::TcpListener;
@@ -168,9 +168,8 @@ async fn latency(count: usize, live: Live) {
     );
 }
 
-/// Nanoseconds of one `load`, on each of so many threads at once.
-fn load(store: &dyn DirectiveStore, threads: usize) -> f64 {
-    const LOADS: u32 = 2_000_000;
+/// Nanoseconds of one call, on each of so many threads at once.
+fn on_threads(threads: usize, calls: u32, call: impl Fn() + Sync) -> f64 {
     let barrier = Barrier::new(threads);
     let mut rounds: Vec<f64> = (0..9)
         .map(|_| {
@@ -180,10 +179,10 @@ fn load(store: &dyn DirectiveStore, threads: usize) -> f64 {
                         scope.spawn(|| {
                             barrier.wait();
                             let began = Instant::now();
-                            for _ in 0..LOADS {
-                                std::hint::black_box(store.load());
+                            for _ in 0..calls {
+                                call();
                             }
-                            began.elapsed().as_nanos() as f64 / f64::from(LOADS)
+                            began.elapsed().as_nanos() as f64 / f64::from(calls)
                         })
                     })
                     .collect();
@@ -194,6 +193,34 @@ fn load(store: &dyn DirectiveStore, threads: usize) -> f64 {
         .collect();
     rounds.sort_by(f64::total_cmp);
     rounds[rounds.len() / 2]
+}
+
+fn load(store: &dyn DirectiveStore, threads: usize) -> f64 {
+    on_threads(threads, 2_000_000, || {
+        std::hint::black_box(store.load());
+    })
+}
+
+/// What osproxy does for each request.
+fn ask(store: &dyn DirectiveStore, threads: usize) -> f64 {
+    let tenant = PartitionId::from("nobody");
+    let principal = PrincipalId::from("svc");
+    let request = RequestId::from("request-1");
+    let attrs = peer::RequestAttrs {
+        tenant: Some(&tenant),
+        index: "orders",
+        principal: &principal,
+        endpoint: EndpointKind::GetById,
+    };
+    let now = osproxy_core::SystemClock.now();
+    on_threads(threads, 5_000, || {
+        let set = store.load();
+        std::hint::black_box((
+            set.evaluate(&attrs, now, &request),
+            set.wants_ring_buffer(&attrs, now, &request),
+            set.wants_capture(&attrs, now, &request),
+        ));
+    })
 }
 
 #[tokio::main(flavor = "multi_thread")]
@@ -220,5 +247,22 @@ async fn main() {
             "| {threads} | {one:.1} | {other:.1} | {:.2}× |",
             other / one
         );
+    }
+
+    println!("\n### `load()` and the scan, no match, nanoseconds on each of the threads\n");
+    println!(
+        "Above 2,048 live directives there is one copy, and so one count, for all threads.\n"
+    );
+    println!("| live directives | threads at once | adapter | in-memory | × |");
+    println!("|---:|---:|---:|---:|---:|");
+    for live in [10, 5_000] {
+        let (ours, peers) = (ours(live, Live::All).await, self::peers(live, Live::All));
+        for threads in [1, 2] {
+            let (one, other) = (ask(&*ours, threads), ask(&*peers, threads));
+            println!(
+                "| {live} | {threads} | {one:.0} | {other:.0} | {:.2}× |",
+                other / one
+            );
+        }
     }
 }
