@@ -184,6 +184,55 @@ fn p1_a_document_that_comes_twice_is_refused() {
     }
 }
 
+const MANY: usize = 100_000;
+
+/// Gives a directive with an id of 16 bytes, for a tenant of its own of 13.
+fn give_for_tenant(to: &mut impl Collect, n: usize, seq_no: usize, tenant: &str) {
+    let source =
+        format!(r#"{{"level":"Shape","tenant":"{tenant}","expires_at":"2030-01-01T13:00:00Z"}}"#);
+    let source = RawValue::from_string(source).unwrap();
+    let hit = Hit {
+        id: format!("directive-{n:06}").into(),
+        seq_no: seq_no as u64,
+        source: &source,
+        sort: None,
+    };
+    to.take(&hit).unwrap();
+}
+
+/// Bytes for each of the directives.
+fn each(bytes: u64) -> u64 {
+    bytes / MANY as u64
+}
+
+#[test]
+fn changes_among_many_take_as_little_memory_as_reading_all() {
+    let mut collector = Collector::new(limits());
+    for n in 0..MANY {
+        give_for_tenant(&mut collector, n, n, &format!("tenant-{n:06}"));
+    }
+    let mut mirror = collector.finish().unwrap();
+    let mut next = MANY;
+    // One; as many as a patch bears; more, for which all is packed anew.
+    for changes in [1, 12_000, 1_000] {
+        let mut delta = Delta::new(limits());
+        for n in 0..changes {
+            next += 1;
+            give_for_tenant(&mut delta, n * 7 % MANY, next, &format!("change-{next:06}"));
+        }
+        let mut applied = None;
+        let used = allocation_counter::measure(|| applied = delta.apply_to(&mirror));
+        let before = std::mem::replace(&mut mirror, applied.unwrap());
+        let kept = allocation_counter::measure(|| drop(before));
+        let kept = each(kept.bytes_current.unsigned_abs());
+        let used = each(used.bytes_max);
+        println!("{changes} changes: {used} bytes a directive beside {kept}");
+        // Of the set, and the number of each document.
+        assert!(kept <= 70 + 8);
+        assert!(used <= 105 + 8);
+    }
+}
+
 #[test]
 fn a_fingerprint_agrees_only_with_the_same_sums() {
     let fingerprint = Fingerprint::of([3, 4, 9].into_iter());

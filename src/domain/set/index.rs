@@ -16,6 +16,7 @@ use std::hash::Hasher;
 use foldhash::SharedSeed;
 use foldhash::fast::{FoldHasher, RandomState};
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry as Place;
 
 use super::ask::Ask;
 use super::builder::Beside;
@@ -201,17 +202,19 @@ impl Index {
         let mut grouping = Grouping::default();
         let hash = |number: u32| {
             let record = &records[number as usize];
-            let [tenant, index, principal] = places(record, targets).map(|place| texts.get(place));
+            let [tenant, index, principal] = places(record, targets);
             let shape = record.shape();
+            let text = |bit, place| if shape.has(bit) { texts.get(place) } else { "" };
             let attrs = RequestAttrs {
-                tenant: Some(tenant),
-                index,
-                principal,
+                tenant: Some(text(target::TENANT, tenant)),
+                index: text(target::INDEX, index),
+                principal: text(target::PRINCIPAL, principal),
                 endpoint: shape.endpoint().unwrap_or(EndpointKind::Unknown),
             };
             hasher.attributes(shape.targets(), &attrs).of_shape(shape)
         };
         grouping.table.reserve(records.len(), |_| 0);
+        grouping.hashes.reserve_exact(records.len());
         let mut last_expiry = Nanos::MIN;
         for (number, record) in (0..).zip(records) {
             if record.ask() != Ask::NOTHING && record.sample_per_mille() > 0 {
@@ -225,13 +228,14 @@ impl Index {
         let Grouping {
             combinations,
             mut table,
+            hashes,
             mut groups,
             mut members,
         } = grouping;
         table.shrink_to_fit(|slot| hash(slot.record(&groups)));
-        let mut filter = Filter::for_keys(table.len());
-        for slot in &table {
-            filter.add(hash(slot.record(&groups)));
+        let mut filter = Filter::for_keys(hashes.len());
+        for hash in hashes {
+            filter.add(hash);
         }
 
         let entry = |number: u32| Entry {
@@ -303,6 +307,8 @@ const WILDCARDS: u32 = 0;
 struct Grouping {
     combinations: u16,
     table: HashTable<Slot>,
+    /// Of the keys in the table.
+    hashes: Vec<u64>,
     groups: Vec<Group>,
     members: Vec<Member>,
 }
@@ -320,31 +326,40 @@ impl Grouping {
         self.combinations |= 1 << record.shape().targets();
         let Self {
             table,
+            hashes,
             groups,
             members,
             ..
         } = self;
         let hash_of_number = hash(number);
-        let found = table.find_mut(hash_of_number, |slot| {
-            let other = &records[slot.record(groups) as usize];
-            other.shape() == record.shape() && other.key == record.key
-        });
-        let Some(slot) = found else {
-            let slot = if record.is_scheduled() {
-                new_group(groups, members, number)
-            } else {
-                Slot(number)
-            };
-            table.insert_unique(hash_of_number, slot, |slot| hash(slot.record(groups)));
-            return;
-        };
-        if slot.group().is_none() {
-            *slot = new_group(groups, members, slot.0);
+        let entry = table.entry(
+            hash_of_number,
+            |slot| {
+                let other = &records[slot.record(groups) as usize];
+                other.shape() == record.shape() && other.key == record.key
+            },
+            |slot| hash(slot.record(groups)),
+        );
+        match entry {
+            Place::Vacant(entry) => {
+                hashes.push(hash_of_number);
+                entry.insert(if record.is_scheduled() {
+                    new_group(groups, members, number)
+                } else {
+                    Slot(number)
+                });
+            }
+            Place::Occupied(mut entry) => {
+                let slot = entry.get_mut();
+                if slot.group().is_none() {
+                    *slot = new_group(groups, members, slot.0);
+                }
+                members.push(Member {
+                    group: (slot.0 & !Slot::GROUP) + 1,
+                    record: number,
+                });
+            }
         }
-        members.push(Member {
-            group: (slot.0 & !Slot::GROUP) + 1,
-            record: number,
-        });
     }
 }
 

@@ -20,7 +20,8 @@
 //! directives one by one into that form, `index.rs` builds the table over it and
 //! the filter before it (`filter.rs`, which ends most evaluations at one word of
 //! memory), `evaluate.rs` asks them. The directives stay in the order in which they
-//! were added; only the table knows another.
+//! were added; only the table knows another. `patch.rs` makes the next set of one of
+//! which a few directives changed.
 
 mod ask;
 mod builder;
@@ -30,6 +31,7 @@ mod evaluate;
 mod filter;
 mod index;
 mod introspect;
+mod patch;
 mod record;
 mod states;
 mod text;
@@ -48,6 +50,7 @@ use compiled::Compiled;
 
 pub use builder::DirectiveSetBuilder;
 pub use by_id::RepeatedId;
+pub(crate) use patch::Edit;
 pub use states::DirectiveStates;
 
 /// What a set of directives says about one request.
