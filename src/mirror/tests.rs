@@ -130,6 +130,32 @@ proptest! {
     }
 
     #[test]
+    fn p1_changes_applied_one_after_the_other_are_the_same_as_everything_read_anew(
+        first in prop::collection::vec((0..60_u8, any_kind()), 0..60),
+        changes in prop::collection::vec(
+            prop::collection::vec((0..60_u8, any_kind()), 1..4),
+            0..30,
+        ),
+    ) {
+        let (mut documents, mut next) = (Documents::new(), 0);
+        let put = |writes: &[(u8, Kind)]| -> Vec<_> {
+            writes.iter().map(|&(id, kind)| (id, Some(kind))).collect()
+        };
+        write(&mut documents, &mut next, &put(&first));
+        let mut known = mirror(&documents);
+        for writes in &changes {
+            let cursor = next;
+            write(&mut documents, &mut next, &put(writes));
+            let mut delta = Delta::new(limits());
+            for (id, &(seq_no, kind)) in documents.iter().filter(|(_, (seq_no, _))| *seq_no >= cursor) {
+                give(&mut delta, id, seq_no, kind);
+            }
+            known = delta.apply_to(&known).unwrap();
+            assert_same(&known, &mirror(&documents));
+        }
+    }
+
+    #[test]
     fn p3_every_step_back_is_suspected_and_no_change_in_place(
         before in any_writes(20),
         after in any_writes(20),
