@@ -573,6 +573,81 @@ async fn a_node_that_is_down_costs_no_poll_while_another_answers() {
     assert!((1..=20).contains(&asked), "{asked}");
 }
 
+/// An address that connections are not refused at, and not taken either.
+async fn takes_no_connections() -> (String, impl Sized) {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    // Until the queue is full.
+    while let Ok(connected) = tokio::time::timeout(
+        Duration::from_millis(500),
+        tokio::net::TcpStream::connect(address),
+    )
+    .await
+    {
+        waiting.push(connected.unwrap());
+    }
+    (format!("http://{address}"), (listener, waiting))
+}
+
+#[tokio::test]
+async fn p8_a_node_that_takes_no_connection_does_not_use_up_the_poll() {
+    let (hole, _held) = takes_no_connections().await;
+    let server = MockServer::start().await;
+    answer(&server, ok(good())).await;
+    let mut dead = 0;
+    for instance in 0..10 {
+        let urls = [hole.clone(), server.uri()];
+        let cluster = ClusterConfig::new(urls.map(|url| url.parse().unwrap()))
+            .with_connect_timeout(Duration::from_millis(100))
+            .with_request_timeout(Duration::from_hours(1));
+        let config = config(cluster)
+            .with_instance(format!("proxy-{instance}"))
+            .with_poll_timeout(Duration::from_secs(20));
+        let store = OpenSearchDirectiveStore::start(config).await.unwrap();
+        let status = store.status();
+        assert_eq!(status.counters.polls_failed, 0);
+        assert_eq!(status.nodes[1].status, NodeStatus::Alive);
+        dead += u32::from(status.nodes[0].status == NodeStatus::Dead);
+    }
+    assert!((1..10).contains(&dead), "{dead} began with it");
+}
+
+#[tokio::test]
+async fn p8_a_node_that_used_up_a_poll_is_not_the_first_to_be_asked_again() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let silent = tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok(connection) = silent.accept().await {
+            held.push(connection);
+        }
+    });
+    let server = MockServer::start().await;
+    answer(&server, ok(good())).await;
+    let mut failed = 0;
+    for instance in 0..5 {
+        let urls = [url.clone(), server.uri()];
+        let cluster = ClusterConfig::new(urls.map(|url| url.parse().unwrap()))
+            .with_request_timeout(Duration::from_hours(1));
+        let config = config(cluster)
+            .with_instance(format!("proxy-{instance}"))
+            .with_startup(Startup::Empty)
+            .with_poll_timeout(Duration::from_secs(3));
+        let store = OpenSearchDirectiveStore::start(config).await.unwrap();
+        if store.refresh().await.is_err() {
+            store.refresh().await.unwrap();
+        }
+        let polls_failed = store.status().counters.polls_failed;
+        assert!(polls_failed <= 1);
+        failed += polls_failed;
+    }
+    assert!((1..5).contains(&failed), "{failed} began with it");
+    silent.abort();
+}
+
 #[tokio::test]
 async fn an_answer_that_announces_too_much_is_refused_before_it_is_read() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -30,9 +30,15 @@ use opensearch_directives::{
 use spans::Spans;
 
 /// How many polls of each kind are measured together.
-const UNCHANGED_POLLS: u32 = 300;
+const UNCHANGED_POLLS: u32 = 1_000;
+/// How many polls a node that has just started gets before, to compile what it does often.
+const WARM_UP: u32 = 3_000;
+const FULL_READS_TO_WARM_UP: u32 = 20;
 const CHANGES: usize = 21;
-const WRITES: usize = 20;
+/// How long one row of the table of propagation may take, about.
+const ROW: Duration = Duration::from_secs(45);
+const WRITES_AT_LEAST: usize = 8;
+const WRITES_AT_MOST: usize = 40;
 
 fn main() {
     // Cargo gives `--test` when it only tries the benchmark.
@@ -104,7 +110,17 @@ async fn cost(cluster: &Cluster, store: &OpenSearchDirectiveStore, polls: u32) -
     }
 }
 
+/// Has the node do often what is measured, so that it runs as it will for long.
+async fn warm_up(cluster: &Cluster) {
+    cluster.fill(1_000).await;
+    full_read(cluster, FULL_READS_TO_WARM_UP).await;
+    let store = idle(cluster).await;
+    settle(&store).await;
+    cost(cluster, &store, WARM_UP).await;
+}
+
 async fn costs(cluster: &Cluster) {
+    warm_up(cluster).await;
     println!("### An unchanged poll, and a read of everything\n");
     println!("| directives | poll | requests | bytes of answers | client CPU | server CPU |");
     println!("|---:|:---|---:|---:|---:|---:|");
@@ -196,8 +212,8 @@ async fn propagation(cluster: &Cluster) {
         "The write waits until it can be searched (`refresh=true`). All proxies are in one \
          process, beside the server on one machine.\n"
     );
-    println!("| interval | proxies | first | median of all | last |");
-    println!("|---:|---:|:---|:---|:---|");
+    println!("| interval | proxies | writes | first | median of all | last |");
+    println!("|---:|---:|---:|:---|:---|:---|");
     for (interval, proxies) in [
         (100, 1),
         (1_000, 1),
@@ -211,11 +227,14 @@ async fn propagation(cluster: &Cluster) {
         let stores = futures_util::future::join_all((0..proxies).map(|_| start(cluster, interval)));
         let stores = stores.await;
         let (mut firsts, mut medians, mut lasts) = (Vec::new(), Vec::new(), Vec::new());
-        for write in 0..WRITES {
+        let begin = Instant::now();
+        let mut writes = 0;
+        while writes < WRITES_AT_LEAST || (writes < WRITES_AT_MOST && begin.elapsed() < ROW) {
             // Anywhere in the interval.
             let pause = interval.mul_f64(fastrand::f64());
             tokio::time::sleep(pause).await;
-            let tenant = format!("write-{write}");
+            let tenant = format!("write-{writes}");
+            writes += 1;
             cluster.write("d-000000", &tenant).await;
             let mut seen = all_see(&stores, &tenant).await;
             seen.sort_unstable();
@@ -224,7 +243,7 @@ async fn propagation(cluster: &Cluster) {
             lasts.push(seen[seen.len() - 1]);
         }
         println!(
-            "| {interval:?} | {proxies} | {} | {} | {} |",
+            "| {interval:?} | {proxies} | {writes} | {} | {} | {} |",
             percentiles(&mut firsts),
             percentiles(&mut medians),
             percentiles(&mut lasts),

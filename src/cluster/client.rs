@@ -114,6 +114,7 @@ impl Client {
         let mut last = None;
         for place in self.nodes.order(Instant::now()) {
             self.traffic.requests.fetch_add(1, Ordering::Relaxed);
+            let asked = self.nodes.ask(place);
             let result = tokio::time::timeout(
                 self.request_timeout,
                 self.transport.send(place, request, self.request_timeout),
@@ -129,17 +130,18 @@ impl Client {
             let kind = match result {
                 Ok(answer) if matches!(answer.status, 502..=504) => refusal(&answer),
                 Ok(answer) => {
-                    self.nodes.answered(place);
+                    asked.answered();
                     debug!(operation = %request.operation(), status = answer.status, bytes = answer.body.len(), "answered");
                     return Ok(answer);
                 }
                 // Another node would send as much.
                 Err(kind @ RequestErrorKind::TooLarge { .. }) => {
+                    asked.answered();
                     return Err(self.error(request, Some(place), kind));
                 }
                 Err(kind) => kind,
             };
-            self.nodes.failed(place, Instant::now());
+            drop(asked);
             let error = self.error(request, Some(place), kind);
             debug!(error = chain(&error), "a node did not answer");
             last = Some(error);

@@ -21,6 +21,9 @@ pub struct ClusterConfig {
     pub tls: Tls,
     /// How long one request may take on one node, from connecting to the last byte.
     pub request_timeout: Duration,
+    /// How long connecting to a node may take, where there is another to ask. Connecting to
+    /// the only one, or through a proxy, may take `request_timeout`.
+    pub connect_timeout: Duration,
     /// How many bytes one answer may have.
     ///
     /// An answer that announces more is refused before its body is read. One that
@@ -36,6 +39,8 @@ impl ClusterConfig {
     pub const DEFAULT_INDEX: &'static str = "directives";
     /// The usual time limit of one request.
     pub const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
+    /// The usual time limit of connecting.
+    pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
     /// The usual cap on one answer: 64 MiB.
     pub const DEFAULT_MAX_ANSWER_BYTES: u64 = 64 << 20;
 
@@ -48,6 +53,7 @@ impl ClusterConfig {
             credentials: Credentials::None,
             tls: Tls::System,
             request_timeout: Self::DEFAULT_REQUEST_TIMEOUT,
+            connect_timeout: Self::DEFAULT_CONNECT_TIMEOUT,
             max_answer_bytes: Self::DEFAULT_MAX_ANSWER_BYTES,
             instance: String::new(),
         }
@@ -81,6 +87,13 @@ impl ClusterConfig {
         self
     }
 
+    /// Sets the time limit of connecting.
+    #[must_use]
+    pub fn with_connect_timeout(mut self, connect_timeout: Duration) -> Self {
+        self.connect_timeout = connect_timeout;
+        self
+    }
+
     /// Sets the cap on one answer.
     #[must_use]
     pub fn with_max_answer_bytes(mut self, max_answer_bytes: u64) -> Self {
@@ -97,8 +110,13 @@ impl ClusterConfig {
             check_url(url)?;
         }
         check_index(&self.index)?;
-        if self.request_timeout.is_zero() {
-            return Err(ConfigError::ZeroDuration("request_timeout"));
+        for (name, duration) in [
+            ("request_timeout", self.request_timeout),
+            ("connect_timeout", self.connect_timeout),
+        ] {
+            if duration.is_zero() {
+                return Err(ConfigError::ZeroDuration(name));
+            }
         }
         Ok(())
     }

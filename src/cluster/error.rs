@@ -35,6 +35,9 @@ pub enum RequestErrorKind {
     /// No whole answer in time.
     #[error("no whole answer within {0:?}")]
     Timeout(Duration),
+    /// The node took no connection in time.
+    #[error("no connection within {0:?}")]
+    NoConnection(Duration),
     /// The node could not be asked, or the connection broke.
     #[error("the connection failed")]
     Connection(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -5,6 +5,7 @@
 
 mod client;
 mod config;
+mod connect;
 mod credentials;
 mod error;
 mod nodes;

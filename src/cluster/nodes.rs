@@ -95,7 +95,14 @@ impl Nodes {
             .unwrap_or_default()
     }
 
-    pub(crate) fn answered(&self, place: usize) {
+    /// Asks a node: it has failed unless it is said to have answered, also when nobody
+    /// waits for it any longer. Else one that does not answer within the deadline of a
+    /// poll would be the first to be asked for ever.
+    pub(crate) fn ask(&self, place: usize) -> Asked<'_> {
+        Asked { nodes: self, place }
+    }
+
+    fn answered(&self, place: usize) {
         let mut inner = self.lock();
         inner.preferred = place;
         if let Some(node) = inner.nodes.get_mut(place) {
@@ -104,7 +111,7 @@ impl Nodes {
         }
     }
 
-    pub(crate) fn failed(&self, place: usize, now: Instant) {
+    fn failed(&self, place: usize, now: Instant) {
         let mut inner = self.lock();
         if let Some(node) = inner.nodes.get_mut(place) {
             let doublings = node.failures.min(6);
@@ -133,6 +140,28 @@ impl Nodes {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // No step under the lock leaves it half changed.
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A node that is being asked.
+#[derive(Debug)]
+pub(crate) struct Asked<'a> {
+    nodes: &'a Nodes,
+    place: usize,
+}
+
+impl Asked<'_> {
+    /// The node answered.
+    pub(crate) fn answered(self) {
+        self.nodes.answered(self.place);
+        // It has not failed.
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.nodes.failed(self.place, Instant::now());
     }
 }
 

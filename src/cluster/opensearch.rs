@@ -19,6 +19,7 @@ use opensearch::http::transport::{
 use secrecy::ExposeSecret as _;
 
 use super::config::{ClusterConfig, ConfigError};
+use super::connect::Connecting;
 use super::credentials::{Credentials, Tls};
 use super::error::RequestErrorKind;
 use super::transport::{Answer, Method, Request, Transport};
@@ -51,6 +52,7 @@ impl ConnectionPool for TaskPool {
 pub(super) struct OpenSearchTransport {
     // Its `Debug` would print credentials.
     http: NoDebug<HttpTransport>,
+    connecting: Connecting,
     max_answer_bytes: u64,
 }
 
@@ -76,6 +78,7 @@ impl OpenSearchTransport {
             .map_err(|error| build_error(error, &config.credentials))?;
         Ok(Self {
             http: NoDebug(http),
+            connecting: Connecting::new(&config.urls, config.connect_timeout),
             max_answer_bytes: config.max_answer_bytes,
         })
     }
@@ -153,7 +156,13 @@ impl Transport for OpenSearchTransport {
         request: &'a Request,
         timeout: Duration,
     ) -> BoxFuture<'a, Result<Answer, RequestErrorKind>> {
-        NODE.scope(node, self.answer(request, timeout)).boxed()
+        async move {
+            self.connecting.check(node).await?;
+            let answer = NODE.scope(node, self.answer(request, timeout)).await;
+            self.connecting.note(node, answer.is_ok());
+            answer
+        }
+        .boxed()
     }
 }
 

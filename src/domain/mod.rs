@@ -19,6 +19,7 @@ pub use digest::Digest;
 pub use directive::{
     DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef, UnknownDiagLevel,
 };
+pub(crate) use set::Edit;
 pub use set::{
     Decision, DirectiveSet, DirectiveSetBuilder, DirectiveStates, Explanation, RepeatedId,
 };

@@ -1,5 +1,7 @@
 //! From the documents of a complete read to a mirror.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::{Mirror, Other, Others};
@@ -45,14 +47,15 @@ impl Collector {
             .builder
             .build_ordered()
             .map_err(|_| Incomplete::Repeated)?;
-        if self.others.keys().any(|id| set.place_of(id).is_some()) {
+        if self.others.keys().any(|id| set.place_of(id).is_ok()) {
             return Err(Incomplete::Repeated);
         }
         let seq_nos = order
             .into_iter()
             .filter_map(|came| self.seq_nos.get(came).copied())
             .collect();
-        Ok(Mirror::new(set.clone(), set.digest(), seq_nos, self.others))
+        let digest = set.digest();
+        Ok(Mirror::new(set, digest, seq_nos, Arc::new(self.others)))
     }
 }
 

@@ -1,12 +1,12 @@
 //! The documents that changed, and a mirror with them applied.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::steps::is_suspect;
-use super::{Mirror, Other, Suspect};
+use super::{Mirror, Other, Others, Suspect};
 use crate::document::{DecodeLimits, decode};
-use crate::domain::{DiagnosticsDirective, Digest, DirectiveSetBuilder};
+use crate::domain::{DiagnosticsDirective, Edit};
 use crate::hits::{Collect, Hit, Incomplete};
 
 /// The documents that a read for changes gave.
@@ -65,65 +65,50 @@ impl Delta {
         if self.changes.is_empty() {
             return None;
         }
-        let mut others = mirror.others.clone();
         let mut digest = mirror.digest;
-        let mut built = Built::with_capacity(mirror.seq_nos.len() + self.changes.len());
-        let mut changes = self.changes.into_iter().peekable();
-        let mut apply =
-            |id: Box<str>, change: Change, built: &mut Built, digest: &mut Digest| match change
-                .content
-            {
-                Content::Directive(directive) => {
-                    others.remove(&id);
-                    *digest = digest.with(directive.as_ref().as_ref());
-                    built.push(directive.as_ref().as_ref(), change.seq_no);
-                }
-                Content::Other(other) => {
-                    others.insert(id, other);
-                }
-            };
+        let mut edits = Vec::new();
+        let mut seq_nos = Vec::with_capacity(mirror.seq_nos.len() + self.changes.len());
+        let mut from = 0;
         // Both are ordered by id.
-        for (directive, &seq_no) in mirror.set.iter().zip(&mirror.seq_nos) {
-            let mut replaced = false;
-            while let Some((id, change)) = changes.next_if(|(id, _)| id.as_ref() <= directive.id) {
-                replaced = id.as_ref().cmp(directive.id) == Ordering::Equal;
-                apply(id, change, &mut built, &mut digest);
+        for (id, change) in &self.changes {
+            let (place, takes) = match mirror.set.place_of(id) {
+                Ok(place) => (place, true),
+                Err(place) => (place, false),
+            };
+            let puts = match &change.content {
+                Content::Directive(directive) => Some(directive.as_ref().as_ref()),
+                Content::Other(_) => None,
+            };
+            let edit = Edit { place, takes, puts };
+            if let Some(taken) = mirror.set.get(place).filter(|_| takes) {
+                digest = digest.without(taken);
             }
-            if replaced {
-                digest = digest.without(directive);
-            } else {
-                built.push(directive, seq_no);
+            if let Some(put) = puts {
+                digest = digest.with(put);
             }
+            seq_nos.extend_from_slice(mirror.seq_nos.get(from..place).unwrap_or_default());
+            seq_nos.extend(puts.map(|_| change.seq_no));
+            from = edit.end();
+            edits.push(edit);
         }
-        for (id, change) in changes {
-            apply(id, change, &mut built, &mut digest);
-        }
-        Some(Mirror::new(
-            built.builder.build(),
-            digest,
-            built.seq_nos,
-            others,
-        ))
-    }
-}
-
-/// A set and its numbers, in the making.
-struct Built {
-    builder: DirectiveSetBuilder,
-    seq_nos: Vec<u64>,
-}
-
-impl Built {
-    fn with_capacity(directives: usize) -> Self {
-        Self {
-            builder: DirectiveSetBuilder::with_capacity(directives),
-            seq_nos: Vec::with_capacity(directives),
-        }
+        seq_nos.extend_from_slice(mirror.seq_nos.get(from..).unwrap_or_default());
+        let set = mirror.set.patched(&edits);
+        drop(edits);
+        let others = self.others_after(&mirror.others);
+        Some(Mirror::new(set, digest, seq_nos, others))
     }
 
-    fn push(&mut self, directive: crate::domain::DirectiveRef<'_>, seq_no: u64) {
-        self.builder.push(directive);
-        self.seq_nos.push(seq_no);
+    /// The documents that are in no set, with the changes.
+    fn others_after(self, before: &Arc<Others>) -> Arc<Others> {
+        let mut others = Arc::clone(before);
+        for (id, change) in self.changes {
+            match change.content {
+                Content::Directive(_) if !others.contains_key(&id) => {}
+                Content::Directive(_) => drop(Arc::make_mut(&mut others).remove(&id)),
+                Content::Other(other) => drop(Arc::make_mut(&mut others).insert(id, other)),
+            }
+        }
+        others
     }
 }
 

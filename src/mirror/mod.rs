@@ -3,13 +3,14 @@
 //! A mirror is one view of the index, whole: the directives as the set that is
 //! published, beside it the `_seq_no` of each document, and what the documents say that
 //! are in no set (revoked or refused). It is immutable; a read or a change makes a new
-//! one, which shares nothing that could be seen half changed.
+//! one, and what two of them share changes in neither.
 
 mod collector;
 mod delta;
 mod steps;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::document::Rejection;
 use crate::domain::{Digest, DirectiveSet};
@@ -27,8 +28,9 @@ pub(crate) struct Mirror {
     digest: Digest,
     /// Of the set's directives, in its order.
     seq_nos: Box<[u64]>,
-    /// The documents that are in no set, by id.
-    others: BTreeMap<Box<str>, Other>,
+    /// The documents that are in no set, by id. Of several mirrors the same, as long as
+    /// none of these changes.
+    others: Arc<Others>,
     fingerprint: Fingerprint,
 }
 
@@ -82,7 +84,7 @@ impl Fingerprint {
 }
 
 impl Mirror {
-    fn new(set: DirectiveSet, digest: Digest, seq_nos: Vec<u64>, others: Others) -> Self {
+    fn new(set: DirectiveSet, digest: Digest, seq_nos: Vec<u64>, others: Arc<Others>) -> Self {
         let seq_nos = seq_nos.into_boxed_slice();
         let all = seq_nos
             .iter()
@@ -127,8 +129,8 @@ impl Mirror {
     /// The `_seq_no` of a document.
     fn seq_no(&self, id: &str) -> Option<u64> {
         match self.set.place_of(id) {
-            Some(place) => self.seq_nos.get(place).copied(),
-            None => self.others.get(id).map(|other| other.seq_no),
+            Ok(place) => self.seq_nos.get(place).copied(),
+            Err(_) => self.others.get(id).map(|other| other.seq_no),
         }
     }
 }

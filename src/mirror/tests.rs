@@ -130,6 +130,32 @@ proptest! {
     }
 
     #[test]
+    fn p1_changes_applied_one_after_the_other_are_the_same_as_everything_read_anew(
+        first in prop::collection::vec((0..60_u8, any_kind()), 0..60),
+        changes in prop::collection::vec(
+            prop::collection::vec((0..60_u8, any_kind()), 1..4),
+            0..30,
+        ),
+    ) {
+        let (mut documents, mut next) = (Documents::new(), 0);
+        let put = |writes: &[(u8, Kind)]| -> Vec<_> {
+            writes.iter().map(|&(id, kind)| (id, Some(kind))).collect()
+        };
+        write(&mut documents, &mut next, &put(&first));
+        let mut known = mirror(&documents);
+        for writes in &changes {
+            let cursor = next;
+            write(&mut documents, &mut next, &put(writes));
+            let mut delta = Delta::new(limits());
+            for (id, &(seq_no, kind)) in documents.iter().filter(|(_, (seq_no, _))| *seq_no >= cursor) {
+                give(&mut delta, id, seq_no, kind);
+            }
+            known = delta.apply_to(&known).unwrap();
+            assert_same(&known, &mirror(&documents));
+        }
+    }
+
+    #[test]
     fn p3_every_step_back_is_suspected_and_no_change_in_place(
         before in any_writes(20),
         after in any_writes(20),
@@ -181,6 +207,55 @@ fn p1_a_document_that_comes_twice_is_refused() {
             repeated |= collector.take(&hit).is_err();
         }
         assert!(repeated || collector.finish().is_err(), "{kinds:?}");
+    }
+}
+
+const MANY: usize = 100_000;
+
+/// Gives a directive with an id of 16 bytes, for a tenant of its own of 13.
+fn give_for_tenant(to: &mut impl Collect, n: usize, seq_no: usize, tenant: &str) {
+    let source =
+        format!(r#"{{"level":"Shape","tenant":"{tenant}","expires_at":"2030-01-01T13:00:00Z"}}"#);
+    let source = RawValue::from_string(source).unwrap();
+    let hit = Hit {
+        id: format!("directive-{n:06}").into(),
+        seq_no: seq_no as u64,
+        source: &source,
+        sort: None,
+    };
+    to.take(&hit).unwrap();
+}
+
+/// Bytes for each of the directives.
+fn each(bytes: u64) -> u64 {
+    bytes / MANY as u64
+}
+
+#[test]
+fn changes_among_many_take_as_little_memory_as_reading_all() {
+    let mut collector = Collector::new(limits());
+    for n in 0..MANY {
+        give_for_tenant(&mut collector, n, n, &format!("tenant-{n:06}"));
+    }
+    let mut mirror = collector.finish().unwrap();
+    let mut next = MANY;
+    // One; as many as a patch bears; more, for which all is packed anew.
+    for changes in [1, 12_000, 1_000] {
+        let mut delta = Delta::new(limits());
+        for n in 0..changes {
+            next += 1;
+            give_for_tenant(&mut delta, n * 7 % MANY, next, &format!("change-{next:06}"));
+        }
+        let mut applied = None;
+        let used = allocation_counter::measure(|| applied = delta.apply_to(&mirror));
+        let before = std::mem::replace(&mut mirror, applied.unwrap());
+        let kept = allocation_counter::measure(|| drop(before));
+        let kept = each(kept.bytes_current.unsigned_abs());
+        let used = each(used.bytes_max);
+        println!("{changes} changes: {used} bytes a directive beside {kept}");
+        // Of the set, and the number of each document.
+        assert!(kept <= 70 + 8);
+        assert!(used <= 105 + 8);
     }
 }
 

@@ -14,16 +14,21 @@ use serde_json::{Value, json};
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const KEY: &str = "directives";
+/// Watched by nobody: the search for the largest number is not to wait for watches.
+const KEY_OF_NONE: &str = "limit";
 const WRITES: usize = 50;
-/// How many directives the search for the largest number goes up to.
-const DIRECTIVES_AT_MOST: usize = 1 << 20;
+/// After that long without the change a proxy does not get it: the watch has lost it.
+const LOST_AFTER: Duration = Duration::from_secs(5);
+/// How many directives the search for the largest number goes up to: some ten times what
+/// etcd takes unless it is told otherwise.
+const DIRECTIVES_AT_MOST: usize = 1 << 18;
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let endpoint = std::env::var("ETCD_URL")?;
     let mut client = Client::connect([&endpoint], None).await?;
-    propagation(&endpoint, &mut client).await?;
-    limit(&mut client).await
+    let fits = limit(&mut client).await?;
+    propagation(&endpoint, &mut client, fits).await
 }
 
 /// All directives are one value; every change writes all of them.
@@ -41,11 +46,12 @@ fn blob(directives: usize) -> Vec<u8> {
     json!({ "directives": directives }).to_string().into_bytes()
 }
 
-async fn propagation(endpoint: &str, client: &mut Client) -> Result<()> {
-    println!("| directives | proxies | first | median of all | last |");
-    println!("|---:|---:|:---|:---|:---|");
+/// `fits` is the largest number of directives.
+async fn propagation(endpoint: &str, client: &mut Client, fits: usize) -> Result<()> {
+    println!("| directives | proxies | writes | lost | first | median of all | last |");
+    println!("|---:|---:|---:|---:|:---|:---|:---|");
     // The peer's watches outlive its stores, so the many come last.
-    for (directives, proxies) in [(100, 1), (10_000, 1), (100, 500)] {
+    for (directives, proxies) in [(100, 1), (10_000, 1), (fits - 2, 1), (100, 500)] {
         client.put(KEY, blob(directives), None).await?;
         let mut stores = Vec::new();
         for _ in 0..proxies {
@@ -56,18 +62,23 @@ async fn propagation(endpoint: &str, client: &mut Client) -> Result<()> {
         // The watches begin after the connection; a change in between is lost.
         tokio::time::sleep(Duration::from_secs(2)).await;
         let (mut firsts, mut medians, mut lasts) = (Vec::new(), Vec::new(), Vec::new());
+        let mut lost = 0;
         for write in 0..WRITES {
             // One more or one less, so that the change can be seen.
             let directives = directives + 1 + write % 2;
             client.put(KEY, blob(directives), None).await?;
             let mut seen = all_see(&stores, directives).await;
+            lost += proxies - seen.len();
+            if seen.is_empty() {
+                continue;
+            }
             seen.sort_unstable();
             firsts.push(seen[0]);
             medians.push(seen[seen.len() / 2]);
             lasts.push(seen[seen.len() - 1]);
         }
         println!(
-            "| {directives} | {proxies} | {} | {} | {} |",
+            "| {directives} | {proxies} | {WRITES} | {lost} | {} | {} | {} |",
             percentiles(&mut firsts),
             percentiles(&mut medians),
             percentiles(&mut lasts),
@@ -77,11 +88,12 @@ async fn propagation(endpoint: &str, client: &mut Client) -> Result<()> {
     Ok(())
 }
 
-/// How long each store took to show so many directives.
+/// How long each store took to show so many directives; those that lost the change are
+/// left out.
 async fn all_see(stores: &[EtcdDirectiveStore], directives: usize) -> Vec<Duration> {
     let begin = Instant::now();
     let mut seen = vec![None; stores.len()];
-    while seen.contains(&None) {
+    while seen.contains(&None) && begin.elapsed() < LOST_AFTER {
         for (store, seen) in stores.iter().zip(&mut seen) {
             if seen.is_none() && store.load().len() == directives {
                 *seen = Some(begin.elapsed());
@@ -94,18 +106,22 @@ async fn all_see(stores: &[EtcdDirectiveStore], directives: usize) -> Vec<Durati
 
 /// The median and the 99th of a hundred.
 fn percentiles(times: &mut [Duration]) -> String {
+    if times.is_empty() {
+        return "–".to_owned();
+    }
     times.sort_unstable();
     let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];
     let millis = |time: Duration| time.as_secs_f64() * 1e3;
     format!("p50 {:.1} ms, p99 {:.1} ms", millis(at(50)), millis(at(99)))
 }
 
-async fn limit(client: &mut Client) -> Result<()> {
+/// The largest number of directives that etcd takes.
+async fn limit(client: &mut Client) -> Result<usize> {
     let (mut fits, mut refused) = (1, DIRECTIVES_AT_MOST);
     let mut reason = String::new();
     while refused - fits > 1 {
         let middle = usize::midpoint(fits, refused);
-        match client.put(KEY, blob(middle), None).await {
+        match client.put(KEY_OF_NONE, blob(middle), None).await {
             Ok(_) => fits = middle,
             Err(error) => {
                 refused = middle;
@@ -114,8 +130,8 @@ async fn limit(client: &mut Client) -> Result<()> {
         }
     }
     println!(
-        "{fits} such directives fit ({} bytes); one more is refused: {reason}",
+        "{fits} directives fit ({} bytes); one more is refused: {reason}\n",
         blob(fits).len()
     );
-    Ok(())
+    Ok(fits)
 }

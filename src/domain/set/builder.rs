@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 use super::DirectiveSet;
 use super::compiled::Compiled;
 use super::index::{Index, TextHasher};
-use super::record::{Record, Shape, Targets};
+use super::record::{NOT_SET, Record, Shape, Targets};
 use super::text::Texts;
 use crate::domain::directive::{DiagnosticsDirective, DirectiveRef};
 
@@ -26,15 +26,17 @@ use crate::domain::directive::{DiagnosticsDirective, DirectiveRef};
 /// ```
 #[derive(Debug)]
 pub struct DirectiveSetBuilder {
-    hasher: TextHasher,
-    texts: Texts,
-    records: Vec<Record>,
+    pub(super) hasher: TextHasher,
+    pub(super) texts: Texts,
+    pub(super) records: Vec<Record>,
     /// The targets of those that set several, each combination once.
-    targets: Vec<Targets>,
+    pub(super) targets: Vec<Targets>,
     /// Which texts and targets there are, to keep each once.
-    known_texts: HashTable<u32>,
-    known_targets: HashTable<u32>,
-    beside: Beside,
+    pub(super) known_texts: HashTable<u32>,
+    pub(super) known_targets: HashTable<u32>,
+    pub(super) beside: Beside,
+    /// See [`Compiled::stale`].
+    pub(super) stale: usize,
     /// How many bytes of text the compact form may take.
     text_limit: usize,
 }
@@ -54,9 +56,14 @@ pub(super) struct Beside {
 
 /// One bit of a number of a record is the table's (`index.rs`), and one number stands for
 /// none.
-const RECORDS_MAX: usize = (1 << 31) - 1;
-/// No length takes more bytes than this in front of its text.
-const LENGTH_BYTES_MAX: usize = 11;
+pub(super) const RECORDS_MAX: usize = (1 << 31) - 1;
+
+/// How many bytes the texts of a directive take if it shares none of them.
+pub(super) fn bytes_of(directive: DirectiveRef<'_>) -> usize {
+    let targets = [directive.tenant, directive.index, directive.principal];
+    let texts = targets.into_iter().flatten().map(Texts::bytes_of);
+    texts.fold(Texts::bytes_of(directive.id), usize::saturating_add)
+}
 
 impl Default for DirectiveSetBuilder {
     fn default() -> Self {
@@ -76,6 +83,7 @@ impl DirectiveSetBuilder {
             known_texts: HashTable::with_capacity(directives),
             known_targets: HashTable::new(),
             beside: Beside::default(),
+            stale: 0,
             text_limit: u32::MAX as usize,
         }
     }
@@ -94,8 +102,7 @@ impl DirectiveSetBuilder {
         if self.records.is_empty() && self.beside.overflow.is_empty() {
             return DirectiveSet::new();
         }
-        // What the set does not need goes before the index is built.
-        drop((self.known_texts, self.known_targets));
+        self.forget_what_is_known();
         self.texts.shrink_to_fit();
         let records = self.records.into_boxed_slice();
         let targets = self.targets.into_boxed_slice();
@@ -110,24 +117,20 @@ impl DirectiveSetBuilder {
                 targets,
                 texts: self.texts,
                 beside: self.beside,
+                stale: self.stale,
             })),
         }
     }
 
+    /// Lets go of what the set does not need, before what takes memory too.
+    pub(super) fn forget_what_is_known(&mut self) {
+        self.known_texts = HashTable::new();
+        self.known_targets = HashTable::new();
+    }
+
     /// Packs a directive, or does nothing if there is no room.
-    fn pack(&mut self, directive: DirectiveRef<'_>) -> Option<()> {
-        let texts = [
-            Some(directive.id),
-            directive.tenant,
-            directive.index,
-            directive.principal,
-        ];
-        let bytes = texts.into_iter().flatten().fold(0_usize, |bytes, text| {
-            bytes
-                .saturating_add(text.len())
-                .saturating_add(LENGTH_BYTES_MAX)
-        });
-        if self.texts.end().saturating_add(bytes) > self.text_limit
+    pub(super) fn pack(&mut self, directive: DirectiveRef<'_>) -> Option<()> {
+        if self.texts.end().saturating_add(bytes_of(directive)) > self.text_limit
             || self.records.len() >= RECORDS_MAX
         {
             return None;
@@ -149,7 +152,7 @@ impl DirectiveSetBuilder {
 
     /// The key of a directive's texts (`Record::key`).
     fn key(&mut self, directive: DirectiveRef<'_>) -> Option<u32> {
-        let mut places = Targets::default();
+        let mut places = [NOT_SET; 3];
         let mut only = 0;
         let texts = [directive.tenant, directive.index, directive.principal];
         for (place, text) in places.iter_mut().zip(texts) {

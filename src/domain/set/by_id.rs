@@ -2,7 +2,10 @@
 
 use std::cmp::Ordering;
 
+use super::compiled::unpack;
+use super::text::Texts;
 use super::{DirectiveSet, DirectiveSetBuilder};
+use crate::domain::directive::DirectiveRef;
 
 impl DirectiveSetBuilder {
     /// The set, ordered by id.
@@ -15,43 +18,68 @@ impl DirectiveSetBuilder {
 
     /// The set, ordered by id, and for each of its directives as the how many-th it was
     /// pushed.
-    pub(crate) fn build_ordered(self) -> Result<(DirectiveSet, Vec<usize>), RepeatedId> {
-        let Some(pushed) = self.build().compiled else {
-            return Ok((DirectiveSet::new(), Vec::new()));
-        };
+    pub(crate) fn build_ordered(mut self) -> Result<(DirectiveSet, Vec<usize>), RepeatedId> {
+        self.forget_what_is_known();
+        let packed = self.records.iter().map(|record| self.texts.get(record.id));
+        let overflow = self.beside.overflow.iter();
         // Only the ids are sorted: the directives stay packed.
-        let mut ids: Vec<(&str, usize)> = pushed
-            .iter()
-            .map(|directive| directive.id)
+        let mut ids: Vec<(&str, usize)> = packed
+            .chain(overflow.map(|directive| directive.id.as_str()))
             .zip(0..)
             .collect();
-        ids.sort_unstable();
+        let is_ordered = ids.is_sorted();
+        if !is_ordered {
+            ids.sort_unstable();
+        }
         if let Some(pair) = ids.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             return Err(RepeatedId(pair[0].0.to_owned()));
         }
+        let order = ids.iter().map(|&(_, place)| place);
+        if is_ordered {
+            let order = order.collect();
+            return Ok((self.build(), order));
+        }
         let mut ordered = Self::with_capacity(ids.len());
-        for directive in ids.iter().filter_map(|&(_, place)| pushed.get(place)) {
+        ordered.texts = Texts::default().with_room(self.texts.end());
+        for directive in order.clone().filter_map(|place| {
+            unpack(
+                &self.records,
+                &self.targets,
+                &self.texts,
+                &self.beside,
+                place,
+            )
+        }) {
             ordered.push(directive);
         }
-        let order = ids.into_iter().map(|(_, place)| place).collect();
+        let order = order.collect();
+        drop(self);
         Ok((ordered.build(), order))
     }
 }
 
 impl DirectiveSet {
-    /// The place of an id in the order of a set that is ordered by id.
-    pub(crate) fn place_of(&self, id: &str) -> Option<usize> {
-        let compiled = self.compiled.as_ref()?;
+    /// The place of an id in the order of a set that is ordered by id; or else where it
+    /// would stand.
+    pub(crate) fn place_of(&self, id: &str) -> Result<usize, usize> {
+        let Some(compiled) = &self.compiled else {
+            return Err(0);
+        };
         let (mut from, mut to) = (0, compiled.iter().len());
         while from < to {
             let middle = usize::midpoint(from, to);
-            match compiled.get(middle)?.id.cmp(id) {
+            match compiled.id(middle).cmp(&Some(id)) {
                 Ordering::Less => from = middle + 1,
                 Ordering::Greater => to = middle,
-                Ordering::Equal => return Some(middle),
+                Ordering::Equal => return Ok(middle),
             }
         }
-        None
+        Err(from)
+    }
+
+    /// The directive of a place.
+    pub(crate) fn get(&self, place: usize) -> Option<DirectiveRef<'_>> {
+        self.compiled.as_ref()?.get(place)
     }
 }
 

@@ -17,6 +17,8 @@ pub(super) struct Compiled {
     pub(super) targets: Box<[Targets]>,
     pub(super) texts: Texts,
     pub(super) beside: Beside,
+    /// At most so many bytes of these are of directives that a patch took out.
+    pub(super) stale: usize,
 }
 
 impl Compiled {
@@ -28,42 +30,64 @@ impl Compiled {
         }
     }
 
+    /// The id of the directive of this place in the set's order.
+    pub(super) fn id(&self, number: usize) -> Option<&str> {
+        match self.records.get(number) {
+            Some(record) => Some(self.texts.get(record.id)),
+            None => Some(&self.beside.overflow.get(number - self.records.len())?.id),
+        }
+    }
+
     /// The directive of this place in the set's order.
     pub(super) fn get(&self, number: usize) -> Option<DirectiveRef<'_>> {
-        let Some(record) = self.records.get(number) else {
-            return self
-                .beside
-                .overflow
-                .get(number - self.records.len())
-                .map(DiagnosticsDirective::as_ref);
-        };
-        let shape = record.shape();
-        let places = places(record, &self.targets);
-        let text = |bit: u32, place: u32| shape.has(bit).then(|| self.texts.get(place));
-        let ask = record.ask();
-        Some(DirectiveRef {
-            id: self.texts.get(record.id),
-            tenant: text(target::TENANT, places[0]),
-            index: text(target::INDEX, places[1]),
-            principal: text(target::PRINCIPAL, places[2]),
-            endpoint: shape.endpoint(),
-            level: ask.level(),
-            sample_per_mille: record.sample_per_mille(),
-            starts_at: if record.is_scheduled() {
-                find(&self.beside.starts, number)
-            } else {
-                None
-            },
-            expires_at: if record.is_far() {
-                find(&self.beside.expiries, number)
-            } else {
-                None
-            }
-            .unwrap_or_else(|| record.expires().instant()),
-            ring_buffer: ask.ring_buffer(),
-            capture: ask.capture(),
-        })
+        unpack(
+            &self.records,
+            &self.targets,
+            &self.texts,
+            &self.beside,
+            number,
+        )
     }
+}
+
+/// A directive of those that are packed, by its number.
+pub(super) fn unpack<'a>(
+    records: &[Record],
+    targets: &[Targets],
+    texts: &'a Texts,
+    beside: &'a Beside,
+    number: usize,
+) -> Option<DirectiveRef<'a>> {
+    let Some(record) = records.get(number) else {
+        let overflow = beside.overflow.get(number - records.len());
+        return overflow.map(DiagnosticsDirective::as_ref);
+    };
+    let shape = record.shape();
+    let places = places(record, targets);
+    let text = |bit: u32, place: u32| shape.has(bit).then(|| texts.get(place));
+    let ask = record.ask();
+    Some(DirectiveRef {
+        id: texts.get(record.id),
+        tenant: text(target::TENANT, places[0]),
+        index: text(target::INDEX, places[1]),
+        principal: text(target::PRINCIPAL, places[2]),
+        endpoint: shape.endpoint(),
+        level: ask.level(),
+        sample_per_mille: record.sample_per_mille(),
+        starts_at: if record.is_scheduled() {
+            find(&beside.starts, number)
+        } else {
+            None
+        },
+        expires_at: if record.is_far() {
+            find(&beside.expiries, number)
+        } else {
+            None
+        }
+        .unwrap_or_else(|| record.expires().instant()),
+        ring_buffer: ask.ring_buffer(),
+        capture: ask.capture(),
+    })
 }
 
 /// The places of a record's texts; something else where a text is not set.

@@ -15,7 +15,6 @@ use std::hash::Hasher;
 
 use foldhash::SharedSeed;
 use foldhash::fast::{FoldHasher, RandomState};
-use hashbrown::HashTable;
 
 use super::ask::Ask;
 use super::builder::Beside;
@@ -221,20 +220,20 @@ impl Index {
         targets: &[Targets],
         beside: &Beside,
     ) -> Self {
-        let mut grouping = Grouping::default();
         let hash = |number: u32| {
             let record = &records[number as usize];
-            let [tenant, index, principal] = places(record, targets).map(|place| texts.get(place));
+            let [tenant, index, principal] = places(record, targets);
             let shape = record.shape();
+            let text = |bit, place| if shape.has(bit) { texts.get(place) } else { "" };
             let attrs = RequestAttrs {
-                tenant: Some(tenant),
-                index,
-                principal,
+                tenant: Some(text(target::TENANT, tenant)),
+                index: text(target::INDEX, index),
+                principal: text(target::PRINCIPAL, principal),
                 endpoint: shape.endpoint().unwrap_or(EndpointKind::Unknown),
             };
             hasher.attributes(shape.targets(), &attrs).of_shape(shape)
         };
-        grouping.table.reserve(records.len(), |_| 0);
+        let mut grouping = Grouping::of_at_most(records.len());
         let mut last_expiry = Nanos::MIN;
         for (number, record) in (0..).zip(records) {
             if record.is_decisive() {
@@ -242,23 +241,18 @@ impl Index {
                 grouping.add(number, records, hash);
             }
         }
+        grouping.fit(hash);
         for directive in &beside.overflow {
             last_expiry = last_expiry.max(Nanos::of(directive.expires_at));
         }
         let Grouping {
             combinations,
-            table: slots,
+            keys: _,
+            filter,
+            table,
             mut groups,
             mut members,
         } = grouping;
-        let mut filter = Filter::for_keys(slots.len());
-        let mut table = Table::for_keys(slots.len(), records.len());
-        for slot in slots {
-            let number = slot.record(&groups);
-            let hash = hash(number);
-            filter.add(hash);
-            table.add(hash, slot, records[number as usize].key);
-        }
 
         let entry = |number: u32| Entry {
             starts: if records[number as usize].is_scheduled() {
@@ -343,16 +337,28 @@ struct Member {
 
 const WILDCARDS: u32 = 0;
 
-/// The table while it grows.
-#[derive(Default)]
+/// The table and the filter while they grow.
 struct Grouping {
     combinations: u16,
-    table: HashTable<Slot>,
+    keys: usize,
+    filter: Filter,
+    table: Table,
     groups: Vec<Group>,
     members: Vec<Member>,
 }
 
 impl Grouping {
+    fn of_at_most(records: usize) -> Self {
+        Self {
+            combinations: 0,
+            keys: 0,
+            filter: Filter::for_keys(records),
+            table: Table::for_keys(records, records),
+            groups: Vec::new(),
+            members: Vec::new(),
+        }
+    }
+
     fn add(&mut self, number: u32, records: &[Record], hash: impl Fn(u32) -> u64) {
         let record = &records[number as usize];
         if record.shape().targets() == 0 {
@@ -369,27 +375,47 @@ impl Grouping {
             members,
             ..
         } = self;
-        let hash_of_number = hash(number);
-        let found = table.find_mut(hash_of_number, |slot| {
+        let hash = hash(number);
+        let same = |slot: Slot| {
             let other = &records[slot.record(groups) as usize];
-            other.shape() == record.shape() && other.key == record.key
-        });
-        let Some(slot) = found else {
+            (other.shape() == record.shape() && other.key == record.key).then_some(slot)
+        };
+        let Some(slot) = table.find(hash, |slot, _| same(slot)) else {
             let slot = if record.is_scheduled() {
                 new_group(groups, members, number)
             } else {
                 Slot(number)
             };
-            table.insert_unique(hash_of_number, slot, |slot| hash(slot.record(groups)));
+            table.add(hash, slot, record.key);
+            self.filter.add(hash);
+            self.keys += 1;
             return;
         };
-        if slot.group().is_none() {
-            *slot = new_group(groups, members, slot.0);
-        }
+        let group = slot.group().unwrap_or_else(|| {
+            let group = new_group(groups, members, slot.0);
+            table.replace(hash, slot, group);
+            group.0 & !Slot::GROUP
+        });
         members.push(Member {
-            group: (slot.0 & !Slot::GROUP) + 1,
+            group: group + 1,
             record: number,
         });
+    }
+
+    /// Gives back the memory that was for more keys than there are.
+    fn fit(&mut self, hash: impl Fn(u32) -> u64) {
+        let records = self.table.room();
+        if self.keys > records / 4 * 3 {
+            return;
+        }
+        self.filter = Filter::for_keys(self.keys);
+        let mut table = Table::for_keys(self.keys, records);
+        for (slot, texts) in self.table.iter() {
+            let hash = hash(slot.record(&self.groups));
+            self.filter.add(hash);
+            table.add(hash, slot, texts);
+        }
+        self.table = table;
     }
 }
 

@@ -21,7 +21,8 @@
 //! (`table.rs`) and the filter before it (`filter.rs`, which ends most evaluations at one
 //! word of memory), `evaluate.rs` asks them. Of the smallest sets the directives are
 //! looked at one by one instead (`few.rs`). The directives stay in the order in which they
-//! were added; only the table knows another.
+//! were added; only the table knows another. `patch.rs` makes the next set
+//! of one of which a few directives changed.
 
 mod ask;
 mod builder;
@@ -32,6 +33,7 @@ mod few;
 mod filter;
 mod index;
 mod introspect;
+mod patch;
 mod record;
 mod states;
 mod table;
@@ -51,6 +53,7 @@ use compiled::Compiled;
 
 pub use builder::DirectiveSetBuilder;
 pub use by_id::RepeatedId;
+pub(crate) use patch::Edit;
 pub use states::DirectiveStates;
 
 /// What a set of directives says about one request.

@@ -248,8 +248,11 @@ impl Record {
     }
 }
 
-/// The places of a directive's tenant, index and principal; nought where not set.
+/// The places of a directive's tenant, index and principal, or [`NOT_SET`].
 pub(super) type Targets = [u32; 3];
+
+/// The place of no text.
+pub(super) const NOT_SET: u32 = u32::MAX;
 
 #[cfg(test)]
 mod tests {

@@ -6,10 +6,12 @@
 
 use super::index::Slot;
 
-/// Slots by hash. Immutable once it is built.
+/// Slots by hash.
 #[derive(Debug)]
 pub(super) struct Table {
     words: Box<[Word]>,
+    /// For how many keys it was made.
+    room: usize,
     /// Which bits of a word are of the hash; the others are the slot's.
     tag: u32,
 }
@@ -46,6 +48,7 @@ impl Table {
         };
         Self {
             words: vec![empty; words.max(4)].into_boxed_slice(),
+            room: keys,
             tag: !(Slot::GROUP | number),
         }
     }
@@ -63,6 +66,31 @@ impl Table {
         if let (Some(word), Some(_)) = (free.next(), free.next()) {
             *word = Word { slot, texts };
         }
+    }
+
+    /// Replaces a slot that was added under this hash.
+    pub(super) fn replace(&mut self, hash: u64, before: Slot, slot: Slot) {
+        let packed = |slot: Slot| slot.bits() & !self.tag | low(hash) & self.tag;
+        let (before, slot) = (packed(before), packed(slot));
+        let place = self.place(hash);
+        let (wrapped, from) = self.words.split_at_mut(place);
+        let mut words = from.iter_mut().chain(wrapped);
+        if let Some(word) = words.find(|word| word.slot == before || word.slot == NONE)
+            && word.slot == before
+        {
+            word.slot = slot;
+        }
+    }
+
+    /// For how many keys it was made.
+    pub(super) fn room(&self) -> usize {
+        self.room
+    }
+
+    /// The slots and texts, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, u32)> {
+        let taken = self.words.iter().filter(|word| word.slot != NONE);
+        taken.map(|word| (Slot::from_bits(word.slot & !self.tag), word.texts))
     }
 
     /// What `look` gives for the first slot and texts that may be of a key of this hash,

@@ -14,6 +14,19 @@ const PAYLOAD_BITS: u32 = 6;
 const MORE: u8 = 1 << PAYLOAD_BITS;
 
 impl Texts {
+    /// A copy with room for so many more bytes.
+    pub(super) fn with_room(&self, bytes: usize) -> Self {
+        let mut all = String::with_capacity(self.all.len().saturating_add(bytes));
+        all.push_str(&self.all);
+        Self { all }
+    }
+
+    /// How many bytes a text takes, its length included.
+    pub(super) fn bytes_of(text: &str) -> usize {
+        let last_bit = text.len().checked_ilog2().unwrap_or(0);
+        text.len() + 1 + (last_bit / PAYLOAD_BITS) as usize
+    }
+
     pub(super) fn shrink_to_fit(&mut self) {
         self.all.shrink_to_fit();
     }
@@ -124,7 +137,9 @@ mod tests {
             .iter()
             .map(|text| {
                 let place = u32::try_from(texts.end()).unwrap_or(u32::MAX);
+                let before = texts.end();
                 texts.push(text);
+                assert_eq!(texts.end() - before, Texts::bytes_of(text));
                 place
             })
             .collect();
