@@ -49,10 +49,11 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let cluster = Cluster::from_environment();
+        // First, since what the others let go of would be taken for new stores.
+        memory(&cluster).await;
         costs(&cluster).await;
         one_change(&cluster, &spans).await;
         propagation(&cluster).await;
-        memory(&cluster).await;
     });
 }
 
