@@ -65,7 +65,7 @@ impl Client {
     async fn has(&mut self, tenant: &str) -> Instant {
         let quoted = format!("\"{tenant}\"");
         loop {
-            let answer = self.answers.recv().await.expect("an answer");
+            let answer = self.answers.recv().await.expect("the agent goes on");
             if answer.listing.contains(&quoted) {
                 return answer.at;
             }

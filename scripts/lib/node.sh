@@ -20,6 +20,7 @@ start_node() {
 # Ends the node, if one was started, and waits until it has ended.
 end_node() {
     [ -n "${node_pid-}" ] || return 0
-    exec {node[1]}>&- || true
+    # Gone if the node has ended already.
+    [ -z "${node[1]-}" ] || exec {node[1]}>&-
     wait "$node_pid" || true
 }
