@@ -25,10 +25,11 @@
 //! | `directives_consecutive_failures` | gauge | failed polls in a row |
 //! | `directives_next_poll_seconds` | gauge | the pause before the next poll |
 //! | `directives_clock_skew_seconds` | gauge | by how much our clock is ahead of the cluster's; absent if never measured |
-//! | `directives_probe{by}` | gauge | 1 for the way in which polls look for changes: `statistics`, `search` or `nothing` |
+//! | `directives_probe{by}` | gauge | 1 for the way in which polls look for changes: `statistics`, `search`, `nothing` or `agent` |
 //! | `directives_delta_reads_enabled` | gauge | 1 if changes are read alone, 0 if each change has everything read |
 //! | `directives_staleness{state}` | gauge | 1 for the state that holds: `fresh`, `stale` or `dark` |
 //! | `directives_node_up{node}` | gauge | 1 if the node answered when it was asked last |
+//! | `directives_build_info{version}` | info | 1, with the version of this library |
 
 use std::fmt;
 use std::sync::Arc;
@@ -123,7 +124,14 @@ fn encode(status: &Status, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fm
         let alive = i64::from(node.status == NodeStatus::Alive);
         ConstGauge::new(alive).encode(up.encode_family(&[("node", node.url.as_str())])?)?;
     }
-    Ok(())
+    encoder
+        .encode_descriptor(
+            "directives_build",
+            "The version of this library",
+            None,
+            MetricType::Info,
+        )?
+        .encode_info(&[("version", env!("CARGO_PKG_VERSION"))])
 }
 
 fn counters(counters: &Counters, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {

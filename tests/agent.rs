@@ -178,6 +178,11 @@ async fn the_status_has_every_field() {
         "directives_poll_failures_total{reason=\"stale\"} 0",
         "directives_probe{by=\"statistics\"} 1",
         "directives_delta_reads_enabled 1",
+        concat!(
+            "directives_build_info{version=\"",
+            env!("CARGO_PKG_VERSION"),
+            "\"} 1"
+        ),
         "# EOF",
     ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");

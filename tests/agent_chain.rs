@@ -6,7 +6,7 @@ use crate::support::agent::Agent;
 use crate::support::command::{directives, run};
 use crate::support::eventually::eventually;
 use crate::support::http;
-use crate::support::node::{installed_index, shared_url, unique_index};
+use crate::support::node::{Node, installed_index, shared_url, unique_index};
 
 const AGENT: [&str; 2] = ["--upstream", "agent"];
 
@@ -148,6 +148,83 @@ async fn age_adds_up_while_the_first_is_away_and_ends_when_it_is_back() {
     third
         .status_when("it follows again", |status| status["directives"] == 2)
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_serves_what_it_has_while_the_cluster_or_an_agent_is_away_and_follows_again() {
+    let mut node = Node::start();
+    let url = node.url();
+    let index = installed_index(&url, "chain-outage").await;
+    apply(&url, &index, "kept --level Shape --tenant acme --ttl 1h");
+    let patient: Vec<&str> = "--stale-after 3s --max-backoff 200ms --request-timeout 10s"
+        .split_whitespace()
+        .collect();
+    let follower = [AGENT.as_slice(), &patient].concat();
+    let first = Agent::start(&url, &index, &patient);
+    let mut second = Agent::start(&first.url(""), &index, &follower);
+    let third = Agent::start(&second.url(""), &index, &follower);
+    let before = status(&third).await;
+    let listed = third.get("/v1/directives").await.1;
+    let until = async |staleness: &str| {
+        for agent in [&first, &second, &third] {
+            let is_so = |status: &Value| status["staleness"] == staleness;
+            agent.status_when(staleness, is_so).await;
+        }
+    };
+    let serves_the_same = async || {
+        let now = status(&third).await;
+        for field in ["digest", "revision", "directives", "rejected"] {
+            assert_eq!(now[field], before[field], "{field}");
+        }
+        assert_eq!(third.get("/v1/directives").await.1, listed);
+        assert_eq!(third.evaluate(&question("acme")).await["level"], "Shape");
+    };
+
+    node.kill();
+    until("stale").await;
+    let mut age = 0.0;
+    // Asked one after the other, so that each is older for that alone.
+    for (agent, fails) in [(&first, true), (&second, false), (&third, false)] {
+        assert_eq!(agent.get("/readyz").await.0, 503);
+        let status = status(agent).await;
+        assert_eq!(status["last_error"].is_string(), fails, "{status:#}");
+        let older = status["age_seconds"].as_f64().unwrap();
+        assert!(older >= age, "{older} after {age}");
+        age = older;
+    }
+    serves_the_same().await;
+    tokio::task::block_in_place(|| node.restart());
+    until("fresh").await;
+    let ready = async || third.get("/readyz").await.0;
+    eventually("it is ready", ready, |code| *code == 200).await;
+    serves_the_same().await;
+
+    // An agent in the middle hides nothing of what comes before it, and holds up the rest.
+    let address = second.address().to_owned();
+    second.signal("-KILL");
+    tokio::task::block_in_place(|| second.wait());
+    apply(&url, &index, "meanwhile --level ShapeTiming --ttl 1h");
+    let ahead = first
+        .status_when("the first has it", |status| {
+            status["directives"] == 2 && status["staleness"] == "fresh"
+        })
+        .await;
+    let behind = third
+        .status_when("the third is stale", |status| {
+            status["staleness"] == "stale"
+        })
+        .await;
+    assert!(behind["last_error"].is_string(), "{behind:#}");
+    serves_the_same().await;
+    let back = [["--listen", &address].as_slice(), &follower].concat();
+    let _second = Agent::start(&first.url(""), &index, &back);
+    let caught_up = third
+        .status_when("it has caught up", |status| {
+            status["directives"] == 2 && status["staleness"] == "fresh"
+        })
+        .await;
+    assert_eq!(caught_up["digest"], ahead["digest"]);
+    assert_eq!(caught_up["revision"], ahead["revision"]);
 }
 
 #[tokio::test]

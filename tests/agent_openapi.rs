@@ -73,6 +73,10 @@ impl Described {
         let what = format!("{method} {path}: {status}");
         let described = &self.0["paths"][path][&method]["responses"][&status];
         assert!(described.is_object(), "{what} is not described");
+        let cached = answer.headers().get("cache-control");
+        let expected = described["headers"]["Cache-Control"]["schema"]["const"].as_str();
+        let expected = expected.unwrap_or("no-store");
+        assert_eq!(cached.unwrap(), expected, "{what}");
         for (name, header) in described["headers"].as_object().into_iter().flatten() {
             let value = answer.headers().get(name);
             let value = value.unwrap_or_else(|| panic!("{what}: no {name}"));
@@ -101,6 +105,9 @@ impl Described {
         } else {
             json!(text)
         };
+        if content_type == "application/problem+json" {
+            assert_eq!(body["status"].to_string(), status, "{what}");
+        }
         let validator = self.validator(schema);
         let wrong: Vec<String> = validator
             .iter_errors(&body)
@@ -249,6 +256,7 @@ async fn every_path_takes_the_methods_that_are_described_and_no_others() {
     for unknown in ["/", "/v1", "/v1/evaluate/", "/v1/directives/a", "/%ff"] {
         let answer = client.get(agent.url(unknown)).send().await.unwrap();
         assert_eq!(answer.status(), 404, "{unknown}");
+        assert_eq!(answer.headers()["cache-control"], "no-store");
         assert_eq!(answer.headers()["content-type"], "application/problem+json");
         let body: Value = answer.json().await.unwrap();
         assert!(problem.is_valid(&body), "{body}");

@@ -21,6 +21,7 @@ mod agent_chain;
 mod agent_changes;
 #[cfg(unix)]
 mod agent_forms;
+mod agent_log;
 mod agent_openapi;
 #[cfg(unix)]
 mod agent_python;

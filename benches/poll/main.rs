@@ -17,17 +17,20 @@
     reason = "not what is measured"
 )]
 
-mod cluster;
-mod process;
 mod spans;
+#[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "each benchmark takes a part of it")]
+mod support;
 
 use std::time::{Duration, Instant};
 
-use cluster::Cluster;
 use opensearch_directives::{
     Config, DirectiveStore as _, OpenSearchDirectiveStore, error_chain as chain,
 };
 use spans::Spans;
+use support::cluster::Cluster;
+use support::process::Process;
+use support::{millis, percentiles};
 
 /// How many polls of each kind are measured together.
 const UNCHANGED_POLLS: u32 = 1_000;
@@ -93,13 +96,13 @@ struct Cost {
 async fn cost(cluster: &Cluster, store: &OpenSearchDirectiveStore, polls: u32) -> Cost {
     let (counters, client, server) = (
         store.status().counters,
-        process::cpu_time(),
+        Process::own().cpu_time(),
         cluster.cpu_time().await,
     );
     for _ in 0..polls {
         store.refresh().await.expect("a poll");
     }
-    let (client_after, server_after) = (process::cpu_time(), cluster.cpu_time().await);
+    let (client_after, server_after) = (Process::own().cpu_time(), cluster.cpu_time().await);
     let after = store.status().counters;
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     let each = |before: u64, after: u64| (after - before) as f64 / f64::from(polls);
@@ -146,7 +149,7 @@ async fn costs(cluster: &Cluster) {
 
 /// The first poll of a store reads everything.
 async fn full_read(cluster: &Cluster, polls: u32) -> Cost {
-    let (client, server) = (process::cpu_time(), cluster.cpu_time().await);
+    let (client, server) = (Process::own().cpu_time(), cluster.cpu_time().await);
     let (mut requests, mut bytes) = (0, 0);
     for _ in 0..polls {
         let counters = idle(cluster).await.status().counters;
@@ -158,7 +161,7 @@ async fn full_read(cluster: &Cluster, polls: u32) -> Cost {
     Cost {
         requests: each(requests),
         bytes: each(bytes),
-        client: process::cpu_time().saturating_sub(client) / polls,
+        client: Process::own().cpu_time().saturating_sub(client) / polls,
         server: cluster.cpu_time().await.saturating_sub(server) / polls,
     }
 }
@@ -168,8 +171,8 @@ fn row(directives: usize, poll: &str, cost: Cost) {
         "| {directives} | {poll} | {:.1} | {:.0} | {:.2} ms | {:.2} ms |",
         cost.requests,
         cost.bytes,
-        cost.client.as_secs_f64() * 1e3,
-        cost.server.as_secs_f64() * 1e3,
+        millis(cost.client),
+        millis(cost.server),
     );
 }
 
@@ -279,12 +282,12 @@ async fn memory(cluster: &Cluster) {
         cluster.fill(directives).await;
         // What the first one loads once for all is not theirs.
         let first = idle(cluster).await;
-        let before = process::resident_bytes();
+        let before = Process::own().resident_bytes();
         let mut all = Vec::new();
         for _ in 0..stores {
             all.push(idle(cluster).await);
         }
-        let each = process::resident_bytes().saturating_sub(before) / u64::from(stores);
+        let each = Process::own().resident_bytes().saturating_sub(before) / u64::from(stores);
         println!(
             "- {directives} directives: {} KiB each, of {stores}.",
             each / 1024
@@ -292,12 +295,4 @@ async fn memory(cluster: &Cluster) {
         drop((first, all));
     }
     println!();
-}
-
-/// The median and the 99th of a hundred.
-fn percentiles(times: &mut [Duration]) -> String {
-    times.sort_unstable();
-    let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];
-    let millis = |time: Duration| time.as_secs_f64() * 1e3;
-    format!("p50 {:.1} ms, p99 {:.1} ms", millis(at(50)), millis(at(99)))
 }

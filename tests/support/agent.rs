@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 
 use serde_json::Value;
 
@@ -13,15 +14,27 @@ use super::{eventually::eventually, http};
 pub(crate) struct Agent {
     process: Child,
     url: String,
+    log: Option<JoinHandle<String>>,
 }
 
 impl Agent {
     /// Starts one on a free port; `args` are added.
     pub(crate) fn start(url: &str, index: &str, args: &[&str]) -> Self {
+        Self::start_with(url, index, args, &[])
+    }
+
+    /// The same, with variables.
+    pub(crate) fn start_with(
+        url: &str,
+        index: &str,
+        args: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let mut process = directives()
             .args(["agent", "--listen", "127.0.0.1:0", "--interval", "100ms"])
             .args(args)
             .args(["--url", url, "--directives-index", index])
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -29,17 +42,22 @@ impl Agent {
         let mut line = String::new();
         let mut stdout = BufReader::new(process.stdout.take().unwrap());
         stdout.read_line(&mut line).unwrap();
-        let Some(url) = line.trim().strip_prefix("listening on ") else {
-            let mut stderr = String::new();
-            let _ = process.stderr.take().unwrap().read_to_string(&mut stderr);
-            panic!("the agent did not start: {stderr}");
-        };
-        let url = url.to_owned();
         // A full pipe would make it wait, and a closed one end it.
         let mut stderr = process.stderr.take().unwrap();
-        std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+        let log = std::thread::spawn(move || {
+            let mut log = String::new();
+            let _ = stderr.read_to_string(&mut log);
+            log
+        });
         std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
-        Self { process, url }
+        let Some(url) = line.trim().strip_prefix("listening on ") else {
+            panic!("the agent did not start: {}", log.join().unwrap());
+        };
+        Self {
+            process,
+            url: url.to_owned(),
+            log: Some(log),
+        }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -72,6 +90,13 @@ impl Agent {
             .status()
             .unwrap();
         assert!(sent.success());
+    }
+
+    /// Ends it; gives what it logged.
+    pub(crate) fn stop(mut self) -> String {
+        self.signal("-TERM");
+        self.wait();
+        self.log.take().unwrap().join().unwrap()
     }
 
     /// Waits for its end.

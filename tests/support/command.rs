@@ -9,7 +9,7 @@ pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_directives");
 pub(crate) fn directives() -> Command {
     let mut command = Command::new(BINARY);
     for (name, _) in std::env::vars() {
-        if name.starts_with("DIRECTIVES_") {
+        if name.starts_with("DIRECTIVES_") || name == "RUST_LOG" {
             command.env_remove(name);
         }
     }

@@ -40,7 +40,8 @@ pub(super) struct ListenArgs {
     #[arg(long, value_name = "MODE", default_value = "600", value_parser = super::unix::mode)]
     socket_mode: u32,
 
-    /// How many clients may wait for a change at a time; more are refused
+    /// How many clients may wait for a change at a time; more are refused. Each takes an
+    /// open file, of which the system may allow few (ulimit -n)
     #[arg(long, value_name = "N", default_value_t = 512)]
     pub(super) max_waiting: u16,
 }

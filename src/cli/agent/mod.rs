@@ -5,6 +5,7 @@ mod body;
 mod directives;
 mod evaluate;
 mod listen;
+mod log;
 mod osproxy;
 mod problem;
 mod query;
@@ -18,7 +19,6 @@ mod unix;
 mod wait;
 mod work;
 
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +33,7 @@ use super::duration::parse;
 use super::exit::Failure;
 use super::output::print;
 use listen::ListenArgs;
+use log::LogArgs;
 use routes::Agent;
 
 #[derive(Debug, Args)]
@@ -86,9 +87,8 @@ pub(super) struct AgentArgs {
     #[arg(long, value_name = "NAME")]
     instance: Option<String>,
 
-    /// What to log, such as info or opensearch_directives=debug
-    #[arg(long, value_name = "FILTER", default_value = "info")]
-    log: String,
+    #[command(flatten)]
+    log: LogArgs,
 
     #[command(flatten)]
     listen: ListenArgs,
@@ -150,13 +150,7 @@ impl AgentArgs {
 }
 
 pub(super) async fn run(args: AgentArgs) -> Result<(), Failure> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&args.log)
-        .map_err(|error| Failure::usage(format!("--log {}: {error}", args.log)))?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+    args.log.begin()?;
     // Before the first read, so that a signal during it is not missed.
     let stop = stop_signal()?;
     tokio::pin!(stop);

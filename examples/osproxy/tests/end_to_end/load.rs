@@ -15,6 +15,8 @@ use super::proxy::{Effects, Proxy};
 const TENANTS: usize = 999;
 const CONNECTIONS: usize = 8;
 const LASTS: Duration = Duration::from_secs(15);
+/// On a slow machine it takes longer.
+const GENERATIONS_AT_LEAST: u32 = 5;
 
 /// All 1,000 directives, as they are in every second generation, and in the others.
 ///
@@ -85,7 +87,7 @@ async fn no_request_fails_and_none_sees_a_mixed_set() {
     let mut second = interval(Duration::from_secs(1));
     second.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut generations = 0;
-    while began.elapsed() < LASTS {
+    while began.elapsed() < LASTS || generations < GENERATIONS_AT_LEAST {
         second.tick().await;
         proxy
             .writer
@@ -120,7 +122,6 @@ async fn no_request_fails_and_none_sees_a_mixed_set() {
     assert!(mixed.is_empty(), "a mixed set: {mixed:?}");
     // Else nothing changed under them.
     assert!(got.len() == 2 && got.values().all(|&requests| requests > 100));
-    assert!(generations >= 5);
 }
 
 /// Reads documents until it is over, and gives the requests' names.

@@ -6,7 +6,7 @@ use opensearch_directives::{Client, ClusterConfig, Installer};
 use serde_json::{Value, json};
 use url::Url;
 
-const INDEX: &str = "directives-bench";
+pub const INDEX: &str = "directives-bench";
 /// How many documents are written at a time.
 const CHUNK: usize = 5_000;
 
@@ -22,6 +22,10 @@ impl Cluster {
             url: url.parse().expect("OPENSEARCH_URL is an address"),
             http: reqwest::Client::new(),
         }
+    }
+
+    pub fn url(&self) -> &Url {
+        &self.url
     }
 
     pub fn config(&self) -> ClusterConfig {

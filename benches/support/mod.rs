@@ -1,0 +1,22 @@
+//! What the benchmarks on a real cluster have in common.
+
+pub mod cluster;
+pub mod process;
+
+use std::time::Duration;
+
+pub fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+/// The median and the 99th of a hundred.
+pub fn percentiles(times: &mut [Duration]) -> String {
+    times.sort_unstable();
+    let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];
+    format!("p50 {:.1} ms, p99 {:.1} ms", millis(at(50)), millis(at(99)))
+}
+
+pub fn median<T: Copy + Ord>(values: &mut [T]) -> T {
+    values.sort_unstable();
+    values[values.len() / 2]
+}

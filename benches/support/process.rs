@@ -1,0 +1,36 @@
+//! What the system says of a process. Linux only.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const PAGE: u64 = 4096;
+
+pub struct Process(PathBuf);
+
+impl Process {
+    pub fn own() -> Self {
+        Self("/proc/self".into())
+    }
+
+    pub fn of(pid: u32) -> Self {
+        Self(format!("/proc/{pid}").into())
+    }
+
+    /// The time that all threads have computed for, those that have ended left out.
+    pub fn cpu_time(&self) -> Duration {
+        let threads = fs::read_dir(self.0.join("task")).expect("threads");
+        let nanos = threads.flatten().filter_map(|thread| {
+            let stat = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            stat.split_whitespace().next()?.parse::<u64>().ok()
+        });
+        Duration::from_nanos(nanos.sum())
+    }
+
+    /// The memory that is in use and in place.
+    pub fn resident_bytes(&self) -> u64 {
+        let statm = fs::read_to_string(self.0.join("statm")).expect("the memory");
+        let pages = statm.split_whitespace().nth(1).and_then(|n| n.parse().ok());
+        pages.map_or(0, |pages: u64| pages * PAGE)
+    }
+}
