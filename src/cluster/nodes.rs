@@ -114,6 +114,16 @@ impl Nodes {
         }
     }
 
+    /// As [`failed`](Self::failed); and it is not the first to be asked when its time is
+    /// up, also if it answered something.
+    pub(crate) fn left(&self, place: usize, now: Instant) {
+        self.failed(place, now);
+        let mut inner = self.lock();
+        if inner.preferred == place {
+            inner.preferred = (place + 1) % inner.nodes.len().max(1);
+        }
+    }
+
     pub(crate) fn states(&self) -> Vec<NodeState> {
         self.lock()
             .nodes
@@ -171,6 +181,17 @@ mod tests {
         assert_eq!(nodes.order(Instant::now()), [0, 1, 2]);
         nodes.answered(0);
         assert_eq!(nodes.states()[0].failures, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_was_left_is_not_the_first_again() {
+        let nodes = nodes(3, 2);
+        nodes.left(2, Instant::now());
+        assert_eq!(nodes.order(Instant::now()), [0, 1, 2]);
+        tokio::time::advance(REVIVE_AFTER).await;
+        assert_eq!(nodes.order(Instant::now()), [0, 1, 2]);
+        nodes.left(1, Instant::now());
+        assert_eq!(nodes.order(Instant::now()), [0, 2, 1]);
     }
 
     #[tokio::test(start_paused = true)]
