@@ -100,11 +100,11 @@ pub(crate) enum Flaw {
     /// Takes every view for a newer one.
     NoOrder,
     /// Lets one node answer for another.
-    NoOneNode,
+    AnyNode,
     /// Does not see that a number was given twice.
     NoTerm,
     /// Takes pages for pages of one view.
-    NoOneView,
+    AnyView,
 }
 
 impl Reading {
@@ -141,8 +141,8 @@ impl Reading {
         self.source.begin();
         #[cfg(test)]
         {
-            self.source.any_node = self.flaw == Some(Flaw::NoOneNode);
-            self.source.any_view = self.flaw == Some(Flaw::NoOneView);
+            self.source.any_node = self.flaw == Some(Flaw::AnyNode);
+            self.source.any_view = self.flaw == Some(Flaw::AnyView);
         }
         let result = self.poll_one_node().await;
         if result.is_err() && self.source.has_lost_its_node() {

@@ -91,7 +91,7 @@ fn p1_a_number_that_was_given_twice_is_not_taken_for_the_same() {
 #[test]
 fn a_refresher_that_does_not_see_a_number_given_twice_is_caught() {
     let results = results(Some(Flaw::NoTerm));
-    let mut broken = results.iter().filter_map(|result| result.as_ref().err());
-    let broken = broken.next().expect("nothing shows it");
-    assert_eq!(broken.promise, "P1, P2, P6", "{broken:?}");
+    let broken = results.iter().filter_map(|result| result.as_ref().err());
+    let promises: Vec<_> = broken.map(|broken| broken.promise).collect();
+    assert!(promises.contains(&"P1, P2, P6"), "{promises:?}");
 }
