@@ -120,6 +120,9 @@ pub(crate) struct Hit<'a> {
     pub(crate) id: Cow<'a, str>,
     #[serde(rename = "_seq_no")]
     pub(crate) seq_no: u64,
+    /// Which primary gave that number: each failover raises it.
+    #[serde(rename = "_primary_term")]
+    pub(crate) primary_term: Option<u64>,
     #[serde(borrow, rename = "_source")]
     pub(crate) source: &'a RawValue,
     /// Where the next page begins.

@@ -1,8 +1,8 @@
 //! One request, answered by whichever node answers.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use tracing::debug;
 
 use super::config::{ClusterConfig, ConfigError};
 use super::error::{RequestError, RequestErrorKind, chain};
-use super::nodes::{NodeState, Nodes};
+use super::nodes::{NodeState, NodeStatus, Nodes};
 use super::opensearch::OpenSearchTransport;
 use super::transport::{Answer, Request, Transport};
 
@@ -29,6 +29,19 @@ pub struct Client {
     index: Arc<str>,
     request_timeout: Duration,
     traffic: Arc<Traffic>,
+}
+
+/// The node that answered first: from then on no other is asked.
+///
+/// What one node says of the cluster says nothing of what another one shows.
+#[derive(Debug, Default)]
+pub(crate) struct OneNode(OnceLock<usize>);
+
+impl OneNode {
+    /// Its place, once it has answered.
+    pub(crate) fn place(&self) -> Option<usize> {
+        self.0.get().copied()
+    }
 }
 
 /// What went over the wire since the start.
@@ -93,11 +106,34 @@ impl Client {
     /// 504, with which a load balancer or a node without a cluster says that another
     /// may do better.
     pub(crate) async fn send(&self, request: Request) -> Result<Bytes, RequestError> {
-        let answer = self.exchange(&request).await?;
+        self.send_to(&OneNode::default(), request).await
+    }
+
+    /// [`send`](Self::send) to the one node, whichever that becomes.
+    pub(crate) async fn send_to(
+        &self,
+        node: &OneNode,
+        request: Request,
+    ) -> Result<Bytes, RequestError> {
+        let answer = self.exchange(node, &request).await?;
         if (200..300).contains(&answer.status) {
             return Ok(answer.body);
         }
         Err(self.error(&request, None, refusal(&answer)))
+    }
+
+    /// Whether the one node failed after it had answered, and there are others.
+    pub(crate) fn has_lost(&self, node: &OneNode) -> bool {
+        let states = self.nodes.states();
+        let state = node.place().and_then(|place| states.get(place));
+        states.len() > 1 && state.is_some_and(|state| state.status == NodeStatus::Dead)
+    }
+
+    /// Asks other nodes first from now on.
+    pub(crate) fn leave(&self, node: &OneNode) {
+        if let Some(place) = node.place() {
+            self.nodes.left(place, Instant::now());
+        }
     }
 
     /// [`send`](Self::send), and the body decoded from JSON.
@@ -110,9 +146,13 @@ impl Client {
         serde_json::from_slice(&body).map_err(|error| malformed(operation, error))
     }
 
-    async fn exchange(&self, request: &Request) -> Result<Answer, RequestError> {
+    async fn exchange(&self, node: &OneNode, request: &Request) -> Result<Answer, RequestError> {
         let mut last = None;
-        for place in self.nodes.order(Instant::now()) {
+        let places = match node.place() {
+            Some(place) => vec![place],
+            None => self.nodes.order(Instant::now()),
+        };
+        for place in places {
             self.traffic.requests.fetch_add(1, Ordering::Relaxed);
             let asked = self.nodes.ask(place);
             let result = tokio::time::timeout(
@@ -131,6 +171,8 @@ impl Client {
                 Ok(answer) if matches!(answer.status, 502..=504) => refusal(&answer),
                 Ok(answer) => {
                     asked.answered();
+                    // The first time; the same one from then on.
+                    let _ = node.0.set(place);
                     debug!(operation = %request.operation(), status = answer.status, bytes = answer.body.len(), "answered");
                     return Ok(answer);
                 }
@@ -142,6 +184,9 @@ impl Client {
                 Err(kind) => kind,
             };
             drop(asked);
+            if node.place().is_some() {
+                self.nodes.prefer_another(place);
+            }
             let error = self.error(request, Some(place), kind);
             debug!(error = chain(&error), "a node did not answer");
             last = Some(error);

@@ -13,7 +13,7 @@ mod opensearch;
 mod transport;
 
 pub use client::Client;
-pub(crate) use client::{Exception, malformed};
+pub(crate) use client::{Exception, OneNode, malformed};
 pub use config::{ClusterConfig, ConfigError};
 pub use credentials::{Credentials, Tls};
 pub use error::{RequestError, RequestErrorKind, chain};

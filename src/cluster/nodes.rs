@@ -121,6 +121,20 @@ impl Nodes {
         }
     }
 
+    /// As if it had failed, also if it answered something; and another is preferred.
+    pub(crate) fn left(&self, place: usize, now: Instant) {
+        self.failed(place, now);
+        self.prefer_another(place);
+    }
+
+    /// The node is not the first to be asked, also when its time is up.
+    pub(crate) fn prefer_another(&self, place: usize) {
+        let mut inner = self.lock();
+        if inner.preferred == place {
+            inner.preferred = (place + 1) % inner.nodes.len().max(1);
+        }
+    }
+
     pub(crate) fn states(&self) -> Vec<NodeState> {
         self.lock()
             .nodes
@@ -200,6 +214,17 @@ mod tests {
         assert_eq!(nodes.order(Instant::now()), [0, 1, 2]);
         nodes.answered(0);
         assert_eq!(nodes.states()[0].failures, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_was_left_is_not_the_first_again() {
+        let nodes = nodes(3, 2);
+        nodes.left(2, Instant::now());
+        assert_eq!(nodes.order(Instant::now()), [0, 1, 2]);
+        tokio::time::advance(REVIVE_AFTER).await;
+        assert_eq!(nodes.order(Instant::now()), [0, 1, 2]);
+        nodes.left(1, Instant::now());
+        assert_eq!(nodes.order(Instant::now()), [0, 2, 1]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -42,6 +42,7 @@ fn give(to: &mut impl Collect, id: &str, seq_no: u64, kind: Kind) {
     let hit = Hit {
         id: id.into(),
         seq_no,
+        primary_term: None,
         source: &source,
         sort: None,
     };
@@ -201,6 +202,7 @@ fn p1_a_document_that_comes_twice_is_refused() {
             let hit = Hit {
                 id: "a".into(),
                 seq_no,
+                primary_term: None,
                 source: &source,
                 sort: None,
             };

@@ -32,6 +32,10 @@ pub(super) struct Known {
     pub(super) settling: Settling,
     pub(super) cursor: Cursor,
     pub(super) shown: Shown,
+    /// Where the primaries stood when the view had been read.
+    pub(super) end: Option<Mark>,
+    /// The highest primary term that a document was written in.
+    pub(super) term: Option<u64>,
     /// Whether the primary showed other documents when it was asked last.
     pub(super) lags: bool,
 }
@@ -160,6 +164,12 @@ impl Known {
             // To the millisecond, as the cluster counts.
             && self.updated_at.map(Timestamp::as_millisecond)
                 == aggregates.updated_at.map(Timestamp::as_millisecond)
+    }
+
+    /// Whether every copy that counts holds at the mark all that this view can show: then
+    /// none of them can say anything older in real time.
+    pub(super) fn is_held_at(&self, mark: &Mark) -> bool {
+        self.end.as_ref().is_some_and(|end| mark.holds_all_of(end))
     }
 
     /// What to publish of it.

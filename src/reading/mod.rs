@@ -54,7 +54,7 @@ const CONFIRM_AFTER: Duration = Duration::from_mins(1);
 /// Reads the index, and knows what it read.
 #[derive(Debug)]
 pub(crate) struct Reading {
-    source: Source,
+    pub(crate) source: Source,
     clock: Arc<dyn Clock>,
     max_ttl: Duration,
     reconcile_interval: Duration,
@@ -69,6 +69,8 @@ pub(crate) struct Reading {
     /// When everything is read again; `None`: now.
     reconcile_at: Option<Instant>,
     confirm_at: Option<Instant>,
+    /// The place of the node that showed it last.
+    confirmed: Option<usize>,
     /// The newest state of the cluster that was seen.
     cluster: Option<ClusterVersion>,
     /// Since when the cluster shows an older one.
@@ -76,9 +78,17 @@ pub(crate) struct Reading {
     /// One that does not follow what is known, seen while nobody could be asked about it.
     unconfirmed: Option<Position>,
     /// A view that may be a step back, seen while nobody could be asked about it.
-    doubted: Option<Fingerprint>,
+    doubted: Option<Doubt>,
     #[cfg(test)]
     pub(crate) flaw: Option<Flaw>,
+}
+
+/// A view that may be a step back.
+#[derive(Clone, Copy, Debug)]
+struct Doubt {
+    fingerprint: Fingerprint,
+    /// When it was seen first.
+    since: Instant,
 }
 
 /// What a refresher can be made to leave out, to see that it is missed.
@@ -89,6 +99,12 @@ pub(crate) enum Flaw {
     NoFingerprint,
     /// Takes every view for a newer one.
     NoOrder,
+    /// Lets one node answer for another.
+    AnyNode,
+    /// Does not see that a number was given twice.
+    NoTerm,
+    /// Takes pages for pages of one view.
+    AnyView,
 }
 
 impl Reading {
@@ -106,6 +122,7 @@ impl Reading {
             clock_skew: None,
             reconcile_at: None,
             confirm_at: None,
+            confirmed: None,
             cluster: None,
             behind_since: None,
             unconfirmed: None,
@@ -116,7 +133,28 @@ impl Reading {
     }
 
     /// Looks whether the index changed, and reads what did.
+    ///
+    /// One node answers all of it: what is true of one that is in touch with the others
+    /// may not be so of one that was cut off. If it goes away in the middle, another one
+    /// is asked all of it.
     pub(crate) async fn poll(&mut self) -> Result<(), ReadError> {
+        self.source.begin();
+        #[cfg(test)]
+        {
+            self.source.any_node = self.flaw == Some(Flaw::AnyNode);
+            self.source.any_view = self.flaw == Some(Flaw::AnyView);
+        }
+        let result = self.poll_one_node().await;
+        if result.is_err() && self.source.has_lost_its_node() {
+            debug!("the node went away during the poll; beginning again at another");
+            self.source.close().await;
+            self.source.begin();
+            return self.poll_one_node().await;
+        }
+        result
+    }
+
+    async fn poll_one_node(&mut self) -> Result<(), ReadError> {
         let reconcile = self.reconcile_at.is_none_or(|at| Instant::now() >= at);
         if reconcile {
             self.plan = ReadPlan::default();
@@ -199,8 +237,11 @@ impl Reading {
         }
         let settled = mark.is_at_rest()
             && match self.source.summary_of_primary(&known.index).await? {
-                Some(aggregates) => known.agrees_with(&aggregates),
-                None => known.mirror.fingerprint().documents == mark.documents(),
+                Some(sum) if sum.primary => known.agrees_with(&sum.of),
+                sum => {
+                    known.mirror.fingerprint().documents == mark.documents()
+                        && sum.is_none_or(|sum| known.agrees_with(&sum.of))
+                }
             };
         if settled && let Some(known) = &mut self.known {
             known.settling = Settling::Settled;
@@ -275,6 +316,8 @@ impl Reading {
             updated_at: view.updated_at,
             settling,
             shown: Shown::at(end),
+            end: end.cloned(),
+            term: view.term,
             lags,
         });
         self.generation += 1;

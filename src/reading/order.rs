@@ -2,15 +2,17 @@
 //! manager whether a node is in touch with it, the primary whether a document is so.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::warn;
 
 use super::position::Position;
 use super::view::{View, weight};
-use super::{CONFIRM_AFTER, Reading};
+use super::{CONFIRM_AFTER, Doubt, Reading};
 use crate::mirror::Suspect;
 use crate::source::{ReadError, off_the_runtime};
+use crate::status::ProbedBy;
 
 impl Reading {
     /// Makes sure that the position is not an older one: when it does not follow what is
@@ -26,7 +28,9 @@ impl Reading {
             .known
             .as_ref()
             .is_some_and(|known| !position.follows_known(known));
-        let due = reconcile || self.confirm_at.is_none_or(|at| now >= at);
+        let due = reconcile
+            || self.confirm_at.is_none_or(|at| now >= at)
+            || self.confirmed != self.source.node();
         #[cfg(test)]
         if self.flaw == Some(super::Flaw::NoOrder) {
             return Ok(());
@@ -50,9 +54,9 @@ impl Reading {
                 let since = *self.behind_since.get_or_insert(now);
                 if now.duration_since(since) < CONFIRM_AFTER {
                     self.counters.stale_reads += 1;
-                    return Err(self
-                        .source
-                        .stale("the state of the cluster is an older one"));
+                    self.source.leave_node();
+                    let what = "the state of the cluster is an older one";
+                    return Err(self.source.stale(what));
                 }
                 warn!("the cluster's state stays older than one that was seen; taking it");
             }
@@ -71,6 +75,7 @@ impl Reading {
             }
         }
         self.confirm_at = now.checked_add(CONFIRM_AFTER);
+        self.confirmed = self.source.node();
         Ok(())
     }
 
@@ -101,45 +106,74 @@ impl Reading {
         if suspects.is_empty() {
             return Ok(());
         }
+        // Where no copy can be behind what is known, any of them may judge.
+        let all_hold_it = match position {
+            Position::Mark(mark) => known.is_held_at(mark),
+            Position::Seen { .. } => false,
+        };
         if let Position::Seen { .. } = position {
             // No mark shows that the node is in touch with the others, and what a node that
             // was cut off takes for the primary is the old one.
             self.confirm_with_manager(position, false).await?;
         }
-        match self.verdict(view, &suspects).await? {
-            Verdict::True => Ok(()),
+        let lasts = match self.verdict(view, &suspects, all_hold_it).await? {
+            Verdict::True => return Ok(()),
             Verdict::Refuted(what) => {
                 self.counters.stale_reads += 1;
                 self.source.ask_another_copy();
-                Err(self.source.stale(what))
+                return Err(self.source.stale(what));
             }
             // Seen twice, on two copies if there are two, it is taken for true.
-            Verdict::Unknown if self.doubted == Some(view.mirror.fingerprint()) => Ok(()),
-            Verdict::Unknown => {
-                self.doubted = Some(view.mirror.fingerprint());
-                self.source.ask_another_copy();
-                Err(self.source.unconfirmed())
+            Verdict::Unknown => Duration::ZERO,
+            // By then no write is under way any more that it may not have.
+            Verdict::Behind => CONFIRM_AFTER,
+        };
+        let now = Instant::now();
+        let fingerprint = view.mirror.fingerprint();
+        match &self.doubted {
+            Some(doubt) if doubt.fingerprint == fingerprint => {
+                if now.duration_since(doubt.since) >= lasts {
+                    return Ok(());
+                }
+            }
+            _ => {
+                self.doubted = Some(Doubt {
+                    fingerprint,
+                    since: now,
+                });
             }
         }
+        self.source.ask_another_copy();
+        Err(self.source.unconfirmed())
     }
 
-    /// Whether the primary has the suspects as the view shows them.
-    async fn verdict(&self, view: &View, suspects: &[Suspect]) -> Result<Verdict, ReadError> {
+    /// Whether the primary has the suspects as the view shows them; any copy, if it may
+    /// judge.
+    async fn verdict(
+        &self,
+        view: &View,
+        suspects: &[Suspect],
+        any_copy: bool,
+    ) -> Result<Verdict, ReadError> {
         let ids = suspects.iter().map(|suspect| suspect.id.as_str());
-        if let Some(numbers) = self.source.in_real_time(&view.index, ids).await? {
+        if let Some(found) = self.source.in_real_time(&view.index, ids).await? {
             let other = suspects
                 .iter()
-                .find(|suspect| numbers.get(&suspect.id).copied() != suspect.seq_no);
-            return Ok(other.map_or(Verdict::True, |suspect| {
-                Verdict::Refuted(format!(
-                    "the primary has another version of {:?}",
-                    suspect.id
-                ))
-            }));
+                .find(|suspect| found.numbers.get(&suspect.id).copied() != suspect.seq_no);
+            return Ok(match other {
+                Some(other) => {
+                    Verdict::Refuted(format!("the primary has another version of {:?}", other.id))
+                }
+                None if found.primary || any_copy => Verdict::True,
+                None if self.plan.probe == ProbedBy::Statistics => Verdict::Behind,
+                None => Verdict::Unknown,
+            });
         }
+        // What a search shows may be behind on any copy but the primary.
         let sum = self.source.summary_of_primary(&view.index).await?;
         Ok(match sum {
-            Some(sum) if view.mirror.fingerprint().agrees_with(&sum) => Verdict::True,
+            Some(sum) if !sum.primary => Verdict::Unknown,
+            Some(sum) if view.mirror.fingerprint().agrees_with(&sum.of) => Verdict::True,
             Some(_) => Verdict::Refuted("the primary shows other documents".to_owned()),
             None => Verdict::Unknown,
         })
@@ -152,4 +186,7 @@ enum Verdict {
     Refuted(String),
     /// It says nothing.
     Unknown,
+    /// Nor may it be asked; a copy says the same as the view, and the statistics will tell
+    /// whether that can be behind.
+    Behind,
 }

@@ -92,7 +92,8 @@ impl Reading {
             return Ok(Position::Seen { index, aggregates });
         }
         // The primary's, so that a copy that lags behind it is seen to.
-        let aggregates = self.source.summary_of_primary(&index).await?;
+        let sum = self.source.summary_of_primary(&index).await?;
+        let aggregates = sum.map(|sum| sum.of);
         if aggregates.is_none() {
             self.plan.probe = ProbedBy::Nothing;
             self.without_changes("the server does not sum up `_seq_no`");

@@ -89,6 +89,13 @@ impl Refresher {
         self
     }
 
+    /// Lets it read so many documents with one request.
+    #[cfg(test)]
+    fn with_pages_of(mut self, page: usize) -> Self {
+        self.reading.source.read_pages_of(page);
+        self
+    }
+
     /// What this refresher shares with its store.
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared

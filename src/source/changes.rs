@@ -3,7 +3,7 @@
 use serde_json::{Map, json};
 
 use super::probe::is_refused_query;
-use super::{ConcreteIndex, PAGE, ReadError, Source};
+use super::{ConcreteIndex, ReadError, Source};
 use crate::cluster::segment;
 use crate::hits::{Aggregates, Collect};
 
@@ -15,6 +15,8 @@ pub(crate) enum Changes<C> {
         collector: C,
         documents: u64,
         aggregates: Aggregates,
+        /// The highest primary term that one of them was written in.
+        term: Option<u64>,
     },
     /// More of them than one answer holds.
     TooMany,
@@ -38,17 +40,17 @@ impl Source {
             );
         }
         let path = format!("/{}/_search", segment(&index.name));
-        let request = self.on_our_copy(Self::search(&path, PAGE, true, body));
-        let body = match self.client.send(request).await {
+        let request = self.on_our_copy(Self::search(&path, self.page, true, body));
+        let body = match self.ask(request).await {
             Ok(body) => body,
             Err(error) if is_refused_query(&error) => return Ok(Changes::Unsupported),
             Err(error) => return Err(self.failed(error)),
         };
-        let page = self.take(body, collector, Some(PAGE as u64)).await?;
+        let page = self.take(body, collector, Some(self.page as u64)).await?;
         let Some(aggregates) = page.aggregates else {
             return Ok(Changes::Unsupported);
         };
-        if page.total > PAGE as u64 {
+        if page.total > self.page as u64 {
             return Ok(Changes::TooMany);
         }
         self.all_came(page.read, page.total)?;
@@ -56,6 +58,7 @@ impl Source {
             collector: page.collector,
             documents: page.total,
             aggregates,
+            term: page.term,
         })
     }
 }

@@ -27,6 +27,15 @@ impl ClusterVersion {
     }
 }
 
+/// What is there of some documents.
+#[derive(Debug)]
+pub(crate) struct RealTime {
+    /// The `_seq_no` of each; those that are not there are left out.
+    pub(crate) numbers: HashMap<String, u64>,
+    /// Whether the primary said so.
+    pub(crate) primary: bool,
+}
+
 #[derive(Debug, Deserialize)]
 struct Gets {
     #[serde(default)]
@@ -55,7 +64,7 @@ impl Source {
         let request = Request::new(Method::Get, "/_cluster/state/version")
             .query("filter_path", "cluster_uuid,version");
         let operation = request.operation();
-        let body = match self.client.send(request).await {
+        let body = match self.ask(request).await {
             Ok(body) => body,
             Err(error) if error.is_unsupported() => return Ok(None),
             Err(error) => return Err(self.failed(error)),
@@ -72,18 +81,20 @@ impl Source {
     }
 
     /// The `_seq_no` of documents by what the primary knows now, searchable or not;
-    /// those that are not there are left out. `None` if we may not ask.
+    /// what any copy knows where a cluster forbids to choose. `None` if we may not ask.
     pub(crate) async fn in_real_time(
         &self,
         index: &ConcreteIndex,
         ids: impl IntoIterator<Item = &str>,
-    ) -> Result<Option<HashMap<String, u64>>, ReadError> {
+    ) -> Result<Option<RealTime>, ReadError> {
         let ids: Vec<&str> = ids.into_iter().collect();
         let mut numbers = HashMap::with_capacity(ids.len());
+        let mut primary = true;
         for ids in ids.chunks(IDS) {
-            let Some(answer) = self.gets(index, ids).await? else {
+            let Some((answer, of_the_primary)) = self.gets(index, ids).await? else {
                 return Ok(None);
             };
+            primary &= of_the_primary;
             if answer.docs.len() != ids.len() {
                 let read = answer.docs.len() as u64;
                 let total = ids.len() as u64;
@@ -99,10 +110,15 @@ impl Source {
                 }
             }
         }
-        Ok(Some(numbers))
+        Ok(Some(RealTime { numbers, primary }))
     }
 
-    async fn gets(&self, index: &ConcreteIndex, ids: &[&str]) -> Result<Option<Gets>, ReadError> {
+    /// What is there of these documents, and whether the primary says so.
+    async fn gets(
+        &self,
+        index: &ConcreteIndex,
+        ids: &[&str],
+    ) -> Result<Option<(Gets, bool)>, ReadError> {
         let path = format!("/{}/_mget", segment(&index.name));
         let request = Request::new(Method::Post, path)
             .query("_source", "false")
@@ -110,10 +126,10 @@ impl Source {
             .json(json!({ "ids": ids }).to_string());
         let operation = request.operation();
         let of_the_primary = request.clone().query("preference", "_primary");
-        let answer = match self.client.send(of_the_primary).await {
+        let (answer, primary) = match self.ask(of_the_primary).await {
             // A cluster can forbid to choose it.
-            Err(error) if error.is_unsupported() => self.client.send(request).await,
-            answer => answer,
+            Err(error) if error.is_unsupported() => (self.ask(request).await, false),
+            answer => (answer, true),
         };
         let body = match answer {
             Ok(body) => body,
@@ -121,7 +137,7 @@ impl Source {
             Err(error) => return Err(self.failed(error)),
         };
         serde_json::from_slice(&body)
-            .map(Some)
+            .map(|gets| Some((gets, primary)))
             .map_err(|error| self.failed(malformed(operation, error)))
     }
 
@@ -139,7 +155,7 @@ impl Source {
         let request = Request::new(Method::Get, "/_nodes/_local/stats/breaker")
             .query("filter_path", "nodes.*.timestamp");
         let operation = request.operation();
-        let body = match self.client.send(request).await {
+        let body = match self.ask(request).await {
             Ok(body) => body,
             Err(error) if error.is_unsupported() => return Ok(None),
             Err(error) => return Err(self.failed(error)),

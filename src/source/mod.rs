@@ -25,7 +25,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tracing::debug;
 
-use crate::cluster::{Client, Method, Request, RequestError, chain, malformed, segment};
+use crate::cluster::{Client, Method, OneNode, Request, RequestError, chain, malformed, segment};
 use crate::hits::{AGGREGATIONS, Collect, Incomplete, SettingsAnswer};
 
 pub(crate) use changes::Changes;
@@ -43,9 +43,10 @@ pub(crate) const PAGE: usize = 10_000;
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The parts of an answer that are read. What shows completeness is among them.
 const FILTER_PATH: &str = "pit_id,timed_out,_shards.total,_shards.successful,_shards.failed,\
-                           hits.total,hits.hits._id,hits.hits._seq_no,hits.hits._source,\
-                           hits.hits.sort,aggregations.all.seq.count,aggregations.all.seq.max,\
-                           aggregations.all.seq.sum,aggregations.all.updated.value";
+                           hits.total,hits.hits._id,hits.hits._seq_no,hits.hits._primary_term,\
+                           hits.hits._source,hits.hits.sort,aggregations.all.seq.count,\
+                           aggregations.all.seq.max,aggregations.all.seq.sum,\
+                           aggregations.all.updated.value";
 
 /// The concrete index that a read came from.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -69,6 +70,16 @@ impl ConcreteIndex {
 #[derive(Debug)]
 pub(crate) struct Source {
     client: Client,
+    /// The one that the poll's requests go to.
+    node: OneNode,
+    /// Lets any node answer each request, to see that it is noticed.
+    #[cfg(test)]
+    pub(crate) any_node: bool,
+    /// Takes pages of any view for pages of one.
+    #[cfg(test)]
+    pub(crate) any_view: bool,
+    /// How many documents one request reads.
+    page: usize,
     /// Keeps this instance on one copy of the shard, and spreads the fleet.
     preference: String,
     /// Goes with the preference: another number is another copy, perhaps.
@@ -82,12 +93,44 @@ impl Source {
     pub(crate) fn new(client: Client, instance: &str, max_documents: usize) -> Self {
         Self {
             client,
+            node: OneNode::default(),
+            #[cfg(test)]
+            any_node: false,
+            #[cfg(test)]
+            any_view: false,
+            page: PAGE,
             // A name of the cluster's own begins with an underscore.
             preference: format!("directives-{instance}"),
             copy: AtomicU32::new(0),
             max_documents,
             open: Mutex::default(),
         }
+    }
+
+    /// Begins a poll: the node that answers first answers all of it.
+    pub(crate) fn begin(&mut self) {
+        self.node = OneNode::default();
+    }
+
+    /// Whether the node that answered this poll went away, and there is another.
+    pub(crate) fn has_lost_its_node(&self) -> bool {
+        self.client.has_lost(&self.node)
+    }
+
+    /// The place of the node that answers this poll.
+    pub(crate) fn node(&self) -> Option<usize> {
+        self.node.place()
+    }
+
+    /// From the next poll on asks other nodes first.
+    pub(crate) fn leave_node(&self) {
+        self.client.leave(&self.node);
+    }
+
+    /// From now on reads so many documents with one request.
+    #[cfg(test)]
+    pub(crate) fn read_pages_of(&mut self, page: usize) {
+        self.page = page;
     }
 
     /// From now on asks another copy of the shard, if the cluster has one.
@@ -103,11 +146,9 @@ impl Source {
         );
         let request = Request::new(Method::Get, path).query("flat_settings", "true");
         let operation = request.operation();
-        let mut answer: SettingsAnswer = self
-            .client
-            .json(request)
-            .await
-            .map_err(|error| self.failed(error))?;
+        let body = self.send(request).await?;
+        let mut answer: SettingsAnswer = serde_json::from_slice(&body)
+            .map_err(|error| self.failed(malformed(operation.clone(), error)))?;
         if answer.len() != 1 {
             return Err(ReadError::NotOneIndex {
                 index: self.client.index().to_owned(),
@@ -210,11 +251,18 @@ impl Source {
         request.query("preference", self.preference())
     }
 
+    /// Asks the poll's node.
+    async fn ask(&self, request: Request) -> Result<Bytes, RequestError> {
+        #[cfg(test)]
+        if self.any_node {
+            return self.client.send(request).await;
+        }
+        self.client.send_to(&self.node, request).await
+    }
+
     async fn send(&self, request: Request) -> Result<Bytes, ReadError> {
-        self.client
-            .send(request)
-            .await
-            .map_err(|error| self.failed(error))
+        let answer = self.ask(request).await;
+        answer.map_err(|error| self.failed(error))
     }
 
     fn all_came(&self, read: u64, total: u64) -> Result<(), ReadError> {

@@ -8,6 +8,8 @@ pub(super) struct Page<C> {
     pub(super) total: u64,
     pub(super) read: u64,
     pub(super) aggregates: Option<Aggregates>,
+    /// The highest primary term that one of the documents was written in.
+    pub(super) term: Option<u64>,
     /// Where the next page begins.
     pub(super) next: Option<serde_json::Value>,
 }
@@ -52,6 +54,7 @@ pub(super) fn take_page<C: Collect>(
         pit_id,
         total,
         read: hits.len() as u64,
+        term: hits.iter().filter_map(|hit| hit.primary_term).max(),
         aggregates,
         next,
     })

@@ -114,6 +114,14 @@ impl ShardCopy {
     }
 }
 
+/// What a search sees of the whole index.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Summary {
+    pub(crate) of: Aggregates,
+    /// Whether the primary said so.
+    pub(crate) primary: bool,
+}
+
 impl Mark {
     /// The `_seq_no` up to which everything is written on all copies, of an index of one
     /// shard; `None` before the first.
@@ -157,6 +165,16 @@ impl Mark {
             primaries.map(|primary| primary.history.clone()).collect()
         };
         self.uuid == other.uuid && histories(self) == histories(other)
+    }
+
+    /// Whether every copy that counts holds all that was given at the other one.
+    pub(crate) fn holds_all_of(&self, other: &Self) -> bool {
+        self.primaries.len() == other.primaries.len()
+            && self
+                .primaries
+                .iter()
+                .zip(&other.primaries)
+                .all(|(new, old)| new.global_checkpoint >= old.max_seq_no)
     }
 
     /// Whether it can follow the other one in the life of one index: the same index,
@@ -209,7 +227,7 @@ impl Source {
             .query("level", "shards")
             .query("filter_path", FILTER_PATH);
         let operation = request.operation();
-        let body = match self.client.send(request).await {
+        let body = match self.ask(request).await {
             Ok(body) => body,
             Err(error) if error.is_unsupported() => {
                 return Ok(Probe::Unsupported(chain(&error)));
@@ -243,13 +261,14 @@ impl Source {
     pub(crate) async fn summary_of_primary(
         &self,
         index: &ConcreteIndex,
-    ) -> Result<Option<Aggregates>, ReadError> {
+    ) -> Result<Option<Summary>, ReadError> {
         let request = Self::summary_request(index).query("preference", "_primary");
         match self.sum_up(request).await {
             Err(ReadError::Request { source, .. }) if source.is_unsupported() => {
-                self.summary(index).await
+                let sum = self.summary(index).await?;
+                Ok(sum.map(|of| Summary { of, primary: false }))
             }
-            answer => answer,
+            answer => Ok(answer?.map(|of| Summary { of, primary: true })),
         }
     }
 
@@ -267,7 +286,7 @@ impl Source {
                 Ok(())
             }
         }
-        match self.client.send(request).await {
+        match self.ask(request).await {
             Ok(body) => Ok(self.take(body, Nothing, None).await?.aggregates),
             Err(error) if is_refused_query(&error) => Ok(None),
             Err(error) => Err(self.failed(error)),

@@ -162,3 +162,60 @@ async fn a_point_in_time_is_closed_when_the_deadline_cuts_the_poll() {
         assert_eq!(last, "DELETE /_search/point_in_time", "{sent:?}");
     }
 }
+
+/// Two nodes; the one that is asked first goes away at its first search.
+#[derive(Debug)]
+struct GoesAway {
+    others: Arc<Fake>,
+    gone: Mutex<Option<usize>>,
+    asked: Mutex<Vec<(usize, String)>>,
+}
+
+impl Transport for GoesAway {
+    fn send<'a>(
+        &'a self,
+        node: usize,
+        request: &'a Request,
+        timeout: Duration,
+    ) -> BoxFuture<'a, Result<Answer, RequestErrorKind>> {
+        let mut gone = self.gone.lock().unwrap();
+        if gone.is_none() && request.path.ends_with("_search") {
+            *gone = Some(node);
+        }
+        self.asked
+            .lock()
+            .unwrap()
+            .push((node, request.path.clone()));
+        if *gone == Some(node) {
+            let reset = RequestErrorKind::Connection("reset".into());
+            return Box::pin(std::future::ready(Err(reset)));
+        }
+        self.others.send(node, request, timeout)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p3_when_a_node_goes_away_during_a_poll_another_is_asked_all_of_it() {
+    let urls = ["http://127.0.0.1:9200", "http://127.0.0.2:9200"];
+    let cluster = ClusterConfig::new(urls.map(|url| url.parse().unwrap()));
+    let transport = Arc::new(GoesAway {
+        others: Fake::new(Order::Good(3)),
+        gone: Mutex::default(),
+        asked: Mutex::default(),
+    });
+    let client = Client::over(Arc::clone(&transport) as Arc<dyn Transport>, &cluster);
+    let store = OpenSearchDirectiveStore::start_over(&config(), client)
+        .await
+        .unwrap();
+    assert_eq!(store.load().len(), 3);
+    assert_eq!(store.status().counters.polls_failed, 0);
+    let asked = transport.asked.lock().unwrap().clone();
+    let (first, _) = asked[0];
+    let of = |wanted: bool| -> Vec<&str> {
+        let of_it = asked.iter().filter(|(node, _)| (*node == first) == wanted);
+        of_it.map(|(_, path)| path.as_str()).collect()
+    };
+    let (before, after) = (of(true), of(false));
+    assert_eq!(after[..before.len()], before, "from the beginning");
+    assert!(after.len() > before.len());
+}

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::cluster::{CLUSTER_UUID, ClusterState, NAME};
+use super::cluster::{CLUSTER_UUID, ClusterState, CutOff, NAME};
 use super::index::{Shard, documents};
 use super::search;
 use super::world::World;
@@ -115,7 +115,7 @@ pub(super) fn answer(world: &mut World, node: usize, request: &Request) -> Answe
 /// Whether a node can answer for the cluster.
 fn has_manager(world: &World, node: usize) -> bool {
     let cut_off = world.cluster.nodes[node].cut_off.as_ref();
-    cut_off.is_none_or(|cut_off| cut_off.has_manager)
+    cut_off.is_none_or(CutOff::has_manager)
 }
 
 fn cluster_state(world: &World, node: usize) -> Answer {

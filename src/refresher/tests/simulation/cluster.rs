@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::index::{Copy, Index, Shard, State, Stored};
 
@@ -27,8 +30,29 @@ pub(super) struct ClusterState {
 pub(super) struct CutOff {
     /// The state that it had then.
     pub(super) state: Arc<ClusterState>,
-    /// Whether it still has the manager that it had, and so answers for the cluster.
-    pub(super) has_manager: bool,
+    /// Whether it had the manager, and so answers for the cluster until that steps down.
+    had_manager: bool,
+    since: Instant,
+}
+
+/// How long an elected manager that lost the others takes itself for it still. It asks
+/// each of them every second, takes one for gone after three answers that did not come
+/// within ten seconds, and steps down when too few are left
+/// (`cluster.fault_detection.follower_check`).
+const STEPS_DOWN_AFTER: Duration = Duration::from_secs(40);
+
+impl CutOff {
+    pub(super) fn now(state: &Arc<ClusterState>, had_manager: bool) -> Self {
+        Self {
+            state: Arc::clone(state),
+            had_manager,
+            since: Instant::now(),
+        }
+    }
+
+    pub(super) fn has_manager(&self) -> bool {
+        self.had_manager && self.since.elapsed() < STEPS_DOWN_AFTER
+    }
 }
 
 #[derive(Debug)]
@@ -42,6 +66,8 @@ pub(super) struct Node {
 pub(super) struct PointInTime {
     pub(super) index: usize,
     pub(super) views: Vec<Arc<State>>,
+    /// The node that each view is of, and is lost with.
+    pub(super) nodes: Vec<usize>,
 }
 
 #[derive(Debug)]

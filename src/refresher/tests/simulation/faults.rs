@@ -116,10 +116,13 @@ impl World {
     }
 
     /// Whether a refusal of this request would leave nobody to tell a node that was cut
-    /// off from one that is well, or one history of an index from another.
+    /// off from one that is well, a copy that lags from one that does not, or one history
+    /// of an index from another.
     fn spares(&self, request: &Request) -> bool {
         let is = |part| request.path.contains(part);
-        self.shape.cut_off && (is("_mget") || is("_cluster")) || self.shape.moves && is("_stats")
+        self.shape.cut_off && (is("_mget") || is("_cluster"))
+            || self.quirks.no_primary && is("_mget")
+            || self.shape.moves && is("_stats")
     }
 
     fn truncate(&mut self, mut answer: Answer) -> Answer {
@@ -146,11 +149,13 @@ impl World {
             1 => {
                 let shard = found.shards - 1;
                 found.failed = 1;
-                found.hits.retain(|hit| hit.0 != shard);
+                found.hits.retain(|hit| hit.shard != shard);
                 found.total = found.hits.len();
             }
             2 => found.total += 1,
-            3 if found.total > 0 => found.total -= 1,
+            // Not of a page: with a total of just what came it would be complete, but for
+            // a lie that no server tells, since it counts in the view that it answers from.
+            3 if found.total > 0 && found.hits.len() == found.total => found.total -= 1,
             4 => found.relation = "gte",
             _ => {
                 found.hits.pop();

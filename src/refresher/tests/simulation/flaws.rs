@@ -41,6 +41,17 @@ impl Lie {
     }
 }
 
+/// Runs schedules that broke a promise once for this flaw alone.
+fn must_break_in(seeds: &[u64], promise: &str, flaw: Flaw) {
+    let mut plan = super::plan_as_before();
+    plan.flaw = Some(flaw);
+    for &seed in seeds {
+        let failure = run_alone(seed, &plan).err();
+        let failure = failure.unwrap_or_else(|| panic!("{flaw:?} does not show in {seed}"));
+        assert_eq!(failure.broken.promise, promise, "{failure}");
+    }
+}
+
 fn must_break(promises: &[&str], flaw: Option<Flaw>, lie: Option<Lie>) {
     let shape = Shape::all();
     let plan = Plan { shape, flaw, lie };
@@ -73,4 +84,14 @@ fn a_refresher_that_publishes_what_is_partial_is_caught() {
 #[test]
 fn a_refresher_that_does_not_know_one_index_from_another_is_caught() {
     must_break(&["P1, P2, P6", "in the end"], None, Some(Lie::NoIdentity));
+}
+
+#[test]
+fn a_refresher_that_lets_one_node_answer_for_another_is_caught() {
+    must_break_in(&[194_608, 575_519, 721_295], "P3", Flaw::AnyNode);
+}
+
+#[test]
+fn a_refresher_whose_pages_are_of_several_views_is_caught() {
+    must_break(&["P1, P2, P6"], Some(Flaw::AnyView), None);
 }

@@ -18,6 +18,8 @@ pub(super) type State = BTreeMap<&'static str, Arc<Operation>>;
 pub(super) struct Operation {
     pub(super) id: &'static str,
     pub(super) seq_no: u64,
+    /// Of the primary that gave the number.
+    pub(super) term: u64,
     /// `None`: a deletion.
     pub(super) document: Option<Arc<Document>>,
     fate: AtomicU8,
@@ -32,10 +34,16 @@ pub(super) enum Fate {
 }
 
 impl Operation {
-    pub(super) fn new(id: &'static str, seq_no: u64, document: Option<Arc<Document>>) -> Arc<Self> {
+    pub(super) fn new(
+        id: &'static str,
+        seq_no: u64,
+        term: u64,
+        document: Option<Arc<Document>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             id,
             seq_no,
+            term,
             document,
             fate: AtomicU8::new(0),
         })
@@ -47,7 +55,7 @@ impl Operation {
         seq_no: u64,
         document: Option<Arc<Document>>,
     ) -> Arc<Self> {
-        let operation = Self::new(id, seq_no, document);
+        let operation = Self::new(id, seq_no, 1, document);
         operation.set_fate(Fate::Acknowledged);
         operation
     }
@@ -123,6 +131,8 @@ pub(super) struct Shard {
     /// The place of the primary among them.
     pub(super) primary: usize,
     pub(super) next_seq_no: u64,
+    /// Raised whenever another copy becomes the primary.
+    term: u64,
     in_flight: Vec<Arc<Operation>>,
     /// All that there ever were.
     deletions: Vec<Arc<Operation>>,
@@ -134,6 +144,12 @@ impl Shard {
             copies: nodes.iter().map(|&node| Copy::new(node, state)).collect(),
             primary: 0,
             next_seq_no,
+            // Above that of every operation that a stored copy brings along.
+            term: 1 + state
+                .values()
+                .map(|operation| operation.term)
+                .max()
+                .unwrap_or(0),
             in_flight: Vec::new(),
             deletions: Vec::new(),
         }
@@ -145,7 +161,7 @@ impl Shard {
 
     /// Takes a write in. Nothing but its number shows yet.
     pub(super) fn write(&mut self, id: &'static str, document: Option<Arc<Document>>) {
-        let operation = Operation::new(id, self.next_seq_no, document);
+        let operation = Operation::new(id, self.next_seq_no, self.term, document);
         self.next_seq_no += 1;
         for copy in self.copies.iter_mut().filter(|copy| copy.in_sync) {
             copy.pending.push(Arc::clone(&operation));
@@ -233,6 +249,7 @@ impl Shard {
             return;
         };
         self.primary = new;
+        self.term += 1;
         let lost = std::mem::take(&mut self.copies[new].pending);
         for operation in &lost {
             operation.set_fate(Fate::Lost);

@@ -2,6 +2,8 @@
 
 use fastrand::Rng;
 
+use crate::source::PAGE;
+
 /// What can happen in a world.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own")]
@@ -17,12 +19,14 @@ pub(super) struct Shape {
     pub(super) moves: bool,
     /// Also between two requests of one poll.
     pub(super) moves_during_a_poll: bool,
-    /// An index of the same concrete name on both sides of a cut. A poll that one node
-    /// after the other answers then reads one and takes it for the other: the answer of
-    /// a search does not say which it is of.
+    /// An index of the same concrete name on both sides of a cut.
     pub(super) one_name_twice: bool,
     pub(super) quirks: bool,
     pub(super) faults: bool,
+    /// Refreshers that need several pages.
+    pub(super) pages: bool,
+    /// How many documents they read with one request.
+    pub(super) page: usize,
 }
 
 impl Shape {
@@ -36,9 +40,11 @@ impl Shape {
             cut_off: true,
             moves: true,
             moves_during_a_poll: true,
-            one_name_twice: false,
+            one_name_twice: true,
             quirks: true,
             faults: true,
+            pages: true,
+            page: PAGE,
         }
     }
 
@@ -57,6 +63,11 @@ impl Shape {
             moves: self.moves && rng.bool(),
             quirks: self.quirks && rng.u8(..3) == 0,
             faults: self.faults && rng.u8(..3) > 0,
+            page: if self.pages && rng.bool() {
+                rng.usize(1..=3)
+            } else {
+                self.page
+            },
             ..self.clone()
         }
     }
@@ -94,7 +105,7 @@ impl Quirks {
         let mut some = || rng.u8(..3) == 0;
         // Without these nobody can tell a node that was cut off from one that is well.
         let blind = !shape.cut_off;
-        Self {
+        let mut quirks = Self {
             no_stats: some(),
             range_finds_nothing: some(),
             range_refused: some(),
@@ -104,6 +115,11 @@ impl Quirks {
             no_cluster_state: some() && blind,
             no_node_stats: some(),
             no_point_in_time: some().then(|| [400, 404, 405][rng.usize(..3)]),
+        };
+        // Pages of several shards, or that nobody sums up, are not of one view without.
+        if shape.page < PAGE && (shape.shards > 1 || quirks.no_sums || quirks.sums_refused) {
+            quirks.no_point_in_time = None;
         }
+        quirks
     }
 }

@@ -106,7 +106,7 @@ async fn steps(wire: &Wire, flaw: Option<Flaw>, ran: &mut Ran) -> Result<(), Bro
         if let Some(n) = poll {
             let pause = pause(&mut wire.world().rng);
             tokio::time::advance(pause).await;
-            self::poll(wire, &mut refreshers[n], n, ran).await?;
+            counted(wire, &mut refreshers[n], n, ran).await?;
         }
     }
     wire.world().calm();
@@ -138,25 +138,39 @@ async fn settles(
 ) -> Result<bool, Broken> {
     for _ in 0..POLLS_TO_SETTLE {
         tokio::time::advance(Duration::from_secs(2)).await;
-        poll(wire, refresher, n, ran).await?;
+        counted(wire, refresher, n, ran).await?;
     }
     Ok(refresher.has_all(&wire.world()))
 }
 
-async fn poll(wire: &Wire, watched: &mut Watched, n: usize, ran: &mut Ran) -> Result<(), Broken> {
-    wire.world().note(|| format!("refresher {n} polls"));
-    let result = watched.refresher.poll().await;
-    let mut world = wire.world();
-    world.note(|| format!("refresher {n} polled: {result:?}"));
+/// Polls, and counts it.
+async fn counted(
+    wire: &Wire,
+    watched: &mut Watched,
+    n: usize,
+    ran: &mut Ran,
+) -> Result<(), Broken> {
     ran.polls += 1;
     let before = std::ptr::from_ref(watched.published());
-    let checked = watched.check(&world, &result);
+    let checked = poll(wire, watched, n).await;
     ran.published += u64::from(!std::ptr::eq(before, watched.published()));
     checked
 }
 
-fn refresher(wire: &Wire, n: usize, flaw: Option<Flaw>) -> Watched {
-    let nodes = wire.world().cluster.nodes.len();
+/// Polls, and holds the promises against what came of it.
+pub(super) async fn poll(wire: &Wire, watched: &mut Watched, n: usize) -> Result<(), Broken> {
+    wire.world().note(|| format!("refresher {n} polls"));
+    let result = watched.refresher.poll().await;
+    let mut world = wire.world();
+    world.note(|| format!("refresher {n} polled: {result:?}"));
+    watched.check(&world, &result)
+}
+
+pub(super) fn refresher(wire: &Wire, n: usize, flaw: Option<Flaw>) -> Watched {
+    let (nodes, page) = {
+        let world = wire.world();
+        (world.cluster.nodes.len(), world.shape.page)
+    };
     let urls = (0..nodes).map(|node| format!("http://node-{node}:9200").parse().unwrap());
     let instance = format!("proxy-{n}");
     let mut cluster = ClusterConfig::new(urls);
@@ -165,7 +179,8 @@ fn refresher(wire: &Wire, n: usize, flaw: Option<Flaw>) -> Watched {
         .with_instance(instance)
         .with_clock(Arc::new(wire.clone()));
     let transport = Arc::new(wire.clone()) as Arc<dyn Transport>;
-    let refresher = Refresher::new(&config, Client::over(transport, &config.cluster));
+    let client = Client::over(transport, &config.cluster);
+    let refresher = Refresher::new(&config, client).with_pages_of(page);
     Watched::new(match flaw {
         Some(flaw) => refresher.with_flaw(flaw),
         None => refresher,
@@ -221,7 +236,7 @@ impl std::ops::Add for Ran {
     }
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(super) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)

@@ -11,6 +11,16 @@ use super::index::{State, documents};
 use super::world::World;
 use crate::cluster::{Answer, Request};
 
+/// A document that a search finds.
+#[derive(Debug)]
+pub(super) struct Hit {
+    pub(super) shard: usize,
+    seq_no: u64,
+    term: u64,
+    id: &'static str,
+    source: String,
+}
+
 /// What a search answers, before it is written down.
 #[derive(Debug)]
 pub(super) struct Found {
@@ -19,8 +29,7 @@ pub(super) struct Found {
     pub(super) failed: usize,
     pub(super) total: usize,
     pub(super) relation: &'static str,
-    /// Shard, `_seq_no`, id, `_source`.
-    pub(super) hits: Vec<(usize, u64, &'static str, String)>,
+    pub(super) hits: Vec<Hit>,
     sums: Option<String>,
     sorted: bool,
     point_in_time: Option<String>,
@@ -32,21 +41,22 @@ pub(super) fn live(world: &mut World, node: usize, index: usize, request: &Reque
         return forbidden();
     }
     match views(world, node, index, preference) {
-        Some(views) => search(world, index, &views, &body(request)),
+        Some((views, _)) => search(world, index, &views, &body(request)),
         None => no_shard(),
     }
 }
 
-/// The view that each shard shows to a preference; `None` if a shard cannot be asked.
+/// The view that each shard shows to a preference, and the node that it is of; `None` if
+/// a shard cannot be asked.
 fn views(
     world: &mut World,
     node: usize,
     index: usize,
     preference: Option<&str>,
-) -> Option<Vec<Arc<State>>> {
+) -> Option<(Vec<Arc<State>>, Vec<usize>)> {
     let shards = &world.cluster.indices[index].shards;
     let primaries = &world.cluster.state_of(node).primaries;
-    let views: Option<Vec<_>> = (0..shards.len())
+    let views: Option<Vec<(Arc<State>, usize)>> = (0..shards.len())
         .map(|shard| {
             let reached = world.cluster.reached(node, index, shard);
             let copy = if preference == Some("_primary") {
@@ -56,13 +66,14 @@ fn views(
             } else {
                 preferred(&reached, preference, (shard, world.cluster.routing))?
             };
-            Some(Arc::clone(&shards[shard].copies[copy].visible))
+            let copy = &shards[shard].copies[copy];
+            Some((Arc::clone(&copy.visible), copy.node))
         })
         .collect();
-    let views = views?;
+    let (views, nodes): (Vec<_>, Vec<_>) = views?.into_iter().unzip();
     let uuid = &world.cluster.indices[index].uuid;
     world.history.show(index, uuid, &views);
-    Some(views)
+    Some((views, nodes))
 }
 
 pub(super) fn open(world: &mut World, node: usize, index: usize, request: &Request) -> Answer {
@@ -73,12 +84,17 @@ pub(super) fn open(world: &mut World, node: usize, index: usize, request: &Reque
     if world.cluster.state_of(node).closed.contains(&index) {
         return closed();
     }
-    let Some(views) = views(world, node, index, parameter(request, "preference")) else {
+    let preference = parameter(request, "preference");
+    let Some((views, nodes)) = views(world, node, index, preference) else {
         return no_shard();
     };
     world.cluster.opened += 1;
     let id = format!("pit-{}", world.cluster.opened);
-    let point = PointInTime { index, views };
+    let point = PointInTime {
+        index,
+        views,
+        nodes,
+    };
     world.cluster.points_in_time.insert(id.clone(), point);
     json(200, format!(r#"{{"pit_id":"{id}"}}"#))
 }
@@ -95,11 +111,24 @@ pub(super) fn close(world: &mut World, request: &Request) -> Answer {
 pub(super) fn in_a_point_in_time(world: &mut World, node: usize, request: &Request) -> Answer {
     let body = body(request);
     let id = body["pit"]["id"].as_str().unwrap_or_default();
-    let known = world.cluster.points_in_time.get(id);
-    let known = known.filter(|_| world.cluster.is_well(node));
-    let Some(PointInTime { index, views }) = known else {
+    let cluster = &world.cluster;
+    let state = cluster.state_of(node);
+    // With its index, its views go too.
+    let known = cluster
+        .points_in_time
+        .get(id)
+        .filter(|point| state.alive.contains(&point.index) && !state.closed.contains(&point.index));
+    let Some(PointInTime {
+        index,
+        views,
+        nodes,
+    }) = known
+    else {
         return refusal(404, "search_phase_execution_exception", "all shards failed");
     };
+    if !nodes.iter().all(|&other| cluster.reaches(node, other)) {
+        return no_shard();
+    }
     let (index, views) = (*index, views.clone());
     search(world, index, &views, &body)
 }
@@ -116,17 +145,17 @@ fn search(world: &mut World, index: usize, views: &[Arc<State>], body: &Value) -
     let mut hits: Vec<_> = views
         .iter()
         .enumerate()
-        .flat_map(|(shard, state)| documents(state).map(move |(o, d)| (shard, o.seq_no, o.id, d)))
-        .filter(|(_, seq_no, ..)| !nothing && after.as_u64().is_none_or(|after| *seq_no > after))
+        .flat_map(|(shard, state)| documents(state).map(move |(o, d)| (shard, o, d)))
+        .filter(|(_, o, _)| !nothing && after.as_u64().is_none_or(|after| o.seq_no > after))
         .collect();
     let total = hits.len();
     let sorted = body.get("sort").is_some();
     if sorted {
-        hits.sort_by_key(|(shard, seq_no, ..)| (*seq_no, *shard));
+        hits.sort_by_key(|(shard, o, _)| (o.seq_no, *shard));
         if let Some(last) = body["search_after"][0].as_u64() {
             // By shard among equal numbers.
             let last = (last, body["search_after"][1].as_u64().unwrap_or(u64::MAX));
-            hits.retain(|(shard, seq_no, ..)| (*seq_no, *shard as u64) > last);
+            hits.retain(|(shard, o, _)| (o.seq_no, *shard as u64) > last);
         }
     }
     let size = body["size"].as_u64().unwrap_or(10);
@@ -139,7 +168,13 @@ fn search(world: &mut World, index: usize, views: &[Arc<State>], body: &Value) -
         hits: hits
             .into_iter()
             .take(usize::try_from(size).unwrap_or(usize::MAX))
-            .map(|(shard, seq_no, id, document)| (shard, seq_no, id, document.source.clone()))
+            .map(|(shard, operation, document)| Hit {
+                shard,
+                seq_no: operation.seq_no,
+                term: operation.term,
+                id: operation.id,
+                source: document.source.clone(),
+            })
             .collect(),
         sums: (sums && !quirks.no_sums).then(|| sum(views)),
         sorted,
@@ -190,11 +225,18 @@ impl Found {
             self.total,
             self.relation,
         );
-        for (nth, (shard, seq_no, id, source)) in self.hits.iter().enumerate() {
+        for (nth, hit) in self.hits.iter().enumerate() {
+            let Hit {
+                shard,
+                seq_no,
+                term,
+                id,
+                source,
+            } = hit;
             body.push_str(if nth == 0 { r#","hits":["# } else { "," });
             let _ = write!(
                 body,
-                r#"{{"_id":"{id}","_seq_no":{seq_no},"_source":{source}"#
+                r#"{{"_id":"{id}","_seq_no":{seq_no},"_primary_term":{term},"_source":{source}"#
             );
             if self.sorted {
                 let _ = if several {

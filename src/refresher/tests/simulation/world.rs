@@ -44,8 +44,6 @@ impl World {
         let shape = shape.vary(&mut rng);
         let quirks = Quirks::random(&mut rng, &shape);
         let weather = Weather::random(&mut rng, &shape);
-        // A node that was cut off and one that is well can each hold an index of one name,
-        // and a poll can begin at one and go on at the other, unseen: see `Shape`.
         let is_alias = rng.bool() || shape.cut_off && shape.moves && !shape.one_name_twice;
         let mut world = Self {
             cluster: Cluster::new(shape.nodes, is_alias),
@@ -268,14 +266,13 @@ impl World {
         let node = self.rng.usize(..self.cluster.nodes.len());
         if self.shape.cut_off && self.rng.bool() {
             let has_manager = self.rng.bool();
-            self.cluster.nodes[node].cut_off = Some(CutOff {
-                state: Arc::clone(&self.cluster.current),
-                has_manager,
-            });
+            let cut_off = CutOff::now(&self.cluster.current, has_manager);
+            self.cluster.nodes[node].cut_off = Some(cut_off);
             self.note(|| format!("node {node} is cut off (has a manager: {has_manager})"));
         } else {
             self.cluster.nodes[node].up = false;
-            self.cluster.points_in_time.clear();
+            let points = &mut self.cluster.points_in_time;
+            points.retain(|_, point| !point.nodes.contains(&node));
             self.note(|| format!("node {node} is down"));
         }
     }

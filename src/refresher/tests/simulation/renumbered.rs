@@ -1,0 +1,97 @@
+//! A number that two primaries gave to one document.
+//!
+//! A primary shows a write that no other copy has; another takes over, gives its number to
+//! another write of the same document, and hands back. Nothing in the statistics shows it,
+//! and the sums are the same. Too rare for a random schedule.
+
+use std::sync::Arc;
+
+use super::documents::Document;
+use super::index::Shard;
+use super::promises::Broken;
+use super::quirks::Shape;
+use super::schedules::{poll, refresher, runtime};
+use super::transport::Wire;
+use super::world::World;
+use crate::reading::Flaw;
+
+fn shape() -> Shape {
+    Shape {
+        nodes: 2,
+        copies: 2,
+        shards: 1,
+        lag: false,
+        cut_off: false,
+        moves: false,
+        quirks: false,
+        faults: false,
+        pages: false,
+        ..Shape::all()
+    }
+}
+
+fn write(wire: &Wire, id: &'static str, write: impl FnOnce(&mut Shard)) {
+    let mut world = wire.world();
+    let now = world.now();
+    let document = Arc::new(Document::random(&mut world.rng, id, now));
+    let shard = &mut world.cluster.indices[0].shards[0];
+    shard.write(id, Some(document));
+    write(shard);
+}
+
+fn hand_over(wire: &Wire) {
+    let mut world = wire.world();
+    world.cluster.indices[0].shards[0].promote();
+    world.cluster.change(|_| {});
+    world.settle();
+}
+
+/// `None` in a world where it cannot be done: on one node, or the refresher reads another
+/// copy than the primary.
+async fn run(seed: u64, flaw: Option<Flaw>) -> Option<Result<(), Broken>> {
+    let mut world = World::new(seed, &shape(), false);
+    world.lively = false;
+    if world.cluster.indices[0].shards[0].copies.len() < 2 {
+        return None;
+    }
+    let wire = Wire::new(world, None);
+    let mut watched = refresher(&wire, 0, flaw);
+    poll(&wire, &mut watched, 0).await.ok()?;
+    let before = watched.published().revision.clone();
+    write(&wire, "a", |shard| {
+        let primary = shard.primary;
+        shard.deliver(primary, |_| 0);
+        shard.copies[primary].refresh();
+    });
+    poll(&wire, &mut watched, 0).await.ok()?;
+    if watched.published().revision == before {
+        return None;
+    }
+    hand_over(&wire);
+    write(&wire, "a", |shard| shard.deliver_all(|_| true));
+    hand_over(&wire);
+    write(&wire, "b", |shard| shard.deliver_all(|_| true));
+    wire.world().settle();
+    Some(poll(&wire, &mut watched, 0).await)
+}
+
+fn results(flaw: Option<Flaw>) -> Vec<Result<(), Broken>> {
+    let runtime = runtime();
+    let results = (1..=100).filter_map(|seed| runtime.block_on(run(seed, flaw)));
+    results.collect()
+}
+
+#[test]
+fn p1_a_number_that_was_given_twice_is_not_taken_for_the_same() {
+    let results = results(None);
+    assert!(results.len() > 10, "{}", results.len());
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+}
+
+#[test]
+fn a_refresher_that_does_not_see_a_number_given_twice_is_caught() {
+    let results = results(Some(Flaw::NoTerm));
+    let broken = results.iter().filter_map(|result| result.as_ref().err());
+    let promises: Vec<_> = broken.map(|broken| broken.promise).collect();
+    assert!(promises.contains(&"P1, P2, P6"), "{promises:?}");
+}
