@@ -222,6 +222,7 @@ fn give_for_tenant(to: &mut impl Collect, n: usize, seq_no: usize, tenant: &str)
     let hit = Hit {
         id: format!("directive-{n:06}").into(),
         seq_no: seq_no as u64,
+        primary_term: None,
         source: &source,
         sort: None,
     };
