@@ -71,13 +71,27 @@ fn texts(text: impl Fn(usize) -> String) -> Vec<&'static str> {
 pub struct Data {
     pub ours: Vec<DiagnosticsDirective>,
     pub peers: Vec<peer::DiagnosticsDirective>,
-    /// As a proxy has them once it has read a request.
-    requests: Vec<RequestAttrs<'static>>,
-    peer_requests: Vec<peer::RequestAttrs<'static>>,
-    ids: Vec<&'static str>,
-    peer_ids: Vec<RequestId>,
+    requests: Box<[Request; REQUESTS]>,
+    peer_requests: Box<[PeerRequest; REQUESTS]>,
     now: Timestamp,
     peer_now: Instant,
+}
+
+/// As a proxy has it once it has read it.
+struct Request {
+    attrs: RequestAttrs<'static>,
+    id: &'static str,
+}
+
+/// The same for the peer.
+struct PeerRequest {
+    attrs: peer::RequestAttrs<'static>,
+    id: RequestId,
+}
+
+fn all<T>(requests: impl Iterator<Item = T>) -> Box<[T; REQUESTS]> {
+    let requests: Box<[T]> = requests.collect();
+    requests.try_into().ok().expect("as many as there are")
 }
 
 impl Data {
@@ -128,26 +142,27 @@ impl Data {
                     capture: false,
                 })
                 .collect(),
-            requests: tenants
-                .iter()
-                .map(|&tenant| RequestAttrs {
+            requests: all(tenants.iter().zip(&ids).map(|(&tenant, &id)| Request {
+                attrs: RequestAttrs {
                     tenant: Some(tenant),
                     index: INDEX,
                     principal: PRINCIPAL,
                     endpoint: EndpointKind::Search,
-                })
-                .collect(),
-            peer_requests: peer_tenants
+                },
+                id,
+            })),
+            peer_requests: all(peer_tenants
                 .iter()
-                .map(|tenant| peer::RequestAttrs {
-                    tenant: Some(tenant),
-                    index: INDEX,
-                    principal,
-                    endpoint: osproxy_core::EndpointKind::Search,
-                })
-                .collect(),
-            peer_ids: ids.iter().map(|&text| text.into()).collect(),
-            ids,
+                .zip(&ids)
+                .map(|(tenant, &id)| PeerRequest {
+                    attrs: peer::RequestAttrs {
+                        tenant: Some(tenant),
+                        index: INDEX,
+                        principal,
+                        endpoint: osproxy_core::EndpointKind::Search,
+                    },
+                    id: id.into(),
+                })),
             now: if expired { LATER } else { NOW },
             peer_now: if expired { after } else { before },
         }
@@ -161,8 +176,8 @@ impl Data {
 
     #[inline]
     pub fn evaluate(&self, set: &DirectiveSet, request: usize) -> Decision {
-        let request = request % REQUESTS;
-        set.evaluate(&self.requests[request], self.now, self.ids[request])
+        let Request { attrs, id } = &self.requests[request % REQUESTS];
+        set.evaluate(attrs, self.now, id)
     }
 
     /// The peer's whole request sequence, for the same request.
@@ -181,8 +196,7 @@ impl Data {
         set: &peer::DirectiveSet,
         request: usize,
     ) -> (peer::DiagLevel, bool, bool) {
-        let request = request % REQUESTS;
-        let (attrs, id) = (&self.peer_requests[request], &self.peer_ids[request]);
+        let PeerRequest { attrs, id } = &self.peer_requests[request % REQUESTS];
         (
             set.evaluate(attrs, self.peer_now, id),
             set.wants_ring_buffer(attrs, self.peer_now, id),

@@ -62,12 +62,12 @@ impl Compiled {
     #[inline(never)]
     fn evaluate_slowly(&self, attrs: &RequestAttrs<'_>, now: Timestamp, request_id: &str) -> Ask {
         let index = &self.index;
-        if now.as_second() > index.last_second {
-            return Ask::NOTHING;
-        }
         let Some(at) = Nanos::exactly(now) else {
             return self.scan(attrs, now, request_id);
         };
+        if at >= index.last_expiry {
+            return Ask::NOTHING;
+        }
         if index.only_tenants {
             return self.evaluate_tenant(attrs, at, request_id);
         }

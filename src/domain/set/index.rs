@@ -182,8 +182,8 @@ pub(super) struct Index {
     /// Which keys the table surely does not have.
     pub(super) filter: Filter,
     pub(super) table: Table,
-    /// After this second nothing applies any more.
-    pub(super) last_second: i64,
+    /// From this instant on nothing applies any more.
+    pub(super) last_expiry: Nanos,
     pub(super) only_tenants: bool,
     /// Whether there are directives that no key leads to: those that target every
     /// request, and those beyond the room of the compact form.
@@ -291,13 +291,12 @@ impl Index {
         }
         let has_unkeyed = wildcards > 0 || !beside.overflow.is_empty();
         let only_tenants = combinations == 1 << target::TENANT && !has_unkeyed;
-        let last_second = last_expiry.last_second();
         let few = (only_tenants && groups.is_empty())
             .then(|| Few::of(records, texts))
             .flatten();
         Self {
             shortly_before: if only_tenants {
-                shortly_before(last_second)
+                last_expiry.next_second()
             } else {
                 0
             },
@@ -308,7 +307,7 @@ impl Index {
                 .filter(|targets| combinations & (1 << targets) != 0)
                 .fold(0, |all, targets| all | targets),
             hasher,
-            last_second,
+            last_expiry,
             filter,
             table,
             groups: groups.into_boxed_slice(),
@@ -317,14 +316,6 @@ impl Index {
             wildcards,
         }
     }
-}
-
-/// Before which second since 1970 a request is evaluated the shortest way.
-fn shortly_before(last_second: i64) -> u64 {
-    // One more, for the last second has instants before the expiry.
-    u64::try_from(last_second.saturating_add(1))
-        .unwrap_or_default()
-        .min(Nanos::SECONDS)
 }
 
 /// A directive that belongs to a group.

@@ -51,13 +51,11 @@ impl Nanos {
         Self(nanos.wrapping_add(i64::from(instant.subsec_nanosecond())))
     }
 
-    /// A second after which nothing is before it, as `Timestamp` counts: towards nought.
-    pub(super) fn last_second(self) -> i64 {
-        if self.0 == i64::MAX {
-            i64::MAX
-        } else {
-            self.0 / 1_000_000_000
-        }
+    /// Before which second since 1970 all earlier instants are, of those that are
+    /// [exact](Self::exactly).
+    pub(super) fn next_second(self) -> u64 {
+        let nanos = u64::try_from(self.0).unwrap_or_default();
+        nanos.div_ceil(1_000_000_000).min(Self::SECONDS)
     }
 
     /// Whether it may stand for another instant than its own.
