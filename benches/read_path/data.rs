@@ -89,11 +89,6 @@ struct PeerRequest {
     id: RequestId,
 }
 
-fn all<T>(requests: impl Iterator<Item = T>) -> Box<[T; REQUESTS]> {
-    let requests: Box<[T]> = requests.collect();
-    requests.try_into().ok().expect("as many as there are")
-}
-
 impl Data {
     pub fn new(case: Case, directives: usize) -> Self {
         let clock = ManualClock::new();
@@ -142,27 +137,24 @@ impl Data {
                     capture: false,
                 })
                 .collect(),
-            requests: all(tenants.iter().zip(&ids).map(|(&tenant, &id)| Request {
+            requests: Box::new(std::array::from_fn(|n| Request {
                 attrs: RequestAttrs {
-                    tenant: Some(tenant),
+                    tenant: Some(tenants[n]),
                     index: INDEX,
                     principal: PRINCIPAL,
                     endpoint: EndpointKind::Search,
                 },
-                id,
+                id: ids[n],
             })),
-            peer_requests: all(peer_tenants
-                .iter()
-                .zip(&ids)
-                .map(|(tenant, &id)| PeerRequest {
-                    attrs: peer::RequestAttrs {
-                        tenant: Some(tenant),
-                        index: INDEX,
-                        principal,
-                        endpoint: osproxy_core::EndpointKind::Search,
-                    },
-                    id: id.into(),
-                })),
+            peer_requests: Box::new(std::array::from_fn(|n| PeerRequest {
+                attrs: peer::RequestAttrs {
+                    tenant: Some(&peer_tenants[n]),
+                    index: INDEX,
+                    principal,
+                    endpoint: osproxy_core::EndpointKind::Search,
+                },
+                id: ids[n].into(),
+            })),
             now: if expired { LATER } else { NOW },
             peer_now: if expired { after } else { before },
         }
