@@ -250,9 +250,7 @@ async fn main() {
     }
 
     println!("\n### `load()` and the scan, no match, nanoseconds on each of the threads\n");
-    println!(
-        "Above 2,048 live directives there is one copy, and so one count, for all threads.\n"
-    );
+    println!("Above 2,048 live directives there is one copy, and so one count, for all threads.\n");
     println!("| live directives | threads at once | adapter | in-memory | × |");
     println!("|---:|---:|---:|---:|---:|");
     for live in [10, 5_000] {
