@@ -237,6 +237,11 @@ async fn main() {
         }
     }
 
+    loads().await;
+    scans().await;
+}
+
+async fn loads() {
     println!("\n### `load()`, 10 directives, nanoseconds\n");
     println!("| threads at once | adapter | in-memory | × |");
     println!("|---:|---:|---:|---:|");
@@ -248,13 +253,15 @@ async fn main() {
             other / one
         );
     }
+}
 
+async fn scans() {
     println!("\n### `load()` and the scan, no match, nanoseconds on each of the threads\n");
     println!("Above 2,048 live directives there is one copy, and so one count, for all threads.\n");
     println!("| live directives | threads at once | adapter | in-memory | × |");
     println!("|---:|---:|---:|---:|---:|");
     for live in [10, 5_000] {
-        let (ours, peers) = (ours(live, Live::All).await, self::peers(live, Live::All));
+        let (ours, peers) = (ours(live, Live::All).await, peers(live, Live::All));
         for threads in [1, 2] {
             let (one, other) = (ask(&*ours, threads), ask(&*peers, threads));
             println!(
