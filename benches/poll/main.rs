@@ -138,7 +138,7 @@ async fn costs(cluster: &Cluster) {
         let full = full_read(cluster, polls).await;
         row(directives, "everything", full);
         println!(
-            "| | *ratio* | | {:.0} | {:.0} | {:.0} |",
+            "| | *ratio* | | {:.0} | {} | {} |",
             full.bytes / unchanged.bytes,
             ratio(full.client, unchanged.client),
             ratio(full.server, unchanged.server),
@@ -176,8 +176,12 @@ fn row(directives: usize, poll: &str, cost: Cost) {
     );
 }
 
-fn ratio(one: Duration, other: Duration) -> f64 {
-    one.as_secs_f64() / other.as_secs_f64()
+fn ratio(one: Duration, other: Duration) -> String {
+    if other.is_zero() {
+        // Less than the system counts.
+        return "–".to_owned();
+    }
+    format!("{:.0}", one.as_secs_f64() / other.as_secs_f64())
 }
 
 async fn one_change(cluster: &Cluster, spans: &Spans) {
