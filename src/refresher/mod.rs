@@ -132,14 +132,19 @@ impl Refresher {
                 waiters.push(waiter);
             }
             let result = self.poll().await.map_err(Arc::new);
-            next = match &result {
-                Ok(()) => self.backoff.succeeded(),
-                Err(error) => self.backoff.failed(error.retry_after()),
-            };
+            next = self.pause_after(result.as_ref().err().map(AsRef::as_ref));
             for waiter in waiters {
                 // Who no longer waits does not matter.
                 let _ = waiter.send(result.clone());
             }
+        }
+    }
+
+    /// The pause between a poll, which may have failed, and the next.
+    fn pause_after(&mut self, failure: Option<&PollError>) -> Duration {
+        match failure {
+            None => self.backoff.succeeded(),
+            Some(error) => self.backoff.failed(error.retry_after()),
         }
     }
 

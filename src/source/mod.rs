@@ -40,7 +40,7 @@ pub(crate) use probe::{Mark, Probe};
 pub(crate) const PAGE: usize = 10_000;
 /// How long closing a point in time may take: a courtesy to the server, which must not
 /// hold up the next poll.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The parts of an answer that are read. What shows completeness is among them.
 const FILTER_PATH: &str = "pit_id,timed_out,_shards.total,_shards.successful,_shards.failed,\
                            hits.total,hits.hits._id,hits.hits._seq_no,hits.hits._primary_term,\

@@ -2,17 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::documents::{IDS, TENANTS};
 use super::history::Shown;
 use super::index::{Fate, Operation};
+use super::transport::TOLD_TO;
 use super::world::World;
+use crate::config::Config;
 use crate::domain::{Decision, DiagLevel, EndpointKind, RequestAttrs};
 use crate::error::PollError;
 use crate::refresher::{Refresher, Shared};
 use crate::snapshot::Snapshot;
+use crate::source::CLOSE_TIMEOUT;
 use crate::status::Counters;
 
 /// A promise that was broken, and how.
@@ -99,6 +103,34 @@ impl Watched {
         self.check_decisions(world.now())
     }
 
+    /// A poll keeps its deadline, but for what it has left open on the server, and the next
+    /// one keeps its distance.
+    pub(super) fn check_times(
+        &mut self,
+        result: &Result<(), PollError>,
+        took: Duration,
+    ) -> Result<(), Broken> {
+        if took > Config::DEFAULT_POLL_TIMEOUT + CLOSE_TIMEOUT {
+            return broken("P8", format!("a poll took {took:?}"));
+        }
+        let pause = self.refresher.pause_after(result.as_ref().err());
+        let (least, most) = match result {
+            Ok(()) => (
+                Config::DEFAULT_INTERVAL * 9 / 10,
+                Config::DEFAULT_INTERVAL * 11 / 10,
+            ),
+            Err(error) => {
+                let asked = error.retry_after().unwrap_or_default();
+                let least = Config::DEFAULT_INTERVAL.max(asked.min(Duration::from_mins(5)));
+                (least, least.max(Config::DEFAULT_MAX_BACKOFF))
+            }
+        };
+        if pause < least || pause > most {
+            return broken("P8", format!("a pause of {pause:?} after {result:?}"));
+        }
+        Ok(())
+    }
+
     fn check_status(
         &mut self,
         result: &Result<(), PollError>,
@@ -115,11 +147,22 @@ impl Watched {
             panics: before.panics + u64::from(panicked),
             ..counters
         };
+        if let Err(PollError::Panicked(text)) = result
+            && text != TOLD_TO
+        {
+            return broken("P10", format!("a panic in the poll: {text}"));
+        }
+        if counters.panics != expected.panics {
+            return broken("P10", format!("{} panics are counted", counters.panics));
+        }
         if counters != expected {
             return broken("P5", format!("{before:?} became {counters:?} ({result:?})"));
         }
         if status.last_error.is_some() != result.is_err() {
             return broken("P5", format!("last error {:?}", status.last_error));
+        }
+        if self.published.revision.is_none() && status.last_error.is_none_or(|e| e.is_empty()) {
+            return broken("P9", "there was no complete read yet, and nothing says why");
         }
         if (status.consecutive_failures == 0) != result.is_ok() {
             return broken("P5", format!("{} failures", status.consecutive_failures));

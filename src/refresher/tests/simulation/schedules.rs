@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::flaws::Lie;
 use super::promises::{Broken, Watched};
 use super::quirks::Shape;
@@ -160,9 +162,12 @@ async fn counted(
 /// Polls, and holds the promises against what came of it.
 pub(super) async fn poll(wire: &Wire, watched: &mut Watched, n: usize) -> Result<(), Broken> {
     wire.world().note(|| format!("refresher {n} polls"));
+    let began = Instant::now();
     let result = watched.refresher.poll().await;
+    let took = began.elapsed();
     let mut world = wire.world();
     world.note(|| format!("refresher {n} polled: {result:?}"));
+    watched.check_times(&result, took)?;
     watched.check(&world, &result)
 }
 

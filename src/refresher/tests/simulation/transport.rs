@@ -16,6 +16,9 @@ use super::world::World;
 use crate::clock::Clock;
 use crate::cluster::{Answer, Request, RequestErrorKind, Transport};
 
+/// What a panic says that is a fault of the schedule.
+pub(super) const TOLD_TO: &str = "told to";
+
 /// A handle to the world.
 #[derive(Clone)]
 pub(super) struct Wire {
@@ -80,7 +83,7 @@ impl Transport for Wire {
                 }
                 Sent::Hangs => std::future::pending().await,
                 // Without the hook, which would print each.
-                Sent::Panics => std::panic::resume_unwind(Box::new("told to")),
+                Sent::Panics => std::panic::resume_unwind(Box::new(TOLD_TO)),
             }
         }
         .boxed()
