@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const KEY: &str = "directives";
-/// Watched by nobody: the search for the largest number is not to wait for watches. As long as the other, for it counts in the request.
+/// Watched by nobody: the search for the largest number is not to wait for watches. As long
+/// as the other, for it counts in the request.
 const KEY_OF_NONE: &str = "no-watcher";
 const WRITES: usize = 50;
 /// After that long without the change a proxy does not get it: the watch has lost it.
