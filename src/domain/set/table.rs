@@ -56,7 +56,7 @@ impl Table {
     /// Adds a slot under the hash of its key, the texts of which are there. There is room
     /// for as many as were announced; more are left out.
     pub(super) fn add(&mut self, hash: u64, slot: Slot, texts: u32) {
-        let slot = slot.bits() & !self.tag | low(hash) & self.tag;
+        let slot = self.tagged(hash, slot);
         let (before, from) = self.words.split_at_mut(self.place(hash));
         let mut free = from
             .iter_mut()
@@ -70,8 +70,7 @@ impl Table {
 
     /// Replaces a slot that was added under this hash.
     pub(super) fn replace(&mut self, hash: u64, before: Slot, slot: Slot) {
-        let packed = |slot: Slot| slot.bits() & !self.tag | low(hash) & self.tag;
-        let (before, slot) = (packed(before), packed(slot));
+        let (before, slot) = (self.tagged(hash, before), self.tagged(hash, slot));
         let place = self.place(hash);
         let (wrapped, from) = self.words.split_at_mut(place);
         let mut words = from.iter_mut().chain(wrapped);
@@ -80,6 +79,11 @@ impl Table {
         {
             word.slot = slot;
         }
+    }
+
+    /// A slot with the bits of the hash that have room beside it.
+    fn tagged(&self, hash: u64, slot: Slot) -> u32 {
+        slot.bits() & !self.tag | low(hash) & self.tag
     }
 
     /// For how many keys it was made.
