@@ -161,19 +161,22 @@ impl Data {
     }
 
     /// Our whole request sequence, for the request of this number.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a handler calls the store itself")]
+    #[inline(always)]
     pub fn ask(&self, store: &dyn DirectiveStore, request: usize) -> Decision {
         self.evaluate(&store.load(), request)
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a handler calls the store itself")]
+    #[inline(always)]
     pub fn evaluate(&self, set: &DirectiveSet, request: usize) -> Decision {
         let Request { attrs, id } = &self.requests[request % REQUESTS];
         set.evaluate(attrs, self.now, id)
     }
 
     /// The peer's whole request sequence, for the same request.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a handler calls the store itself")]
+    #[inline(always)]
     pub fn ask_peer(
         &self,
         store: &dyn peer::DirectiveStore,
@@ -182,7 +185,8 @@ impl Data {
         self.evaluate_peer(&store.load(), request)
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a handler calls the store itself")]
+    #[inline(always)]
     pub fn evaluate_peer(
         &self,
         set: &peer::DirectiveSet,

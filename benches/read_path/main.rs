@@ -391,7 +391,7 @@ fn decoding() {
 type Call = fn(&Sides, usize);
 
 /// The calls whose instructions are counted.
-const CALLS: [(&str, Case, Call); 10] = [
+const CALLS: [(&str, Case, Call); 13] = [
     ("load", Case::NoMatch, |sides, calls| {
         for _ in 0..calls {
             black_box(black_box(&sides.ours).load());
@@ -411,6 +411,9 @@ const CALLS: [(&str, Case, Call); 10] = [
     ("evaluate-no-match", Case::NoMatch, evaluate),
     ("evaluate-one-match", Case::OneMatch, evaluate),
     ("evaluate-sampled", Case::Sampled, evaluate),
+    ("by-reader-no-match", Case::NoMatch, by_reader),
+    ("in-turn-no-match", Case::NoMatch, in_turn),
+    ("in-turn-one-match", Case::OneMatch, in_turn),
     ("request-no-match", Case::NoMatch, request),
     ("request-one-match", Case::OneMatch, request),
     ("peer-request-no-match", Case::NoMatch, peer_request),
@@ -428,6 +431,27 @@ fn evaluate(sides: &Sides, calls: usize) {
 fn request(sides: &Sides, calls: usize) {
     for _ in 0..calls {
         black_box(sides.data.ask(&**black_box(&sides.ours), black_box(0)));
+    }
+}
+
+fn in_turn(sides: &Sides, calls: usize) {
+    for request in 0..calls {
+        black_box(
+            sides
+                .data
+                .ask(&**black_box(&sides.ours), black_box(request)),
+        );
+    }
+}
+
+fn by_reader(sides: &Sides, calls: usize) {
+    let mut reader = sides.in_memory.reader();
+    for _ in 0..calls {
+        black_box(
+            sides
+                .data
+                .evaluate(black_box(&mut reader).load(), black_box(0)),
+        );
     }
 }
 

@@ -22,6 +22,7 @@ use super::compiled::{find, places};
 use super::few::Few;
 use super::filter::Filter;
 use super::record::{Nanos, Record, Shape, Targets, target};
+use super::short::Short;
 use super::table::Table;
 use super::text::Texts;
 use crate::domain::attributes::{EndpointKind, RequestAttrs};
@@ -47,8 +48,19 @@ impl Default for TextHasher {
 impl TextHasher {
     #[inline]
     pub(super) fn text(&self, text: &str) -> u64 {
+        if let Some(short) = Short::of(text) {
+            return self.short(short);
+        }
         let mut hasher = FoldHasher::with_seed(self.seed, self.shared);
         hasher.write(text.as_bytes());
+        hasher.finish()
+    }
+
+    /// The hash of a short text, without a look at its length.
+    #[inline]
+    pub(super) fn short(&self, text: Short) -> u64 {
+        let mut hasher = FoldHasher::with_seed(self.seed, self.shared);
+        hasher.write_u128(text.bits());
         hasher.finish()
     }
 

@@ -19,10 +19,10 @@
 //! `text.rs` keeps in one allocation, each target once. `builder.rs` takes
 //! directives one by one into that form, `index.rs` builds the table over it
 //! (`table.rs`) and the filter before it (`filter.rs`, which ends most evaluations at one
-//! word of memory), `evaluate.rs` asks them. Of the smallest sets the directives are
-//! looked at one by one instead (`few.rs`). The directives stay in the order in which they
-//! were added; only the table knows another. `patch.rs` makes the next set
-//! of one of which a few directives changed.
+//! word of memory), `evaluate.rs` asks them, by two words of a short text (`short.rs`).
+//! Of the smallest sets the directives are looked at one by one instead (`few.rs`). The
+//! directives stay in the order in which they were added; only the table knows another.
+//! `patch.rs` makes the next set of one of which a few directives changed.
 
 mod ask;
 mod builder;
@@ -35,6 +35,7 @@ mod index;
 mod introspect;
 mod patch;
 mod record;
+mod short;
 mod states;
 mod table;
 mod text;

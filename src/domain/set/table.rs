@@ -117,14 +117,6 @@ impl Table {
         }
     }
 
-    /// The slot and texts where the search for a hash begins, if they may be of its key:
-    /// most keys are found there, if not all.
-    #[inline]
-    pub(super) fn first(&self, hash: u64) -> Option<(Slot, u32)> {
-        let &word = self.words.get(self.place(hash))?;
-        self.may_be(word, hash)
-    }
-
     /// The slot and texts of a word, if they may be of a key of this hash.
     #[inline]
     fn may_be(&self, word: Word, hash: u64) -> Option<(Slot, u32)> {
@@ -182,10 +174,7 @@ mod tests {
             }
             let find = |key: u32| {
                 let is = |texts: u32| texts == key ^ 0xffff;
-                let found = table.find(hash(key), |slot, texts| is(texts).then_some(slot.bits()));
-                let first = table.first(hash(key)).filter(|&(_, texts)| is(texts));
-                assert!(first.is_none_or(|(slot, _)| Some(slot.bits()) == found));
-                found
+                table.find(hash(key), |slot, texts| is(texts).then_some(slot.bits()))
             };
             for key in 0..keys {
                 assert_eq!(find(key), Some(slot(key).bits()), "{key} of {keys}");

@@ -106,7 +106,7 @@ impl Texts {
 
 /// Whether two slices of the same length, at most sixteen bytes, are equal: by their ends,
 /// which may overlap.
-#[inline]
+#[inline(always)]
 fn same_short(a: &[u8], b: &[u8]) -> bool {
     fn ends<const N: usize>(bytes: &[u8]) -> Option<[[u8; N]; 2]> {
         Some([*bytes.first_chunk()?, *bytes.last_chunk()?])
