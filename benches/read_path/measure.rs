@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 pub type Work<'a> = &'a mut dyn FnMut(usize);
 
 /// One turn is at least so long, but at least one call.
-const TURN: Duration = Duration::from_micros(300);
+const TURN: Duration = Duration::from_millis(1);
 const TURNS: usize = 51;
 
 /// The nanoseconds that each contender takes for a call: the median turn.

@@ -96,25 +96,28 @@ impl<H: Lend> Drop for Ending<H> {
     }
 }
 
-/// The thread's handle to the publication of this version, if it has one.
+/// The handle that the thread was lent last, if it is to the publication of this version.
 #[inline]
-pub(super) fn find<H: Lend>(version: u64) -> Option<Arc<H>> {
+pub(super) fn last<H: Lend>(version: u64) -> Option<Arc<H>> {
     H::lent().with(|lent| {
         let lent = lent.0.try_borrow().ok()?;
-        let [first, others @ ..] = &*lent;
-        if first.version == version {
-            return first.handle.upgrade();
+        let [last, ..] = &*lent;
+        if last.version == version {
+            last.handle.upgrade()
+        } else {
+            None
         }
-        find_among(others, version)
     })
 }
 
-/// For a thread that reads several stores.
-#[cold]
-#[inline(never)]
-fn find_among<H>(lent: &[ManuallyDrop<Lent<H>>], version: u64) -> Option<Arc<H>> {
-    let found = lent.iter().find(|lent| lent.version == version)?;
-    found.handle.upgrade()
+/// The thread's handle to the publication of this version, if it has one: for a thread that
+/// reads several stores.
+pub(super) fn find<H: Lend>(version: u64) -> Option<Arc<H>> {
+    H::lent().with(|lent| {
+        let lent = lent.0.try_borrow().ok()?;
+        let found = lent.iter().find(|lent| lent.version == version)?;
+        found.handle.upgrade()
+    })
 }
 
 /// Remembers a handle in place of one that is gone, or else of the oldest.
@@ -137,7 +140,7 @@ pub(super) fn remember<H: Lend>(version: u64, handle: &Arc<H>) {
                 version,
                 handle: Arc::downgrade(handle),
             });
-            // The first is found the soonest.
+            // Where `last` looks.
             lent.swap(0, place);
         }
     });

@@ -80,21 +80,15 @@ static NEXT_VERSION: AtomicU64 = AtomicU64::new(1);
 /// The two halves of a new cell that holds `first`.
 pub(crate) fn publication<T: Publish>(first: T) -> (Publisher<T>, Published<T>) {
     let first = Publication::new(first);
-    let shared = Arc::new(Shared {
-        version: AtomicU64::new(first.version),
-        current: ArcSwap::from_pointee(first),
-    });
-    (
-        Publisher {
-            shared: Arc::clone(&shared),
-        },
-        Published { shared },
-    )
+    let shown = Arc::new(Shown(AtomicU64::new(first.version)));
+    let current = Arc::new(ArcSwap::from_pointee(first));
+    let to = Published { shown, current };
+    (Publisher { to: to.clone() }, to)
 }
 
 /// The half that writes. There is one for a cell, so publishes have an order.
 pub(crate) struct Publisher<T: Publish> {
-    shared: Arc<Shared<ArcSwap<Publication<T>>>>,
+    to: Published<T>,
 }
 
 impl<T: Publish> Publisher<T> {
@@ -103,16 +97,17 @@ impl<T: Publish> Publisher<T> {
     pub(crate) fn publish(&mut self, value: T) -> Arc<Publication<T>> {
         let next = Publication::new(value);
         let version = next.version;
-        let previous = self.shared.current.swap(Arc::new(next));
+        let previous = self.to.current.swap(Arc::new(next));
         // After the value, so that who sees the version finds the value.
-        self.shared.show(version);
+        self.to.shown.show(version);
         previous
     }
 }
 
 /// The half that reads. A clone reads the same cell.
 pub(crate) struct Published<T: Publish> {
-    shared: Arc<Shared<ArcSwap<Publication<T>>>>,
+    shown: Arc<Shown>,
+    current: Arc<ArcSwap<Publication<T>>>,
 }
 
 impl<T: Publish> Published<T> {
@@ -120,22 +115,25 @@ impl<T: Publish> Published<T> {
     /// thread touches (and who else it gives the `Arc` to).
     #[inline]
     pub(crate) fn load(&self) -> Arc<T::Handle> {
-        let version = self.shared.version.load(Ordering::Acquire);
-        lent::find(version).unwrap_or_else(|| self.load_anew())
+        let version = self.shown.version();
+        lent::last(version).unwrap_or_else(|| self.load_other(version))
     }
 
     /// The value that was published last, by a reference count of all threads.
     pub(crate) fn snapshot(&self) -> Arc<T> {
-        let current = self.shared.current.load();
-        self.shared.show(current.version);
+        let current = self.current.load();
+        self.shown.show(current.version);
         Arc::clone(&current.value)
     }
 
     #[cold]
     #[inline(never)]
-    fn load_anew(&self) -> Arc<T::Handle> {
-        let current = self.shared.current.load();
-        self.shared.show(current.version);
+    fn load_other(&self, version: u64) -> Arc<T::Handle> {
+        if let Some(handle) = lent::find(version) {
+            return handle;
+        }
+        let current = self.current.load();
+        self.shown.show(current.version);
         let handle = &current.handles[numbers::number() % current.handles.len()];
         lent::remember(current.version, handle);
         Arc::clone(handle)
@@ -145,15 +143,16 @@ impl<T: Publish> Published<T> {
 impl<T: Publish<Handle = DirectiveSet> + AsRef<DirectiveSet>> Published<T> {
     /// A handle for a worker of its own.
     pub(crate) fn reader(&self) -> Reader {
-        let shared = Arc::clone(&self.shared);
-        Reader::new(shared)
+        let source = Arc::clone(&self.current);
+        Reader::new(Arc::clone(&self.shown), source)
     }
 }
 
 impl<T: Publish> Clone for Published<T> {
     fn clone(&self) -> Self {
         Self {
-            shared: Arc::clone(&self.shared),
+            shown: Arc::clone(&self.shown),
+            current: Arc::clone(&self.current),
         }
     }
 }
@@ -161,7 +160,7 @@ impl<T: Publish> Clone for Published<T> {
 impl<T: Publish + fmt::Debug> fmt::Debug for Publisher<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Publisher")
-            .field(&self.shared.current.load().value)
+            .field(&self.to.current.load().value)
             .finish()
     }
 }
@@ -169,29 +168,33 @@ impl<T: Publish + fmt::Debug> fmt::Debug for Publisher<T> {
 impl<T: Publish + fmt::Debug> fmt::Debug for Published<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Published")
-            .field(&self.shared.current.load().value)
+            .field(&self.current.load().value)
             .finish()
     }
 }
 
-/// What both halves and the readers share. The version can be read without knowing
-/// what `S` is.
-struct Shared<S: ?Sized> {
-    /// That of the current publication, or for a moment of the one before.
-    version: AtomicU64,
-    current: S,
-}
+/// The version of the current publication, or for a moment that of the one before.
+///
+/// In a cache line of its own: every read looks at it, so nothing that is written more
+/// often than published should stand beside it.
+#[repr(align(64))]
+struct Shown(AtomicU64);
 
-impl<S: ?Sized> Shared<S> {
+impl Shown {
+    #[inline]
+    fn version(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+
     /// Makes a version visible, unless it is or a later one is.
     ///
     /// Also done by who finds a value whose publisher has not come to it yet: else
     /// the next read, by another way or on a thread that is told of this one, could
     /// still give the value before.
     fn show(&self, version: u64) {
-        if self.version.load(Ordering::Acquire) < version {
+        if self.version() < version {
             // Not merely `Release`: afterwards it is there for all to see.
-            self.version.fetch_max(version, Ordering::SeqCst);
+            self.0.fetch_max(version, Ordering::SeqCst);
         }
     }
 }

@@ -2,9 +2,8 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use super::{Shared, Source};
+use super::{Shown, Source};
 use crate::domain::set::DirectiveSet;
 
 /// A handle through which one worker reads a store's set, in a nanosecond or two.
@@ -54,17 +53,20 @@ use crate::domain::set::DirectiveSet;
 /// the last set.
 #[derive(Clone)]
 pub struct Reader {
-    shared: Arc<Shared<dyn Source>>,
+    shown: Arc<Shown>,
+    source: Arc<dyn Source>,
+    /// That of the set.
     version: u64,
     set: DirectiveSet,
 }
 
 impl Reader {
-    pub(super) fn new(shared: Arc<Shared<dyn Source>>) -> Self {
-        let (version, set) = shared.current.latest();
-        shared.show(version);
+    pub(super) fn new(shown: Arc<Shown>, source: Arc<dyn Source>) -> Self {
+        let (version, set) = source.latest();
+        shown.show(version);
         Self {
-            shared,
+            shown,
+            source,
             version,
             set,
         }
@@ -73,7 +75,7 @@ impl Reader {
     /// The set that was published last.
     #[inline]
     pub fn load(&mut self) -> &DirectiveSet {
-        if self.shared.version.load(Ordering::Acquire) != self.version {
+        if self.shown.version() != self.version {
             self.refresh();
         }
         &self.set
@@ -82,8 +84,8 @@ impl Reader {
     #[cold]
     #[inline(never)]
     fn refresh(&mut self) {
-        (self.version, self.set) = self.shared.current.latest();
-        self.shared.show(self.version);
+        (self.version, self.set) = self.source.latest();
+        self.shown.show(self.version);
     }
 }
 

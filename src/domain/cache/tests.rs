@@ -85,7 +85,7 @@ fn reads_do_not_go_back_while_a_publish_is_under_way() {
         let held = published.load();
         assert_eq!(number_of(&held), 0);
         let next = Arc::new(Publication::new(numbered(1)));
-        publisher.shared.current.store(next);
+        publisher.to.current.store(next);
         assert_eq!(number_of(&published.load()), 0);
         assert_eq!(first(&published, &mut reader), 1);
         for then in ways {

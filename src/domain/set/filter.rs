@@ -7,18 +7,25 @@
 /// about one of a hundred keys that are not there passes.
 #[derive(Debug)]
 pub(super) struct Filter {
-    /// Their number is a power of two.
     words: Box<[u64]>,
+    /// Their number, a power of two, less one.
+    last: u32,
 }
 
 /// Half a kilobyte: in a set of a hundred hardly any key passes that is not there.
 const WORDS_MIN: usize = 64;
 
+/// As many as half a hash can tell apart.
+const WORDS_MAX: usize = 1 << 31;
+
 impl Filter {
     /// A filter for at most this many keys.
     pub(super) fn for_keys(keys: usize) -> Self {
+        let words = (keys / 4).next_power_of_two().clamp(WORDS_MIN, WORDS_MAX);
         Self {
-            words: vec![0; (keys / 4).next_power_of_two().max(WORDS_MIN)].into_boxed_slice(),
+            words: vec![0; words].into_boxed_slice(),
+            // At most `WORDS_MAX`, so the conversion holds.
+            last: u32::try_from(words - 1).unwrap_or_default(),
         }
     }
 
@@ -42,7 +49,7 @@ impl Filter {
     fn place(&self, hash: u64) -> usize {
         // The high half, for the low one chooses the bits.
         let [_, _, _, _, high @ ..] = hash.to_le_bytes();
-        u32::from_le_bytes(high) as usize & (self.words.len() - 1)
+        (u32::from_le_bytes(high) & self.last) as usize
     }
 
     #[inline]
