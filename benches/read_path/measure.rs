@@ -1,8 +1,8 @@
 //! Times things against each other.
 //!
 //! The machines that this runs on are busy with other work, and their speed changes
-//! from one second to the next. So the contenders take turns, some tenths of a
-//! millisecond each, and the median of many turns is given: what changes meets all.
+//! from one second to the next. So the contenders take turns, a millisecond or more each,
+//! and the median of many turns is given: what changes meets all.
 //! (Benchmark libraries run one contender to its end before the next.)
 
 use std::sync::Barrier;
