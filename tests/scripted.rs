@@ -15,6 +15,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use wiremock::matchers::{method, path, path_regex};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+use crate::support::command::directives;
 use crate::support::eventually::eventually;
 use crate::support::in_hours;
 
@@ -613,6 +614,24 @@ async fn p8_a_node_that_takes_no_connection_does_not_use_up_the_poll() {
         dead += u32::from(status.nodes[0].status == NodeStatus::Dead);
     }
     assert!((1..10).contains(&dead), "{dead} began with it");
+}
+
+#[tokio::test]
+async fn the_command_is_told_how_long_connecting_may_take() {
+    let (hole, _held) = takes_no_connections().await;
+    let (other, _held) = takes_no_connections().await;
+    let mut command = tokio::process::Command::from(directives());
+    command
+        .args(["list", "--url", &hole, "--url", &other])
+        .args(["--connect-timeout", "50ms", "--request-timeout", "1h"])
+        .kill_on_drop(true);
+    let ran = tokio::time::timeout(Duration::from_mins(1), command.output());
+    let ran = ran
+        .await
+        .expect("it ends long before the request may")
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(said.contains("no connection within 50ms"), "{said}");
 }
 
 #[tokio::test]

@@ -52,6 +52,10 @@ pub(super) struct ConnectionArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["username", "bearer_token_file", "api_key_file"])]
     client_certificate: Option<PathBuf>,
 
+    /// How long connecting to a node may take, where there is another to ask
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration::parse)]
+    connect_timeout: Duration,
+
     /// Sign requests (AWS Signature Version 4) for this region; the credentials come from
     /// AWS's usual places
     #[cfg(feature = "aws-sigv4")]
@@ -86,6 +90,7 @@ impl ConnectionArgs {
             .with_index(&self.directives_index)
             .with_credentials(self.credentials().await?)
             .with_tls(tls)
+            .with_connect_timeout(self.connect_timeout)
             .with_request_timeout(request_timeout))
     }
 
