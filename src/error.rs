@@ -40,7 +40,9 @@ impl PollError {
                 ReadError::Request { .. } => &mut failures.request,
                 ReadError::NoIndex { .. } | ReadError::NotOneIndex { .. } => &mut failures.no_index,
                 ReadError::Incomplete { .. } => &mut failures.incomplete,
-                ReadError::Stale { .. } | ReadError::Unconfirmed { .. } => &mut failures.stale,
+                ReadError::Stale { .. }
+                | ReadError::Unconfirmed { .. }
+                | ReadError::Untold { .. } => &mut failures.stale,
                 ReadError::TooManyDocuments { .. } => &mut failures.too_many_documents,
                 ReadError::Upstream { source, .. } => match source {
                     UpstreamError::Older | UpstreamError::TooOld { .. } => &mut failures.stale,

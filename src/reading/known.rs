@@ -94,17 +94,18 @@ pub(super) enum Settling {
 impl Settling {
     /// For a mark seen now.
     pub(super) fn from_now(refresh_interval: Option<Duration>) -> Self {
-        let Some(interval) = refresh_interval else {
-            return Self::Never;
-        };
-        let (least, most) = SETTLES_WITHIN;
-        let within = interval
-            .saturating_mul(REFRESHES)
-            .clamp(least, most.max(interval));
-        Instant::now()
-            .checked_add(within)
+        refreshed_within(refresh_interval)
+            .and_then(|within| Instant::now().checked_add(within))
             .map_or(Self::Never, Self::At)
     }
+}
+
+/// How long a copy may take to show what it holds; `None` if it does not refresh by itself.
+pub(super) fn refreshed_within(refresh_interval: Option<Duration>) -> Option<Duration> {
+    let interval = refresh_interval?;
+    let (least, most) = SETTLES_WITHIN;
+    let within = interval.saturating_mul(REFRESHES);
+    Some(within.clamp(least, most.max(interval)))
 }
 
 /// Up to which `_seq_no` a view has seen everything: changes are looked for above.

@@ -75,6 +75,8 @@ pub(crate) struct Reading {
     cluster: Option<ClusterVersion>,
     /// Since when the cluster shows an older one.
     behind_since: Option<Instant>,
+    /// Since when it tells none, though it did before.
+    untold_since: Option<Instant>,
     /// One that does not follow what is known, seen while nobody could be asked about it.
     unconfirmed: Option<Position>,
     /// A view that may be a step back, seen while nobody could be asked about it.
@@ -105,6 +107,8 @@ pub(crate) enum Flaw {
     NoTerm,
     /// Takes pages for pages of one view.
     AnyView,
+    /// Does not ask under which state of the cluster a view was read.
+    NoDate,
 }
 
 impl Reading {
@@ -125,6 +129,7 @@ impl Reading {
             confirmed: None,
             cluster: None,
             behind_since: None,
+            untold_since: None,
             unconfirmed: None,
             doubted: None,
             #[cfg(test)]
@@ -175,6 +180,7 @@ impl Reading {
         }
         let view = self.view(&position, reconcile).await?;
         self.judge(&position, &view).await?;
+        self.date(&position, &view).await?;
         let end = self.end(&position).await?;
         if reconcile {
             self.measure_skew().await;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::warn;
 
+use super::known::{Known, refreshed_within};
 use super::position::Position;
 use super::view::{View, weight};
 use super::{CONFIRM_AFTER, Doubt, Reading};
@@ -47,10 +48,8 @@ impl Reading {
         suspicious: bool,
     ) -> Result<(), ReadError> {
         let now = Instant::now();
-        if let Some(version) = self.source.cluster_version().await? {
-            if let Some(newest) = &self.cluster
-                && version.is_before(newest)
-            {
+        match (self.source.cluster_version().await?, &self.cluster) {
+            (Some(version), Some(newest)) if version.is_before(newest) => {
                 let since = *self.behind_since.get_or_insert(now);
                 if now.duration_since(since) < CONFIRM_AFTER {
                     self.counters.stale_reads += 1;
@@ -59,23 +58,70 @@ impl Reading {
                     return Err(self.source.stale(what));
                 }
                 warn!("the cluster's state stays older than one that was seen; taking it");
+                self.cluster = Some(version);
             }
-            self.cluster = Some(version);
-            self.behind_since = None;
-        } else {
-            self.without(
-                "the version of the cluster's state",
-                "the server refuses to tell",
-            );
-            // Said twice, with a pause between, it is taken for true.
-            let said = self.unconfirmed.as_ref();
-            if suspicious && !said.is_some_and(|said| position.follows(said)) {
-                self.unconfirmed = Some(position.clone());
-                return Err(self.source.unconfirmed());
+            (Some(version), newest) => {
+                if newest.is_none() {
+                    // There is none that what is known was read under.
+                    self.say_twice(position, suspicious)?;
+                }
+                self.cluster = Some(version);
             }
+            (None, Some(_)) => {
+                let since = *self.untold_since.get_or_insert(now);
+                if now.duration_since(since) < CONFIRM_AFTER {
+                    self.source.leave_node();
+                    return Err(self.source.untold());
+                }
+                self.cluster = None;
+                self.go_without_versions(position, suspicious)?;
+            }
+            (None, None) => self.go_without_versions(position, suspicious)?,
         }
+        self.behind_since = None;
+        self.untold_since = None;
         self.confirm_at = now.checked_add(CONFIRM_AFTER);
         self.confirmed = self.source.node();
+        Ok(())
+    }
+
+    fn go_without_versions(
+        &mut self,
+        position: &Position,
+        suspicious: bool,
+    ) -> Result<(), ReadError> {
+        self.without(
+            "the version of the cluster's state",
+            "the server refuses to tell",
+        );
+        self.say_twice(position, suspicious)
+    }
+
+    /// Where nothing shows whether a position is the latest, it is taken for that once it
+    /// was seen twice, with a pause between.
+    fn say_twice(&mut self, position: &Position, suspicious: bool) -> Result<(), ReadError> {
+        let said = self.unconfirmed.as_ref();
+        if suspicious && !said.is_some_and(|said| position.follows(said)) {
+            self.unconfirmed = Some(position.clone());
+            return Err(self.source.unconfirmed());
+        }
+        Ok(())
+    }
+
+    /// Asks for the version of the cluster's state under which a new view was read: a node
+    /// that is cut off since before shows an older one.
+    ///
+    /// Once the view was read, since what wrote it may have become the primary in between.
+    pub(super) async fn date(&mut self, position: &Position, view: &View) -> Result<(), ReadError> {
+        #[cfg(test)]
+        if self.flaw == Some(super::Flaw::NoDate) {
+            return Ok(());
+        }
+        let known = self.known.as_ref();
+        let same = |known: &Known| known.mirror.fingerprint() == view.mirror.fingerprint();
+        if self.cluster.is_some() && !known.is_some_and(same) {
+            self.confirm_with_manager(position, false).await?;
+        }
         Ok(())
     }
 
@@ -125,6 +171,10 @@ impl Reading {
             }
             // Seen twice, on two copies if there are two, it is taken for true.
             Verdict::Unknown => Duration::ZERO,
+            // By then it has refreshed, and shows what it has.
+            Verdict::Shown => {
+                refreshed_within(view.index.refresh_interval).unwrap_or(CONFIRM_AFTER)
+            }
             // By then no write is under way any more that it may not have.
             Verdict::Behind => CONFIRM_AFTER,
         };
@@ -169,11 +219,10 @@ impl Reading {
                 None => Verdict::Unknown,
             });
         }
-        // What a search shows may be behind on any copy but the primary.
         let sum = self.source.summary_of_primary(&view.index).await?;
         Ok(match sum {
             Some(sum) if !sum.primary => Verdict::Unknown,
-            Some(sum) if view.mirror.fingerprint().agrees_with(&sum.of) => Verdict::True,
+            Some(sum) if view.mirror.fingerprint().agrees_with(&sum.of) => Verdict::Shown,
             Some(_) => Verdict::Refuted("the primary shows other documents".to_owned()),
             None => Verdict::Unknown,
         })
@@ -186,6 +235,9 @@ enum Verdict {
     Refuted(String),
     /// It says nothing.
     Unknown,
+    /// It may not be asked for documents; a search on it shows the same as the view, but
+    /// that can be behind by a refresh.
+    Shown,
     /// Nor may it be asked; a copy says the same as the view, and the statistics will tell
     /// whether that can be behind.
     Behind,

@@ -64,6 +64,16 @@ pub enum ReadError {
         /// The index or alias that was asked for.
         index: String,
     },
+    /// The version of the cluster's state was told before, and now it is not: what is read
+    /// could be of a node that is cut off.
+    #[error(
+        "the cluster does not tell the version of its state any more; {index} is read \
+             without it if that stays so for a minute"
+    )]
+    Untold {
+        /// The index or alias that was asked for.
+        index: String,
+    },
     /// The index holds more documents than is allowed.
     #[error(
         "{index} holds {documents} documents, above the cap of {cap}; delete old ones or raise \

@@ -292,6 +292,12 @@ impl Source {
         }
     }
 
+    pub(crate) fn untold(&self) -> ReadError {
+        ReadError::Untold {
+            index: self.client.index().to_owned(),
+        }
+    }
+
     fn failed(&self, source: RequestError) -> ReadError {
         let index = self.client.index().to_owned();
         let source = Box::new(source);

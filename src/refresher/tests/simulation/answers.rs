@@ -262,6 +262,9 @@ fn gets(
     struct Body {
         ids: Vec<String>,
     }
+    if world.quirks.no_gets {
+        return forbidden();
+    }
     let of_the_primary = parameter(request, "preference") == Some("_primary");
     if of_the_primary && world.quirks.no_primary {
         return forbidden();

@@ -95,6 +95,8 @@ pub(super) struct Quirks {
     pub(super) no_cluster_state: bool,
     /// 403 for the nodes' statistics.
     pub(super) no_node_stats: bool,
+    /// 403 for documents in real time.
+    pub(super) no_gets: bool,
 }
 
 impl Quirks {
@@ -114,6 +116,8 @@ impl Quirks {
             no_primary: some() && blind,
             no_cluster_state: some() && blind,
             no_node_stats: some(),
+            // Only a fault makes it so in a random world.
+            no_gets: false,
             no_point_in_time: some().then(|| [400, 404, 405][rng.usize(..3)]),
         };
         // Pages of several shards, or that nobody sums up, are not of one view without.

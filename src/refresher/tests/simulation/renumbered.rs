@@ -4,57 +4,15 @@
 //! another write of the same document, and hands back. Nothing in the statistics shows it,
 //! and the sums are the same. Too rare for a random schedule.
 
-use std::sync::Arc;
-
-use super::documents::Document;
-use super::index::Shard;
+use super::by_hand::{hand_over, two_nodes, write};
 use super::promises::Broken;
-use super::quirks::Shape;
 use super::schedules::{poll, refresher, runtime};
-use super::transport::Wire;
-use super::world::World;
 use crate::reading::Flaw;
-
-fn shape() -> Shape {
-    Shape {
-        nodes: 2,
-        copies: 2,
-        shards: 1,
-        lag: false,
-        cut_off: false,
-        moves: false,
-        quirks: false,
-        faults: false,
-        pages: false,
-        ..Shape::all()
-    }
-}
-
-fn write(wire: &Wire, id: &'static str, write: impl FnOnce(&mut Shard)) {
-    let mut world = wire.world();
-    let now = world.now();
-    let document = Arc::new(Document::random(&mut world.rng, id, now));
-    let shard = &mut world.cluster.indices[0].shards[0];
-    shard.write(id, Some(document));
-    write(shard);
-}
-
-fn hand_over(wire: &Wire) {
-    let mut world = wire.world();
-    world.cluster.indices[0].shards[0].promote();
-    world.cluster.change(|_| {});
-    world.settle();
-}
 
 /// `None` in a world where it cannot be done: on one node, or the refresher reads another
 /// copy than the primary.
 async fn run(seed: u64, flaw: Option<Flaw>) -> Option<Result<(), Broken>> {
-    let mut world = World::new(seed, &shape(), false);
-    world.lively = false;
-    if world.cluster.indices[0].shards[0].copies.len() < 2 {
-        return None;
-    }
-    let wire = Wire::new(world, None);
+    let wire = two_nodes(seed)?;
     let mut watched = refresher(&wire, 0, flaw);
     poll(&wire, &mut watched, 0).await.ok()?;
     let before = watched.published().revision.clone();
