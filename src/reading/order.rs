@@ -118,7 +118,9 @@ impl Reading {
             return Ok(());
         }
         let known = self.known.as_ref();
-        let same = |known: &Known| known.mirror.fingerprint() == view.mirror.fingerprint();
+        let same = |known: &Known| {
+            known.mirror.fingerprint() == view.mirror.fingerprint() && known.term == view.term
+        };
         if self.cluster.is_some() && !known.is_some_and(same) {
             self.confirm_with_manager(position, false).await?;
         }

@@ -1,6 +1,5 @@
 //! Also run under Miri, which tries other orders of the threads' steps and of what
-//! they see of each other's writes than the machine does:
-//! `cargo +nightly miri test --no-default-features --lib domain::cache`.
+//! they see of each other's writes than the machine does: `scripts/test-races`.
 
 #![allow(clippy::unwrap_used, clippy::similar_names, reason = "tests")]
 
