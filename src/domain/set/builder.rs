@@ -6,7 +6,8 @@ use hashbrown::HashTable;
 
 use super::DirectiveSet;
 use super::compiled::Compiled;
-use super::index::{Index, TextHasher};
+use super::hash::TextHasher;
+use super::index::Index;
 use super::record::{NOT_SET, Record, Shape, Targets};
 use super::text::Texts;
 use crate::domain::directive::{DiagnosticsDirective, DirectiveRef};

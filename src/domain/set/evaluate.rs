@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use super::ask::Ask;
 use super::compiled::{Compiled, places};
-use super::index::{Entry, KeyHashes, Slot};
+use super::hash::KeyHashes;
+use super::index::{Entry, Slot};
 use super::record::{Nanos, Record, Shape, target};
 use super::short::Short;
 use crate::domain::attributes::RequestAttrs;
@@ -17,7 +18,8 @@ const WITH_TENANT: u16 = 0xaaaa;
 
 impl Compiled {
     /// Most requests match nothing, where every directive targets a tenant. Those end here,
-    /// in the code of the caller: a call would cost them a tenth. The others begin anew.
+    /// in the code of the caller: a call would cost them a tenth. The others go on in
+    /// functions of their own.
     #[inline]
     pub(super) fn evaluate(
         &self,

@@ -60,7 +60,7 @@ impl Filter {
 
 #[cfg(test)]
 mod tests {
-    use super::super::index::TextHasher;
+    use super::super::hash::TextHasher;
     use super::*;
 
     /// A seed under which the hashes of similar texts fall together now and then lets

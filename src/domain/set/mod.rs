@@ -15,11 +15,11 @@
 //!
 //! # How it is kept
 //!
-//! `record.rs` packs a directive into twenty bytes beside its texts, which
-//! `text.rs` keeps in one allocation, each target once. `builder.rs` takes
-//! directives one by one into that form, `index.rs` builds the table over it
-//! (`table.rs`) and the filter before it (`filter.rs`, which ends most evaluations at one
-//! word of memory), `evaluate.rs` asks them, by two words of a short text (`short.rs`).
+//! `record.rs` packs a directive into twenty bytes beside its texts, which `text.rs` keeps
+//! in one allocation, each target once. `builder.rs` takes directives one by one into that
+//! form, `index.rs` builds the table over it (`table.rs`) and the filter before it
+//! (`filter.rs`, which ends most evaluations at one word of memory), both by the hashes of
+//! `hash.rs`. `evaluate.rs` asks them; a short text is two words for it (`short.rs`).
 //! Of the smallest sets the directives are looked at one by one instead (`few.rs`). The
 //! directives stay in the order in which they were added; only the table knows another.
 //! `patch.rs` makes the next set of one of which a few directives changed.
@@ -31,6 +31,7 @@ mod compiled;
 mod evaluate;
 mod few;
 mod filter;
+mod hash;
 mod index;
 mod introspect;
 mod patch;
