@@ -37,6 +37,15 @@ fn all<T>(run: impl AsyncFn(u64) -> Option<T>) -> Vec<T> {
     done
 }
 
+/// Nothing hinders it any more, and soon it has what the index holds.
+async fn catches_up(wire: &Wire, watched: &mut Watched) {
+    for _ in 0..5 {
+        tokio::time::advance(Duration::from_secs(5)).await;
+        poll(wire, watched, 0).await.unwrap();
+    }
+    assert!(watched.has_all(&wire.world()));
+}
+
 /// Node 1 takes over, is cut off, and node 0 takes over again and has a document deleted.
 /// Then node 1 alone is asked.
 async fn ask_who_was_the_primary(seed: u64, flaw: Option<Flaw>) -> Option<Result<(), Broken>> {
@@ -79,7 +88,7 @@ fn a_refresher_that_does_not_date_its_views_is_caught() {
 /// Node 1 takes over before it shows what it holds, where documents cannot be asked for.
 #[test]
 fn p3_a_new_primary_that_does_not_show_yet_what_it_holds_brings_nothing_back() {
-    let results = all(async |seed| {
+    all(async |seed| {
         let wire = two_nodes(seed)?;
         with_shard(&wire, |shard| shard.copies[1].lags = true);
         wire.world().quirks.no_gets = true;
@@ -110,21 +119,16 @@ fn p3_a_new_primary_that_does_not_show_yet_what_it_holds_brings_nothing_back() {
             shard.deliver_all(|copy| copy.in_sync);
             shard.copies[1].refresh();
         });
-        for _ in 0..5 {
-            tokio::time::advance(Duration::from_secs(5)).await;
-            poll(&wire, &mut watched, 0).await.unwrap();
-        }
-        assert!(watched.has_all(&wire.world()));
+        catches_up(&wire, &mut watched).await;
         Some(())
     });
-    drop(results);
 }
 
 /// A cluster that has told the version of its state refuses to: for a minute that may be a
 /// node that is cut off.
 #[test]
 fn p3_a_failover_is_not_followed_blindly_where_the_version_is_not_told_any_more() {
-    let results = all(async |seed| {
+    all(async |seed| {
         let (wire, mut watched) = follower_of_node_0(seed, None).await?;
         let published = watched.published().revision.clone();
         wire.world().quirks.no_cluster_state = true;
@@ -136,12 +140,7 @@ fn p3_a_failover_is_not_followed_blindly_where_the_version_is_not_told_any_more(
             assert_eq!(watched.published().revision, published);
             tokio::time::advance(Duration::from_secs(10)).await;
         }
-        for _ in 0..5 {
-            tokio::time::advance(Duration::from_secs(10)).await;
-            poll(&wire, &mut watched, 0).await.unwrap();
-        }
-        assert!(watched.has_all(&wire.world()));
+        catches_up(&wire, &mut watched).await;
         Some(())
     });
-    drop(results);
 }
