@@ -98,9 +98,6 @@ impl Compiled {
             return self.ask_of_group(slot, at, request_id);
         };
         let ask = record.ask_at(at);
-        if record.sample_per_mille() >= ALWAYS {
-            return ask;
-        }
         if ask == Ask::NOTHING || !sampling::is_sampled(record.sample_per_mille(), request_id) {
             // Makes this a branch: the processor then goes on while it hashes the id,
             // where it would wait if the decision were computed from the hash.
