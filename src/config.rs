@@ -7,7 +7,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::clock::{Clock, SystemClock};
-use crate::cluster::{ClusterConfig, ConfigError};
+use crate::http::{ClusterConfig, ConfigError};
 
 /// What a store does when it starts and the index cannot be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crate::cluster::{ConfigError, chain};
+use crate::http::{ConfigError, chain};
 use crate::last_good::LastGoodError;
-use crate::source::{ReadError, UpstreamError};
+use crate::rest::{ReadError, UpstreamError};
 use crate::status::PollFailures;
+use opensearch_directives_core::SnapshotError;
 
 /// Why a poll changed nothing.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +47,9 @@ impl PollError {
                 ReadError::TooManyDocuments { .. } => &mut failures.too_many_documents,
                 ReadError::Upstream { source, .. } => match source {
                     UpstreamError::Older | UpstreamError::TooOld { .. } => &mut failures.stale,
-                    UpstreamError::TooManyDirectives { .. } => &mut failures.too_many_documents,
+                    UpstreamError::Snapshot(SnapshotError::TooManyDirectives { .. }) => {
+                        &mut failures.too_many_documents
+                    }
                     UpstreamError::OtherIndex(_) => &mut failures.no_index,
                     _ => &mut failures.incomplete,
                 },

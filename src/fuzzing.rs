@@ -1,6 +1,6 @@
 //! What a fuzz target needs of the crate's inside. Built by `cargo fuzz` only.
 
-use crate::hits::{Complete, SearchAnswer};
+use crate::rest::{Complete, SearchAnswer};
 
 /// Reads bytes as the answer of a search. An answer counts as complete only if it
 /// says so itself.

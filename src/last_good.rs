@@ -13,10 +13,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::document::{Audit, DecodeLimits, Document, decode, encode};
-use crate::domain::DirectiveSetBuilder;
-use crate::snapshot::Snapshot;
-use crate::status::Revision;
+use opensearch_directives_core::DirectiveSetBuilder;
+use opensearch_directives_core::Revision;
+use opensearch_directives_core::Snapshot;
+use opensearch_directives_core::internal::SnapshotParts;
+use opensearch_directives_core::{Audit, DecodeLimits, Document, decode, encode};
 
 const FORMAT: &str = "opensearch-directives last good";
 const VERSION: u32 = 1;
@@ -96,21 +97,21 @@ struct Versioned {
 
 /// Writes a snapshot that was read from an index. One that was not is not written.
 pub(crate) fn write(path: &Path, index: &str, snapshot: &Snapshot) -> io::Result<()> {
-    let (Some(revision), Some(read_at)) = (&snapshot.revision, snapshot.read_at) else {
+    let (Some(revision), Some(read_at)) = (snapshot.revision(), snapshot.read_at()) else {
         return Ok(());
     };
     let header = Header {
         format: FORMAT.to_owned(),
         version: VERSION,
         index: index.to_owned(),
-        digest: snapshot.digest.to_string(),
+        digest: snapshot.digest().to_string(),
         revision: revision.clone(),
         read_at,
-        directives: snapshot.set.len(),
+        directives: snapshot.set().len(),
     };
     let mut body = serde_json::to_vec(&header)?;
     body.push(b'\n');
-    for directive in snapshot.set.iter() {
+    for directive in snapshot.set().iter() {
         let document = Document::new(directive.to_directive()).with_audit(Audit::default());
         let json = encode(&document, &any_expiry(read_at)).map_err(io::Error::other)?;
         serde_json::to_writer(&mut body, &(directive.id, json))?;
@@ -211,14 +212,14 @@ pub(crate) fn read(path: &Path, index: &str, now: Timestamp) -> Result<Snapshot,
     if digest.to_string() != header.digest || set.len() != header.directives {
         return Err(damaged("its digest is wrong"));
     }
-    Ok(Snapshot {
+    Ok(Snapshot::from(SnapshotParts {
         set,
         digest,
         revision: Some(header.revision),
         rejections: Vec::new(),
         revoked: 0,
         read_at: Some(header.read_at),
-    })
+    }))
 }
 
 /// How far ahead an expiry may lie was checked when the directive was read.
@@ -243,7 +244,9 @@ fn checksum(bytes: &[u8]) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::domain::{DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveSet};
+    use opensearch_directives_core::{
+        DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveSet,
+    };
 
     const NOW: &str = "2030-01-01T12:00:00Z";
 
@@ -261,21 +264,21 @@ mod tests {
                     .with_capture(true)
             })
             .collect();
-        Snapshot {
+        Snapshot::from(SnapshotParts {
             digest: set.digest(),
             set,
-            revision: Some(Revision {
-                index: "directives-1".to_owned(),
-                uuid: "u".to_owned(),
-                documents: 4,
-                max_seq_no: Some(9),
-                sum_seq_no: 20,
-                updated_at: Some(now()),
+            revision: Some({
+                let mut revision = Revision::new("directives-1", "u");
+                revision.documents = 4;
+                revision.max_seq_no = Some(9);
+                revision.sum_seq_no = 20;
+                revision.updated_at = Some(now());
+                revision
             }),
             revoked: 0,
             rejections: Vec::new(),
             read_at: Some(now()),
-        }
+        })
     }
 
     fn written() -> (tempfile::TempDir, PathBuf) {
@@ -291,8 +294,8 @@ mod tests {
         let read = read(&path, "directives", now()).unwrap();
         let wrote = snapshot();
         assert!(read.is_same_as(&wrote));
-        assert!(read.set.iter().eq(wrote.set.iter()));
-        assert_eq!(read.read_at, wrote.read_at);
+        assert!(read.set().iter().eq(wrote.set().iter()));
+        assert_eq!(read.read_at(), wrote.read_at());
         // Nothing is left beside it, and a second write replaces it.
         write(&path, "directives", &snapshot()).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
@@ -303,7 +306,11 @@ mod tests {
         let (_folder, path) = written();
         let later = "2050-01-01T00:00:00Z".parse().unwrap();
         let read = read(&path, "directives", later).unwrap();
-        assert!(read.set.iter().all(|directive| !directive.is_active(later)));
+        assert!(
+            read.set()
+                .iter()
+                .all(|directive| !directive.is_active(later))
+        );
     }
 
     #[cfg(unix)]

@@ -59,68 +59,61 @@
 //! - `native-tls`: HTTPS by the platform's library.
 //! - `aws-sigv4`: requests signed with AWS Signature Version 4.
 //! - `prometheus`: the status as a `prometheus-client` collector.
-//! - `osproxy`: `OsproxyDirectiveStore`, the directives of a store for a real osproxy.
-//! - `cli`: the `directives` command.
 
 #![forbid(unsafe_code)]
 
+mod admin;
+mod agent_source;
 mod backoff;
 mod clock;
-mod cluster;
 mod config;
-mod document;
-mod domain;
 mod error;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
-mod hits;
-mod index;
+mod http;
 mod last_good;
 #[cfg(feature = "prometheus")]
 mod metrics;
-mod mirror;
-mod opensearch_store;
-#[cfg(feature = "osproxy")]
-mod osproxy;
-mod reading;
 mod refresher;
-mod snapshot;
-mod source;
+mod rest;
 mod status;
-mod upstream;
-mod writer;
+mod store;
+mod sync;
+
+/// Shared by the crates of this project; not a part of the public interface.
+#[doc(hidden)]
+pub mod internal {
+    pub use opensearch_directives_core::internal::*;
+
+    pub use crate::rest::{off_the_runtime, weight_of};
+}
 
 // What follows is the public interface.
+pub use admin::{
+    Change, DirectiveWriter, InstallError, InstallStep, Installer, Refusal, Stored, WriteError,
+};
 pub use clock::{Clock, SystemClock};
-pub use cluster::{
+pub use config::{Config, Startup, Upstream};
+pub use error::{PollError, RefreshError, StartError, Stopped};
+pub use http::{
     Client, ClusterConfig, ConfigError, Credentials, NodeState, NodeStatus, RequestError,
     RequestErrorKind, Tls, chain as error_chain,
 };
-pub use config::{Config, Startup, Upstream};
-pub use document::{
-    Audit, DecodeLimits, Document, DocumentRef, DocumentState, Draft, Expiry, ImportError,
-    ImportProblem, Rejection, RejectionReason, decode, encode, encode_draft, parse_drafts,
-};
-pub use domain::{
-    Decision, DiagLevel, DiagnosticsDirective, Digest, DirectiveMatch, DirectiveRef, DirectiveSet,
-    DirectiveSetBuilder, DirectiveStates, DirectiveStore, EndpointKind, Explanation,
-    InMemoryDirectiveStore, Reader, RepeatedId, RequestAttrs, UnknownDiagLevel,
-    UnknownEndpointKind,
-};
-pub use error::{PollError, RefreshError, StartError, Stopped};
-pub use hits::Incomplete;
-pub use index::{Change, InstallError, InstallStep, Installer};
 pub use last_good::LastGoodError;
 #[cfg(feature = "prometheus")]
 pub use metrics::StatusCollector;
-pub use opensearch_store::OpenSearchDirectiveStore;
-#[cfg(feature = "osproxy")]
-pub use osproxy::OsproxyDirectiveStore;
-pub use refresher::Subscription;
-pub use snapshot::Snapshot;
-pub use source::{ReadError, UpstreamError};
-pub use status::{
-    Counters, PollFailures, ProbedBy, ReadCounters, ReadPlan, Rejected, Revision, Staleness, Status,
+pub use opensearch_directives_core::{
+    Audit, Decision, DecodeLimits, DiagLevel, DiagnosticsDirective, Digest, DirectiveMatch,
+    DirectiveRef, DirectiveSet, DirectiveSetBuilder, DirectiveStates, DirectiveStore, Document,
+    DocumentRef, DocumentState, Draft, EndpointKind, Expiry, Explanation, ImportError,
+    ImportProblem, InMemoryDirectiveStore, Reader, Rejection, RejectionReason, RepeatedId,
+    RequestAttrs, Revision, Snapshot, SnapshotError, UnknownDiagLevel, UnknownEndpointKind, decode,
+    encode, encode_draft, parse_drafts,
 };
-pub use writer::{DirectiveWriter, Refusal, Stored, WriteError};
+pub use refresher::Subscription;
+pub use rest::{Incomplete, ReadError, UpstreamError};
+pub use status::{
+    Counters, PollFailures, ProbedBy, ReadCounters, ReadPlan, Rejected, Staleness, Status,
+};
+pub use store::OpenSearchDirectiveStore;

@@ -41,10 +41,10 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use crate::cluster::NodeStatus;
-use crate::domain::DirectiveStates;
-use crate::opensearch_store::OpenSearchDirectiveStore;
+use crate::http::NodeStatus;
 use crate::status::{Counters, ProbedBy, Staleness, Status};
+use crate::store::OpenSearchDirectiveStore;
+use opensearch_directives_core::DirectiveStates;
 
 /// Collects a store's status whenever metrics are asked for.
 ///

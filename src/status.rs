@@ -6,29 +6,10 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
-use crate::cluster::NodeState;
-use crate::domain::Digest;
-
-/// Which state of the index a published set was read from.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Revision {
-    /// The concrete index (an alias is followed).
-    pub index: String,
-    /// The index's uuid: a re-created index is another one.
-    pub uuid: String,
-    /// How many documents it holds.
-    pub documents: u64,
-    /// The highest `_seq_no` among them; `None` when there are none.
-    pub max_seq_no: Option<u64>,
-    /// The sum of their `_seq_no`s, modulo 2^64: with the count and the highest, a
-    /// fingerprint of the documents that are visible.
-    pub sum_seq_no: u64,
-    /// The newest `updated_at` among them.
-    pub updated_at: Option<Timestamp>,
-}
+use crate::http::NodeState;
+use opensearch_directives_core::{Digest, Revision};
 
 /// A document that was refused, and why.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]

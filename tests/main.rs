@@ -14,22 +14,8 @@
     reason = "tables of cases and bodies of requests read better so"
 )]
 
-mod support;
-
-mod agent;
-mod agent_chain;
-mod agent_changes;
-#[cfg(unix)]
-mod agent_forms;
-mod agent_log;
-mod agent_openapi;
-#[cfg(unix)]
-mod agent_python;
-mod cli;
 mod faults;
-mod layers;
-mod mappings;
-mod reading;
+mod incremental_polling;
 mod refresher;
 mod scripted;
 #[cfg(feature = "aws-sigv4")]

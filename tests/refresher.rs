@@ -8,10 +8,10 @@ use opensearch_directives::{
 };
 use serde_json::json;
 
-use crate::support::eventually::eventually;
-use crate::support::http::{self, bulk};
-use crate::support::in_hours;
-use crate::support::node::{cluster, installed_index, shared_url, unique_index};
+use test_support::eventually::eventually;
+use test_support::http::{self, bulk};
+use test_support::in_hours;
+use test_support::node::{cluster, installed_index, shared_url, unique_index};
 
 /// A store that polls only when it is asked to.
 fn config(url: &str, index: &str) -> Config {

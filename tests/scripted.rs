@@ -15,9 +15,9 @@ use tracing_subscriber::fmt::MakeWriter;
 use wiremock::matchers::{method, path, path_regex};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::support::command::directives;
-use crate::support::eventually::eventually;
-use crate::support::in_hours;
+use test_support::black_hole::takes_no_connections;
+use test_support::eventually::eventually;
+use test_support::in_hours;
 
 const SETTINGS: &str =
     "/directives/_settings/index.uuid,index.number_of_shards,index.refresh_interval";
@@ -574,25 +574,6 @@ async fn a_node_that_is_down_costs_no_poll_while_another_answers() {
     assert!((1..=20).contains(&asked), "{asked}");
 }
 
-/// An address that connections are not refused at, and not taken either.
-async fn takes_no_connections() -> (String, impl Sized) {
-    let socket = tokio::net::TcpSocket::new_v4().unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let listener = socket.listen(1).unwrap();
-    let address = listener.local_addr().unwrap();
-    let mut waiting = Vec::new();
-    // Until the queue is full.
-    while let Ok(connected) = tokio::time::timeout(
-        Duration::from_millis(500),
-        tokio::net::TcpStream::connect(address),
-    )
-    .await
-    {
-        waiting.push(connected.unwrap());
-    }
-    (format!("http://{address}"), (listener, waiting))
-}
-
 #[tokio::test]
 async fn p8_a_node_that_takes_no_connection_does_not_use_up_the_poll() {
     let (hole, _held) = takes_no_connections().await;
@@ -614,24 +595,6 @@ async fn p8_a_node_that_takes_no_connection_does_not_use_up_the_poll() {
         dead += u32::from(status.nodes[0].status == NodeStatus::Dead);
     }
     assert!((1..10).contains(&dead), "{dead} began with it");
-}
-
-#[tokio::test]
-async fn the_command_is_told_how_long_connecting_may_take() {
-    let (hole, _held) = takes_no_connections().await;
-    let (other, _held) = takes_no_connections().await;
-    let mut command = tokio::process::Command::from(directives());
-    command
-        .args(["list", "--url", &hole, "--url", &other])
-        .args(["--connect-timeout", "50ms", "--request-timeout", "1h"])
-        .kill_on_drop(true);
-    let ran = tokio::time::timeout(Duration::from_mins(1), command.output());
-    let ran = ran
-        .await
-        .expect("it ends long before the request may")
-        .unwrap();
-    let said = String::from_utf8_lossy(&ran.stderr);
-    assert!(said.contains("no connection within 50ms"), "{said}");
 }
 
 #[tokio::test]

@@ -18,9 +18,6 @@
 )]
 
 mod spans;
-#[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "each benchmark takes a part of it")]
-mod support;
 
 use std::time::{Duration, Instant};
 
@@ -28,9 +25,9 @@ use opensearch_directives::{
     Config, DirectiveStore as _, OpenSearchDirectiveStore, error_chain as chain,
 };
 use spans::Spans;
-use support::cluster::Cluster;
-use support::process::Process;
-use support::{millis, percentiles};
+use test_support::measure::cluster::Cluster;
+use test_support::measure::process::Process;
+use test_support::measure::{millis, percentiles};
 
 /// How many polls of each kind are measured together.
 const UNCHANGED_POLLS: u32 = 1_000;

@@ -18,16 +18,16 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::{Instrument as _, debug, info, info_span, warn};
 
+use crate::agent_source::{Taken, UpstreamAgent};
 use crate::backoff::Backoff;
 use crate::clock::Clock;
-use crate::cluster::{Client, chain};
 use crate::config::{Config, Upstream};
 use crate::error::PollError;
+use crate::http::{Client, chain};
 use crate::last_good::{self, LastGoodError};
-use crate::reading::Reading;
-use crate::snapshot::Snapshot;
-use crate::source::{ReadError, off_the_runtime};
-use crate::upstream::{Taken, UpstreamAgent};
+use crate::rest::{ReadError, off_the_runtime};
+use crate::sync::IndexSynchronizer;
+use opensearch_directives_core::Snapshot;
 
 use progress::ReadAge;
 pub(crate) use progress::Shared;
@@ -45,7 +45,7 @@ pub(crate) type Waiter = oneshot::Sender<Result<(), Arc<PollError>>>;
 pub(crate) struct Refresher {
     shared: Arc<Shared>,
     publisher: Outlet,
-    reading: Reading,
+    reading: IndexSynchronizer,
     /// Which of its generations is published.
     published: u64,
     /// Read instead of the index.
@@ -69,7 +69,7 @@ impl Refresher {
             .bytes()
             .fold(0, |seed: u64, byte| seed.rotate_left(7) ^ u64::from(byte));
         Self {
-            reading: Reading::new(config, shared.client.clone(), seed),
+            reading: IndexSynchronizer::new(config, shared.client.clone(), seed),
             published: 0,
             shared,
             upstream,
@@ -84,7 +84,7 @@ impl Refresher {
 
     /// Makes it a broken one, to see that it is caught.
     #[cfg(test)]
-    fn with_flaw(mut self, flaw: crate::reading::Flaw) -> Self {
+    fn with_flaw(mut self, flaw: crate::sync::Flaw) -> Self {
         self.reading.flaw = Some(flaw);
         self
     }
@@ -151,7 +151,7 @@ impl Refresher {
     /// When the published set has become too old, unless it was emptied already.
     fn clear_at(&self) -> Option<Instant> {
         let clear_after = self.clear_after?;
-        self.shared.published.snapshot().revision.as_ref()?;
+        self.shared.published.snapshot().revision().as_ref()?;
         let read_age = self.shared.progress().read_age?;
         read_age.reaches(clear_after)
     }
@@ -243,9 +243,9 @@ impl Refresher {
         let (index, now) = (self.shared.client.index().to_owned(), self.clock.now());
         let snapshot =
             off_the_runtime(usize::MAX, move || last_good::read(&path, &index, now)).await?;
-        let read_at = snapshot.read_at;
+        let read_at = snapshot.read_at();
         info!(
-            directives = snapshot.set.len(),
+            directives = snapshot.set().len(),
             ?read_at,
             "serving the last good set"
         );
@@ -292,7 +292,7 @@ impl Refresher {
     fn publish(&mut self, now: Timestamp) -> bool {
         let published = self.shared.published.snapshot();
         // Unless it was emptied for its age.
-        if self.published == self.reading.generation() && published.revision.is_some() {
+        if self.published == self.reading.generation() && published.revision().is_some() {
             return false;
         }
         let Some(snapshot) = self.reading.snapshot(now) else {
@@ -309,7 +309,7 @@ impl Refresher {
             return false;
         }
         announce(&snapshot);
-        let rejections = snapshot.rejections.len() as u64;
+        let rejections = snapshot.rejections().len() as u64;
         self.publisher.publish(snapshot);
         let mut progress = self.shared.progress();
         progress.last_change = Some(now);
@@ -366,19 +366,23 @@ async fn until(at: Option<Instant>) {
 
 /// Logs what is about to be published: once a revision.
 fn announce(snapshot: &Snapshot) {
-    for rejection in snapshot.rejections.iter().take(LOGGED_REJECTIONS) {
+    for rejection in snapshot.rejections().iter().take(LOGGED_REJECTIONS) {
         warn!(id = rejection.id, reason = %rejection, "a document is refused");
     }
-    if let Some(more) = snapshot.rejections.len().checked_sub(LOGGED_REJECTIONS + 1) {
+    if let Some(more) = snapshot
+        .rejections()
+        .len()
+        .checked_sub(LOGGED_REJECTIONS + 1)
+    {
         warn!(
             more = more + 1,
             "further documents are refused; the status lists all"
         );
     }
     info!(
-        directives = snapshot.set.len(),
-        rejected = snapshot.rejections.len(),
-        digest = %snapshot.digest,
+        directives = snapshot.set().len(),
+        rejected = snapshot.rejections().len(),
+        digest = %snapshot.digest(),
         "publishing a new set"
     );
 }

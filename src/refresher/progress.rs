@@ -7,11 +7,12 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::cluster::Client;
 use crate::config::Config;
-use crate::domain::{DirectiveStates, Published};
-use crate::snapshot::Snapshot;
+use crate::http::Client;
 use crate::status::{Counters, ProbedBy, ReadPlan, Rejected, Staleness, Status};
+use opensearch_directives_core::DirectiveStates;
+use opensearch_directives_core::Snapshot;
+use opensearch_directives_core::internal::Published;
 
 use super::publishing::Subscription;
 
@@ -110,12 +111,12 @@ impl Shared {
         Status {
             instance: self.instance.clone(),
             index: self.client.index().to_owned(),
-            revision: snapshot.revision.clone(),
-            digest: snapshot.digest,
-            directives: snapshot.set.len(),
-            revoked: snapshot.revoked,
+            revision: snapshot.revision().cloned(),
+            digest: snapshot.digest(),
+            directives: snapshot.set().len(),
+            revoked: snapshot.revoked(),
             rejected: snapshot
-                .rejections
+                .rejections()
                 .iter()
                 .map(|rejection| Rejected {
                     id: rejection.id.clone(),
@@ -127,7 +128,7 @@ impl Shared {
             last_change: progress.last_change,
             last_error: progress.last_error.clone(),
             age_seconds: age.map(|age| age.as_secs_f64()),
-            staleness: match age.filter(|_| snapshot.revision.is_some()) {
+            staleness: match age.filter(|_| snapshot.revision().is_some()) {
                 None => Staleness::Dark,
                 Some(age) if age > self.stale_after => Staleness::Stale,
                 Some(_) => Staleness::Fresh,
@@ -147,7 +148,7 @@ impl Shared {
     }
 
     pub(crate) fn states(&self) -> DirectiveStates {
-        self.published.snapshot().set.states(self.clock.now())
+        self.published.snapshot().set().states(self.clock.now())
     }
 
     pub(super) fn progress(&self) -> MutexGuard<'_, Progress> {

@@ -2,9 +2,9 @@
 
 use tokio::sync::watch;
 
-use crate::domain::{Published, Publisher, publication};
 use crate::error::Stopped;
-use crate::snapshot::Snapshot;
+use opensearch_directives_core::Snapshot;
+use opensearch_directives_core::internal::{Published, Publisher, publication};
 
 /// The half that publishes, and says so. Belongs to the loop: with it, the
 /// subscriptions end.
@@ -59,9 +59,10 @@ impl Subscription {
         self.0.changed().await.map_err(|_| Stopped)
     }
 
-    /// To what a test tells.
-    #[cfg(all(test, feature = "osproxy"))]
-    pub(crate) fn of(told: &watch::Sender<()>) -> Self {
+    /// To what a test of another crate tells.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn of(told: &watch::Sender<()>) -> Self {
         Self(told.subscribe())
     }
 

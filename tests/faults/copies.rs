@@ -5,9 +5,9 @@ use serde_json::json;
 use opensearch_directives::{ClusterConfig, Config, OpenSearchDirectiveStore};
 
 use super::{ids, must, on_demand, write};
-use crate::support::cluster::shared_cluster;
-use crate::support::eventually::eventually;
-use crate::support::node::{cluster, installed_index, shared_url};
+use test_support::cluster::shared_cluster;
+use test_support::eventually::eventually;
+use test_support::node::{cluster, installed_index, shared_url};
 
 /// So that only the test says when a copy shows what was written.
 const NOT_BY_ITSELF: &str = "-1";

@@ -9,10 +9,10 @@ use opensearch_directives::{
 use serde_json::json;
 
 use super::{ids, must, on_demand, write};
-use crate::support::eventually::eventually;
-use crate::support::http::{self, bulk};
-use crate::support::in_hours;
-use crate::support::node::{cluster, installed_index, shared_url, unique_index};
+use test_support::eventually::eventually;
+use test_support::http::{self, bulk};
+use test_support::in_hours;
+use test_support::node::{cluster, installed_index, shared_url, unique_index};
 
 /// A poll fails and says so; what was published stays as it is.
 async fn fails(store: &OpenSearchDirectiveStore, reason: &str) {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use opensearch_directives::{ClusterConfig, Config, DirectiveStore as _, OpenSearchDirectiveStore};
 use serde_json::{Value, json};
 
-use crate::support::http;
+use test_support::http;
 
 /// A store that polls only when it is asked to.
 async fn on_demand(cluster: ClusterConfig) -> OpenSearchDirectiveStore {

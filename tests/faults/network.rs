@@ -6,9 +6,9 @@ use std::time::Duration;
 use opensearch_directives::{ClusterConfig, DirectiveStore as _, NodeStatus};
 
 use super::{ids, on_demand, write};
-use crate::support::eventually::eventually;
-use crate::support::node::{installed_index, shared_url};
-use crate::support::proxy::{Fault, Proxy};
+use test_support::eventually::eventually;
+use test_support::node::{installed_index, shared_url};
+use test_support::proxy::{Fault, Proxy};
 
 /// How long a request may take on a node here.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);

@@ -8,12 +8,12 @@ use opensearch_directives::{
 };
 
 use super::{ids, on_demand, write};
-use crate::support::cluster::{Cluster, shared_cluster};
-use crate::support::eventually::eventually;
-use crate::support::ledger::{Ledger, content};
-use crate::support::proxy::Proxy;
-use crate::support::witness::Witness;
-use crate::support::writers::Writer;
+use test_support::cluster::{Cluster, shared_cluster};
+use test_support::eventually::eventually;
+use test_support::ledger::{Ledger, content};
+use test_support::proxy::Proxy;
+use test_support::witness::Witness;
+use test_support::writers::Writer;
 
 /// How long a request may take on a node here.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use opensearch_directives::{ClusterConfig, Config, DirectiveStore as _, OpenSearchDirectiveStore};
 
-use crate::support::cluster::shared_cluster;
-use crate::support::eventually::eventually;
-use crate::support::ledger::{Ledger, content};
-use crate::support::witness::Witness;
-use crate::support::writers::Writer;
+use test_support::cluster::shared_cluster;
+use test_support::eventually::eventually;
+use test_support::ledger::{Ledger, content};
+use test_support::witness::Witness;
+use test_support::writers::Writer;
 
 const OPERATIONS: usize = 20_000;
 const WRITERS: usize = 8;

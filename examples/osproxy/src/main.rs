@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use opensearch_directives_osproxy::OsproxyDirectiveStore;
 use opensearch_directives::{
-    ClusterConfig, Config, OpenSearchDirectiveStore, OsproxyDirectiveStore, error_chain,
+    ClusterConfig, Config, OpenSearchDirectiveStore, error_chain,
 };
 use osproxy_core::SystemClock;
 use osproxy_example::{Parts, PrintedSpans, handler};

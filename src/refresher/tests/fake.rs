@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::cluster::{Answer, Request, RequestErrorKind, Transport};
+use crate::http::{Answer, Request, RequestErrorKind, Transport};
 
 /// What the transport does with a request.
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use serde_json::json;
 
 use super::*;
-use crate::cluster::{Answer, Method, Request, RequestErrorKind};
+use crate::http::{Answer, Method, Request, RequestErrorKind};
 
 #[tokio::test(start_paused = true)]
 async fn callers_that_come_during_a_poll_share_the_next_one() {

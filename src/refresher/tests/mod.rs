@@ -16,12 +16,12 @@ use std::collections::HashSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
-use crate::cluster::{ClusterConfig, Transport};
-use crate::domain::{DirectiveStore as _, EndpointKind, RequestAttrs};
 use crate::error::RefreshError;
-use crate::opensearch_store::OpenSearchDirectiveStore;
+use crate::http::{ClusterConfig, Transport};
 use crate::status::Staleness;
+use crate::store::OpenSearchDirectiveStore;
 use fake::{Fake, Order};
+use opensearch_directives_core::{DirectiveStore as _, EndpointKind, RequestAttrs};
 
 const SECOND: Duration = Duration::from_secs(1);
 const INTERVAL: Duration = Duration::from_secs(10);

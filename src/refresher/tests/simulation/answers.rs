@@ -12,7 +12,7 @@ use super::cluster::{CLUSTER_UUID, ClusterState, CutOff, NAME};
 use super::index::{Shard, documents};
 use super::search;
 use super::world::World;
-use crate::cluster::{Answer, Method, Request, RequestErrorKind};
+use crate::http::{Answer, Method, Request, RequestErrorKind};
 
 /// An answer of a status, or none at all.
 pub(super) type Answered = Result<Answer, RequestErrorKind>;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::{DiagLevel, DiagnosticsDirective, DirectiveMatch};
+use opensearch_directives_core::{DiagLevel, DiagnosticsDirective, DirectiveMatch};
 
 /// Few, so that writers meet on the same documents.
 pub(super) const IDS: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];

@@ -7,7 +7,7 @@ use super::cluster::CutOff;
 use super::promises::{Broken, Watched};
 use super::schedules::{poll, refresher, runtime};
 use super::transport::Wire;
-use crate::reading::Flaw;
+use crate::sync::Flaw;
 
 /// How many worlds are tried; a refresher may read from the wrong node for a test.
 const WORLDS: u64 = 500;
@@ -23,7 +23,7 @@ async fn follower_of_node_0(seed: u64, flaw: Option<Flaw>) -> Option<(Wire, Watc
     });
     poll(&wire, &mut watched, 0).await.ok()?;
     let shows = with_shard(&wire, |shard| shard.primary().visible.len()) as u64;
-    let documents = watched.published().revision.as_ref()?.documents;
+    let documents = watched.published().revision()?.documents;
     (with_shard(&wire, |shard| shard.primary().node) == 0 && documents == shows)
         .then_some((wire, watched))
 }
@@ -62,9 +62,9 @@ async fn ask_who_was_the_primary(seed: u64, flaw: Option<Flaw>) -> Option<Result
         shard.deliver_all(|copy| copy.in_sync);
         shard.copies[shard.primary].refresh();
     });
-    let before = watched.published().revision.clone();
+    let before = watched.published().revision().cloned();
     poll(&wire, &mut watched, 0).await.ok()?;
-    if watched.published().revision == before {
+    if watched.published().revision() == before.as_ref() {
         return None;
     }
     wire.world().cluster.nodes[0].up = false;
@@ -98,7 +98,7 @@ fn p3_a_new_primary_that_does_not_show_yet_what_it_holds_brings_nothing_back() {
             shard.copies[0].refresh();
         });
         poll(&wire, &mut watched, 0).await.ok()?;
-        let published = watched.published().revision.clone()?;
+        let published = watched.published().revision().cloned()?;
         let shows = with_shard(&wire, |shard| shard.copies[0].visible.len()) as u64;
         let behind = with_shard(&wire, |shard| shard.copies[1].visible.len()) as u64;
         if published.documents != shows || behind == shows {
@@ -111,7 +111,7 @@ fn p3_a_new_primary_that_does_not_show_yet_what_it_holds_brings_nothing_back() {
         }
         for _ in 0..3 {
             poll(&wire, &mut watched, 0).await.unwrap();
-            assert_eq!(watched.published().revision.as_ref(), Some(&published));
+            assert_eq!(watched.published().revision(), Some(&published));
             tokio::time::advance(Duration::from_millis(100)).await;
         }
         with_shard(&wire, |shard| shard.copies[1].refresh());
@@ -130,14 +130,14 @@ fn p3_a_new_primary_that_does_not_show_yet_what_it_holds_brings_nothing_back() {
 fn p3_a_failover_is_not_followed_blindly_where_the_version_is_not_told_any_more() {
     all(async |seed| {
         let (wire, mut watched) = follower_of_node_0(seed, None).await?;
-        let published = watched.published().revision.clone();
+        let published = watched.published().revision().cloned();
         wire.world().quirks.no_cluster_state = true;
         hand_over(&wire);
         write(&wire, "b", |shard| shard.deliver_all(|_| true));
         wire.world().settle();
         for _ in 0..5 {
             poll(&wire, &mut watched, 0).await.unwrap();
-            assert_eq!(watched.published().revision, published);
+            assert_eq!(watched.published().revision().cloned(), published);
             tokio::time::advance(Duration::from_secs(10)).await;
         }
         catches_up(&wire, &mut watched).await;

@@ -9,7 +9,7 @@ use super::answers::{Answered, forbidden, json, refusal};
 use super::quirks::Shape;
 use super::search::Found;
 use super::world::World;
-use crate::cluster::{Answer, Request, RequestErrorKind};
+use crate::http::{Answer, Request, RequestErrorKind};
 
 /// How often something goes wrong.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 
 use super::quirks::Shape;
 use super::schedules::{Plan, run_alone};
-use crate::reading::Flaw;
+use crate::sync::Flaw;
 
 /// Within how many schedules a flaw must show.
 const SCHEDULES: u64 = 3_000;

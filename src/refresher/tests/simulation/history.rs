@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::documents::Content;
 use super::index::{Operation, State, documents};
-use crate::domain::DiagnosticsDirective;
-use crate::snapshot::Snapshot;
+use opensearch_directives_core::DiagnosticsDirective;
+use opensearch_directives_core::Snapshot;
 
 /// One view of an index, shard by shard.
 #[derive(Clone, Debug)]
-pub(super) struct Shown {
+pub(super) struct FreshnessBound {
     pub(super) index: usize,
     pub(super) shards: Vec<Arc<State>>,
 }
@@ -22,11 +22,11 @@ type Key = (String, u64, Option<u64>, u64);
 pub(super) struct History {
     /// Whether a revision tells which index it is of.
     pub(super) knows_identity: bool,
-    shown: HashMap<Key, Vec<Shown>>,
-    last: Option<Shown>,
+    shown: HashMap<Key, Vec<FreshnessBound>>,
+    last: Option<FreshnessBound>,
 }
 
-impl Shown {
+impl FreshnessBound {
     pub(super) fn operations(&self) -> impl Iterator<Item = &Arc<Operation>> {
         self.shards.iter().flat_map(|state| state.values())
     }
@@ -80,7 +80,11 @@ impl Shown {
     pub(super) fn is_what(&self, snapshot: &Snapshot) -> bool {
         let mut directives: Vec<_> = self.directives().collect();
         directives.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-        let mut refused: Vec<_> = snapshot.rejections.iter().map(|r| r.id.as_str()).collect();
+        let mut refused: Vec<_> = snapshot
+            .rejections()
+            .iter()
+            .map(|r| r.id.as_str())
+            .collect();
         refused.sort_unstable();
         let updated_at = |with_malformed: bool| {
             let documents = self.shards.iter().flat_map(|state| documents(state));
@@ -89,8 +93,8 @@ impl Shown {
                 .filter_map(|(_, document)| document.updated_at)
                 .max()
         };
-        let newest = snapshot.revision.as_ref().and_then(|r| r.updated_at);
-        let mut published: Vec<_> = snapshot.set.iter().collect();
+        let newest = snapshot.revision().and_then(|r| r.updated_at);
+        let mut published: Vec<_> = snapshot.set().iter().collect();
         published.sort_unstable_by(|a, b| a.id.cmp(b.id));
         published.len() == directives.len()
             && published
@@ -112,7 +116,7 @@ impl History {
         {
             return;
         }
-        let shown = Shown {
+        let shown = FreshnessBound {
             index,
             shards: shards.to_vec(),
         };
@@ -125,8 +129,11 @@ impl History {
     }
 
     /// The views that a published state can be.
-    pub(super) fn views<'a>(&'a self, snapshot: &'a Snapshot) -> impl Iterator<Item = &'a Shown> {
-        let key = snapshot.revision.as_ref().map(|revision| {
+    pub(super) fn views<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+    ) -> impl Iterator<Item = &'a FreshnessBound> {
+        let key = snapshot.revision().map(|revision| {
             let uuid = revision.uuid.as_str();
             let uuid = if self.knows_identity { uuid } else { "" };
             (

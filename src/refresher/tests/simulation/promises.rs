@@ -7,17 +7,17 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::documents::{IDS, TENANTS};
-use super::history::Shown;
+use super::history::FreshnessBound;
 use super::index::{Fate, Operation};
 use super::transport::TOLD_TO;
 use super::world::World;
 use crate::config::Config;
-use crate::domain::{Decision, DiagLevel, EndpointKind, RequestAttrs};
 use crate::error::PollError;
 use crate::refresher::{Refresher, Shared};
-use crate::snapshot::Snapshot;
-use crate::source::CLOSE_TIMEOUT;
+use crate::rest::CLOSE_TIMEOUT;
 use crate::status::Counters;
+use opensearch_directives_core::Snapshot;
+use opensearch_directives_core::{Decision, EndpointKind, RequestAttrs};
 
 /// A promise that was broken, and how.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -64,7 +64,7 @@ pub(super) struct Watched {
     counters: Counters,
     floor: Option<Floor>,
     /// The view that is published.
-    view: Option<Shown>,
+    view: Option<FreshnessBound>,
 }
 
 impl Watched {
@@ -97,7 +97,7 @@ impl Watched {
         self.check_status(result, changed)?;
         if changed {
             self.check_published(world)?;
-        } else if result.is_ok() && self.published.revision.is_none() {
+        } else if result.is_ok() && self.published.revision().is_none() {
             return broken("P1", "a poll succeeded, and nothing is published");
         }
         self.check_decisions(world.now())
@@ -161,7 +161,7 @@ impl Watched {
         if status.last_error.is_some() != result.is_err() {
             return broken("P5", format!("last error {:?}", status.last_error));
         }
-        if self.published.revision.is_none() && status.last_error.is_none_or(|e| e.is_empty()) {
+        if self.published.revision().is_none() && status.last_error.is_none_or(|e| e.is_empty()) {
             return broken("P9", "there was no complete read yet, and nothing says why");
         }
         if (status.consecutive_failures == 0) != result.is_ok() {
@@ -169,13 +169,13 @@ impl Watched {
         }
         let snapshot = &self.published;
         let refused: Vec<_> = status.rejected.iter().map(|r| &r.id).collect();
-        let rejections: Vec<_> = snapshot.rejections.iter().map(|r| &r.id).collect();
-        if snapshot.set.digest() != snapshot.digest
-            || status.digest != snapshot.digest
-            || status.revision != snapshot.revision
-            || status.directives != snapshot.set.len()
+        let rejections: Vec<_> = snapshot.rejections().iter().map(|r| &r.id).collect();
+        if snapshot.set().digest() != snapshot.digest()
+            || status.digest != snapshot.digest()
+            || status.revision.as_ref() != snapshot.revision()
+            || status.directives != snapshot.set().len()
             || refused != rejections
-            || self.shared.published.load().digest() != snapshot.digest
+            || self.shared.published.load().digest() != snapshot.digest()
         {
             return broken("P7", "set, revision, digest and rejections do not agree");
         }
@@ -241,7 +241,7 @@ impl Watched {
     ///
     /// A document that is gone was deleted, or not written yet: nobody can tell these
     /// two apart, so it is a step back only if there was no deletion to go by.
-    fn after(&self, world: &World, shown: &Shown) -> Option<Floor> {
+    fn after(&self, world: &World, shown: &FreshnessBound) -> Option<Floor> {
         let first = self.floor.as_ref().map_or(0, |floor| floor.epoch);
         let epochs = world.cluster.epochs.iter().enumerate().skip(first);
         let mut epochs = epochs.filter(|(_, index)| **index == Some(shown.index));
@@ -295,12 +295,8 @@ impl Watched {
                 principal: "ann",
                 endpoint: EndpointKind::ALL[0],
             };
-            let mut expected = Decision {
-                level: DiagLevel::Off,
-                ring_buffer: false,
-                capture: false,
-            };
-            let directives = self.view.iter().flat_map(Shown::directives);
+            let mut expected = Decision::default();
+            let directives = self.view.iter().flat_map(FreshnessBound::directives);
             for directive in directives.filter(|directive| {
                 directive.starts_at.is_none_or(|starts_at| starts_at <= now)
                     && now < directive.expires_at
@@ -325,11 +321,11 @@ impl Watched {
         };
         let of = &world.cluster.indices[index];
         let shards = of.shards.iter();
-        let truth = Shown {
+        let truth = FreshnessBound {
             index,
             shards: shards.map(|s| Arc::clone(&s.primary().applied)).collect(),
         };
-        let revision = self.published.revision.as_ref();
+        let revision = self.published.revision();
         let of_this = |uuid: &str| uuid == of.uuid || !world.history.knows_identity;
         revision.is_some_and(|revision| of_this(&revision.uuid)) && truth.is_what(&self.published)
     }

@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use crate::source::PAGE;
+use crate::rest::PAGE;
 
 /// What can happen in a world.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@
 use super::by_hand::{hand_over, two_nodes, write};
 use super::promises::Broken;
 use super::schedules::{poll, refresher, runtime};
-use crate::reading::Flaw;
+use crate::sync::Flaw;
 
 /// `None` in a world where it cannot be done: on one node, or the refresher reads another
 /// copy than the primary.
@@ -15,14 +15,14 @@ async fn run(seed: u64, flaw: Option<Flaw>) -> Option<Result<(), Broken>> {
     let wire = two_nodes(seed)?;
     let mut watched = refresher(&wire, 0, flaw);
     poll(&wire, &mut watched, 0).await.ok()?;
-    let before = watched.published().revision.clone();
+    let before = watched.published().revision().cloned();
     write(&wire, "a", |shard| {
         let primary = shard.primary;
         shard.deliver(primary, |_| 0);
         shard.copies[primary].refresh();
     });
     poll(&wire, &mut watched, 0).await.ok()?;
-    if watched.published().revision == before {
+    if watched.published().revision() == before.as_ref() {
         return None;
     }
     hand_over(&wire);

@@ -11,10 +11,10 @@ use super::promises::{Broken, Watched};
 use super::quirks::Shape;
 use super::transport::Wire;
 use super::world::{World, pause};
-use crate::cluster::{Client, ClusterConfig, Transport};
 use crate::config::Config;
-use crate::reading::Flaw;
+use crate::http::{Client, ClusterConfig, Transport};
 use crate::refresher::Refresher;
+use crate::sync::Flaw;
 
 /// How many polls a refresher may need to see what it should, when all is well.
 const POLLS_TO_SETTLE: u32 = 6;

@@ -9,7 +9,7 @@ use super::answers::{body, closed, forbidden, json, no_shard, parameter, preferr
 use super::cluster::PointInTime;
 use super::index::{State, documents};
 use super::world::World;
-use crate::cluster::{Answer, Request};
+use crate::http::{Answer, Request};
 
 /// A document that a search finds.
 #[derive(Debug)]

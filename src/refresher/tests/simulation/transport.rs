@@ -14,7 +14,7 @@ use super::faults::Sent;
 use super::flaws::Lie;
 use super::world::World;
 use crate::clock::Clock;
-use crate::cluster::{Answer, Request, RequestErrorKind, Transport};
+use crate::http::{Answer, Request, RequestErrorKind, Transport};
 
 /// What a panic says that is a fault of the schedule.
 pub(super) const TOLD_TO: &str = "told to";

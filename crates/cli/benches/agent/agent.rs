@@ -1,0 +1,118 @@
+//! A running agent, and clients of it.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use test_support::measure::cluster::INDEX;
+use test_support::measure::process::Process;
+
+/// An agent, killed when this is dropped.
+pub struct Agent {
+    process: Child,
+    url: String,
+    http: reqwest::Client,
+}
+
+impl Agent {
+    /// Starts one on a free port, which polls what answers at an address.
+    pub fn start(upstream: &str, interval: Duration, args: &[&str]) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_directives"))
+            .args(["agent", "--listen", "127.0.0.1:0", "--log", "error"])
+            .args(["--url", upstream, "--directives-index", INDEX])
+            .args(["--interval", &format!("{}ms", interval.as_millis())])
+            .args(args)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the agent starts");
+        let mut line = String::new();
+        let mut stdout = BufReader::new(process.stdout.take().expect("a pipe"));
+        stdout.read_line(&mut line).expect("a line");
+        let url = line.trim().strip_prefix("listening on ");
+        Self {
+            url: url.expect("it listens").to_owned(),
+            process,
+            http: reqwest::Client::new(),
+        }
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub fn process(&self) -> Process {
+        Process::of(self.process.id())
+    }
+
+    /// When it published last, by its clock, which is ours.
+    pub async fn last_change(&self) -> Timestamp {
+        let status: Value = serde_json::from_str(&self.get("/v1/status").await).expect("JSON");
+        let at = status["last_change"].as_str().expect("it has published");
+        at.parse().expect("a time")
+    }
+
+    pub async fn waiting_clients(&self) -> usize {
+        let metrics = self.get("/metrics").await;
+        let waiting = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("directives_agent_waiting_clients "));
+        waiting.and_then(|n| n.parse().ok()).expect("the metric")
+    }
+
+    /// Begins to follow the set, each time by a request that waits for a change.
+    pub fn follow(&self, answers: mpsc::UnboundedSender<Answer>) -> JoinHandle<()> {
+        let (http, url) = (self.http.clone(), format!("{}/v1/directives", self.url));
+        tokio::spawn(async move {
+            let mut seen = None;
+            loop {
+                let mut request = http.get(format!("{url}?wait=60s"));
+                if let Some(seen) = &seen {
+                    request = request.header("if-none-match", seen);
+                }
+                // The agent has ended; whoever still counts on an answer notices.
+                let Ok(answer) = request.send().await else {
+                    return;
+                };
+                if answer.status() == 304 {
+                    continue;
+                }
+                assert_eq!(answer.status(), 200);
+                seen = Some(answer.headers()["etag"].clone());
+                let listing = answer.text().await.expect("the whole answer");
+                let answer = Answer {
+                    at: Instant::now(),
+                    time: Timestamp::now(),
+                    listing,
+                };
+                if answers.send(answer).is_err() {
+                    return;
+                }
+            }
+        })
+    }
+
+    async fn get(&self, path: &str) -> String {
+        let answer = self.http.get(format!("{}{path}", self.url)).send().await;
+        let answer = answer.expect("an answer");
+        answer.text().await.expect("the whole answer")
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// What a client that follows was answered, and when it had all of it.
+pub struct Answer {
+    pub at: Instant,
+    pub time: Timestamp,
+    pub listing: String,
+}

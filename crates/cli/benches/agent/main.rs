@@ -1,0 +1,34 @@
+//! What `directives agent` costs beside a proxy, and how long a change takes through it and
+//! through a chain of three. `scripts/bench-agent` starts a cluster, runs this and writes its
+//! tables into `BENCHMARKS.md`.
+//!
+//! Takes the cluster's address from `OPENSEARCH_URL`, and makes and deletes an index of its
+//! own there.
+
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+#![allow(unreachable_pub, reason = "a binary")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "there is nothing to measure on an agent that does not answer"
+)]
+#![allow(clippy::format_collect, reason = "not what is measured")]
+
+mod agent;
+mod chain;
+mod crowd;
+
+use test_support::measure::cluster::Cluster;
+
+fn main() {
+    // Cargo gives `--test` when it only tries the benchmark.
+    if std::env::args().any(|arg| arg == "--test") {
+        return;
+    }
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let cluster = Cluster::from_environment();
+        crowd::measure(&cluster).await;
+        chain::measure(&cluster).await;
+    });
+}

@@ -1,0 +1,30 @@
+//! The `directives` command and its agent, against real nodes.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+#![allow(
+    clippy::format_push_string,
+    clippy::format_collect,
+    clippy::needless_pass_by_value,
+    clippy::too_many_lines,
+    reason = "tables of cases and bodies of requests read better so"
+)]
+
+mod support;
+
+mod agent;
+#[cfg(unix)]
+mod agent_batch_and_socket;
+mod agent_chain;
+mod agent_log;
+mod agent_long_poll;
+mod agent_openapi;
+#[cfg(unix)]
+mod agent_python;
+mod cli;
+mod connect_timeout;
+mod mappings;

@@ -1,0 +1,6 @@
+//! Runs the `directives` binary: single commands, and an agent in the background.
+
+pub(crate) mod agent;
+pub(crate) mod command;
+
+pub(crate) use test_support::{eventually, http, in_hours, node};

@@ -1,0 +1,226 @@
+//! The same directives and requests, as this crate and as osproxy-observe know them.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use opensearch_directives_core::{
+    Decision, DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveSet, DirectiveStore,
+    EndpointKind, RequestAttrs,
+};
+use osproxy_core::{Clock, Instant, ManualClock, PartitionId, PrincipalId, RequestId};
+use osproxy_observe as peer;
+
+/// The requests that differ from one to the next.
+pub const REQUESTS: usize = 1024;
+
+/// What the directives are like, and what the requests find.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Case {
+    /// One directive a tenant; the requests are of other tenants.
+    NoMatch,
+    /// One directive a tenant; each request is of one of them.
+    OneMatch,
+    /// As `OneMatch`, after the last expiry.
+    AllExpired,
+    /// Half the directives target every request, the others a tenant each.
+    Wildcards,
+    /// As `OneMatch`, each directive for half of the requests.
+    Sampled,
+}
+
+impl Case {
+    pub const ALL: [Self; 5] = [
+        Self::NoMatch,
+        Self::OneMatch,
+        Self::AllExpired,
+        Self::Wildcards,
+        Self::Sampled,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoMatch => "no match",
+            Self::OneMatch => "one match",
+            Self::AllExpired => "all expired",
+            Self::Wildcards => "wildcard-heavy",
+            Self::Sampled => "sampled",
+        }
+    }
+}
+
+const NOW: Timestamp = Timestamp::constant(1_900_000_000, 123_456_789);
+const LATER: Timestamp = Timestamp::constant(1_900_000_900, 0);
+const PRINCIPAL: &str = "svc-checkout";
+const INDEX: &str = "orders";
+
+/// A text for each request, side by side, as what a proxy has just parsed is: the
+/// memory that a call touches should be the set's. Never freed.
+fn texts(text: impl Fn(usize) -> String) -> Vec<&'static str> {
+    let all: &'static str = (0..REQUESTS).map(&text).collect::<String>().leak();
+    let mut rest = all;
+    (0..REQUESTS)
+        .map(|n| {
+            let (text, more) = rest.split_at(text(n).len());
+            rest = more;
+            text
+        })
+        .collect()
+}
+
+/// Directives and requests of one case and size.
+pub struct Data {
+    pub ours: Vec<DiagnosticsDirective>,
+    pub peers: Vec<peer::DiagnosticsDirective>,
+    requests: Box<[Request; REQUESTS]>,
+    peer_requests: Box<[PeerRequest; REQUESTS]>,
+    now: Timestamp,
+    peer_now: Instant,
+}
+
+/// As a proxy has it once it has read it.
+struct Request {
+    attrs: RequestAttrs<'static>,
+    id: &'static str,
+}
+
+/// The same for the peer.
+struct PeerRequest {
+    attrs: peer::RequestAttrs<'static>,
+    id: RequestId,
+}
+
+impl Data {
+    pub fn new(case: Case, directives: usize) -> Self {
+        let clock = ManualClock::new();
+        clock.advance(Duration::from_secs(1));
+        let before = clock.now();
+        clock.advance(Duration::from_secs(1));
+        let later = clock.now();
+        clock.advance(Duration::from_secs(1));
+        let after = clock.now();
+        let expired = case == Case::AllExpired;
+
+        let sample = if case == Case::Sampled { 500 } else { 1000 };
+        let target = |n: usize| {
+            (case != Case::Wildcards || n.is_multiple_of(2)).then(|| format!("tenant-{n:06}"))
+        };
+        let tenants = texts(|n| match case {
+            Case::NoMatch | Case::Wildcards => format!("nobody-{n:06}"),
+            // Spread over all directives.
+            _ => format!("tenant-{:06}", n * 7919 % directives.max(1)),
+        });
+        let ids = texts(|n| format!("3f2b8c1e-7a64-4d0e-9b51-0c2d4e{n:06}"));
+        let peer_tenants: Vec<PartitionId> = tenants.iter().map(|&text| text.into()).collect();
+        let peer_tenants: &'static [PartitionId] = peer_tenants.leak();
+        let principal: &'static PrincipalId = Box::leak(Box::new(PRINCIPAL.into()));
+        Self {
+            ours: (0..directives)
+                .map(|n| {
+                    let mut match_ = DirectiveMatch::all();
+                    match_.tenant = target(n);
+                    DiagnosticsDirective::new(format!("d-{n:06}"), DiagLevel::Shape, LATER)
+                        .with_match(match_)
+                        .with_sample_per_mille(sample)
+                })
+                .collect(),
+            peers: (0..directives)
+                .map(|n| peer::DiagnosticsDirective {
+                    id: format!("d-{n:06}"),
+                    match_: peer::DirectiveMatch {
+                        tenant: target(n).map(|tenant| tenant.as_str().into()),
+                        ..peer::DirectiveMatch::default()
+                    },
+                    level: peer::DiagLevel::Shape,
+                    sample_per_mille: sample,
+                    expires_at: later,
+                    ring_buffer: false,
+                    capture: false,
+                })
+                .collect(),
+            requests: Box::new(std::array::from_fn(|n| Request {
+                attrs: RequestAttrs {
+                    tenant: Some(tenants[n]),
+                    index: INDEX,
+                    principal: PRINCIPAL,
+                    endpoint: EndpointKind::Search,
+                },
+                id: ids[n],
+            })),
+            peer_requests: Box::new(std::array::from_fn(|n| PeerRequest {
+                attrs: peer::RequestAttrs {
+                    tenant: Some(&peer_tenants[n]),
+                    index: INDEX,
+                    principal,
+                    endpoint: osproxy_core::EndpointKind::Search,
+                },
+                id: ids[n].into(),
+            })),
+            now: if expired { LATER } else { NOW },
+            peer_now: if expired { after } else { before },
+        }
+    }
+
+    /// Our whole request sequence, for the request of this number.
+    #[expect(clippy::inline_always, reason = "a handler calls the store itself")]
+    #[inline(always)]
+    pub fn ask(&self, store: &dyn DirectiveStore, request: usize) -> Decision {
+        self.evaluate(&store.load(), request)
+    }
+
+    #[expect(clippy::inline_always, reason = "a handler calls the store itself")]
+    #[inline(always)]
+    pub fn evaluate(&self, set: &DirectiveSet, request: usize) -> Decision {
+        let Request { attrs, id } = &self.requests[request % REQUESTS];
+        set.evaluate(attrs, self.now, id)
+    }
+
+    /// The peer's whole request sequence, for the same request.
+    #[expect(clippy::inline_always, reason = "a handler calls the store itself")]
+    #[inline(always)]
+    pub fn ask_peer(
+        &self,
+        store: &dyn peer::DirectiveStore,
+        request: usize,
+    ) -> (peer::DiagLevel, bool, bool) {
+        self.evaluate_peer(&store.load(), request)
+    }
+
+    #[expect(clippy::inline_always, reason = "a handler calls the store itself")]
+    #[inline(always)]
+    pub fn evaluate_peer(
+        &self,
+        set: &peer::DirectiveSet,
+        request: usize,
+    ) -> (peer::DiagLevel, bool, bool) {
+        let PeerRequest { attrs, id } = &self.peer_requests[request % REQUESTS];
+        (
+            set.evaluate(attrs, self.peer_now, id),
+            set.wants_ring_buffer(attrs, self.peer_now, id),
+            set.wants_capture(attrs, self.peer_now, id),
+        )
+    }
+}
+
+/// So many documents of an index, each with its id.
+pub fn documents(directives: usize) -> Vec<(String, String)> {
+    (0..directives)
+        .map(|n| {
+            let source = format!(
+                r#"{{"level":"Shape","tenant":"tenant-{n:06}","sample_per_mille":1000,"ring_buffer":false,"capture":false,"expires_at":"2100-01-01T00:00:00Z"}}"#
+            );
+            (format!("d-{n:06}"), source)
+        })
+        .collect()
+}
+
+/// The same as the peer is given them.
+pub fn blob(directives: usize) -> Vec<u8> {
+    let entries: Vec<String> = (0..directives)
+        .map(|n| {
+            format!(
+                r#"{{"id":"d-{n:06}","level":"Shape","tenant":"tenant-{n:06}","sample_per_mille":1000,"ring_buffer":false,"capture":false,"ttl_secs":3600}}"#
+            )
+        })
+        .collect();
+    format!(r#"{{"directives":[{}]}}"#, entries.join(",")).into_bytes()
+}

@@ -1,0 +1,134 @@
+//! A digest of a set's content, to tell whether two proxies serve the same.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
+
+use crate::model::directive::DirectiveRef;
+
+/// A digest of the content of a set of directives.
+///
+/// Equal for equal directives whatever their order, however they were read. It is
+/// the sum, modulo 2^128, of the first 16 bytes of the SHA-256 of each directive,
+/// so a change of one directive changes it without a look at the others. It tells
+/// *whether* two proxies agree; it does not protect against one who forges sets.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Digest(u128);
+
+impl Digest {
+    /// The digest of one directive.
+    #[must_use]
+    pub fn of(directive: DirectiveRef<'_>) -> Self {
+        let mut hasher = Sha256::new();
+        let mut text = |value: Option<&str>| match value {
+            // A length before each text, so that no two directives write the same bytes.
+            Some(value) => {
+                hasher.update([1]);
+                hasher.update((value.len() as u64).to_be_bytes());
+                hasher.update(value.as_bytes());
+            }
+            None => hasher.update([0]),
+        };
+        text(Some(directive.id));
+        text(directive.tenant);
+        text(directive.index);
+        text(directive.principal);
+        text(directive.endpoint.map(crate::EndpointKind::as_str));
+        text(Some(directive.level.as_str()));
+        hasher.update(directive.sample_per_mille.to_be_bytes());
+        hasher.update([
+            u8::from(directive.ring_buffer),
+            u8::from(directive.capture),
+            u8::from(directive.starts_at.is_some()),
+        ]);
+        for instant in [directive.starts_at, Some(directive.expires_at)]
+            .into_iter()
+            .flatten()
+        {
+            hasher.update(instant.as_nanosecond().to_be_bytes());
+        }
+        let mut first = [0; 16];
+        first.copy_from_slice(&hasher.finalize()[..16]);
+        Self(u128::from_be_bytes(first))
+    }
+
+    /// The digest of the set with this directive added.
+    #[must_use]
+    pub fn with(self, directive: DirectiveRef<'_>) -> Self {
+        Self(self.0.wrapping_add(Self::of(directive).0))
+    }
+
+    /// The digest of the set with this directive taken out.
+    #[must_use]
+    pub fn without(self, directive: DirectiveRef<'_>) -> Self {
+        Self(self.0.wrapping_sub(Self::of(directive).0))
+    }
+}
+
+impl fmt::Display for Digest {
+    /// Thirty-two lower-case hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({self})")
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, EndpointKind};
+
+    fn base() -> DiagnosticsDirective {
+        DiagnosticsDirective::new("d", DiagLevel::Shape, Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn every_field_counts_and_order_does_not() {
+        let variants = [
+            base(),
+            DiagnosticsDirective::new("e", DiagLevel::Shape, Timestamp::UNIX_EPOCH),
+            DiagnosticsDirective::new("d", DiagLevel::Off, Timestamp::UNIX_EPOCH),
+            DiagnosticsDirective::new("d", DiagLevel::Shape, Timestamp::MAX),
+            base().with_match(DirectiveMatch::all().for_tenant("t")),
+            base().with_match(DirectiveMatch::all().for_index("t")),
+            base().with_match(DirectiveMatch::all().for_principal("t")),
+            base().with_match(DirectiveMatch::all().for_endpoint(EndpointKind::Search)),
+            base().with_sample_per_mille(1),
+            base().with_starts_at(Timestamp::UNIX_EPOCH),
+            base().with_ring_buffer(true),
+            base().with_capture(true),
+        ];
+        let digests: std::collections::HashSet<Digest> =
+            variants.iter().map(|d| Digest::of(d.as_ref())).collect();
+        assert_eq!(digests.len(), variants.len());
+
+        let forward = variants
+            .iter()
+            .fold(Digest::default(), |sum, d| sum.with(d.as_ref()));
+        let backward = variants
+            .iter()
+            .rev()
+            .fold(Digest::default(), |sum, d| sum.with(d.as_ref()));
+        assert_eq!(forward, backward);
+        assert_eq!(
+            forward
+                .without(variants[0].as_ref())
+                .with(variants[0].as_ref()),
+            forward
+        );
+    }
+}

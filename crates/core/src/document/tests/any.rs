@@ -1,0 +1,159 @@
+//! Generated values: texts, instants, documents, JSON.
+
+use jiff::Timestamp;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::document::{Audit, Document};
+use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, EndpointKind};
+
+/// Any text, with many of the characters that JSON escapes or encodes in parts.
+pub(super) fn text() -> impl Strategy<Value = String> {
+    let odd = select(vec![
+        '"',
+        '\\',
+        '/',
+        '\0',
+        '\n',
+        '\u{1b}',
+        '\u{7f}',
+        '\u{85}',
+        '\u{2028}',
+        '\u{d7ff}',
+        '\u{e000}',
+        '\u{feff}',
+        '\u{ffff}',
+        '\u{1f600}',
+        '\u{10ffff}',
+    ]);
+    vec(
+        prop_oneof![any::<char>(), odd, (0..0x20_u8).prop_map(char::from)],
+        0..12,
+    )
+    .prop_map(String::from_iter)
+}
+
+pub(super) fn filled_text() -> impl Strategy<Value = String> {
+    text().prop_map(|text| if text.is_empty() { " ".into() } else { text })
+}
+
+/// Any instant there is, to the nanosecond, the first and the last often.
+pub(super) fn instant() -> impl Strategy<Value = Timestamp> {
+    let (first, last) = (
+        Timestamp::MIN.as_nanosecond(),
+        Timestamp::MAX.as_nanosecond(),
+    );
+    let whole = (Timestamp::MIN.as_second()..=Timestamp::MAX.as_second())
+        .prop_map(|second| i128::from(second) * 1_000_000_000);
+    let edges = select(vec![first, first + 1, -1, 0, 1, last - 1, last]);
+    prop_oneof![8 => first..=last, 2 => whole.prop_map(move |at| at.clamp(first, last)), 1 => edges]
+        .prop_map(|at| Timestamp::from_nanosecond(at).unwrap())
+}
+
+fn directive() -> impl Strategy<Value = DiagnosticsDirective> {
+    let targets = (
+        option::of(filled_text()),
+        option::of(filled_text()),
+        option::of(filled_text()),
+        option::of(select(&EndpointKind::ALL[..])),
+    );
+    let window = (option::of(instant()), instant());
+    (
+        text(),
+        targets,
+        select(&DiagLevel::ALL[..]),
+        0..=1000_u16,
+        window,
+        any::<(bool, bool)>(),
+    )
+        .prop_filter_map(
+            "a start before the end",
+            |(id, targets, level, rate, window, flags)| {
+                let (tenant, index, principal, endpoint) = targets;
+                let (starts_at, expires_at) = match window {
+                    (Some(one), other) if one == other => return None,
+                    (Some(one), other) => (Some(one.min(other)), one.max(other)),
+                    (None, expires_at) => (None, expires_at),
+                };
+                let mut directive = DiagnosticsDirective::new(id, level, expires_at)
+                    .with_match(DirectiveMatch {
+                        tenant,
+                        index,
+                        principal,
+                        endpoint,
+                    })
+                    .with_sample_per_mille(rate)
+                    .with_ring_buffer(flags.0)
+                    .with_capture(flags.1);
+                directive.starts_at = starts_at;
+                Some(directive)
+            },
+        )
+}
+
+fn audit() -> impl Strategy<Value = Audit> {
+    let note = || option::of(text());
+    let stamp = || option::of(instant());
+    (
+        note(),
+        note(),
+        stamp(),
+        note(),
+        stamp(),
+        note(),
+        stamp(),
+        note(),
+    )
+        .prop_map(
+            |(
+                reason,
+                ticket,
+                created_at,
+                created_by,
+                updated_at,
+                updated_by,
+                revoked_at,
+                revoked_by,
+            )| {
+                Audit {
+                    reason,
+                    ticket,
+                    created_at,
+                    created_by,
+                    updated_at,
+                    updated_by,
+                    revoked_at,
+                    revoked_by,
+                }
+            },
+        )
+}
+
+/// Any document that is valid where no expiry lies too far ahead.
+pub(super) fn document() -> impl Strategy<Value = Document> {
+    (directive(), audit()).prop_map(|(directive, audit)| Document::new(directive).with_audit(audit))
+}
+
+/// Any JSON, three levels deep.
+pub(super) fn json() -> impl Strategy<Value = serde_json::Value> {
+    use serde_json::Value;
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        (-2..1003_i64).prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        text().prop_map(Value::from),
+        instant().prop_map(|at| Value::from(at.to_string())),
+        select(&DiagLevel::ALL[..]).prop_map(|level| Value::from(level.as_str())),
+        select(&EndpointKind::ALL[..]).prop_map(|kind| Value::from(kind.as_str())),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(Value::from),
+            vec((text(), inner), 0..4).prop_map(|map| map.into_iter().collect()),
+        ]
+    })
+}

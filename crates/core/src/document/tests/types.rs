@@ -1,0 +1,254 @@
+//! Every field with every type of JSON: what is taken, and for what.
+
+use super::{HOUR, at, decode, limits, plain};
+use crate::document::fields::NAMES;
+use crate::document::{Audit, Document, Draft, Expiry, Rejection, RejectionReason as Reason};
+use crate::{DiagLevel, DiagnosticsDirective};
+
+/// One value of each type, and the field left out.
+const VALUES: [Option<&str>; 10] = [
+    None,
+    Some("null"),
+    Some("true"),
+    Some("42"),
+    Some("1.5"),
+    Some("\"\""),
+    Some("\"text\""),
+    Some("[]"),
+    Some("[\"a\"]"),
+    Some("{}"),
+];
+
+/// What comes of one value: `.` it is as if the field were left out, `=` it counts,
+/// `x` it is refused for the reason of the field, and the others are refused for a
+/// reason of their own: `m` missing, `i` not the `_id`, `2` two expiries, `s` stamped.
+type Outcomes = [(&'static str, &'static str, Reason); 20];
+
+const OF_DOCUMENT: Outcomes = [
+    // Absent, null, true, 42, 1.5, "", "text", [], ["a"], {}.
+    ("id", ".xxxxiixxx", Reason::NotAnId),
+    ("level", "mxxxxxxxxx", Reason::NotALevel),
+    ("tenant", ".xxxxx=xxx", Reason::NotATarget),
+    ("index", ".xxxxx=xxx", Reason::NotATarget),
+    ("principal", ".xxxxx=xxx", Reason::NotATarget),
+    ("endpoint", ".xxxxxxxxx", Reason::NotAnEndpoint),
+    ("sample_per_mille", ".xx=xxxxxx", Reason::NotASampleRate),
+    ("ring_buffer", ".x=xxxxxxx", Reason::NotABoolean),
+    ("capture", ".x=xxxxxxx", Reason::NotABoolean),
+    ("starts_at", ".xxxxxxxxx", Reason::NotATime),
+    ("expires_at", "mxxxxxxxxx", Reason::NotATime),
+    ("ttl_secs", ".222222222", Reason::NotATtl),
+    ("reason", "..xxx==xxx", Reason::NotAText),
+    ("ticket", "..xxx==xxx", Reason::NotAText),
+    ("created_at", "..xxxxxxxx", Reason::NotATime),
+    ("created_by", "..xxx==xxx", Reason::NotAText),
+    ("updated_at", "..xxxxxxxx", Reason::NotATime),
+    ("updated_by", "..xxx==xxx", Reason::NotAText),
+    ("revoked_at", ".xxxxxxxxx", Reason::NotATime),
+    ("revoked_by", "..xxx==xxx", Reason::NotAText),
+];
+
+const OF_DRAFT: Outcomes = [
+    // Absent, null, true, 42, 1.5, "", "text", [], ["a"], {}.
+    ("id", "mxxxx==xxx", Reason::NotAnId),
+    ("level", "mxxxxxxxxx", Reason::NotALevel),
+    ("tenant", ".xxxxx=xxx", Reason::NotATarget),
+    ("index", ".xxxxx=xxx", Reason::NotATarget),
+    ("principal", ".xxxxx=xxx", Reason::NotATarget),
+    ("endpoint", ".xxxxxxxxx", Reason::NotAnEndpoint),
+    ("sample_per_mille", ".xx=xxxxxx", Reason::NotASampleRate),
+    ("ring_buffer", ".x=xxxxxxx", Reason::NotABoolean),
+    ("capture", ".x=xxxxxxx", Reason::NotABoolean),
+    ("starts_at", ".xxxxxxxxx", Reason::NotATime),
+    ("expires_at", ".xxxxxxxxx", Reason::NotATime),
+    ("ttl_secs", "mxx=xxxxxx", Reason::NotATtl),
+    ("reason", "..xxx==xxx", Reason::NotAText),
+    ("ticket", "..xxx==xxx", Reason::NotAText),
+    ("created_at", ".sssssssss", Reason::NotATime),
+    ("created_by", ".sssssssss", Reason::NotAText),
+    ("updated_at", ".sssssssss", Reason::NotATime),
+    ("updated_by", "..xxx==xxx", Reason::NotAText),
+    ("revoked_at", ".sssssssss", Reason::NotATime),
+    ("revoked_by", ".sssssssss", Reason::NotAText),
+];
+
+/// The fields of a base object, with one of them replaced or left out.
+fn object(base: &[(&str, &str)], name: &str, value: Option<&str>) -> String {
+    let fields: Vec<String> = base
+        .iter()
+        .copied()
+        .filter(|(other, _)| *other != name)
+        .chain(value.map(|value| (name, value)))
+        .map(|(name, value)| format!("\"{name}\":{value}"))
+        .collect();
+    format!("{{{}}}", fields.join(","))
+}
+
+/// Walks a table: `read` reads an object, `set` tells what a counted value means.
+fn check<T: Clone + PartialEq + std::fmt::Debug>(
+    table: &Outcomes,
+    base: &[(&str, &str)],
+    plain: &T,
+    read: impl Fn(&str) -> Result<T, Rejection>,
+    set: impl Fn(&mut T, &str, &str),
+) {
+    assert_eq!(table.map(|(name, ..)| name), NAMES);
+    assert_eq!(
+        read(&object(base, "", None)).as_ref(),
+        Ok(plain),
+        "the base"
+    );
+    let mut cases = 0;
+    for (name, outcomes, reason) in table {
+        assert_eq!(outcomes.len(), VALUES.len(), "{name}");
+        for (value, outcome) in VALUES.into_iter().zip(outcomes.chars()) {
+            let source = object(base, name, value);
+            let found = read(&source);
+            let reason = match outcome {
+                '.' => {
+                    assert_eq!(found.as_ref(), Ok(plain), "{source}");
+                    None
+                }
+                '=' => {
+                    let mut expected = plain.clone();
+                    set(&mut expected, name, value.unwrap());
+                    assert_eq!(found, Ok(expected), "{source}");
+                    None
+                }
+                'x' => Some(*reason),
+                'm' if *name == "ttl_secs" => Some(Reason::NoExpiry),
+                'm' => Some(Reason::Missing),
+                'i' => Some(Reason::IdMismatch),
+                '2' => Some(Reason::TwoExpiries),
+                's' => Some(Reason::StampedField),
+                other => panic!("no such outcome: {other}"),
+            };
+            if let Some(reason) = reason {
+                let rejection = found.expect_err(&source);
+                assert_eq!(
+                    (&*rejection.field, rejection.reason),
+                    (*name, reason),
+                    "{source}"
+                );
+                let text = rejection.to_string();
+                assert!(text.starts_with(&format!("{name}: ")), "{text}");
+                if outcome == 'x' {
+                    assert_eq!(rejection.value, value.unwrap(), "{source}");
+                }
+            }
+            cases += 1;
+        }
+    }
+    assert_eq!(cases, 200);
+}
+
+fn text(value: &str) -> String {
+    value.trim_matches('"').to_owned()
+}
+
+#[test]
+fn each_field_of_a_document_takes_its_own_type_only() {
+    let base = [
+        ("level", "\"Shape\""),
+        ("expires_at", "\"2030-01-01T12:15:00Z\""),
+    ];
+    check(
+        &OF_DOCUMENT,
+        &base,
+        &plain(),
+        decode,
+        |document, name, value| {
+            let directive = &mut document.directive;
+            let audit = &mut document.audit;
+            match name {
+                "tenant" => directive.match_.tenant = Some(text(value)),
+                "index" => directive.match_.index = Some(text(value)),
+                "principal" => directive.match_.principal = Some(text(value)),
+                "sample_per_mille" => directive.sample_per_mille = value.parse().unwrap(),
+                "ring_buffer" => directive.ring_buffer = true,
+                "capture" => directive.capture = true,
+                "reason" => audit.reason = Some(text(value)),
+                "ticket" => audit.ticket = Some(text(value)),
+                "created_by" => audit.created_by = Some(text(value)),
+                "updated_by" => audit.updated_by = Some(text(value)),
+                "revoked_by" => audit.revoked_by = Some(text(value)),
+                other => panic!("{other} takes none of the values"),
+            }
+        },
+    );
+}
+
+#[test]
+fn each_field_of_a_draft_takes_its_own_type_only() {
+    let base = [
+        ("id", "\"d\""),
+        ("level", "\"Shape\""),
+        ("ttl_secs", "3600"),
+    ];
+    let plain = Draft::new("d", DiagLevel::Shape, Expiry::After(HOUR));
+    check(
+        &OF_DRAFT,
+        &base,
+        &plain,
+        Draft::from_json,
+        |draft, name, value| match name {
+            "id" => draft.id = text(value),
+            "tenant" => draft.match_.tenant = Some(text(value)),
+            "index" => draft.match_.index = Some(text(value)),
+            "principal" => draft.match_.principal = Some(text(value)),
+            "sample_per_mille" => draft.sample_per_mille = value.parse().unwrap(),
+            "ring_buffer" => draft.ring_buffer = true,
+            "capture" => draft.capture = true,
+            "ttl_secs" => {
+                let seconds = value.parse().unwrap();
+                draft.expiry = Expiry::After(std::time::Duration::from_secs(seconds));
+            }
+            "reason" => draft.reason = Some(text(value)),
+            "ticket" => draft.ticket = Some(text(value)),
+            "updated_by" => draft.author = Some(text(value)),
+            other => panic!("{other} takes none of the values"),
+        },
+    );
+}
+
+/// The valid values that the table has not.
+#[test]
+fn every_field_counts() {
+    let source = r#"{
+        "id": "d", "level": "ShapeRewriteDiff", "tenant": "acme", "index": "orders",
+        "principal": "svc", "endpoint": "DeleteByQuery", "sample_per_mille": 0,
+        "ring_buffer": false, "capture": true, "starts_at": "2030-01-01T12:05:00+01:00",
+        "expires_at": "2030-01-01T12:15:00.123456789Z", "reason": "r", "ticket": "t",
+        "created_at": "2029-12-31T00:00:00Z", "created_by": "c",
+        "updated_at": "2029-12-31T00:00:01Z", "updated_by": "u",
+        "revoked_at": "2029-12-31T00:00:02Z", "revoked_by": "v"
+    }"#;
+    let mut directive = DiagnosticsDirective::new(
+        "d",
+        DiagLevel::ShapeRewriteDiff,
+        at("2030-01-01T12:15:00.123456789Z"),
+    );
+    directive.match_ = crate::DirectiveMatch::all()
+        .for_tenant("acme")
+        .for_index("orders")
+        .for_principal("svc")
+        .for_endpoint(crate::EndpointKind::DeleteByQuery);
+    directive.sample_per_mille = 0;
+    directive.capture = true;
+    directive.starts_at = Some(at("2030-01-01T11:05:00Z"));
+    let some = |text: &str| Some(text.to_owned());
+    let expected = Document::new(directive).with_audit(Audit {
+        reason: some("r"),
+        ticket: some("t"),
+        created_at: Some(at("2029-12-31T00:00:00Z")),
+        created_by: some("c"),
+        updated_at: Some(at("2029-12-31T00:00:01Z")),
+        updated_by: some("u"),
+        revoked_at: Some(at("2029-12-31T00:00:02Z")),
+        revoked_by: some("v"),
+    });
+    assert_eq!(decode(source), Ok(expected));
+    let borrowed = crate::document::decode("d", source, &limits()).unwrap();
+    assert!(borrowed.is_revoked());
+    assert_eq!(borrowed.audit().revoked_by.as_deref(), Some("v"));
+}

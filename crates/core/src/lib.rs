@@ -1,0 +1,33 @@
+//! Diagnostics directives without I/O: the model, the document codec, the compiled set,
+//! the publication cell and the published snapshot.
+//!
+//! Nothing here performs I/O, reads a clock or spawns a task; time is always an argument.
+
+#![forbid(unsafe_code)]
+
+mod digest;
+mod document;
+mod model;
+mod publish;
+mod set;
+mod snapshot;
+mod store;
+
+#[doc(hidden)]
+pub mod internal;
+
+pub use digest::Digest;
+pub use document::{
+    Audit, DecodeLimits, Document, DocumentRef, DocumentState, Draft, Expiry, ImportError,
+    ImportProblem, Rejection, RejectionReason, decode, encode, encode_draft, parse_drafts,
+};
+pub use model::directive::{
+    DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef, UnknownDiagLevel,
+};
+pub use model::request::{EndpointKind, RequestAttrs, UnknownEndpointKind};
+pub use publish::Reader;
+pub use set::{
+    Decision, DirectiveSet, DirectiveSetBuilder, DirectiveStates, Explanation, RepeatedId,
+};
+pub use snapshot::{Revision, Snapshot, SnapshotError};
+pub use store::{DirectiveStore, InMemoryDirectiveStore};

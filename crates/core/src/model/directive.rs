@@ -1,0 +1,358 @@
+//! One directive: whom it matches, what it asks for, and for how long.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::request::{EndpointKind, RequestAttrs};
+use super::sampling::{self, ALWAYS};
+
+/// How much to record of a request; a later variant records more.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+)]
+#[serde(into = "&'static str", try_from = "std::borrow::Cow<'_, str>")]
+#[non_exhaustive]
+pub enum DiagLevel {
+    /// Nothing beyond what is always recorded.
+    #[default]
+    Off,
+    /// Shapes only: ids, names, sizes.
+    Shape,
+    /// Shapes and the time each stage took.
+    ShapeTiming,
+    /// Shapes, times, and what a rewrite changed in the shape (never values).
+    ShapeRewriteDiff,
+}
+
+impl DiagLevel {
+    /// Every level, from the least to the most.
+    pub const ALL: [Self; 4] = [
+        Self::Off,
+        Self::Shape,
+        Self::ShapeTiming,
+        Self::ShapeRewriteDiff,
+    ];
+
+    /// The level's stable name, the same as the variant's.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "Off",
+            Self::Shape => "Shape",
+            Self::ShapeTiming => "ShapeTiming",
+            Self::ShapeRewriteDiff => "ShapeRewriteDiff",
+        }
+    }
+}
+
+impl fmt::Display for DiagLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for DiagLevel {
+    type Err = UnknownDiagLevel;
+
+    /// Parses the exact name; case matters.
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|level| level.as_str() == name)
+            .ok_or(UnknownDiagLevel)
+    }
+}
+
+impl From<DiagLevel> for &'static str {
+    fn from(level: DiagLevel) -> Self {
+        level.as_str()
+    }
+}
+
+impl TryFrom<std::borrow::Cow<'_, str>> for DiagLevel {
+    type Error = UnknownDiagLevel;
+
+    fn try_from(name: std::borrow::Cow<'_, str>) -> Result<Self, Self::Error> {
+        name.parse()
+    }
+}
+
+/// The text is not the name of a [`DiagLevel`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("is not a level; write one of Off, Shape, ShapeTiming, ShapeRewriteDiff")]
+pub struct UnknownDiagLevel;
+
+/// The requests that a directive targets.
+///
+/// A request matches when **every target that is set** equals the request's own;
+/// a target that is not set matches every request.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct DirectiveMatch {
+    /// Only requests of this tenant.
+    pub tenant: Option<String>,
+    /// Only requests to this index.
+    pub index: Option<String>,
+    /// Only requests of this principal.
+    pub principal: Option<String>,
+    /// Only requests to this class of endpoint.
+    pub endpoint: Option<EndpointKind>,
+}
+
+impl DirectiveMatch {
+    /// Matches every request.
+    #[must_use]
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// Narrows to one tenant.
+    #[must_use]
+    pub fn for_tenant(mut self, tenant: impl Into<String>) -> Self {
+        self.tenant = Some(tenant.into());
+        self
+    }
+
+    /// Narrows to one index.
+    #[must_use]
+    pub fn for_index(mut self, index: impl Into<String>) -> Self {
+        self.index = Some(index.into());
+        self
+    }
+
+    /// Narrows to one principal.
+    #[must_use]
+    pub fn for_principal(mut self, principal: impl Into<String>) -> Self {
+        self.principal = Some(principal.into());
+        self
+    }
+
+    /// Narrows to one class of endpoint.
+    #[must_use]
+    pub fn for_endpoint(mut self, endpoint: EndpointKind) -> Self {
+        self.endpoint = Some(endpoint);
+        self
+    }
+
+    /// Whether a request with these attributes matches.
+    #[must_use]
+    pub fn matches(&self, attrs: &RequestAttrs<'_>) -> bool {
+        Targets {
+            tenant: self.tenant.as_deref(),
+            index: self.index.as_deref(),
+            principal: self.principal.as_deref(),
+            endpoint: self.endpoint,
+        }
+        .match_(attrs)
+    }
+}
+
+/// What a directive targets, borrowed.
+struct Targets<'a> {
+    tenant: Option<&'a str>,
+    index: Option<&'a str>,
+    principal: Option<&'a str>,
+    endpoint: Option<EndpointKind>,
+}
+
+impl Targets<'_> {
+    /// Whether every target that is set equals the request's.
+    fn match_(&self, attrs: &RequestAttrs<'_>) -> bool {
+        self.tenant
+            .is_none_or(|tenant| attrs.tenant == Some(tenant))
+            && self.index.is_none_or(|index| index == attrs.index)
+            && self
+                .principal
+                .is_none_or(|principal| principal == attrs.principal)
+            && self
+                .endpoint
+                .is_none_or(|endpoint| endpoint == attrs.endpoint)
+    }
+}
+
+/// One diagnostics directive: record *this much* of *these requests* until *then*.
+///
+/// Built with [`DiagnosticsDirective::new`] and the `with_` methods, so that a
+/// later field breaks nobody:
+///
+/// ```
+/// use jiff::Timestamp;
+/// use opensearch_directives_core::{DiagLevel, DiagnosticsDirective, DirectiveMatch};
+///
+/// let expires_at: Timestamp = "2030-01-01T00:15:00Z".parse()?;
+/// let directive = DiagnosticsDirective::new("slow-acme", DiagLevel::ShapeTiming, expires_at)
+///     .with_match(DirectiveMatch::all().for_tenant("acme"))
+///     .with_sample_per_mille(50);
+/// assert_eq!(directive.sample_per_mille, 50);
+/// # Ok::<(), jiff::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub struct DiagnosticsDirective {
+    /// The name under which it is kept; in an index, the document's `_id`.
+    pub id: String,
+    /// The requests it targets.
+    pub match_: DirectiveMatch,
+    /// How much to record of them.
+    pub level: DiagLevel,
+    /// How many of a thousand matching requests: `0` none, `1000` or more all.
+    pub sample_per_mille: u16,
+    /// It applies from this instant on; `None`: from the start.
+    pub starts_at: Option<Timestamp>,
+    /// It no longer applies from this instant on.
+    pub expires_at: Timestamp,
+    /// Record into the proxy's local ring buffer.
+    pub ring_buffer: bool,
+    /// Copy the exchange to the fleet's capture sink.
+    pub capture: bool,
+}
+
+impl DiagnosticsDirective {
+    /// A directive for every request, unsampled, that starts at once.
+    #[must_use]
+    pub fn new(id: impl Into<String>, level: DiagLevel, expires_at: Timestamp) -> Self {
+        Self {
+            id: id.into(),
+            match_: DirectiveMatch::all(),
+            level,
+            sample_per_mille: ALWAYS,
+            starts_at: None,
+            expires_at,
+            ring_buffer: false,
+            capture: false,
+        }
+    }
+
+    /// Sets the requests it targets.
+    #[must_use]
+    pub fn with_match(mut self, match_: DirectiveMatch) -> Self {
+        self.match_ = match_;
+        self
+    }
+
+    /// Sets how many of a thousand matching requests it applies to.
+    #[must_use]
+    pub fn with_sample_per_mille(mut self, sample_per_mille: u16) -> Self {
+        self.sample_per_mille = sample_per_mille;
+        self
+    }
+
+    /// Sets the instant from which on it applies.
+    #[must_use]
+    pub fn with_starts_at(mut self, starts_at: Timestamp) -> Self {
+        self.starts_at = Some(starts_at);
+        self
+    }
+
+    /// Sets whether it asks for the ring buffer.
+    #[must_use]
+    pub fn with_ring_buffer(mut self, ring_buffer: bool) -> Self {
+        self.ring_buffer = ring_buffer;
+        self
+    }
+
+    /// Sets whether it asks for capture.
+    #[must_use]
+    pub fn with_capture(mut self, capture: bool) -> Self {
+        self.capture = capture;
+        self
+    }
+
+    /// The same directive, borrowed.
+    #[must_use]
+    pub fn as_ref(&self) -> DirectiveRef<'_> {
+        DirectiveRef {
+            id: &self.id,
+            tenant: self.match_.tenant.as_deref(),
+            index: self.match_.index.as_deref(),
+            principal: self.match_.principal.as_deref(),
+            endpoint: self.match_.endpoint,
+            level: self.level,
+            sample_per_mille: self.sample_per_mille,
+            starts_at: self.starts_at,
+            expires_at: self.expires_at,
+            ring_buffer: self.ring_buffer,
+            capture: self.capture,
+        }
+    }
+}
+
+/// A [`DiagnosticsDirective`] whose texts are borrowed: what a set is built from
+/// without a copy of each, and what it gives back when it is listed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct DirectiveRef<'a> {
+    /// See [`DiagnosticsDirective::id`].
+    pub id: &'a str,
+    /// See [`DirectiveMatch::tenant`].
+    pub tenant: Option<&'a str>,
+    /// See [`DirectiveMatch::index`].
+    pub index: Option<&'a str>,
+    /// See [`DirectiveMatch::principal`].
+    pub principal: Option<&'a str>,
+    /// See [`DirectiveMatch::endpoint`].
+    pub endpoint: Option<EndpointKind>,
+    /// See [`DiagnosticsDirective::level`].
+    pub level: DiagLevel,
+    /// See [`DiagnosticsDirective::sample_per_mille`].
+    pub sample_per_mille: u16,
+    /// See [`DiagnosticsDirective::starts_at`].
+    pub starts_at: Option<Timestamp>,
+    /// See [`DiagnosticsDirective::expires_at`].
+    pub expires_at: Timestamp,
+    /// See [`DiagnosticsDirective::ring_buffer`].
+    pub ring_buffer: bool,
+    /// See [`DiagnosticsDirective::capture`].
+    pub capture: bool,
+}
+
+impl DirectiveRef<'_> {
+    /// The same directive, owned.
+    #[must_use]
+    pub fn to_directive(self) -> DiagnosticsDirective {
+        DiagnosticsDirective {
+            id: self.id.to_owned(),
+            match_: DirectiveMatch {
+                tenant: self.tenant.map(str::to_owned),
+                index: self.index.map(str::to_owned),
+                principal: self.principal.map(str::to_owned),
+                endpoint: self.endpoint,
+            },
+            level: self.level,
+            sample_per_mille: self.sample_per_mille,
+            starts_at: self.starts_at,
+            expires_at: self.expires_at,
+            ring_buffer: self.ring_buffer,
+            capture: self.capture,
+        }
+    }
+
+    /// Whether it has started and not yet expired: `starts_at <= now < expires_at`.
+    #[must_use]
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        now < self.expires_at && self.starts_at.is_none_or(|starts_at| starts_at <= now)
+    }
+
+    /// Whether a request with these attributes matches.
+    #[must_use]
+    pub fn matches(&self, attrs: &RequestAttrs<'_>) -> bool {
+        Targets {
+            tenant: self.tenant,
+            index: self.index,
+            principal: self.principal,
+            endpoint: self.endpoint,
+        }
+        .match_(attrs)
+    }
+
+    /// Whether it applies to a request: it is active, the request matches, and the
+    /// request is in its sample.
+    #[must_use]
+    pub fn applies(&self, attrs: &RequestAttrs<'_>, now: Timestamp, request_id: &str) -> bool {
+        self.is_active(now)
+            && self.matches(attrs)
+            && sampling::is_sampled(self.sample_per_mille, request_id)
+    }
+}

@@ -1,0 +1,252 @@
+//! What the request path allocates (nothing), and what a set takes.
+//!
+//! Counts are those of the thread that measures, so tests may run side by side.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use allocation_counter::{AllocationInfo, measure};
+use jiff::Timestamp;
+use opensearch_directives_core::{
+    DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveSet, DirectiveSetBuilder,
+    DirectiveStore, EndpointKind, InMemoryDirectiveStore, RequestAttrs,
+};
+use osproxy_core::{Clock, ManualClock, PartitionId};
+use osproxy_observe as peer;
+
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+const LATER: Timestamp = Timestamp::constant(1_900_000_000, 123_456_789);
+
+/// A set that uses each part of the lookup: groups, samples, starts, wildcards.
+fn varied(directives: usize) -> DirectiveSet {
+    (0..directives)
+        .map(|n| {
+            let mut match_ = DirectiveMatch::all();
+            if n % 50 != 0 {
+                match_ = match_.for_tenant(format!("tenant-{:06}", n % 700));
+            }
+            if n % 3 == 0 {
+                match_ = match_.for_index("orders");
+            }
+            if n % 5 == 0 {
+                match_ = match_.for_principal("a-principal-of-more-than-sixteen-bytes");
+            }
+            if n % 7 == 0 {
+                match_ = match_.for_endpoint(EndpointKind::Search);
+            }
+            let mut directive = DiagnosticsDirective::new(
+                format!("d-{n:06}"),
+                DiagLevel::ALL[n % 4],
+                Timestamp::MAX,
+            )
+            .with_match(match_)
+            .with_sample_per_mille(if n % 2 == 0 { 500 } else { 1000 });
+            if n % 11 == 0 {
+                directive = directive.with_starts_at(NOW);
+            }
+            directive
+        })
+        .collect()
+}
+
+/// A set of directives for a tenant each: the shorter ways.
+fn for_tenants(directives: usize) -> DirectiveSet {
+    let tenants = tenants().into_iter().cycle().take(directives).enumerate();
+    tenants
+        .map(|(n, tenant)| {
+            DiagnosticsDirective::new(format!("d-{n:06}"), DiagLevel::Shape, LATER)
+                .with_match(DirectiveMatch::all().for_tenant(tenant))
+                .with_sample_per_mille(if n % 5 == 4 { 500 } else { 1000 })
+        })
+        .collect()
+}
+
+/// Evaluates for each of 700 tenants, and gives how many were decided.
+fn evaluate_all(set: &DirectiveSet, tenants: &[String], nows: &[Timestamp]) -> usize {
+    let mut decided = 0;
+    for tenant in tenants {
+        let attrs = RequestAttrs {
+            tenant: Some(tenant),
+            index: "orders",
+            principal: "a-principal-of-more-than-sixteen-bytes",
+            endpoint: EndpointKind::Search,
+        };
+        for &now in nows {
+            let decision = set.evaluate(&attrs, now, tenant);
+            decided += usize::from(decision.level != DiagLevel::Off);
+        }
+    }
+    decided
+}
+
+fn tenants() -> Vec<String> {
+    (0..700).map(|n| format!("tenant-{n:06}")).collect()
+}
+
+#[test]
+fn evaluate_does_not_allocate() {
+    let tenants = tenants();
+    for directives in [0, 1, 4, 10, 2_000] {
+        for set in [varied(directives), for_tenants(directives)] {
+            let mut decided = 0;
+            let nows = [NOW, Timestamp::MIN, Timestamp::MAX];
+            let allocated = measure(|| decided = evaluate_all(&set, &tenants, &nows));
+            assert_eq!(
+                allocated,
+                AllocationInfo::default(),
+                "{directives} directives"
+            );
+            assert!(decided > 0 || directives <= 1);
+        }
+    }
+}
+
+#[test]
+fn a_read_does_not_allocate_while_nothing_is_published() {
+    let store: Arc<dyn DirectiveStore> =
+        Arc::new(InMemoryDirectiveStore::new().with_directives(varied(100)));
+    // The first load of a thread's life sets up a few words for it.
+    drop(store.load());
+    let allocated = measure(|| {
+        for _ in 0..1_000 {
+            assert_eq!(store.load().len(), 100);
+        }
+    });
+    assert_eq!(allocated, AllocationInfo::default());
+
+    let store = InMemoryDirectiveStore::new().with_directives(varied(100));
+    let mut reader = store.reader();
+    let allocated = measure(|| {
+        for _ in 0..1_000 {
+            assert_eq!(reader.load().len(), 100);
+        }
+    });
+    assert_eq!(allocated, AllocationInfo::default());
+}
+
+#[test]
+fn a_read_does_not_allocate_across_a_publish_from_another_thread() {
+    let store = InMemoryDirectiveStore::new();
+    let mut reader = store.reader();
+    drop(store.load());
+    let published = AtomicU64::new(0);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 1..=100 {
+                store.publish(varied(n));
+                published.fetch_add(1, Ordering::Release);
+                // Until the reader has seen it.
+                while published.load(Ordering::Acquire) != 0 {
+                    std::thread::yield_now();
+                }
+            }
+            done.store(true, Ordering::Release);
+        });
+        let mut seen = 0;
+        let allocated = measure(|| {
+            while !done.load(Ordering::Acquire) {
+                if published.load(Ordering::Acquire) == 0 {
+                    std::thread::yield_now();
+                    continue;
+                }
+                let loaded = store.load().len();
+                assert_eq!(reader.load().len(), loaded);
+                assert!(loaded > seen, "the load is not of the new set");
+                seen = loaded;
+                published.store(0, Ordering::Release);
+            }
+        });
+        assert_eq!(seen, 100);
+        // What the other thread published may be freed here, so not the balance.
+        assert_eq!(allocated.count_total, 0, "{allocated:?}");
+    });
+}
+
+const MANY: usize = 100_000;
+
+fn tenant(n: usize) -> String {
+    format!("tenant-{n:06}")
+}
+
+/// One directive for each of 100,000 tenants.
+fn one_for_each_tenant(mut add: impl FnMut(&DiagnosticsDirective)) {
+    for n in 0..MANY {
+        let directive =
+            DiagnosticsDirective::new(format!("directive-{n:06}"), DiagLevel::Shape, LATER)
+                .with_match(DirectiveMatch::all().for_tenant(tenant(n)));
+        add(&directive);
+    }
+}
+
+/// Bytes for each of the directives.
+#[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+fn each(bytes: u64) -> f64 {
+    bytes as f64 / MANY as f64
+}
+
+#[test]
+fn a_directive_takes_at_most_seventy_bytes() {
+    let mut set = DirectiveSet::new();
+    let built = measure(|| {
+        let mut builder = DirectiveSetBuilder::default();
+        one_for_each_tenant(|directive| builder.push(directive.as_ref()));
+        set = builder.build();
+    });
+    assert_eq!(set.len(), MANY);
+
+    let clock = ManualClock::new();
+    clock.advance(std::time::Duration::from_secs(1));
+    let mut peers = peer::DirectiveSet::new();
+    let peer_built = measure(|| {
+        let directives = (0..MANY)
+            .map(|n| peer::DiagnosticsDirective {
+                id: format!("directive-{n:06}"),
+                match_: peer::DirectiveMatch::all()
+                    .for_tenant(PartitionId::from(tenant(n).as_str())),
+                level: peer::DiagLevel::Shape,
+                sample_per_mille: 1000,
+                expires_at: clock.now(),
+                ring_buffer: false,
+                capture: false,
+            })
+            .collect();
+        peers = peer::DirectiveSet::from_directives(directives);
+    });
+    assert_eq!(peers.len(), MANY);
+
+    println!(
+        "bytes a directive: {:.1} (peer {:.1}); at most while built: {:.1} (peer {:.1})",
+        each(built.bytes_current.unsigned_abs()),
+        each(peer_built.bytes_current.unsigned_abs()),
+        each(built.bytes_max),
+        each(peer_built.bytes_max),
+    );
+    assert!(each(built.bytes_current.unsigned_abs()) <= 70.0);
+    // A table or a text that grows is there twice for a moment.
+    assert!(each(built.bytes_max) <= 1.5 * 70.0);
+    drop(set);
+}
+
+#[test]
+fn targets_are_kept_once() {
+    let long = "a-name-that-many-directives-share".repeat(10);
+    let one = |n: usize| {
+        DiagnosticsDirective::new(format!("d-{n}"), DiagLevel::Shape, Timestamp::MAX).with_match(
+            DirectiveMatch::all()
+                .for_tenant(long.clone())
+                .for_index(long.clone())
+                .for_principal(format!("p-{n}")),
+        )
+    };
+    let mut set = DirectiveSet::new();
+    let directives: Vec<_> = (0..1_000).map(one).collect();
+    let built = measure(|| set = directives.iter().cloned().collect());
+    assert!(
+        built.bytes_current < 100 * 1_000,
+        "{} bytes for 1,000 directives",
+        built.bytes_current
+    );
+}

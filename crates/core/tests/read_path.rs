@@ -1,0 +1,351 @@
+//! The compiled set gives what a scan of its directives gives, and what
+//! osproxy-observe 1.0.5 gives for the same directives and request.
+//!
+//! Each generated set is asked 500 times, and each answer counts as one case. The
+//! number of sets is 2,000, or `READ_PATH_SETS`.
+
+#![allow(clippy::expect_used, reason = "tests")]
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use opensearch_directives_core::{
+    Decision, DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef, DirectiveSet,
+    EndpointKind, RequestAttrs,
+};
+use osproxy_core::{Clock, IndexName, ManualClock, PartitionId, PrincipalId, RequestId};
+use osproxy_observe as peer;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+const NOWS_PER_SET: usize = 5;
+const REQUESTS_PER_NOW: usize = 100;
+
+const ENDPOINTS: [EndpointKind; 3] = [
+    EndpointKind::IngestDoc,
+    EndpointKind::Search,
+    EndpointKind::Unknown,
+];
+const PEER_ENDPOINTS: [osproxy_core::EndpointKind; 3] = [
+    osproxy_core::EndpointKind::IngestDoc,
+    osproxy_core::EndpointKind::Search,
+    osproxy_core::EndpointKind::Unknown,
+];
+const PEER_LEVELS: [peer::DiagLevel; 4] = [
+    peer::DiagLevel::Off,
+    peer::DiagLevel::Shape,
+    peer::DiagLevel::ShapeTiming,
+    peer::DiagLevel::ShapeRewriteDiff,
+];
+
+/// Texts of the lengths where a hash or the form of a length changes; the same ones
+/// for tenant, index and principal.
+fn texts() -> Vec<String> {
+    let mut texts: Vec<String> = ["", "a", "b", "acme", "acmf", "tenant-000123", "ünïcödé"]
+        .map(str::to_owned)
+        .into();
+    texts.extend([16, 17, 63, 64, 300].map(|len| "x".repeat(len)));
+    texts
+}
+
+/// Instants beside each other at every place where a comparison could go wrong.
+fn instants() -> Vec<Timestamp> {
+    let second = 1_000_000_000_i128;
+    let mut instants: Vec<Timestamp> = [
+        i128::from(i64::MIN),
+        i128::from(i64::MAX),
+        -second,
+        0,
+        1_900_000_000 * second + 123_456_789,
+        Timestamp::MIN.as_nanosecond(),
+        Timestamp::MAX.as_nanosecond(),
+    ]
+    .into_iter()
+    .flat_map(|around| (-1..=1).filter_map(move |n| Timestamp::from_nanosecond(around + n).ok()))
+    .collect();
+    instants.sort();
+    instants.dedup();
+    instants
+}
+
+/// A directive as places in the lists above.
+#[derive(Clone, Debug)]
+struct Drawn {
+    tenant: Option<usize>,
+    index: Option<usize>,
+    principal: Option<usize>,
+    endpoint: Option<usize>,
+    level: usize,
+    sample_per_mille: u16,
+    starts_at: Option<usize>,
+    expires_at: usize,
+    ring_buffer: bool,
+    capture: bool,
+}
+
+fn drawn() -> impl Strategy<Value = Drawn> {
+    // The first texts come most often, so that directives share them and requests match.
+    let target =
+        || proptest::option::weighted(0.4, prop_oneof![4 => 0..3_usize, 1 => 0..texts().len()]);
+    let instants = instants().len();
+    let sample = prop_oneof![
+        4 => Just(1000_u16),
+        2 => prop::sample::select(vec![0, 1, 999, 1001, u16::MAX]),
+        4 => 0..1000_u16,
+    ];
+    (
+        (target(), target(), target()),
+        proptest::option::weighted(0.3, 0..ENDPOINTS.len()),
+        0..4_usize,
+        sample,
+        proptest::option::weighted(0.2, 0..instants),
+        0..instants,
+        any::<(bool, bool)>(),
+    )
+        .prop_map(
+            |(texts, endpoint, level, sample_per_mille, starts_at, expires_at, flags)| Drawn {
+                tenant: texts.0,
+                index: texts.1,
+                principal: texts.2,
+                endpoint,
+                level,
+                sample_per_mille,
+                starts_at,
+                expires_at,
+                ring_buffer: flags.0,
+                capture: flags.1,
+            },
+        )
+}
+
+impl Drawn {
+    fn ours(&self, id: usize, texts: &[String], instants: &[Timestamp]) -> DiagnosticsDirective {
+        let text = |place: Option<usize>| place.map(|place| texts[place].clone());
+        let mut match_ = DirectiveMatch::all();
+        match_.tenant = text(self.tenant);
+        match_.index = text(self.index);
+        match_.principal = text(self.principal);
+        match_.endpoint = self.endpoint.map(|place| ENDPOINTS[place]);
+        let mut directive = DiagnosticsDirective::new(
+            format!("d-{id}"),
+            DiagLevel::ALL[self.level],
+            instants[self.expires_at],
+        )
+        .with_match(match_)
+        .with_sample_per_mille(self.sample_per_mille)
+        .with_ring_buffer(self.ring_buffer)
+        .with_capture(self.capture);
+        directive.starts_at = self.starts_at.map(|place| instants[place]);
+        directive
+    }
+
+    /// The peer's, if it has started at the instant: the peer knows no start. Its
+    /// clock shows an instant's place in the list, which keeps their order.
+    fn peers(&self, now: usize, texts: &[String]) -> Option<peer::DiagnosticsDirective> {
+        if self.starts_at.is_some_and(|starts_at| now < starts_at) {
+            return None;
+        }
+        let text = |place: Option<usize>| place.map(|place| texts[place].as_str());
+        Some(peer::DiagnosticsDirective {
+            id: String::new(),
+            match_: peer::DirectiveMatch {
+                tenant: text(self.tenant).map(PartitionId::from),
+                index: text(self.index).map(IndexName::from),
+                principal: text(self.principal).map(PrincipalId::from),
+                endpoint: self.endpoint.map(|place| PEER_ENDPOINTS[place]),
+            },
+            level: PEER_LEVELS[self.level],
+            sample_per_mille: self.sample_per_mille,
+            expires_at: peer_instant(self.expires_at),
+            ring_buffer: self.ring_buffer,
+            capture: self.capture,
+        })
+    }
+}
+
+/// Sets of some kinds are asked by ways of their own, and random ones are hardly ever
+/// of these kinds.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Any,
+    /// Every directive targets a tenant and nothing else.
+    Tenants,
+    /// Every directive targets the same.
+    OneGroup,
+}
+
+impl Kind {
+    fn of(self, mut directives: Vec<Drawn>) -> Vec<Drawn> {
+        let mut rest = directives.iter_mut();
+        match self {
+            Self::Any => {}
+            Self::Tenants => rest.for_each(|drawn| {
+                drawn.tenant = drawn.tenant.or(drawn.index).or(Some(0));
+                (drawn.index, drawn.principal, drawn.endpoint) = (None, None, None);
+            }),
+            Self::OneGroup => {
+                if let Some(first) = rest.next() {
+                    rest.for_each(|drawn| {
+                        (drawn.tenant, drawn.index) = (first.tenant, first.index);
+                        (drawn.principal, drawn.endpoint) = (first.principal, first.endpoint);
+                    });
+                }
+            }
+        }
+        directives
+    }
+}
+
+fn directives() -> impl Strategy<Value = Vec<Drawn>> {
+    let drawn = prop_oneof![
+        1 => prop::collection::vec(drawn(), 0..3),
+        2 => prop::collection::vec(drawn(), 0..24),
+        1 => prop::collection::vec(drawn(), 0..60),
+    ];
+    let kind = prop_oneof![
+        2 => Just(Kind::Any),
+        1 => Just(Kind::Tenants),
+        1 => Just(Kind::OneGroup),
+    ];
+    (drawn, kind).prop_map(|(drawn, kind)| kind.of(drawn))
+}
+
+fn peer_instant(place: usize) -> osproxy_core::Instant {
+    let clock = ManualClock::new();
+    clock.advance(Duration::from_nanos(place as u64));
+    clock.now()
+}
+
+/// The requests that sets are asked about, as both sides know them.
+struct Requests {
+    texts: Vec<String>,
+    instants: Vec<Timestamp>,
+    tenants: Vec<PartitionId>,
+    principals: Vec<PrincipalId>,
+    ids: Vec<RequestId>,
+}
+
+impl Requests {
+    fn new() -> Self {
+        let texts = texts();
+        Self {
+            tenants: texts.iter().map(|text| text.as_str().into()).collect(),
+            principals: texts.iter().map(|text| text.as_str().into()).collect(),
+            ids: (0..64)
+                .map(|n| RequestId::from(format!("{}request-{n}", "0".repeat(n % 40)).as_str()))
+                .collect(),
+            instants: instants(),
+            texts,
+        }
+    }
+
+    /// Asks about one request, and gives whether it was decided.
+    fn ask(
+        &self,
+        random: &mut fastrand::Rng,
+        now: usize,
+        set: &DirectiveSet,
+        peers: &peer::DirectiveSet,
+    ) -> Result<bool, TestCaseError> {
+        let mut text = || match random.u8(..4) {
+            0 => random.usize(..self.texts.len()),
+            _ => random.usize(..3),
+        };
+        let (tenant, index, principal) = (text(), text(), text());
+        let tenant = (random.u8(..8) != 0).then_some(tenant);
+        let endpoint = random.usize(..ENDPOINTS.len());
+        let id = &self.ids[random.usize(..self.ids.len())];
+        let attrs = RequestAttrs {
+            tenant: tenant.map(|place| self.texts[place].as_str()),
+            index: &self.texts[index],
+            principal: &self.texts[principal],
+            endpoint: ENDPOINTS[endpoint],
+        };
+        let peer_attrs = peer::RequestAttrs {
+            tenant: tenant.map(|place| &self.tenants[place]),
+            index: &self.texts[index],
+            principal: &self.principals[principal],
+            endpoint: PEER_ENDPOINTS[endpoint],
+        };
+        let given = set.evaluate(&attrs, self.instants[now], id.as_str());
+
+        let mut scanned = Decision::default();
+        for directive in set.iter() {
+            if directive.applies(&attrs, self.instants[now], id.as_str()) {
+                scanned.level = scanned.level.max(directive.level);
+                scanned.ring_buffer |= directive.ring_buffer;
+                scanned.capture |= directive.capture;
+            }
+        }
+        prop_assert_eq!(given, scanned, "{:?} at {} {:?}", attrs, now, id);
+
+        let now = peer_instant(now);
+        prop_assert_eq!(
+            given.level.as_str(),
+            peers.evaluate(&peer_attrs, now, id).as_str()
+        );
+        prop_assert_eq!(
+            given.ring_buffer,
+            peers.wants_ring_buffer(&peer_attrs, now, id)
+        );
+        prop_assert_eq!(given.capture, peers.wants_capture(&peer_attrs, now, id));
+        Ok(given != Decision::default())
+    }
+}
+
+#[test]
+fn a_compiled_set_gives_what_a_scan_and_the_peer_give() {
+    let sets = std::env::var("READ_PATH_SETS").map_or(2_000, |sets| {
+        sets.parse().expect("READ_PATH_SETS is a number")
+    });
+    let requests = Requests::new();
+    let cases = Cell::new(0_u64);
+    let decided = Cell::new(0_u64);
+
+    let strategy = (directives(), any::<u64>());
+    let mut runner = TestRunner::new(Config {
+        cases: sets,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    let outcome = runner.run(&strategy, |(directives, seed)| {
+        let set: DirectiveSet = directives
+            .iter()
+            .enumerate()
+            .map(|(id, drawn)| drawn.ours(id, &requests.texts, &requests.instants))
+            .collect();
+        prop_assert!(
+            set.iter().map(DirectiveRef::to_directive).eq(directives
+                .iter()
+                .enumerate()
+                .map(|(id, drawn)| drawn.ours(id, &requests.texts, &requests.instants))),
+            "the set lists other directives than it was built from"
+        );
+        let mut random = fastrand::Rng::with_seed(seed);
+        for _ in 0..NOWS_PER_SET {
+            let now = random.usize(..requests.instants.len());
+            let peers = peer::DirectiveSet::from_directives(
+                directives
+                    .iter()
+                    .filter_map(|drawn| drawn.peers(now, &requests.texts))
+                    .collect(),
+            );
+            for _ in 0..REQUESTS_PER_NOW {
+                let is_decided = requests.ask(&mut random, now, &set, &peers)?;
+                cases.set(cases.get() + 1);
+                decided.set(decided.get() + u64::from(is_decided));
+            }
+        }
+        Ok(())
+    });
+    assert!(
+        outcome.is_ok(),
+        "{}",
+        outcome.err().map_or_else(String::new, |e| e.to_string())
+    );
+
+    println!("{} cases, {} of them decided", cases.get(), decided.get());
+    // Else it would compare nothing with nothing.
+    assert!(decided.get() * 10 > cases.get());
+}

@@ -1,0 +1,64 @@
+//! The same words, as osproxy spells them.
+
+use osproxy_core::{IndexName, PartitionId, PrincipalId};
+use osproxy_observe as peer;
+
+use super::clocks::Reading;
+use opensearch_directives::{DiagLevel, DirectiveRef, EndpointKind};
+
+/// The peer's form of a directive that has started; `None` if it names a level or an
+/// endpoint kind that the peer does not know. Such a directive applies nowhere in osproxy,
+/// since anything else could record more than was asked for.
+pub(super) fn directive(
+    ours: DirectiveRef<'_>,
+    now: &Reading,
+) -> Option<peer::DiagnosticsDirective> {
+    let endpoint = match ours.endpoint {
+        Some(kind) => Some(endpoint(kind)?),
+        None => None,
+    };
+    Some(peer::DiagnosticsDirective {
+        id: ours.id.to_owned(),
+        match_: peer::DirectiveMatch {
+            tenant: ours.tenant.map(PartitionId::from),
+            index: ours.index.map(IndexName::from),
+            principal: ours.principal.map(PrincipalId::from),
+            endpoint,
+        },
+        level: level(ours.level)?,
+        sample_per_mille: ours.sample_per_mille,
+        expires_at: now.instant_of(ours.expires_at),
+        ring_buffer: ours.ring_buffer,
+        capture: ours.capture,
+    })
+}
+
+fn level(ours: DiagLevel) -> Option<peer::DiagLevel> {
+    Some(match ours {
+        DiagLevel::Off => peer::DiagLevel::Off,
+        DiagLevel::Shape => peer::DiagLevel::Shape,
+        DiagLevel::ShapeTiming => peer::DiagLevel::ShapeTiming,
+        DiagLevel::ShapeRewriteDiff => peer::DiagLevel::ShapeRewriteDiff,
+        _ => return None,
+    })
+}
+
+/// Written out, so that a kind that one of the two does not know cannot be built.
+pub(super) fn endpoint(ours: EndpointKind) -> Option<osproxy_core::EndpointKind> {
+    use osproxy_core::EndpointKind as Peer;
+    Some(match ours {
+        EndpointKind::IngestDoc => Peer::IngestDoc,
+        EndpointKind::IngestBulk => Peer::IngestBulk,
+        EndpointKind::Search => Peer::Search,
+        EndpointKind::MultiSearch => Peer::MultiSearch,
+        EndpointKind::Count => Peer::Count,
+        EndpointKind::GetById => Peer::GetById,
+        EndpointKind::MultiGet => Peer::MultiGet,
+        EndpointKind::DeleteById => Peer::DeleteById,
+        EndpointKind::DeleteByQuery => Peer::DeleteByQuery,
+        EndpointKind::Cursor => Peer::Cursor,
+        EndpointKind::Admin => Peer::Admin,
+        EndpointKind::Unknown => Peer::Unknown,
+        _ => return None,
+    })
+}

@@ -1,0 +1,313 @@
+//! Three real nodes as one cluster, to take away and bring back one by one.
+
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::eventually::eventually;
+use super::launch::{self, Starting};
+use super::node;
+
+const NODES: usize = 3;
+/// How long one request of ours may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// So that a node that was stopped is given up within seconds, not half a minute.
+const SETTINGS: [&str; 4] = [
+    "cluster.fault_detection.follower_check.timeout=3s",
+    "cluster.fault_detection.follower_check.retry_count=2",
+    "cluster.fault_detection.leader_check.timeout=3s",
+    "cluster.fault_detection.leader_check.retry_count=2",
+];
+
+/// Three nodes. They end when this is dropped, and at the latest with the test process.
+pub struct Cluster {
+    name: String,
+    members: Vec<Member>,
+    directory: TempDir,
+    client: reqwest::Client,
+}
+
+struct Member {
+    port: u16,
+    transport_port: u16,
+    /// `None` while it is dead.
+    process: Option<Child>,
+}
+
+/// Which node does what.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Roles {
+    /// The elected cluster manager.
+    pub manager: usize,
+    /// Where the index's primary is.
+    pub primary: usize,
+    /// Where its replica is.
+    pub replica: usize,
+}
+
+impl Roles {
+    /// The node with no copy of the index.
+    pub fn bystander(&self) -> usize {
+        NODES - self.primary - self.replica
+    }
+}
+
+/// The cluster that tests share, one at a time; all its nodes run, and nothing is amiss.
+pub async fn shared_cluster() -> MutexGuard<'static, Cluster> {
+    static CLUSTER: OnceLock<Mutex<Cluster>> = OnceLock::new();
+    let cluster = CLUSTER.get_or_init(|| Mutex::new(Cluster::start()));
+    let mut cluster = cluster.lock().await;
+    cluster.heal().await;
+    cluster
+}
+
+impl Cluster {
+    fn start() -> Self {
+        let ports = free_ports::<{ 2 * NODES }>();
+        let mut cluster = Self {
+            name: node::unique_index("cluster"),
+            members: ports
+                .chunks(2)
+                .map(|ports| Member {
+                    port: ports[0],
+                    transport_port: ports[1],
+                    process: None,
+                })
+                .collect(),
+            directory: tempfile::tempdir().unwrap(),
+            // Tests have a runtime each, with which kept connections would end.
+            client: reqwest::Client::builder()
+                .timeout(TIMEOUT)
+                .pool_max_idle_per_host(0)
+                .build()
+                .unwrap(),
+        };
+        cluster.revive();
+        cluster
+    }
+
+    pub fn url(&self, node: usize) -> String {
+        format!("http://127.0.0.1:{}", self.members[node].port)
+    }
+
+    pub fn urls(&self) -> Vec<String> {
+        (0..NODES).map(|node| self.url(node)).collect()
+    }
+
+    /// Ends a node at once, as `kill -9` does. Its data stays.
+    pub fn kill(&mut self, node: usize) {
+        if let Some(mut process) = self.members[node].process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+
+    /// Stops a node in its tracks, `SIGSTOP`, until what this gives is dropped.
+    pub fn pause(&self, node: usize) -> Paused {
+        let process = self.members[node].process.as_ref().unwrap();
+        Paused::new(process.id())
+    }
+
+    /// Starts all nodes that are dead, with the data that they had.
+    pub fn revive(&mut self) {
+        let starting: Vec<(usize, Starting)> = (0..NODES)
+            .filter(|&node| self.members[node].process.is_none())
+            .map(|node| (node, self.launch(node)))
+            .collect();
+        for (node, starting) in starting {
+            let (process, _) = starting.ready();
+            self.members[node].process = Some(process);
+        }
+    }
+
+    /// Brings all nodes back, and waits until each copy of each index is there.
+    pub async fn heal(&mut self) {
+        self.revive();
+        let query = "wait_for_nodes=3&wait_for_status=green&timeout=5s";
+        eventually(
+            "all nodes and copies are there",
+            async || {
+                let health = format!("/_cluster/health?{query}");
+                self.try_ask("GET", &health, None).await
+            },
+            |health| {
+                health
+                    .as_ref()
+                    .is_some_and(|health| health["timed_out"] == false)
+            },
+        )
+        .await;
+    }
+
+    /// A new index, installed as `directives init` does, with all its copies.
+    pub async fn installed_index(&mut self, prefix: &str) -> String {
+        let index = node::installed_index(&self.url(0), prefix).await;
+        self.heal().await;
+        index
+    }
+
+    /// Which node does what, once the index has both its copies.
+    pub async fn roles(&self, index: &str) -> Roles {
+        let shards = format!("/_cat/shards/{index}?format=json");
+        let shards = eventually(
+            "each copy is on a node",
+            async || self.ask("GET", &shards, None).await,
+            |shards| {
+                shards.as_array().is_some_and(|shards| {
+                    shards.len() == 2 && shards.iter().all(|shard| shard["state"] == "STARTED")
+                })
+            },
+        )
+        .await;
+        let node_of = |role: &str| {
+            let shard = shards.as_array().unwrap().iter();
+            let shard = shard.clone().find(|shard| shard["prirep"] == role).unwrap();
+            place(&shard["node"])
+        };
+        let managers = self.ask("GET", "/_cat/cluster_manager?format=json", None);
+        Roles {
+            manager: place(&managers.await[0]["node"]),
+            primary: node_of("p"),
+            replica: node_of("r"),
+        }
+    }
+
+    /// Moves the index's copies away from a node.
+    pub async fn exclude(&self, index: &str, node: usize) -> Roles {
+        let setting = json!({ "index.routing.allocation.exclude._name": name(node) });
+        self.ask("PUT", &format!("/{index}/_settings"), Some(&setting))
+            .await;
+        eventually(
+            "the copies have moved",
+            async || self.roles(index).await,
+            |roles| roles.bystander() == node,
+        )
+        .await
+    }
+
+    /// All that the index holds.
+    pub async fn listing(&self, index: &str) -> Vec<(String, String)> {
+        self.ask("POST", &format!("/{index}/_refresh"), None).await;
+        let search = format!("/{index}/_search?size=10000&preference=_primary");
+        super::ledger::listing(&self.ask("GET", &search, None).await)
+    }
+
+    /// Asks the first node that answers.
+    pub async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+        eventually(
+            "a node answers",
+            async || self.try_ask(method, path, body).await,
+            Option::is_some,
+        )
+        .await
+        .unwrap()
+    }
+
+    async fn try_ask(&self, method: &str, path: &str, body: Option<&Value>) -> Option<Value> {
+        for node in 0..NODES {
+            let url = format!("{}{path}", self.url(node));
+            let mut request = self.client.request(method.parse().unwrap(), url);
+            if let Some(body) = body {
+                request = request.json(body);
+            }
+            if let Ok(answer) = request.send().await
+                && (answer.status().is_success() || answer.status().as_u16() == 408)
+                && let Ok(answer) = answer.json().await
+            {
+                return Some(answer);
+            }
+        }
+        None
+    }
+
+    fn launch(&self, node: usize) -> Starting {
+        let member = &self.members[node];
+        let with_commas = |of: &dyn Fn(usize) -> String| {
+            let all: Vec<String> = (0..NODES).map(of).collect();
+            all.join(",")
+        };
+        let transport = |node: usize| format!("127.0.0.1:{}", self.members[node].transport_port);
+        let mut options = vec![
+            "--cluster".to_owned(),
+            self.name.clone(),
+            "--node".to_owned(),
+            name(node),
+            "--transport-port".to_owned(),
+            member.transport_port.to_string(),
+            "--seeds".to_owned(),
+            with_commas(&transport),
+            "--managers".to_owned(),
+            with_commas(&name),
+        ];
+        for setting in SETTINGS {
+            options.extend(["--setting".to_owned(), setting.to_owned()]);
+        }
+        launch::start(
+            &self.directory.path().join(name(node)),
+            member.port,
+            &options,
+            // The one source of several nodes, and small ones.
+            &[("OPENSEARCH_SOURCE", "maven"), ("OPENSEARCH_HEAP", "256m")],
+        )
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for node in 0..NODES {
+            self.kill(node);
+        }
+    }
+}
+
+/// A process that is stopped until this is dropped; or until the test process ends, since
+/// a stopped node would not see that by itself.
+pub struct Paused {
+    helper: Child,
+}
+
+impl Paused {
+    fn new(process: u32) -> Self {
+        let script = format!("kill -STOP {process}; echo stopped; read line; kill -CONT {process}");
+        let mut helper = Command::new("sh")
+            .args(["-c", &script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = [0; 7];
+        std::io::Read::read_exact(helper.stdout.as_mut().unwrap(), &mut said).unwrap();
+        Self { helper }
+    }
+}
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        if let Some(mut input) = self.helper.stdin.take() {
+            let _ = input.write_all(b"\n");
+        }
+        let _ = self.helper.wait();
+    }
+}
+
+fn name(node: usize) -> String {
+    format!("node-{node}")
+}
+
+fn place(name: &Value) -> usize {
+    let name = name.as_str().unwrap();
+    name.strip_prefix("node-").unwrap().parse().unwrap()
+}
+
+/// Ports that nobody listens on.
+fn free_ports<const N: usize>() -> [u16; N] {
+    // Held together, so that no two are the same.
+    let listeners = std::array::from_fn::<_, N, _>(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}

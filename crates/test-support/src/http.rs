@@ -1,0 +1,39 @@
+//! Asking a server, for JSON.
+
+use reqwest::Method;
+use serde_json::Value;
+
+/// Sends a request; gives the status and the body, `Null` if it is not JSON.
+pub async fn send(method: &str, url: &str, body: Option<&Value>) -> (u16, Value) {
+    let method: Method = method.parse().unwrap();
+    let mut request = reqwest::Client::new().request(method, url);
+    if let Some(body) = body {
+        request = request.json(body);
+    }
+    let answer = request.send().await.unwrap();
+    let status = answer.status().as_u16();
+    (status, answer.json().await.unwrap_or_default())
+}
+
+pub async fn get(url: &str) -> (u16, Value) {
+    send("GET", url, None).await
+}
+
+pub async fn put(url: &str, body: &Value) -> (u16, Value) {
+    send("PUT", url, Some(body)).await
+}
+
+/// Sends newline-delimited JSON to `_bulk`; every action must succeed.
+pub async fn bulk(url: &str, body: String) {
+    let answer: Value = reqwest::Client::new()
+        .post(format!("{url}/_bulk?refresh=true"))
+        .header("content-type", "application/x-ndjson")
+        .body(body)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(answer["errors"], false, "{answer:#}");
+}

@@ -1,0 +1,94 @@
+//! A real OpenSearch node that lives as long as its test.
+
+use std::process::Child;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use opensearch_directives::{Client, ClusterConfig, Installer};
+use tempfile::TempDir;
+use url::Url;
+
+use super::launch;
+
+/// A node, ended when this is dropped, and at the latest when the test process ends:
+/// it watches its standard input, which only that process holds open.
+#[derive(Debug)]
+pub struct Node {
+    process: Child,
+    port: u16,
+    directory: TempDir,
+}
+
+impl Node {
+    /// A node for this test alone.
+    pub fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (process, port) = launch::start(directory.path(), 0, &[], &[]).ready();
+        Self {
+            process,
+            port,
+            directory,
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Ends it at once, as `kill -9` does. Its data stays.
+    pub fn kill(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    /// Starts it again, at the same address and with the same data.
+    pub fn restart(&mut self) {
+        self.kill();
+        (self.process, _) = launch::start(self.directory.path(), self.port, &[], &[]).ready();
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The address of a node that all tests share: `OPENSEARCH_URL`, or one of our own.
+pub fn shared_url() -> String {
+    static URL: OnceLock<String> = OnceLock::new();
+    URL.get_or_init(|| {
+        if let Ok(url) = std::env::var("OPENSEARCH_URL") {
+            return url.trim_end_matches('/').to_owned();
+        }
+        // Never dropped: it ends with the process that holds its standard input.
+        Box::leak(Box::new(Node::start())).url()
+    })
+    .clone()
+}
+
+/// A name that no other test uses.
+pub fn unique_index(prefix: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("{prefix}-{}-{number}", std::process::id())
+}
+
+/// A new index on a node, installed as `directives init` does.
+pub async fn installed_index(url: &str, prefix: &str) -> String {
+    let index = unique_index(prefix);
+    Installer::new(Client::new(&cluster(url, &index)).unwrap())
+        .install()
+        .await
+        .unwrap();
+    index
+}
+
+/// How the tests reach an index: with patience, since the machine may be busy.
+pub fn cluster(url: &str, index: &str) -> ClusterConfig {
+    let url: Url = url.parse().unwrap();
+    ClusterConfig::new([url])
+        .with_index(index)
+        .with_request_timeout(Duration::from_secs(30))
+}

@@ -1,0 +1,164 @@
+//! A TCP proxy that does to a node's answers what a bad network does.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use url::Url;
+
+/// What happens to answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    None,
+    /// Each part comes so much later.
+    Delay(Duration),
+    /// Byte by byte, so long apart.
+    Drip(Duration),
+    /// The connection ends in an orderly way after so many bytes.
+    Cut(usize),
+    /// The connection is reset after so many bytes.
+    Reset(usize),
+    /// Requests are taken, and nothing ever comes back.
+    BlackHole,
+}
+
+/// Stands before a node, for as long as it is not dropped.
+#[derive(Debug)]
+pub struct Proxy {
+    address: SocketAddr,
+    fault: watch::Sender<Fault>,
+    asked: Arc<AtomicU64>,
+    task: JoinHandle<()>,
+}
+
+impl Proxy {
+    /// Before the node at this address.
+    pub async fn before(node: &str) -> Self {
+        let node: Url = node.parse().unwrap();
+        let node = node.socket_addrs(|| None).unwrap()[0];
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (fault, faults) = watch::channel(Fault::None);
+        let asked = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&asked);
+        let task = tokio::spawn(async move {
+            // Ended with this task.
+            let mut connections = JoinSet::new();
+            while let Ok((client, _)) = listener.accept().await {
+                while connections.try_join_next().is_some() {}
+                let (faults, count) = (faults.clone(), Arc::clone(&count));
+                // How a connection ends is the client's to judge.
+                connections.spawn(async move { drop(relay(client, node, faults, &count).await) });
+            }
+        });
+        Self {
+            address,
+            fault,
+            asked,
+            task,
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Does this to all that comes back from now on, also on open connections.
+    pub fn set(&self, fault: Fault) {
+        self.fault.send_replace(fault);
+    }
+
+    /// How many times something was sent towards the node.
+    pub fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn relay(
+    client: TcpStream,
+    node: SocketAddr,
+    faults: watch::Receiver<Fault>,
+    asked: &AtomicU64,
+) -> io::Result<()> {
+    let upstream = TcpStream::connect(node).await?;
+    client.set_nodelay(true)?;
+    upstream.set_nodelay(true)?;
+    let (from_client, to_client) = client.into_split();
+    let (from_node, to_node) = upstream.into_split();
+    // The first to end ends both.
+    tokio::select! {
+        ended = requests(from_client, to_node, asked) => ended,
+        ended = answers(from_node, to_client, faults) => ended,
+    }
+}
+
+async fn requests(
+    mut from_client: OwnedReadHalf,
+    mut to_node: OwnedWriteHalf,
+    asked: &AtomicU64,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let read = from_client.read(&mut buffer).await?;
+        if read == 0 {
+            return Ok(());
+        }
+        asked.fetch_add(1, Ordering::Relaxed);
+        to_node.write_all(&buffer[..read]).await?;
+    }
+}
+
+async fn answers(
+    mut from_node: OwnedReadHalf,
+    mut to_client: OwnedWriteHalf,
+    faults: watch::Receiver<Fault>,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let read = from_node.read(&mut buffer).await?;
+        if read == 0 {
+            return Ok(());
+        }
+        let answer = &buffer[..read];
+        let fault = *faults.borrow();
+        match fault {
+            Fault::None => to_client.write_all(answer).await?,
+            Fault::Delay(pause) => {
+                tokio::time::sleep(pause).await;
+                to_client.write_all(answer).await?;
+            }
+            Fault::Drip(pause) => {
+                for byte in answer {
+                    to_client.write_all(&[*byte]).await?;
+                    tokio::time::sleep(pause).await;
+                }
+            }
+            Fault::Cut(bytes) => {
+                to_client.write_all(&answer[..bytes.min(read)]).await?;
+                return to_client.shutdown().await;
+            }
+            Fault::Reset(bytes) => {
+                to_client.write_all(&answer[..bytes.min(read)]).await?;
+                #[expect(deprecated, reason = "nothing is left to wait for: it is a reset")]
+                to_client.as_ref().set_linger(Some(Duration::ZERO))?;
+                // Without the orderly end that dropping it sends.
+                to_client.forget();
+                return Ok(());
+            }
+            Fault::BlackHole => {}
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Writers who write at once, and go on until each write is acknowledged.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::ledger::{Ledger, Operation};
+
+/// How long one request may take on one node.
+const TIMEOUT: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(50);
+const TRIES: usize = 2_000;
+const DELETIONS_PERCENT: u32 = 15;
+
+/// One of several, with ids of its own.
+pub struct Writer {
+    pub urls: Vec<String>,
+    pub index: String,
+    pub ledger: Arc<Ledger>,
+    pub ids: Range<usize>,
+    pub random: fastrand::Rng,
+}
+
+impl Writer {
+    /// Writes so often, in bulks of any size up to this one.
+    pub async fn write(&mut self, mut operations: usize, bulk: usize) {
+        let client = reqwest::Client::builder().timeout(TIMEOUT).build().unwrap();
+        while operations > 0 {
+            let count = self
+                .random
+                .usize(1..=bulk.min(operations).min(self.ids.len()));
+            operations -= count;
+            let places = self.random.choose_multiple(self.ids.clone(), count);
+            let batch: Vec<Operation> = places
+                .into_iter()
+                .map(|place| {
+                    let deletes = self.random.u32(0..100) < DELETIONS_PERCENT;
+                    self.ledger.next(place, deletes)
+                })
+                .collect();
+            self.send(&client, batch).await;
+        }
+    }
+
+    /// Sends until all of them are acknowledged, to one node after the other.
+    async fn send(&mut self, client: &reqwest::Client, mut batch: Vec<Operation>) {
+        for try_ in 0..TRIES {
+            if batch.is_empty() {
+                return;
+            }
+            if try_ > 0 {
+                tokio::time::sleep(PAUSE).await;
+            }
+            let url = &self.urls[self.random.usize(..self.urls.len())];
+            let body: String = batch.iter().map(|one| self.ledger.lines(one)).collect();
+            let acknowledged = bulk(client, &format!("{url}/{}/_bulk", self.index), body).await;
+            let mut acknowledged = acknowledged.into_iter();
+            batch.retain(|operation| {
+                let acknowledged = acknowledged.next().unwrap_or(false);
+                if !acknowledged {
+                    self.ledger.is_uncertain(operation);
+                }
+                !acknowledged
+            });
+        }
+        panic!("never acknowledged: {batch:?}");
+    }
+}
+
+/// Which of the operations are done; none if there is no answer that says so.
+async fn bulk(client: &reqwest::Client, url: &str, body: String) -> Vec<bool> {
+    let request = client
+        .post(url)
+        .header("content-type", "application/x-ndjson")
+        .body(body);
+    let Ok(answer) = request.send().await else {
+        return Vec::new();
+    };
+    let Ok(answer) = answer.json::<Value>().await else {
+        return Vec::new();
+    };
+    let Some(items) = answer["items"].as_array() else {
+        return Vec::new();
+    };
+    items
+        .iter()
+        .map(|item| {
+            let (_, outcome) = item.as_object().unwrap().iter().next().unwrap();
+            // Not there to be deleted, or done when it was sent before: as good as done.
+            let status = outcome["status"].as_u64().unwrap_or_default();
+            let error = outcome["error"]["type"].as_str();
+            match status {
+                200 | 201 => true,
+                404 => error.is_none(),
+                409 => error == Some("version_conflict_engine_exception"),
+                400 => panic!("refused: {outcome}"),
+                _ => false,
+            }
+        })
+        .collect()
+}

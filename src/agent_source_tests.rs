@@ -1,0 +1,220 @@
+//! An agent that answers as it is told.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::http::{Answer, ClusterConfig, RequestErrorKind, Transport};
+use opensearch_directives_core::internal::SnapshotParts;
+use opensearch_directives_core::{DiagLevel, DiagnosticsDirective, DirectiveSet};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+struct Noon;
+
+impl Clock for Noon {
+    fn now(&self) -> Timestamp {
+        "2030-01-01T12:00:00Z".parse().unwrap()
+    }
+}
+
+/// Gives one answer, so much later, and keeps the queries.
+#[derive(Debug)]
+struct Fake {
+    answer: Mutex<Value>,
+    takes: Duration,
+    queries: Mutex<Vec<Option<String>>>,
+}
+
+impl Transport for Fake {
+    fn send<'a>(
+        &'a self,
+        _node: usize,
+        request: &'a Request,
+        _timeout: Duration,
+    ) -> BoxFuture<'a, Result<crate::http::Answer, RequestErrorKind>> {
+        let mut known = request.query.iter().map(|(key, value)| {
+            assert_eq!(*key, "known");
+            value.clone()
+        });
+        self.queries.lock().unwrap().push(known.next());
+        let body = Bytes::from(self.answer.lock().unwrap().to_string());
+        async move {
+            tokio::time::sleep(self.takes).await;
+            Ok(Answer {
+                status: 200,
+                retry_after: None,
+                content_type: None,
+                body,
+            })
+        }
+        .boxed()
+    }
+}
+
+fn agent(takes: Duration, clear_after: Option<Duration>) -> (Arc<Fake>, UpstreamAgent) {
+    let fake = Arc::new(Fake {
+        answer: Mutex::default(),
+        takes,
+        queries: Mutex::default(),
+    });
+    let mut config = Config::new(ClusterConfig::new(["http://127.0.0.1:9980"
+        .parse()
+        .unwrap()]))
+    .with_clock(Arc::new(Noon))
+    .with_max_documents(10);
+    config.clear_after = clear_after;
+    let client = Client::over(Arc::clone(&fake) as Arc<dyn Transport>, &config.cluster);
+    let upstream = UpstreamAgent::new(&config, client);
+    (fake, upstream)
+}
+
+fn snapshot(id: &str) -> Snapshot {
+    let set = DirectiveSet::from_directives(vec![DiagnosticsDirective::new(
+        id,
+        DiagLevel::Shape,
+        Timestamp::MAX,
+    )]);
+    Snapshot::from(SnapshotParts {
+        digest: set.digest(),
+        set,
+        revision: Some({
+            let mut revision = Revision::new("directives-1", "u");
+            revision.documents = 1;
+            revision.max_seq_no = Some(1);
+            revision.sum_seq_no = 1;
+            revision.updated_at = None;
+            revision
+        }),
+        rejections: Vec::new(),
+        revoked: 0,
+        read_at: None,
+    })
+}
+
+impl Fake {
+    fn says(&self, index: &str, age_seconds: f64, tag: &str, snapshot: Option<&Snapshot>) {
+        let snapshot: Option<Value> = snapshot
+            .map(|snapshot| serde_json::from_str(snapshot.to_json().unwrap().get()).unwrap());
+        *self.answer.lock().unwrap() = json!({
+            "index": index, "age_seconds": age_seconds, "tag": tag, "snapshot": snapshot,
+        });
+    }
+
+    fn last_query(&self) -> Option<String> {
+        self.queries.lock().unwrap().last().unwrap().clone()
+    }
+}
+
+fn why(result: Result<Taken, ReadError>) -> UpstreamError {
+    match result.unwrap_err() {
+        ReadError::Upstream { source, .. } => source,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_age_is_that_of_the_read_of_the_index_and_the_way_counts() {
+    let (fake, upstream) = agent(SECOND, None);
+    fake.says("directives", 7.5, "t", Some(&snapshot("a")));
+    let taken = upstream.read(&Snapshot::default(), None).await.unwrap();
+    let age = Duration::from_millis(8500);
+    assert_eq!(taken.age, age);
+    let read_at = Noon.now() - SignedDuration::try_from(age).unwrap();
+    assert_eq!(taken.read_at, read_at);
+    let read = taken.snapshot.unwrap();
+    assert_eq!(read.read_at(), Some(read_at));
+    assert!(read.is_same_as(&snapshot("a")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_published_is_not_sent_again_and_nothing_else_is_taken_for_it() {
+    let (fake, upstream) = agent(SECOND, None);
+    let (a, b) = (snapshot("a"), snapshot("b"));
+    fake.says("directives", 1.0, "tag-a", Some(&a));
+    upstream.read(&Snapshot::default(), None).await.unwrap();
+    assert_eq!(fake.last_query(), None);
+    fake.says("directives", 3.0, "tag-a", None);
+    let age = Some(SECOND * 10);
+    let taken = upstream.read(&a, age).await.unwrap();
+    assert_eq!(fake.last_query().as_deref(), Some("tag-a"));
+    assert!(taken.snapshot.is_none());
+    assert_eq!(taken.age, SECOND * 4);
+
+    // What is published did not come from there, or was emptied since.
+    for published in [&b, &Snapshot::default()] {
+        assert!(matches!(
+            why(upstream.read(published, age).await),
+            UpstreamError::Unasked
+        ));
+        assert_eq!(fake.last_query(), None);
+    }
+    fake.says("directives", 3.0, "tag-b", None);
+    assert!(matches!(
+        why(upstream.read(&a, age).await),
+        UpstreamError::Unasked
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn p3_an_agent_that_is_behind_changes_nothing() {
+    let (fake, upstream) = agent(SECOND, None);
+    let (a, b) = (snapshot("a"), snapshot("b"));
+    fake.says("directives", 10.001, "tag-b", Some(&b));
+    assert!(matches!(
+        why(upstream.read(&a, Some(SECOND * 10)).await),
+        UpstreamError::Older
+    ));
+    // With the same it only is no news: what is known of its age stays.
+    fake.says("directives", 60.0, "tag-a", Some(&a));
+    let taken = upstream.read(&a, Some(SECOND * 10)).await.unwrap();
+    assert_eq!(taken.age, SECOND * 11);
+    assert_eq!(taken.read_at, Noon.now() - SignedDuration::from_secs(11));
+    // One that is not behind is heard, and so is any after the set was emptied.
+    fake.says("directives", 9.999, "tag-b", Some(&b));
+    upstream.read(&a, Some(SECOND * 10)).await.unwrap();
+    fake.says("directives", 60.0, "tag-b", Some(&b));
+    upstream
+        .read(&Snapshot::default(), Some(SECOND * 10))
+        .await
+        .unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn p5_what_would_be_emptied_at_once_is_not_taken() {
+    let (fake, upstream) = agent(SECOND, Some(SECOND * 60));
+    fake.says("directives", 59.0, "t", Some(&snapshot("a")));
+    assert!(matches!(
+        why(upstream.read(&Snapshot::default(), None).await),
+        UpstreamError::TooOld { .. }
+    ));
+    fake.says("directives", 58.9, "t", Some(&snapshot("a")));
+    upstream.read(&Snapshot::default(), None).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn p1_what_is_not_an_answer_of_such_an_agent_is_refused() {
+    let (fake, upstream) = agent(SECOND, None);
+    fake.says("other", 1.0, "t", Some(&snapshot("a")));
+    assert!(matches!(
+        why(upstream.read(&Snapshot::default(), None).await),
+        UpstreamError::OtherIndex(index) if index == "other"
+    ));
+    for age in [-1.0, 1e300] {
+        fake.says("directives", age, "t", Some(&snapshot("a")));
+        assert!(matches!(
+            why(upstream.read(&Snapshot::default(), None).await),
+            UpstreamError::Age
+        ));
+    }
+    for answer in [json!({}), json!([]), json!({"tagline": "OpenSearch"})] {
+        *fake.answer.lock().unwrap() = answer;
+        let error = upstream.read(&Snapshot::default(), None).await.unwrap_err();
+        assert!(matches!(error, ReadError::Request { .. }), "{error:?}");
+    }
+}

@@ -1,0 +1,179 @@
+//! The store whose directives live in an index.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::config::{Config, Startup};
+use crate::error::{RefreshError, StartError};
+use crate::http::Client;
+use crate::refresher::{Refresher, Shared, Subscription, Waiter};
+use crate::status::Status;
+use opensearch_directives_core::Snapshot;
+use opensearch_directives_core::{DirectiveSet, DirectiveStates, DirectiveStore, Reader};
+
+/// How many callers of `refresh` may queue; more wait for a place.
+const WAITING: usize = 64;
+
+/// A store that polls an index and publishes what it read.
+///
+/// It is a cache of the index, and may be stale: by the interval in quiet times, by as
+/// long as the cluster cannot be read otherwise. [`status`](Self::status) tells by how
+/// much. Whatever its age, a directive in it starts and expires at its own times, by
+/// the clock that `evaluate` is given.
+///
+/// Only complete reads are published, each in one swap; a poll that fails changes
+/// nothing. Dropping the store ends its task, and so does [`shutdown`](Self::shutdown);
+/// sets that were loaded stay valid.
+#[derive(Debug)]
+pub struct OpenSearchDirectiveStore {
+    shared: Arc<Shared>,
+    waiting: mpsc::Sender<Waiter>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl OpenSearchDirectiveStore {
+    /// Starts polling on the current tokio runtime.
+    ///
+    /// With [`Startup::Require`] it returns after the first complete read. With
+    /// [`Startup::LastGood`] it returns after the first read, or with the set of the
+    /// last-good file. With [`Startup::Empty`] it returns at once with an empty set, and
+    /// the first poll begins at once.
+    ///
+    /// # Errors
+    /// [`StartError`] says which setting cannot work, or why there was no first read.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with time and I/O enabled.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        config.check()?;
+        let mut cluster = config.cluster.clone();
+        cluster.instance.clone_from(&config.instance);
+        Self::start_over(&config, Client::new(&cluster)?).await
+    }
+
+    pub(crate) async fn start_over(config: &Config, client: Client) -> Result<Self, StartError> {
+        let mut refresher = Refresher::new(config, client);
+        let shared = Arc::clone(refresher.shared());
+        let pause = match config.startup {
+            Startup::Require => {
+                refresher.poll().await.map_err(StartError::FirstRead)?;
+                refresher.phase()
+            }
+            Startup::LastGood => {
+                if let Err(poll) = refresher.poll().await
+                    && let Err(file) = refresher.restore().await
+                {
+                    return Err(StartError::LastGood { poll, file });
+                }
+                refresher.phase()
+            }
+            Startup::Empty => std::time::Duration::ZERO,
+        };
+        let (waiting, waiters) = mpsc::channel(WAITING);
+        let task = tokio::spawn(refresher.run(pause, waiters));
+        Ok(Self {
+            shared,
+            waiting,
+            task: Mutex::new(Some(task)),
+        })
+    }
+
+    /// What the store knows of itself.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.shared.status()
+    }
+
+    /// How many of the published directives apply now, later or no more. Looks at all of
+    /// them: for metrics, not for the request path.
+    #[must_use]
+    pub fn states(&self) -> DirectiveStates {
+        self.shared.states()
+    }
+
+    /// Polls now, and returns when that poll has ended. Callers that come while a poll
+    /// runs share the next one.
+    ///
+    /// # Errors
+    /// [`RefreshError`] if the poll failed (the published set stays), or if the store
+    /// was shut down.
+    pub async fn refresh(&self) -> Result<(), RefreshError> {
+        let (done, result) = oneshot::channel();
+        self.waiting
+            .send(done)
+            .await
+            .map_err(|_| RefreshError::Stopped)?;
+        result
+            .await
+            .map_err(|_| RefreshError::Stopped)?
+            .map_err(RefreshError::Poll)
+    }
+
+    /// What is published, whole: the set with the revision, the rejections and the time
+    /// of the very read that gave it. For whoever passes it on or reports on it; the
+    /// request path uses [`load`](DirectiveStore::load), which threads do not share.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.shared.published.snapshot()
+    }
+
+    /// Tells of each publish from now on, until the store ends.
+    ///
+    /// ```no_run
+    /// # use opensearch_directives::{DirectiveStore as _, OpenSearchDirectiveStore};
+    /// # async fn follow(store: OpenSearchDirectiveStore) {
+    /// let mut subscription = store.subscribe();
+    /// loop {
+    ///     println!("{} directives", store.load().len());
+    ///     if subscription.changed().await.is_err() {
+    ///         break;
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// Subscribe before you load, as here: what is published in between is then told.
+    #[must_use]
+    pub fn subscribe(&self) -> Subscription {
+        self.shared.subscription.anew()
+    }
+
+    /// A reader for a worker that owns its loop.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        self.shared.published.reader()
+    }
+
+    /// Ends the polling, also in the middle of a poll, and returns when the task has
+    /// ended. The published set stays.
+    pub async fn shutdown(&self) {
+        if let Some(task) = self.take_task() {
+            task.abort();
+            // Cancelled, or it had ended.
+            let _ = task.await;
+        }
+    }
+
+    fn take_task(&self) -> Option<JoinHandle<()>> {
+        self.task
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+}
+
+impl DirectiveStore for OpenSearchDirectiveStore {
+    fn load(&self) -> Arc<DirectiveSet> {
+        self.shared.published.load()
+    }
+}
+
+impl Drop for OpenSearchDirectiveStore {
+    fn drop(&mut self) {
+        if let Some(task) = self.take_task() {
+            task.abort();
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The documents that changed, and a replica with them applied.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::regressions::{Regression, is_suspect};
+use super::replica::{Other, Others, Replica};
+use crate::rest::{Collect, Hit, Incomplete};
+use opensearch_directives_core::DiagnosticsDirective;
+use opensearch_directives_core::internal::Edit;
+use opensearch_directives_core::{DecodeLimits, decode};
+
+/// The documents that a read for changes gave.
+#[derive(Debug)]
+pub(crate) struct ChangeSet {
+    limits: DecodeLimits,
+    changes: BTreeMap<Box<str>, Change>,
+}
+
+#[derive(Debug)]
+struct Change {
+    seq_no: u64,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Directive(Box<DiagnosticsDirective>),
+    Other(Other),
+}
+
+impl ChangeSet {
+    pub(crate) fn new(limits: DecodeLimits) -> Self {
+        Self {
+            limits,
+            changes: BTreeMap::new(),
+        }
+    }
+
+    /// Whether no document came.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// What of the changes may be a step back from a replica, as
+    /// [`suspects_in`](Replica::suspects_in) finds it in a view: applied, they delete
+    /// nothing.
+    pub(crate) fn suspects_against(&self, replica: &Replica) -> Vec<Regression> {
+        self.changes
+            .iter()
+            .filter(|(id, change)| is_suspect(replica.seq_no(id), change.seq_no))
+            .map(|(id, change)| Regression {
+                id: id.as_ref().to_owned(),
+                seq_no: Some(change.seq_no),
+            })
+            .collect()
+    }
+
+    /// The replica with the changes applied; `None` if it has them all already.
+    ///
+    /// Whether that is all that changed, only the fingerprints tell: a deletion is in no
+    /// answer.
+    pub(crate) fn apply_to(mut self, replica: &Replica) -> Option<Replica> {
+        self.changes
+            .retain(|id, change| replica.seq_no(id) != Some(change.seq_no));
+        if self.changes.is_empty() {
+            return None;
+        }
+        let mut digest = replica.digest;
+        let mut edits = Vec::new();
+        let mut seq_nos = Vec::with_capacity(replica.seq_nos.len() + self.changes.len());
+        let mut from = 0;
+        // Both are ordered by id.
+        for (id, change) in &self.changes {
+            let (place, takes) = match replica.set.place_of(id) {
+                Ok(place) => (place, true),
+                Err(place) => (place, false),
+            };
+            let puts = match &change.content {
+                Content::Directive(directive) => Some(directive.as_ref().as_ref()),
+                Content::Other(_) => None,
+            };
+            let edit = Edit { place, takes, puts };
+            if let Some(taken) = replica.set.get(place).filter(|_| takes) {
+                digest = digest.without(taken);
+            }
+            if let Some(put) = puts {
+                digest = digest.with(put);
+            }
+            seq_nos.extend_from_slice(replica.seq_nos.get(from..place).unwrap_or_default());
+            seq_nos.extend(puts.map(|_| change.seq_no));
+            from = edit.end();
+            edits.push(edit);
+        }
+        seq_nos.extend_from_slice(replica.seq_nos.get(from..).unwrap_or_default());
+        let set = replica.set.patched(&edits);
+        drop(edits);
+        let others = self.others_after(&replica.others);
+        Some(Replica::new(set, digest, seq_nos, others))
+    }
+
+    /// The documents that are in no set, with the changes.
+    fn others_after(self, before: &Arc<Others>) -> Arc<Others> {
+        let mut others = Arc::clone(before);
+        for (id, change) in self.changes {
+            match change.content {
+                Content::Directive(_) if !others.contains_key(&id) => {}
+                Content::Directive(_) => drop(Arc::make_mut(&mut others).remove(&id)),
+                Content::Other(other) => drop(Arc::make_mut(&mut others).insert(id, other)),
+            }
+        }
+        others
+    }
+}
+
+impl Collect for ChangeSet {
+    fn take(&mut self, hit: &Hit<'_>) -> Result<(), Incomplete> {
+        let other = |rejection| {
+            Content::Other(Other {
+                seq_no: hit.seq_no,
+                rejection,
+            })
+        };
+        let content = match decode(&hit.id, hit.source.get(), &self.limits) {
+            Ok(document) if document.is_revoked() => other(None),
+            Ok(document) => Content::Directive(Box::new(document.directive().to_directive())),
+            Err(rejection) => other(Some(rejection)),
+        };
+        let change = Change {
+            seq_no: hit.seq_no,
+            content,
+        };
+        match self.changes.insert(hit.id.as_ref().into(), change) {
+            None => Ok(()),
+            Some(_) => Err(Incomplete::Repeated),
+        }
+    }
+}

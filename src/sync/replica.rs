@@ -1,0 +1,139 @@
+//! What the refresher knows of every document of the index, to apply changes to.
+//!
+//! A replica is one view of the index, whole: the directives as the set that is
+//! published, beside it the `_seq_no` of each document, and what the documents say that
+//! are in no set (revoked or refused). It is immutable; a read or a change makes a new
+//! one, and what two of them share changes in neither.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::rest::Aggregates;
+use opensearch_directives_core::Rejection;
+use opensearch_directives_core::{Digest, DirectiveSet};
+
+/// One view of the index.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Replica {
+    /// The directives, ordered by id.
+    pub(super) set: DirectiveSet,
+    pub(super) digest: Digest,
+    /// Of the set's directives, in its order.
+    pub(super) seq_nos: Box<[u64]>,
+    /// The documents that are in no set, by id. Of several mirrors the same, as long as
+    /// none of these changes.
+    pub(super) others: Arc<Others>,
+    fingerprint: Fingerprint,
+}
+
+/// A document that is in no set.
+#[derive(Clone, Debug)]
+pub(super) struct Other {
+    pub(super) seq_no: u64,
+    /// Why it was refused; `None` if it is revoked.
+    pub(super) rejection: Option<Rejection>,
+}
+
+/// What tells one visible set of documents from another, as the cluster sums it up too.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Fingerprint {
+    pub(crate) documents: u64,
+    pub(crate) max_seq_no: Option<u64>,
+    /// Modulo 2^64.
+    pub(crate) sum_seq_no: u64,
+}
+
+impl Fingerprint {
+    fn of(seq_nos: impl Iterator<Item = u64>) -> Self {
+        seq_nos.fold(Self::default(), |sum, seq_no| Self {
+            documents: sum.documents + 1,
+            max_seq_no: sum.max_seq_no.max(Some(seq_no)),
+            sum_seq_no: sum.sum_seq_no.wrapping_add(seq_no),
+        })
+    }
+
+    /// Whether the cluster's own sum is of the same documents. It counts in floating
+    /// point, exactly up to 2^53.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::float_cmp,
+        reason = "the cluster's number went the same way"
+    )]
+    pub(crate) fn agrees_with(self, remote: &Aggregates) -> bool {
+        self.documents == remote.documents
+            && self.max_seq_no.map(|seq_no| seq_no as f64) == remote.max_seq_no
+            && self.sum_seq_no as f64 == remote.sum_seq_no
+    }
+
+    /// Whether the cluster shows no higher number.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "the cluster's number went the same way"
+    )]
+    pub(crate) fn reaches(self, remote: &Aggregates) -> bool {
+        remote.max_seq_no <= self.max_seq_no.map(|seq_no| seq_no as f64)
+    }
+}
+
+impl Replica {
+    pub(super) fn new(
+        set: DirectiveSet,
+        digest: Digest,
+        seq_nos: Vec<u64>,
+        others: Arc<Others>,
+    ) -> Self {
+        let seq_nos = seq_nos.into_boxed_slice();
+        let all = seq_nos
+            .iter()
+            .copied()
+            .chain(others.values().map(|other| other.seq_no));
+        Self {
+            fingerprint: Fingerprint::of(all),
+            set,
+            digest,
+            seq_nos,
+            others,
+        }
+    }
+
+    /// The directives, ordered by id; a handle.
+    pub(crate) fn set(&self) -> DirectiveSet {
+        self.set.clone()
+    }
+
+    pub(crate) fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// The documents that were refused, ordered by id.
+    pub(crate) fn rejections(&self) -> Vec<Rejection> {
+        self.others
+            .values()
+            .filter_map(|other| other.rejection.clone())
+            .collect()
+    }
+
+    /// How many documents are revoked.
+    pub(crate) fn revoked(&self) -> usize {
+        let others = self.others.values();
+        others.filter(|other| other.rejection.is_none()).count()
+    }
+
+    /// The `_seq_no` of a document.
+    pub(super) fn seq_no(&self, id: &str) -> Option<u64> {
+        match self.set.place_of(id) {
+            Ok(place) => self.seq_nos.get(place).copied(),
+            Err(_) => self.others.get(id).map(|other| other.seq_no),
+        }
+    }
+}
+
+pub(super) type Others = BTreeMap<Box<str>, Other>;
+
+#[cfg(test)]
+#[path = "replica_tests.rs"]
+mod tests;

@@ -1,0 +1,89 @@
+//! From the documents of a complete read to a replica.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::replica::{Other, Others, Replica};
+use crate::rest::{Collect, Hit, Incomplete};
+use opensearch_directives_core::DirectiveSetBuilder;
+use opensearch_directives_core::{DecodeLimits, decode};
+
+/// Decodes each document as it comes: a bad one costs only itself.
+#[derive(Debug)]
+pub(crate) struct ReplicaBuilder {
+    limits: DecodeLimits,
+    builder: DirectiveSetBuilder,
+    /// Of the pushed directives, in the order in which they came.
+    seq_nos: Vec<u64>,
+    others: Others,
+    updated_at: Option<Timestamp>,
+}
+
+impl ReplicaBuilder {
+    pub(crate) fn new(limits: DecodeLimits) -> Self {
+        Self {
+            limits,
+            builder: DirectiveSetBuilder::default(),
+            seq_nos: Vec::new(),
+            others: Others::new(),
+            updated_at: None,
+        }
+    }
+
+    /// The newest `updated_at` of the documents that were not refused.
+    pub(crate) fn updated_at(&self) -> Option<Timestamp> {
+        self.updated_at
+    }
+
+    /// How many were taken.
+    pub(crate) fn documents(&self) -> usize {
+        self.seq_nos.len() + self.others.len()
+    }
+
+    /// The replica of all that was taken.
+    pub(crate) fn finish(self) -> Result<Replica, Incomplete> {
+        let (set, order) = self
+            .builder
+            .build_ordered()
+            .map_err(|_| Incomplete::Repeated)?;
+        if self.others.keys().any(|id| set.place_of(id).is_ok()) {
+            return Err(Incomplete::Repeated);
+        }
+        let seq_nos = order
+            .into_iter()
+            .filter_map(|came| self.seq_nos.get(came).copied())
+            .collect();
+        let digest = set.digest();
+        Ok(Replica::new(set, digest, seq_nos, Arc::new(self.others)))
+    }
+}
+
+impl Collect for ReplicaBuilder {
+    fn take(&mut self, hit: &Hit<'_>) -> Result<(), Incomplete> {
+        let rejection = match decode(&hit.id, hit.source.get(), &self.limits) {
+            Ok(document) => {
+                self.updated_at = self.updated_at.max(document.audit().updated_at);
+                if !document.is_revoked() {
+                    self.builder.push(document.directive());
+                    self.seq_nos.push(hit.seq_no);
+                    return Ok(());
+                }
+                None
+            }
+            Err(rejection) => Some(rejection),
+        };
+        let other = Other {
+            seq_no: hit.seq_no,
+            rejection,
+        };
+        match self.others.insert(hit.id.as_ref().into(), other) {
+            None => Ok(()),
+            Some(_) => Err(Incomplete::Repeated),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "replica_builder_tests.rs"]
+mod tests;

@@ -1,0 +1,60 @@
+//! Decoding what a read gives.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::*;
+use crate::rest::{PAGE, take_page};
+
+/// A page as OpenSearch answers it, of directives for a tenant each.
+fn page(ids: std::ops::Range<usize>, total: usize) -> Vec<u8> {
+    let mut hits = String::new();
+    for n in ids {
+        write!(
+            hits,
+            r#"{{"_id":"d-{n:06}","_seq_no":{n},"_source":{{"level":"Shape","tenant":"tenant-{n:06}","sample_per_mille":1000,"ring_buffer":false,"capture":false,"expires_at":"2030-01-01T12:15:00Z","created_at":"2030-01-01T12:00:00Z","updated_at":"2030-01-01T12:00:00Z","updated_by":"ann"}},"sort":[{n}]}},"#
+        )
+        .unwrap();
+    }
+    hits.pop();
+    format!(
+        r#"{{"timed_out":false,"_shards":{{"total":1,"successful":1,"failed":0}},"hits":{{"total":{{"value":{total},"relation":"eq"}},"hits":[{hits}]}}}}"#
+    )
+    .into_bytes()
+}
+
+#[test]
+fn decoding_takes_at_most_twice_what_came_and_what_is_kept() {
+    const DIRECTIVES: usize = 100_000;
+    let bodies: Vec<Vec<u8>> = (0..DIRECTIVES)
+        .step_by(PAGE)
+        .map(|begin| page(begin..begin + PAGE, DIRECTIVES))
+        .collect();
+    let body = bodies.iter().map(Vec::len).sum::<usize>();
+    let limits = DecodeLimits {
+        now: "2030-01-01T12:00:00Z".parse().unwrap(),
+        max_ttl: Duration::from_hours(1),
+    };
+    let mut replica = Replica::default();
+    let used = allocation_counter::measure(|| {
+        let mut collector = ReplicaBuilder::new(limits);
+        for body in &bodies {
+            let Ok(page) = take_page(body, collector, DIRECTIVES as u64, None) else {
+                panic!("a page is refused");
+            };
+            collector = page.collector;
+        }
+        replica = collector.finish().unwrap();
+    });
+    assert_eq!(replica.set().len(), DIRECTIVES);
+    // All pages are held here; a read lets go of each before it asks for the next.
+    let kept = allocation_counter::measure(|| replica = Replica::default());
+    let kept = usize::try_from(-kept.bytes_current).unwrap();
+    let peak = usize::try_from(used.bytes_max).unwrap();
+    println!("body {body}, kept {kept}, peak beside the body {peak} bytes");
+    assert!(
+        body + peak <= 2 * (body + kept),
+        "body {body}, kept {kept}, peak {peak}"
+    );
+}

@@ -1,0 +1,308 @@
+//! A replica against the trivial one: a map of documents.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde_json::value::RawValue;
+
+use super::super::change_set::ChangeSet;
+use super::super::replica_builder::ReplicaBuilder;
+use super::*;
+use crate::rest::{Collect, Hit};
+use opensearch_directives_core::DecodeLimits;
+
+/// What a document may hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Valid(u8),
+    Revoked,
+    Malformed,
+}
+
+type Documents = BTreeMap<String, (u64, Kind)>;
+
+fn limits() -> DecodeLimits {
+    DecodeLimits {
+        now: "2030-01-01T12:00:00Z".parse().unwrap(),
+        max_ttl: Duration::from_hours(24),
+    }
+}
+
+fn give(to: &mut impl Collect, id: &str, seq_no: u64, kind: Kind) {
+    let source = match kind {
+        Kind::Valid(tenant) => format!(
+            r#"{{"level":"Shape","tenant":"t-{tenant}","expires_at":"2030-01-01T13:00:00Z"}}"#
+        ),
+        Kind::Revoked => r#"{"level":"Shape","expires_at":"2030-01-01T13:00:00Z",
+            "revoked_at":"2030-01-01T12:00:00Z"}"#
+            .to_owned(),
+        Kind::Malformed => r#"{"level":42,"expires_at":"2030-01-01T13:00:00Z"}"#.to_owned(),
+    };
+    let source = RawValue::from_string(source).unwrap();
+    let hit = Hit {
+        id: id.into(),
+        seq_no,
+        primary_term: None,
+        source: &source,
+        sort: None,
+    };
+    to.take(&hit).unwrap();
+}
+
+fn replica(documents: &Documents) -> Replica {
+    let mut collector = ReplicaBuilder::new(limits());
+    for (id, &(seq_no, kind)) in documents {
+        give(&mut collector, id, seq_no, kind);
+    }
+    collector.finish().unwrap()
+}
+
+/// Whether two mirrors are of the same documents, in all that can be seen of them.
+fn assert_same(one: &Replica, other: &Replica) {
+    assert_eq!(one.fingerprint(), other.fingerprint());
+    assert_eq!(one.digest(), other.digest());
+    assert_eq!(one.digest(), one.set().digest(), "the digest is the set's");
+    assert_eq!(one.rejections(), other.rejections());
+    assert!(one.numbers().eq(other.numbers()));
+    assert!(one.set().iter().eq(other.set().iter()));
+}
+
+fn any_kind() -> impl Strategy<Value = Kind> {
+    prop_oneof![
+        4 => (0..3_u8).prop_map(Kind::Valid),
+        1 => Just(Kind::Revoked),
+        1 => Just(Kind::Malformed),
+    ]
+}
+
+/// Writes, each of a document or of its deletion.
+fn any_writes(most: usize) -> impl Strategy<Value = Vec<(u8, Option<Kind>)>> {
+    let write = (
+        0..12_u8,
+        prop_oneof![5 => any_kind().prop_map(Some), 1 => Just(None)],
+    );
+    prop::collection::vec(write, 0..most)
+}
+
+fn write(documents: &mut Documents, next: &mut u64, writes: &[(u8, Option<Kind>)]) {
+    for (id, kind) in writes {
+        let id = format!("d-{id}");
+        match kind {
+            Some(kind) => drop(documents.insert(id, (*next, *kind))),
+            None => drop(documents.remove(&id)),
+        }
+        *next += 1;
+    }
+}
+
+proptest! {
+    #[test]
+    fn p1_changes_applied_are_the_same_as_everything_read_anew(
+        before in any_writes(20),
+        after in any_writes(20),
+        again in 0..20_u64,
+    ) {
+        let (mut documents, mut next) = (Documents::new(), 0);
+        write(&mut documents, &mut next, &before);
+        let old = replica(&documents);
+        let cursor = next.saturating_sub(again);
+        let deleted: Vec<&(u8, Option<Kind>)> =
+            after.iter().filter(|(_, kind)| kind.is_none()).collect();
+        write(&mut documents, &mut next, &after);
+        let new = replica(&documents);
+
+        let mut delta = ChangeSet::new(limits());
+        for (id, &(seq_no, kind)) in documents.iter().filter(|(_, (seq_no, _))| *seq_no >= cursor) {
+            give(&mut delta, id, seq_no, kind);
+        }
+        let suspects = delta.suspects_against(&old);
+        let applied = delta.apply_to(&old);
+        if applied.is_none() {
+            prop_assert!(!deleted.is_empty() || old.fingerprint() == new.fingerprint());
+        }
+        let applied = applied.unwrap_or_else(|| old.clone());
+        prop_assert_eq!(suspects, old.suspects_in(&applied));
+        // A deletion is in no answer: then, and only then, the fingerprints differ.
+        if applied.fingerprint() == new.fingerprint() {
+            assert_same(&applied, &new);
+        } else {
+            prop_assert!(!deleted.is_empty());
+        }
+    }
+
+    #[test]
+    fn p1_changes_applied_one_after_the_other_are_the_same_as_everything_read_anew(
+        first in prop::collection::vec((0..60_u8, any_kind()), 0..60),
+        changes in prop::collection::vec(
+            prop::collection::vec((0..60_u8, any_kind()), 1..4),
+            0..30,
+        ),
+    ) {
+        let (mut documents, mut next) = (Documents::new(), 0);
+        let put = |writes: &[(u8, Kind)]| -> Vec<_> {
+            writes.iter().map(|&(id, kind)| (id, Some(kind))).collect()
+        };
+        write(&mut documents, &mut next, &put(&first));
+        let mut known = replica(&documents);
+        for writes in &changes {
+            let cursor = next;
+            write(&mut documents, &mut next, &put(writes));
+            let mut delta = ChangeSet::new(limits());
+            for (id, &(seq_no, kind)) in documents.iter().filter(|(_, (seq_no, _))| *seq_no >= cursor) {
+                give(&mut delta, id, seq_no, kind);
+            }
+            known = delta.apply_to(&known).unwrap();
+            assert_same(&known, &replica(&documents));
+        }
+    }
+
+    #[test]
+    fn p3_every_step_back_is_suspected_and_no_change_in_place(
+        before in any_writes(20),
+        after in any_writes(20),
+    ) {
+        let (mut documents, mut next) = (Documents::new(), 0);
+        write(&mut documents, &mut next, &before);
+        let old = replica(&documents);
+        let was = documents.clone();
+        write(&mut documents, &mut next, &after);
+        let new = replica(&documents);
+
+        let is_in_one = |id: &&String| was.contains_key(*id) != documents.contains_key(*id);
+        let mut changed: Vec<&String> = was.keys().chain(documents.keys()).filter(is_in_one).collect();
+        changed.sort_unstable();
+        let forward = old.suspects_in(&new);
+        prop_assert!(forward.iter().map(|suspect| &suspect.id).eq(changed));
+
+        // The other way round, all that differs is suspected.
+        let back = new.suspects_in(&old);
+        let differs = |id: &&String| was.get(*id).map(|d| d.0) != documents.get(*id).map(|d| d.0);
+        let mut ids: Vec<&String> = was.keys().chain(documents.keys()).filter(differs).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        prop_assert!(back.iter().map(|suspect| &suspect.id).eq(ids));
+    }
+}
+
+#[test]
+fn p1_a_document_that_comes_twice_is_refused() {
+    for kinds in [
+        [Kind::Valid(0), Kind::Valid(1)],
+        [Kind::Valid(0), Kind::Malformed],
+        [Kind::Revoked, Kind::Malformed],
+    ] {
+        let mut collector = ReplicaBuilder::new(limits());
+        let mut repeated = false;
+        for (seq_no, kind) in (0..).zip(kinds) {
+            let source = match kind {
+                Kind::Malformed => "{}",
+                _ => r#"{"level":"Shape","expires_at":"2030-01-01T13:00:00Z"}"#,
+            };
+            let source = RawValue::from_string(source.to_owned()).unwrap();
+            let hit = Hit {
+                id: "a".into(),
+                seq_no,
+                primary_term: None,
+                source: &source,
+                sort: None,
+            };
+            repeated |= collector.take(&hit).is_err();
+        }
+        assert!(repeated || collector.finish().is_err(), "{kinds:?}");
+    }
+}
+
+const MANY: usize = 100_000;
+
+/// Gives a directive with an id of 16 bytes, for a tenant of its own of 13.
+fn give_for_tenant(to: &mut impl Collect, n: usize, seq_no: usize, tenant: &str) {
+    let source =
+        format!(r#"{{"level":"Shape","tenant":"{tenant}","expires_at":"2030-01-01T13:00:00Z"}}"#);
+    let source = RawValue::from_string(source).unwrap();
+    let hit = Hit {
+        id: format!("directive-{n:06}").into(),
+        seq_no: seq_no as u64,
+        primary_term: None,
+        source: &source,
+        sort: None,
+    };
+    to.take(&hit).unwrap();
+}
+
+/// Bytes for each of the directives.
+fn each(bytes: u64) -> u64 {
+    bytes / MANY as u64
+}
+
+#[test]
+fn changes_among_many_take_as_little_memory_as_reading_all() {
+    let mut collector = ReplicaBuilder::new(limits());
+    for n in 0..MANY {
+        give_for_tenant(&mut collector, n, n, &format!("tenant-{n:06}"));
+    }
+    let mut replica = collector.finish().unwrap();
+    let mut next = MANY;
+    // One; as many as a patch bears; more, for which all is packed anew.
+    for changes in [1, 12_000, 1_000] {
+        let mut delta = ChangeSet::new(limits());
+        for n in 0..changes {
+            next += 1;
+            give_for_tenant(&mut delta, n * 7 % MANY, next, &format!("change-{next:06}"));
+        }
+        let mut applied = None;
+        let used = allocation_counter::measure(|| applied = delta.apply_to(&replica));
+        let before = std::mem::replace(&mut replica, applied.unwrap());
+        let kept = allocation_counter::measure(|| drop(before));
+        let kept = each(kept.bytes_current.unsigned_abs());
+        let used = each(used.bytes_max);
+        println!("{changes} changes: {used} bytes a directive beside {kept}");
+        // Of the set, and the number of each document.
+        assert!(kept <= 70 + 8);
+        assert!(used <= 105 + 8);
+    }
+}
+
+#[test]
+fn a_fingerprint_agrees_only_with_the_same_sums() {
+    let fingerprint = Fingerprint::of([3, 4, 9].into_iter());
+    let sums = Aggregates {
+        documents: 3,
+        max_seq_no: Some(9.0),
+        sum_seq_no: 16.0,
+        updated_at: None,
+    };
+    assert!(fingerprint.agrees_with(&sums));
+    for other in [
+        Aggregates {
+            documents: 2,
+            ..sums
+        },
+        Aggregates {
+            max_seq_no: Some(8.0),
+            ..sums
+        },
+        Aggregates {
+            max_seq_no: None,
+            ..sums
+        },
+        Aggregates {
+            sum_seq_no: 15.0,
+            ..sums
+        },
+        Aggregates {
+            sum_seq_no: f64::NAN,
+            ..sums
+        },
+    ] {
+        assert!(!fingerprint.agrees_with(&other), "{other:?}");
+    }
+    let empty = Aggregates {
+        documents: 0,
+        max_seq_no: None,
+        sum_seq_no: 0.0,
+        updated_at: None,
+    };
+    assert!(Fingerprint::default().agrees_with(&empty));
+}
