@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use crate::http::{ConfigError, chain};
-use crate::last_good::LastGoodError;
-use crate::rest::{ReadError, UpstreamError};
 use crate::status::PollFailures;
-use opensearch_directives_core::SnapshotError;
+
+pub use crate::http::{ConfigError, RequestError, RequestErrorKind, chain};
+pub use crate::last_good::LastGoodError;
+pub use crate::rest::{Incomplete, ReadError, UpstreamError};
+pub use opensearch_directives_core::{
+    RepeatedId, SnapshotError, UnknownDiagLevel, UnknownEndpointKind,
+};
 
 /// Why a poll changed nothing.
 #[derive(Debug, thiserror::Error)]

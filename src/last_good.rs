@@ -16,8 +16,8 @@ use sha2::{Digest as _, Sha256};
 use opensearch_directives_core::DirectiveSetBuilder;
 use opensearch_directives_core::Revision;
 use opensearch_directives_core::Snapshot;
+use opensearch_directives_core::document::{Audit, DecodeLimits, Document, decode, encode};
 use opensearch_directives_core::internal::SnapshotParts;
-use opensearch_directives_core::{Audit, DecodeLimits, Document, decode, encode};
 
 const FORMAT: &str = "opensearch-directives last good";
 const VERSION: u32 = 1;

@@ -31,10 +31,7 @@
 //! `directives` command is made of.
 //!
 //! ```no_run
-//! use opensearch_directives::{
-//!     Clock as _, Config, DirectiveStore as _, EndpointKind, OpenSearchDirectiveStore,
-//!     RequestAttrs, SystemClock,
-//! };
+//! use opensearch_directives::{Clock as _, Config, DirectiveStore as _, EndpointKind, OpenSearchDirectiveStore, RequestAttrs, SystemClock};
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let config = Config::for_url("http://127.0.0.1:9200".parse()?);
@@ -62,12 +59,12 @@
 
 #![forbid(unsafe_code)]
 
-mod admin;
+pub mod admin;
 mod agent_source;
 mod backoff;
 mod clock;
 mod config;
-mod error;
+pub mod error;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -77,7 +74,7 @@ mod last_good;
 mod metrics;
 mod refresher;
 mod rest;
-mod status;
+pub mod status;
 mod store;
 mod sync;
 
@@ -89,31 +86,18 @@ pub mod internal {
     pub use crate::rest::{off_the_runtime, weight_of};
 }
 
-// What follows is the public interface.
-pub use admin::{
-    Change, DirectiveWriter, InstallError, InstallStep, Installer, Refusal, Stored, WriteError,
-};
+// What follows is the public interface of the first hour; the rest is in the modules.
 pub use clock::{Clock, SystemClock};
 pub use config::{Config, Startup, Upstream};
-pub use error::{PollError, RefreshError, StartError, Stopped};
-pub use http::{
-    Client, ClusterConfig, ConfigError, Credentials, NodeState, NodeStatus, RequestError,
-    RequestErrorKind, Tls, chain as error_chain,
-};
-pub use last_good::LastGoodError;
+pub use error::{RefreshError, StartError};
+pub use http::{ClusterConfig, Credentials, Tls};
 #[cfg(feature = "prometheus")]
 pub use metrics::StatusCollector;
 pub use opensearch_directives_core::{
-    Audit, Decision, DecodeLimits, DiagLevel, DiagnosticsDirective, Digest, DirectiveMatch,
-    DirectiveRef, DirectiveSet, DirectiveSetBuilder, DirectiveStates, DirectiveStore, Document,
-    DocumentRef, DocumentState, Draft, EndpointKind, Expiry, Explanation, ImportError,
-    ImportProblem, InMemoryDirectiveStore, Reader, Rejection, RejectionReason, RepeatedId,
-    RequestAttrs, Revision, Snapshot, SnapshotError, UnknownDiagLevel, UnknownEndpointKind, decode,
-    encode, encode_draft, parse_drafts,
+    Decision, DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef, DirectiveSet,
+    DirectiveSetBuilder, DirectiveStore, EndpointKind, Explanation, InMemoryDirectiveStore, Reader,
+    RequestAttrs, Snapshot, document,
 };
 pub use refresher::Subscription;
-pub use rest::{Incomplete, ReadError, UpstreamError};
-pub use status::{
-    Counters, PollFailures, ProbedBy, ReadCounters, ReadPlan, Rejected, Staleness, Status,
-};
+pub use status::Status;
 pub use store::OpenSearchDirectiveStore;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use crate::http::NodeState;
-use opensearch_directives_core::{Digest, Revision};
+pub use crate::http::{NodeState, NodeStatus};
+pub use opensearch_directives_core::{Digest, DirectiveStates, Revision};
 
 /// A document that was refused, and why.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]

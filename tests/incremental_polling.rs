@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use opensearch_directives::{
-    Config, DirectiveStore as _, OpenSearchDirectiveStore, ProbedBy, Status,
-};
+use opensearch_directives::status::ProbedBy;
+use opensearch_directives::{Config, DirectiveStore as _, OpenSearchDirectiveStore, Status};
 use serde_json::{Value, json};
 
 use test_support::eventually::eventually;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use opensearch_directives::admin::{Client, DirectiveWriter};
+use opensearch_directives::document::{Draft, Expiry};
 use opensearch_directives::{
-    Client, Config, DiagLevel, DirectiveStore as _, DirectiveWriter, Draft, Expiry,
-    OpenSearchDirectiveStore, Startup,
+    Config, DiagLevel, DirectiveStore as _, OpenSearchDirectiveStore, Startup,
 };
 use serde_json::json;
 

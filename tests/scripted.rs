@@ -4,10 +4,11 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use opensearch_directives::error::chain;
+use opensearch_directives::status::NodeStatus;
 use opensearch_directives::{
-    Clock, ClusterConfig, Config, Credentials, DirectiveStore as _, NodeStatus,
-    OpenSearchDirectiveStore, RefreshError, StartError, Startup, Status, SystemClock,
-    error_chain as chain,
+    Clock, ClusterConfig, Config, Credentials, DirectiveStore as _, OpenSearchDirectiveStore,
+    RefreshError, StartError, Startup, Status, SystemClock,
 };
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

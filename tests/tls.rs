@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use opensearch_directives::error::{ConfigError, chain as error_chain};
 use opensearch_directives::{
-    ClusterConfig, Config, ConfigError, Credentials, DirectiveStore as _, OpenSearchDirectiveStore,
-    StartError, Tls, error_chain,
+    ClusterConfig, Config, Credentials, DirectiveStore as _, OpenSearchDirectiveStore, StartError,
+    Tls,
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

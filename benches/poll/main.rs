@@ -21,9 +21,8 @@ mod spans;
 
 use std::time::{Duration, Instant};
 
-use opensearch_directives::{
-    Config, DirectiveStore as _, OpenSearchDirectiveStore, error_chain as chain,
-};
+use opensearch_directives::error::chain;
+use opensearch_directives::{Config, DirectiveStore as _, OpenSearchDirectiveStore};
 use spans::Spans;
 use test_support::measure::cluster::Cluster;
 use test_support::measure::process::Process;

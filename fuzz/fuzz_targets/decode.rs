@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
-use opensearch_directives::{DecodeLimits, Document, Rejection, decode, encode};
+use opensearch_directives::document::{DecodeLimits, Document, Rejection, decode, encode};
 use serde_json::Value;
 
 fuzz_target!(|source: &str| {

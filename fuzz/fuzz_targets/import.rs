@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
-use opensearch_directives::{Audit, DecodeLimits, Expiry, decode, encode_draft, parse_drafts};
+use opensearch_directives::document::{Audit, DecodeLimits, Expiry, decode, encode_draft, parse_drafts};
 
 fuzz_target!(|input: &[u8]| {
     let limits = DecodeLimits {

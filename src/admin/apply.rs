@@ -10,7 +10,7 @@ use super::directives_api::DirectiveWriter;
 use super::error::{Refusal, WriteError};
 use crate::admin::PIPELINE;
 use crate::http::{Exception, Method, Request, RequestErrorKind, malformed, segment};
-use opensearch_directives_core::{Audit, Draft, encode_draft};
+use opensearch_directives_core::document::{Audit, Draft, encode_draft};
 
 impl DirectiveWriter {
     /// Writes directives; one that exists is replaced whole, and keeps only who wrote

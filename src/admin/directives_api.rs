@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::http::{Client, Exception, Method, Request, RequestError, malformed, segment};
 use crate::rest::Source;
 use crate::rest::{Collect, Hit, Incomplete};
-use opensearch_directives_core::{DecodeLimits, Document, Rejection, decode};
+use opensearch_directives_core::document::{DecodeLimits, Document, Rejection, decode};
 
 use super::error::WriteError;
 

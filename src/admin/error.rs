@@ -5,7 +5,7 @@ use std::fmt;
 use crate::admin::PIPELINE;
 use crate::http::{Exception, RequestError};
 use crate::rest::ReadError;
-use opensearch_directives_core::Rejection;
+use opensearch_directives_core::document::Rejection;
 
 /// Why nothing was written, or not everything.
 #[derive(Debug, thiserror::Error)]

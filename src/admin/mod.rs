@@ -5,6 +5,7 @@ mod directives_api;
 mod error;
 mod installer;
 
+pub use crate::http::Client;
 pub use directives_api::{DirectiveWriter, Stored};
 pub use error::{Refusal, WriteError};
 pub(crate) use installer::PIPELINE;

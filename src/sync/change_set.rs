@@ -7,8 +7,8 @@ use super::regressions::{Regression, is_suspect};
 use super::replica::{Other, Others, Replica};
 use crate::rest::{Collect, Hit, Incomplete};
 use opensearch_directives_core::DiagnosticsDirective;
+use opensearch_directives_core::document::{DecodeLimits, decode};
 use opensearch_directives_core::internal::Edit;
-use opensearch_directives_core::{DecodeLimits, decode};
 
 /// The documents that a read for changes gave.
 #[derive(Debug)]

@@ -37,8 +37,8 @@ use crate::http::{Client, chain};
 use crate::rest::Incomplete;
 use crate::rest::{ClusterVersion, Probe, ReadError, ShardCheckpoints, Source};
 use crate::status::{ReadCounters, ReadPlan};
-use opensearch_directives_core::DecodeLimits;
 use opensearch_directives_core::Snapshot;
+use opensearch_directives_core::document::DecodeLimits;
 
 use fetch::View;
 use probe::ObservedVersion;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::rest::Aggregates;
-use opensearch_directives_core::Rejection;
+use opensearch_directives_core::document::Rejection;
 use opensearch_directives_core::{Digest, DirectiveSet};
 
 /// One view of the index.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::replica::{Other, Others, Replica};
 use crate::rest::{Collect, Hit, Incomplete};
 use opensearch_directives_core::DirectiveSetBuilder;
-use opensearch_directives_core::{DecodeLimits, decode};
+use opensearch_directives_core::document::{DecodeLimits, decode};
 
 /// Decodes each document as it comes: a bad one costs only itself.
 #[derive(Debug)]

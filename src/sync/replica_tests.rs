@@ -11,7 +11,7 @@ use super::super::change_set::ChangeSet;
 use super::super::replica_builder::ReplicaBuilder;
 use super::*;
 use crate::rest::{Collect, Hit};
-use opensearch_directives_core::DecodeLimits;
+use opensearch_directives_core::document::DecodeLimits;
 
 /// What a document may hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use opensearch_directives::{
-    Client, DiagLevel, DirectiveStore as _, DirectiveWriter, Draft, Expiry,
-    OpenSearchDirectiveStore, error_chain,
-};
+use opensearch_directives::admin::{Client, DirectiveWriter};
+use opensearch_directives::document::{Draft, Expiry};
+use opensearch_directives::error::chain as error_chain;
+use opensearch_directives::{DiagLevel, DirectiveStore as _, OpenSearchDirectiveStore};
 use serde_json::json;
 
 use super::{ids, must, on_demand, write};

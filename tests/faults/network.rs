@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use opensearch_directives::{ClusterConfig, DirectiveStore as _, NodeStatus};
+use opensearch_directives::status::NodeStatus;
+use opensearch_directives::{ClusterConfig, DirectiveStore as _};
 
 use super::{ids, on_demand, write};
 use test_support::eventually::eventually;

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use opensearch_directives::{
-    ClusterConfig, Config, DirectiveStore as _, NodeStatus, OpenSearchDirectiveStore,
-};
+use opensearch_directives::status::NodeStatus;
+use opensearch_directives::{ClusterConfig, Config, DirectiveStore as _, OpenSearchDirectiveStore};
 
 use super::{ids, on_demand, write};
 use test_support::cluster::{Cluster, shared_cluster};

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 use jiff::Timestamp;
-use opensearch_directives::{
-    Config, DiagLevel, DirectiveMatch, DirectiveWriter, Draft, EndpointKind, Expiry, parse_drafts,
-};
+use opensearch_directives::admin::DirectiveWriter;
+use opensearch_directives::document::{Draft, Expiry, parse_drafts};
+use opensearch_directives::{Config, DiagLevel, DirectiveMatch, EndpointKind};
 use tokio::io::AsyncReadExt as _;
 
 use super::connection::{ConnectionArgs, TimeoutArgs};

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use opensearch_directives::{Client, ClusterConfig, Credentials, Tls};
+use opensearch_directives::admin::Client;
+use opensearch_directives::{ClusterConfig, Credentials, Tls};
 use url::Url;
 
 use super::duration;

@@ -4,9 +4,11 @@ use std::error::Error;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use opensearch_directives::{
-    ConfigError, ImportError, InstallError, PollError, ReadError, RequestError, RequestErrorKind,
-    StartError, WriteError, error_chain,
+use opensearch_directives::StartError;
+use opensearch_directives::admin::{InstallError, WriteError};
+use opensearch_directives::document::ImportError;
+use opensearch_directives::error::{
+    ConfigError, PollError, ReadError, RequestError, RequestErrorKind, chain as error_chain,
 };
 
 /// What `--help` says of the codes.

@@ -1,7 +1,7 @@
 //! `directives init`
 
 use clap::Args;
-use opensearch_directives::Installer;
+use opensearch_directives::admin::Installer;
 use url::Url;
 
 use super::connection::{ConnectionArgs, TimeoutArgs};

@@ -1,7 +1,8 @@
 //! `directives list`, `directives get`
 
 use clap::{Args, ValueEnum};
-use opensearch_directives::{Clock as _, DirectiveWriter, SystemClock, WriteError};
+use opensearch_directives::admin::{DirectiveWriter, WriteError};
+use opensearch_directives::{Clock as _, SystemClock};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::exit::Failure;

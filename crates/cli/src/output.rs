@@ -5,7 +5,9 @@ use std::io::{self, Write as _};
 use clap::{Args, ValueEnum};
 use comfy_table::{Table, presets};
 use jiff::Timestamp;
-use opensearch_directives::{Document, EndpointKind, Stored};
+use opensearch_directives::EndpointKind;
+use opensearch_directives::admin::Stored;
+use opensearch_directives::document::Document;
 use serde_json::{Map, Value};
 
 use super::duration::relative;

@@ -1,7 +1,7 @@
 //! `directives revoke`, `directives delete`
 
 use clap::Args;
-use opensearch_directives::DirectiveWriter;
+use opensearch_directives::admin::DirectiveWriter;
 
 use super::apply::author;
 use super::connection::{ConnectionArgs, TimeoutArgs};

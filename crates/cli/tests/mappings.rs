@@ -1,6 +1,6 @@
 //! The template, the pipeline and the dashboards, on a real node.
 
-use opensearch_directives::{Client, Installer};
+use opensearch_directives::admin::{Client, Installer};
 use serde_json::{Value, json};
 use wiremock::matchers::{header, method, path, query_param};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};

@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod digest;
-mod document;
+pub mod document;
 mod model;
 mod publish;
 mod set;
@@ -17,10 +17,6 @@ mod store;
 pub mod internal;
 
 pub use digest::Digest;
-pub use document::{
-    Audit, DecodeLimits, Document, DocumentRef, DocumentState, Draft, Expiry, ImportError,
-    ImportProblem, Rejection, RejectionReason, decode, encode, encode_draft, parse_drafts,
-};
 pub use model::directive::{
     DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef, UnknownDiagLevel,
 };

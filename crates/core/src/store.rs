@@ -22,9 +22,7 @@ use crate::set::DirectiveSet;
 /// use std::sync::Arc;
 ///
 /// use jiff::Timestamp;
-/// use opensearch_directives_core::{
-///     DiagLevel, DirectiveStore, EndpointKind, InMemoryDirectiveStore, RequestAttrs,
-/// };
+/// use opensearch_directives_core::{DiagLevel, DirectiveStore, EndpointKind, InMemoryDirectiveStore, RequestAttrs};
 ///
 /// fn level_of(store: &dyn DirectiveStore, request_id: &str, now: Timestamp) -> DiagLevel {
 ///     let request = RequestAttrs {

@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use opensearch_directives::{Client, ClusterConfig, Installer};
+use opensearch_directives::ClusterConfig;
+use opensearch_directives::admin::{Client, Installer};
 use tempfile::TempDir;
 use url::Url;
 

@@ -8,7 +8,8 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
-use opensearch_directives::{Clock, OpenSearchDirectiveStore, Staleness, StatusCollector};
+use opensearch_directives::status::Staleness;
+use opensearch_directives::{Clock, OpenSearchDirectiveStore, StatusCollector};
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 

@@ -21,8 +21,9 @@ use std::sync::Arc;
 
 use data::{Case, Data};
 use measure::{in_turns, on_two_threads};
+use opensearch_directives_core::document::{DecodeLimits, decode};
 use opensearch_directives_core::{
-    DecodeLimits, DirectiveSet, DirectiveSetBuilder, DirectiveStore, InMemoryDirectiveStore, decode,
+    DirectiveSet, DirectiveSetBuilder, DirectiveStore, InMemoryDirectiveStore,
 };
 use osproxy_observe as peer;
 

@@ -37,7 +37,7 @@ impl DecodeLimits {
 ///
 /// ```
 /// use std::time::Duration;
-/// use opensearch_directives_core::{DecodeLimits, decode};
+/// use opensearch_directives_core::document::{DecodeLimits, decode};
 ///
 /// let limits = DecodeLimits {
 ///     now: "2030-01-01T12:00:00Z".parse()?,

@@ -167,9 +167,7 @@ impl DirectiveSet {
     ///
     /// ```
     /// use jiff::{SignedDuration, Timestamp};
-    /// use opensearch_directives_core::{
-    ///     DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveSet, EndpointKind, RequestAttrs,
-    /// };
+    /// use opensearch_directives_core::{DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveSet, EndpointKind, RequestAttrs};
     ///
     /// let now: Timestamp = "2030-01-01T00:00:00Z".parse()?;
     /// let expires_at = now + SignedDuration::from_mins(15);

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use opensearch_directives::{Client, ClusterConfig, Installer};
+use opensearch_directives::ClusterConfig;
+use opensearch_directives::admin::{Client, Installer};
 use serde_json::{Value, json};
 use url::Url;
 

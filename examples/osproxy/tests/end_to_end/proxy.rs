@@ -6,9 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use opensearch_directives_osproxy::OsproxyDirectiveStore;
-use opensearch_directives::{
-    Client, ClusterConfig, Config, DirectiveWriter, Installer, OpenSearchDirectiveStore,
-};
+use opensearch_directives::{ClusterConfig, Config, OpenSearchDirectiveStore};
+use opensearch_directives::admin::{Client, DirectiveWriter, Installer};
 use osproxy_capture::{Capture, CaptureRecord};
 use osproxy_core::SystemClock;
 use osproxy_example::{Handler, Parts, handler};

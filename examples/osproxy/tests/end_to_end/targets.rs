@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use hyper::Method;
-use opensearch_directives::{DiagLevel, DirectiveMatch, Draft, EndpointKind, Expiry};
+use opensearch_directives::{DiagLevel, DirectiveMatch, EndpointKind};
+use opensearch_directives::document::{Draft, Expiry};
 
 use super::client::{Call, Connection};
 use super::proxy::{Effects, Proxy};
