@@ -8,7 +8,8 @@ import org.codelibs.opensearch.runner.OpenSearchRunner;
 /**
  * Runs one OpenSearch node in this process: java -cp 'lib/*' Node.java DIR [key=value ...]
  *
- * <p>The pairs are node settings. The node ends with SIGTERM, and, with the pair
+ * <p>The pairs are node settings, except plugin.types, which names the classes of plugins that are
+ * on the class path. The node ends with SIGTERM, and, with the pair
  * watch.stdin=true, when its standard input closes, so that it never outlives its parent.
  */
 public final class Node {
@@ -21,6 +22,7 @@ public final class Node {
         }
         boolean watch = Boolean.parseBoolean(settings.remove("watch.stdin"));
         String cluster = settings.remove("cluster.name");
+        String plugins = settings.remove("plugin.types");
         if (watch) {
             Thread watcher = new Thread(Node::endWithStandardInput, "standard-input");
             watcher.setDaemon(true);
@@ -30,11 +32,12 @@ public final class Node {
         PrintStream out = System.out;
         OpenSearchRunner runner = new OpenSearchRunner();
         runner.onBuild((number, builder) -> settings.forEach(builder::put));
-        runner.build(
+        OpenSearchRunner.Configs configs =
                 OpenSearchRunner.newConfigs()
                         .basePath(directory.toString())
                         .numOfNode(1)
-                        .clusterName(cluster));
+                        .clusterName(cluster);
+        runner.build(plugins == null ? configs : configs.pluginTypes(plugins));
         out.println("ready http://127.0.0.1:" + settings.get("http.port"));
         out.flush();
         Thread.currentThread().join();

@@ -1,0 +1,142 @@
+"""What a node with the real security plugin needs: certificates, its settings, its first users."""
+
+import json
+import subprocess
+
+from .basics import Problem
+
+DAYS = "30"
+# The last names whose certificates are signed by our authority: what they are for.
+NODE, ADMIN, CLIENT = "node", "admin", "client"
+EXTENSIONS = """basicConstraints=CA:FALSE
+keyUsage=digitalSignature
+extendedKeyUsage=serverAuth,clientAuth
+subjectAltName=DNS:localhost,IP:127.0.0.1
+"""
+# The password `admin`, hashed as the plugin's own demonstration does.
+ADMIN_HASH = "$2a$12$VcCDgh2NDk07JGN0rjGbM.Ad41qVR/YFJcgHp0UGns5JDymv..TOG"
+BASIC = {
+    "http_enabled": True,
+    "order": 1,
+    "http_authenticator": {"type": "basic", "challenge": True},
+    "authentication_backend": {"type": "intern"},
+}
+CLIENT_CERTIFICATE = {
+    "http_enabled": True,
+    "order": 0,
+    "http_authenticator": {
+        "type": "clientcert",
+        "challenge": False,
+        "config": {"username_attribute": "cn"},
+    },
+    "authentication_backend": {"type": "noop"},
+}
+DYNAMIC = {
+    "http": {"anonymous_auth_enabled": False, "xff": {"enabled": False}},
+    "authc": {"basic": BASIC, "client_certificate": CLIENT_CERTIFICATE},
+    "authz": {},
+}
+# The stock mapping also gives everyone the role `own_index`, which would hide that a
+# permission is missing. So it is left out.
+CONFIGURATION = {
+    "config": {"config": {"dynamic": DYNAMIC}},
+    "internalusers": {"admin": {"hash": ADMIN_HASH, "backend_roles": ["admin"]}},
+    "roles": {},
+    "rolesmapping": {"all_access": {"backend_roles": ["admin"]}},
+    "actiongroups": {},
+    "tenants": {},
+    "nodesdn": {},
+    "allowlist": {"config": {"enabled": False, "requests": {}}},
+    "audit": {"config": {"enabled": False}},
+}
+FILES = {
+    "internalusers": "internal_users",
+    "rolesmapping": "roles_mapping",
+    "actiongroups": "action_groups",
+    "nodesdn": "nodes_dn",
+}
+
+
+class Security:
+    """The files of one node's security, in a folder of its own.
+
+    ca.pem, other-ca.pem (which signed nothing), and node, admin and client, each with
+    NAME.pem and NAME-key.pem. The user of client.pem is its common name, `client`.
+    """
+
+    USER = "admin"
+    PASSWORD = "admin"
+
+    def __init__(self, directory):
+        self.folder = directory / "security"
+
+    def path(self, name):
+        return self.folder / name
+
+    def write(self):
+        """Writes everything, unless an earlier start of the node has."""
+        if self.path("config").is_dir():
+            return
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.authority("ca")
+        self.authority("other-ca")
+        self.path("extensions").write_text(EXTENSIONS)
+        for name in (NODE, ADMIN, CLIENT):
+            self.certificate(name)
+        partial = self.path("config.partial")
+        partial.mkdir(exist_ok=True)
+        for kind, content in CONFIGURATION.items():
+            # JSON is YAML, too.
+            text = json.dumps({"_meta": {"type": kind, "config_version": 2}, **content}, indent=2)
+            (partial / f"{FILES.get(kind, kind)}.yml").write_text(text)
+        partial.rename(self.path("config"))
+
+    def authority(self, name):
+        self.openssl(
+            *"req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes".split(),
+            *["-days", DAYS, "-subj", f"/CN={name}"],
+            *["-addext", "keyUsage=critical,keyCertSign,cRLSign"],
+            *["-keyout", f"{name}-key.pem", "-out", f"{name}.pem"],
+        )
+
+    def certificate(self, name):
+        self.openssl(
+            *"req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes".split(),
+            *["-subj", f"/CN={name}", "-keyout", f"{name}-key.pem", "-out", f"{name}.csr"],
+        )
+        self.openssl(
+            *"x509 -req -CA ca.pem -CAkey ca-key.pem -CAcreateserial -extfile extensions".split(),
+            *["-days", DAYS, "-in", f"{name}.csr", "-out", f"{name}.pem"],
+        )
+
+    def openssl(self, *words):
+        try:
+            done = subprocess.run(
+                ["openssl", *words], cwd=self.folder, capture_output=True, text=True
+            )
+        except FileNotFoundError as error:
+            raise Problem("a secured node needs the command openssl; install it") from error
+        if done.returncode != 0:
+            raise Problem(f"openssl {words[0]} failed: {done.stderr.strip()}")
+
+    def settings(self):
+        settings = {
+            "plugin.types": "org.opensearch.security.OpenSearchSecurityPlugin",
+            "plugins.security.ssl.http.enabled": "true",
+            "plugins.security.ssl.http.clientauth_mode": "OPTIONAL",
+            "plugins.security.ssl.transport.enforce_hostname_verification": "false",
+            "plugins.security.authcz.admin_dn": f"CN={ADMIN}",
+            "plugins.security.nodes_dn": f"CN={NODE}",
+            "plugins.security.restapi.roles_enabled": "all_access",
+            "plugins.security.allow_default_init_securityindex": "true",
+        }
+        for layer in ("http", "transport"):
+            prefix = f"plugins.security.ssl.{layer}"
+            settings[f"{prefix}.pemcert_filepath"] = self.path(f"{NODE}.pem")
+            settings[f"{prefix}.pemkey_filepath"] = self.path(f"{NODE}-key.pem")
+            settings[f"{prefix}.pemtrustedcas_filepath"] = self.path("ca.pem")
+        return settings
+
+    def java_options(self):
+        # The plugin fills its index from there when the cluster is new.
+        return [f"-Dsecurity.default_init.dir={self.path('config')}/"]
