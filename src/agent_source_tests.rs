@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::http::{Answer, ClusterConfig, RequestErrorKind, Transport};
+use crate::http::{ClusterConfig, RequestFailure, Response, Transport};
 use opensearch_directives_core::internal::SnapshotParts;
 use opensearch_directives_core::{DiagLevel, DiagnosticsDirective, DirectiveSet};
 
@@ -37,7 +37,7 @@ impl Transport for Fake {
         _node: usize,
         request: &'a Request,
         _timeout: Duration,
-    ) -> BoxFuture<'a, Result<crate::http::Answer, RequestErrorKind>> {
+    ) -> BoxFuture<'a, Result<crate::http::Response, RequestFailure>> {
         let mut known = request.query.iter().map(|(key, value)| {
             assert_eq!(*key, "known");
             value.clone()
@@ -46,7 +46,7 @@ impl Transport for Fake {
         let body = Bytes::from(self.answer.lock().unwrap().to_string());
         async move {
             tokio::time::sleep(self.takes).await;
-            Ok(Answer {
+            Ok(Response {
                 status: 200,
                 retry_after: None,
                 content_type: None,

@@ -233,14 +233,14 @@ impl Config {
             ("clear_after", self.clear_after.unwrap_or(Duration::MAX)),
         ] {
             if duration.is_zero() {
-                return Err(ConfigError::ZeroDuration(name));
+                return Err(ConfigError::zero_duration(name));
             }
         }
         if self.startup == Startup::LastGood && self.last_good.is_none() {
-            return Err(ConfigError::Setting {
-                setting: "startup",
-                problem: "last-good needs a file; name it with `last_good`".to_owned(),
-            });
+            return Err(ConfigError::setting(
+                "startup",
+                "last-good needs a file; set `last_good`",
+            ));
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::status::PollFailures;
 
-pub use crate::http::{ConfigError, RequestError, RequestErrorKind, chain};
+pub use crate::http::{ConfigError, ConfigErrorKind, RequestError, RequestErrorKind, chain};
 pub use crate::last_good::LastGoodError;
 pub use crate::rest::{Incomplete, ReadError, UpstreamError};
 pub use opensearch_directives_core::{

@@ -78,7 +78,7 @@ async fn answer_both(server: &MockServer, settings: ResponseTemplate, search: Re
 fn cluster(server: &MockServer) -> ClusterConfig {
     ClusterConfig::new([server.uri().parse().unwrap()])
         .with_request_timeout(Duration::from_secs(10))
-        .with_max_answer_bytes(100_000)
+        .with_max_response_bytes(100_000)
 }
 
 /// Polls only when it is asked to.
@@ -198,7 +198,7 @@ async fn p5_whatever_goes_wrong_the_published_set_stays_and_the_status_names_it(
         (
             "500",
             ResponseTemplate::new(500).set_body_string(""),
-            "answered 500",
+            "status 500",
         ),
         (
             "503",
@@ -208,7 +208,7 @@ async fn p5_whatever_goes_wrong_the_published_set_stays_and_the_status_names_it(
         (
             "too large",
             ok(json!({"x": "y".repeat(200_000)})),
-            "larger than the cap of 100000 bytes",
+            "larger than the limit of 100000 bytes",
         ),
         (
             "too many",
@@ -340,7 +340,7 @@ async fn p5_a_hang_is_a_failed_poll() {
     answer(&server, ok(good()).set_delay(Duration::from_mins(10))).await;
     store.refresh().await.unwrap_err();
     let said = store.status().last_error.unwrap();
-    assert!(said.contains("no whole answer within 200ms"), "{said}");
+    assert!(said.contains("no complete response within 200ms"), "{said}");
     assert_eq!(store.load().len(), 2);
     answer(&server, ok(good())).await;
     store.refresh().await.unwrap();
@@ -436,9 +436,9 @@ async fn p9_start_says_why_it_failed() {
         (
             "401",
             ResponseTemplate::new(401).set_body_string("Unauthorized"),
-            "answered 401",
+            "status 401",
         ),
-        ("403", ResponseTemplate::new(403), "answered 403"),
+        ("403", ResponseTemplate::new(403), "status 403"),
         (
             "a timed-out search",
             ok(json!({"timed_out": true})),
@@ -652,7 +652,7 @@ async fn an_answer_that_announces_too_much_is_refused_before_it_is_read() {
     let error = OpenSearchDirectiveStore::start(config).await.unwrap_err();
     let said = chain(&error);
     assert!(
-        said.contains("larger than the cap of 67108864 bytes"),
+        said.contains("larger than the limit of 67108864 bytes"),
         "{said}"
     );
     server.abort();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use opensearch_directives::error::{ConfigError, chain as error_chain};
+use opensearch_directives::error::{ConfigErrorKind, chain as error_chain};
 use opensearch_directives::{
     ClusterConfig, Config, Credentials, DirectiveStore as _, OpenSearchDirectiveStore, StartError,
     Tls,
@@ -151,7 +151,7 @@ async fn what_is_no_certificate_is_refused_before_anything_is_sent() {
     .await;
     assert!(matches!(
         error,
-        Err(StartError::Config(ConfigError::Certificate { .. }))
+        Err(StartError::Config(error)) if error.kind() == ConfigErrorKind::Certificate
     ));
     let error = start(
         "https://h",
@@ -161,8 +161,8 @@ async fn what_is_no_certificate_is_refused_before_anything_is_sent() {
     .await;
     let error = error.unwrap_err();
     assert!(matches!(
-        error,
-        StartError::Config(ConfigError::Certificate { .. })
+        &error,
+        StartError::Config(error) if error.kind() == ConfigErrorKind::Certificate
     ));
     assert!(!format!("{error:?}").contains("hunter2"));
 }

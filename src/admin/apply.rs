@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::directives_api::DirectiveWriter;
 use super::error::{Refusal, WriteError};
 use crate::admin::PIPELINE;
-use crate::http::{Exception, Method, Request, RequestErrorKind, malformed, segment};
+use crate::http::{Exception, Method, Request, malformed, segment};
 use opensearch_directives_core::document::{Audit, Draft, encode_draft};
 
 impl DirectiveWriter {
@@ -120,10 +120,8 @@ impl DirectiveWriter {
         let operation = request.operation();
         let answer: Answer = self.client.json(request).await.map_err(|error| {
             let missing = format!("pipeline [{PIPELINE}] does not exist");
-            match &error.kind {
-                RequestErrorKind::Status { reason, .. } if *reason == missing => {
-                    WriteError::NoPipeline
-                }
+            match error.reason() {
+                Some(reason) if reason == missing => WriteError::NoPipeline,
                 _ => self.failed(error),
             }
         })?;

@@ -11,11 +11,12 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::config::{ClusterConfig, ConfigError};
-use super::error::{RequestError, RequestErrorKind, chain};
+use super::config::ClusterConfig;
+use super::config_error::ConfigError;
+use super::error::{RequestError, RequestFailure, chain};
 use super::nodes::{NodeState, NodeStatus, Nodes};
 use super::opensearch::OpenSearchTransport;
-use super::transport::{Answer, Request, Transport};
+use super::transport::{Request, Response, Transport};
 
 /// How much of a refusal's text an error keeps, in characters.
 const REASON_CHARS: usize = 300;
@@ -35,11 +36,11 @@ pub struct Client {
 ///
 /// What one node says of the cluster says nothing of what another one shows.
 #[derive(Debug, Default)]
-pub(crate) struct OneNode(OnceLock<usize>);
+pub(crate) struct PinnedNode(OnceLock<usize>);
 
-impl OneNode {
-    /// Its place, once it has answered.
-    pub(crate) fn place(&self) -> Option<usize> {
+impl PinnedNode {
+    /// Its index in the configured list, once it has responded.
+    pub(crate) fn index(&self) -> Option<usize> {
         self.0.get().copied()
     }
 }
@@ -106,13 +107,13 @@ impl Client {
     /// 504, with which a load balancer or a node without a cluster says that another
     /// may do better.
     pub(crate) async fn send(&self, request: Request) -> Result<Bytes, RequestError> {
-        self.send_to(&OneNode::default(), request).await
+        self.send_to(&PinnedNode::default(), request).await
     }
 
     /// [`send`](Self::send) to the one node, whichever that becomes.
     pub(crate) async fn send_to(
         &self,
-        node: &OneNode,
+        node: &PinnedNode,
         request: Request,
     ) -> Result<Bytes, RequestError> {
         let answer = self.exchange(node, &request).await?;
@@ -123,15 +124,15 @@ impl Client {
     }
 
     /// Whether the one node failed after it had answered, and there are others.
-    pub(crate) fn has_lost(&self, node: &OneNode) -> bool {
+    pub(crate) fn has_lost(&self, node: &PinnedNode) -> bool {
         let states = self.nodes.states();
-        let state = node.place().and_then(|place| states.get(place));
+        let state = node.index().and_then(|place| states.get(place));
         states.len() > 1 && state.is_some_and(|state| state.status == NodeStatus::Dead)
     }
 
     /// Asks other nodes first from now on.
-    pub(crate) fn leave(&self, node: &OneNode) {
-        if let Some(place) = node.place() {
+    pub(crate) fn avoid(&self, node: &PinnedNode) {
+        if let Some(place) = node.index() {
             self.nodes.left(place, Instant::now());
         }
     }
@@ -146,9 +147,13 @@ impl Client {
         serde_json::from_slice(&body).map_err(|error| malformed(operation, error))
     }
 
-    async fn exchange(&self, node: &OneNode, request: &Request) -> Result<Answer, RequestError> {
+    async fn exchange(
+        &self,
+        node: &PinnedNode,
+        request: &Request,
+    ) -> Result<Response, RequestError> {
         let mut last = None;
-        let places = match node.place() {
+        let places = match node.index() {
             Some(place) => vec![place],
             None => self.nodes.order(Instant::now()),
         };
@@ -160,7 +165,7 @@ impl Client {
                 self.transport.send(place, request, self.request_timeout),
             )
             .await
-            .unwrap_or(Err(RequestErrorKind::Timeout(self.request_timeout)));
+            .unwrap_or(Err(RequestFailure::Timeout(self.request_timeout)));
             if let Ok(answer) = &result {
                 let bytes = answer.body.len() as u64;
                 self.traffic
@@ -177,14 +182,14 @@ impl Client {
                     return Ok(answer);
                 }
                 // Another node would send as much.
-                Err(kind @ RequestErrorKind::TooLarge { .. }) => {
+                Err(kind @ RequestFailure::TooLarge { .. }) => {
                     asked.answered();
                     return Err(self.error(request, Some(place), kind));
                 }
                 Err(kind) => kind,
             };
             drop(asked);
-            if node.place().is_some() {
+            if node.index().is_some() {
                 self.nodes.prefer_another(place);
             }
             let error = self.error(request, Some(place), kind);
@@ -193,24 +198,15 @@ impl Client {
         }
         // There is always a node, so there is always an error.
         Err(last.unwrap_or_else(|| {
-            self.error(
-                request,
-                None,
-                RequestErrorKind::Timeout(self.request_timeout),
-            )
+            self.error(request, None, RequestFailure::Timeout(self.request_timeout))
         }))
     }
 
-    fn error(
-        &self,
-        request: &Request,
-        place: Option<usize>,
-        kind: RequestErrorKind,
-    ) -> RequestError {
-        RequestError {
-            operation: request.operation(),
-            node: place.map(|place| self.nodes.url(place)),
-            kind,
+    fn error(&self, request: &Request, place: Option<usize>, kind: RequestFailure) -> RequestError {
+        let error = RequestError::new(request.operation(), kind);
+        match place {
+            Some(place) => error.on_node(self.nodes.url(place)),
+            None => error,
         }
     }
 }
@@ -220,11 +216,7 @@ pub(crate) fn malformed(
     operation: String,
     error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> RequestError {
-    RequestError {
-        operation,
-        node: None,
-        kind: RequestErrorKind::Malformed(error.into()),
-    }
+    RequestError::new(operation, RequestFailure::Malformed(error.into()))
 }
 
 /// A problem as OpenSearch says it.
@@ -252,7 +244,7 @@ impl Exception {
 }
 
 /// Reads what a refusal says, whether OpenSearch said it or something before it.
-fn refusal(answer: &Answer) -> RequestErrorKind {
+fn refusal(answer: &Response) -> RequestFailure {
     #[derive(Deserialize)]
     struct Refusal {
         error: Problem,
@@ -276,7 +268,7 @@ fn refusal(answer: &Answer) -> RequestErrorKind {
         }) => (None, text),
         Err(_) => (None, foreign(answer)),
     };
-    RequestErrorKind::Status {
+    RequestFailure::Status {
         status: answer.status,
         exception,
         reason: shorten(&reason),
@@ -285,7 +277,7 @@ fn refusal(answer: &Answer) -> RequestErrorKind {
 }
 
 /// Names an answer that is not OpenSearch's, such as an agent's or a load balancer's page.
-fn foreign(answer: &Answer) -> String {
+fn foreign(answer: &Response) -> String {
     #[derive(Deserialize)]
     struct ProblemDocument {
         detail: String,

@@ -16,7 +16,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-use super::error::RequestErrorKind;
+use super::error::RequestFailure;
 
 /// How long after an answer a node is asked without a try: less than the HTTP client
 /// keeps a connection that is not used.
@@ -51,7 +51,7 @@ impl Connecting {
     }
 
     /// Makes sure that a node takes connections, unless it did a moment ago.
-    pub(super) async fn check(&self, place: usize) -> Result<(), RequestErrorKind> {
+    pub(super) async fn check(&self, place: usize) -> Result<(), RequestFailure> {
         let Some(Some(address)) = self.addresses.get(place) else {
             return Ok(());
         };
@@ -61,8 +61,8 @@ impl Connecting {
         }
         match timeout(self.limit, connect(address)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(RequestErrorKind::Connection(error.into())),
-            Err(_) => Err(RequestErrorKind::NoConnection(self.limit)),
+            Ok(Err(error)) => Err(RequestFailure::Connection(error.into())),
+            Err(_) => Err(RequestFailure::NoConnection(self.limit)),
         }
     }
 

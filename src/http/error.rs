@@ -1,68 +1,84 @@
-//! Why a request to the cluster gave nothing usable.
+//! Errors of requests: no usable response came back.
 
+use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-/// A request that gave nothing usable: what was asked, of whom, and why it failed.
-#[derive(Debug, thiserror::Error)]
-#[error("{operation}{}", Node(.node.as_deref()))]
-#[non_exhaustive]
-pub struct RequestError {
-    /// The request, as `METHOD /path`.
-    pub operation: String,
-    /// The node that was asked last.
-    pub node: Option<String>,
-    /// Why it failed.
-    #[source]
-    pub kind: RequestErrorKind,
+/// A boxed cause.
+pub(crate) type Cause = Box<dyn Error + Send + Sync>;
+
+/// A request that got no usable response.
+///
+/// The text says what is wrong, for which request, on which node, and through which proxy.
+/// It holds no secret.
+pub struct RequestError(Box<Inner>);
+
+struct Inner {
+    operation: String,
+    node: Option<String>,
+    proxy: Option<String>,
+    failure: RequestFailure,
 }
 
-struct Node<'a>(Option<&'a str>);
-
-impl fmt::Display for Node<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(node) => write!(f, " on {node}"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Why a request failed.
-#[derive(Debug, thiserror::Error)]
+/// What kind of failure a [`RequestError`] reports.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum RequestErrorKind {
-    /// No whole answer in time.
-    #[error("no whole answer within {0:?}")]
+    /// The response was not complete within the time limit.
+    Timeout,
+    /// The node or the proxy accepted no connection, or the connection broke.
+    Connection,
+    /// The server's certificate was not accepted, or the handshake failed for another reason.
+    Tls,
+    /// The credentials could not be provided or cannot be sent.
+    Credentials,
+    /// The response was larger than the limit.
+    TooLarge,
+    /// The response's content encoding is not supported.
+    Encoding,
+    /// The response was a redirect, which is not followed.
+    Redirect,
+    /// The response's HTTP status was an error.
+    Status,
+    /// The status was a success, but the body was not the expected one.
+    Malformed,
+}
+
+/// Why a request failed, with the details.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RequestFailure {
+    #[error("no complete response within {0:?}")]
     Timeout(Duration),
-    /// The node took no connection in time.
     #[error("no connection within {0:?}")]
     NoConnection(Duration),
-    /// The node could not be asked, or the connection broke.
     #[error("the connection failed")]
-    Connection(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The answer was larger than the cap.
-    #[error("the answer is larger than the cap of {limit} bytes; raise `max_answer_bytes`")]
-    TooLarge {
-        /// The cap.
-        limit: u64,
-    },
-    /// The cluster, or something before it, refused.
-    #[error("answered {status}{}", Reason(.exception.as_deref(), .reason))]
+    Connection(#[source] Cause),
+    #[error("the response is larger than the limit of {limit} bytes; raise `max_response_bytes`")]
+    TooLarge { limit: u64 },
+    #[error("the response has status {status}{}", Reason(.exception.as_deref(), .reason))]
     Status {
-        /// The HTTP status.
         status: u16,
-        /// OpenSearch's name of the problem, such as `index_not_found_exception`; `None`
-        /// if the answer was not OpenSearch's.
+        /// OpenSearch's name of the problem, such as `index_not_found_exception`; `None` if
+        /// the response is not OpenSearch's.
         exception: Option<String>,
-        /// What the answer said, shortened.
+        /// What the response says, shortened.
         reason: String,
-        /// How long the answer asked to wait before another try.
         retry_after: Option<Duration>,
     },
-    /// Status 200, but not the answer that was asked for.
-    #[error("answered 200 with what is not the expected JSON")]
-    Malformed(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the response is not the expected JSON")]
+    Malformed(#[source] Cause),
+}
+
+impl RequestFailure {
+    fn kind(&self) -> RequestErrorKind {
+        match self {
+            Self::Timeout(_) => RequestErrorKind::Timeout,
+            Self::NoConnection(_) | Self::Connection(_) => RequestErrorKind::Connection,
+            Self::TooLarge { .. } => RequestErrorKind::TooLarge,
+            Self::Status { .. } => RequestErrorKind::Status,
+            Self::Malformed(_) => RequestErrorKind::Malformed,
+        }
+    }
 }
 
 struct Reason<'a>(Option<&'a str>, &'a str);
@@ -78,20 +94,79 @@ impl fmt::Display for Reason<'_> {
 }
 
 impl RequestError {
-    /// The HTTP status, if there was an answer that refused.
+    pub(crate) fn new(operation: String, failure: RequestFailure) -> Self {
+        Self(Box::new(Inner {
+            operation,
+            node: None,
+            proxy: None,
+            failure,
+        }))
+    }
+
+    /// Adds the address of the node.
+    pub(crate) fn on_node(mut self, url: String) -> Self {
+        self.0.node = Some(url);
+        self
+    }
+
+    /// Adds the address of the proxy that the request went through.
+    #[allow(dead_code, reason = "until the transport tells")]
+    pub(crate) fn through_proxy(mut self, proxy: Option<String>) -> Self {
+        self.0.proxy = proxy;
+        self
+    }
+
+    /// What kind of failure this is.
+    #[must_use]
+    pub fn kind(&self) -> RequestErrorKind {
+        self.0.failure.kind()
+    }
+
+    /// The request, as `METHOD /path`.
+    #[must_use]
+    pub fn operation(&self) -> &str {
+        &self.0.operation
+    }
+
+    /// The address of the node that the request was last sent to, if it was sent.
+    #[must_use]
+    pub fn node(&self) -> Option<&str> {
+        self.0.node.as_deref()
+    }
+
+    /// The HTTP status, if the response was an error response.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
-        match self.kind {
-            RequestErrorKind::Status { status, .. } => Some(status),
+        match self.0.failure {
+            RequestFailure::Status { status, .. } => Some(status),
             _ => None,
         }
     }
 
-    /// OpenSearch's name of the problem, if it said one.
+    /// OpenSearch's name of the problem, such as `index_not_found_exception`; `None` if the
+    /// response was not OpenSearch's.
     #[must_use]
     pub fn exception(&self) -> Option<&str> {
-        match &self.kind {
-            RequestErrorKind::Status { exception, .. } => exception.as_deref(),
+        match &self.0.failure {
+            RequestFailure::Status { exception, .. } => exception.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// What the error response says, shortened.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match &self.0.failure {
+            RequestFailure::Status { reason, .. } => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// How long the response asked to wait before the next request.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.0.failure {
+            RequestFailure::Status { retry_after, .. } => retry_after,
             _ => None,
         }
     }
@@ -102,7 +177,21 @@ impl RequestError {
         self.exception() == Some("index_not_found_exception")
     }
 
-    /// Whether the server or its rules know no such request: another way may do.
+    /// Whether the cluster cannot be reached, is not there, or did not respond in time: the
+    /// same request may succeed later.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        match self.kind() {
+            RequestErrorKind::Timeout | RequestErrorKind::Connection | RequestErrorKind::Tls => {
+                true
+            }
+            RequestErrorKind::Status => self.status().is_some_and(|status| status >= 500),
+            _ => false,
+        }
+    }
+
+    /// Whether the server does not know this request or its roles forbid it: another API may
+    /// serve the same purpose.
     pub(crate) fn is_unsupported(&self) -> bool {
         match self.status() {
             Some(403 | 405 | 501) => true,
@@ -112,21 +201,47 @@ impl RequestError {
             _ => false,
         }
     }
+}
 
-    /// How long the answer asked to wait.
-    #[must_use]
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self.kind {
-            RequestErrorKind::Status { retry_after, .. } => retry_after,
-            _ => None,
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner {
+            operation,
+            node,
+            proxy,
+            failure,
+        } = &*self.0;
+        write!(f, "{failure} ({operation}")?;
+        if let Some(node) = node {
+            write!(f, " on {node}")?;
         }
+        if let Some(proxy) = proxy {
+            write!(f, " through the proxy {proxy}")?;
+        }
+        f.write_str(")")
+    }
+}
+
+impl fmt::Debug for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestError")
+            .field("operation", &self.0.operation)
+            .field("node", &self.0.node)
+            .field("failure", &self.0.failure)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Error for RequestError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.failure.source()
     }
 }
 
 /// An error and its causes on one line, as logs and the status print it. The errors of
 /// this crate do not repeat their causes in their own text.
 #[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -5,6 +5,7 @@
 
 mod client;
 mod config;
+mod config_error;
 mod connect;
 mod credentials;
 mod error;
@@ -13,11 +14,14 @@ mod opensearch;
 mod transport;
 
 pub use client::Client;
-pub(crate) use client::{Exception, OneNode, malformed};
-pub use config::{ClusterConfig, ConfigError};
+pub(crate) use client::{Exception, PinnedNode, malformed};
+pub use config::ClusterConfig;
+pub use config_error::{ConfigError, ConfigErrorKind};
 pub use credentials::{Credentials, Tls};
+#[cfg(test)]
+pub(crate) use error::RequestFailure;
 pub use error::{RequestError, RequestErrorKind, chain};
 pub use nodes::{NodeState, NodeStatus};
-#[cfg(test)]
-pub(crate) use transport::{Answer, Transport};
 pub(crate) use transport::{Method, Request, segment};
+#[cfg(test)]
+pub(crate) use transport::{Response, Transport};

@@ -12,17 +12,18 @@ use opensearch::auth::Credentials as ClientCredentials;
 use opensearch::http::headers::{
     ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
 };
-use opensearch::http::response::Response;
+use opensearch::http::response::Response as Received;
 use opensearch::http::transport::{
     BuildError, Connection, ConnectionPool, Transport as HttpTransport, TransportBuilder,
 };
 use secrecy::ExposeSecret as _;
 
-use super::config::{ClusterConfig, ConfigError};
+use super::config::ClusterConfig;
+use super::config_error::{ConfigError, ConfigErrorKind};
 use super::connect::Connecting;
 use super::credentials::{Credentials, Tls};
-use super::error::RequestErrorKind;
-use super::transport::{Answer, Method, Request, Transport};
+use super::error::RequestFailure;
+use super::transport::{Method, Request, Response, Transport};
 
 tokio::task_local! {
     /// The place of the node that this task asks.
@@ -53,7 +54,7 @@ pub(super) struct OpenSearchTransport {
     // Its `Debug` would print credentials.
     http: NoDebug<HttpTransport>,
     connecting: Connecting,
-    max_answer_bytes: u64,
+    max_response_bytes: u64,
 }
 
 struct NoDebug<T>(T);
@@ -68,7 +69,9 @@ impl OpenSearchTransport {
     pub(super) fn new(config: &ClusterConfig) -> Result<Self, ConfigError> {
         let mut connections = config.urls.iter().cloned().map(Connection::new);
         let pool = TaskPool {
-            first: connections.next().ok_or(ConfigError::NoUrl)?,
+            first: connections
+                .next()
+                .ok_or_else(|| ConfigError::new(ConfigErrorKind::Url, "no url"))?,
             others: connections.collect(),
         };
         let builder = authenticate(TransportBuilder::new(pool), &config.credentials)?;
@@ -79,7 +82,7 @@ impl OpenSearchTransport {
         Ok(Self {
             http: NoDebug(http),
             connecting: Connecting::new(&config.urls, config.connect_timeout),
-            max_answer_bytes: config.max_answer_bytes,
+            max_response_bytes: config.max_response_bytes,
         })
     }
 
@@ -87,7 +90,7 @@ impl OpenSearchTransport {
         &self,
         request: &Request,
         timeout: Duration,
-    ) -> Result<Answer, RequestErrorKind> {
+    ) -> Result<Response, RequestFailure> {
         let method = match request.method {
             Method::Get => opensearch::http::Method::Get,
             Method::Put => opensearch::http::Method::Put,
@@ -99,7 +102,7 @@ impl OpenSearchTransport {
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         for (name, value) in &request.headers {
             let value = HeaderValue::from_str(value)
-                .map_err(|error| RequestErrorKind::Connection(error.into()))?;
+                .map_err(|error| RequestFailure::Connection(error.into()))?;
             headers.insert(HeaderName::from_static(name), value);
         }
         let response = self
@@ -120,13 +123,13 @@ impl OpenSearchTransport {
 
     async fn bounded(
         &self,
-        response: Response,
+        response: Received,
         timeout: Duration,
-    ) -> Result<Answer, RequestErrorKind> {
-        let limit = self.max_answer_bytes;
+    ) -> Result<Response, RequestFailure> {
+        let limit = self.max_response_bytes;
         let too_large = |length: u64| length > limit;
         if response.content_length().is_some_and(too_large) {
-            return Err(RequestErrorKind::TooLarge { limit });
+            return Err(RequestFailure::TooLarge { limit });
         }
         let status = response.status_code().as_u16();
         let retry_after = header(&response, &RETRY_AFTER)
@@ -138,9 +141,9 @@ impl OpenSearchTransport {
             .await
             .map_err(|error| request_error(error, timeout))?;
         if too_large(body.len() as u64) {
-            return Err(RequestErrorKind::TooLarge { limit });
+            return Err(RequestFailure::TooLarge { limit });
         }
-        Ok(Answer {
+        Ok(Response {
             status,
             retry_after,
             content_type,
@@ -155,7 +158,7 @@ impl Transport for OpenSearchTransport {
         node: usize,
         request: &'a Request,
         timeout: Duration,
-    ) -> BoxFuture<'a, Result<Answer, RequestErrorKind>> {
+    ) -> BoxFuture<'a, Result<Response, RequestFailure>> {
         async move {
             self.connecting.check(node).await?;
             let answer = NODE.scope(node, self.answer(request, timeout)).await;
@@ -166,7 +169,7 @@ impl Transport for OpenSearchTransport {
     }
 }
 
-fn header(response: &Response, name: &HeaderName) -> Option<String> {
+fn header(response: &Received, name: &HeaderName) -> Option<String> {
     // The crate's own `content_type()` panics without the header.
     response
         .headers()
@@ -176,24 +179,28 @@ fn header(response: &Response, name: &HeaderName) -> Option<String> {
         .map(str::to_owned)
 }
 
-fn request_error(error: opensearch::Error, timeout: Duration) -> RequestErrorKind {
+fn request_error(error: opensearch::Error, timeout: Duration) -> RequestFailure {
     if error.is_timeout() {
-        return RequestErrorKind::Timeout(timeout);
+        return RequestFailure::Timeout(timeout);
     }
-    RequestErrorKind::Connection(error.into())
+    RequestFailure::Connection(error.into())
 }
 
 fn build_error(error: BuildError, credentials: &Credentials) -> ConfigError {
     #[cfg(feature = "rustls-tls")]
     if let (BuildError::Cert(_), Credentials::ClientCertificate(_)) = (&error, credentials) {
-        return ConfigError::Certificate {
-            what: "client certificate",
-            source: Box::new(error),
-        };
+        return certificate_error("client certificate").with_source(error);
     }
     #[cfg(not(feature = "rustls-tls"))]
     let _ = credentials;
-    ConfigError::Build(Box::new(error))
+    ConfigError::new(ConfigErrorKind::Client, "cannot build the HTTP client").with_source(error)
+}
+
+fn certificate_error(what: &str) -> ConfigError {
+    ConfigError::new(
+        ConfigErrorKind::Certificate,
+        format!("{what}: not usable as PEM"),
+    )
 }
 
 #[cfg_attr(
@@ -206,11 +213,8 @@ fn trust(builder: TransportBuilder, tls: &Tls) -> Result<TransportBuilder, Confi
         #[cfg(any(feature = "rustls-tls", feature = "native-tls"))]
         Tls::CertificateAuthority(pem) => {
             use opensearch::cert::{Certificate, CertificateValidation};
-            let certificates =
-                Certificate::from_pem(pem).map_err(|error| ConfigError::Certificate {
-                    what: "CA certificate",
-                    source: Box::new(error),
-                })?;
+            let certificates = Certificate::from_pem(pem)
+                .map_err(|error| certificate_error("CA certificate").with_source(error))?;
             Ok(builder.cert_validation(CertificateValidation::Full(certificates)))
         }
         #[cfg(not(any(feature = "rustls-tls", feature = "native-tls")))]
@@ -246,10 +250,10 @@ fn authenticate(
             service,
         } => {
             if service.is_empty() || region.is_empty() {
-                return Err(ConfigError::Setting {
-                    setting: "AWS region and service",
-                    problem: "both are needed to sign a request".to_owned(),
-                });
+                return Err(ConfigError::setting(
+                    "AWS region and service",
+                    "both are needed to sign a request",
+                ));
             }
             return Ok(builder
                 .service_name(service)

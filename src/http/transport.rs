@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
-use super::error::RequestErrorKind;
+use super::error::RequestFailure;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Method {
@@ -92,7 +92,7 @@ pub(crate) fn segment(text: &str) -> String {
 
 /// What a node answered, whatever its status.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) content_type: Option<String>,
@@ -108,5 +108,5 @@ pub(crate) trait Transport: Send + Sync + fmt::Debug {
         node: usize,
         request: &'a Request,
         timeout: Duration,
-    ) -> BoxFuture<'a, Result<Answer, RequestErrorKind>>;
+    ) -> BoxFuture<'a, Result<Response, RequestFailure>>;
 }

@@ -26,7 +26,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tracing::debug;
 
-use crate::http::{Client, Method, OneNode, Request, RequestError, chain, malformed, segment};
+use crate::http::{Client, Method, PinnedNode, Request, RequestError, chain, malformed, segment};
 
 pub(crate) use changes::Changes;
 pub(crate) use confirm::ClusterVersion;
@@ -75,7 +75,7 @@ impl ConcreteIndex {
 pub(crate) struct Source {
     client: Client,
     /// The one that the poll's requests go to.
-    node: OneNode,
+    node: PinnedNode,
     /// Lets any node answer each request, to see that it is noticed.
     #[cfg(test)]
     pub(crate) any_node: bool,
@@ -97,7 +97,7 @@ impl Source {
     pub(crate) fn new(client: Client, instance: &str, max_documents: usize) -> Self {
         Self {
             client,
-            node: OneNode::default(),
+            node: PinnedNode::default(),
             #[cfg(test)]
             any_node: false,
             #[cfg(test)]
@@ -113,7 +113,7 @@ impl Source {
 
     /// Begins a poll: the node that answers first answers all of it.
     pub(crate) fn begin(&mut self) {
-        self.node = OneNode::default();
+        self.node = PinnedNode::default();
     }
 
     /// Whether the node that answered this poll went away, and there is another.
@@ -123,12 +123,12 @@ impl Source {
 
     /// The place of the node that answers this poll.
     pub(crate) fn node(&self) -> Option<usize> {
-        self.node.place()
+        self.node.index()
     }
 
     /// From the next poll on asks other nodes first.
     pub(crate) fn leave_node(&self) {
-        self.client.leave(&self.node);
+        self.client.avoid(&self.node);
     }
 
     /// From now on reads so many documents with one request.

@@ -96,19 +96,19 @@ async fn p5_a_connection_that_is_reset_in_the_middle_of_an_answer() {
 
 #[tokio::test]
 async fn p5_an_answer_that_comes_too_late() {
-    costs_polls_only("delay", DELAY, "no whole answer within 4s").await;
+    costs_polls_only("delay", DELAY, "no complete response within 4s").await;
     costs_nothing("delay-two", DELAY).await;
 }
 
 #[tokio::test]
 async fn p5_an_answer_that_drips() {
-    costs_polls_only("drip", DRIP, "no whole answer within 4s").await;
+    costs_polls_only("drip", DRIP, "no complete response within 4s").await;
     costs_nothing("drip-two", DRIP).await;
 }
 
 #[tokio::test]
 async fn p5_an_answer_that_never_comes() {
-    costs_polls_only("hole", Fault::BlackHole, "no whole answer within 4s").await;
+    costs_polls_only("hole", Fault::BlackHole, "no complete response within 4s").await;
     costs_nothing("hole-two", Fault::BlackHole).await;
 }
 

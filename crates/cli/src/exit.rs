@@ -8,7 +8,7 @@ use opensearch_directives::StartError;
 use opensearch_directives::admin::{InstallError, WriteError};
 use opensearch_directives::document::ImportError;
 use opensearch_directives::error::{
-    ConfigError, PollError, ReadError, RequestError, RequestErrorKind, chain as error_chain,
+    ConfigError, PollError, ReadError, RequestError, chain as error_chain,
 };
 
 /// What `--help` says of the codes.
@@ -79,13 +79,10 @@ impl Failure {
 }
 
 fn of_request(error: &RequestError) -> Exit {
-    match &error.kind {
-        RequestErrorKind::Timeout(_) | RequestErrorKind::Connection(_) => Exit::Unreachable,
-        RequestErrorKind::Status { status, .. } => match status {
-            404 => Exit::NotFound,
-            400..=499 => Exit::Refused,
-            _ => Exit::Unreachable,
-        },
+    match error.status() {
+        _ if error.is_unreachable() => Exit::Unreachable,
+        Some(404) => Exit::NotFound,
+        Some(400..=499) => Exit::Refused,
         _ => Exit::Other,
     }
 }

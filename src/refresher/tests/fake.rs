@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::http::{Answer, Request, RequestErrorKind, Transport};
+use crate::http::{Request, RequestFailure, Response, Transport};
 
 /// What the transport does with a request.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -162,7 +162,7 @@ impl Transport for Fake {
         _node: usize,
         request: &'a Request,
         _timeout: Duration,
-    ) -> BoxFuture<'a, Result<Answer, RequestErrorKind>> {
+    ) -> BoxFuture<'a, Result<Response, RequestFailure>> {
         let order = *self.order.lock().unwrap();
         self.note(request, order);
         async move {
@@ -172,7 +172,7 @@ impl Transport for Fake {
                 Order::Hang => std::future::pending().await,
                 Order::Panic => panic!("told to"),
             };
-            Ok(Answer {
+            Ok(Response {
                 status,
                 retry_after,
                 content_type: None,

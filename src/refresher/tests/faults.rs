@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use serde_json::json;
 
 use super::*;
-use crate::http::{Answer, Method, Request, RequestErrorKind};
+use crate::http::{Method, Request, RequestFailure, Response};
 
 #[tokio::test(start_paused = true)]
 async fn callers_that_come_during_a_poll_share_the_next_one() {
@@ -102,7 +102,7 @@ impl Transport for Paged {
         _node: usize,
         request: &'a Request,
         _timeout: Duration,
-    ) -> BoxFuture<'a, Result<Answer, RequestErrorKind>> {
+    ) -> BoxFuture<'a, Result<Response, RequestFailure>> {
         self.sent.lock().unwrap().push(request.operation());
         let path = request.path.clone();
         let hangs = path == "/_search" || request.method == Method::Delete && !self.closes;
@@ -127,7 +127,7 @@ impl Transport for Paged {
                     "hits": {"total": {"value": 20_000, "relation": "eq"}, "hits": []},
                 })
             };
-            Ok(Answer {
+            Ok(Response {
                 status,
                 retry_after: None,
                 content_type: None,
@@ -177,7 +177,7 @@ impl Transport for GoesAway {
         node: usize,
         request: &'a Request,
         timeout: Duration,
-    ) -> BoxFuture<'a, Result<Answer, RequestErrorKind>> {
+    ) -> BoxFuture<'a, Result<Response, RequestFailure>> {
         let mut gone = self.gone.lock().unwrap();
         if gone.is_none() && request.path.ends_with("_search") {
             *gone = Some(node);
@@ -187,7 +187,7 @@ impl Transport for GoesAway {
             .unwrap()
             .push((node, request.path.clone()));
         if *gone == Some(node) {
-            let reset = RequestErrorKind::Connection("reset".into());
+            let reset = RequestFailure::Connection("reset".into());
             return Box::pin(std::future::ready(Err(reset)));
         }
         self.others.send(node, request, timeout)

@@ -152,7 +152,7 @@ async fn p5_a_server_that_hangs_fails_the_poll_and_not_the_loop() {
             .status()
             .last_error
             .unwrap()
-            .contains("no whole answer within 2s")
+            .contains("no complete response within 2s")
     );
     let before = fake.polls();
     tokio::time::sleep(SECOND * 300).await;
@@ -333,7 +333,7 @@ async fn p9_a_start_without_a_cluster_takes_the_last_good_file() {
     let error = start(Order::Refuse(503, None)).await.unwrap_err();
     let said = chain(&error);
     assert!(
-        said.contains("answered 503") && said.contains("cannot read the last-good"),
+        said.contains("status 503") && said.contains("cannot read the last-good"),
         "{said}"
     );
 
@@ -350,7 +350,7 @@ async fn p9_a_start_without_a_cluster_takes_the_last_good_file() {
     );
     assert_eq!(after.last_success, before.last_success);
     assert_eq!(after.staleness, Staleness::Fresh);
-    assert!(after.last_error.unwrap().contains("answered 503"));
+    assert!(after.last_error.unwrap().contains("status 503"));
     assert_eq!(after.counters.publishes, 0);
 }
 

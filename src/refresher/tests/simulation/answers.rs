@@ -12,13 +12,13 @@ use super::cluster::{CLUSTER_UUID, ClusterState, CutOff, NAME};
 use super::index::{Shard, documents};
 use super::search;
 use super::world::World;
-use crate::http::{Answer, Method, Request, RequestErrorKind};
+use crate::http::{Method, Request, RequestFailure, Response};
 
 /// An answer of a status, or none at all.
-pub(super) type Answered = Result<Answer, RequestErrorKind>;
+pub(super) type Answered = Result<Response, RequestFailure>;
 
-pub(super) fn json(status: u16, body: impl Into<Bytes>) -> Answer {
-    Answer {
+pub(super) fn json(status: u16, body: impl Into<Bytes>) -> Response {
+    Response {
         status,
         retry_after: None,
         content_type: Some("application/json; charset=UTF-8".to_owned()),
@@ -27,7 +27,7 @@ pub(super) fn json(status: u16, body: impl Into<Bytes>) -> Answer {
 }
 
 /// A refusal as OpenSearch says it.
-pub(super) fn refusal(status: u16, name: &str, reason: &str) -> Answer {
+pub(super) fn refusal(status: u16, name: &str, reason: &str) -> Response {
     json(
         status,
         format!(
@@ -36,24 +36,24 @@ pub(super) fn refusal(status: u16, name: &str, reason: &str) -> Answer {
     )
 }
 
-pub(super) fn forbidden() -> Answer {
+pub(super) fn forbidden() -> Response {
     refusal(403, "security_exception", "no permissions for this")
 }
 
-fn not_found() -> Answer {
+fn not_found() -> Response {
     refusal(404, "index_not_found_exception", "no such index")
 }
 
-pub(super) fn closed() -> Answer {
+pub(super) fn closed() -> Response {
     refusal(400, "index_closed_exception", "closed")
 }
 
-fn no_manager() -> Answer {
+fn no_manager() -> Response {
     let name = "cluster_manager_not_discovered_exception";
     refusal(503, name, "no cluster manager")
 }
 
-pub(super) fn no_shard() -> Answer {
+pub(super) fn no_shard() -> Response {
     refusal(503, "search_phase_execution_exception", "all shards failed")
 }
 
@@ -76,7 +76,7 @@ fn resolve(world: &World, state: &ClusterState, name: &str) -> Vec<usize> {
 /// What a node answers.
 pub(super) fn answer(world: &mut World, node: usize, request: &Request) -> Answered {
     if !world.cluster.nodes[node].up {
-        return Err(RequestErrorKind::Connection("connection refused".into()));
+        return Err(RequestFailure::Connection("connection refused".into()));
     }
     let path = request.path.trim_start_matches('/');
     let (first, rest) = path.split_once('/').unwrap_or((path, ""));
@@ -118,7 +118,7 @@ fn has_manager(world: &World, node: usize) -> bool {
     cut_off.is_none_or(CutOff::has_manager)
 }
 
-fn cluster_state(world: &World, node: usize) -> Answer {
+fn cluster_state(world: &World, node: usize) -> Response {
     if world.quirks.no_cluster_state {
         return forbidden();
     }
@@ -132,7 +132,7 @@ fn cluster_state(world: &World, node: usize) -> Answer {
     )
 }
 
-fn node_stats(world: &World, node: usize) -> Answer {
+fn node_stats(world: &World, node: usize) -> Response {
     if world.quirks.no_node_stats {
         return forbidden();
     }
@@ -143,7 +143,7 @@ fn node_stats(world: &World, node: usize) -> Answer {
     )
 }
 
-fn settings(world: &World, node: usize, indices: &[usize]) -> Answer {
+fn settings(world: &World, node: usize, indices: &[usize]) -> Response {
     if !has_manager(world, node) {
         return no_manager();
     }
@@ -170,7 +170,7 @@ fn settings(world: &World, node: usize, indices: &[usize]) -> Answer {
     json(200, body)
 }
 
-fn stats(world: &World, node: usize, state: &ClusterState, indices: &[usize]) -> Answer {
+fn stats(world: &World, node: usize, state: &ClusterState, indices: &[usize]) -> Response {
     if world.quirks.no_stats {
         return forbidden();
     }
@@ -257,7 +257,7 @@ fn gets(
     state: &ClusterState,
     indices: &[usize],
     request: &Request,
-) -> Answer {
+) -> Response {
     #[derive(Deserialize)]
     struct Body {
         ids: Vec<String>,

@@ -9,7 +9,7 @@ use super::answers::{Answered, forbidden, json, refusal};
 use super::quirks::Shape;
 use super::search::Found;
 use super::world::World;
-use crate::http::{Answer, Request, RequestErrorKind};
+use crate::http::{Request, RequestFailure, Response};
 
 /// How often something goes wrong.
 #[derive(Clone, Debug)]
@@ -71,7 +71,7 @@ impl World {
         answer: impl FnOnce(&mut Self) -> Answered,
     ) -> Sent {
         if self.weather.outage {
-            let refused = RequestErrorKind::Connection("connection refused".into());
+            let refused = RequestFailure::Connection("connection refused".into());
             return match self.rng.u8(..3) {
                 0 => Sent::Hangs,
                 1 => Sent::Answered(Err(refused)),
@@ -90,8 +90,8 @@ impl World {
             Sent::Answered(Ok(answer))
         };
         match kind {
-            0 => error(RequestErrorKind::Connection("reset".into())),
-            1 => error(RequestErrorKind::TooLarge { limit: 100 }),
+            0 => error(RequestFailure::Connection("reset".into())),
+            1 => error(RequestFailure::TooLarge { limit: 100 }),
             2 => Sent::Hangs,
             // The request arrives, the answer does not.
             3 => {
@@ -125,7 +125,7 @@ impl World {
             || self.shape.moves && is("_stats")
     }
 
-    fn truncate(&mut self, mut answer: Answer) -> Answer {
+    fn truncate(&mut self, mut answer: Response) -> Response {
         let end = self.rng.usize(..answer.body.len().max(1));
         answer.body = answer.body.slice(..end.min(answer.body.len()));
         answer
@@ -166,8 +166,8 @@ impl World {
 }
 
 /// What a load balancer says.
-fn page(status: u16) -> Answer {
-    Answer {
+fn page(status: u16) -> Response {
+    Response {
         status,
         retry_after: None,
         content_type: Some("text/html".to_owned()),

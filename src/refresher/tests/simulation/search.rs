@@ -9,7 +9,7 @@ use super::answers::{body, closed, forbidden, json, no_shard, parameter, preferr
 use super::cluster::PointInTime;
 use super::index::{State, documents};
 use super::world::World;
-use crate::http::{Answer, Request};
+use crate::http::{Request, Response};
 
 /// A document that a search finds.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub(super) struct Found {
     point_in_time: Option<String>,
 }
 
-pub(super) fn live(world: &mut World, node: usize, index: usize, request: &Request) -> Answer {
+pub(super) fn live(world: &mut World, node: usize, index: usize, request: &Request) -> Response {
     let preference = parameter(request, "preference");
     if preference == Some("_primary") && world.quirks.no_primary {
         return forbidden();
@@ -76,7 +76,7 @@ fn views(
     Some((views, nodes))
 }
 
-pub(super) fn open(world: &mut World, node: usize, index: usize, request: &Request) -> Answer {
+pub(super) fn open(world: &mut World, node: usize, index: usize, request: &Request) -> Response {
     if let Some(status) = world.quirks.no_point_in_time {
         let reason = "contains unrecognized parameter";
         return refusal(status, "illegal_argument_exception", reason);
@@ -99,7 +99,7 @@ pub(super) fn open(world: &mut World, node: usize, index: usize, request: &Reque
     json(200, format!(r#"{{"pit_id":"{id}"}}"#))
 }
 
-pub(super) fn close(world: &mut World, request: &Request) -> Answer {
+pub(super) fn close(world: &mut World, request: &Request) -> Response {
     let body = body(request);
     let id = body["pit_id"][0].as_str().unwrap_or_default();
     match world.cluster.points_in_time.remove(id) {
@@ -108,7 +108,7 @@ pub(super) fn close(world: &mut World, request: &Request) -> Answer {
     }
 }
 
-pub(super) fn in_a_point_in_time(world: &mut World, node: usize, request: &Request) -> Answer {
+pub(super) fn in_a_point_in_time(world: &mut World, node: usize, request: &Request) -> Response {
     let body = body(request);
     let id = body["pit"]["id"].as_str().unwrap_or_default();
     let cluster = &world.cluster;
@@ -133,7 +133,7 @@ pub(super) fn in_a_point_in_time(world: &mut World, node: usize, request: &Reque
     search(world, index, &views, &body)
 }
 
-fn search(world: &mut World, index: usize, views: &[Arc<State>], body: &Value) -> Answer {
+fn search(world: &mut World, index: usize, views: &[Arc<State>], body: &Value) -> Response {
     let after = &body["query"]["range"]["_seq_no"]["gt"];
     let quirks = &world.quirks;
     let sums = body.get("aggs").is_some();

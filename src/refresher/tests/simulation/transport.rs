@@ -14,7 +14,7 @@ use super::faults::Sent;
 use super::flaws::Lie;
 use super::world::World;
 use crate::clock::Clock;
-use crate::http::{Answer, Request, RequestErrorKind, Transport};
+use crate::http::{Request, RequestFailure, Response, Transport};
 
 /// What a panic says that is a fault of the schedule.
 pub(super) const TOLD_TO: &str = "told to";
@@ -44,7 +44,7 @@ impl Wire {
         self.world.lock().unwrap()
     }
 
-    fn rewritten(&self, mut answer: Answer) -> Answer {
+    fn rewritten(&self, mut answer: Response) -> Response {
         if let Some(lie) = self.lie {
             let body = String::from_utf8_lossy(&answer.body).into_owned();
             answer.body = Bytes::from(lie.rewrite(body));
@@ -59,7 +59,7 @@ impl Transport for Wire {
         node: usize,
         request: &'a Request,
         _timeout: Duration,
-    ) -> BoxFuture<'a, Result<Answer, RequestErrorKind>> {
+    ) -> BoxFuture<'a, Result<Response, RequestFailure>> {
         let sent = {
             let mut world = self.world();
             world.stir();
