@@ -27,7 +27,7 @@
 //!
 //! [`OpenSearchDirectiveStore::start`] starts polling; a proxy holds it as an
 //! `Arc<dyn DirectiveStore>`. [`InMemoryDirectiveStore`] is for tests and for applications
-//! with a source of their own. [`DirectiveWriter`] and [`Installer`] are what the
+//! with a source of their own. [`DirectivesApi`] and [`Installer`] are what the
 //! `directives` command is made of.
 //!
 //! ```no_run

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use opensearch_directives::admin::{Client, DirectiveWriter};
+use opensearch_directives::admin::{Client, DirectivesApi};
 use opensearch_directives::document::{Draft, Expiry};
 use opensearch_directives::{
     Config, DiagLevel, DirectiveStore as _, OpenSearchDirectiveStore, Startup,
@@ -97,7 +97,7 @@ async fn p2_a_document_that_is_gone_from_a_complete_read_is_gone() {
     let index = installed_index(&url, "gone").await;
     bulk(&url, documents(&index, 0..3)).await;
     let store = start(&url, &index).await;
-    let writer = DirectiveWriter::new(Client::new(&cluster(&url, &index)).unwrap());
+    let writer = DirectivesApi::new(Client::new(&cluster(&url, &index)).unwrap());
     writer.delete("d-000001").await.unwrap();
     store.refresh().await.unwrap();
     assert_eq!(store.load().len(), 2);
@@ -248,7 +248,7 @@ async fn what_is_applied_is_found_by_the_next_poll() {
     .await
     .unwrap();
     let mut reader = store.reader();
-    let writer = DirectiveWriter::new(Client::new(&cluster(&url, &index)).unwrap());
+    let writer = DirectivesApi::new(Client::new(&cluster(&url, &index)).unwrap());
     let draft = Draft::new("a", DiagLevel::Shape, Expiry::After(Duration::from_mins(5)));
     writer.apply(&[draft]).await.unwrap();
     eventually("it is read", async || reader.load().len(), |len| *len == 1).await;

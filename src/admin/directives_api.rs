@@ -1,54 +1,89 @@
-//! Writes directives into the index: apply, revoke, delete; and reads them for people.
+//! Reads directives for people, and the short forms of apply, revoke and delete.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::error::{Kind, Refusal, WriteError};
+use super::execute::Outcome;
+use super::plan::PlannedWrite;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::http::{Client, Exception, Method, Request, RequestError, malformed, segment};
-use crate::rest::Source;
-use crate::rest::{Collect, Hit, Incomplete};
-use opensearch_directives_core::document::{DecodeLimits, Document, Rejection, decode};
+use crate::rest::{Collect, Hit, Incomplete, Source};
+use opensearch_directives_core::document::{DecodeLimits, Document, Draft, Rejection, decode};
 
-use super::error::WriteError;
+/// How many documents one multi-get reads: a response stays far below the response cap.
+const MULTI_GET: usize = 2_000;
 
-/// A document as it is kept, whether a proxy takes it or not.
+/// The version of a document that was read. A write is conditional on it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub struct Version {
+    /// The sequence number of the operation that wrote the document.
+    pub seq_no: u64,
+    /// The primary term of that operation.
+    pub primary_term: u64,
+}
+
+/// A document as it is stored, whether a proxy takes it or not.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Stored {
     /// The document's id.
     pub id: String,
-    /// What a proxy makes of it.
+    /// The directive, or why a proxy rejects the document.
     pub document: Result<Document, Rejection>,
-    /// What is kept, as JSON.
+    /// The stored JSON.
     pub source: Box<RawValue>,
+    /// The version that was read; `None` if the server does not tell it.
+    pub version: Option<Version>,
 }
 
 impl Stored {
-    fn read(id: &str, source: &RawValue, limits: &DecodeLimits) -> Self {
+    fn new(id: &str, source: &RawValue, version: Option<Version>, limits: &DecodeLimits) -> Self {
         Self {
             id: id.to_owned(),
             document: decode(id, source.get(), limits).map(|document| document.to_document()),
             source: source.to_owned(),
+            version,
         }
+    }
+
+    /// Whether the document was revoked, also if it is malformed otherwise.
+    #[must_use]
+    pub fn is_revoked(&self) -> bool {
+        #[derive(Deserialize)]
+        struct Revocation {
+            revoked: Option<bool>,
+            revoked_at: Option<serde_json::Value>,
+        }
+        serde_json::from_str::<Revocation>(self.source.get()).is_ok_and(|document| {
+            document.revoked == Some(true)
+                || document.revoked.is_none() && document.revoked_at.is_some()
+        })
     }
 }
 
-/// Writes directives, and reads them for people.
+/// Reads and changes the directives of one index.
+///
+/// A change is planned first ([`plan`](Self::plan), [`plan_revoke`](Self::plan_revoke),
+/// [`plan_delete`](Self::plan_delete)): the plan holds what was read and what would be
+/// stored. [`execute`](Self::execute) then writes it under the condition that each
+/// directive still is what the plan was made from.
 #[derive(Clone, Debug)]
-pub struct DirectiveWriter {
+pub struct DirectivesApi {
     pub(super) client: Client,
     clock: Arc<dyn Clock>,
     max_ttl: Duration,
 }
 
-impl DirectiveWriter {
-    /// A writer for the client's index.
+impl DirectivesApi {
+    /// Uses the client's index.
     #[must_use]
     pub fn new(client: Client) -> Self {
         Self {
@@ -65,6 +100,12 @@ impl DirectiveWriter {
         self
     }
 
+    /// The name of the index or alias.
+    #[must_use]
+    pub fn index(&self) -> &str {
+        self.client.index()
+    }
+
     pub(super) fn limits(&self) -> DecodeLimits {
         DecodeLimits {
             now: self.clock.now(),
@@ -72,113 +113,98 @@ impl DirectiveWriter {
         }
     }
 
-    /// Sends bulk actions, and gives those that were refused.
-    pub(super) async fn bulk(
-        &self,
-        body: String,
-        actions: usize,
-    ) -> Result<Vec<(String, Exception)>, WriteError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            // Each with one key, the action's name.
-            items: Vec<HashMap<String, Outcome>>,
-        }
-        #[derive(Deserialize)]
-        struct Outcome {
-            #[serde(rename = "_id")]
-            id: String,
-            error: Option<Exception>,
-        }
-
-        let request = self
-            .request(Method::Post, "_bulk")
-            .query("refresh", "true")
-            .body("application/x-ndjson", body);
-        let operation = request.operation();
-        let answer: Answer = self
-            .client
-            .json(request)
-            .await
-            .map_err(|e| self.failed(e))?;
-        if answer.items.len() != actions {
-            return Err(malformed(operation, "not an answer for each action").into());
-        }
-        Ok(answer
-            .items
-            .into_iter()
-            .flatten()
-            .filter_map(|(_, outcome)| Some((outcome.id, outcome.error?)))
-            .collect())
-    }
-
-    /// Revokes a directive: it stays, for whoever audits, and applies nowhere. One that
-    /// was revoked before stays as it is. Returns when a search finds it revoked.
+    /// The current time by the cluster's clock, or by the local clock where the cluster
+    /// does not tell.
     ///
     /// # Errors
-    /// [`WriteError::NotFound`], or why it could not be written.
-    pub async fn revoke(&self, id: &str, revoked_by: Option<&str>) -> Result<(), WriteError> {
-        let stored = self
-            .get(id)
-            .await?
-            .ok_or_else(|| WriteError::NotFound(id.to_owned()))?;
-        if matches!(&stored.document, Ok(document) if document.audit.revoked_at.is_some()) {
-            return Ok(());
-        }
-        let now = self.clock.now();
-        let mut changes = json!({ "revoked_at": now, "updated_at": now });
-        if let Some(author) = revoked_by {
-            changes["revoked_by"] = author.into();
-            changes["updated_by"] = author.into();
-        }
-        // A bulk update does not go through the pipeline, which would refuse a document
-        // that is malformed: whatever is there can be revoked.
-        let action = json!({ "update": { "_id": id, "retry_on_conflict": 3 } });
-        let body = format!("{action}\n{}\n", json!({ "doc": changes }));
-        let refused = self.bulk(body, 1).await?;
-        match refused.into_iter().next() {
-            None => Ok(()),
-            Some((_, error)) if error.is("document_missing_exception") => {
-                Err(WriteError::NotFound(id.to_owned()))
-            }
-            Some(refused) => Err(WriteError::Refused(vec![refused.into()])),
-        }
+    /// No response, or none of OpenSearch.
+    pub async fn now(&self) -> Result<Timestamp, WriteError> {
+        let time = self.reader().cluster_time().await?;
+        Ok(time.unwrap_or_else(|| self.clock.now()))
     }
 
-    /// Deletes a directive, and with it whatever shows that it was.
-    ///
-    /// # Errors
-    /// [`WriteError::NotFound`], or why it could not be deleted.
-    pub async fn delete(&self, id: &str) -> Result<(), WriteError> {
-        let request = self
-            .request(Method::Delete, &format!("_doc/{}", segment(id)))
-            .query("refresh", "true");
-        match self.client.send(request).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.status() == Some(404) && !error.is_index_not_found() => {
-                Err(WriteError::NotFound(id.to_owned()))
-            }
-            Err(error) => Err(self.failed(error)),
-        }
+    fn reader(&self) -> Source {
+        Source::new(self.client.clone(), "list", Config::DEFAULT_MAX_DOCUMENTS)
     }
 
-    /// The document of this id, as it is kept this instant.
+    /// The document of this id, or `None` if OpenSearch says that there is none.
     ///
     /// # Errors
     /// Why it could not be read.
     pub async fn get(&self, id: &str) -> Result<Option<Stored>, WriteError> {
+        Ok(self.get_many(&[id]).await?.pop().flatten())
+    }
+
+    /// The documents of these ids, in their order; `None` where OpenSearch says that there
+    /// is none. Reads in real time, without waiting for a refresh.
+    ///
+    /// # Errors
+    /// Why one of them could not be read.
+    pub async fn get_many(&self, ids: &[&str]) -> Result<Vec<Option<Stored>>, WriteError> {
+        let mut all = Vec::with_capacity(ids.len());
+        for part in ids.chunks(MULTI_GET) {
+            all.extend(self.multi_get(part).await?);
+        }
+        Ok(all)
+    }
+
+    async fn multi_get(&self, ids: &[&str]) -> Result<Vec<Option<Stored>>, WriteError> {
         #[derive(Deserialize)]
-        struct Found {
+        struct MultiGet {
+            docs: Vec<Item>,
+        }
+        #[derive(Deserialize)]
+        struct Item {
+            #[serde(rename = "_id")]
+            id: String,
+            found: Option<bool>,
+            error: Option<Exception>,
             #[serde(rename = "_source")]
             source: Option<Box<RawValue>>,
+            #[serde(rename = "_seq_no")]
+            seq_no: Option<u64>,
+            #[serde(rename = "_primary_term")]
+            primary_term: Option<u64>,
         }
-        let request = self.request(Method::Get, &format!("_doc/{}", segment(id)));
-        match self.client.json::<Found>(request).await {
-            Ok(found) => Ok(found
-                .source
-                .map(|source| Stored::read(id, &source, &self.limits()))),
-            Err(error) if error.status() == Some(404) && !error.is_index_not_found() => Ok(None),
-            Err(error) => Err(self.failed(error)),
+
+        let request = self
+            .request(Method::Post, "_mget")
+            .json(json!({ "ids": ids }).to_string());
+        let operation = request.operation();
+        let response: MultiGet = self.json(request).await?;
+        if response.docs.len() != ids.len() {
+            return Err(malformed(operation, "it lacks some of the requested ids").into());
         }
+        let limits = self.limits();
+        let mut all = Vec::with_capacity(ids.len());
+        for (id, item) in ids.iter().zip(response.docs) {
+            if item.id != **id {
+                return Err(malformed(operation, "it holds an id that was not requested").into());
+            }
+            all.push(match (item.found, item.error, item.source) {
+                (Some(false), None, None) => None,
+                (Some(true), None, Some(source)) => {
+                    let version = item.seq_no.zip(item.primary_term);
+                    let version = version.map(|(seq_no, primary_term)| Version {
+                        seq_no,
+                        primary_term,
+                    });
+                    Some(Stored::new(id, &source, version, &limits))
+                }
+                (_, Some(error), _) if error.is("index_not_found_exception") => {
+                    return Err(Kind::NoIndex(self.index().to_owned()).into());
+                }
+                (_, Some(error), _) => {
+                    let reason = error.root_reason().to_owned();
+                    let id = (*id).to_owned();
+                    return Err(Kind::Refused(vec![Refusal { id, reason }]).into());
+                }
+                _ => {
+                    return Err(malformed(operation, "an item is neither found nor missing").into());
+                }
+            });
+        }
+        Ok(all)
     }
 
     /// Every document of the index, ordered by id.
@@ -192,32 +218,113 @@ impl DirectiveWriter {
         }
         impl Collect for All {
             fn take(&mut self, hit: &Hit<'_>) -> Result<(), Incomplete> {
-                let stored = Stored::read(&hit.id, hit.source, &self.limits);
+                let version = hit.primary_term.map(|primary_term| Version {
+                    seq_no: hit.seq_no,
+                    primary_term,
+                });
+                let stored = Stored::new(&hit.id, hit.source, version, &self.limits);
                 self.stored.push(stored);
                 Ok(())
             }
         }
 
-        let source = Source::new(self.client.clone(), "list", Config::DEFAULT_MAX_DOCUMENTS);
-        let index = source.index().await?;
+        let reader = self.reader();
+        let index = reader.index().await?;
         let all = All {
             limits: self.limits(),
             stored: Vec::new(),
         };
-        let mut all = source.read(&index, all).await?.collector;
+        let mut all = reader.read(&index, all).await?.collector;
         all.stored.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(all.stored)
+    }
+
+    /// Writes directives; each replaces whole what has its id, and keeps only who created
+    /// it and when. Returns when a search finds them. Each draft is checked here and by
+    /// the cluster's pipeline before the first is written.
+    ///
+    /// # Errors
+    /// [`WriteError`]; its text says if some of the directives were written.
+    pub async fn apply(&self, drafts: &[Draft]) -> Result<(), WriteError> {
+        let plan = self.plan(drafts).await?;
+        self.execute_all(plan).await
+    }
+
+    /// Revokes a directive: it stays in the index and applies nowhere. One that was
+    /// revoked before stays as it is. Returns when a search finds it revoked.
+    ///
+    /// # Errors
+    /// [`WriteError::is_not_found`], or why it could not be written.
+    pub async fn revoke(&self, id: &str, revoked_by: Option<&str>) -> Result<(), WriteError> {
+        let stored = self.require(id).await?;
+        let now = self.now().await?;
+        let plan = PlannedWrite::revoke(stored, now, revoked_by, None);
+        self.execute_all(vec![plan]).await
+    }
+
+    /// Deletes a directive, and with it whatever shows that it existed.
+    ///
+    /// # Errors
+    /// [`WriteError::is_not_found`], or why it could not be deleted.
+    pub async fn delete(&self, id: &str) -> Result<(), WriteError> {
+        let stored = self.require(id).await?;
+        self.execute_all(vec![PlannedWrite::delete(stored)]).await
+    }
+
+    async fn require(&self, id: &str) -> Result<Stored, WriteError> {
+        let stored = self.get(id).await?;
+        stored.ok_or_else(|| Kind::NotFound(id.to_owned()).into())
+    }
+
+    async fn execute_all(&self, plan: Vec<PlannedWrite>) -> Result<(), WriteError> {
+        let report = self.execute(plan).await;
+        let mut written = 0;
+        let mut problems = Vec::new();
+        let mut conflict = None;
+        for (planned, outcome) in report.outcomes {
+            let reason = match outcome {
+                Outcome::Written | Outcome::Unchanged => {
+                    written += 1;
+                    continue;
+                }
+                Outcome::Conflict { .. } => {
+                    conflict.get_or_insert_with(|| planned.id.clone());
+                    "somebody else changed it meanwhile".to_owned()
+                }
+                Outcome::Refused { reason } => reason,
+                Outcome::Unknown => "it is not known whether it was written".to_owned(),
+                Outcome::NotSent => "it was not sent".to_owned(),
+            };
+            let id = planned.id;
+            problems.push(Refusal { id, reason });
+        }
+        match (report.failure, conflict) {
+            (Some(error), _) if written == 0 => Err(error),
+            (None, Some(id)) if written == 0 => Err(Kind::Conflict(id).into()),
+            _ if problems.is_empty() => Ok(()),
+            _ if written == 0 => Err(Kind::Refused(problems).into()),
+            _ => Err(Kind::Partial { written, problems }.into()),
+        }
     }
 
     pub(super) fn request(&self, method: Method, rest: &str) -> Request {
         Request::new(method, format!("/{}/{rest}", segment(self.client.index())))
     }
 
+    /// Sends a request, and decodes its response.
+    pub(super) async fn json<T: serde::de::DeserializeOwned>(
+        &self,
+        request: Request,
+    ) -> Result<T, WriteError> {
+        let response = self.client.json(request).await;
+        response.map_err(|error| self.failed(error))
+    }
+
     pub(super) fn failed(&self, error: RequestError) -> WriteError {
         if error.is_index_not_found() {
-            WriteError::NoIndex(self.client.index().to_owned())
+            Kind::NoIndex(self.client.index().to_owned()).into()
         } else {
-            WriteError::Request(error)
+            error.into()
         }
     }
 }

@@ -1,51 +1,193 @@
-//! Why nothing was written, and what the cluster refused.
+//! The one error type of reading and writing directives, and what a caller can ask of it.
 
+use std::error::Error;
 use std::fmt;
 
 use crate::admin::PIPELINE;
-use crate::http::{Exception, RequestError};
+use crate::http::{RequestError, RequestErrorKind};
 use crate::rest::ReadError;
 use opensearch_directives_core::document::Rejection;
 
-/// Why nothing was written, or not everything.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WriteError {
-    /// A draft that no proxy would take. Nothing was written.
-    #[error("{id}: not a directive; nothing was written")]
-    Draft {
-        /// The draft's id.
+/// Why directives could not be read or written.
+///
+/// Nothing was written when a function returns this error, except by
+/// [`apply`](super::DirectivesApi::apply), whose error then says what was.
+pub struct WriteError(Box<Kind>);
+
+#[derive(Debug)]
+pub(super) enum Kind {
+    Invalid {
         id: String,
-        /// What is wrong with it.
-        #[source]
         source: Rejection,
     },
-    /// The cluster's pipeline refuses drafts. Nothing was written.
-    #[error("the cluster refuses {} of the directives; nothing was written{}", .0.len(), Refusals(.0))]
     Refused(Vec<Refusal>),
-    /// Some were written and some were not.
-    #[error("{written} written, {} not{}", .refused.len(), Refusals(.refused))]
-    Partly {
-        /// How many were written.
+    Partial {
         written: usize,
-        /// Which were not, and why.
-        refused: Vec<Refusal>,
+        problems: Vec<Refusal>,
     },
-    /// The index does not exist. Nothing was written.
-    #[error("the index {0} does not exist; create it with `directives init`")]
+    Conflict(String),
     NoIndex(String),
-    /// The pipeline does not exist. Nothing was written.
-    #[error("the ingest pipeline {PIPELINE} does not exist; install it with `directives init`")]
     NoPipeline,
-    /// No directive has this id.
-    #[error("there is no directive {0}")]
     NotFound(String),
-    /// The cluster could not be asked.
-    #[error("cannot write to the cluster")]
-    Request(#[from] RequestError),
-    /// The index could not be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
+    NotOpenSearch(RequestError),
+    Request(RequestError),
+    Read(ReadError),
+}
+
+impl WriteError {
+    /// Whether the input is wrong: no proxy would take the directive.
+    #[must_use]
+    pub fn is_invalid(&self) -> bool {
+        matches!(*self.0, Kind::Invalid { .. })
+    }
+
+    /// Whether the cluster refused the directives, or the caller.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        match &*self.0 {
+            Kind::Refused(_) => true,
+            _ => self
+                .status()
+                .is_some_and(|status| matches!(status, 400..=403 | 405..=428 | 430..=499)),
+        }
+    }
+
+    /// Whether somebody else changed the directive since it was read.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(*self.0, Kind::Conflict(_))
+    }
+
+    /// Whether OpenSearch itself said that the directive, the index or the pipeline does
+    /// not exist. A status 404 of anything else does not count.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        match &*self.0 {
+            Kind::NotFound(_) | Kind::NoIndex(_) | Kind::NoPipeline => true,
+            Kind::Read(error) => matches!(error, ReadError::NoIndex { .. }),
+            _ => false,
+        }
+    }
+
+    /// Whether the index does not exist.
+    #[must_use]
+    pub fn is_index_not_found(&self) -> bool {
+        matches!(
+            &*self.0,
+            Kind::NoIndex(_) | Kind::Read(ReadError::NoIndex { .. })
+        )
+    }
+
+    /// Whether no node returned a usable response in time.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        self.request()
+            // The cluster is busy: try again later.
+            .is_some_and(|error| error.is_unreachable() || error.status() == Some(429))
+    }
+
+    /// The HTTP status with which the request was refused.
+    fn status(&self) -> Option<u16> {
+        self.request()?.status()
+    }
+
+    fn request(&self) -> Option<&RequestError> {
+        match &*self.0 {
+            Kind::Request(error) | Kind::NotOpenSearch(error) => Some(error),
+            Kind::Read(ReadError::Request { source, .. } | ReadError::NoIndex { source, .. }) => {
+                Some(source)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Kind::Invalid { id, .. } => {
+                write!(f, "the directive {id} is not valid; nothing was written")
+            }
+            Kind::Refused(refusals) => write!(
+                f,
+                "the cluster refuses {} of the directives; nothing was written{}",
+                refusals.len(),
+                Refusals(refusals)
+            ),
+            Kind::Partial { written, problems } => write!(
+                f,
+                "{written} of the directives were written, {} were not{}",
+                problems.len(),
+                Refusals(problems)
+            ),
+            Kind::Conflict(id) => write!(
+                f,
+                "the directive {id} was changed by somebody else meanwhile; it was not written"
+            ),
+            Kind::NoIndex(index) => write!(
+                f,
+                "the index {index} does not exist; create it with `directives init`"
+            ),
+            Kind::NoPipeline => write!(
+                f,
+                "the ingest pipeline {PIPELINE} does not exist; install it with `directives init`"
+            ),
+            Kind::NotFound(id) => write!(f, "there is no directive {id}"),
+            Kind::NotOpenSearch(_) => f.write_str(
+                "the response does not come from OpenSearch, so it says nothing about the \
+                 directives; check the URL, its path, and proxies on the way",
+            ),
+            Kind::Request(_) => f.write_str("the request to the cluster failed"),
+            Kind::Read(error) => error.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for WriteError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &*self.0 {
+            Kind::Invalid { source, .. } => Some(source),
+            Kind::NotOpenSearch(error) | Kind::Request(error) => Some(error),
+            Kind::Read(error) => error.source(),
+            Kind::Refused(_)
+            | Kind::Partial { .. }
+            | Kind::Conflict(_)
+            | Kind::NoIndex(_)
+            | Kind::NoPipeline
+            | Kind::NotFound(_) => None,
+        }
+    }
+}
+
+impl From<Kind> for WriteError {
+    fn from(kind: Kind) -> Self {
+        Self(Box::new(kind))
+    }
+}
+
+impl From<ReadError> for WriteError {
+    fn from(error: ReadError) -> Self {
+        Kind::Read(error).into()
+    }
+}
+
+impl From<RequestError> for WriteError {
+    fn from(error: RequestError) -> Self {
+        let status = error.status();
+        let foreign = matches!(status, Some(404)) && error.exception().is_none();
+        let malformed = error.kind() == RequestErrorKind::Malformed;
+        if foreign || malformed {
+            Kind::NotOpenSearch(error).into()
+        } else {
+            Kind::Request(error).into()
+        }
+    }
 }
 
 /// A directive that the cluster refused.
@@ -54,7 +196,7 @@ pub enum WriteError {
 pub struct Refusal {
     /// The directive's id.
     pub id: String,
-    /// What the cluster said.
+    /// The cluster's reason.
     pub reason: String,
 }
 
@@ -69,15 +211,6 @@ impl fmt::Display for Refusals<'_> {
         match self.0.len().saturating_sub(LISTED) {
             0 => Ok(()),
             more => write!(f, "\n  and {more} more"),
-        }
-    }
-}
-
-impl From<(String, Exception)> for Refusal {
-    fn from((id, error): (String, Exception)) -> Self {
-        Self {
-            id,
-            reason: error.root_reason().to_owned(),
         }
     }
 }

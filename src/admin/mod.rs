@@ -1,12 +1,19 @@
-//! What operators do: install the pipeline, the template and the index, and write directives.
+//! Administration: installing the pipeline, the template and the index, and changing
+//! directives under the condition that nobody else changed them meanwhile.
 
-mod apply;
+mod bulk;
+mod changes;
 mod directives_api;
 mod error;
+mod execute;
 mod installer;
+mod plan;
 
 pub use crate::http::Client;
-pub use directives_api::{DirectiveWriter, Stored};
+pub use changes::{ChangeEffect, FieldChange};
+pub use directives_api::{DirectivesApi, Stored, Version};
 pub use error::{Refusal, WriteError};
+pub use execute::{Outcome, WriteReport};
 pub(crate) use installer::PIPELINE;
 pub use installer::{Change, InstallError, InstallStep, Installer};
+pub use plan::{PlannedKind, PlannedWrite};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use opensearch_directives::admin::{Client, DirectiveWriter};
+use opensearch_directives::admin::{Client, DirectivesApi};
 use opensearch_directives::document::{Draft, Expiry};
 use opensearch_directives::error::chain as error_chain;
 use opensearch_directives::{DiagLevel, DirectiveStore as _, OpenSearchDirectiveStore};
@@ -235,7 +235,7 @@ async fn a_full_disk_stops_writers_and_not_readers() {
     let block = json!({"index.blocks.read_only_allow_delete": true});
     must("PUT", &settings, Some(&block)).await;
 
-    let writer = DirectiveWriter::new(Client::new(&cluster(&url, &index)).unwrap());
+    let writer = DirectivesApi::new(Client::new(&cluster(&url, &index)).unwrap());
     let draft = Draft::new(
         "a",
         DiagLevel::Shape,

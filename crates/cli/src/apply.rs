@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 use jiff::Timestamp;
-use opensearch_directives::admin::DirectiveWriter;
+use opensearch_directives::admin::DirectivesApi;
 use opensearch_directives::document::{Draft, Expiry, parse_drafts};
 use opensearch_directives::{Config, DiagLevel, DirectiveMatch, EndpointKind};
 use tokio::io::AsyncReadExt as _;
@@ -104,8 +104,8 @@ pub(super) struct ApplyArgs {
 
 pub(super) async fn run(mut args: ApplyArgs) -> Result<(), Failure> {
     let author = author(args.author.take());
-    let writer = DirectiveWriter::new(args.connection.client(args.timeout).await?)
-        .with_max_ttl(args.max_ttl);
+    let writer =
+        DirectivesApi::new(args.connection.client(args.timeout).await?).with_max_ttl(args.max_ttl);
     let mut drafts = match args.file.take() {
         Some(file) => parse_drafts(&read(file).await?)?,
         None => vec![args.draft()?],

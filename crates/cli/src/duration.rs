@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+use jiff::{RoundMode, SignedDuration, SignedDurationRound, Span, SpanRelativeTo, Timestamp, Unit};
 
 /// Parses `200ms`, `5s`, `15m`, `2h`, `7d`; a day is 24 hours.
 pub(super) fn parse(text: &str) -> Result<Duration, String> {
@@ -36,27 +36,24 @@ pub(super) fn relative(instant: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// The two largest units of a length.
-fn length(duration: SignedDuration) -> String {
+/// A length in its two largest units, such as `14m 30s`.
+pub(super) fn length(duration: SignedDuration) -> String {
     let seconds = duration.as_secs();
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
-    let parts = [
-        (days, "d"),
-        (hours, "h"),
-        (minutes, "m"),
-        (seconds % 60, "s"),
-    ];
-    let from = parts.iter().position(|(count, _)| *count > 0).unwrap_or(3);
-    let shown: Vec<String> = parts[from..]
-        .iter()
-        .take(2)
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, unit)| format!("{count}{unit}"))
-        .collect();
-    if shown.is_empty() {
-        "0s".to_owned()
-    } else {
-        shown.join(" ")
+    let days = SignedDuration::from_hours(seconds / 86_400 * 24);
+    let (unit, rest) = match seconds {
+        86_400.. => (Unit::Hour, duration - days),
+        3_600.. => (Unit::Minute, duration),
+        _ => (Unit::Second, duration),
+    };
+    // Truncated: a directive never seems to last longer than it does.
+    let rounding = SignedDurationRound::new()
+        .smallest(unit)
+        .mode(RoundMode::Trunc);
+    let rest = rest.round(rounding).unwrap_or(rest);
+    match (seconds / 86_400, rest.is_zero()) {
+        (0, _) => format!("{rest:#}"),
+        (days, true) => format!("{days}d"),
+        (days, false) => format!("{days}d {rest:#}"),
     }
 }
 

@@ -22,8 +22,9 @@ Exit codes:
   1  failed for another reason
   2  bad usage or bad input; nothing was written
   3  no such directive, or no such index
-  4  the cluster cannot be reached, or did not answer in time
-  5  the cluster refuses: who asks, or what is asked";
+  4  the cluster cannot be reached, did not respond in time, or is busy
+  5  the cluster refuses the caller or the request
+  6  somebody else changed a directive meanwhile; it was not written";
 
 /// How the command ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,6 +35,7 @@ pub(crate) enum Exit {
     NotFound = 3,
     Unreachable = 4,
     Refused = 5,
+    Conflict = 6,
 }
 
 impl From<Exit> for ExitCode {
@@ -81,6 +83,10 @@ impl Failure {
 fn of_request(error: &RequestError) -> Exit {
     match error.status() {
         _ if error.is_unreachable() => Exit::Unreachable,
+        // The cluster is busy.
+        Some(429) => Exit::Unreachable,
+        // Of something that is not OpenSearch: it says nothing about directives.
+        Some(404) if error.exception().is_none() => Exit::Other,
         Some(404) => Exit::NotFound,
         Some(400..=499) => Exit::Refused,
         _ => Exit::Other,
@@ -97,17 +103,25 @@ fn of_read(error: &ReadError) -> Exit {
 
 impl From<WriteError> for Failure {
     fn from(error: WriteError) -> Self {
-        let exit = match &error {
-            WriteError::Draft { .. } => Exit::Usage,
-            WriteError::Refused(_) => Exit::Refused,
-            WriteError::NoIndex(_) | WriteError::NoPipeline | WriteError::NotFound(_) => {
-                Exit::NotFound
-            }
-            WriteError::Request(error) => of_request(error),
-            WriteError::Read(error) => of_read(error),
-            _ => Exit::Other,
-        };
+        let exit = exit_of(&error);
         Self::new(exit, error)
+    }
+}
+
+/// The exit code of an error of the directives API.
+pub(super) fn exit_of(error: &WriteError) -> Exit {
+    if error.is_invalid() {
+        Exit::Usage
+    } else if error.is_not_found() {
+        Exit::NotFound
+    } else if error.is_conflict() {
+        Exit::Conflict
+    } else if error.is_unreachable() {
+        Exit::Unreachable
+    } else if error.is_refused() {
+        Exit::Refused
+    } else {
+        Exit::Other
     }
 }
 

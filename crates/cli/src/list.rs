@@ -1,11 +1,11 @@
 //! `directives list`, `directives get`
 
 use clap::{Args, ValueEnum};
-use opensearch_directives::admin::{DirectiveWriter, WriteError};
+use opensearch_directives::admin::DirectivesApi;
 use opensearch_directives::{Clock as _, SystemClock};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
-use super::exit::Failure;
+use super::exit::{Exit, Failure};
 use super::output::{Format, OutputArgs, details, print, print_json, state, table, to_json};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -32,7 +32,7 @@ pub(super) struct ListArgs {
 }
 
 pub(super) async fn run(args: ListArgs) -> Result<(), Failure> {
-    let writer = DirectiveWriter::new(args.connection.client(args.timeout).await?);
+    let writer = DirectivesApi::new(args.connection.client(args.timeout).await?);
     let mut all = writer.list().await?;
     let now = SystemClock.now();
     if !args.state.is_empty() {
@@ -66,11 +66,10 @@ pub(super) struct GetArgs {
 }
 
 pub(super) async fn get(args: GetArgs) -> Result<(), Failure> {
-    let writer = DirectiveWriter::new(args.connection.client(args.timeout).await?);
-    let stored = writer
-        .get(&args.id)
-        .await?
-        .ok_or(WriteError::NotFound(args.id))?;
+    let writer = DirectivesApi::new(args.connection.client(args.timeout).await?);
+    let stored = writer.get(&args.id).await?.ok_or_else(|| {
+        Failure::new(Exit::NotFound, format!("there is no directive {}", args.id))
+    })?;
     let now = SystemClock.now();
     match args.output.output {
         Format::Json => print_json(&to_json(&stored, now)),

@@ -1,7 +1,7 @@
 //! `directives revoke`, `directives delete`
 
 use clap::Args;
-use opensearch_directives::admin::DirectiveWriter;
+use opensearch_directives::admin::DirectivesApi;
 
 use super::apply::author;
 use super::connection::{ConnectionArgs, TimeoutArgs};
@@ -25,7 +25,7 @@ pub(super) struct RevokeArgs {
 }
 
 pub(super) async fn run(args: RevokeArgs) -> Result<(), Failure> {
-    let writer = DirectiveWriter::new(args.connection.client(args.timeout).await?);
+    let writer = DirectivesApi::new(args.connection.client(args.timeout).await?);
     let author = author(args.author);
     for id in &args.id {
         writer.revoke(id, author.as_deref()).await?;
@@ -47,7 +47,7 @@ pub(super) struct DeleteArgs {
 }
 
 pub(super) async fn delete(args: DeleteArgs) -> Result<(), Failure> {
-    let writer = DirectiveWriter::new(args.connection.client(args.timeout).await?);
+    let writer = DirectivesApi::new(args.connection.client(args.timeout).await?);
     for id in &args.id {
         writer.delete(id).await?;
         print(&format!("deleted {id}"))?;

@@ -63,9 +63,13 @@ pub(super) struct AgentArgs {
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse)]
     stale_after: Duration,
 
-    /// How long one request may take on one node; a whole poll, four times as long
+    /// Time limit of one request to one node
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse)]
     request_timeout: Duration,
+
+    /// Time limit of a whole poll: all its requests, on all nodes
+    #[arg(long, value_name = "DURATION", default_value = "8s", value_parser = parse)]
+    poll_timeout: Duration,
 
     /// The longest pause between polls while they fail
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse)]
@@ -131,7 +135,7 @@ impl AgentArgs {
             .with_interval(self.interval)
             .with_startup(startup)
             .with_stale_after(self.stale_after)
-            .with_poll_timeout(self.request_timeout.saturating_mul(4))
+            .with_poll_timeout(self.poll_timeout)
             .with_max_backoff(self.max_backoff)
             .with_reconcile_interval(self.reconcile_interval)
             .with_max_ttl(self.max_ttl)

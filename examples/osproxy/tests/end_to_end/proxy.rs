@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use opensearch_directives_osproxy::OsproxyDirectiveStore;
 use opensearch_directives::{ClusterConfig, Config, OpenSearchDirectiveStore};
-use opensearch_directives::admin::{Client, DirectiveWriter, Installer};
+use opensearch_directives::admin::{Client, DirectivesApi, Installer};
 use osproxy_capture::{Capture, CaptureRecord};
 use osproxy_core::SystemClock;
 use osproxy_example::{Handler, Parts, handler};
@@ -80,7 +80,7 @@ pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     pub(crate) store: Arc<OpenSearchDirectiveStore>,
     pub(crate) directives: Arc<dyn DirectiveStore>,
-    pub(crate) writer: DirectiveWriter,
+    pub(crate) writer: DirectivesApi,
     pub(crate) index: String,
     pub(crate) upstream: String,
     handler: Arc<Handler>,
@@ -125,7 +125,7 @@ impl Proxy {
             address,
             store,
             directives,
-            writer: DirectiveWriter::new(client),
+            writer: DirectivesApi::new(client),
             index,
             upstream,
             handler,

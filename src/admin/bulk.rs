@@ -1,0 +1,113 @@
+//! Bulk requests: actions are grouped into parts by size, and each part's response says
+//! what became of each action.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use super::directives_api::DirectivesApi;
+use super::error::WriteError;
+use crate::http::{Exception, Method, malformed};
+
+/// The size up to which actions share one request. Proxies refuse bodies above 1 MB by
+/// default (nginx: `client_max_body_size`).
+pub(super) const PART_BYTES: usize = 900 << 10;
+
+/// What the cluster says of one bulk action.
+#[derive(Debug)]
+pub(super) enum ActionResult {
+    /// It was done.
+    Done,
+    /// OpenSearch said that there is no such document.
+    NotFound,
+    /// The document is not the version that the action is conditional on.
+    Conflict,
+    /// The cluster refuses it, with a reason.
+    Refused(String),
+}
+
+/// Groups lengths into consecutive parts of at most `limit` bytes; a single item may be
+/// longer.
+pub(super) fn parts(lengths: impl Iterator<Item = usize>, limit: usize) -> Vec<usize> {
+    let mut parts = Vec::new();
+    let (mut items, mut bytes) = (0, 0);
+    for length in lengths {
+        if items > 0 && bytes + length > limit {
+            parts.push(items);
+            (items, bytes) = (0, 0);
+        }
+        items += 1;
+        bytes += length;
+    }
+    if items > 0 {
+        parts.push(items);
+    }
+    parts
+}
+
+impl DirectivesApi {
+    /// Sends one part of a bulk; `refresh` makes all that was written visible to searches.
+    pub(super) async fn bulk_part(
+        &self,
+        actions: &[String],
+        refresh: bool,
+    ) -> Result<Vec<ActionResult>, WriteError> {
+        #[derive(Deserialize)]
+        struct Bulk {
+            // Each with one key, the action's name.
+            items: Vec<HashMap<String, Item>>,
+        }
+        #[derive(Deserialize)]
+        struct Item {
+            result: Option<String>,
+            error: Option<Exception>,
+        }
+
+        let mut request = self.request(Method::Post, "_bulk");
+        if refresh {
+            request = request.query("refresh", "true");
+        }
+        let request = request.body("application/x-ndjson", actions.concat());
+        let operation = request.operation();
+        let response: Bulk = self.json(request).await?;
+        let results: Option<Vec<ActionResult>> = response
+            .items
+            .into_iter()
+            .map(|item| {
+                let item = item.into_values().next()?;
+                match (item.result.as_deref(), item.error) {
+                    (_, Some(error)) if error.is("version_conflict_engine_exception") => {
+                        Some(ActionResult::Conflict)
+                    }
+                    (_, Some(error)) if error.is("document_missing_exception") => {
+                        Some(ActionResult::NotFound)
+                    }
+                    (_, Some(error)) => Some(ActionResult::Refused(error.root_reason().to_owned())),
+                    (Some("not_found"), None) => Some(ActionResult::NotFound),
+                    (Some("created" | "updated" | "deleted" | "noop"), None) => {
+                        Some(ActionResult::Done)
+                    }
+                    _ => None,
+                }
+            })
+            .collect();
+        match results {
+            Some(results) if results.len() == actions.len() => Ok(results),
+            _ => Err(malformed(operation, "it lacks the result of some actions").into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_as_long_as_allowed_and_hold_everything_in_order() {
+        let split = |lengths: &[usize]| parts(lengths.iter().copied(), 10);
+        assert_eq!(split(&[]), [0_usize; 0]);
+        assert_eq!(split(&[4, 6]), [2]);
+        assert_eq!(split(&[4, 7, 3]), [1, 2]);
+        assert_eq!(split(&[11, 1, 12]), [1, 1, 1]);
+    }
+}

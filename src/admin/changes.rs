@@ -1,0 +1,289 @@
+//! Compares two versions of a directive field by field, and says which differences widen
+//! what is recorded or lose what somebody wrote.
+
+use jiff::Timestamp;
+use opensearch_directives_core::document::{Document, Rejection};
+
+/// What a change of a field does.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ChangeEffect {
+    /// More requests match, or more is recorded of them.
+    Widens,
+    /// A text that somebody wrote is dropped.
+    Loses,
+    /// A directive that had ended, or was revoked, applies again.
+    Reactivates,
+    /// The directive ends later.
+    Prolongs,
+    /// None of these.
+    Other,
+}
+
+/// One field that differs between two versions of a directive.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct FieldChange {
+    /// The field's name in the document.
+    pub field: &'static str,
+    /// The former value; `None` if there was none.
+    pub before: Option<String>,
+    /// The new value; `None` if there is none.
+    pub after: Option<String>,
+    /// What the change does.
+    pub effect: ChangeEffect,
+}
+
+impl FieldChange {
+    /// The differences between two versions of a directive, without `created_*` and
+    /// `updated_*`.
+    #[must_use]
+    pub fn between(before: &Document, after: &Document) -> Vec<Self> {
+        changes(before, after)
+    }
+
+    /// The replacement of a document that no proxy takes: what it was meant to match is
+    /// not known, so it may widen.
+    pub(super) fn of_malformed(rejection: &Rejection) -> Self {
+        Self {
+            field: "document",
+            before: Some(format!("malformed ({rejection})")),
+            after: Some("a directive".to_owned()),
+            effect: ChangeEffect::Widens,
+        }
+    }
+}
+
+struct Changes(Vec<FieldChange>);
+
+impl Changes {
+    fn add<T: PartialEq + ToString>(
+        &mut self,
+        field: &'static str,
+        before: Option<T>,
+        after: Option<T>,
+        effect: impl FnOnce(Option<&T>, Option<&T>) -> ChangeEffect,
+    ) {
+        if before == after {
+            return;
+        }
+        let effect = effect(before.as_ref(), after.as_ref());
+        self.0.push(FieldChange {
+            field,
+            before: before.map(|value| value.to_string()),
+            after: after.map(|value| value.to_string()),
+            effect,
+        });
+    }
+}
+
+/// The differences between a stored directive and what is to replace it, without
+/// `created_*` and `updated_*`.
+pub(super) fn changes(before: &Document, after: &Document) -> Vec<FieldChange> {
+    let mut all = Changes(Vec::new());
+    targets(&mut all, before, after);
+    effects(&mut all, before, after);
+    times(&mut all, before, after);
+    let text = |before: Option<&String>, after: Option<&String>| {
+        if before.is_some() && after.is_none() {
+            ChangeEffect::Loses
+        } else {
+            ChangeEffect::Other
+        }
+    };
+    let (old, new) = (&before.audit, &after.audit);
+    all.add("reason", old.reason.clone(), new.reason.clone(), text);
+    all.add("ticket", old.ticket.clone(), new.ticket.clone(), text);
+    all.0
+}
+
+fn targets(all: &mut Changes, before: &Document, after: &Document) {
+    // Another value matches requests that did not match before.
+    fn target<T>(before: Option<&T>, _: Option<&T>) -> ChangeEffect {
+        match before {
+            Some(_) => ChangeEffect::Widens,
+            None => ChangeEffect::Other,
+        }
+    }
+    let (old, new) = (&before.directive.match_, &after.directive.match_);
+    all.add("tenant", old.tenant.clone(), new.tenant.clone(), target);
+    all.add("index", old.index.clone(), new.index.clone(), target);
+    all.add(
+        "principal",
+        old.principal.clone(),
+        new.principal.clone(),
+        target,
+    );
+    all.add("endpoint", old.endpoint, new.endpoint, target);
+}
+
+fn effects(all: &mut Changes, before: &Document, after: &Document) {
+    fn more<T: PartialOrd>(before: Option<&T>, after: Option<&T>) -> ChangeEffect {
+        if after > before {
+            ChangeEffect::Widens
+        } else {
+            ChangeEffect::Other
+        }
+    }
+    let (old, new) = (&before.directive, &after.directive);
+    all.add("level", Some(old.level), Some(new.level), more);
+    all.add(
+        "sample_per_mille",
+        Some(old.sample_per_mille),
+        Some(new.sample_per_mille),
+        more,
+    );
+    all.add(
+        "ring_buffer",
+        Some(old.ring_buffer),
+        Some(new.ring_buffer),
+        more,
+    );
+    all.add("capture", Some(old.capture), Some(new.capture), more);
+}
+
+fn times(all: &mut Changes, before: &Document, after: &Document) {
+    let (old, new) = (&before.directive, &after.directive);
+    // The time of the write: a start that has passed by then is a start at once.
+    let written = after.audit.updated_at.unwrap_or(Timestamp::MIN);
+    let begins = |start: Option<Timestamp>| start.filter(|&start| start > written);
+    all.add(
+        "starts_at",
+        begins(old.starts_at),
+        begins(new.starts_at),
+        |before, after| match (before, after) {
+            (Some(before), Some(after)) if after > before => ChangeEffect::Other,
+            (Some(_), _) => ChangeEffect::Widens,
+            (None, _) => ChangeEffect::Other,
+        },
+    );
+    all.add(
+        "expires_at",
+        Some(old.expires_at),
+        Some(new.expires_at),
+        |before, after| match (before, after) {
+            (Some(before), Some(after)) if after < before => ChangeEffect::Other,
+            (Some(before), _) if *before <= written => ChangeEffect::Reactivates,
+            _ => ChangeEffect::Prolongs,
+        },
+    );
+    all.add(
+        "revoked_at",
+        before.audit.revoked_at,
+        after.audit.revoked_at,
+        |before, after| match (before, after) {
+            (Some(_), None) => ChangeEffect::Reactivates,
+            _ => ChangeEffect::Other,
+        },
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, EndpointKind};
+
+    fn document() -> Document {
+        let mut directive = DiagnosticsDirective::new("one", DiagLevel::Shape, at(1_000));
+        directive.match_ = DirectiveMatch::all().for_tenant("acme");
+        directive.sample_per_mille = 100;
+        let mut document = Document::new(directive);
+        document.audit.ticket = Some("INC-1".to_owned());
+        document.audit.reason = Some("slow".to_owned());
+        document.audit.updated_at = Some(at(0));
+        document
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn each_field_has_its_effect() {
+        type Edit = fn(&mut Document);
+        let cases: [(&str, ChangeEffect, Edit); 16] = [
+            ("tenant", ChangeEffect::Widens, |d| {
+                d.directive.match_.tenant = None
+            }),
+            ("tenant", ChangeEffect::Widens, |d| {
+                d.directive.match_.tenant = Some("umbrella".to_owned());
+            }),
+            ("index", ChangeEffect::Other, |d| {
+                d.directive.match_.index = Some("orders".to_owned());
+            }),
+            ("endpoint", ChangeEffect::Other, |d| {
+                d.directive.match_.endpoint = Some(EndpointKind::Search);
+            }),
+            ("level", ChangeEffect::Widens, |d| {
+                d.directive.level = DiagLevel::ShapeTiming
+            }),
+            ("level", ChangeEffect::Other, |d| {
+                d.directive.level = DiagLevel::Off
+            }),
+            ("sample_per_mille", ChangeEffect::Widens, |d| {
+                d.directive.sample_per_mille = 101
+            }),
+            ("sample_per_mille", ChangeEffect::Other, |d| {
+                d.directive.sample_per_mille = 99
+            }),
+            ("ring_buffer", ChangeEffect::Widens, |d| {
+                d.directive.ring_buffer = true
+            }),
+            ("capture", ChangeEffect::Widens, |d| {
+                d.directive.capture = true
+            }),
+            ("expires_at", ChangeEffect::Prolongs, |d| {
+                d.directive.expires_at = at(1_001)
+            }),
+            ("expires_at", ChangeEffect::Other, |d| {
+                d.directive.expires_at = at(999)
+            }),
+            ("starts_at", ChangeEffect::Other, |d| {
+                d.directive.starts_at = Some(at(500))
+            }),
+            ("reason", ChangeEffect::Loses, |d| d.audit.reason = None),
+            ("ticket", ChangeEffect::Loses, |d| d.audit.ticket = None),
+            ("ticket", ChangeEffect::Other, |d| {
+                d.audit.ticket = Some("INC-2".to_owned())
+            }),
+        ];
+        for (field, effect, edit) in cases {
+            let mut after = document();
+            edit(&mut after);
+            let found = changes(&document(), &after);
+            assert_eq!(found.len(), 1, "{field}: {found:?}");
+            assert_eq!((found[0].field, found[0].effect), (field, effect));
+        }
+        assert_eq!(changes(&document(), &document()), []);
+    }
+
+    #[test]
+    fn what_had_ended_or_was_revoked_is_reactivated() {
+        let mut after = document();
+        after.audit.updated_at = Some(at(2_000));
+        after.directive.expires_at = at(3_000);
+        assert_eq!(
+            changes(&document(), &after)[0].effect,
+            ChangeEffect::Reactivates
+        );
+        let mut revoked = document();
+        revoked.audit.revoked_at = Some(at(1));
+        assert_eq!(
+            changes(&revoked, &document())[0].effect,
+            ChangeEffect::Reactivates
+        );
+    }
+
+    #[test]
+    fn an_earlier_start_widens_unless_it_has_passed_already() {
+        let mut scheduled = document();
+        scheduled.directive.starts_at = Some(at(500));
+        assert_eq!(
+            changes(&scheduled, &document())[0].effect,
+            ChangeEffect::Widens
+        );
+        let mut begun = document();
+        begun.directive.starts_at = Some(at(-5));
+        assert_eq!(changes(&begun, &document()), []);
+    }
+}

@@ -1,0 +1,130 @@
+//! Executes a plan: writes each change under the condition that the directive still is
+//! the version that the plan was made from.
+
+use std::collections::HashMap;
+
+use super::bulk::{ActionResult, PART_BYTES, parts};
+use super::directives_api::{DirectivesApi, Stored};
+use super::error::WriteError;
+use super::plan::PlannedWrite;
+
+/// What became of one planned write.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// The index holds what was planned.
+    Written,
+    /// The index held it already; nothing was sent.
+    Unchanged,
+    /// Somebody else changed the directive after it was read; nothing was written.
+    Conflict {
+        /// What is stored now; `None` if it was deleted or cannot be read.
+        current: Option<Box<Stored>>,
+    },
+    /// The cluster refused it.
+    Refused {
+        /// The cluster's reason.
+        reason: String,
+    },
+    /// The request failed while the cluster may have been writing.
+    Unknown,
+    /// It was not sent, because an earlier request failed.
+    NotSent,
+}
+
+/// What became of a plan.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct WriteReport {
+    /// Each planned write with its outcome, in the plan's order.
+    pub outcomes: Vec<(PlannedWrite, Outcome)>,
+    /// The request that failed, if one did. Later parts of the plan were not sent.
+    pub failure: Option<WriteError>,
+}
+
+impl DirectivesApi {
+    /// Writes a plan. All of it is tried; the report has the outcome of each write.
+    /// Returns when a search finds what was written.
+    pub async fn execute(&self, plan: Vec<PlannedWrite>) -> WriteReport {
+        let mut outcomes: Vec<Outcome> = plan.iter().map(|_| Outcome::Unchanged).collect();
+        let (sent, actions): (Vec<usize>, Vec<String>) = plan
+            .iter()
+            .enumerate()
+            .filter_map(|(at, planned)| Some((at, planned.action()?)))
+            .unzip();
+        for &at in &sent {
+            outcomes[at] = Outcome::NotSent;
+        }
+        let mut failure = None;
+        let mut from = 0;
+        for length in parts(actions.iter().map(String::len), PART_BYTES) {
+            let (part, to) = (&sent[from..from + length], from + length);
+            let last = to == actions.len();
+            match self.bulk_part(&actions[from..to], last).await {
+                Ok(results) => {
+                    for (&at, result) in part.iter().zip(results) {
+                        outcomes[at] = outcome(&plan[at], result);
+                    }
+                }
+                Err(error) => {
+                    for &at in part {
+                        outcomes[at] = if error.is_refused() {
+                            Outcome::NotSent
+                        } else {
+                            Outcome::Unknown
+                        };
+                    }
+                    failure = Some(error);
+                    break;
+                }
+            }
+            from = to;
+        }
+        self.resolve(&plan, &mut outcomes).await;
+        WriteReport {
+            outcomes: plan.into_iter().zip(outcomes).collect(),
+            failure,
+        }
+    }
+
+    /// Reads what is in doubt again: a conflict is none if the index holds what was
+    /// planned, because the client sends a request once more when its connection breaks.
+    async fn resolve(&self, plan: &[PlannedWrite], outcomes: &mut [Outcome]) {
+        let doubtful: Vec<&str> = plan
+            .iter()
+            .zip(&*outcomes)
+            .filter(|(_, outcome)| matches!(outcome, Outcome::Conflict { .. } | Outcome::Unknown))
+            .map(|(planned, _)| planned.id.as_str())
+            .collect();
+        if doubtful.is_empty() {
+            return;
+        }
+        // Without a response the doubt stays, and the report says so.
+        let Ok(current) = self.get_many(&doubtful).await else {
+            return;
+        };
+        let mut current: HashMap<&str, Option<Stored>> =
+            doubtful.into_iter().zip(current).collect();
+        for (planned, outcome) in plan.iter().zip(outcomes) {
+            let Some(now) = current.remove(planned.id.as_str()) else {
+                continue;
+            };
+            if planned.is_stored_as(now.as_ref()) {
+                *outcome = Outcome::Written;
+            } else if let Outcome::Conflict { current } = outcome {
+                *current = now.map(Box::new);
+            } else if planned.is_unwritten(now.as_ref()) {
+                *outcome = Outcome::NotSent;
+            }
+        }
+    }
+}
+
+fn outcome(planned: &PlannedWrite, result: ActionResult) -> Outcome {
+    match result {
+        ActionResult::Done => Outcome::Written,
+        // It is gone, as was planned.
+        ActionResult::NotFound if planned.is_delete() => Outcome::Written,
+        ActionResult::NotFound | ActionResult::Conflict => Outcome::Conflict { current: None },
+        ActionResult::Refused(reason) => Outcome::Refused { reason },
+    }
+}
