@@ -1,0 +1,103 @@
+//! Builds the documentation of each library as JSON and lists what it exports.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The listing of a library: one line an item, blanket and derived implementations left out.
+fn listing(package: &str, features: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    // A target folder of its own: the variable below would make others build everything anew.
+    let target = root.join("target/public-interface");
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "rustdoc",
+            "--quiet",
+            "--locked",
+            "--lib",
+            "--package",
+            package,
+        ])
+        .args(["--features", features])
+        .args([
+            "--",
+            "-Zunstable-options",
+            "--output-format=json",
+            "--cap-lints=allow",
+        ])
+        .current_dir(&root)
+        .env("CARGO_TARGET_DIR", &target)
+        // rustdoc's JSON is not stable yet.
+        .env("RUSTC_BOOTSTRAP", "1")
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "rustdoc of {package} failed:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let json = target
+        .join("doc")
+        .join(format!("{}.json", package.replace('-', "_")));
+    let interface = public_api::Builder::from_rustdoc_json(json)
+        .omit_blanket_impls(true)
+        .omit_auto_trait_impls(true)
+        .omit_auto_derived_impls(true)
+        .build()
+        .unwrap();
+    interface.items().map(|item| format!("{item}\n")).collect()
+}
+
+fn listing_file(package: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("listings/{package}.txt"))
+}
+
+/// Shows the first lines that differ, as a diff does.
+fn difference(listed: &str, found: &str) -> String {
+    let gone = listed
+        .lines()
+        .filter(|line| !found.lines().any(|l| l == *line));
+    let new = found
+        .lines()
+        .filter(|line| !listed.lines().any(|l| l == *line));
+    gone.map(|line| format!("- {line}\n"))
+        .chain(new.map(|line| format!("+ {line}\n")))
+        .collect()
+}
+
+fn is_as_listed(package: &str, features: &str) {
+    let found = listing(package, features);
+    let file = listing_file(package);
+    if std::env::var_os("UPDATE_LISTINGS").is_some() {
+        fs::write(&file, found).unwrap();
+        return;
+    }
+    let listed = fs::read_to_string(&file).unwrap();
+    assert!(
+        listed == found,
+        "the public interface of {package} changed; if that is intended, run \
+         `UPDATE_LISTINGS=1 cargo test -p public-interface`:\n{}",
+        difference(&listed, &found)
+    );
+}
+
+#[test]
+fn the_public_interface_of_the_core_is_as_listed() {
+    is_as_listed("opensearch-directives-core", "");
+}
+
+#[test]
+fn the_public_interface_of_the_store_is_as_listed() {
+    is_as_listed("opensearch-directives", "prometheus");
+}
+
+#[test]
+fn the_public_interface_of_the_adapter_is_as_listed() {
+    is_as_listed("opensearch-directives-osproxy", "");
+}
