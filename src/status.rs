@@ -51,8 +51,12 @@ pub struct Counters {
     pub poll_seconds: Duration,
     /// Requests that were sent, to whichever node.
     pub requests: u64,
-    /// Bytes of the answers' bodies.
+    /// Bytes of the responses' bodies.
     pub bytes_received: u64,
+    /// Reloads of credentials and certificates that had changed.
+    pub credential_reloads: u64,
+    /// Reloads of credentials and certificates that failed; the last good ones stay in use.
+    pub credential_reload_failures: u64,
     /// Sets published.
     pub publishes: u64,
     /// Documents refused, each counted once a revision.
