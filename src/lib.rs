@@ -90,7 +90,7 @@ pub mod internal {
 pub use clock::{Clock, SystemClock};
 pub use config::{Config, Startup, Upstream};
 pub use error::{RefreshError, StartError};
-pub use http::{ClusterConfig, Credentials, CredentialsProvider, Secret, Tls};
+pub use http::{ClusterConfig, Credentials, Tls};
 #[cfg(feature = "prometheus")]
 pub use metrics::StatusCollector;
 pub use opensearch_directives_core::{

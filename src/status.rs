@@ -12,6 +12,7 @@ pub use crate::http::{NodeState, NodeStatus};
 pub use opensearch_directives_core::{Digest, DirectiveStates, Revision};
 
 /// A document that was refused, and why.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Rejected {
@@ -22,6 +23,7 @@ pub struct Rejected {
 }
 
 /// How far the published set can be trusted to be the index's.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -35,6 +37,7 @@ pub enum Staleness {
 }
 
 /// What happened since the start; each only grows.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct Counters {
@@ -48,15 +51,12 @@ pub struct Counters {
     pub reads: ReadCounters,
     /// How long all polls took together, in seconds.
     #[serde(serialize_with = "seconds")]
+    #[cfg_attr(feature = "openapi", schema(value_type = f64, minimum = 0))]
     pub poll_seconds: Duration,
     /// Requests that were sent, to whichever node.
     pub requests: u64,
-    /// Bytes of the responses' bodies.
+    /// Bytes of the answers' bodies.
     pub bytes_received: u64,
-    /// Reloads of credentials and certificates that had changed.
-    pub credential_reloads: u64,
-    /// Reloads of credentials and certificates that failed; the last good ones stay in use.
-    pub credential_reload_failures: u64,
     /// Sets published.
     pub publishes: u64,
     /// Documents refused, each counted once a revision.
@@ -70,6 +70,7 @@ fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S
 }
 
 /// Failed polls by reason.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct PollFailures {
@@ -90,6 +91,7 @@ pub struct PollFailures {
 }
 
 /// What polls had to read.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct ReadCounters {
@@ -107,6 +109,7 @@ pub struct ReadCounters {
 }
 
 /// By what a poll sees whether anything changed.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -124,6 +127,7 @@ pub enum ProbedBy {
 
 /// How the polls read: in the cheapest way that the cluster and our privileges give,
 /// looked at anew whenever everything is read.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct ReadPlan {
@@ -146,6 +150,7 @@ impl Default for ReadPlan {
 }
 
 /// What a store knows of itself at one instant.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, PartialEq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Status {
@@ -154,8 +159,10 @@ pub struct Status {
     /// The index or alias that is read.
     pub index: String,
     /// What the published set was read from; `None` before the first complete read.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub revision: Option<Revision>,
     /// The digest of the published set's content.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9a-f]{32}$"))]
     pub digest: Digest,
     /// How many directives are published, expired ones included.
     pub directives: usize,
@@ -164,15 +171,20 @@ pub struct Status {
     /// The documents of that revision that were refused.
     pub rejected: Vec<Rejected>,
     /// When the last poll began.
+    #[cfg_attr(feature = "openapi", schema(required, value_type = Option<String>, format = DateTime))]
     pub last_attempt: Option<Timestamp>,
     /// When the last poll ended that read the index completely or found it unchanged.
+    #[cfg_attr(feature = "openapi", schema(required, value_type = Option<String>, format = DateTime))]
     pub last_success: Option<Timestamp>,
     /// When a set was published last.
+    #[cfg_attr(feature = "openapi", schema(required, value_type = Option<String>, format = DateTime))]
     pub last_change: Option<Timestamp>,
     /// What went wrong with the last poll; `None` after a success.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub last_error: Option<String>,
     /// Seconds since the published set was last known to be the index's; `None` before
     /// the first complete read.
+    #[cfg_attr(feature = "openapi", schema(required, minimum = 0))]
     pub age_seconds: Option<f64>,
     /// What that age amounts to.
     pub staleness: Staleness,
@@ -182,12 +194,14 @@ pub struct Status {
     pub next_poll_in_seconds: f64,
     /// By how many seconds our clock is ahead of the cluster's, measured whenever
     /// everything is read; `None` if it never was, or we may not ask.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub clock_skew_seconds: Option<f64>,
     /// How the polls read.
     pub reading: ReadPlan,
     /// The nodes and how each does.
     pub nodes: Vec<NodeState>,
     /// Why the last-good file could not be written; `None` if it was, or there is none.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub last_good_error: Option<String>,
     /// What happened since the start.
     pub counters: Counters,

@@ -6,15 +6,15 @@
            "request_id":"r-1"}' | tr -d '\\n' |
         python3 examples/python/directives_client.py unix:/run/directives.sock
 
-As a program it takes a request a line on its standard input and answers each with what
-applies to it, and an empty line with the set that it keeps. As a module it is one class, `Directives`:
+As a program, it reads one request per line from its standard input and prints the decision; for
+an empty line it prints the set that it keeps. As a module, it is the class `Directives`:
 
     directives = Directives("http://127.0.0.1:9980")
     decision, source = directives.evaluate(request)
 
-The agent is asked about each request. A thread waits for changes of the set meanwhile and
-keeps the last good one; while the agent does not answer, that set decides, in which each
-directive still starts and expires at its own times. Before the first set, nothing applies.
+Each request is evaluated by the agent. Meanwhile a thread follows the changes of the set and
+keeps the last good one. While the agent does not respond, the kept set decides; each of its
+directives still starts and expires at its own times. Before the first set, nothing applies.
 """
 
 import http.client
@@ -29,18 +29,23 @@ import urllib.parse
 
 LEVELS = ["Off", "Shape", "ShapeTiming", "ShapeRewriteDiff"]
 TARGETS = ["tenant", "index", "principal", "endpoint"]
-# What the kept set is decided by. A set with anything else is of an agent that knows more
-# than this client: to decide by half of it could match more than was asked for.
+# The fields that this client understands. A directive with another field comes from a newer
+# agent: to evaluate the rest of it could match more requests than the directive says.
 FIELDS = {"id", "level", *TARGETS, "sample_per_mille", "ring_buffer", "capture", "starts_at",
           "expires_at", "expired"}
-WAIT_SECS = 30
-ANSWER_SECS = 2
-BYTES_AT_MOST = 256 << 20
+MAX_WAIT_SECS = 30
+MIN_WAIT_SECS = 2
+# The shortest time from one request of the follower to the next that is not a failure.
+# Whatever a proxy does to requests and responses, the follower never sends more.
+MIN_PAUSE_SECS = 1
+# The response to a request that does not wait.
+RESPONSE_SECS = 2
+MAX_BYTES = 256 << 20
 LOG = logging.getLogger("directives")
 
 
 class AgentError(Exception):
-    """The agent did not answer, or not with what was asked for."""
+    """The agent did not respond, or not as expected."""
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -57,79 +62,108 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Directives:
-    """What the agent at an address says: http://HOST:PORT, or unix:PATH."""
+    """The directives of the agent at an address: http://HOST:PORT, or unix:PATH.
 
-    def __init__(self, agent):
+    `token` is a bearer token with the permissions to read and to evaluate, if the agent asks
+    for one.
+    """
+
+    def __init__(self, agent, token=None):
         self.agent = agent
+        self.token = token
         self.kept = []
-        self.etag = None
+        self.tag = None
+        self.wait_secs = MAX_WAIT_SECS
         self.stopped = threading.Event()
         self.changed = threading.Event()
         threading.Thread(target=self._follow, daemon=True).start()
 
     def close(self):
-        """Ends the waiting for changes, at the latest when the wait under way ends."""
+        """Ends the thread, at the latest when its request under way ends."""
         self.stopped.set()
 
     def evaluate(self, request):
-        """What applies to a request, and who said so: "agent", or "kept".
+        """Returns what applies to a request, and who decided: "agent" or "kept".
 
-        A request that the agent refuses is the caller's mistake: ValueError.
+        Raises ValueError if the agent refuses the request as invalid.
         """
         try:
-            status, _, body = self._send("POST", "/v1/evaluate", {}, json.dumps(request), ANSWER_SECS)
+            status, body = self._send("POST", "/v1/evaluate", json.dumps(request), RESPONSE_SECS)
         except AgentError as error:
             LOG.debug("%s", error)
             return decide(self.kept, request, now()), "kept"
         if status == 200:
             return body, "agent"
-        if status < 500:
-            raise ValueError(body.get("detail", status))
+        if status in (400, 413):
+            raise ValueError(body.get("detail", status) if isinstance(body, dict) else status)
         return decide(self.kept, request, now()), "kept"
 
     def _follow(self):
-        """Keeps the set, told of each change by the answer to a request that waits."""
+        """Keeps the set up to date, by requests that wait for a change."""
         failures = 0
         while not self.stopped.is_set():
+            began = time.monotonic()
             try:
                 self._follow_once()
                 failures = 0
+                pause = MIN_PAUSE_SECS - (time.monotonic() - began)
             except Exception as error:  # Whatever it is, the last good set stays.
-                if failures == 0:
-                    LOG.warning("no directives from the agent, keeping the last: %s", error)
-                failures += 1
-                # A fleet that lost its agent does not come back all at once.
-                self.stopped.wait(min(30, 0.1 * 2 ** min(failures, 9)) * random.uniform(0.5, 1))
+                waited = time.monotonic() - began
+                if self._was_cut_short(error, waited):
+                    failures = 0
+                    pause = MIN_PAUSE_SECS - waited
+                else:
+                    if failures == 0:
+                        LOG.warning("no directives from the agent, keeping the last: %s", error)
+                    failures += 1
+                    # Random, so that a fleet does not return to its agent all at once.
+                    pause = min(30, 0.1 * 2 ** min(failures, 9)) * random.uniform(0.5, 1)
+            if pause > 0:
+                self.stopped.wait(pause)
+
+    def _was_cut_short(self, error, waited):
+        """Whether a proxy ended a request that waited, and not the agent. Then the next one
+        waits for a shorter time: Envoy ends requests after 15 s, nginx after 60 s."""
+        if not isinstance(error, AgentError) or self.tag is None or waited < MIN_WAIT_SECS:
+            return False
+        self.wait_secs = max(MIN_WAIT_SECS, min(self.wait_secs, int(waited * 0.8)))
+        LOG.info("a proxy ends waiting requests; waiting for %d s: %s", self.wait_secs, error)
+        return True
 
     def _follow_once(self):
-        headers = {"If-None-Match": self.etag} if self.etag else {}
-        path = f"/v1/directives?wait={WAIT_SECS}s"
-        status, etag, body = self._send("GET", path, headers, None, WAIT_SECS + 10)
-        if status == 304:
-            return
+        # The tag travels in the query and in the body, since proxies change entity tags.
+        known = f"&known={self.tag}" if self.tag else ""
+        path = f"/v1/directives?wait={self.wait_secs}s{known}"
+        status, body = self._send("GET", path, None, self.wait_secs + 10)
         if status != 200:
-            raise AgentError(body.get("detail", status))
+            detail = body.get("detail", "") if isinstance(body, dict) else ""
+            raise AgentError(f"the response has status {status}. {detail}")
+        if body["directives"] is None:
+            return
         for directive in body["directives"]:
             unknown = directive.keys() - FIELDS
             if unknown:
-                raise AgentError(f"directive {directive['id']}: {unknown} is not known here")
-        self.kept, self.etag = body["directives"], etag
+                raise ValueError(f"directive {directive['id']}: unknown fields {unknown}")
+        self.kept, self.tag = body["directives"], body["tag"]
         self.changed.set()
 
-    def _send(self, method, path, headers, body, timeout):
+    def _send(self, method, path, body, timeout):
         scheme, _, rest = self.agent.partition(":")
         if scheme == "unix":
             connection = UnixConnection(rest, timeout)
         else:
             connection = http.client.HTTPConnection(
                 urllib.parse.urlsplit(self.agent).netloc, timeout=timeout)
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         try:
             connection.request(method, path, body, headers)
-            answer = connection.getresponse()
-            text = answer.read(BYTES_AT_MOST + 1)
-            if len(text) > BYTES_AT_MOST:
-                raise AgentError(f"the answer has more than {BYTES_AT_MOST} bytes")
-            return answer.status, answer.getheader("ETag"), json.loads(text) if text else None
+            response = connection.getresponse()
+            text = response.read(MAX_BYTES + 1)
+            if len(text) > MAX_BYTES:
+                raise AgentError(f"the response has more than {MAX_BYTES} bytes")
+            # The error page of a proxy is not JSON.
+            is_json = response.status == 200 or "json" in response.getheader("Content-Type", "")
+            return response.status, json.loads(text) if text and is_json else None
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise AgentError(f"{method} {path} at {self.agent}: {error}") from error
         finally:
@@ -137,27 +171,27 @@ class Directives:
 
 
 def decide(directives, request, instant):
-    """The same decision as the agent's, by a set that was kept."""
-    applying = [one for one in directives if applies(one, request, instant)]
+    """The agent's decision, computed from a kept set."""
+    applying = [directive for directive in directives if applies(directive, request, instant)]
     return {
-        "level": max((one["level"] for one in applying), key=LEVELS.index, default="Off"),
-        "ring_buffer": any(one["ring_buffer"] for one in applying),
-        "capture": any(one["capture"] for one in applying),
-        "directives": [one["id"] for one in applying],
+        "level": max((directive["level"] for directive in applying), key=LEVELS.index, default="Off"),
+        "ring_buffer": any(directive["ring_buffer"] for directive in applying),
+        "capture": any(directive["capture"] for directive in applying),
+        "directives": [directive["id"] for directive in applying],
     }
 
 
 def applies(directive, request, instant):
     return (
-        order(directive.get("starts_at", "0000-01-01T00:00:00Z")) <= instant
-        and instant < order(directive["expires_at"])
+        sortable(directive.get("starts_at", "0000-01-01T00:00:00Z")) <= instant
+        and instant < sortable(directive["expires_at"])
         and all(directive[name] == request.get(name) for name in TARGETS if name in directive)
         and fnv1a_64(request["request_id"]) % 1000 < directive["sample_per_mille"]
     )
 
 
-def order(timestamp):
-    """An instant of the agent's (RFC 3339 in UTC) as a text that sorts, to the nanosecond."""
+def sortable(timestamp):
+    """A time of the agent (RFC 3339 in UTC) as a string that sorts, to the nanosecond."""
     seconds, _, fraction = timestamp.rstrip("Z").partition(".")
     return f"{seconds}.{fraction:0<9}"
 
@@ -176,10 +210,10 @@ def fnv1a_64(text):
 
 def main():
     if len(sys.argv) != 2:
-        sys.exit(f"usage: {sys.argv[0]} http://HOST:PORT|unix:PATH <requests, a JSON object a line")
+        sys.exit(f"usage: {sys.argv[0]} http://HOST:PORT|unix:PATH <requests, one JSON object per line")
     logging.basicConfig(level=logging.WARNING)
     directives = Directives(sys.argv[1])
-    directives.changed.wait(ANSWER_SECS)
+    directives.changed.wait(RESPONSE_SECS)
     for line in sys.stdin:
         if not line.strip():
             print(json.dumps({"kept": directives.kept}), flush=True)

@@ -1,48 +1,27 @@
-//! HTTP client of a cluster: sends a request to one of its nodes and returns the response.
+//! Talking to a cluster: one request, one bounded answer, on whichever node answers.
 //!
-//! Each request has a time limit, and each response a size limit. Nothing here knows what a
-//! directive is.
+//! Every request has a deadline and a cap on its answer's size. Nothing here knows
+//! what a directive is.
 
-mod authorization;
-mod body;
 mod client;
 mod config;
 mod config_error;
+mod connect;
 mod credentials;
 mod error;
-mod network;
 mod nodes;
-mod proxy;
-mod refusal;
-mod secret;
-mod session;
-#[cfg(feature = "aws-sigv4")]
-mod signature;
-mod tls;
+mod opensearch;
 mod transport;
 
 pub use client::Client;
-pub(crate) use client::{PinnedNode, malformed};
+pub(crate) use client::{Exception, PinnedNode, malformed};
 pub use config::ClusterConfig;
 pub use config_error::{ConfigError, ConfigErrorKind};
-pub use credentials::{Credentials, CredentialsProvider};
+pub use credentials::{Credentials, Tls};
 #[cfg(test)]
 pub(crate) use error::RequestFailure;
 pub use error::{RequestError, RequestErrorKind, chain};
 pub use nodes::{NodeState, NodeStatus};
-pub(crate) use refusal::Exception;
-pub use secret::Secret;
-pub use tls::Tls;
 pub(crate) use transport::{Method, Request, segment};
 #[cfg(test)]
 pub(crate) use transport::{Response, Transport};
-
-use std::time::{Duration, SystemTime};
-
-use crate::clock::{Clock as _, SystemClock};
-
-/// The time of day, for what other computers compare with theirs.
-fn wall_clock() -> SystemTime {
-    let seconds = SystemClock.now().as_second();
-    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.try_into().unwrap_or_default())
-}

@@ -1,6 +1,6 @@
-//! The trait below which there is a network: one request to one node, one response.
+//! The seam below which there is a network: one request to one node, one answer.
 //!
-//! `network.rs` implements it; simulations bring their own implementation.
+//! The real one is in `opensearch.rs`; simulations put their own behind it.
 
 use std::fmt;
 use std::time::Duration;
@@ -29,15 +29,15 @@ impl fmt::Display for Method {
     }
 }
 
-/// A request. The caller of [`Request::new`] percent-encodes the parts of the path with
-/// [`segment`].
+/// One request. The path's parts are percent-encoded by [`Request::new`]'s caller
+/// through [`segment`].
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) query: Vec<(&'static str, String)>,
     pub(crate) body: Option<Bytes>,
-    /// In addition to those that every request has.
+    /// Besides those that every request has.
     pub(crate) headers: Vec<(&'static str, String)>,
 }
 
@@ -72,7 +72,7 @@ impl Request {
         self
     }
 
-    /// The name of the request in errors and logs.
+    /// What errors and logs call it.
     pub(crate) fn operation(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
@@ -90,7 +90,7 @@ pub(crate) fn segment(text: &str) -> String {
     url.path()[1..].to_owned()
 }
 
-/// A node's response, whatever its status.
+/// What a node answered, whatever its status.
 #[derive(Clone, Debug)]
 pub(crate) struct Response {
     pub(crate) status: u16,
@@ -99,24 +99,14 @@ pub(crate) struct Response {
     pub(crate) body: Bytes,
 }
 
-/// Sends one request to one node. Implementations need not keep the time limit, since the
-/// client does.
+/// Sends one request to one node. Implementations need not keep the deadline (the
+/// client does) and never retry.
 pub(crate) trait Transport: Send + Sync + fmt::Debug {
-    /// Sends to the node that has this index in the configured list.
+    /// Sends to the node of this place in the configured list.
     fn send<'a>(
         &'a self,
         node: usize,
         request: &'a Request,
         timeout: Duration,
     ) -> BoxFuture<'a, Result<Response, RequestFailure>>;
-
-    /// The proxy through which a node is reached, without user name and password.
-    fn proxy(&self, _node: usize) -> Option<&str> {
-        None
-    }
-
-    /// How often credentials or certificates were reloaded, and how often that failed.
-    fn credential_reloads(&self) -> (u64, u64) {
-        (0, 0)
-    }
 }

@@ -108,7 +108,6 @@ impl Shared {
         let progress = self.progress();
         let snapshot = self.published.snapshot();
         let age = progress.read_age.map(ReadAge::now);
-        let (credential_reloads, credential_reload_failures) = self.client.credential_reloads();
         Status {
             instance: self.instance.clone(),
             index: self.client.index().to_owned(),
@@ -143,8 +142,6 @@ impl Shared {
             counters: Counters {
                 requests: self.client.requests(),
                 bytes_received: self.client.bytes_received(),
-                credential_reloads,
-                credential_reload_failures,
                 ..progress.counters
             },
         }

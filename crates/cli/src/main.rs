@@ -15,6 +15,7 @@ mod exit;
 mod init;
 mod list;
 mod output;
+mod probe;
 mod revoke;
 
 use std::process::ExitCode;
@@ -49,6 +50,8 @@ enum Command {
     Delete(revoke::DeleteArgs),
     /// Poll the index and serve what a proxy sees over HTTP
     Agent(Box<agent::AgentArgs>),
+    /// Ask an agent whether it runs, or is ready: for health checks of containers
+    Probe(probe::ProbeArgs),
 }
 
 fn main() -> ExitCode {
@@ -90,8 +93,7 @@ fn command() -> clap::Command {
         subcommand.mut_args(|arg| match arg.get_long() {
             Some(long) if !matches!(long, "help" | "version") => {
                 let variable = variable(long);
-                // A value may contain a secret: the help does not print it.
-                arg.env(variable).hide_env_values(true)
+                arg.env(variable)
             }
             _ => arg,
         })
@@ -118,6 +120,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Revoke(args) => revoke::run(args).await,
         Command::Delete(args) => revoke::delete(args).await,
         Command::Agent(args) => agent::run(*args).await,
+        Command::Probe(args) => probe::run(args).await,
     }
 }
 

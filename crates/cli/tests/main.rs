@@ -17,14 +17,6 @@
 mod support;
 
 mod agent;
-#[cfg(unix)]
-mod agent_batch_and_socket;
-mod agent_chain;
-mod agent_log;
-mod agent_long_poll;
-mod agent_openapi;
-#[cfg(unix)]
-mod agent_python;
 mod cli;
 mod connect_timeout;
 mod mappings;

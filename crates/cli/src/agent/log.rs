@@ -1,4 +1,5 @@
-//! What the agent logs, on standard error.
+//! Which events the agent logs, decided by `--log`, else `RUST_LOG`. The log goes to
+//! standard error.
 
 use std::io::IsTerminal as _;
 
@@ -7,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::super::exit::Failure;
 
-/// The variable that most programs in Rust heed.
+/// The variable that most Rust programs read.
 const VARIABLE: &str = "RUST_LOG";
 const DEFAULT: &str = "info";
 
@@ -19,8 +20,8 @@ pub(super) struct LogArgs {
 }
 
 impl LogArgs {
-    /// Logs from now on.
-    pub(super) fn begin(&self) -> Result<(), Failure> {
+    /// Installs the process-wide subscriber.
+    pub(super) fn install(&self) -> Result<(), Failure> {
         tracing_subscriber::fmt()
             .with_env_filter(self.filter()?)
             .with_writer(std::io::stderr)
@@ -31,7 +32,7 @@ impl LogArgs {
 
     fn filter(&self) -> Result<EnvFilter, Failure> {
         let variable = || std::env::var_os(VARIABLE).filter(|filter| !filter.is_empty());
-        let (given, filter) = if let Some(filter) = &self.log {
+        let (origin, filter) = if let Some(filter) = &self.log {
             (format!("--log {filter}"), filter.clone())
         } else if let Some(filter) = variable() {
             let filter = filter.to_string_lossy().into_owned();
@@ -39,6 +40,6 @@ impl LogArgs {
         } else {
             return Ok(EnvFilter::new(DEFAULT));
         };
-        EnvFilter::try_new(filter).map_err(|error| Failure::usage(format!("{given}: {error}")))
+        EnvFilter::try_new(filter).map_err(|error| Failure::usage(format!("{origin}: {error}")))
     }
 }

@@ -1,6 +1,6 @@
 //! A running `directives agent`.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 
@@ -14,6 +14,7 @@ use super::{eventually::eventually, http};
 pub(crate) struct Agent {
     process: Child,
     url: String,
+    health_url: Option<String>,
     log: Option<JoinHandle<String>>,
 }
 
@@ -23,15 +24,22 @@ impl Agent {
         Self::start_with(url, index, args, &[])
     }
 
-    /// The same, with variables.
+    /// The same, with environment variables.
     pub(crate) fn start_with(
         url: &str,
         index: &str,
         args: &[&str],
         variables: &[(&str, &str)],
     ) -> Self {
+        let is_set = args.contains(&"--interval");
+        let interval: &[&str] = if is_set {
+            &[]
+        } else {
+            &["--interval", "100ms"]
+        };
         let mut process = directives()
-            .args(["agent", "--listen", "127.0.0.1:0", "--interval", "100ms"])
+            .args(["agent", "--listen", "127.0.0.1:0"])
+            .args(interval)
             .args(args)
             .args(["--url", url, "--directives-index", index])
             .envs(variables.iter().copied())
@@ -39,9 +47,14 @@ impl Agent {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut line = String::new();
         let mut stdout = BufReader::new(process.stdout.take().unwrap());
-        stdout.read_line(&mut line).unwrap();
+        let url = next_line(&mut stdout, "listening on ");
+        let has_health = args.contains(&"--health-listen");
+        // After a line for each address of the API.
+        let health_url = args
+            .iter()
+            .filter(|_| has_health)
+            .find_map(|_| next_line(&mut stdout, "health on "));
         // A full pipe would make it wait, and a closed one end it.
         let mut stderr = process.stderr.take().unwrap();
         let log = std::thread::spawn(move || {
@@ -50,18 +63,24 @@ impl Agent {
             log
         });
         std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
-        let Some(url) = line.trim().strip_prefix("listening on ") else {
+        let Some(url) = url else {
             panic!("the agent did not start: {}", log.join().unwrap());
         };
         Self {
             process,
-            url: url.to_owned(),
+            url,
+            health_url,
             log: Some(log),
         }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.url)
+    }
+
+    /// The same path of the health listener.
+    pub(crate) fn health_url(&self, path: &str) -> String {
+        format!("{}{path}", self.health_url.as_deref().unwrap())
     }
 
     pub(crate) fn address(&self) -> &str {
@@ -72,10 +91,10 @@ impl Agent {
         http::get(&self.url(path)).await
     }
 
-    pub(crate) async fn evaluate(&self, question: &Value) -> Value {
-        let (status, answer) = http::send("POST", &self.url("/v1/evaluate"), Some(question)).await;
-        assert_eq!(status, 200, "{answer}");
-        answer
+    pub(crate) async fn evaluate(&self, request: &Value) -> Value {
+        let (status, decision) = http::send("POST", &self.url("/v1/evaluate"), Some(request)).await;
+        assert_eq!(status, 200, "{decision}");
+        decision
     }
 
     /// Waits until the status satisfies a condition.
@@ -92,7 +111,7 @@ impl Agent {
         assert!(sent.success());
     }
 
-    /// Ends it; gives what it logged.
+    /// Ends it, and returns its log.
     pub(crate) fn stop(mut self) -> String {
         self.signal("-TERM");
         self.wait();
@@ -103,6 +122,13 @@ impl Agent {
     pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
         self.process.wait().unwrap()
     }
+}
+
+/// The rest of the next line, if it begins with a prefix.
+fn next_line(stdout: &mut impl BufRead, prefix: &str) -> Option<String> {
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    line.trim().strip_prefix(prefix).map(str::to_owned)
 }
 
 impl Drop for Agent {

@@ -13,6 +13,7 @@ use super::sampling::{self, ALWAYS};
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(into = "&'static str", try_from = "std::borrow::Cow<'_, str>")]
 #[non_exhaustive]
 pub enum DiagLevel {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// The twelve classes and their names are those of `osproxy-core` 1.0.5
 /// (`EndpointKind::as_str`), so that a directive means the same to both.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(into = "&'static str", try_from = "std::borrow::Cow<'_, str>")]
 #[non_exhaustive]

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Which state of the index a published set was read from.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Revision {
@@ -14,11 +15,13 @@ pub struct Revision {
     /// How many documents it holds.
     pub documents: u64,
     /// The highest `_seq_no` among them; `None` when there are none.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub max_seq_no: Option<u64>,
     /// The sum of their `_seq_no`s, modulo 2^64: with the count and the highest, a
     /// fingerprint of the documents that are visible.
     pub sum_seq_no: u64,
     /// The newest `updated_at` among them.
+    #[cfg_attr(feature = "openapi", schema(required, value_type = Option<String>, format = DateTime))]
     pub updated_at: Option<Timestamp>,
 }
 

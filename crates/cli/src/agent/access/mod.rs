@@ -1,0 +1,230 @@
+//! Who may send which request: TLS, tokens, client certificates, and the checks that keep
+//! web pages out.
+//!
+//! By default the agent is reachable from this host only. An address beyond it needs TLS
+//! and a token or a client certificate, or the explicit `--allow-unauthenticated`.
+
+mod browser;
+mod tls;
+mod tokens;
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use clap::Args;
+use tracing::{info, warn};
+
+use super::super::exit::Failure;
+use super::api::Problem;
+use super::server::{Address, Peer, TlsReceiver};
+pub(super) use browser::HostNames;
+use tls::TlsFiles;
+use tokens::{Tokens, Verdict};
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Access")]
+pub(super) struct AccessArgs {
+    /// File of the certificate chain with which the API serves HTTPS, PEM
+    #[arg(long, value_name = "FILE")]
+    tls_certificate: Option<PathBuf>,
+
+    /// File of the certificate's private key, PEM [default: the file of the certificate]
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key_file: Option<PathBuf>,
+
+    /// File of the CA certificates, PEM, of which each client must present a certificate
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_client_ca: Option<PathBuf>,
+
+    /// File of bearer tokens that permit to read: status, directives, snapshots, metrics. One
+    /// token a line; a token in several files has several permissions
+    #[arg(long, value_name = "FILE")]
+    read_token_file: Option<PathBuf>,
+
+    /// File of bearer tokens that permit to evaluate requests
+    #[arg(long, value_name = "FILE")]
+    evaluate_token_file: Option<PathBuf>,
+
+    /// File of bearer tokens that permit to make the agent poll at once
+    #[arg(long, value_name = "FILE")]
+    refresh_token_file: Option<PathBuf>,
+
+    /// Host name that clients use for the agent, besides localhost and IP addresses; several
+    /// with commas, or the flag several times
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    allow_host: Vec<String>,
+
+    /// Serve the API to other hosts without TLS or authentication
+    #[arg(long)]
+    allow_unauthenticated: bool,
+}
+
+/// What a request needs a permission for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Permission {
+    Read,
+    Evaluate,
+    Refresh,
+}
+
+impl Permission {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Evaluate => "evaluate",
+            Self::Refresh => "refresh",
+        }
+    }
+}
+
+impl AccessArgs {
+    fn has_tokens(&self) -> bool {
+        self.read_token_file.is_some()
+            || self.evaluate_token_file.is_some()
+            || self.refresh_token_file.is_some()
+    }
+
+    /// Refuses an address beyond this host that would be open to everybody.
+    pub(super) fn check_beyond_this_host(&self, address: &Address) -> Result<(), Failure> {
+        let is_protected =
+            self.tls_certificate.is_some() && (self.has_tokens() || self.tls_client_ca.is_some());
+        if is_protected || self.allow_unauthenticated {
+            return Ok(());
+        }
+        Err(Failure::usage(format!(
+            "--listen {address}: other hosts could read the directives; set --tls-certificate \
+             and a token file or --tls-client-ca, or say --allow-unauthenticated; for probes and \
+             Prometheus use --health-listen"
+        )))
+    }
+}
+
+/// The rules of access in force. Their files can be read again.
+#[derive(Debug)]
+pub(super) struct Access {
+    files: Files,
+    /// `None`: no token is asked for.
+    tokens: Option<RwLock<Tokens>>,
+    tls: Option<tls::Tls>,
+    host_names: HostNames,
+}
+
+#[derive(Debug)]
+struct Files {
+    tokens: tokens::TokenFiles,
+    tls: Option<TlsFiles>,
+}
+
+impl Access {
+    pub(super) async fn load(args: &AccessArgs) -> Result<Arc<Self>, Failure> {
+        let files = Files {
+            tokens: tokens::TokenFiles {
+                read: args.read_token_file.clone(),
+                evaluate: args.evaluate_token_file.clone(),
+                refresh: args.refresh_token_file.clone(),
+            },
+            tls: args.tls_certificate.clone().map(|certificate| TlsFiles {
+                key: args
+                    .tls_key_file
+                    .clone()
+                    .unwrap_or_else(|| certificate.clone()),
+                certificate,
+                client_ca: args.tls_client_ca.clone(),
+            }),
+        };
+        let tokens = if args.has_tokens() {
+            let tokens = files.tokens.load().await.map_err(Failure::usage)?;
+            Some(RwLock::new(tokens))
+        } else {
+            None
+        };
+        let tls = match &files.tls {
+            Some(files) => Some(tls::Tls::load(files).await.map_err(Failure::usage)?),
+            None => None,
+        };
+        Ok(Arc::new(Self {
+            files,
+            tokens,
+            tls,
+            host_names: HostNames::new(&args.allow_host),
+        }))
+    }
+
+    /// Reads the files again. A file that cannot be used leaves the earlier content in force.
+    pub(super) async fn reload(&self) {
+        if let Some(current) = &self.tokens {
+            match self.files.tokens.load().await {
+                Ok(tokens) => {
+                    *current.write().unwrap_or_else(PoisonError::into_inner) = tokens;
+                    info!("the tokens were reloaded");
+                }
+                Err(error) => warn!(error, "the tokens stay as they were"),
+            }
+        }
+        if let (Some(current), Some(files)) = (&self.tls, &self.files.tls) {
+            match current.reload(files).await {
+                Ok(()) => info!("the TLS certificate was reloaded"),
+                Err(error) => warn!(error, "the TLS certificate stays as it was"),
+            }
+        }
+    }
+
+    pub(super) fn serves_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    pub(super) fn tls(&self) -> TlsReceiver {
+        self.tls.as_ref().map(tls::Tls::receiver)
+    }
+
+    /// Refuses requests that a web page of another site sent, or that name another host.
+    pub(super) fn check_browser(
+        &self,
+        peer: Peer,
+        uri: &axum::http::Uri,
+        headers: &HeaderMap,
+    ) -> Result<(), Problem> {
+        // Browsers cannot connect to a Unix socket.
+        if peer.is_unix {
+            return Ok(());
+        }
+        self.host_names.check(uri, headers)?;
+        browser::check_origin(headers)
+    }
+
+    /// Checks the token of a request. The file mode has already decided about clients of a
+    /// Unix socket, and the TLS handshake about client certificates.
+    pub(super) fn check_permission(
+        &self,
+        peer: Peer,
+        headers: &HeaderMap,
+        permission: Permission,
+    ) -> Result<(), Response> {
+        let Some(tokens) = self.tokens.as_ref().filter(|_| !peer.is_unix) else {
+            return Ok(());
+        };
+        let tokens = tokens.read().unwrap_or_else(PoisonError::into_inner);
+        match tokens.verdict(headers, permission) {
+            Verdict::Permitted => Ok(()),
+            Verdict::Unknown => {
+                let problem = Problem::new(
+                    StatusCode::UNAUTHORIZED,
+                    "the bearer token is missing or unknown",
+                );
+                let mut response = problem.into_response();
+                let scheme = HeaderValue::from_static("Bearer");
+                response
+                    .headers_mut()
+                    .insert(header::WWW_AUTHENTICATE, scheme);
+                Err(response)
+            }
+            Verdict::Lacking => Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                format!("this token does not permit to {}", permission.as_str()),
+            )
+            .into_response()),
+        }
+    }
+}

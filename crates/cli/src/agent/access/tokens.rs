@@ -1,0 +1,166 @@
+//! Bearer tokens from files, each with the permissions of the files that list it.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use axum::http::{HeaderMap, header};
+use sha2::{Digest as _, Sha256};
+
+use super::Permission;
+
+/// A shorter token could be guessed.
+const MIN_TOKEN_BYTES: usize = 16;
+
+/// The files that list the tokens, one file a permission.
+#[derive(Clone, Debug)]
+pub(super) struct TokenFiles {
+    pub(super) read: Option<PathBuf>,
+    pub(super) evaluate: Option<PathBuf>,
+    pub(super) refresh: Option<PathBuf>,
+}
+
+/// Hashes of the tokens. A comparison of hashes reveals nothing of a token by its time.
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    read: HashSet<[u8; 32]>,
+    evaluate: HashSet<[u8; 32]>,
+    refresh: HashSet<[u8; 32]>,
+}
+
+/// What a request's token permits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Verdict {
+    Permitted,
+    /// The token is known, for other permissions.
+    Lacking,
+    /// There is no token, or no file lists it.
+    Unknown,
+}
+
+impl TokenFiles {
+    pub(super) async fn load(&self) -> Result<Tokens, String> {
+        Ok(Tokens {
+            read: load_file(self.read.as_deref()).await?,
+            evaluate: load_file(self.evaluate.as_deref()).await?,
+            refresh: load_file(self.refresh.as_deref()).await?,
+        })
+    }
+}
+
+async fn load_file(file: Option<&Path>) -> Result<HashSet<[u8; 32]>, String> {
+    let Some(file) = file else {
+        return Ok(HashSet::new());
+    };
+    let text = tokio::fs::read_to_string(file)
+        .await
+        .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    parse(&text).map_err(|problem| format!("{}: {problem}", file.display()))
+}
+
+/// Parses one token a line; empty lines and lines that begin with `#` are skipped.
+fn parse(text: &str) -> Result<HashSet<[u8; 32]>, String> {
+    let mut tokens = HashSet::new();
+    for (line, number) in text.lines().map(str::trim).zip(1..) {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        if line.len() < MIN_TOKEN_BYTES {
+            return Err(format!(
+                "the token in line {number} is shorter than {MIN_TOKEN_BYTES} characters"
+            ));
+        }
+        tokens.insert(hash(line));
+    }
+    if tokens.is_empty() {
+        return Err("it lists no token; write one a line".to_owned());
+    }
+    Ok(tokens)
+}
+
+fn hash(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+impl Tokens {
+    pub(super) fn verdict(&self, headers: &HeaderMap, permission: Permission) -> Verdict {
+        let Some(token) = bearer(headers).map(hash) else {
+            return Verdict::Unknown;
+        };
+        let permitted = match permission {
+            Permission::Read => &self.read,
+            Permission::Evaluate => &self.evaluate,
+            Permission::Refresh => &self.refresh,
+        };
+        if permitted.contains(&token) {
+            return Verdict::Permitted;
+        }
+        let is_known = [&self.read, &self.evaluate, &self.refresh]
+            .iter()
+            .any(|tokens| tokens.contains(&token));
+        if is_known {
+            Verdict::Lacking
+        } else {
+            Verdict::Unknown
+        }
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (scheme, token) = values.next()?.to_str().ok()?.split_once(' ')?;
+    // Of two headers, another program may have checked the other one.
+    let is_single = values.next().is_none();
+    (is_single && scheme.eq_ignore_ascii_case("bearer")).then(|| token.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    const READER: &str = "reader-0123456789";
+    const PROXY: &str = "proxy-0123456789ab";
+
+    fn tokens() -> Tokens {
+        Tokens {
+            read: parse(READER).unwrap(),
+            evaluate: parse(&format!("# of the proxies\n\n {PROXY} \n{READER}")).unwrap(),
+            refresh: HashSet::new(),
+        }
+    }
+
+    fn verdict(authorization: &[&str], permission: Permission) -> Verdict {
+        let mut headers = HeaderMap::new();
+        for value in authorization {
+            headers.append(header::AUTHORIZATION, value.parse().unwrap());
+        }
+        tokens().verdict(&headers, permission)
+    }
+
+    #[test]
+    fn a_token_permits_what_its_files_are_for() {
+        use Permission::{Evaluate, Read, Refresh};
+        let (reader, proxy) = (format!("Bearer {READER}"), format!("bearer {PROXY}"));
+        for (token, permission, expected) in [
+            (&*reader, Read, Verdict::Permitted),
+            (&*reader, Evaluate, Verdict::Permitted),
+            (&*reader, Refresh, Verdict::Lacking),
+            (&*proxy, Evaluate, Verdict::Permitted),
+            (&*proxy, Read, Verdict::Lacking),
+            ("Bearer another-0123456789", Read, Verdict::Unknown),
+            ("Bearer", Read, Verdict::Unknown),
+            ("Basic cmVhZGVyLTAxMjM0NTY3ODk=", Read, Verdict::Unknown),
+        ] {
+            assert_eq!(verdict(&[token], permission), expected, "{token}");
+        }
+        assert_eq!(verdict(&[], Read), Verdict::Unknown);
+        assert_eq!(verdict(&[&reader, &reader], Read), Verdict::Unknown);
+    }
+
+    #[test]
+    fn a_file_without_a_usable_token_is_refused() {
+        for text in ["", "\n# none\n", "short", &format!("{READER}\nshort")] {
+            parse(text).unwrap_err();
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Bounds on responses that need much processor time or memory, and their execution off
+//! the threads that serve connections.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::problem::Problem;
+
+/// How many directives, or comparisons with one, are processed on the serving threads.
+const MAX_INLINE_SIZE: usize = 1000;
+/// How many large responses may be computed or sent at a time.
+const MAX_CONCURRENT: usize = 16;
+/// How long a request waits for a permit.
+const PERMIT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Issues permits for large responses.
+#[derive(Clone, Debug)]
+pub(super) struct Admission(Arc<Semaphore>);
+
+/// The permission to compute and send a large response, until it is dropped.
+#[derive(Debug)]
+pub(super) struct AdmissionPermit(
+    #[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit,
+);
+
+impl Admission {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_CONCURRENT)))
+    }
+
+    /// Waits for a permit, for a limited time.
+    pub(super) async fn permit(&self) -> Result<AdmissionPermit, Problem> {
+        let permit = Arc::clone(&self.0).acquire_owned();
+        match tokio::time::timeout(PERMIT_TIMEOUT, permit).await {
+            Ok(Ok(permit)) => Ok(AdmissionPermit(permit)),
+            // The semaphore is never closed, so this is the timeout.
+            Ok(Err(_)) | Err(_) => Err(Problem::busy(format!(
+                "{MAX_CONCURRENT} large responses are under way; try again"
+            ))),
+        }
+    }
+}
+
+/// Runs work on this thread if its size (directives to look at) is small, else on a
+/// thread for blocking work.
+pub(super) async fn run_sized<T: Send + 'static>(
+    size: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    if size <= MAX_INLINE_SIZE {
+        return Ok(work());
+    }
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| Problem::internal("the agent has a bug: computing the response panicked"))
+}
+
+/// The bytes of a response, which hold a permit until they are sent.
+pub(super) fn hold_until_sent(permit: AdmissionPermit, bytes: Vec<u8>) -> Bytes {
+    struct Held(
+        Vec<u8>,
+        #[expect(dead_code, reason = "dropped with the bytes")] AdmissionPermit,
+    );
+
+    impl AsRef<[u8]> for Held {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    Bytes::from_owner(Held(bytes, permit))
+}

@@ -1,0 +1,221 @@
+//! `GET /v1/directives`: the published set, encoded once for all clients, and long polling
+//! for its changes.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use jiff::Timestamp;
+use opensearch_directives::{Clock, OpenSearchDirectiveStore, Snapshot};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::admission::run_sized;
+use super::etag::{content_tag, names_tag};
+use super::long_poll::parse_wait;
+use super::openapi::{Internal, InvalidField, TooManyWaiting};
+use super::problem::Problem;
+use super::query::parameters;
+use super::schemas;
+use super::state::Agent;
+
+/// Encodes the published set, once for each of its changes.
+#[derive(Clone, Debug)]
+pub(super) struct ListingCache {
+    store: Arc<OpenSearchDirectiveStore>,
+    clock: Arc<dyn Clock>,
+    last: Arc<Mutex<Option<Listing>>>,
+}
+
+/// An encoded set, and the period in which the encoding is valid: which of its directives
+/// have expired depends on the time.
+#[derive(Clone, Debug)]
+struct Listing {
+    /// Weak, so that the cache keeps no replaced set alive.
+    snapshot: Weak<Snapshot>,
+    valid_from: Timestamp,
+    valid_until: Option<Timestamp>,
+    tag: Arc<str>,
+    body: Bytes,
+}
+
+#[derive(Serialize)]
+struct ListingBody<'a> {
+    tag: &'a str,
+    directives: Option<&'a RawValue>,
+}
+
+impl ListingCache {
+    pub(super) fn new(store: Arc<OpenSearchDirectiveStore>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            store,
+            clock,
+            last: Arc::default(),
+        }
+    }
+
+    async fn current(&self) -> Result<Listing, Problem> {
+        let mut last = Arc::clone(&self.last).lock_owned().await;
+        let (snapshot, now) = (self.store.snapshot(), self.clock.now());
+        if let Some(listing) = last.as_ref().filter(|last| last.is_valid(&snapshot, now)) {
+            return Ok(listing.clone());
+        }
+        // The lock moves into the work, which so completes even if the client disconnects.
+        let listing = run_sized(snapshot.set().len(), move || {
+            let listing = Listing::encode(&snapshot, now)?;
+            Ok::<_, serde_json::Error>(last.insert(listing).clone())
+        });
+        Ok(listing.await??)
+    }
+
+    /// Waits until a listing is no longer valid because a directive expires.
+    async fn expiry(&self, listing: &Listing) {
+        match listing.valid_until {
+            Some(until) => {
+                let left = until.duration_since(self.clock.now());
+                // A negative duration means that the expiry has passed.
+                tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Listing {
+    fn encode(snapshot: &Arc<Snapshot>, now: Timestamp) -> serde_json::Result<Self> {
+        let expiries = || snapshot.set().iter().map(|directive| directive.expires_at);
+        let set = snapshot.set().introspect(now);
+        let directives = serde_json::value::to_raw_value(&set["directives"])?;
+        let tag = content_tag(directives.get().as_bytes());
+        let body = serde_json::to_vec(&ListingBody {
+            tag: &tag,
+            directives: Some(&directives),
+        })?;
+        Ok(Self {
+            snapshot: Arc::downgrade(snapshot),
+            valid_from: expiries()
+                .filter(|expiry| *expiry <= now)
+                .max()
+                .unwrap_or(Timestamp::MIN),
+            valid_until: expiries().filter(|expiry| *expiry > now).min(),
+            tag: tag.into(),
+            body: body.into(),
+        })
+    }
+
+    fn is_valid(&self, snapshot: &Arc<Snapshot>, now: Timestamp) -> bool {
+        std::ptr::eq(self.snapshot.as_ptr(), Arc::as_ptr(snapshot))
+            && self.valid_from <= now
+            && self.valid_until.is_none_or(|until| now < until)
+    }
+
+    fn respond(self, form: Form) -> Result<Response, Problem> {
+        // Hexadecimal digits in quotes are always a valid header.
+        let etag = HeaderValue::from_str(&format!("\"{}\"", self.tag))
+            .map_err(|_| Problem::internal("the entity tag is not a valid header"))?;
+        let headers = [
+            (header::ETAG, etag),
+            // To be stored, and revalidated at each use.
+            (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        ];
+        let json = [(header::CONTENT_TYPE, "application/json")];
+        Ok(match form {
+            Form::NotModified => (StatusCode::NOT_MODIFIED, headers).into_response(),
+            Form::Whole => (headers, json, self.body).into_response(),
+            Form::TagOnly => {
+                let body = serde_json::to_vec(&ListingBody {
+                    tag: &self.tag,
+                    directives: None,
+                })?;
+                (headers, json, body).into_response()
+            }
+        })
+    }
+}
+
+/// What a response contains.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Form {
+    Whole,
+    /// The client has the content, and said so by the parameter `known`.
+    TagOnly,
+    /// The client has the content, and said so by `If-None-Match`.
+    NotModified,
+}
+
+/// The tags of the content that a client has.
+struct Seen<'a> {
+    known: Option<String>,
+    headers: &'a HeaderMap,
+}
+
+impl Seen<'_> {
+    fn form(&self, listing: &Listing) -> Form {
+        if self.known.as_deref() == Some(&*listing.tag) {
+            Form::TagOnly
+        } else if names_tag(self.headers, &listing.tag) {
+            Form::NotModified
+        } else {
+            Form::Whole
+        }
+    }
+}
+
+/// The published set
+///
+/// With `wait`, and with `known` or `If-None-Match`, the response comes as soon as the set is
+/// not the one that the client has: after a publish, or when a directive expires. Proxies
+/// may change or drop entity tags; a client behind one uses `known`.
+#[utoipa::path(get, path = "/v1/directives", operation_id = "directives",
+    params(
+        ("wait" = Option<String>, Query, description = "How long to wait for a change, at most a minute: 200ms, 30s, 1m",
+            pattern = "^([1-9][0-9]{0,3}ms|[1-9]s|[1-5][0-9]s|60s|1m)$", example = "30s"),
+        ("known" = Option<String>, Query, description = "The `tag` of the set that the client has"),
+        ("If-None-Match" = Option<String>, Header, description = "The entity tags that the client has, or *"),
+    ),
+    responses(
+        (status = 200, description = "The set, or its tag alone if `known` is that", body = schemas::Directives,
+            headers(("ETag" = String, description = "Strong, of the content alone: equal on all agents that serve the same"))),
+        (status = 304, description = "The client still has the set, at the end of the wait or of the agent",
+            headers(("ETag" = String, description = "As with 200"))),
+        InvalidField, Internal, TooManyWaiting))]
+pub(super) async fn get(
+    State(agent): State<Agent>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let [wait, known] = parameters(["wait", "known"], query.as_deref())?;
+    let wait = wait.as_deref().map(parse_wait).transpose()?;
+    let seen = Seen {
+        known,
+        headers: &headers,
+    };
+    // Before the first load, so that no publish is missed between the two.
+    let mut subscription = agent.store.subscribe();
+    let deadline = wait.map(|wait| Instant::now() + wait);
+    let mut slot = None;
+    loop {
+        let listing = agent.listings.current().await?;
+        let form = seen.form(&listing);
+        let deadline = deadline.filter(|deadline| *deadline > Instant::now());
+        let (Some(deadline), true) = (deadline, form != Form::Whole) else {
+            return listing.respond(form);
+        };
+        if slot.is_none() {
+            slot = Some(agent.wait_slots.take()?);
+        }
+        tokio::select! {
+            changed = subscription.changed() => if changed.is_err() {
+                return listing.respond(form);
+            },
+            () = agent.listings.expiry(&listing) => {}
+            () = tokio::time::sleep_until(deadline) => {}
+            () = agent.wait_slots.ended() => return listing.respond(form),
+        }
+    }
+}

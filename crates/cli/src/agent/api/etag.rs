@@ -1,0 +1,63 @@
+//! Tags that identify the content of a response.
+
+use axum::http::{HeaderMap, header};
+use sha2::{Digest as _, Sha256};
+
+/// Thirty-two hexadecimal digits that depend on the bytes alone, so that all agents have
+/// the same tag for the same content.
+pub(super) fn content_tag(bytes: &[u8]) -> String {
+    let hash = Sha256::digest(bytes);
+    let prefix = hash[..16]
+        .iter()
+        .fold(0_u128, |prefix, byte| prefix << 8 | u128::from(*byte));
+    format!("{prefix:032x}")
+}
+
+/// Whether `If-None-Match` names the tag, in whatever form it comes back.
+///
+/// Proxies that compress change an entity tag: they weaken it, or append a suffix such as
+/// `-gzip`. A tag is 128 bits of a hash, so a value that contains it can only come from it.
+pub(super) fn names_tag(headers: &HeaderMap, tag: &str) -> bool {
+    headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.trim() == "*" || value.contains(tag))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_tag_is_recognised_in_every_form_in_which_proxies_return_it() {
+        let tag = content_tag(b"content");
+        assert_eq!(tag.len(), 32);
+        let named = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.append(header::IF_NONE_MATCH, "\"other\"".parse().unwrap());
+            headers.append(header::IF_NONE_MATCH, value.parse().unwrap());
+            names_tag(&headers, &tag)
+        };
+        for form in [
+            format!("\"{tag}\""),
+            format!("W/\"{tag}\""),
+            // Apache's mod_deflate and mod_brotli, Jetty, Caddy, and a proxy without quotes.
+            format!("\"{tag}-gzip\""),
+            format!("\"{tag}-br\""),
+            format!("\"{tag};gzip\""),
+            format!("W/\"{tag}--gzip\""),
+            format!("W/\"{tag}/zstd\""),
+            tag.clone(),
+            format!("\"other\", \"{tag}\""),
+            "*".to_owned(),
+        ] {
+            assert!(named(&form), "{form}");
+        }
+        let other = content_tag(b"other");
+        for form in ["", "\"\"", "W/\"\"", "\"gzip\"", &other, &tag[1..]] {
+            assert!(!named(form), "{form}");
+        }
+    }
+}

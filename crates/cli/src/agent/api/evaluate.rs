@@ -1,0 +1,112 @@
+//! `POST /v1/evaluate` and `POST /v1/evaluate/batch`: evaluates one request, or several by
+//! one set and at one instant.
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use opensearch_directives::{Decision, DirectiveSet, Explanation};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::admission::{hold_until_sent, run_sized};
+use super::body::Body;
+use super::evaluate_request::EvaluateRequest;
+use super::openapi::{Busy, Internal, InvalidField, LargeBatch, LargeBody, SlowBody};
+use super::problem::Problem;
+use super::schemas;
+use super::state::Agent;
+
+/// How many requests a batch may hold.
+const MAX_BATCH: usize = 256;
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Batch<'a> {
+    #[serde(borrow)]
+    #[schema(value_type = Vec<EvaluateRequest>, max_items = 256)]
+    requests: Vec<&'a RawValue>,
+}
+
+#[derive(Debug, Serialize)]
+struct Decisions<'a> {
+    decisions: Vec<Explanation<'a>>,
+}
+
+/// What applies to a request
+#[utoipa::path(post, path = "/v1/evaluate", operation_id = "evaluate",
+    request_body = EvaluateRequest,
+    responses(
+        (status = 200, description = "The decision, in headers, too", body = schemas::Decision, headers(
+            ("Directives-Level" = String, description = "As `level`"),
+            ("Directives-Ring-Buffer" = String, description = "true or false"),
+            ("Directives-Capture" = String, description = "true or false"))),
+        InvalidField, SlowBody, LargeBody, Internal))]
+pub(super) async fn one(State(agent): State<Agent>, Body(body): Body) -> Result<Response, Problem> {
+    let request = EvaluateRequest::parse(&body)?;
+    let (store, clock) = (agent.store, agent.clock);
+    let set = store.snapshot().set().clone();
+    let response = run_sized(set.len(), move || {
+        let explanation = set.explain(&request.attrs(), clock.now(), &request.request_id);
+        serde_json::to_vec(&explanation).map(|body| (headers(explanation.decision), body))
+    });
+    let (headers, body) = response.await??;
+    Ok((headers, json(body)).into_response())
+}
+
+/// The decision for proxies that cannot read bodies, such as nginx with `auth_request`.
+fn headers(decision: Decision) -> [(&'static str, &'static str); 3] {
+    let bool = |value| if value { "true" } else { "false" };
+    [
+        ("directives-level", decision.level.as_str()),
+        ("directives-ring-buffer", bool(decision.ring_buffer)),
+        ("directives-capture", bool(decision.capture)),
+    ]
+}
+
+/// What applies to each of several requests
+#[utoipa::path(post, path = "/v1/evaluate/batch", operation_id = "evaluateBatch",
+    request_body = Batch<'_>,
+    responses((status = 200, description = "The decisions", body = schemas::Decisions),
+        InvalidField, SlowBody, LargeBatch, Internal, Busy))]
+pub(super) async fn batch(
+    State(agent): State<Agent>,
+    Body(body): Body,
+) -> Result<Response, Problem> {
+    let requests = parse_batch(&body)?;
+    let permit = agent.admission.permit().await?;
+    let (store, clock) = (agent.store, agent.clock);
+    let set: DirectiveSet = store.snapshot().set().clone();
+    let response = run_sized(set.len().saturating_mul(requests.len()), move || {
+        let now = clock.now();
+        let decisions = requests
+            .iter()
+            .map(|request| set.explain(&request.attrs(), now, &request.request_id))
+            .collect();
+        serde_json::to_vec(&Decisions { decisions })
+    });
+    Ok(json(hold_until_sent(permit, response.await??)))
+}
+
+fn parse_batch(body: &[u8]) -> Result<Vec<EvaluateRequest>, Problem> {
+    let batch: Batch<'_> = serde_json::from_slice(body).map_err(|error| {
+        Problem::field(
+            "body",
+            &format!("it is not {{\"requests\": [...]}}: {error}"),
+        )
+    })?;
+    let requests = batch.requests.len();
+    if requests > MAX_BATCH {
+        let problem = format!("there are {requests}; send at most {MAX_BATCH} at once");
+        return Err(Problem::field("requests", &problem));
+    }
+    let requests = batch.requests.iter().enumerate().map(|(number, request)| {
+        EvaluateRequest::parse(request.get().as_bytes())
+            .map_err(|problem| problem.within(&format!("requests[{number}]")))
+    });
+    requests.collect()
+}
+
+fn json(body: impl axum::response::IntoResponse) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}

@@ -1,0 +1,119 @@
+//! Decodes the attributes of a request to evaluate, and names the field that is invalid.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use opensearch_directives::{EndpointKind, RequestAttrs};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::problem::Problem;
+
+const FIELDS: [&str; 5] = ["tenant", "index", "principal", "endpoint", "request_id"];
+
+/// The attributes of a request.
+#[derive(Debug, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EvaluateRequest {
+    /// Absent if it is unknown.
+    #[schema(nullable = false)]
+    tenant: Option<String>,
+    index: String,
+    principal: String,
+    endpoint: EndpointKind,
+    /// Decides about sampling.
+    pub(super) request_id: String,
+}
+
+impl EvaluateRequest {
+    /// Parses the body, or names the invalid field. An unknown tenant is left out; `null`
+    /// is invalid, as it is in a directive.
+    pub(super) fn parse(body: &[u8]) -> Result<Self, Problem> {
+        let Pairs(pairs) = serde_json::from_slice(body).map_err(|error| {
+            Problem::field("body", &format!("it is not a JSON object: {error}"))
+        })?;
+        let mut object = Map::new();
+        for (field, value) in pairs {
+            if !FIELDS.contains(&field.as_str()) {
+                let problem = format!("it is not one of {}", FIELDS.join(", "));
+                return Err(Problem::field(field, &problem));
+            }
+            if object.insert(field.clone(), value).is_some() {
+                return Err(Problem::field(field, "it is repeated; send it once"));
+            }
+        }
+        let endpoint = required(&mut object, "endpoint")?;
+        Ok(Self {
+            tenant: string(&mut object, "tenant")?,
+            index: required(&mut object, "index")?,
+            principal: required(&mut object, "principal")?,
+            endpoint: endpoint
+                .parse()
+                .map_err(|error| Problem::field("endpoint", &format!("{endpoint:?} {error}")))?,
+            request_id: required(&mut object, "request_id")?,
+        })
+    }
+
+    pub(super) fn attrs(&self) -> RequestAttrs<'_> {
+        RequestAttrs {
+            tenant: self.tenant.as_deref(),
+            index: &self.index,
+            principal: &self.principal,
+            endpoint: self.endpoint,
+        }
+    }
+}
+
+/// The fields of an object in their order, including repeated ones.
+struct Pairs(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Pairs;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Pairs, M::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
+}
+
+fn string(object: &mut Map<String, Value>, field: &'static str) -> Result<Option<String>, Problem> {
+    match object.remove(field) {
+        None => Ok(None),
+        Some(Value::String(string)) => Ok(Some(string)),
+        Some(other) => {
+            let kind: Cow<'_, str> = match other {
+                Value::Null => "null".into(),
+                Value::Bool(_) => "a boolean".into(),
+                Value::Number(_) => "a number".into(),
+                Value::Array(_) => "an array".into(),
+                _ => "an object".into(),
+            };
+            Err(Problem::field(
+                field,
+                &format!("it is {kind}; it must be a string"),
+            ))
+        }
+    }
+}
+
+fn required(object: &mut Map<String, Value>, field: &'static str) -> Result<String, Problem> {
+    string(object, field)?
+        .ok_or_else(|| Problem::field(field, "it is missing; it must be a string"))
+}

@@ -1,0 +1,99 @@
+//! Bounds on the clients that wait for a change: how many, and for how long.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::super::super::duration;
+use super::super::lifecycle::PhaseReceiver;
+use super::problem::Problem;
+
+/// The longest wait of a client.
+const MAX_WAIT: Duration = Duration::from_mins(1);
+
+/// The slots for clients that wait, and the signal that ends every wait.
+#[derive(Clone, Debug)]
+pub(super) struct WaitSlots {
+    slots: Arc<Semaphore>,
+    max: usize,
+    taken: Gauge,
+    phase: PhaseReceiver,
+}
+
+/// The slot of a waiting client, free again when this is dropped.
+#[derive(Debug)]
+pub(super) struct WaitSlot {
+    _permit: OwnedSemaphorePermit,
+    taken: Gauge,
+}
+
+impl Drop for WaitSlot {
+    fn drop(&mut self) {
+        self.taken.dec();
+    }
+}
+
+impl WaitSlots {
+    pub(super) fn new(max: usize, phase: PhaseReceiver, registry: &mut Registry) -> Self {
+        let taken = Gauge::default();
+        registry.register(
+            "directives_agent_waiting_clients",
+            "Clients that wait for a change",
+            taken.clone(),
+        );
+        Self {
+            slots: Arc::new(Semaphore::new(max)),
+            max,
+            taken,
+            phase,
+        }
+    }
+
+    /// Takes a slot, if one is free.
+    pub(super) fn take(&self) -> Result<WaitSlot, Problem> {
+        let permit = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| {
+            let max = self.max;
+            Problem::busy(format!(
+                "{max} clients wait for a change (--max-waiting); send the request without wait"
+            ))
+        })?;
+        self.taken.inc();
+        Ok(WaitSlot {
+            _permit: permit,
+            taken: self.taken.clone(),
+        })
+    }
+
+    /// Completes when the agent stops.
+    pub(super) async fn ended(&self) {
+        self.phase.stopping().await;
+    }
+}
+
+/// Parses the parameter `wait`, such as `30s`.
+pub(super) fn parse_wait(wait: &str) -> Result<Duration, Problem> {
+    let wait = duration::parse(wait).map_err(|problem| Problem::field("wait", &problem))?;
+    if wait > MAX_WAIT {
+        let problem = format!("it is longer than {MAX_WAIT:?}; send another request after that");
+        return Err(Problem::field("wait", &problem));
+    }
+    Ok(wait)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_wait_is_bounded() {
+        assert_eq!(parse_wait("30s").unwrap(), Duration::from_secs(30));
+        assert_eq!(parse_wait("1m").unwrap(), MAX_WAIT);
+        for wrong in ["61s", "", "30", "-1s", "0s"] {
+            parse_wait(wrong).unwrap_err();
+        }
+    }
+}

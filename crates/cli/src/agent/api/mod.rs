@@ -1,0 +1,26 @@
+//! The agent's HTTP interface: one file per group of paths, with its OpenAPI description
+//! beside the code.
+
+mod admission;
+mod body;
+mod directives;
+mod etag;
+mod evaluate;
+mod evaluate_request;
+mod health;
+mod long_poll;
+mod metrics;
+mod openapi;
+mod osproxy;
+mod problem;
+mod query;
+mod redact;
+mod refresh;
+mod router;
+mod schemas;
+mod snapshot;
+mod state;
+
+pub(super) use problem::Problem;
+pub(super) use router::{health_router, router};
+pub(super) use state::Agent;

@@ -1,0 +1,97 @@
+//! The OpenAPI description, generated from the handlers and their types.
+
+use std::collections::BTreeMap;
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use utoipa::openapi::{
+    ContentBuilder, HeaderBuilder, Ref, RefOr, Response as ResponseDescription, ResponseBuilder,
+    schema::{ObjectBuilder, Type},
+};
+use utoipa::{IntoResponses, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+
+use super::problem::Problem;
+use super::schemas;
+use super::state::Agent;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "directives agent",
+        description = "Diagnostics directives, for proxies in any language.\n\nResponses must not \
+            be cached (`Cache-Control: no-store`) unless they say otherwise. Every error is a \
+            problem document (RFC 9457). In addition to the responses listed here, every path can \
+            refuse a request: 401 or 403 without the necessary permission or from a web page of \
+            another origin, 421 for an unknown host name, 404 and 405 for an unknown path or \
+            method, 503 while all connections are in use."
+    ),
+    components(schemas(Problem, schemas::Level, schemas::EndpointKind))
+)]
+struct Base;
+
+/// A router that collects the descriptions of its routes.
+pub(super) fn router() -> OpenApiRouter<Agent> {
+    OpenApiRouter::with_openapi(Base::openapi())
+}
+
+/// The description as JSON.
+#[derive(Clone, Debug)]
+pub(super) struct Description(pub(super) Bytes);
+
+/// This document
+#[utoipa::path(get, path = "/openapi.json", operation_id = "openapi",
+    responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
+pub(super) async fn get(Extension(Description(json)): Extension<Description>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], json).into_response()
+}
+
+/// Describes an error response.
+fn problem(
+    status: &str,
+    description: &str,
+    retry_after: bool,
+) -> BTreeMap<String, RefOr<ResponseDescription>> {
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .build();
+    let mut response = ResponseBuilder::new()
+        .description(description)
+        .content("application/problem+json", content);
+    if retry_after {
+        let seconds = ObjectBuilder::new().schema_type(Type::Integer);
+        let header = HeaderBuilder::new()
+            .schema(Some(seconds.build()))
+            .description(Some("After how many seconds to try again"));
+        response = response.header("Retry-After", header.build());
+    }
+    BTreeMap::from([(status.to_owned(), response.build().into())])
+}
+
+macro_rules! problems {
+    ($($name:ident: $status:literal, $description:literal, $retry_after:literal;)*) => {$(
+        /// An error response that several paths share.
+        pub(super) struct $name;
+
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<ResponseDescription>> {
+                problem($status, $description, $retry_after)
+            }
+        }
+    )*};
+}
+
+problems! {
+    InvalidField: "400", "A field is invalid or missing; `field` names it", false;
+    SlowBody: "408", "The body did not arrive in time", false;
+    LargeBody: "413", "The body is larger than 64 KiB", false;
+    LargeBatch: "413", "The body is larger than 1 MiB", false;
+    Internal: "500", "The agent has a bug", false;
+    Busy: "503", "Too many requests of this kind are under way", true;
+    TooManyWaiting: "503", "Too many clients wait for a change", true;
+    NotReady: "503", "There is no set to serve, or it is stale and `fresh` was asked for, or the agent is shutting down; `detail` says which", false;
+    NoSnapshot: "503", "There was no complete read yet, the set was emptied for its age, or too many requests are under way", false;
+    PollFailed: "503", "The poll failed, and the published set stays; `detail` says why", false;
+}

@@ -1,0 +1,97 @@
+//! Error responses as problem documents (RFC 9457).
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A problem document (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+pub(in super::super) struct Problem {
+    title: &'static str,
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    detail: String,
+    /// The invalid field of the request, such as `requests[3].tenant`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    field: Option<String>,
+    /// After how many seconds another try makes sense.
+    #[serde(skip)]
+    retry_after: Option<u16>,
+}
+
+impl Problem {
+    pub(in super::super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self {
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail: detail.into(),
+            field: None,
+            retry_after: None,
+        }
+    }
+
+    /// An invalid field. The detail begins with the field's name.
+    pub(super) fn field(field: impl Into<String>, problem: &str) -> Self {
+        let field = field.into();
+        Self {
+            field: Some(field.clone()),
+            ..Self::new(StatusCode::BAD_REQUEST, format!("{field}: {problem}"))
+        }
+    }
+
+    /// The same problem of a part of the body: `body` then denotes that part.
+    pub(super) fn within(self, part: &str) -> Self {
+        let Some(field) = self.field else {
+            return self;
+        };
+        let detail = self.detail.strip_prefix(&field).unwrap_or(&self.detail);
+        let field = match field.as_str() {
+            "body" => part.to_owned(),
+            field => format!("{part}.{field}"),
+        };
+        Self {
+            detail: format!("{field}{detail}"),
+            field: Some(field),
+            ..self
+        }
+    }
+
+    /// A request that may succeed a moment later.
+    pub(super) fn busy(detail: impl Into<String>) -> Self {
+        Self {
+            retry_after: Some(1),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+        }
+    }
+
+    pub(super) fn internal(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.retry_after;
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+/// A value of the agent's own cannot be encoded.
+impl From<serde_json::Error> for Problem {
+    fn from(error: serde_json::Error) -> Self {
+        Self::internal(error.to_string())
+    }
+}

@@ -1,0 +1,41 @@
+//! `POST /v1/refresh`: polls at once instead of at the end of the interval.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use opensearch_directives::error::chain;
+use opensearch_directives::status::Revision;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::openapi::PollFailed;
+use super::problem::Problem;
+use super::redact::redact_users;
+use super::state::Agent;
+
+/// What is published after the poll.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Refreshed {
+    #[schema(required)]
+    revision: Option<Revision>,
+    #[schema(pattern = "^[0-9a-f]{32}$")]
+    digest: String,
+}
+
+/// Poll now
+///
+/// Returns when a poll has ended that began after the request. Requests that arrive while a
+/// poll runs share the next one.
+#[utoipa::path(post, path = "/v1/refresh", operation_id = "refresh",
+    responses((status = 200, description = "The poll succeeded", body = Refreshed), PollFailed))]
+pub(super) async fn post(State(agent): State<Agent>) -> Result<Json<Refreshed>, Problem> {
+    agent.store.refresh().await.map_err(|error| {
+        let detail = redact_users(&chain(&error));
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+    })?;
+    let status = agent.store.status();
+    Ok(Json(Refreshed {
+        revision: status.revision,
+        digest: status.digest.to_string(),
+    }))
+}

@@ -1,0 +1,135 @@
+//! Assembles the paths of both listeners and the checks in front of them.
+
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, Extension, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::{Router, body::Bytes};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::super::access::{Access, Permission};
+use super::super::server::Peer;
+use super::openapi::{self, Description};
+use super::problem::Problem;
+use super::state::Agent;
+use super::{directives, evaluate, health, metrics, osproxy, refresh, snapshot};
+
+/// The largest body of a request, and of a batch of requests.
+const MAX_BODY_BYTES: usize = 64 << 10;
+const MAX_BATCH_BODY_BYTES: usize = 1 << 20;
+
+/// The API: every path, each behind the permission that it needs.
+pub(in super::super) fn router(agent: Agent, access: Arc<Access>) -> Router {
+    let permission = |permission| {
+        middleware::from_fn_with_state((Arc::clone(&access), permission), check_permission)
+    };
+    let read = OpenApiRouter::new()
+        .routes(routes!(metrics::get))
+        .routes(routes!(health::status))
+        .routes(routes!(directives::get))
+        .routes(routes!(osproxy::get))
+        .routes(routes!(snapshot::get))
+        .route_layer(permission(Permission::Read));
+    let batch = OpenApiRouter::new()
+        .routes(routes!(evaluate::batch))
+        .layer(DefaultBodyLimit::max(MAX_BATCH_BODY_BYTES));
+    let evaluate = OpenApiRouter::new()
+        .routes(routes!(evaluate::one))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .merge(batch)
+        .route_layer(permission(Permission::Evaluate));
+    let refresh = OpenApiRouter::new()
+        .routes(routes!(refresh::post))
+        .route_layer(permission(Permission::Refresh));
+    let (router, description) = openapi::router()
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(openapi::get))
+        .merge(read)
+        .merge(evaluate)
+        .merge(refresh)
+        .split_for_parts();
+    // The description consists of strings only, which always serialise.
+    let description = Description(Bytes::from(description.to_json().unwrap_or_default()));
+    finish(
+        router
+            .layer(Extension(description))
+            .layer(middleware::from_fn(reserve_for_health))
+            .layer(middleware::from_fn_with_state(access, check_browser)),
+        agent,
+    )
+}
+
+/// What the health listener serves. It is meant to be reachable by probes and by
+/// Prometheus, under whichever host name they use.
+pub(in super::super) fn health_router(agent: Agent) -> Router {
+    let router = OpenApiRouter::new()
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(metrics::get));
+    finish(router.into(), agent)
+}
+
+fn finish(router: Router<Agent>, agent: Agent) -> Router {
+    router
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
+        .method_not_allowed_fallback(async || {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this path does not support the method; the Allow header lists those it does",
+            )
+        })
+        .layer(middleware::from_fn(forbid_caching))
+        .with_state(agent)
+}
+
+/// Keeps responses out of caches, unless they say otherwise.
+async fn forbid_caching(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    response
+        .headers_mut()
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Serves nothing but health checks on a connection from the reserve for them.
+async fn reserve_for_health(
+    Extension(peer): Extension<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if peer.health_only && !matches!(request.uri().path(), "/healthz" | "/readyz" | "/metrics") {
+        let problem = Problem::busy("all connections of the agent are in use; try again");
+        let close = [(header::CONNECTION, HeaderValue::from_static("close"))];
+        return (close, problem).into_response();
+    }
+    next.run(request).await
+}
+
+async fn check_browser(
+    State(access): State<Arc<Access>>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match access.check_browser(peer, request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn check_permission(
+    State((access, permission)): State<(Arc<Access>, Permission)>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match access.check_permission(peer, request.headers(), permission) {
+        Ok(()) => next.run(request).await,
+        Err(response) => response,
+    }
+}

@@ -1,0 +1,119 @@
+//! `GET /v1/snapshot`: the published snapshot, for the next agent of a chain.
+
+use std::sync::{Arc, Weak};
+
+use axum::extract::{RawQuery, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use opensearch_directives::{OpenSearchDirectiveStore, Snapshot};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::sync::Mutex;
+use utoipa::ToSchema;
+
+use super::admission::{hold_until_sent, run_sized};
+use super::etag::content_tag;
+use super::openapi::{Internal, InvalidField, NoSnapshot};
+use super::problem::Problem;
+use super::query::parameters;
+use super::schemas;
+use super::state::Agent;
+
+/// Encodes the published snapshot, once for each publish.
+#[derive(Clone, Debug)]
+pub(super) struct SnapshotCache {
+    store: Arc<OpenSearchDirectiveStore>,
+    last: Arc<Mutex<Option<EncodedSnapshot>>>,
+}
+
+#[derive(Clone, Debug)]
+struct EncodedSnapshot {
+    /// Weak, so that the cache keeps no replaced set alive.
+    snapshot: Weak<Snapshot>,
+    tag: Arc<str>,
+    json: Arc<RawValue>,
+}
+
+/// The snapshot with its age, or its tag alone.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SnapshotResponse<'a> {
+    /// The index or alias that is polled.
+    index: &'a str,
+    /// How long ago an agent read the index for it.
+    #[schema(minimum = 0)]
+    age_seconds: f64,
+    /// Identifies the snapshot.
+    #[schema(pattern = "^[0-9a-f]{32}$")]
+    tag: &'a str,
+    /// Null if `known` is this tag.
+    #[schema(required, value_type = Option<schemas::Snapshot>)]
+    snapshot: Option<&'a RawValue>,
+}
+
+impl SnapshotCache {
+    pub(super) fn new(store: Arc<OpenSearchDirectiveStore>) -> Self {
+        Self {
+            store,
+            last: Arc::default(),
+        }
+    }
+
+    async fn current(&self) -> Result<EncodedSnapshot, Problem> {
+        let mut last = Arc::clone(&self.last).lock_owned().await;
+        let snapshot = self.store.snapshot();
+        if snapshot.revision().is_none() {
+            return Err(Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "there was no complete read yet, or the set was emptied for its age",
+            ));
+        }
+        if let Some(encoded) = last
+            .as_ref()
+            .filter(|last| std::ptr::eq(last.snapshot.as_ptr(), Arc::as_ptr(&snapshot)))
+        {
+            return Ok(encoded.clone());
+        }
+        // The lock moves into the work, which so completes even if the client disconnects.
+        let encoded = run_sized(snapshot.set().len(), move || {
+            let json: Arc<RawValue> = snapshot.to_json()?.into();
+            let encoded = EncodedSnapshot {
+                snapshot: Arc::downgrade(&snapshot),
+                tag: content_tag(json.get().as_bytes()).into(),
+                json,
+            };
+            Ok::<_, serde_json::Error>(last.insert(encoded).clone())
+        });
+        Ok(encoded.await??)
+    }
+}
+
+/// All that is published, for the next agent of a chain
+#[utoipa::path(get, path = "/v1/snapshot", operation_id = "snapshot",
+    params(("known" = Option<String>, Query, description = "The tag of the snapshot that the client has")),
+    responses((status = 200, description = "The snapshot, unless the client has it", body = SnapshotResponse<'_>),
+        InvalidField, Internal, NoSnapshot))]
+pub(super) async fn get(
+    State(agent): State<Agent>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let [known] = parameters(["known"], query.as_deref())?;
+    // The age is taken before the snapshot, so the reported age may be too high but never
+    // too low.
+    let status = agent.store.status();
+    let encoded = agent.snapshots.current().await?;
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    let is_new = known.as_deref() != Some(&*encoded.tag);
+    let encode = || {
+        serde_json::to_vec(&SnapshotResponse {
+            index: &status.index,
+            age_seconds: status.age_seconds.unwrap_or_default(),
+            tag: &encoded.tag,
+            snapshot: is_new.then_some(&*encoded.json),
+        })
+    };
+    if is_new {
+        let permit = agent.admission.permit().await?;
+        return Ok((json, hold_until_sent(permit, encode()?)).into_response());
+    }
+    Ok((json, encode()?).into_response())
+}

@@ -1,0 +1,49 @@
+//! What the handlers share: the store, caches of encoded responses, and bounds on work.
+
+use std::sync::Arc;
+
+use opensearch_directives::{Clock, OpenSearchDirectiveStore, StatusCollector};
+use prometheus_client::registry::Registry;
+
+use super::super::lifecycle::PhaseReceiver;
+use super::super::server::Connections;
+use super::admission::Admission;
+use super::directives::ListingCache;
+use super::long_poll::WaitSlots;
+use super::snapshot::SnapshotCache;
+
+#[derive(Clone)]
+pub(in super::super) struct Agent {
+    pub(super) store: Arc<OpenSearchDirectiveStore>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) phase: PhaseReceiver,
+    pub(super) listings: ListingCache,
+    pub(super) snapshots: SnapshotCache,
+    pub(super) wait_slots: WaitSlots,
+    pub(super) admission: Admission,
+    pub(super) registry: Arc<Registry>,
+}
+
+impl Agent {
+    pub(in super::super) fn new(
+        store: Arc<OpenSearchDirectiveStore>,
+        clock: Arc<dyn Clock>,
+        max_waiting: usize,
+        phase: PhaseReceiver,
+        connections: &Connections,
+    ) -> Self {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(StatusCollector::new(Arc::clone(&store))));
+        connections.register(&mut registry);
+        Self {
+            listings: ListingCache::new(Arc::clone(&store), Arc::clone(&clock)),
+            snapshots: SnapshotCache::new(Arc::clone(&store)),
+            wait_slots: WaitSlots::new(max_waiting, phase.clone(), &mut registry),
+            admission: Admission::new(),
+            registry: Arc::new(registry),
+            store,
+            clock,
+            phase,
+        }
+    }
+}

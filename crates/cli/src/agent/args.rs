@@ -1,0 +1,141 @@
+//! The flags of `directives agent` and the store configuration that they describe.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use opensearch_directives::{Config, Startup, Upstream};
+
+use super::super::connection::ConnectionArgs;
+use super::super::duration::parse;
+use super::super::exit::Failure;
+use super::access::AccessArgs;
+use super::log::LogArgs;
+use super::server::ListenArgs;
+
+#[derive(Debug, Args)]
+pub(in super::super) struct AgentArgs {
+    /// Time between polls, with a jitter of ±10 %
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse)]
+    interval: Duration,
+
+    /// What --url addresses: the cluster that holds the index, or another agent that polls
+    /// it; the other agent's --max-ttl then applies
+    #[arg(long, value_name = "KIND", default_value = "index")]
+    upstream: UpstreamKind,
+
+    /// What to do if the index cannot be read at the start
+    #[arg(long, value_name = "POLICY", default_value = "require")]
+    startup: StartupPolicy,
+
+    /// Age of the last complete read at which the set is emptied [default: never]
+    #[arg(long, value_name = "DURATION", value_parser = parse)]
+    clear_after: Option<Duration>,
+
+    /// File that keeps the last good set
+    #[arg(long, value_name = "FILE", required_if_eq("startup", "last-good"))]
+    last_good: Option<PathBuf>,
+
+    /// Age of the last complete read from which on the set counts as stale: a metric, a
+    /// field of the status, and /readyz?fresh
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse)]
+    stale_after: Duration,
+
+    /// Time limit of one request to one node
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse)]
+    request_timeout: Duration,
+
+    /// Time limit of a whole poll: all its requests, on all nodes
+    #[arg(long, value_name = "DURATION", default_value = "8s", value_parser = parse)]
+    poll_timeout: Duration,
+
+    /// Longest pause between polls while they fail
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse)]
+    max_backoff: Duration,
+
+    /// Interval between full reads (±20 % jitter): a safety net behind the checks of each poll
+    #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = parse)]
+    reconcile_interval: Duration,
+
+    /// How far ahead an expiry may lie; documents beyond it are rejected
+    #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = parse)]
+    max_ttl: Duration,
+
+    /// Largest number of documents that the index may hold
+    #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_DOCUMENTS)]
+    max_documents: usize,
+
+    /// Name of this instance in its status [default: a random name]
+    #[arg(long, value_name = "NAME")]
+    instance: Option<String>,
+
+    /// How long to keep polling and serving after SIGTERM while /readyz fails, so that load
+    /// balancers and the proxies beside the agent drain first [default: stop at once]
+    #[arg(long, value_name = "DURATION", value_parser = parse)]
+    pub(super) shutdown_delay: Option<Duration>,
+
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+
+    #[command(flatten)]
+    pub(super) listen: ListenArgs,
+
+    #[command(flatten)]
+    pub(super) access: AccessArgs,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum StartupPolicy {
+    /// Exit with an error
+    Require,
+    /// Serve the last good set from its file
+    LastGood,
+    /// Serve an empty set until a read succeeds
+    Empty,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum UpstreamKind {
+    /// A cluster
+    Index,
+    /// An agent
+    Agent,
+}
+
+impl AgentArgs {
+    pub(super) async fn config(&self) -> Result<Config, Failure> {
+        let startup = match self.startup {
+            StartupPolicy::Require => Startup::Require,
+            StartupPolicy::Empty => Startup::Empty,
+            StartupPolicy::LastGood => Startup::LastGood,
+        };
+        let upstream = match self.upstream {
+            UpstreamKind::Index => Upstream::Index,
+            UpstreamKind::Agent => Upstream::Agent,
+        };
+        let cluster = self.connection.cluster(self.request_timeout).await?;
+        let mut config = Config::new(cluster)
+            .with_upstream(upstream)
+            .with_interval(self.interval)
+            .with_startup(startup)
+            .with_stale_after(self.stale_after)
+            .with_poll_timeout(self.poll_timeout)
+            .with_max_backoff(self.max_backoff)
+            .with_reconcile_interval(self.reconcile_interval)
+            .with_max_ttl(self.max_ttl)
+            .with_max_documents(self.max_documents);
+        if let Some(clear_after) = self.clear_after {
+            config = config.with_clear_after(clear_after);
+        }
+        if let Some(file) = &self.last_good {
+            config = config.with_last_good(file);
+        }
+        if let Some(instance) = &self.instance {
+            config = config.with_instance(instance);
+        }
+        Ok(config)
+    }
+}

@@ -1,0 +1,140 @@
+//! The phases of the agent's life and the signals that move it from one to the next.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tracing::info;
+
+use super::super::exit::Failure;
+
+/// What the agent does with requests at the moment.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Phase {
+    /// It polls and serves.
+    Serving,
+    /// It polls and serves, but `/readyz` fails so that load balancers send no new traffic.
+    Draining,
+    /// It accepts no connections, and requests that wait for a change are completed.
+    Stopping,
+}
+
+/// The sending half of the phase, owned by [`run_until_stopped`].
+#[derive(Debug)]
+pub(super) struct PhaseSender(watch::Sender<Phase>);
+
+/// The current phase, for everything that serves.
+#[derive(Clone, Debug)]
+pub(super) struct PhaseReceiver(watch::Receiver<Phase>);
+
+pub(super) fn phases() -> (PhaseSender, PhaseReceiver) {
+    let (sender, receiver) = watch::channel(Phase::Serving);
+    (PhaseSender(sender), PhaseReceiver(receiver))
+}
+
+impl PhaseReceiver {
+    pub(super) fn is_draining(&self) -> bool {
+        *self.0.borrow() != Phase::Serving
+    }
+
+    /// Completes when the agent stops. A dropped sender counts as the stop signal.
+    pub(super) async fn stopping(&self) {
+        let _ = self
+            .0
+            .clone()
+            .wait_for(|phase| *phase == Phase::Stopping)
+            .await;
+    }
+}
+
+/// A request of the operator, sent as a signal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Request {
+    /// SIGTERM or SIGINT (Ctrl-C).
+    Terminate,
+    /// SIGHUP: read the files with secrets and certificates again.
+    Reload,
+}
+
+/// Handles reload requests until the agent is told to end, then keeps serving for the
+/// drain time, and returns when the agent has to stop. A second termination request
+/// ends the drain time early.
+pub(super) async fn run_until_stopped(
+    phase: &PhaseSender,
+    signals: &mut Signals,
+    drain_time: Option<Duration>,
+    mut reload: impl AsyncFnMut(),
+) {
+    loop {
+        match signals.next().await {
+            Request::Reload => reload().await,
+            Request::Terminate => break,
+        }
+    }
+    if let Some(drain_time) = drain_time {
+        info!(?drain_time, "draining: serving on, but no longer ready");
+        phase.0.send_replace(Phase::Draining);
+        let end = tokio::time::sleep(drain_time);
+        tokio::pin!(end);
+        loop {
+            tokio::select! {
+                () = &mut end => break,
+                request = signals.next() => match request {
+                    Request::Reload => reload().await,
+                    Request::Terminate => break,
+                },
+            }
+        }
+    }
+    info!("stopping");
+    phase.0.send_replace(Phase::Stopping);
+}
+
+/// The signals of the process, received from the time of construction on.
+#[cfg(unix)]
+#[derive(Debug)]
+pub(super) struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    pub(super) fn listen() -> Result<Self, Failure> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    pub(super) async fn next(&mut self) -> Request {
+        tokio::select! {
+            _ = self.terminate.recv() => Request::Terminate,
+            _ = self.interrupt.recv() => Request::Terminate,
+            _ = self.hangup.recv() => Request::Reload,
+        }
+    }
+}
+
+/// Ctrl-C.
+#[cfg(not(unix))]
+#[derive(Debug)]
+pub(super) struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    #[expect(clippy::unnecessary_wraps, reason = "fallible on Unix")]
+    pub(super) fn listen() -> Result<Self, Failure> {
+        Ok(Self)
+    }
+
+    pub(super) async fn next(&mut self) -> Request {
+        // Without a handler there is no signal to wait for.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        Request::Terminate
+    }
+}

@@ -1,0 +1,161 @@
+//! The flags that say where the agent listens, and the bound listeners.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio_io_timeout::TimeoutStream;
+
+use super::super::super::exit::Failure;
+use super::super::access::AccessArgs;
+use super::address::Address;
+#[cfg(unix)]
+use super::unix_socket::SocketFile;
+
+/// How long a client may leave a part of a response unread.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Serving")]
+pub(in super::super) struct ListenArgs {
+    /// Address of the API: HOST:PORT, :PORT for all interfaces (port 0 takes a free one), or
+    /// unix: and the path of a socket; several with commas, or the flag several times
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:9980"
+    )]
+    listen: Vec<Address>,
+
+    /// Address of a second listener that serves /healthz, /readyz and /metrics only, for
+    /// probes and Prometheus; may be reachable from other hosts
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    health_listen: Vec<Address>,
+
+    /// Mode of the Unix sockets' files: 600 admits this user, 660 its group, too
+    #[cfg(unix)]
+    #[arg(long, value_name = "MODE", default_value = "600", value_parser = super::unix_socket::mode)]
+    socket_mode: u32,
+
+    /// How many clients may wait for a change at a time; more are refused. Each needs an
+    /// open file, whose number the system limits (ulimit -n)
+    #[arg(long, value_name = "N", default_value_t = 512)]
+    pub(in super::super) max_waiting: u16,
+}
+
+/// The bound listeners of the API and of health checks.
+#[derive(Debug)]
+pub(in super::super) struct Listeners {
+    pub(in super::super) api: Vec<Listener>,
+    pub(in super::super) health: Vec<Listener>,
+}
+
+impl ListenArgs {
+    /// Binds all addresses, unless the API would be open to other hosts by accident.
+    pub(in super::super) async fn bind(&self, access: &AccessArgs) -> Result<Listeners, Failure> {
+        Ok(Listeners {
+            api: self.bind_all(&self.listen, Some(access)).await?,
+            health: self.bind_all(&self.health_listen, None).await?,
+        })
+    }
+
+    async fn bind_all(
+        &self,
+        addresses: &[Address],
+        access: Option<&AccessArgs>,
+    ) -> Result<Vec<Listener>, Failure> {
+        let mut listeners = Vec::new();
+        for address in addresses {
+            let cannot = |error| Failure::other(format!("cannot listen on {address}: {error}"));
+            listeners.push(match address {
+                Address::Tcp { host, port } => {
+                    let resolved = resolve(host, *port).await.map_err(cannot)?;
+                    if let Some(access) = access.filter(|_| !resolved.ip().is_loopback()) {
+                        access.check_beyond_this_host(address)?;
+                    }
+                    Listener::Tcp(bind_tcp(resolved).await.map_err(cannot)?)
+                }
+                #[cfg(unix)]
+                Address::Unix(path) => {
+                    Listener::Unix(SocketFile::bind(path, self.socket_mode).map_err(cannot)?)
+                }
+            });
+        }
+        Ok(listeners)
+    }
+}
+
+/// The address to bind: IPv4 first, since clients that try IPv6 first fall back to it.
+async fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
+    if host.is_empty() {
+        return Ok((IpAddr::from(Ipv6Addr::UNSPECIFIED), port).into());
+    }
+    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
+    addresses
+        .iter()
+        .find(|address| address.is_ipv4())
+        .or(addresses.first())
+        .copied()
+        .ok_or_else(|| io::Error::other("the host name has no address"))
+}
+
+async fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        // All interfaces, on a host without IPv6.
+        Err(error)
+            if address.ip() == IpAddr::from(Ipv6Addr::UNSPECIFIED)
+                && error.kind() != io::ErrorKind::AddrInUse =>
+        {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
+        }
+        bound => bound,
+    }
+}
+
+/// A bound TCP port or Unix socket.
+#[derive(Debug)]
+pub(in super::super) enum Listener {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(SocketFile),
+}
+
+/// The bytes of a connection. Writing fails if the client reads nothing for too long.
+pub(super) type Stream = Pin<Box<TimeoutStream<Box<dyn Duplex>>>>;
+
+pub(super) trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
+
+impl Listener {
+    pub(super) async fn accept(&self) -> io::Result<Stream> {
+        let stream: Box<dyn Duplex> = match self {
+            Self::Tcp(listener) => Box::new(listener.accept().await?.0),
+            #[cfg(unix)]
+            Self::Unix(file) => Box::new(file.accept().await?),
+        };
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(WRITE_TIMEOUT));
+        Ok(Box::pin(stream))
+    }
+
+    pub(super) fn is_unix(&self) -> bool {
+        !matches!(self, Self::Tcp(_))
+    }
+
+    /// The address in the form in which clients write it.
+    pub(in super::super) fn url(&self, tls: bool) -> io::Result<String> {
+        Ok(match self {
+            Self::Tcp(listener) => {
+                let scheme = if tls { "https" } else { "http" };
+                format!("{scheme}://{}", listener.local_addr()?)
+            }
+            #[cfg(unix)]
+            Self::Unix(file) => format!("unix:{}", file.path().display()),
+        })
+    }
+}

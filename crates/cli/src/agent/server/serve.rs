@@ -1,0 +1,174 @@
+//! The accept loop of a listener and the HTTP connections that it starts.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::task::JoinSet;
+use tracing::{debug, warn};
+
+use super::super::lifecycle::PhaseReceiver;
+use super::connections::{Admitted, Connections};
+use super::listen::{Listener, Stream};
+use super::peer::Peer;
+
+/// How long a connection may stay without its first request, TLS handshake included.
+const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may stay idle between requests. It is longer than the 60 s of nginx
+/// and of common load balancers, so that they, which know when they send, close first.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+/// How long requests under way may still take after the agent has been told to stop.
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
+/// The pause after a failed accept, most likely for lack of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The TLS configuration of new connections, if there is one.
+#[cfg(feature = "rustls-tls")]
+pub(in super::super) type TlsReceiver =
+    Option<tokio::sync::watch::Receiver<Arc<tokio_rustls::rustls::ServerConfig>>>;
+/// Without `rustls-tls` there is none.
+#[cfg(not(feature = "rustls-tls"))]
+pub(in super::super) type TlsReceiver = Option<std::convert::Infallible>;
+
+/// What the connections of a listener share.
+#[derive(Clone, Debug)]
+struct Server {
+    app: Router,
+    connections: Connections,
+    tls: TlsReceiver,
+    phase: PhaseReceiver,
+}
+
+/// Serves until the phase is [`Stopping`](super::super::lifecycle::Phase::Stopping), then
+/// lets requests under way end within a bounded time.
+pub(in super::super) async fn serve(
+    listeners: Vec<Listener>,
+    app: Router,
+    connections: Connections,
+    tls: TlsReceiver,
+    phase: PhaseReceiver,
+) {
+    let server = Server {
+        app,
+        connections,
+        tls,
+        phase,
+    };
+    let loops = listeners
+        .into_iter()
+        .map(|listener| accept_loop(listener, server.clone()));
+    futures_util::future::join_all(loops).await;
+}
+
+async fn accept_loop(listener: Listener, server: Server) {
+    let mut tasks = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &server.connections) => accepted,
+            () = server.phase.stopping() => break,
+            // Ended connections must not pile up.
+            Some(_) = tasks.join_next() => continue,
+        };
+        if let Some((stream, admitted)) = accepted {
+            let peer = Peer {
+                is_unix: listener.is_unix(),
+                health_only: admitted.health_only,
+            };
+            tasks.spawn(server.clone().serve_connection(stream, admitted, peer));
+        }
+    }
+    drop(listener);
+    let ended = async { while tasks.join_next().await.is_some() {} };
+    // Connections that are still busy after this end with the process.
+    let _ = tokio::time::timeout(DRAIN_TIMEOUT, ended).await;
+}
+
+async fn accept(listener: &Listener, connections: &Connections) -> Option<(Stream, Admitted)> {
+    match listener.accept().await {
+        Ok(stream) => Some((stream, connections.admit().await)),
+        Err(error) => {
+            warn!(%error, "cannot accept a connection");
+            connections.shed();
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            None
+        }
+    }
+}
+
+impl Server {
+    async fn serve_connection(self, stream: Stream, admitted: Admitted, peer: Peer) {
+        let result = match self.tls {
+            #[cfg(feature = "rustls-tls")]
+            Some(ref tls) if !peer.is_unix => {
+                let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&tls.borrow()));
+                let handshake = acceptor.accept(stream);
+                tokio::select! {
+                    stream = tokio::time::timeout(FIRST_REQUEST_TIMEOUT, handshake) => match stream {
+                        Ok(Ok(stream)) => self.serve_http(stream, &admitted, peer).await,
+                        Ok(Err(error)) => Err(error.into()),
+                        Err(_) => Err("the TLS handshake took too long".into()),
+                    },
+                    () = admitted.evicted() => Ok(()),
+                }
+            }
+            _ => self.serve_http(stream, &admitted, peer).await,
+        };
+        if let Err(error) = result {
+            debug!(error, "a connection ended early");
+        }
+    }
+
+    async fn serve_http(
+        &self,
+        stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+        admitted: &Admitted,
+        peer: Peer,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let has_served = AtomicBool::new(false);
+        let app = TowerToHyperService::new(self.app.clone());
+        let service = service_fn(|mut request: hyper::Request<Incoming>| {
+            has_served.store(true, Ordering::Relaxed);
+            let under_way = admitted.begin_request();
+            request.extensions_mut().insert(peer);
+            let response = app.call(request);
+            async move {
+                let response = response.await;
+                drop(under_way);
+                response
+            }
+        });
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(IDLE_TIMEOUT);
+        let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+        let mut first_request = pin!(tokio::time::sleep(FIRST_REQUEST_TIMEOUT));
+        let mut is_closing = false;
+        loop {
+            tokio::select! {
+                result = connection.as_mut() => return Ok(result?),
+                () = &mut first_request, if !has_served.load(Ordering::Relaxed) => {
+                    // Unless the first request came at the same instant.
+                    if !has_served.load(Ordering::Relaxed) {
+                        return Err("no request arrived in time".into());
+                    }
+                }
+                () = admitted.evicted(), if !is_closing => is_closing = true,
+                () = self.phase.stopping(), if !is_closing => is_closing = true,
+            }
+            if is_closing {
+                if !has_served.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
+                // Ends an idle connection at once, and a busy one after its response.
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Ownership of a Unix socket's path: one agent at a time, no debris.
+//!
+//! Two agents that are given the same path must not take it from each other, and a file
+//! that a killed agent left behind must not keep the next from starting. A lock on a file
+//! beside it (`PATH.lock`, which stays) tells the two cases apart without a race: the
+//! holder of the lock owns the path, and the system releases it however a process ends.
+
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use tokio::net::{UnixListener, UnixSocket, UnixStream};
+
+/// How many connections may wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+/// A socket that listens. Its file is removed when this is dropped.
+#[derive(Debug)]
+pub(in super::super) struct SocketFile {
+    listener: UnixListener,
+    path: PathBuf,
+    /// The file's device and inode, by which it is known again.
+    identity: (u64, u64),
+    _lock: File,
+}
+
+impl SocketFile {
+    /// Listens on a path. The mode decides from the beginning who can connect.
+    pub(super) fn bind(path: &Path, mode: u32) -> io::Result<Self> {
+        let lock = lock(path)?;
+        remove_stale(path)?;
+        let socket = UnixSocket::new_stream()?;
+        socket.bind(path)?;
+        // Nobody can connect before `listen`, so the mode is in force first.
+        let listener = fs::set_permissions(path, Permissions::from_mode(mode))
+            .and_then(|()| socket.listen(BACKLOG));
+        let found = listener.and_then(|listener| Ok((listener, identity(path)?)));
+        match found {
+            Ok((listener, identity)) => Ok(Self {
+                listener,
+                path: path.to_owned(),
+                identity,
+                _lock: lock,
+            }),
+            Err(error) => {
+                // If the removal fails, the file is stale, and the next start removes it.
+                let _ = fs::remove_file(path);
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) async fn accept(&self) -> io::Result<UnixStream> {
+        Ok(self.listener.accept().await?.0)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Another program may have replaced the file.
+        if identity(&self.path).is_ok_and(|found| found == self.identity) {
+            // If the removal fails, the file is stale, and the next start removes it.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let file = fs::symlink_metadata(path)?;
+    Ok((file.dev(), file.ino()))
+}
+
+/// Locks the path for as long as the returned file is open.
+fn lock(path: &Path) -> io::Result<File> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".lock");
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&beside)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(io::Error::new(
+            io::ErrorKind::AddrInUse,
+            "another agent serves there; use another path",
+        )),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Removes the file of a socket on which no process listens.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    let file = match fs::symlink_metadata(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let in_use = |what: &str| Err(io::Error::new(io::ErrorKind::AddrInUse, what));
+    if !file.file_type().is_socket() {
+        return in_use("the file there is not a socket; use another path");
+    }
+    match std::os::unix::net::UnixStream::connect(path) {
+        Ok(_) => in_use("another program serves there; use another path"),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+        Err(error) => Err(error),
+    }
+}
+
+/// Parses the octal digits of a file's mode.
+pub(super) fn mode(text: &str) -> Result<u32, String> {
+    u32::from_str_radix(text, 8)
+        .ok()
+        .filter(|mode| *mode <= 0o777 && mode & 0o600 == 0o600)
+        .ok_or_else(|| {
+            "it is not a mode that admits the owner; write one such as 600, 660 or 666".to_owned()
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[tokio::test]
+    async fn a_path_belongs_to_one_agent_and_only_a_stale_socket_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("agent.sock");
+        let first = SocketFile::bind(&path, 0o600).unwrap();
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        let refused = SocketFile::bind(&path, 0o600).unwrap_err().to_string();
+        assert!(refused.contains("another agent"), "{refused}");
+        drop(first);
+        assert!(!path.exists());
+
+        // A killed agent leaves its file behind.
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(path.exists());
+        drop(SocketFile::bind(&path, 0o660).unwrap());
+
+        // A socket of another program.
+        let other = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let refused = SocketFile::bind(&path, 0o600).unwrap_err().to_string();
+        assert!(refused.contains("another program"), "{refused}");
+        drop(other);
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "kept").unwrap();
+        let refused = SocketFile::bind(&path, 0o600).unwrap_err().to_string();
+        assert!(refused.contains("not a socket"), "{refused}");
+        assert_eq!(fs::read(&path).unwrap(), b"kept");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_another_program_put_there_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("agent.sock");
+        let ours = SocketFile::bind(&path, 0o600).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "theirs").unwrap();
+        drop(ours);
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn a_mode_is_octal_and_admits_the_owner() {
+        assert_eq!(mode("660"), Ok(0o660));
+        for wrong in ["", "rw", "1777", "88", "060", "400"] {
+            mode(wrong).unwrap_err();
+        }
+    }
+}

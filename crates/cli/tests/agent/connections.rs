@@ -1,0 +1,49 @@
+//! Clients that open connections and do not use them keep no others out.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::support::agent::Agent;
+
+/// How long a request may take where it took half a minute before: the header timeout of
+/// the connections that were in the way.
+const IN_TIME: Duration = Duration::from_secs(10);
+
+fn healthz(address: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(IN_TIME)).unwrap();
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        .unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response
+}
+
+#[test]
+fn half_open_connections_do_not_delay_health_checks() {
+    let agent = Agent::start(
+        "http://127.0.0.1:1",
+        "any",
+        &["--startup", "empty", "--max-waiting", "0"],
+    );
+    // Some send nothing, some a part of a request, and some are idle after a request.
+    let half_open: Vec<TcpStream> = (0..700)
+        .map(|number| {
+            let mut stream = TcpStream::connect(agent.address()).unwrap();
+            let part: &[u8] = match number % 3 {
+                0 => b"",
+                1 => b"GET /healthz HTTP/1.1\r\nhost: loc",
+                _ => b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n",
+            };
+            stream.write_all(part).unwrap();
+            stream
+        })
+        .collect();
+    for _ in 0..3 {
+        let response = healthz(agent.address());
+        assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+    }
+    drop(half_open);
+}

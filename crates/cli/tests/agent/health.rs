@@ -1,0 +1,187 @@
+//! Probes: readiness, the health listener, `directives probe`, and the shutdown delay.
+
+use std::net::TcpListener;
+
+use serde_json::Value;
+
+use crate::support::agent::Agent;
+use crate::support::command::{Ran, directives, run};
+use crate::support::eventually::eventually;
+use crate::support::http;
+use crate::support::node::{installed_index, shared_url};
+
+/// An agent that has no cluster, and so nothing to serve.
+fn without_cluster(args: &[&str]) -> Agent {
+    let args = [&["--startup", "empty"], args].concat();
+    Agent::start("http://127.0.0.1:1", "any", &args)
+}
+
+fn probe(args: &[&str]) -> Ran {
+    directives()
+        .arg("probe")
+        .args(args)
+        .output()
+        .unwrap()
+        .into()
+}
+
+#[tokio::test]
+async fn the_health_listener_serves_health_and_metrics_only() {
+    let agent = without_cluster(&["--health-listen", "0.0.0.0:0"]);
+    let port = agent.health_url("").rsplit(':').next().unwrap().to_owned();
+    let url = |path: &str| format!("http://127.0.0.1:{port}{path}");
+    let status = async |path: &str| reqwest::get(url(path)).await.unwrap().status().as_u16();
+    assert_eq!(status("/healthz").await, 200);
+    assert_eq!(status("/readyz").await, 503);
+    assert_eq!(status("/metrics").await, 200);
+    for path in [
+        "/v1/status",
+        "/v1/directives",
+        "/v1/osproxy",
+        "/v1/snapshot",
+        "/openapi.json",
+    ] {
+        assert_eq!(status(path).await, 404, "{path}");
+    }
+    for path in ["/v1/evaluate", "/v1/refresh"] {
+        assert_eq!(http::send("POST", &url(path), None).await.0, 404, "{path}");
+    }
+    // Under whichever name Prometheus uses.
+    let scraped = reqwest::Client::new()
+        .get(url("/metrics"))
+        .header("host", "directives-hub.prod:9981")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(scraped.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_reports_health_as_an_exit_code() {
+    let url = shared_url();
+    let index = installed_index(&url, "probe").await;
+    let folder = tempfile::tempdir().unwrap();
+    let socket = format!("unix:{}", folder.path().join("agent.sock").display());
+    let ready = Agent::start(&url, &index, &["--listen", &socket]);
+    let empty = without_cluster(&[]);
+    for address in [ready.address(), &socket] {
+        assert_eq!(probe(&["--agent", address]).ok().stdout, "ok\n");
+        assert_eq!(
+            probe(&["--agent", address, "--ready"]).ok().stdout,
+            "ready\n"
+        );
+        probe(&["--agent", address, "--ready", "--fresh"]).ok();
+    }
+    // A port alone is one of this host.
+    let port = ready.address().rsplit(':').next().unwrap();
+    probe(&["--agent", &format!(":{port}")]).ok();
+    probe(&["--agent", &format!("localhost:{port}")]).ok();
+
+    probe(&["--agent", empty.address()]).ok();
+    let not_ready = probe(&["--agent", empty.address(), "--ready"]);
+    assert_eq!(not_ready.code, 1);
+    assert!(
+        not_ready.stderr.contains("there is no set to serve"),
+        "{}",
+        not_ready.stderr
+    );
+    let unreachable = probe(&["--agent", "127.0.0.1:1"]);
+    assert_eq!(unreachable.code, 4, "{}", unreachable.stderr);
+    // A program that accepts and never responds.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let timed_out = probe(&["--agent", &address, "--timeout", "200ms"]);
+    assert_eq!(timed_out.code, 4, "{}", timed_out.stderr);
+}
+
+#[tokio::test]
+async fn a_host_name_or_a_port_alone_is_an_address() {
+    let agent = without_cluster(&["--listen", "localhost:0", "--health-listen", ":0"]);
+    let port = agent.health_url("").rsplit(':').next().unwrap().to_owned();
+    for host in ["127.0.0.1", "localhost"] {
+        let healthz = format!("http://{host}:{port}/healthz");
+        assert_eq!(
+            reqwest::get(&healthz).await.unwrap().status(),
+            200,
+            "{host}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_shutdown_delay_it_serves_and_polls_on_but_is_not_ready() {
+    let url = shared_url();
+    let index = installed_index(&url, "drain").await;
+    let mut agent = Agent::start(&url, &index, &["--shutdown-delay", "5m"]);
+    assert_eq!(
+        reqwest::get(agent.url("/readyz")).await.unwrap().status(),
+        200
+    );
+    agent.signal("-TERM");
+    let readyz = eventually(
+        "it is not ready",
+        async || agent.get("/readyz").await,
+        |(code, _)| *code == 503,
+    )
+    .await;
+    assert_eq!(readyz.1["detail"], "the agent is shutting down");
+    assert_eq!(
+        reqwest::get(agent.url("/healthz")).await.unwrap().status(),
+        200
+    );
+    run(
+        &url,
+        &index,
+        &["apply", "late", "--level", "Shape", "--ttl", "1h"],
+    )
+    .ok();
+    agent
+        .status_when("it polls on", |status| status["directives"] == 1)
+        .await;
+    // A second signal ends the delay.
+    agent.signal("-TERM");
+    assert!(tokio::task::block_in_place(|| agent.wait()).success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_shutdown_delay_ends_by_itself() {
+    let mut agent = without_cluster(&["--shutdown-delay", "200ms"]);
+    agent.signal("-TERM");
+    assert!(tokio::task::block_in_place(|| agent.wait()).success());
+}
+
+#[tokio::test]
+async fn a_hangup_polls_at_once_and_does_not_end_it() {
+    let url = shared_url();
+    let index = installed_index(&url, "hangup").await;
+    let agent = Agent::start(&url, &index, &["--interval", "1h"]);
+    run(
+        &url,
+        &index,
+        &["apply", "new", "--level", "Shape", "--ttl", "1h"],
+    )
+    .ok();
+    agent.signal("-HUP");
+    agent
+        .status_when("it has polled", |status| status["directives"] == 1)
+        .await;
+}
+
+#[tokio::test]
+async fn a_refresh_polls_at_once() {
+    let url = shared_url();
+    let index = installed_index(&url, "refresh").await;
+    let agent = Agent::start(&url, &index, &["--interval", "1h"]);
+    run(
+        &url,
+        &index,
+        &["apply", "new", "--level", "Shape", "--ttl", "1h"],
+    )
+    .ok();
+    let (code, refreshed) = http::send("POST", &agent.url("/v1/refresh"), None).await;
+    assert_eq!(code, 200, "{refreshed}");
+    let status: Value = agent.get("/v1/status").await.1;
+    assert_eq!(status["directives"], 1);
+    assert_eq!(refreshed["digest"], status["digest"]);
+    assert_eq!(refreshed["revision"], status["revision"]);
+}

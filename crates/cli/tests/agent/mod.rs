@@ -1,0 +1,35 @@
+//! The agent: one module per family of what its users see.
+
+use serde_json::{Value, json};
+
+use crate::support::command::run;
+
+mod access;
+#[cfg(unix)]
+mod batch_and_socket;
+mod chain;
+mod connections;
+mod health;
+mod lifecycle;
+mod log;
+mod long_poll;
+mod metrics;
+mod openapi;
+#[cfg(unix)]
+mod python;
+mod serving;
+
+/// A search request of a tenant.
+fn evaluate_request(tenant: &str) -> Value {
+    json!({"tenant": tenant, "index": "orders", "principal": "svc", "endpoint": "Search", "request_id": "r-1"})
+}
+
+/// Applies a directive of the level `Shape`.
+fn apply(url: &str, index: &str, id: &str, args: &[&str]) {
+    run(
+        url,
+        index,
+        &[&["apply", id, "--level", "Shape"], args].concat(),
+    )
+    .ok();
+}

@@ -1,0 +1,136 @@
+//! `examples/python` against a running agent and behind proxies that change headers.
+
+use std::io::{BufRead as _, BufReader, Lines, Write as _};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::support::agent::Agent;
+use crate::support::command::run;
+use crate::support::eventually::eventually;
+use crate::support::in_hours;
+use crate::support::node::{installed_index, shared_url};
+
+/// The client as a program, killed when this is dropped.
+struct Client {
+    process: Child,
+    stdin: ChildStdin,
+    responses: Lines<BufReader<ChildStdout>>,
+}
+
+impl Client {
+    fn start(agent: &str) -> Self {
+        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("../../examples/python/directives_client.py");
+        let mut process = Command::new("python3")
+            .arg(script)
+            .arg(agent)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self {
+            stdin: process.stdin.take().unwrap(),
+            responses: BufReader::new(process.stdout.take().unwrap()).lines(),
+            process,
+        }
+    }
+
+    fn evaluate(&mut self, request: &Value) -> Value {
+        self.send(&request.to_string())
+    }
+
+    /// The ids of the directives that it keeps.
+    fn kept(&mut self) -> Vec<String> {
+        let kept = self.send("")["kept"].take();
+        let ids = kept.as_array().unwrap().iter();
+        ids.map(|one| one["id"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    fn send(&mut self, line: &str) -> Value {
+        writeln!(self.stdin, "{line}").unwrap();
+        serde_json::from_str(&self.responses.next().unwrap().unwrap()).unwrap()
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn request(tenant: Option<&str>, number: usize) -> Value {
+    let mut request = json!({"index": "orders", "principal": "svc", "endpoint": "Search",
+                             "request_id": format!("r-{number}")});
+    if let Some(tenant) = tenant {
+        request["tenant"] = json!(tenant);
+    }
+    request
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_client_decides_as_the_agent_and_continues_without_it() {
+    let url = shared_url();
+    let index = installed_index(&url, "python").await;
+    let apply = |args: &str| {
+        let args: Vec<&str> = args.split_whitespace().collect();
+        run(&url, &index, &[&["apply"], args.as_slice()].concat()).ok();
+    };
+    apply("all --level Shape --sample-per-mille 300 --capture --ttl 1h");
+    apply("acme --level ShapeTiming --tenant acme --endpoint Search --ring-buffer --ttl 1h");
+    let (soon, later) = (in_hours(1), in_hours(2));
+    apply(&format!(
+        "to-come --level ShapeRewriteDiff --starts-at {soon} --expires-at {later}"
+    ));
+    let folder = tempfile::tempdir().unwrap();
+    let socket = format!("unix:{}", folder.path().join("agent.sock").display());
+    let mut agent = Agent::start(&url, &index, &["--listen", &socket]);
+    let mut by_tcp = Client::start(&agent.url(""));
+    let mut by_unix = Client::start(&socket);
+
+    let requests: Vec<Value> = (0..60)
+        .map(|n| request([Some("acme"), Some("globex"), None][n % 3], n))
+        .collect();
+    let mut decisions = Vec::new();
+    for request in &requests {
+        let decision = agent.evaluate(request).await;
+        let expected = json!({"decision": decision, "source": "agent"});
+        assert_eq!(by_tcp.evaluate(request), expected);
+        assert_eq!(by_unix.evaluate(request), expected);
+        decisions.push(decision);
+    }
+    let wrong = by_tcp.evaluate(&json!({"tenant": 42}));
+    assert!(wrong["error"].is_string(), "{wrong}");
+
+    // A change reaches the kept set; then the agent goes away.
+    apply("short --level ShapeRewriteDiff --principal svc --ttl 15s");
+    for client in [&mut by_tcp, &mut by_unix] {
+        eventually(
+            "the client is told",
+            async || client.kept(),
+            |kept| kept.contains(&"short".to_owned()),
+        )
+        .await;
+    }
+    agent.signal("-KILL");
+    tokio::task::block_in_place(|| agent.wait());
+    for client in [&mut by_tcp, &mut by_unix] {
+        let kept = client.evaluate(&requests[0]);
+        assert_eq!(kept["source"], "kept");
+        assert_eq!(kept["decision"]["level"], "ShapeRewriteDiff");
+    }
+    eventually(
+        "what was kept expires",
+        async || by_unix.evaluate(&requests[0]),
+        |kept| kept["decision"] == decisions[0],
+    )
+    .await;
+    for (request, decision) in requests.iter().zip(&decisions) {
+        let expected = json!({"decision": decision, "source": "kept"});
+        assert_eq!(by_tcp.evaluate(request), expected, "{request}");
+        assert_eq!(by_unix.evaluate(request), expected, "{request}");
+    }
+}
