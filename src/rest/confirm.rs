@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{ConcreteIndex, ReadError, Source};
-use crate::http::{Method, Request, malformed, segment};
+use crate::http::{Exception, Method, Request, malformed, segment};
 use crate::rest::Incomplete;
 
 /// How many documents one request asks the primary for.
@@ -50,6 +50,16 @@ struct Get {
     seq_no: Option<u64>,
     /// Not there if the shard did not answer.
     found: Option<bool>,
+    error: Option<Exception>,
+}
+
+impl Get {
+    /// Whether this document may not be read: the cluster answers 200 all the same if the
+    /// permission for the index is missing and only the one for the cluster is there.
+    fn is_forbidden(&self) -> bool {
+        let error = self.error.as_ref();
+        error.is_some_and(|error| error.is("security_exception"))
+    }
 }
 
 impl Source {
@@ -94,6 +104,9 @@ impl Source {
             let Some((answer, of_the_primary)) = self.gets(index, ids).await? else {
                 return Ok(None);
             };
+            if answer.docs.iter().any(Get::is_forbidden) {
+                return Ok(None);
+            }
             primary &= of_the_primary;
             if answer.docs.len() != ids.len() {
                 let read = answer.docs.len() as u64;
@@ -122,7 +135,7 @@ impl Source {
         let path = format!("/{}/_mget", segment(&index.name));
         let request = Request::new(Method::Post, path)
             .query("_source", "false")
-            .query("filter_path", "docs._id,docs._seq_no,docs.found")
+            .query("filter_path", "docs._id,docs._seq_no,docs.found,docs.error.type")
             .json(json!({ "ids": ids }).to_string());
         let operation = request.operation();
         let of_the_primary = request.clone().query("preference", "_primary");

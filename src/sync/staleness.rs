@@ -206,7 +206,7 @@ impl IndexSynchronizer {
     /// Whether the primary has the suspects as the view shows them; any copy, if it may
     /// judge.
     async fn verdict(
-        &self,
+        &mut self,
         view: &View,
         suspects: &[Regression],
         any_copy: bool,
@@ -225,6 +225,7 @@ impl IndexSynchronizer {
                 None => Verdict::Unknown,
             });
         }
+        self.without("reading documents by id", "the server refuses to tell");
         let sum = self.source.summary_of_primary(&view.index).await?;
         Ok(match sum {
             Some(sum) if !sum.primary => Verdict::Unknown,
