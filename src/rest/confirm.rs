@@ -135,7 +135,10 @@ impl Source {
         let path = format!("/{}/_mget", segment(&index.name));
         let request = Request::new(Method::Post, path)
             .query("_source", "false")
-            .query("filter_path", "docs._id,docs._seq_no,docs.found,docs.error.type")
+            .query(
+                "filter_path",
+                "docs._id,docs._seq_no,docs.found,docs.error.type",
+            )
             .json(json!({ "ids": ids }).to_string());
         let operation = request.operation();
         let of_the_primary = request.clone().query("preference", "_primary");

@@ -26,6 +26,7 @@ pub mod ledger;
 pub mod measure;
 pub mod node;
 pub mod proxy;
+pub mod secured;
 pub mod witness;
 pub mod writers;
 

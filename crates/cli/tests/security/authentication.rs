@@ -1,0 +1,125 @@
+//! Who is let in: passwords, client certificates, and whose certificate is trusted.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use test_support::secured::{ADMIN, ADMIN_PASSWORD};
+
+use crate::cluster::{
+    PASSWORD, agent, apply, configure, connection, installed_index, node, put_role, put_user,
+    role_for, run_as, user_with,
+};
+use crate::support::command::{Ran, directives};
+
+/// Runs `list` with these flags and no others.
+fn list(index: &str, flags: &[&str]) -> Ran {
+    directives()
+        .args(["list", "--url", &node().url(), "--directives-index", index])
+        .args(flags)
+        .env("DIRECTIVES_PASSWORD", ADMIN_PASSWORD)
+        .output()
+        .unwrap()
+        .into()
+}
+
+#[tokio::test]
+#[ignore = "scripts/test-security runs it"]
+async fn a_wrong_password_or_none_is_refused_and_not_printed() {
+    let index = installed_index("password").await;
+    run_as((ADMIN, ADMIN_PASSWORD), &index, &["list"]).ok();
+    for user in [(ADMIN, "Wrong-Otter-7"), ("nobody", "Wrong-Otter-7")] {
+        let ran = run_as(user, &index, &["list"]);
+        assert_eq!(ran.code, 5, "{}", ran.stderr);
+        assert!(ran.stderr.contains("401"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("Otter"), "{}", ran.stderr);
+    }
+    let [flag, ca] = connection();
+    let ran = list(&index, &[&flag, &ca]);
+    assert_eq!(ran.code, 5, "{}", ran.stderr);
+    assert!(ran.stderr.contains("401"), "{}", ran.stderr);
+}
+
+/// A certificate and its key in one file, as `--client-certificate` takes it.
+fn pem(folder: &Path, name: &str) -> String {
+    let part = |file: String| std::fs::read_to_string(node().file(&file)).unwrap();
+    let both = part(format!("{name}.pem")) + &part(format!("{name}-key.pem"));
+    let file = folder.join(format!("{name}-both.pem"));
+    std::fs::write(&file, both).unwrap();
+    file.display().to_string()
+}
+
+#[tokio::test]
+#[ignore = "scripts/test-security runs it"]
+async fn a_client_certificate_is_a_user() {
+    let index = installed_index("certificate").await;
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = pem(folder.path(), "client");
+    let [flag, ca] = connection();
+    let flags = [flag.as_str(), &ca, "--client-certificate", &certificate];
+    let ran = list(&index, &flags);
+    assert_eq!(ran.code, 5, "it has no role yet: {}", ran.stderr);
+    assert!(ran.stderr.contains("403"), "{}", ran.stderr);
+    put_role("by-certificate", &role_for("reader", &index)).await;
+    let mapping = json!({ "users": ["client"] });
+    configure("rolesmapping/by-certificate", &mapping).await;
+    list(&index, &flags).ok();
+}
+
+#[tokio::test]
+#[ignore = "scripts/test-security runs it"]
+async fn a_certificate_of_another_authority_is_not_trusted() {
+    let index = installed_index("authority").await;
+    let other = node().file("other-ca.pem").display().to_string();
+    for flags in [
+        &["--ca-certificate", &other, "--username", ADMIN][..],
+        &["--username", ADMIN][..],
+    ] {
+        let ran = list(&index, flags);
+        assert_eq!(ran.code, 4, "{}", ran.stderr);
+        let says = ran.stderr.to_lowercase();
+        assert!(says.contains("certificate"), "{}", ran.stderr);
+    }
+}
+
+/// Without TLS the node closes the connection; nothing but the address is wrong.
+#[tokio::test]
+#[ignore = "scripts/test-security runs it"]
+async fn plain_http_reaches_nothing() {
+    let url = node().url().replace("https://", "http://");
+    let ran: Ran = directives()
+        .args(["list", "--url", &url, "--username", ADMIN])
+        .env("DIRECTIVES_PASSWORD", ADMIN_PASSWORD)
+        .output()
+        .unwrap()
+        .into();
+    assert_eq!(ran.code, 4, "{}", ran.stderr);
+}
+
+fn error_of(status: &Value) -> &str {
+    status["last_error"].as_str().unwrap_or_default()
+}
+
+/// What is published stays, and its age shows; nothing is read under the old rights.
+#[tokio::test]
+#[ignore = "scripts/test-security runs it"]
+async fn an_agent_whose_rights_end_keeps_what_it_has_and_says_so() {
+    let index = installed_index("rights").await;
+    apply(&index, "a", &[]);
+    let role = role_for("reader", &index);
+    let user = user_with(&role).await;
+    let agent = agent(&user, &index);
+    agent
+        .status_when("it is published", |status| status["directives"] == 1)
+        .await;
+    put_user(&user, &[]).await;
+    let status = agent
+        .status_when("it is refused", |status| error_of(status).contains("403"))
+        .await;
+    assert!(!status.to_string().contains(PASSWORD));
+    assert_eq!(status["directives"], 1);
+    put_user(&user, &[&user]).await;
+    apply(&index, "b", &[]);
+    agent
+        .status_when("it reads again", |status| status["directives"] == 2)
+        .await;
+}

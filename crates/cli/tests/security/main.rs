@@ -1,0 +1,23 @@
+//! The command and the agent on a real OpenSearch with the real security plugin: roles,
+//! authentication, TLS, and what a role hides. `scripts/test-security` runs it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "../support/mod.rs"]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "shared with the other test binary"
+)]
+mod support;
+
+mod authentication;
+mod cluster;
+mod hidden;
+mod multi_get;
+mod roles;

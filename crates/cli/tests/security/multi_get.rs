@@ -1,0 +1,61 @@
+//! A role that may send `_mget` and read no document by it: the cluster answers 200 with
+//! a `security_exception` for each document.
+
+use serde_json::Value;
+
+use crate::cluster::{admin_runs, agent, apply, installed_index, role_for, run, user_with};
+
+/// A role without the permission that the shards ask for.
+fn without_multi_get(role: &str, index: &str) -> Value {
+    let mut role = role_for(role, index);
+    for permissions in role["index_permissions"].as_array_mut().unwrap() {
+        let actions = permissions["allowed_actions"].as_array_mut().unwrap();
+        let before = actions.len();
+        actions.retain(|action| action != "indices:data/read/mget*");
+        assert_eq!(actions.len(), before - 1);
+    }
+    role
+}
+
+/// What is not shown is not taken for absent: `created_by` would be lost.
+#[tokio::test]
+#[ignore = "scripts/test-security runs it"]
+async fn apply_fails_and_loses_nothing_if_it_may_not_read_what_it_replaces() {
+    let index = installed_index("mget-apply").await;
+    apply(&index, "a", &["--author", "alice"]);
+    let user = user_with(&without_multi_get("operator", &index)).await;
+    let again = [
+        "apply", "a", "--level", "Shape", "--ttl", "1h", "--author", "bob",
+    ];
+    let ran = run(&user, &index, &again);
+    assert_eq!(ran.code, 5, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("indices:data/read/mget"),
+        "{}",
+        ran.stderr
+    );
+    let get = ["get", "a", "--output", "json"];
+    let stored = admin_runs(&index, &get).ok().json();
+    assert!(stored.to_string().contains("alice"), "{stored:#}");
+    assert!(!stored.to_string().contains("bob"), "{stored:#}");
+}
+
+/// A deletion is confirmed in another way, and the status says which way is closed.
+#[tokio::test]
+#[ignore = "scripts/test-security runs it"]
+async fn an_agent_sees_a_deletion_although_it_may_not_read_documents_by_id() {
+    let index = installed_index("mget-agent").await;
+    apply(&index, "a", &[]);
+    apply(&index, "b", &[]);
+    let user = user_with(&without_multi_get("reader", &index)).await;
+    let agent = agent(&user, &index);
+    let directives = |status: &Value| status["directives"].as_u64();
+    agent
+        .status_when("both are published", |s| directives(s) == Some(2))
+        .await;
+    crate::cluster::admin("DELETE", &format!("/{index}/_doc/a?refresh=true"), None).await;
+    let status = agent
+        .status_when("one is gone", |s| directives(s) == Some(1))
+        .await;
+    assert!(status.to_string().contains("by id"), "{status:#}");
+}
