@@ -1,12 +1,14 @@
-//! Reads what another agent publishes, instead of the index.
+//! Polls another agent's snapshot instead of the index.
 //!
-//! An agent gives the next what it has published, whole, and how long ago the index was
-//! read for it. So the revision and the digest go down a chain unchanged, and the age
-//! that each agent knows is that of the read of the index, however many are in between.
+//! An agent returns its published snapshot and how long ago the index was read for it. So the
+//! revision and the digest pass through a chain of agents unchanged, and the age that each agent
+//! reports is that of the read of the index, however many agents are in between.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -14,158 +16,204 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::{Client, Method, Request, RequestError, malformed};
-use crate::rest::{ReadError, UpstreamError, off_the_runtime};
-use opensearch_directives_core::Digest;
-use opensearch_directives_core::Revision;
+use crate::http::{Client, Method, Request, malformed};
+use crate::rest::{PollErrorKind, ReadError, ReadFailure, off_the_runtime};
+use crate::snapshot_source::{Polled, PublishedState, SnapshotSource, SourceReport};
+use crate::status::{PollStrategy, ProbeMethod, ReadCounters};
 use opensearch_directives_core::{Snapshot, SnapshotError};
 
-/// Where an agent gives its snapshot.
+/// The endpoint of an agent's snapshot.
 const PATH: &str = "/v1/snapshot";
 
-/// What an agent answers.
+/// The response of an agent.
 #[derive(Deserialize)]
-struct Answer<'a> {
+struct Response<'a> {
     /// The index or alias that is polled at the other end of the chain.
     index: String,
     age_seconds: f64,
-    /// Stands for the snapshot: an agent that is told the tag need not send it.
+    /// Identifies the snapshot: an agent that receives the tag need not send the snapshot.
     tag: String,
     #[serde(borrow)]
     snapshot: Option<&'a RawValue>,
 }
 
-/// What one read gave.
+/// A response that was accepted.
 #[derive(Debug)]
-pub(crate) struct Taken {
-    /// `None`: what is published is what the agent has.
-    pub(crate) snapshot: Option<Snapshot>,
-    /// When the index was read for it, by our clock.
-    pub(crate) read_at: Timestamp,
-    /// How long ago that was.
-    pub(crate) age: Duration,
-}
-
-/// Which snapshot a tag stands for.
-#[derive(Debug)]
-struct Known {
+struct Received {
     tag: String,
-    digest: Digest,
-    revision: Option<Revision>,
+    /// `None`: the agent has the snapshot that the tag in the request stands for.
+    snapshot: Option<Snapshot>,
+    read_at: Timestamp,
+    age: Duration,
 }
 
-/// Another agent, or several that poll the same index.
+/// Why a snapshot of another agent is refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AgentError {
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    #[error("it is not a snapshot that this version knows")]
+    Json(#[from] serde_json::Error),
+    #[error("the agent polls the index {0}; name that index, or another agent")]
+    OtherIndex(String),
+    #[error("its age is not a number of seconds from 0")]
+    Age,
+    /// The response has no snapshot, and the tag is not the one in the request.
+    #[error("the agent returned no snapshot, although this store does not have its current one")]
+    NotRequested,
+    /// Another agent than before, which is behind.
+    #[error("it was read from the index earlier than the published one")]
+    Older,
+    #[error("the index was read {age:.1?} ago, and a set is emptied after {clear_after:?}")]
+    TooOld {
+        age: Duration,
+        clear_after: Duration,
+    },
+}
+
+impl AgentError {
+    pub(crate) fn kind(&self) -> PollErrorKind {
+        match self {
+            Self::Older | Self::TooOld { .. } => PollErrorKind::Stale,
+            Self::Snapshot(SnapshotError::TooManyDirectives { .. }) => {
+                PollErrorKind::TooManyDocuments
+            }
+            Self::OtherIndex(_) => PollErrorKind::NoIndex,
+            _ => PollErrorKind::Incomplete,
+        }
+    }
+}
+
+/// One agent, or several that poll the same index.
 #[derive(Debug)]
-pub(crate) struct UpstreamAgent {
+pub(crate) struct AgentSource {
     client: Client,
     clock: Arc<dyn Clock>,
     max_documents: usize,
     clear_after: Option<Duration>,
-    known: Mutex<Option<Known>>,
+    /// How many snapshots were received.
+    generation: u64,
+    /// The tag of the last one; empty before the first.
+    tag: String,
+    counters: ReadCounters,
 }
 
-impl UpstreamAgent {
+impl AgentSource {
     pub(crate) fn new(config: &Config, client: Client) -> Self {
         Self {
             client,
             clock: Arc::clone(&config.clock),
             max_documents: config.max_documents,
             clear_after: config.clear_after,
-            known: Mutex::default(),
+            generation: 0,
+            tag: String::new(),
+            counters: ReadCounters::default(),
         }
     }
 
-    /// Reads what the agent has published, unless it is what we have, too. `published` is
-    /// that, and `age` how long ago the index was read for it.
-    pub(crate) async fn read(
-        &self,
-        published: &Snapshot,
-        age: Option<Duration>,
-    ) -> Result<Taken, ReadError> {
-        // That of the last complete read, unless there is none or it was emptied.
-        let age = age.filter(|_| published.revision().is_some());
-        let known = self.tag_of(published);
+    /// Requests the agent's snapshot, unless it is the published one.
+    async fn read(&mut self, published: PublishedState<'_>) -> Result<Polled, ReadError> {
+        // The age of the last complete read, unless there is none or the set was emptied.
+        let age = published
+            .age
+            .filter(|_| published.snapshot.revision().is_some());
+        let is_ours = self.generation > 0 && published.generation == Some(self.generation);
         let mut request = Request::new(Method::Get, PATH);
-        if let Some(tag) = &known {
-            request = request.query("known", tag);
+        if is_ours {
+            request = request.query("known", &self.tag);
         }
+        let sent_at = Instant::now();
+        let received = self.exchange(request, sent_at).await?;
+        let age = age.map(|age| age.saturating_add(sent_at.elapsed()));
+        self.check(&received, published.snapshot, is_ours, age)?;
+        if received.snapshot.is_some() {
+            self.generation += 1;
+            self.tag.clone_from(&received.tag);
+            self.counters.full_reads += 1;
+        } else {
+            self.counters.unchanged += 1;
+        }
+        Ok(received.no_older_than(age).into_polled(self.generation))
+    }
+
+    async fn exchange(&self, request: Request, sent_at: Instant) -> Result<Received, ReadError> {
         let operation = request.operation();
-        let asked = Instant::now();
+        let index = self.client.index();
         let body = self
             .client
             .send(request)
             .await
-            .map_err(|error| self.failed(error))?;
-        let (bytes, cap, clock) = (body.len(), self.max_documents, Arc::clone(&self.clock));
-        let index = self.client.index().to_owned();
-        // What the answer took on its way counts, too: rather too old than too young.
-        let parse = move || parse(&body, &index, cap, asked.elapsed(), clock.now());
-        let (tag, taken) = off_the_runtime(bytes, parse)
+            .map_err(|error| ReadError::of_request(index, error))?;
+        let (bytes, max_documents) = (body.len(), self.max_documents);
+        let (clock, expected) = (Arc::clone(&self.clock), index.to_owned());
+        // The transit time counts, too: a reported age may be too high but never too low.
+        let parse = move || {
+            let elapsed = sent_at.elapsed();
+            parse(&body, &expected, max_documents, elapsed, clock.now())
+        };
+        off_the_runtime(bytes, parse)
             .await
             .map_err(|error| match error {
-                UpstreamError::Snapshot(SnapshotError::Json(error))
-                | UpstreamError::Json(error) => self.failed(malformed(operation, error)),
-                error => self.refused(error),
-            })?;
-        if let Some(clear_after) = self.clear_after.filter(|limit| taken.age >= *limit) {
-            return Err(self.refused(UpstreamError::TooOld {
-                age: taken.age,
-                clear_after,
-            }));
-        }
-        match &taken.snapshot {
-            None if known.as_ref() != Some(&tag) => {
-                return Err(self.refused(UpstreamError::Unasked));
-            }
-            None => {}
-            Some(snapshot) => {
-                let is_older =
-                    age.is_some_and(|age| taken.age > age.saturating_add(asked.elapsed()));
-                if is_older && !snapshot.is_same_as(published) {
-                    return Err(self.refused(UpstreamError::Older));
+                AgentError::Snapshot(SnapshotError::Json(error)) | AgentError::Json(error) => {
+                    ReadError::of_request(index, malformed(operation, error))
                 }
-                *self.known() = Some(Known {
-                    tag,
-                    digest: snapshot.digest(),
-                    revision: snapshot.revision().cloned(),
-                });
-            }
-        }
-        Ok(taken.no_older_than(age.map(|age| age.saturating_add(asked.elapsed()))))
-    }
-
-    /// The tag of what is published, if it came from here.
-    fn tag_of(&self, published: &Snapshot) -> Option<String> {
-        self.known()
-            .as_ref()
-            .filter(|known| {
-                known.digest == published.digest()
-                    && known.revision.as_ref() == published.revision()
+                error => self.refused(error),
             })
-            .map(|known| known.tag.clone())
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, Option<Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn failed(&self, source: RequestError) -> ReadError {
-        ReadError::Request {
-            index: self.client.index().to_owned(),
-            source: Box::new(source),
+    /// Refuses a snapshot that is too old or older than the published one.
+    fn check(
+        &self,
+        received: &Received,
+        published: &Snapshot,
+        is_ours: bool,
+        published_age: Option<Duration>,
+    ) -> Result<(), ReadError> {
+        if let Some(clear_after) = self.clear_after.filter(|limit| received.age >= *limit) {
+            let age = received.age;
+            return Err(self.refused(AgentError::TooOld { age, clear_after }));
+        }
+        match &received.snapshot {
+            None if is_ours && received.tag == self.tag => Ok(()),
+            None => Err(self.refused(AgentError::NotRequested)),
+            Some(snapshot)
+                if published_age.is_some_and(|age| received.age > age)
+                    && !snapshot.is_same_as(published) =>
+            {
+                Err(self.refused(AgentError::Older))
+            }
+            Some(_) => Ok(()),
         }
     }
 
-    fn refused(&self, source: UpstreamError) -> ReadError {
-        ReadError::Upstream {
-            index: self.client.index().to_owned(),
-            source,
+    fn refused(&self, error: AgentError) -> ReadError {
+        ReadError::new(self.client.index(), ReadFailure::Agent(error))
+    }
+}
+
+impl SnapshotSource for AgentSource {
+    fn poll<'a>(
+        &'a mut self,
+        published: PublishedState<'a>,
+    ) -> BoxFuture<'a, Result<Polled, ReadError>> {
+        self.read(published).boxed()
+    }
+
+    fn report(&self) -> SourceReport {
+        SourceReport {
+            counters: self.counters,
+            strategy: PollStrategy {
+                probe: ProbeMethod::Agent,
+                delta: false,
+                notes: Vec::new(),
+            },
+            clock_skew: None,
         }
     }
 }
 
-impl Taken {
-    /// Of two agents that have the same, the one that has read it later counts.
+impl Received {
+    /// If two agents have the same snapshot, the later read of the index counts.
     fn no_older_than(self, age: Option<Duration>) -> Self {
         match age.filter(|age| *age < self.age) {
             Some(age) => Self {
@@ -177,37 +225,46 @@ impl Taken {
             None => self,
         }
     }
+
+    fn into_polled(self, generation: u64) -> Polled {
+        Polled {
+            generation,
+            snapshot: self.snapshot,
+            read_at: self.read_at,
+            age: self.age,
+        }
+    }
 }
 
 fn parse(
     body: &[u8],
     index: &str,
-    cap: usize,
+    max_documents: usize,
     elapsed: Duration,
     now: Timestamp,
-) -> Result<(String, Taken), UpstreamError> {
-    let answer: Answer<'_> = serde_json::from_slice(body)?;
-    if answer.index != index {
-        return Err(UpstreamError::OtherIndex(answer.index));
+) -> Result<Received, AgentError> {
+    let response: Response<'_> = serde_json::from_slice(body)?;
+    if response.index != index {
+        return Err(AgentError::OtherIndex(response.index));
     }
-    let age = Duration::try_from_secs_f64(answer.age_seconds)
-        .map_err(|_| UpstreamError::Age)?
+    let age = Duration::try_from_secs_f64(response.age_seconds)
+        .map_err(|_| AgentError::Age)?
         .checked_add(elapsed)
-        .ok_or(UpstreamError::Age)?;
+        .ok_or(AgentError::Age)?;
     let read_at = SignedDuration::try_from(age)
         .ok()
         .and_then(|age| now.checked_sub(age).ok())
-        .ok_or(UpstreamError::Age)?;
-    let snapshot = answer
+        .ok_or(AgentError::Age)?;
+    let snapshot = response
         .snapshot
-        .map(|json| Snapshot::from_json(json.get(), cap, read_at))
+        .map(|json| Snapshot::from_json(json.get(), max_documents, read_at))
         .transpose()?;
-    let taken = Taken {
+    Ok(Received {
+        tag: response.tag,
         snapshot,
         read_at,
         age,
-    };
-    Ok((answer.tag, taken))
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
-//! An agent that answers as it is told.
+//! An agent that responses as it is told.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::sync::Mutex;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -10,7 +12,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::http::{ClusterConfig, RequestFailure, Response, Transport};
 use opensearch_directives_core::internal::SnapshotParts;
-use opensearch_directives_core::{DiagLevel, DiagnosticsDirective, DirectiveSet};
+use opensearch_directives_core::{DiagLevel, DiagnosticsDirective, DirectiveSet, Revision};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -23,10 +25,10 @@ impl Clock for Noon {
     }
 }
 
-/// Gives one answer, so much later, and keeps the queries.
+/// Gives one response, so much later, and keeps the queries.
 #[derive(Debug)]
 struct Fake {
-    answer: Mutex<Value>,
+    response: Mutex<Value>,
     takes: Duration,
     queries: Mutex<Vec<Option<String>>>,
 }
@@ -43,7 +45,7 @@ impl Transport for Fake {
             value.clone()
         });
         self.queries.lock().unwrap().push(known.next());
-        let body = Bytes::from(self.answer.lock().unwrap().to_string());
+        let body = Bytes::from(self.response.lock().unwrap().to_string());
         async move {
             tokio::time::sleep(self.takes).await;
             Ok(Response {
@@ -57,9 +59,9 @@ impl Transport for Fake {
     }
 }
 
-fn agent(takes: Duration, clear_after: Option<Duration>) -> (Arc<Fake>, UpstreamAgent) {
+fn agent(takes: Duration, clear_after: Option<Duration>) -> (Arc<Fake>, AgentSource) {
     let fake = Arc::new(Fake {
-        answer: Mutex::default(),
+        response: Mutex::default(),
         takes,
         queries: Mutex::default(),
     });
@@ -70,7 +72,7 @@ fn agent(takes: Duration, clear_after: Option<Duration>) -> (Arc<Fake>, Upstream
     .with_max_documents(10);
     config.clear_after = clear_after;
     let client = Client::over(Arc::clone(&fake) as Arc<dyn Transport>, &config.cluster);
-    let upstream = UpstreamAgent::new(&config, client);
+    let upstream = AgentSource::new(&config, client);
     (fake, upstream)
 }
 
@@ -101,7 +103,7 @@ impl Fake {
     fn says(&self, index: &str, age_seconds: f64, tag: &str, snapshot: Option<&Snapshot>) {
         let snapshot: Option<Value> = snapshot
             .map(|snapshot| serde_json::from_str(snapshot.to_json().unwrap().get()).unwrap());
-        *self.answer.lock().unwrap() = json!({
+        *self.response.lock().unwrap() = json!({
             "index": index, "age_seconds": age_seconds, "tag": tag, "snapshot": snapshot,
         });
     }
@@ -111,18 +113,34 @@ impl Fake {
     }
 }
 
-fn why(result: Result<Taken, ReadError>) -> UpstreamError {
-    match result.unwrap_err() {
-        ReadError::Upstream { source, .. } => source,
+fn published(
+    snapshot: &Snapshot,
+    generation: Option<u64>,
+    age: Option<Duration>,
+) -> PublishedState<'_> {
+    PublishedState {
+        snapshot,
+        generation,
+        age,
+    }
+}
+
+fn why(result: Result<Polled, ReadError>) -> AgentError {
+    let error = result.unwrap_err();
+    match error.into_failure() {
+        ReadFailure::Agent(error) => error,
         other => panic!("{other:?}"),
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_age_is_that_of_the_read_of_the_index_and_the_way_counts() {
-    let (fake, upstream) = agent(SECOND, None);
+    let (fake, mut upstream) = agent(SECOND, None);
     fake.says("directives", 7.5, "t", Some(&snapshot("a")));
-    let taken = upstream.read(&Snapshot::default(), None).await.unwrap();
+    let taken = upstream
+        .read(published(&Snapshot::default(), None, None))
+        .await
+        .unwrap();
     let age = Duration::from_millis(8500);
     assert_eq!(taken.age, age);
     let read_at = Noon.now() - SignedDuration::try_from(age).unwrap();
@@ -134,87 +152,106 @@ async fn the_age_is_that_of_the_read_of_the_index_and_the_way_counts() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_published_is_not_sent_again_and_nothing_else_is_taken_for_it() {
-    let (fake, upstream) = agent(SECOND, None);
+    let (fake, mut upstream) = agent(SECOND, None);
     let (a, b) = (snapshot("a"), snapshot("b"));
     fake.says("directives", 1.0, "tag-a", Some(&a));
-    upstream.read(&Snapshot::default(), None).await.unwrap();
+    upstream
+        .read(published(&Snapshot::default(), None, None))
+        .await
+        .unwrap();
     assert_eq!(fake.last_query(), None);
     fake.says("directives", 3.0, "tag-a", None);
     let age = Some(SECOND * 10);
-    let taken = upstream.read(&a, age).await.unwrap();
+    let taken = upstream.read(published(&a, Some(1), age)).await.unwrap();
     assert_eq!(fake.last_query().as_deref(), Some("tag-a"));
     assert!(taken.snapshot.is_none());
     assert_eq!(taken.age, SECOND * 4);
 
     // What is published did not come from there, or was emptied since.
-    for published in [&b, &Snapshot::default()] {
+    for other in [&b, &Snapshot::default()] {
         assert!(matches!(
-            why(upstream.read(published, age).await),
-            UpstreamError::Unasked
+            why(upstream.read(published(other, None, age)).await),
+            AgentError::NotRequested
         ));
         assert_eq!(fake.last_query(), None);
     }
     fake.says("directives", 3.0, "tag-b", None);
     assert!(matches!(
-        why(upstream.read(&a, age).await),
-        UpstreamError::Unasked
+        why(upstream.read(published(&a, Some(1), age)).await),
+        AgentError::NotRequested
     ));
 }
 
 #[tokio::test(start_paused = true)]
 async fn p3_an_agent_that_is_behind_changes_nothing() {
-    let (fake, upstream) = agent(SECOND, None);
+    let (fake, mut upstream) = agent(SECOND, None);
     let (a, b) = (snapshot("a"), snapshot("b"));
     fake.says("directives", 10.001, "tag-b", Some(&b));
     assert!(matches!(
-        why(upstream.read(&a, Some(SECOND * 10)).await),
-        UpstreamError::Older
+        why(upstream.read(published(&a, None, Some(SECOND * 10))).await),
+        AgentError::Older
     ));
     // With the same it only is no news: what is known of its age stays.
     fake.says("directives", 60.0, "tag-a", Some(&a));
-    let taken = upstream.read(&a, Some(SECOND * 10)).await.unwrap();
+    let taken = upstream
+        .read(published(&a, None, Some(SECOND * 10)))
+        .await
+        .unwrap();
     assert_eq!(taken.age, SECOND * 11);
     assert_eq!(taken.read_at, Noon.now() - SignedDuration::from_secs(11));
     // One that is not behind is heard, and so is any after the set was emptied.
     fake.says("directives", 9.999, "tag-b", Some(&b));
-    upstream.read(&a, Some(SECOND * 10)).await.unwrap();
+    upstream
+        .read(published(&a, None, Some(SECOND * 10)))
+        .await
+        .unwrap();
     fake.says("directives", 60.0, "tag-b", Some(&b));
     upstream
-        .read(&Snapshot::default(), Some(SECOND * 10))
+        .read(published(&Snapshot::default(), None, Some(SECOND * 10)))
         .await
         .unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn p5_what_would_be_emptied_at_once_is_not_taken() {
-    let (fake, upstream) = agent(SECOND, Some(SECOND * 60));
+    let (fake, mut upstream) = agent(SECOND, Some(SECOND * 60));
     fake.says("directives", 59.0, "t", Some(&snapshot("a")));
     assert!(matches!(
-        why(upstream.read(&Snapshot::default(), None).await),
-        UpstreamError::TooOld { .. }
+        why(upstream
+            .read(published(&Snapshot::default(), None, None))
+            .await),
+        AgentError::TooOld { .. }
     ));
     fake.says("directives", 58.9, "t", Some(&snapshot("a")));
-    upstream.read(&Snapshot::default(), None).await.unwrap();
+    upstream
+        .read(published(&Snapshot::default(), None, None))
+        .await
+        .unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn p1_what_is_not_an_answer_of_such_an_agent_is_refused() {
-    let (fake, upstream) = agent(SECOND, None);
+async fn p1_what_is_not_an_response_of_such_an_agent_is_refused() {
+    let (fake, mut upstream) = agent(SECOND, None);
     fake.says("other", 1.0, "t", Some(&snapshot("a")));
     assert!(matches!(
-        why(upstream.read(&Snapshot::default(), None).await),
-        UpstreamError::OtherIndex(index) if index == "other"
+        why(upstream.read(published(&Snapshot::default(), None, None)).await),
+        AgentError::OtherIndex(index) if index == "other"
     ));
     for age in [-1.0, 1e300] {
         fake.says("directives", age, "t", Some(&snapshot("a")));
         assert!(matches!(
-            why(upstream.read(&Snapshot::default(), None).await),
-            UpstreamError::Age
+            why(upstream
+                .read(published(&Snapshot::default(), None, None))
+                .await),
+            AgentError::Age
         ));
     }
-    for answer in [json!({}), json!([]), json!({"tagline": "OpenSearch"})] {
-        *fake.answer.lock().unwrap() = answer;
-        let error = upstream.read(&Snapshot::default(), None).await.unwrap_err();
-        assert!(matches!(error, ReadError::Request { .. }), "{error:?}");
+    for response in [json!({}), json!([]), json!({"tagline": "OpenSearch"})] {
+        *fake.response.lock().unwrap() = response;
+        let error = upstream
+            .read(published(&Snapshot::default(), None, None))
+            .await
+            .unwrap_err();
+        assert!(error.kind() == PollErrorKind::Request, "{error:?}");
     }
 }

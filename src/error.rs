@@ -1,100 +1,243 @@
-//! Why a store did not start, and why a poll changed nothing.
+//! Errors of a store: why it did not start, and why a poll changed nothing.
+//!
+//! Each error is opaque. `kind()` and the `is_…()` methods tell what to do about it, and
+//! [`source()`](std::error::Error::source) leads to the cause, which its own text does not
+//! repeat; [`chain`] prints all of them.
 
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::status::PollFailures;
 
 pub use crate::http::{ConfigError, ConfigErrorKind, RequestError, RequestErrorKind, chain};
 pub use crate::last_good::LastGoodError;
-pub use crate::rest::{Incomplete, ReadError, UpstreamError};
+pub use crate::rest::{PollErrorKind, ReadError};
 pub use opensearch_directives_core::{
     RepeatedId, SnapshotError, UnknownDiagLevel, UnknownEndpointKind,
 };
 
 /// Why a poll changed nothing.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PollError {
-    /// The index could not be read completely.
+#[error(transparent)]
+pub struct PollError(PollFailure);
+
+#[derive(Debug, thiserror::Error)]
+enum PollFailure {
     #[error(transparent)]
-    Read(#[from] ReadError),
-    /// The poll as a whole took too long.
+    Read(ReadError),
     #[error("the poll took longer than {0:?} in all (`poll_timeout`)")]
     Deadline(Duration),
-    /// The refresher has a bug; it goes on.
     #[error("the refresher panicked: {0}")]
-    Panicked(String),
+    Panic(String),
 }
 
 impl PollError {
-    /// How long the cluster asked to wait before another try.
-    pub(crate) fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Read(ReadError::Request { source, .. } | ReadError::NoIndex { source, .. }) => {
-                source.retry_after()
-            }
-            _ => None,
+    pub(crate) fn deadline(poll_timeout: Duration) -> Self {
+        Self(PollFailure::Deadline(poll_timeout))
+    }
+
+    pub(crate) fn panic(text: String) -> Self {
+        Self(PollFailure::Panic(text))
+    }
+
+    /// The kind of the failure.
+    #[must_use]
+    pub fn kind(&self) -> PollErrorKind {
+        match &self.0 {
+            PollFailure::Read(error) => error.kind(),
+            PollFailure::Deadline(_) => PollErrorKind::Deadline,
+            PollFailure::Panic(_) => PollErrorKind::Panic,
         }
     }
 
-    /// Counts it.
+    /// Why the index could not be read, if that is the reason.
+    #[must_use]
+    pub fn read_error(&self) -> Option<&ReadError> {
+        match &self.0 {
+            PollFailure::Read(error) => Some(error),
+            PollFailure::Deadline(_) | PollFailure::Panic(_) => None,
+        }
+    }
+
+    /// Whether the cluster could not be reached or did not respond in time.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        match &self.0 {
+            PollFailure::Read(error) => error.is_unreachable(),
+            PollFailure::Deadline(_) => true,
+            PollFailure::Panic(_) => false,
+        }
+    }
+
+    /// Whether the cluster said that the index does not exist.
+    #[must_use]
+    pub fn is_index_not_found(&self) -> bool {
+        self.read_error().is_some_and(ReadError::is_index_not_found)
+    }
+
+    /// How long the response asked to wait before another attempt.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.read_error().and_then(ReadError::retry_after)
+    }
+
+    /// Counts the failure.
     pub(crate) fn count_in(&self, failures: &mut PollFailures) {
-        let counter = match self {
-            Self::Read(error) => match error {
-                ReadError::Request { .. } => &mut failures.request,
-                ReadError::NoIndex { .. } | ReadError::NotOneIndex { .. } => &mut failures.no_index,
-                ReadError::Incomplete { .. } => &mut failures.incomplete,
-                ReadError::Stale { .. }
-                | ReadError::Unconfirmed { .. }
-                | ReadError::Untold { .. } => &mut failures.stale,
-                ReadError::TooManyDocuments { .. } => &mut failures.too_many_documents,
-                ReadError::Upstream { source, .. } => match source {
-                    UpstreamError::Older | UpstreamError::TooOld { .. } => &mut failures.stale,
-                    UpstreamError::Snapshot(SnapshotError::TooManyDirectives { .. }) => {
-                        &mut failures.too_many_documents
-                    }
-                    UpstreamError::OtherIndex(_) => &mut failures.no_index,
-                    _ => &mut failures.incomplete,
-                },
-            },
-            Self::Deadline(_) => &mut failures.deadline,
-            Self::Panicked(_) => &mut failures.panic,
+        let counter = match self.kind() {
+            PollErrorKind::Request => &mut failures.request,
+            PollErrorKind::NoIndex => &mut failures.no_index,
+            PollErrorKind::Incomplete | PollErrorKind::HiddenDocuments => &mut failures.incomplete,
+            PollErrorKind::Stale => &mut failures.stale,
+            PollErrorKind::TooManyDocuments => &mut failures.too_many_documents,
+            PollErrorKind::Deadline => &mut failures.deadline,
+            PollErrorKind::Panic => &mut failures.panic,
         };
         *counter += 1;
     }
 }
 
+impl From<ReadError> for PollError {
+    fn from(error: ReadError) -> Self {
+        Self(PollFailure::Read(error))
+    }
+}
+
 /// Why a store did not start.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
+#[derive(Debug)]
+pub struct StartError(StartFailure);
+
+#[derive(Debug)]
+enum StartFailure {
     /// The configuration cannot work; nothing was sent.
-    #[error("the configuration cannot be used")]
-    Config(#[from] ConfigError),
+    Config(ConfigError),
     /// There was no first complete read.
-    #[error("no first read of the directives")]
-    FirstRead(#[source] PollError),
+    FirstRead(PollError),
     /// There was no first complete read, and no last-good file to begin with.
-    #[error("no first read of the directives ({}), and no last good set", chain(.poll))]
     LastGood {
-        /// Why there was no read.
         poll: PollError,
-        /// Why the file is not used.
-        #[source]
         file: LastGoodError,
     },
 }
 
+impl StartError {
+    pub(crate) fn first_read(error: PollError) -> Self {
+        Self(StartFailure::FirstRead(error))
+    }
+
+    pub(crate) fn last_good(poll: PollError, file: LastGoodError) -> Self {
+        Self(StartFailure::LastGood { poll, file })
+    }
+
+    /// The setting that cannot work, if that is the reason.
+    #[must_use]
+    pub fn config_error(&self) -> Option<&ConfigError> {
+        match &self.0 {
+            StartFailure::Config(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Why the first poll failed, if that is the reason.
+    #[must_use]
+    pub fn poll_error(&self) -> Option<&PollError> {
+        match &self.0 {
+            StartFailure::Config(_) => None,
+            StartFailure::FirstRead(poll) | StartFailure::LastGood { poll, .. } => Some(poll),
+        }
+    }
+
+    /// Whether the cluster could not be reached or did not respond in time.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        self.poll_error().is_some_and(PollError::is_unreachable)
+    }
+
+    /// Whether the cluster said that the index does not exist.
+    #[must_use]
+    pub fn is_index_not_found(&self) -> bool {
+        self.poll_error().is_some_and(PollError::is_index_not_found)
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            StartFailure::Config(_) => f.write_str("the configuration cannot be used"),
+            StartFailure::FirstRead(_) => f.write_str("the first read of the directives failed"),
+            // One error has one source, so the other cause is part of the text.
+            StartFailure::LastGood { poll, .. } => write!(
+                f,
+                "the first read of the directives failed ({}), and there is no last good set",
+                chain(poll)
+            ),
+        }
+    }
+}
+
+impl Error for StartError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.0 {
+            StartFailure::Config(error) => Some(error),
+            StartFailure::FirstRead(error) => Some(error),
+            StartFailure::LastGood { file, .. } => Some(file),
+        }
+    }
+}
+
+impl From<ConfigError> for StartError {
+    fn from(error: ConfigError) -> Self {
+        Self(StartFailure::Config(error))
+    }
+}
+
 /// Why [`refresh`](crate::OpenSearchDirectiveStore::refresh) did not read the index.
 #[derive(Clone, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RefreshError {
-    /// The poll changed nothing.
+#[error(transparent)]
+pub struct RefreshError(RefreshFailure);
+
+#[derive(Clone, Debug, thiserror::Error)]
+enum RefreshFailure {
     #[error(transparent)]
-    Poll(std::sync::Arc<PollError>),
-    /// The store was shut down.
-    #[error("the store was shut down")]
-    Stopped,
+    Poll(Arc<PollError>),
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+impl RefreshError {
+    /// Why the poll failed; `None` if the store was shut down.
+    #[must_use]
+    pub fn poll_error(&self) -> Option<&PollError> {
+        match &self.0 {
+            RefreshFailure::Poll(error) => Some(error),
+            RefreshFailure::Stopped(_) => None,
+        }
+    }
+
+    /// Whether the store was shut down.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.poll_error().is_none()
+    }
+
+    /// Whether the cluster could not be reached or did not respond in time.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        self.poll_error().is_some_and(PollError::is_unreachable)
+    }
+}
+
+impl From<Arc<PollError>> for RefreshError {
+    fn from(error: Arc<PollError>) -> Self {
+        Self(RefreshFailure::Poll(error))
+    }
+}
+
+impl From<Stopped> for RefreshError {
+    fn from(stopped: Stopped) -> Self {
+        Self(RefreshFailure::Stopped(stopped))
+    }
 }
 
 /// The store was shut down or dropped: nothing more will be published.

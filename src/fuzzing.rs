@@ -1,14 +1,14 @@
-//! What a fuzz target needs of the crate's inside. Built by `cargo fuzz` only.
+//! Entry points for fuzz targets. Built by `cargo fuzz` only.
 
-use crate::rest::{Complete, SearchAnswer};
+use crate::rest::{Complete, SearchResponse};
 
-/// Reads bytes as the answer of a search. An answer counts as complete only if it
-/// says so itself.
+/// Parses bytes as the response of a search. A response counts as complete only if it says so
+/// itself.
 pub fn search_answer(body: &[u8]) {
-    let Ok(answer) = serde_json::from_slice::<SearchAnswer<'_>>(body) else {
+    let Ok(response) = serde_json::from_slice::<SearchResponse<'_>>(body) else {
         return;
     };
-    let Ok(Complete { hits, .. }) = answer.complete() else {
+    let Ok(Complete { hits, .. }) = response.complete() else {
         return;
     };
     // The rest reads it in another way, which refuses more: bytes that are no text in a

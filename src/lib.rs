@@ -74,6 +74,8 @@ mod last_good;
 mod metrics;
 mod refresher;
 mod rest;
+mod safeguards;
+mod snapshot_source;
 pub mod status;
 mod store;
 mod sync;
@@ -83,7 +85,10 @@ mod sync;
 pub mod internal {
     pub use opensearch_directives_core::internal::*;
 
-    pub use crate::rest::{off_the_runtime, weight_of};
+    pub use crate::http::{Client, Method, Request, RequestFailure, Response, Transport};
+    pub use crate::refresher::{Refresher, Shared};
+    pub use crate::rest::{CLOSE_TIMEOUT, PAGE_SIZE, off_the_runtime, weight_of};
+    pub use crate::safeguards::{Safeguard, Safeguards};
 }
 
 // What follows is the public interface of the first hour; the rest is in the modules.

@@ -42,7 +42,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::http::NodeStatus;
-use crate::status::{Counters, ProbedBy, Staleness, Status};
+use crate::status::{Counters, ProbeMethod, Staleness, Status};
 use crate::store::OpenSearchDirectiveStore;
 use opensearch_directives_core::DirectiveStates;
 
@@ -108,10 +108,10 @@ fn encode(status: &Status, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fm
         ),
         "by",
         &[
-            ("statistics", probe == ProbedBy::Statistics),
-            ("search", probe == ProbedBy::Search),
-            ("nothing", probe == ProbedBy::Nothing),
-            ("agent", probe == ProbedBy::Agent),
+            ("statistics", probe == ProbeMethod::Statistics),
+            ("search", probe == ProbeMethod::Search),
+            ("nothing", probe == ProbeMethod::None),
+            ("agent", probe == ProbeMethod::Agent),
         ],
     )?;
     let mut up = encoder.encode_descriptor(

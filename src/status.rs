@@ -1,7 +1,7 @@
-//! What a store knows of itself, for people, probes and metrics.
+//! The state of a store, for people, health probes and metrics.
 //!
-//! Last attempt, last success, last change and last error are four things and are
-//! kept apart: a store may poll well for days without a change.
+//! Last attempt, last success, last change and last error are kept apart: a store may poll
+//! successfully for days without a change.
 
 use std::time::Duration;
 
@@ -9,20 +9,10 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 pub use crate::http::{NodeState, NodeStatus};
+pub use opensearch_directives_core::document::Rejection;
 pub use opensearch_directives_core::{Digest, DirectiveStates, Revision};
 
-/// A document that was refused, and why.
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-#[non_exhaustive]
-pub struct Rejected {
-    /// The document's `_id`.
-    pub id: String,
-    /// What is wrong; begins with the field's name.
-    pub reason: String,
-}
-
-/// How far the published set can be trusted to be the index's.
+/// Whether the published set can be trusted to be that of the index.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -32,11 +22,11 @@ pub enum Staleness {
     Fresh,
     /// The last complete read is older than `stale_after`.
     Stale,
-    /// There was no complete read yet, or the set was emptied for its age.
+    /// There was no complete read yet, or the set was emptied because of its age.
     Dark,
 }
 
-/// What happened since the start; each only grows.
+/// Events since the start; each number only grows.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
@@ -45,23 +35,23 @@ pub struct Counters {
     pub polls_succeeded: u64,
     /// Polls that failed.
     pub polls_failed: u64,
-    /// The failed ones by reason.
+    /// The failed polls by reason.
     pub failures: PollFailures,
-    /// The succeeded ones by what they had to read.
+    /// The successful polls by what they had to read.
     pub reads: ReadCounters,
-    /// How long all polls took together, in seconds.
+    /// The duration of all polls together, in seconds.
     #[serde(serialize_with = "seconds")]
     #[cfg_attr(feature = "openapi", schema(value_type = f64, minimum = 0))]
     pub poll_seconds: Duration,
     /// Requests that were sent, to whichever node.
     pub requests: u64,
-    /// Bytes of the answers' bodies.
+    /// Bytes in the bodies of all responses.
     pub bytes_received: u64,
     /// Sets published.
     pub publishes: u64,
-    /// Documents refused, each counted once a revision.
+    /// Rejected documents, each counted once per revision.
     pub rejections: u64,
-    /// Panics in the refresher, each survived.
+    /// Panics in the refresher, after each of which it continued.
     pub panics: u64,
 }
 
@@ -69,18 +59,36 @@ fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S
     serializer.serialize_f64(duration.as_secs_f64())
 }
 
+/// A rejection in the status: the id, and a text that starts with the name of the field.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Serialize)]
+struct Rejected<'a> {
+    /// The document's `_id`.
+    id: &'a str,
+    /// What is wrong; starts with the name of the field.
+    reason: String,
+}
+
+fn rejections<S: Serializer>(rejected: &[Rejection], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(rejected.iter().map(|rejection| Rejected {
+        id: &rejection.id,
+        reason: rejection.to_string(),
+    }))
+}
+
 /// Failed polls by reason.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct PollFailures {
-    /// A request gave nothing usable: no connection, no answer in time, a refusal.
+    /// A request returned nothing usable: no connection, no response in time, a refusal.
     pub request: u64,
     /// The index does not exist, or its name stands for none or several.
     pub no_index: u64,
-    /// An answer was not complete, or not of one state of the index.
+    /// A response was not complete, or not of one state of the index, or documents are hidden
+    /// from the role.
     pub incomplete: u64,
-    /// What came was older than what is published, or may be.
+    /// The response was older than the published set, or may have been.
     pub stale: u64,
     /// The index holds more documents than is allowed.
     pub too_many_documents: u64,
@@ -90,66 +98,67 @@ pub struct PollFailures {
     pub panic: u64,
 }
 
-/// What polls had to read.
+/// Successful polls by what they had to read.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct ReadCounters {
-    /// Polls that found the index as it was.
+    /// Polls that found the index unchanged.
     pub unchanged: u64,
-    /// Polls that read the changes alone.
+    /// Polls that read only the changes.
     pub delta_reads: u64,
     /// Polls that read everything.
     pub full_reads: u64,
-    /// Answers that were refused because they were older than what is published.
+    /// Reads that were refused because they were older than the published set.
     pub stale_reads: u64,
-    /// Reads of everything that showed what the polls before had not: none, unless the
-    /// cluster told an untruth.
+    /// Full reads that found a difference which the incremental polls had missed. Expected to
+    /// stay 0.
     pub corrections: u64,
 }
 
-/// By what a poll sees whether anything changed.
+/// The request by which a poll finds out whether anything changed.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
-pub enum ProbedBy {
-    /// By the index's statistics: one small request.
+pub enum ProbeMethod {
+    /// The index statistics: one small request.
     #[default]
     Statistics,
-    /// By a search that sums up all documents: two small requests.
+    /// A search that aggregates all documents: two small requests.
     Search,
-    /// By nothing: each poll reads everything.
-    Nothing,
-    /// By another agent's tag of what it has published: one small request.
+    /// No request suffices: each poll reads everything.
+    #[serde(rename = "nothing")]
+    None,
+    /// The tag of another agent's snapshot: one small request.
     Agent,
 }
 
-/// How the polls read: in the cheapest way that the cluster and our privileges give,
-/// looked at anew whenever everything is read.
+/// How the polls read: in the cheapest way that the server and the role permit. What was refused
+/// is tried again, after 10 seconds at first.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
-pub struct ReadPlan {
-    /// By what a poll sees whether anything changed.
-    pub probe: ProbedBy,
-    /// Whether changes are read alone.
+pub struct PollStrategy {
+    /// The request by which a poll finds out whether anything changed.
+    pub probe: ProbeMethod,
+    /// Whether delta reads work.
     pub delta: bool,
-    /// What the polls do without, and why; empty at best.
+    /// What the polls do without, and why; empty in the best case.
     pub notes: Vec<String>,
 }
 
-impl Default for ReadPlan {
+impl Default for PollStrategy {
     fn default() -> Self {
         Self {
-            probe: ProbedBy::default(),
+            probe: ProbeMethod::default(),
             delta: true,
             notes: Vec::new(),
         }
     }
 }
 
-/// What a store knows of itself at one instant.
+/// The state of a store at one instant.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, PartialEq, Debug, Serialize)]
 #[non_exhaustive]
@@ -168,8 +177,10 @@ pub struct Status {
     pub directives: usize,
     /// How many documents of that revision are revoked.
     pub revoked: usize,
-    /// The documents of that revision that were refused.
-    pub rejected: Vec<Rejected>,
+    /// The documents of that revision that were rejected.
+    #[serde(serialize_with = "rejections")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Rejected<'static>>))]
+    pub rejected: Vec<Rejection>,
     /// When the last poll began.
     #[cfg_attr(feature = "openapi", schema(required, value_type = Option<String>, format = DateTime))]
     pub last_attempt: Option<Timestamp>,
@@ -186,23 +197,23 @@ pub struct Status {
     /// the first complete read.
     #[cfg_attr(feature = "openapi", schema(required, minimum = 0))]
     pub age_seconds: Option<f64>,
-    /// What that age amounts to.
+    /// Whether the age is within `stale_after`.
     pub staleness: Staleness,
     /// Failed polls in a row.
     pub consecutive_failures: u32,
-    /// Seconds from the end of the last poll to the begin of the next.
+    /// Seconds from the end of the last poll to the beginning of the next.
     pub next_poll_in_seconds: f64,
-    /// By how many seconds our clock is ahead of the cluster's, measured whenever
-    /// everything is read; `None` if it never was, or we may not ask.
+    /// By how many seconds the local clock is ahead of the cluster's, measured at each full
+    /// reconcile; `None` if it never was, or the role does not permit it.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub clock_skew_seconds: Option<f64>,
     /// How the polls read.
-    pub reading: ReadPlan,
-    /// The nodes and how each does.
+    pub reading: PollStrategy,
+    /// The nodes and their state.
     pub nodes: Vec<NodeState>,
     /// Why the last-good file could not be written; `None` if it was, or there is none.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub last_good_error: Option<String>,
-    /// What happened since the start.
+    /// Events since the start.
     pub counters: Counters,
 }

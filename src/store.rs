@@ -1,20 +1,21 @@
-//! The store whose directives live in an index.
+//! The public handle of a polled index: start, load, refresh, status, shutdown.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::task::AbortHandle;
 
 use crate::config::{Config, Startup};
-use crate::error::{RefreshError, StartError};
+use crate::error::{RefreshError, StartError, Stopped};
 use crate::http::Client;
-use crate::refresher::{Refresher, Shared, Subscription, Waiter};
+use crate::refresher::{PollLoop, Refresher, Shared, Subscription, Waiter};
 use crate::status::Status;
 use opensearch_directives_core::Snapshot;
 use opensearch_directives_core::{DirectiveSet, DirectiveStates, DirectiveStore, Reader};
 
-/// How many callers of `refresh` may queue; more wait for a place.
-const WAITING: usize = 64;
+/// How many callers of `refresh` may queue; further ones wait until the queue has room.
+const QUEUED_WAITERS: usize = 64;
 
 /// A store that polls an index and publishes what it read.
 ///
@@ -30,7 +31,7 @@ const WAITING: usize = 64;
 pub struct OpenSearchDirectiveStore {
     shared: Arc<Shared>,
     waiting: mpsc::Sender<Waiter>,
-    task: Mutex<Option<JoinHandle<()>>>,
+    task: AbortHandle,
 }
 
 impl OpenSearchDirectiveStore {
@@ -58,68 +59,63 @@ impl OpenSearchDirectiveStore {
         let shared = Arc::clone(refresher.shared());
         let pause = match config.startup {
             Startup::Require => {
-                refresher.poll().await.map_err(StartError::FirstRead)?;
+                refresher.poll().await.map_err(StartError::first_read)?;
                 refresher.phase()
             }
             Startup::LastGood => {
                 if let Err(poll) = refresher.poll().await
                     && let Err(file) = refresher.restore().await
                 {
-                    return Err(StartError::LastGood { poll, file });
+                    return Err(StartError::last_good(poll, file));
                 }
                 refresher.phase()
             }
-            Startup::Empty => std::time::Duration::ZERO,
+            Startup::Empty => Duration::ZERO,
         };
-        let (waiting, waiters) = mpsc::channel(WAITING);
-        let task = tokio::spawn(refresher.run(pause, waiters));
+        let (waiting, waiters) = mpsc::channel(QUEUED_WAITERS);
+        let task = tokio::spawn(PollLoop::new(refresher, waiters).run(pause));
         Ok(Self {
             shared,
             waiting,
-            task: Mutex::new(Some(task)),
+            task: task.abort_handle(),
         })
     }
 
-    /// What the store knows of itself.
+    /// The state of the store: what is published, its age, and how the polling goes.
     #[must_use]
     pub fn status(&self) -> Status {
         self.shared.status()
     }
 
-    /// How many of the published directives apply now, later or no more. Looks at all of
-    /// them: for metrics, not for the request path.
+    /// How many of the published directives are scheduled, active and expired. This visits all of
+    /// them: it is meant for metrics, not for the request path.
     #[must_use]
     pub fn states(&self) -> DirectiveStates {
         self.shared.states()
     }
 
-    /// Polls now, and returns when that poll has ended. Callers that come while a poll
-    /// runs share the next one.
+    /// Polls now, and returns when that poll has ended. Callers that arrive while a poll runs
+    /// share the next one.
     ///
     /// # Errors
     /// [`RefreshError`] if the poll failed (the published set stays), or if the store
     /// was shut down.
     pub async fn refresh(&self) -> Result<(), RefreshError> {
         let (done, result) = oneshot::channel();
-        self.waiting
-            .send(done)
-            .await
-            .map_err(|_| RefreshError::Stopped)?;
-        result
-            .await
-            .map_err(|_| RefreshError::Stopped)?
-            .map_err(RefreshError::Poll)
+        self.waiting.send(done).await.map_err(|_| Stopped)?;
+        let polled = result.await.map_err(|_| Stopped)?;
+        polled.map_err(RefreshError::from)
     }
 
-    /// What is published, whole: the set with the revision, the rejections and the time
-    /// of the very read that gave it. For whoever passes it on or reports on it; the
-    /// request path uses [`load`](DirectiveStore::load), which threads do not share.
+    /// The published snapshot: the set with the revision, the rejections and the time of the
+    /// same read. It is meant for code that passes it on or reports on it; the request path uses
+    /// [`load`](DirectiveStore::load), for which threads do not contend.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.shared.published.snapshot()
+        self.shared.snapshot()
     }
 
-    /// Tells of each publish from now on, until the store ends.
+    /// Notifies of each publish from now on, until the store ends.
     ///
     /// ```no_run
     /// # use opensearch_directives::{DirectiveStore as _, OpenSearchDirectiveStore};
@@ -134,7 +130,7 @@ impl OpenSearchDirectiveStore {
     /// # }
     /// ```
     ///
-    /// Subscribe before you load, as here: what is published in between is then told.
+    /// Subscribe before you load, as here, so that a publish in between is notified.
     #[must_use]
     pub fn subscribe(&self) -> Subscription {
         self.shared.subscription.anew()
@@ -149,18 +145,9 @@ impl OpenSearchDirectiveStore {
     /// Ends the polling, also in the middle of a poll, and returns when the task has
     /// ended. The published set stays.
     pub async fn shutdown(&self) {
-        if let Some(task) = self.take_task() {
-            task.abort();
-            // Cancelled, or it had ended.
-            let _ = task.await;
-        }
-    }
-
-    fn take_task(&self) -> Option<JoinHandle<()>> {
-        self.task
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        self.task.abort();
+        // The loop drops its receiver last.
+        self.waiting.closed().await;
     }
 }
 
@@ -172,8 +159,6 @@ impl DirectiveStore for OpenSearchDirectiveStore {
 
 impl Drop for OpenSearchDirectiveStore {
     fn drop(&mut self) {
-        if let Some(task) = self.take_task() {
-            task.abort();
-        }
+        self.task.abort();
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use opensearch_directives::status::ProbedBy;
+use opensearch_directives::status::ProbeMethod;
 use opensearch_directives::{Config, DirectiveStore as _, OpenSearchDirectiveStore, Status};
 use serde_json::{Value, json};
 
@@ -85,7 +85,7 @@ async fn an_unchanged_poll_is_one_small_request_whatever_the_index_holds() {
         assert!(bytes <= UNCHANGED_BYTES, "{bytes} bytes");
     }
     let status = store.status();
-    assert_eq!(status.reading.probe, ProbedBy::Statistics);
+    assert_eq!(status.reading.probe, ProbeMethod::Statistics);
     assert!(status.reading.notes.is_empty(), "{:?}", status.reading);
     assert_eq!(status.counters.reads.corrections, 0);
 }

@@ -14,7 +14,7 @@ use super::plan::PlannedWrite;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::http::{Client, Exception, Method, Request, RequestError, malformed, segment};
-use crate::rest::{Collect, Hit, Incomplete, Source};
+use crate::rest::{Collect, Hit, Incomplete, IndexReader, Session};
 use opensearch_directives_core::document::{DecodeLimits, Document, Draft, Rejection, decode};
 
 /// How many documents one multi-get reads: a response stays far below the response cap.
@@ -119,12 +119,13 @@ impl DirectivesApi {
     /// # Errors
     /// No response, or none of OpenSearch.
     pub async fn now(&self) -> Result<Timestamp, WriteError> {
-        let time = self.reader().cluster_time().await?;
+        let time = self.session().cluster_time().await?;
         Ok(time.unwrap_or_else(|| self.clock.now()))
     }
 
-    fn reader(&self) -> Source {
-        Source::new(self.client.clone(), "list", Config::DEFAULT_MAX_DOCUMENTS)
+    fn session(&self) -> Session {
+        let client = self.client.clone();
+        IndexReader::new(client, "list", Config::DEFAULT_MAX_DOCUMENTS).session()
     }
 
     /// The document of this id, or `None` if OpenSearch says that there is none.
@@ -228,13 +229,13 @@ impl DirectivesApi {
             }
         }
 
-        let reader = self.reader();
-        let index = reader.index().await?;
+        let mut session = self.session();
+        let index = session.resolve_index().await?;
         let all = All {
             limits: self.limits(),
             stored: Vec::new(),
         };
-        let mut all = reader.read(&index, all).await?.collector;
+        let mut all = session.read_all(&index, all).await?.collector;
         all.stored.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(all.stored)
     }

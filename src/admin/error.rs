@@ -64,7 +64,7 @@ impl WriteError {
     pub fn is_not_found(&self) -> bool {
         match &*self.0 {
             Kind::NotFound(_) | Kind::NoIndex(_) | Kind::NoPipeline => true,
-            Kind::Read(error) => matches!(error, ReadError::NoIndex { .. }),
+            Kind::Read(error) => error.is_index_not_found(),
             _ => false,
         }
     }
@@ -72,10 +72,11 @@ impl WriteError {
     /// Whether the index does not exist.
     #[must_use]
     pub fn is_index_not_found(&self) -> bool {
-        matches!(
-            &*self.0,
-            Kind::NoIndex(_) | Kind::Read(ReadError::NoIndex { .. })
-        )
+        match &*self.0 {
+            Kind::NoIndex(_) => true,
+            Kind::Read(error) => error.is_index_not_found(),
+            _ => false,
+        }
     }
 
     /// Whether no node returned a usable response in time.
@@ -94,9 +95,7 @@ impl WriteError {
     fn request(&self) -> Option<&RequestError> {
         match &*self.0 {
             Kind::Request(error) | Kind::NotOpenSearch(error) => Some(error),
-            Kind::Read(ReadError::Request { source, .. } | ReadError::NoIndex { source, .. }) => {
-                Some(source)
-            }
+            Kind::Read(error) => error.request(),
             _ => None,
         }
     }

@@ -65,7 +65,9 @@ impl Client {
 
     /// A client over another transport; the configuration's certificates and
     /// credentials are the transport's matter.
-    pub(crate) fn over(transport: Arc<dyn Transport>, config: &ClusterConfig) -> Self {
+    #[doc(hidden)]
+    #[must_use]
+    pub fn over(transport: Arc<dyn Transport>, config: &ClusterConfig) -> Self {
         let mut hasher = DefaultHasher::new();
         config.instance.hash(&mut hasher);
         Self {

@@ -46,7 +46,11 @@ pub enum RequestErrorKind {
 
 /// Why a request failed, with the details.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum RequestFailure {
+#[allow(
+    missing_docs,
+    reason = "internal: public only to the crates of this project"
+)]
+pub enum RequestFailure {
     #[error("no complete response within {0:?}")]
     Timeout(Duration),
     #[error("no connection within {0:?}")]

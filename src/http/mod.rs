@@ -18,10 +18,8 @@ pub(crate) use client::{Exception, PinnedNode, malformed};
 pub use config::ClusterConfig;
 pub use config_error::{ConfigError, ConfigErrorKind};
 pub use credentials::{Credentials, Tls};
-#[cfg(test)]
-pub(crate) use error::RequestFailure;
+pub use error::RequestFailure;
 pub use error::{RequestError, RequestErrorKind, chain};
 pub use nodes::{NodeState, NodeStatus};
-pub(crate) use transport::{Method, Request, segment};
-#[cfg(test)]
-pub(crate) use transport::{Response, Transport};
+pub(crate) use transport::segment;
+pub use transport::{Method, Request, Response, Transport};

@@ -2,6 +2,11 @@
 //!
 //! The real one is in `opensearch.rs`; simulations put their own behind it.
 
+#![allow(
+    missing_docs,
+    reason = "internal: public only to the crates of this project"
+)]
+
 use std::fmt;
 use std::time::Duration;
 
@@ -11,7 +16,7 @@ use futures_util::future::BoxFuture;
 use super::error::RequestFailure;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Method {
+pub enum Method {
     Get,
     Put,
     Post,
@@ -32,17 +37,17 @@ impl fmt::Display for Method {
 /// One request. The path's parts are percent-encoded by [`Request::new`]'s caller
 /// through [`segment`].
 #[derive(Clone, Debug)]
-pub(crate) struct Request {
-    pub(crate) method: Method,
-    pub(crate) path: String,
-    pub(crate) query: Vec<(&'static str, String)>,
-    pub(crate) body: Option<Bytes>,
+pub struct Request {
+    pub method: Method,
+    pub path: String,
+    pub query: Vec<(&'static str, String)>,
+    pub body: Option<Bytes>,
     /// Besides those that every request has.
-    pub(crate) headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(&'static str, String)>,
 }
 
 impl Request {
-    pub(crate) fn new(method: Method, path: impl Into<String>) -> Self {
+    pub fn new(method: Method, path: impl Into<String>) -> Self {
         Self {
             method,
             path: path.into(),
@@ -52,28 +57,28 @@ impl Request {
         }
     }
 
-    pub(crate) fn query(mut self, key: &'static str, value: impl Into<String>) -> Self {
+    pub fn query(mut self, key: &'static str, value: impl Into<String>) -> Self {
         self.query.push((key, value.into()));
         self
     }
 
-    pub(crate) fn json(mut self, body: impl Into<Bytes>) -> Self {
+    pub fn json(mut self, body: impl Into<Bytes>) -> Self {
         self.body = Some(body.into());
         self
     }
 
     /// A body of another type.
-    pub(crate) fn body(self, content_type: impl Into<String>, body: impl Into<Bytes>) -> Self {
+    pub fn body(self, content_type: impl Into<String>, body: impl Into<Bytes>) -> Self {
         self.header("content-type", content_type).json(body)
     }
 
-    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
     /// What errors and logs call it.
-    pub(crate) fn operation(&self) -> String {
+    pub fn operation(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
 }
@@ -92,16 +97,16 @@ pub(crate) fn segment(text: &str) -> String {
 
 /// What a node answered, whatever its status.
 #[derive(Clone, Debug)]
-pub(crate) struct Response {
-    pub(crate) status: u16,
-    pub(crate) retry_after: Option<Duration>,
-    pub(crate) content_type: Option<String>,
-    pub(crate) body: Bytes,
+pub struct Response {
+    pub status: u16,
+    pub retry_after: Option<Duration>,
+    pub content_type: Option<String>,
+    pub body: Bytes,
 }
 
 /// Sends one request to one node. Implementations need not keep the deadline (the
 /// client does) and never retry.
-pub(crate) trait Transport: Send + Sync + fmt::Debug {
+pub trait Transport: Send + Sync + fmt::Debug {
     /// Sends to the node of this place in the configured list.
     fn send<'a>(
         &'a self,

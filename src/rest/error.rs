@@ -1,131 +1,193 @@
-//! Why the index could not be read completely.
+//! Why the index, or another agent's snapshot of it, could not be read.
 
+use std::fmt;
 use std::time::Duration;
 
+use super::incomplete::Incomplete;
+use crate::agent_source::AgentError;
 use crate::http::RequestError;
-use crate::rest::Incomplete;
-use opensearch_directives_core::SnapshotError;
 
 /// Why the index could not be read completely.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReadError {
-    /// The index does not exist.
-    #[error("the index {index} does not exist; create it with `directives init`")]
-    NoIndex {
-        /// The index or alias that was asked for.
-        index: String,
-        /// The cluster's answer.
-        #[source]
-        source: Box<RequestError>,
-    },
-    /// A request gave nothing usable.
-    #[error("cannot read the index {index}")]
-    Request {
-        /// The index or alias that was asked for.
-        index: String,
-        /// What went wrong.
-        #[source]
-        source: Box<RequestError>,
-    },
-    /// An answer that is not complete.
-    #[error("the read of {index} is not complete")]
-    Incomplete {
-        /// The index or alias that was asked for.
-        index: String,
-        /// What is missing.
-        #[source]
-        source: Incomplete,
-    },
-    /// The name is an alias of none or of several indices.
-    #[error(
-        "{index} stands for {} indices; make it the name or an alias of exactly one",
-        .indices.len()
-    )]
-    NotOneIndex {
-        /// The alias that was asked for.
-        index: String,
-        /// What it stands for.
-        indices: Vec<String>,
-    },
-    /// What came is an older state of the index than what is published.
-    #[error("what {index} shows is older than what was read before: {what}")]
-    Stale {
-        /// The index or alias that was asked for.
-        index: String,
-        /// What shows it.
-        what: String,
-    },
-    /// The name stands for another index than before, and nobody may be asked whether
-    /// that is the latest.
-    #[error("{index} is not the index that it was; read if the next poll finds the same")]
-    Unconfirmed {
-        /// The index or alias that was asked for.
-        index: String,
-    },
-    /// The version of the cluster's state was told before, and now it is not: what is read
-    /// could be of a node that is cut off.
-    #[error(
-        "the cluster does not tell the version of its state any more; {index} is read \
-             without it if that stays so for a minute"
-    )]
-    Untold {
-        /// The index or alias that was asked for.
-        index: String,
-    },
-    /// The index holds more documents than is allowed.
-    #[error(
-        "{index} holds {documents} documents, above the cap of {cap}; delete old ones or raise \
-         `max_documents`"
-    )]
-    TooManyDocuments {
-        /// The index or alias that was asked for.
-        index: String,
-        /// How many there are.
-        documents: u64,
-        /// How many may be.
-        cap: usize,
-    },
-    /// What the upstream agent gives is not taken.
-    #[error("what the upstream agent has of {index} is not taken")]
-    Upstream {
-        /// The index or alias that was asked for.
-        index: String,
-        /// Why.
-        #[source]
-        source: UpstreamError,
-    },
+///
+/// [`kind`](Self::kind) tells what to do about it; [`source`](std::error::Error::source) leads
+/// to the request or the response that failed.
+#[derive(Debug)]
+pub struct ReadError {
+    /// The index or alias that was to be read.
+    index: String,
+    failure: Box<ReadFailure>,
 }
 
-/// Why what an upstream agent gives is not taken.
-#[derive(Debug, thiserror::Error)]
+/// The kinds of failed polls, as the metric `directives_poll_failures_total` counts them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-pub enum UpstreamError {
-    /// It is not a snapshot that is taken.
-    #[error(transparent)]
-    Snapshot(#[from] SnapshotError),
-    /// The response is not the JSON of an agent.
-    #[error("it is not a snapshot that this version knows")]
-    Json(#[from] serde_json::Error),
-    /// The agent polls another index.
-    #[error("it is of the index {0}; name that, or another agent")]
-    OtherIndex(String),
-    /// The age is not a length of time.
-    #[error("its age is not a number of seconds from 0")]
-    Age,
-    /// The agent says that nothing changed since something else than what we have.
-    #[error("it says that nothing changed, and not since what is published here")]
-    Unasked,
-    /// It was read from the index earlier than what is published already: by another
-    /// agent than before, that is behind.
-    #[error("it was read from the index earlier than what is published already")]
-    Older,
-    /// It is as old as a set may not become.
-    #[error("the index was read {age:.1?} ago, and a set is emptied after {clear_after:?}")]
-    TooOld {
-        /// How long ago.
-        age: Duration,
-        /// After how long a set is emptied.
-        clear_after: Duration,
+pub enum PollErrorKind {
+    /// A request returned nothing usable: no connection, no response in time, a refusal.
+    Request,
+    /// The index does not exist, or its name stands for none or several.
+    NoIndex,
+    /// A response was not complete, or not of one state of the index.
+    Incomplete,
+    /// The response was older than the published set, or may have been.
+    Stale,
+    /// The cluster counts documents that the role does not show.
+    HiddenDocuments,
+    /// The index holds more documents than `max_documents`.
+    TooManyDocuments,
+    /// The poll as a whole took longer than `poll_timeout`.
+    Deadline,
+    /// The refresher panicked and continues.
+    Panic,
+}
+
+/// The details of a [`ReadError`].
+#[derive(Debug)]
+pub(crate) enum ReadFailure {
+    NoIndex(RequestError),
+    Request(RequestError),
+    Incomplete(Incomplete),
+    /// The name is an alias of none or of several indices.
+    NotOneIndex {
+        indices: Vec<String>,
     },
+    /// The response shows an older state than the one that was read before, and why.
+    Stale(String),
+    /// The response may show an older state, and the role does not permit to find out.
+    Unconfirmed,
+    /// The cluster state version was available before; the node may be cut off.
+    VersionWithheld,
+    HiddenDocuments {
+        shown: u64,
+        counted: u64,
+    },
+    TooManyDocuments {
+        documents: u64,
+        max_documents: usize,
+    },
+    /// The snapshot of another agent is refused.
+    Agent(AgentError),
+}
+
+impl ReadError {
+    pub(crate) fn new(index: &str, failure: ReadFailure) -> Self {
+        Self {
+            index: index.to_owned(),
+            failure: Box::new(failure),
+        }
+    }
+
+    /// For a request that failed.
+    pub(crate) fn of_request(index: &str, error: RequestError) -> Self {
+        let failure = if error.is_index_not_found() {
+            ReadFailure::NoIndex(error)
+        } else {
+            ReadFailure::Request(error)
+        };
+        Self::new(index, failure)
+    }
+
+    /// The kind of the failure.
+    #[must_use]
+    pub fn kind(&self) -> PollErrorKind {
+        match self.failure.as_ref() {
+            ReadFailure::Request(_) => PollErrorKind::Request,
+            ReadFailure::NoIndex(_) | ReadFailure::NotOneIndex { .. } => PollErrorKind::NoIndex,
+            ReadFailure::Incomplete(_) => PollErrorKind::Incomplete,
+            ReadFailure::Stale(_) | ReadFailure::Unconfirmed | ReadFailure::VersionWithheld => {
+                PollErrorKind::Stale
+            }
+            ReadFailure::HiddenDocuments { .. } => PollErrorKind::HiddenDocuments,
+            ReadFailure::TooManyDocuments { .. } => PollErrorKind::TooManyDocuments,
+            ReadFailure::Agent(error) => error.kind(),
+        }
+    }
+
+    /// The request that failed, if one did.
+    #[must_use]
+    pub fn request(&self) -> Option<&RequestError> {
+        match self.failure.as_ref() {
+            ReadFailure::NoIndex(error) | ReadFailure::Request(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Whether the cluster said that the index does not exist.
+    #[must_use]
+    pub fn is_index_not_found(&self) -> bool {
+        matches!(*self.failure, ReadFailure::NoIndex(_))
+    }
+
+    /// Whether the cluster could not be reached or did not respond in time.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        self.request().is_some_and(RequestError::is_unreachable)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn into_failure(self) -> ReadFailure {
+        *self.failure
+    }
+
+    /// How long the response asked to wait before another attempt.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        self.request().and_then(RequestError::retry_after)
+    }
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let index = &self.index;
+        match self.failure.as_ref() {
+            ReadFailure::NoIndex(_) => write!(
+                f,
+                "the index {index} does not exist; create it with `directives init`"
+            ),
+            ReadFailure::Request(_) => write!(f, "cannot read the index {index}"),
+            ReadFailure::Incomplete(_) => write!(f, "the read of {index} is not complete"),
+            ReadFailure::NotOneIndex { indices } => write!(
+                f,
+                "{index} stands for {} indices; make it the name or an alias of exactly one",
+                indices.len()
+            ),
+            ReadFailure::Stale(what) => write!(
+                f,
+                "{index} shows an older state than the one that was read before: {what}"
+            ),
+            ReadFailure::Unconfirmed => write!(
+                f,
+                "{index} may show an older state than before, and the role does not permit to \
+                 find out; it is accepted if it persists"
+            ),
+            ReadFailure::VersionWithheld => write!(
+                f,
+                "the cluster no longer returns the version of its state; {index} is read without \
+                 it if that persists for a minute"
+            ),
+            ReadFailure::HiddenDocuments { shown, counted } => write!(
+                f,
+                "{index} shows {shown} of {counted} documents; does document-level security \
+                 hide documents from this user? Give it a role that reads all of {index}"
+            ),
+            ReadFailure::TooManyDocuments {
+                documents,
+                max_documents,
+            } => write!(
+                f,
+                "{index} holds {documents} documents, more than `max_documents` \
+                 ({max_documents}); delete old ones or raise `max_documents`"
+            ),
+            ReadFailure::Agent(_) => write!(f, "the agent's snapshot of {index} is refused"),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self.failure.as_ref() {
+            ReadFailure::NoIndex(error) | ReadFailure::Request(error) => Some(error),
+            ReadFailure::Incomplete(what) => Some(what),
+            ReadFailure::Agent(error) => Some(error),
+            _ => None,
+        }
+    }
 }

@@ -1,6 +1,13 @@
-//! One page of a read: checked, and its documents given on.
+//! One page of a read: checked for completeness, then passed to a collector.
 
-use crate::rest::{Aggregates, Collect, Complete, Incomplete, SearchAnswer};
+use bytes::Bytes;
+
+use super::error::{ReadError, ReadFailure};
+use super::incomplete::Incomplete;
+use super::offload::off_the_runtime;
+use super::search_response::{Aggregates, Collect, Complete, SearchResponse};
+use super::session::Session;
+use crate::http::malformed;
 
 pub(crate) struct Page<C> {
     pub(crate) collector: C,
@@ -8,9 +15,9 @@ pub(crate) struct Page<C> {
     pub(crate) total: u64,
     pub(crate) read: u64,
     pub(crate) aggregates: Option<Aggregates>,
-    /// The highest primary term that one of the documents was written in.
+    /// The highest primary term in which one of the documents was written.
     pub(crate) term: Option<u64>,
-    /// Where the next page begins.
+    /// The `search_after` of the next page.
     pub(crate) next: Option<serde_json::Value>,
 }
 
@@ -20,22 +27,50 @@ pub(crate) enum PageError {
     TooMany(u64),
 }
 
-/// Checks one page and gives its documents to the collector; unless there are more than
+impl Session {
+    /// Checks one page and passes its documents to the collector, unless there are more than
+    /// `only_up_to` in all.
+    pub(super) async fn take<C: Collect>(
+        &self,
+        body: Bytes,
+        collector: C,
+        only_up_to: Option<u64>,
+    ) -> Result<Page<C>, ReadError> {
+        let max_documents = self.max_documents();
+        let bytes = body.len();
+        let taken = off_the_runtime(bytes, move || {
+            take_page(&body, collector, max_documents as u64, only_up_to)
+        });
+        taken.await.map_err(|error| match error {
+            PageError::Json(error) => {
+                let operation = format!("POST /{}/_search", self.index_name());
+                self.failed(malformed(operation, error))
+            }
+            PageError::Incomplete(what) => self.incomplete(what),
+            PageError::TooMany(documents) => self.error(ReadFailure::TooManyDocuments {
+                documents,
+                max_documents,
+            }),
+        })
+    }
+}
+
+/// Checks one page and passes its documents to the collector, unless there are more than
 /// `only_up_to` in all.
 pub(crate) fn take_page<C: Collect>(
     body: &[u8],
     mut collector: C,
-    cap: u64,
+    max_documents: u64,
     only_up_to: Option<u64>,
 ) -> Result<Page<C>, PageError> {
-    let mut answer: SearchAnswer<'_> = serde_json::from_slice(body).map_err(PageError::Json)?;
-    let pit_id = answer.pit_id.take().map(String::from);
+    let mut response: SearchResponse<'_> = serde_json::from_slice(body).map_err(PageError::Json)?;
+    let pit_id = response.pit_id.take().map(String::from);
     let Complete {
         total,
         hits,
         aggregates,
-    } = answer.complete().map_err(PageError::Incomplete)?;
-    if total > cap {
+    } = response.complete().map_err(PageError::Incomplete)?;
+    if total > max_documents {
         return Err(PageError::TooMany(total));
     }
     if only_up_to.is_none_or(|most| total <= most) {
@@ -58,32 +93,4 @@ pub(crate) fn take_page<C: Collect>(
         aggregates,
         next,
     })
-}
-
-/// The most bytes that are decoded where they arrive: a fraction of a millisecond.
-const DECODE_IN_PLACE: usize = 64 << 10;
-
-/// What work on so many directives counts like, in the bytes that are decoded as fast.
-pub fn weight_of(directives: usize) -> usize {
-    directives.saturating_mul(100)
-}
-
-/// Runs what takes long on a thread for it, so that tasks that serve requests on the
-/// same runtime do not wait.
-pub async fn off_the_runtime<T: Send + 'static>(
-    bytes: usize,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> T {
-    if bytes <= DECODE_IN_PLACE {
-        return work();
-    }
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        // The poll's own guard reports it.
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is being shut down, and this task with it.
-            Err(_) => std::future::pending().await,
-        },
-    }
 }

@@ -1,16 +1,16 @@
-//! The documents that changed, and a replica with them applied.
+//! Decodes the documents of a delta read and applies them to a replica.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::regressions::{Regression, is_suspect};
+use super::regressions::{Regression, may_be_regression};
 use super::replica::{Other, Others, Replica};
 use crate::rest::{Collect, Hit, Incomplete};
 use opensearch_directives_core::DiagnosticsDirective;
 use opensearch_directives_core::document::{DecodeLimits, decode};
 use opensearch_directives_core::internal::Edit;
 
-/// The documents that a read for changes gave.
+/// The documents of a delta read.
 #[derive(Debug)]
 pub(crate) struct ChangeSet {
     limits: DecodeLimits,
@@ -37,18 +37,18 @@ impl ChangeSet {
         }
     }
 
-    /// Whether no document came.
+    /// Whether no document arrived.
     pub(crate) fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
 
-    /// What of the changes may be a step back from a replica, as
-    /// [`suspects_in`](Replica::suspects_in) finds it in a view: applied, they delete
+    /// The changes that may be a step back from a replica, as
+    /// [`regressions_in`](Replica::regressions_in) finds them in a view: a delta read deletes
     /// nothing.
-    pub(crate) fn suspects_against(&self, replica: &Replica) -> Vec<Regression> {
+    pub(crate) fn regressions_from(&self, replica: &Replica) -> Vec<Regression> {
         self.changes
             .iter()
-            .filter(|(id, change)| is_suspect(replica.seq_no(id), change.seq_no))
+            .filter(|(id, change)| may_be_regression(replica.seq_no(id), change.seq_no))
             .map(|(id, change)| Regression {
                 id: id.as_ref().to_owned(),
                 seq_no: Some(change.seq_no),
@@ -56,10 +56,10 @@ impl ChangeSet {
             .collect()
     }
 
-    /// The replica with the changes applied; `None` if it has them all already.
+    /// The replica with the changes applied; `None` if it has all of them already.
     ///
-    /// Whether that is all that changed, only the fingerprints tell: a deletion is in no
-    /// answer.
+    /// Only the fingerprints show whether that is all that changed: no response contains a
+    /// deletion.
     pub(crate) fn apply_to(mut self, replica: &Replica) -> Option<Replica> {
         self.changes
             .retain(|id, change| replica.seq_no(id) != Some(change.seq_no));
@@ -99,7 +99,7 @@ impl ChangeSet {
         Some(Replica::new(set, digest, seq_nos, others))
     }
 
-    /// The documents that are in no set, with the changes.
+    /// The revoked and rejected documents, with the changes applied.
     fn others_after(self, before: &Arc<Others>) -> Arc<Others> {
         let mut others = Arc::clone(before);
         for (id, change) in self.changes {

@@ -1,4 +1,4 @@
-//! A new view of the index: what is known with the changes applied, or everything.
+//! Fetches a new view of the index: the known one with the changes applied, or everything.
 
 use std::sync::Arc;
 
@@ -12,123 +12,128 @@ use super::regressions::Regression;
 use super::replica::Replica;
 use super::replica_builder::ReplicaBuilder;
 use super::state::Known;
-use crate::rest::Incomplete;
-use crate::rest::{Changes, ConcreteIndex, FullRead, ReadError, off_the_runtime, weight_of};
+use crate::rest::{
+    Aggregates, ConcreteIndex, DeltaRead, FullRead, Incomplete, ReadError, Session,
+    off_the_runtime, weight_of,
+};
+use crate::safeguards::Safeguard;
 
-/// A new view, complete by the cluster's own sum.
+/// A new view, complete by the cluster's own aggregates.
 #[derive(Debug)]
 pub(super) struct View {
     pub(super) index: ConcreteIndex,
     pub(super) replica: Arc<Replica>,
     /// The newest `updated_at` of all documents.
     pub(super) updated_at: Option<Timestamp>,
-    /// The highest primary term that a document was written in.
+    /// The highest primary term in which a document was written.
     pub(super) term: Option<u64>,
-    /// Whether all documents were read for it.
-    pub(super) everything: bool,
+    /// Whether it is the result of a full read.
+    pub(super) is_full: bool,
     /// What of it may be a step back, if that is known already.
-    pub(super) suspects: Option<Vec<Regression>>,
+    pub(super) regressions: Option<Vec<Regression>>,
 }
 
 impl IndexSynchronizer {
-    /// A view that is not older than the position.
-    pub(super) async fn view(
+    /// A view that is not older than the observed version.
+    pub(super) async fn fetch(
         &mut self,
-        position: &ObservedVersion,
-        everything: bool,
+        session: &mut Session,
+        observed: &ObservedVersion,
+        reconcile: bool,
     ) -> Result<View, ReadError> {
         let base = self
-            .known
-            .as_ref()
-            .filter(|known| !everything && position.follows_known(known))
-            // Without statistics on both sides of it nobody sees whether another primary
-            // took over in between, and gave numbers anew.
+            .state
+            .known()
+            .filter(|known| !reconcile && observed.follows_known(known))
+            // Only checkpoints on both sides show whether another primary took over in between
+            // and assigned numbers again.
             .filter(|known| {
-                known.mark.is_some() && matches!(position, ObservedVersion::Checkpoints(_))
+                known.checkpoints.is_some() && matches!(observed, ObservedVersion::Checkpoints(_))
             });
         if let Some(known) = base.cloned()
-            && let Some(view) = self.with_changes(known).await?
+            && let Some(view) = self.fetch_delta(session, known).await?
         {
             return Ok(view);
         }
-        self.everything(position).await
+        self.fetch_everything(session, observed).await
     }
 
-    /// What is known with the changes applied; `None` if that is not all that changed, or
-    /// cannot be told.
-    async fn with_changes(&mut self, known: Known) -> Result<Option<View>, ReadError> {
+    /// The known view with the changes applied; `None` if that may not be all that changed.
+    async fn fetch_delta(
+        &mut self,
+        session: &Session,
+        known: Known,
+    ) -> Result<Option<View>, ReadError> {
         if known.index.shards != 1 {
-            self.without_changes("the index has several shards, each counts for itself");
+            self.degradations
+                .without_delta_reads("the index has several shards, each with its own numbers");
         }
-        if !self.plan.delta {
+        if !self.degradations.strategy().delta {
             return Ok(None);
         }
-        let after = known.look_above();
-        let delta = ChangeSet::new(self.limits());
-        let (delta, documents, aggregates, term) =
-            match self.source.changes(&known.index, after, delta).await? {
-                Changes::Documents {
-                    collector,
-                    documents,
-                    aggregates,
-                    term,
-                } => (collector, documents, aggregates, term),
-                Changes::TooMany => return Ok(None),
-                Changes::Unsupported => {
-                    self.without_changes("the server does not search `_seq_no`, or sum it up");
-                    return Ok(None);
-                }
-            };
-        let another_primary = term > known.term;
-        #[cfg(test)]
-        let another_primary = another_primary && self.flaw != Some(super::Flaw::NoTerm);
-        if another_primary {
-            debug!("another primary writes; it may have given numbers anew");
-            return Ok(None);
-        }
-        let before = Arc::clone(&known.replica);
-        let suspects = delta.suspects_against(&before);
-        let replica = if delta.is_empty() {
-            before
-        } else {
-            off_the_runtime(weight(&before), move || match delta.apply_to(&before) {
-                Some(replica) => Arc::new(replica),
-                None => before,
-            })
-            .await
+        let changes = ChangeSet::new(self.limits());
+        let read = session.read_delta(&known.index, known.delta_after(), changes);
+        let (changes, documents, aggregates, term) = match read.await? {
+            DeltaRead::Documents {
+                collector,
+                documents,
+                aggregates,
+                term,
+            } => (collector, documents, aggregates, term),
+            DeltaRead::TooMany => return Ok(None),
+            DeltaRead::Unsupported => {
+                self.degradations
+                    .without_delta_reads("the server does not search or aggregate `_seq_no`");
+                return Ok(None);
+            }
         };
-        let agrees = replica.fingerprint().agrees_with(&aggregates)
-            // Older documents under the same numbers: restored in place.
-            && aggregates.updated_at >= known.updated_at;
-        #[cfg(test)]
-        let agrees = agrees || self.flaw == Some(super::Flaw::NoFingerprint);
-        if agrees {
+        if term > known.term && self.checks(Safeguard::PrimaryTerm) {
+            debug!("another primary writes and may have assigned numbers again");
+            return Ok(None);
+        }
+        let regressions = changes.regressions_from(&known.replica);
+        let replica = apply(changes, &known.replica).await;
+        if self.is_complete(&replica, &known, &aggregates) {
             return Ok(Some(View {
                 index: known.index,
                 replica,
                 updated_at: aggregates.updated_at,
                 term: known.term,
-                everything: false,
-                suspects: Some(suspects),
+                is_full: false,
+                regressions: Some(regressions),
             }));
         }
         if documents == 0 && !replica.fingerprint().reaches(&aggregates) {
-            self.without_changes("the server finds nothing by a range of `_seq_no`");
+            self.degradations
+                .without_delta_reads("the server finds nothing by a range of `_seq_no`");
         }
-        debug!("more changed than was found; reading everything");
+        debug!("more changed than the delta read returned; reading everything");
         Ok(None)
     }
 
-    /// All documents of the index at the position.
-    async fn everything(&mut self, position: &ObservedVersion) -> Result<View, ReadError> {
-        let index = self.source.index().await?;
-        if index.identity() != position.identity() {
-            return Err(self.source.incomplete(Incomplete::Replaced));
+    /// Whether the cluster aggregates the documents of the replica.
+    fn is_complete(&self, replica: &Replica, known: &Known, aggregates: &Aggregates) -> bool {
+        let agrees = replica.fingerprint().agrees_with(aggregates)
+            // Older documents under the same numbers: a snapshot was restored.
+            && aggregates.updated_at >= known.updated_at;
+        agrees || !self.checks(Safeguard::Fingerprint)
+    }
+
+    /// All documents of the index at the observed version.
+    async fn fetch_everything(
+        &mut self,
+        session: &mut Session,
+        observed: &ObservedVersion,
+    ) -> Result<View, ReadError> {
+        let index = session.resolve_index().await?;
+        if index.identity() != observed.identity() {
+            return Err(session.incomplete(Incomplete::Replaced));
         }
-        if let ObservedVersion::Checkpoints(mark) = position
-            && let Some(failed) = index.shards.checked_sub(mark.shards()).filter(|&n| n > 0)
+        if let ObservedVersion::Checkpoints(checkpoints) = observed
+            && let Some(failed) = index.shards.checked_sub(checkpoints.shards())
+            && failed > 0
         {
-            return Err(self.source.incomplete(Incomplete::FailedShards {
+            return Err(session.incomplete(Incomplete::FailedShards {
                 failed: failed.into(),
                 total: index.shards.into(),
             }));
@@ -139,26 +144,25 @@ impl IndexSynchronizer {
             aggregates,
             term,
             live,
-        } = self.source.read(&index, collector).await?;
-        self.source.close().await;
+        } = session.read_all(&index, collector).await?;
         if live {
-            self.without("a point in time", "the server does not open one");
+            self.degradations
+                .note("a point in time", "the server does not open one");
         }
         let newest = collector.updated_at();
         let weight = weight_of(collector.documents());
         let replica = off_the_runtime(weight, || collector.finish())
             .await
-            .map_err(|source| self.source.incomplete(source))?;
+            .map_err(|what| session.incomplete(what))?;
         let updated_at = if let Some(aggregates) = aggregates {
             let agrees = replica.fingerprint().agrees_with(&aggregates);
-            #[cfg(test)]
-            let agrees = agrees || self.flaw == Some(super::Flaw::AnyView);
-            if !agrees {
-                return Err(self.source.incomplete(Incomplete::Fingerprint));
+            if !agrees && self.checks(Safeguard::OneView) {
+                return Err(session.incomplete(Incomplete::Fingerprint));
             }
             aggregates.updated_at
         } else {
-            self.without_changes("the server does not sum up `_seq_no`");
+            self.degradations
+                .without_delta_reads("the server does not aggregate `_seq_no`");
             newest
         };
         Ok(View {
@@ -166,13 +170,25 @@ impl IndexSynchronizer {
             replica: Arc::new(replica),
             updated_at,
             term,
-            everything: true,
-            suspects: None,
+            is_full: true,
+            regressions: None,
         })
     }
 }
 
-/// What a walk over a view costs, counted like the bytes of an answer.
+/// The replica with the changes applied.
+async fn apply(changes: ChangeSet, replica: &Arc<Replica>) -> Arc<Replica> {
+    let before = Arc::clone(replica);
+    if changes.is_empty() {
+        return before;
+    }
+    off_the_runtime(weight(replica), move || {
+        changes.apply_to(&before).map_or(before, Arc::new)
+    })
+    .await
+}
+
+/// The weight of a pass over a replica, in bytes that take as long to decode.
 pub(super) fn weight(replica: &Replica) -> usize {
     weight_of(usize::try_from(replica.fingerprint().documents).unwrap_or(usize::MAX))
 }

@@ -1,22 +1,34 @@
-//! One poll's question: is the index still what is known of it, and if not, what now?
+//! Keeps a local replica of the index in step with it, one poll at a time.
 //!
 //! ```text
-//! position ──▶ unchanged
-//!     └──▶ confirm ──▶ view (changes, else everything) ──▶ judge ──▶ same index still? ──▶ known
+//! observe ──▶ unchanged
+//!    └──▶ confirm node ──▶ fetch (delta, else full) ──▶ check regressions ──▶ confirm node
+//!         ──▶ same index still? ──▶ hidden documents? ──▶ commit
 //! ```
 //!
-//! | file | does |
+//! | file | job |
 //! |---|---|
-//! | `position.rs` | where the index stands, by the cheapest way that the server gives |
-//! | `view.rs` | a new view, checked against the cluster's own sum of it |
-//! | `order.rs` | is it a step back? |
-//! | `known.rs` | what is known, and whether the primary had more |
+//! | `state.rs` | the states between two polls and their transitions |
+//! | `probe.rs` | which version of the index is there |
+//! | `fetch.rs` | a new view, complete by the cluster's own aggregates |
+//! | `decision_table.rs`, `staleness.rs` | whether an observation is older than the known state |
+//! | `manager_contact.rs` | whether a node is in touch with the cluster manager |
+//! | `convergence.rs` | how a view relates to the operations that the primary has assigned |
+//! | `hidden_documents.rs` | whether the role hides documents |
+//! | `degradation.rs` | what the polls do without, and when it is tried again |
+//! | `replica.rs`, `replica_builder.rs`, `change_set.rs`, `regressions.rs` | the replica |
 //!
-//! What is known is replaced at the end of a poll or not at all: a poll that fails, or
-//! is cut off anywhere, leaves it as it was.
+//! The state is replaced at the end of a poll or not at all: a poll that fails or is cut off
+//! leaves the replica as it was.
 
 mod change_set;
+mod clock_skew;
+mod convergence;
+mod decision_table;
+mod degradation;
 mod fetch;
+mod hidden_documents;
+mod manager_contact;
 mod probe;
 mod regressions;
 mod replica;
@@ -27,354 +39,308 @@ mod state;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use tokio::time::{Instant, timeout};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::{Client, chain};
-use crate::rest::Incomplete;
-use crate::rest::{ClusterVersion, Probe, ReadError, ShardCheckpoints, Source};
-use crate::status::{ReadCounters, ReadPlan};
-use opensearch_directives_core::Snapshot;
+use crate::http::Client;
+use crate::rest::{Incomplete, IndexReader, Probe, ReadError, Session, ShardCheckpoints};
+use crate::safeguards::{Safeguard, Safeguards};
+use crate::snapshot_source::{Polled, PublishedState, SnapshotSource, SourceReport};
+use crate::status::ReadCounters;
 use opensearch_directives_core::document::DecodeLimits;
 
+use convergence::{Convergence, FreshnessBound, LowWatermark};
+use degradation::Degradations;
 use fetch::View;
+use manager_contact::ManagerContact;
 use probe::ObservedVersion;
-use replica::Fingerprint;
-use state::{Convergence, FreshnessBound, Known, LowWatermark};
+use state::{Known, State};
 
-/// How much earlier or later everything is read again, in parts of a hundred.
+/// How much earlier or later than the interval everything is read again, in percent.
 const JITTER_PERCENT: u32 = 20;
-/// From which difference on a clock is worth a warning, in seconds.
-const SKEW_THAT_MATTERS: f64 = 1.0;
-/// How long measuring it may hold up a poll.
-const SKEW_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long the nodes may go without having shown that they are in touch with the
-/// elected cluster manager.
-const CONFIRM_AFTER: Duration = Duration::from_mins(1);
 
-/// Reads the index, and knows what it read.
+/// Polls the index and keeps a replica of it.
 #[derive(Debug)]
 pub(crate) struct IndexSynchronizer {
-    pub(crate) source: Source,
+    reader: IndexReader,
     clock: Arc<dyn Clock>,
     max_ttl: Duration,
     reconcile_interval: Duration,
     random: fastrand::Rng,
-    known: Option<Known>,
-    /// How often that was replaced.
+    safeguards: Safeguards,
+    state: State,
+    /// How often the known view was replaced.
     generation: u64,
-    /// What the server gives, as far as it is known; looked at anew at each reconcile.
-    plan: ReadPlan,
+    manager: ManagerContact,
+    degradations: Degradations,
     counters: ReadCounters,
+    /// `None` until it could be measured.
     clock_skew: Option<f64>,
-    /// When everything is read again; `None`: now.
-    reconcile_at: Option<Instant>,
-    confirm_at: Option<Instant>,
-    /// The place of the node that showed it last.
-    confirmed: Option<usize>,
-    /// The newest state of the cluster that was seen.
-    cluster: Option<ClusterVersion>,
-    /// Since when the cluster shows an older one.
-    behind_since: Option<Instant>,
-    /// Since when it tells none, though it did before.
-    untold_since: Option<Instant>,
-    /// One that does not follow what is known, seen while nobody could be asked about it.
-    unconfirmed: Option<ObservedVersion>,
-    /// A view that may be a step back, seen while nobody could be asked about it.
-    doubted: Option<PendingRegression>,
-    #[cfg(test)]
-    pub(crate) flaw: Option<Flaw>,
-}
-
-/// A view that may be a step back.
-#[derive(Clone, Copy, Debug)]
-struct PendingRegression {
-    fingerprint: Fingerprint,
-    /// When it was seen first.
-    since: Instant,
-}
-
-/// What a refresher can be made to leave out, to see that it is missed.
-#[cfg(test)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Flaw {
-    /// Takes changes for all changes.
-    NoFingerprint,
-    /// Takes every view for a newer one.
-    NoOrder,
-    /// Lets one node answer for another.
-    AnyNode,
-    /// Does not see that a number was given twice.
-    NoTerm,
-    /// Takes pages for pages of one view.
-    AnyView,
-    /// Does not ask under which state of the cluster a view was read.
-    NoDate,
+    /// When everything is read again.
+    reconcile_at: Instant,
 }
 
 impl IndexSynchronizer {
     pub(crate) fn new(config: &Config, client: Client, seed: u64) -> Self {
         Self {
-            source: Source::new(client, &config.instance, config.max_documents),
+            reader: IndexReader::new(client, &config.instance, config.max_documents),
             clock: Arc::clone(&config.clock),
             max_ttl: config.max_ttl,
             reconcile_interval: config.reconcile_interval,
             random: fastrand::Rng::with_seed(seed),
-            known: None,
+            safeguards: Safeguards::all(),
+            state: State::Unread,
             generation: 0,
-            plan: ReadPlan::default(),
+            manager: ManagerContact::default(),
+            degradations: Degradations::new(config.reconcile_interval),
             counters: ReadCounters::default(),
             clock_skew: None,
-            reconcile_at: None,
-            confirm_at: None,
-            confirmed: None,
-            cluster: None,
-            behind_since: None,
-            untold_since: None,
-            unconfirmed: None,
-            doubted: None,
-            #[cfg(test)]
-            flaw: None,
+            reconcile_at: Instant::now(),
         }
     }
 
-    /// Looks whether the index changed, and reads what did.
+    /// Reads `page_size` documents with one request, and leaves safeguards out.
+    pub(crate) fn with_tuning(mut self, page_size: usize, safeguards: Safeguards) -> Self {
+        self.reader = self.reader.with_tuning(page_size, safeguards);
+        self.safeguards = safeguards;
+        self
+    }
+
+    fn checks(&self, safeguard: Safeguard) -> bool {
+        self.safeguards.include(safeguard)
+    }
+
+    /// Finds out whether the index changed, and reads what did.
     ///
-    /// One node answers all of it: what is true of one that is in touch with the others
-    /// may not be so of one that was cut off. If it goes away in the middle, another one
-    /// is asked all of it.
-    pub(crate) async fn poll(&mut self) -> Result<(), ReadError> {
-        self.source.begin();
-        #[cfg(test)]
-        {
-            self.source.any_node = self.flaw == Some(Flaw::AnyNode);
-            self.source.any_view = self.flaw == Some(Flaw::AnyView);
-        }
-        let result = self.poll_one_node().await;
-        if result.is_err() && self.source.has_lost_its_node() {
-            debug!("the node went away during the poll; beginning again at another");
-            self.source.close().await;
-            self.source.begin();
-            return self.poll_one_node().await;
+    /// If the node that serves the poll goes away in the middle, another node serves all of it:
+    /// what is true of a node that is in touch with the others may not be true of one that was
+    /// cut off.
+    async fn synchronize(&mut self) -> Result<(), ReadError> {
+        let mut session = self.reader.session();
+        let result = self.run(&mut session).await;
+        let lost_its_node = session.has_lost_its_node();
+        session.close().await;
+        if result.is_err() && lost_its_node {
+            debug!("the node went away during the poll; starting again on another");
+            let mut session = self.reader.session();
+            let result = self.run(&mut session).await;
+            session.close().await;
+            return result;
         }
         result
     }
 
-    async fn poll_one_node(&mut self) -> Result<(), ReadError> {
-        let reconcile = self.reconcile_at.is_none_or(|at| Instant::now() >= at);
-        if reconcile {
-            self.plan = ReadPlan::default();
-        }
-        let position = self.position().await?;
-        if let (ObservedVersion::Checkpoints(mark), Some(known)) = (&position, &mut self.known)
-            && known
-                .mark
-                .as_ref()
-                .is_some_and(|before| mark.follows(before))
-        {
-            known.shown.look(mark);
-        }
-        self.confirm(&position, reconcile).await?;
-        if !reconcile && self.is_unchanged(&position).await? {
+    async fn run(&mut self, session: &mut Session) -> Result<(), ReadError> {
+        let reconcile = Instant::now() >= self.reconcile_at;
+        self.degradations.begin_poll(reconcile);
+        let observed = self.observe(session).await?;
+        self.observe_checkpoint(&observed);
+        self.confirm_node_is_current(session, &observed, reconcile)
+            .await?;
+        if !reconcile && self.is_unchanged(session, &observed).await? {
             self.counters.unchanged += 1;
+            self.degradations.end_poll();
             return Ok(());
         }
-        let view = self.view(&position, reconcile).await?;
-        self.judge(&position, &view).await?;
-        self.date(&position, &view).await?;
-        let end = self.end(&position).await?;
+        let view = self.fetch(session, &observed, reconcile).await?;
+        self.check_regressions(session, &observed, &view).await?;
+        self.confirm_after_read(session, &observed, &view).await?;
+        let after = self.revalidate(session, &observed).await?;
+        self.check_hidden_documents(session, &observed, after.as_ref(), &view)
+            .await?;
         if reconcile {
-            self.measure_skew().await;
+            self.measure_clock_skew(session).await;
         }
-        self.know(position, end.as_ref(), view, reconcile);
+        self.commit(observed, after, view);
+        self.degradations.end_poll();
+        if reconcile {
+            let percent = self.random.u32(100 - JITTER_PERCENT..=100 + JITTER_PERCENT);
+            let pause = self.reconcile_interval.mul_f64(f64::from(percent) / 100.0);
+            let at = Instant::now().checked_add(pause);
+            self.reconcile_at = at.unwrap_or(self.reconcile_at);
+        }
         Ok(())
     }
 
-    /// How often what is known was replaced: the same number, the same knowledge.
-    pub(crate) fn generation(&self) -> u64 {
-        self.generation
+    /// Takes later checkpoints of the same primaries into account.
+    fn observe_checkpoint(&mut self, observed: &ObservedVersion) {
+        if let (ObservedVersion::Checkpoints(checkpoints), Some(known)) =
+            (observed, self.state.known_mut())
+            && let Some(before) = &known.checkpoints
+            && checkpoints.follows(before)
+        {
+            known.freshness_bound.observe_checkpoint(checkpoints);
+        }
     }
 
-    /// What is known, as something to publish; `None` before the first complete read.
-    pub(crate) fn snapshot(&self, read_at: Timestamp) -> Option<Snapshot> {
-        Some(self.known.as_ref()?.snapshot(read_at))
-    }
-
-    /// Gives back what a poll that was cut off holds on the server.
-    pub(crate) async fn close(&self) {
-        self.source.close().await;
-    }
-
-    /// How it reads, and why not in the cheapest way.
-    pub(crate) fn plan(&self) -> &ReadPlan {
-        &self.plan
-    }
-
-    pub(crate) fn counters(&self) -> ReadCounters {
-        self.counters
-    }
-
-    /// By how many seconds our clock is ahead of the cluster's, as measured last.
-    pub(crate) fn clock_skew(&self) -> Option<f64> {
-        self.clock_skew
-    }
-
-    /// Whether what is known is what is there, all of it.
-    async fn is_unchanged(&mut self, position: &ObservedVersion) -> Result<bool, ReadError> {
-        let Some(known) = &self.known else {
+    /// Whether the known view is all that the index holds.
+    async fn is_unchanged(
+        &mut self,
+        session: &Session,
+        observed: &ObservedVersion,
+    ) -> Result<bool, ReadError> {
+        let Some(known) = self.state.known() else {
             return Ok(false);
         };
-        let mark = match position {
-            ObservedVersion::Checkpoints(mark) => mark,
-            ObservedVersion::Seen { index, aggregates } => {
+        let checkpoints = match observed {
+            ObservedVersion::Checkpoints(checkpoints) => checkpoints,
+            ObservedVersion::Searched { index, aggregates } => {
                 let same = aggregates
                     .as_ref()
                     .is_some_and(|all| known.agrees_with(all));
                 return Ok(same && known.index.identity() == index.identity());
             }
         };
-        if known.mark.as_ref() != Some(mark) {
+        if known.checkpoints.as_ref() != Some(checkpoints) {
             return Ok(false);
         }
-        match known.settling {
-            Convergence::Settled => return Ok(true),
-            Convergence::Never => return Ok(false),
-            Convergence::At(at) if Instant::now() < at => return Ok(false),
-            Convergence::At(_) => {}
+        match known.convergence {
+            _ if !self.checks(Safeguard::Convergence) => return Ok(true),
+            Convergence::Converged => return Ok(true),
+            Convergence::Unrefreshed => return Ok(false),
+            Convergence::Converging { until } if Instant::now() < until => return Ok(false),
+            Convergence::Converging { .. } => {}
         }
-        let settled = mark.is_at_rest()
-            && match self.source.summary_of_primary(&known.index).await? {
-                Some(sum) if sum.primary => known.agrees_with(&sum.of),
-                sum => {
-                    known.replica.fingerprint().documents == mark.documents()
-                        && sum.is_none_or(|sum| known.agrees_with(&sum.of))
-                }
-            };
-        if settled && let Some(known) = &mut self.known {
-            known.settling = Convergence::Settled;
-            known.cursor = LowWatermark::settled(mark);
+        let converged = checkpoints.is_at_rest()
+            && known.replica.fingerprint().documents == checkpoints.documents()
+            && session
+                .summary_of_primary(&known.index)
+                .await?
+                .is_none_or(|summary| known.agrees_with(&summary.of));
+        if converged && let Some(known) = self.state.known_mut() {
+            known.convergence = Convergence::Converged;
+            known.low_watermark = LowWatermark::converged(checkpoints);
         }
-        Ok(settled)
+        Ok(converged)
     }
 
-    /// Makes sure that the name stands for the index of the view also after it was read;
-    /// gives where the primary stands then.
-    async fn end(&self, position: &ObservedVersion) -> Result<Option<ShardCheckpoints>, ReadError> {
-        let (same, mark) = match position {
-            ObservedVersion::Checkpoints(before) => match self.source.probe().await? {
+    /// Makes sure that the name still stands for the index that was read, and returns the
+    /// checkpoints after the read.
+    async fn revalidate(
+        &self,
+        session: &Session,
+        observed: &ObservedVersion,
+    ) -> Result<Option<ShardCheckpoints>, ReadError> {
+        let (same, checkpoints) = match observed {
+            ObservedVersion::Checkpoints(before) => match session.probe().await? {
                 Probe::Checkpoints(now) => (now.follows(before), Some(now)),
                 Probe::Unclear(_) | Probe::Unsupported(_) => (false, None),
             },
-            ObservedVersion::Seen { .. } => {
-                let now = self.source.index().await?;
-                (now.identity() == position.identity(), None)
+            ObservedVersion::Searched { .. } => {
+                let now = session.resolve_index().await?;
+                (now.identity() == observed.identity(), None)
             }
         };
-        if !same {
-            return Err(self.source.incomplete(Incomplete::Replaced));
+        if !same && self.checks(Safeguard::SameIndex) {
+            return Err(session.incomplete(Incomplete::Replaced));
         }
-        Ok(mark)
+        Ok(checkpoints)
     }
 
-    /// Replaces what is known.
-    fn know(
-        &mut self,
-        position: ObservedVersion,
-        end: Option<&ShardCheckpoints>,
-        view: View,
-        reconcile: bool,
-    ) {
-        let before = self.known.take();
-        let cursor = before
-            .as_ref()
-            .filter(|known| position.follows_known(known))
-            .map_or_else(LowWatermark::default, |known| known.cursor);
-        let lags = position.differs_from(&view);
-        if lags && before.as_ref().is_some_and(|known| known.lags) {
-            debug!("the copy that is read stays behind the primary; asking another");
-            self.source.ask_another_copy();
-        }
-        let mark = position.into_mark();
-        let same_mark = before
-            .as_ref()
-            .filter(|known| mark.is_some() && known.mark == mark);
-        if let Some(known) = same_mark
-            && known.settling == Convergence::Settled
-            && known.replica.digest() != view.replica.digest()
-        {
-            self.counters.corrections += 1;
-            warn!("reading everything showed what the polls before had not");
-        }
-        let settling = match (&mark, same_mark.map(|known| known.settling)) {
-            (None, _) => Convergence::Settled,
-            // Still the time that the mark was given; if that is up, the copy lags.
-            (Some(_), Some(Convergence::At(at))) if Instant::now() < at => Convergence::At(at),
-            (Some(_), Some(Convergence::At(_))) => {
-                debug!("the copy that is read lags behind the primary; asking another");
-                self.source.ask_another_copy();
+    /// Replaces the known view.
+    fn commit(&mut self, observed: ObservedVersion, after: Option<ShardCheckpoints>, view: View) {
+        let before = self.state.known();
+        let low_watermark = before
+            .filter(|known| observed.follows_known(known))
+            .map_or_else(LowWatermark::default, |known| known.low_watermark);
+        let lags = observed.differs_from(&view);
+        let lagged = before.is_some_and(|known| known.lags);
+        let checkpoints = observed.into_checkpoints();
+        let same_checkpoints =
+            before.filter(|known| checkpoints.is_some() && known.checkpoints == checkpoints);
+        let corrects = same_checkpoints.is_some_and(|known| {
+            known.convergence == Convergence::Converged
+                && known.replica.digest() != view.replica.digest()
+        });
+        let overdue;
+        let convergence = match (
+            &checkpoints,
+            same_checkpoints.map(|known| known.convergence),
+        ) {
+            (None, _) => {
+                overdue = false;
+                Convergence::Converged
+            }
+            // The time that these checkpoints were given counts from their first observation.
+            (Some(_), Some(Convergence::Converging { until })) if Instant::now() < until => {
+                overdue = false;
+                Convergence::Converging { until }
+            }
+            (Some(_), earlier) => {
+                overdue = matches!(earlier, Some(Convergence::Converging { .. }));
                 Convergence::from_now(view.index.refresh_interval)
             }
-            (Some(_), _) => Convergence::from_now(view.index.refresh_interval),
         };
-        if view.everything {
+        if overdue || lags && lagged {
+            debug!("the copy that is read lags behind the primary; switching to another");
+            self.reader.switch_copy();
+        }
+        self.count_read(view.is_full, corrects);
+        self.generation += 1;
+        self.state.commit(Known {
+            low_watermark: low_watermark.after_view(checkpoints.as_ref(), convergence),
+            freshness_bound: FreshnessBound::after_read(after.as_ref()),
+            index: view.index,
+            checkpoints,
+            checkpoints_after: after,
+            replica: view.replica,
+            updated_at: view.updated_at,
+            term: view.term,
+            convergence,
+            lags,
+        });
+    }
+
+    fn count_read(&mut self, is_full: bool, corrects: bool) {
+        if corrects {
+            self.counters.corrections += 1;
+            warn!("a full read found a difference that the incremental polls had missed");
+        }
+        if is_full {
             self.counters.full_reads += 1;
         } else {
             self.counters.delta_reads += 1;
         }
-        self.known = Some(Known {
-            cursor: cursor.after_view(mark.as_ref(), settling),
-            index: view.index,
-            mark,
-            replica: view.replica,
-            updated_at: view.updated_at,
-            settling,
-            shown: FreshnessBound::at(end),
-            end: end.cloned(),
-            term: view.term,
-            lags,
-        });
-        self.generation += 1;
-        self.unconfirmed = None;
-        self.doubted = None;
-        if reconcile {
-            let percent = self.random.u32(100 - JITTER_PERCENT..=100 + JITTER_PERCENT);
-            self.reconcile_at = Instant::now().checked_add(self.reconcile_interval * percent / 100);
-        }
-    }
-
-    /// Measures our clock against the cluster's. What cannot be measured is no failure of
-    /// the poll.
-    async fn measure_skew(&mut self) {
-        let before = self.clock.now();
-        let theirs = match timeout(SKEW_TIMEOUT, self.source.cluster_time()).await {
-            Ok(Ok(Some(theirs))) => theirs,
-            Ok(Ok(None)) => {
-                return self.without("the cluster's time", "the server refuses to tell");
-            }
-            Ok(Err(error)) => return debug!(error = chain(&error), "no time of the cluster's"),
-            Err(_) => return debug!("asking for the cluster's time took too long"),
-        };
-        // In the middle of the request, give or take half of it.
-        let half = self.clock.now().duration_since(before) / 2;
-        let ours = before.saturating_add(half).unwrap_or(before);
-        let skew = ours.duration_since(theirs).as_secs_f64();
-        let mattered = |skew: f64| skew.abs() > SKEW_THAT_MATTERS;
-        if mattered(skew) && !self.clock_skew.is_some_and(mattered) {
-            warn!(
-                clock_skew_seconds = skew,
-                "our clock differs from the cluster's: directives start and expire by ours"
-            );
-        }
-        self.clock_skew = Some(skew);
     }
 
     fn limits(&self) -> DecodeLimits {
         DecodeLimits {
             now: self.clock.now(),
             max_ttl: self.max_ttl,
+        }
+    }
+}
+
+impl SnapshotSource for IndexSynchronizer {
+    fn poll<'a>(
+        &'a mut self,
+        published: PublishedState<'a>,
+    ) -> BoxFuture<'a, Result<Polled, ReadError>> {
+        async move {
+            self.synchronize().await?;
+            let read_at = self.clock.now();
+            let known = self.state.known();
+            Ok(Polled {
+                generation: self.generation,
+                snapshot: known
+                    .filter(|_| published.generation != Some(self.generation))
+                    .map(|known| known.snapshot(read_at)),
+                read_at,
+                age: Duration::ZERO,
+            })
+        }
+        .boxed()
+    }
+
+    fn report(&self) -> SourceReport {
+        SourceReport {
+            counters: self.counters,
+            strategy: self.degradations.strategy().clone(),
+            clock_skew: self.clock_skew,
         }
     }
 }

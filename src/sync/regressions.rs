@@ -1,10 +1,10 @@
-//! What of a later view may be a step back.
+//! Finds the documents of a later view that may be a step back.
 //!
-//! A copy of the shard that lags shows an older view of the index, and nothing in it
-//! says so. Against what was seen before it shows in one of three ways: a document is
-//! of a lower `_seq_no`, or is gone, or is there although it was not (it may have been
-//! deleted before). Each is the truth far more often (a deletion, a new document), so
-//! each is only a suspicion, for the primary to judge.
+//! A copy of the shard that lags returns an older view of the index, and nothing in the response
+//! says so. Compared with the replica, an older view differs in one of three ways: a document
+//! has a lower `_seq_no`, or is missing, or exists although it did not before (it may have been
+//! deleted since). Each of these is far more often the truth (a deletion, a new document), so
+//! each is only a possible regression, which the primary has to confirm.
 
 use std::cmp::Ordering;
 
@@ -14,44 +14,43 @@ use super::replica::Replica;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Regression {
     pub(crate) id: String,
-    /// What the later view shows of it; `None` if it is not there.
+    /// Its number in the later view; `None` if it is missing there.
     pub(crate) seq_no: Option<u64>,
 }
 
-/// Whether a document's number may be a step back from its earlier one, or from its
-/// absence.
-pub(super) fn is_suspect(earlier: Option<u64>, seq_no: u64) -> bool {
+/// Whether a document's number may be a step back from its earlier one, or from its absence.
+pub(super) fn may_be_regression(earlier: Option<u64>, seq_no: u64) -> bool {
     earlier.is_none_or(|earlier| seq_no < earlier)
 }
 
 impl Replica {
-    /// What of the later view may be a step back from this one.
-    pub(crate) fn suspects_in(&self, later: &Self) -> Vec<Regression> {
-        let mut before = self.numbers().peekable();
-        let mut suspects = Vec::new();
-        let mut suspect = |id: &str, seq_no| {
-            suspects.push(Regression {
+    /// The documents of a later view that may be a step back from this one.
+    pub(crate) fn regressions_in(&self, later: &Self) -> Vec<Regression> {
+        let mut before = self.seq_nos_by_id().peekable();
+        let mut regressions = Vec::new();
+        let mut note = |id: &str, seq_no| {
+            regressions.push(Regression {
                 id: id.to_owned(),
                 seq_no,
             });
         };
-        for (id, seq_no) in later.numbers() {
+        for (id, seq_no) in later.seq_nos_by_id() {
             while let Some((gone, _)) = before.next_if(|(other, _)| *other < id) {
-                suspect(gone, None);
+                note(gone, None);
             }
             let earlier = before.next_if(|(other, _)| *other == id);
-            if is_suspect(earlier.map(|(_, seq_no)| seq_no), seq_no) {
-                suspect(id, Some(seq_no));
+            if may_be_regression(earlier.map(|(_, seq_no)| seq_no), seq_no) {
+                note(id, Some(seq_no));
             }
         }
         for (gone, _) in before {
-            suspect(gone, None);
+            note(gone, None);
         }
-        suspects
+        regressions
     }
 
     /// The `_seq_no` of every document, ordered by id.
-    pub(super) fn numbers(&self) -> impl Iterator<Item = (&str, u64)> {
+    pub(super) fn seq_nos_by_id(&self) -> impl Iterator<Item = (&str, u64)> {
         let mut directives = self
             .set
             .iter()

@@ -1,9 +1,8 @@
-//! What the refresher knows of every document of the index, to apply changes to.
+//! The local copy of one view of the index, to which delta reads are applied.
 //!
-//! A replica is one view of the index, whole: the directives as the set that is
-//! published, beside it the `_seq_no` of each document, and what the documents say that
-//! are in no set (revoked or refused). It is immutable; a read or a change makes a new
-//! one, and what two of them share changes in neither.
+//! A replica holds the directives as the set that is published, the `_seq_no` of each document,
+//! and the documents that are in no set (revoked or rejected). It is immutable: a read creates a
+//! new one, which may share parts with the one before.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,8 +19,8 @@ pub(crate) struct Replica {
     pub(super) digest: Digest,
     /// Of the set's directives, in its order.
     pub(super) seq_nos: Box<[u64]>,
-    /// The documents that are in no set, by id. Of several mirrors the same, as long as
-    /// none of these changes.
+    /// The documents that are in no set, by id. Replicas share them until one of these
+    /// documents changes.
     pub(super) others: Arc<Others>,
     fingerprint: Fingerprint,
 }
@@ -30,11 +29,11 @@ pub(crate) struct Replica {
 #[derive(Clone, Debug)]
 pub(super) struct Other {
     pub(super) seq_no: u64,
-    /// Why it was refused; `None` if it is revoked.
+    /// Why it was rejected; `None` if it is revoked.
     pub(super) rejection: Option<Rejection>,
 }
 
-/// What tells one visible set of documents from another, as the cluster sums it up too.
+/// Identifies a set of documents by aggregates that the cluster can compute, too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Fingerprint {
     pub(crate) documents: u64,
@@ -52,12 +51,12 @@ impl Fingerprint {
         })
     }
 
-    /// Whether the cluster's own sum is of the same documents. It counts in floating
-    /// point, exactly up to 2^53.
+    /// Whether the cluster aggregated the same documents. It uses floating-point numbers, which
+    /// are exact up to 2^53.
     #[expect(
         clippy::cast_precision_loss,
         clippy::float_cmp,
-        reason = "the cluster's number went the same way"
+        reason = "the cluster converts its number in the same way"
     )]
     pub(crate) fn agrees_with(self, remote: &Aggregates) -> bool {
         self.documents == remote.documents
@@ -68,7 +67,7 @@ impl Fingerprint {
     /// Whether the cluster shows no higher number.
     #[expect(
         clippy::cast_precision_loss,
-        reason = "the cluster's number went the same way"
+        reason = "the cluster converts its number in the same way"
     )]
     pub(crate) fn reaches(self, remote: &Aggregates) -> bool {
         remote.max_seq_no <= self.max_seq_no.map(|seq_no| seq_no as f64)
@@ -109,7 +108,7 @@ impl Replica {
         self.fingerprint
     }
 
-    /// The documents that were refused, ordered by id.
+    /// The rejections, ordered by id.
     pub(crate) fn rejections(&self) -> Vec<Rejection> {
         self.others
             .values()

@@ -1,4 +1,4 @@
-//! From the documents of a complete read to a replica.
+//! Decodes the documents of a full read, page by page, into a replica.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use crate::rest::{Collect, Hit, Incomplete};
 use opensearch_directives_core::DirectiveSetBuilder;
 use opensearch_directives_core::document::{DecodeLimits, decode};
 
-/// Decodes each document as it comes: a bad one costs only itself.
+/// Decodes each document as it arrives. A bad document is rejected and affects no other.
 #[derive(Debug)]
 pub(crate) struct ReplicaBuilder {
     limits: DecodeLimits,
     builder: DirectiveSetBuilder,
-    /// Of the pushed directives, in the order in which they came.
+    /// Of the pushed directives, in the order of their arrival.
     seq_nos: Vec<u64>,
     others: Others,
     updated_at: Option<Timestamp>,
@@ -31,17 +31,17 @@ impl ReplicaBuilder {
         }
     }
 
-    /// The newest `updated_at` of the documents that were not refused.
+    /// The newest `updated_at` of the documents that were not rejected.
     pub(crate) fn updated_at(&self) -> Option<Timestamp> {
         self.updated_at
     }
 
-    /// How many were taken.
+    /// How many documents arrived.
     pub(crate) fn documents(&self) -> usize {
         self.seq_nos.len() + self.others.len()
     }
 
-    /// The replica of all that was taken.
+    /// The replica of all documents that arrived.
     pub(crate) fn finish(self) -> Result<Replica, Incomplete> {
         let (set, order) = self
             .builder
@@ -52,7 +52,7 @@ impl ReplicaBuilder {
         }
         let seq_nos = order
             .into_iter()
-            .filter_map(|came| self.seq_nos.get(came).copied())
+            .filter_map(|arrival| self.seq_nos.get(arrival).copied())
             .collect();
         let digest = set.digest();
         Ok(Replica::new(set, digest, seq_nos, Arc::new(self.others)))

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::*;
-use crate::rest::{PAGE, take_page};
+use crate::rest::{PAGE_SIZE, take_page};
 
 /// A page as OpenSearch answers it, of directives for a tenant each.
 fn page(ids: std::ops::Range<usize>, total: usize) -> Vec<u8> {
@@ -28,8 +28,8 @@ fn page(ids: std::ops::Range<usize>, total: usize) -> Vec<u8> {
 fn decoding_takes_at_most_twice_what_came_and_what_is_kept() {
     const DIRECTIVES: usize = 100_000;
     let bodies: Vec<Vec<u8>> = (0..DIRECTIVES)
-        .step_by(PAGE)
-        .map(|begin| page(begin..begin + PAGE, DIRECTIVES))
+        .step_by(PAGE_SIZE)
+        .map(|begin| page(begin..begin + PAGE_SIZE, DIRECTIVES))
         .collect();
     let body = bodies.iter().map(Vec::len).sum::<usize>();
     let limits = DecodeLimits {

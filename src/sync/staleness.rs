@@ -1,5 +1,4 @@
-//! Is what is seen a step back? Those who must know are asked: the elected cluster
-//! manager whether a node is in touch with it, the primary whether a document is so.
+//! Consults the authorities that the decision tables name, and acts on the decision.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,245 +6,283 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::warn;
 
+use super::IndexSynchronizer;
+use super::convergence::visible_within;
+use super::decision_table::{
+    Authority, DocumentsFinding, ManagerFinding, Persistence, SearchFinding, Step, VersionFindings,
+    ViewFindings, Witness, version_step, view_step,
+};
 use super::fetch::{View, weight};
+use super::manager_contact::CONFIRM_AFTER;
 use super::probe::ObservedVersion;
 use super::regressions::Regression;
-use super::state::{Known, refreshed_within};
-use super::{CONFIRM_AFTER, IndexSynchronizer, PendingRegression};
-use crate::rest::{ReadError, off_the_runtime};
-use crate::status::ProbedBy;
+use super::state::{Known, PendingRegression};
+use crate::rest::{Lookup, ReadError, ReadFailure, Session, Summary, off_the_runtime};
+use crate::safeguards::Safeguard;
+use crate::status::ProbeMethod;
 
 impl IndexSynchronizer {
-    /// Makes sure that the position is not an older one: when it does not follow what is
-    /// known, and from time to time, since a node that is cut off shows the same for
+    /// Makes sure that the observed version is not an older one: when it does not follow the
+    /// known one, and once a minute, because a node that is cut off shows the same version for
     /// ever.
-    pub(super) async fn confirm(
+    pub(super) async fn confirm_node_is_current(
         &mut self,
-        position: &ObservedVersion,
+        session: &Session,
+        observed: &ObservedVersion,
         reconcile: bool,
     ) -> Result<(), ReadError> {
-        let now = Instant::now();
-        let suspicious = self
-            .known
-            .as_ref()
-            .is_some_and(|known| !position.follows_known(known));
-        let due = reconcile
-            || self.confirm_at.is_none_or(|at| now >= at)
-            || self.confirmed != self.source.node();
-        #[cfg(test)]
-        if self.flaw == Some(super::Flaw::NoOrder) {
+        if !self.checks(Safeguard::Regressions) {
             return Ok(());
         }
-        if suspicious || due {
-            self.confirm_with_manager(position, suspicious).await?;
+        let known = self.state.known();
+        let findings = VersionFindings {
+            follows: known.is_none_or(|known| observed.follows_known(known)),
+            due: reconcile || self.manager.is_due(session.node()),
+            manager: ManagerFinding::NotConsulted,
+        };
+        match version_step(findings) {
+            Step::Accept => Ok(()),
+            _ => self.consult_manager(session, observed, findings).await,
         }
-        Ok(())
     }
 
-    async fn confirm_with_manager(
+    /// Requests the version of the cluster state from the session's node.
+    async fn consult_manager(
         &mut self,
-        position: &ObservedVersion,
-        suspicious: bool,
+        session: &Session,
+        observed: &ObservedVersion,
+        findings: VersionFindings,
     ) -> Result<(), ReadError> {
-        let now = Instant::now();
-        match (self.source.cluster_version().await?, &self.cluster) {
-            (Some(version), Some(newest)) if version.is_before(newest) => {
-                let since = *self.behind_since.get_or_insert(now);
-                if now.duration_since(since) < CONFIRM_AFTER {
-                    self.counters.stale_reads += 1;
-                    self.source.leave_node();
-                    let what = "the state of the cluster is an older one";
-                    return Err(self.source.stale(what));
-                }
-                warn!("the cluster's state stays older than one that was seen; taking it");
-                self.cluster = Some(version);
-            }
-            (Some(version), newest) => {
-                if newest.is_none() {
-                    // There is none that what is known was read under.
-                    self.say_twice(position, suspicious)?;
-                }
-                self.cluster = Some(version);
-            }
-            (None, Some(_)) => {
-                let since = *self.untold_since.get_or_insert(now);
-                if now.duration_since(since) < CONFIRM_AFTER {
-                    self.source.leave_node();
-                    return Err(self.source.untold());
-                }
-                self.cluster = None;
-                self.go_without_versions(position, suspicious)?;
-            }
-            (None, None) => self.go_without_versions(position, suspicious)?,
-        }
-        self.behind_since = None;
-        self.untold_since = None;
-        self.confirm_at = now.checked_add(CONFIRM_AFTER);
-        self.confirmed = self.source.node();
-        Ok(())
-    }
-
-    fn go_without_versions(
-        &mut self,
-        position: &ObservedVersion,
-        suspicious: bool,
-    ) -> Result<(), ReadError> {
-        self.without(
-            "the version of the cluster's state",
-            "the server refuses to tell",
-        );
-        self.say_twice(position, suspicious)
-    }
-
-    /// Where nothing shows whether a position is the latest, it is taken for that once it
-    /// was seen twice, with a pause between.
-    fn say_twice(&mut self, position: &ObservedVersion, suspicious: bool) -> Result<(), ReadError> {
-        let said = self.unconfirmed.as_ref();
-        if suspicious && !said.is_some_and(|said| position.follows(said)) {
-            self.unconfirmed = Some(position.clone());
-            return Err(self.source.unconfirmed());
-        }
-        Ok(())
-    }
-
-    /// Asks for the version of the cluster's state under which a new view was read: a node
-    /// that is cut off since before shows an older one.
-    ///
-    /// Once the view was read, since what wrote it may have become the primary in between.
-    pub(super) async fn date(
-        &mut self,
-        position: &ObservedVersion,
-        view: &View,
-    ) -> Result<(), ReadError> {
-        #[cfg(test)]
-        if self.flaw == Some(super::Flaw::NoDate) {
-            return Ok(());
-        }
-        let known = self.known.as_ref();
-        let same = |known: &Known| {
-            known.replica.fingerprint() == view.replica.fingerprint() && known.term == view.term
-        };
-        if self.cluster.is_some() && !known.is_some_and(same) {
-            self.confirm_with_manager(position, false).await?;
-        }
-        Ok(())
-    }
-
-    /// Makes sure that the view is not an older one than what is known.
-    pub(super) async fn judge(
-        &mut self,
-        position: &ObservedVersion,
-        view: &View,
-    ) -> Result<(), ReadError> {
-        let Some(known) = self.known.as_ref().filter(|known| {
-            known.index.uuid == view.index.uuid && !position.is_restored_since(known)
-        }) else {
-            return Ok(());
-        };
-        #[cfg(test)]
-        if self.flaw == Some(super::Flaw::NoOrder) {
-            return Ok(());
-        }
-        if known.shown.is_before(view.replica.fingerprint().max_seq_no) {
-            return Ok(());
-        }
-        let suspects = if let Some(suspects) = &view.suspects {
-            suspects.clone()
-        } else {
-            let (before, later) = (Arc::clone(&known.replica), Arc::clone(&view.replica));
-            off_the_runtime(weight(&later), move || before.suspects_in(&later)).await
-        };
-        if suspects.is_empty() {
-            return Ok(());
-        }
-        // Where no copy can be behind what is known, any of them may judge.
-        let all_hold_it = match position {
-            ObservedVersion::Checkpoints(mark) => known.is_held_at(mark),
-            ObservedVersion::Seen { .. } => false,
-        };
-        if let ObservedVersion::Seen { .. } = position {
-            // No mark shows that the node is in touch with the others, and what a node that
-            // was cut off takes for the primary is the old one.
-            self.confirm_with_manager(position, false).await?;
-        }
-        let lasts = match self.verdict(view, &suspects, all_hold_it).await? {
-            Verdict::True => return Ok(()),
-            Verdict::Refuted(what) => {
-                self.counters.stale_reads += 1;
-                self.source.ask_another_copy();
-                return Err(self.source.stale(what));
-            }
-            // Seen twice, on two copies if there are two, it is taken for true.
-            Verdict::Unknown => Duration::ZERO,
-            // By then it has refreshed, and shows what it has.
-            Verdict::FreshnessBound => {
-                refreshed_within(view.index.refresh_interval).unwrap_or(CONFIRM_AFTER)
-            }
-            // By then no write is under way any more that it may not have.
-            Verdict::Behind => CONFIRM_AFTER,
-        };
-        let now = Instant::now();
-        let fingerprint = view.replica.fingerprint();
-        match &self.doubted {
-            Some(doubt) if doubt.fingerprint == fingerprint => {
-                if now.duration_since(doubt.since) >= lasts {
-                    return Ok(());
-                }
-            }
-            _ => {
-                self.doubted = Some(PendingRegression {
-                    fingerprint,
-                    since: now,
+        let response = session.cluster_version().await?;
+        let manager = self.manager.assess(response.as_ref());
+        match version_step(VersionFindings {
+            manager,
+            ..findings
+        }) {
+            Step::Accept => {}
+            Step::AcceptIfItPersists(_) => self.require_second_sighting(session, observed)?,
+            Step::Fail | Step::Consult(_) => {
+                session.avoid_node();
+                return Err(match manager {
+                    ManagerFinding::Older { .. } => {
+                        self.counters.stale_reads += 1;
+                        let what = "the node's cluster state is older";
+                        session.error(ReadFailure::Stale(what.to_owned()))
+                    }
+                    _ => session.error(ReadFailure::VersionWithheld),
                 });
             }
         }
-        self.source.ask_another_copy();
-        Err(self.source.unconfirmed())
+        if let ManagerFinding::Older { .. } = manager {
+            warn!("the cluster state has been older for a minute than one before; accepting it");
+        }
+        if response.is_none() {
+            self.degradations.note(
+                "the version of the cluster state",
+                "the server refuses the request",
+            );
+        }
+        self.manager.confirm(response, session.node());
+        Ok(())
     }
 
-    /// Whether the primary has the suspects as the view shows them; any copy, if it may
-    /// judge.
-    async fn verdict(
+    /// Accepts a version that no authority confirms once two polls have observed it.
+    fn require_second_sighting(
         &mut self,
-        view: &View,
-        suspects: &[Regression],
-        any_copy: bool,
-    ) -> Result<Verdict, ReadError> {
-        let ids = suspects.iter().map(|suspect| suspect.id.as_str());
-        if let Some(found) = self.source.in_real_time(&view.index, ids).await? {
-            let other = suspects
-                .iter()
-                .find(|suspect| found.numbers.get(&suspect.id).copied() != suspect.seq_no);
-            return Ok(match other {
-                Some(other) => {
-                    Verdict::Refuted(format!("the primary has another version of {:?}", other.id))
-                }
-                None if found.primary || any_copy => Verdict::True,
-                None if self.plan.probe == ProbedBy::Statistics => Verdict::Behind,
-                None => Verdict::Unknown,
-            });
+        session: &Session,
+        observed: &ObservedVersion,
+    ) -> Result<(), ReadError> {
+        let before = self.state.suspected_version();
+        if before.is_some_and(|before| observed.follows(before)) {
+            return Ok(());
         }
-        self.without("reading documents by id", "the server refuses to tell");
-        let sum = self.source.summary_of_primary(&view.index).await?;
-        Ok(match sum {
-            Some(sum) if !sum.primary => Verdict::Unknown,
-            Some(sum) if view.replica.fingerprint().agrees_with(&sum.of) => Verdict::FreshnessBound,
-            Some(_) => Verdict::Refuted("the primary shows other documents".to_owned()),
-            None => Verdict::Unknown,
-        })
+        self.state.suspect_version(observed.clone());
+        Err(session.error(ReadFailure::Unconfirmed))
+    }
+
+    /// Confirms the node again after it returned a new view: what wrote the view may have
+    /// become the primary after the confirmation before the read, and a node that was cut off
+    /// earlier returns an older cluster state.
+    pub(super) async fn confirm_after_read(
+        &mut self,
+        session: &Session,
+        observed: &ObservedVersion,
+        view: &View,
+    ) -> Result<(), ReadError> {
+        if !self.checks(Safeguard::ConfirmAfterRead) {
+            return Ok(());
+        }
+        let same = |known: &Known| {
+            known.replica.fingerprint() == view.replica.fingerprint() && known.term == view.term
+        };
+        if self.manager.newest().is_some() && !self.state.known().is_some_and(same) {
+            self.confirm_node(session, observed).await?;
+        }
+        Ok(())
+    }
+
+    /// Confirms the node for a version that was accepted before.
+    async fn confirm_node(
+        &mut self,
+        session: &Session,
+        observed: &ObservedVersion,
+    ) -> Result<(), ReadError> {
+        let findings = VersionFindings {
+            follows: true,
+            due: true,
+            manager: ManagerFinding::NotConsulted,
+        };
+        self.consult_manager(session, observed, findings).await
+    }
+
+    /// Makes sure that a view is not older than the known one.
+    pub(super) async fn check_regressions(
+        &mut self,
+        session: &Session,
+        observed: &ObservedVersion,
+        view: &View,
+    ) -> Result<(), ReadError> {
+        let Some(known) = self.state.known().filter(|known| {
+            known.index.uuid == view.index.uuid && !observed.is_restored_since(known)
+        }) else {
+            return Ok(());
+        };
+        let max_seq_no = view.replica.fingerprint().max_seq_no;
+        if !self.checks(Safeguard::Regressions) || known.freshness_bound.is_before(max_seq_no) {
+            return Ok(());
+        }
+        let held_everywhere = match observed {
+            ObservedVersion::Checkpoints(checkpoints) => known.is_held_everywhere(checkpoints),
+            ObservedVersion::Searched { .. } => false,
+        };
+        let regressions = regressions(known, view).await;
+        let mut findings = ViewFindings {
+            regression: !regressions.is_empty(),
+            checkpoints: matches!(observed, ObservedVersion::Checkpoints(_)),
+            statistics: self.degradations.strategy().probe == ProbeMethod::Statistics,
+            node_confirmed: false,
+            documents: DocumentsFinding::NotConsulted,
+            search: SearchFinding::NotConsulted,
+        };
+        let mut contradiction = "the primary shows other documents".to_owned();
+        loop {
+            match view_step(findings) {
+                Step::Accept => return Ok(()),
+                Step::Fail => {
+                    self.counters.stale_reads += 1;
+                    self.reader.switch_copy();
+                    return Err(session.error(ReadFailure::Stale(contradiction)));
+                }
+                Step::AcceptIfItPersists(persistence) => {
+                    return self.require_persistence(session, view, persistence);
+                }
+                Step::Consult(Authority::ClusterManager) => {
+                    self.confirm_node(session, observed).await?;
+                    findings.node_confirmed = true;
+                }
+                Step::Consult(Authority::PrimaryDocuments) => {
+                    let (documents, other) = self
+                        .consult_documents(session, view, &regressions, held_everywhere)
+                        .await?;
+                    findings.documents = documents;
+                    if let Some(id) = other {
+                        contradiction = format!("the primary has another version of {id:?}");
+                    }
+                }
+                Step::Consult(Authority::PrimarySearch) => {
+                    findings.search = consult_search(session, view).await?;
+                }
+            }
+        }
+    }
+
+    /// Compares the documents in question with the versions that the primary holds; also
+    /// returns the id of one that differs.
+    async fn consult_documents(
+        &mut self,
+        session: &Session,
+        view: &View,
+        regressions: &[Regression],
+        held_everywhere: bool,
+    ) -> Result<(DocumentsFinding, Option<String>), ReadError> {
+        let ids = regressions.iter().map(|regression| regression.id.as_str());
+        let found = match session.current_versions(&view.index, ids).await? {
+            Lookup::Found(found) => found,
+            Lookup::NotPermitted => {
+                self.degradations.note(
+                    "reading documents in real time",
+                    "the server refuses `_mget`",
+                );
+                return Ok((DocumentsFinding::NotPermitted, None));
+            }
+        };
+        let other = regressions
+            .iter()
+            .find(|regression| found.seq_nos.get(&regression.id).copied() != regression.seq_no);
+        if let Some(other) = other {
+            return Ok((DocumentsFinding::Contradict, Some(other.id.clone())));
+        }
+        let witness = if found.primary {
+            Witness::Primary
+        } else if held_everywhere {
+            Witness::EveryCopyIsCurrent
+        } else {
+            Witness::AnyCopy
+        };
+        Ok((DocumentsFinding::Agree(witness), None))
+    }
+
+    /// Accepts a view that no authority confirms once it has been the same for long enough.
+    fn require_persistence(
+        &mut self,
+        session: &Session,
+        view: &View,
+        persistence: Persistence,
+    ) -> Result<(), ReadError> {
+        let lasts = match persistence {
+            Persistence::SecondSighting => Duration::ZERO,
+            Persistence::Refresh => {
+                visible_within(view.index.refresh_interval).unwrap_or(CONFIRM_AFTER)
+            }
+            Persistence::Minute => CONFIRM_AFTER,
+        };
+        let now = Instant::now();
+        let fingerprint = view.replica.fingerprint();
+        match self.state.pending_regression() {
+            Some(pending) if pending.fingerprint == fingerprint => {
+                if now.duration_since(pending.since) >= lasts {
+                    return Ok(());
+                }
+            }
+            _ => self.state.suspect_view(PendingRegression {
+                fingerprint,
+                since: now,
+            }),
+        }
+        self.reader.switch_copy();
+        Err(session.error(ReadFailure::Unconfirmed))
     }
 }
 
-/// What the primary says of suspects.
-enum Verdict {
-    True,
-    Refuted(String),
-    /// It says nothing.
-    Unknown,
-    /// It may not be asked for documents; a search on it shows the same as the view, but
-    /// that can be behind by a refresh.
-    FreshnessBound,
-    /// Nor may it be asked; a copy says the same as the view, and the statistics will tell
-    /// whether that can be behind.
-    Behind,
+/// What of a view may be a step back from the known one.
+async fn regressions(known: &Known, view: &View) -> Vec<Regression> {
+    if let Some(regressions) = &view.regressions {
+        return regressions.clone();
+    }
+    let (before, later) = (Arc::clone(&known.replica), Arc::clone(&view.replica));
+    off_the_runtime(weight(&later), move || before.regressions_in(&later)).await
+}
+
+/// Compares a view with what a search on the primary shows.
+async fn consult_search(session: &Session, view: &View) -> Result<SearchFinding, ReadError> {
+    Ok(match session.summary_of_primary(&view.index).await? {
+        Some(Summary { of, primary: true }) => {
+            if view.replica.fingerprint().agrees_with(&of) {
+                SearchFinding::Agrees
+            } else {
+                SearchFinding::Contradicts
+            }
+        }
+        _ => SearchFinding::NotPermitted,
+    })
 }

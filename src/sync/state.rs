@@ -1,180 +1,194 @@
-//! What is known of the index: one view of it, and where the primary stood then.
+//! The states of the synchronisation between two polls.
+//!
+//! ```text
+//!            full read                      the primary shows the same documents
+//!  Unread ─────────────▶ Following ┌──────────────────────────────────────────┐
+//!                           │  ▲   │  Converging ──────────────────▶ Converged │
+//!    a version or a view    │  │   │    ▲  │ each poll reads              │    │
+//!    may be an older one,   │  │   │    └──┴──────────────────────────────┘    │
+//!    and nobody can tell    │  │   │      the checkpoints moved: a read         │
+//!                           │  │   └──────────────────────────────────────────┘
+//!                           ▼  │ a read is committed: confirmed, or seen for long enough
+//!                        Suspecting  (what was published stays published)
+//! ```
+//!
+//! - `Unread`: no complete read so far. The next poll reads everything.
+//! - `Following`: the replica is a complete view of the index. While it is *converging*, the
+//!   primary may hold operations that no refresh has made visible, so each poll reads, equal
+//!   checkpoints notwithstanding. Once it has *converged*, equal checkpoints mean that nothing
+//!   changed.
+//! - `Suspecting`: a poll observed something that may be older than the replica. It is accepted
+//!   only if it persists.
+//!
+//! A poll that fails or is cut off changes nothing but that it may become suspicious.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::replica::Replica;
-use crate::rest::Aggregates;
-use crate::rest::{ConcreteIndex, ShardCheckpoints};
-use opensearch_directives_core::Revision;
-use opensearch_directives_core::Snapshot;
+use super::convergence::{Convergence, FreshnessBound, LowWatermark};
+use super::probe::ObservedVersion;
+use super::replica::{Fingerprint, Replica};
+use crate::rest::{Aggregates, ConcreteIndex, ShardCheckpoints};
 use opensearch_directives_core::internal::SnapshotParts;
+use opensearch_directives_core::{Revision, Snapshot};
 
-/// How many refreshes of the index a view may lag behind the primary.
-const REFRESHES: u32 = 3;
-/// The shortest and the longest time in which a view settles.
-const SETTLES_WITHIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
-/// How far below the highest `_seq_no` changes are looked for while it is not known up to
-/// which one all were seen.
+/// How far below the highest `_seq_no` a delta read starts while the low-water mark is unknown.
 const LOOK_BACK: u64 = 100;
 
-/// One view of the index, complete.
+/// What the polls so far have established; see the module's documentation.
+#[derive(Debug)]
+pub(super) enum State {
+    Unread,
+    Following(Box<Known>),
+    Suspecting {
+        known: Box<Known>,
+        sighting: Sighting,
+    },
+}
+
+/// What was observed and may be older than the replica.
+#[derive(Debug)]
+pub(super) enum Sighting {
+    /// A version that does not follow the known one.
+    Version(ObservedVersion),
+    /// A view that may be a step back, perhaps of such a version.
+    View {
+        regression: PendingRegression,
+        version: Option<ObservedVersion>,
+    },
+}
+
+/// A view that may be a step back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PendingRegression {
+    pub(super) fingerprint: Fingerprint,
+    /// When it was observed first.
+    pub(super) since: Instant,
+}
+
+impl State {
+    /// The complete view of the last read.
+    pub(super) fn known(&self) -> Option<&Known> {
+        match self {
+            Self::Unread => None,
+            Self::Following(known) | Self::Suspecting { known, .. } => Some(known),
+        }
+    }
+
+    pub(super) fn known_mut(&mut self) -> Option<&mut Known> {
+        match self {
+            Self::Unread => None,
+            Self::Following(known) | Self::Suspecting { known, .. } => Some(known),
+        }
+    }
+
+    /// Replaces what is known and ends every suspicion.
+    pub(super) fn commit(&mut self, known: Known) {
+        *self = Self::Following(Box::new(known));
+    }
+
+    /// The version that is observed for the second time if it is observed now.
+    pub(super) fn suspected_version(&self) -> Option<&ObservedVersion> {
+        match self {
+            Self::Suspecting { sighting, .. } => match sighting {
+                Sighting::Version(version) => Some(version),
+                Sighting::View { version, .. } => version.as_ref(),
+            },
+            Self::Unread | Self::Following(_) => None,
+        }
+    }
+
+    pub(super) fn pending_regression(&self) -> Option<PendingRegression> {
+        match self {
+            Self::Suspecting {
+                sighting: Sighting::View { regression, .. },
+                ..
+            } => Some(*regression),
+            _ => None,
+        }
+    }
+
+    /// Notes a version that does not follow the known one.
+    pub(super) fn suspect_version(&mut self, version: ObservedVersion) {
+        let pending = self.pending_regression();
+        self.suspect(match pending {
+            None => Sighting::Version(version),
+            Some(regression) => Sighting::View {
+                regression,
+                version: Some(version),
+            },
+        });
+    }
+
+    /// Notes a view that may be a step back.
+    pub(super) fn suspect_view(&mut self, regression: PendingRegression) {
+        let version = self.suspected_version().cloned();
+        self.suspect(Sighting::View {
+            regression,
+            version,
+        });
+    }
+
+    fn suspect(&mut self, sighting: Sighting) {
+        // Nothing is older than nothing: without a complete read there is no suspicion.
+        *self = match std::mem::replace(self, Self::Unread) {
+            Self::Unread => Self::Unread,
+            Self::Following(known) | Self::Suspecting { known, .. } => {
+                Self::Suspecting { known, sighting }
+            }
+        };
+    }
+}
+
+/// One complete view of the index, and the bounds that tell later views from older ones.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     pub(super) index: ConcreteIndex,
-    /// Where the primaries stood before the view was read; `None` if they do not tell.
-    pub(super) mark: Option<ShardCheckpoints>,
+    /// The checkpoints before the view was read; `None` without statistics.
+    pub(super) checkpoints: Option<ShardCheckpoints>,
+    /// The checkpoints after the view was read.
+    pub(super) checkpoints_after: Option<ShardCheckpoints>,
     pub(super) replica: Arc<Replica>,
     /// The newest `updated_at` of all documents.
     pub(super) updated_at: Option<Timestamp>,
-    pub(super) settling: Convergence,
-    pub(super) cursor: LowWatermark,
-    pub(super) shown: FreshnessBound,
-    /// Where the primaries stood when the view had been read.
-    pub(super) end: Option<ShardCheckpoints>,
-    /// The highest primary term that a document was written in.
+    /// The highest primary term in which a document was written.
     pub(super) term: Option<u64>,
-    /// Whether the primary showed other documents when it was asked last.
+    pub(super) convergence: Convergence,
+    pub(super) low_watermark: LowWatermark,
+    pub(super) freshness_bound: FreshnessBound,
+    /// Whether the primary showed other documents than the copy that was read.
     pub(super) lags: bool,
 }
 
-/// What proves a later view to be newer.
-///
-/// A view holds operations up to the highest number that was given when it was read. Once
-/// every copy holds those, a view that shows a number given after that moment holds them
-/// too: it is newer, whatever is gone in it.
-#[derive(Clone, Copy, Default, Debug)]
-pub(super) struct FreshnessBound {
-    /// The highest number that was given when the view had been read.
-    up_to: Option<u64>,
-    /// The highest number that was given when every copy held all of those.
-    held_at: Option<u64>,
-}
-
-impl FreshnessBound {
-    /// For a view that had been read at the mark.
-    pub(super) fn at(mark: Option<&ShardCheckpoints>) -> Self {
-        let mut shown = Self {
-            up_to: mark.and_then(ShardCheckpoints::max_seq_no),
-            held_at: None,
-        };
-        if let Some(mark) = mark {
-            shown.look(mark);
-        }
-        shown
-    }
-
-    /// Takes notice of where the primary stands later.
-    pub(super) fn look(&mut self, mark: &ShardCheckpoints) {
-        if self.held_at.is_none() && self.up_to.is_some() && mark.checkpoint() >= self.up_to {
-            self.held_at = mark.max_seq_no();
-        }
-    }
-
-    /// Whether a view with this highest number is newer for certain.
-    pub(super) fn is_before(&self, max_seq_no: Option<u64>) -> bool {
-        self.held_at.is_some() && max_seq_no > self.held_at
-    }
-}
-
-/// Whether the view is all that the primary held at the mark: a search sees a write only
-/// after the next refresh.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Convergence {
-    /// It is, as the primary confirmed, or as no mark says otherwise.
-    Settled,
-    /// To be asked from then on. Until then each poll reads.
-    At(Instant),
-    /// The index does not refresh by itself: each poll reads.
-    Never,
-}
-
-impl Convergence {
-    /// For a mark seen now.
-    pub(super) fn from_now(refresh_interval: Option<Duration>) -> Self {
-        refreshed_within(refresh_interval)
-            .and_then(|within| Instant::now().checked_add(within))
-            .map_or(Self::Never, Self::At)
-    }
-}
-
-/// How long a copy may take to show what it holds; `None` if it does not refresh by itself.
-pub(super) fn refreshed_within(refresh_interval: Option<Duration>) -> Option<Duration> {
-    let interval = refresh_interval?;
-    let (least, most) = SETTLES_WITHIN;
-    let within = interval.saturating_mul(REFRESHES);
-    Some(within.clamp(least, most.max(interval)))
-}
-
-/// Up to which `_seq_no` a view has seen everything: changes are looked for above.
-///
-/// Only where to look. Whether what was found is all, the fingerprints tell.
-#[derive(Clone, Copy, Default, Debug)]
-pub(super) struct LowWatermark {
-    seen: Option<u64>,
-    /// What the primary had written, and when every copy shows it.
-    next: Option<(Instant, u64)>,
-}
-
-impl LowWatermark {
-    /// After a view that was read now, for the mark before it.
-    pub(super) fn after_view(self, mark: Option<&ShardCheckpoints>, settling: Convergence) -> Self {
-        let mut cursor = self;
-        if let Some((at, checkpoint)) = self.next {
-            if Instant::now() < at {
-                return cursor;
-            }
-            cursor.seen = cursor.seen.max(Some(checkpoint));
-        }
-        cursor.next = match (mark.and_then(ShardCheckpoints::checkpoint), settling) {
-            (Some(checkpoint), Convergence::At(at)) => Some((at, checkpoint)),
-            _ => None,
-        };
-        cursor
-    }
-
-    /// After the primary showed the same as a view that was read for the mark.
-    pub(super) fn settled(mark: &ShardCheckpoints) -> Self {
-        Self {
-            seen: mark.checkpoint(),
-            next: None,
-        }
-    }
-
-    /// All numbers up to it were seen; `None` if that is not known of any.
-    pub(super) fn seen(&self) -> Option<u64> {
-        self.seen
-    }
-}
-
 impl Known {
-    /// Above which `_seq_no` to look for changes; `None`: among all.
-    pub(super) fn look_above(&self) -> Option<u64> {
+    /// The `_seq_no` above which a delta read searches; `None`: it reads all documents.
+    pub(super) fn delta_after(&self) -> Option<u64> {
         let highest = self.replica.fingerprint().max_seq_no?;
-        match self.cursor.seen() {
-            Some(seen) => Some(seen.min(highest)),
+        match self.low_watermark.reached() {
+            Some(reached) => Some(reached.min(highest)),
             None => highest.checked_sub(LOOK_BACK),
         }
     }
 
-    /// Whether the cluster sums up the same documents.
+    /// Whether the cluster aggregates the same documents.
     pub(super) fn agrees_with(&self, aggregates: &Aggregates) -> bool {
         self.replica.fingerprint().agrees_with(aggregates)
-            // To the millisecond, as the cluster counts.
+            // The cluster returns milliseconds.
             && self.updated_at.map(Timestamp::as_millisecond)
                 == aggregates.updated_at.map(Timestamp::as_millisecond)
     }
 
-    /// Whether every copy that counts holds at the mark all that this view can show: then
-    /// none of them can say anything older in real time.
-    pub(super) fn is_held_at(&self, mark: &ShardCheckpoints) -> bool {
-        self.end.as_ref().is_some_and(|end| mark.holds_all_of(end))
+    /// Whether every in-sync copy holds all operations that this view can contain: then none
+    /// of them can return an older version in real time.
+    pub(super) fn is_held_everywhere(&self, checkpoints: &ShardCheckpoints) -> bool {
+        self.checkpoints_after
+            .as_ref()
+            .is_some_and(|after| checkpoints.holds_all_of(after))
     }
 
-    /// What to publish of it.
+    /// The snapshot to publish.
     pub(super) fn snapshot(&self, read_at: Timestamp) -> Snapshot {
         let fingerprint = self.replica.fingerprint();
         let mut revision = Revision::new(&self.index.name, &self.index.uuid);

@@ -93,14 +93,6 @@ fn of_request(error: &RequestError) -> Exit {
     }
 }
 
-fn of_read(error: &ReadError) -> Exit {
-    match error {
-        ReadError::NoIndex { .. } => Exit::NotFound,
-        ReadError::Request { source, .. } => of_request(source),
-        _ => Exit::Other,
-    }
-}
-
 impl From<WriteError> for Failure {
     fn from(error: WriteError) -> Self {
         let exit = exit_of(&error);
@@ -137,14 +129,16 @@ impl From<InstallError> for Failure {
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
-        let exit = match &error {
-            StartError::Config(_) => Exit::Usage,
-            StartError::FirstRead(poll) | StartError::LastGood { poll, .. } => match poll {
-                PollError::Read(error) => of_read(error),
-                PollError::Deadline(_) => Exit::Unreachable,
-                _ => Exit::Other,
-            },
-            _ => Exit::Other,
+        let read = error.poll_error().and_then(PollError::read_error);
+        let exit = if error.config_error().is_some() {
+            Exit::Usage
+        } else if error.is_unreachable() {
+            Exit::Unreachable
+        } else if error.is_index_not_found() {
+            Exit::NotFound
+        } else {
+            read.and_then(ReadError::request)
+                .map_or(Exit::Other, of_request)
         };
         Self::new(exit, error)
     }

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serde_json::json;
 
@@ -46,7 +47,7 @@ async fn p10_a_clock_that_panics_does_not_end_the_polling() {
     let (fake, store) = start_with(&config, Order::Good(3)).await;
     clock.0.store(true, Ordering::Relaxed);
     let error = store.refresh().await.unwrap_err();
-    assert!(matches!(&error, RefreshError::Poll(poll) if matches!(**poll, PollError::Panicked(_))));
+    assert_eq!(error.poll_error().unwrap().kind(), PollErrorKind::Panic);
     assert_eq!(store.load().len(), 3, "the set stays");
     assert_eq!(store.status().counters.panics, 1);
     clock.0.store(false, Ordering::Relaxed);
@@ -140,8 +141,8 @@ impl Transport for Paged {
 
 #[tokio::test(start_paused = true)]
 async fn a_point_in_time_is_closed_when_the_deadline_cuts_the_poll() {
-    // Closing that hangs holds up the loop for a second, no more.
-    for (closes, seconds) in [(true, 5), (false, 6)] {
+    // Closing does not delay the loop, whether or not the server responds.
+    for closes in [true, false] {
         let mut config = config()
             .with_startup(crate::Startup::Empty)
             .with_poll_timeout(SECOND * 5);
@@ -156,7 +157,8 @@ async fn a_point_in_time_is_closed_when_the_deadline_cuts_the_poll() {
             .await
             .unwrap();
         store.refresh().await.unwrap_err();
-        assert_eq!(begin.elapsed().as_secs(), seconds);
+        assert_eq!(begin.elapsed().as_secs(), 5);
+        tokio::task::yield_now().await;
         let sent = paged.sent.lock().unwrap();
         let last = sent.last().unwrap();
         assert_eq!(last, "DELETE /_search/point_in_time", "{sent:?}");

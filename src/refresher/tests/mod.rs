@@ -8,15 +8,15 @@
 
 mod fake;
 mod faults;
-mod simulation;
-mod subscription;
+mod subscriptions;
 
 use std::collections::HashSet;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
-use crate::error::RefreshError;
+use crate::error::PollErrorKind;
+use crate::http::chain;
 use crate::http::{ClusterConfig, Transport};
 use crate::status::Staleness;
 use crate::store::OpenSearchDirectiveStore;
@@ -127,7 +127,7 @@ async fn p10_a_panic_is_seen_in_the_status_and_the_polling_goes_on() {
     let (fake, store) = start(Order::Good(3)).await;
     fake.set(Order::Panic);
     let error = store.refresh().await.unwrap_err();
-    assert!(matches!(&error, RefreshError::Poll(poll) if matches!(**poll, PollError::Panicked(_))));
+    assert_eq!(error.poll_error().unwrap().kind(), PollErrorKind::Panic);
     tokio::time::sleep(SECOND * 120).await;
     let status = store.status();
     assert_eq!(

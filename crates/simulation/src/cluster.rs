@@ -1,0 +1,257 @@
+//! The nodes, what each knows of the cluster, and which index the name stands for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::index::{Copy, Index, Shard, State, Stored};
+
+/// The name that the refreshers are given.
+pub(crate) const NAME: &str = "directives";
+pub(crate) const CLUSTER_UUID: &str = "cluster-1";
+
+/// A state of the cluster, as its manager publishes it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ClusterState {
+    pub(crate) version: u64,
+    /// The indices that the name stands for.
+    pub(crate) bound: Vec<usize>,
+    /// Every index that exists.
+    pub(crate) alive: Vec<usize>,
+    pub(crate) closed: Vec<usize>,
+    /// The nodes of the primaries of each index, shard by shard.
+    pub(crate) primaries: BTreeMap<usize, Vec<usize>>,
+}
+
+/// What a node is that lost the others.
+#[derive(Clone, Debug)]
+pub(crate) struct CutOff {
+    /// The state that it had then.
+    pub(crate) state: Arc<ClusterState>,
+    /// Whether it had the manager, and so answers for the cluster until that steps down.
+    had_manager: bool,
+    since: Instant,
+}
+
+/// How long an elected manager that lost the others takes itself for it still. It asks
+/// each of them every second, takes one for gone after three answers that did not come
+/// within ten seconds, and steps down when too few are left
+/// (`cluster.fault_detection.follower_check`).
+const STEPS_DOWN_AFTER: Duration = Duration::from_secs(40);
+
+impl CutOff {
+    pub(crate) fn now(state: &Arc<ClusterState>, had_manager: bool) -> Self {
+        Self {
+            state: Arc::clone(state),
+            had_manager,
+            since: Instant::now(),
+        }
+    }
+
+    pub(crate) fn has_manager(&self) -> bool {
+        self.had_manager && self.since.elapsed() < STEPS_DOWN_AFTER
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) up: bool,
+    pub(crate) cut_off: Option<CutOff>,
+}
+
+/// A point in time: the views that it keeps.
+#[derive(Debug)]
+pub(crate) struct PointInTime {
+    pub(crate) index: usize,
+    pub(crate) views: Vec<Arc<State>>,
+    /// The node that each view is of, and is lost with.
+    pub(crate) nodes: Vec<usize>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    /// Every index that there ever was; one that was restored into is another.
+    pub(crate) indices: Vec<Index>,
+    pub(crate) current: Arc<ClusterState>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) points_in_time: BTreeMap<String, PointInTime>,
+    /// What the name stood for, one after the other; `None`: not one index.
+    pub(crate) epochs: Vec<Option<usize>>,
+    pub(crate) stored: Vec<(usize, Stored)>,
+    pub(crate) opened: u64,
+    /// With the preference, says which copy a search asks.
+    pub(crate) routing: u64,
+    is_alias: bool,
+}
+
+impl Cluster {
+    pub(crate) fn new(nodes: usize, is_alias: bool) -> Self {
+        Self {
+            indices: Vec::new(),
+            current: Arc::default(),
+            nodes: (0..nodes)
+                .map(|_| Node {
+                    up: true,
+                    cut_off: None,
+                })
+                .collect(),
+            points_in_time: BTreeMap::new(),
+            epochs: Vec::new(),
+            stored: Vec::new(),
+            opened: 0,
+            routing: 0,
+            is_alias,
+        }
+    }
+
+    pub(crate) fn is_alias(&self) -> bool {
+        self.is_alias
+    }
+
+    /// The state that a node goes by.
+    pub(crate) fn state_of(&self, node: usize) -> &Arc<ClusterState> {
+        match &self.nodes[node].cut_off {
+            Some(cut_off) => &cut_off.state,
+            None => &self.current,
+        }
+    }
+
+    pub(crate) fn is_well(&self, node: usize) -> bool {
+        self.nodes[node].up && self.nodes[node].cut_off.is_none()
+    }
+
+    /// Whether one node can ask another.
+    pub(crate) fn reaches(&self, from: usize, to: usize) -> bool {
+        if self.nodes[from].cut_off.is_some() {
+            return from == to;
+        }
+        self.is_well(to)
+    }
+
+    /// The one index that the name stands for now, if it does.
+    pub(crate) fn bound(&self) -> Option<usize> {
+        match self.current.bound[..] {
+            [index] => Some(index),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_closed(&self, index: usize) -> bool {
+        self.current.closed.contains(&index)
+    }
+
+    /// The nodes that the copies of a new index go to.
+    fn placement(&self, copies: usize) -> Vec<usize> {
+        let well = (0..self.nodes.len()).filter(|&node| self.is_well(node));
+        well.take(copies.max(1)).collect()
+    }
+
+    /// Adds an index; `None` if there is no node for it.
+    pub(crate) fn create(
+        &mut self,
+        refresh_interval: Option<&'static str>,
+        copies: usize,
+        content: &[(Arc<State>, u64)],
+    ) -> Option<usize> {
+        let placement = self.placement(copies);
+        if placement.is_empty() {
+            return None;
+        }
+        let number = self.indices.len();
+        let shard = |(state, next): &(Arc<State>, u64)| Shard::new(&placement, state, *next);
+        self.indices.push(Index {
+            name: if self.is_alias {
+                format!("{NAME}-{number}")
+            } else {
+                NAME.to_owned()
+            },
+            uuid: format!("uuid-{number}"),
+            history: format!("history-{number}"),
+            refresh_interval,
+            shards: content.iter().map(shard).collect(),
+        });
+        Some(number)
+    }
+
+    /// Puts what was stored in place of an index, as a restore into it does: it stays
+    /// the same index, of another history.
+    pub(crate) fn restore(&mut self, index: usize, stored: &Stored) -> Option<usize> {
+        let before = &self.indices[index];
+        let (name, uuid) = (before.name.clone(), before.uuid.clone());
+        let (interval, copies) = (before.refresh_interval, before.shards[0].copies.len());
+        let new = self.create(interval, copies, &stored.shards)?;
+        self.indices[new].name = name;
+        self.indices[new].uuid = uuid;
+        Some(new)
+    }
+
+    /// Publishes a new state.
+    pub(crate) fn change(&mut self, change: impl FnOnce(&mut ClusterState)) {
+        let state = Arc::make_mut(&mut self.current);
+        state.version += 1;
+        change(state);
+        state.primaries = state
+            .alive
+            .iter()
+            .map(|&index| {
+                let shards = &self.indices[index].shards;
+                (index, shards.iter().map(|s| s.primary().node).collect())
+            })
+            .collect();
+        let bound = self.bound();
+        if self.epochs.last() != Some(&bound) {
+            self.epochs.push(bound);
+        }
+    }
+
+    /// The manager takes note of the nodes that are gone.
+    pub(crate) fn notice(&mut self) {
+        let well: Vec<bool> = (0..self.nodes.len()).map(|n| self.is_well(n)).collect();
+        for index in self.current.alive.clone() {
+            for shard in &mut self.indices[index].shards {
+                shard.drop_copies(|node| !well[node]);
+            }
+        }
+        self.change(|_| {});
+    }
+
+    /// Whether the manager has something to take note of.
+    pub(crate) fn is_unnoticed(&self) -> bool {
+        let shards = |&index: &usize| &self.indices[index].shards;
+        self.current.alive.iter().flat_map(shards).any(|shard| {
+            let in_sync = || shard.copies.iter().filter(|copy| copy.in_sync);
+            in_sync().any(|copy| !self.is_well(copy.node))
+                && in_sync().any(|copy| self.is_well(copy.node))
+        })
+    }
+
+    /// A node is back with the others.
+    pub(crate) fn rejoin(&mut self, node: usize) {
+        let crashed = !self.nodes[node].up;
+        self.nodes[node].up = true;
+        self.nodes[node].cut_off = None;
+        for index in &mut self.indices {
+            for shard in &mut index.shards {
+                shard.rejoin(node);
+                if crashed {
+                    let copies = shard.copies.iter_mut();
+                    copies
+                        .filter(|copy| copy.node == node)
+                        .for_each(Copy::refresh);
+                }
+            }
+        }
+        self.change(|_| {});
+    }
+
+    /// The copies of a shard that a node can ask, by their places.
+    pub(crate) fn reached(&self, from: usize, index: usize, shard: usize) -> Vec<usize> {
+        let copies = &self.indices[index].shards[shard].copies;
+        (0..copies.len())
+            .filter(|&copy| self.reaches(from, copies[copy].node))
+            .filter(|&copy| copies[copy].in_sync || self.nodes[from].cut_off.is_some())
+            .collect()
+    }
+}

@@ -1,0 +1,150 @@
+//! What another primary shows after a failover, and what one that is not it any more.
+
+use std::time::Duration;
+
+use crate::cluster::CutOff;
+use crate::network::Wire;
+use crate::schedules::{poll, refresher, runtime};
+use crate::scripted::{hand_over, two_nodes, with_shard, write};
+use crate::watched::{Broken, Watched};
+use opensearch_directives::internal::Safeguard;
+
+/// How many worlds are tried; a refresher may read from the wrong node for a test.
+const WORLDS: u64 = 500;
+
+/// A refresher that has published what node 0 shows, the primary; `None` where it cannot.
+async fn follower_of_node_0(seed: u64, left_out: Option<Safeguard>) -> Option<(Wire, Watched)> {
+    let wire = two_nodes(seed)?;
+    // Which node it asks first depends on its number.
+    let mut watched = refresher(&wire, usize::try_from(seed % 4).unwrap(), left_out);
+    write(&wire, "a", |shard| {
+        shard.deliver_all(|_| true);
+        shard.copies[shard.primary].refresh();
+    });
+    poll(&wire, &mut watched, 0).await.ok()?;
+    let shows = with_shard(&wire, |shard| shard.primary().visible.len()) as u64;
+    let documents = watched.published().revision()?.documents;
+    (with_shard(&wire, |shard| shard.primary().node) == 0 && documents == shows)
+        .then_some((wire, watched))
+}
+
+fn all<T>(run: impl AsyncFn(u64) -> Option<T>) -> Vec<T> {
+    let runtime = runtime();
+    let done: Vec<T> = (1..=WORLDS)
+        .filter_map(|seed| runtime.block_on(run(seed)))
+        .collect();
+    assert!(done.len() > 10, "{} worlds", done.len());
+    done
+}
+
+/// Nothing hinders it any more, and soon it has what the index holds.
+async fn catches_up(wire: &Wire, watched: &mut Watched) {
+    for _ in 0..5 {
+        tokio::time::advance(Duration::from_secs(5)).await;
+        poll(wire, watched, 0).await.unwrap();
+    }
+    assert!(watched.has_all(&wire.world()));
+}
+
+/// Node 1 takes over, is cut off, and node 0 takes over again and has a document deleted.
+/// Then node 1 alone is asked.
+async fn ask_who_was_the_primary(
+    seed: u64,
+    left_out: Option<Safeguard>,
+) -> Option<Result<(), Broken>> {
+    let (wire, mut watched) = follower_of_node_0(seed, left_out).await?;
+    hand_over(&wire);
+    {
+        let mut world = wire.world();
+        let cut_off = CutOff::now(&world.cluster.current, true);
+        world.cluster.nodes[1].cut_off = Some(cut_off);
+        world.cluster.notice();
+    }
+    with_shard(&wire, |shard| {
+        shard.write("a", None);
+        shard.deliver_all(|copy| copy.in_sync);
+        shard.copies[shard.primary].refresh();
+    });
+    let before = watched.published().revision().cloned();
+    poll(&wire, &mut watched, 0).await.ok()?;
+    if watched.published().revision() == before.as_ref() {
+        return None;
+    }
+    wire.world().cluster.nodes[0].up = false;
+    Some(poll(&wire, &mut watched, 0).await)
+}
+
+#[test]
+fn p3_a_primary_of_before_that_is_cut_off_brings_nothing_back() {
+    let results = all(async |seed| ask_who_was_the_primary(seed, None).await);
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+}
+
+#[test]
+fn a_refresher_that_does_not_date_its_views_is_caught() {
+    let results =
+        all(async |seed| ask_who_was_the_primary(seed, Some(Safeguard::ConfirmAfterRead)).await);
+    let broken = results.iter().filter_map(|result| result.as_ref().err());
+    let promises: Vec<_> = broken.map(|broken| broken.promise).collect();
+    assert!(promises.contains(&"P3"), "{results:?}");
+}
+
+/// Node 1 takes over before it shows what it holds, where documents cannot be asked for.
+#[test]
+fn p3_a_new_primary_that_does_not_show_yet_what_it_holds_brings_nothing_back() {
+    all(async |seed| {
+        let wire = two_nodes(seed)?;
+        with_shard(&wire, |shard| shard.copies[1].lags = true);
+        wire.world().quirks.no_gets = true;
+        let mut watched = refresher(&wire, usize::try_from(seed % 4).unwrap(), None);
+        write(&wire, "a", |shard| {
+            shard.deliver_all(|_| true);
+            shard.copies[0].refresh();
+        });
+        poll(&wire, &mut watched, 0).await.ok()?;
+        let published = watched.published().revision().cloned()?;
+        let shows = with_shard(&wire, |shard| shard.copies[0].visible.len()) as u64;
+        let behind = with_shard(&wire, |shard| shard.copies[1].visible.len()) as u64;
+        if published.documents != shows || behind == shows {
+            return None;
+        }
+        {
+            let mut world = wire.world();
+            world.cluster.nodes[0].up = false;
+            world.cluster.notice();
+        }
+        for _ in 0..3 {
+            poll(&wire, &mut watched, 0).await.unwrap();
+            assert_eq!(watched.published().revision(), Some(&published));
+            tokio::time::advance(Duration::from_millis(100)).await;
+        }
+        with_shard(&wire, |shard| shard.copies[1].refresh());
+        write(&wire, "b", |shard| {
+            shard.deliver_all(|copy| copy.in_sync);
+            shard.copies[1].refresh();
+        });
+        catches_up(&wire, &mut watched).await;
+        Some(())
+    });
+}
+
+/// A cluster that has told the version of its state refuses to: for a minute that may be a
+/// node that is cut off.
+#[test]
+fn p3_a_failover_is_not_followed_blindly_where_the_version_is_not_told_any_more() {
+    all(async |seed| {
+        let (wire, mut watched) = follower_of_node_0(seed, None).await?;
+        let published = watched.published().revision().cloned();
+        wire.world().quirks.no_cluster_state = true;
+        hand_over(&wire);
+        write(&wire, "b", |shard| shard.deliver_all(|_| true));
+        wire.world().settle();
+        for _ in 0..5 {
+            poll(&wire, &mut watched, 0).await.unwrap();
+            assert_eq!(watched.published().revision().cloned(), published);
+            tokio::time::advance(Duration::from_secs(10)).await;
+        }
+        catches_up(&wire, &mut watched).await;
+        Some(())
+    });
+}

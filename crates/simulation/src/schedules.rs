@@ -1,0 +1,248 @@
+//! Schedules: worlds run from seeds, alone or by the thousand.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::network::{Lie, Wire};
+use crate::quirks::Shape;
+use crate::watched::{Broken, Watched};
+use crate::world::{World, pause};
+use opensearch_directives::ClusterConfig;
+use opensearch_directives::Config;
+use opensearch_directives::internal::Refresher;
+use opensearch_directives::internal::{Client, Transport};
+use opensearch_directives::internal::{Safeguard, Safeguards};
+
+/// How many polls a refresher may need to see what it should, when all is well.
+const POLLS_TO_SETTLE: u32 = 6;
+/// After how long everything is read again.
+const RECONCILE: Duration = Duration::from_hours(2);
+
+/// After how many failures a thread gives up.
+const FAILURES_AT_MOST: usize = 20;
+
+/// What a schedule is run with.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) shape: Shape,
+    /// What the refreshers leave out.
+    pub(crate) left_out: Option<Safeguard>,
+    /// What the way to the cluster hides from them.
+    pub(crate) lie: Option<Lie>,
+}
+
+/// What a schedule showed.
+#[derive(Debug, Default)]
+pub(crate) struct Ran {
+    pub(crate) polls: u64,
+    pub(crate) published: u64,
+    /// Refreshers that had everything only once all was read again.
+    pub(crate) reconciled: u64,
+}
+
+/// Why a schedule failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) seed: u64,
+    pub(crate) broken: Broken,
+    pub(crate) log: String,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Broken { promise, how } = &self.broken;
+        let Self { seed, log, .. } = self;
+        write!(
+            f,
+            "{log}{promise} is broken: {how}\nrun it again: SIMULATION_SEED={seed} SIMULATION_SCHEDULES=1 \
+             cargo test -p simulation random"
+        )
+    }
+}
+
+/// Runs one schedule; again, with a log, if it fails.
+pub(crate) async fn run(seed: u64, plan: &Plan) -> Result<Ran, Failure> {
+    let mut failed = None;
+    for logs in [false, true] {
+        let mut world = World::new(seed, &plan.shape, logs);
+        world.history.knows_identity = plan.lie != Some(Lie::NoIdentity);
+        let wire = Wire::new(world, plan.lie);
+        let mut ran = Ran::default();
+        let Err(broken) = steps(&wire, plan.left_out, &mut ran).await else {
+            assert_eq!(failed, None, "seed {seed} did not fail again");
+            return Ok(ran);
+        };
+        if logs {
+            assert_eq!(
+                failed,
+                Some(broken.promise),
+                "seed {seed} fails in another way"
+            );
+            let log = wire.world().log();
+            return Err(Failure { seed, broken, log });
+        }
+        failed = Some(broken.promise);
+    }
+    unreachable!("it failed twice")
+}
+
+async fn steps(wire: &Wire, left_out: Option<Safeguard>, ran: &mut Ran) -> Result<(), Broken> {
+    let (count, steps) = {
+        let rng = &mut wire.world().rng;
+        (rng.usize(1..=3), rng.usize(20..=60))
+    };
+    let mut refreshers: Vec<_> = (0..count).map(|n| refresher(wire, n, left_out)).collect();
+    for _ in 0..steps {
+        let poll = {
+            let mut world = wire.world();
+            if world.rng.u8(..5) < 2 {
+                Some(world.rng.usize(..count))
+            } else {
+                world.happen();
+                None
+            }
+        };
+        if let Some(n) = poll {
+            let pause = pause(&mut wire.world().rng);
+            tokio::time::advance(pause).await;
+            counted(wire, &mut refreshers[n], n, ran).await?;
+        }
+    }
+    wire.world().calm();
+    for (n, refresher) in refreshers.iter_mut().enumerate() {
+        if settles(wire, refresher, n, ran).await? {
+            continue;
+        }
+        tokio::time::advance(RECONCILE).await;
+        if !settles(wire, refresher, n, ran).await? {
+            return Err(Broken {
+                promise: "in the end",
+                how: format!(
+                    "refresher {n} does not have what the index holds, but {:?}",
+                    refresher.published()
+                ),
+            });
+        }
+        ran.reconciled += 1;
+    }
+    Ok(())
+}
+
+/// Polls until everything is published; `false` if it takes too long.
+async fn settles(
+    wire: &Wire,
+    refresher: &mut Watched,
+    n: usize,
+    ran: &mut Ran,
+) -> Result<bool, Broken> {
+    for _ in 0..POLLS_TO_SETTLE {
+        tokio::time::advance(Duration::from_secs(2)).await;
+        counted(wire, refresher, n, ran).await?;
+    }
+    Ok(refresher.has_all(&wire.world()))
+}
+
+/// Polls, and counts it.
+async fn counted(
+    wire: &Wire,
+    watched: &mut Watched,
+    n: usize,
+    ran: &mut Ran,
+) -> Result<(), Broken> {
+    ran.polls += 1;
+    let before = std::ptr::from_ref(watched.published());
+    let checked = poll(wire, watched, n).await;
+    ran.published += u64::from(!std::ptr::eq(before, watched.published()));
+    checked
+}
+
+/// Polls, and holds the promises against what came of it.
+pub(crate) async fn poll(wire: &Wire, watched: &mut Watched, n: usize) -> Result<(), Broken> {
+    wire.world().note(|| format!("refresher {n} polls"));
+    let began = Instant::now();
+    let result = watched.refresher.poll().await;
+    let took = began.elapsed();
+    let mut world = wire.world();
+    world.note(|| format!("refresher {n} polled: {result:?}"));
+    watched.check_times(&result, took)?;
+    watched.check(&world, &result)
+}
+
+pub(crate) fn refresher(wire: &Wire, n: usize, left_out: Option<Safeguard>) -> Watched {
+    let (nodes, page) = {
+        let world = wire.world();
+        (world.cluster.nodes.len(), world.shape.page)
+    };
+    let urls = (0..nodes).map(|node| format!("http://node-{node}:9200").parse().unwrap());
+    let instance = format!("proxy-{n}");
+    let mut cluster = ClusterConfig::new(urls);
+    cluster.instance.clone_from(&instance);
+    let config = Config::new(cluster)
+        .with_instance(instance)
+        .with_clock(Arc::new(wire.clone()));
+    let transport = Arc::new(wire.clone()) as Arc<dyn Transport>;
+    let client = Client::over(transport, &config.cluster);
+    let all = Safeguards::all();
+    let safeguards = left_out.map_or(all, |safeguard| all.without(safeguard));
+    Watched::new(Refresher::with_tuning(&config, client, page, safeguards))
+}
+
+/// Runs one schedule by itself.
+pub(crate) fn run_alone(seed: u64, plan: &Plan) -> Result<Ran, Failure> {
+    runtime().block_on(run(seed, plan))
+}
+
+/// Runs as many schedules from a seed on, on two threads; gives what they showed and
+/// those that failed, in the order of their seeds.
+pub(crate) fn run_many(first: u64, count: u64, plan: &Plan) -> (Ran, Vec<Failure>) {
+    let next = AtomicU64::new(0);
+    let work = || {
+        let runtime = runtime();
+        let (mut all, mut failures) = (Ran::default(), Vec::new());
+        loop {
+            let n = next.fetch_add(1, Ordering::Relaxed);
+            if n >= count {
+                return (all, failures);
+            }
+            match runtime.block_on(run(first.wrapping_add(n), plan)) {
+                Ok(ran) => all = all + ran,
+                Err(failure) => failures.push(failure),
+            }
+            if failures.len() >= FAILURES_AT_MOST {
+                next.store(count, Ordering::Relaxed);
+            }
+        }
+    };
+    let (ran, mut failures) = std::thread::scope(|scope| {
+        let other = scope.spawn(work);
+        let (ran, mut failures) = work();
+        let (more, others) = other.join().unwrap();
+        failures.extend(others);
+        (ran + more, failures)
+    });
+    failures.sort_by_key(|failure| failure.seed);
+    (ran, failures)
+}
+
+impl std::ops::Add for Ran {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            polls: self.polls + other.polls,
+            published: self.published + other.published,
+            reconciled: self.reconciled + other.reconciled,
+        }
+    }
+}
+
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap()
+}

@@ -1,0 +1,55 @@
+//! Survives a restart without the cluster: the published set is kept in a file.
+
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::Refresher;
+use super::shared::ReadAge;
+use crate::last_good::{self, LastGoodError};
+use crate::rest::off_the_runtime;
+
+impl Refresher {
+    /// Publishes the set of the last-good file.
+    pub(crate) async fn restore(&mut self) -> Result<(), LastGoodError> {
+        let Some(path) = self.last_good.clone() else {
+            return Ok(());
+        };
+        let (index, now) = (self.shared.client.index().to_owned(), self.clock.now());
+        let snapshot =
+            off_the_runtime(usize::MAX, move || last_good::read(&path, &index, now)).await?;
+        let read_at = snapshot.read_at();
+        info!(
+            directives = snapshot.set().len(),
+            ?read_at,
+            "serving the last good set"
+        );
+        self.published_generation = None;
+        self.outlet.publish(snapshot);
+        // A read in the future, by a clock that was set back since, counts as one of now.
+        let age = read_at.and_then(|at| Duration::try_from(now.duration_since(at)).ok());
+        self.shared.update(|progress| {
+            progress.last_success = read_at;
+            progress.read_age = Some(ReadAge::noted_now(age.unwrap_or_default()));
+        });
+        Ok(())
+    }
+
+    /// Writes the published set to the last-good file, if there is one.
+    pub(super) async fn write_last_good(&self) {
+        let Some(path) = self.last_good.clone() else {
+            return;
+        };
+        let index = self.shared.client.index().to_owned();
+        let snapshot = self.shared.published.snapshot();
+        let written = off_the_runtime(usize::MAX, move || {
+            last_good::write(&path, &index, &snapshot)
+        });
+        let error = written.await.err().map(|error| error.to_string());
+        if let Some(error) = &error {
+            warn!(error, "cannot write the last-good file");
+        }
+        self.shared
+            .update(|progress| progress.last_good_error = error);
+    }
+}

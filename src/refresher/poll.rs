@@ -1,0 +1,117 @@
+//! One poll: within its deadline, surviving a panic, and recorded in the status.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use jiff::Timestamp;
+use tokio::time::{Instant, timeout};
+use tracing::{Instrument as _, debug, info, info_span, warn};
+
+use super::Refresher;
+use super::shared::ReadAge;
+use crate::error::{PollError, PollErrorKind};
+use crate::http::chain;
+use crate::snapshot_source::{Polled, PublishedState};
+
+impl Refresher {
+    /// Polls the source once and publishes what is new.
+    #[doc(hidden)]
+    pub async fn poll(&mut self) -> Result<(), PollError> {
+        let span = info_span!("poll", index = self.shared.client.index());
+        let begin = Instant::now();
+        // The guard covers all of it, because the clock and the log subscriber are the
+        // application's code.
+        let guarded = AssertUnwindSafe(self.attempt()).catch_unwind();
+        let result = match guarded.instrument(span.clone()).await {
+            Ok(result) => result,
+            Err(panic) => Err(PollError::panic(panic_text(panic.as_ref()))),
+        };
+        if let Err(error) = &result {
+            span.in_scope(|| self.record_failure(error));
+        }
+        let report = self.source.report();
+        self.shared.update(|progress| {
+            progress.counters.poll_seconds += begin.elapsed();
+            progress.source = report;
+        });
+        result
+    }
+
+    async fn attempt(&mut self) -> Result<(), PollError> {
+        let now = self.clock.now();
+        self.shared
+            .update(|progress| progress.last_attempt = Some(now));
+        let age = self.shared.progress().read_age.map(ReadAge::now);
+        let snapshot = self.shared.published.snapshot();
+        let published = PublishedState {
+            snapshot: &snapshot,
+            generation: self.published_generation,
+            age,
+        };
+        let polled = timeout(self.poll_timeout, self.source.poll(published))
+            .await
+            .map_err(|_| PollError::deadline(self.poll_timeout))??;
+        let Polled {
+            generation,
+            snapshot,
+            read_at,
+            age,
+        } = polled;
+        let now = self.clock.now();
+        let changed = snapshot.is_some_and(|snapshot| self.publish_if_new(snapshot, now));
+        self.published_generation = Some(generation);
+        self.record_success(read_at, age);
+        // A file that could not be written is tried again, also if nothing changed since.
+        if changed || self.shared.progress().last_good_error.is_some() {
+            self.write_last_good().await;
+        }
+        Ok(())
+    }
+
+    /// Records a successful poll, for which the index was read this long ago.
+    fn record_success(&self, read_at: Timestamp, age: Duration) {
+        let failures = self.shared.progress().consecutive_failures;
+        if failures > 0 {
+            info!(failures, "the polls succeed again");
+        }
+        self.shared.update(|progress| {
+            progress.last_success = Some(read_at);
+            progress.read_age = Some(ReadAge::noted_now(age));
+            progress.last_error = None;
+            progress.consecutive_failures = 0;
+            progress.counters.polls_succeeded += 1;
+        });
+    }
+
+    pub(super) fn record_failure(&self, error: &PollError) {
+        let text = chain(error);
+        // An error is logged once, not at each poll, while it stays the same.
+        if self.shared.progress().last_error.as_ref() == Some(&text) {
+            debug!(error = text, "the poll failed again");
+        } else {
+            warn!(
+                error = text,
+                "the poll failed; the published directives stay"
+            );
+        }
+        self.shared.update(|progress| {
+            progress.last_error = Some(text);
+            progress.consecutive_failures = progress.consecutive_failures.saturating_add(1);
+            progress.counters.polls_failed += 1;
+            error.count_in(&mut progress.counters.failures);
+            if error.kind() == PollErrorKind::Panic {
+                progress.counters.panics += 1;
+            }
+        });
+    }
+}
+
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "without a text".to_owned())
+}

@@ -1,0 +1,82 @@
+//! Replaces the published snapshot, and empties it when it becomes too old.
+
+use std::panic::AssertUnwindSafe;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::Refresher;
+use super::poll::panic_text;
+use crate::error::PollError;
+use opensearch_directives_core::Snapshot;
+
+/// How many rejections of one revision are logged; the status contains all of them.
+const LOGGED_REJECTIONS: usize = 100;
+
+impl Refresher {
+    /// Publishes a snapshot unless it equals the published one; returns whether it did.
+    pub(super) fn publish_if_new(&mut self, snapshot: Snapshot, now: Timestamp) -> bool {
+        if self.shared.published.snapshot().is_same_as(&snapshot) {
+            return false;
+        }
+        announce(&snapshot);
+        let rejections = snapshot.rejections().len() as u64;
+        self.outlet.publish(snapshot);
+        self.shared.update(|progress| {
+            progress.last_change = Some(now);
+            progress.counters.publishes += 1;
+            progress.counters.rejections += rejections;
+        });
+        true
+    }
+
+    /// When the published set becomes too old; `None` if there is no bound, or it is empty.
+    pub(super) fn clear_at(&self) -> Option<Instant> {
+        let clear_after = self.clear_after?;
+        self.shared.published.snapshot().revision().as_ref()?;
+        let read_age = self.shared.progress().read_age?;
+        read_age.reaches(clear_after)
+    }
+
+    /// Empties the set, surviving a panic.
+    pub(super) fn clear(&mut self) {
+        let guarded = std::panic::catch_unwind(AssertUnwindSafe(|| self.publish_empty()));
+        if let Err(panic) = guarded {
+            self.record_failure(&PollError::panic(panic_text(panic.as_ref())));
+        }
+    }
+
+    fn publish_empty(&mut self) {
+        warn!(
+            clear_after = ?self.clear_after,
+            "the published directives are too old; emptying the set"
+        );
+        self.published_generation = None;
+        self.outlet.publish(Snapshot::default());
+        let now = self.clock.now();
+        self.shared.update(|progress| {
+            progress.last_change = Some(now);
+            progress.counters.publishes += 1;
+        });
+    }
+}
+
+/// Logs a snapshot that is about to be published.
+fn announce(snapshot: &Snapshot) {
+    let rejections = snapshot.rejections();
+    for rejection in rejections.iter().take(LOGGED_REJECTIONS) {
+        warn!(id = rejection.id, reason = %rejection, "a document is rejected");
+    }
+    if let Some(more) = rejections.len().checked_sub(LOGGED_REJECTIONS)
+        && more > 0
+    {
+        warn!(more, "further documents are rejected; the status lists all");
+    }
+    info!(
+        directives = snapshot.set().len(),
+        rejected = rejections.len(),
+        digest = %snapshot.digest(),
+        "publishing a new set"
+    );
+}

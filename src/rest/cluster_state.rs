@@ -1,0 +1,49 @@
+//! The version of the cluster state: a node that is cut off shows an old one.
+
+use serde::Deserialize;
+
+use super::error::ReadError;
+use super::session::Session;
+use crate::http::{Method, Request, malformed};
+
+/// The cluster state that a node knows, by its version.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ClusterVersion {
+    cluster_uuid: String,
+    version: u64,
+}
+
+impl ClusterVersion {
+    /// Whether it is of the same cluster and older.
+    pub(crate) fn is_before(&self, other: &Self) -> bool {
+        self.cluster_uuid == other.cluster_uuid && self.version < other.version
+    }
+}
+
+impl Session {
+    /// The version of the state that the elected cluster manager has; a node without a manager
+    /// refuses with an error. `None` if the role does not permit the request, or the server
+    /// does not return a version.
+    pub(crate) async fn cluster_version(&self) -> Result<Option<ClusterVersion>, ReadError> {
+        #[derive(Deserialize)]
+        struct Response {
+            cluster_uuid: Option<String>,
+            version: Option<u64>,
+        }
+        let request = Request::new(Method::Get, "/_cluster/state/version")
+            .query("filter_path", "cluster_uuid,version");
+        let operation = request.operation();
+        let body = match self.try_send(request).await {
+            Ok(body) => body,
+            Err(error) if error.is_unsupported() => return Ok(None),
+            Err(error) => return Err(self.failed(error)),
+        };
+        let response: Response = serde_json::from_slice(&body)
+            .map_err(|error| self.failed(malformed(operation, error)))?;
+        let version = response.cluster_uuid.zip(response.version);
+        Ok(version.map(|(cluster_uuid, version)| ClusterVersion {
+            cluster_uuid,
+            version,
+        }))
+    }
+}

@@ -1,0 +1,65 @@
+//! Reads the documents that changed, with the aggregates of all documents from the same view.
+
+use serde_json::{Map, json};
+
+use super::error::ReadError;
+use super::search::{is_refused_query, search};
+use super::search_response::{Aggregates, Collect};
+use super::session::Session;
+use super::settings::ConcreteIndex;
+use crate::http::segment;
+
+/// The outcome of a delta read.
+#[derive(Debug)]
+pub(crate) enum DeltaRead<C> {
+    /// All documents above the `_seq_no`.
+    Documents {
+        collector: C,
+        documents: u64,
+        aggregates: Aggregates,
+        /// The highest primary term in which one of them was written.
+        term: Option<u64>,
+    },
+    /// More documents changed than one response holds.
+    TooMany,
+    /// The server does not search or aggregate sequence numbers.
+    Unsupported,
+}
+
+impl Session {
+    /// Passes every document whose `_seq_no` is above `after` to the collector.
+    pub(crate) async fn read_delta<C: Collect>(
+        &self,
+        index: &ConcreteIndex,
+        after: Option<u64>,
+        collector: C,
+    ) -> Result<DeltaRead<C>, ReadError> {
+        let mut body = Map::new();
+        if let Some(after) = after {
+            let range = json!({ "range": { "_seq_no": { "gt": after } } });
+            body.insert("query".to_owned(), range);
+        }
+        let path = format!("/{}/_search", segment(&index.name));
+        let page_size = self.page_size();
+        let request = self.on_our_copy(search(&path, page_size, true, body));
+        let body = match self.try_send(request).await {
+            Ok(body) => body,
+            Err(error) if is_refused_query(&error) => return Ok(DeltaRead::Unsupported),
+            Err(error) => return Err(self.failed(error)),
+        };
+        let page = self.take(body, collector, Some(page_size as u64)).await?;
+        let Some(aggregates) = page.aggregates else {
+            return Ok(DeltaRead::Unsupported);
+        };
+        if page.total > page_size as u64 {
+            return Ok(DeltaRead::TooMany);
+        }
+        self.expect_all(page.read, page.total)?;
+        Ok(DeltaRead::Documents {
+            collector: page.collector,
+            documents: page.total,
+            aggregates,
+            term: page.term,
+        })
+    }
+}

@@ -1,0 +1,217 @@
+//! Reads all documents, page by page, in one view of the index.
+
+use serde_json::{Map, Value, json};
+
+use super::error::ReadError;
+use super::incomplete::Incomplete;
+use super::point_in_time::{KEEP_ALIVE, Opened, PointInTimeId};
+use super::search::{is_refused_query, search};
+use super::search_response::{Aggregates, Collect};
+use super::session::Session;
+use super::settings::ConcreteIndex;
+use crate::http::{Request, segment};
+use crate::safeguards::Safeguard;
+
+/// All documents of one view.
+#[derive(Debug)]
+pub(crate) struct FullRead<C> {
+    pub(crate) collector: C,
+    /// The cluster's aggregates over that view; `None` if the server does not have them.
+    pub(crate) aggregates: Option<Aggregates>,
+    /// The highest primary term in which a document was written.
+    pub(crate) term: Option<u64>,
+    /// Whether the pages had to be read without a point in time.
+    pub(crate) live: bool,
+}
+
+/// The view that all pages are read from.
+enum View {
+    PointInTime(PointInTimeId),
+    /// The index as it is; pages are of one view if their aggregates are equal.
+    Live(Aggregates),
+}
+
+/// The pages that were read so far.
+struct Pages<C> {
+    collector: C,
+    read: u64,
+    term: Option<u64>,
+    /// The `search_after` of the next page.
+    after: Option<Value>,
+    /// Total and aggregates of the first page.
+    first: Option<(u64, Option<Aggregates>)>,
+}
+
+impl Session {
+    /// Passes every document of a concrete index to a collector, in no particular order.
+    pub(crate) async fn read_all<C: Collect>(
+        &mut self,
+        index: &ConcreteIndex,
+        collector: C,
+    ) -> Result<FullRead<C>, ReadError> {
+        // One search is one view of the shard. Only a read of several pages needs a point in
+        // time, which costs two more requests.
+        let path = format!("/{}/_search", segment(&index.name));
+        let page_size = self.page_size();
+        let request =
+            |aggregates| self.on_our_copy(search(&path, page_size, aggregates, Map::new()));
+        let body = match self.try_send(request(true)).await {
+            Err(error) if is_refused_query(&error) => self.send(request(false)).await?,
+            response => response.map_err(|error| self.failed(error))?,
+        };
+        let page = self.take(body, collector, Some(page_size as u64)).await?;
+        if page.total <= page_size as u64 {
+            self.expect_all(page.read, page.total)?;
+            return Ok(FullRead {
+                collector: page.collector,
+                aggregates: page.aggregates,
+                term: page.term,
+                live: false,
+            });
+        }
+        let view = self.open_view(index, page.aggregates).await?;
+        let aggregates = page.aggregates.is_some();
+        let read = self
+            .read_pages(index, view, aggregates, page.collector)
+            .await;
+        self.close_point_in_time().await;
+        read
+    }
+
+    /// Opens a view for several pages.
+    async fn open_view(
+        &mut self,
+        index: &ConcreteIndex,
+        live: Option<Aggregates>,
+    ) -> Result<View, ReadError> {
+        if let (false, Some(live)) = (self.checks(Safeguard::OneView), live) {
+            return Ok(View::Live(live));
+        }
+        let live = live.filter(|_| index.shards == 1);
+        match (self.open_point_in_time(index, live.is_some()).await?, live) {
+            (Opened::Open(id), _) => Ok(View::PointInTime(id)),
+            (Opened::Unsupported, Some(live)) => Ok(View::Live(live)),
+            (Opened::Unsupported, None) => Err(self.incomplete(Incomplete::Missing("pit_id"))),
+        }
+    }
+
+    async fn read_pages<C: Collect>(
+        &mut self,
+        index: &ConcreteIndex,
+        mut view: View,
+        aggregates: bool,
+        collector: C,
+    ) -> Result<FullRead<C>, ReadError> {
+        let mut pages = Pages {
+            collector,
+            read: 0,
+            term: None,
+            after: None,
+            first: None,
+        };
+        loop {
+            // Aggregated once, or at each page where that shows whether the view moved.
+            let aggregates = aggregates && (pages.first.is_none() || matches!(view, View::Live(_)));
+            let request = self.page_request(index, &view, aggregates, pages.after.take());
+            let body = self.send(request).await?;
+            let page = self.take(body, pages.collector, None).await?;
+            self.check_view(&mut view, page.pit_id.as_ref(), page.aggregates)?;
+            let is_last;
+            (pages.collector, is_last) = {
+                let (total, read) = (page.total, page.read);
+                pages.first.get_or_insert((total, page.aggregates));
+                self.check_total(pages.first, total)?;
+                pages.read += read;
+                pages.term = pages.term.max(page.term);
+                pages.after = page.next;
+                (page.collector, read == 0 || pages.read >= total)
+            };
+            if is_last {
+                return self.finish(pages, &view);
+            }
+            if pages.after.is_none() {
+                return Err(self.incomplete(Incomplete::Missing("sort")));
+            }
+        }
+    }
+
+    /// Checks that a page is of the same view as the others.
+    fn check_view(
+        &mut self,
+        view: &mut View,
+        next_id: Option<&PointInTimeId>,
+        aggregates: Option<Aggregates>,
+    ) -> Result<(), ReadError> {
+        match (view, next_id) {
+            (View::PointInTime(id), Some(next)) => {
+                self.hold(next.clone());
+                id.clone_from(next);
+            }
+            (View::Live(of), _) if aggregates != Some(*of) && self.checks(Safeguard::OneView) => {
+                return Err(self.incomplete(Incomplete::Fingerprint));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn check_total(
+        &self,
+        first: Option<(u64, Option<Aggregates>)>,
+        after: u64,
+    ) -> Result<(), ReadError> {
+        match first {
+            Some((before, _)) if before != after && self.checks(Safeguard::OneView) => {
+                Err(self.incomplete(Incomplete::TotalChanged { before, after }))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn finish<C>(&self, pages: Pages<C>, view: &View) -> Result<FullRead<C>, ReadError> {
+        let (total, aggregates) = pages.first.unwrap_or_default();
+        if self.checks(Safeguard::OneView) {
+            self.expect_all(pages.read, total)?;
+        }
+        Ok(FullRead {
+            collector: pages.collector,
+            aggregates,
+            term: pages.term,
+            live: matches!(view, View::Live(_)),
+        })
+    }
+
+    fn page_request(
+        &self,
+        index: &ConcreteIndex,
+        view: &View,
+        aggregates: bool,
+        after: Option<Value>,
+    ) -> Request {
+        let mut body = Map::new();
+        let mut put = |key: &str, value| body.insert(key.to_owned(), value);
+        // Every shard counts its `_seq_no` by itself, so several shards repeat numbers.
+        put(
+            "sort",
+            if index.shards == 1 {
+                json!([{ "_seq_no": "asc" }])
+            } else {
+                json!([{ "_seq_no": "asc" }, { "_shard_doc": "asc" }])
+            },
+        );
+        if let Some(after) = after {
+            put("search_after", after);
+        }
+        match view {
+            // It was opened on this instance's copy.
+            View::PointInTime(id) => {
+                put("pit", json!({ "id": id, "keep_alive": KEEP_ALIVE }));
+                search("/_search", self.page_size(), aggregates, body)
+            }
+            View::Live(_) => {
+                let path = format!("/{}/_search", segment(&index.name));
+                self.on_our_copy(search(&path, self.page_size(), aggregates, body))
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The current version of single documents, before any refresh makes it visible to searches.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::error::ReadError;
+use super::incomplete::Incomplete;
+use super::session::Session;
+use super::settings::ConcreteIndex;
+use crate::http::{Method, Request, malformed, segment};
+
+/// How many documents one request looks up.
+const IDS_PER_REQUEST: usize = 1_000;
+
+/// The versions of some documents that one copy of the shard holds.
+#[derive(Debug)]
+pub(crate) struct CurrentVersions {
+    /// The `_seq_no` of each document that exists.
+    pub(crate) seq_nos: HashMap<String, u64>,
+    /// Whether the copy is the primary.
+    pub(crate) primary: bool,
+}
+
+/// The outcome of a lookup.
+#[derive(Debug)]
+pub(crate) enum Lookup {
+    Found(CurrentVersions),
+    /// The server or the role does not permit it.
+    NotPermitted,
+}
+
+#[derive(Debug, Deserialize)]
+struct Response {
+    #[serde(default)]
+    docs: Vec<Item>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Item {
+    #[serde(rename = "_id")]
+    id: String,
+    #[serde(rename = "_seq_no")]
+    seq_no: Option<u64>,
+    /// Missing if the shard did not respond.
+    found: Option<bool>,
+    error: Option<ItemError>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ItemError {
+    r#type: Option<String>,
+}
+
+impl Item {
+    /// Without the shard-level privilege, the security plugin accepts the request and refuses
+    /// each document in it.
+    fn is_not_permitted(&self) -> bool {
+        let error = self
+            .error
+            .as_ref()
+            .and_then(|error| error.r#type.as_deref());
+        error == Some("security_exception")
+    }
+}
+
+impl Session {
+    /// The `_seq_no` that the primary holds now for each document; that of any copy where the
+    /// cluster does not permit to select the primary.
+    pub(crate) async fn current_versions(
+        &self,
+        index: &ConcreteIndex,
+        ids: impl IntoIterator<Item = &str>,
+    ) -> Result<Lookup, ReadError> {
+        let ids: Vec<&str> = ids.into_iter().collect();
+        let mut seq_nos = HashMap::with_capacity(ids.len());
+        let mut primary = true;
+        for ids in ids.chunks(IDS_PER_REQUEST) {
+            let Some((response, from_primary)) = self.mget(index, ids).await? else {
+                return Ok(Lookup::NotPermitted);
+            };
+            primary &= from_primary;
+            if response.docs.len() != ids.len() {
+                let read = response.docs.len() as u64;
+                let total = ids.len() as u64;
+                return Err(self.incomplete(Incomplete::Hits { read, total }));
+            }
+            for item in response.docs {
+                if item.is_not_permitted() {
+                    return Ok(Lookup::NotPermitted);
+                }
+                match (item.found, item.seq_no) {
+                    (Some(true), Some(seq_no)) => drop(seq_nos.insert(item.id, seq_no)),
+                    (Some(false), _) => {}
+                    _ => return Err(self.incomplete(Incomplete::Missing("docs.found"))),
+                }
+            }
+        }
+        Ok(Lookup::Found(CurrentVersions { seq_nos, primary }))
+    }
+
+    /// The response, and whether it is from the primary; `None` if the request is not
+    /// permitted.
+    async fn mget(
+        &self,
+        index: &ConcreteIndex,
+        ids: &[&str],
+    ) -> Result<Option<(Response, bool)>, ReadError> {
+        let path = format!("/{}/_mget", segment(&index.name));
+        let request = Request::new(Method::Post, path)
+            .query("_source", "false")
+            .query(
+                "filter_path",
+                "docs._id,docs._seq_no,docs.found,docs.error.type",
+            )
+            .json(json!({ "ids": ids }).to_string());
+        let operation = request.operation();
+        let to_primary = request.clone().query("preference", "_primary");
+        let (response, primary) = match self.try_send(to_primary).await {
+            // Weighted routing, for one, refuses requests to the primary.
+            Err(error) if error.is_unsupported() => (self.try_send(request).await, false),
+            response => (response, true),
+        };
+        let body = match response {
+            Ok(body) => body,
+            Err(error) if error.is_unsupported() => return Ok(None),
+            Err(error) => return Err(self.failed(error)),
+        };
+        serde_json::from_slice(&body)
+            .map(|response| Some((response, primary)))
+            .map_err(|error| self.failed(malformed(operation, error)))
+    }
+}

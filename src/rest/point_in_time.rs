@@ -1,0 +1,62 @@
+//! Opens and closes the view that all pages of a full read share.
+
+use tracing::debug;
+
+use super::error::ReadError;
+use super::session::{CLOSE_TIMEOUT, Session};
+use super::settings::ConcreteIndex;
+use crate::http::{Client, Method, Request, chain, malformed, segment};
+
+/// How long the server keeps a point in time between two pages.
+pub(super) const KEEP_ALIVE: &str = "1m";
+
+/// Names a point in time. Each page may replace it.
+pub(super) type PointInTimeId = String;
+
+/// Whether the server opened a point in time.
+pub(super) enum Opened {
+    Open(PointInTimeId),
+    /// The server or its rules do not know points in time.
+    Unsupported,
+}
+
+impl Session {
+    /// Opens a point in time on this instance's copy. The session closes it.
+    pub(super) async fn open_point_in_time(
+        &mut self,
+        index: &ConcreteIndex,
+        unsupported_is_fine: bool,
+    ) -> Result<Opened, ReadError> {
+        #[derive(serde::Deserialize)]
+        struct Response {
+            pit_id: PointInTimeId,
+        }
+        let path = format!("/{}/_search/point_in_time", segment(&index.name));
+        let request = Request::new(Method::Post, path)
+            .query("keep_alive", KEEP_ALIVE)
+            .query("allow_partial_pit_creation", "false")
+            .query("preference", self.preference());
+        let operation = request.operation();
+        let body = match self.try_send(request).await {
+            Err(error) if unsupported_is_fine && error.is_unsupported() => {
+                return Ok(Opened::Unsupported);
+            }
+            body => body.map_err(|error| self.failed(error))?,
+        };
+        let Response { pit_id } = serde_json::from_slice(&body)
+            .map_err(|error| self.failed(malformed(operation, error)))?;
+        self.hold(pit_id.clone());
+        Ok(Opened::Open(pit_id))
+    }
+}
+
+/// Closes a point in time; a failure costs nothing but the server's memory for a minute.
+pub(super) async fn close(client: Client, id: PointInTimeId) {
+    let request = Request::new(Method::Delete, "/_search/point_in_time")
+        .json(serde_json::json!({ "pit_id": [id] }).to_string());
+    match tokio::time::timeout(CLOSE_TIMEOUT, client.send(request)).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => debug!(error = chain(&error), "cannot close the point in time"),
+        Err(_) => debug!("closing the point in time took too long"),
+    }
+}

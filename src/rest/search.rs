@@ -1,0 +1,112 @@
+//! Builds the searches of a poll, and reads the summary of everything that a copy shows.
+
+use serde_json::{Map, Value};
+
+use super::error::ReadError;
+use super::incomplete::Incomplete;
+use super::search_response::{AGGREGATIONS, Aggregates, Collect, Hit};
+use super::session::Session;
+use super::settings::ConcreteIndex;
+use crate::http::{Method, Request, RequestError, segment};
+
+/// How many documents one request reads: the default `index.max_result_window`.
+pub const PAGE_SIZE: usize = 10_000;
+/// The parts of a response that are read, among them all that show whether it is complete.
+const FILTER_PATH: &str = "pit_id,timed_out,_shards.total,_shards.successful,_shards.failed,\
+                           hits.total,hits.hits._id,hits.hits._seq_no,hits.hits._primary_term,\
+                           hits.hits._source,hits.hits.sort,aggregations.all.seq.count,\
+                           aggregations.all.seq.max,aggregations.all.seq.sum,\
+                           aggregations.all.updated.value";
+
+/// What a search shows of the whole index.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Summary {
+    pub(crate) of: Aggregates,
+    /// Whether the primary's copy was searched.
+    pub(crate) primary: bool,
+}
+
+/// A search for at most `size` documents, on request with the aggregates of all documents.
+pub(super) fn search(
+    path: &str,
+    size: usize,
+    aggregates: bool,
+    mut body: Map<String, Value>,
+) -> Request {
+    body.insert("size".to_owned(), size.into());
+    body.insert("track_total_hits".to_owned(), true.into());
+    if size > 0 {
+        body.insert("seq_no_primary_term".to_owned(), true.into());
+    }
+    if aggregates && let Ok(aggregations) = serde_json::from_str::<Value>(AGGREGATIONS) {
+        body.insert("aggs".to_owned(), aggregations);
+    }
+    Request::new(Method::Post, path)
+        .query("allow_partial_search_results", "false")
+        .query("filter_path", FILTER_PATH)
+        .json(Value::Object(body).to_string())
+}
+
+impl Session {
+    /// What a search on this instance's copy shows of the whole index, in one small response;
+    /// `None` if the server does not aggregate sequence numbers.
+    async fn summary(&self, index: &ConcreteIndex) -> Result<Option<Aggregates>, ReadError> {
+        match self
+            .try_summary(self.on_our_copy(summary_request(index)))
+            .await
+        {
+            Ok(aggregates) => aggregates,
+            Err(error) if is_refused_query(&error) => Ok(None),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    /// The summary of the primary, or of this instance's copy where the cluster does not
+    /// permit to select the primary.
+    pub(crate) async fn summary_of_primary(
+        &self,
+        index: &ConcreteIndex,
+    ) -> Result<Option<Summary>, ReadError> {
+        let request = summary_request(index).query("preference", "_primary");
+        let of = match self.try_summary(request).await {
+            Ok(aggregates) => aggregates?,
+            Err(error) if is_refused_query(&error) => None,
+            Err(error) if error.is_unsupported() => {
+                let of = self.summary(index).await?;
+                return Ok(of.map(|of| Summary { of, primary: false }));
+            }
+            Err(error) => return Err(self.failed(error)),
+        };
+        Ok(of.map(|of| Summary { of, primary: true }))
+    }
+
+    /// The outer error is a refusal, the inner one a response that is not complete.
+    async fn try_summary(
+        &self,
+        request: Request,
+    ) -> Result<Result<Option<Aggregates>, ReadError>, RequestError> {
+        let body = self.try_send(request).await?;
+        let page = self.take(body, NoDocuments, None).await;
+        Ok(page.map(|page| page.aggregates))
+    }
+}
+
+/// The collector of a search for no documents.
+#[derive(Debug)]
+struct NoDocuments;
+
+impl Collect for NoDocuments {
+    fn take(&mut self, _hit: &Hit<'_>) -> Result<(), Incomplete> {
+        Ok(())
+    }
+}
+
+fn summary_request(index: &ConcreteIndex) -> Request {
+    let path = format!("/{}/_search", segment(&index.name));
+    search(&path, 0, true, Map::new())
+}
+
+/// Whether the server understood the request but not the query in it.
+pub(super) fn is_refused_query(error: &RequestError) -> bool {
+    error.status() == Some(400) && error.is_unsupported()
+}

@@ -1,0 +1,119 @@
+//! Resolves the configured name to exactly one concrete index.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::error::{ReadError, ReadFailure};
+use super::session::Session;
+use crate::http::{Method, Request, malformed, segment};
+
+/// The concrete index that a read comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ConcreteIndex {
+    pub(crate) name: String,
+    pub(crate) uuid: String,
+    pub(crate) shards: u32,
+    /// How often the index makes writes visible to searches; `None` if only on request.
+    pub(crate) refresh_interval: Option<Duration>,
+}
+
+impl ConcreteIndex {
+    /// Name and uuid.
+    pub(crate) fn identity(&self) -> (&str, &str) {
+        (&self.name, &self.uuid)
+    }
+}
+
+/// The response to `GET /{index}/_settings?flat_settings=true`, by concrete index.
+type Response = HashMap<String, IndexSettings>;
+
+#[derive(Debug, Deserialize)]
+struct IndexSettings {
+    settings: Settings,
+}
+
+#[derive(Debug, Deserialize)]
+struct Settings {
+    #[serde(rename = "index.uuid")]
+    uuid: String,
+    #[serde(rename = "index.number_of_shards")]
+    shards: String,
+    #[serde(rename = "index.refresh_interval")]
+    refresh_interval: Option<String>,
+}
+
+impl Session {
+    /// The concrete index that the configured name stands for now.
+    pub(crate) async fn resolve_index(&self) -> Result<ConcreteIndex, ReadError> {
+        let path = format!(
+            "/{}/_settings/index.uuid,index.number_of_shards,index.refresh_interval",
+            segment(self.index_name())
+        );
+        let request = Request::new(Method::Get, path).query("flat_settings", "true");
+        let operation = request.operation();
+        let body = self.send(request).await?;
+        let mut response: Response = serde_json::from_slice(&body)
+            .map_err(|error| self.failed(malformed(operation.clone(), error)))?;
+        if response.len() != 1 {
+            return Err(self.error(ReadFailure::NotOneIndex {
+                indices: response.into_keys().collect(),
+            }));
+        }
+        let (name, IndexSettings { settings }) = response
+            .drain()
+            .next()
+            .ok_or_else(|| self.failed(malformed(operation.clone(), "it names no index")))?;
+        let shards = settings
+            .shards
+            .parse()
+            .map_err(|error| self.failed(malformed(operation, error)))?;
+        Ok(ConcreteIndex {
+            name,
+            uuid: settings.uuid,
+            shards,
+            refresh_interval: refresh_interval(settings.refresh_interval.as_deref()),
+        })
+    }
+}
+
+/// Parses a refresh interval in the form of the settings: `1s`, `500ms`, `-1`. The server's
+/// default is one second.
+fn refresh_interval(text: Option<&str>) -> Option<Duration> {
+    let Some(text) = text else {
+        return Some(Duration::from_secs(1));
+    };
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let number: u64 = text.get(..digits)?.parse().ok()?;
+    Some(match text.get(digits..)? {
+        "ms" => Duration::from_millis(number),
+        "s" => Duration::from_secs(number),
+        "m" => Duration::from_secs(number.saturating_mul(60)),
+        "h" => Duration::from_secs(number.saturating_mul(3600)),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refresh_interval_is_parsed_as_the_settings_have_it() {
+        let seconds = |n| Some(Duration::from_secs(n));
+        for (text, interval) in [
+            (None, seconds(1)),
+            (Some("1s"), seconds(1)),
+            (Some("250ms"), Some(Duration::from_millis(250))),
+            (Some("2m"), seconds(120)),
+            (Some("1h"), seconds(3600)),
+            (Some("-1"), None),
+            (Some("s"), None),
+            (Some("5"), None),
+            (Some("1fortnight"), None),
+        ] {
+            assert_eq!(refresh_interval(text), interval, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Which checks of a poll are made: all of them, except in a test that must notice the absence
+//! of one.
+
+/// A check without which a refresher breaks a promise.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Safeguard {
+    /// Compares count, sum and maximum of `_seq_no` after a delta read.
+    Fingerprint,
+    /// Checks whether a view may be older than the known one.
+    Regressions,
+    /// Sends all requests of one poll to one node.
+    OneNode,
+    /// Reads everything after a write in a higher primary term.
+    PrimaryTerm,
+    /// Checks that all pages of a full read are of one view.
+    OneView,
+    /// Checks the cluster state version again after a read.
+    ConfirmAfterRead,
+    /// Keeps reading until the view has converged with the primary.
+    Convergence,
+    /// Compares the number of documents with the statistics.
+    HiddenDocuments,
+    /// Resolves the name again at the end of a poll.
+    SameIndex,
+}
+
+impl Safeguard {
+    /// All safeguards.
+    pub const ALL: [Self; 9] = [
+        Self::Fingerprint,
+        Self::Regressions,
+        Self::OneNode,
+        Self::PrimaryTerm,
+        Self::OneView,
+        Self::ConfirmAfterRead,
+        Self::Convergence,
+        Self::HiddenDocuments,
+        Self::SameIndex,
+    ];
+}
+
+/// The safeguards of one refresher.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Safeguards {
+    left_out: u16,
+}
+
+impl Safeguards {
+    /// All of them, as in production.
+    #[must_use]
+    pub const fn all() -> Self {
+        Self { left_out: 0 }
+    }
+
+    /// All of these but one.
+    #[must_use]
+    pub const fn without(self, safeguard: Safeguard) -> Self {
+        Self {
+            left_out: self.left_out | 1 << safeguard as u8,
+        }
+    }
+
+    pub(crate) const fn include(self, safeguard: Safeguard) -> bool {
+        self.left_out & 1 << safeguard as u8 == 0
+    }
+}

@@ -1,0 +1,45 @@
+//! Measures the local clock against the cluster's: directives start and expire by the local one.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tracing::{debug, warn};
+
+use super::IndexSynchronizer;
+use crate::http::chain;
+use crate::rest::Session;
+
+/// The skew that is worth a warning, in seconds.
+const SKEW_THAT_MATTERS: f64 = 1.0;
+/// How long the measurement may delay a poll.
+const SKEW_TIMEOUT: Duration = Duration::from_secs(1);
+
+impl IndexSynchronizer {
+    /// Measures the skew. A failure to do so does not fail the poll.
+    pub(super) async fn measure_clock_skew(&mut self, session: &Session) {
+        let before = self.clock.now();
+        let theirs = match timeout(SKEW_TIMEOUT, session.cluster_time()).await {
+            Ok(Ok(Some(theirs))) => theirs,
+            Ok(Ok(None)) => {
+                let why = "the server refuses the request";
+                return self.degradations.note("the cluster's time", why);
+            }
+            Ok(Err(error)) => {
+                return debug!(error = chain(&error), "cannot read the cluster's time");
+            }
+            Err(_) => return debug!("reading the cluster's time took too long"),
+        };
+        // In the middle of the request, give or take half of its duration.
+        let half = self.clock.now().duration_since(before) / 2;
+        let ours = before.saturating_add(half).unwrap_or(before);
+        let skew = ours.duration_since(theirs).as_secs_f64();
+        let mattered = |skew: f64| skew.abs() > SKEW_THAT_MATTERS;
+        if mattered(skew) && !self.clock_skew.is_some_and(mattered) {
+            warn!(
+                clock_skew_seconds = skew,
+                "the local clock differs from the cluster's: directives start and expire by it"
+            );
+        }
+        self.clock_skew = Some(skew);
+    }
+}

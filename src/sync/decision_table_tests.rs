@@ -1,0 +1,97 @@
+//! Every row of the decision tables, in the order of ARCHITECTURE.md.
+
+use super::*;
+
+const SECOND_SIGHTING: Step = Step::AcceptIfItPersists(Persistence::SecondSighting);
+
+/// The rows for the version that a poll observed: follows, due, manager, step.
+#[rustfmt::skip]
+const VERSION_ROWS: &[(&[bool], &[bool], ManagerFinding, Step)] = &[
+    (&[true], &[false], ManagerFinding::NotConsulted, Step::Accept),
+    (&[true], &[true], ManagerFinding::NotConsulted, Step::Consult(Authority::ClusterManager)),
+    (&[false], ANY, ManagerFinding::NotConsulted, Step::Consult(Authority::ClusterManager)),
+    (ANY, ANY, ManagerFinding::Current, Step::Accept),
+    (ANY, ANY, ManagerFinding::Older { for_a_minute: false }, Step::Fail),
+    (ANY, ANY, ManagerFinding::Older { for_a_minute: true }, Step::Accept),
+    (ANY, ANY, ManagerFinding::Withheld { for_a_minute: false }, Step::Fail),
+    (&[true], ANY, ManagerFinding::Withheld { for_a_minute: true }, Step::Accept),
+    (&[false], ANY, ManagerFinding::Withheld { for_a_minute: true }, SECOND_SIGHTING),
+    (&[true], ANY, ManagerFinding::First, Step::Accept),
+    (&[false], ANY, ManagerFinding::First, SECOND_SIGHTING),
+    (&[true], ANY, ManagerFinding::NotPermitted, Step::Accept),
+    (&[false], ANY, ManagerFinding::NotPermitted, SECOND_SIGHTING),
+];
+
+const ANY: &[bool] = &[false, true];
+
+#[test]
+fn p3_each_row_of_the_version_table_decides_as_it_stands() {
+    let mut rows = 0;
+    for &(follows, due, manager, step) in VERSION_ROWS {
+        for &follows in follows {
+            for &due in due {
+                let findings = VersionFindings {
+                    follows,
+                    due,
+                    manager,
+                };
+                assert_eq!(version_step(findings), step, "{findings:?}");
+                rows += 1;
+            }
+        }
+    }
+    // Every combination stands in exactly one row.
+    assert_eq!(rows, 8 * 4);
+}
+
+/// The rows for a view with a possible regression and a node that is in touch with the manager:
+/// statistics permitted, documents, search, step.
+#[rustfmt::skip]
+const VIEW_ROWS: &[(&[bool], DocumentsFinding, SearchFinding, Step)] = &[
+    (ANY, DocumentsFinding::NotConsulted, SearchFinding::NotConsulted, Step::Consult(Authority::PrimaryDocuments)),
+    (ANY, DocumentsFinding::Contradict, SearchFinding::NotConsulted, Step::Fail),
+    (ANY, DocumentsFinding::Agree(Witness::Primary), SearchFinding::NotConsulted, Step::Accept),
+    (ANY, DocumentsFinding::Agree(Witness::EveryCopyIsCurrent), SearchFinding::NotConsulted, Step::Accept),
+    (&[true], DocumentsFinding::Agree(Witness::AnyCopy), SearchFinding::NotConsulted, Step::AcceptIfItPersists(Persistence::Minute)),
+    (&[false], DocumentsFinding::Agree(Witness::AnyCopy), SearchFinding::NotConsulted, SECOND_SIGHTING),
+    (ANY, DocumentsFinding::NotPermitted, SearchFinding::NotConsulted, Step::Consult(Authority::PrimarySearch)),
+    (ANY, DocumentsFinding::NotPermitted, SearchFinding::NotPermitted, SECOND_SIGHTING),
+    (ANY, DocumentsFinding::NotPermitted, SearchFinding::Contradicts, Step::Fail),
+    (ANY, DocumentsFinding::NotPermitted, SearchFinding::Agrees, Step::AcceptIfItPersists(Persistence::Refresh)),
+];
+
+#[test]
+fn p3_each_row_of_the_view_table_decides_as_it_stands() {
+    for &(statistics, documents, search, step) in VIEW_ROWS {
+        for &statistics in statistics {
+            let findings = ViewFindings {
+                regression: true,
+                checkpoints: true,
+                statistics,
+                node_confirmed: false,
+                documents,
+                search,
+            };
+            assert_eq!(view_step(findings), step, "{findings:?}");
+            let confirmed = ViewFindings {
+                checkpoints: false,
+                node_confirmed: true,
+                ..findings
+            };
+            assert_eq!(view_step(confirmed), step, "{confirmed:?}");
+            // Without checkpoints the node has to show that it is in touch first.
+            let unconfirmed = ViewFindings {
+                checkpoints: false,
+                ..findings
+            };
+            let manager = Step::Consult(Authority::ClusterManager);
+            assert_eq!(view_step(unconfirmed), manager, "{unconfirmed:?}");
+            // Without a regression nobody is consulted.
+            let newer = ViewFindings {
+                regression: false,
+                ..findings
+            };
+            assert_eq!(view_step(newer), Step::Accept, "{newer:?}");
+        }
+    }
+}

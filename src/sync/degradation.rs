@@ -1,0 +1,86 @@
+//! What the polls do without because the server or the role refuses it, and when it is tried
+//! again.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::info;
+
+use crate::status::{PollStrategy, ProbeMethod};
+
+/// The first pause before a refused feature is tried again; each refusal doubles it.
+const FIRST_PAUSE: Duration = Duration::from_secs(10);
+
+/// The current strategy. A refusal may be a stray one, so it does not count for ever.
+#[derive(Debug)]
+pub(super) struct Degradations {
+    strategy: PollStrategy,
+    /// The notes before the last retry, so that each is logged once.
+    logged: Vec<String>,
+    retry_at: Option<Instant>,
+    pause: Duration,
+    longest_pause: Duration,
+}
+
+impl Degradations {
+    /// Waits at most `longest_pause` before a refused feature is tried again.
+    pub(super) fn new(longest_pause: Duration) -> Self {
+        Self {
+            strategy: PollStrategy::default(),
+            logged: Vec::new(),
+            retry_at: None,
+            pause: FIRST_PAUSE.min(longest_pause),
+            longest_pause,
+        }
+    }
+
+    pub(super) fn strategy(&self) -> &PollStrategy {
+        &self.strategy
+    }
+
+    /// Begins a poll: tries everything again if it is time, or if everything is read anyway.
+    pub(super) fn begin_poll(&mut self, reconcile: bool) {
+        let due = self.retry_at.is_some_and(|at| Instant::now() >= at);
+        if reconcile || due {
+            self.logged = std::mem::take(&mut self.strategy).notes;
+            self.retry_at = None;
+        }
+        if due {
+            self.pause = self.pause.saturating_mul(2).min(self.longest_pause);
+        }
+    }
+
+    /// Notes a poll that succeeded.
+    pub(super) fn end_poll(&mut self) {
+        if self.strategy.notes.is_empty() {
+            self.pause = FIRST_PAUSE.min(self.longest_pause);
+            self.logged.clear();
+        }
+    }
+
+    /// Notes that polls do without something.
+    pub(super) fn note(&mut self, what: &str, why: &str) {
+        let note = format!("without {what}: {why}");
+        if self.strategy.notes.contains(&note) {
+            return;
+        }
+        if !self.logged.contains(&note) {
+            info!("polling {note}");
+        }
+        self.strategy.notes.push(note);
+        if self.retry_at.is_none() {
+            self.retry_at = Instant::now().checked_add(self.pause);
+        }
+    }
+
+    /// Notes that polls observe versions in another way.
+    pub(super) fn probe_by(&mut self, probe: ProbeMethod) {
+        self.strategy.probe = probe;
+    }
+
+    /// Notes that delta reads do not work.
+    pub(super) fn without_delta_reads(&mut self, why: &str) {
+        self.strategy.delta = false;
+        self.note("delta reads", why);
+    }
+}

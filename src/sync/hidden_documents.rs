@@ -1,0 +1,56 @@
+//! Notices documents that the statistics count and no search shows: document-level security
+//! hides them from this user, and they must not be taken for deleted.
+
+use super::IndexSynchronizer;
+use super::fetch::View;
+use super::probe::ObservedVersion;
+use crate::rest::{Incomplete, Probe, ReadError, ReadFailure, Session, ShardCheckpoints, Summary};
+use crate::safeguards::Safeguard;
+
+impl IndexSynchronizer {
+    /// Fails the poll if the view shows fewer documents than the statistics count, unless the
+    /// copy that was read merely lags behind the primary.
+    ///
+    /// An index that is refreshed only on request is exempt: its statistics may count a write
+    /// that no search shows until somebody requests a refresh.
+    pub(super) async fn check_hidden_documents(
+        &mut self,
+        session: &Session,
+        observed: &ObservedVersion,
+        after: Option<&ShardCheckpoints>,
+        view: &View,
+    ) -> Result<(), ReadError> {
+        let (ObservedVersion::Checkpoints(before), Some(after)) = (observed, after) else {
+            return Ok(());
+        };
+        let shown = view.replica.fingerprint().documents;
+        let counted = before.documents().max(after.documents());
+        if shown >= counted
+            || view.index.refresh_interval.is_none()
+            || !self.checks(Safeguard::HiddenDocuments)
+        {
+            return Ok(());
+        }
+        // Statistics and search of the same copy, the primary.
+        let summary = session.summary_of_primary(&view.index).await?;
+        let shown_by_primary = match summary {
+            Some(Summary { of, primary: true }) => of.documents,
+            _ if before == after && after.is_at_rest() => shown,
+            _ => return Ok(()),
+        };
+        let Probe::Checkpoints(again) = session.probe().await? else {
+            return Ok(());
+        };
+        if shown_by_primary >= after.documents().min(again.documents()) {
+            return Ok(());
+        }
+        self.reader.switch_copy();
+        if again != *after {
+            return Err(session.incomplete(Incomplete::Moving));
+        }
+        Err(session.error(ReadFailure::HiddenDocuments {
+            shown: shown_by_primary,
+            counted: again.documents(),
+        }))
+    }
+}
