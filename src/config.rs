@@ -62,7 +62,8 @@ pub struct Config {
     pub startup: Startup,
     /// The age of the last complete read from which on the set counts as stale.
     pub stale_after: Duration,
-    /// The longest pause between polls while they fail.
+    /// The longest pause between polls while they fail, also if a response asks for a longer
+    /// one by `Retry-After`.
     pub max_backoff: Duration,
     /// How long one poll may take in all, whatever the number of requests and nodes.
     pub poll_timeout: Duration,

@@ -95,7 +95,7 @@ pub mod internal {
 pub use clock::{Clock, SystemClock};
 pub use config::{Config, Startup, Upstream};
 pub use error::{RefreshError, StartError};
-pub use http::{ClusterConfig, Credentials, Tls};
+pub use http::{ClusterConfig, Credentials, CredentialsProvider, Secret, Tls};
 #[cfg(feature = "prometheus")]
 pub use metrics::StatusCollector;
 pub use opensearch_directives_core::{

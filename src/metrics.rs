@@ -195,8 +195,18 @@ fn counters(counters: &Counters, encoder: &mut DescriptorEncoder<'_>) -> Result<
         ),
         (
             "directives_received_bytes",
-            "Bytes of the answers' bodies",
+            "Bytes of the responses' bodies",
             counters.bytes_received,
+        ),
+        (
+            "directives_credential_reloads",
+            "Reloads of credentials and certificates that had changed",
+            counters.credential_reloads,
+        ),
+        (
+            "directives_credential_reload_failures",
+            "Reloads of credentials and certificates that failed",
+            counters.credential_reload_failures,
         ),
         ("directives_publishes", "Sets published", counters.publishes),
         (

@@ -47,6 +47,10 @@ pub struct Counters {
     pub requests: u64,
     /// Bytes in the bodies of all responses.
     pub bytes_received: u64,
+    /// Reloads of credentials and certificates that had changed.
+    pub credential_reloads: u64,
+    /// Reloads of credentials and certificates that failed; the last good ones stay in use.
+    pub credential_reload_failures: u64,
     /// Sets published.
     pub publishes: u64,
     /// Rejected documents, each counted once per revision.

@@ -436,7 +436,8 @@ async fn p9_start_says_why_it_failed() {
         (
             "401",
             ResponseTemplate::new(401).set_body_string("Unauthorized"),
-            "status 401",
+            "status 401: set a user and password, a token, an API key or a client certificate \
+             (Unauthorized)",
         ),
         ("403", ResponseTemplate::new(403), "status 403"),
         (
@@ -676,10 +677,7 @@ async fn credentials_are_sent_and_never_shown() {
         ),
         (Credentials::Bearer("hunter2".into()), "Bearer hunter2"),
         (
-            Credentials::ApiKey {
-                id: "id".to_owned(),
-                key: "hunter2".into(),
-            },
+            Credentials::ApiKey("id:hunter2".into()),
             "ApiKey aWQ6aHVudGVyMg==",
         ),
     ] {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use opensearch_directives::error::{ConfigErrorKind, chain as error_chain};
 use opensearch_directives::{
-    ClusterConfig, Config, Credentials, DirectiveStore as _, OpenSearchDirectiveStore, StartError,
-    Tls,
+    ClusterConfig, Config, Credentials, DirectiveStore as _, OpenSearchDirectiveStore, Secret,
+    StartError, Tls,
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -103,7 +103,7 @@ async fn start(
 }
 
 fn trusting(authority: &Authority) -> Tls {
-    Tls::CertificateAuthority(authority.pem().into_bytes())
+    Tls::system().with_ca_certificates(authority.pem())
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn a_ca_of_ones_own_is_trusted_and_no_other() {
         .await
         .unwrap();
     assert!(store.load().is_empty());
-    for tls in [Tls::System, trusting(&other)] {
+    for tls in [Tls::system(), trusting(&other)] {
         let error = start(&url, tls, Credentials::None).await.unwrap_err();
         let said = error_chain(&error);
         assert!(said.contains("certificate"), "{said}");
@@ -125,41 +125,41 @@ async fn a_ca_of_ones_own_is_trusted_and_no_other() {
 async fn a_client_certificate_is_shown() {
     let (ours, clients) = (authority(), authority());
     let url = serve(&ours, Some(&clients)).await;
-    let pem = |by: &Authority| {
+    let presenting = |by: &Authority| {
         let (certificate, key) = signed(by, "proxy");
-        Credentials::ClientCertificate(
-            format!("{}{}", certificate.pem(), key.serialize_pem()).into(),
-        )
+        trusting(&ours).with_client_certificate(format!(
+            "{}{}",
+            certificate.pem(),
+            key.serialize_pem()
+        ))
     };
-    start(&url, trusting(&ours), pem(&clients)).await.unwrap();
-    assert!(
-        start(&url, trusting(&ours), Credentials::None)
-            .await
-            .is_err()
-    );
-    assert!(start(&url, trusting(&ours), pem(&ours)).await.is_err());
+    // Basic authentication goes with it.
+    let basic = Credentials::Basic {
+        username: "ann".to_owned(),
+        password: "hunter2".into(),
+    };
+    start(&url, presenting(&clients), basic).await.unwrap();
+    for tls in [trusting(&ours), presenting(&ours)] {
+        let error = start(&url, tls, Credentials::None).await.unwrap_err();
+        let said = error_chain(&error);
+        assert!(said.contains("--client-certificate"), "{said}");
+    }
 }
 
 #[tokio::test]
 async fn what_is_no_certificate_is_refused_before_anything_is_sent() {
-    let nonsense = || b"nonsense".to_vec();
-    let error = start(
-        "https://h",
-        Tls::CertificateAuthority(nonsense()),
-        Credentials::None,
-    )
-    .await;
-    let error = error.unwrap_err();
-    let kind = error.config_error().unwrap().kind();
-    assert_eq!(kind, ConfigErrorKind::Certificate);
-    let error = start(
-        "https://h",
-        Tls::System,
-        Credentials::ClientCertificate("hunter2".into()),
-    )
-    .await;
-    let error = error.unwrap_err();
-    let kind = error.config_error().unwrap().kind();
-    assert_eq!(kind, ConfigErrorKind::Certificate);
-    assert!(!format!("{error:?}").contains("hunter2"));
+    for tls in [
+        Tls::system().with_ca_certificates("hunter2"),
+        Tls::system().with_client_certificate("hunter2"),
+        Tls::system().with_client_key("hunter2"),
+        Tls::system().with_ca_certificates(Secret::file("no such file")),
+    ] {
+        let error = start("https://h", tls, Credentials::None).await;
+        let error = error.unwrap_err();
+        assert!(
+            matches!(&error, StartError::Config(error) if error.kind() == ConfigErrorKind::Certificate),
+            "{error:?}"
+        );
+        assert!(!format!("{error:?}").contains("hunter2"));
+    }
 }

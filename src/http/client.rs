@@ -1,4 +1,4 @@
-//! One request, answered by whichever node answers.
+//! The client: sends a request to the nodes in turn until one responds.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,35 +6,33 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::config::ClusterConfig;
 use super::config_error::ConfigError;
 use super::error::{RequestError, RequestFailure, chain};
-use super::nodes::{NodeState, NodeStatus, Nodes};
-use super::opensearch::OpenSearchTransport;
+use super::network::NetworkTransport;
+use super::nodes::{NodeState, Nodes};
+use super::refusal;
 use super::transport::{Request, Response, Transport};
 
-/// How much of a refusal's text an error keeps, in characters.
-const REASON_CHARS: usize = 300;
-
-/// A connection to a cluster, and the index that is meant. A clone is another handle
-/// to the same connections.
+/// A connection to a cluster and the name of the index there. Clones share connections.
 #[derive(Clone, Debug)]
 pub struct Client {
     transport: Arc<dyn Transport>,
     nodes: Arc<Nodes>,
     index: Arc<str>,
     request_timeout: Duration,
+    /// What to check if the credentials are not accepted.
+    to_check: &'static str,
     traffic: Arc<Traffic>,
 }
 
-/// The node that answered first: from then on no other is asked.
+/// The node that responds first: all later requests go to it.
 ///
-/// What one node says of the cluster says nothing of what another one shows.
+/// What one node reports of the cluster says nothing about what another one shows.
 #[derive(Debug, Default)]
 pub(crate) struct PinnedNode(OnceLock<usize>);
 
@@ -45,7 +43,7 @@ impl PinnedNode {
     }
 }
 
-/// What went over the wire since the start.
+/// Requests and bytes since the start.
 #[derive(Debug, Default)]
 struct Traffic {
     requests: AtomicU64,
@@ -56,15 +54,20 @@ impl Client {
     /// Checks the configuration and builds the client; sends nothing.
     ///
     /// # Errors
-    /// [`ConfigError`] names the setting that cannot work.
+    /// [`ConfigError`] says which setting cannot work.
     pub fn new(config: &ClusterConfig) -> Result<Self, ConfigError> {
         config.check()?;
-        let transport = Arc::new(OpenSearchTransport::new(config)?);
+        if let Some(url) = config.unencrypted_url() {
+            warn!(
+                host = url.host_str(),
+                "credentials are sent over the network without encryption; use https"
+            );
+        }
+        let transport = Arc::new(NetworkTransport::new(config)?);
         Ok(Self::over(transport, config))
     }
 
-    /// A client over another transport; the configuration's certificates and
-    /// credentials are the transport's matter.
+    /// A client over another transport, which has its own certificates and credentials.
     #[doc(hidden)]
     #[must_use]
     pub fn over(transport: Arc<dyn Transport>, config: &ClusterConfig) -> Self {
@@ -75,67 +78,74 @@ impl Client {
             nodes: Arc::new(Nodes::new(&config.urls, hasher.finish())),
             index: config.index.as_str().into(),
             request_timeout: config.request_timeout,
+            to_check: config.credentials.to_check(),
             traffic: Arc::default(),
         }
     }
 
-    /// How many requests were sent, to whichever node.
+    /// How many requests were sent, to all nodes together.
     pub(crate) fn requests(&self) -> u64 {
         self.traffic.requests.load(Ordering::Relaxed)
     }
 
-    /// How many bytes the answers' bodies had.
+    /// How many bytes the responses' bodies had.
     pub(crate) fn bytes_received(&self) -> u64 {
         self.traffic.bytes_received.load(Ordering::Relaxed)
     }
 
-    /// The index that is meant.
+    /// How often credentials or certificates were reloaded, and how often that failed.
+    pub(crate) fn credential_reloads(&self) -> (u64, u64) {
+        self.transport.credential_reloads()
+    }
+
+    /// The name of the index.
     #[must_use]
     pub fn index(&self) -> &str {
         &self.index
     }
 
-    /// The nodes and how each does.
+    /// The nodes and their states.
     #[must_use]
     pub fn nodes(&self) -> Vec<NodeState> {
         self.nodes.states()
     }
 
-    /// Sends a request and gives the body of an answer of status 2xx.
+    /// Sends a request and returns the body of a response of status 2xx.
     ///
-    /// Asks the nodes in turn until one answers, each for at most the request's time
-    /// limit. Every request we send may be sent twice: it reads, or it writes a whole
-    /// document under its id. An answer that refuses is an answer, except 502, 503 and
-    /// 504, with which a load balancer or a node without a cluster says that another
-    /// may do better.
+    /// Tries the nodes in turn until one responds, each for at most the request's time
+    /// limit. Every request may be sent twice: it reads, or it writes a whole document
+    /// under its id. A response of status 429, 502, 503 or 504 is taken for none, since
+    /// another node may do better. So is one of status 401, 403 or 500, unless every node
+    /// sends such a response: then it is the cluster's.
     pub(crate) async fn send(&self, request: Request) -> Result<Bytes, RequestError> {
         self.send_to(&PinnedNode::default(), request).await
     }
 
-    /// [`send`](Self::send) to the one node, whichever that becomes.
+    /// [`send`](Self::send) to the pinned node. If there is none yet, the node that
+    /// responds becomes it.
     pub(crate) async fn send_to(
         &self,
-        node: &PinnedNode,
+        pinned: &PinnedNode,
         request: Request,
     ) -> Result<Bytes, RequestError> {
-        let answer = self.exchange(node, &request).await?;
-        if (200..300).contains(&answer.status) {
-            return Ok(answer.body);
+        let (node, response) = self.exchange(pinned, &request).await?;
+        if (200..300).contains(&response.status) {
+            return Ok(response.body);
         }
-        Err(self.error(&request, None, refusal(&answer)))
+        Err(self.error(&request, node, refusal::failure(&response, self.to_check)))
     }
 
-    /// Whether the one node failed after it had answered, and there are others.
-    pub(crate) fn has_lost(&self, node: &PinnedNode) -> bool {
-        let states = self.nodes.states();
-        let state = node.index().and_then(|place| states.get(place));
-        states.len() > 1 && state.is_some_and(|state| state.status == NodeStatus::Dead)
+    /// Whether the pinned node failed after it had responded, and there are others.
+    pub(crate) fn has_lost(&self, pinned: &PinnedNode) -> bool {
+        pinned
+            .index()
+            .is_some_and(|node| self.nodes.has_better_than(node))
     }
 
-    /// Asks other nodes first from now on.
-    pub(crate) fn avoid(&self, node: &PinnedNode) {
-        if let Some(place) = node.index() {
-            self.nodes.left(place, Instant::now());
+    /// Tries other nodes first from now on.
+    pub(crate) fn avoid(&self, pinned: &PinnedNode) {
+        if let Some(node) = pinned.index() {
+            self.nodes.avoid(node, Instant::now());
         }
     }
 
@@ -151,158 +161,98 @@ impl Client {
 
     async fn exchange(
         &self,
-        node: &PinnedNode,
+        pinned: &PinnedNode,
         request: &Request,
-    ) -> Result<Response, RequestError> {
-        let mut last = None;
-        let places = match node.index() {
-            Some(place) => vec![place],
+    ) -> Result<(usize, Response), RequestError> {
+        let order = match pinned.index() {
+            Some(node) => vec![node],
             None => self.nodes.order(Instant::now()),
         };
-        for place in places {
-            self.traffic.requests.fetch_add(1, Ordering::Relaxed);
-            let asked = self.nodes.ask(place);
-            let result = tokio::time::timeout(
-                self.request_timeout,
-                self.transport.send(place, request, self.request_timeout),
-            )
-            .await
-            .unwrap_or(Err(RequestFailure::Timeout(self.request_timeout)));
-            if let Ok(answer) = &result {
-                let bytes = answer.body.len() as u64;
-                self.traffic
-                    .bytes_received
-                    .fetch_add(bytes, Ordering::Relaxed);
-            }
-            let kind = match result {
-                Ok(answer) if matches!(answer.status, 502..=504) => refusal(&answer),
-                Ok(answer) => {
-                    asked.answered();
-                    // The first time; the same one from then on.
-                    let _ = node.0.set(place);
-                    debug!(operation = %request.operation(), status = answer.status, bytes = answer.body.len(), "answered");
-                    return Ok(answer);
+        let mut refusals: Vec<(usize, Response)> = Vec::new();
+        let mut last_error = None;
+        for node in order {
+            let attempt = self.nodes.attempt(node);
+            let failure = match self.attempt(node, request).await {
+                Ok(response) if may_be_of_one_node(response.status) => {
+                    attempt.refused();
+                    refusals.push((node, response));
+                    continue;
                 }
+                Ok(response) if !is_overloaded(response.status) => {
+                    attempt.succeeded();
+                    // Only the first call pins.
+                    let _ = pinned.0.set(node);
+                    for (node, _) in refusals {
+                        self.nodes.failed(node, Instant::now());
+                    }
+                    debug!(operation = %request.operation(), status = response.status, bytes = response.body.len(), "a node responded");
+                    return Ok((node, response));
+                }
+                Ok(response) => refusal::failure(&response, self.to_check),
                 // Another node would send as much.
-                Err(kind @ RequestFailure::TooLarge { .. }) => {
-                    asked.answered();
-                    return Err(self.error(request, Some(place), kind));
+                Err(failure @ RequestFailure::TooLarge { .. }) => {
+                    attempt.succeeded();
+                    return Err(self.error(request, node, failure));
                 }
-                Err(kind) => kind,
+                Err(failure) => failure,
             };
-            drop(asked);
-            if node.index().is_some() {
-                self.nodes.prefer_another(place);
+            drop(attempt);
+            if pinned.index().is_some() {
+                self.nodes.prefer_another(node);
             }
-            let error = self.error(request, Some(place), kind);
-            debug!(error = chain(&error), "a node did not answer");
-            last = Some(error);
+            let error = self.error(request, node, failure);
+            debug!(error = chain(&error), "a node did not respond");
+            last_error = Some(error);
+        }
+        if !refusals.is_empty() {
+            let (node, response) = refusals.swap_remove(0);
+            let _ = pinned.0.set(node);
+            return Ok((node, response));
         }
         // There is always a node, so there is always an error.
-        Err(last.unwrap_or_else(|| {
-            self.error(request, None, RequestFailure::Timeout(self.request_timeout))
+        Err(last_error.unwrap_or_else(|| {
+            let failure = RequestFailure::Timeout(self.request_timeout);
+            RequestError::new(request.operation(), failure)
         }))
     }
 
-    fn error(&self, request: &Request, place: Option<usize>, kind: RequestFailure) -> RequestError {
-        let error = RequestError::new(request.operation(), kind);
-        match place {
-            Some(place) => error.on_node(self.nodes.url(place)),
-            None => error,
-        }
+    /// Sends to one node, within the time limit.
+    async fn attempt(&self, node: usize, request: &Request) -> Result<Response, RequestFailure> {
+        self.traffic.requests.fetch_add(1, Ordering::Relaxed);
+        let limit = self.request_timeout;
+        let response = tokio::time::timeout(limit, self.transport.send(node, request, limit))
+            .await
+            .unwrap_or(Err(RequestFailure::Timeout(limit)))?;
+        let bytes = response.body.len() as u64;
+        self.traffic
+            .bytes_received
+            .fetch_add(bytes, Ordering::Relaxed);
+        Ok(response)
+    }
+
+    fn error(&self, request: &Request, node: usize, failure: RequestFailure) -> RequestError {
+        RequestError::new(request.operation(), failure)
+            .on_node(self.nodes.url(node))
+            .through_proxy(self.transport.proxy(node).map(str::to_owned))
     }
 }
 
-/// An answer of status 2xx that is not what was asked for.
+/// Whether a response says that another node may do better: this one has too much to do, or
+/// is not part of a cluster.
+fn is_overloaded(status: u16) -> bool {
+    matches!(status, 429 | 502..=504)
+}
+
+/// Whether a response is perhaps not the cluster's but of one node, whose security index or
+/// disk is damaged, or of something in front of it.
+fn may_be_of_one_node(status: u16) -> bool {
+    matches!(status, 401 | 403 | 500)
+}
+
+/// The failure of a response of status 2xx whose body is not the expected one.
 pub(crate) fn malformed(
     operation: String,
     error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> RequestError {
     RequestError::new(operation, RequestFailure::Malformed(error.into()))
-}
-
-/// A problem as OpenSearch says it.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Exception {
-    r#type: String,
-    reason: Option<String>,
-    caused_by: Option<Box<Exception>>,
-}
-
-impl Exception {
-    /// Whether it has this name.
-    pub(crate) fn is(&self, name: &str) -> bool {
-        self.r#type == name
-    }
-
-    /// The reason of the innermost cause: what went wrong, not what failed for it.
-    pub(crate) fn root_reason(&self) -> &str {
-        let mut exception = self;
-        while let Some(cause) = &exception.caused_by {
-            exception = cause;
-        }
-        exception.reason.as_deref().unwrap_or_default()
-    }
-}
-
-/// Reads what a refusal says, whether OpenSearch said it or something before it.
-fn refusal(answer: &Response) -> RequestFailure {
-    #[derive(Deserialize)]
-    struct Refusal {
-        error: Problem,
-    }
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Problem {
-        Exception(Exception),
-        Text(String),
-    }
-
-    let (exception, reason) = match serde_json::from_slice(&answer.body) {
-        Ok(Refusal {
-            error: Problem::Exception(exception),
-        }) => (
-            Some(exception.r#type.clone()),
-            exception.root_reason().to_owned(),
-        ),
-        Ok(Refusal {
-            error: Problem::Text(text),
-        }) => (None, text),
-        Err(_) => (None, foreign(answer)),
-    };
-    RequestFailure::Status {
-        status: answer.status,
-        exception,
-        reason: shorten(&reason),
-        retry_after: answer.retry_after,
-    }
-}
-
-/// Names an answer that is not OpenSearch's, such as an agent's or a load balancer's page.
-fn foreign(answer: &Response) -> String {
-    #[derive(Deserialize)]
-    struct ProblemDocument {
-        detail: String,
-    }
-
-    let content_type = answer.content_type.as_deref().unwrap_or("no content type");
-    if content_type.starts_with("application/problem+json")
-        && let Ok(ProblemDocument { detail }) = serde_json::from_slice(&answer.body)
-    {
-        return detail;
-    }
-    let text = String::from_utf8_lossy(&answer.body);
-    let text = text
-        .split_whitespace()
-        .take(60)
-        .collect::<Vec<_>>()
-        .join(" ");
-    format!("not from OpenSearch ({content_type}): {text}")
-}
-
-fn shorten(text: &str) -> String {
-    match text.char_indices().nth(REASON_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }

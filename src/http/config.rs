@@ -1,14 +1,17 @@
-//! Which cluster, which index, as whom.
+//! Settings of a connection: nodes, index, credentials, TLS, time limits.
 
+use std::fmt;
 use std::time::Duration;
 
 use url::Url;
 
 use super::config_error::{ConfigError, ConfigErrorKind};
-use super::credentials::{Credentials, Tls};
+use super::credentials::Credentials;
+use super::proxy::is_loopback;
+use super::tls::Tls;
 
 /// How to reach the directives' index. Checked by [`Client::new`](super::Client::new).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ClusterConfig {
     /// The nodes' addresses, `http` or `https`, without user name or password.
@@ -16,33 +19,35 @@ pub struct ClusterConfig {
     pub urls: Vec<Url>,
     /// The index, or an alias of exactly one index.
     pub index: String,
-    /// Who we are.
+    /// What proves to the cluster who sends the requests.
     pub credentials: Credentials,
-    /// Whom we trust.
+    /// Which servers are trusted, and which client certificate is presented.
     pub tls: Tls,
     /// How long one request may take on one node, from connecting to the last byte.
     pub request_timeout: Duration,
-    /// How long connecting to a node may take, where there is another to ask. Connecting to
-    /// the only one, or through a proxy, may take `request_timeout`.
+    /// How long connecting to a node may take, if there are other nodes. Connecting to the
+    /// only one, or through a proxy, may take `request_timeout`.
     pub connect_timeout: Duration,
-    /// How many bytes one answer may have.
-    ///
-    /// An answer that announces more is refused before its body is read. One that
-    /// announces no length is read, at most for `request_timeout`, and then refused.
+    /// How many bytes one response may have, both as sent and as decompressed. A larger one
+    /// is refused as soon as that is known, and no more of it is kept in memory.
     pub max_response_bytes: u64,
-    /// Picks the node to begin with, so that a fleet spreads over the nodes. Any text
-    /// that differs between instances.
+    /// Whether the proxies of the environment are used: `HTTP_PROXY`, `HTTPS_PROXY`,
+    /// `ALL_PROXY` and `NO_PROXY`, also in lower case. Addresses of this machine are never
+    /// reached through a proxy.
+    pub use_proxy: bool,
+    /// Selects the first node, so that a fleet spreads over the nodes. Any text that differs
+    /// between instances.
     pub instance: String,
 }
 
 impl ClusterConfig {
-    /// The index's usual name.
+    /// The index's default name.
     pub const DEFAULT_INDEX: &'static str = "directives";
-    /// The usual time limit of one request.
+    /// The default time limit of one request.
     pub const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
-    /// The usual time limit of connecting.
+    /// The default time limit of connecting.
     pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-    /// The usual cap on one answer: 64 MiB.
+    /// The default limit of one response: 64 MiB.
     pub const DEFAULT_MAX_RESPONSE_BYTES: u64 = 64 << 20;
 
     /// The index `directives` on these nodes, with no credentials.
@@ -52,10 +57,11 @@ impl ClusterConfig {
             urls: urls.into_iter().collect(),
             index: Self::DEFAULT_INDEX.to_owned(),
             credentials: Credentials::None,
-            tls: Tls::System,
+            tls: Tls::system(),
             request_timeout: Self::DEFAULT_REQUEST_TIMEOUT,
             connect_timeout: Self::DEFAULT_CONNECT_TIMEOUT,
             max_response_bytes: Self::DEFAULT_MAX_RESPONSE_BYTES,
+            use_proxy: true,
             instance: String::new(),
         }
     }
@@ -74,7 +80,7 @@ impl ClusterConfig {
         self
     }
 
-    /// Sets whom to trust.
+    /// Sets which servers are trusted.
     #[must_use]
     pub fn with_tls(mut self, tls: Tls) -> Self {
         self.tls = tls;
@@ -95,11 +101,30 @@ impl ClusterConfig {
         self
     }
 
-    /// Sets the cap on one answer.
+    /// Sets the limit of one response.
     #[must_use]
     pub fn with_max_response_bytes(mut self, max_response_bytes: u64) -> Self {
         self.max_response_bytes = max_response_bytes;
         self
+    }
+
+    /// Does not use the proxies of the environment.
+    #[must_use]
+    pub fn without_proxy(mut self) -> Self {
+        self.use_proxy = false;
+        self
+    }
+
+    /// The first address to which a password, a token or a key would be sent over the
+    /// network without encryption.
+    #[must_use]
+    pub fn unencrypted_url(&self) -> Option<&Url> {
+        let exposes = |url: &&Url| url.scheme() == "http" && !is_loopback(url);
+        if self.credentials.are_reusable_by_a_listener() {
+            self.urls.iter().find(exposes)
+        } else {
+            None
+        }
     }
 
     /// Refuses what could not work, before anything is sent.
@@ -121,6 +146,36 @@ impl ClusterConfig {
         }
         Ok(())
     }
+}
+
+impl fmt::Debug for ClusterConfig {
+    /// Prints no secret, not even one that an address contains by mistake.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let urls: Vec<_> = self.urls.iter().map(without_secrets).collect();
+        f.debug_struct("ClusterConfig")
+            .field("urls", &urls)
+            .field("index", &self.index)
+            .field("credentials", &self.credentials)
+            .field("tls", &self.tls)
+            .field("request_timeout", &self.request_timeout)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("max_response_bytes", &self.max_response_bytes)
+            .field("use_proxy", &self.use_proxy)
+            .field("instance", &self.instance)
+            .finish()
+    }
+}
+
+/// An address in which only scheme, host, port and path are left.
+fn without_secrets(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port().map(|port| format!(":{port}"));
+    format!(
+        "{}://{host}{}{}",
+        url.scheme(),
+        port.unwrap_or_default(),
+        url.path()
+    )
 }
 
 fn check_url(url: &Url) -> Result<(), ConfigError> {
@@ -146,7 +201,10 @@ fn check_url(url: &Url) -> Result<(), ConfigError> {
         }
         None => return Ok(()),
     };
-    Err(url_error(format!("url {url}: {problem}")))
+    Err(url_error(format!(
+        "url {}: {problem}",
+        without_secrets(url)
+    )))
 }
 
 fn url_error(message: impl Into<String>) -> ConfigError {
@@ -227,8 +285,9 @@ mod tests {
 
     #[test]
     fn urls_that_cannot_work_are_refused() {
-        for url in ["ftp://h", "http://h/?a=b", "http://h/#f"] {
+        for url in ["ftp://h", "http://h/?a=hunter2", "http://h/#f"] {
             let error = config(url).check().unwrap_err();
+            assert!(!error.to_string().contains("hunter2"), "{error}");
             assert_eq!(error.kind(), ConfigErrorKind::Url, "{url}");
         }
         let error = ClusterConfig::new([]).check().unwrap_err();
@@ -243,15 +302,13 @@ mod tests {
                 password: "hunter2".into(),
             },
             Credentials::Bearer("hunter2".into()),
-            Credentials::ApiKey {
-                id: "i".to_owned(),
-                key: "hunter2".into(),
-            },
-            #[cfg(feature = "rustls-tls")]
-            Credentials::ClientCertificate("hunter2".into()),
+            Credentials::ApiKey("i:hunter2".into()),
         ];
         for credentials in credentials {
-            let config = config("http://h").with_credentials(credentials);
+            let tls = Tls::system().with_client_certificate("hunter2");
+            let config = config("http://u:hunter2@h/?k=hunter2")
+                .with_credentials(credentials)
+                .with_tls(tls);
             assert!(!format!("{config:?}").contains("hunter2"));
         }
     }

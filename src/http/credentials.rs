@@ -1,14 +1,21 @@
-//! Who we are to the cluster, and whom we trust. Nothing here prints a secret.
+//! How a client proves its identity to the cluster. Nothing here prints a secret.
 
+use std::error::Error;
 use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
 
-use secrecy::SecretString;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 
-/// What proves to the cluster who is asking.
-#[derive(Clone, Default)]
+use super::secret::Secret;
+
+/// What proves to the cluster who sends a request. A client certificate is set in
+/// [`Tls`](super::Tls) and can be combined with any of these.
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Credentials {
-    /// Nothing.
+    /// None.
     #[default]
     None,
     /// HTTP basic authentication.
@@ -16,69 +23,87 @@ pub enum Credentials {
         /// The user's name.
         username: String,
         /// The user's password.
-        password: SecretString,
+        password: Secret,
     },
     /// A bearer token, such as a JSON web token.
-    Bearer(SecretString),
-    /// An API key, sent as `Authorization: ApiKey base64(id:key)`.
-    ApiKey {
-        /// The key's id.
-        id: String,
-        /// The key.
-        key: SecretString,
-    },
-    /// A client certificate and its private key, both PEM, in one text.
-    /// Needs the feature `rustls-tls`.
-    #[cfg(feature = "rustls-tls")]
-    ClientCertificate(SecretString),
-    /// AWS Signature Version 4. The provider is asked at each request, so credentials
+    Bearer(Secret),
+    /// An API key, written as `ID:KEY`; sent as `Authorization: ApiKey base64(ID:KEY)`.
+    ApiKey(Secret),
+    /// Credentials from the application, see [`provider`](Self::provider).
+    Provider(CredentialsProvider),
+    /// AWS Signature Version 4. The provider is called for each request, so credentials
     /// that rotate are followed.
     #[cfg(feature = "aws-sigv4")]
     AwsSigV4 {
-        /// Gives the keys.
+        /// Provides the keys.
         provider: aws_credential_types::provider::SharedCredentialsProvider,
         /// The region, such as `eu-central-1`.
         region: String,
-        /// `es` for OpenSearch Service, `aoss` for OpenSearch Serverless.
+        /// The service that the requests are signed for: `es` for OpenSearch Service.
         service: String,
     },
 }
 
-impl fmt::Debug for Credentials {
-    /// Names the kind and the public half, never a secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// A function of the application that provides the current credentials.
+#[derive(Clone)]
+pub struct CredentialsProvider(Arc<Provide>);
+
+type Provide = dyn Fn() -> BoxFuture<'static, Result<Credentials, BoxError>> + Send + Sync;
+type BoxError = Box<dyn Error + Send + Sync>;
+
+impl Credentials {
+    /// Credentials that the application provides: the function is called before the first
+    /// request, once a minute, and after a response of status 401. If it fails, the last
+    /// good credentials stay in use.
+    ///
+    /// ```
+    /// use opensearch_directives::Credentials;
+    ///
+    /// # async fn current_token() -> Result<String, std::io::Error> { Ok(String::new()) }
+    /// let credentials = Credentials::provider(|| async {
+    ///     Ok(Credentials::Bearer(current_token().await?.into()))
+    /// });
+    /// ```
+    pub fn provider<F, R>(provide: F) -> Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Credentials, BoxError>> + Send + 'static,
+    {
+        Self::Provider(CredentialsProvider(Arc::new(move || provide().boxed())))
+    }
+
+    /// What to check when the cluster does not accept them.
+    pub(super) fn to_check(&self) -> &'static str {
         match self {
-            Self::None => f.write_str("None"),
-            Self::Basic { username, .. } => f
-                .debug_struct("Basic")
-                .field("username", username)
-                .finish_non_exhaustive(),
-            Self::Bearer(_) => f.write_str("Bearer(..)"),
-            Self::ApiKey { id, .. } => f
-                .debug_struct("ApiKey")
-                .field("id", id)
-                .finish_non_exhaustive(),
-            #[cfg(feature = "rustls-tls")]
-            Self::ClientCertificate(_) => f.write_str("ClientCertificate(..)"),
+            Self::None => "set a user and password, a token, an API key or a client certificate",
+            Self::Basic { .. } => "check user and password",
+            Self::Bearer(_) => "check the token",
+            Self::ApiKey(_) => "check the API key",
+            Self::Provider(_) => "check the credentials that the application provides",
             #[cfg(feature = "aws-sigv4")]
-            Self::AwsSigV4 {
-                region, service, ..
-            } => f
-                .debug_struct("AwsSigV4")
-                .field("region", region)
-                .field("service", service)
-                .finish_non_exhaustive(),
+            Self::AwsSigV4 { .. } => "check the AWS credentials, region and service",
+        }
+    }
+
+    /// Whether requests carry something that a listener on the network could use later.
+    pub(super) fn are_reusable_by_a_listener(&self) -> bool {
+        match self {
+            Self::None => false,
+            #[cfg(feature = "aws-sigv4")]
+            Self::AwsSigV4 { .. } => false,
+            _ => true,
         }
     }
 }
 
-/// Whom we trust to be the cluster.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub enum Tls {
-    /// Whom the operating system trusts.
-    #[default]
-    System,
-    /// Also whom these certificates (PEM, one or more) sign for.
-    CertificateAuthority(Vec<u8>),
+impl CredentialsProvider {
+    pub(super) async fn provide(&self) -> Result<Credentials, BoxError> {
+        (self.0)().await
+    }
+}
+
+impl fmt::Debug for CredentialsProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CredentialsProvider(..)")
+    }
 }

@@ -57,8 +57,27 @@ pub enum RequestFailure {
     NoConnection(Duration),
     #[error("the connection failed")]
     Connection(#[source] Cause),
+    #[error("{advice}")]
+    Tls {
+        /// What is wrong and what to do.
+        advice: String,
+        source: Cause,
+    },
+    #[error("there are no credentials to send")]
+    Credentials(#[source] Cause),
     #[error("the response is larger than the limit of {limit} bytes; raise `max_response_bytes`")]
     TooLarge { limit: u64 },
+    #[error(
+        "the response is encoded as {0:?}, which is not supported; turn off the compression of \
+         whatever is in front of the cluster"
+    )]
+    Encoding(String),
+    #[error("the response redirects (status {status}), which is not followed, to {advice}")]
+    Redirect {
+        status: u16,
+        /// Where it points, and what to set.
+        advice: String,
+    },
     #[error("the response has status {status}{}", Reason(.exception.as_deref(), .reason))]
     Status {
         status: u16,
@@ -78,6 +97,10 @@ impl RequestFailure {
         match self {
             Self::Timeout(_) => RequestErrorKind::Timeout,
             Self::NoConnection(_) | Self::Connection(_) => RequestErrorKind::Connection,
+            Self::Tls { .. } => RequestErrorKind::Tls,
+            Self::Credentials(_) => RequestErrorKind::Credentials,
+            Self::Encoding(_) => RequestErrorKind::Encoding,
+            Self::Redirect { .. } => RequestErrorKind::Redirect,
             Self::TooLarge { .. } => RequestErrorKind::TooLarge,
             Self::Status { .. } => RequestErrorKind::Status,
             Self::Malformed(_) => RequestErrorKind::Malformed,
@@ -114,7 +137,6 @@ impl RequestError {
     }
 
     /// Adds the address of the proxy that the request went through.
-    #[allow(dead_code, reason = "until the transport tells")]
     pub(crate) fn through_proxy(mut self, proxy: Option<String>) -> Self {
         self.0.proxy = proxy;
         self

@@ -1,25 +1,46 @@
-//! Talking to a cluster: one request, one bounded answer, on whichever node answers.
+//! HTTP client of a cluster: sends a request to one of its nodes and returns the response.
 //!
-//! Every request has a deadline and a cap on its answer's size. Nothing here knows
-//! what a directive is.
+//! Each request has a time limit, and each response a size limit. Nothing here knows what a
+//! directive is.
 
+mod authorization;
+mod body;
 mod client;
 mod config;
 mod config_error;
-mod connect;
 mod credentials;
 mod error;
+mod network;
 mod nodes;
-mod opensearch;
+mod proxy;
+mod refusal;
+mod secret;
+mod session;
+#[cfg(feature = "aws-sigv4")]
+mod signature;
+mod tls;
 mod transport;
 
 pub use client::Client;
-pub(crate) use client::{Exception, PinnedNode, malformed};
+pub(crate) use client::{PinnedNode, malformed};
 pub use config::ClusterConfig;
 pub use config_error::{ConfigError, ConfigErrorKind};
-pub use credentials::{Credentials, Tls};
+pub use credentials::{Credentials, CredentialsProvider};
 pub use error::RequestFailure;
 pub use error::{RequestError, RequestErrorKind, chain};
 pub use nodes::{NodeState, NodeStatus};
+pub(crate) use refusal::Exception;
+pub use secret::Secret;
+pub use tls::Tls;
 pub(crate) use transport::segment;
 pub use transport::{Method, Request, Response, Transport};
+
+use std::time::{Duration, SystemTime};
+
+use crate::clock::{Clock as _, SystemClock};
+
+/// The time of day, for what other computers compare with theirs.
+fn wall_clock() -> SystemTime {
+    let seconds = SystemClock.now().as_second();
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.try_into().unwrap_or_default())
+}

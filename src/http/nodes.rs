@@ -1,8 +1,8 @@
-//! Which node to ask: the one that answered last, else the next that may be alive.
+//! The order in which nodes are tried: the one that responded last, then the others.
 //!
-//! A node that fails is marked dead and is not asked again until its time is up,
-//! one second after the first failure and twice as long after each further one, up
-//! to a minute; unless all are dead, when the one whose time is up first is asked.
+//! A node that fails is marked dead and comes last for one second after the first failure and
+//! twice as long after each further one, up to a minute. Dead nodes are still tried, the one
+//! whose time is up first before the others, if no other node responds.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,19 +14,19 @@ use url::Url;
 const REVIVE_AFTER: Duration = Duration::from_secs(1);
 const REVIVE_AFTER_AT_MOST: Duration = Duration::from_mins(1);
 
-/// Whether a node is asked.
+/// Whether requests go to a node.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum NodeStatus {
-    /// It answered when it was asked last, or was not asked yet.
+    /// It responded to the last request, or got none yet.
     Alive,
-    /// It did not answer when it was asked last.
+    /// It did not respond to the last request, or did not serve it where another node did.
     Dead,
 }
 
-/// A node and how it does.
+/// A node and its state.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
@@ -34,9 +34,9 @@ pub struct NodeState {
     /// Its address.
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = "uri"))]
     pub url: Url,
-    /// Whether it is asked.
+    /// Whether requests go to it.
     pub status: NodeStatus,
-    /// How often in a row it has failed.
+    /// How many requests in a row failed.
     pub failures: u32,
 }
 
@@ -45,6 +45,8 @@ struct Node {
     url: Url,
     failures: u32,
     dead_until: Option<Instant>,
+    /// Its last response had a status that may be this node's alone.
+    has_refused: bool,
 }
 
 /// The nodes of one cluster.
@@ -56,12 +58,12 @@ pub(crate) struct Nodes {
 #[derive(Debug)]
 struct Inner {
     nodes: Vec<Node>,
-    /// The one to ask first.
+    /// The index of the one to try first.
     preferred: usize,
 }
 
 impl Nodes {
-    /// `start` picks the node to begin with.
+    /// `start` selects the node to begin with.
     pub(crate) fn new(urls: &[Url], start: u64) -> Self {
         let nodes: Vec<Node> = urls
             .iter()
@@ -69,6 +71,7 @@ impl Nodes {
                 url: url.clone(),
                 failures: 0,
                 dead_until: None,
+                has_refused: false,
             })
             .collect();
         let preferred = usize::try_from(start % nodes.len().max(1) as u64).unwrap_or(0);
@@ -77,8 +80,8 @@ impl Nodes {
         }
     }
 
-    /// The places of the nodes in the order in which to ask them: first those that may
-    /// be alive, from the preferred one on, then the dead by when their time is up.
+    /// The indices of the nodes in the order in which to try them: first those that may be
+    /// alive, from the preferred one on, then the dead by when their time is up.
     pub(crate) fn order(&self, now: Instant) -> Vec<usize> {
         let inner = self.lock();
         let count = inner.nodes.len();
@@ -86,37 +89,60 @@ impl Nodes {
             .map(|offset| (inner.preferred + offset) % count)
             .collect();
         // Stable, so that the living keep their turn.
-        order.sort_by_key(|&place| inner.nodes[place].dead_until.filter(|&until| until > now));
+        order.sort_by_key(|&index| inner.nodes[index].dead_until.filter(|&until| until > now));
         order
     }
 
-    pub(crate) fn url(&self, place: usize) -> String {
+    pub(crate) fn url(&self, node_index: usize) -> String {
         self.lock()
             .nodes
-            .get(place)
+            .get(node_index)
             .map(|node| node.url.to_string())
             .unwrap_or_default()
     }
 
-    /// Asks a node: it has failed unless it is said to have answered, also when nobody
-    /// waits for it any longer. Else one that does not answer within the deadline of a
-    /// poll would be the first to be asked for ever.
-    pub(crate) fn ask(&self, place: usize) -> Asked<'_> {
-        Asked { nodes: self, place }
-    }
-
-    fn answered(&self, place: usize) {
-        let mut inner = self.lock();
-        inner.preferred = place;
-        if let Some(node) = inner.nodes.get_mut(place) {
-            node.failures = 0;
-            node.dead_until = None;
+    /// Begins to send to a node. It has failed unless it is said to have responded, also when
+    /// nobody waits for it any longer: otherwise a node that does not respond within the
+    /// deadline of a poll would stay the first to be tried.
+    pub(crate) fn attempt(&self, node_index: usize) -> Attempt<'_> {
+        Attempt {
+            nodes: self,
+            node_index,
         }
     }
 
-    fn failed(&self, place: usize, now: Instant) {
+    fn succeeded(&self, node_index: usize) {
         let mut inner = self.lock();
-        if let Some(node) = inner.nodes.get_mut(place) {
+        inner.preferred = node_index;
+        if let Some(node) = inner.nodes.get_mut(node_index) {
+            node.failures = 0;
+            node.dead_until = None;
+            node.has_refused = false;
+        }
+    }
+
+    fn refused(&self, node_index: usize) {
+        if let Some(node) = self.lock().nodes.get_mut(node_index) {
+            node.has_refused = true;
+        }
+        self.prefer_another(node_index);
+    }
+
+    /// Whether a node failed or refused, and another may do better.
+    pub(crate) fn has_better_than(&self, node_index: usize) -> bool {
+        let nodes = &self.lock().nodes;
+        nodes.get(node_index).is_some_and(|node| {
+            let has_other = nodes.len() > 1;
+            // The node itself refused, so it is none of those.
+            let another_may_serve = nodes.iter().any(|other| !other.has_refused);
+            has_other && (node.failures > 0 || node.has_refused && another_may_serve)
+        })
+    }
+
+    /// The node did not serve a request.
+    pub(crate) fn failed(&self, node_index: usize, now: Instant) {
+        let mut inner = self.lock();
+        if let Some(node) = inner.nodes.get_mut(node_index) {
             let doublings = node.failures.min(6);
             node.failures = node.failures.saturating_add(1);
             let pause = (REVIVE_AFTER * (1 << doublings)).min(REVIVE_AFTER_AT_MOST);
@@ -124,17 +150,17 @@ impl Nodes {
         }
     }
 
-    /// As if it had failed, also if it answered something; and another is preferred.
-    pub(crate) fn left(&self, place: usize, now: Instant) {
-        self.failed(place, now);
-        self.prefer_another(place);
+    /// As if it had failed, even if it responded; and another is preferred.
+    pub(crate) fn avoid(&self, node_index: usize, now: Instant) {
+        self.failed(node_index, now);
+        self.prefer_another(node_index);
     }
 
-    /// The node is not the first to be asked, also when its time is up.
-    pub(crate) fn prefer_another(&self, place: usize) {
+    /// The node is not the first to be tried, also when its time is up.
+    pub(crate) fn prefer_another(&self, node_index: usize) {
         let mut inner = self.lock();
-        if inner.preferred == place {
-            inner.preferred = (place + 1) % inner.nodes.len().max(1);
+        if inner.preferred == node_index {
+            inner.preferred = (node_index + 1) % inner.nodes.len().max(1);
         }
     }
 
@@ -160,25 +186,31 @@ impl Nodes {
     }
 }
 
-/// A node that is being asked.
+/// A request that is being sent to a node.
 #[derive(Debug)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct Attempt<'a> {
     nodes: &'a Nodes,
-    place: usize,
+    node_index: usize,
 }
 
-impl Asked<'_> {
-    /// The node answered.
-    pub(crate) fn answered(self) {
-        self.nodes.answered(self.place);
+impl Attempt<'_> {
+    /// The node responded.
+    pub(crate) fn succeeded(self) {
+        self.nodes.succeeded(self.node_index);
         // It has not failed.
+        std::mem::forget(self);
+    }
+
+    /// The node responded with a status that may be its own fault or the cluster's decision.
+    pub(crate) fn refused(self) {
+        self.nodes.refused(self.node_index);
         std::mem::forget(self);
     }
 }
 
-impl Drop for Asked<'_> {
+impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        self.nodes.failed(self.place, Instant::now());
+        self.nodes.failed(self.node_index, Instant::now());
     }
 }
 
@@ -195,10 +227,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_node_that_answered_last_is_asked_first() {
+    async fn the_node_that_responded_last_is_tried_first() {
         let nodes = nodes(3, 4);
         assert_eq!(nodes.order(Instant::now()), [1, 2, 0]);
-        nodes.answered(2);
+        nodes.succeeded(2);
         assert_eq!(nodes.order(Instant::now()), [2, 0, 1]);
     }
 
@@ -215,23 +247,36 @@ mod tests {
         assert_eq!(nodes.order(Instant::now()), [1, 2, 0]);
         tokio::time::advance(REVIVE_AFTER).await;
         assert_eq!(nodes.order(Instant::now()), [0, 1, 2]);
-        nodes.answered(0);
+        nodes.succeeded(0);
         assert_eq!(nodes.states()[0].failures, 0);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_node_that_was_left_is_not_the_first_again() {
+    async fn a_node_that_is_avoided_is_not_the_first_again() {
         let nodes = nodes(3, 2);
-        nodes.left(2, Instant::now());
+        nodes.avoid(2, Instant::now());
         assert_eq!(nodes.order(Instant::now()), [0, 1, 2]);
         tokio::time::advance(REVIVE_AFTER).await;
         assert_eq!(nodes.order(Instant::now()), [0, 1, 2]);
-        nodes.left(1, Instant::now());
+        nodes.avoid(1, Instant::now());
         assert_eq!(nodes.order(Instant::now()), [0, 2, 1]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn when_all_are_dead_all_are_still_asked() {
+    async fn a_node_that_refuses_alone_is_left_for_another_and_all_that_refuse_are_not() {
+        let nodes = nodes(2, 0);
+        nodes.attempt(0).refused();
+        assert_eq!(nodes.order(Instant::now()), [1, 0]);
+        assert!(nodes.has_better_than(0));
+        nodes.attempt(1).refused();
+        assert!(!nodes.has_better_than(0) && !nodes.has_better_than(1));
+        assert_eq!(nodes.states()[0].status, NodeStatus::Alive);
+        nodes.attempt(1).succeeded();
+        assert!(nodes.has_better_than(0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_all_are_dead_all_are_still_tried() {
         let nodes = nodes(2, 0);
         nodes.failed(0, Instant::now());
         nodes.failed(0, Instant::now());

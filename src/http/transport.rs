@@ -1,6 +1,6 @@
-//! The seam below which there is a network: one request to one node, one answer.
+//! The trait below which there is a network: one request to one node, one response.
 //!
-//! The real one is in `opensearch.rs`; simulations put their own behind it.
+//! `network.rs` implements it; simulations bring their own implementation.
 
 #![allow(
     missing_docs,
@@ -34,15 +34,15 @@ impl fmt::Display for Method {
     }
 }
 
-/// One request. The path's parts are percent-encoded by [`Request::new`]'s caller
-/// through [`segment`].
+/// A request. The caller of [`Request::new`] percent-encodes the parts of the path with
+/// [`segment`].
 #[derive(Clone, Debug)]
 pub struct Request {
     pub method: Method,
     pub path: String,
     pub query: Vec<(&'static str, String)>,
     pub body: Option<Bytes>,
-    /// Besides those that every request has.
+    /// In addition to those that every request has.
     pub headers: Vec<(&'static str, String)>,
 }
 
@@ -77,7 +77,7 @@ impl Request {
         self
     }
 
-    /// What errors and logs call it.
+    /// The name of the request in errors and logs.
     pub fn operation(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
@@ -95,7 +95,7 @@ pub(crate) fn segment(text: &str) -> String {
     url.path()[1..].to_owned()
 }
 
-/// What a node answered, whatever its status.
+/// A node's response, whatever its status.
 #[derive(Clone, Debug)]
 pub struct Response {
     pub status: u16,
@@ -104,14 +104,24 @@ pub struct Response {
     pub body: Bytes,
 }
 
-/// Sends one request to one node. Implementations need not keep the deadline (the
-/// client does) and never retry.
+/// Sends one request to one node. Implementations need not keep the time limit, since the
+/// client does.
 pub trait Transport: Send + Sync + fmt::Debug {
-    /// Sends to the node of this place in the configured list.
+    /// Sends to the node that has this index in the configured list.
     fn send<'a>(
         &'a self,
         node: usize,
         request: &'a Request,
         timeout: Duration,
     ) -> BoxFuture<'a, Result<Response, RequestFailure>>;
+
+    /// The proxy through which a node is reached, without user name and password.
+    fn proxy(&self, _node: usize) -> Option<&str> {
+        None
+    }
+
+    /// How often credentials or certificates were reloaded, and how often that failed.
+    fn credential_reloads(&self) -> (u64, u64) {
+        (0, 0)
+    }
 }

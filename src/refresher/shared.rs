@@ -110,6 +110,7 @@ impl Shared {
         let progress = self.progress();
         let snapshot = self.published.snapshot();
         let age = progress.read_age.map(ReadAge::now);
+        let (credential_reloads, credential_reload_failures) = self.client.credential_reloads();
         Status {
             instance: self.instance.clone(),
             index: self.client.index().to_owned(),
@@ -138,6 +139,8 @@ impl Shared {
                 requests: self.client.requests(),
                 bytes_received: self.client.bytes_received(),
                 reads: progress.source.counters,
+                credential_reloads,
+                credential_reload_failures,
                 ..progress.counters
             },
         }

@@ -93,7 +93,8 @@ fn command() -> clap::Command {
         subcommand.mut_args(|arg| match arg.get_long() {
             Some(long) if !matches!(long, "help" | "version") => {
                 let variable = variable(long);
-                arg.env(variable)
+                // A value may contain a secret: the help does not print it.
+                arg.env(variable).hide_env_values(true)
             }
             _ => arg,
         })

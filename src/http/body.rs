@@ -1,0 +1,155 @@
+//! Response bodies, bounded while they arrive and while they are decompressed.
+
+use std::io::{self, Write};
+
+use bytes::Bytes;
+use flate2::write::MultiGzDecoder;
+use reqwest::header::{CONTENT_ENCODING, HeaderMap};
+
+use super::error::RequestFailure;
+
+/// Reads a body of at most `limit` bytes, as sent and as decompressed. Nothing beyond the
+/// limit is kept in memory.
+pub(super) async fn read(
+    mut response: reqwest::Response,
+    limit: u64,
+) -> Result<Bytes, RequestFailure> {
+    let mut body = Body::new(response.headers(), limit)?;
+    if response
+        .content_length()
+        .is_some_and(|length| length > limit)
+    {
+        return Err(RequestFailure::TooLarge { limit });
+    }
+    while let Some(chunk) = response.chunk().await.map_err(broken)? {
+        body.push(&chunk)?;
+    }
+    body.finish()
+}
+
+/// Reads what fits into `limit` bytes of a body that is only shown to people.
+pub(super) async fn read_beginning(
+    mut response: reqwest::Response,
+    limit: u64,
+) -> Result<Bytes, RequestFailure> {
+    let mut body = Body::new(response.headers(), limit)?;
+    while let Some(chunk) = response.chunk().await.map_err(broken)? {
+        match body.push(&chunk) {
+            Err(RequestFailure::TooLarge { .. }) => break,
+            result => result?,
+        }
+    }
+    Ok(body.into_bytes())
+}
+
+fn broken(error: reqwest::Error) -> RequestFailure {
+    RequestFailure::Connection(error.without_url().into())
+}
+
+/// A body that is arriving.
+struct Body {
+    decoder: Decoder,
+    received: u64,
+    limit: u64,
+}
+
+enum Decoder {
+    Identity(Bounded),
+    Gzip(Box<MultiGzDecoder<Bounded>>),
+}
+
+impl Body {
+    fn new(headers: &HeaderMap, limit: u64) -> Result<Self, RequestFailure> {
+        let bounded = Bounded {
+            bytes: Vec::new(),
+            limit: usize::try_from(limit).unwrap_or(usize::MAX),
+            is_exceeded: false,
+        };
+        let encodings = headers.get_all(CONTENT_ENCODING).iter();
+        let encoding = encodings
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase())
+            .filter(|value| !value.trim().is_empty())
+            .collect::<Vec<_>>()
+            .join(", ");
+        let decoder = match encoding.trim() {
+            "" | "identity" => Decoder::Identity(bounded),
+            "gzip" | "x-gzip" => Decoder::Gzip(Box::new(MultiGzDecoder::new(bounded))),
+            _ => {
+                let encoding = encoding.chars().take(100).collect();
+                return Err(RequestFailure::Encoding(encoding));
+            }
+        };
+        Ok(Self {
+            decoder,
+            received: 0,
+            limit,
+        })
+    }
+
+    fn push(&mut self, chunk: &[u8]) -> Result<(), RequestFailure> {
+        self.received += chunk.len() as u64;
+        let written = match &mut self.decoder {
+            Decoder::Identity(bounded) => bounded.write_all(chunk),
+            Decoder::Gzip(decoder) => decoder.write_all(chunk),
+        };
+        if self.received > self.limit || self.bounded().is_exceeded {
+            return Err(RequestFailure::TooLarge { limit: self.limit });
+        }
+        written.map_err(not_gzip)
+    }
+
+    fn finish(mut self) -> Result<Bytes, RequestFailure> {
+        if let Decoder::Gzip(decoder) = &mut self.decoder {
+            let finished = decoder.try_finish();
+            if self.bounded().is_exceeded {
+                return Err(RequestFailure::TooLarge { limit: self.limit });
+            }
+            finished.map_err(not_gzip)?;
+        }
+        Ok(self.into_bytes())
+    }
+
+    fn into_bytes(mut self) -> Bytes {
+        let bounded = match &mut self.decoder {
+            Decoder::Identity(bounded) => bounded,
+            Decoder::Gzip(decoder) => decoder.get_mut(),
+        };
+        std::mem::take(&mut bounded.bytes).into()
+    }
+
+    fn bounded(&self) -> &Bounded {
+        match &self.decoder {
+            Decoder::Identity(bounded) => bounded,
+            Decoder::Gzip(decoder) => decoder.get_ref(),
+        }
+    }
+}
+
+fn not_gzip(error: io::Error) -> RequestFailure {
+    RequestFailure::Malformed(error.into())
+}
+
+/// Keeps what is written, up to a limit.
+struct Bounded {
+    bytes: Vec<u8>,
+    limit: usize,
+    is_exceeded: bool,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = self.limit.saturating_sub(self.bytes.len());
+        if bytes.len() > room {
+            // What fits is kept for those who show the beginning.
+            self.bytes.extend_from_slice(&bytes[..room]);
+            self.is_exceeded = true;
+            return Err(io::Error::other("the limit is reached"));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,39 @@
+//! Which nodes are reached through a proxy that the environment names.
+//!
+//! The variables are `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, also in lower
+//! case. Addresses of this machine never go through a proxy.
+
+use hyper_util::client::proxy::matcher::Matcher;
+use url::{Host, Url};
+
+/// The proxy of each node, as errors name it: without user name and password.
+pub(super) fn of_nodes(urls: &[Url], enabled: bool) -> Vec<Option<String>> {
+    let environment = Matcher::from_env();
+    let proxy = |url: &Url| {
+        if !enabled || is_loopback(url) {
+            return None;
+        }
+        let intercept = environment.intercept(&url.as_str().parse().ok()?)?;
+        let uri = intercept.uri();
+        let authority = uri.authority()?.as_str();
+        // What is before the @ is a secret.
+        let host = authority.rsplit('@').next()?;
+        Some(format!("{}://{host}", uri.scheme_str().unwrap_or("http")))
+    };
+    urls.iter().map(proxy).collect()
+}
+
+/// Whether an address is of this machine.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name.eq_ignore_ascii_case("localhost") || name.ends_with(".localhost")
+        }
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => {
+            address.is_loopback() || address.to_ipv4_mapped().is_some_and(|v4| v4.is_loopback())
+        }
+        None => false,
+    }
+}

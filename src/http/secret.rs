@@ -1,0 +1,109 @@
+//! Passwords, tokens, keys and PEM texts: given as text, or in a file that may change.
+
+use std::fmt;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// The largest secret or bundle of certificates that is read, in bytes.
+const MAX_BYTES: u64 = 4 << 20;
+
+/// A text that is never printed: a password, a token, a key, or certificates.
+///
+/// It is given directly (`Secret::from("…")`) or as a [file](Self::file). A file is read
+/// again when it may have changed: once a minute, and after a response of status 401 or a
+/// failed handshake. If it then cannot be used, the last good content stays in use.
+///
+/// White space at either end does not count, whichever way the text is given.
+#[derive(Clone)]
+pub struct Secret(Source);
+
+#[derive(Clone)]
+enum Source {
+    Text(SecretString),
+    File(Arc<Path>),
+}
+
+/// A secret that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SecretError {
+    #[error("cannot read {}", .file.display())]
+    Read {
+        file: Arc<Path>,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{} is empty", .0.display())]
+    EmptyFile(Arc<Path>),
+    #[error("the text is empty")]
+    Empty,
+}
+
+impl Secret {
+    /// The content of a file, which is read again when it may have changed.
+    #[must_use]
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self(Source::File(path.into().into()))
+    }
+
+    /// Whether the text can change.
+    pub(super) fn is_file(&self) -> bool {
+        matches!(self.0, Source::File(_))
+    }
+
+    /// The text as it is now. Blocks while a file is read.
+    pub(super) fn read(&self) -> Result<SecretString, SecretError> {
+        let text = match &self.0 {
+            Source::Text(text) => text.expose_secret().trim().to_owned(),
+            Source::File(file) => read_file(file)
+                .map_err(|source| SecretError::Read {
+                    file: file.clone(),
+                    source,
+                })?
+                .trim()
+                .to_owned(),
+        };
+        match (&self.0, text.is_empty()) {
+            (_, false) => Ok(text.into()),
+            (Source::Text(_), true) => Err(SecretError::Empty),
+            (Source::File(file), true) => Err(SecretError::EmptyFile(file.clone())),
+        }
+    }
+}
+
+fn read_file(file: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let read = std::fs::File::open(file)?
+        .take(MAX_BYTES + 1)
+        .read_to_string(&mut text)?;
+    if read as u64 > MAX_BYTES {
+        return Err(io::Error::other(format!(
+            "the file is larger than {MAX_BYTES} bytes"
+        )));
+    }
+    Ok(text)
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(Source::Text(text.into()))
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
+    }
+}
+
+impl fmt::Debug for Secret {
+    /// Prints the file's name, never the text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Source::Text(_) => f.write_str("Secret(..)"),
+            Source::File(file) => write!(f, "Secret({})", file.display()),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Which servers are trusted, and which certificate the client presents.
+//!
+//! With the feature `rustls-tls`, rustls does it, also if `native-tls` is enabled too.
+
+#[cfg(all(feature = "native-tls", not(feature = "rustls-tls")))]
+mod native;
+#[cfg(feature = "rustls-tls")]
+mod rustls;
+
+use reqwest::ClientBuilder;
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
+
+use super::config_error::{ConfigError, ConfigErrorKind};
+use super::secret::Secret;
+
+/// Which servers are trusted, and which certificate the client presents.
+///
+/// By default the CAs are trusted that the operating system trusts, and no client
+/// certificate is presented.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct Tls {
+    ca_certificates: Option<Secret>,
+    client_certificate: Option<Secret>,
+    client_key: Option<Secret>,
+}
+
+impl Tls {
+    /// Trusts the CAs that the operating system trusts.
+    pub fn system() -> Self {
+        Self::default()
+    }
+
+    /// Also trusts these certificates (PEM, one or more): those of CAs, or the certificate of
+    /// the server itself. A server's own certificate is then accepted although it is
+    /// self-signed and marked as a CA, as `openssl req -x509` makes them; it still has to be
+    /// for the host's name and not expired.
+    pub fn with_ca_certificates(mut self, pem: impl Into<Secret>) -> Self {
+        self.ca_certificates = Some(pem.into());
+        self
+    }
+
+    /// Presents this client certificate (PEM, with its chain). The private key is in the same
+    /// text, unless it is set by [`with_client_key`](Self::with_client_key).
+    pub fn with_client_certificate(mut self, pem: impl Into<Secret>) -> Self {
+        self.client_certificate = Some(pem.into());
+        self
+    }
+
+    /// The private key (PEM) of the client certificate.
+    pub fn with_client_key(mut self, pem: impl Into<Secret>) -> Self {
+        self.client_key = Some(pem.into());
+        self
+    }
+
+    /// Whether a part of it can change.
+    pub(super) fn has_files(&self) -> bool {
+        [
+            &self.ca_certificates,
+            &self.client_certificate,
+            &self.client_key,
+        ]
+        .into_iter()
+        .flatten()
+        .any(Secret::is_file)
+    }
+
+    /// Reads the files, which blocks.
+    pub(super) fn read(&self) -> Result<TlsMaterial, ConfigError> {
+        if self.client_key.is_some() && self.client_certificate.is_none() {
+            return Err(certificate_error(
+                "a client key needs a client certificate, which is not set",
+            ));
+        }
+        let read = |secret: &Option<Secret>, what: &str| match secret {
+            Some(secret) => secret.read().map(Some).map_err(|source| {
+                certificate_error(format!("{what} cannot be used")).with_source(source)
+            }),
+            None => Ok(None),
+        };
+        Ok(TlsMaterial {
+            ca_certificates: read(&self.ca_certificates, "the CA certificate")?,
+            client_certificate: read(&self.client_certificate, "the client certificate")?,
+            client_key: read(&self.client_key, "the client key")?,
+        })
+    }
+}
+
+/// Certificates and keys as they are at one time.
+pub(super) struct TlsMaterial {
+    ca_certificates: Option<SecretString>,
+    client_certificate: Option<SecretString>,
+    client_key: Option<SecretString>,
+}
+
+impl TlsMaterial {
+    /// Tells whether something changed.
+    pub(super) fn digest(&self) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        for part in [
+            &self.ca_certificates,
+            &self.client_certificate,
+            &self.client_key,
+        ] {
+            let text = part.as_ref().map_or("", |part| part.expose_secret());
+            digest.update((text.len() as u64).to_le_bytes());
+            digest.update(text);
+        }
+        digest.finalize().into()
+    }
+
+    /// The CA certificates' text.
+    #[cfg(any(feature = "rustls-tls", feature = "native-tls"))]
+    fn ca_pem(&self) -> Option<&[u8]> {
+        let text = self.ca_certificates.as_ref()?;
+        Some(text.expose_secret().as_bytes())
+    }
+
+    /// The texts in which the client's certificate and key are.
+    #[cfg(any(feature = "rustls-tls", feature = "native-tls"))]
+    fn client_pem(&self) -> Option<(&[u8], &[u8])> {
+        let certificate = self.client_certificate.as_ref()?;
+        let key = self.client_key.as_ref().unwrap_or(certificate);
+        Some((
+            certificate.expose_secret().as_bytes(),
+            key.expose_secret().as_bytes(),
+        ))
+    }
+}
+
+/// The TLS settings of clients, made once for all of them.
+#[derive(Clone)]
+pub(super) struct TlsConfig(Backend);
+
+#[cfg(feature = "rustls-tls")]
+type Backend = ::rustls::ClientConfig;
+#[cfg(all(feature = "native-tls", not(feature = "rustls-tls")))]
+type Backend = native::Config;
+/// Without TLS there is nothing to configure: `https` addresses are refused.
+#[cfg(not(any(feature = "rustls-tls", feature = "native-tls")))]
+type Backend = ();
+
+impl TlsConfig {
+    /// If no node's address is `https`, not even the system's CA certificates are loaded, so
+    /// that they may be absent.
+    #[cfg_attr(
+        not(any(feature = "rustls-tls", feature = "native-tls")),
+        expect(
+            clippy::unnecessary_wraps,
+            unused_variables,
+            reason = "fallible with TLS"
+        )
+    )]
+    pub(super) fn new(material: &TlsMaterial, is_used: bool) -> Result<Self, ConfigError> {
+        #[cfg(feature = "rustls-tls")]
+        let config = if is_used {
+            rustls::config(material)?
+        } else {
+            rustls::unused()?
+        };
+        #[cfg(all(feature = "native-tls", not(feature = "rustls-tls")))]
+        let config = native::Config::new(material, is_used)?;
+        #[cfg(not(any(feature = "rustls-tls", feature = "native-tls")))]
+        let config = ();
+        Ok(Self(config))
+    }
+
+    /// Makes a client use these settings.
+    pub(super) fn apply(&self, builder: ClientBuilder) -> ClientBuilder {
+        #[cfg(feature = "rustls-tls")]
+        let builder = builder.tls_backend_preconfigured(self.0.clone());
+        #[cfg(all(feature = "native-tls", not(feature = "rustls-tls")))]
+        let builder = self.0.apply(builder);
+        builder
+    }
+}
+
+/// What went wrong in a handshake and what to do, if that is what the error is about.
+pub(super) fn explain(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    #[cfg(feature = "rustls-tls")]
+    return rustls::explain(error);
+    #[cfg(not(feature = "rustls-tls"))]
+    {
+        let _ = error;
+        None
+    }
+}
+
+fn certificate_error(message: impl Into<String>) -> ConfigError {
+    ConfigError::new(ConfigErrorKind::Certificate, message)
+}
