@@ -14,8 +14,11 @@
     reason = "tables of cases and bodies of requests read better so"
 )]
 
+mod credentials_that_rotate;
 mod faults;
 mod incremental_polling;
+mod networks;
+mod raw_server;
 mod refresher;
 mod scripted;
 #[cfg(feature = "aws-sigv4")]

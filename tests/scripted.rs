@@ -653,7 +653,7 @@ async fn an_answer_that_announces_too_much_is_refused_before_it_is_read() {
     let error = OpenSearchDirectiveStore::start(config).await.unwrap_err();
     let said = chain(&error);
     assert!(
-        said.contains("larger than the limit of 67108864 bytes"),
+        said.contains("larger than the limit of 58720256 bytes"),
         "{said}"
     );
     server.abort();

@@ -35,9 +35,15 @@ fn signed(by: &Authority, name: &str) -> (rcgen::Certificate, KeyPair) {
     (params.signed_by(&key, by).unwrap(), key)
 }
 
-/// Serves an empty index over TLS; with `clients`, only to whom it signed for.
+/// Serves an empty index over TLS; with `clients`, only to those it signed for.
 async fn serve(authority: &Authority, clients: Option<&Authority>) -> String {
-    let (certificate, key) = signed(authority, "localhost");
+    serve_as(signed(authority, "localhost"), clients).await
+}
+
+async fn serve_as(
+    (certificate, key): (rcgen::Certificate, KeyPair),
+    clients: Option<&Authority>,
+) -> String {
     let builder = ServerConfig::builder();
     let builder = match clients {
         None => builder.with_no_client_auth(),
@@ -162,4 +168,69 @@ async fn what_is_no_certificate_is_refused_before_anything_is_sent() {
         );
         assert!(!format!("{error:?}").contains("hunter2"));
     }
+}
+
+/// A certificate as `openssl req -x509` makes it: self-signed and marked as a CA.
+fn self_signed(name: &str) -> (rcgen::Certificate, KeyPair) {
+    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    (params.self_signed(&key).unwrap(), key)
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_is_explained_and_exactly_it_can_be_trusted() {
+    let (certificate, key) = self_signed("localhost");
+    let pem = certificate.pem();
+    let url = serve_as((certificate, key), None).await;
+    let error = start(&url, Tls::system(), Credentials::None).await;
+    let said = error_chain(&error.unwrap_err());
+    assert!(said.contains("set it as the CA certificate"), "{said}");
+    assert!(said.contains("CaUsedAsEndEntity"), "{said}");
+
+    let pinned = Tls::system().with_ca_certificates(pem.as_str());
+    start(&url, pinned, Credentials::None).await.unwrap();
+
+    let another = Tls::system().with_ca_certificates(self_signed("localhost").0.pem());
+    start(&url, another, Credentials::None).await.unwrap_err();
+    let by_address = url.replace("localhost", "127.0.0.1");
+    let pinned = Tls::system().with_ca_certificates(pem.as_str());
+    let error = start(&by_address, pinned, Credentials::None).await;
+    let said = error_chain(&error.unwrap_err());
+    assert!(said.contains("for another name"), "{said}");
+}
+
+#[tokio::test]
+async fn certificates_in_files_are_read_again_after_a_failed_handshake() {
+    let folder = tempfile::tempdir().unwrap();
+    let [ca, certificate, key] =
+        ["ca.crt", "tls.crt", "tls.key"].map(|name| folder.path().join(name));
+    let (ours, clients, other) = (authority(), authority(), authority());
+    let write_client = |by: &Authority| {
+        let (signed, its_key) = signed(by, "proxy");
+        std::fs::write(&certificate, signed.pem()).unwrap();
+        std::fs::write(&key, its_key.serialize_pem()).unwrap();
+    };
+    let url = serve(&ours, Some(&clients)).await;
+    std::fs::write(&ca, other.pem()).unwrap();
+    write_client(&other);
+    let tls = Tls::system()
+        .with_ca_certificates(Secret::file(&ca))
+        .with_client_certificate(Secret::file(&certificate))
+        .with_client_key(Secret::file(&key));
+    let cluster = ClusterConfig::new([url.parse().unwrap()]).with_tls(tls);
+    let config = Config::new(cluster)
+        .with_interval(std::time::Duration::from_hours(1))
+        .with_startup(opensearch_directives::Startup::Empty);
+    let store = OpenSearchDirectiveStore::start(config).await.unwrap();
+    store.refresh().await.unwrap_err();
+    // A certificate without its key, in the middle of a rotation.
+    std::fs::write(&ca, ours.pem()).unwrap();
+    std::fs::write(&certificate, signed(&clients, "proxy").0.pem()).unwrap();
+    store.refresh().await.unwrap_err();
+    let failures = store.status().counters.credential_reload_failures;
+    assert!(failures > 0, "{failures}");
+    write_client(&clients);
+    store.refresh().await.unwrap();
+    assert_eq!(store.status().counters.credential_reloads, 1);
 }

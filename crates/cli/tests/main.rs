@@ -17,6 +17,9 @@
 mod support;
 
 mod agent;
+#[cfg(target_os = "linux")]
+mod bounded_memory;
 mod cli;
 mod connect_timeout;
+mod connection;
 mod mappings;

@@ -83,6 +83,10 @@ impl Agent {
         format!("{}{path}", self.health_url.as_deref().unwrap())
     }
 
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     pub(crate) fn address(&self) -> &str {
         self.url.trim_start_matches("http://")
     }

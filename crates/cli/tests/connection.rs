@@ -1,0 +1,208 @@
+//! Connections of the command: secrets that it does not print, proxies, CA certificates, and
+//! its exit code where the cluster is not reached.
+
+use std::process::Output;
+
+use test_support::black_hole::takes_no_connections;
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use crate::support::command::directives;
+
+/// Runs the command with these variables; returns its exit code and all that it printed.
+fn run(args: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
+    let mut command = directives();
+    for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
+        command.env_remove(name).env_remove(name.to_uppercase());
+    }
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command
+        .args(args)
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    let printed = [stdout, stderr].concat();
+    (
+        status.code().unwrap_or(-1),
+        String::from_utf8_lossy(&printed).into_owned(),
+    )
+}
+
+async fn unauthorized() -> MockServer {
+    let server = MockServer::start().await;
+    Mock::given(any())
+        .respond_with(ResponseTemplate::new(401).set_body_string("Unauthorized"))
+        .mount(&server)
+        .await;
+    server
+}
+
+#[test]
+fn no_help_prints_the_value_of_a_variable() {
+    for command in ["init", "apply", "list", "get", "revoke", "delete", "agent"] {
+        for help in ["--help", "-h"] {
+            let url = ("DIRECTIVES_URL", "http://ann:hunter2@h:9200");
+            let (code, printed) = run(&[command, help], &[url]);
+            assert_eq!(code, 0, "{printed}");
+            assert!(printed.contains("DIRECTIVES_URL"), "{printed}");
+            assert!(!printed.contains("hunter2"), "{printed}");
+        }
+    }
+}
+
+#[test]
+fn an_unreadable_url_is_not_printed() {
+    for url in [
+        "http//ann:hunter2@h",
+        "ann:hunter2@h:9200",
+        "http://ann:hunter2@h:port",
+        "http://ann:hunter2@h",
+        "http://h/?password=hunter2",
+    ] {
+        for agent in [false, true] {
+            let args: &[&str] = if agent {
+                &["agent", "--listen", "127.0.0.1:0"]
+            } else {
+                &["list"]
+            };
+            for (args, variables) in [
+                ([args, &["--url", url]].concat(), vec![]),
+                (args.to_vec(), vec![("DIRECTIVES_URL", url)]),
+            ] {
+                let (code, printed) = run(&args, &variables);
+                assert_eq!(code, 2, "{printed}");
+                assert!(printed.contains("url"), "{printed}");
+                assert!(!printed.contains("hunter2"), "{printed}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_401_says_what_to_check() {
+    let server = unauthorized().await;
+    let url = server.uri();
+    let password = ("DIRECTIVES_PASSWORD", " hunter2\n");
+    let (code, printed) = run(&["list", "--url", &url, "--username", "ann"], &[password]);
+    assert_eq!(code, 5, "{printed}");
+    assert!(
+        printed.contains("check user and password (Unauthorized)"),
+        "{printed}"
+    );
+    assert!(!printed.contains("hunter2"), "{printed}");
+    let sent = &server.received_requests().await.unwrap()[0];
+    assert_eq!(sent.headers["authorization"], "Basic YW5uOmh1bnRlcjI=");
+}
+
+#[test]
+fn a_password_without_a_user_name_is_refused() {
+    let (code, printed) = run(&["list"], &[("DIRECTIVES_PASSWORD", "hunter2")]);
+    assert_eq!(code, 2, "{printed}");
+    assert!(printed.contains("set --username"), "{printed}");
+}
+
+#[test]
+fn a_password_over_plain_http_to_another_host_is_warned_of() {
+    let password = ("DIRECTIVES_PASSWORD", "hunter2");
+    let warning = "without encryption";
+    let command = |url| {
+        [
+            "list",
+            "--username",
+            "ann",
+            "--request-timeout",
+            "1s",
+            "--url",
+            url,
+        ]
+    };
+    let (_, printed) = run(&command("http://opensearch.invalid"), &[password]);
+    assert!(printed.contains(warning), "{printed}");
+    for url in [
+        "http://127.0.0.1:1",
+        "http://localhost:1",
+        "http://[::1]:1",
+        "https://x.invalid",
+    ] {
+        let (_, printed) = run(&command(url), &[password]);
+        assert!(!printed.contains(warning), "{printed}");
+    }
+}
+
+#[tokio::test]
+async fn loopback_never_uses_a_proxy_and_errors_name_the_one_that_is_used() {
+    let server = unauthorized().await;
+    let proxy = MockServer::start().await;
+    Mock::given(any())
+        .respond_with(ResponseTemplate::new(502).set_body_string("no route"))
+        .mount(&proxy)
+        .await;
+    let authority = proxy.uri().replace("http://", "");
+    let with_secret = format!("http://ann:hunter2@{authority}");
+    for variable in ["http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"] {
+        let variables = [(variable, with_secret.as_str())];
+        let (code, printed) = run(&["list", "--url", &server.uri()], &variables);
+        assert_eq!(code, 5, "{variable}: {printed}");
+        assert!(proxy.received_requests().await.unwrap().is_empty());
+
+        let elsewhere = ["list", "--url", "http://opensearch.invalid:9200"];
+        let (code, printed) = run(&elsewhere, &variables);
+        assert_eq!(code, 4, "{variable}: {printed}");
+        let named = format!("through the proxy http://{authority}");
+        assert!(printed.contains(&named), "{variable}: {printed}");
+        assert!(!printed.contains("hunter2"), "{variable}: {printed}");
+        assert!(!proxy.received_requests().await.unwrap().is_empty());
+        proxy.reset().await;
+        Mock::given(any())
+            .respond_with(ResponseTemplate::new(502).set_body_string("no route"))
+            .mount(&proxy)
+            .await;
+
+        let (code, printed) = run(&[&elsewhere[..], &["--no-proxy"]].concat(), &variables);
+        assert_eq!(code, 4, "{variable}: {printed}");
+        assert!(!printed.contains("proxy"), "{variable}: {printed}");
+        let exempt = [variables[0], ("NO_PROXY", ".invalid")];
+        let (_, printed) = run(&elsewhere, &exempt);
+        assert!(
+            !printed.contains("through the proxy"),
+            "{variable}: {printed}"
+        );
+        assert!(proxy.received_requests().await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn without_ca_certificates_http_works_and_https_says_what_helps() {
+    let none = [
+        ("SSL_CERT_FILE", "/nowhere/ca.pem"),
+        ("SSL_CERT_DIR", "/nowhere"),
+    ];
+    let server = unauthorized().await;
+    let (code, printed) = run(&["list", "--url", &server.uri()], &none);
+    assert_eq!(code, 5, "{printed}");
+    let (code, printed) = run(&["list", "--url", "https://127.0.0.1:1"], &none);
+    assert_eq!(code, 2, "{printed}");
+    for text in [
+        "`ca-certificates`",
+        "--ca-certificate",
+        "No CA certificates were loaded",
+    ] {
+        assert!(printed.contains(text), "{printed}");
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_that_takes_no_connection_ends_the_command_with_4() {
+    let (hole, _held) = takes_no_connections().await;
+    let (other, _held) = takes_no_connections().await;
+    let urls = format!("{hole},{other}");
+    let ran = tokio::task::spawn_blocking(move || {
+        run(&["list", "--url", &urls, "--connect-timeout", "50ms"], &[])
+    });
+    let (code, printed) = ran.await.unwrap();
+    assert!(printed.contains("no connection within 50ms"), "{printed}");
+    assert_eq!(code, 4, "{printed}");
+}
