@@ -213,10 +213,8 @@ async fn credentials_that_cannot_be_sent_are_refused_and_not_repeated() {
         Credentials::Bearer(Secret::file("no such file")),
     ] {
         let error = start(&server, credentials).await.unwrap_err();
-        let StartError::Config(config) = &error else {
-            panic!("{error:?}");
-        };
-        assert_eq!(config.kind(), ConfigErrorKind::Credentials);
+        let kind = error.config_error().unwrap().kind();
+        assert_eq!(kind, ConfigErrorKind::Credentials, "{error:?}");
         assert!(!format!("{error:?}{}", chain(&error)).contains("hunter2"));
     }
 }
