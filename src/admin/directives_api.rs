@@ -123,6 +123,24 @@ impl DirectivesApi {
         Ok(time.unwrap_or_else(|| self.clock.now()))
     }
 
+    /// The user that the cluster authenticated; `None` where it does not tell, for example
+    /// because it has no security plugin.
+    ///
+    /// # Errors
+    /// No response.
+    pub async fn authenticated_user(&self) -> Result<Option<String>, WriteError> {
+        #[derive(Deserialize)]
+        struct AuthInfo {
+            user_name: Option<String>,
+        }
+        let request = Request::new(Method::Get, "/_plugins/_security/authinfo");
+        match self.json::<AuthInfo>(request).await {
+            Ok(info) => Ok(info.user_name.filter(|name| !name.is_empty())),
+            Err(error) if error.is_unreachable() => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
     fn session(&self) -> Session {
         let client = self.client.clone();
         IndexReader::new(client, "list", Config::DEFAULT_MAX_DOCUMENTS).session()

@@ -5,60 +5,75 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 use jiff::Timestamp;
-use opensearch_directives::admin::DirectivesApi;
-use opensearch_directives::document::{Draft, Expiry, parse_drafts};
+use jiff::tz::TimeZone;
+use opensearch_directives::document::{Draft, Expiry};
 use opensearch_directives::{Config, DiagLevel, DirectiveMatch, EndpointKind};
-use tokio::io::AsyncReadExt as _;
 
-use super::connection::{ConnectionArgs, TimeoutArgs};
-use super::duration::{parse, parse_time};
-use super::exit::Failure;
-use super::output::print;
+use super::duration::parse;
+use super::exit::{Exit, Failure};
+use super::guards::{self, GuardArgs};
+use super::input;
+use super::instant::When;
+use super::values;
+use super::write_args::WriteArgs;
 
-/// How much of a file is read: a byte more than is taken, so that too much is seen.
-const READ_AT_MOST: u64 = (64 << 20) + 1;
+/// The time to live of a directive that states no end.
+const DEFAULT_TTL: Duration = Duration::from_secs(15 * 60);
+/// The same of a directive that captures.
+const DEFAULT_CAPTURE_TTL: Duration = Duration::from_secs(5 * 60);
 
 #[derive(Debug, Args)]
 #[command(
-    group = ArgGroup::new("expiry").args(["ttl", "expires_at"]),
-    group = ArgGroup::new("what").args(["id", "file"]).required(true)
+    group = ArgGroup::new("expiry").args(["ttl", "for_", "until"]),
+    group = ArgGroup::new("what").args(["id", "file"]).required(true),
+    after_help = "\
+Examples:
+  directives apply slow-acme --level ShapeTiming --tenant acme --sample 10% --reason INC-1
+  directives apply night --level Shape --index orders --starts-at 02:00 --for 1h
+  directives apply -f directives.yaml --dry-run"
 )]
 pub(super) struct ApplyArgs {
     /// The directive's id
-    #[arg(requires_all = ["level", "expiry"])]
+    #[arg(requires = "level")]
     id: Option<String>,
 
-    /// Read directives from a file, - for standard input: one document, an array, one
-    /// document a line, or {"directives": [...]}
+    /// Read directives from a file or a folder; - is standard input. JSON (one document, an
+    /// array, one document a line, or {"directives": [...]}), or YAML in files that end in
+    /// .yaml or .yml
     #[arg(short, long, value_name = "FILE", conflicts_with_all = [
-        "level", "tenant", "index", "principal", "endpoint", "sample_per_mille", "ring_buffer",
-        "capture", "expiry", "starts_at", "reason", "ticket"
+        "level", "tenant", "index", "principal", "endpoint", "sample", "sample_per_mille",
+        "ring_buffer", "capture", "expiry", "starts_at"
     ])]
-    file: Option<PathBuf>,
+    file: Vec<PathBuf>,
 
-    /// How much to record: Off, Shape, ShapeTiming or ShapeRewriteDiff
-    #[arg(long)]
+    /// How much to record: Off, Shape, ShapeTiming or ShapeRewriteDiff. Of several matching
+    /// directives the highest level counts, so Off turns nothing off
+    #[arg(long, value_parser = values::level)]
     level: Option<DiagLevel>,
 
-    /// Only requests of this tenant
+    /// Match only requests of this tenant
     #[arg(long)]
     tenant: Option<String>,
 
-    /// Only requests to this index
+    /// Match only requests to this index
     #[arg(long)]
     index: Option<String>,
 
-    /// Only requests of this principal
+    /// Match only requests of this principal
     #[arg(long)]
     principal: Option<String>,
 
-    /// Only requests to this class of endpoint, such as Search
-    #[arg(long)]
+    /// Match only requests of this class, such as Search
+    #[arg(long, value_parser = values::endpoint)]
     endpoint: Option<EndpointKind>,
 
-    /// How many of a thousand matching requests
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u16).range(0..=1000))]
-    sample_per_mille: u16,
+    /// Share of the matching requests, such as 10% [default: 100%]
+    #[arg(long, value_name = "PERCENT", value_parser = values::sample, conflicts_with = "sample_per_mille")]
+    sample: Option<u16>,
+
+    /// The same in thousandths
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=1000))]
+    sample_per_mille: Option<u16>,
 
     /// Record into the proxies' ring buffers
     #[arg(long)]
@@ -68,114 +83,120 @@ pub(super) struct ApplyArgs {
     #[arg(long)]
     capture: bool,
 
-    /// How long, from when the cluster writes it: 15m, 2h
+    /// How long it applies, counted from the write by the cluster's clock
+    /// [default: 15m, with --capture 5m]
     #[arg(long, value_name = "DURATION", value_parser = parse)]
     ttl: Option<Duration>,
 
-    /// Until when, RFC 3339
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    expires_at: Option<Timestamp>,
+    /// How long it applies, counted from --starts-at
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse)]
+    for_: Option<Duration>,
 
-    /// From when on, RFC 3339 [default: at once]
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    starts_at: Option<Timestamp>,
+    /// When it ends: +15m (from now), 18:00 (the next, local time) or RFC 3339
+    #[arg(long, value_name = "TIME", visible_alias = "expires-at")]
+    until: Option<When>,
 
-    /// Why, for people
+    /// When it starts, in the same forms [default: at once]
+    #[arg(long, value_name = "TIME")]
+    starts_at: Option<When>,
+
+    /// Why, for people; with --file, for the directives that do not say it
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 
-    /// The ticket it belongs to
+    /// The ticket that it belongs to; with --file, for the directives that name none
     #[arg(long, value_name = "TEXT")]
     ticket: Option<String>,
 
-    /// Who asks [default: the user's name]
-    #[arg(long, value_name = "NAME")]
-    author: Option<String>,
-
-    /// How far ahead an expiry may lie
+    /// The longest time to live that is accepted
     #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = parse)]
     max_ttl: Duration,
 
     #[command(flatten)]
-    connection: ConnectionArgs,
+    guards: GuardArgs,
     #[command(flatten)]
-    timeout: TimeoutArgs,
+    write: WriteArgs,
 }
 
-pub(super) async fn run(mut args: ApplyArgs) -> Result<(), Failure> {
-    let author = author(args.author.take());
-    let writer =
-        DirectivesApi::new(args.connection.client(args.timeout).await?).with_max_ttl(args.max_ttl);
-    let mut drafts = match args.file.take() {
-        Some(file) => parse_drafts(&read(file).await?)?,
-        None => vec![args.draft()?],
+pub(super) async fn run(mut args: ApplyArgs) -> Result<Exit, Failure> {
+    let now = Timestamp::now();
+    let mut drafts = if args.file.is_empty() {
+        vec![args.draft(now)?]
+    } else {
+        input::drafts(&args.file).await?
     };
+    guards::check_lengths(&drafts, args.max_ttl, now)?;
+    args.guards.check_drafts(&drafts)?;
+    let api = args.write.api().await?.with_max_ttl(args.max_ttl);
+    let author = args.write.author(&api).await?;
     for draft in &mut drafts {
-        if draft.author.is_none() {
-            draft.author.clone_from(&author);
-        }
+        draft.author = Some(author.clone());
+        draft.reason = draft.reason.take().or_else(|| args.reason.clone());
+        draft.ticket = draft.ticket.take().or_else(|| args.ticket.clone());
     }
-    writer.apply(&drafts).await?;
-    for draft in &drafts {
-        print(&format!("applied {}", draft.id))?;
-    }
-    Ok(())
-}
-
-/// Who acts: as given, else the user's name.
-pub(super) fn author(given: Option<String>) -> Option<String> {
-    given
-        .or_else(|| std::env::var("USER").ok())
-        .filter(|name| !name.is_empty())
+    let plan = api.plan(&drafts).await?;
+    args.guards.check_plan(&args.write, &plan, &author, now)?;
+    args.write.execute(&api, plan, Vec::new(), now).await
 }
 
 impl ApplyArgs {
-    fn draft(self) -> Result<Draft, Failure> {
-        // Clap has made sure of these three.
-        let missing = || Failure::usage("give an id, --level, and --ttl or --expires-at");
-        let expiry = self
-            .ttl
-            .map(Expiry::After)
-            .or(self.expires_at.map(Expiry::At))
-            .ok_or_else(missing)?;
-        let mut draft = Draft::new(
-            self.id.ok_or_else(missing)?,
-            self.level.ok_or_else(missing)?,
-            expiry,
-        );
+    fn draft(&mut self, now: Timestamp) -> Result<Draft, Failure> {
+        let (Some(id), Some(level)) = (self.id.take(), self.level) else {
+            return Err(Failure::usage("give an id and --level, or --file"));
+        };
+        let starts_at = self.instant("--starts-at", self.starts_at, now)?;
+        let expiry = self.expiry(starts_at, now)?;
+        let mut draft = Draft::new(id, level, expiry);
         draft.match_ = DirectiveMatch {
-            tenant: self.tenant,
-            index: self.index,
-            principal: self.principal,
+            tenant: self.tenant.take(),
+            index: self.index.take(),
+            principal: self.principal.take(),
             endpoint: self.endpoint,
         };
-        draft.sample_per_mille = self.sample_per_mille;
+        draft.sample_per_mille = self.sample.or(self.sample_per_mille).unwrap_or(1000);
         draft.ring_buffer = self.ring_buffer;
         draft.capture = self.capture;
-        draft.starts_at = self.starts_at;
-        draft.reason = self.reason;
-        draft.ticket = self.ticket;
+        draft.starts_at = starts_at;
         Ok(draft)
     }
-}
 
-async fn read(file: PathBuf) -> Result<Vec<u8>, Failure> {
-    let mut input = Vec::new();
-    let read = if file.as_os_str() == "-" {
-        let stdin = tokio::io::stdin().take(READ_AT_MOST);
-        { stdin }.read_to_end(&mut input).await
-    } else {
-        match tokio::fs::File::open(&file).await {
-            Ok(open) => open.take(READ_AT_MOST).read_to_end(&mut input).await,
-            Err(error) => Err(error),
+    fn expiry(&self, starts_at: Option<Timestamp>, now: Timestamp) -> Result<Expiry, Failure> {
+        if let Some(until) = self.instant("--until", self.until, now)? {
+            return Ok(Expiry::At(until));
         }
-    };
-    match read {
-        Ok(_) => Ok(input),
-        Err(error) => Err(Failure::usage(format!(
-            "cannot read {}: {error}",
-            file.display()
-        ))),
+        let default = if self.capture {
+            DEFAULT_CAPTURE_TTL
+        } else {
+            DEFAULT_TTL
+        };
+        match (self.ttl, starts_at) {
+            (Some(ttl), _) => Ok(Expiry::After(ttl)),
+            (None, None) => Ok(Expiry::After(self.for_.unwrap_or(default))),
+            (None, Some(start)) => {
+                let length = self.for_.unwrap_or(default);
+                let end = When::In(length).resolve(start, TimeZone::UTC);
+                end.map(Expiry::At)
+                    .map_err(|error| Failure::usage(format!("--for: {error}")))
+            }
+        }
+    }
+
+    /// The instant of a flag; one in local time is shown, since it may not be what was meant.
+    fn instant(
+        &self,
+        flag: &str,
+        when: Option<When>,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, Failure> {
+        let Some(when) = when else { return Ok(None) };
+        let instant = when
+            .resolve(now, TimeZone::system())
+            .map_err(|error| Failure::usage(format!("{flag}: {error}")))?;
+        if when.is_local() {
+            let local = instant.to_zoned_datetime(TimeZone::system());
+            super::output::note(&format!("{flag} is {local} ({instant})"));
+        }
+        Ok(Some(instant))
     }
 }
 

@@ -141,6 +141,19 @@ impl ConnectionArgs {
         })
     }
 
+    /// Where the index is, for reports: its name and the first address, without credentials.
+    pub(super) fn location(&self) -> String {
+        let address = self.url.first().and_then(|text| {
+            let mut url = text.parse().ok()?;
+            // An address that cannot have credentials has none.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+            Some(url.as_str().trim_end_matches('/').to_owned())
+        });
+        let address = address.unwrap_or_default();
+        format!("{} at {address}", self.directives_index)
+    }
+
     /// The same settings for another address.
     pub(super) fn with_url(&self, url: impl Into<String>) -> Self {
         Self {

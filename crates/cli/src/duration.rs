@@ -19,13 +19,6 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("it is not longer than nothing; {fix}"))
 }
 
-/// Parses RFC 3339 with an offset.
-pub(super) fn parse_time(text: &str) -> Result<Timestamp, String> {
-    text.parse().map_err(|_| {
-        "it is not a time; write RFC 3339 with an offset, such as 2030-01-31T12:00:00Z".to_owned()
-    })
-}
-
 /// How far an instant is from now, roughly: `in 14m 30s`, `3h 5m ago`.
 pub(super) fn relative(instant: Timestamp, now: Timestamp) -> String {
     let distance = instant.duration_since(now);

@@ -6,25 +6,26 @@ use std::process::ExitCode;
 
 use opensearch_directives::StartError;
 use opensearch_directives::admin::{InstallError, WriteError};
-use opensearch_directives::document::ImportError;
 use opensearch_directives::error::{
     ConfigError, PollError, ReadError, RequestError, chain as error_chain,
 };
 
-/// What `--help` says of the codes.
+/// The part of `--help` about variables and exit codes.
 pub(super) const HELP: &str = "\
-Every flag can be given by an environment variable instead: DIRECTIVES_ and the flag's name,
-such as DIRECTIVES_URL; DIRECTIVES_INDEX is that of --directives-index. Secrets come from the
-environment or from files only.
+Flags for the connection, the output and the author, and all flags of the agent, can be given
+by an environment variable: DIRECTIVES_ and the flag's name, such as DIRECTIVES_URL;
+DIRECTIVES_INDEX stands for --directives-index. An empty variable counts as not given. Secrets
+come from the environment or from files only.
 
 Exit codes:
   0  done
   1  failed for another reason
-  2  bad usage or bad input; nothing was written
+  2  bad usage or bad input, or a consent is missing (--yes, --replace); nothing was written
   3  no such directive, or no such index
   4  the cluster cannot be reached, did not respond in time, or is busy
   5  the cluster refuses the caller or the request
-  6  somebody else changed a directive meanwhile; it was not written";
+  6  somebody else changed a directive meanwhile; it was not written
+Of several directives, the worst result counts.";
 
 /// How the command ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,6 +37,21 @@ pub(crate) enum Exit {
     Unreachable = 4,
     Refused = 5,
     Conflict = 6,
+}
+
+impl Exit {
+    /// Orders the codes: of several results the most severe decides how the command ends.
+    pub(super) fn severity(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::NotFound => 1,
+            Self::Usage => 2,
+            Self::Conflict => 3,
+            Self::Refused => 4,
+            Self::Other => 5,
+            Self::Unreachable => 6,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -63,11 +79,20 @@ impl Failure {
         Self::new(Exit::Usage, error)
     }
 
+    /// Input that is wrong, with the file that holds it.
+    pub(super) fn of_file(
+        file: &std::path::Path,
+        error: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        let error = error.into();
+        Self::usage(format!("{}: {}", file.display(), error_chain(&*error)))
+    }
+
     pub(super) fn other(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(Exit::Other, error)
     }
 
-    /// Says it on standard error, causes included.
+    /// Prints the error and its causes on standard error.
     pub(super) fn report(self) -> Exit {
         // A pipe that was closed early is the reader's choice.
         if let Some(error) = self.error.downcast_ref::<std::io::Error>()
@@ -146,12 +171,6 @@ impl From<StartError> for Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        Self::usage(error)
-    }
-}
-
-impl From<ImportError> for Failure {
-    fn from(error: ImportError) -> Self {
         Self::usage(error)
     }
 }

@@ -1,78 +1,78 @@
-//! `directives list`, `directives get`
+//! `directives list`
 
 use clap::{Args, ValueEnum};
-use opensearch_directives::admin::DirectivesApi;
-use opensearch_directives::{Clock as _, SystemClock};
+use jiff::Timestamp;
+use opensearch_directives::admin::{DirectivesApi, Stored};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
+use super::documents::print_all;
 use super::exit::{Exit, Failure};
-use super::output::{Format, OutputArgs, details, print, print_json, state, table, to_json};
+use super::filters::{FilterArgs, State};
+use super::output::OutputArgs;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  directives list --state active
+  directives list --matches tenant=acme --ending-within 1h
+  directives list -o yaml > directives.yaml")]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    filters: FilterArgs,
+
+    /// Order: state is active first, and within a state the soonest to end first
+    #[arg(long, value_name = "KEY", default_value = "state")]
+    sort: SortKey,
+
+    /// Print at most so many
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+    #[command(flatten)]
+    timeout: TimeoutArgs,
+}
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-enum State {
-    Active,
-    Scheduled,
-    Expired,
-    Revoked,
-    Rejected,
+enum SortKey {
+    State,
+    Id,
+    Expires,
+    Updated,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct ListArgs {
-    /// Only those in these states; several with commas [default: all]
-    #[arg(long, value_name = "STATE", value_delimiter = ',')]
-    state: Vec<State>,
-
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    connection: ConnectionArgs,
-    #[command(flatten)]
-    timeout: TimeoutArgs,
-}
-
-pub(super) async fn run(args: ListArgs) -> Result<(), Failure> {
-    let writer = DirectivesApi::new(args.connection.client(args.timeout).await?);
-    let mut all = writer.list().await?;
-    let now = SystemClock.now();
-    if !args.state.is_empty() {
-        all.retain(|stored| {
-            let state = state(stored, now);
-            args.state.iter().any(|wanted| {
-                wanted
-                    .to_possible_value()
-                    .is_some_and(|name| name.matches(state, false))
-            })
-        });
+pub(super) async fn run(args: ListArgs) -> Result<Exit, Failure> {
+    let api = DirectivesApi::new(args.connection.client(args.timeout).await?);
+    let mut all = api.list().await?;
+    let now = api.now().await?;
+    all.retain(|stored| args.filters.pass(stored, now));
+    sort(&mut all, args.sort, now);
+    let found = all.len();
+    all.truncate(args.limit.unwrap_or(usize::MAX));
+    print_all(&all, args.output.output, now)?;
+    if all.len() < found {
+        super::output::note(&format!("{} more (--limit)", found - all.len()));
     }
-    match args.output.output {
-        Format::Json => print_json(&all.iter().map(|stored| to_json(stored, now)).collect()),
-        Format::Table if all.is_empty() => print("no directives"),
-        Format::Table => print(&table(&all, now)),
-    }
+    Ok(Exit::Success)
 }
 
-#[derive(Debug, Args)]
-pub(super) struct GetArgs {
-    /// The directive's id
-    id: String,
-
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    connection: ConnectionArgs,
-    #[command(flatten)]
-    timeout: TimeoutArgs,
-}
-
-pub(super) async fn get(args: GetArgs) -> Result<(), Failure> {
-    let writer = DirectivesApi::new(args.connection.client(args.timeout).await?);
-    let stored = writer.get(&args.id).await?.ok_or_else(|| {
-        Failure::new(Exit::NotFound, format!("there is no directive {}", args.id))
-    })?;
-    let now = SystemClock.now();
-    match args.output.output {
-        Format::Json => print_json(&to_json(&stored, now)),
-        Format::Table => print(&details(&stored, now)),
+fn sort(all: &mut [Stored], key: SortKey, now: Timestamp) {
+    let end = |stored: &Stored| match &stored.document {
+        Ok(document) => document.directive.expires_at,
+        Err(_) => Timestamp::MAX,
+    };
+    let updated = |stored: &Stored| match &stored.document {
+        Ok(document) => document.audit.updated_at,
+        Err(_) => None,
+    };
+    match key {
+        // As the library returns them.
+        SortKey::Id => {}
+        SortKey::State => all.sort_by_key(|stored| (State::of(stored, now), end(stored))),
+        SortKey::Expires => all.sort_by_key(end),
+        SortKey::Updated => all.sort_by_key(|stored| std::cmp::Reverse(updated(stored))),
     }
 }

@@ -1,56 +1,46 @@
-//! `directives revoke`, `directives delete`
+//! `directives revoke`
 
 use clap::Args;
-use opensearch_directives::admin::DirectivesApi;
+use opensearch_directives::admin::PlannedWrite;
 
-use super::apply::author;
-use super::connection::{ConnectionArgs, TimeoutArgs};
-use super::exit::Failure;
-use super::output::print;
+use super::exit::{Exit, Failure};
+use super::selection::SelectionArgs;
+use super::write_args::WriteArgs;
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  directives revoke slow-acme
+  directives revoke --all --yes --reason 'INC-1 is over'
+  directives revoke --matches tenant=acme --capture")]
 pub(super) struct RevokeArgs {
-    /// The directives' ids
-    #[arg(required = true)]
-    id: Vec<String>,
+    #[command(flatten)]
+    selection: SelectionArgs,
 
-    /// Who revokes [default: the user's name]
-    #[arg(long, value_name = "NAME")]
-    author: Option<String>,
+    /// Why it is revoked
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
 
     #[command(flatten)]
-    connection: ConnectionArgs,
-    #[command(flatten)]
-    timeout: TimeoutArgs,
+    write: WriteArgs,
 }
 
-pub(super) async fn run(args: RevokeArgs) -> Result<(), Failure> {
-    let writer = DirectivesApi::new(args.connection.client(args.timeout).await?);
-    let author = author(args.author);
-    for id in &args.id {
-        writer.revoke(id, author.as_deref()).await?;
-        print(&format!("revoked {id}"))?;
+pub(super) async fn run(args: RevokeArgs) -> Result<Exit, Failure> {
+    let api = args.write.api().await?;
+    let author = args.write.author(&api).await?;
+    let now = api.now().await?;
+    let selection = args.selection.read(&api, now).await?;
+    let plan: Vec<PlannedWrite> = selection
+        .found
+        .into_iter()
+        .map(|stored| PlannedWrite::revoke(stored, now, Some(&author), args.reason.as_deref()))
+        .collect();
+    if !selection.named && !plan.is_empty() {
+        let question = format!("Revoke {} directives?", plan.len());
+        args.write.confirm(&question, &plan, now)?;
     }
-    Ok(())
-}
-
-#[derive(Debug, Args)]
-pub(super) struct DeleteArgs {
-    /// The directives' ids
-    #[arg(required = true)]
-    id: Vec<String>,
-
-    #[command(flatten)]
-    connection: ConnectionArgs,
-    #[command(flatten)]
-    timeout: TimeoutArgs,
-}
-
-pub(super) async fn delete(args: DeleteArgs) -> Result<(), Failure> {
-    let writer = DirectivesApi::new(args.connection.client(args.timeout).await?);
-    for id in &args.id {
-        writer.delete(id).await?;
-        print(&format!("deleted {id}"))?;
+    if plan.is_empty() && selection.missing.is_empty() {
+        super::output::note("no directive is selected");
     }
-    Ok(())
+    args.write.execute(&api, plan, selection.missing, now).await
 }

@@ -23,3 +23,6 @@ mod cli;
 mod connect_timeout;
 mod connection;
 mod mappings;
+mod mistakes;
+mod not_opensearch;
+mod writes;

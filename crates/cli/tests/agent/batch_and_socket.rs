@@ -7,13 +7,13 @@ use osproxy_core::ManualClock;
 use serde_json::{Value, json};
 
 use crate::support::agent::Agent;
-use crate::support::command::{directives, run};
+use crate::support::command::{self, directives, run};
 use crate::support::node::{installed_index, shared_url};
 use crate::support::{http, in_hours};
 
 fn apply(url: &str, index: &str, args: &str) {
     let args: Vec<&str> = args.split_whitespace().collect();
-    run(url, index, &[&["apply"], args.as_slice()].concat()).ok();
+    command::apply(url, index, &args);
 }
 
 fn evaluate_request(tenant: &str, request_id: &str) -> Value {
@@ -69,7 +69,15 @@ async fn osproxy_accepts_its_format_from_the_agent() {
     run(
         &url,
         &other,
-        &["apply", "-f", file.path().to_str().unwrap()],
+        &[
+            "apply",
+            "-f",
+            file.path().to_str().unwrap(),
+            "--everything",
+            "--yes",
+            "--reason",
+            "import",
+        ],
     )
     .ok();
     let listed = run(&url, &other, &["list", "-o", "json"]).ok().json();

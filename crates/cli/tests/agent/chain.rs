@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::evaluate_request;
 use crate::support::agent::Agent;
-use crate::support::command::{directives, run};
+use crate::support::command::{self, directives, run};
 use crate::support::eventually::eventually;
 use crate::support::http;
 use crate::support::node::{Node, installed_index, shared_url, unique_index};
@@ -13,7 +13,7 @@ const AGENT: [&str; 2] = ["--upstream", "agent"];
 
 fn apply(url: &str, index: &str, args: &str) {
     let args: Vec<&str> = args.split_whitespace().collect();
-    run(url, index, &[&["apply"], args.as_slice()].concat()).ok();
+    command::apply(url, index, &args);
 }
 
 async fn status(agent: &Agent) -> Value {

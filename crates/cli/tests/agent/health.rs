@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use serde_json::Value;
 
 use crate::support::agent::Agent;
-use crate::support::command::{Ran, directives, run};
+use crate::support::command::{self, Ran, directives};
 use crate::support::eventually::eventually;
 use crate::support::http;
 use crate::support::node::{installed_index, shared_url};
@@ -129,12 +129,7 @@ async fn with_a_shutdown_delay_it_serves_and_polls_on_but_is_not_ready() {
         reqwest::get(agent.url("/healthz")).await.unwrap().status(),
         200
     );
-    run(
-        &url,
-        &index,
-        &["apply", "late", "--level", "Shape", "--ttl", "1h"],
-    )
-    .ok();
+    command::apply(&url, &index, &["late", "--level", "Shape", "--ttl", "1h"]);
     agent
         .status_when("it polls on", |status| status["directives"] == 1)
         .await;
@@ -155,12 +150,7 @@ async fn a_hangup_polls_at_once_and_does_not_end_it() {
     let url = shared_url();
     let index = installed_index(&url, "hangup").await;
     let agent = Agent::start(&url, &index, &["--interval", "1h"]);
-    run(
-        &url,
-        &index,
-        &["apply", "new", "--level", "Shape", "--ttl", "1h"],
-    )
-    .ok();
+    command::apply(&url, &index, &["new", "--level", "Shape", "--ttl", "1h"]);
     agent.signal("-HUP");
     agent
         .status_when("it has polled", |status| status["directives"] == 1)
@@ -172,12 +162,7 @@ async fn a_refresh_polls_at_once() {
     let url = shared_url();
     let index = installed_index(&url, "refresh").await;
     let agent = Agent::start(&url, &index, &["--interval", "1h"]);
-    run(
-        &url,
-        &index,
-        &["apply", "new", "--level", "Shape", "--ttl", "1h"],
-    )
-    .ok();
+    command::apply(&url, &index, &["new", "--level", "Shape", "--ttl", "1h"]);
     let (code, refreshed) = http::send("POST", &agent.url("/v1/refresh"), None).await;
     assert_eq!(code, 200, "{refreshed}");
     let status: Value = agent.get("/v1/status").await.1;

@@ -5,18 +5,13 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::support::agent::Agent;
-use crate::support::command::run;
+use crate::support::command::{self, run};
 use crate::support::eventually::eventually;
 use crate::support::node::{installed_index, shared_url};
 use crate::support::{http, in_hours};
 
 fn apply(url: &str, index: &str, id: &str, expiry: &[&str]) {
-    run(
-        url,
-        index,
-        &[&["apply", id, "--level", "Shape"], expiry].concat(),
-    )
-    .ok();
+    command::apply(url, index, &[&[id, "--level", "Shape"], expiry].concat());
 }
 
 /// Requests the directives as a client that has the content of a tag.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::command::run;
+use crate::support::command;
 
 mod access;
 #[cfg(unix)]
@@ -26,10 +26,5 @@ fn evaluate_request(tenant: &str) -> Value {
 
 /// Applies a directive of the level `Shape`.
 fn apply(url: &str, index: &str, id: &str, args: &[&str]) {
-    run(
-        url,
-        index,
-        &[&["apply", id, "--level", "Shape"], args].concat(),
-    )
-    .ok();
+    command::apply(url, index, &[&[id, "--level", "Shape"], args].concat());
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::evaluate_request;
 use crate::support::agent::Agent;
-use crate::support::command::run;
+use crate::support::command;
 use crate::support::http;
 use crate::support::in_hours;
 use crate::support::node::{installed_index, shared_url, unique_index};
@@ -139,13 +139,13 @@ fn close(schema: &mut Value) {
 async fn filled_index(url: &str) -> String {
     let index = installed_index(url, "openapi").await;
     let expiry = in_hours(1);
-    let whole = "apply whole --level ShapeRewriteDiff --tenant acme --index orders --principal svc \
+    let whole = "whole --level ShapeRewriteDiff --tenant acme --index orders --principal svc \
                  --endpoint Search --sample-per-mille 999 --ring-buffer --capture \
                  --starts-at 2020-01-01T00:00:00Z --expires-at";
     let whole: Vec<&str> = whole.split_whitespace().chain([expiry.as_str()]).collect();
-    run(url, &index, &whole).ok();
-    let few = ["apply", "few", "--level", "Off", "--expires-at", &expiry];
-    run(url, &index, &few).ok();
+    command::apply(url, &index, &whole);
+    let few = ["few", "--level", "Off", "--expires-at", &expiry];
+    command::apply(url, &index, &few);
     http::put(
         &format!("{url}/{index}/_doc/bad?pipeline=_none&refresh=true"),
         &json!({"level": "Shape", "tenant": 42, "expires_at": expiry}),

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::support::agent::Agent;
-use crate::support::command::run;
+use crate::support::command;
 use crate::support::eventually::eventually;
 use crate::support::in_hours;
 use crate::support::node::{installed_index, shared_url};
@@ -77,7 +77,7 @@ async fn the_client_decides_as_the_agent_and_continues_without_it() {
     let index = installed_index(&url, "python").await;
     let apply = |args: &str| {
         let args: Vec<&str> = args.split_whitespace().collect();
-        run(&url, &index, &[&["apply"], args.as_slice()].concat()).ok();
+        command::apply(&url, &index, &args);
     };
     apply("all --level Shape --sample-per-mille 300 --capture --ttl 1h");
     apply("acme --level ShapeTiming --tenant acme --endpoint Search --ring-buffer --ttl 1h");

@@ -161,7 +161,20 @@ pub(crate) fn admin_runs(index: &str, args: &[&str]) -> Ran {
 
 /// Applies a directive as the administrator.
 pub(crate) fn apply(index: &str, id: &str, args: &[&str]) {
-    let fixed = ["apply", id, "--level", "Shape", "--ttl", "1h"];
+    let fixed = [
+        "apply",
+        id,
+        "--level",
+        "Shape",
+        "--ttl",
+        "1h",
+        "--everything",
+        "--replace",
+        "--reactivate",
+        "--yes",
+        "--reason",
+        "test",
+    ];
     admin_runs(index, &[&fixed, args].concat()).ok();
 }
 

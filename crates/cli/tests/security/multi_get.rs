@@ -25,7 +25,20 @@ async fn apply_fails_and_loses_nothing_if_it_may_not_read_what_it_replaces() {
     apply(&index, "a", &["--author", "alice"]);
     let user = user_with(&without_multi_get("operator", &index)).await;
     let again = [
-        "apply", "a", "--level", "Shape", "--ttl", "1h", "--author", "bob",
+        "apply",
+        "a",
+        "--level",
+        "Shape",
+        "--ttl",
+        "1h",
+        "--everything",
+        "--replace",
+        "--reactivate",
+        "--yes",
+        "--reason",
+        "test",
+        "--author",
+        "bob",
     ];
     let ran = run(&user, &index, &again);
     assert_eq!(ran.code, 5, "{}", ran.stderr);

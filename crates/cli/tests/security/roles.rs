@@ -43,7 +43,20 @@ const CHECKS: [&str; 15] = [
 async fn prepare() {
     admin_runs(INDEX, &["init"]).ok();
     for id in ["kept", "ended"] {
-        let fixed = ["apply", id, "--level", "Shape", "--ttl", "1h"];
+        let fixed = [
+            "apply",
+            id,
+            "--level",
+            "Shape",
+            "--ttl",
+            "1h",
+            "--everything",
+            "--replace",
+            "--reactivate",
+            "--yes",
+            "--reason",
+            "test",
+        ];
         admin_runs(INDEX, &fixed).ok();
     }
     let template = json!({ "index_patterns": [HISTORY], "data_stream": {}, "priority": 500 });
@@ -79,7 +92,22 @@ async fn outcome(check: &str, user: &str) -> &'static str {
             code => panic!("{check} as {user}: {code} {}", ran.stderr),
         }
     };
-    let apply = |id| tried(&["apply", id, "--level", "Shape", "--ttl", "1h"]);
+    let apply = |id| {
+        tried(&[
+            "apply",
+            id,
+            "--level",
+            "Shape",
+            "--ttl",
+            "1h",
+            "--everything",
+            "--replace",
+            "--reactivate",
+            "--yes",
+            "--reason",
+            "test",
+        ])
+    };
     match check {
         "`init --dry-run`" => tried(&["init", "--dry-run"]),
         "`init`" => {
@@ -99,14 +127,44 @@ async fn outcome(check: &str, user: &str) -> &'static str {
         "`apply` over an older one" => apply("kept"),
         "`revoke`" => {
             let outcome = tried(&["revoke", "kept"]);
-            admin_runs(INDEX, &["apply", "kept", "--level", "Shape", "--ttl", "1h"]).ok();
+            admin_runs(
+                INDEX,
+                &[
+                    "apply",
+                    "kept",
+                    "--level",
+                    "Shape",
+                    "--ttl",
+                    "1h",
+                    "--everything",
+                    "--replace",
+                    "--reactivate",
+                    "--yes",
+                    "--reason",
+                    "test",
+                ],
+            )
+            .ok();
             outcome
         }
         "`delete`" => {
             let outcome = tried(&["delete", "ended"]);
             admin_runs(
                 INDEX,
-                &["apply", "ended", "--level", "Shape", "--ttl", "1h"],
+                &[
+                    "apply",
+                    "ended",
+                    "--level",
+                    "Shape",
+                    "--ttl",
+                    "1h",
+                    "--everything",
+                    "--replace",
+                    "--reactivate",
+                    "--yes",
+                    "--reason",
+                    "test",
+                ],
             )
             .ok();
             outcome
@@ -257,7 +315,20 @@ async fn dashboards(user: &str) -> &'static str {
 
 /// An agent that publishes, sees a deletion, and measures the clock.
 async fn polls(user: &str) -> &'static str {
-    let apply = ["apply", "passing", "--level", "Shape", "--ttl", "1h"];
+    let apply = [
+        "apply",
+        "passing",
+        "--level",
+        "Shape",
+        "--ttl",
+        "1h",
+        "--everything",
+        "--replace",
+        "--reactivate",
+        "--yes",
+        "--reason",
+        "test",
+    ];
     admin_runs(INDEX, &apply).ok();
     let agent = agent(user, INDEX);
     let is_refused = |status: &Value| {

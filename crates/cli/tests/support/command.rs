@@ -13,7 +13,7 @@ pub(crate) fn directives() -> Command {
             command.env_remove(name);
         }
     }
-    command.env("USER", "tester");
+    command.env("DIRECTIVES_AUTHOR", "tester");
     command
 }
 
@@ -61,6 +61,20 @@ pub(crate) fn run_with(url: &str, index: &str, args: &[&str], input: &str) -> Ra
     // It may end without reading.
     let _ = process.stdin.take().unwrap().write_all(input.as_bytes());
     process.wait_with_output().unwrap().into()
+}
+
+/// Applies a directive for a test whose subject is something else: consents to everything.
+#[track_caller]
+pub(crate) fn apply(url: &str, index: &str, args: &[&str]) {
+    let consent = [
+        "--everything",
+        "--replace",
+        "--reactivate",
+        "--yes",
+        "--reason",
+        "test",
+    ];
+    run(url, index, &[&["apply"], args, &consent].concat()).ok();
 }
 
 pub(crate) fn run(url: &str, index: &str, args: &[&str]) -> Ran {

@@ -1,0 +1,30 @@
+//! Asks on a terminal before something far-reaching; a script says `--yes` instead.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+
+use super::exit::Failure;
+
+/// Whether somebody sits there who can be asked.
+pub(super) fn is_interactive() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Asks a question that only `y` or `yes` affirms.
+///
+/// Without a terminal it fails and says which flag stands for the consent.
+pub(super) fn confirm(question: &str, flag: &str) -> Result<(), Failure> {
+    if !is_interactive() {
+        return Err(Failure::usage(format!(
+            "{question}\nnothing was written; to do it, add {flag}"
+        )));
+    }
+    let mut stderr = std::io::stderr().lock();
+    write!(stderr, "{question}\nContinue? [y/N] ")?;
+    stderr.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    match answer.trim().to_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(Failure::usage("declined; nothing was written")),
+    }
+}

@@ -1,0 +1,163 @@
+//! `directives edit`
+
+use clap::Args;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use opensearch_directives::admin::Stored;
+use opensearch_directives::document::{Document, Draft, Expiry};
+
+use super::exit::{Exit, Failure};
+use super::filters::State;
+use super::guards::{self, GuardArgs};
+use super::instant::When;
+use super::values;
+use super::write_args::WriteArgs;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Fields: level, tenant, index, principal, endpoint, sample, ring_buffer, capture, starts_at,
+expires_at, reason, ticket.
+
+Examples:
+  directives edit slow-acme --set level=Shape --unset capture
+  directives edit slow-acme --set tenant=acme,sample=5%
+  directives edit slow-acme                   # in $VISUAL or $EDITOR")]
+pub(super) struct EditArgs {
+    /// The directive's id
+    id: String,
+
+    /// Set a field; the flag several times for several fields
+    #[arg(long, value_name = "FIELD=VALUE", value_parser = assignment)]
+    set: Vec<(String, String)>,
+
+    /// Remove a field; a target that is removed matches everything
+    #[arg(long, value_name = "FIELD")]
+    unset: Vec<String>,
+
+    #[command(flatten)]
+    guards: GuardArgs,
+    #[command(flatten)]
+    write: WriteArgs,
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    let (field, value) = text.split_once('=').ok_or("write FIELD=VALUE")?;
+    Ok((field.to_owned(), value.to_owned()))
+}
+
+pub(super) async fn run(args: EditArgs) -> Result<Exit, Failure> {
+    let api = args.write.api().await?;
+    let author = args.write.author(&api).await?;
+    let now = api.now().await?;
+    let Some(stored) = api.get(&args.id).await? else {
+        return args
+            .write
+            .execute(&api, Vec::new(), vec![args.id], now)
+            .await;
+    };
+    let mut draft = draft_of(ended(&stored, now)?, &author);
+    if args.set.is_empty() && args.unset.is_empty() {
+        draft = super::editor::edit(&draft)?;
+        draft.author = Some(author.clone());
+    }
+    for (field, value) in &args.set {
+        set(&mut draft, field, value, now)
+            .map_err(|error| Failure::usage(format!("--set {field}: {error}")))?;
+    }
+    for field in &args.unset {
+        unset(&mut draft, field)
+            .map_err(|error| Failure::usage(format!("--unset {field}: {error}")))?;
+    }
+    let drafts = [draft];
+    guards::check_lengths(&drafts, opensearch_directives::Config::DEFAULT_MAX_TTL, now)?;
+    args.guards.check_drafts(&drafts)?;
+    let plan = api.plan_from(&drafts, vec![Some(stored)]).await?;
+    args.guards.check_plan(&args.write, &plan, &author, now)?;
+    args.write.execute(&api, plan, Vec::new(), now).await
+}
+
+/// The document of a directive that has not ended.
+pub(super) fn ended(stored: &Stored, now: Timestamp) -> Result<&Document, Failure> {
+    let state = State::of(stored, now);
+    match (&stored.document, state) {
+        (Ok(document), State::Active | State::Scheduled) => Ok(document),
+        (Ok(_) | Err(_), _) => Err(Failure::usage(format!(
+            "{}: it is {}; write it anew with `apply`",
+            stored.id,
+            state.as_str()
+        ))),
+    }
+}
+
+/// The draft that stores the same directive again.
+pub(super) fn draft_of(document: &Document, author: &str) -> Draft {
+    let directive = &document.directive;
+    let mut draft = Draft::new(
+        &directive.id,
+        directive.level,
+        Expiry::At(directive.expires_at),
+    );
+    draft.match_ = directive.match_.clone();
+    draft.sample_per_mille = directive.sample_per_mille;
+    draft.ring_buffer = directive.ring_buffer;
+    draft.capture = directive.capture;
+    draft.starts_at = directive.starts_at;
+    draft.reason.clone_from(&document.audit.reason);
+    draft.ticket.clone_from(&document.audit.ticket);
+    draft.author = Some(author.to_owned());
+    draft
+}
+
+fn set(draft: &mut Draft, field: &str, value: &str, now: Timestamp) -> Result<(), String> {
+    let text = || Some(value.to_owned());
+    let switch = || match value {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err("write true or false".to_owned()),
+    };
+    let instant = || {
+        let when: When = value.parse()?;
+        when.resolve(now, TimeZone::system())
+    };
+    match field {
+        "level" => draft.level = values::level(value)?,
+        "tenant" => draft.match_.tenant = text(),
+        "index" => draft.match_.index = text(),
+        "principal" => draft.match_.principal = text(),
+        "endpoint" => draft.match_.endpoint = Some(values::endpoint(value)?),
+        "sample" => draft.sample_per_mille = values::sample(value)?,
+        "sample_per_mille" => draft.sample_per_mille = values::sample(&format!("{value}‰"))?,
+        "ring_buffer" => draft.ring_buffer = switch()?,
+        "capture" => draft.capture = switch()?,
+        "starts_at" => draft.starts_at = Some(instant()?),
+        "expires_at" => draft.expiry = Expiry::At(instant()?),
+        "ttl" => draft.expiry = Expiry::After(super::duration::parse(value)?),
+        "reason" => draft.reason = text(),
+        "ticket" => draft.ticket = text(),
+        _ => return Err(unknown(field)),
+    }
+    Ok(())
+}
+
+fn unset(draft: &mut Draft, field: &str) -> Result<(), String> {
+    match field {
+        "tenant" => draft.match_.tenant = None,
+        "index" => draft.match_.index = None,
+        "principal" => draft.match_.principal = None,
+        "endpoint" => draft.match_.endpoint = None,
+        "ring_buffer" => draft.ring_buffer = false,
+        "capture" => draft.capture = false,
+        "starts_at" => draft.starts_at = None,
+        "reason" => draft.reason = None,
+        "ticket" => draft.ticket = None,
+        "level" | "sample" | "sample_per_mille" | "expires_at" | "ttl" => {
+            return Err("it cannot be removed; set another value".to_owned());
+        }
+        _ => return Err(unknown(field)),
+    }
+    Ok(())
+}
+
+fn unknown(field: &str) -> String {
+    format!("there is no field {field}; `directives edit --help` lists them")
+}

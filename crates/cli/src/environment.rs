@@ -1,0 +1,119 @@
+//! Which flags an environment variable may stand for, and what an empty one means.
+//!
+//! Variables are for the connection, the output, the author and the agent's own settings.
+//! What a directive says and which directives a verb selects must be typed: a variable
+//! left in a shell would change it unseen.
+
+use clap::builder::FalseyValueParser;
+use clap::{Arg, ArgAction, Command};
+
+/// The flags of the operators' verbs that have a variable.
+const WITH_VARIABLE: [&str; 17] = [
+    "url",
+    "directives-index",
+    "username",
+    "password-file",
+    "bearer-token-file",
+    "api-key-file",
+    "ca-certificate",
+    "client-certificate",
+    "client-key",
+    "no-proxy",
+    "connect-timeout",
+    "request-timeout",
+    "aws-region",
+    "aws-service",
+    "output",
+    "author",
+    "dry-run",
+];
+
+/// Gives flags their variables. An empty variable counts as not given.
+pub(super) fn with_variables(command: Command) -> Command {
+    command.mut_subcommands(|verb| {
+        let agent = is_of_agent(verb.get_name());
+        verb.mut_args(|arg| match variable(agent, &arg) {
+            Some(variable) if !is_empty(&variable) => {
+                let arg = match arg.get_action() {
+                    // Whatever is not a form of "no" switches it on.
+                    ArgAction::SetTrue => arg.value_parser(FalseyValueParser::new()),
+                    _ => arg,
+                };
+                // The value may be an address with a password in it.
+                arg.env(variable).hide_env_values(true)
+            }
+            Some(_) | None => arg,
+        })
+    })
+}
+
+/// Whether all flags of a verb are the agent's own settings.
+fn is_of_agent(verb: &str) -> bool {
+    matches!(verb, "agent" | "probe")
+}
+
+fn is_empty(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| value.is_empty())
+}
+
+/// The variable of a flag: `DIRECTIVES_` and the flag's name.
+fn variable(agent: bool, arg: &Arg) -> Option<String> {
+    let long = arg.get_long()?;
+    if matches!(long, "help" | "version") || !agent && !WITH_VARIABLE.contains(&long) {
+        return None;
+    }
+    let name = match long {
+        "directives-index" => "index",
+        other => other,
+    };
+    Some(format!(
+        "DIRECTIVES_{}",
+        name.replace('-', "_").to_uppercase()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_directive_says_has_no_variable() {
+        for verb in crate::command().get_subcommands() {
+            let mut variables = std::collections::HashSet::new();
+            for arg in verb.get_arguments() {
+                let Some(long) = arg.get_long() else { continue };
+                let variable = arg.get_env().and_then(std::ffi::OsStr::to_str);
+                let allowed = is_of_agent(verb.get_name()) || WITH_VARIABLE.contains(&long);
+                let allowed = allowed && !matches!(long, "help" | "version");
+                assert_eq!(variable.is_some(), allowed, "{} --{long}", verb.get_name());
+                if let Some(variable) = variable {
+                    assert!(variables.insert(variable.to_owned()), "--{long}");
+                    assert!(arg.is_hide_env_values_set(), "--{long}");
+                }
+                // A file of a secret is none.
+                if arg
+                    .get_value_names()
+                    .is_some_and(|names| names.contains(&"FILE".into()))
+                {
+                    continue;
+                }
+                for secret in ["password", "token", "key"] {
+                    assert!(!long.ends_with(secret), "--{long}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_verb_that_writes_can_be_tried_out() {
+        for name in ["init", "apply", "revoke", "delete", "extend", "edit"] {
+            let command = crate::command();
+            let verb = command.find_subcommand(name);
+            let dry_run = verb.and_then(|verb| {
+                verb.get_arguments()
+                    .find(|arg| arg.get_long() == Some("dry-run"))
+            });
+            assert!(dry_run.is_some_and(|arg| arg.get_env().is_some()), "{name}");
+        }
+    }
+}

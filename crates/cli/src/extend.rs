@@ -1,0 +1,85 @@
+//! `directives extend`
+
+use std::time::Duration;
+
+use clap::{ArgGroup, Args};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use opensearch_directives::admin::Stored;
+use opensearch_directives::document::{Draft, Expiry};
+
+use super::duration::parse;
+use super::edit::{draft_of, ended};
+use super::exit::{Exit, Failure};
+use super::guards;
+use super::instant::When;
+use super::write_args::WriteArgs;
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("end").args(["by", "until"]).required(true))]
+pub(super) struct ExtendArgs {
+    /// The directives' ids
+    #[arg(required = true)]
+    id: Vec<String>,
+
+    /// How much longer it applies, counted from its present end
+    #[arg(long, value_name = "DURATION", value_parser = parse)]
+    by: Option<Duration>,
+
+    /// When it ends: +15m (from now), 18:00 (the next, local time) or RFC 3339
+    #[arg(long, value_name = "TIME")]
+    until: Option<When>,
+
+    /// The longest time to live that is accepted
+    #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = parse)]
+    max_ttl: Duration,
+
+    #[command(flatten)]
+    write: WriteArgs,
+}
+
+pub(super) async fn run(args: ExtendArgs) -> Result<Exit, Failure> {
+    let api = args.write.api().await?.with_max_ttl(args.max_ttl);
+    let author = args.write.author(&api).await?;
+    let now = api.now().await?;
+    let ids: Vec<&str> = args.id.iter().map(String::as_str).collect();
+    let (mut stored, mut drafts, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+    for (id, read) in args.id.iter().zip(api.get_many(&ids).await?) {
+        match read {
+            Some(read) => {
+                drafts.push(args.extended(&read, &author, now)?);
+                stored.push(Some(read));
+            }
+            None => missing.push(id.clone()),
+        }
+    }
+    guards::check_lengths(&drafts, args.max_ttl, now)?;
+    let plan = api.plan_from(&drafts, stored).await?;
+    args.write.execute(&api, plan, missing, now).await
+}
+
+impl ExtendArgs {
+    fn extended(&self, stored: &Stored, author: &str, now: Timestamp) -> Result<Draft, Failure> {
+        let document = ended(stored, now)?;
+        let present = document.directive.expires_at;
+        let beyond = |text: &str| Failure::usage(format!("{}: {text}", stored.id));
+        let end = match (self.by, self.until) {
+            (Some(by), _) => SignedDuration::try_from(by)
+                .ok()
+                .and_then(|by| present.checked_add(by).ok())
+                .ok_or_else(|| beyond("the new end is too far away"))?,
+            (None, Some(until)) => until
+                .resolve(now, TimeZone::system())
+                .map_err(|error| beyond(&format!("--until: {error}")))?,
+            (None, None) => return Err(beyond("give --by or --until")),
+        };
+        if end < present {
+            return Err(beyond(&format!(
+                "--until {end} is before its present end {present}; to shorten it, use `edit`"
+            )));
+        }
+        let mut draft = draft_of(document, author);
+        draft.expiry = Expiry::At(end);
+        Ok(draft)
+    }
+}

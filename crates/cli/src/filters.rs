@@ -1,0 +1,171 @@
+//! Filters of directives, for `list`, `revoke` and `delete`.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use jiff::{SignedDuration, Timestamp};
+use opensearch_directives::DirectiveMatch;
+use opensearch_directives::EndpointKind;
+use opensearch_directives::admin::Stored;
+use opensearch_directives::document::{Document, DocumentState};
+
+use super::duration;
+
+/// The state of a document as people see it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, ValueEnum)]
+pub(super) enum State {
+    Active,
+    Scheduled,
+    Expired,
+    Revoked,
+    Rejected,
+}
+
+impl State {
+    pub(super) fn of(stored: &Stored, now: Timestamp) -> Self {
+        match &stored.document {
+            Ok(document) => match document.state(now).as_str() {
+                "active" => Self::Active,
+                "scheduled" => Self::Scheduled,
+                "expired" => Self::Expired,
+                _ => Self::Revoked,
+            },
+            Err(_) if stored.is_revoked() => Self::Revoked,
+            Err(_) => Self::Rejected,
+        }
+    }
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => DocumentState::Active.as_str(),
+            Self::Scheduled => DocumentState::Scheduled.as_str(),
+            Self::Expired => DocumentState::Expired.as_str(),
+            Self::Revoked => DocumentState::Revoked.as_str(),
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+/// Filters; a directive must pass all that are given.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Filters")]
+pub(super) struct FilterArgs {
+    /// In one of these states; several with commas
+    #[arg(long, value_name = "STATE", value_delimiter = ',')]
+    state: Vec<State>,
+
+    /// That matches requests with this value: tenant=acme, index=orders, principal=svc or
+    /// endpoint=Search; also those that do not target the field
+    #[arg(long, value_name = "FIELD=VALUE", value_parser = field_value)]
+    matches: Vec<(Field, String)>,
+
+    /// That this person created or changed last
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+
+    /// That captures
+    #[arg(long)]
+    capture: bool,
+
+    /// Without a target: it matches every request
+    #[arg(long)]
+    everything: bool,
+
+    /// That ends within this time from now
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    ending_within: Option<Duration>,
+}
+
+/// A field that can be targeted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Field {
+    Tenant,
+    Index,
+    Principal,
+    Endpoint,
+}
+
+fn field_value(text: &str) -> Result<(Field, String), String> {
+    let fix = "write tenant=, index=, principal= or endpoint= and a value";
+    let (field, value) = text.split_once('=').ok_or(fix)?;
+    let field = match field {
+        "tenant" => Field::Tenant,
+        "index" => Field::Index,
+        "principal" => Field::Principal,
+        "endpoint" => {
+            let endpoint = super::values::endpoint(value)?;
+            return Ok((Field::Endpoint, endpoint.as_str().to_owned()));
+        }
+        _ => return Err(fix.to_owned()),
+    };
+    Ok((field, value.to_owned()))
+}
+
+impl FilterArgs {
+    /// Whether no filter is given.
+    pub(super) fn is_empty(&self) -> bool {
+        let Self {
+            state,
+            matches,
+            by,
+            capture,
+            everything,
+            ending_within,
+        } = self;
+        state.is_empty()
+            && matches.is_empty()
+            && by.is_none()
+            && !capture
+            && !everything
+            && ending_within.is_none()
+    }
+
+    /// Whether a filter on the state is given.
+    pub(super) fn has_state(&self) -> bool {
+        !self.state.is_empty()
+    }
+
+    /// Whether a document passes all filters. A malformed one passes only filters on
+    /// its state.
+    pub(super) fn pass(&self, stored: &Stored, now: Timestamp) -> bool {
+        if !self.state.is_empty() && !self.state.contains(&State::of(stored, now)) {
+            return false;
+        }
+        match &stored.document {
+            Ok(document) => self.passes(document, now),
+            Err(_) => Self {
+                state: Vec::new(),
+                ..self.clone()
+            }
+            .is_empty(),
+        }
+    }
+
+    fn passes(&self, document: &Document, now: Timestamp) -> bool {
+        let directive = &document.directive;
+        let match_ = &directive.match_;
+        let matches = self.matches.iter().all(|(field, value)| {
+            let target = match field {
+                Field::Tenant => match_.tenant.as_deref(),
+                Field::Index => match_.index.as_deref(),
+                Field::Principal => match_.principal.as_deref(),
+                Field::Endpoint => match_.endpoint.map(EndpointKind::as_str),
+            };
+            target.is_none_or(|target| target == value)
+        });
+        let audit = &document.audit;
+        let by = self.by.as_ref().is_none_or(|name| {
+            audit.created_by.as_ref() == Some(name) || audit.updated_by.as_ref() == Some(name)
+        });
+        let ending = self.ending_within.is_none_or(|within| {
+            let left = directive.expires_at.duration_since(now);
+            let within = SignedDuration::try_from(within).unwrap_or(SignedDuration::MAX);
+            left.is_positive() && left <= within && audit.revoked_at.is_none()
+        });
+        matches
+            && by
+            && ending
+            && (!self.capture || directive.capture)
+            && (!self.everything || *match_ == DirectiveMatch::all())
+    }
+}

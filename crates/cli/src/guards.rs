@@ -1,0 +1,226 @@
+//! What `apply` and `edit` refuse, or want a consent for, before they write.
+
+use std::time::Duration;
+
+use clap::Args;
+use jiff::{SignedDuration, Timestamp};
+use opensearch_directives::admin::{ChangeEffect, PlannedKind, PlannedWrite};
+use opensearch_directives::document::{Document, Draft, Expiry};
+use opensearch_directives::{DiagLevel, DirectiveMatch};
+
+use super::confirm::is_interactive;
+use super::describe::printable;
+use super::duration::length;
+use super::exit::{Exit, Failure};
+use super::output::note;
+use super::write_args::WriteArgs;
+
+/// The longest time to live of a directive that captures.
+const MAX_CAPTURE_TTL: Duration = Duration::from_secs(60 * 60);
+
+/// Consents that an operator can give.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Safety")]
+pub(super) struct GuardArgs {
+    /// Accept a directive without a target: it matches every request
+    #[arg(long)]
+    everything: bool,
+
+    /// Accept *, ?, a comma and outer white space in a target: they are compared literally
+    #[arg(long)]
+    literal: bool,
+
+    /// Replace also where this widens a directive or loses its ticket or reason
+    #[arg(long)]
+    replace: bool,
+
+    /// Let a directive apply again that was revoked or has expired
+    #[arg(long)]
+    reactivate: bool,
+
+    /// Write new directives only; an id that exists is an error
+    #[arg(long)]
+    create_only: bool,
+}
+
+/// Refuses a time to live beyond a limit, in the words of the flags.
+pub(super) fn check_lengths(
+    drafts: &[Draft],
+    max_ttl: Duration,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    for draft in drafts {
+        let ttl = match draft.expiry {
+            Expiry::After(ttl) => SignedDuration::try_from(ttl).unwrap_or(SignedDuration::MAX),
+            Expiry::At(end) => end.duration_since(now),
+        };
+        let limits = [
+            (Some(max_ttl), "the maximum of", "--max-ttl"),
+            (
+                draft.capture.then_some(MAX_CAPTURE_TTL),
+                "the maximum for a capture of",
+                "a shorter --ttl",
+            ),
+        ];
+        for (limit, of, fix) in limits {
+            let Some(limit) = limit.and_then(|limit| SignedDuration::try_from(limit).ok()) else {
+                continue;
+            };
+            // A capture counts from its start.
+            let from_start = match (draft.capture, draft.expiry, draft.starts_at) {
+                (true, Expiry::At(end), Some(start)) if start > now => end.duration_since(start),
+                _ => ttl,
+            };
+            if from_start > limit && !(fix == "--max-ttl" && ttl <= limit) {
+                return Err(Failure::usage(format!(
+                    "{}: --ttl {} exceeds {of} {} ({fix})",
+                    printable(&draft.id),
+                    length(from_start),
+                    length(limit)
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+impl GuardArgs {
+    /// Checks drafts before anything is sent.
+    pub(super) fn check_drafts(&self, drafts: &[Draft]) -> Result<(), Failure> {
+        for draft in drafts {
+            let id = printable(&draft.id);
+            if draft.match_ == DirectiveMatch::all() && !self.everything {
+                return Err(Failure::usage(format!(
+                    "{id}: it has no target, so it would match every request; give --tenant, \
+                     --index, --principal or --endpoint, or say --everything"
+                )));
+            }
+            for (field, target) in [
+                ("tenant", &draft.match_.tenant),
+                ("index", &draft.match_.index),
+                ("principal", &draft.match_.principal),
+            ] {
+                let Some(target) = target else { continue };
+                let special = target.contains(['*', '?', ',']) || target.trim() != target;
+                if special && !self.literal {
+                    return Err(Failure::usage(format!(
+                        "{id}: the {field} {target:?} is compared literally: there are no \
+                         wildcards or lists, and white space counts; correct it, or say --literal"
+                    )));
+                }
+            }
+            let empty = if draft.level == DiagLevel::Off && !draft.ring_buffer && !draft.capture {
+                "the level Off records nothing and turns no other directive off"
+            } else if draft.sample_per_mille == 0 {
+                "a sample of 0 matches no request"
+            } else {
+                continue;
+            };
+            note(&format!("warning: {id}: {empty}"));
+        }
+        Ok(())
+    }
+
+    /// Checks what is about to be replaced, and asks where this goes far.
+    pub(super) fn check_plan(
+        &self,
+        write: &WriteArgs,
+        plan: &[PlannedWrite],
+        author: &str,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        for planned in plan {
+            self.check_replacement(planned, write)?;
+        }
+        let mut questions = Vec::new();
+        for planned in plan {
+            let (Some(after), Some(why)) = (&planned.after, risk(planned, author)) else {
+                continue;
+            };
+            if after.audit.reason.is_none() {
+                return Err(Failure::usage(format!(
+                    "{}: it {why}; say why with --reason",
+                    printable(&planned.id)
+                )));
+            }
+            questions.push(format!("{} {why}.", printable(&planned.id)));
+        }
+        let widened = self.replace || plan.iter().all(|planned| !loses_or_widens(planned));
+        let revived = self.reactivate || plan.iter().all(|planned| !reactivates(planned));
+        if !widened || !revived {
+            questions.push("Something would be widened, lost or apply again.".to_owned());
+        }
+        if questions.is_empty() {
+            return Ok(());
+        }
+        write.confirm(&questions.join("\n"), plan, now)
+    }
+
+    /// Without a terminal, a flag must say what a person would be asked.
+    fn check_replacement(&self, planned: &PlannedWrite, write: &WriteArgs) -> Result<(), Failure> {
+        let id = printable(&planned.id);
+        if self.create_only && planned.before.is_some() && planned.kind() != PlannedKind::Nothing {
+            return Err(Failure::new(
+                Exit::Conflict,
+                format!("{id}: it exists already; nothing was written (--create-only)"),
+            ));
+        }
+        if is_interactive() && !write.yes || write.dry_run {
+            return Ok(());
+        }
+        let changes: Vec<String> = planned
+            .changes()
+            .iter()
+            .filter(|change| !matches!(change.effect, ChangeEffect::Other | ChangeEffect::Prolongs))
+            .map(|change| super::describe::change(change, planned.after.as_ref()).0)
+            .collect();
+        let needed = if reactivates(planned) && !self.reactivate {
+            "--reactivate"
+        } else if loses_or_widens(planned) && !self.replace {
+            "--replace"
+        } else {
+            return Ok(());
+        };
+        Err(Failure::usage(format!(
+            "{id}: nothing was written, because it would widen or lose something: {}; to do it, add {needed}",
+            changes.join(", ")
+        )))
+    }
+}
+
+fn reactivates(planned: &PlannedWrite) -> bool {
+    let mut effects = planned.changes().into_iter().map(|change| change.effect);
+    effects.any(|effect| effect == ChangeEffect::Reactivates)
+}
+
+fn loses_or_widens(planned: &PlannedWrite) -> bool {
+    planned.changes().iter().any(|change| match change.effect {
+        ChangeEffect::Widens | ChangeEffect::Loses => true,
+        ChangeEffect::Reactivates | ChangeEffect::Prolongs | ChangeEffect::Other => false,
+    })
+}
+
+/// Why a write goes far: what it newly records, or whose directive it replaces.
+fn risk(planned: &PlannedWrite, author: &str) -> Option<String> {
+    let after = planned.after.as_ref()?;
+    let before = planned
+        .before
+        .as_ref()
+        .and_then(|before| before.document.as_ref().ok());
+    match planned.kind() {
+        PlannedKind::Create | PlannedKind::Replace => {}
+        PlannedKind::Revoke | PlannedKind::Delete | PlannedKind::Nothing => return None,
+    }
+    let was = |is: fn(&Document) -> bool| before.is_some_and(is);
+    let everything = |document: &Document| document.directive.match_ == DirectiveMatch::all();
+    let captures = |document: &Document| document.directive.capture;
+    if everything(after) && !was(everything) {
+        return Some("matches every request".to_owned());
+    }
+    if captures(after) && !was(captures) {
+        return Some("captures requests".to_owned());
+    }
+    let owner = before?.audit.updated_by.as_deref()?;
+    (owner != author && loses_or_widens(planned))
+        .then(|| format!("replaces what {} wrote", printable(owner)))
+}

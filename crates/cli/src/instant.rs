@@ -1,0 +1,154 @@
+//! Points in time as people write them: `+15m`, `18:00`, RFC 3339; and how they are shown.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
+
+use super::duration;
+
+/// A point in time on the command line, not yet held against a clock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum When {
+    /// An instant.
+    At(Timestamp),
+    /// So long from now.
+    In(Duration),
+    /// The next time that the local clock shows this.
+    Local(Time),
+}
+
+impl FromStr for When {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(length) = text.strip_prefix('+') {
+            return duration::parse(length).map(Self::In);
+        }
+        if let Ok(instant) = text.parse() {
+            return Ok(Self::At(instant));
+        }
+        // `18:00` and `18:00:30`; a date without an offset is nobody's time for sure.
+        let digits = text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b':');
+        match text.parse() {
+            Ok(time) if digits && text.contains(':') => Ok(Self::Local(time)),
+            _ => Err(
+                "it is not a time; write +15m (from now), 18:00 (the next, local time) or \
+                 2030-01-31T18:00:00+02:00"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+impl When {
+    /// The instant that is meant.
+    pub(super) fn resolve(self, now: Timestamp, zone: TimeZone) -> Result<Timestamp, String> {
+        let too_far = "the time is too far away".to_owned();
+        match self {
+            Self::At(instant) => Ok(instant),
+            Self::In(length) => SignedDuration::try_from(length)
+                .ok()
+                .and_then(|length| now.checked_add(length).ok())
+                .ok_or(too_far),
+            Self::Local(time) => {
+                let local = now.to_zoned_datetime(zone);
+                let today = local
+                    .with()
+                    .time(time)
+                    .build()
+                    .map_err(|_| too_far.clone())?;
+                if today.timestamp() > now {
+                    return Ok(today.timestamp());
+                }
+                let tomorrow = today.checked_add(1.day()).map_err(|_| too_far)?;
+                Ok(tomorrow.timestamp())
+            }
+        }
+    }
+
+    /// Whether it depends on the local time zone, so that the instant should be shown.
+    pub(super) fn is_local(self) -> bool {
+        matches!(self, Self::Local(_))
+    }
+}
+
+/// An end as the reports show it: `until 14:18:03Z (15m)`, with the date unless it is today.
+pub(super) fn until(end: Timestamp, now: Timestamp) -> String {
+    let left = end.duration_since(now);
+    let shown = clock(end, now);
+    if left.is_positive() {
+        // Rounded, so that a time to live of 15m does not show as 14m 59s.
+        let seconds = left.as_millis().saturating_add(500) / 1_000;
+        let left = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+        format!("until {shown} ({})", duration::length(left))
+    } else {
+        format!("ended {shown}")
+    }
+}
+
+/// An instant in UTC to the second, with the date unless it is today.
+pub(super) fn clock(instant: Timestamp, now: Timestamp) -> String {
+    let whole = Timestamp::from_second(instant.as_second()).unwrap_or(instant);
+    let text = whole.to_string();
+    let today = now.to_string();
+    match today.get(..11).and_then(|today| text.strip_prefix(today)) {
+        Some(time) => time.to_owned(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_usual_forms_are_understood() {
+        let now = at("2030-01-31T12:00:00Z");
+        for (text, instant) in [
+            ("+15m", "2030-01-31T12:15:00Z"),
+            ("18:00", "2030-01-31T16:00:00Z"),
+            ("13:59:59", "2030-02-01T11:59:59Z"),
+            ("2030-02-01T00:00:00+02:00", "2030-01-31T22:00:00Z"),
+        ] {
+            let zone = TimeZone::fixed(jiff::tz::offset(2));
+            let when: When = text.parse().unwrap();
+            assert_eq!(when.resolve(now, zone).unwrap(), at(instant), "{text}");
+        }
+        for text in [
+            "",
+            "soon",
+            "15m",
+            "2030-01-31",
+            "2030-01-31T12:00:00",
+            "18",
+            "25:00",
+            "+0s",
+        ] {
+            assert!(text.parse::<When>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_end_is_shown_with_its_date_unless_it_is_today() {
+        let now = at("2030-01-31T12:00:00.5Z");
+        assert_eq!(
+            until(at("2030-01-31T12:15:00Z"), now),
+            "until 12:15:00Z (15m)"
+        );
+        assert_eq!(
+            until(at("2030-02-01T13:00:00Z"), now),
+            "until 2030-02-01T13:00:00Z (1d 1h)"
+        );
+        assert_eq!(until(at("2030-01-31T11:00:00Z"), now), "ended 11:00:00Z");
+    }
+}

@@ -1,0 +1,88 @@
+//! What every verb that writes has in common: who, where, whether really, and the report.
+
+use clap::Args;
+use jiff::Timestamp;
+use opensearch_directives::admin::{DirectivesApi, PlannedWrite};
+
+use super::connection::{ConnectionArgs, TimeoutArgs};
+use super::exit::{Exit, Failure};
+use super::output::ReportFormat;
+use super::write_report::Report;
+
+/// The flags of every verb that writes.
+#[derive(Debug, Args)]
+pub(super) struct WriteArgs {
+    /// Show what would be written, and write nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+
+    /// Do not ask for confirmation
+    #[arg(short, long)]
+    pub(super) yes: bool,
+
+    /// Who acts [default: the operating system's user; under sudo, the user who called it;
+    /// else the user that the cluster authenticated]
+    #[arg(long, value_name = "NAME")]
+    pub(super) author: Option<String>,
+
+    /// Format of the report
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(super) output: ReportFormat,
+
+    #[command(flatten)]
+    pub(super) connection: ConnectionArgs,
+    #[command(flatten)]
+    pub(super) timeout: TimeoutArgs,
+}
+
+impl WriteArgs {
+    /// The API of the index.
+    pub(super) async fn api(&self) -> Result<DirectivesApi, Failure> {
+        Ok(DirectivesApi::new(
+            self.connection.client(self.timeout).await?,
+        ))
+    }
+
+    /// The author of the write.
+    pub(super) async fn author(&self, api: &DirectivesApi) -> Result<String, Failure> {
+        super::author::author(self.author.clone(), api).await
+    }
+
+    /// Asks for consent, unless `--yes` is given or nothing is written. The plan is shown
+    /// with the question.
+    pub(super) fn confirm(
+        &self,
+        question: &str,
+        plan: &[PlannedWrite],
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        if self.yes || self.dry_run {
+            return Ok(());
+        }
+        const SHOWN: usize = 20;
+        let shown = plan.iter().take(SHOWN).cloned().collect();
+        let mut text = Report::of_plan(self.connection.location(), now, shown).text();
+        if plan.len() > SHOWN {
+            text = format!("{text}\nand {} more", plan.len() - SHOWN);
+        }
+        super::confirm::confirm(&format!("{text}\n{question}"), "--yes")
+    }
+
+    /// Executes a plan, or only shows it, and reports.
+    pub(super) async fn execute(
+        &self,
+        api: &DirectivesApi,
+        plan: Vec<PlannedWrite>,
+        missing: Vec<String>,
+        now: Timestamp,
+    ) -> Result<Exit, Failure> {
+        let location = self.connection.location();
+        let report = if self.dry_run {
+            Report::of_plan(location, now, plan)
+        } else {
+            let report = api.execute(plan).await;
+            Report::of(location, Timestamp::now(), report)
+        };
+        report.with_missing(missing).print(self.output.is_json())
+    }
+}

@@ -1,0 +1,387 @@
+//! The report of a write: one line or one JSON object for each directive, a summary, and
+//! the exit code of the worst.
+
+use anstyle::{AnsiColor, Style};
+use jiff::Timestamp;
+use opensearch_directives::admin::{
+    FieldChange, Outcome, PlannedKind, PlannedWrite, Stored, WriteError, WriteReport,
+};
+use serde_json::{Value, json};
+
+use super::describe::{change, printable, summary};
+use super::exit::{Exit, Failure, exit_of};
+use super::instant::{clock, until};
+use super::output::print;
+
+/// The result for one directive.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Done {
+    Created,
+    Replaced,
+    Unchanged,
+    Revoked,
+    Deleted,
+    NotFound,
+    Conflict,
+    Refused,
+    Unknown,
+    NotSent,
+}
+
+impl Done {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Replaced => "replaced",
+            Self::Unchanged => "unchanged",
+            Self::Revoked => "revoked",
+            Self::Deleted => "deleted",
+            Self::NotFound => "not found",
+            Self::Conflict => "conflict",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+            Self::NotSent => "not sent",
+        }
+    }
+
+    fn exit(self) -> Exit {
+        match self {
+            Self::Created | Self::Replaced | Self::Unchanged | Self::Revoked | Self::Deleted => {
+                Exit::Success
+            }
+            Self::NotFound => Exit::NotFound,
+            Self::Conflict => Exit::Conflict,
+            Self::Refused => Exit::Refused,
+            Self::Unknown | Self::NotSent => Exit::Unreachable,
+        }
+    }
+}
+
+impl From<PlannedKind> for Done {
+    fn from(kind: PlannedKind) -> Self {
+        match kind {
+            PlannedKind::Create => Self::Created,
+            PlannedKind::Replace => Self::Replaced,
+            PlannedKind::Revoke => Self::Revoked,
+            PlannedKind::Delete => Self::Deleted,
+            PlannedKind::Nothing => Self::Unchanged,
+        }
+    }
+}
+
+/// One directive in the report.
+#[derive(Debug)]
+pub(super) struct Entry {
+    id: String,
+    done: Done,
+    planned: Option<PlannedWrite>,
+    changes: Vec<FieldChange>,
+    detail: Option<String>,
+}
+
+/// What a verb did, or would do.
+#[derive(Debug)]
+pub(super) struct Report {
+    location: String,
+    dry_run: bool,
+    now: Timestamp,
+    entries: Vec<Entry>,
+    failure: Option<WriteError>,
+}
+
+impl Report {
+    /// What a plan would do.
+    pub(super) fn of_plan(location: String, now: Timestamp, plan: Vec<PlannedWrite>) -> Self {
+        let entries = plan.into_iter().map(|planned| {
+            let done = planned.kind().into();
+            entry(planned, done, None)
+        });
+        Self {
+            location,
+            dry_run: true,
+            now,
+            entries: entries.collect(),
+            failure: None,
+        }
+    }
+
+    /// What became of a plan.
+    pub(super) fn of(location: String, now: Timestamp, report: WriteReport) -> Self {
+        let entries = report
+            .outcomes
+            .into_iter()
+            .map(|(planned, outcome)| match outcome {
+                Outcome::Written | Outcome::Unchanged => {
+                    let done = planned.kind().into();
+                    entry(planned, done, None)
+                }
+                Outcome::Conflict { current } => {
+                    let detail = conflict(&planned, current.as_deref());
+                    entry(planned, Done::Conflict, Some(detail))
+                }
+                Outcome::Refused { reason } => entry(planned, Done::Refused, Some(reason)),
+                Outcome::Unknown => {
+                    let detail = "the request failed, and it is not known whether it was written";
+                    entry(planned, Done::Unknown, Some(detail.to_owned()))
+                }
+                Outcome::NotSent => {
+                    let detail = "it was not written, because a request failed";
+                    entry(planned, Done::NotSent, Some(detail.to_owned()))
+                }
+            });
+        Self {
+            location,
+            dry_run: false,
+            now,
+            entries: entries.collect(),
+            failure: report.failure,
+        }
+    }
+
+    /// Adds ids of which OpenSearch says that there is no such directive.
+    pub(super) fn with_missing(mut self, ids: Vec<String>) -> Self {
+        self.entries.extend(ids.into_iter().map(|id| Entry {
+            id,
+            done: Done::NotFound,
+            planned: None,
+            changes: Vec::new(),
+            detail: Some("there is no such directive".to_owned()),
+        }));
+        self
+    }
+
+    /// Prints the report, and tells the exit code of the worst result.
+    pub(super) fn print(self, as_json: bool) -> Result<Exit, Failure> {
+        if as_json {
+            print(&format!("{:#}", self.json()))?;
+        } else if !self.entries.is_empty() {
+            print(&self.text())?;
+        }
+        let worst = self.entries.iter().map(|entry| entry.done.exit());
+        let worst = worst
+            .max_by_key(|exit| exit.severity())
+            .unwrap_or(Exit::Success);
+        match self.failure {
+            Some(error) if exit_of(&error).severity() >= worst.severity() => Err(error.into()),
+            Some(error) => Err(Failure::new(worst, error)),
+            None => Ok(worst),
+        }
+    }
+
+    /// The lines of the report.
+    pub(super) fn text(&self) -> String {
+        let mut lines: Vec<String> = self.entries.iter().map(|entry| self.line(entry)).collect();
+        if self.entries.len() > 1 {
+            let counts: Vec<String> = self
+                .counts()
+                .into_iter()
+                .map(|(done, count)| format!("{count} {}", done.as_str()))
+                .collect();
+            lines.push(format!("{} in {}", counts.join(", "), self.location));
+        }
+        lines.join("\n")
+    }
+
+    fn line(&self, entry: &Entry) -> String {
+        let bad = entry.done.exit() != Exit::Success;
+        let would = if self.dry_run && !bad && entry.done != Done::Unchanged {
+            "would be "
+        } else {
+            ""
+        };
+        let head = style(would.to_owned() + entry.done.as_str(), bad, AnsiColor::Red);
+        let mut line = format!("{head} {} in {}", printable(&entry.id), self.location);
+        if let Some(detail) = &entry.detail {
+            line = format!("{line}: {}", printable(detail));
+        } else if let Some(text) = self.details(entry) {
+            line = format!("{line}: {text}");
+        }
+        line
+    }
+
+    fn details(&self, entry: &Entry) -> Option<String> {
+        let planned = entry.planned.as_ref()?;
+        let after = planned.after.as_ref();
+        let end = after.map(|after| until(after.directive.expires_at, self.now));
+        match entry.done {
+            Done::Created => {
+                let after = after?;
+                let everything =
+                    after.directive.match_ == opensearch_directives::DirectiveMatch::all();
+                let text = style(summary(after), everything, AnsiColor::Yellow);
+                Some(format!("{text}; {}", end?))
+            }
+            Done::Replaced => {
+                let changes: Vec<String> = entry
+                    .changes
+                    .iter()
+                    .filter(|change| !matches!(change.field, "expires_at" | "revoked_at"))
+                    .map(|field| {
+                        let (text, widens) = change(field, after);
+                        style(text, widens, AnsiColor::Yellow)
+                    })
+                    .collect();
+                let ends = entry.changes.iter().filter_map(|field| match field.field {
+                    "expires_at" => Some(change_of_end(field, self.now)),
+                    "revoked_at" => Some(style(
+                        "no longer revoked".to_owned(),
+                        true,
+                        AnsiColor::Yellow,
+                    )),
+                    _ => None,
+                });
+                let all: Vec<String> = changes.into_iter().chain(ends).collect();
+                Some(format!("{}; {}", all.join(", "), end?))
+            }
+            Done::Unchanged => Some(match after {
+                Some(after) if after.audit.revoked_at.is_some() => revoked(after),
+                Some(_) => end?,
+                None => "it was revoked before".to_owned(),
+            }),
+            Done::Revoked => after.map(summary),
+            Done::Deleted => {
+                let before = planned.before.as_ref()?.document.as_ref().ok()?;
+                Some(format!(
+                    "{}; `revoke` would have kept the record",
+                    summary(before)
+                ))
+            }
+            Done::NotFound | Done::Conflict | Done::Refused | Done::Unknown | Done::NotSent => None,
+        }
+    }
+
+    fn counts(&self) -> std::collections::BTreeMap<Done, usize> {
+        let mut counts = std::collections::BTreeMap::new();
+        for entry in &self.entries {
+            *counts.entry(entry.done).or_default() += 1;
+        }
+        counts
+    }
+
+    fn json(&self) -> Value {
+        let results: Vec<Value> = self.entries.iter().map(json_of).collect();
+        let counts: serde_json::Map<String, Value> = self
+            .counts()
+            .into_iter()
+            .map(|(done, count)| (done.as_str().replace(' ', "_"), count.into()))
+            .collect();
+        json!({
+            "in": self.location,
+            "dry_run": self.dry_run,
+            "results": results,
+            "summary": counts,
+        })
+    }
+}
+
+fn entry(planned: PlannedWrite, done: Done, detail: Option<String>) -> Entry {
+    Entry {
+        id: planned.id.clone(),
+        done,
+        changes: planned.changes(),
+        planned: Some(planned),
+        detail,
+    }
+}
+
+fn json_of(entry: &Entry) -> Value {
+    let after = entry
+        .planned
+        .as_ref()
+        .and_then(|planned| planned.after.as_ref());
+    let changes: Vec<Value> = entry
+        .changes
+        .iter()
+        .map(|field| {
+            json!({
+                "field": field.field,
+                "before": field.before,
+                "after": field.after,
+                "widens": change(field, after).1,
+            })
+        })
+        .collect();
+    let mut result = json!({
+        "id": entry.id,
+        "result": entry.done.as_str().replace(' ', "_"),
+        "changes": changes,
+    });
+    if let Some(detail) = &entry.detail {
+        result["detail"] = detail.as_str().into();
+    }
+    if let Some(after) = after {
+        result["expires_at"] = after.directive.expires_at.to_string().into();
+    }
+    result
+}
+
+/// A new end, with the former one.
+fn change_of_end(field: &FieldChange, now: Timestamp) -> String {
+    let instant = |text: &Option<String>| text.as_deref().and_then(|text| text.parse().ok());
+    match (instant(&field.before), change(field, None).1) {
+        (Some(before), false) => {
+            let later = field.after > field.before;
+            let word = if later { "later" } else { "earlier" };
+            format!("ends {word} than {}", clock(before, now))
+        }
+        (Some(before), true) => style(
+            format!("{}, applies again", until(before, now)),
+            true,
+            AnsiColor::Yellow,
+        ),
+        (None, _) => "another end".to_owned(),
+    }
+}
+
+fn revoked(document: &opensearch_directives::document::Document) -> String {
+    let audit = &document.audit;
+    let by = audit.revoked_by.as_deref().unwrap_or("somebody");
+    match audit.revoked_at {
+        Some(at) => format!("{} revoked it at {at}", printable(by)),
+        None => "it was revoked".to_owned(),
+    }
+}
+
+/// Who changed a directive meanwhile, when, and what.
+fn conflict(planned: &PlannedWrite, current: Option<&Stored>) -> String {
+    let Some(current) = current else {
+        return "somebody deleted it meanwhile; nothing was written".to_owned();
+    };
+    let Ok(now) = &current.document else {
+        return "somebody changed it meanwhile, and it is malformed now; nothing was written"
+            .to_owned();
+    };
+    let who = now.audit.updated_by.as_deref().unwrap_or("somebody");
+    let when = now
+        .audit
+        .updated_at
+        .map(|at| format!(" at {at}"))
+        .unwrap_or_default();
+    let before = planned
+        .before
+        .as_ref()
+        .and_then(|before| before.document.as_ref().ok());
+    let what: Vec<String> = match before {
+        Some(before) => FieldChange::between(before, now)
+            .iter()
+            .map(|field| match field.field {
+                "revoked_at" => "revoked".to_owned(),
+                _ => change(field, Some(now)).0,
+            })
+            .collect(),
+        None => vec![format!("created: {}", summary(now))],
+    };
+    format!(
+        "{who} changed it{when} ({}); nothing was written",
+        what.join(", ")
+    )
+}
+
+/// Colours a text that needs attention; the output strips it where there is no terminal.
+fn style(text: String, attention: bool, color: AnsiColor) -> String {
+    if !attention {
+        return text;
+    }
+    let style = Style::new().fg_color(Some(color.into()));
+    format!("{style}{text}{style:#}")
+}
