@@ -1,4 +1,4 @@
-//! How a store polls.
+//! Settings of a store: what it polls, how often, and what it does when a poll fails.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,37 +9,38 @@ use url::Url;
 use crate::clock::{Clock, SystemClock};
 use crate::http::{ClusterConfig, ConfigError};
 
-/// What a store does when it starts and the index cannot be read.
+/// What a store does if the index cannot be read when it starts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum Startup {
-    /// Fails: [`start`](crate::OpenSearchDirectiveStore::start) returns only after a
-    /// complete read, or says why there was none.
+    /// Fails: [`start`](crate::OpenSearchDirectiveStore::start) returns after a complete
+    /// read, or returns the reason why there was none.
     #[default]
     Require,
-    /// Begins with the set of the last-good file, and keeps polling. Fails if neither
-    /// the index nor the file can be read.
+    /// Starts with the set of the last-good file and keeps polling. Fails if neither the index
+    /// nor the file can be read.
     LastGood,
-    /// Begins with an empty set and keeps polling.
+    /// Starts with an empty set and keeps polling.
     Empty,
 }
 
-/// What answers at the addresses of the [`ClusterConfig`].
+/// What kind of servers the addresses of the [`ClusterConfig`] are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum Upstream {
-    /// A cluster, which holds the index.
+    /// The nodes of a cluster that has the index.
     #[default]
     Index,
     /// Agents (`directives agent`) that poll the index, or poll such agents.
     ///
-    /// Revision, digest and rejections are theirs, and so is the bound on expiries
-    /// (`max_ttl`). The age is that of the read of the index. Several addresses are of
-    /// agents that poll the same index: one that is behind what is published is not heeded.
+    /// Revision, digest and rejections come from them, and their bound on expiries (`max_ttl`)
+    /// holds. The age is that of the read of the index. If several addresses are given, all
+    /// agents poll the same index, and an agent whose snapshot is older than the published one
+    /// is ignored.
     Agent,
 }
 
-/// How an [`OpenSearchDirectiveStore`](crate::OpenSearchDirectiveStore) polls.
+/// Settings of an [`OpenSearchDirectiveStore`](crate::OpenSearchDirectiveStore).
 ///
 /// ```
 /// use std::time::Duration;
@@ -52,58 +53,59 @@ pub enum Upstream {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
-    /// Which cluster and index, as whom.
+    /// The cluster, the index, and the credentials.
     pub cluster: ClusterConfig,
-    /// What is polled.
+    /// What kind of servers is polled.
     pub upstream: Upstream,
-    /// The time from the end of one poll to the begin of the next, before jitter.
+    /// The time from the end of one poll to the start of the next, before jitter.
     pub interval: Duration,
     /// What to do when the first read fails.
     pub startup: Startup,
-    /// The age of the last complete read from which on the set counts as stale.
+    /// A set counts as stale if the last complete read is older than this.
     pub stale_after: Duration,
     /// The longest pause between polls while they fail, also if a response asks for a longer
     /// one by `Retry-After`.
     pub max_backoff: Duration,
-    /// How long one poll may take in all, whatever the number of requests and nodes.
+    /// How long one poll may take in total, whatever the number of requests and nodes.
     pub poll_timeout: Duration,
-    /// The age of the last complete read at which the set is emptied; `None`: never.
+    /// The set is emptied if the last complete read is older than this; `None`: never.
     ///
-    /// Held at the end of a poll and between polls, so at most `poll_timeout` late.
+    /// This is checked at the end of each poll and between polls, so it may happen late by
+    /// `poll_timeout`.
     pub clear_after: Option<Duration>,
-    /// Where to keep the last good set; written after each publish.
+    /// The file in which the last good set is kept; it is written after each publish.
     pub last_good: Option<PathBuf>,
-    /// How long changes alone are read before everything is read once more, give or take
-    /// a fifth: a belt beside the checks that each poll makes.
+    /// Interval between full reads (±20 % jitter): a safety net behind the checks of each
+    /// poll.
     pub reconcile_interval: Duration,
-    /// How far ahead an expiry may lie; a document beyond is refused, until it is written
-    /// again or everything is read (`reconcile_interval`).
+    /// How far in the future an expiry may be. A document beyond that is rejected until it is
+    /// written again or the next full read (`reconcile_interval`).
     pub max_ttl: Duration,
-    /// How many documents the index may hold; a read of more fails.
+    /// How many documents the index may hold; a read of more documents fails.
     pub max_documents: usize,
-    /// Names this instance in its status and spreads the fleet over nodes and time.
+    /// The instance's name in its status; it also spreads the fleet over nodes and time.
     pub instance: String,
-    /// Tells the time of day.
+    /// Provides the time of day.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Config {
-    /// The usual pause between polls.
+    /// The default pause between polls.
     pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
-    /// The usual age from which on a set counts as stale.
+    /// The default age above which a set counts as stale.
     pub const DEFAULT_STALE_AFTER: Duration = Duration::from_secs(30);
-    /// The usual longest pause while polls fail.
+    /// The default longest pause while polls fail.
     pub const DEFAULT_MAX_BACKOFF: Duration = Duration::from_secs(30);
-    /// The usual time limit of one poll.
+    /// The default time limit of one poll.
     pub const DEFAULT_POLL_TIMEOUT: Duration = Duration::from_secs(8);
-    /// The usual time between two reads of everything.
+    /// The default interval between full reads.
     pub const DEFAULT_RECONCILE_INTERVAL: Duration = Duration::from_mins(30);
-    /// The usual bound on an expiry: 30 days ahead.
+    /// The default bound on an expiry: 30 days ahead.
     pub const DEFAULT_MAX_TTL: Duration = Duration::from_hours(30 * 24);
-    /// The usual cap on documents.
+    /// The default limit of documents.
     pub const DEFAULT_MAX_DOCUMENTS: usize = 200_000;
 
-    /// The usual settings for this cluster, under a random instance name.
+    /// The default settings for this cluster, with a random instance name.
     #[must_use]
     pub fn new(cluster: ClusterConfig) -> Self {
         Self {
@@ -124,13 +126,13 @@ impl Config {
         }
     }
 
-    /// The usual settings for the index `directives` on one node.
+    /// The default settings for the index `directives` on one node.
     #[must_use]
     pub fn for_url(url: Url) -> Self {
         Self::new(ClusterConfig::new([url]))
     }
 
-    /// Sets what is polled.
+    /// Sets what kind of servers is polled.
     #[must_use]
     pub fn with_upstream(mut self, upstream: Upstream) -> Self {
         self.upstream = upstream;
@@ -144,14 +146,14 @@ impl Config {
         self
     }
 
-    /// Sets what to do when the first read fails.
+    /// Sets what happens if the first read fails.
     #[must_use]
     pub fn with_startup(mut self, startup: Startup) -> Self {
         self.startup = startup;
         self
     }
 
-    /// Sets the age from which on the set counts as stale.
+    /// Sets the age above which the set counts as stale.
     #[must_use]
     pub fn with_stale_after(mut self, stale_after: Duration) -> Self {
         self.stale_after = stale_after;
@@ -172,28 +174,28 @@ impl Config {
         self
     }
 
-    /// Sets the age of the last complete read at which the set is emptied.
+    /// Sets the age of the last complete read above which the set is emptied.
     #[must_use]
     pub fn with_clear_after(mut self, clear_after: Duration) -> Self {
         self.clear_after = Some(clear_after);
         self
     }
 
-    /// Sets where to keep the last good set.
+    /// Sets the file in which the last good set is kept.
     #[must_use]
     pub fn with_last_good(mut self, file: impl Into<PathBuf>) -> Self {
         self.last_good = Some(file.into());
         self
     }
 
-    /// Sets how long changes alone are read before everything is read once more.
+    /// Sets the interval between full reads.
     #[must_use]
     pub fn with_reconcile_interval(mut self, reconcile_interval: Duration) -> Self {
         self.reconcile_interval = reconcile_interval;
         self
     }
 
-    /// Sets how far ahead an expiry may lie.
+    /// Sets how far in the future an expiry may be.
     #[must_use]
     pub fn with_max_ttl(mut self, max_ttl: Duration) -> Self {
         self.max_ttl = max_ttl;
@@ -221,7 +223,7 @@ impl Config {
         self
     }
 
-    /// Refuses what could not work, before anything is sent.
+    /// Refuses settings that cannot work, before anything is sent.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         self.cluster.check()?;
         for (name, duration) in [

@@ -10,7 +10,7 @@ use super::credentials::Credentials;
 use super::proxy::is_loopback;
 use super::tls::Tls;
 
-/// How to reach the directives' index. Checked by [`Client::new`](super::Client::new).
+/// How to reach the directives' index. The settings are checked by [`Client::new`](super::Client::new).
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ClusterConfig {
@@ -128,7 +128,7 @@ impl ClusterConfig {
         }
     }
 
-    /// Refuses what could not work, before anything is sent.
+    /// Refuses settings that cannot work, before anything is sent.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         if self.urls.is_empty() {
             return Err(url_error("no url: set the address of at least one node"));
@@ -169,6 +169,10 @@ impl fmt::Debug for ClusterConfig {
 
 /// An address in which only scheme, host, port and path are left.
 fn without_secrets(url: &Url) -> String {
+    if url.cannot_be_a_base() {
+        // What looks like a scheme may be a user name, and the rest a password.
+        return "(not printed, since it has no host)".to_owned();
+    }
     let host = url.host_str().unwrap_or_default();
     let port = url.port().map(|port| format!(":{port}"));
     format!(
@@ -286,7 +290,12 @@ mod tests {
 
     #[test]
     fn urls_that_cannot_work_are_refused() {
-        for url in ["ftp://h", "http://h/?a=hunter2", "http://h/#f"] {
+        for url in [
+            "ftp://h",
+            "ann:hunter2@h:9200",
+            "http://h/?a=hunter2",
+            "http://h/#f",
+        ] {
             let error = config(url).check().unwrap_err();
             assert!(!error.to_string().contains("hunter2"), "{error}");
             assert_eq!(error.kind(), ConfigErrorKind::Url, "{url}");

@@ -35,6 +35,7 @@ pub use tls::Tls;
 pub(crate) use transport::segment;
 pub use transport::{Method, Request, Response, Transport};
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use crate::clock::{Clock as _, SystemClock};
@@ -43,4 +44,10 @@ use crate::clock::{Clock as _, SystemClock};
 fn wall_clock() -> SystemTime {
     let seconds = SystemClock.now().as_second();
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.try_into().unwrap_or_default())
+}
+
+/// Locks, also after a panic elsewhere: no step under a lock of this module leaves its value
+/// half changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

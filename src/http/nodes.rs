@@ -4,7 +4,7 @@
 //! twice as long after each further one, up to a minute. Dead nodes are still tried, the one
 //! whose time is up first before the others, if no other node responds.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -181,8 +181,7 @@ impl Nodes {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // No step under the lock leaves it half changed.
-        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+        super::lock(&self.nodes)
     }
 }
 
