@@ -4,7 +4,7 @@
 # target/, and installs nothing: some packages would start a service at once.
 #   debian_program PACKAGE PROGRAM [VARIABLE]
 debian_program() {
-    local package=$1 program=$2 variable=${3-} folder found fetched=$PWD/target/debian/$1
+    local package=$1 program=$2 variable=${3-} found fetched=$PWD/target/debian/$1
     found=$(PATH=$PATH:/usr/sbin:/usr/local/sbin command -v "$program" || true)
     if [ -n "$variable" ] && [ -n "${!variable-}" ]; then
         found=${!variable}
@@ -18,14 +18,35 @@ debian_program() {
             echo "$program is missing: install the package $package${variable:+, or set $variable}" >&2
             return 1
         fi
-        folder=$(mktemp -d)
-        apt-get update -qq >&2
-        (cd "$folder" && apt-get -o APT::Sandbox::User=root download -qq "$package") >&2
-        dpkg-deb --extract "$folder/$package"_*.deb "$folder/$package"
-        mkdir -p target/debian
-        # In one step, so that half of it is never taken for the whole.
-        mv "$folder/$package" "$fetched"
-        rm -rf "$folder"
+        debian_fetch "$package"
     fi
-    find "$fetched" -type f -name "$program" -perm -u+x -print -quit
+    find "$fetched/usr" -type f -path "*bin/$program" -print -quit
+}
+
+# Fetches the libraries of a package in the same way, and has programs find them.
+#   debian_library PACKAGE
+debian_library() {
+    local package=$1 fetched=$PWD/target/debian/$1
+    if [ ! -d "$fetched" ]; then
+        if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+            echo "a library is missing: install the package $package" >&2
+            return 1
+        fi
+        debian_fetch "$package"
+    fi
+    LD_LIBRARY_PATH=$(dirname "$(find "$fetched" -name '*.so.*' -print -quit)"):${LD_LIBRARY_PATH-}
+    export LD_LIBRARY_PATH
+}
+
+# Fetches a package into target/debian/.
+debian_fetch() {
+    local package=$1 folder
+    folder=$(mktemp -d)
+    apt-get update -qq >&2
+    (cd "$folder" && apt-get -o APT::Sandbox::User=root download -qq "$package") >&2
+    dpkg-deb --extract "$folder/$package"_*.deb "$folder/$package"
+    mkdir -p target/debian
+    # In one step, so that half of it is never taken for the whole.
+    mv "$folder/$package" "target/debian/$package"
+    rm -rf "$folder"
 }

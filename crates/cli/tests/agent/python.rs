@@ -3,7 +3,14 @@
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
+use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
 use crate::support::agent::Agent;
@@ -132,5 +139,106 @@ async fn the_client_decides_as_the_agent_and_continues_without_it() {
         let expected = json!({"decision": decision, "source": "kept"});
         assert_eq!(by_tcp.evaluate(request), expected, "{request}");
         assert_eq!(by_unix.evaluate(request), expected, "{request}");
+    }
+}
+
+/// What a proxy between the client and the agent does to their messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Meddling {
+    DropsTags,
+    WeakensTags,
+    CompressesTags,
+    EndsWaitsAfter(Duration),
+}
+
+/// A proxy in front of an agent, which counts the requests for the set.
+struct Proxy {
+    url: String,
+    requests: Arc<AtomicUsize>,
+}
+
+impl Proxy {
+    async fn start(agent: &Agent, meddling: Meddling) -> Self {
+        let requests = Arc::new(AtomicUsize::new(0));
+        let (counter, agent) = (Arc::clone(&requests), agent.url(""));
+        let forward = async move |request: Request| {
+            if request.uri().path() == "/v1/directives" {
+                counter.fetch_add(1, Ordering::SeqCst);
+            }
+            forward(&agent, request, meddling).await
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async { axum::serve(listener, Router::new().fallback(forward)).await });
+        Self { url, requests }
+    }
+}
+
+async fn forward(agent: &str, request: Request, meddling: Meddling) -> Response {
+    let (parts, body) = request.into_parts();
+    let mut headers = parts.headers;
+    headers.remove("host");
+    if meddling == Meddling::DropsTags {
+        headers.remove("if-none-match");
+    }
+    let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+    let forwarded = reqwest::Client::new()
+        .request(parts.method, format!("{agent}{}", parts.uri))
+        .headers(headers)
+        .body(body)
+        .send();
+    let response = match meddling {
+        Meddling::EndsWaitsAfter(limit) => tokio::time::timeout(limit, forwarded).await,
+        _ => Ok(forwarded.await),
+    };
+    let Ok(response) = response else {
+        return (StatusCode::GATEWAY_TIMEOUT, "<html>504</html>").into_response();
+    };
+    let response = response.unwrap();
+    let (status, mut headers) = (response.status(), response.headers().clone());
+    if let Some(tag) = headers.remove("etag") {
+        let tag = tag.to_str().unwrap();
+        let changed = match meddling {
+            Meddling::DropsTags => None,
+            Meddling::CompressesTags => Some(format!("{}-gzip\"", tag.trim_end_matches('"'))),
+            _ => Some(format!("W/{tag}")),
+        };
+        if let Some(changed) = changed {
+            headers.insert("etag", changed.parse().unwrap());
+        }
+    }
+    (status, headers, response.bytes().await.unwrap()).into_response()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_proxies_that_meddle_it_follows_without_spinning() {
+    let url = shared_url();
+    for meddling in [
+        Meddling::DropsTags,
+        Meddling::WeakensTags,
+        Meddling::CompressesTags,
+        Meddling::EndsWaitsAfter(Duration::from_secs(3)),
+    ] {
+        let index = installed_index(&url, "meddling").await;
+        let agent = Agent::start(&url, &index, &[]);
+        let proxy = Proxy::start(&agent, meddling).await;
+        let began = Instant::now();
+        let mut client = Client::start(&proxy.url);
+        assert!(client.kept().is_empty());
+        // Long enough for a proxy that ends waits to do so.
+        let wait = Duration::from_secs(4);
+        tokio::time::sleep(wait).await;
+        let apply = ["apply", "new", "--level", "Shape", "--ttl", "1h"];
+        run(&url, &index, &apply).ok();
+        eventually(
+            "the change arrives",
+            async || client.kept(),
+            |kept| kept == &["new"],
+        )
+        .await;
+        let requests = proxy.requests.load(Ordering::SeqCst);
+        // At most one a second, and one for the change.
+        let most = usize::try_from(began.elapsed().as_secs()).unwrap() + 2;
+        assert!(requests <= most, "{meddling:?}: {requests} requests");
     }
 }

@@ -63,6 +63,79 @@ async fn a_directive_takes_effect_and_ends_at_its_expiry() {
     assert_eq!(listed["directives"][0]["expired"], true);
 }
 
+/// A proxy rejects the request if its authorization check is refused.
+#[tokio::test]
+async fn an_authorization_check_gets_the_decision_and_is_never_refused() {
+    let url = shared_url();
+    let index = installed_index(&url, "ext-authz").await;
+    apply(
+        &url,
+        &index,
+        "one",
+        &["--tenant", "acme", "--capture", "--ttl", "1h"],
+    );
+    let agent = Agent::start(&url, &index, &[]);
+    let attributes = [
+        ("directives-tenant", "acme"),
+        ("directives-index", "orders"),
+        ("directives-principal", "svc"),
+        ("directives-endpoint", "Search"),
+        ("x-request-id", "r-1"),
+    ];
+    let check = async |method: &str, path: &str, headers: &[(&str, &str)]| {
+        let url = agent.url(&format!("/v1/ext_authz{path}"));
+        let mut request = reqwest::Client::new().request(method.parse().unwrap(), url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.unwrap();
+        let text = |name: &str| {
+            let value = response
+                .headers()
+                .get(name)
+                .map(|value| value.to_str().unwrap());
+            value.unwrap_or_default().to_owned()
+        };
+        let status = response.status().as_u16();
+        (
+            status,
+            text("directives-level"),
+            text("directives-capture"),
+            text("directives-error"),
+        )
+    };
+    for (method, path) in [
+        ("GET", "/orders/_search?q=a%20b"),
+        ("POST", "/orders/_search"),
+        ("DELETE", "/"),
+        ("OPTIONS", "/%ff//../x"),
+    ] {
+        let decision = check(method, path, &attributes).await;
+        let expected = (200, "Shape".to_owned(), "true".to_owned(), String::new());
+        assert_eq!(decision, expected, "{method} {path}");
+    }
+    for (without, field) in attributes[1..].iter().map(|(name, _)| (*name, *name)) {
+        let headers: Vec<_> = attributes
+            .into_iter()
+            .filter(|(name, _)| *name != without)
+            .collect();
+        let (status, level, capture, error) = check("GET", "/a", &headers).await;
+        assert_eq!(
+            (status, &*level, &*capture),
+            (200, "Off", "false"),
+            "{without}"
+        );
+        assert_eq!(error, format!("{field}: it is missing"));
+    }
+    let twice = [&attributes[..], &[("directives-tenant", "globex")]].concat();
+    let (status, level, _, error) = check("GET", "/a", &twice).await;
+    assert_eq!((status, &*level), (200, "Off"));
+    assert!(error.contains("repeated"), "{error}");
+    // What is refused in front of it is a server error.
+    let foreign = [&attributes[..], &[("host", "shop.example")]].concat();
+    assert_eq!(check("GET", "/a", &foreign).await.0, 503);
+}
+
 #[tokio::test]
 async fn revoked_deleted_and_rejected_directives_are_not_served() {
     let url = shared_url();

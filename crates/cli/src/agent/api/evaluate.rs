@@ -48,14 +48,14 @@ pub(super) async fn one(State(agent): State<Agent>, Body(body): Body) -> Result<
     let set = store.snapshot().set().clone();
     let response = run_sized(set.len(), move || {
         let explanation = set.explain(&request.attrs(), clock.now(), &request.request_id);
-        serde_json::to_vec(&explanation).map(|body| (headers(explanation.decision), body))
+        serde_json::to_vec(&explanation).map(|body| (decision_headers(explanation.decision), body))
     });
     let (headers, body) = response.await??;
     Ok((headers, json(body)).into_response())
 }
 
 /// The decision for proxies that cannot read bodies, such as nginx with `auth_request`.
-fn headers(decision: Decision) -> [(&'static str, &'static str); 3] {
+pub(super) fn decision_headers(decision: Decision) -> [(&'static str, &'static str); 3] {
     let bool = |value| if value { "true" } else { "false" };
     [
         ("directives-level", decision.level.as_str()),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use axum::http::HeaderMap;
 use opensearch_directives::{EndpointKind, RequestAttrs};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -49,10 +50,20 @@ impl EvaluateRequest {
             tenant: string(&mut object, "tenant")?,
             index: required(&mut object, "index")?,
             principal: required(&mut object, "principal")?,
-            endpoint: endpoint
-                .parse()
-                .map_err(|error| Problem::field("endpoint", &format!("{endpoint:?} {error}")))?,
+            endpoint: parse_endpoint("endpoint", &endpoint)?,
             request_id: required(&mut object, "request_id")?,
+        })
+    }
+
+    /// The same from headers, for proxies that cannot send a body.
+    pub(super) fn from_headers(headers: &HeaderMap) -> Result<Self, Problem> {
+        let endpoint = required_header(headers, "directives-endpoint")?;
+        Ok(Self {
+            tenant: header(headers, "directives-tenant")?,
+            index: required_header(headers, "directives-index")?,
+            principal: required_header(headers, "directives-principal")?,
+            endpoint: parse_endpoint("directives-endpoint", &endpoint)?,
+            request_id: required_header(headers, "x-request-id")?,
         })
     }
 
@@ -64,6 +75,32 @@ impl EvaluateRequest {
             endpoint: self.endpoint,
         }
     }
+}
+
+fn parse_endpoint(field: &'static str, endpoint: &str) -> Result<EndpointKind, Problem> {
+    endpoint
+        .parse()
+        .map_err(|error| Problem::field(field, &format!("{endpoint:?} {error}")))
+}
+
+fn header(headers: &HeaderMap, name: &'static str) -> Result<Option<String>, Problem> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(Problem::field(name, "it is repeated; send it once"));
+    }
+    // Bytes beyond ASCII are UTF-8, as in the documents of directives.
+    std::str::from_utf8(value.as_bytes())
+        .map(|value| Some(value.to_owned()))
+        .map_err(|_| Problem::field(name, "it is not UTF-8"))
+}
+
+fn required_header(headers: &HeaderMap, name: &'static str) -> Result<String, Problem> {
+    header(headers, name)?
+        .filter(|value| !value.is_empty())
+        .ok_or_else(|| Problem::field(name, "it is missing"))
 }
 
 /// The fields of an object in their order, including repeated ones.

@@ -7,6 +7,7 @@ mod directives;
 mod etag;
 mod evaluate;
 mod evaluate_request;
+mod ext_authz;
 mod health;
 mod long_poll;
 mod metrics;

@@ -26,7 +26,12 @@ use super::state::Agent;
             problem document (RFC 9457). In addition to the responses listed here, every path can \
             refuse a request: 401 or 403 without the necessary permission or from a web page of \
             another origin, 421 for an unknown host name, 404 and 405 for an unknown path or \
-            method, 503 while all connections are in use."
+            method, 503 while all connections are in use.\n\n`/v1/ext_authz/` \
+            takes every method and path behind it, for the authorization check of a proxy \
+            (Envoy): it evaluates the headers `Directives-Tenant` (optional), \
+            `Directives-Index`, `Directives-Principal`, `Directives-Endpoint` and \
+            `X-Request-Id`, and responds with 200 and the headers of `/v1/evaluate`. If one is \
+            invalid, nothing applies, and `Directives-Error` says why."
     ),
     components(schemas(Problem, schemas::Level, schemas::EndpointKind))
 )]

@@ -6,6 +6,7 @@ use axum::extract::{DefaultBodyLimit, Extension, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::any;
 use axum::{Router, body::Bytes};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,7 +16,7 @@ use super::super::server::Peer;
 use super::openapi::{self, Description};
 use super::problem::Problem;
 use super::state::Agent;
-use super::{directives, evaluate, health, metrics, osproxy, refresh, snapshot};
+use super::{directives, evaluate, ext_authz, health, metrics, osproxy, refresh, snapshot};
 
 /// The largest body of a request, and of a batch of requests.
 const MAX_BODY_BYTES: usize = 64 << 10;
@@ -40,6 +41,8 @@ pub(in super::super) fn router(agent: Agent, access: Arc<Access>) -> Router {
         .routes(routes!(evaluate::one))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .merge(batch)
+        .route(ext_authz::PATHS[0], any(ext_authz::any))
+        .route(ext_authz::PATHS[1], any(ext_authz::any))
         .route_layer(permission(Permission::Evaluate));
     let refresh = OpenApiRouter::new()
         .routes(routes!(refresh::post))
@@ -58,7 +61,8 @@ pub(in super::super) fn router(agent: Agent, access: Arc<Access>) -> Router {
         router
             .layer(Extension(description))
             .layer(middleware::from_fn(reserve_for_health))
-            .layer(middleware::from_fn_with_state(access, check_browser)),
+            .layer(middleware::from_fn_with_state(access, check_browser))
+            .layer(middleware::from_fn(ext_authz::never_refuse)),
         agent,
     )
 }
