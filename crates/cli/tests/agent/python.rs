@@ -228,8 +228,7 @@ async fn behind_proxies_that_meddle_it_follows_without_spinning() {
         // Long enough for a proxy that ends waits to do so.
         let wait = Duration::from_secs(4);
         tokio::time::sleep(wait).await;
-        let apply = ["apply", "new", "--level", "Shape", "--ttl", "1h"];
-        run(&url, &index, &apply).ok();
+        command::apply(&url, &index, &["new", "--level", "Shape", "--ttl", "1h"]);
         eventually(
             "the change arrives",
             async || client.kept(),
