@@ -6,6 +6,7 @@ mod changes;
 mod directives_api;
 mod error;
 mod execute;
+mod inspect;
 mod installer;
 mod plan;
 
@@ -14,6 +15,7 @@ pub use changes::{ChangeEffect, FieldChange};
 pub use directives_api::{DirectivesApi, Stored, Version};
 pub use error::{Refusal, WriteError};
 pub use execute::{Outcome, WriteReport};
+pub use inspect::ClusterInfo;
 pub(crate) use installer::PIPELINE;
 pub use installer::{Change, InstallError, InstallStep, Installer};
 pub use plan::{PlannedKind, PlannedWrite};

@@ -11,13 +11,18 @@ use opensearch_directives::admin::Client;
 use opensearch_directives::{ClusterConfig, Credentials, Secret, Tls};
 use url::Url;
 
-use super::duration;
 use super::exit::Failure;
+use super::{contexts, duration};
 
 /// How to reach the index.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Cluster")]
 pub(super) struct ConnectionArgs {
+    /// Named cluster from the contexts' file, see `directives context`; flags and variables
+    /// win over its values [default: the current context]
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+
     /// Address of a node; several with commas, or the flag several times
     #[arg(
         long,
@@ -151,7 +156,11 @@ impl ConnectionArgs {
             Some(url.as_str().trim_end_matches('/').to_owned())
         });
         let address = address.unwrap_or_default();
-        format!("{} at {address}", self.directives_index)
+        let location = format!("{} at {address}", self.directives_index);
+        match contexts::selected() {
+            Some(selected) => format!("{location} (context {})", selected.name),
+            None => location,
+        }
     }
 
     /// The same settings for another address.

@@ -4,11 +4,16 @@
 //! What a directive says and which directives a verb selects must be typed: a variable
 //! left in a shell would change it unseen.
 
+use std::collections::HashMap;
+
 use clap::builder::FalseyValueParser;
 use clap::{Arg, ArgAction, Command};
 
+use super::contexts::Selected;
+
 /// The flags of the operators' verbs that have a variable.
-const WITH_VARIABLE: [&str; 17] = [
+const WITH_VARIABLE: [&str; 18] = [
+    "context",
     "url",
     "directives-index",
     "username",
@@ -28,23 +33,50 @@ const WITH_VARIABLE: [&str; 17] = [
     "dry-run",
 ];
 
-/// Gives flags their variables. An empty variable counts as not given.
-pub(super) fn with_variables(command: Command) -> Command {
+/// Gives flags their variables; an empty variable counts as not given. A context's values
+/// are defaults: a flag or a variable wins.
+pub(super) fn with_variables(command: Command, context: Option<&Selected>) -> Command {
+    let defaults: HashMap<&str, Vec<String>> = context
+        .into_iter()
+        .flat_map(|selected| selected.context.flags())
+        .collect();
     command.mut_subcommands(|verb| {
+        if !has_connection(&verb) {
+            return verb;
+        }
         let agent = is_of_agent(verb.get_name());
-        verb.mut_args(|arg| match variable(agent, &arg) {
-            Some(variable) if !is_empty(&variable) => {
-                let arg = match arg.get_action() {
-                    // Whatever is not a form of "no" switches it on.
-                    ArgAction::SetTrue => arg.value_parser(FalseyValueParser::new()),
-                    _ => arg,
-                };
-                // The value may be an address with a password in it.
-                arg.env(variable).hide_env_values(true)
-            }
-            Some(_) | None => arg,
+        verb.mut_args(|arg| {
+            let default = arg.get_long().and_then(|long| defaults.get(long));
+            let arg = match default {
+                Some(values) => arg.default_values(values.clone()),
+                None => arg,
+            };
+            with_variable(agent, arg)
         })
     })
+}
+
+/// Whether a verb talks to the cluster or to an agent; the others take their flags from nowhere else.
+fn has_connection(verb: &Command) -> bool {
+    verb.get_name() == "probe"
+        || verb
+            .get_arguments()
+            .any(|arg| arg.get_long() == Some("directives-index"))
+}
+
+fn with_variable(agent: bool, arg: Arg) -> Arg {
+    match variable(agent, &arg) {
+        Some(variable) if !is_empty(&variable) => {
+            let arg = match arg.get_action() {
+                // Whatever is not a form of "no" switches it on.
+                ArgAction::SetTrue => arg.value_parser(FalseyValueParser::new()),
+                _ => arg,
+            };
+            // The value may be an address with a password in it.
+            arg.env(variable).hide_env_values(true)
+        }
+        Some(_) | None => arg,
+    }
 }
 
 /// Whether all flags of a verb are the agent's own settings.
@@ -78,7 +110,10 @@ mod tests {
 
     #[test]
     fn what_a_directive_says_has_no_variable() {
-        for verb in crate::command().get_subcommands() {
+        for verb in crate::command(None).get_subcommands() {
+            if !has_connection(verb) {
+                continue;
+            }
             let mut variables = std::collections::HashSet::new();
             for arg in verb.get_arguments() {
                 let Some(long) = arg.get_long() else { continue };
@@ -106,8 +141,10 @@ mod tests {
 
     #[test]
     fn every_verb_that_writes_can_be_tried_out() {
-        for name in ["init", "apply", "revoke", "delete", "extend", "edit"] {
-            let command = crate::command();
+        for name in [
+            "init", "apply", "revoke", "delete", "extend", "edit", "prune",
+        ] {
+            let command = crate::command(None);
             let verb = command.find_subcommand(name);
             let dry_run = verb.and_then(|verb| {
                 verb.get_arguments()

@@ -25,6 +25,7 @@ Exit codes:
   4  the cluster cannot be reached, did not respond in time, or is busy
   5  the cluster refuses the caller or the request
   6  somebody else changed a directive meanwhile; it was not written
+  7  `diff` found differences
 Of several directives, the worst result counts.";
 
 /// How the command ends.
@@ -37,6 +38,7 @@ pub(crate) enum Exit {
     Unreachable = 4,
     Refused = 5,
     Conflict = 6,
+    Differs = 7,
 }
 
 impl Exit {
@@ -46,6 +48,7 @@ impl Exit {
             Self::Success => 0,
             Self::NotFound => 1,
             Self::Usage => 2,
+            Self::Differs => 1,
             Self::Conflict => 3,
             Self::Refused => 4,
             Self::Other => 5,

@@ -10,16 +10,22 @@
 mod agent;
 mod apply;
 mod author;
+mod completion;
 mod confirm;
 mod connection;
+mod context;
+mod contexts;
 mod delete;
 mod describe;
+mod diff;
+mod doctor;
 mod documents;
 mod duration;
 mod edit;
 mod editor;
 mod environment;
 mod exit;
+mod explain;
 mod extend;
 mod filters;
 mod get;
@@ -30,16 +36,20 @@ mod instant;
 mod list;
 mod output;
 mod probe;
+mod prune;
 mod revoke;
 mod selection;
+mod validate;
 mod values;
 mod write_args;
 mod write_report;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use contexts::Selected;
 use exit::{Exit, Failure};
 
 /// Diagnostics directives in an OpenSearch index.
@@ -70,6 +80,22 @@ enum Command {
     Revoke(revoke::RevokeArgs),
     /// Delete directives, and with them the record that they existed
     Delete(delete::DeleteArgs),
+    /// Delete directives that ended long ago
+    Prune(prune::PruneArgs),
+    /// Show what applying files would change
+    Diff(diff::DiffArgs),
+    /// Check files without a cluster
+    Validate(validate::ValidateArgs),
+    /// Show what is decided for a request, and why each directive applies or does not
+    Explain(explain::ExplainArgs),
+    /// Check the cluster, the installation and the documents
+    Doctor(doctor::DoctorArgs),
+    /// Name clusters, and choose the current one
+    Context(context::ContextArgs),
+    /// Print the completion script of a shell
+    Completion(completion::CompletionArgs),
+    /// Write the manual pages
+    Man(completion::ManArgs),
     /// Poll the index and serve its directives to proxies over HTTP
     Agent(Box<agent::AgentArgs>),
     /// Ask an agent whether it runs, or is ready: for health checks of containers
@@ -82,7 +108,12 @@ fn main() -> ExitCode {
 
 /// Parses and runs the command line, and reports an error on standard error.
 fn run_command_line() -> Exit {
-    let cli = match parse(std::env::args_os()) {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let context = match contexts::select(&args) {
+        Ok(context) => context,
+        Err(failure) => return failure.report(),
+    };
+    let cli = match parse(args, context.as_ref()) {
         Ok(cli) => cli,
         Err(error) => {
             // To standard output for --help and --version.
@@ -104,14 +135,15 @@ fn run_command_line() -> Exit {
     }
 }
 
-fn parse(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Cli, clap::Error> {
-    let matches = command().try_get_matches_from(args)?;
+fn parse(args: Vec<OsString>, context: Option<&Selected>) -> Result<Cli, clap::Error> {
+    let matches = command(context).try_get_matches_from(args)?;
     Cli::from_arg_matches(&matches)
 }
 
-/// The command line with its environment variables.
-fn command() -> clap::Command {
-    environment::with_variables(Cli::command())
+/// The command line with its environment variables, and with a context's values as
+/// defaults.
+fn command(context: Option<&Selected>) -> clap::Command {
+    environment::with_variables(Cli::command(), context)
 }
 
 async fn run(command: Command) -> Result<Exit, Failure> {
@@ -125,6 +157,14 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Edit(args) => edit::run(*args).await,
         Command::Revoke(args) => revoke::run(args).await,
         Command::Delete(args) => delete::run(args).await,
+        Command::Prune(args) => prune::run(args).await,
+        Command::Diff(args) => diff::run(args).await,
+        Command::Validate(args) => validate::run(args).await,
+        Command::Explain(args) => explain::run(args).await,
+        Command::Doctor(args) => doctor::run(args).await,
+        Command::Context(args) => context::run(args).map(done),
+        Command::Completion(args) => completion::run(args).map(done),
+        Command::Man(args) => completion::man(args).map(done),
         Command::Agent(args) => agent::run(*args).await.map(done),
         Command::Probe(args) => probe::run(args).await.map(done),
     }
@@ -136,6 +176,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        command().debug_assert();
+        command(None).debug_assert();
     }
 }

@@ -1,10 +1,13 @@
 //! What every verb that writes has in common: who, where, whether really, and the report.
 
+use std::cell::Cell;
+
 use clap::Args;
 use jiff::Timestamp;
 use opensearch_directives::admin::{DirectivesApi, PlannedWrite};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
+use super::contexts;
 use super::exit::{Exit, Failure};
 use super::output::ReportFormat;
 use super::write_report::Report;
@@ -28,6 +31,10 @@ pub(super) struct WriteArgs {
     /// Format of the report
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub(super) output: ReportFormat,
+
+    /// Whether the user has consented already.
+    #[arg(skip)]
+    asked: Cell<bool>,
 
     #[command(flatten)]
     pub(super) connection: ConnectionArgs,
@@ -65,7 +72,9 @@ impl WriteArgs {
         if plan.len() > SHOWN {
             text = format!("{text}\nand {} more", plan.len() - SHOWN);
         }
-        super::confirm::confirm(&format!("{text}\n{question}"), "--yes")
+        super::confirm::confirm(&format!("{text}\n{question}"), "--yes")?;
+        self.asked.set(true);
+        Ok(())
     }
 
     /// Executes a plan, or only shows it, and reports.
@@ -77,6 +86,11 @@ impl WriteArgs {
         now: Timestamp,
     ) -> Result<Exit, Failure> {
         let location = self.connection.location();
+        let protected = contexts::selected().filter(|selected| selected.context.protected);
+        if let (Some(selected), false, false) = (protected, self.asked.get(), plan.is_empty()) {
+            let question = format!("The context {} is protected.", selected.name);
+            self.confirm(&question, &plan, now)?;
+        }
         let report = if self.dry_run {
             Report::of_plan(location, now, plan)
         } else {

@@ -25,4 +25,5 @@ mod connection;
 mod mappings;
 mod mistakes;
 mod not_opensearch;
+mod verbs;
 mod writes;

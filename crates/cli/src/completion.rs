@@ -1,0 +1,45 @@
+//! `directives completion` and `directives man`: what shells and `man` need.
+
+use std::io::Write as _;
+
+use clap::Args;
+use clap_complete::Shell;
+
+use super::exit::Failure;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  directives completion bash > ~/.local/share/bash-completion/completions/directives")]
+pub(super) struct CompletionArgs {
+    /// The shell
+    shell: Shell,
+}
+
+pub(super) fn run(args: CompletionArgs) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(
+        args.shell,
+        &mut super::command(None),
+        "directives",
+        &mut script,
+    );
+    Ok(std::io::stdout().lock().write_all(&script)?)
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  directives man ~/.local/share/man/man1")]
+pub(super) struct ManArgs {
+    /// The folder for the pages
+    folder: std::path::PathBuf,
+}
+
+pub(super) fn man(args: ManArgs) -> Result<(), Failure> {
+    std::fs::create_dir_all(&args.folder)?;
+    Ok(clap_mangen::generate_to(
+        super::command(None),
+        &args.folder,
+    )?)
+}

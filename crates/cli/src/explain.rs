@@ -1,0 +1,199 @@
+//! `directives explain`: what is decided for a request, and why each directive applies or
+//! does not.
+
+use clap::Args;
+use jiff::Timestamp;
+use opensearch_directives::admin::{DirectivesApi, Stored};
+use opensearch_directives::document::Document;
+use opensearch_directives::{DiagnosticsDirective, DirectiveSet, EndpointKind, RequestAttrs};
+use serde_json::{Value, json};
+
+use super::connection::{ConnectionArgs, TimeoutArgs};
+use super::describe::{printable, summary};
+use super::exit::{Exit, Failure};
+use super::filters::State;
+use super::instant::clock;
+use super::output::{ReportFormat, print};
+use super::values;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  directives explain --tenant acme --index orders --principal checkout --endpoint Search")]
+pub(super) struct ExplainArgs {
+    /// The request's tenant; without it, the request has none
+    #[arg(long)]
+    tenant: Option<String>,
+
+    /// The request's index
+    #[arg(long)]
+    index: String,
+
+    /// The request's principal
+    #[arg(long)]
+    principal: String,
+
+    /// The request's class of endpoint
+    #[arg(long, value_parser = values::endpoint)]
+    endpoint: EndpointKind,
+
+    /// The request's id, which decides about samples; without it, no sample below 100%
+    /// contains the request
+    #[arg(long, value_name = "ID", default_value = "")]
+    request_id: String,
+
+    /// Format of the output
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: ReportFormat,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+    #[command(flatten)]
+    timeout: TimeoutArgs,
+}
+
+/// Why a directive applies to the request or not.
+struct Verdict {
+    id: String,
+    applies: bool,
+    /// How many conditions hold; near misses are shown first.
+    held: usize,
+    reason: String,
+}
+
+pub(super) async fn run(args: ExplainArgs) -> Result<Exit, Failure> {
+    let api = DirectivesApi::new(args.connection.client(args.timeout).await?);
+    let all = api.list().await?;
+    let now = api.now().await?;
+    let request = RequestAttrs {
+        tenant: args.tenant.as_deref(),
+        index: &args.index,
+        principal: &args.principal,
+        endpoint: args.endpoint,
+    };
+    let live: Vec<DiagnosticsDirective> = all
+        .iter()
+        .filter_map(|stored| stored.document.as_ref().ok())
+        .filter(|document| document.audit.revoked_at.is_none())
+        .map(|document| document.directive.clone())
+        .collect();
+    let decision = DirectiveSet::from_directives(live).evaluate(&request, now, &args.request_id);
+    let mut verdicts: Vec<Verdict> = all
+        .iter()
+        .map(|stored| verdict(stored, &request, now, &args.request_id))
+        .collect();
+    verdicts.sort_by_key(|verdict| (!verdict.applies, std::cmp::Reverse(verdict.held)));
+    if args.output.is_json() {
+        let directives: Vec<Value> = verdicts
+            .iter()
+            .map(|one| json!({ "id": one.id, "applies": one.applies, "reason": one.reason }))
+            .collect();
+        let report = json!({ "decision": decision, "directives": directives });
+        print(&format!("{report:#}"))?;
+        return Ok(Exit::Success);
+    }
+    let kept = [
+        (decision.ring_buffer, ", ring-buffer"),
+        (decision.capture, ", capture"),
+    ];
+    let kept: String = kept
+        .iter()
+        .filter_map(|(on, text)| on.then_some(*text))
+        .collect();
+    print(&format!("decision: {}{kept}", decision.level))?;
+    for one in &verdicts {
+        let word = if one.applies {
+            "applies"
+        } else {
+            "does not apply"
+        };
+        print(&format!(
+            "  {} {word}: {}",
+            printable(&one.id),
+            printable(&one.reason)
+        ))?;
+    }
+    Ok(Exit::Success)
+}
+
+fn verdict(stored: &Stored, request: &RequestAttrs<'_>, now: Timestamp, id: &str) -> Verdict {
+    let state = State::of(stored, now);
+    let missed = match &stored.document {
+        Err(rejection) => Err((0, format!("malformed: {rejection}"))),
+        Ok(document) => first_miss(document, state, request, now, id),
+    };
+    let (applies, held, reason) = match missed {
+        Ok(reason) => (true, usize::MAX, reason),
+        Err((held, reason)) => (false, held, reason),
+    };
+    Verdict {
+        id: stored.id.clone(),
+        applies,
+        held,
+        reason,
+    }
+}
+
+/// The first condition that fails, with how many hold; or what the directive records.
+fn first_miss(
+    document: &Document,
+    state: State,
+    request: &RequestAttrs<'_>,
+    now: Timestamp,
+    request_id: &str,
+) -> Result<String, (usize, String)> {
+    let directive = &document.directive;
+    let match_ = &directive.match_;
+    let endpoint = match_.endpoint.map(EndpointKind::as_str);
+    let targets = [
+        ("tenant", match_.tenant.as_deref(), request.tenant),
+        ("index", match_.index.as_deref(), Some(request.index)),
+        (
+            "principal",
+            match_.principal.as_deref(),
+            Some(request.principal),
+        ),
+        ("endpoint", endpoint, Some(request.endpoint.as_str())),
+    ];
+    let held = targets
+        .iter()
+        .filter(|(_, target, value)| target.is_none() || target == value)
+        .count();
+    for (field, target, value) in targets {
+        let Some(target) = target else { continue };
+        if value == Some(target) {
+            continue;
+        }
+        let near = value.is_some_and(|value| {
+            value.trim().eq_ignore_ascii_case(target.trim())
+                || strsim::damerau_levenshtein(value, target) == 1
+        });
+        let reason = match value {
+            Some(value) => format!("{field}: {target:?} ≠ {value:?}"),
+            None => format!("{field}: {target:?}, and the request has none"),
+        };
+        return Err((held * 2 + usize::from(near), reason));
+    }
+    let at = |reason: String| Err((9, reason));
+    match state {
+        State::Revoked => at("it is revoked".to_owned()),
+        State::Expired => at(format!("it ended {}", clock(directive.expires_at, now))),
+        State::Scheduled => {
+            let start = directive.starts_at.unwrap_or(now);
+            at(format!("it starts {}", clock(start, now)))
+        }
+        State::Rejected => at("it is malformed".to_owned()),
+        State::Active => {
+            let alone = DirectiveSet::from_directives(vec![directive.clone()]);
+            if alone
+                .explain(request, now, request_id)
+                .directives
+                .is_empty()
+            {
+                let rate = values::per_mille(directive.sample_per_mille);
+                return at(format!("the request is not in its sample of {rate}"));
+            }
+            Ok(summary(document))
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! `directives prune`: deletes directives that ended long ago.
+
+use std::time::Duration;
+
+use clap::Args;
+use jiff::{SignedDuration, Timestamp};
+use opensearch_directives::admin::{PlannedWrite, Stored};
+
+use super::duration::parse;
+use super::exit::{Exit, Failure};
+use super::write_args::WriteArgs;
+
+#[derive(Debug, Args)]
+pub(super) struct PruneArgs {
+    /// Delete what expired or was revoked longer ago than this, such as 90d
+    #[arg(long, value_name = "DURATION", value_parser = parse)]
+    ended_before: Duration,
+
+    #[command(flatten)]
+    write: WriteArgs,
+}
+
+pub(super) async fn run(args: PruneArgs) -> Result<Exit, Failure> {
+    let api = args.write.api().await?;
+    let now = api.now().await?;
+    let bound = SignedDuration::try_from(args.ended_before)
+        .ok()
+        .and_then(|length| now.checked_sub(length).ok())
+        .ok_or_else(|| Failure::usage("--ended-before: the time is too far away"))?;
+    let mut all = api.list().await?;
+    all.retain(|stored| ended_at(stored).is_some_and(|end| end < bound));
+    let plan: Vec<PlannedWrite> = all.into_iter().map(PlannedWrite::delete).collect();
+    if plan.is_empty() {
+        super::output::note(&format!("no directive ended before {bound}"));
+    } else {
+        let question = format!(
+            "Delete {} directives that ended before {bound}?",
+            plan.len()
+        );
+        args.write.confirm(&question, &plan, now)?;
+    }
+    args.write.execute(&api, plan, Vec::new(), now).await
+}
+
+/// When a directive ended or will end; a malformed document has no known end and stays.
+fn ended_at(stored: &Stored) -> Option<Timestamp> {
+    let document = stored.document.as_ref().ok()?;
+    let expires_at = document.directive.expires_at;
+    Some(match document.audit.revoked_at {
+        Some(revoked_at) => revoked_at.min(expires_at),
+        None => expires_at,
+    })
+}

@@ -1,0 +1,44 @@
+//! Facts about the cluster, for diagnosis.
+
+use serde::Deserialize;
+
+use super::directives_api::DirectivesApi;
+use super::error::WriteError;
+use crate::http::{Method, Request};
+
+/// What the cluster says of itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct ClusterInfo {
+    /// The cluster's name.
+    pub name: String,
+    /// The version of the server.
+    pub version: String,
+    /// The server's distribution, such as `opensearch`; `None` if it does not say.
+    pub distribution: Option<String>,
+}
+
+impl DirectivesApi {
+    /// Asks the cluster for its name and version.
+    ///
+    /// # Errors
+    /// No response, or none of a search server.
+    pub async fn cluster_info(&self) -> Result<ClusterInfo, WriteError> {
+        #[derive(Deserialize)]
+        struct Info {
+            cluster_name: String,
+            version: Version,
+        }
+        #[derive(Deserialize)]
+        struct Version {
+            number: String,
+            distribution: Option<String>,
+        }
+        let info: Info = self.json(Request::new(Method::Get, "/")).await?;
+        Ok(ClusterInfo {
+            name: info.cluster_name,
+            version: info.version.number,
+            distribution: info.version.distribution,
+        })
+    }
+}
