@@ -29,6 +29,8 @@ pub(super) struct View {
     pub(super) term: Option<u64>,
     /// Whether it is the result of a full read.
     pub(super) is_full: bool,
+    /// Whether the server aggregates `_seq_no`, so that the primary can confirm it.
+    pub(super) is_aggregated: bool,
     /// What of it may be a step back, if that is known already.
     pub(super) regressions: Option<Vec<Regression>>,
 }
@@ -100,6 +102,7 @@ impl IndexSynchronizer {
                 updated_at: aggregates.updated_at,
                 term: known.term,
                 is_full: false,
+                is_aggregated: true,
                 regressions: Some(regressions),
             }));
         }
@@ -150,6 +153,7 @@ impl IndexSynchronizer {
                 .note("a point in time", "the server does not open one");
         }
         let newest = collector.updated_at();
+        let is_aggregated = aggregates.is_some();
         let weight = weight_of(collector.documents());
         let replica = off_the_runtime(weight, || collector.finish())
             .await
@@ -171,6 +175,7 @@ impl IndexSynchronizer {
             updated_at,
             term,
             is_full: true,
+            is_aggregated,
             regressions: None,
         })
     }

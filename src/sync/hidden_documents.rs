@@ -6,6 +6,7 @@ use super::fetch::View;
 use super::probe::ObservedVersion;
 use crate::rest::{Incomplete, Probe, ReadError, ReadFailure, Session, ShardCheckpoints, Summary};
 use crate::safeguards::Safeguard;
+use crate::status::ProbeMethod;
 
 impl IndexSynchronizer {
     /// Fails the poll if the view shows fewer documents than the statistics count, unless the
@@ -20,7 +21,7 @@ impl IndexSynchronizer {
         after: Option<&ShardCheckpoints>,
         view: &View,
     ) -> Result<(), ReadError> {
-        let (ObservedVersion::Checkpoints(before), Some(after)) = (observed, after) else {
+        let Some((before, after)) = self.checkpoints_around(session, observed, after).await? else {
             return Ok(());
         };
         let shown = view.replica.fingerprint().documents;
@@ -35,8 +36,7 @@ impl IndexSynchronizer {
         let summary = session.summary_of_primary(&view.index).await?;
         let shown_by_primary = match summary {
             Some(Summary { of, primary: true }) => of.documents,
-            _ if before == after && after.is_at_rest() => shown,
-            _ => return Ok(()),
+            _ => shown,
         };
         let Probe::Checkpoints(again) = session.probe().await? else {
             return Ok(());
@@ -45,12 +45,34 @@ impl IndexSynchronizer {
             return Ok(());
         }
         self.reader.switch_copy();
-        if again != *after {
+        if again != after {
             return Err(session.incomplete(Incomplete::Moving));
         }
         Err(session.error(ReadFailure::HiddenDocuments {
             shown: shown_by_primary,
             counted: again.documents(),
         }))
+    }
+
+    /// The checkpoints before and after the read; `None` if the role does not permit statistics,
+    /// or they do not suffice.
+    async fn checkpoints_around(
+        &self,
+        session: &Session,
+        observed: &ObservedVersion,
+        after: Option<&ShardCheckpoints>,
+    ) -> Result<Option<(ShardCheckpoints, ShardCheckpoints)>, ReadError> {
+        let permitted = self.degradations.strategy().probe == ProbeMethod::Statistics;
+        Ok(match (observed, after) {
+            (ObservedVersion::Checkpoints(before), Some(after)) => {
+                Some((before.clone(), after.clone()))
+            }
+            // The statistics did not suffice when the poll began.
+            (ObservedVersion::Searched { .. }, _) if permitted => match session.probe().await? {
+                Probe::Checkpoints(now) => Some((now.clone(), now)),
+                Probe::Unclear(_) | Probe::Unsupported(_) => None,
+            },
+            _ => None,
+        })
     }
 }

@@ -135,7 +135,8 @@ impl IndexSynchronizer {
     }
 
     async fn run(&mut self, session: &mut Session) -> Result<(), ReadError> {
-        let reconcile = Instant::now() >= self.reconcile_at;
+        let began = Instant::now();
+        let reconcile = began >= self.reconcile_at;
         self.degradations.begin_poll(reconcile);
         let observed = self.observe(session).await?;
         self.observe_checkpoint(&observed);
@@ -155,7 +156,7 @@ impl IndexSynchronizer {
         if reconcile {
             self.measure_clock_skew(session).await;
         }
-        self.commit(observed, after, view);
+        self.commit(observed, after, view, began);
         self.degradations.end_poll();
         if reconcile {
             let percent = self.random.u32(100 - JITTER_PERCENT..=100 + JITTER_PERCENT);
@@ -205,12 +206,16 @@ impl IndexSynchronizer {
             Convergence::Converging { until } if Instant::now() < until => return Ok(false),
             Convergence::Converging { .. } => {}
         }
-        let converged = checkpoints.is_at_rest()
-            && known.replica.fingerprint().documents == checkpoints.documents()
-            && session
-                .summary_of_primary(&known.index)
-                .await?
-                .is_none_or(|summary| known.agrees_with(&summary.of));
+        if !checkpoints.is_at_rest()
+            || known.replica.fingerprint().documents != checkpoints.documents()
+        {
+            return Ok(false);
+        }
+        // Without aggregates only another read, begun after this instant, shows convergence.
+        let converged = session
+            .summary_of_primary(&known.index)
+            .await?
+            .is_some_and(|summary| known.agrees_with(&summary.of));
         if converged && let Some(known) = self.state.known_mut() {
             known.convergence = Convergence::Converged;
             known.low_watermark = LowWatermark::converged(checkpoints);
@@ -241,8 +246,14 @@ impl IndexSynchronizer {
         Ok(checkpoints)
     }
 
-    /// Replaces the known view.
-    fn commit(&mut self, observed: ObservedVersion, after: Option<ShardCheckpoints>, view: View) {
+    /// Replaces the known view by one whose poll began at this instant.
+    fn commit(
+        &mut self,
+        observed: ObservedVersion,
+        after: Option<ShardCheckpoints>,
+        view: View,
+        began: Instant,
+    ) {
         let before = self.state.known();
         let low_watermark = before
             .filter(|known| observed.follows_known(known))
@@ -250,31 +261,16 @@ impl IndexSynchronizer {
         let lags = observed.differs_from(&view);
         let lagged = before.is_some_and(|known| known.lags);
         let checkpoints = observed.into_checkpoints();
-        let same_checkpoints =
-            before.filter(|known| checkpoints.is_some() && known.checkpoints == checkpoints);
-        let corrects = same_checkpoints.is_some_and(|known| {
+        let same = before.filter(|known| checkpoints.is_some() && known.checkpoints == checkpoints);
+        let corrects = same.is_some_and(|known| {
             known.convergence == Convergence::Converged
                 && known.replica.digest() != view.replica.digest()
         });
-        let overdue;
-        let convergence = match (
-            &checkpoints,
-            same_checkpoints.map(|known| known.convergence),
-        ) {
-            (None, _) => {
-                overdue = false;
-                Convergence::Converged
-            }
-            // The time that these checkpoints were given counts from their first observation.
-            (Some(_), Some(Convergence::Converging { until })) if Instant::now() < until => {
-                overdue = false;
-                Convergence::Converging { until }
-            }
-            (Some(_), earlier) => {
-                overdue = matches!(earlier, Some(Convergence::Converging { .. }));
-                Convergence::from_now(view.index.refresh_interval)
-            }
-        };
+        let earlier = same.map(|known| known.convergence);
+        let convergence = convergence(checkpoints.as_ref(), earlier, &view, began);
+        let overdue = matches!(earlier, Some(Convergence::Converging { .. }))
+            && convergence != Convergence::Converged
+            && Some(convergence) != earlier;
         if overdue || lags && lagged {
             debug!("the copy that is read lags behind the primary; switching to another");
             self.reader.switch_copy();
@@ -312,6 +308,33 @@ impl IndexSynchronizer {
             now: self.clock.now(),
             max_ttl: self.max_ttl,
         }
+    }
+}
+
+/// Whether a view contains all that the primary held at the checkpoints before it, given what
+/// was known of the same checkpoints earlier.
+fn convergence(
+    checkpoints: Option<&ShardCheckpoints>,
+    earlier: Option<Convergence>,
+    view: &View,
+    began: Instant,
+) -> Convergence {
+    let Some(checkpoints) = checkpoints else {
+        return Convergence::Converged;
+    };
+    match earlier {
+        // The time to converge counts from the first observation of the checkpoints.
+        Some(Convergence::Converging { until }) if began < until => {
+            Convergence::Converging { until }
+        }
+        Some(Convergence::Converging { .. })
+            if !view.is_aggregated
+                && checkpoints.is_at_rest()
+                && view.replica.fingerprint().documents == checkpoints.documents() =>
+        {
+            Convergence::Converged
+        }
+        _ => Convergence::from_now(view.index.refresh_interval),
     }
 }
 

@@ -1,5 +1,5 @@
-//! A test of the test: refreshers that leave a check out, and such that cannot make it
-//! because what it needs is hidden from them, break a promise in some schedule.
+//! Tests of the tests: a refresher without one safeguard, or one from which the network hides
+//! what a safeguard needs, breaks a promise in some schedule.
 
 use crate::network::Lie;
 use crate::quirks::Shape;
@@ -68,4 +68,19 @@ fn a_refresher_that_lets_one_node_answer_for_another_is_caught() {
 #[test]
 fn a_refresher_whose_pages_are_of_several_views_is_caught() {
     must_break(&["P1, P2, P6"], Some(Safeguard::OneView), None);
+}
+
+#[test]
+fn a_refresher_that_does_not_wait_for_convergence_is_caught() {
+    must_break(&["P13"], Some(Safeguard::Convergence), None);
+}
+
+#[test]
+fn a_refresher_that_takes_hidden_documents_for_deleted_is_caught() {
+    must_break(&["P1, P2, P6"], Some(Safeguard::HiddenDocuments), None);
+}
+
+#[test]
+fn a_refresher_that_does_not_resolve_the_name_again_is_caught() {
+    must_break(&["P1, P2, P6"], Some(Safeguard::SameIndex), None);
 }

@@ -4,6 +4,8 @@ use fastrand::Rng;
 
 use opensearch_directives::internal::PAGE_SIZE;
 
+use crate::documents::IDS;
+
 /// What can happen in a world.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own")]
@@ -97,9 +99,22 @@ pub(crate) struct Quirks {
     pub(crate) no_node_stats: bool,
     /// 403 for documents in real time.
     pub(crate) no_gets: bool,
+    /// Document-level security hides this document from searches and lookups, not from the
+    /// statistics.
+    pub(crate) hidden: Option<&'static str>,
 }
 
 impl Quirks {
+    /// Hides a document in one of eight worlds whose statistics are reliable; drawn apart, so that
+    /// the other worlds stay what they were.
+    pub(crate) fn hide(&mut self, seed: u64, shape: &Shape) {
+        let mut rng = Rng::with_seed(seed ^ 0x0d15_ea5e);
+        let reliable = !shape.faults && !shape.cut_off && !self.no_stats && shape.copies == 1;
+        if reliable && rng.u8(..8) == 0 {
+            self.hidden = rng.choice(IDS);
+        }
+    }
+
     pub(crate) fn random(rng: &mut Rng, shape: &Shape) -> Self {
         if !shape.quirks {
             return Self::default();
@@ -118,6 +133,7 @@ impl Quirks {
             no_node_stats: some(),
             // Only a fault makes it so in a random world.
             no_gets: false,
+            hidden: None,
             no_point_in_time: some().then(|| [400, 404, 405][rng.usize(..3)]),
         };
         // Pages of several shards, or that nobody sums up, are not of one view without.

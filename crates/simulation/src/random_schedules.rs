@@ -67,6 +67,12 @@ fn random_schedules_keep_the_promises() {
     let others = failures
         .iter()
         .map(|failure| (failure.seed, failure.broken.promise));
+    if std::env::var_os("SIMULATION_VERBOSE").is_some() {
+        for failure in &failures {
+            let world: Vec<_> = failure.log.lines().take(3).collect();
+            println!("{} {:?}\n{world:#?}", failure.seed, failure.broken);
+        }
+    }
     panic!(
         "{first}\n{} failed: {:?}",
         failures.len(),

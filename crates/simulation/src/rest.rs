@@ -283,7 +283,9 @@ fn gets(
         // None answered: there is an `error`, which the filter leaves out.
         if let Some((index, shard, copy)) = copy {
             let applied = &world.cluster.indices[index].shards[shard].copies[copy].applied;
-            let found = applied.get(id.as_str());
+            let found = applied
+                .get(id.as_str())
+                .filter(|operation| world.quirks.hidden != Some(operation.id));
             let _ = match found.filter(|operation| operation.document.is_some()) {
                 Some(operation) => write!(body, r#","_seq_no":{},"found":true"#, operation.seq_no),
                 None => write!(body, r#","found":false"#),

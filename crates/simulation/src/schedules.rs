@@ -39,8 +39,10 @@ pub(crate) struct Plan {
 pub(crate) struct Ran {
     pub(crate) polls: u64,
     pub(crate) published: u64,
-    /// Refreshers that had everything only once all was read again.
-    pub(crate) reconciled: u64,
+    /// Refreshers that needed a minute, as a known limitation allows.
+    pub(crate) delayed: u64,
+    /// Refreshers that reported a hidden document.
+    pub(crate) hidden: u64,
 }
 
 /// Why a schedule failed.
@@ -113,22 +115,63 @@ async fn steps(wire: &Wire, left_out: Option<Safeguard>, ran: &mut Ran) -> Resul
     }
     wire.world().calm();
     for (n, refresher) in refreshers.iter_mut().enumerate() {
-        if settles(wire, refresher, n, ran).await? {
-            continue;
-        }
-        tokio::time::advance(RECONCILE).await;
-        if !settles(wire, refresher, n, ran).await? {
-            return Err(Broken {
-                promise: "in the end",
-                how: format!(
-                    "refresher {n} does not have what the index holds, but {:?}",
-                    refresher.published()
-                ),
-            });
-        }
-        ran.reconciled += 1;
+        catches_up(wire, refresher, n, ran).await?;
     }
     Ok(())
+}
+
+/// After the last disturbance a refresher publishes everything without a reconcile (P13), or
+/// says that documents are hidden from it (P11).
+async fn catches_up(
+    wire: &Wire,
+    refresher: &mut Watched,
+    n: usize,
+    ran: &mut Ran,
+) -> Result<(), Broken> {
+    // A change that a poll meets before any search shows it.
+    wire.world().update_a_document();
+    tokio::time::advance(Duration::from_secs(2)).await;
+    counted(wire, refresher, n, ran).await?;
+    wire.world().settle();
+    if settles(wire, refresher, n, ran).await? {
+        return Ok(());
+    }
+    if wire.world().hides_a_document() {
+        ran.hidden += 1;
+        return broken_unless(refresher.misses_documents(), "P11", || {
+            format!("refresher {n} does not notice that a document is hidden")
+        });
+    }
+    // Known limitation: where the primary cannot be selected, what may be a step back is
+    // accepted only when it has persisted for a minute.
+    if wire.world().quirks.no_primary {
+        tokio::time::advance(Duration::from_mins(1)).await;
+        ran.delayed += 1;
+        if settles(wire, refresher, n, ran).await? {
+            return Ok(());
+        }
+    }
+    tokio::time::advance(RECONCILE).await;
+    let promise = if settles(wire, refresher, n, ran).await? {
+        "P13"
+    } else {
+        "in the end"
+    };
+    let published = refresher.published();
+    let how = format!("refresher {n} does not have what the index holds, but {published:?}");
+    Err(Broken { promise, how })
+}
+
+fn broken_unless(
+    holds: bool,
+    promise: &'static str,
+    how: impl FnOnce() -> String,
+) -> Result<(), Broken> {
+    if holds {
+        return Ok(());
+    }
+    let how = how();
+    Err(Broken { promise, how })
 }
 
 /// Polls until everything is published; `false` if it takes too long.
@@ -234,7 +277,8 @@ impl std::ops::Add for Ran {
         Self {
             polls: self.polls + other.polls,
             published: self.published + other.published,
-            reconciled: self.reconciled + other.reconciled,
+            delayed: self.delayed + other.delayed,
+            hidden: self.hidden + other.hidden,
         }
     }
 }

@@ -146,6 +146,7 @@ fn search(world: &mut World, index: usize, views: &[Arc<State>], body: &Value) -
         .iter()
         .enumerate()
         .flat_map(|(shard, state)| documents(state).map(move |(o, d)| (shard, o, d)))
+        .filter(|(_, o, _)| quirks.hidden != Some(o.id))
         .filter(|(_, o, _)| !nothing && after.as_u64().is_none_or(|after| o.seq_no > after))
         .collect();
     let total = hits.len();
@@ -176,7 +177,7 @@ fn search(world: &mut World, index: usize, views: &[Arc<State>], body: &Value) -
                 source: document.source.clone(),
             })
             .collect(),
-        sums: (sums && !quirks.no_sums).then(|| sum(views)),
+        sums: (sums && !quirks.no_sums).then(|| sum(views, quirks.hidden)),
         sorted,
         point_in_time: body["pit"]["id"].as_str().map(str::to_owned),
     };
@@ -186,12 +187,13 @@ fn search(world: &mut World, index: usize, views: &[Arc<State>], body: &Value) -
 }
 
 /// What the cluster sums up over all documents of a view.
-fn sum(views: &[Arc<State>]) -> String {
+fn sum(views: &[Arc<State>], hidden: Option<&str>) -> String {
     let mut count = 0;
     let mut max = None;
     let mut sum = 0;
     let mut updated = None;
-    for (operation, document) in views.iter().flat_map(|state| documents(state)) {
+    let all = views.iter().flat_map(|state| documents(state));
+    for (operation, document) in all.filter(|(operation, _)| hidden != Some(operation.id)) {
         count += 1;
         sum += operation.seq_no;
         max = max.max(Some(operation.seq_no));

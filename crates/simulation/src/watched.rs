@@ -330,6 +330,13 @@ impl Watched {
         revision.is_some_and(|revision| of_this(&revision.uuid)) && truth.is_what(&self.published)
     }
 
+    /// Whether the last poll failed and asked about document-level security.
+    pub(crate) fn misses_documents(&self) -> bool {
+        let status = self.shared.status();
+        let error = status.last_error.unwrap_or_default();
+        error.contains("document-level security")
+    }
+
     pub(crate) fn published(&self) -> &Snapshot {
         &self.published
     }

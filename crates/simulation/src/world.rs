@@ -12,6 +12,7 @@ use crate::cluster::{Cluster, CutOff};
 use crate::documents::{Document, IDS};
 use crate::faults::Weather;
 use crate::history::History;
+use crate::index::Index;
 use crate::quirks::{Quirks, Shape};
 
 /// How much of the log is kept.
@@ -39,10 +40,13 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, shape: &Shape, logs: bool) -> Self {
+    pub(crate) fn new(seed: u64, all: &Shape, logs: bool) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let shape = shape.vary(&mut rng);
-        let quirks = Quirks::random(&mut rng, &shape);
+        let shape = all.vary(&mut rng);
+        let mut quirks = Quirks::random(&mut rng, &shape);
+        if all.quirks {
+            quirks.hide(seed, &shape);
+        }
         let weather = Weather::random(&mut rng, &shape);
         let is_alias = rng.bool() || shape.cut_off && shape.moves && !shape.one_name_twice;
         let mut world = Self {
@@ -93,7 +97,8 @@ impl World {
 
     /// Something happens, perhaps.
     pub(crate) fn stir(&mut self) {
-        if self.lively && self.rng.u8(..8) == 0 {
+        // A hidden document shows in the statistics of an index that does not change meanwhile.
+        if self.lively && self.quirks.hidden.is_none() && self.rng.u8(..8) == 0 {
             let moves = self.shape.moves;
             self.shape.moves &= self.shape.moves_during_a_poll;
             self.happen();
@@ -173,6 +178,25 @@ impl World {
             }
             None => format!("delete {id} as {seq_no} from index {index}"),
         });
+    }
+
+    /// Every copy holds another version of a document, and no search shows it yet.
+    pub(crate) fn update_a_document(&mut self) {
+        let Some(index) = self.writable() else { return };
+        let live = |index: &Index, id: &str| {
+            let primary = index.shards[index.shard_of(id)].primary();
+            let last = primary.applied.get(id);
+            last.is_some_and(|operation| operation.document.is_some())
+        };
+        let index = &mut self.cluster.indices[index];
+        let id = IDS.into_iter().find(|id| live(index, id)).unwrap_or(IDS[0]);
+        let now = self.epoch + self.began.elapsed();
+        let document = Document::random(&mut self.rng, id, now);
+        let shard = index.shard_of(id);
+        let shard = &mut index.shards[shard];
+        shard.write(id, Some(Arc::new(document)));
+        shard.deliver_all(|_| true);
+        self.note(|| format!("update {id}, which no search shows yet"));
     }
 
     /// A copy applies a write that is under way.
@@ -323,6 +347,18 @@ impl World {
             }
             self.note(|| format!("a write of {id} that only node {node} takes"));
         }
+    }
+
+    /// Whether document-level security hides a document that is there.
+    pub(crate) fn hides_a_document(&self) -> bool {
+        let (Some(id), Some(index)) = (self.quirks.hidden, self.cluster.bound()) else {
+            return false;
+        };
+        let index = &self.cluster.indices[index];
+        let visible = &index.shards[index.shard_of(id)].primary().visible;
+        visible
+            .get(id)
+            .is_some_and(|operation| operation.document.is_some())
     }
 
     /// Everything becomes well, and stays so.
