@@ -142,23 +142,23 @@ async fn p5_whatever_goes_wrong_the_published_set_stays_and_the_status_names_it(
         (
             "fewer hits",
             with("/hits/total/value", json!(3)),
-            "2 documents came of a total of 3",
+            "2 documents arrived of a total of 3",
         ),
         (
             "more hits",
             with("/hits/total/value", json!(1)),
-            "2 documents came of a total of 1",
+            "2 documents arrived of a total of 1",
         ),
         (
             "a lower bound",
             with("/hits/total/relation", json!("gte")),
             "only a lower bound",
         ),
-        ("an empty answer", ok(json!({})), "does not say timed_out"),
+        ("an empty answer", ok(json!({})), "lacks timed_out"),
         (
             "twice",
             ok(complete(&[hit("a", 0, shape()), hit("a", 1, shape())])),
-            "came twice",
+            "arrived twice",
         ),
         (
             "truncated",
@@ -213,7 +213,7 @@ async fn p5_whatever_goes_wrong_the_published_set_stays_and_the_status_names_it(
         (
             "too many",
             ok(complete(&many)),
-            "holds 11 documents, above the cap of 10",
+            "holds 11 documents, more than `max_documents` (10)",
         ),
     ];
     let server = MockServer::start().await;
@@ -288,13 +288,13 @@ async fn p1_pages_that_disagree_are_not_one_read() {
             "a page is empty",
             page(10_002, 0, 1, true),
             page(10_002, 1, 0, true),
-            "1 documents came of a total of 10002",
+            "1 documents arrived of a total of 10002",
         ),
         (
             "no way on",
             page(10_002, 0, 1, false),
             page(10_002, 1, 1, false),
-            "where to go on",
+            "lacks sort",
         ),
     ] {
         answer(&server, ok(page(10_002, 0, 0, true))).await;

@@ -41,6 +41,11 @@ impl PinnedNode {
     pub(crate) fn index(&self) -> Option<usize> {
         self.0.get().copied()
     }
+
+    /// Only the first call has an effect.
+    fn pin(&self, node: usize) {
+        let _ = self.0.set(node);
+    }
 }
 
 /// Requests and bytes since the start.
@@ -159,6 +164,7 @@ impl Client {
         serde_json::from_slice(&body).map_err(|error| malformed(operation, error))
     }
 
+    /// Tries the nodes in turn. Returns the response with the index of the node that sent it.
     async fn exchange(
         &self,
         pinned: &PinnedNode,
@@ -168,7 +174,7 @@ impl Client {
             Some(node) => vec![node],
             None => self.nodes.order(Instant::now()),
         };
-        let mut refusals: Vec<(usize, Response)> = Vec::new();
+        let mut refusals = Vec::new();
         let mut last_error = None;
         for node in order {
             let attempt = self.nodes.attempt(node);
@@ -180,12 +186,10 @@ impl Client {
                 }
                 Ok(response) if !is_overloaded(response.status) => {
                     attempt.succeeded();
-                    // Only the first call pins.
-                    let _ = pinned.0.set(node);
-                    for (node, _) in refusals {
-                        self.nodes.failed(node, Instant::now());
+                    for (refusing, _) in refusals {
+                        self.nodes.failed(refusing, Instant::now());
                     }
-                    debug!(operation = %request.operation(), status = response.status, bytes = response.body.len(), "a node responded");
+                    pinned.pin(node);
                     return Ok((node, response));
                 }
                 Ok(response) => refusal::failure(&response, self.to_check),
@@ -197,23 +201,20 @@ impl Client {
                 Err(failure) => failure,
             };
             drop(attempt);
-            if pinned.index().is_some() {
-                self.nodes.prefer_another(node);
-            }
             let error = self.error(request, node, failure);
             debug!(error = chain(&error), "a node did not respond");
             last_error = Some(error);
         }
-        if !refusals.is_empty() {
-            let (node, response) = refusals.swap_remove(0);
-            let _ = pinned.0.set(node);
+        if let Some(node) = pinned.index() {
+            self.nodes.prefer_another(node);
+        }
+        if let Some((node, response)) = refusals.into_iter().next() {
+            pinned.pin(node);
             return Ok((node, response));
         }
         // There is always a node, so there is always an error.
-        Err(last_error.unwrap_or_else(|| {
-            let failure = RequestFailure::Timeout(self.request_timeout);
-            RequestError::new(request.operation(), failure)
-        }))
+        let none = RequestFailure::Timeout(self.request_timeout);
+        Err(last_error.unwrap_or_else(|| RequestError::new(request.operation(), none)))
     }
 
     /// Sends to one node, within the time limit.
@@ -227,6 +228,7 @@ impl Client {
         self.traffic
             .bytes_received
             .fetch_add(bytes, Ordering::Relaxed);
+        debug!(operation = %request.operation(), status = response.status, bytes, "a node responded");
         Ok(response)
     }
 

@@ -120,7 +120,7 @@ impl Watched {
             ),
             Err(error) => {
                 let asked = error.retry_after().unwrap_or_default();
-                let least = Config::DEFAULT_INTERVAL.max(asked.min(Duration::from_mins(5)));
+                let least = Config::DEFAULT_INTERVAL.max(asked.min(Config::DEFAULT_MAX_BACKOFF));
                 (least, least.max(Config::DEFAULT_MAX_BACKOFF))
             }
         };
