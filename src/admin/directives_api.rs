@@ -1,11 +1,11 @@
-//! Reads directives for people, and the short forms of apply, revoke and delete.
+//! The entry point of administration: the client with its bounds, what it reads, and the
+//! short forms of apply, revoke and delete.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::error::{Kind, Refusal, WriteError};
@@ -13,12 +13,9 @@ use super::execute::Outcome;
 use super::plan::PlannedWrite;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::http::{Client, Exception, Method, Request, RequestError, malformed, segment};
-use crate::rest::{Collect, Hit, Incomplete, IndexReader, Session};
+use crate::http::{Client, Method, Request, RequestError, segment};
+use crate::rest::{IndexReader, Session};
 use opensearch_directives_core::document::{DecodeLimits, Document, Draft, Rejection, decode};
-
-/// How many documents one multi-get reads: a response stays far below the response cap.
-const MULTI_GET: usize = 2_000;
 
 /// The version of a document that was read. A write is conditional on it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -45,13 +42,26 @@ pub struct Stored {
 }
 
 impl Stored {
-    fn new(id: &str, source: &RawValue, version: Option<Version>, limits: &DecodeLimits) -> Self {
+    pub(super) fn new(
+        id: &str,
+        source: &RawValue,
+        version: Option<Version>,
+        limits: &DecodeLimits,
+    ) -> Self {
         Self {
             id: id.to_owned(),
             document: decode(id, source.get(), limits).map(|document| document.to_document()),
             source: source.to_owned(),
             version,
         }
+    }
+
+    /// Whether the stored JSON has a field of this name.
+    #[must_use]
+    pub fn has_field(&self, name: &str) -> bool {
+        type Fields = serde_json::Map<String, serde_json::Value>;
+        serde_json::from_str::<Fields>(self.source.get())
+            .is_ok_and(|fields| fields.contains_key(name))
     }
 
     /// Whether the document was revoked, also if it is malformed otherwise.
@@ -141,121 +151,9 @@ impl DirectivesApi {
         }
     }
 
-    fn session(&self) -> Session {
+    pub(super) fn session(&self) -> Session {
         let client = self.client.clone();
         IndexReader::new(client, "list", Config::DEFAULT_MAX_DOCUMENTS).session()
-    }
-
-    /// The document of this id, or `None` if OpenSearch says that there is none.
-    ///
-    /// # Errors
-    /// Why it could not be read.
-    pub async fn get(&self, id: &str) -> Result<Option<Stored>, WriteError> {
-        Ok(self.get_many(&[id]).await?.pop().flatten())
-    }
-
-    /// The documents of these ids, in their order; `None` where OpenSearch says that there
-    /// is none. Reads in real time, without waiting for a refresh.
-    ///
-    /// # Errors
-    /// Why one of them could not be read.
-    pub async fn get_many(&self, ids: &[&str]) -> Result<Vec<Option<Stored>>, WriteError> {
-        let mut all = Vec::with_capacity(ids.len());
-        for part in ids.chunks(MULTI_GET) {
-            all.extend(self.multi_get(part).await?);
-        }
-        Ok(all)
-    }
-
-    async fn multi_get(&self, ids: &[&str]) -> Result<Vec<Option<Stored>>, WriteError> {
-        #[derive(Deserialize)]
-        struct MultiGet {
-            docs: Vec<Item>,
-        }
-        #[derive(Deserialize)]
-        struct Item {
-            #[serde(rename = "_id")]
-            id: String,
-            found: Option<bool>,
-            error: Option<Exception>,
-            #[serde(rename = "_source")]
-            source: Option<Box<RawValue>>,
-            #[serde(rename = "_seq_no")]
-            seq_no: Option<u64>,
-            #[serde(rename = "_primary_term")]
-            primary_term: Option<u64>,
-        }
-
-        let request = self
-            .request(Method::Post, "_mget")
-            .json(json!({ "ids": ids }).to_string());
-        let operation = request.operation();
-        let response: MultiGet = self.json(request).await?;
-        if response.docs.len() != ids.len() {
-            return Err(malformed(operation, "it lacks some of the requested ids").into());
-        }
-        let limits = self.limits();
-        let mut all = Vec::with_capacity(ids.len());
-        for (id, item) in ids.iter().zip(response.docs) {
-            if item.id != **id {
-                return Err(malformed(operation, "it holds an id that was not requested").into());
-            }
-            all.push(match (item.found, item.error, item.source) {
-                (Some(false), None, None) => None,
-                (Some(true), None, Some(source)) => {
-                    let version = item.seq_no.zip(item.primary_term);
-                    let version = version.map(|(seq_no, primary_term)| Version {
-                        seq_no,
-                        primary_term,
-                    });
-                    Some(Stored::new(id, &source, version, &limits))
-                }
-                (_, Some(error), _) if error.is("index_not_found_exception") => {
-                    return Err(Kind::NoIndex(self.index().to_owned()).into());
-                }
-                (_, Some(error), _) => {
-                    let reason = error.root_reason().to_owned();
-                    let id = (*id).to_owned();
-                    return Err(Kind::Refused(vec![Refusal { id, reason }]).into());
-                }
-                _ => {
-                    return Err(malformed(operation, "an item is neither found nor missing").into());
-                }
-            });
-        }
-        Ok(all)
-    }
-
-    /// Every document of the index, ordered by id.
-    ///
-    /// # Errors
-    /// Why the index could not be read completely.
-    pub async fn list(&self) -> Result<Vec<Stored>, WriteError> {
-        struct All {
-            limits: DecodeLimits,
-            stored: Vec<Stored>,
-        }
-        impl Collect for All {
-            fn take(&mut self, hit: &Hit<'_>) -> Result<(), Incomplete> {
-                let version = hit.primary_term.map(|primary_term| Version {
-                    seq_no: hit.seq_no,
-                    primary_term,
-                });
-                let stored = Stored::new(&hit.id, hit.source, version, &self.limits);
-                self.stored.push(stored);
-                Ok(())
-            }
-        }
-
-        let mut session = self.session();
-        let index = session.resolve_index().await?;
-        let all = All {
-            limits: self.limits(),
-            stored: Vec::new(),
-        };
-        let mut all = session.read_all(&index, all).await?.collector;
-        all.stored.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(all.stored)
     }
 
     /// Writes directives; each replaces whole what has its id, and keeps only who created
@@ -335,13 +233,15 @@ impl DirectivesApi {
         &self,
         request: Request,
     ) -> Result<T, WriteError> {
-        let response = self.client.json(request).await;
-        response.map_err(|error| self.failed(error))
+        match self.client.json(request).await {
+            Ok(response) => Ok(response),
+            Err(error) => Err(self.failed(error).await),
+        }
     }
 
-    pub(super) fn failed(&self, error: RequestError) -> WriteError {
+    pub(super) async fn failed(&self, error: RequestError) -> WriteError {
         if error.is_index_not_found() {
-            Kind::NoIndex(self.client.index().to_owned()).into()
+            self.no_index().await
         } else {
             error.into()
         }

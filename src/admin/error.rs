@@ -26,7 +26,11 @@ pub(super) enum Kind {
         problems: Vec<Refusal>,
     },
     Conflict(String),
-    NoIndex(String),
+    NoIndex {
+        index: String,
+        /// Indices that hold directives.
+        others: Vec<String>,
+    },
     NoPipeline,
     NotFound(String),
     NotOpenSearch(RequestError),
@@ -63,7 +67,7 @@ impl WriteError {
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         match &*self.0 {
-            Kind::NotFound(_) | Kind::NoIndex(_) | Kind::NoPipeline => true,
+            Kind::NotFound(_) | Kind::NoIndex { .. } | Kind::NoPipeline => true,
             Kind::Read(error) => error.is_index_not_found(),
             _ => false,
         }
@@ -73,7 +77,7 @@ impl WriteError {
     #[must_use]
     pub fn is_index_not_found(&self) -> bool {
         match &*self.0 {
-            Kind::NoIndex(_) => true,
+            Kind::NoIndex { .. } => true,
             Kind::Read(error) => error.is_index_not_found(),
             _ => false,
         }
@@ -123,10 +127,7 @@ impl fmt::Display for WriteError {
                 f,
                 "the directive {id} was changed by somebody else meanwhile; it was not written"
             ),
-            Kind::NoIndex(index) => write!(
-                f,
-                "the index {index} does not exist; create it with `directives init`"
-            ),
+            Kind::NoIndex { index, others } => no_index(f, index, others),
             Kind::NoPipeline => write!(
                 f,
                 "the ingest pipeline {PIPELINE} does not exist; install it with `directives init`"
@@ -140,6 +141,21 @@ impl fmt::Display for WriteError {
             Kind::Read(error) => error.fmt(f),
         }
     }
+}
+
+/// Says that an index does not exist, and which ones hold directives.
+fn no_index(f: &mut fmt::Formatter<'_>, index: &str, others: &[String]) -> fmt::Result {
+    const LISTED: usize = 10;
+    write!(f, "the index {index} does not exist; ")?;
+    if others.is_empty() {
+        return f.write_str("create it with `directives init`");
+    }
+    let listed = &others[..others.len().min(LISTED)];
+    write!(f, "directives are in {}", listed.join(", "))?;
+    if others.len() > LISTED {
+        write!(f, " and {} more", others.len() - LISTED)?;
+    }
+    f.write_str(" (--directives-index); `directives init` would create a new one")
 }
 
 impl fmt::Debug for WriteError {
@@ -157,7 +173,7 @@ impl Error for WriteError {
             Kind::Refused(_)
             | Kind::Partial { .. }
             | Kind::Conflict(_)
-            | Kind::NoIndex(_)
+            | Kind::NoIndex { .. }
             | Kind::NoPipeline
             | Kind::NotFound(_) => None,
         }

@@ -9,6 +9,8 @@ mod execute;
 mod inspect;
 mod installer;
 mod plan;
+mod read;
+mod simulate;
 
 pub use crate::http::Client;
 pub use changes::{ChangeEffect, FieldChange};

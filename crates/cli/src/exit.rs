@@ -70,6 +70,12 @@ pub(super) struct Failure {
     error: Box<dyn Error + Send + Sync>,
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "error: {}", error_chain(&*self.error))
+    }
+}
+
 impl Failure {
     pub(super) fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {

@@ -5,7 +5,9 @@ use clap::Args;
 use jiff::Timestamp;
 use opensearch_directives::admin::{DirectivesApi, Stored};
 use opensearch_directives::document::Document;
-use opensearch_directives::{DiagnosticsDirective, DirectiveSet, EndpointKind, RequestAttrs};
+use opensearch_directives::{
+    Decision, DiagnosticsDirective, DirectiveSet, EndpointKind, RequestAttrs,
+};
 use serde_json::{Value, json};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
@@ -83,14 +85,19 @@ pub(super) async fn run(args: ExplainArgs) -> Result<Exit, Failure> {
         .map(|stored| verdict(stored, &request, now, &args.request_id))
         .collect();
     verdicts.sort_by_key(|verdict| (!verdict.applies, std::cmp::Reverse(verdict.held)));
-    if args.output.is_json() {
+    print_verdicts(decision, &verdicts, args.output.is_json())?;
+    Ok(Exit::Success)
+}
+
+fn print_verdicts(decision: Decision, verdicts: &[Verdict], as_json: bool) -> Result<(), Failure> {
+    if as_json {
         let directives: Vec<Value> = verdicts
             .iter()
             .map(|one| json!({ "id": one.id, "applies": one.applies, "reason": one.reason }))
             .collect();
         let report = json!({ "decision": decision, "directives": directives });
         print(&format!("{report:#}"))?;
-        return Ok(Exit::Success);
+        return Ok(());
     }
     let kept = [
         (decision.ring_buffer, ", ring-buffer"),
@@ -101,7 +108,7 @@ pub(super) async fn run(args: ExplainArgs) -> Result<Exit, Failure> {
         .filter_map(|(on, text)| on.then_some(*text))
         .collect();
     print(&format!("decision: {}{kept}", decision.level))?;
-    for one in &verdicts {
+    for one in verdicts {
         let word = if one.applies {
             "applies"
         } else {
@@ -113,7 +120,7 @@ pub(super) async fn run(args: ExplainArgs) -> Result<Exit, Failure> {
             printable(&one.reason)
         ))?;
     }
-    Ok(Exit::Success)
+    Ok(())
 }
 
 fn verdict(stored: &Stored, request: &RequestAttrs<'_>, now: Timestamp, id: &str) -> Verdict {
@@ -174,15 +181,27 @@ fn first_miss(
         };
         return Err((held * 2 + usize::from(near), reason));
     }
-    let at = |reason: String| Err((9, reason));
+    // All targets match: it fails only at the last step.
+    effect(document, state, request, now, request_id).map_err(|reason| (9, reason))
+}
+
+/// What a directive records whose targets match, or why it does not apply now.
+fn effect(
+    document: &Document,
+    state: State,
+    request: &RequestAttrs<'_>,
+    now: Timestamp,
+    request_id: &str,
+) -> Result<String, String> {
+    let directive = &document.directive;
     match state {
-        State::Revoked => at("it is revoked".to_owned()),
-        State::Expired => at(format!("it ended {}", clock(directive.expires_at, now))),
+        State::Revoked => Err("it is revoked".to_owned()),
+        State::Expired => Err(format!("it ended {}", clock(directive.expires_at, now))),
         State::Scheduled => {
             let start = directive.starts_at.unwrap_or(now);
-            at(format!("it starts {}", clock(start, now)))
+            Err(format!("it starts {}", clock(start, now)))
         }
-        State::Rejected => at("it is malformed".to_owned()),
+        State::Rejected => Err("it is malformed".to_owned()),
         State::Active => {
             let alone = DirectiveSet::from_directives(vec![directive.clone()]);
             if alone
@@ -191,7 +210,7 @@ fn first_miss(
                 .is_empty()
             {
                 let rate = values::per_mille(directive.sample_per_mille);
-                return at(format!("the request is not in its sample of {rate}"));
+                return Err(format!("the request is not in its sample of {rate}"));
             }
             Ok(summary(document))
         }

@@ -1,5 +1,8 @@
 //! `directives list`
 
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use opensearch_directives::admin::{DirectivesApi, Stored};
@@ -24,6 +27,10 @@ pub(super) struct ListArgs {
     #[arg(long, value_name = "KEY", default_value = "state")]
     sort: SortKey,
 
+    /// Keep running, and print the list anew when it changes
+    #[arg(short, long)]
+    watch: bool,
+
     /// Print at most so many
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -46,17 +53,57 @@ enum SortKey {
 
 pub(super) async fn run(args: ListArgs) -> Result<Exit, Failure> {
     let api = DirectivesApi::new(args.connection.client(args.timeout).await?);
+    if args.watch {
+        return watch(&api, &args).await;
+    }
+    let (all, found, now) = select(&api, &args).await?;
+    print_all(&all, args.output.output, now)?;
+    if all.len() < found {
+        super::output::note(&format!("{} more (--limit)", found - all.len()));
+    }
+    Ok(Exit::Success)
+}
+
+/// Prints the list at each change, on a terminal also every other second: its times are
+/// relative. It ends with the process.
+async fn watch(api: &DirectivesApi, args: &ListArgs) -> Result<Exit, Failure> {
+    let terminal = std::io::stdout().is_terminal();
+    let mut shown = None;
+    loop {
+        match select(api, args).await {
+            Ok((all, _, now)) => {
+                let states: Vec<_> = all
+                    .iter()
+                    .map(|stored| (stored.id.clone(), stored.version, State::of(stored, now)))
+                    .collect();
+                if terminal || shown.as_ref() != Some(&states) {
+                    if terminal {
+                        // Clears the screen.
+                        super::output::print("\x1b[2J\x1b[H")?;
+                    }
+                    print_all(&all, args.output.output, now)?;
+                    shown = Some(states);
+                }
+            }
+            // The next read may succeed.
+            Err(error) => super::output::note(&error.to_string()),
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+}
+
+/// The directives to print, how many there are without the limit, and the time.
+async fn select(
+    api: &DirectivesApi,
+    args: &ListArgs,
+) -> Result<(Vec<Stored>, usize, Timestamp), Failure> {
     let mut all = api.list().await?;
     let now = api.now().await?;
     all.retain(|stored| args.filters.pass(stored, now));
     sort(&mut all, args.sort, now);
     let found = all.len();
     all.truncate(args.limit.unwrap_or(usize::MAX));
-    print_all(&all, args.output.output, now)?;
-    if all.len() < found {
-        super::output::note(&format!("{} more (--limit)", found - all.len()));
-    }
-    Ok(Exit::Success)
+    Ok((all, found, now))
 }
 
 fn sort(all: &mut [Stored], key: SortKey, now: Timestamp) {

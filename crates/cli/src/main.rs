@@ -10,6 +10,7 @@
 mod agent;
 mod apply;
 mod author;
+mod change_text;
 mod completion;
 mod confirm;
 mod connection;

@@ -1,16 +1,17 @@
 //! The report of a write: one line or one JSON object for each directive, a summary, and
 //! the exit code of the worst.
 
-use anstyle::{AnsiColor, Style};
+use anstyle::AnsiColor;
 use jiff::Timestamp;
 use opensearch_directives::admin::{
-    FieldChange, Outcome, PlannedKind, PlannedWrite, Stored, WriteError, WriteReport,
+    FieldChange, Outcome, PlannedKind, PlannedWrite, WriteError, WriteReport,
 };
 use serde_json::{Value, json};
 
+use super::change_text::{change_of_end, conflict, revoked, style};
 use super::describe::{change, printable, summary};
 use super::exit::{Exit, Failure, exit_of};
-use super::instant::{clock, until};
+use super::instant::until;
 use super::output::print;
 
 /// The result for one directive.
@@ -313,75 +314,4 @@ fn json_of(entry: &Entry) -> Value {
         result["expires_at"] = after.directive.expires_at.to_string().into();
     }
     result
-}
-
-/// A new end, with the former one.
-fn change_of_end(field: &FieldChange, now: Timestamp) -> String {
-    let instant = |text: &Option<String>| text.as_deref().and_then(|text| text.parse().ok());
-    match (instant(&field.before), change(field, None).1) {
-        (Some(before), false) => {
-            let later = field.after > field.before;
-            let word = if later { "later" } else { "earlier" };
-            format!("ends {word} than {}", clock(before, now))
-        }
-        (Some(before), true) => style(
-            format!("{}, applies again", until(before, now)),
-            true,
-            AnsiColor::Yellow,
-        ),
-        (None, _) => "another end".to_owned(),
-    }
-}
-
-fn revoked(document: &opensearch_directives::document::Document) -> String {
-    let audit = &document.audit;
-    let by = audit.revoked_by.as_deref().unwrap_or("somebody");
-    match audit.revoked_at {
-        Some(at) => format!("{} revoked it at {at}", printable(by)),
-        None => "it was revoked".to_owned(),
-    }
-}
-
-/// Who changed a directive meanwhile, when, and what.
-fn conflict(planned: &PlannedWrite, current: Option<&Stored>) -> String {
-    let Some(current) = current else {
-        return "somebody deleted it meanwhile; nothing was written".to_owned();
-    };
-    let Ok(now) = &current.document else {
-        return "somebody changed it meanwhile, and it is malformed now; nothing was written"
-            .to_owned();
-    };
-    let who = now.audit.updated_by.as_deref().unwrap_or("somebody");
-    let when = now
-        .audit
-        .updated_at
-        .map(|at| format!(" at {at}"))
-        .unwrap_or_default();
-    let before = planned
-        .before
-        .as_ref()
-        .and_then(|before| before.document.as_ref().ok());
-    let what: Vec<String> = match before {
-        Some(before) => FieldChange::between(before, now)
-            .iter()
-            .map(|field| match field.field {
-                "revoked_at" => "revoked".to_owned(),
-                _ => change(field, Some(now)).0,
-            })
-            .collect(),
-        None => vec![format!("created: {}", summary(now))],
-    };
-    format!(
-        "{who} changed it{when} ({}); nothing was written",
-        what.join(", ")
-    )
-}
-
-/// Colours a text that needs attention; the output strips it where there is no terminal.
-fn style(text: String, attention: bool, color: AnsiColor) -> String {
-    if !attention {
-        return text;
-    }
-    let style = Style::new().fg_color(Some(color.into()));
-    format!("{style}{text}{style:#}")
 }

@@ -17,9 +17,11 @@
 mod support;
 
 mod agent;
+mod bad_input;
 #[cfg(target_os = "linux")]
 mod bounded_memory;
 mod cli;
+mod concurrency;
 mod connect_timeout;
 mod connection;
 mod mappings;

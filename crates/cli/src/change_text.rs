@@ -1,0 +1,81 @@
+//! What a report says of a new end, a revocation and a conflict.
+
+use anstyle::{AnsiColor, Style};
+use jiff::Timestamp;
+use opensearch_directives::admin::{FieldChange, PlannedWrite, Stored};
+use opensearch_directives::document::Document;
+
+use super::describe::{change, printable, summary};
+use super::instant::{clock, until};
+
+/// A new end, with the former one.
+pub(super) fn change_of_end(field: &FieldChange, now: Timestamp) -> String {
+    let instant = |text: &Option<String>| text.as_deref().and_then(|text| text.parse().ok());
+    match (instant(&field.before), change(field, None).1) {
+        (Some(before), false) => {
+            let later = field.after > field.before;
+            let word = if later { "later" } else { "earlier" };
+            format!("ends {word} than {}", clock(before, now))
+        }
+        (Some(before), true) => style(
+            format!("{}, applies again", until(before, now)),
+            true,
+            AnsiColor::Yellow,
+        ),
+        (None, _) => "another end".to_owned(),
+    }
+}
+
+/// Who revoked a directive, and when.
+pub(super) fn revoked(document: &Document) -> String {
+    let audit = &document.audit;
+    let by = audit.revoked_by.as_deref().unwrap_or("somebody");
+    match audit.revoked_at {
+        Some(at) => format!("{} revoked it at {at}", printable(by)),
+        None => "it was revoked".to_owned(),
+    }
+}
+
+/// Who changed a directive meanwhile, when, and what.
+pub(super) fn conflict(planned: &PlannedWrite, current: Option<&Stored>) -> String {
+    let Some(current) = current else {
+        return "somebody deleted it meanwhile; nothing was written".to_owned();
+    };
+    let Ok(now) = &current.document else {
+        return "somebody changed it meanwhile, and it is malformed now; nothing was written"
+            .to_owned();
+    };
+    let who = now.audit.updated_by.as_deref().unwrap_or("somebody");
+    let when = now
+        .audit
+        .updated_at
+        .map(|at| format!(" at {at}"))
+        .unwrap_or_default();
+    let before = planned
+        .before
+        .as_ref()
+        .and_then(|before| before.document.as_ref().ok());
+    let what: Vec<String> = match before {
+        Some(before) => FieldChange::between(before, now)
+            .iter()
+            .map(|field| match field.field {
+                "revoked_at" => "revoked".to_owned(),
+                _ => change(field, Some(now)).0,
+            })
+            .collect(),
+        None => vec![format!("created: {}", summary(now))],
+    };
+    format!(
+        "{who} changed it{when} ({}); nothing was written",
+        what.join(", ")
+    )
+}
+
+/// Colours a text that needs attention; the output strips it where there is no terminal.
+pub(super) fn style(text: String, attention: bool, color: AnsiColor) -> String {
+    if !attention {
+        return text;
+    }
+    let style = Style::new().fg_color(Some(color.into()));
+    format!("{style}{text}{style:#}")
+}

@@ -1,0 +1,119 @@
+//! Input that is wrong: each problem is named with its fix, and nothing is written.
+
+use crate::support::command::{run, run_with};
+use crate::support::node::{installed_index, shared_url};
+
+/// Consents for tests whose subject is something else.
+const CONSENT: [&str; 4] = ["--everything", "--yes", "--reason", "test"];
+
+#[tokio::test]
+async fn bad_input_names_field_and_fix_and_writes_nothing() {
+    let url = shared_url();
+    let index = installed_index(&url, "bad").await;
+    let good = r#"{"id":"good","level":"Shape","ttl_secs":600}"#;
+    for (bad, says) in [
+        (
+            r#"{"id":"bad","level":"Shape","ttl_secs":600,"tenant":42}"#,
+            "tenant: 42 is not a name",
+        ),
+        (
+            r#"{"id":"bad","level":"Shape","ttl_secs":600,"tenant":null}"#,
+            "tenant: null is not a name",
+        ),
+        (
+            r#"{"id":"bad","level":"shape","ttl_secs":600}"#,
+            "level: \"shape\" is not a level; write one of",
+        ),
+        (
+            r#"{"id":"bad","level":"Shape"}"#,
+            "ttl_secs: missing, and so is expires_at",
+        ),
+        (
+            r#"{"id":"bad","level":"Shape","ttl_secs":600,"tennant":"x"}"#,
+            "tennant: is not a field",
+        ),
+        (
+            r#"{"id":"good","level":"Shape","ttl_secs":600}"#,
+            "it is in the input twice",
+        ),
+        (r#"{"level":"Shape","ttl_secs":600}"#, "id: missing"),
+        (
+            r#"{"id":"bad","level":"Shape","ttl_secs":99999999}"#,
+            "exceeds the maximum of 30d",
+        ),
+        (
+            r#"{"id":"bad","level":"Shape","expires_at":"2001-01-01T00:00:00Z"}"#,
+            "is not in the future",
+        ),
+        (r#"{"id":"bad","level":"Shape""#, "not JSON"),
+    ] {
+        let ran = run_with(
+            &url,
+            &index,
+            &[&["apply", "-f", "-"], &CONSENT[..]].concat(),
+            &format!("{good}\n{bad}\n"),
+        );
+        assert_eq!(ran.code, 2, "{bad}: {}", ran.stderr);
+        assert!(ran.stderr.contains(says), "{bad}: {}", ran.stderr);
+    }
+    for (args, says) in [
+        (
+            vec!["--level", "Shape", "--ttl", "15m", "--tenant", ""],
+            "tenant",
+        ),
+        (
+            vec!["--level", "Shape", "--ttl", "15"],
+            "write a length such as",
+        ),
+        (
+            vec![
+                "--level",
+                "Shape",
+                "--ttl",
+                "15m",
+                "--expires-at",
+                "2030-01-01T00:00:00Z",
+            ],
+            "cannot be used with",
+        ),
+        (
+            vec![
+                "--level",
+                "Shape",
+                "--ttl",
+                "15m",
+                "--sample-per-mille",
+                "1001",
+            ],
+            "1001 is not in 0..=1000",
+        ),
+    ] {
+        let ran = run(&url, &index, &[&["apply", "bad"], args.as_slice()].concat());
+        assert_eq!(ran.code, 2, "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(says), "{args:?}: {}", ran.stderr);
+    }
+    assert_eq!(run(&url, &index, &["list"]).ok().stdout, "no directives\n");
+}
+
+#[tokio::test]
+async fn what_the_pipeline_refuses_is_not_written_in_part() {
+    let url = shared_url();
+    let index = installed_index(&url, "refused").await;
+    // Too long for the pipeline, which the command does not know.
+    let long = "x".repeat(5000);
+    let bad = format!(r#"{{"id":"bad","level":"Shape","ttl_secs":600,"tenant":"{long}"}}"#);
+    let good = r#"{"id":"good","level":"Shape","ttl_secs":600}"#;
+    let ran = run_with(
+        &url,
+        &index,
+        &[&["apply", "-f", "-"], &CONSENT[..]].concat(),
+        &format!("{good}\n{bad}\n"),
+    );
+    assert_eq!(ran.code, 5, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("bad: tenant: it has 5000 characters"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(run(&url, &index, &["list"]).ok().stdout, "no directives\n");
+}

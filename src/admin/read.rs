@@ -1,0 +1,174 @@
+//! Reads directives: by id in real time, or all of them.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::directives_api::{DirectivesApi, Stored, Version};
+use super::error::{Kind, Refusal, WriteError};
+use crate::http::{Exception, Method, Request, malformed};
+use crate::rest::{Collect, Hit, Incomplete};
+use opensearch_directives_core::document::DecodeLimits;
+
+/// How many documents one multi-get reads: a response stays far below the response cap.
+const MULTI_GET: usize = 2_000;
+
+/// The response of a multi-get.
+#[derive(Deserialize)]
+struct MultiGet {
+    docs: Vec<Item>,
+}
+/// Says of one id whether there is a document: `found`, or an error.
+#[derive(Deserialize)]
+struct Item {
+    #[serde(rename = "_id")]
+    id: String,
+    found: Option<bool>,
+    error: Option<Exception>,
+    #[serde(rename = "_source")]
+    source: Option<Box<RawValue>>,
+    #[serde(rename = "_seq_no")]
+    seq_no: Option<u64>,
+    #[serde(rename = "_primary_term")]
+    primary_term: Option<u64>,
+}
+
+impl DirectivesApi {
+    /// The document of this id, or `None` if OpenSearch says that there is none.
+    ///
+    /// # Errors
+    /// Why it could not be read.
+    pub async fn get(&self, id: &str) -> Result<Option<Stored>, WriteError> {
+        Ok(self.get_many(&[id]).await?.pop().flatten())
+    }
+
+    /// The documents of these ids, in their order; `None` where OpenSearch says that there
+    /// is none. Reads in real time, without waiting for a refresh.
+    ///
+    /// # Errors
+    /// Why one of them could not be read.
+    pub async fn get_many(&self, ids: &[&str]) -> Result<Vec<Option<Stored>>, WriteError> {
+        let mut all = Vec::with_capacity(ids.len());
+        for part in ids.chunks(MULTI_GET) {
+            all.extend(self.multi_get(part).await?);
+        }
+        Ok(all)
+    }
+
+    async fn multi_get(&self, ids: &[&str]) -> Result<Vec<Option<Stored>>, WriteError> {
+        let request = self
+            .request(Method::Post, "_mget")
+            .json(json!({ "ids": ids }).to_string());
+        let operation = request.operation();
+        let response: MultiGet = self.json(request).await?;
+        if response.docs.len() != ids.len() {
+            return Err(malformed(operation, "it lacks some of the requested ids").into());
+        }
+        let limits = self.limits();
+        let mut all = Vec::with_capacity(ids.len());
+        for (id, item) in ids.iter().zip(response.docs) {
+            if item.id != **id {
+                return Err(malformed(operation, "it holds an id that was not requested").into());
+            }
+            all.push(match (item.found, item.error, item.source) {
+                (Some(false), None, None) => None,
+                (Some(true), None, Some(source)) => {
+                    let version = item.seq_no.zip(item.primary_term);
+                    let version = version.map(|(seq_no, primary_term)| Version {
+                        seq_no,
+                        primary_term,
+                    });
+                    Some(Stored::new(id, &source, version, &limits))
+                }
+                (_, Some(error), _) if error.is("index_not_found_exception") => {
+                    return Err(self.no_index().await);
+                }
+                (_, Some(error), _) => {
+                    let reason = error.root_reason().to_owned();
+                    let id = (*id).to_owned();
+                    return Err(Kind::Refused(vec![Refusal { id, reason }]).into());
+                }
+                _ => {
+                    return Err(malformed(operation, "an item is neither found nor missing").into());
+                }
+            });
+        }
+        Ok(all)
+    }
+
+    /// Every document of the index, ordered by id.
+    ///
+    /// # Errors
+    /// Why the index could not be read completely.
+    pub async fn list(&self) -> Result<Vec<Stored>, WriteError> {
+        struct All {
+            limits: DecodeLimits,
+            stored: Vec<Stored>,
+        }
+        impl Collect for All {
+            fn take(&mut self, hit: &Hit<'_>) -> Result<(), Incomplete> {
+                let version = hit.primary_term.map(|primary_term| Version {
+                    seq_no: hit.seq_no,
+                    primary_term,
+                });
+                let stored = Stored::new(&hit.id, hit.source, version, &self.limits);
+                self.stored.push(stored);
+                Ok(())
+            }
+        }
+
+        let mut session = self.session();
+        let index = match session.resolve_index().await {
+            Ok(index) => index,
+            Err(error) if error.is_index_not_found() => return Err(self.no_index().await),
+            Err(error) => return Err(error.into()),
+        };
+        let all = All {
+            limits: self.limits(),
+            stored: Vec::new(),
+        };
+        let mut all = session.read_all(&index, all).await?.collector;
+        all.stored.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(all.stored)
+    }
+
+    /// The error of an index that does not exist. The name may be mistyped, so it lists the
+    /// indices that hold directives.
+    pub(super) async fn no_index(&self) -> WriteError {
+        #[derive(Deserialize)]
+        struct Index {
+            mappings: Option<Mappings>,
+        }
+        #[derive(Deserialize)]
+        struct Mappings {
+            #[serde(rename = "_meta")]
+            meta: Option<Meta>,
+        }
+        #[derive(Deserialize)]
+        struct Meta {
+            managed_by: Option<String>,
+        }
+        let request = Request::new(Method::Get, "/_mapping")
+            .query("filter_path", "*.mappings._meta.managed_by");
+        let all = self.client.json::<BTreeMap<String, Index>>(request).await;
+        let ours = |index: &Index| {
+            let meta = index
+                .mappings
+                .as_ref()
+                .and_then(|mappings| mappings.meta.as_ref());
+            meta.and_then(|meta| meta.managed_by.as_deref()) == Some("opensearch-directives")
+        };
+        Kind::NoIndex {
+            index: self.client.index().to_owned(),
+            // Who may not read the mappings gets the message without the list.
+            others: all
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|(name, index)| ours(&index).then_some(name))
+                .collect(),
+        }
+        .into()
+    }
+}
