@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use opensearch_directives_core::{
     Decision, DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveSet, DirectiveStore,
@@ -9,6 +10,8 @@ use opensearch_directives_core::{
 };
 use osproxy_core::{Clock, Instant, ManualClock, PartitionId, PrincipalId, RequestId};
 use osproxy_observe as peer;
+
+use crate::baseline::BaselineSet;
 
 /// The requests that differ from one to the next.
 pub const REQUESTS: usize = 1024;
@@ -172,6 +175,14 @@ impl Data {
     pub fn evaluate(&self, set: &DirectiveSet, request: usize) -> Decision {
         let Request { attrs, id } = &self.requests[request % REQUESTS];
         set.evaluate(attrs, self.now, id)
+    }
+
+    /// The baseline's whole request sequence, for the same request.
+    #[expect(clippy::inline_always, reason = "a handler calls the store itself")]
+    #[inline(always)]
+    pub fn ask_baseline(&self, store: &ArcSwap<BaselineSet>, request: usize) -> Decision {
+        let Request { attrs, id } = &self.requests[request % REQUESTS];
+        store.load().evaluate(attrs, self.now, id)
     }
 
     /// The peer's whole request sequence, for the same request.

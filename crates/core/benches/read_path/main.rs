@@ -1,5 +1,5 @@
-//! The read path against that of osproxy-observe 1.0.5, on the same data in one
-//! process. `scripts/bench` runs it and writes its tables into `BENCHMARKS.md`.
+//! The read path against that of osproxy-observe 1.0.5 and against an obvious one
+//! (`baseline.rs`), on the same data in one process. `scripts/bench` runs it and writes its tables into `BENCHMARKS.md`.
 //!
 //! Without arguments it prints the tables. With `--count CALL DIRECTIVES CALLS` it
 //! does one call so many times, for a profiler that counts instructions; `--calls`
@@ -12,6 +12,7 @@
     reason = "there is nothing to measure on wrong data"
 )]
 
+mod baseline;
 mod data;
 mod measure;
 
@@ -19,6 +20,8 @@ use std::hint::black_box;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+use baseline::BaselineSet;
 use data::{Case, Data};
 use measure::{in_turns, on_two_threads};
 use opensearch_directives_core::document::{DecodeLimits, decode};
@@ -50,6 +53,7 @@ struct Sides {
     data: Data,
     ours: Arc<dyn DirectiveStore>,
     in_memory: InMemoryDirectiveStore,
+    baseline: ArcSwap<BaselineSet>,
     peers: Arc<dyn peer::DirectiveStore>,
 }
 
@@ -59,6 +63,7 @@ impl Sides {
         let set = DirectiveSet::from_directives(data.ours.clone());
         let peers = peer::DirectiveSet::from_directives(data.peers.clone());
         Self {
+            baseline: BaselineSet::store(&data.ours),
             data,
             ours: Arc::new(InMemoryDirectiveStore::new().with_directives(set.clone())),
             in_memory: InMemoryDirectiveStore::new().with_directives(set),
@@ -68,7 +73,7 @@ impl Sides {
 }
 
 fn tables() {
-    println!("Nanoseconds a call, median of turns; × is how many times as fast as the peer.\n");
+    println!("Nanoseconds a call, fastest of 51 turns; × is how many times as fast as the peer.\n");
     load();
     for case in Case::ALL {
         sequence(case);
@@ -155,9 +160,11 @@ fn sequence(case: Case) {
             "ours",
             "peer",
             "×",
+            "baseline",
             "ours, 1,024 requests in turn",
             "peer, likewise",
             "×",
+            "baseline, likewise",
         ],
     );
     for size in SIZES {
@@ -165,42 +172,44 @@ fn sequence(case: Case) {
             continue;
         }
         let sides = Sides::new(case, size);
-        let data = &sides.data;
-        let same = |calls: usize| {
-            for _ in 0..calls {
-                black_box(data.ask(&**black_box(&sides.ours), black_box(0)));
-            }
-        };
-        let in_turn = |calls: usize| {
-            for request in 0..calls {
-                black_box(data.ask(&**black_box(&sides.ours), black_box(request)));
-            }
-        };
-        let peer_same = |calls: usize| {
-            for _ in 0..calls {
-                black_box(data.ask_peer(&**black_box(&sides.peers), black_box(0)));
-            }
-        };
-        let peer_in_turn = |calls: usize| {
-            for request in 0..calls {
-                black_box(data.ask_peer(&**black_box(&sides.peers), black_box(request)));
-            }
-        };
-        let [ours, peers, changing, peers_changing] =
-            in_turns([&mut { same }, &mut { peer_same }, &mut { in_turn }, &mut {
-                peer_in_turn
-            }]);
+        let [ours, peers, baseline] = request_in_turns(&sides, 0);
+        let [changing, peers_changing, baseline_changing] = request_in_turns(&sides, usize::MAX);
         row(&[
             size.to_string(),
             ns(ours),
             ns(peers),
             times(ours, peers),
+            ns(baseline),
             ns(changing),
             ns(peers_changing),
             times(changing, peers_changing),
+            ns(baseline_changing),
         ]);
     }
     println!();
+}
+
+/// What a whole request takes each contestant: always the first one with a `mask` of 0, each
+/// in its turn with one of `usize::MAX`.
+fn request_in_turns(sides: &Sides, mask: usize) -> [f64; 3] {
+    let data = &sides.data;
+    in_turns([
+        &mut |calls| {
+            for request in 0..calls {
+                black_box(data.ask(&**black_box(&sides.ours), black_box(request & mask)));
+            }
+        },
+        &mut |calls| {
+            for request in 0..calls {
+                black_box(data.ask_peer(&**black_box(&sides.peers), black_box(request & mask)));
+            }
+        },
+        &mut |calls| {
+            for request in 0..calls {
+                black_box(data.ask_baseline(black_box(&sides.baseline), black_box(request & mask)));
+            }
+        },
+    ])
 }
 
 fn reader() {
@@ -211,6 +220,7 @@ fn reader() {
             "reader",
             "load",
             "peer",
+            "baseline",
             "× of load",
             "× of peer",
         ],
@@ -219,7 +229,7 @@ fn reader() {
         let sides = Sides::new(Case::NoMatch, size);
         let data = &sides.data;
         let mut reader = sides.in_memory.reader();
-        let [by_reader, by_load, peers] = in_turns([
+        let [by_reader, by_load, peers, baseline] = in_turns([
             &mut |calls| {
                 for _ in 0..calls {
                     black_box(data.evaluate(black_box(&mut reader).load(), black_box(0)));
@@ -235,12 +245,18 @@ fn reader() {
                     black_box(data.ask_peer(&**black_box(&sides.peers), black_box(0)));
                 }
             },
+            &mut |calls| {
+                for _ in 0..calls {
+                    black_box(data.ask_baseline(black_box(&sides.baseline), black_box(0)));
+                }
+            },
         ]);
         row(&[
             size.to_string(),
             ns(by_reader),
             ns(by_load),
             ns(peers),
+            ns(baseline),
             times(by_reader, by_load),
             times(by_reader, peers),
         ]);
@@ -392,7 +408,7 @@ fn decoding() {
 type Call = fn(&Sides, usize);
 
 /// The calls whose instructions are counted.
-const CALLS: [(&str, Case, Call); 13] = [
+const CALLS: [(&str, Case, Call); 17] = [
     ("load", Case::NoMatch, |sides, calls| {
         for _ in 0..calls {
             black_box(black_box(&sides.ours).load());
@@ -417,6 +433,10 @@ const CALLS: [(&str, Case, Call); 13] = [
     ("in-turn-one-match", Case::OneMatch, in_turn),
     ("request-no-match", Case::NoMatch, request),
     ("request-one-match", Case::OneMatch, request),
+    ("in-turn-wildcards", Case::Wildcards, in_turn),
+    ("in-turn-sampled", Case::Sampled, in_turn),
+    ("baseline-no-match", Case::NoMatch, baseline_request),
+    ("baseline-one-match", Case::OneMatch, baseline_request),
     ("peer-request-no-match", Case::NoMatch, peer_request),
     ("peer-request-one-match", Case::OneMatch, peer_request),
 ];
@@ -452,6 +472,16 @@ fn by_reader(sides: &Sides, calls: usize) {
             sides
                 .data
                 .evaluate(black_box(&mut reader).load(), black_box(0)),
+        );
+    }
+}
+
+fn baseline_request(sides: &Sides, calls: usize) {
+    for _ in 0..calls {
+        black_box(
+            sides
+                .data
+                .ask_baseline(black_box(&sides.baseline), black_box(0)),
         );
     }
 }
