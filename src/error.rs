@@ -15,7 +15,7 @@ pub use crate::http::{ConfigError, ConfigErrorKind, RequestError, RequestErrorKi
 pub use crate::last_good::LastGoodError;
 pub use crate::rest::{PollErrorKind, ReadError};
 pub use opensearch_directives_core::{
-    RepeatedId, SnapshotError, UnknownDiagLevel, UnknownEndpointKind,
+    BuildError, SnapshotError, UnknownDiagLevel, UnknownEndpointKind,
 };
 
 /// Why a poll changed nothing.

@@ -207,7 +207,7 @@ pub(crate) fn read(path: &Path, index: &str, now: Timestamp) -> Result<Snapshot,
     }
     let set = builder
         .build_by_id()
-        .map_err(|_| damaged("a directive is there twice"))?;
+        .map_err(|_| damaged("its directives do not form a set"))?;
     let digest = set.digest();
     if digest.to_string() != header.digest || set.len() != header.directives {
         return Err(damaged("its digest is wrong"));

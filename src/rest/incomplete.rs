@@ -18,6 +18,8 @@ pub(crate) enum Incomplete {
     TotalChanged { before: u64, after: u64 },
     #[error("a document arrived twice")]
     Repeated,
+    #[error("the documents are too many or too long for one directive set")]
+    TooLarge,
     #[error("the documents that arrived are not those that the cluster aggregates")]
     Fingerprint,
     #[error("the index was replaced during the poll")]

@@ -56,7 +56,9 @@ impl ChangeSet {
             .collect()
     }
 
-    /// The replica with the changes applied; `None` if it has all of them already.
+    /// The replica with the changes applied; `None` if it has all of them already, or if they
+    /// do not fit into one set: then the fingerprints differ, and the full read that follows
+    /// fails for that reason.
     ///
     /// Only the fingerprints show whether that is all that changed: no response contains a
     /// deletion.
@@ -72,28 +74,32 @@ impl ChangeSet {
         let mut from = 0;
         // Both are ordered by id.
         for (id, change) in &self.changes {
-            let (place, takes) = match replica.set.place_of(id) {
-                Ok(place) => (place, true),
-                Err(place) => (place, false),
+            let (position, removes) = match replica.set.position_of(id) {
+                Ok(position) => (position, true),
+                Err(position) => (position, false),
             };
-            let puts = match &change.content {
+            let inserts = match &change.content {
                 Content::Directive(directive) => Some(directive.as_ref().as_ref()),
                 Content::Other(_) => None,
             };
-            let edit = Edit { place, takes, puts };
-            if let Some(taken) = replica.set.get(place).filter(|_| takes) {
-                digest = digest.without(taken);
+            let edit = Edit {
+                position,
+                removes,
+                inserts,
+            };
+            if let Some(removed) = replica.set.get(position).filter(|_| removes) {
+                digest = digest.without(removed);
             }
-            if let Some(put) = puts {
-                digest = digest.with(put);
+            if let Some(inserted) = inserts {
+                digest = digest.with(inserted);
             }
-            seq_nos.extend_from_slice(replica.seq_nos.get(from..place).unwrap_or_default());
-            seq_nos.extend(puts.map(|_| change.seq_no));
+            seq_nos.extend_from_slice(replica.seq_nos.get(from..position).unwrap_or_default());
+            seq_nos.extend(inserts.map(|_| change.seq_no));
             from = edit.end();
             edits.push(edit);
         }
         seq_nos.extend_from_slice(replica.seq_nos.get(from..).unwrap_or_default());
-        let set = replica.set.patched(&edits);
+        let set = replica.set.patched(&edits).ok()?;
         drop(edits);
         let others = self.others_after(&replica.others);
         Some(Replica::new(set, digest, seq_nos, others))

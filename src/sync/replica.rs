@@ -124,8 +124,8 @@ impl Replica {
 
     /// The `_seq_no` of a document.
     pub(super) fn seq_no(&self, id: &str) -> Option<u64> {
-        match self.set.place_of(id) {
-            Ok(place) => self.seq_nos.get(place).copied(),
+        match self.set.position_of(id) {
+            Ok(position) => self.seq_nos.get(position).copied(),
             Err(_) => self.others.get(id).map(|other| other.seq_no),
         }
     }

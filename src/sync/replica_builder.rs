@@ -43,11 +43,14 @@ impl ReplicaBuilder {
 
     /// The replica of all documents that arrived.
     pub(crate) fn finish(self) -> Result<Replica, Incomplete> {
-        let (set, order) = self
-            .builder
-            .build_ordered()
-            .map_err(|_| Incomplete::Repeated)?;
-        if self.others.keys().any(|id| set.place_of(id).is_ok()) {
+        let (set, order) = self.builder.build_ordered().map_err(|error| {
+            if error.is_too_large() {
+                Incomplete::TooLarge
+            } else {
+                Incomplete::Repeated
+            }
+        })?;
+        if self.others.keys().any(|id| set.position_of(id).is_ok()) {
             return Err(Incomplete::Repeated);
         }
         let seq_nos = order

@@ -20,10 +20,10 @@ pub use digest::Digest;
 pub use model::directive::{
     DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef, UnknownDiagLevel,
 };
-pub use model::request::{EndpointKind, RequestAttrs, UnknownEndpointKind};
+pub use model::request::{EndpointKind, RequestAttrs, RequestId, UnknownEndpointKind};
 pub use publish::Reader;
 pub use set::{
-    Decision, DirectiveSet, DirectiveSetBuilder, DirectiveStates, Explanation, RepeatedId,
+    BuildError, Decision, DirectiveSet, DirectiveSetBuilder, DirectiveStates, Explanation,
 };
 pub use snapshot::{Revision, Snapshot, SnapshotError};
 pub use store::{DirectiveStore, InMemoryDirectiveStore};

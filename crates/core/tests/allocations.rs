@@ -51,7 +51,7 @@ fn varied(directives: usize) -> DirectiveSet {
         .collect()
 }
 
-/// A set of directives for a tenant each: the shorter ways.
+/// A set of directives for a tenant each.
 fn for_tenants(directives: usize) -> DirectiveSet {
     let tenants = tenants().into_iter().cycle().take(directives).enumerate();
     tenants
@@ -98,6 +98,14 @@ fn evaluate_does_not_allocate() {
                 AllocationInfo::default(),
                 "{directives} directives"
             );
+            let mut reported = 0;
+            let allocated = measure(|| {
+                let attrs = RequestAttrs::new("orders", "p", EndpointKind::Search)
+                    .with_tenant("tenant-000001");
+                set.evaluate_with(&attrs, NOW, "request-1", |_| reported += 1);
+            });
+            assert_eq!(allocated, AllocationInfo::default());
+            assert!(reported > 0 || directives < 2_000);
             assert!(decided > 0 || directives <= 1);
         }
     }
@@ -193,7 +201,7 @@ fn a_directive_takes_at_most_seventy_bytes() {
     let built = measure(|| {
         let mut builder = DirectiveSetBuilder::default();
         one_for_each_tenant(|directive| builder.push(directive.as_ref()));
-        set = builder.build();
+        set = builder.build().unwrap();
     });
     assert_eq!(set.len(), MANY);
 
@@ -228,25 +236,4 @@ fn a_directive_takes_at_most_seventy_bytes() {
     // A table or a text that grows is there twice for a moment.
     assert!(each(built.bytes_max) <= 1.5 * 70.0);
     drop(set);
-}
-
-#[test]
-fn targets_are_kept_once() {
-    let long = "a-name-that-many-directives-share".repeat(10);
-    let one = |n: usize| {
-        DiagnosticsDirective::new(format!("d-{n}"), DiagLevel::Shape, Timestamp::MAX).with_match(
-            DirectiveMatch::all()
-                .for_tenant(long.clone())
-                .for_index(long.clone())
-                .for_principal(format!("p-{n}")),
-        )
-    };
-    let mut set = DirectiveSet::new();
-    let directives: Vec<_> = (0..1_000).map(one).collect();
-    let built = measure(|| set = directives.iter().cloned().collect());
-    assert!(
-        built.bytes_current < 100 * 1_000,
-        "{} bytes for 1,000 directives",
-        built.bytes_current
-    );
 }

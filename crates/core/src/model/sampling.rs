@@ -4,20 +4,51 @@
 //! like the first, and every proxy picks the same requests. The rule is that of
 //! osproxy-observe 1.0.5, `directive.rs`: FNV-1a (64 bits) of the id, modulo 1000,
 //! below the rate. Two directives of the same rate therefore pick the same requests.
+//!
+//! There is one exception: a request without an id is in no sample, since the hash of the
+//! empty string would put all such requests into every sample from 38 per mille on.
 
 /// The rate at which every request is in the sample.
 pub(crate) const ALWAYS: u16 = 1000;
 
-/// Whether a request is in a sample of `sample_per_mille` of a thousand.
+/// Whether a request is in a sample of so many of a thousand.
 pub(crate) fn is_sampled(sample_per_mille: u16, request_id: &str) -> bool {
-    sample_per_mille >= ALWAYS || (sample_per_mille > 0 && bucket(request_id) < sample_per_mille)
+    Sampler::new(request_id).takes(sample_per_mille)
 }
 
-/// The request's place in `0..1000`; it is in every sample of a higher rate.
+/// Decides for one request, whose id it hashes at most once.
+pub(crate) struct Sampler<'a> {
+    request_id: &'a str,
+    bucket: Option<u16>,
+}
+
+impl<'a> Sampler<'a> {
+    #[inline]
+    pub(crate) fn new(request_id: &'a str) -> Self {
+        Self {
+            request_id,
+            bucket: None,
+        }
+    }
+
+    /// Whether the request is in a sample of so many of a thousand.
+    #[inline]
+    pub(crate) fn takes(&mut self, sample_per_mille: u16) -> bool {
+        sample_per_mille >= ALWAYS
+            || sample_per_mille > 0
+                && *self.bucket.get_or_insert_with(|| bucket(self.request_id)) < sample_per_mille
+    }
+}
+
+/// The request's bucket below 1000: it is in every sample of a higher rate. 1000 if it has no
+/// id.
 #[inline(never)]
-pub(crate) fn bucket(request_id: &str) -> u16 {
+fn bucket(request_id: &str) -> u16 {
+    if request_id.is_empty() {
+        return ALWAYS;
+    }
     // Below 1000, so the conversion holds.
-    u16::try_from(fnv1a_64(request_id.as_bytes()) % u64::from(ALWAYS)).unwrap_or(u16::MAX)
+    u16::try_from(fnv1a_64(request_id.as_bytes()) % u64::from(ALWAYS)).unwrap_or(ALWAYS)
 }
 
 /// FNV-1a, 64 bits; offset basis and prime as in the IETF draft
@@ -41,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_of_nought_takes_none_and_of_a_thousand_all() {
+    fn a_rate_of_zero_takes_none_and_of_a_thousand_all() {
         for n in 0..2_000 {
             let request_id = format!("request-{n}");
             assert!(!is_sampled(0, &request_id));
@@ -54,10 +85,18 @@ mod tests {
     fn a_higher_rate_takes_what_a_lower_one_takes() {
         for n in 0..2_000 {
             let request_id = format!("request-{n}");
-            let place = bucket(&request_id);
-            assert!(place < ALWAYS);
-            assert!(!is_sampled(place, &request_id));
-            assert!(is_sampled(place + 1, &request_id));
+            let bucket = bucket(&request_id);
+            assert!(bucket < ALWAYS);
+            assert!(!is_sampled(bucket, &request_id));
+            assert!(is_sampled(bucket + 1, &request_id));
         }
+    }
+
+    #[test]
+    fn a_request_without_an_id_is_in_no_sample() {
+        for rate in 0..ALWAYS {
+            assert!(!is_sampled(rate, ""), "in a sample of {rate} per mille");
+        }
+        assert!(is_sampled(ALWAYS, "") && is_sampled(u16::MAX, ""));
     }
 }

@@ -1,294 +1,194 @@
-//! Asks the table.
-
-use std::hint::cold_path;
+//! Looks a request up in the index and merges what applies to it.
 
 use jiff::Timestamp;
 
-use super::compiled::{Compiled, places};
-use super::effects::Ask;
-use super::hash::KeyHashes;
-use super::index::{Entry, Slot};
-use super::packed::{Nanos, Record, Shape, target};
-use super::short_str::Short;
+use super::Compiled;
+use super::effects::Effects;
+use super::index::Slot;
+use super::key_hash::KeyHashes;
+use super::packed::{Shape, target};
 use crate::model::request::RequestAttrs;
-use crate::model::sampling::{self, ALWAYS};
+use crate::model::sampling::{self, Sampler};
 
-/// The combinations of targets that have the tenant: those with odd numbers.
+/// The combinations of targets that contain the tenant: those with odd numbers.
 const WITH_TENANT: u16 = 0xaaaa;
+const TENANT_ONLY: u16 = 1 << target::TENANT;
+const _: () = assert!(target::TENANT == 1);
 
 impl Compiled {
-    /// Most requests match nothing, where every directive targets a tenant. Those end here,
-    /// in the code of the caller: a call would cost them a tenth. The others go on in
-    /// functions of their own.
     #[inline]
     pub(super) fn evaluate(
         &self,
         attrs: &RequestAttrs<'_>,
         now: Timestamp,
         request_id: &str,
-    ) -> Ask {
+    ) -> Effects {
         let index = &self.index;
-        // A second before 1970 is a very high one.
-        if now.as_second().cast_unsigned() >= index.shortly_before {
-            return self.evaluate_slowly(attrs, now, request_id);
+        if !index.last_expiry.is_after(now) {
+            return Effects::NONE;
         }
-        let Some(tenant) = attrs.tenant else {
-            return Ask::NOTHING;
-        };
-        let Some(short) = Short::of(tenant) else {
-            return self.evaluate_slowly(attrs, now, request_id);
-        };
-        let at = Nanos::wrapping(now);
-        if !index.few.is_empty() {
-            return index.few.ask_at(short, at);
+        let tenant = attrs
+            .tenant
+            .filter(|_| index.combinations & TENANT_ONLY != 0);
+        let found = tenant.and_then(|tenant| index.find_tenant(&self.directives, tenant));
+        if index.combinations & !TENANT_ONLY != 0 {
+            return self.evaluate_all(found, attrs, now, request_id);
         }
-        let hash = index.hasher.short(short);
-        if !index.filter.may_have(hash) {
-            return Ask::NOTHING;
+        match found {
+            None => Effects::NONE,
+            Some(slot) => self.evaluate_slot(slot, now, request_id),
         }
-        self.evaluate_short(tenant, hash, at, request_id)
     }
 
-    /// Evaluates for a tenant of at most sixteen bytes, of this hash.
     #[inline(never)]
-    fn evaluate_short(&self, tenant: &str, hash: u64, at: Nanos, request_id: &str) -> Ask {
-        let found = self.index.table.find(hash, |slot, text| {
-            self.texts.is_short(text, tenant).then_some(slot)
-        });
-        self.ask_of(found, at, request_id)
-    }
-
-    /// Evaluates at any instant, whatever the directives target.
-    #[inline(never)]
-    fn evaluate_slowly(&self, attrs: &RequestAttrs<'_>, now: Timestamp, request_id: &str) -> Ask {
-        let index = &self.index;
-        let Some(at) = Nanos::exactly(now) else {
-            return self.scan(attrs, now, request_id);
-        };
-        if at >= index.last_expiry {
-            return Ask::NOTHING;
+    fn evaluate_slot(&self, slot: Slot, now: Timestamp, request_id: &str) -> Effects {
+        match slot {
+            Slot::Single(number) => self.evaluate_single(number as usize, now, request_id),
+            Slot::Group(_) => self.evaluate_group(slot, now, request_id),
         }
-        if index.only_tenants {
-            return self.evaluate_tenant(attrs, at, request_id);
-        }
-        self.evaluate_any(attrs, at, request_id)
     }
 
-    /// Evaluates where every directive targets a tenant and nothing else.
-    #[inline(never)]
-    fn evaluate_tenant(&self, attrs: &RequestAttrs<'_>, at: Nanos, request_id: &str) -> Ask {
-        let index = &self.index;
-        let Some(tenant) = attrs.tenant else {
-            return Ask::NOTHING;
-        };
-        let hash = index.hasher.tenant(tenant);
-        let found = index.table.find(hash, |slot, text| {
-            self.texts.is(text, tenant).then_some(slot)
-        });
-        self.ask_of(found, at, request_id)
-    }
-
-    /// What is asked by what was found for the tenant.
     #[inline]
-    fn ask_of(&self, found: Option<Slot>, at: Nanos, request_id: &str) -> Ask {
-        let Some(slot) = found else {
-            return Ask::NOTHING;
-        };
-        let Some(record) = self.records.get(slot.alone()) else {
-            return self.ask_of_group(slot, at, request_id);
-        };
-        let ask = record.ask_at(at);
-        if ask == Ask::NOTHING || !sampling::is_sampled(record.sample_per_mille(), request_id) {
-            // Makes this a branch: the processor then goes on while it hashes the id,
-            // where it would wait if the decision were computed from the hash.
-            cold_path();
-            return Ask::NOTHING;
+    fn evaluate_single(&self, number: usize, now: Timestamp, request_id: &str) -> Effects {
+        let record = &self.directives.records()[number];
+        if record.expires.is_after(now)
+            && self.directives.has_started(number, now)
+            && sampling::is_sampled(record.sample_per_mille, request_id)
+        {
+            record.effects
+        } else {
+            Effects::NONE
         }
-        ask
     }
 
     #[inline(never)]
-    fn ask_of_group(&self, slot: Slot, at: Nanos, request_id: &str) -> Ask {
-        let mut verdict = Verdict::new(at, request_id);
-        if let Some(group) = slot.group() {
-            verdict.hear(self.index.entries(group));
-        }
-        verdict.ask
+    fn evaluate_group(&self, slot: Slot, now: Timestamp, request_id: &str) -> Effects {
+        let mut evaluation = Evaluation {
+            effects: Effects::NONE,
+            now,
+            sampler: Sampler::new(request_id),
+        };
+        self.merge_slot(slot, &mut evaluation);
+        evaluation.effects
     }
 
-    /// Evaluates whatever the directives target.
     #[inline(never)]
-    fn evaluate_any(&self, attrs: &RequestAttrs<'_>, at: Nanos, request_id: &str) -> Ask {
+    fn evaluate_all(
+        &self,
+        tenant: Option<Slot>,
+        attrs: &RequestAttrs<'_>,
+        now: Timestamp,
+        request_id: &str,
+    ) -> Effects {
+        let mut evaluation = Evaluation {
+            effects: Effects::NONE,
+            now,
+            sampler: Sampler::new(request_id),
+        };
+        if let Some(slot) = tenant {
+            self.merge_slot(slot, &mut evaluation);
+        }
+        if let Some(slot) = self.index.wildcards {
+            self.merge_slot(slot, &mut evaluation);
+        }
+        let others = self.index.combinations & !(TENANT_ONLY | 1);
+        if others != 0 {
+            self.for_each_slot(others, attrs, evaluation.now, |slot| {
+                self.merge_slot(slot, &mut evaluation);
+            });
+        }
+        evaluation.effects
+    }
+
+    #[inline(never)]
+    fn merge_slot(&self, slot: Slot, evaluation: &mut Evaluation<'_>) {
+        let found = slot;
+        let [decisive, _] = self.members(&found);
+        self.for_each_active(decisive, evaluation.now, |number| {
+            let record = &self.directives.records()[number];
+            if !evaluation.effects.covers(record.effects)
+                && evaluation.sampler.takes(record.sample_per_mille)
+            {
+                evaluation.effects = evaluation.effects.merge(record.effects);
+            }
+        });
+    }
+
+    /// Calls back with the index of each directive that applies.
+    pub(super) fn for_each_applying(
+        &self,
+        attrs: &RequestAttrs<'_>,
+        now: Timestamp,
+        request_id: &str,
+        mut visit: impl FnMut(usize),
+    ) {
+        let mut sampler = Sampler::new(request_id);
+        self.for_each_slot(self.index.combinations, attrs, now, |slot| {
+            for members in self.members(&slot) {
+                self.for_each_active(members, now, |number| {
+                    if sampler.takes(self.directives.records()[number].sample_per_mille) {
+                        visit(number);
+                    }
+                });
+            }
+        });
+    }
+
+    /// Calls back with the slot of each key that the request has.
+    #[inline]
+    fn for_each_slot(
+        &self,
+        mut left: u16,
+        attrs: &RequestAttrs<'_>,
+        now: Timestamp,
+        mut visit: impl FnMut(Slot),
+    ) {
         let index = &self.index;
-        let mut left = index.combinations;
+        if !index.last_expiry.is_after(now) {
+            return;
+        }
         if attrs.tenant.is_none() {
             left &= !WITH_TENANT;
         }
-        let hashes = index.hasher.attributes(index.targets, attrs);
-        if !index.has_unkeyed {
-            loop {
-                if left == 0 {
-                    return Ask::NOTHING;
-                }
-                let shape = Shape::new(left.trailing_zeros(), attrs.endpoint);
-                if index.filter.may_have(hashes.of_shape(shape)) {
-                    break;
-                }
-                left &= left - 1;
-            }
-        }
-        self.decide(attrs, at, request_id, &hashes, left)
-    }
-
-    /// Decides by the directives that target every request, and those of the
-    /// combinations of targets in `left`.
-    #[inline(never)]
-    fn decide(
-        &self,
-        attrs: &RequestAttrs<'_>,
-        at: Nanos,
-        request_id: &str,
-        hashes: &KeyHashes,
-        mut left: u16,
-    ) -> Ask {
-        let index = &self.index;
-        let mut verdict = Verdict::new(at, request_id);
-        if !index.wildcards().is_empty() {
-            verdict.hear(index.wildcards());
-        }
+        let hashes = KeyHashes::new(&index.state, index.targets, attrs);
         while left != 0 {
-            let shape = Shape::new(left.trailing_zeros(), attrs.endpoint);
+            let shape = Shape::new(left.trailing_zeros() as u8, attrs.endpoint);
             left &= left - 1;
             let hash = hashes.of_shape(shape);
-            if !index.filter.may_have(hash) {
-                continue;
-            }
-            let found = index.table.find(hash, |slot, _| {
-                let record = self.records.get(slot.record(&index.groups) as usize)?;
-                self.is_for(record, shape, attrs).then_some((slot, record))
-            });
-            if let Some((slot, record)) = found {
-                self.consider(slot, record, &mut verdict);
-            }
-        }
-        if !self.beside.overflow.is_empty() {
-            self.scan_overflow(attrs, &mut verdict);
-        }
-        verdict.ask
-    }
-
-    /// Whether the directive sets exactly the targets of this shape and the request
-    /// has its texts.
-    #[inline]
-    pub(super) fn is_for(&self, record: &Record, shape: Shape, attrs: &RequestAttrs<'_>) -> bool {
-        if record.shape() != shape {
-            return false;
-        }
-        let texts = shape.targets() & target::TEXTS;
-        if texts == target::TENANT {
-            return self.texts.is(record.key, attrs.tenant.unwrap_or_default());
-        }
-        self.has_texts(record, texts, attrs)
-    }
-
-    /// Whether the request has the texts that the record targets.
-    #[inline(never)]
-    fn has_texts(&self, record: &Record, texts: u32, attrs: &RequestAttrs<'_>) -> bool {
-        let [tenant, index, principal] = places(record, &self.targets);
-        let is = |bit: u32, place: u32, text: &str| texts & bit == 0 || self.texts.is(place, text);
-        is(target::TENANT, tenant, attrs.tenant.unwrap_or_default())
-            && is(target::INDEX, index, attrs.index)
-            && is(target::PRINCIPAL, principal, attrs.principal)
-    }
-
-    #[inline]
-    fn consider(&self, slot: Slot, record: &Record, verdict: &mut Verdict<'_>) {
-        if let Some(group) = slot.group() {
-            verdict.hear(self.index.entries(group));
-        } else if verdict.at < record.expires() {
-            verdict.add(record.ask(), record.sample_per_mille());
-        }
-    }
-
-    /// What a look at every directive gives.
-    #[cold]
-    #[inline(never)]
-    fn scan(&self, attrs: &RequestAttrs<'_>, now: Timestamp, request_id: &str) -> Ask {
-        self.iter()
-            .filter(|directive| directive.applies(attrs, now, request_id))
-            .fold(Ask::NOTHING, |ask, directive| ask.and(Ask::of(directive)))
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn scan_overflow(&self, attrs: &RequestAttrs<'_>, verdict: &mut Verdict<'_>) {
-        let now = verdict.at.instant();
-        for directive in &self.beside.overflow {
-            let directive = directive.as_ref();
-            if directive.is_active(now) && directive.matches(attrs) {
-                verdict.add(Ask::of(directive), directive.sample_per_mille);
+            if let Some(slot) = index.find(&self.directives, hash, shape, attrs) {
+                visit(slot);
             }
         }
     }
-}
 
-/// The decision as it grows.
-struct Verdict<'a> {
-    ask: Ask,
-    at: Nanos,
-    request_id: &'a str,
-    /// The request's place in the samples, once it was needed.
-    place: Option<u16>,
-}
-
-impl<'a> Verdict<'a> {
+    /// The directives of a slot that can change a decision, and those that cannot.
     #[inline]
-    fn new(at: Nanos, request_id: &'a str) -> Self {
-        Self {
-            ask: Ask::NOTHING,
-            at,
-            request_id,
-            place: None,
+    fn members<'a>(&'a self, found: &'a Slot) -> [&'a [u32]; 2] {
+        match found {
+            Slot::Single(number) => [std::slice::from_ref(number), &[]],
+            Slot::Group(group) => self.index.members(*group),
         }
     }
 
-    /// Takes in the entries that apply, latest expiry first.
-    #[inline(never)]
-    fn hear(&mut self, entries: &[Entry]) {
-        let at = self.at;
-        for entry in entries {
-            if at >= entry.expires {
+    /// Calls back with the index of each of these that has started, up to the first that
+    /// has expired.
+    #[inline]
+    fn for_each_active(&self, members: &[u32], now: Timestamp, mut visit: impl FnMut(usize)) {
+        for &number in members {
+            let number = number as usize;
+            if !self.directives.records()[number].expires.is_after(now) {
                 break;
             }
-            if entry.starts <= at {
-                self.add(entry.ask, entry.sample_per_mille);
+            if self.directives.has_started(number, now) {
+                visit(number);
             }
         }
     }
+}
 
-    /// Takes in a directive that matches and is active.
-    #[inline]
-    fn add(&mut self, ask: Ask, sample_per_mille: u16) {
-        if self.ask.covers(ask) {
-            return;
-        }
-        if !self.is_sampled(sample_per_mille) {
-            // A branch, as above.
-            cold_path();
-            return;
-        }
-        self.ask = self.ask.and(ask);
-    }
-
-    #[inline]
-    fn is_sampled(&mut self, sample_per_mille: u16) -> bool {
-        sample_per_mille >= ALWAYS || self.place() < sample_per_mille
-    }
-
-    #[inline(never)]
-    fn place(&mut self) -> u16 {
-        *self
-            .place
-            .get_or_insert_with(|| sampling::bucket(self.request_id))
-    }
+/// The evaluation of one request.
+struct Evaluation<'a> {
+    effects: Effects,
+    now: Timestamp,
+    sampler: Sampler<'a>,
 }

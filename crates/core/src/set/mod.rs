@@ -1,45 +1,37 @@
-//! An immutable set of directives, and what it says about a request.
+//! The compiled directive set: an immutable table from requests to decisions.
 //!
 //! # What it promises
 //!
-//! - The cost of [`evaluate`](DirectiveSet::evaluate) does not grow with the number
-//!   of directives: one probe for each combination of targets in use (fifteen at
-//!   most), and a look at the few directives that target exactly this request and
-//!   are not made superfluous by another (`index.rs`).
-//! - It gives what a scan of all directives would give, to the nanosecond, over the
-//!   whole range of `jiff::Timestamp`. A collision of hashes never widens a
-//!   directive: what a probe finds is compared as text.
-//! - No allocation, lock, clock read or I/O; the hash of the request's id is
-//!   computed at most once, and only when a directive that samples could change the
-//!   decision.
+//! - The cost of [`evaluate`](DirectiveSet::evaluate) does not grow with the number of
+//!   directives: one lookup for each combination of targets in use (sixteen at most), and
+//!   the directives that target exactly this request and are not made superfluous by
+//!   another (`index.rs`).
+//! - It decides as a scan of all directives would, to the nanosecond, over the whole range
+//!   of `jiff::Timestamp`. A collision of hashes never widens a directive: a slot that is
+//!   found by its hash is compared string by string.
+//! - No allocation, lock, clock read or I/O; the request's id is hashed at most once, and
+//!   only when a directive that samples could change the decision.
 //!
-//! # How it is kept
+//! # How it works
 //!
-//! `record.rs` packs a directive into twenty bytes beside its texts, which `text.rs` keeps
-//! in one allocation, each target once. `builder.rs` takes directives one by one into that
-//! form, `index.rs` builds the table over it (`table.rs`) and the filter before it
-//! (`filter.rs`, which ends most evaluations at one word of memory), both by the hashes of
-//! `hash.rs`. `evaluate.rs` asks them; a short text is two words for it (`short.rs`).
-//! Of the smallest sets the directives are looked at one by one instead (`few.rs`). The
-//! directives stay in the order in which they were added; only the table knows another.
-//! `patch.rs` makes the next set of one of which a few directives changed.
+//! `packed.rs` keeps each directive in twenty bytes beside its strings, which are in one
+//! allocation (`string_arena.rs`). `builder.rs` packs directives one by one, `index.rs`
+//! builds the table over them by the hashes of `key_hash.rs`, and `evaluate.rs` reads it.
+//! The directives stay in the order in which they were added. `patch.rs` makes the next set
+//! from one in which a few directives changed.
 
 mod builder;
-mod compiled;
 mod effects;
+mod error;
 mod evaluate;
-mod filter;
-mod hash;
 mod index;
 mod introspect;
+mod key_hash;
 mod packed;
 mod patch;
-mod short_str;
-mod small_set;
 mod sorted;
 mod state_counts;
 mod string_arena;
-mod table;
 
 use std::fmt;
 use std::sync::Arc;
@@ -51,11 +43,12 @@ use serde_json::Value;
 use crate::digest::Digest;
 use crate::model::directive::{DiagLevel, DiagnosticsDirective, DirectiveRef};
 use crate::model::request::RequestAttrs;
-use compiled::Compiled;
+use index::Index;
+use packed::PackedDirectives;
 
 pub use builder::DirectiveSetBuilder;
+pub use error::BuildError;
 pub use patch::Edit;
-pub use sorted::RepeatedId;
 pub use state_counts::DirectiveStates;
 
 /// What a set of directives says about one request.
@@ -92,16 +85,24 @@ pub struct Explanation<'a> {
     pub directives: Vec<&'a str>,
 }
 
+/// The parts of a set that is not empty.
+#[derive(Debug)]
+struct Compiled {
+    directives: PackedDirectives,
+    index: Index,
+}
+
 /// An immutable set of directives, compiled for lookup.
 ///
 /// A clone is another handle to the same set: one reference count, whatever the
 /// number of directives. The set is freed with its last handle.
 ///
 /// An empty set holds no memory. A set of 100,000 directives that target a tenant
-/// each takes 38 bytes a directive beside the text of its id and tenant.
+/// each takes about 34 bytes a directive beside its id and tenant, and 12 more if any
+/// directive of the set has a start.
 //
-// Aligned to a cache line because a store keeps one handle for each thread
-// (`cache.rs`), each behind its own reference count: two counts in one line would
+// Aligned to a cache line because a store keeps several handles for threads
+// (`publish/mod.rs`), each behind its own reference count: two counts in one line would
 // make threads contend for it.
 #[derive(Clone, Default)]
 #[repr(align(64))]
@@ -119,8 +120,12 @@ impl DirectiveSet {
     /// A set of these directives, in their order.
     ///
     /// Ids are not required to differ: each entry is a directive of its own, and one
-    /// that is in it twice is listed twice. (What is read from an index never
-    /// repeats an id.)
+    /// that is in it twice is listed twice. (A snapshot of an index never repeats an
+    /// id.)
+    ///
+    /// # Panics
+    /// If the ids and targets are longer than four gigabytes together. Where that is
+    /// possible, use [`DirectiveSetBuilder`], which returns an error.
     #[must_use]
     pub fn from_directives(directives: Vec<DiagnosticsDirective>) -> Self {
         directives.into_iter().collect()
@@ -131,7 +136,7 @@ impl DirectiveSet {
     pub fn len(&self) -> usize {
         self.compiled
             .as_ref()
-            .map_or(0, |compiled| compiled.iter().len())
+            .map_or(0, |compiled| compiled.directives.len())
     }
 
     /// Whether it holds none.
@@ -147,18 +152,22 @@ impl DirectiveSet {
     ///
     /// # Guarantees
     ///
-    /// - The same arguments give the same decision, always: the set never changes,
-    ///   and nothing but the arguments is looked at.
+    /// - The same arguments give the same decision, always: the set never changes, and the
+    ///   decision depends on nothing but the arguments.
     /// - Does not allocate, lock, read a clock or do I/O, and does not panic.
-    /// - The cost does not depend on the number of directives: a hash of each
-    ///   attribute that any directive targets, one probe for each combination of
-    ///   targets in use, and the directives that target exactly this request. An
-    ///   expired directive costs a matching request one comparison.
+    /// - The cost does not depend on the number of directives: a hash of each attribute
+    ///   that any directive targets, one lookup for each combination of targets in use, and
+    ///   the directives that target exactly this request. An expired directive costs a
+    ///   matching request one comparison.
     /// - The request's id is hashed at most once, and only when a directive with a
     ///   rate below 1000 could change the decision.
     ///
-    /// A `now` before 1677-09-21 or after 2262-04-11 is answered as exactly, by a
-    /// scan of all directives.
+    /// # Sampling
+    ///
+    /// The hash of `request_id` decides whether a request is in a sample. A request without
+    /// an id (`""`, see [`RequestId`](crate::RequestId)) is in no sample below 1000. **A
+    /// client that chooses its id chooses whether it is sampled**: where that matters,
+    /// evaluate with an id that the proxy generates, not with one from the client's header.
     ///
     /// # How to use it
     ///
@@ -194,8 +203,52 @@ impl DirectiveSet {
         }
     }
 
-    /// [`evaluate`](Self::evaluate), with the ids of the directives that apply. For
-    /// people and tests: it looks at every directive and allocates.
+    /// [`evaluate`](Self::evaluate), and a call for each directive that applies to the
+    /// request, in no particular order.
+    ///
+    /// Every directive that applies is reported once, also one that changes nothing about
+    /// the decision beside the others. The guarantees of `evaluate` hold, but for the cost:
+    /// it grows with the number of directives that are active and match the request.
+    ///
+    /// ```
+    /// use jiff::Timestamp;
+    /// use opensearch_directives_core::{DiagLevel, DiagnosticsDirective, DirectiveSet, RequestAttrs};
+    ///
+    /// let set = DirectiveSet::from_directives(vec![
+    ///     DiagnosticsDirective::new("shapes", DiagLevel::Shape, Timestamp::MAX),
+    ///     DiagnosticsDirective::new("times", DiagLevel::ShapeTiming, Timestamp::MAX),
+    /// ]);
+    /// let mut applied = Vec::new();
+    /// let attrs = RequestAttrs::default();
+    /// let decision = set.evaluate_with(&attrs, Timestamp::UNIX_EPOCH, "request-1", |directive| {
+    ///     applied.push(directive.id.to_owned());
+    /// });
+    /// assert_eq!(decision.level, DiagLevel::ShapeTiming);
+    /// applied.sort();
+    /// assert_eq!(applied, ["shapes", "times"]);
+    /// ```
+    pub fn evaluate_with<'a>(
+        &'a self,
+        attrs: &RequestAttrs<'_>,
+        now: Timestamp,
+        request_id: &str,
+        mut applies: impl FnMut(DirectiveRef<'a>),
+    ) -> Decision {
+        let mut decision = Decision::default();
+        let Some(compiled) = &self.compiled else {
+            return decision;
+        };
+        compiled.for_each_applying(attrs, now, request_id, |position| {
+            if let Some(directive) = compiled.directives.get(position) {
+                decision = decision.and(directive);
+                applies(directive);
+            }
+        });
+        decision
+    }
+
+    /// [`evaluate`](Self::evaluate), with the ids of the directives that apply, in the set's
+    /// order. For people and tests: unlike [`evaluate_with`](Self::evaluate_with) it allocates.
     #[must_use]
     pub fn explain(
         &self,
@@ -204,21 +257,24 @@ impl DirectiveSet {
         request_id: &str,
     ) -> Explanation<'_> {
         let mut explanation = Explanation::default();
-        for directive in self.iter() {
-            if directive.applies(attrs, now, request_id) {
-                explanation.decision = explanation.decision.and(directive);
-                explanation.directives.push(directive.id);
-            }
+        let mut positions = Vec::new();
+        if let Some(compiled) = &self.compiled {
+            compiled.for_each_applying(attrs, now, request_id, |position| positions.push(position));
+        }
+        positions.sort_unstable();
+        for directive in positions
+            .into_iter()
+            .filter_map(|position| self.get(position))
+        {
+            explanation.decision = explanation.decision.and(directive);
+            explanation.directives.push(directive.id);
         }
         explanation
     }
 
     /// The directives, in the set's order.
     pub fn iter(&self) -> impl Iterator<Item = DirectiveRef<'_>> {
-        self.compiled
-            .as_ref()
-            .into_iter()
-            .flat_map(|compiled| compiled.iter())
+        (0..self.len()).filter_map(|position| self.get(position))
     }
 
     /// A digest of the content, equal for equal directives whatever their order.
@@ -238,7 +294,7 @@ impl DirectiveSet {
 }
 
 impl DirectiveSet {
-    /// Whether the other is a handle to the same set. (Not: whether it holds the same.)
+    /// Whether the other is a handle to the same set, which is more than an equal one.
     #[doc(hidden)]
     #[must_use]
     pub fn is_handle_of(&self, other: &Self) -> bool {
@@ -274,14 +330,16 @@ impl fmt::Debug for DirectiveSet {
     }
 }
 
+/// As [`DirectiveSet::from_directives`].
 impl FromIterator<DiagnosticsDirective> for DirectiveSet {
+    #[expect(clippy::panic, reason = "documented; as a `Vec` that is too large")]
     fn from_iter<I: IntoIterator<Item = DiagnosticsDirective>>(directives: I) -> Self {
         let directives = directives.into_iter();
         let mut builder = DirectiveSetBuilder::with_capacity(directives.size_hint().0);
         for directive in directives {
             builder.push(directive.as_ref());
         }
-        builder.build()
+        builder.build().unwrap_or_else(|error| panic!("{error}"))
     }
 }
 

@@ -1,256 +1,324 @@
-//! One directive in twenty bytes, beside its texts.
+//! Directives in twenty bytes each, beside their strings.
 
 use jiff::Timestamp;
 
-use super::effects::Ask;
+use super::effects::Effects;
+use super::string_arena::StringArena;
 use crate::model::directive::DirectiveRef;
-use crate::model::request::EndpointKind;
+use crate::model::request::{EndpointKind, RequestAttrs};
 
-/// Nanoseconds since 1970, saturating at both ends.
-///
-/// The order of two instants is the order of these, except that two different
-/// instants beyond the same end (before 1677-09-21 or after 2262-04-11) look equal.
-/// So a comparison with one that is not [`at_an_end`](Self::at_an_end) is exact.
+/// A `Timestamp` in twelve bytes, in the same order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct Nanos(i64);
+#[repr(Rust, packed(4))]
+pub(super) struct Instant {
+    second: i64,
+    nanosecond: i32,
+}
 
-impl Nanos {
-    pub(super) const MIN: Self = Self(i64::MIN);
-
-    /// For instants before this second since 1970 it is exact.
-    pub(super) const SECONDS: u64 = (i64::MAX / 1_000_000_000).cast_unsigned();
+impl Instant {
+    /// Before every `Timestamp`.
+    pub(super) const ALWAYS: Self = Self {
+        second: i64::MIN,
+        nanosecond: 0,
+    };
 
     #[inline]
-    pub(super) fn of(instant: Timestamp) -> Self {
-        // Seconds and nanoseconds have the same sign, so neither step overflows
-        // unless the result is out of range.
-        let second = instant.as_second();
-        let nanos = second
-            .checked_mul(1_000_000_000)
-            .and_then(|nanos| nanos.checked_add(i64::from(instant.subsec_nanosecond())));
-        Self(nanos.unwrap_or(if second < 0 { i64::MIN } else { i64::MAX }))
+    pub(super) fn of(timestamp: Timestamp) -> Self {
+        // Both numbers have the same sign, so their order is that of the instants.
+        Self {
+            second: timestamp.as_second(),
+            nanosecond: timestamp.subsec_nanosecond(),
+        }
     }
 
-    /// The same, for an instant of which it is exact: one that is not within a second of
-    /// an end, or beyond.
     #[inline]
-    pub(super) fn exactly(instant: Timestamp) -> Option<Self> {
-        const SECONDS: i64 = Nanos::SECONDS.cast_signed();
-        let second = instant.as_second();
-        if second <= -SECONDS || second >= SECONDS {
+    pub(super) fn is_after(&self, now: Timestamp) -> bool {
+        let second = self.second;
+        second > now.as_second()
+            || second == now.as_second() && self.nanosecond > now.subsec_nanosecond()
+    }
+
+    /// The `Timestamp` that this was made of; `None` for [`ALWAYS`](Self::ALWAYS).
+    fn timestamp(self) -> Option<Timestamp> {
+        if self == Self::ALWAYS {
+            // Not left to jiff: its error would allocate.
             return None;
         }
-        Some(Self::wrapping(instant))
-    }
-
-    /// The same, for an instant of which [`exactly`](Self::exactly) has it; something else
-    /// for others.
-    #[inline]
-    pub(super) fn wrapping(instant: Timestamp) -> Self {
-        let nanos = instant.as_second().wrapping_mul(1_000_000_000);
-        Self(nanos.wrapping_add(i64::from(instant.subsec_nanosecond())))
-    }
-
-    /// Before which second since 1970 all earlier instants are, of those that are
-    /// [exact](Self::exactly).
-    pub(super) fn next_second(self) -> u64 {
-        let nanos = u64::try_from(self.0).unwrap_or_default();
-        nanos.div_ceil(1_000_000_000).min(Self::SECONDS)
-    }
-
-    /// Whether it may stand for another instant than its own.
-    #[inline]
-    pub(super) fn at_an_end(self) -> bool {
-        self.0 == i64::MIN || self.0 == i64::MAX
-    }
-
-    /// The instant; at an end, the last or first instant that there is.
-    pub(super) fn instant(self) -> Timestamp {
-        if self.at_an_end() {
-            return if self.0 < 0 {
-                Timestamp::MIN
-            } else {
-                Timestamp::MAX
-            };
-        }
-        // Not an error: the whole range is one of instants.
-        Timestamp::from_nanosecond(self.0.into()).unwrap_or(Timestamp::MAX)
+        Timestamp::new(self.second, self.nanosecond).ok()
     }
 }
 
 /// The targets that a directive sets, one bit each.
 pub(super) mod target {
-    pub(in super::super) const TENANT: u32 = 1;
-    pub(in super::super) const INDEX: u32 = 2;
-    pub(in super::super) const PRINCIPAL: u32 = 4;
-    pub(in super::super) const ENDPOINT: u32 = 8;
-    /// Those that are texts.
-    pub(in super::super) const TEXTS: u32 = TENANT | INDEX | PRINCIPAL;
+    pub(in super::super) const TENANT: u8 = 1;
+    pub(in super::super) const INDEX: u8 = 2;
+    pub(in super::super) const PRINCIPAL: u8 = 4;
+    pub(in super::super) const ENDPOINT: u8 = 8;
 }
 
-/// Which targets are set, and the endpoint if it is one: what two directives have
-/// in common when they can be told apart by their texts alone.
+/// Which targets are set, and the endpoint if it is one of them: with the strings, the
+/// key of a directive. In seven bits, so that it is a character of the string arena: one for
+/// each target that is a string, and four for the endpoint, zero if it is not set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Shape(u32);
+pub(super) struct Shape(u8);
+
+const ENDPOINT_SHIFT: u32 = 3;
+const _: () = assert!(EndpointKind::ALL.len() < 1 << 4);
 
 impl Shape {
-    const ENDPOINT_SHIFT: u32 = 4;
-    const BITS: u32 = 0xff;
-
     /// `endpoint` counts only where `targets` has it.
     #[inline]
-    pub(super) fn new(targets: u32, endpoint: EndpointKind) -> Self {
+    pub(super) fn new(targets: u8, endpoint: EndpointKind) -> Self {
         if targets & target::ENDPOINT == 0 {
             Self(targets)
         } else {
-            Self(targets | (endpoint as u32) << Self::ENDPOINT_SHIFT)
+            Self(targets & !target::ENDPOINT | (endpoint as u8 + 1) << ENDPOINT_SHIFT)
         }
     }
 
     pub(super) fn of(directive: DirectiveRef<'_>) -> Self {
-        let mut targets = 0;
-        if directive.tenant.is_some() {
-            targets |= target::TENANT;
-        }
-        if directive.index.is_some() {
-            targets |= target::INDEX;
-        }
-        if directive.principal.is_some() {
-            targets |= target::PRINCIPAL;
-        }
-        if directive.endpoint.is_some() {
-            targets |= target::ENDPOINT;
-        }
+        let bit = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
+        let targets = bit(directive.tenant.is_some(), target::TENANT)
+            | bit(directive.index.is_some(), target::INDEX)
+            | bit(directive.principal.is_some(), target::PRINCIPAL)
+            | bit(directive.endpoint.is_some(), target::ENDPOINT);
         Self::new(targets, directive.endpoint.unwrap_or(EndpointKind::Unknown))
     }
 
     #[inline]
-    pub(super) fn bits(self) -> u32 {
-        self.0
+    pub(super) fn targets(self) -> u8 {
+        let endpoint = if self.endpoint_bits() == 0 {
+            0
+        } else {
+            target::ENDPOINT
+        };
+        self.0 & 0b111 | endpoint
     }
 
+    /// Zero if no endpoint is set, else a number for each.
     #[inline]
-    pub(super) fn targets(self) -> u32 {
-        self.0 & 0xf
+    pub(super) fn endpoint_bits(self) -> u8 {
+        self.0 >> ENDPOINT_SHIFT
     }
 
+    /// Whether it sets a target that is a string.
     #[inline]
-    pub(super) fn has(self, target: u32) -> bool {
+    pub(super) fn has(self, target: u8) -> bool {
         self.0 & target != 0
     }
 
-    /// Nought if no endpoint is set, else a number for each.
-    #[inline]
-    pub(super) fn endpoint_bits(self) -> u32 {
-        self.0 >> (Self::ENDPOINT_SHIFT - 1)
-    }
-
-    /// How many texts it sets.
-    #[inline]
-    pub(super) fn texts(self) -> u32 {
-        (self.0 & target::TEXTS).count_ones()
-    }
-
-    pub(super) fn endpoint(self) -> Option<EndpointKind> {
-        if !self.has(target::ENDPOINT) {
-            return None;
-        }
-        EndpointKind::ALL
-            .get((self.0 >> Self::ENDPOINT_SHIFT) as usize)
-            .copied()
+    fn endpoint(self) -> Option<EndpointKind> {
+        let number = usize::from(self.endpoint_bits()).checked_sub(1)?;
+        EndpointKind::ALL.get(number).copied()
     }
 }
 
-/// One directive. Eight of its bytes are the expiry, which is therefore not aligned
-/// to eight: four bytes a directive less.
+/// One directive.
 #[derive(Clone, Copy, Debug)]
-#[repr(C, packed(4))]
 pub(super) struct Record {
-    expires: i64,
-    /// Ask in bits 0..4, shape in 4..12, `SCHEDULED` and `FAR`, sample in 16..32.
-    facts: u32,
-    /// The texts it targets: the place of the only one, or the number of its
-    /// [`Targets`] when there are several, or nought. The same for the same texts.
+    pub(super) expires: Instant,
+    /// The offset of its key: the shape and the strings of the targets. The id follows.
     pub(super) key: u32,
-    /// The place of its id.
-    pub(super) id: u32,
+    pub(super) sample_per_mille: u16,
+    pub(super) effects: Effects,
 }
 
-/// It has a start, which the set keeps beside it.
-const SCHEDULED: u32 = 1 << 12;
-/// Its expiry is beyond the range of [`Nanos`], but not the last instant that there
-/// is ("never"); the set keeps it beside the record.
-const FAR: u32 = 1 << 13;
+const _: () = assert!(size_of::<Record>() == 20);
 
-impl Record {
-    pub(super) fn new(directive: DirectiveRef<'_>, key: u32, id: u32) -> Self {
-        let expires = Nanos::of(directive.expires_at);
-        let mut facts = u32::from(Ask::of(directive).bits())
-            | Shape::of(directive).bits() << 4
-            | u32::from(directive.sample_per_mille) << 16;
-        if directive.starts_at.is_some() {
-            facts |= SCHEDULED;
-        }
-        if expires.instant() != directive.expires_at {
-            facts |= FAR;
-        }
+/// Directives in the order in which they were added.
+#[derive(Debug, Default)]
+pub(super) struct PackedDirectives {
+    records: Vec<Record>,
+    /// A start for each record, or nothing while no directive has one.
+    starts: Vec<Instant>,
+    strings: StringArena,
+}
+
+/// There are more directives or bytes than a `u32` can number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Full;
+
+impl PackedDirectives {
+    pub(super) fn with_capacity(directives: usize) -> Self {
         Self {
-            expires: expires.0,
-            facts,
-            key,
-            id,
+            records: Vec::with_capacity(directives),
+            ..Self::default()
         }
     }
 
-    #[inline]
-    pub(super) fn expires(&self) -> Nanos {
-        Nanos(self.expires)
+    /// Reserves exactly what these two and so many more directives and bytes need.
+    pub(super) fn reserve_exact(&mut self, directives: usize, bytes: usize) {
+        self.records.reserve_exact(directives);
+        self.strings.reserve_exact(bytes);
     }
 
-    #[inline]
-    pub(super) fn ask(&self) -> Ask {
-        Ask::from_bits((self.facts & 0xf) as u8)
+    pub(super) fn shrink_to_fit(&mut self) {
+        self.records.shrink_to_fit();
+        self.starts.shrink_to_fit();
+        self.strings.shrink_to_fit();
     }
 
-    /// Whether it asks for anything, of anybody.
-    pub(super) fn is_decisive(&self) -> bool {
-        self.ask() != Ask::NOTHING && self.sample_per_mille() > 0
+    pub(super) fn len(&self) -> usize {
+        self.records.len()
     }
 
-    /// What it asks for at an instant, unless it has a start.
-    #[inline]
-    pub(super) fn ask_at(&self, at: Nanos) -> Ask {
-        if at < self.expires() {
-            self.ask()
-        } else {
-            Ask::NOTHING
+    /// The bytes of all strings.
+    pub(super) fn bytes(&self) -> usize {
+        self.strings.len()
+    }
+
+    /// The bytes that the strings of a directive take.
+    pub(super) fn bytes_of(directive: DirectiveRef<'_>) -> usize {
+        let targets = [directive.tenant, directive.index, directive.principal];
+        let strings = targets.into_iter().flatten().chain([directive.id]);
+        strings.map(StringArena::bytes_of).sum::<usize>() + 1
+    }
+
+    pub(super) fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    pub(super) fn push(&mut self, directive: DirectiveRef<'_>) -> Result<(), Full> {
+        let record = Record {
+            expires: Instant::of(directive.expires_at),
+            key: number(self.strings.len())?,
+            sample_per_mille: directive.sample_per_mille,
+            effects: Effects::of(directive),
+        };
+        self.strings.push_ascii(Shape::of(directive).0);
+        let targets = [directive.tenant, directive.index, directive.principal];
+        for string in targets.into_iter().flatten().chain([directive.id]) {
+            self.strings.push(string);
+        }
+        let start = directive.starts_at.map_or(Instant::ALWAYS, Instant::of);
+        self.push_start(start);
+        self.records.push(record);
+        Ok(())
+    }
+
+    /// Adds the start of the next record.
+    fn push_start(&mut self, start: Instant) {
+        if self.starts.is_empty() && start != Instant::ALWAYS {
+            self.starts.resize(self.records.len(), Instant::ALWAYS);
+        }
+        if start != Instant::ALWAYS || !self.starts.is_empty() {
+            self.starts.push(start);
         }
     }
 
+    /// Appends the directives of a range of another sequence.
+    pub(super) fn extend_from(
+        &mut self,
+        other: &Self,
+        range: std::ops::Range<usize>,
+    ) -> Result<(), Full> {
+        let end = other.offset(range.end);
+        let start = other.offset(range.start);
+        let moved = self.strings.len();
+        number((moved + end).saturating_sub(start))?;
+        self.strings.extend_from(&other.strings, start, end);
+        for index in range {
+            let Some(&record) = other.records.get(index) else {
+                break;
+            };
+            self.push_start(other.start(index));
+            self.records.push(Record {
+                key: number(record.key as usize - start + moved)?,
+                ..record
+            });
+        }
+        Ok(())
+    }
+
+    /// The offset of the strings of a record, or the end of all strings.
+    fn offset(&self, index: usize) -> usize {
+        self.records
+            .get(index)
+            .map_or(self.strings.len(), |record| record.key as usize)
+    }
+
+    /// Whether it has started.
     #[inline]
-    pub(super) fn shape(&self) -> Shape {
-        Shape((self.facts >> 4) & Shape::BITS)
+    pub(super) fn has_started(&self, index: usize, now: Timestamp) -> bool {
+        self.starts
+            .get(index)
+            .is_none_or(|start| !start.is_after(now))
     }
 
     #[inline]
-    pub(super) fn sample_per_mille(&self) -> u16 {
-        (self.facts >> 16) as u16
+    pub(super) fn start(&self, index: usize) -> Instant {
+        self.starts.get(index).copied().unwrap_or(Instant::ALWAYS)
     }
 
-    pub(super) fn is_scheduled(&self) -> bool {
-        self.facts & SCHEDULED != 0
+    /// The key at an offset, with its strings as those of a request.
+    pub(super) fn key(&self, key: u32) -> (Shape, RequestAttrs<'_>) {
+        let (shape, [tenant, index, principal], _) = self.read_key(key);
+        let attrs = RequestAttrs {
+            tenant,
+            index: index.unwrap_or_default(),
+            principal: principal.unwrap_or_default(),
+            endpoint: shape.endpoint().unwrap_or(EndpointKind::Unknown),
+        };
+        (shape, attrs)
     }
 
-    pub(super) fn is_far(&self) -> bool {
-        self.facts & FAR != 0
+    /// The key at an offset, and the offset behind it.
+    fn read_key(&self, key: u32) -> (Shape, [Option<&str>; 3], usize) {
+        let mut offset = key as usize;
+        let shape = Shape(self.strings.read_ascii(&mut offset));
+        let strings = [target::TENANT, target::INDEX, target::PRINCIPAL]
+            .map(|target| shape.has(target).then(|| self.strings.read(&mut offset)));
+        (shape, strings, offset)
+    }
+
+    /// The directive at an index.
+    pub(super) fn get(&self, index: usize) -> Option<DirectiveRef<'_>> {
+        let record = self.records.get(index)?;
+        let (shape, [tenant, target_index, principal], mut id) = self.read_key(record.key);
+        let decision = record.effects.decision();
+        Some(DirectiveRef {
+            id: self.strings.read(&mut id),
+            tenant,
+            index: target_index,
+            principal,
+            endpoint: shape.endpoint(),
+            level: decision.level,
+            sample_per_mille: record.sample_per_mille,
+            starts_at: self.start(index).timestamp(),
+            expires_at: record.expires.timestamp().unwrap_or(Timestamp::MIN),
+            ring_buffer: decision.ring_buffer,
+            capture: decision.capture,
+        })
+    }
+
+    #[inline(never)]
+    pub(super) fn is_tenant(&self, key: u32, tenant: &str) -> bool {
+        let mut offset = key as usize;
+        self.strings.read_ascii(&mut offset) == target::TENANT
+            && self.strings.is_next(&mut offset, tenant)
+    }
+
+    /// Whether the key at an offset is this shape with the request's strings.
+    //
+    // A function of its own, since most lookups find no slot: inlined, it would take the
+    // registers of the lookup.
+    #[inline(never)]
+    pub(super) fn is_key(&self, key: u32, shape: Shape, attrs: &RequestAttrs<'_>) -> bool {
+        let mut offset = key as usize;
+        if self.strings.read_ascii(&mut offset) != shape.0 {
+            return false;
+        }
+        let mut is =
+            |bit: u8, string: &str| !shape.has(bit) || self.strings.is_next(&mut offset, string);
+        is(target::TENANT, attrs.tenant.unwrap_or_default())
+            && is(target::INDEX, attrs.index)
+            && is(target::PRINCIPAL, attrs.principal)
     }
 }
 
-/// The places of a directive's tenant, index and principal, or [`NOT_SET`].
-pub(super) type Targets = [u32; 3];
-
-/// The place of no text.
-pub(super) const NOT_SET: u32 = u32::MAX;
+fn number(length: usize) -> Result<u32, Full> {
+    u32::try_from(length).map_err(|_| Full)
+}
 
 #[cfg(test)]
 mod tests {
@@ -259,38 +327,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_is_twenty_bytes() {
-        assert_eq!(size_of::<Record>(), 20);
-    }
-
-    #[test]
-    fn nanos_keep_the_order_of_instants_and_are_exact_between_the_ends() {
+    fn instants_have_the_order_of_timestamps_and_give_them_back() {
         let around = |nanos: i128| {
             (-2..=2).filter_map(move |step| Timestamp::from_nanosecond(nanos + step).ok())
         };
-        let mut instants = vec![Timestamp::MIN, Timestamp::MAX];
-        instants.extend(around(0));
-        instants.extend(around(1_000_000_000));
-        instants.extend(around(-1_000_000_000));
-        instants.extend(around(i64::MIN.into()));
-        instants.extend(around(i64::MAX.into()));
-        for &a in &instants {
-            for &b in &instants {
-                let (x, y) = (Nanos::of(a), Nanos::of(b));
-                if !x.at_an_end() || !y.at_an_end() {
-                    assert_eq!(x.cmp(&y), a.cmp(&b), "{a} and {b}");
-                } else {
-                    assert!(x == y || x.cmp(&y) == a.cmp(&b), "{a} and {b}");
-                }
-            }
-            let nanos = Nanos::of(a);
-            if i64::try_from(a.as_nanosecond())
-                .is_ok_and(|nanos| nanos != i64::MIN && nanos != i64::MAX)
-            {
-                assert_eq!(nanos.instant(), a);
-            } else {
-                assert!([Timestamp::MIN, Timestamp::MAX].contains(&nanos.instant()));
-            }
+        let second = 1_000_000_000;
+        let mut timestamps = vec![Timestamp::MIN, Timestamp::MAX];
+        for nanos in [0, second, -second, i64::MIN.into(), i64::MAX.into()] {
+            timestamps.extend(around(nanos));
         }
+        for &a in &timestamps {
+            for &b in &timestamps {
+                assert_eq!(Instant::of(a).cmp(&Instant::of(b)), a.cmp(&b), "{a} {b}");
+            }
+            assert_eq!(Instant::of(a).timestamp(), Some(a));
+            assert!(Instant::ALWAYS < Instant::of(a));
+        }
+        assert_eq!(Instant::ALWAYS.timestamp(), None);
     }
 }

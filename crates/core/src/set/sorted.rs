@@ -1,97 +1,80 @@
-//! The order in which what was read from an index is published.
+//! The order by id, in which the documents of an index are published.
 
 use std::cmp::Ordering;
 
-use super::compiled::unpack;
-use super::string_arena::Texts;
-use super::{DirectiveSet, DirectiveSetBuilder};
+use super::error::Kind;
+use super::packed::PackedDirectives;
+use super::{BuildError, DirectiveSet, DirectiveSetBuilder};
 use crate::model::directive::DirectiveRef;
 
 impl DirectiveSetBuilder {
     /// The set, ordered by id.
     ///
     /// # Errors
-    /// An id that was pushed twice.
-    pub fn build_by_id(self) -> Result<DirectiveSet, RepeatedId> {
+    /// Those of [`build`](Self::build), and [`BuildError::repeated_id`]: two directives have
+    /// the same id.
+    pub fn build_by_id(self) -> Result<DirectiveSet, BuildError> {
         self.build_ordered().map(|(set, _)| set)
     }
 
-    /// The set, ordered by id, and for each of its directives as the how many-th it was
-    /// pushed.
+    /// The set, ordered by id, and for each of its directives the number of those that were
+    /// pushed before it.
     #[doc(hidden)]
-    pub fn build_ordered(mut self) -> Result<(DirectiveSet, Vec<usize>), RepeatedId> {
-        self.forget_what_is_known();
-        let packed = self.records.iter().map(|record| self.texts.get(record.id));
-        let overflow = self.beside.overflow.iter();
+    pub fn build_ordered(self) -> Result<(DirectiveSet, Vec<usize>), BuildError> {
+        let directives = self.directives?;
         // Only the ids are sorted: the directives stay packed.
-        let mut ids: Vec<(&str, usize)> = packed
-            .chain(overflow.map(|directive| directive.id.as_str()))
-            .zip(0..)
+        let mut ids: Vec<(&str, usize)> = (0..directives.len())
+            .filter_map(|index| Some((directives.get(index)?.id, index)))
             .collect();
         let is_ordered = ids.is_sorted();
         if !is_ordered {
             ids.sort_unstable();
         }
         if let Some(pair) = ids.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            return Err(RepeatedId(pair[0].0.to_owned()));
+            return Err(Kind::RepeatedId(pair[0].0.to_owned()).into());
         }
-        let order = ids.iter().map(|&(_, place)| place);
+        let order: Vec<usize> = ids.into_iter().map(|(_, index)| index).collect();
         if is_ordered {
-            let order = order.collect();
-            return Ok((self.build(), order));
+            return Ok((DirectiveSet::compile(directives), order));
         }
-        let mut ordered = Self::with_capacity(ids.len());
-        ordered.texts = Texts::default().with_room(self.texts.end());
-        for directive in order.clone().filter_map(|place| {
-            unpack(
-                &self.records,
-                &self.targets,
-                &self.texts,
-                &self.beside,
-                place,
-            )
-        }) {
-            ordered.push(directive);
+        let mut ordered = PackedDirectives::default();
+        ordered.reserve_exact(directives.len(), directives.bytes());
+        for &index in &order {
+            ordered.extend_from(&directives, index..index + 1)?;
         }
-        let order = order.collect();
-        drop(self);
-        Ok((ordered.build(), order))
+        drop(directives);
+        Ok((DirectiveSet::compile(ordered), order))
     }
 }
 
 impl DirectiveSet {
-    /// The place of an id in the order of a set that is ordered by id; or else where it
-    /// would stand.
+    /// The position of an id in a set that is ordered by id, or else the position at which it
+    /// would be inserted.
     #[doc(hidden)]
-    #[must_use]
-    pub fn place_of(&self, id: &str) -> Result<usize, usize> {
-        let Some(compiled) = &self.compiled else {
-            return Err(0);
-        };
-        let (mut from, mut to) = (0, compiled.iter().len());
-        while from < to {
-            let middle = usize::midpoint(from, to);
-            match compiled.id(middle).cmp(&Some(id)) {
-                Ordering::Less => from = middle + 1,
-                Ordering::Greater => to = middle,
+    pub fn position_of(&self, id: &str) -> Result<usize, usize> {
+        let (mut start, mut end) = (0, self.len());
+        while start < end {
+            let middle = usize::midpoint(start, end);
+            match self
+                .get(middle)
+                .map(|directive| directive.id)
+                .cmp(&Some(id))
+            {
+                Ordering::Less => start = middle + 1,
+                Ordering::Greater => end = middle,
                 Ordering::Equal => return Ok(middle),
             }
         }
-        Err(from)
+        Err(start)
     }
 
-    /// The directive of a place.
+    /// The directive at a position.
     #[doc(hidden)]
     #[must_use]
-    pub fn get(&self, place: usize) -> Option<DirectiveRef<'_>> {
-        self.compiled.as_ref()?.get(place)
+    pub fn get(&self, position: usize) -> Option<DirectiveRef<'_>> {
+        self.compiled.as_ref()?.directives.get(position)
     }
 }
-
-/// An id that two directives of one read have.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("two directives have the id {0:?}")]
-pub struct RepeatedId(pub String);
 
 #[cfg(test)]
 mod tests {
@@ -111,14 +94,22 @@ mod tests {
 
     #[test]
     fn the_order_is_that_of_the_ids() {
-        let set = builder_of(&["c", "a", "b"]).build_by_id().unwrap();
+        let (set, order) = builder_of(&["c", "a", "b"]).build_ordered().unwrap();
         let ids: Vec<&str> = set.iter().map(|directive| directive.id).collect();
         assert_eq!(ids, ["a", "b", "c"]);
+        assert_eq!(order, [1, 2, 0]);
+        for (position, id) in ids.into_iter().enumerate() {
+            assert_eq!(set.position_of(id), Ok(position));
+        }
+        assert_eq!(set.position_of(""), Err(0));
+        assert_eq!(set.position_of("bb"), Err(2));
+        assert_eq!(set.position_of("d"), Err(3));
     }
 
     #[test]
-    fn the_same_id_twice_is_never_published_silently() {
+    fn a_repeated_id_is_an_error() {
         let error = builder_of(&["a", "b", "a"]).build_by_id().unwrap_err();
-        assert_eq!(error, RepeatedId("a".to_owned()));
+        assert_eq!(error.repeated_id(), Some("a"));
+        assert!(!error.is_too_large());
     }
 }

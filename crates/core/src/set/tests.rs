@@ -31,7 +31,7 @@ fn an_empty_set_holds_no_memory_and_is_off() {
     for set in [
         DirectiveSet::new(),
         DirectiveSet::from_directives(Vec::new()),
-        DirectiveSetBuilder::with_capacity(100).build(),
+        DirectiveSetBuilder::with_capacity(100).build().unwrap(),
     ] {
         assert!(set.is_empty() && set.compiled.is_none());
         assert_eq!(set.len(), 0);
@@ -126,43 +126,36 @@ fn an_id_that_is_there_twice_is_two_directives() {
 }
 
 #[test]
-fn what_a_probe_finds_is_compared_as_text() {
+fn a_key_that_is_found_by_its_hash_is_compared_as_text() {
     let for_acme = DirectiveMatch::all().for_tenant("acme");
     let set = DirectiveSet::from_directives(vec![
         directive("one", DiagLevel::Shape, 10).with_match(for_acme.clone()),
         directive("two", DiagLevel::Shape, 10).with_match(for_acme.for_index("orders")),
     ]);
-    let compiled = set.compiled.as_ref().unwrap();
-    let others = [
-        RequestAttrs {
-            tenant: Some("acmf"),
-            ..acme()
-        },
-        RequestAttrs {
-            tenant: Some("acmee"),
-            ..acme()
-        },
-        RequestAttrs {
-            tenant: Some(""),
-            ..acme()
-        },
-    ];
-    for record in &compiled.records {
-        assert!(compiled.is_for(record, record.shape(), &acme()));
-        for attrs in others {
-            assert!(!compiled.is_for(record, record.shape(), &attrs));
-        }
-    }
-    // The same text as another target, or with one more target, is another key.
-    let [one, two] = &*compiled.records else {
+    let directives = &set.compiled.as_ref().unwrap().directives;
+    let [one, two] = directives.records() else {
         unreachable!("two were added")
     };
-    assert!(!compiled.is_for(one, two.shape(), &acme()));
-    assert!(!compiled.is_for(two, one.shape(), &acme()));
+    let others = ["acmf", "acmee", ""].map(|tenant| RequestAttrs {
+        tenant: Some(tenant),
+        ..acme()
+    });
+    for record in [one, two] {
+        let (shape, _) = directives.key(record.key);
+        assert!(directives.is_key(record.key, shape, &acme()));
+        for attrs in others {
+            assert!(!directives.is_key(record.key, shape, &attrs));
+        }
+    }
+    assert!(directives.is_tenant(one.key, "acme") && !directives.is_tenant(one.key, "acmf"));
+    // The same string as another target, or with one more target, is another key.
+    assert!(!directives.is_key(one.key, directives.key(two.key).0, &acme()));
+    assert!(!directives.is_key(two.key, directives.key(one.key).0, &acme()));
+    assert!(!directives.is_tenant(two.key, "acme"));
 }
 
 #[test]
-fn directives_without_effect_are_listed_but_not_looked_at() {
+fn superfluous_directives_are_listed_but_not_evaluated() {
     let mut directives = vec![
         directive("off", DiagLevel::Off, 100),
         directive("nobody", DiagLevel::Shape, 100).with_sample_per_mille(0),
@@ -174,50 +167,64 @@ fn directives_without_effect_are_listed_but_not_looked_at() {
     }
     let set = DirectiveSet::from_directives(directives);
     assert_eq!(set.len(), 1_002);
-    let compiled = set.compiled.as_ref().unwrap();
-    // Those of the last three seconds, each of a higher rate than the later ones.
-    assert!(compiled.index.wildcards().len() <= 3);
+    let index = &set.compiled.as_ref().unwrap().index;
+    let Some(index::Slot::Group(group)) = index.wildcards else {
+        unreachable!("they are one group")
+    };
+    let [decisive, superfluous] = index.members(group);
+    // Those of the last three seconds, each of a higher rate than the later ones, and the
+    // first one without effects.
+    assert!(decisive.len() <= 4, "{}", decisive.len());
+    // All but the one that samples nobody.
+    assert_eq!(decisive.len() + superfluous.len(), 1_001);
 }
 
 #[test]
-fn beyond_its_room_the_compact_form_is_continued_by_a_plain_one() {
-    let directives: Vec<DiagnosticsDirective> = (0..20)
+fn every_directive_that_applies_is_reported_once() {
+    let directives: Vec<_> = (0..200_u16)
         .map(|n| {
-            directive(&format!("d-{n}"), DiagLevel::ALL[n % 4], 10)
-                .with_match(DirectiveMatch::all().for_tenant(format!("t-{}", n % 5)))
-                .with_sample_per_mille(if n % 2 == 0 { 500 } else { 1000 })
+            let mut match_ = DirectiveMatch::all();
+            if n % 2 == 0 {
+                match_ = match_.for_tenant(["acme", "other"][usize::from(n % 4) / 2]);
+            }
+            if n % 3 == 0 {
+                match_ = match_.for_index("orders");
+            }
+            directive(
+                &format!("d-{n:03}"),
+                DiagLevel::ALL[usize::from(n) % 4],
+                n.into(),
+            )
+            .with_match(match_)
+            .with_starts_at(at(i64::from(n % 17)))
+            .with_sample_per_mille(n * 10)
         })
         .collect();
-    let whole = DirectiveSet::from_directives(directives.clone());
-    for limit in [0, 100, 200, 10_000] {
-        let mut builder = DirectiveSetBuilder::default().with_text_limit(limit);
-        for directive in &directives {
-            builder.push(directive.as_ref());
-        }
-        let set = builder.build();
-        assert_eq!(set.len(), 20);
-        assert_eq!(ids(&set), ids(&whole), "limit {limit}");
-        assert_eq!(set.digest(), whole.digest());
-        for n in 0..200 {
-            let tenant = format!("t-{}", n % 6);
-            let attrs = RequestAttrs {
-                tenant: Some(&tenant),
-                ..acme()
-            };
-            let request_id = format!("r-{n}");
-            for now in [at(9), at(10)] {
-                assert_eq!(
-                    set.evaluate(&attrs, now, &request_id),
-                    whole.evaluate(&attrs, now, &request_id)
-                );
-            }
+    let set = DirectiveSet::from_directives(directives);
+    for second in [0, 5, 50, 199, 200] {
+        for request_id in ["", "a", "b", "c"] {
+            let mut reported = Vec::new();
+            let decision = set.evaluate_with(&acme(), at(second), request_id, |directive| {
+                reported.push(directive.id);
+            });
+            reported.sort_unstable();
+            let scanned: Vec<&str> = set
+                .iter()
+                .filter(|directive| directive.applies(&acme(), at(second), request_id))
+                .map(|directive| directive.id)
+                .collect();
+            assert_eq!(reported, scanned);
+            assert_eq!(decision, set.evaluate(&acme(), at(second), request_id));
+            let explanation = set.explain(&acme(), at(second), request_id);
+            assert_eq!(explanation.directives, scanned);
+            assert_eq!(explanation.decision, decision);
         }
     }
 }
 
 #[test]
-fn the_sample_is_asked_only_where_it_can_change_the_decision() {
-    // Sampled and unsampled of the same ask: the sampled one is superfluous while
+fn the_sample_counts_only_where_it_can_change_the_decision() {
+    // Sampled and unsampled with the same effects: the sampled one is superfluous while
     // the other lives, and decides after it.
     let set = DirectiveSet::from_directives(vec![
         directive("all", DiagLevel::Shape, 10),

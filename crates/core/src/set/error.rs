@@ -1,0 +1,42 @@
+//! Why directives are not a set.
+
+use super::packed::Full;
+
+/// Directives could not be built into a set.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct BuildError(#[from] Kind);
+
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub(super) enum Kind {
+    #[error(
+        "the directives are too many or too long for one set; leave out some, or shorten their \
+         ids and targets to less than four gigabytes together"
+    )]
+    TooLarge,
+    #[error("two directives have the id {0:?}")]
+    RepeatedId(String),
+}
+
+impl BuildError {
+    /// Whether there are more directives or bytes of text than a set can hold.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        self.0 == Kind::TooLarge
+    }
+
+    /// The id that two of the directives have, if that is the error.
+    #[must_use]
+    pub fn repeated_id(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::RepeatedId(id) => Some(id),
+            Kind::TooLarge => None,
+        }
+    }
+}
+
+impl From<Full> for BuildError {
+    fn from(_: Full) -> Self {
+        Self(Kind::TooLarge)
+    }
+}
