@@ -60,7 +60,7 @@ pub enum InstallError {
 }
 
 impl InstallError {
-    fn request(what: &'static str, source: RequestError) -> Self {
+    pub(super) fn request(what: &'static str, source: RequestError) -> Self {
         Self::Request {
             what,
             source: Box::new(source),
@@ -109,7 +109,7 @@ pub struct InstallStep {
 /// Installs what a client's index needs.
 #[derive(Clone, Debug)]
 pub struct Installer {
-    client: Client,
+    pub(super) client: Client,
 }
 
 impl Installer {
@@ -307,7 +307,11 @@ impl Installer {
     }
 
     /// What is there, or `None`.
-    async fn fetch(&self, what: &'static str, path: &str) -> Result<Option<Value>, InstallError> {
+    pub(super) async fn fetch(
+        &self,
+        what: &'static str,
+        path: &str,
+    ) -> Result<Option<Value>, InstallError> {
         self.fetch_by(what, Request::new(Method::Get, path)).await
     }
 
@@ -325,7 +329,7 @@ impl Installer {
 }
 
 /// One of the files of `mappings/`; a test checks that each is JSON.
-fn file(json: &str) -> Value {
+pub(super) fn file(json: &str) -> Value {
     serde_json::from_str(json).unwrap_or_default()
 }
 

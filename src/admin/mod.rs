@@ -10,6 +10,7 @@ mod inspect;
 mod installer;
 mod plan;
 mod read;
+mod roles;
 mod simulate;
 
 pub use crate::http::Client;

@@ -22,12 +22,22 @@ pub(super) struct InitArgs {
     /// Also import the dashboards into the OpenSearch Dashboards at this address
     #[arg(long, value_name = "URL")]
     dashboards: Option<Url>,
+
+    /// Also create the roles INDEX_reader, INDEX_recorder, INDEX_responder, INDEX_operator,
+    /// INDEX_auditor and INDEX_installer of the security plugin, or replace those that
+    /// differ; mapping users to them is left to you
+    #[arg(long)]
+    roles: bool,
 }
 
 pub(super) async fn run(args: InitArgs) -> Result<(), Failure> {
     let installer = Installer::new(args.connection.client(args.timeout).await?);
     if args.dry_run {
-        for step in installer.plan().await? {
+        let mut steps = installer.plan().await?;
+        if args.roles {
+            steps.extend(installer.plan_roles().await?);
+        }
+        for step in steps {
             print(&format!(
                 "{} the {}\n{} {}\n{:#}\n",
                 step.change, step.what, step.method, step.path, step.body
@@ -41,7 +51,11 @@ pub(super) async fn run(args: InitArgs) -> Result<(), Failure> {
         }
         return Ok(());
     }
-    for step in installer.install().await? {
+    let mut steps = installer.install().await?;
+    if args.roles {
+        steps.extend(installer.install_roles().await?);
+    }
+    for step in steps {
         print(&format!("{:6} {:15} {}", step.change, step.what, step.path))?;
     }
     if let Some(url) = args.dashboards {

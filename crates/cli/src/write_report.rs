@@ -158,8 +158,12 @@ impl Report {
         } else if !self.entries.is_empty() {
             print(&self.text())?;
         }
-        let worst = self.entries.iter().map(|entry| entry.done.exit());
-        let worst = worst
+        // A failed request also leaves entries unsent; its own code tells why.
+        let has_failed = self.failure.is_some();
+        let results = self.entries.iter().map(|entry| entry.done);
+        let worst = results
+            .filter(|done| !(has_failed && matches!(done, Done::NotSent)))
+            .map(Done::exit)
             .max_by_key(|exit| exit.severity())
             .unwrap_or(Exit::Success);
         match self.failure {

@@ -9,17 +9,19 @@ use crate::cluster::{
     PASSWORD, agent, apply, configure, connection, installed_index, node, put_role, put_user,
     role_for, run_as, user_with,
 };
+use crate::support::agent::Agent;
 use crate::support::command::{Ran, directives};
 
-/// Runs `list` with these flags and no others.
+/// Runs `list` with these flags and no others; the password goes with a user name only.
 fn list(index: &str, flags: &[&str]) -> Ran {
-    directives()
+    let mut command = directives();
+    command
         .args(["list", "--url", &node().url(), "--directives-index", index])
-        .args(flags)
-        .env("DIRECTIVES_PASSWORD", ADMIN_PASSWORD)
-        .output()
-        .unwrap()
-        .into()
+        .args(flags);
+    if flags.contains(&"--username") {
+        command.env("DIRECTIVES_PASSWORD", ADMIN_PASSWORD);
+    }
+    command.output().unwrap().into()
 }
 
 #[tokio::test]
@@ -122,4 +124,43 @@ async fn an_agent_whose_rights_end_keeps_what_it_has_and_says_so() {
     agent
         .status_when("it reads again", |status| status["directives"] == 2)
         .await;
+}
+
+/// The file is read again after a 401, so a rotation needs no restart.
+#[tokio::test]
+#[ignore = "scripts/test-security runs it"]
+async fn an_agent_takes_a_rotated_password_from_its_file() {
+    const NEXT: &str = "Ten-Herons-Gather-52-Pebbles!";
+    let index = installed_index("rotation").await;
+    apply(&index, "a", &[]);
+    let user = user_with(&role_for("reader", &index)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    std::fs::write(&file, PASSWORD).unwrap();
+    let [flag, ca] = connection();
+    let password_file = file.display().to_string();
+    let flags = ["--username", &user, "--password-file", &password_file];
+    let patience = ["--request-timeout", "10s", "--max-backoff", "1s"];
+    let args = [&[flag.as_str(), &ca], &flags[..], &patience[..]].concat();
+    let agent = Agent::start(&node().url(), &index, &args);
+    agent
+        .status_when("it is published", |status| status["directives"] == 1)
+        .await;
+    let content = json!({ "password": NEXT, "opendistro_security_roles": [&user] });
+    configure(&format!("internalusers/{user}"), &content).await;
+    agent
+        .status_when("it is refused", |status| error_of(status).contains("401"))
+        .await;
+    std::fs::write(&file, NEXT).unwrap();
+    apply(&index, "b", &[]);
+    let status = agent
+        .status_when("it reads again", |status| status["directives"] == 2)
+        .await;
+    for secret in [PASSWORD, NEXT] {
+        assert!(!status.to_string().contains(secret));
+    }
+    let log = agent.stop();
+    for secret in [PASSWORD, NEXT] {
+        assert!(!log.contains(secret), "{log}");
+    }
 }

@@ -159,23 +159,27 @@ pub(crate) fn admin_runs(index: &str, args: &[&str]) -> Ran {
     run_as((ADMIN, ADMIN_PASSWORD), index, args)
 }
 
-/// Applies a directive as the administrator.
-pub(crate) fn apply(index: &str, id: &str, args: &[&str]) {
-    let fixed = [
+/// The arguments that apply a directive, whatever has its id.
+pub(crate) fn applying(id: &str) -> [&str; 12] {
+    [
         "apply",
         id,
         "--level",
         "Shape",
         "--ttl",
         "1h",
+        "--reason",
+        "test",
         "--everything",
         "--replace",
         "--reactivate",
         "--yes",
-        "--reason",
-        "test",
-    ];
-    admin_runs(index, &[&fixed, args].concat()).ok();
+    ]
+}
+
+/// Applies a directive as the administrator.
+pub(crate) fn apply(index: &str, id: &str, args: &[&str]) {
+    admin_runs(index, &[&applying(id), args].concat()).ok();
 }
 
 /// The index that the roles name, for one test at a time.

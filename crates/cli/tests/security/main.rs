@@ -21,3 +21,4 @@ mod cluster;
 mod hidden;
 mod multi_get;
 mod roles;
+mod verbs;

@@ -3,7 +3,9 @@
 
 use serde_json::Value;
 
-use crate::cluster::{admin_runs, agent, apply, installed_index, role_for, run, user_with};
+use crate::cluster::{
+    admin_runs, agent, apply, applying, installed_index, role_for, run, user_with,
+};
 
 /// A role without the permission that the shards ask for.
 fn without_multi_get(role: &str, index: &str) -> Value {
@@ -24,22 +26,7 @@ async fn apply_fails_and_loses_nothing_if_it_may_not_read_what_it_replaces() {
     let index = installed_index("mget-apply").await;
     apply(&index, "a", &["--author", "alice"]);
     let user = user_with(&without_multi_get("operator", &index)).await;
-    let again = [
-        "apply",
-        "a",
-        "--level",
-        "Shape",
-        "--ttl",
-        "1h",
-        "--everything",
-        "--replace",
-        "--reactivate",
-        "--yes",
-        "--reason",
-        "test",
-        "--author",
-        "bob",
-    ];
+    let again = [&applying("a")[..], &["--author", "bob"]].concat();
     let ran = run(&user, &index, &again);
     assert_eq!(ran.code, 5, "{}", ran.stderr);
     assert!(
@@ -70,5 +57,5 @@ async fn an_agent_sees_a_deletion_although_it_may_not_read_documents_by_id() {
     let status = agent
         .status_when("one is gone", |s| directives(s) == Some(1))
         .await;
-    assert!(status.to_string().contains("by id"), "{status:#}");
+    assert!(status.to_string().contains("_mget"), "{status:#}");
 }

@@ -1,0 +1,161 @@
+//! The roles of `mappings/roles`, installed through the REST API of the security plugin.
+
+use serde_json::{Value, json};
+
+use super::installer::{Change, InstallError, InstallStep, Installer, file};
+use crate::http::{Method, Request, segment};
+
+const WHAT: &str = "role";
+/// The word that the files have for the index, in names and in index patterns.
+const INDEX_IN_FILES: &str = "directives";
+const ROLES: [(&str, &str); 6] = [
+    (
+        "reader",
+        include_str!("../../mappings/roles/directives_reader.json"),
+    ),
+    (
+        "recorder",
+        include_str!("../../mappings/roles/directives_recorder.json"),
+    ),
+    (
+        "responder",
+        include_str!("../../mappings/roles/directives_responder.json"),
+    ),
+    (
+        "operator",
+        include_str!("../../mappings/roles/directives_operator.json"),
+    ),
+    (
+        "auditor",
+        include_str!("../../mappings/roles/directives_auditor.json"),
+    ),
+    (
+        "installer",
+        include_str!("../../mappings/roles/directives_installer.json"),
+    ),
+];
+
+impl Installer {
+    /// The changes that [`install_roles`](Self::install_roles) would make now.
+    ///
+    /// # Errors
+    /// The cluster has no security plugin, or does not let the caller read its roles.
+    pub async fn plan_roles(&self) -> Result<Vec<InstallStep>, InstallError> {
+        let mut steps = Vec::with_capacity(ROLES.len());
+        for (name, json) in ROLES {
+            let name = format!("{}_{name}", self.client.index());
+            let path = format!("/_plugins/_security/api/roles/{}", segment(&name));
+            let body = role_for(self.client.index(), json);
+            let installed = self.fetch(WHAT, &path).await?;
+            steps.push(InstallStep {
+                what: WHAT,
+                change: match installed.as_ref().map(|response| &response[&name]) {
+                    None => Change::Create,
+                    Some(installed) if permits_the_same(installed, &body) => Change::Keep,
+                    Some(_) => Change::Update,
+                },
+                method: "PUT",
+                path,
+                body,
+            });
+        }
+        Ok(steps)
+    }
+
+    /// Creates the roles for the client's index, or replaces those that differ, and reports
+    /// each. Nobody gets a role by it.
+    ///
+    /// # Errors
+    /// As [`plan_roles`](Self::plan_roles), or the caller may not change roles.
+    pub async fn install_roles(&self) -> Result<Vec<InstallStep>, InstallError> {
+        let steps = self.plan_roles().await?;
+        for step in steps.iter().filter(|step| step.change != Change::Keep) {
+            let request = Request::new(Method::Put, step.path.clone()).json(step.body.to_string());
+            let sent = self.client.send(request).await;
+            sent.map_err(|source| InstallError::request(WHAT, source))?;
+        }
+        Ok(steps)
+    }
+}
+
+/// A role's file, for an index of another name.
+fn role_for(index: &str, json: &str) -> Value {
+    let mut role = file(json);
+    let permissions = role["index_permissions"].as_array_mut();
+    for permissions in permissions.into_iter().flatten() {
+        let patterns = permissions["index_patterns"].as_array_mut();
+        for pattern in patterns.into_iter().flatten() {
+            if let Some(suffix) = pattern
+                .as_str()
+                .and_then(|text| text.strip_prefix(INDEX_IN_FILES))
+            {
+                *pattern = format!("{index}{suffix}").into();
+            }
+        }
+    }
+    role
+}
+
+/// Whether an installed role, which the plugin fills up with defaults, is this one.
+fn permits_the_same(installed: &Value, role: &Value) -> bool {
+    let indices = |of: &Value| {
+        let permissions = of["index_permissions"].as_array();
+        let permissions = permissions.into_iter().flatten();
+        let essence = |one: &Value| {
+            json!({
+                "index_patterns": one["index_patterns"],
+                "allowed_actions": one["allowed_actions"],
+                "dls": one["dls"].as_str().filter(|query| !query.is_empty()),
+                "fls": one["fls"].as_array().filter(|fields| !fields.is_empty()),
+                "masked_fields": one["masked_fields"].as_array().filter(|fields| !fields.is_empty()),
+            })
+        };
+        permissions.map(essence).collect::<Vec<_>>()
+    };
+    installed["description"] == role["description"]
+        && installed["cluster_permissions"] == role["cluster_permissions"]
+        && indices(installed) == indices(role)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn each_file_is_a_role_of_this_index_and_what_belongs_to_it() {
+        for (name, json) in ROLES {
+            let role = role_for("mine", json);
+            assert!(role["description"].is_string(), "{name}");
+            for permissions in role["index_permissions"].as_array().unwrap() {
+                for pattern in permissions["index_patterns"].as_array().unwrap() {
+                    let pattern = pattern.as_str().unwrap();
+                    assert!(
+                        ["mine", "mine-history"].contains(&pattern),
+                        "{name}: {pattern}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_restriction_that_somebody_added_is_a_difference() {
+        let role = role_for("mine", ROLES[0].1);
+        let mut installed = role.clone();
+        installed["reserved"] = false.into();
+        installed["index_permissions"][0]["fls"] = json!([]);
+        installed["index_permissions"][0]["dls"] = "".into();
+        assert!(permits_the_same(&installed, &role));
+        for (key, value) in [
+            ("fls", json!(["~tenant"])),
+            ("dls", json!("{\"match_none\":{}}")),
+            ("masked_fields", json!(["tenant"])),
+            ("allowed_actions", json!(["*"])),
+        ] {
+            let mut other = installed.clone();
+            other["index_permissions"][0][key] = value;
+            assert!(!permits_the_same(&other, &role), "{key}");
+        }
+    }
+}
