@@ -5,14 +5,15 @@
 //! holds expiries as instants, so that none begins anew, and holds no credentials. Only
 //! its owner may read it.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::last_good_file::LastGoodFile;
 use opensearch_directives_core::DirectiveSetBuilder;
 use opensearch_directives_core::Revision;
 use opensearch_directives_core::Snapshot;
@@ -96,7 +97,7 @@ struct Versioned {
 }
 
 /// Writes a snapshot that was read from an index. One that was not is not written.
-pub(crate) fn write(path: &Path, index: &str, snapshot: &Snapshot) -> io::Result<()> {
+pub(crate) fn write(file: &LastGoodFile, index: &str, snapshot: &Snapshot) -> io::Result<()> {
     let (Some(revision), Some(read_at)) = (snapshot.revision(), snapshot.read_at()) else {
         return Ok(());
     };
@@ -117,38 +118,11 @@ pub(crate) fn write(path: &Path, index: &str, snapshot: &Snapshot) -> io::Result
         serde_json::to_writer(&mut body, &(directive.id, json))?;
         body.push(b'\n');
     }
-    replace(path, &checksum(&body), &body)
+    replace(file, &checksum(&body), &body)
 }
 
-/// Puts a file in the place of another in one step, so that there is always a whole one.
-fn replace(path: &Path, checksum: &str, body: &[u8]) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = PathBuf::from(beside);
-    // One that a crash left behind may have another mode.
-    match fs::remove_file(&beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&beside)?;
-    file.write_all(checksum.as_bytes())?;
-    file.write_all(b"\n")?;
-    file.write_all(body)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
-    #[cfg(unix)]
-    {
-        // The renaming itself must outlive a crash.
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
-    }
-    Ok(())
+fn replace(file: &LastGoodFile, checksum: &str, body: &[u8]) -> io::Result<()> {
+    file.replace(&[checksum.as_bytes(), b"\n", body])
 }
 
 /// Reads what [`write`] wrote for the same index.
@@ -243,6 +217,8 @@ fn checksum(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::fs;
+
     use super::*;
     use opensearch_directives_core::{
         DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveSet,
@@ -284,7 +260,7 @@ mod tests {
     fn written() -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("last-good");
-        write(&path, "directives", &snapshot()).unwrap();
+        write(&LastGoodFile::new(path.clone()), "directives", &snapshot()).unwrap();
         (folder, path)
     }
 
@@ -297,7 +273,7 @@ mod tests {
         assert!(read.set().iter().eq(wrote.set().iter()));
         assert_eq!(read.read_at(), wrote.read_at());
         // Nothing is left beside it, and a second write replaces it.
-        write(&path, "directives", &snapshot()).unwrap();
+        write(&LastGoodFile::new(path.clone()), "directives", &snapshot()).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
@@ -351,7 +327,12 @@ mod tests {
             "{error}"
         );
         let body = format!("{{\"format\":\"{FORMAT}\",\"version\":2,\"new\":1}}\n");
-        replace(&path, &checksum(body.as_bytes()), body.as_bytes()).unwrap();
+        replace(
+            &LastGoodFile::new(path.clone()),
+            &checksum(body.as_bytes()),
+            body.as_bytes(),
+        )
+        .unwrap();
         let error = read(&path, "directives", now()).unwrap_err().to_string();
         assert!(error.contains("format version 2"), "{error}");
         fs::remove_file(&path).unwrap();

@@ -70,6 +70,7 @@ pub mod error;
 pub mod fuzzing;
 mod http;
 mod last_good;
+mod last_good_file;
 #[cfg(feature = "prometheus")]
 mod metrics;
 mod refresher;

@@ -24,6 +24,7 @@
 //! | `directives_last_change_timestamp_seconds` | gauge | when a set was published last |
 //! | `directives_consecutive_failures` | gauge | failed polls in a row |
 //! | `directives_next_poll_seconds` | gauge | the pause before the next poll |
+//! | `directives_last_good_failing` | gauge | 1 if the last-good file cannot be written |
 //! | `directives_clock_skew_seconds` | gauge | by how much our clock is ahead of the cluster's; absent if never measured |
 //! | `directives_probe{by}` | gauge | 1 for the way in which polls look for changes: `statistics`, `search`, `nothing` or `agent` |
 //! | `directives_delta_reads_enabled` | gauge | 1 if changes are read alone, 0 if each change has everything read |
@@ -277,7 +278,7 @@ fn one_of(
     clippy::cast_precision_loss,
     reason = "metrics are floating-point numbers"
 )]
-fn gauges(status: &Status) -> [(&'static str, &'static str, Option<f64>); 12] {
+fn gauges(status: &Status) -> [(&'static str, &'static str, Option<f64>); 13] {
     let seconds = |at: Option<Timestamp>| at.map(|at| at.as_millisecond() as f64 / 1000.0);
     let revision = status.revision.as_ref();
     [
@@ -340,6 +341,11 @@ fn gauges(status: &Status) -> [(&'static str, &'static str, Option<f64>); 12] {
             "directives_next_poll_seconds",
             "The pause before the next poll",
             Some(status.next_poll_in_seconds),
+        ),
+        (
+            "directives_last_good_failing",
+            "Whether the last-good file cannot be written",
+            Some(f64::from(u8::from(status.last_good_error.is_some()))),
         ),
     ]
 }

@@ -56,6 +56,7 @@ impl OpenSearchDirectiveStore {
 
     pub(crate) async fn start_over(config: &Config, client: Client) -> Result<Self, StartError> {
         let mut refresher = Refresher::new(config, client);
+        refresher.check_last_good().await;
         let shared = Arc::clone(refresher.shared());
         let pause = match config.startup {
             Startup::Require => {
@@ -140,6 +141,12 @@ impl OpenSearchDirectiveStore {
     #[must_use]
     pub fn reader(&self) -> Reader {
         self.shared.published.reader()
+    }
+
+    /// Has files of secrets and certificates, and the application's credentials provider, read
+    /// again before the next request, instead of within a minute.
+    pub fn reload_credentials(&self) {
+        self.shared.reload_credentials();
     }
 
     /// Ends the polling, also in the middle of a poll, and returns when the task has

@@ -156,7 +156,7 @@ def check_prometheus(args):
     environment = {**os.environ, "DIRECTIVES_URL": args.opensearch,
                    "DIRECTIVES_INDEX": f"directives-deploy-{os.getpid()}"}
     run(args.directives, "init", env=environment)
-    run(args.directives, "apply", "one", "--level", "Shape", "--ttl", "1h", env=environment)
+    run(args.directives, "apply", "one", "--level", "Shape", "--tenant", "acme", "--ttl", "1h", env=environment)
     ports = [free_port(), free_port()]
     web = free_port()
     processes = []

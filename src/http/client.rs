@@ -103,6 +103,11 @@ impl Client {
         self.transport.credential_reloads()
     }
 
+    /// Has credentials and certificates read again before the next request.
+    pub(crate) fn reload_credentials(&self) {
+        self.transport.reload_credentials();
+    }
+
     /// The name of the index.
     #[must_use]
     pub fn index(&self) -> &str {

@@ -174,6 +174,10 @@ impl Transport for NetworkTransport {
     fn credential_reloads(&self) -> (u64, u64) {
         self.sessions.counts()
     }
+
+    fn reload_credentials(&self) {
+        self.sessions.expire();
+    }
 }
 
 fn method(method: Method) -> reqwest::Method {

@@ -155,7 +155,8 @@ pub(super) struct Sessions {
 
 struct State {
     session: Arc<Session>,
-    checked_at: Instant,
+    /// `None`: to be checked before the next request.
+    checked_at: Option<Instant>,
 }
 
 impl Sessions {
@@ -176,7 +177,7 @@ impl Sessions {
             settings,
             state: Mutex::new(State {
                 session,
-                checked_at: Instant::now(),
+                checked_at: Some(Instant::now()),
             }),
             renewing: tokio::sync::Mutex::default(),
             renewals: AtomicU64::default(),
@@ -196,7 +197,7 @@ impl Sessions {
                 Err(error) => Err(RequestFailure::Credentials(error)),
             };
         }
-        if checked_at.elapsed() >= RENEW_EVERY {
+        if checked_at.is_none_or(|checked_at| checked_at.elapsed() >= RENEW_EVERY) {
             return Ok(self.renew(&session).await.unwrap_or(session));
         }
         Ok(session)
@@ -206,6 +207,11 @@ impl Sessions {
     /// and that one stays in use.
     pub(super) async fn renew(&self, used: &Arc<Session>) -> Option<Arc<Session>> {
         self.renewed(used).await.ok().flatten()
+    }
+
+    /// Has the session checked before the next request.
+    pub(super) fn expire(&self) {
+        self.state().checked_at = None;
     }
 
     /// How often credentials or certificates were replaced, and how often that failed.
@@ -227,7 +233,7 @@ impl Sessions {
         }
         let result = self.make(current.clone()).await;
         let mut state = self.state();
-        state.checked_at = Instant::now();
+        state.checked_at = Some(Instant::now());
         match result {
             Ok(None) => Ok(None),
             Ok(Some(session)) => {

@@ -124,4 +124,7 @@ pub trait Transport: Send + Sync + fmt::Debug {
     fn credential_reloads(&self) -> (u64, u64) {
         (0, 0)
     }
+
+    /// Has credentials and certificates read again before the next request.
+    fn reload_credentials(&self) {}
 }

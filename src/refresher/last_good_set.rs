@@ -12,12 +12,14 @@ use crate::rest::off_the_runtime;
 impl Refresher {
     /// Publishes the set of the last-good file.
     pub(crate) async fn restore(&mut self) -> Result<(), LastGoodError> {
-        let Some(path) = self.last_good.clone() else {
+        let Some(file) = self.last_good.clone() else {
             return Ok(());
         };
         let (index, now) = (self.shared.client.index().to_owned(), self.clock.now());
-        let snapshot =
-            off_the_runtime(usize::MAX, move || last_good::read(&path, &index, now)).await?;
+        let snapshot = off_the_runtime(usize::MAX, move || {
+            last_good::read(file.path(), &index, now)
+        })
+        .await?;
         let read_at = snapshot.read_at();
         info!(
             directives = snapshot.set().len(),
@@ -35,15 +37,29 @@ impl Refresher {
         Ok(())
     }
 
+    /// Says at the start if the last-good file will not be written.
+    pub(crate) async fn check_last_good(&self) {
+        let Some(file) = self.last_good.clone() else {
+            return;
+        };
+        let path = file.path().to_owned();
+        let checked = off_the_runtime(usize::MAX, move || file.check()).await;
+        if let Err(error) = checked {
+            warn!(%error, ?path, "the last-good file cannot be written");
+            self.shared
+                .update(|progress| progress.last_good_error = Some(error.to_string()));
+        }
+    }
+
     /// Writes the published set to the last-good file, if there is one.
     pub(super) async fn write_last_good(&self) {
-        let Some(path) = self.last_good.clone() else {
+        let Some(file) = self.last_good.clone() else {
             return;
         };
         let index = self.shared.client.index().to_owned();
         let snapshot = self.shared.published.snapshot();
         let written = off_the_runtime(usize::MAX, move || {
-            last_good::write(&path, &index, &snapshot)
+            last_good::write(&file, &index, &snapshot)
         });
         let error = written.await.err().map(|error| error.to_string());
         if let Some(error) = &error {

@@ -9,7 +9,6 @@ mod publish;
 mod shared;
 mod subscription;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +21,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Upstream};
 use crate::error::PollError;
 use crate::http::Client;
+use crate::last_good_file::LastGoodFile;
 use crate::safeguards::Safeguards;
 use crate::snapshot_source::SnapshotSource;
 use crate::sync::IndexSynchronizer;
@@ -45,7 +45,7 @@ pub struct Refresher {
     backoff: Backoff,
     poll_timeout: Duration,
     clear_after: Option<Duration>,
-    last_good: Option<PathBuf>,
+    last_good: Option<Arc<LastGoodFile>>,
 }
 
 impl Refresher {
@@ -93,7 +93,11 @@ impl Refresher {
             ),
             poll_timeout: config.poll_timeout,
             clear_after: config.clear_after,
-            last_good: config.last_good.clone(),
+            last_good: config
+                .last_good
+                .clone()
+                .map(LastGoodFile::new)
+                .map(Arc::new),
         }
     }
 

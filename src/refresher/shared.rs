@@ -154,6 +154,10 @@ impl Shared {
         self.progress.borrow()
     }
 
+    pub(crate) fn reload_credentials(&self) {
+        self.client.reload_credentials();
+    }
+
     pub(super) fn update(&self, change: impl FnOnce(&mut Progress)) {
         self.progress.send_modify(change);
     }

@@ -97,11 +97,12 @@ fn announce(listeners: &Listeners, tls: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reads the agent's own tokens and certificates again, and polls at once. A file that
-/// cannot be used leaves the earlier content in force.
+/// Reads the agent's tokens and certificates and those for the cluster again, and polls at
+/// once. A file that cannot be used leaves the earlier content in force.
 async fn reload(access: &Access, store: &OpenSearchDirectiveStore) {
     info!("reloading tokens and certificates");
     access.reload().await;
+    store.reload_credentials();
     if let Err(error) = store.refresh().await {
         warn!(error = %opensearch_directives::error::chain(&error), "the poll after the reload failed");
     }

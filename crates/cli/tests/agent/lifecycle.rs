@@ -120,6 +120,29 @@ async fn p10_a_killed_agent_leaves_a_whole_last_good_set_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_last_good_file_that_cannot_be_written_shows_at_the_start() {
+    let args = ["--startup", "empty", "--last-good", "/proc/last-good"];
+    let agent = Agent::start("http://127.0.0.1:1", "any", &args);
+    let status = agent.get("/v1/status").await.1;
+    let error = status["last_good_error"].as_str().unwrap();
+    assert!(
+        error.starts_with("cannot create files in /proc: "),
+        "{error}"
+    );
+    let metrics = reqwest::get(agent.url("/metrics")).await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    assert!(
+        metrics.contains("directives_last_good_failing 1"),
+        "{metrics}"
+    );
+    let log = agent.stop();
+    assert!(
+        log.contains("the last-good file cannot be written"),
+        "{log}"
+    );
+}
+
+#[tokio::test]
 async fn p9_started_empty_it_is_not_ready_until_the_first_read() {
     let url = shared_url();
     let index = unique_index("late");
