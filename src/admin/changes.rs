@@ -203,7 +203,7 @@ mod tests {
         type Edit = fn(&mut Document);
         let cases: [(&str, ChangeEffect, Edit); 16] = [
             ("tenant", ChangeEffect::Widens, |d| {
-                d.directive.match_.tenant = None
+                d.directive.match_.tenant = None;
             }),
             ("tenant", ChangeEffect::Widens, |d| {
                 d.directive.match_.tenant = Some("umbrella".to_owned());
@@ -215,36 +215,40 @@ mod tests {
                 d.directive.match_.endpoint = Some(EndpointKind::Search);
             }),
             ("level", ChangeEffect::Widens, |d| {
-                d.directive.level = DiagLevel::ShapeTiming
+                d.directive.level = DiagLevel::ShapeTiming;
             }),
             ("level", ChangeEffect::Other, |d| {
-                d.directive.level = DiagLevel::Off
+                d.directive.level = DiagLevel::Off;
             }),
             ("sample_per_mille", ChangeEffect::Widens, |d| {
-                d.directive.sample_per_mille = 101
+                d.directive.sample_per_mille = 101;
             }),
             ("sample_per_mille", ChangeEffect::Other, |d| {
-                d.directive.sample_per_mille = 99
+                d.directive.sample_per_mille = 99;
             }),
             ("ring_buffer", ChangeEffect::Widens, |d| {
-                d.directive.ring_buffer = true
+                d.directive.ring_buffer = true;
             }),
             ("capture", ChangeEffect::Widens, |d| {
-                d.directive.capture = true
+                d.directive.capture = true;
             }),
             ("expires_at", ChangeEffect::Prolongs, |d| {
-                d.directive.expires_at = at(1_001)
+                d.directive.expires_at = at(1_001);
             }),
             ("expires_at", ChangeEffect::Other, |d| {
-                d.directive.expires_at = at(999)
+                d.directive.expires_at = at(999);
             }),
             ("starts_at", ChangeEffect::Other, |d| {
-                d.directive.starts_at = Some(at(500))
+                d.directive.starts_at = Some(at(500));
             }),
-            ("reason", ChangeEffect::Loses, |d| d.audit.reason = None),
-            ("ticket", ChangeEffect::Loses, |d| d.audit.ticket = None),
+            ("reason", ChangeEffect::Loses, |d| {
+                d.audit.reason = None;
+            }),
+            ("ticket", ChangeEffect::Loses, |d| {
+                d.audit.ticket = None;
+            }),
             ("ticket", ChangeEffect::Other, |d| {
-                d.audit.ticket = Some("INC-2".to_owned())
+                d.audit.ticket = Some("INC-2".to_owned());
             }),
         ];
         for (field, effect, edit) in cases {

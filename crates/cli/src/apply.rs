@@ -7,6 +7,7 @@ use clap::{ArgGroup, Args};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use opensearch_directives::document::{Draft, Expiry};
+use opensearch_directives::{Clock as _, SystemClock};
 use opensearch_directives::{Config, DiagLevel, DirectiveMatch, EndpointKind};
 
 use super::duration::parse;
@@ -18,9 +19,9 @@ use super::values;
 use super::write_args::WriteArgs;
 
 /// The time to live of a directive that states no end.
-const DEFAULT_TTL: Duration = Duration::from_secs(15 * 60);
+const DEFAULT_TTL: Duration = Duration::from_mins(15);
 /// The same of a directive that captures.
-const DEFAULT_CAPTURE_TTL: Duration = Duration::from_secs(5 * 60);
+const DEFAULT_CAPTURE_TTL: Duration = Duration::from_mins(5);
 
 #[derive(Debug, Args)]
 #[command(
@@ -119,7 +120,7 @@ pub(super) struct ApplyArgs {
 }
 
 pub(super) async fn run(mut args: ApplyArgs) -> Result<Exit, Failure> {
-    let now = Timestamp::now();
+    let now = SystemClock.now();
     let mut drafts = if args.file.is_empty() {
         vec![args.draft(now)?]
     } else {
@@ -144,7 +145,7 @@ impl ApplyArgs {
         let (Some(id), Some(level)) = (self.id.take(), self.level) else {
             return Err(Failure::usage("give an id and --level, or --file"));
         };
-        let starts_at = self.instant("--starts-at", self.starts_at, now)?;
+        let starts_at = instant("--starts-at", self.starts_at, now)?;
         let expiry = self.expiry(starts_at, now)?;
         let mut draft = Draft::new(id, level, expiry);
         draft.match_ = DirectiveMatch {
@@ -161,7 +162,7 @@ impl ApplyArgs {
     }
 
     fn expiry(&self, starts_at: Option<Timestamp>, now: Timestamp) -> Result<Expiry, Failure> {
-        if let Some(until) = self.instant("--until", self.until, now)? {
+        if let Some(until) = instant("--until", self.until, now)? {
             return Ok(Expiry::At(until));
         }
         let default = if self.capture {
@@ -180,24 +181,19 @@ impl ApplyArgs {
             }
         }
     }
+}
 
-    /// The instant of a flag; one in local time is shown, since it may not be what was meant.
-    fn instant(
-        &self,
-        flag: &str,
-        when: Option<When>,
-        now: Timestamp,
-    ) -> Result<Option<Timestamp>, Failure> {
-        let Some(when) = when else { return Ok(None) };
-        let instant = when
-            .resolve(now, TimeZone::system())
-            .map_err(|error| Failure::usage(format!("{flag}: {error}")))?;
-        if when.is_local() {
-            let local = instant.to_zoned_datetime(TimeZone::system());
-            super::output::note(&format!("{flag} is {local} ({instant})"));
-        }
-        Ok(Some(instant))
+/// The instant of a flag; one in local time is shown, since it may not be what was meant.
+fn instant(flag: &str, when: Option<When>, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
+    let Some(when) = when else { return Ok(None) };
+    let instant = when
+        .resolve(now, TimeZone::system())
+        .map_err(|error| Failure::usage(format!("{flag}: {error}")))?;
+    if when.is_local() {
+        let local = instant.to_zoned_datetime(TimeZone::system());
+        super::output::note(&format!("{flag} is {local} ({instant})"));
     }
+    Ok(Some(instant))
 }
 
 /// The flag's default is the library's.

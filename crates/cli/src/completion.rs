@@ -16,7 +16,7 @@ pub(super) struct CompletionArgs {
     shell: Shell,
 }
 
-pub(super) fn run(args: CompletionArgs) -> Result<(), Failure> {
+pub(super) fn run(args: &CompletionArgs) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(
         args.shell,
@@ -36,7 +36,7 @@ pub(super) struct ManArgs {
     folder: std::path::PathBuf,
 }
 
-pub(super) fn man(args: ManArgs) -> Result<(), Failure> {
+pub(super) fn man(args: &ManArgs) -> Result<(), Failure> {
     std::fs::create_dir_all(&args.folder)?;
     Ok(clap_mangen::generate_to(
         super::command(None),

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use jiff::Timestamp;
 use opensearch_directives::admin::{DirectivesApi, PlannedKind};
+use opensearch_directives::{Clock as _, SystemClock};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::duration::parse;
@@ -43,7 +43,7 @@ pub(super) async fn run(args: DiffArgs) -> Result<Exit, Failure> {
     let differs = plan
         .iter()
         .any(|planned| planned.kind() != PlannedKind::Nothing);
-    let report = Report::of_plan(args.connection.location(), Timestamp::now(), plan);
+    let report = Report::of_plan(args.connection.location(), SystemClock.now(), plan);
     match report.print(args.output.is_json())? {
         Exit::Success if differs => Ok(Exit::Differs),
         exit => Ok(exit),

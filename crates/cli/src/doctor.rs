@@ -3,10 +3,10 @@
 
 use anstyle::{AnsiColor, Style};
 use clap::Args;
-use jiff::Timestamp;
 use opensearch_directives::Config;
 use opensearch_directives::admin::{Change, Client, DirectivesApi, Installer, Stored};
 use opensearch_directives::error::chain;
+use opensearch_directives::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
@@ -165,7 +165,7 @@ async fn check_clock(checks: &mut Checks, api: &DirectivesApi) {
             return;
         }
     };
-    let skew = cluster.duration_since(Timestamp::now());
+    let skew = cluster.duration_since(SystemClock.now());
     match skew.abs().as_secs() {
         0..=1 => checks.ok("clock", "differs by less than 2s from the cluster's"),
         _ => checks.warning(
@@ -192,7 +192,7 @@ async fn check_documents(checks: &mut Checks, api: &DirectivesApi) {
     } else {
         checks.ok("documents", text);
     }
-    let now = Timestamp::now();
+    let now = SystemClock.now();
     let rejected: Vec<&Stored> = all
         .iter()
         .filter(|stored| State::of(stored, now) == State::Rejected)

@@ -46,9 +46,8 @@ impl Exit {
     pub(super) fn severity(self) -> u8 {
         match self {
             Self::Success => 0,
-            Self::NotFound => 1,
+            Self::Differs | Self::NotFound => 1,
             Self::Usage => 2,
-            Self::Differs => 1,
             Self::Conflict => 3,
             Self::Refused => 4,
             Self::Other => 5,

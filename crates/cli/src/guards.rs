@@ -16,10 +16,11 @@ use super::output::note;
 use super::write_args::WriteArgs;
 
 /// The longest time to live of a directive that captures.
-const MAX_CAPTURE_TTL: Duration = Duration::from_secs(60 * 60);
+const MAX_CAPTURE_TTL: Duration = Duration::from_hours(1);
 
 /// Consents that an operator can give.
 #[derive(Debug, Default, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 #[command(next_help_heading = "Safety")]
 pub(super) struct GuardArgs {
     /// Accept a directive without a target: it matches every request

@@ -33,9 +33,10 @@ pub(super) async fn drafts(files: &[PathBuf]) -> Result<Vec<Draft>, Failure> {
     let mut ids = std::collections::HashMap::new();
     for file in expand(files).await? {
         let text = read(&file).await?;
-        let json = match is_yaml(&file) {
-            true => from_yaml(&file, &text)?,
-            false => text,
+        let json = if is_yaml(&file) {
+            from_yaml(&file, &text)?
+        } else {
+            text
         };
         let parsed =
             parse_drafts(&without_printed(json)).map_err(|error| Failure::of_file(&file, error))?;

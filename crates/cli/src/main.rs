@@ -164,8 +164,8 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Explain(args) => explain::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Context(args) => context::run(args).map(done),
-        Command::Completion(args) => completion::run(args).map(done),
-        Command::Man(args) => completion::man(args).map(done),
+        Command::Completion(args) => completion::run(&args).map(done),
+        Command::Man(args) => completion::man(&args).map(done),
         Command::Agent(args) => agent::run(*args).await.map(done),
         Command::Probe(args) => probe::run(args).await.map(done),
     }

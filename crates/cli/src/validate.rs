@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use jiff::Timestamp;
 use opensearch_directives::document::DecodeLimits;
+use opensearch_directives::{Clock as _, SystemClock};
 use serde_json::json;
 
 use super::describe::printable;
@@ -34,7 +34,7 @@ pub(super) struct ValidateArgs {
 }
 
 pub(super) async fn run(args: ValidateArgs) -> Result<Exit, Failure> {
-    let now = Timestamp::now();
+    let now = SystemClock.now();
     let drafts = input::drafts(&args.file).await?;
     guards::check_lengths(&drafts, args.max_ttl, now)?;
     args.guards.check_drafts(&drafts)?;

@@ -58,6 +58,7 @@ pub(super) fn per_mille(rate: u16) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]

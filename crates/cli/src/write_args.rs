@@ -5,6 +5,7 @@ use std::cell::Cell;
 use clap::Args;
 use jiff::Timestamp;
 use opensearch_directives::admin::{DirectivesApi, PlannedWrite};
+use opensearch_directives::{Clock as _, SystemClock};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::contexts;
@@ -63,10 +64,10 @@ impl WriteArgs {
         plan: &[PlannedWrite],
         now: Timestamp,
     ) -> Result<(), Failure> {
+        const SHOWN: usize = 20;
         if self.yes || self.dry_run {
             return Ok(());
         }
-        const SHOWN: usize = 20;
         let shown = plan.iter().take(SHOWN).cloned().collect();
         let mut text = Report::of_plan(self.connection.location(), now, shown).text();
         if plan.len() > SHOWN {
@@ -95,7 +96,7 @@ impl WriteArgs {
             Report::of_plan(location, now, plan)
         } else {
             let report = api.execute(plan).await;
-            Report::of(location, Timestamp::now(), report)
+            Report::of(location, SystemClock.now(), report)
         };
         report.with_missing(missing).print(self.output.is_json())
     }
