@@ -7,6 +7,7 @@
     clippy::panic,
     reason = "a test fails by panicking"
 )]
+#![allow(clippy::too_many_lines, reason = "tables of cases read better so")]
 
 #[path = "../support/mod.rs"]
 #[allow(
