@@ -1,4 +1,4 @@
-//! The seam between whoever publishes directives and the request path.
+//! The interface between the publisher of directives and the request path.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,17 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::publish::{self as publish, Published, Publisher, Reader};
 use crate::set::DirectiveSet;
 
-/// Gives the request path its directives.
+/// Provides the request path with its directives.
 ///
 /// Object-safe: a proxy holds an `Arc<dyn DirectiveStore>` and does not know where
 /// the directives come from.
 ///
 /// # How to use it
 ///
-/// Load **once a request** and evaluate on what was loaded: the set never changes
+/// Load **once a request** and evaluate the loaded set: it never changes
 /// under its holder, so one request never sees a mixture of two publishes. Drop it
-/// with the request; whoever keeps it keeps the set in memory, and goes on seeing
-/// directives that have been revoked since.
+/// with the request: a set that is held stays in memory, with directives that may have been
+/// revoked since.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -45,16 +45,14 @@ pub trait DirectiveStore: Send + Sync {
     /// - Never blocks, never locks and never does I/O. The stores of this crate do
     ///   not allocate either, not even in the first load after a publish. (The first
     ///   load of a thread's life sets up a few words for it.)
-    /// - Gives a set that was published, whole. A load that begins after a publish
-    ///   has returned gives that set or a later one, on every thread; a load at the
-    ///   same time as a publish gives the old or the new one.
-    /// - In the stores of this crate that can be published into, each thread gets
-    ///   its own reference count, so threads do not slow each other down: 64 threads
-    ///   at least, and as many as there were at the last publish, up to 1,024.
-    ///   Threads beyond that share counts. The `Arc` keeps its count wherever it is
-    ///   dropped or cloned: hand it to another thread and the two share one.
-    /// - A thread that stops loading keeps no set alive. (It keeps the reference
-    ///   counts of the last eight sets that it loaded, about a kilobyte.)
+    /// - Returns a set that was published, whole. A load that begins after a publish
+    ///   has returned returns that set or a later one, on every thread; a load at the
+    ///   same time as a publish returns the old or the new one.
+    /// - In the stores of this crate that can be published into, threads do not slow each
+    ///   other down: there are 64 reference counts, assigned to threads in the order of
+    ///   their first loads. More threads share counts. The `Arc` keeps its count wherever it
+    ///   is dropped or cloned: two threads that pass it on share one.
+    /// - An idle thread keeps no set alive, only the memory of one handle (128 bytes).
     ///
     /// # Staleness
     ///
@@ -64,7 +62,7 @@ pub trait DirectiveStore: Send + Sync {
     ///
     /// # Cost
     ///
-    /// The count up and down, and the look whether the set is still the last. A
+    /// The count up and down, and a check whether the set is still the last. A
     /// worker that can keep a handle of its own reads through a [`Reader`] without
     /// the count.
     fn load(&self) -> Arc<DirectiveSet>;
@@ -77,6 +75,20 @@ pub trait DirectiveStore: Send + Sync {
 impl DirectiveStore for Arc<DirectiveSet> {
     fn load(&self) -> Arc<DirectiveSet> {
         Arc::clone(self)
+    }
+}
+
+impl<T: DirectiveStore + ?Sized> DirectiveStore for Arc<T> {
+    #[inline]
+    fn load(&self) -> Arc<DirectiveSet> {
+        (**self).load()
+    }
+}
+
+impl<T: DirectiveStore + ?Sized> DirectiveStore for Box<T> {
+    #[inline]
+    fn load(&self) -> Arc<DirectiveSet> {
+        (**self).load()
     }
 }
 
@@ -119,9 +131,9 @@ impl InMemoryDirectiveStore {
     }
 
     /// Replaces the set in one atomic swap. A `load` that begins after this returns
-    /// gives the new set, on every thread; whoever holds the old one keeps it.
+    /// returns the new set, on every thread; a set that is held stays as it is.
     ///
-    /// Of publishes at the same time, the last to get its turn stays. Reads do not
+    /// Publishes at the same time take turns, and the last one stays. Reads do not
     /// wait for a publish, nor a publish for reads.
     pub fn publish(&self, set: DirectiveSet) {
         self.publisher

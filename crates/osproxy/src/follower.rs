@@ -4,17 +4,17 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use osproxy_core::Clock;
+use osproxy_observe as peer;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, error};
 
 use super::clocks::Reading;
-use super::handles::{Cell, Replaced, copies};
 use super::live::Live;
 use opensearch_directives::Subscription;
-use opensearch_directives::internal::HANDLES_MIN;
 use opensearch_directives::internal::{off_the_runtime, weight_of};
 use opensearch_directives::{DirectiveSet, DirectiveStore};
 
@@ -32,11 +32,11 @@ const REST: u32 = 4;
 pub(super) struct Follower {
     pub(super) store: Arc<dyn DirectiveStore>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) cell: Arc<Cell>,
+    pub(super) current: Arc<ArcSwap<peer::DirectiveSet>>,
     shown: Option<Shown>,
     /// What was replaced last. Requests load and let go within microseconds; so by the
     /// next look nobody has it, and it is freed here and not by a request.
-    replaced: Option<Replaced>,
+    replaced: Option<Arc<peer::DirectiveSet>>,
     next_look: Instant,
 }
 
@@ -60,7 +60,7 @@ impl Follower {
         Self {
             store,
             clock,
-            cell: Arc::new(Cell::new()),
+            current: Arc::default(),
             shown: None,
             replaced: None,
             next_look: Instant::now(),
@@ -90,7 +90,7 @@ impl Follower {
             error!("a panic while the directives were converted; osproxy has none for now");
             self.shown = None;
             // Rather none than some that may have been revoked.
-            self.replaced = Some(self.cell.publish(Vec::new()));
+            self.replaced = Some(self.current.swap(Arc::default()));
             true
         })
     }
@@ -110,13 +110,14 @@ impl Follower {
             }
             return false;
         }
-        let weight = weight_of(set.len().saturating_mul(copies(set.len(), HANDLES_MIN)));
-        let (cell, of) = (Arc::clone(&self.cell), set.clone());
+        let weight = weight_of(set.len());
+        let (current, of) = (Arc::clone(&self.current), set.clone());
         let (next_change, replaced) = off_the_runtime(weight, move || {
             drop(replaced);
             let live = Live::of(&of, &now);
             let (directives, of) = (live.directives.len(), of.len());
-            let before = cell.publish(live.directives);
+            let next = peer::DirectiveSet::from_directives(live.directives);
+            let before = current.swap(Arc::new(next));
             debug!(directives, of, "published to osproxy");
             (live.next_change, before)
         })

@@ -3,38 +3,34 @@
 //!
 //! # What it promises
 //!
-//! - A publish is one swap of everything that belongs together: whoever reads gets
-//!   a value that was published whole, or the one before it, whole.
-//! - After [`Publisher::publish`] returns, no read that begins later gives an older
-//!   value, on any thread, by whichever of the ways to read.
-//! - Reads never go back: who has seen a value sees it or a later one by every way
-//!   to read, and so does whoever is told.
+//! - A publish is one swap of everything that belongs together: a read returns a value that
+//!   was published whole, or the one before it, whole.
+//! - After [`Publisher::publish`] returns, no read that begins later returns an older
+//!   value, on any thread, by any of the ways to read.
+//! - Reads never go back: a thread that has read a value, or learnt of it from another
+//!   thread, reads that value or a later one, by any of the ways to read.
 //! - A read takes no lock and does not wait for a publish, nor a publish for reads.
-//! - Reads of different threads write to no memory in common: each thread has a
-//!   reference count of its own (`lent.rs`).
-//! - Nothing but the cell and those who hold what they read keeps a value alive. A
-//!   thread that stops reading keeps at most a few hundred bytes, never a set.
+//! - Reads of up to [`HANDLES`] threads write to no memory in common.
+//! - Nothing but the cell and the holders of what they read keeps a value alive. An idle
+//!   thread keeps the memory of one handle, never a set.
 //!
-//! # How
+//! # How it works
 //!
-//! Each publish has a version, unique in the process. It swaps in the value together
-//! with its version, then shows the version in an atomic of its own. A reader that
-//! has a copy of that version uses it; another takes the value by the swap pointer,
-//! with the version *of that value*. So a copy can never stand under the version of
-//! another value, and the order of the two writes (value, then version) is all that
-//! matters: whoever sees a version finds that value or a later one.
+//! Each publication has a version, unique in the process, which travels with its value: a
+//! copy of a value always has the version of that value. A publish announces the new version
+//! and *then* swaps in the value. A reader whose copy has the announced version uses it;
+//! otherwise it reads the pointer, and gets the old value until the swap and the new one from
+//! then on. This order is what keeps reads from going back: by the time a reader can see the
+//! new value, no reader takes an older copy for current. (With the value first, one reader
+//! could see it while another still found the old version and used its copy.)
 //!
-//! `load` must give an `Arc`, and one count that all threads raise and lower is what
-//! makes threads wait for each other. So a publish makes [`HANDLES_MIN`] or more
-//! handles to the same set, each behind a count of its own, and each thread is lent
-//! one. They belong to the published value and go with it; a thread remembers its
-//! handle by a `Weak`. That is why a thread needs no notice of a publish and a
-//! publish no list of threads, and why a read does not allocate, not even the first
-//! one after a publish.
+//! `load` must return an `Arc`, and one reference count that all threads raise and lower makes
+//! them wait for each other. So a publication has [`HANDLES`] handles to the same set, each
+//! behind a count of its own, and a thread uses the one of its number. It remembers that handle
+//! by a `Weak`, so a read does not allocate, not even the first one after a publish.
 
 mod reader;
-pub(crate) mod thread_cache;
-mod thread_slots;
+mod thread_cache;
 
 use std::fmt;
 use std::sync::Arc;
@@ -42,125 +38,91 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
-use crate::lend;
 use crate::set::DirectiveSet;
 pub use reader::Reader;
-use thread_cache::Lend;
 
-/// The fewest handles that a publish makes. Up to as many threads have one each,
-/// from their first read on; when there were more threads than that before a
-/// publish, it makes more.
-pub const HANDLES_MIN: usize = 64;
+/// The handles of a publication. So many threads that load for the first time one after
+/// another have one each; more threads share them.
+const HANDLES: usize = 64;
 
-/// What can be published.
-pub trait Publish: Send + Sync + 'static {
-    /// What threads read of it.
-    type Handle: Send + Sync + 'static;
-    /// Where threads remember what they were lent.
-    type Threads: Lend<Handle = Self::Handle>;
-
-    /// Handles to the same, each behind a count of its own: at least one, and as many as
-    /// are wanted if that is not too dear. Asked for once, before it is published.
-    fn handles(&mut self, wanted: usize) -> Box<[Arc<Self::Handle>]>;
-}
-
-lend!(Threads: DirectiveSet);
-
-impl<T: AsRef<DirectiveSet> + Send + Sync + 'static> Publish for T {
-    type Handle = DirectiveSet;
-    type Threads = Threads;
-
-    fn handles(&mut self, wanted: usize) -> Box<[Arc<DirectiveSet>]> {
-        (0..wanted.max(1))
-            .map(|_| Arc::new(self.as_ref().clone()))
-            .collect()
-    }
-}
-
-/// Gives every publish of the process its version. Nought is never one.
+/// The next version of the process. Zero is never one.
 static NEXT_VERSION: AtomicU64 = AtomicU64::new(1);
 
 /// The two halves of a new cell that holds `first`.
-pub fn publication<T: Publish>(first: T) -> (Publisher<T>, Published<T>) {
+pub fn publication<T: AsRef<DirectiveSet>>(first: T) -> (Publisher<T>, Published<T>) {
     let first = Publication::new(first);
-    let shown = Arc::new(Shown(AtomicU64::new(first.version)));
+    let announced = Arc::new(Announced(AtomicU64::new(first.version)));
     let current = Arc::new(ArcSwap::from_pointee(first));
-    let to = Published { shown, current };
+    let to = Published { announced, current };
     (Publisher { to: to.clone() }, to)
 }
 
 /// The half that writes. There is one for a cell, so publishes have an order.
-pub struct Publisher<T: Publish> {
+pub struct Publisher<T> {
     to: Published<T>,
 }
 
-impl<T: Publish> Publisher<T> {
-    /// Replaces the value in one swap. Gives back the one before: who drops that last
-    /// frees it.
-    pub fn publish(&mut self, value: T) -> Arc<Publication<T>> {
-        let next = Publication::new(value);
-        let version = next.version;
-        let previous = self.to.current.swap(Arc::new(next));
-        // After the value, so that who sees the version finds the value.
-        self.to.shown.show(version);
-        previous
+impl<T: AsRef<DirectiveSet>> Publisher<T> {
+    /// Replaces the value.
+    pub fn publish(&mut self, value: T) {
+        let next = Arc::new(Publication::new(value));
+        // In this order: see above.
+        self.announce(next.version);
+        self.to.current.store(next);
+    }
+
+    fn announce(&self, version: u64) {
+        self.to.announced.0.store(version, Ordering::SeqCst);
     }
 }
 
 /// The half that reads. A clone reads the same cell.
-pub struct Published<T: Publish> {
-    shown: Arc<Shown>,
+pub struct Published<T> {
+    announced: Arc<Announced>,
     current: Arc<ArcSwap<Publication<T>>>,
 }
 
-impl<T: Publish> Published<T> {
-    /// What was published last, behind a reference count that only this
-    /// thread touches (and who else it gives the `Arc` to).
+impl<T> Published<T> {
+    /// The set that was published last, behind a reference count that few or no other
+    /// threads use.
     #[inline]
-    pub fn load(&self) -> Arc<T::Handle> {
-        let version = self.shown.version();
-        thread_cache::last::<T::Threads>(version).unwrap_or_else(|| self.load_other(version))
-    }
-
-    /// The value that was published last, by a reference count of all threads.
-    pub fn snapshot(&self) -> Arc<T> {
-        let current = self.current.load();
-        self.shown.show(current.version);
-        Arc::clone(&current.value)
+    pub fn load(&self) -> Arc<DirectiveSet> {
+        thread_cache::get(self.announced.version()).unwrap_or_else(|| self.load_uncached())
     }
 
     #[cold]
     #[inline(never)]
-    fn load_other(&self, version: u64) -> Arc<T::Handle> {
-        if let Some(handle) = thread_cache::find::<T::Threads>(version) {
-            return handle;
-        }
+    fn load_uncached(&self) -> Arc<DirectiveSet> {
         let current = self.current.load();
-        self.shown.show(current.version);
-        let handle = &current.handles[thread_slots::number() % current.handles.len()];
-        thread_cache::remember::<T::Threads>(current.version, handle);
+        let handle = &current.handles[thread_cache::slot() % HANDLES];
+        thread_cache::set(current.version, handle);
         Arc::clone(handle)
+    }
+
+    /// The value that was published last, by a reference count of all threads.
+    pub fn snapshot(&self) -> Arc<T> {
+        Arc::clone(&self.current.load().value)
     }
 }
 
-impl<T: Publish<Handle = DirectiveSet> + AsRef<DirectiveSet>> Published<T> {
+impl<T: AsRef<DirectiveSet> + Send + Sync + 'static> Published<T> {
     /// A handle for a worker of its own.
     pub fn reader(&self) -> Reader {
         let source = Arc::clone(&self.current);
-        Reader::new(Arc::clone(&self.shown), source)
+        Reader::new(Arc::clone(&self.announced), source)
     }
 }
 
-impl<T: Publish> Clone for Published<T> {
+impl<T> Clone for Published<T> {
     fn clone(&self) -> Self {
         Self {
-            shown: Arc::clone(&self.shown),
+            announced: Arc::clone(&self.announced),
             current: Arc::clone(&self.current),
         }
     }
 }
 
-impl<T: Publish + fmt::Debug> fmt::Debug for Publisher<T> {
+impl<T: fmt::Debug> fmt::Debug for Publisher<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Publisher")
             .field(&self.to.current.load().value)
@@ -168,7 +130,7 @@ impl<T: Publish + fmt::Debug> fmt::Debug for Publisher<T> {
     }
 }
 
-impl<T: Publish + fmt::Debug> fmt::Debug for Published<T> {
+impl<T: fmt::Debug> fmt::Debug for Published<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Published")
             .field(&self.current.load().value)
@@ -176,59 +138,44 @@ impl<T: Publish + fmt::Debug> fmt::Debug for Published<T> {
     }
 }
 
-/// The version of the current publication, or for a moment that of the one before.
+/// The version of the current publication, or for a moment that of the next one.
 ///
-/// In a cache line of its own: every read looks at it, so nothing that is written more
-/// often than published should stand beside it.
+/// In a cache line of its own: every read loads it, so nothing that is written more
+/// often than published should share its line.
 #[repr(align(64))]
-struct Shown(AtomicU64);
+struct Announced(AtomicU64);
 
-impl Shown {
+impl Announced {
     #[inline]
     fn version(&self) -> u64 {
         self.0.load(Ordering::Acquire)
     }
-
-    /// Makes a version visible, unless it is or a later one is.
-    ///
-    /// Also done by who finds a value whose publisher has not come to it yet: else
-    /// the next read, by another way or on a thread that is told of this one, could
-    /// still give the value before.
-    fn show(&self, version: u64) {
-        if self.version() < version {
-            // Not merely `Release`: afterwards it is there for all to see.
-            self.0.fetch_max(version, Ordering::SeqCst);
-        }
-    }
 }
 
 /// A published value, with its handles for threads.
-#[allow(missing_debug_implementations, reason = "shown by its cell")]
-pub struct Publication<T: Publish> {
+struct Publication<T> {
     version: u64,
     value: Arc<T>,
-    handles: Box<[Arc<T::Handle>]>,
+    handles: [Arc<DirectiveSet>; HANDLES],
 }
 
-impl<T: Publish> Publication<T> {
-    fn new(mut value: T) -> Self {
-        // Enough for the threads that there are.
-        let wanted = HANDLES_MIN.max(thread_slots::numbers_given().next_power_of_two());
+impl<T: AsRef<DirectiveSet>> Publication<T> {
+    fn new(value: T) -> Self {
         Self {
             version: NEXT_VERSION.fetch_add(1, Ordering::Relaxed),
-            handles: value.handles(wanted),
+            handles: std::array::from_fn(|_| Arc::new(value.as_ref().clone())),
             value: Arc::new(value),
         }
     }
 }
 
-/// What a [`Reader`] needs of a cell, whatever it holds.
+/// The part of a cell that a [`Reader`] needs, whatever the cell holds.
 trait Source: Send + Sync {
     /// The set that was published last, with its version.
     fn latest(&self) -> (u64, DirectiveSet);
 }
 
-impl<T: Publish + AsRef<DirectiveSet>> Source for ArcSwap<Publication<T>> {
+impl<T: AsRef<DirectiveSet> + Send + Sync> Source for ArcSwap<Publication<T>> {
     fn latest(&self) -> (u64, DirectiveSet) {
         let current = self.load();
         (current.version, current.value.as_ref().as_ref().clone())

@@ -3,16 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Shown, Source};
+use super::{Announced, Source};
 use crate::set::DirectiveSet;
 
 /// A handle through which one worker reads a store's set, in a nanosecond or two.
 ///
 /// For a worker that owns its loop and can keep a `&mut` handle: a thread of a
-/// thread-per-core proxy, a task for each connection. It keeps the set that it gave
-/// last and looks only whether another was published since; it changes no reference
-/// count, so any number of readers do not slow each other down. Where a shared
-/// `&dyn DirectiveStore` is all there is, use
+/// thread-per-core proxy, a task for each connection. It keeps the set that it returned
+/// last and only checks whether another was published since; it changes no reference
+/// count, so any number of readers do not slow each other down. With nothing but a shared
+/// `&dyn DirectiveStore`, use
 /// [`DirectiveStore::load`](crate::DirectiveStore::load).
 ///
 /// ```
@@ -32,8 +32,8 @@ use crate::set::DirectiveSet;
 ///
 /// # Guarantees
 ///
-/// - [`load`](Self::load) gives a set that was published, whole; after a publish has
-///   returned, each later `load` of every reader gives that set or a later one.
+/// - [`load`](Self::load) returns a set that was published, whole; after a publish has
+///   returned, each later `load` of every reader returns that set or a later one.
 /// - The set does not change while it is borrowed: hold it for the length of one
 ///   request, and everything that is decided of it belongs together.
 /// - `load` does not allocate, lock, wait or do I/O, in a read that follows a
@@ -45,15 +45,15 @@ use crate::set::DirectiveSet;
 /// The set is as old as its publisher is behind. A directive in it starts and
 /// expires at its own times all the same.
 ///
-/// **A reader that is not asked keeps the set that it gave last alive**, until its
-/// next `load` or its drop. Give one to a worker that reads often, and drop it with
-/// the worker; where it may rest for long, `load` of the store keeps nothing.
+/// **An idle reader keeps the set that it returned last alive**, until its next `load` or
+/// its drop. Create one for a worker that reads often, and drop it with the worker; a worker
+/// that may be idle for long uses `load` of the store, which keeps nothing alive.
 ///
-/// A reader keeps its cell, not its store: when the store is gone it goes on giving
+/// A reader keeps its cell, not its store: after the store is dropped it goes on returning
 /// the last set.
 #[derive(Clone)]
 pub struct Reader {
-    shown: Arc<Shown>,
+    announced: Arc<Announced>,
     source: Arc<dyn Source>,
     /// That of the set.
     version: u64,
@@ -61,11 +61,10 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(shown: Arc<Shown>, source: Arc<dyn Source>) -> Self {
+    pub(super) fn new(announced: Arc<Announced>, source: Arc<dyn Source>) -> Self {
         let (version, set) = source.latest();
-        shown.show(version);
         Self {
-            shown,
+            announced,
             source,
             version,
             set,
@@ -75,7 +74,7 @@ impl Reader {
     /// The set that was published last.
     #[inline]
     pub fn load(&mut self) -> &DirectiveSet {
-        if self.shown.version() != self.version {
+        if self.announced.version() != self.version {
             self.refresh();
         }
         &self.set
@@ -85,11 +84,10 @@ impl Reader {
     #[inline(never)]
     fn refresh(&mut self) {
         (self.version, self.set) = self.source.latest();
-        self.shown.show(self.version);
     }
 }
 
-/// Shows the set that it gave last.
+/// Shows the set that it returned last.
 impl fmt::Debug for Reader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Reader").field(&self.set).finish()

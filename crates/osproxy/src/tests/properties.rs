@@ -8,7 +8,6 @@ use proptest::sample::select;
 
 use super::*;
 use crate::clocks::Reading;
-use crate::handles::Cell;
 use crate::live::Live;
 use opensearch_directives::{DiagLevel, DiagnosticsDirective, DirectiveMatch};
 
@@ -107,9 +106,7 @@ proptest! {
 
         let live = Live::of(&all, &Reading::take(&clock));
         let next_change = live.next_change;
-        let cell = Cell::new();
-        cell.publish(live.directives);
-        let set = cell.load();
+        let set = osproxy_observe::DirectiveSet::from_directives(live.directives);
 
         let mut changed = false;
         while clock.manual.unix_nanos() < 160 {
