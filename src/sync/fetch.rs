@@ -66,11 +66,7 @@ impl IndexSynchronizer {
         session: &Session,
         known: Known,
     ) -> Result<Option<View>, ReadError> {
-        if known.index.shards != 1 {
-            self.degradations
-                .without_delta_reads("the index has several shards, each with its own numbers");
-        }
-        if !self.degradations.strategy().delta {
+        if !self.permits_delta_reads(&known.index) {
             return Ok(None);
         }
         let changes = ChangeSet::new(self.limits());
@@ -114,6 +110,14 @@ impl IndexSynchronizer {
         Ok(None)
     }
 
+    fn permits_delta_reads(&mut self, index: &ConcreteIndex) -> bool {
+        if index.shards != 1 {
+            self.degradations
+                .without_delta_reads("the index has several shards, each with its own numbers");
+        }
+        self.degradations.strategy().delta
+    }
+
     /// Whether the cluster aggregates the documents of the replica.
     fn is_complete(&self, replica: &Replica, known: &Known, aggregates: &Aggregates) -> bool {
         let agrees = replica.fingerprint().agrees_with(aggregates)
@@ -128,19 +132,7 @@ impl IndexSynchronizer {
         session: &mut Session,
         observed: &ObservedVersion,
     ) -> Result<View, ReadError> {
-        let index = session.resolve_index().await?;
-        if index.identity() != observed.identity() {
-            return Err(session.incomplete(Incomplete::Replaced));
-        }
-        if let ObservedVersion::Checkpoints(checkpoints) = observed
-            && let Some(failed) = index.shards.checked_sub(checkpoints.shards())
-            && failed > 0
-        {
-            return Err(session.incomplete(Incomplete::FailedShards {
-                failed: failed.into(),
-                total: index.shards.into(),
-            }));
-        }
+        let index = resolve(session, observed).await?;
         let collector = ReplicaBuilder::new(self.limits());
         let FullRead {
             collector,
@@ -179,6 +171,27 @@ impl IndexSynchronizer {
             regressions: None,
         })
     }
+}
+
+/// The concrete index of the observed version, if all of its shards have a primary.
+async fn resolve(
+    session: &Session,
+    observed: &ObservedVersion,
+) -> Result<ConcreteIndex, ReadError> {
+    let index = session.resolve_index().await?;
+    if index.identity() != observed.identity() {
+        return Err(session.incomplete(Incomplete::Replaced));
+    }
+    if let ObservedVersion::Checkpoints(checkpoints) = observed
+        && let Some(failed) = index.shards.checked_sub(checkpoints.shards())
+        && failed > 0
+    {
+        return Err(session.incomplete(Incomplete::FailedShards {
+            failed: failed.into(),
+            total: index.shards.into(),
+        }));
+    }
+    Ok(index)
 }
 
 /// The replica with the changes applied.

@@ -15,6 +15,7 @@
 //! | `manager_contact.rs` | whether a node is in touch with the cluster manager |
 //! | `convergence.rs` | how a view relates to the operations that the primary has assigned |
 //! | `hidden_documents.rs` | whether the role hides documents |
+//! | `commit.rs` | what is known after a read |
 //! | `degradation.rs` | what the polls do without, and when it is tried again |
 //! | `replica.rs`, `replica_builder.rs`, `change_set.rs`, `regressions.rs` | the replica |
 //!
@@ -23,6 +24,7 @@
 
 mod change_set;
 mod clock_skew;
+mod commit;
 mod convergence;
 mod decision_table;
 mod degradation;
@@ -42,7 +44,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -53,12 +55,11 @@ use crate::snapshot_source::{Polled, PublishedState, SnapshotSource, SourceRepor
 use crate::status::ReadCounters;
 use opensearch_directives_core::document::DecodeLimits;
 
-use convergence::{Convergence, FreshnessBound, LowWatermark};
+use convergence::{Convergence, LowWatermark};
 use degradation::Degradations;
-use fetch::View;
 use manager_contact::ManagerContact;
 use probe::ObservedVersion;
-use state::{Known, State};
+use state::State;
 
 /// How much earlier or later than the interval everything is read again, in percent.
 const JITTER_PERCENT: u32 = 20;
@@ -246,95 +247,11 @@ impl IndexSynchronizer {
         Ok(checkpoints)
     }
 
-    /// Replaces the known view by one whose poll began at this instant.
-    fn commit(
-        &mut self,
-        observed: ObservedVersion,
-        after: Option<ShardCheckpoints>,
-        view: View,
-        began: Instant,
-    ) {
-        let before = self.state.known();
-        let low_watermark = before
-            .filter(|known| observed.follows_known(known))
-            .map_or_else(LowWatermark::default, |known| known.low_watermark);
-        let lags = observed.differs_from(&view);
-        let lagged = before.is_some_and(|known| known.lags);
-        let checkpoints = observed.into_checkpoints();
-        let same = before.filter(|known| checkpoints.is_some() && known.checkpoints == checkpoints);
-        let corrects = same.is_some_and(|known| {
-            known.convergence == Convergence::Converged
-                && known.replica.digest() != view.replica.digest()
-        });
-        let earlier = same.map(|known| known.convergence);
-        let convergence = convergence(checkpoints.as_ref(), earlier, &view, began);
-        let overdue = matches!(earlier, Some(Convergence::Converging { .. }))
-            && convergence != Convergence::Converged
-            && Some(convergence) != earlier;
-        if overdue || lags && lagged {
-            debug!("the copy that is read lags behind the primary; switching to another");
-            self.reader.switch_copy();
-        }
-        self.count_read(view.is_full, corrects);
-        self.generation += 1;
-        self.state.commit(Known {
-            low_watermark: low_watermark.after_view(checkpoints.as_ref(), convergence),
-            freshness_bound: FreshnessBound::after_read(after.as_ref()),
-            index: view.index,
-            checkpoints,
-            checkpoints_after: after,
-            replica: view.replica,
-            updated_at: view.updated_at,
-            term: view.term,
-            convergence,
-            lags,
-        });
-    }
-
-    fn count_read(&mut self, is_full: bool, corrects: bool) {
-        if corrects {
-            self.counters.corrections += 1;
-            warn!("a full read found a difference that the incremental polls had missed");
-        }
-        if is_full {
-            self.counters.full_reads += 1;
-        } else {
-            self.counters.delta_reads += 1;
-        }
-    }
-
     fn limits(&self) -> DecodeLimits {
         DecodeLimits {
             now: self.clock.now(),
             max_ttl: self.max_ttl,
         }
-    }
-}
-
-/// Whether a view contains all that the primary held at the checkpoints before it, given what
-/// was known of the same checkpoints earlier.
-fn convergence(
-    checkpoints: Option<&ShardCheckpoints>,
-    earlier: Option<Convergence>,
-    view: &View,
-    began: Instant,
-) -> Convergence {
-    let Some(checkpoints) = checkpoints else {
-        return Convergence::Converged;
-    };
-    match earlier {
-        // The time to converge counts from the first observation of the checkpoints.
-        Some(Convergence::Converging { until }) if began < until => {
-            Convergence::Converging { until }
-        }
-        Some(Convergence::Converging { .. })
-            if !view.is_aggregated
-                && checkpoints.is_at_rest()
-                && view.replica.fingerprint().documents == checkpoints.documents() =>
-        {
-            Convergence::Converged
-        }
-        _ => Convergence::from_now(view.index.refresh_interval),
     }
 }
 

@@ -21,6 +21,15 @@ use crate::rest::{Lookup, ReadError, ReadFailure, Session, Summary, off_the_runt
 use crate::safeguards::Safeguard;
 use crate::status::ProbeMethod;
 
+/// A view that may be a step back.
+struct RegressionCase<'a> {
+    observed: &'a ObservedVersion,
+    view: &'a View,
+    regressions: &'a [Regression],
+    /// Whether every in-sync copy holds all that was read before.
+    held_everywhere: bool,
+}
+
 impl IndexSynchronizer {
     /// Makes sure that the observed version is not an older one: when it does not follow the
     /// known one, and once a minute, because a node that is cut off shows the same version for
@@ -156,7 +165,7 @@ impl IndexSynchronizer {
             ObservedVersion::Searched { .. } => false,
         };
         let regressions = regressions(known, view).await;
-        let mut findings = ViewFindings {
+        let findings = ViewFindings {
             regression: !regressions.is_empty(),
             checkpoints: matches!(observed, ObservedVersion::Checkpoints(_)),
             statistics: self.degradations.strategy().probe == ProbeMethod::Statistics,
@@ -164,6 +173,22 @@ impl IndexSynchronizer {
             documents: DocumentsFinding::NotConsulted,
             search: SearchFinding::NotConsulted,
         };
+        let case = RegressionCase {
+            observed,
+            view,
+            regressions: &regressions,
+            held_everywhere,
+        };
+        self.decide(session, case, findings).await
+    }
+
+    /// Follows the decision table until it accepts the view or fails the poll.
+    async fn decide(
+        &mut self,
+        session: &Session,
+        case: RegressionCase<'_>,
+        mut findings: ViewFindings,
+    ) -> Result<(), ReadError> {
         let mut contradiction = "the primary shows other documents".to_owned();
         loop {
             match view_step(findings) {
@@ -174,23 +199,21 @@ impl IndexSynchronizer {
                     return Err(session.error(ReadFailure::Stale(contradiction)));
                 }
                 Step::AcceptIfItPersists(persistence) => {
-                    return self.require_persistence(session, view, persistence);
+                    return self.require_persistence(session, case.view, persistence);
                 }
                 Step::Consult(Authority::ClusterManager) => {
-                    self.confirm_node(session, observed).await?;
+                    self.confirm_node(session, case.observed).await?;
                     findings.node_confirmed = true;
                 }
                 Step::Consult(Authority::PrimaryDocuments) => {
-                    let (documents, other) = self
-                        .consult_documents(session, view, &regressions, held_everywhere)
-                        .await?;
+                    let (documents, other) = self.consult_documents(session, &case).await?;
                     findings.documents = documents;
                     if let Some(id) = other {
                         contradiction = format!("the primary has another version of {id:?}");
                     }
                 }
                 Step::Consult(Authority::PrimarySearch) => {
-                    findings.search = consult_search(session, view).await?;
+                    findings.search = consult_search(session, case.view).await?;
                 }
             }
         }
@@ -201,12 +224,13 @@ impl IndexSynchronizer {
     async fn consult_documents(
         &mut self,
         session: &Session,
-        view: &View,
-        regressions: &[Regression],
-        held_everywhere: bool,
+        case: &RegressionCase<'_>,
     ) -> Result<(DocumentsFinding, Option<String>), ReadError> {
-        let ids = regressions.iter().map(|regression| regression.id.as_str());
-        let found = match session.current_versions(&view.index, ids).await? {
+        let ids = case
+            .regressions
+            .iter()
+            .map(|regression| regression.id.as_str());
+        let found = match session.current_versions(&case.view.index, ids).await? {
             Lookup::Found(found) => found,
             Lookup::NotPermitted => {
                 self.degradations.note(
@@ -216,7 +240,8 @@ impl IndexSynchronizer {
                 return Ok((DocumentsFinding::NotPermitted, None));
             }
         };
-        let other = regressions
+        let other = case
+            .regressions
             .iter()
             .find(|regression| found.seq_nos.get(&regression.id).copied() != regression.seq_no);
         if let Some(other) = other {
@@ -224,7 +249,7 @@ impl IndexSynchronizer {
         }
         let witness = if found.primary {
             Witness::Primary
-        } else if held_everywhere {
+        } else if case.held_everywhere {
             Witness::EveryCopyIsCurrent
         } else {
             Witness::AnyCopy

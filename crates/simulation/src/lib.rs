@@ -32,6 +32,8 @@ mod broken_refreshers;
 #[cfg(test)]
 mod failovers;
 #[cfg(test)]
+mod privileges;
+#[cfg(test)]
 mod random_schedules;
 #[cfg(test)]
 mod repeated_numbers;

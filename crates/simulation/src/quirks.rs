@@ -99,6 +99,8 @@ pub(crate) struct Quirks {
     pub(crate) no_node_stats: bool,
     /// 403 for documents in real time.
     pub(crate) no_gets: bool,
+    /// 200 with a `security_exception` for each document in real time.
+    pub(crate) no_items: bool,
     /// Document-level security hides this document from searches and lookups, not from the
     /// statistics.
     pub(crate) hidden: Option<&'static str>,
@@ -133,6 +135,7 @@ impl Quirks {
             no_node_stats: some(),
             // Only a fault makes it so in a random world.
             no_gets: false,
+            no_items: false,
             hidden: None,
             no_point_in_time: some().then(|| [400, 404, 405][rng.usize(..3)]),
         };

@@ -274,13 +274,17 @@ fn gets(
     for (nth, id) in ids.iter().enumerate() {
         let comma = if nth > 0 { "," } else { "" };
         let _ = write!(body, r#"{comma}{{"_id":"{id}""#);
+        if world.quirks.no_items {
+            body.push_str(r#","error":{"type":"security_exception"}}"#);
+            continue;
+        }
         let copy = match indices {
             &[index] if !state.closed.contains(&index) => {
                 copy_for_a_get(world, node, state, index, id, of_the_primary)
             }
             _ => None,
         };
-        // None answered: there is an `error`, which the filter leaves out.
+        // Without a copy there is an `error`, which the filter leaves out.
         if let Some((index, shard, copy)) = copy {
             let applied = &world.cluster.indices[index].shards[shard].copies[copy].applied;
             let found = applied

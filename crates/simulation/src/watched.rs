@@ -15,7 +15,7 @@ use opensearch_directives::Config;
 use opensearch_directives::Snapshot;
 use opensearch_directives::error::{PollError, PollErrorKind};
 use opensearch_directives::internal::{CLOSE_TIMEOUT, Refresher, Shared};
-use opensearch_directives::status::Counters;
+use opensearch_directives::status::{Counters, ProbeMethod};
 use opensearch_directives::{Decision, EndpointKind, RequestAttrs};
 
 /// A promise that was broken, and how.
@@ -328,6 +328,11 @@ impl Watched {
         let revision = self.published.revision();
         let of_this = |uuid: &str| uuid == of.uuid || !world.history.knows_identity;
         revision.is_some_and(|revision| of_this(&revision.uuid)) && truth.is_what(&self.published)
+    }
+
+    /// Whether the polls use the statistics.
+    pub(crate) fn has_statistics(&self) -> bool {
+        self.shared.status().reading.probe == ProbeMethod::Statistics
     }
 
     /// Whether the last poll failed and asked about document-level security.

@@ -351,7 +351,12 @@ impl World {
 
     /// Whether document-level security hides a document that is there.
     pub(crate) fn hides_a_document(&self) -> bool {
-        let (Some(id), Some(index)) = (self.quirks.hidden, self.cluster.bound()) else {
+        self.quirks.hidden.is_some_and(|id| self.shows(id))
+    }
+
+    /// Whether the primary shows a document.
+    pub(crate) fn shows(&self, id: &str) -> bool {
+        let Some(index) = self.cluster.bound() else {
             return false;
         };
         let index = &self.cluster.indices[index];

@@ -6,8 +6,10 @@
     reason = "a test fails by panicking, and the transport is told to"
 )]
 
+mod ages;
 mod fake;
 mod faults;
+mod scripted_source;
 mod subscriptions;
 
 use std::collections::HashSet;
@@ -206,83 +208,6 @@ async fn p9_a_start_that_requires_a_read_ends_within_ten_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p4_start_and_expiry_hold_at_read_time_whatever_the_refresher_does() {
-    let (fake, store) = start(Order::Good(1)).await;
-    fake.set(Order::Hang);
-    let attrs = RequestAttrs {
-        tenant: None,
-        index: "orders",
-        principal: "svc",
-        endpoint: EndpointKind::Search,
-    };
-    let applies = |at: Timestamp| {
-        let decision = store.load().evaluate(&attrs, at, "r");
-        decision.level == crate::DiagLevel::Shape
-    };
-    let at = |text: &str| -> Timestamp { text.parse().unwrap() };
-    let nanosecond = SignedDuration::from_nanos(1);
-    let (start, end) = (at("2030-01-01T12:10:00Z"), at("2030-01-01T12:20:00Z"));
-    assert!(!applies(start - nanosecond));
-    assert!(applies(start));
-    assert!(applies(end - nanosecond));
-    assert!(!applies(end));
-    assert!(!applies(end + nanosecond));
-}
-
-#[tokio::test(start_paused = true)]
-async fn p5_the_age_of_the_set_is_visible() {
-    let config = config().with_startup(crate::Startup::Empty);
-    let (fake, store) = start_with(&config, Order::Hang).await;
-    let status = store.status();
-    assert_eq!(
-        (status.staleness, status.age_seconds),
-        (Staleness::Dark, None)
-    );
-    tokio::time::sleep(SECOND * 100).await;
-    assert_eq!(store.status().staleness, Staleness::Dark);
-    fake.set(Order::Good(1));
-    store.refresh().await.unwrap();
-    let status = store.status();
-    assert_eq!(
-        (status.staleness, status.age_seconds),
-        (Staleness::Fresh, Some(0.0))
-    );
-    fake.set(Order::Hang);
-    tokio::time::sleep(SECOND * 30).await;
-    assert_eq!(store.status().staleness, Staleness::Fresh);
-    tokio::time::sleep(SECOND).await;
-    let status = store.status();
-    assert_eq!(status.staleness, Staleness::Stale);
-    assert!(status.age_seconds.unwrap() > 30.0);
-    assert_eq!(status.last_success, Some(Noon.now()));
-}
-
-#[tokio::test(start_paused = true)]
-async fn p5_a_set_that_is_too_old_is_emptied_only_if_asked_for() {
-    let (fake, kept) = start(Order::Good(2)).await;
-    fake.set(Order::Hang);
-    let bounded = config().with_clear_after(SECOND * 600);
-    let (other, store) = start_with(&bounded, Order::Good(2)).await;
-    other.set(Order::Refuse(503, None));
-    tokio::time::sleep(SECOND * 599).await;
-    assert_eq!(store.load().len(), 2);
-    assert_eq!(store.status().staleness, Staleness::Stale);
-    tokio::time::sleep(SECOND * 10).await;
-    assert!(store.load().is_empty());
-    let status = store.status();
-    assert_eq!((status.staleness, status.revision), (Staleness::Dark, None));
-    assert_eq!(status.counters.publishes, 2, "emptied once");
-    tokio::time::sleep(SECOND * 6000).await;
-    assert_eq!(store.status().counters.publishes, 2);
-    assert_eq!(kept.load().len(), 2, "off by default");
-    // The next complete read brings it back.
-    other.set(Order::Good(2));
-    store.refresh().await.unwrap();
-    assert_eq!(store.load().len(), 2);
-    assert_eq!(store.status().staleness, Staleness::Fresh);
-}
-
-#[tokio::test(start_paused = true)]
 async fn p10_a_shutdown_in_the_middle_of_a_poll_returns_at_once() {
     let (fake, store) = start(Order::Good(1)).await;
     fake.set(Order::Hang);
@@ -360,31 +285,6 @@ async fn p9_a_start_without_a_cluster_takes_the_last_good_file() {
     assert_eq!(after.staleness, Staleness::Fresh);
     assert!(after.last_error.unwrap().contains("status 503"));
     assert_eq!(after.counters.publishes, 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn p5_a_last_good_file_is_as_old_as_its_read() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = config()
-        .with_startup(crate::Startup::LastGood)
-        .with_last_good(folder.path().join("last-good"));
-    start_with(&config, Order::Good(1)).await;
-    let later = |minutes: i64| {
-        let clock = Standing(Noon.now() + SignedDuration::from_mins(minutes));
-        config.clone().with_clock(Arc::new(clock))
-    };
-    let (_fake, store) = start_with(&later(9), Order::Refuse(503, None)).await;
-    let status = store.status();
-    assert_eq!(
-        (status.age_seconds, status.staleness),
-        (Some(540.0), Staleness::Stale)
-    );
-    assert_eq!(store.load().len(), 1);
-    // Older than the bound: not served, or for no longer than it takes to look.
-    let years = later(60 * 24 * 3650).with_clear_after(SECOND * 600);
-    let (_fake, store) = start_with(&years, Order::Refuse(503, None)).await;
-    tokio::time::sleep(Duration::from_millis(1)).await;
-    assert!(store.load().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,121 @@
+//! The counters of a store.
+
+use std::fmt;
+
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+
+use crate::status::Counters;
+
+/// Name, help, label, and the members of a family by the value of the label.
+type Family<'a> = (&'a str, &'a str, &'a str, Vec<(&'a str, u64)>);
+
+pub(super) fn encode(
+    counters: &Counters,
+    encoder: &mut DescriptorEncoder<'_>,
+) -> Result<(), fmt::Error> {
+    for (name, help, label, members) in families(counters) {
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (value, count) in members {
+            ConstCounter::new(count).encode(family.encode_family(&[(label, value)])?)?;
+        }
+    }
+    for (name, help, count) in totals(counters) {
+        let descriptor = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        ConstCounter::new(count).encode(descriptor)?;
+    }
+    let seconds = encoder.encode_descriptor(
+        "directives_poll_seconds",
+        "The duration of all polls together",
+        None,
+        MetricType::Counter,
+    )?;
+    ConstCounter::new(counters.poll_seconds.as_secs_f64()).encode(seconds)
+}
+
+fn families(counters: &Counters) -> [Family<'static>; 3] {
+    let (failures, reads) = (&counters.failures, &counters.reads);
+    [
+        (
+            "directives_polls",
+            "Polls by how they ended",
+            "result",
+            vec![
+                ("success", counters.polls_succeeded),
+                ("failure", counters.polls_failed),
+            ],
+        ),
+        (
+            "directives_poll_failures",
+            "Failed polls by reason",
+            "reason",
+            vec![
+                ("request", failures.request),
+                ("no_index", failures.no_index),
+                ("incomplete", failures.incomplete),
+                ("stale", failures.stale),
+                ("too_many_documents", failures.too_many_documents),
+                ("deadline", failures.deadline),
+                ("panic", failures.panic),
+            ],
+        ),
+        (
+            "directives_reads",
+            "Successful polls by what they read",
+            "kind",
+            vec![
+                ("unchanged", reads.unchanged),
+                ("delta", reads.delta_reads),
+                ("full", reads.full_reads),
+            ],
+        ),
+    ]
+}
+
+fn totals(counters: &Counters) -> [(&'static str, &'static str, u64); 9] {
+    let reads = &counters.reads;
+    [
+        (
+            "directives_stale_reads",
+            "Reads refused because they were older than the published set",
+            reads.stale_reads,
+        ),
+        (
+            "directives_corrections",
+            "Full reads that found a difference which the incremental polls had missed",
+            reads.corrections,
+        ),
+        (
+            "directives_requests",
+            "Requests sent, to whichever node",
+            counters.requests,
+        ),
+        (
+            "directives_received_bytes",
+            "Bytes in the bodies of all responses",
+            counters.bytes_received,
+        ),
+        (
+            "directives_credential_reloads",
+            "Reloads of credentials and certificates that had changed",
+            counters.credential_reloads,
+        ),
+        (
+            "directives_credential_reload_failures",
+            "Reloads of credentials and certificates that failed",
+            counters.credential_reload_failures,
+        ),
+        ("directives_publishes", "Sets published", counters.publishes),
+        (
+            "directives_rejections",
+            "Rejected documents, once per revision",
+            counters.rejections,
+        ),
+        (
+            "directives_refresher_panics",
+            "Panics that the refresher survived",
+            counters.panics,
+        ),
+    ]
+}
