@@ -37,6 +37,7 @@ impl fmt::Display for Method {
 /// A request. The caller of [`Request::new`] percent-encodes the parts of the path with
 /// [`segment`].
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct Request {
     pub method: Method,
     pub path: String,

@@ -167,6 +167,10 @@ impl TlsConfig {
     }
 
     /// Makes a client use these settings.
+    #[cfg_attr(
+        not(any(feature = "rustls-tls", feature = "native-tls")),
+        expect(clippy::unused_self, reason = "used with TLS")
+    )]
     pub(super) fn apply(&self, builder: ClientBuilder) -> ClientBuilder {
         #[cfg(feature = "rustls-tls")]
         let builder = builder.tls_backend_preconfigured(self.0.clone());
