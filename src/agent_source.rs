@@ -20,7 +20,7 @@ use crate::http::{Client, Method, Request, malformed};
 use crate::rest::{PollErrorKind, ReadError, ReadFailure, off_the_runtime};
 use crate::snapshot_source::{Polled, PublishedState, SnapshotSource, SourceReport};
 use crate::status::{PollStrategy, ProbeMethod, ReadCounters};
-use opensearch_directives_core::{Snapshot, SnapshotError};
+use opensearch_directives_core::{Snapshot, SnapshotError, SnapshotErrorKind};
 
 /// The endpoint of an agent's snapshot.
 const PATH: &str = "/v1/snapshot";
@@ -75,7 +75,7 @@ impl AgentError {
     pub(crate) fn kind(&self) -> PollErrorKind {
         match self {
             Self::Older | Self::TooOld { .. } => PollErrorKind::Stale,
-            Self::Snapshot(SnapshotError::TooManyDirectives { .. }) => {
+            Self::Snapshot(error) if error.kind() == SnapshotErrorKind::TooManyDirectives => {
                 PollErrorKind::TooManyDocuments
             }
             Self::OtherIndex(_) => PollErrorKind::NoIndex,
@@ -154,7 +154,10 @@ impl AgentSource {
         off_the_runtime(bytes, parse)
             .await
             .map_err(|error| match error {
-                AgentError::Snapshot(SnapshotError::Json(error)) | AgentError::Json(error) => {
+                AgentError::Snapshot(error) if error.kind() == SnapshotErrorKind::NotASnapshot => {
+                    ReadError::of_request(index, malformed(operation, error))
+                }
+                AgentError::Json(error) => {
                     ReadError::of_request(index, malformed(operation, error))
                 }
                 error => self.refused(error),

@@ -12,10 +12,10 @@ use std::time::Duration;
 use crate::status::PollFailures;
 
 pub use crate::http::{ConfigError, ConfigErrorKind, RequestError, RequestErrorKind, chain};
-pub use crate::last_good::LastGoodError;
+pub use crate::last_good::{LastGoodError, LastGoodErrorKind};
 pub use crate::rest::{PollErrorKind, ReadError};
 pub use opensearch_directives_core::{
-    BuildError, SnapshotError, UnknownDiagLevel, UnknownEndpointKind,
+    BuildError, SnapshotError, SnapshotErrorKind, UnknownDiagLevel, UnknownEndpointKind,
 };
 
 /// Why a poll changed nothing.

@@ -1,10 +1,12 @@
-//! The last good set in a file, for a start while the cluster cannot be read.
+//! A file with the last published snapshot, for a start while the cluster cannot be read.
 //!
-//! A file is whole or it is refused: it is written beside and renamed into place, and
-//! its first line is a checksum of the rest. It names the index that it was read from,
-//! holds expiries as instants, so that none begins anew, and holds no credentials. Only
-//! its owner may read it.
+//! The first line is a checksum of the rest, the second a header that names the index, and the
+//! third the snapshot in the JSON that agents exchange. The file is complete or refused: it is
+//! written under another name, synchronised to disk and then renamed. Expiries are absolute, so
+//! none begins anew. The file holds no credentials, and only its owner may read it.
 
+use std::error::Error;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -14,110 +16,138 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::last_good_file::LastGoodFile;
-use opensearch_directives_core::DirectiveSetBuilder;
-use opensearch_directives_core::Revision;
-use opensearch_directives_core::Snapshot;
-use opensearch_directives_core::document::{Audit, DecodeLimits, Document, decode, encode};
-use opensearch_directives_core::internal::SnapshotParts;
+use opensearch_directives_core::internal::Hex;
+use opensearch_directives_core::{Snapshot, SnapshotError};
 
 const FORMAT: &str = "opensearch-directives last good";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// The largest file that is read.
-const BYTES_AT_MOST: u64 = 1 << 30;
-/// A checksum's hexadecimal digits.
+const MAX_BYTES: u64 = 1 << 30;
+/// The number of hexadecimal digits of a checksum.
 const CHECKSUM_CHARS: usize = 64;
 
 /// Why a last-good file is not used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LastGoodError {
-    /// It cannot be read.
-    #[error("cannot read the last-good file {}", .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// It is not what was written.
-    #[error("the last-good file {} is damaged ({what}); delete it", .path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What shows it.
-        what: &'static str,
-    },
-    /// It was written by a version that writes it otherwise.
-    #[error(
-        "the last-good file {} is of format version {found}, and this program's is {VERSION}; \
-         delete it",
-        .path.display()
-    )]
-    Version {
-        /// The file.
-        path: PathBuf,
-        /// The version that it names.
-        found: u32,
-    },
-    /// It holds the directives of another index.
-    #[error(
-        "the last-good file {} is of the index {found}, not {expected}; name another file",
-        .path.display()
-    )]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-        /// The index that it names.
-        found: String,
-        /// The index that is polled.
-        expected: String,
-    },
+#[derive(Debug)]
+pub struct LastGoodError {
+    path: PathBuf,
+    repr: Repr,
 }
 
-/// What the file says before its directives.
+/// The kinds of [`LastGoodError`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum LastGoodErrorKind {
+    /// The file cannot be read.
+    Io,
+    /// The file is not what was written.
+    Damaged,
+    /// Another version of this program wrote the file, in another format.
+    OtherVersion,
+    /// The file belongs to another index.
+    OtherIndex,
+}
+
+#[derive(Debug)]
+enum Repr {
+    Io(io::Error),
+    Damaged(&'static str),
+    Snapshot(SnapshotError),
+    OtherVersion(u32),
+    OtherIndex { found: String, expected: String },
+}
+
+impl LastGoodError {
+    /// The kind of the error.
+    #[must_use]
+    pub fn kind(&self) -> LastGoodErrorKind {
+        match self.repr {
+            Repr::Io(_) => LastGoodErrorKind::Io,
+            Repr::Damaged(_) | Repr::Snapshot(_) => LastGoodErrorKind::Damaged,
+            Repr::OtherVersion(_) => LastGoodErrorKind::OtherVersion,
+            Repr::OtherIndex { .. } => LastGoodErrorKind::OtherIndex,
+        }
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Error for LastGoodError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.repr {
+            Repr::Io(error) => Some(error),
+            Repr::Snapshot(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for LastGoodError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.display();
+        match &self.repr {
+            Repr::Io(_) => write!(f, "cannot read the last-good file {path}"),
+            Repr::Damaged(what) => {
+                write!(
+                    f,
+                    "the last-good file {path} is damaged ({what}); delete it"
+                )
+            }
+            Repr::Snapshot(_) => write!(
+                f,
+                "the last-good file {path} is damaged (its snapshot is refused); delete it"
+            ),
+            Repr::OtherVersion(found) => write!(
+                f,
+                "the last-good file {path} has format version {found}, but this program reads \
+                 version {VERSION}; delete it"
+            ),
+            Repr::OtherIndex { found, expected } => write!(
+                f,
+                "the last-good file {path} belongs to the index {found}, not {expected}; name \
+                 another file"
+            ),
+        }
+    }
+}
+
+/// The second line of the file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
     format: String,
     version: u32,
-    /// The index or alias that is polled; the revision names the concrete one.
+    /// The index or alias that is polled; the snapshot's revision names the concrete index.
     index: String,
-    digest: String,
-    revision: Revision,
     read_at: Timestamp,
-    directives: usize,
 }
 
-/// The first of the header's fields, which every version has.
+/// The fields that the header of every version has.
 #[derive(Debug, Deserialize)]
 struct Versioned {
     format: String,
     version: u32,
 }
 
-/// Writes a snapshot that was read from an index. One that was not is not written.
+/// Writes a snapshot that was read from an index. A snapshot without a revision was not, and
+/// is not written.
 pub(crate) fn write(file: &LastGoodFile, index: &str, snapshot: &Snapshot) -> io::Result<()> {
-    let (Some(revision), Some(read_at)) = (snapshot.revision(), snapshot.read_at()) else {
+    let (Some(_), Some(read_at)) = (snapshot.revision(), snapshot.read_at()) else {
         return Ok(());
     };
     let header = Header {
         format: FORMAT.to_owned(),
         version: VERSION,
         index: index.to_owned(),
-        digest: snapshot.digest().to_string(),
-        revision: revision.clone(),
         read_at,
-        directives: snapshot.set().len(),
     };
     let mut body = serde_json::to_vec(&header)?;
     body.push(b'\n');
-    for directive in snapshot.set().iter() {
-        let document = Document::new(directive.to_directive()).with_audit(Audit::default());
-        let json = encode(&document, &any_expiry(read_at)).map_err(io::Error::other)?;
-        serde_json::to_writer(&mut body, &(directive.id, json))?;
-        body.push(b'\n');
-    }
+    body.extend_from_slice(snapshot.to_json()?.get().as_bytes());
+    body.push(b'\n');
     replace(file, &checksum(&body), &body)
 }
 
@@ -125,93 +155,65 @@ fn replace(file: &LastGoodFile, checksum: &str, body: &[u8]) -> io::Result<()> {
     file.replace(&[checksum.as_bytes(), b"\n", body])
 }
 
-/// Reads what [`write`] wrote for the same index.
-pub(crate) fn read(path: &Path, index: &str, now: Timestamp) -> Result<Snapshot, LastGoodError> {
-    let damaged = |what| LastGoodError::Damaged {
+/// Reads the file that [`write`] wrote for the same index.
+pub(crate) fn read(path: &Path, index: &str) -> Result<Snapshot, LastGoodError> {
+    parse(path, index).map_err(|repr| LastGoodError {
         path: path.to_owned(),
-        what,
-    };
-    let io = |source| LastGoodError::Io {
-        path: path.to_owned(),
-        source,
-    };
+        repr,
+    })
+}
+
+fn parse(path: &Path, index: &str) -> Result<Snapshot, Repr> {
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(io)?;
-    file.take(BYTES_AT_MOST)
+    let file = File::open(path).map_err(Repr::Io)?;
+    file.take(MAX_BYTES)
         .read_to_end(&mut bytes)
-        .map_err(io)?;
+        .map_err(Repr::Io)?;
+    let body = verified(&bytes)?;
+    let text = std::str::from_utf8(body).map_err(|_| Repr::Damaged("it is not UTF-8"))?;
+    let (header, snapshot) = text
+        .split_once('\n')
+        .ok_or(Repr::Damaged("it has no header"))?;
+    let read_at = check_header(header, index)?;
+    Snapshot::from_json(snapshot.trim_end(), usize::MAX, read_at).map_err(Repr::Snapshot)
+}
+
+/// The bytes after the checksum, if they have it.
+fn verified(bytes: &[u8]) -> Result<&[u8], Repr> {
     let (sum, body) = bytes
         .split_at_checked(CHECKSUM_CHARS)
         .and_then(|(sum, rest)| Some((sum, rest.strip_prefix(b"\n")?)))
-        .ok_or_else(|| damaged("it is cut short"))?;
-    if checksum(body).as_bytes() != sum {
-        return Err(damaged("its checksum is wrong"));
+        .ok_or(Repr::Damaged("it is cut short"))?;
+    if checksum(body).as_bytes() == sum {
+        Ok(body)
+    } else {
+        Err(Repr::Damaged("its checksum is wrong"))
     }
-    // Only a file of ours comes this far.
-    let text = std::str::from_utf8(body).map_err(|_| damaged("it is not UTF-8"))?;
-    let mut lines = text.lines();
-    let header = lines.next().unwrap_or_default();
+}
+
+/// Checks the header, and returns when the snapshot was read from the index.
+fn check_header(header: &str, index: &str) -> Result<Timestamp, Repr> {
     let versioned: Versioned =
-        serde_json::from_str(header).map_err(|_| damaged("it has no header"))?;
+        serde_json::from_str(header).map_err(|_| Repr::Damaged("it has no header"))?;
     if versioned.format != FORMAT {
-        return Err(damaged("it is of another program"));
+        return Err(Repr::Damaged("it belongs to another program"));
     }
     if versioned.version != VERSION {
-        return Err(LastGoodError::Version {
-            path: path.to_owned(),
-            found: versioned.version,
-        });
+        return Err(Repr::OtherVersion(versioned.version));
     }
     let header: Header =
-        serde_json::from_str(header).map_err(|_| damaged("its header is not as expected"))?;
+        serde_json::from_str(header).map_err(|_| Repr::Damaged("its header is not as expected"))?;
     if header.index != index {
-        return Err(LastGoodError::Foreign {
-            path: path.to_owned(),
+        return Err(Repr::OtherIndex {
             found: header.index,
             expected: index.to_owned(),
         });
     }
-    let mut builder = DirectiveSetBuilder::with_capacity(header.directives.min(1 << 20));
-    for line in lines {
-        let (id, json): (String, Box<serde_json::value::RawValue>) =
-            serde_json::from_str(line).map_err(|_| damaged("a line is not as expected"))?;
-        let document = decode(&id, json.get(), &any_expiry(now))
-            .map_err(|_| damaged("a directive is not valid"))?;
-        builder.push(document.directive());
-    }
-    let set = builder
-        .build_by_id()
-        .map_err(|_| damaged("its directives do not form a set"))?;
-    let digest = set.digest();
-    if digest.to_string() != header.digest || set.len() != header.directives {
-        return Err(damaged("its digest is wrong"));
-    }
-    Ok(Snapshot::from(SnapshotParts {
-        set,
-        digest,
-        revision: Some(header.revision),
-        rejections: Vec::new(),
-        revoked: 0,
-        read_at: Some(header.read_at),
-    }))
-}
-
-/// How far ahead an expiry may lie was checked when the directive was read.
-fn any_expiry(now: Timestamp) -> DecodeLimits {
-    DecodeLimits {
-        now,
-        max_ttl: std::time::Duration::MAX,
-    }
+    Ok(header.read_at)
 }
 
 fn checksum(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::new(), |mut text, byte| {
-            // Writing to a `String` does not fail.
-            let _ = std::fmt::Write::write_fmt(&mut text, format_args!("{byte:02x}"));
-            text
-        })
+    Hex(&Sha256::digest(bytes)).to_string()
 }
 
 #[cfg(test)]
@@ -220,8 +222,9 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use opensearch_directives_core::internal::SnapshotParts;
     use opensearch_directives_core::{
-        DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveSet,
+        DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveSet, Revision,
     };
 
     const NOW: &str = "2030-01-01T12:00:00Z";
@@ -265,9 +268,9 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read() {
+    fn a_last_good_file_survives_a_round_trip() {
         let (folder, path) = written();
-        let read = read(&path, "directives", now()).unwrap();
+        let read = read(&path, "directives").unwrap();
         let wrote = snapshot();
         assert!(read.is_same_as(&wrote));
         assert!(read.set().iter().eq(wrote.set().iter()));
@@ -281,7 +284,7 @@ mod tests {
     fn an_expiry_in_it_is_absolute() {
         let (_folder, path) = written();
         let later = "2050-01-01T00:00:00Z".parse().unwrap();
-        let read = read(&path, "directives", later).unwrap();
+        let read = read(&path, "directives").unwrap();
         assert!(
             read.set()
                 .iter()
@@ -306,37 +309,37 @@ mod tests {
         let good = fs::read(&path).unwrap();
         let refused = |bytes: &[u8]| {
             fs::write(&path, bytes).unwrap();
-            let error = read(&path, "directives", now()).unwrap_err();
-            assert!(matches!(error, LastGoodError::Damaged { .. }), "{error}");
+            let error = read(&path, "directives").unwrap_err();
+            assert_eq!(error.kind(), LastGoodErrorKind::Damaged, "{error}");
         };
-        for place in 0..good.len() {
+        for offset in 0..good.len() {
             let mut bad = good.clone();
-            bad[place] ^= 1;
+            bad[offset] ^= 1;
             refused(&bad);
-            refused(&good[..place]);
+            refused(&good[..offset]);
         }
         refused(&[good.as_slice(), b"\n"].concat());
     }
 
     #[test]
-    fn what_is_foreign_is_refused_and_named() {
+    fn a_file_of_another_index_or_version_is_refused_by_name() {
         let (_folder, path) = written();
-        let error = read(&path, "other", now()).unwrap_err().to_string();
+        let error = read(&path, "other").unwrap_err().to_string();
         assert!(
-            error.contains("of the index directives, not other"),
+            error.contains("belongs to the index directives, not other"),
             "{error}"
         );
-        let body = format!("{{\"format\":\"{FORMAT}\",\"version\":2,\"new\":1}}\n");
+        let body = format!("{{\"format\":\"{FORMAT}\",\"version\":1,\"old\":1}}\n");
         replace(
             &LastGoodFile::new(path.clone()),
             &checksum(body.as_bytes()),
             body.as_bytes(),
         )
         .unwrap();
-        let error = read(&path, "directives", now()).unwrap_err().to_string();
-        assert!(error.contains("format version 2"), "{error}");
+        let error = read(&path, "directives").unwrap_err().to_string();
+        assert!(error.contains("format version 1"), "{error}");
         fs::remove_file(&path).unwrap();
-        let error = read(&path, "directives", now()).unwrap_err();
-        assert!(matches!(error, LastGoodError::Io { .. }));
+        let error = read(&path, "directives").unwrap_err();
+        assert_eq!(error.kind(), LastGoodErrorKind::Io);
     }
 }

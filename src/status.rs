@@ -75,7 +75,7 @@ struct Rejected<'a> {
 
 fn rejections<S: Serializer>(rejected: &[Rejection], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(rejected.iter().map(|rejection| Rejected {
-        id: &rejection.id,
+        id: rejection.id(),
         reason: rejection.to_string(),
     }))
 }

@@ -11,8 +11,8 @@ use serde_json::json;
 
 use test_support::eventually::eventually;
 use test_support::http::{self, bulk};
-use test_support::in_hours;
 use test_support::node::{cluster, installed_index, shared_url, unique_index};
+use test_support::{in_hours, stored};
 
 /// A store that polls only when it is asked to.
 fn config(url: &str, index: &str) -> Config {
@@ -33,7 +33,7 @@ fn documents(index: &str, ids: std::ops::Range<usize>) -> String {
         let action =
             json!({"index": {"_index": index, "_id": format!("d-{n:06}"), "pipeline": "_none"}});
         let document =
-            json!({"level": "Shape", "tenant": format!("t-{n}"), "expires_at": expires_at});
+            stored(json!({"level": "Shape", "tenant": format!("t-{n}"), "expires_at": expires_at}));
         format!("{action}\n{document}\n")
     })
     .collect()
@@ -121,7 +121,7 @@ async fn p6_a_malformed_document_beside_100_good_ones_costs_only_itself() {
     assert_eq!(store.load().len(), 100);
     let status = store.status();
     assert_eq!(status.rejected.len(), 1);
-    assert_eq!(status.rejected[0].id, "bad");
+    assert_eq!(status.rejected[0].id(), "bad");
     assert!(
         status.rejected[0]
             .to_string()

@@ -18,7 +18,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use test_support::black_hole::takes_no_connections;
 use test_support::eventually::eventually;
-use test_support::in_hours;
+use test_support::{in_hours, stored};
 
 const SETTINGS: &str =
     "/directives/_settings/index.uuid,index.number_of_shards,index.refresh_interval";
@@ -38,7 +38,7 @@ fn hit(id: &str, seq_no: u64, source: Value) -> Value {
 }
 
 fn shape() -> Value {
-    json!({"level": "Shape", "expires_at": "2100-01-01T00:00:00Z"})
+    stored(json!({"level": "Shape", "expires_at": "2100-01-01T00:00:00Z"}))
 }
 
 fn complete(hits: &[Value]) -> Value {
@@ -372,7 +372,7 @@ async fn p6_a_refused_document_is_in_the_log_once_a_revision_a_counter_and_the_s
     }
     let status = store.status();
     assert_eq!(store.load().len(), 1);
-    assert_eq!(status.rejected[0].id, "bad");
+    assert_eq!(status.rejected[0].id(), "bad");
     assert!(status.rejected[0].to_string().starts_with("tenant: 42"));
     assert_eq!(status.counters.rejections, 1);
     assert_eq!(log.lines_with("tenant: 42 is not a name"), 1);

@@ -40,3 +40,19 @@ async fn each_request_is_signed_for_the_region_and_service() {
         assert!(!signature.contains("hunter2"));
     }
 }
+
+#[tokio::test]
+async fn opensearch_serverless_is_refused_in_one_sentence() {
+    let keys = aws_credential_types::Credentials::new("AKID", "hunter2", None, None, "test");
+    let credentials = Credentials::AwsSigV4 {
+        provider: SharedCredentialsProvider::new(keys),
+        region: "eu-central-1".to_owned(),
+        service: "aoss".to_owned(),
+    };
+    let url = "https://127.0.0.1:1".parse().unwrap();
+    let config = Config::new(ClusterConfig::new([url]).with_credentials(credentials));
+    let error = OpenSearchDirectiveStore::start(config).await.unwrap_err();
+    let text = opensearch_directives::error::chain(&error);
+    assert!(text.contains("Serverless"), "{text}");
+    assert!(text.contains("use OpenSearch Service (es)"), "{text}");
+}

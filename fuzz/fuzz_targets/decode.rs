@@ -1,5 +1,5 @@
-//! Any text as a document: no panic; what is taken is what was written; it is written
-//! and read again as the same; a rejection stays short.
+//! Any text as a stored document: no panic; an accepted document means what its JSON says and
+//! survives encoding; a rejection stays short.
 
 #![no_main]
 
@@ -18,7 +18,7 @@ fuzz_target!(|source: &str| {
     match decode("d", source, &limits) {
         Ok(borrowed) => {
             let document = borrowed.to_document();
-            says_what_was_written(&document, source);
+            agrees_with_the_json(&document, source);
             let json = encode(&document, &limits).expect("what is taken can be written");
             let again = decode("d", json.get(), &limits).expect("what is written is taken");
             assert_eq!(again.to_document(), document);
@@ -28,7 +28,7 @@ fuzz_target!(|source: &str| {
 });
 
 /// Reads the source in another way, in which nothing is wrong any more.
-fn says_what_was_written(document: &Document, source: &str) {
+fn agrees_with_the_json(document: &Document, source: &str) {
     let value: Value = serde_json::from_str(source).expect("it was JSON");
     let text = |name: &str| {
         let value = value.get(name)?;
@@ -48,7 +48,8 @@ fn says_what_was_written(document: &Document, source: &str) {
     let rate = value.get("sample_per_mille");
     assert_eq!(
         Some(u64::from(document.directive.sample_per_mille)),
-        rate.map_or(Some(1000), Value::as_u64)
+        rate.and_then(Value::as_u64),
+        "a missing rate is refused"
     );
     for (name, switch) in [
         ("ring_buffer", document.directive.ring_buffer),
@@ -57,10 +58,22 @@ fn says_what_was_written(document: &Document, source: &str) {
         let written = value.get(name);
         assert_eq!(Some(switch), written.map_or(Some(false), Value::as_bool));
     }
-    assert_eq!(
-        document.directive.starts_at.is_some(),
-        value.get("starts_at").is_some()
+    // Nothing explicit is missing, and every target that is named is there.
+    for name in ["level", "starts_at", "expires_at"] {
+        assert!(value[name].is_string(), "{name}");
+    }
+    assert_eq!(value["revoked"], document.revoked);
+    let named = value["targets"].as_array().expect("targets are a list");
+    let present = ["tenant", "index", "principal", "endpoint"]
+        .into_iter()
+        .filter(|name| value.get(*name).is_some());
+    let (mut named, mut present): (Vec<_>, Vec<_>) = (
+        named.iter().filter_map(Value::as_str).collect(),
+        present.collect(),
     );
+    named.sort_unstable();
+    present.sort_unstable();
+    assert_eq!(named, present);
     assert_eq!(
         document.audit.revoked_at.is_some(),
         value.get("revoked_at").is_some()

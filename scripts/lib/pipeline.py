@@ -10,34 +10,46 @@ ENDPOINTS = [
     "IngestDoc", "IngestBulk", "Search", "MultiSearch", "Count", "GetById",
     "MultiGet", "DeleteById", "DeleteByQuery", "Cursor", "Admin", "Unknown",
 ]
-# What a document carries beside its fields while it is in a pipeline.
+# The metadata that a document has beside its fields while it is in a pipeline.
 METADATA = [
     "_index", "_id", "_routing", "_version", "_version_type", "_if_seq_no", "_if_primary_term",
 ]
 # Characters. Keeps every keyword below the 32,766 bytes that an index takes.
 MAX_TEXT = 4096
-# A hundred years: far from any overflow.
-MAX_TTL_SECS = 3_153_600_000
+# The fields that narrow a directive, in the order of `targets`.
+TARGETS = ["tenant", "index", "principal", "endpoint"]
+# Fields of a draft that are not stored: the pipeline replaces them.
+DRAFT_ONLY = ["ttl_secs", "author"]
+# The bounds that `directives init` sets. The maximum is that of proxies (30 days).
+DEFAULT_TTL_SECS = 15 * 60
+MAX_TTL_SECS = 30 * 24 * 3600
+MAX_CAPTURE_TTL_SECS = 24 * 3600
+# How far the clocks of the cluster's nodes and of its writers may differ.
+CLOCK_TOLERANCE_SECS = 5 * 60
 
 
 def main():
     template = json.loads((MAPPINGS / "index-template.json").read_text())
     pipeline = {
-        "description": "Checks a diagnostics directive, makes its expiry absolute, stamps its times",
+        "description": "Checks a diagnostics directive, makes it explicit, makes its expiry absolute, stamps its times",
         "version": template["version"],
         "processors": [
-            {"set": {"field": "updated_at", "value": "{{{_ingest.timestamp}}}"}},
+            {"set": {"field": "ingested_at", "value": "{{{_ingest.timestamp}}}"}},
             {
                 "script": {
                     "lang": "painless",
                     "source": (MAPPINGS / "ingest-pipeline.painless").read_text(),
                     "params": {
-                        "fields": list(template["template"]["mappings"]["properties"]),
+                        "fields": [*template["template"]["mappings"]["properties"], *DRAFT_ONLY],
+                        "targets": TARGETS,
                         "metadata": METADATA,
                         "levels": LEVELS,
                         "endpoints": ENDPOINTS,
                         "max_text": MAX_TEXT,
+                        "default_ttl_secs": DEFAULT_TTL_SECS,
                         "max_ttl_secs": MAX_TTL_SECS,
+                        "max_capture_ttl_secs": MAX_CAPTURE_TTL_SECS,
+                        "clock_tolerance_secs": CLOCK_TOLERANCE_SECS,
                     },
                 }
             },

@@ -170,8 +170,8 @@ fn times(all: &mut Changes, before: &Document, after: &Document) {
         "revoked_at",
         before.audit.revoked_at,
         after.audit.revoked_at,
-        |before, after| match (before, after) {
-            (Some(_), None) => ChangeEffect::Reactivates,
+        |_, _| match (before.revoked, after.revoked) {
+            (true, false) => ChangeEffect::Reactivates,
             _ => ChangeEffect::Other,
         },
     );
@@ -271,6 +271,7 @@ mod tests {
             ChangeEffect::Reactivates
         );
         let mut revoked = document();
+        revoked.revoked = true;
         revoked.audit.revoked_at = Some(at(1));
         assert_eq!(
             changes(&revoked, &document())[0].effect,

@@ -20,5 +20,7 @@ pub use error::{Refusal, WriteError};
 pub use execute::{Outcome, WriteReport};
 pub use inspect::ClusterInfo;
 pub(crate) use installer::PIPELINE;
-pub use installer::{Change, InstallError, InstallStep, Installer};
+pub use installer::{
+    BoundsChange, Change, InstallError, InstallErrorKind, InstallStep, Installer, SiteBounds,
+};
 pub use plan::{PlannedKind, PlannedWrite};

@@ -69,15 +69,17 @@ impl PlannedWrite {
                     fields["revoked_reason"] = reason.into();
                 }
             }
+            // Without a name the former author's must not stay.
+            fields["updated_by"] = by.unwrap_or("unknown").into();
             if let Some(author) = by {
                 fields["revoked_by"] = author.into();
-                fields["updated_by"] = author.into();
             }
             if let Some(after) = &mut after {
+                after.revoked = true;
                 after.audit.revoked_at = Some(at);
                 after.audit.revoked_by = by.map(str::to_owned);
                 after.audit.updated_at = Some(at);
-                after.audit.updated_by = by.map(str::to_owned);
+                after.audit.updated_by = Some(by.unwrap_or("unknown").to_owned());
             }
             Action::Revoke(fields)
         };

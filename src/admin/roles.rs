@@ -46,7 +46,9 @@ impl Installer {
             let name = format!("{}_{name}", self.client.index());
             let path = format!("/_plugins/_security/api/roles/{}", segment(&name));
             let body = role_for(self.client.index(), json);
-            let installed = self.fetch(WHAT, &path).await?;
+            let installed = self
+                .fetch(WHAT, Request::new(Method::Get, path.clone()))
+                .await?;
             steps.push(InstallStep {
                 what: WHAT,
                 change: match installed.as_ref().map(|response| &response[&name]) {

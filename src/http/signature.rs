@@ -32,6 +32,13 @@ impl Signer {
                 "both are needed to sign a request",
             ));
         }
+        if service == "aoss" {
+            return Err(ConfigError::setting(
+                "AWS service",
+                "OpenSearch Serverless (aoss) cannot hold directives, because it has no document \
+                 ids, statistics or refresh; use OpenSearch Service (es)",
+            ));
+        }
         Ok(Self {
             provider: provider.clone(),
             region: region.to_owned(),

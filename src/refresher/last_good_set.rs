@@ -16,10 +16,8 @@ impl Refresher {
             return Ok(());
         };
         let (index, now) = (self.shared.client.index().to_owned(), self.clock.now());
-        let snapshot = off_the_runtime(usize::MAX, move || {
-            last_good::read(file.path(), &index, now)
-        })
-        .await?;
+        let snapshot =
+            off_the_runtime(usize::MAX, move || last_good::read(file.path(), &index)).await?;
         let read_at = snapshot.read_at();
         info!(
             directives = snapshot.set().len(),

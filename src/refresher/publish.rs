@@ -66,7 +66,7 @@ impl Refresher {
 fn announce(snapshot: &Snapshot) {
     let rejections = snapshot.rejections();
     for rejection in rejections.iter().take(LOGGED_REJECTIONS) {
-        warn!(id = rejection.id, reason = %rejection, "a document is rejected");
+        warn!(id = rejection.id(), reason = %rejection, "a document is rejected");
     }
     if let Some(more) = rejections.len().checked_sub(LOGGED_REJECTIONS)
         && more > 0

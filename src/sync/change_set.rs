@@ -7,7 +7,7 @@ use super::regressions::{Regression, may_be_regression};
 use super::replica::{Other, Others, Replica};
 use crate::rest::{Collect, Hit, Incomplete};
 use opensearch_directives_core::DiagnosticsDirective;
-use opensearch_directives_core::document::{DecodeLimits, decode};
+use opensearch_directives_core::document::{DecodeLimits, decode, is_revoked};
 use opensearch_directives_core::internal::Edit;
 
 /// The documents of a delta read.
@@ -130,7 +130,7 @@ impl Collect for ChangeSet {
         let content = match decode(&hit.id, hit.source.get(), &self.limits) {
             Ok(document) if document.is_revoked() => other(None),
             Ok(document) => Content::Directive(Box::new(document.directive().to_directive())),
-            Err(rejection) => other(Some(rejection)),
+            Err(rejection) => other((!is_revoked(hit.source.get())).then_some(rejection)),
         };
         let change = Change {
             seq_no: hit.seq_no,

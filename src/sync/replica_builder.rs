@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::replica::{Other, Others, Replica};
 use crate::rest::{Collect, Hit, Incomplete};
 use opensearch_directives_core::DirectiveSetBuilder;
-use opensearch_directives_core::document::{DecodeLimits, decode};
+use opensearch_directives_core::document::{DecodeLimits, decode, is_revoked};
 
 /// Decodes each document as it arrives. A bad document is rejected and affects no other.
 #[derive(Debug)]
@@ -74,7 +74,8 @@ impl Collect for ReplicaBuilder {
                 }
                 None
             }
-            Err(rejection) => Some(rejection),
+            // A revoked document applies to no request, whatever else is wrong with it.
+            Err(rejection) => (!is_revoked(hit.source.get())).then_some(rejection),
         };
         let other = Other {
             seq_no: hit.seq_no,

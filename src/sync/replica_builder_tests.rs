@@ -13,7 +13,7 @@ fn page(ids: std::ops::Range<usize>, total: usize) -> Vec<u8> {
     for n in ids {
         write!(
             hits,
-            r#"{{"_id":"d-{n:06}","_seq_no":{n},"_source":{{"level":"Shape","tenant":"tenant-{n:06}","sample_per_mille":1000,"ring_buffer":false,"capture":false,"expires_at":"2030-01-01T12:15:00Z","created_at":"2030-01-01T12:00:00Z","updated_at":"2030-01-01T12:00:00Z","updated_by":"ann"}},"sort":[{n}]}},"#
+            r#"{{"_id":"d-{n:06}","_seq_no":{n},"_source":{{"targets":["tenant"],"revoked":false,"starts_at":"2030-01-01T12:00:00Z","level":"Shape","tenant":"tenant-{n:06}","sample_per_mille":1000,"ring_buffer":false,"capture":false,"expires_at":"2030-01-01T12:15:00Z","created_at":"2030-01-01T12:00:00Z","updated_at":"2030-01-01T12:00:00Z","updated_by":"ann"}},"sort":[{n}]}},"#
         )
         .unwrap();
     }

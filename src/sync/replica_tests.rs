@@ -33,10 +33,11 @@ fn limits() -> DecodeLimits {
 fn give(to: &mut impl Collect, id: &str, seq_no: u64, kind: Kind) {
     let source = match kind {
         Kind::Valid(tenant) => format!(
-            r#"{{"level":"Shape","tenant":"t-{tenant}","expires_at":"2030-01-01T13:00:00Z"}}"#
+            r#"{{"targets":["tenant"],"level":"Shape","tenant":"t-{tenant}","sample_per_mille":1000,"starts_at":"1970-01-01T00:00:00Z","expires_at":"2030-01-01T13:00:00Z","revoked":false}}"#
         ),
-        Kind::Revoked => r#"{"level":"Shape","expires_at":"2030-01-01T13:00:00Z",
-            "revoked_at":"2030-01-01T12:00:00Z"}"#
+        Kind::Revoked => r#"{"targets":[],"level":"Shape","sample_per_mille":1000,
+            "starts_at":"1970-01-01T00:00:00Z","expires_at":"2030-01-01T13:00:00Z",
+            "revoked":true,"revoked_at":"2030-01-01T12:00:00Z"}"#
             .to_owned(),
         Kind::Malformed => r#"{"level":42,"expires_at":"2030-01-01T13:00:00Z"}"#.to_owned(),
     };
@@ -198,7 +199,9 @@ fn p1_a_document_that_comes_twice_is_refused() {
         for (seq_no, kind) in (0..).zip(kinds) {
             let source = match kind {
                 Kind::Malformed => "{}",
-                _ => r#"{"level":"Shape","expires_at":"2030-01-01T13:00:00Z"}"#,
+                _ => {
+                    r#"{"targets":[],"level":"Shape","sample_per_mille":1000,"starts_at":"1970-01-01T00:00:00Z","expires_at":"2030-01-01T13:00:00Z","revoked":false}"#
+                }
             };
             let source = RawValue::from_string(source.to_owned()).unwrap();
             let hit = Hit {
@@ -218,8 +221,9 @@ const MANY: usize = 100_000;
 
 /// Gives a directive with an id of 16 bytes, for a tenant of its own of 13.
 fn give_for_tenant(to: &mut impl Collect, n: usize, seq_no: usize, tenant: &str) {
-    let source =
-        format!(r#"{{"level":"Shape","tenant":"{tenant}","expires_at":"2030-01-01T13:00:00Z"}}"#);
+    let source = format!(
+        r#"{{"targets":["tenant"],"level":"Shape","tenant":"{tenant}","sample_per_mille":1000,"starts_at":"1970-01-01T00:00:00Z","expires_at":"2030-01-01T13:00:00Z","revoked":false}}"#
+    );
     let source = RawValue::from_string(source).unwrap();
     let hit = Hit {
         id: format!("directive-{n:06}").into(),

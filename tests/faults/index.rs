@@ -11,8 +11,8 @@ use serde_json::json;
 use super::{ids, must, on_demand, write};
 use test_support::eventually::eventually;
 use test_support::http::{self, bulk};
-use test_support::in_hours;
 use test_support::node::{cluster, installed_index, shared_url, unique_index};
+use test_support::{in_hours, stored};
 
 /// A poll fails and says so; what was published stays as it is.
 async fn fails(store: &OpenSearchDirectiveStore, reason: &str) {
@@ -58,9 +58,9 @@ async fn p3_an_index_that_is_made_again_between_two_polls_is_another() {
             .map(|n| {
                 let action =
                     json!({"index": {"_index": index, "_id": format!("d-{n}"), "pipeline": "_none"}});
-                let document = json!({
+                let document = stored(json!({
                     "level": "Shape", "tenant": tenant, "updated_at": at, "expires_at": "2099-01-01T00:00:00Z",
-                });
+                }));
                 format!("{action}\n{document}\n")
             })
             .collect()
@@ -224,7 +224,7 @@ async fn a_full_disk_stops_writers_and_not_readers() {
         .map(|n| {
             let action =
                 json!({"index": {"_index": index, "_id": format!("d-{n:05}"), "pipeline": "_none"}});
-            let document = json!({"level": "Shape", "tenant": "t", "expires_at": expires_at});
+            let document = stored(json!({"level": "Shape", "tenant": "t", "expires_at": expires_at}));
             format!("{action}\n{document}\n")
         })
         .collect();

@@ -104,6 +104,7 @@ pub(super) fn draft_of(document: &Document, author: &str) -> Draft {
     draft.starts_at = directive.starts_at;
     draft.reason.clone_from(&document.audit.reason);
     draft.ticket.clone_from(&document.audit.ticket);
+    draft.owner.clone_from(&document.audit.owner);
     draft.author = Some(author.to_owned());
     draft
 }

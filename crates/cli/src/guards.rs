@@ -54,6 +54,8 @@ pub(super) fn check_lengths(
         let ttl = match draft.expiry {
             Expiry::After(ttl) => SignedDuration::try_from(ttl).unwrap_or(SignedDuration::MAX),
             Expiry::At(end) => end.duration_since(now),
+            // The site's default, which the ingest pipeline bounds.
+            _ => continue,
         };
         let limits = [
             (Some(max_ttl), "the maximum of", "--max-ttl"),

@@ -1,10 +1,14 @@
 //! `directives init`
 
+use std::time::Duration;
+
 use clap::Args;
-use opensearch_directives::admin::Installer;
+use opensearch_directives::Config;
+use opensearch_directives::admin::{BoundsChange, Installer};
 use url::Url;
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
+use super::duration::parse;
 use super::exit::Failure;
 use super::output::print;
 
@@ -19,6 +23,34 @@ pub(super) struct InitArgs {
     #[arg(long)]
     dry_run: bool,
 
+    /// Set the time to live of directives that say none, for this and later runs
+    /// [default: the installed value, 15m at first]
+    #[arg(long, value_name = "DURATION", value_parser = parse)]
+    default_ttl: Option<Duration>,
+
+    /// Set the longest time to live of directives, for this and later runs
+    /// [default: the installed value, 30d at first]
+    #[arg(long, value_name = "DURATION", value_parser = parse)]
+    max_ttl: Option<Duration>,
+
+    /// Set the longest time to live of directives that capture, for this and later runs
+    /// [default: the installed value, 1d at first]
+    #[arg(long, value_name = "DURATION", value_parser = parse)]
+    max_capture_ttl: Option<Duration>,
+
+    /// Set the number of replicas of the index, for clusters with zone awareness
+    /// [default: one where there is a second node]
+    #[arg(long, value_name = "N")]
+    replicas: Option<u16>,
+
+    /// Set the priority of the index template [default: the installed value, 500 at first]
+    #[arg(long, value_name = "N")]
+    template_priority: Option<u32>,
+
+    /// Also convert the documents of an earlier version to the stored form
+    #[arg(long)]
+    upgrade: bool,
+
     /// Also import the dashboards into the OpenSearch Dashboards at this address
     #[arg(long, value_name = "URL")]
     dashboards: Option<Url>,
@@ -31,7 +63,7 @@ pub(super) struct InitArgs {
 }
 
 pub(super) async fn run(args: InitArgs) -> Result<(), Failure> {
-    let installer = Installer::new(args.connection.client(args.timeout).await?);
+    let installer = installer(&args).await?;
     if args.dry_run {
         let mut steps = installer.plan().await?;
         if args.roles {
@@ -51,13 +83,23 @@ pub(super) async fn run(args: InitArgs) -> Result<(), Failure> {
         }
         return Ok(());
     }
-    let mut steps = installer.install().await?;
+    let (mut steps, converted) = if args.upgrade {
+        let (steps, converted) = installer.upgrade().await?;
+        (steps, Some(converted))
+    } else {
+        (installer.install().await?, None)
+    };
     if args.roles {
         steps.extend(installer.install_roles().await?);
     }
     for step in steps {
         print(&format!("{:6} {:15} {}", step.change, step.what, step.path))?;
     }
+    match converted {
+        Some(documents) => print(&format!("convert {documents} documents to the stored form"))?,
+        None => warn_of_outdated(&installer).await?,
+    }
+    warn_of_bounds(&installer).await?;
     if let Some(url) = args.dashboards {
         // With the cluster's credentials: Dashboards passes them on.
         let there = args.connection.with_url(url.clone());
@@ -66,4 +108,45 @@ pub(super) async fn run(args: InitArgs) -> Result<(), Failure> {
         print(&format!("import {objects} saved objects into {url}"))?;
     }
     Ok(())
+}
+
+async fn installer(args: &InitArgs) -> Result<Installer, Failure> {
+    let client = args.connection.client(args.timeout).await?;
+    let bounds = BoundsChange {
+        default_ttl: args.default_ttl,
+        max_ttl: args.max_ttl,
+        max_capture_ttl: args.max_capture_ttl,
+    };
+    let mut installer = Installer::new(client).with_bounds(bounds);
+    if let Some(replicas) = args.replicas {
+        installer = installer.with_replicas(replicas);
+    }
+    if let Some(priority) = args.template_priority {
+        installer = installer.with_template_priority(priority);
+    }
+    Ok(installer)
+}
+
+/// Proxies refuse documents of an earlier version.
+async fn warn_of_outdated(installer: &Installer) -> Result<(), Failure> {
+    match installer.outdated_documents().await? {
+        0 => Ok(()),
+        outdated => print(&format!(
+            "warning: {outdated} documents are not in the stored form, and proxies refuse them; \
+             convert them with `directives init --upgrade`"
+        )),
+    }
+}
+
+/// Proxies have a maximum of their own.
+async fn warn_of_bounds(installer: &Installer) -> Result<(), Failure> {
+    match installer.bounds().await? {
+        Some(bounds) if bounds.max_ttl > Config::DEFAULT_MAX_TTL => print(&format!(
+            "warning: this index allows directives of {:?}, but proxies refuse more than {:?} \
+             unless they are started with a higher --max-ttl",
+            bounds.max_ttl,
+            Config::DEFAULT_MAX_TTL
+        )),
+        _ => Ok(()),
+    }
 }

@@ -25,8 +25,8 @@ async fn bad_input_names_field_and_fix_and_writes_nothing() {
             "level: \"shape\" is not a level; write one of",
         ),
         (
-            r#"{"id":"bad","level":"Shape"}"#,
-            "ttl_secs: missing, and so is expires_at",
+            r#"{"id":"bad","level":"Shape","targets":["tenant"]}"#,
+            "tenant: missing, but `targets` names it",
         ),
         (
             r#"{"id":"bad","level":"Shape","ttl_secs":600,"tennant":"x"}"#,

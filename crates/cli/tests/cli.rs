@@ -49,7 +49,7 @@ async fn init_refuses_an_index_that_does_not_fit() {
     assert_eq!(ran.code, 1);
     assert!(ran.stderr.contains("number_of_shards"), "{}", ran.stderr);
     assert!(
-        ran.stderr.contains("the field level is of type"),
+        ran.stderr.contains("the field level has the type"),
         "{}",
         ran.stderr
     );

@@ -24,6 +24,7 @@ mod cli;
 mod concurrency;
 mod connect_timeout;
 mod connection;
+mod installing;
 mod mappings;
 mod mistakes;
 mod not_opensearch;

@@ -1,21 +1,43 @@
 //! The template, the pipeline and the dashboards, on a real node.
 
+use std::time::Duration;
+
 use opensearch_directives::admin::{Client, Installer};
+use opensearch_directives::document::{DecodeLimits, Document, Rejection, decode};
+use opensearch_directives::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 use wiremock::matchers::{header, method, path, query_param};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use crate::support::command::run;
 use crate::support::http::{self, bulk};
-use crate::support::in_hours;
 use crate::support::node::{cluster, installed_index, shared_url};
+use crate::support::{in_hours, stored};
+
+/// The cases, with dates relative to today.
+fn pipeline_cases() -> Vec<Value> {
+    let date = |days: i64| in_hours(24 * days)[..10].to_owned();
+    let cases = include_str!("data/pipeline_cases.json")
+        .replace("TOMORROW", &date(1))
+        .replace("NEXTWEEK", &date(7));
+    serde_json::from_str(&cases).unwrap()
+}
+
+/// What a proxy makes of a stored document.
+fn as_a_proxy(id: &str, source: &Value) -> Result<Document, Rejection> {
+    let limits = DecodeLimits {
+        now: SystemClock.now(),
+        max_ttl: Duration::MAX,
+    };
+    decode(id, &source.to_string(), &limits).map(|document| document.to_document())
+}
 
 #[tokio::test]
 async fn the_pipeline_takes_and_refuses_what_it_should() {
     let url = shared_url();
     let index = installed_index(&url, "pipeline").await;
-    let cases: Vec<Value> = serde_json::from_str(include_str!("data/pipeline_cases.json")).unwrap();
-    assert!(cases.len() > 200);
+    let cases = pipeline_cases();
+    assert!(cases.len() > 250);
     let mut wrong = Vec::new();
     for case in &cases {
         let (method, path) = match case["id"].as_str() {
@@ -33,6 +55,12 @@ async fn the_pipeline_takes_and_refuses_what_it_should() {
         };
         if status != case["status"] || !named {
             wrong.push(format!("{}: {status} {reason}", case["name"]));
+        } else if status == 201 {
+            // A proxy takes everything that the pipeline has stored.
+            let source = http::get(&path).await.1["_source"].clone();
+            if let Err(rejection) = as_a_proxy("case", &source) {
+                wrong.push(format!("{}: a proxy says {rejection}", case["name"]));
+            }
         }
     }
     assert!(
@@ -44,22 +72,164 @@ async fn the_pipeline_takes_and_refuses_what_it_should() {
     );
 }
 
+/// A directive in an index of its own, as the pipeline stored it.
+struct Written {
+    url: String,
+    index: String,
+}
+
+impl Written {
+    async fn new(prefix: &str, body: Value) -> Self {
+        let url = shared_url();
+        let index = installed_index(&url, prefix).await;
+        let written = Self { url, index };
+        assert_eq!(http::put(&written.document(), &body).await.0, 201);
+        written
+    }
+
+    fn document(&self) -> String {
+        format!("{}/{}/_doc/a?refresh=true", self.url, self.index)
+    }
+
+    async fn source(&self) -> Value {
+        let path = format!("{}/{}/_doc/a", self.url, self.index);
+        http::get(&path).await.1["_source"].clone()
+    }
+
+    /// Sends an `_update`, and returns the status and the reason for a refusal.
+    async fn update(&self, body: &Value) -> (u16, String) {
+        let path = format!("{}/{}/_update/a?refresh=true", self.url, self.index);
+        let (status, response) = http::send("POST", &path, Some(body)).await;
+        let reason = &response["error"]["caused_by"]["reason"];
+        (status, reason.as_str().unwrap_or_default().to_owned())
+    }
+}
+
+#[tokio::test]
+async fn a_short_draft_is_stored_explicitly() {
+    let draft = json!({"level": "Shape", "tenant": "acme", "endpoint": "Search"});
+    let written = Written::new("explicit", draft).await;
+    let source = written.source().await;
+    for (field, value) in [
+        ("targets", json!(["tenant", "endpoint"])),
+        ("sample_per_mille", json!(1000)),
+        ("starts_at", source["created_at"].clone()),
+        ("revoked", json!(false)),
+        ("updated_by", json!("unknown")),
+    ] {
+        assert_eq!(source[field], value, "{field}");
+    }
+    let document = as_a_proxy("a", &source).unwrap();
+    assert_eq!(document.directive.starts_at, None, "it applies at once");
+    let updated_at = document.audit.updated_at.unwrap();
+    let ttl = document.directive.expires_at.duration_since(updated_at);
+    assert_eq!(ttl.as_secs(), 900, "the default of the site");
+}
+
+#[tokio::test]
+async fn a_script_that_removes_a_target_or_a_rate_does_not_widen_a_directive() {
+    let draft = json!({
+        "level": "Shape", "tenant": "acme", "sample_per_mille": 1, "ttl_secs": 600,
+    });
+    let written = Written::new("narrow", draft).await;
+    let before = written.source().await;
+    for (fields, named) in [
+        ("tenant", "tenant"),
+        ("targets", "targets"),
+        ("sample_per_mille", "sample_per_mille"),
+        ("starts_at", "starts_at"),
+        ("expires_at", "expires_at"),
+        ("revoked", "revoked"),
+        // Field and list together: the rest shows that the document was stored before.
+        ("tenant targets", "targets"),
+    ] {
+        let script: String = fields
+            .split(' ')
+            .map(|field| format!("ctx._source.remove('{field}');"))
+            .collect();
+        let script = json!({"script": {"source": script}});
+        let (status, reason) = written.update(&script).await;
+        assert_eq!(status, 400, "{fields}: {reason}");
+        assert!(reason.starts_with(&format!("{named}: ")), "{reason}");
+        let path = format!("{}/{}/_update_by_query", written.url, written.index);
+        let (status, _) = http::send("POST", &path, Some(&script)).await;
+        assert_eq!(status, 400, "{fields}");
+    }
+    assert_eq!(written.source().await, before);
+    // Adding a target narrows.
+    let (status, reason) = written.update(&json!({"doc": {"index": "orders"}})).await;
+    assert_eq!(status, 200, "{reason}");
+    let targets = &written.source().await["targets"];
+    assert_eq!(*targets, json!(["tenant", "index"]));
+}
+
+#[tokio::test]
+async fn revoking_by_either_field_revokes() {
+    for (update, said) in [
+        (json!({"revoked": true, "author": "bob"}), None),
+        (
+            json!({"revoked_at": "2030-01-01T00:00:00Z"}),
+            Some("2030-01-01T00:00:00Z"),
+        ),
+    ] {
+        let draft = json!({"level": "Shape", "ttl_secs": 600});
+        let written = Written::new("revoke", draft).await;
+        let (status, reason) = written.update(&json!({ "doc": update })).await;
+        assert_eq!(status, 200, "{reason}");
+        let source = written.source().await;
+        assert_eq!(source["revoked"], true);
+        let time = said.map_or(source["updated_at"].clone(), Value::from);
+        assert_eq!(source["revoked_at"], time);
+        assert!(as_a_proxy("a", &source).unwrap().revoked);
+        // A partial update does not bring it back.
+        let back = json!({"doc": {"revoked": false}});
+        written.update(&back).await;
+        assert_eq!(written.source().await["revoked"], true);
+    }
+}
+
+#[tokio::test]
+async fn no_write_leaves_somebody_elses_name_on_it() {
+    let draft = json!({"level": "Shape", "ttl_secs": 600, "updated_by": "ann"});
+    let written = Written::new("names", draft).await;
+    assert_eq!(written.source().await["updated_by"], "ann");
+    let (status, reason) = written.update(&json!({"doc": {"level": "Off"}})).await;
+    assert_eq!(status, 200, "{reason}");
+    assert_eq!(written.source().await["updated_by"], "unknown");
+    let by_bob = json!({"doc": {"level": "Shape", "author": "bob"}});
+    let (status, reason) = written.update(&by_bob).await;
+    assert_eq!(status, 200, "{reason}");
+    let source = written.source().await;
+    assert_eq!(source["updated_by"], "bob");
+    assert!(source.get("author").is_none());
+    // A copy of what was read, written back.
+    assert_eq!(http::put(&written.document(), &source).await.0, 200);
+    assert_eq!(written.source().await["updated_by"], "unknown");
+}
+
+#[tokio::test]
+async fn an_id_that_no_path_can_carry_is_refused_by_the_cluster() {
+    let url = shared_url();
+    let index = installed_index(&url, "ids").await;
+    for id in [".", "..", "a\tb", "a\nb", "a\u{7f}", "a\u{85}"] {
+        let action = json!({"index": {"_index": index, "_id": id}});
+        let document = json!({"level": "Shape", "ttl_secs": 600});
+        let (_, response) = http::send_lines(&url, format!("{action}\n{document}\n")).await;
+        let error = &response["items"][0]["index"]["error"]["caused_by"]["reason"];
+        let error = error.as_str().unwrap_or_default();
+        assert!(error.starts_with("id: "), "{id:?}: {response}");
+    }
+}
+
 #[tokio::test]
 async fn the_pipeline_makes_the_expiry_absolute_by_the_clusters_clock() {
-    let url = shared_url();
-    let index = installed_index(&url, "stamps").await;
-    let document = format!("{url}/{index}/_doc/a");
     let body = json!({"level": "Shape", "ttl_secs": 90, "updated_at": "2001-01-01T00:00:00Z"});
-    assert_eq!(http::put(&document, &body).await.0, 201);
-    let source = http::get(&document).await.1["_source"].clone();
+    let written = Written::new("stamps", body).await;
+    let source = written.source().await;
     let time =
         |field: &str| -> jiff::Timestamp { source[field].as_str().unwrap().parse().unwrap() };
-    assert_eq!(
-        time("expires_at")
-            .duration_since(time("updated_at"))
-            .as_secs(),
-        90
-    );
+    let ttl = time("expires_at").duration_since(time("updated_at"));
+    assert_eq!(ttl.as_secs(), 90);
     assert_eq!(source["created_at"], source["updated_at"]);
     assert!(source.get("ttl_secs").is_none());
 }
@@ -124,7 +294,7 @@ async fn the_panels_queries_give_the_expected_rows() {
         ),
         ("anonymous", json!({"expires_at": in_hours(101)})),
     ] {
-        let mut document = fields;
+        let mut document = stored(fields);
         document["level"] = "Shape".into();
         document["updated_at"] = in_hours(-1).into();
         // Past expiries do not go through the pipeline.

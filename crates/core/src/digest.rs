@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
+use crate::hex::Hex;
 use crate::model::directive::DirectiveRef;
 
 /// A digest of the content of a set of directives.
@@ -69,7 +70,7 @@ impl Digest {
 impl fmt::Display for Digest {
     /// Thirty-two lower-case hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        Hex(&self.0.to_be_bytes()).fmt(f)
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod digest;
 pub mod document;
+mod hex;
 mod model;
 mod publish;
 mod set;
@@ -25,5 +26,5 @@ pub use publish::Reader;
 pub use set::{
     BuildError, Decision, DirectiveSet, DirectiveSetBuilder, DirectiveStates, Explanation,
 };
-pub use snapshot::{Revision, Snapshot, SnapshotError};
+pub use snapshot::{Revision, Snapshot, SnapshotError, SnapshotErrorKind};
 pub use store::{DirectiveStore, InMemoryDirectiveStore};

@@ -28,15 +28,22 @@ pub(crate) enum Content {
 }
 
 /// What no decoder may let pass.
-const MALFORMED: [&str; 7] = [
-    r#""level":"Shape","tenant":42,"expires_at":"2030-01-02T00:00:00Z""#,
-    r#""level":"Shape","tenant":null,"expires_at":"2030-01-02T00:00:00Z""#,
-    r#""level":"Shape""#,
-    r#""level":"Shape","ttl_secs":600"#,
-    r#""level":"Most","expires_at":"2030-01-02T00:00:00Z""#,
-    r#""level":["Shape"],"expires_at":"2030-01-02T00:00:00Z""#,
-    r#""level":"Shape","expires_at":"2230-01-01T00:00:00Z""#,
+const MALFORMED: [&str; 10] = [
+    r#""targets":["tenant"],"level":"Shape","tenant":42,"expires_at":"2030-01-02T00:00:00Z""#,
+    r#""targets":["tenant"],"level":"Shape","tenant":null,"expires_at":"2030-01-02T00:00:00Z""#,
+    r#""targets":[],"level":"Shape""#,
+    r#""targets":[],"level":"Shape","ttl_secs":600"#,
+    r#""targets":[],"level":"Most","expires_at":"2030-01-02T00:00:00Z""#,
+    r#""targets":[],"level":["Shape"],"expires_at":"2030-01-02T00:00:00Z""#,
+    r#""targets":[],"level":"Shape","expires_at":"2230-01-01T00:00:00Z""#,
+    // A hidden target, a hidden list of targets, and a target that the list does not name.
+    r#""targets":["tenant"],"level":"Shape","expires_at":"2030-01-02T00:00:00Z""#,
+    r#""level":"Shape","expires_at":"2030-01-02T00:00:00Z""#,
+    r#""targets":[],"level":"Shape","tenant":"acme","expires_at":"2030-01-02T00:00:00Z""#,
 ];
+/// The other fields of a stored document that is not revoked, and starts at once.
+const AT_ONCE: &str =
+    r#","sample_per_mille":1000,"starts_at":"1970-01-01T00:00:00Z","revoked":false"#;
 
 impl Document {
     pub(crate) fn random(rng: &mut Rng, id: &str, now: Timestamp) -> Self {
@@ -47,13 +54,14 @@ impl Document {
             0..2 => {
                 source.push('{');
                 source.push_str(rng.choice(MALFORMED).unwrap_or_default());
+                source.push_str(AT_ONCE);
                 Content::Malformed
             }
             2..4 => {
                 let expires_at = now + SignedDuration::from_secs(600);
                 let _ = write!(
                     source,
-                    r#"{{"level":"Shape","expires_at":"{expires_at}","revoked_at":"{now}""#
+                    r#"{{"targets":[],"level":"Shape","sample_per_mille":1000,"starts_at":"1970-01-01T00:00:00Z","expires_at":"{expires_at}","revoked":true,"revoked_at":"{now}""#
                 );
                 Content::Revoked
             }
@@ -83,14 +91,22 @@ fn directive(rng: &mut Rng, id: &str, now: Timestamp, source: &mut String) -> Di
     let expires_at = starts_at.unwrap_or(now).max(now) + SignedDuration::from_secs(lives);
     let _ = write!(source, r#"{{"level":"{level}","expires_at":"{expires_at}""#);
     let mut directive = DiagnosticsDirective::new(id, level, expires_at);
-    if let Some(starts_at) = starts_at {
-        let _ = write!(source, r#","starts_at":"{starts_at}""#);
-        directive = directive.with_starts_at(starts_at);
+    match starts_at {
+        Some(starts_at) => {
+            let _ = write!(
+                source,
+                r#","sample_per_mille":1000,"starts_at":"{starts_at}","revoked":false"#
+            );
+            directive = directive.with_starts_at(starts_at);
+        }
+        None => source.push_str(AT_ONCE),
     }
     if rng.bool() {
         let tenant = TENANTS[rng.usize(..TENANTS.len())];
-        let _ = write!(source, r#","tenant":"{tenant}""#);
+        let _ = write!(source, r#","targets":["tenant"],"tenant":"{tenant}""#);
         directive = directive.with_match(DirectiveMatch::all().for_tenant(tenant));
+    } else {
+        source.push_str(r#","targets":[]"#);
     }
     if rng.u8(..4) == 0 {
         source.push_str(r#","capture":true"#);

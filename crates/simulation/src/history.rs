@@ -80,11 +80,7 @@ impl View {
     pub(crate) fn is_what(&self, snapshot: &Snapshot) -> bool {
         let mut directives: Vec<_> = self.directives().collect();
         directives.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-        let mut refused: Vec<_> = snapshot
-            .rejections()
-            .iter()
-            .map(|r| r.id.as_str())
-            .collect();
+        let mut refused: Vec<_> = snapshot.rejections().iter().map(|r| r.id()).collect();
         refused.sort_unstable();
         let updated_at = |with_malformed: bool| {
             let documents = self.shards.iter().flat_map(|state| documents(state));

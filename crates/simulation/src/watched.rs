@@ -168,8 +168,8 @@ impl Watched {
             return broken("P5", format!("{} failures", status.consecutive_failures));
         }
         let snapshot = &self.published;
-        let refused: Vec<_> = status.rejected.iter().map(|r| &r.id).collect();
-        let rejections: Vec<_> = snapshot.rejections().iter().map(|r| &r.id).collect();
+        let refused: Vec<_> = status.rejected.iter().map(|r| r.id()).collect();
+        let rejections: Vec<_> = snapshot.rejections().iter().map(|r| r.id()).collect();
         if snapshot.set().digest() != snapshot.digest()
             || status.digest != snapshot.digest()
             || status.revision.as_ref() != snapshot.revision()

@@ -23,17 +23,21 @@ pub async fn put(url: &str, body: &Value) -> (u16, Value) {
     send("PUT", url, Some(body)).await
 }
 
-/// Sends newline-delimited JSON to `_bulk`; every action must succeed.
-pub async fn bulk(url: &str, body: String) {
-    let answer: Value = reqwest::Client::new()
+/// Sends newline-delimited JSON to `_bulk`.
+pub async fn send_lines(url: &str, body: String) -> (u16, Value) {
+    let response = reqwest::Client::new()
         .post(format!("{url}/_bulk?refresh=true"))
         .header("content-type", "application/x-ndjson")
         .body(body)
         .send()
         .await
-        .unwrap()
-        .json()
-        .await
         .unwrap();
-    assert_eq!(answer["errors"], false, "{answer:#}");
+    let status = response.status().as_u16();
+    (status, response.json().await.unwrap())
+}
+
+/// Sends newline-delimited JSON to `_bulk`; every action must succeed.
+pub async fn bulk(url: &str, body: String) {
+    let (_, response) = send_lines(url, body).await;
+    assert_eq!(response["errors"], false, "{response:#}");
 }

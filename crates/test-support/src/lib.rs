@@ -30,6 +30,27 @@ pub mod secured;
 pub mod witness;
 pub mod writers;
 
+/// The stored form of a document, for writes that bypass the ingest pipeline. A field that is
+/// given stays as it is.
+pub fn stored(mut document: serde_json::Value) -> serde_json::Value {
+    let fields = document.as_object_mut().unwrap();
+    let targets: Vec<&str> = ["tenant", "index", "principal", "endpoint"]
+        .into_iter()
+        .filter(|name| fields.contains_key(*name))
+        .collect();
+    let start = fields.get("created_at").cloned();
+    let revoked = fields.contains_key("revoked_at");
+    for (name, value) in [
+        ("targets", targets.into()),
+        ("sample_per_mille", 1000.into()),
+        ("starts_at", start.unwrap_or("1970-01-01T00:00:00Z".into())),
+        ("revoked", revoked.into()),
+    ] {
+        fields.entry(name).or_insert(value);
+    }
+    document
+}
+
 /// An instant so many hours from now, RFC 3339.
 pub fn in_hours(hours: i64) -> String {
     let now = opensearch_directives::Clock::now(&opensearch_directives::SystemClock);

@@ -24,8 +24,14 @@ pub struct Node {
 impl Node {
     /// A node for this test alone.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// A node for this test alone, with options of `scripts/opensearch`.
+    pub fn start_with(options: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let (process, port) = launch::start(directory.path(), 0, &[], &[]).ready();
+        let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
+        let (process, port) = launch::start(directory.path(), 0, &options, &[]).ready();
         Self {
             process,
             port,

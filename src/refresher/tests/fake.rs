@@ -133,7 +133,10 @@ fn body(request: &Request, directives: u64) -> Value {
     let hits: Vec<Value> = (above.map_or(0, |above| above + 1)..directives)
         .map(|n| {
             json!({"_id": n.to_string(), "_seq_no": n, "_source": {
+                "targets": [],
                 "level": "Shape",
+                "sample_per_mille": 1000,
+                "revoked": false,
                 "starts_at": "2030-01-01T12:10:00Z",
                 "expires_at": "2030-01-01T12:20:00Z",
             }})

@@ -3,4 +3,4 @@
 pub(crate) mod agent;
 pub(crate) mod command;
 
-pub(crate) use test_support::{eventually, http, in_hours, node};
+pub(crate) use test_support::{eventually, http, in_hours, node, stored};

@@ -217,7 +217,7 @@ pub fn documents(directives: usize) -> Vec<(String, String)> {
     (0..directives)
         .map(|n| {
             let source = format!(
-                r#"{{"level":"Shape","tenant":"tenant-{n:06}","sample_per_mille":1000,"ring_buffer":false,"capture":false,"expires_at":"2100-01-01T00:00:00Z"}}"#
+                r#"{{"targets":["tenant"],"level":"Shape","tenant":"tenant-{n:06}","sample_per_mille":1000,"ring_buffer":false,"capture":false,"starts_at":"1970-01-01T00:00:00Z","expires_at":"2100-01-01T00:00:00Z","revoked":false}}"#
             );
             (format!("d-{n:06}"), source)
         })

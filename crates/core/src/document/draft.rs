@@ -1,48 +1,57 @@
-//! What an operator asks for, before the cluster has stamped it.
+//! A directive as people write it: short, with defaults, before the pipeline has made it
+//! explicit.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::decode::DecodeLimits;
-use super::fields::Fields;
+use super::fields::{Body, Fields, looks_masked};
+use super::id;
 use super::rejection::{Fault, Rejection, RejectionReason as Reason};
-use crate::{DiagLevel, DirectiveMatch};
+use super::targets::TargetFields;
+use crate::{DiagLevel, DirectiveMatch, DirectiveRef};
 
-/// When a directive is to end.
+/// When a directive ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Expiry {
     /// At this instant.
     At(Timestamp),
-    /// So long after it is written, by the cluster's clock; whole seconds.
+    /// This long after it is written, by the cluster's clock; whole seconds.
     After(Duration),
+    /// After the time that the index's ingest pipeline has as its default.
+    SiteDefault,
 }
 
-/// A directive that an operator asks for.
+/// A directive to be written.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Draft {
     /// The directive's id.
     pub id: String,
-    /// The requests it targets.
+    /// The requests that it targets.
     pub match_: DirectiveMatch,
-    /// How much to record of them.
+    /// How much is recorded of them.
     pub level: DiagLevel,
-    /// How many of a thousand matching requests.
+    /// How many of a thousand matching requests are sampled.
     pub sample_per_mille: u16,
-    /// From when on; `None`: at once.
+    /// The start; `None` if it applies at once.
     pub starts_at: Option<Timestamp>,
-    /// Until when.
+    /// The end.
     pub expiry: Expiry,
     /// Whether it asks for the ring buffer.
     pub ring_buffer: bool,
     /// Whether it asks for capture.
     pub capture: bool,
-    /// Why.
+    /// Why the directive exists.
     pub reason: Option<String>,
-    /// The ticket it belongs to.
+    /// The ticket that it belongs to.
     pub ticket: Option<String>,
-    /// Who asks.
+    /// The person or team that is responsible for it.
+    pub owner: Option<String>,
+    /// The author of this write.
     pub author: Option<String>,
 }
 
@@ -61,12 +70,13 @@ impl Draft {
             capture: false,
             reason: None,
             ticket: None,
+            owner: None,
             author: None,
         }
     }
 
-    /// Reads a draft from the JSON an operator wrote, `id` included. Checks each
-    /// field; [`check`](Self::check) holds it against the clock.
+    /// Reads a draft from the JSON that an operator wrote, `id` included. It checks each
+    /// field; [`check`](Self::check) compares the draft with the clock and the limits.
     ///
     /// # Errors
     /// The first field that is wrong.
@@ -77,36 +87,31 @@ impl Draft {
     }
 
     fn from_fields(fields: &Fields<'_>) -> Result<Self, Fault> {
-        fields.known()?;
+        fields.check_names()?;
         let id = fields
             .id()?
             .ok_or_else(|| Fault::new("id", "", Reason::Missing))?;
-        for stamped in [
-            "created_at",
-            "created_by",
-            "updated_at",
-            "revoked_at",
-            "revoked_by",
-        ] {
-            if fields.raw(stamped).is_some() {
-                return Err(Fault::new(stamped, "", Reason::StampedField));
-            }
-        }
+        refuse_stamped(fields)?;
         let body = fields.body()?;
-        let expiry = match (fields.time("expires_at")?, fields.ttl_secs()?) {
-            (Some(_), Some(seconds)) => {
-                return Err(Fault::new(
-                    "ttl_secs",
-                    &seconds.to_string(),
-                    Reason::TwoExpiries,
-                ));
-            }
-            (Some(at), None) => Expiry::At(at),
-            (None, Some(seconds)) => Expiry::After(Duration::from_secs(seconds)),
-            (None, None) => return Err(Fault::new("ttl_secs", "", Reason::NoExpiry)),
-        };
-        let owned = |text: Option<std::borrow::Cow<'_, str>>| text.map(String::from);
-        Ok(Self {
+        let level = body
+            .level
+            .ok_or_else(|| Fault::new("level", "", Reason::Missing))?;
+        if body.revoked == Some(true) {
+            return Err(Fault::new("revoked", "true", Reason::StampedField));
+        }
+        let targets = body.targets;
+        let expiry = expiry(fields)?;
+        let draft = Self::from_body(id, level, expiry, body);
+        let present = TargetFields::of(&draft.as_directive());
+        if let Some(missing) = targets.and_then(|named| named.first_not_in(present)) {
+            return Err(Fault::new(missing, "", Reason::NamedTargetMissing));
+        }
+        Ok(draft)
+    }
+
+    fn from_body(id: Cow<'_, str>, level: DiagLevel, expiry: Expiry, body: Body<'_>) -> Self {
+        let owned = |text: Option<Cow<'_, str>>| text.map(String::from);
+        Self {
             id: id.into_owned(),
             match_: DirectiveMatch {
                 tenant: owned(body.tenant),
@@ -114,47 +119,73 @@ impl Draft {
                 principal: owned(body.principal),
                 endpoint: body.endpoint,
             },
-            level: body.level,
-            sample_per_mille: body.sample_per_mille,
+            level,
+            sample_per_mille: body.sample_per_mille.unwrap_or(1000),
             starts_at: body.starts_at,
             expiry,
             ring_buffer: body.ring_buffer,
             capture: body.capture,
             reason: owned(body.audit.reason),
             ticket: owned(body.audit.ticket),
-            author: owned(body.audit.updated_by),
-        })
+            owner: owned(body.audit.owner),
+            author: owned(body.author.or(body.audit.updated_by)),
+        }
     }
 
-    /// Holds the draft against the clock and the limits, before anything is sent.
+    /// The draft as a directive whose expiry is not known yet.
+    pub(super) fn as_directive(&self) -> DirectiveRef<'_> {
+        DirectiveRef {
+            id: &self.id,
+            tenant: self.match_.tenant.as_deref(),
+            index: self.match_.index.as_deref(),
+            principal: self.match_.principal.as_deref(),
+            endpoint: self.match_.endpoint,
+            level: self.level,
+            sample_per_mille: self.sample_per_mille,
+            starts_at: self.starts_at,
+            expires_at: Timestamp::MIN,
+            ring_buffer: self.ring_buffer,
+            capture: self.capture,
+        }
+    }
+
+    /// Compares the draft with the clock and the limits, before anything is sent.
     ///
     /// # Errors
     /// The first field that no proxy would take.
     pub fn check(&self, limits: &DecodeLimits) -> Result<(), Rejection> {
-        self.faults(limits).map_err(|fault| fault.of(&self.id))
+        self.check_fields()
+            .and_then(|()| self.check_times(limits))
+            .map_err(|fault| fault.of(&self.id))
     }
 
-    fn faults(&self, limits: &DecodeLimits) -> Result<(), Fault> {
-        let id = self.id.as_str();
-        if id.is_empty() || id.len() > 512 || id.contains(char::is_control) {
-            return Err(Fault::new("id", &format!("{id:?}"), Reason::NotAnId));
-        }
+    fn check_fields(&self) -> Result<(), Fault> {
+        id::check(&self.id)?;
         for (name, target) in [
             ("tenant", &self.match_.tenant),
             ("index", &self.match_.index),
             ("principal", &self.match_.principal),
         ] {
-            if target.as_deref() == Some("") {
-                return Err(Fault::new(name, "\"\"", Reason::NotATarget));
+            match target.as_deref() {
+                Some("") => return Err(Fault::new(name, "\"\"", Reason::NotATarget)),
+                Some(text) if looks_masked(text) => {
+                    return Err(Fault::new(name, &format!("{text:?}"), Reason::Masked));
+                }
+                _ => {}
             }
         }
         if self.sample_per_mille > 1000 {
+            let rate = self.sample_per_mille.to_string();
             return Err(Fault::new(
                 "sample_per_mille",
-                &self.sample_per_mille.to_string(),
+                &rate,
                 Reason::NotASampleRate,
             ));
         }
+        Ok(())
+    }
+
+    fn check_times(&self, limits: &DecodeLimits) -> Result<(), Fault> {
         let (name, value, expires_at) = match self.expiry {
             Expiry::At(at) => ("expires_at", at.to_string(), at),
             Expiry::After(ttl) => {
@@ -162,13 +193,15 @@ impl Draft {
                 if ttl.as_secs() == 0 || ttl.subsec_nanos() != 0 {
                     return Err(Fault::new("ttl_secs", &format!("{ttl:?}"), Reason::NotATtl));
                 }
-                // Further than a timestamp reaches is further than any limit.
+                // An expiry that a timestamp cannot reach is beyond every limit.
                 let at = SignedDuration::try_from(ttl)
                     .ok()
                     .and_then(|ttl| limits.now.checked_add(ttl).ok())
                     .ok_or_else(|| Fault::new("ttl_secs", &value, Reason::BeyondMaxTtl))?;
                 ("ttl_secs", value, at)
             }
+            // Only the cluster knows it, and its pipeline checks it.
+            Expiry::SiteDefault => return Ok(()),
         };
         let fault = |reason| Err(Fault::new(name, &value, reason));
         if expires_at <= limits.now {
@@ -181,5 +214,34 @@ impl Draft {
             return fault(Reason::BeyondMaxTtl);
         }
         Ok(())
+    }
+}
+
+/// Refuses the fields that the command or the pipeline writes.
+fn refuse_stamped(fields: &Fields<'_>) -> Result<(), Fault> {
+    const STAMPED: [&str; 6] = [
+        "created_at",
+        "created_by",
+        "updated_at",
+        "revoked_at",
+        "revoked_by",
+        "revoked_reason",
+    ];
+    match STAMPED.into_iter().find(|name| fields.raw(name).is_some()) {
+        Some(name) => Err(Fault::new(name, "", Reason::StampedField)),
+        None => Ok(()),
+    }
+}
+
+fn expiry(fields: &Fields<'_>) -> Result<Expiry, Fault> {
+    match (fields.time("expires_at")?, fields.ttl_secs()?) {
+        (Some(_), Some(seconds)) => Err(Fault::new(
+            "ttl_secs",
+            &seconds.to_string(),
+            Reason::TwoExpiries,
+        )),
+        (Some(at), None) => Ok(Expiry::At(at)),
+        (None, Some(seconds)) => Ok(Expiry::After(Duration::from_secs(seconds))),
+        (None, None) => Ok(Expiry::SiteDefault),
     }
 }

@@ -1,38 +1,41 @@
-//! From a directive to the JSON that is written into the index.
+//! From a directive to the JSON of the index: the stored form, and drafts.
 
-use serde::Serialize;
-use serde::ser::SerializeMap as _;
+use jiff::{SignedDuration, Timestamp};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::decode::{DecodeLimits, decode};
 use super::draft::{Draft, Expiry};
+use super::record::{Audit, Document};
 use super::rejection::Rejection;
-use super::{Audit, Document};
-use crate::DirectiveRef;
+use super::targets::TargetFields;
+use crate::{DirectiveRef, EndpointKind};
 
-/// The JSON of a document as it is kept in the index, without the id (which is the
-/// document's `_id`). [`decode`] gives the same document back.
+/// The JSON of a stored document, without the id (which is the document's `_id`).
+///
+/// [`decode`] gives the same document back, with one exception: a start that is not later than
+/// the document's creation becomes `None`.
 ///
 /// # Errors
-/// What no proxy would take is not written: the rejection that decoding it would give.
+/// A document that no proxy would take is not written: the rejection is that of [`decode`].
 pub fn encode(document: &Document, limits: &DecodeLimits) -> Result<Box<RawValue>, Rejection> {
-    let json = to_json(&Body {
-        directive: document.directive.as_ref(),
-        expiry: Expiry::At(document.directive.expires_at),
-        audit: &document.audit,
-    });
+    let json = to_json(&StoredJson { document, limits });
     decode(&document.directive.id, json.get(), limits)?;
     Ok(json)
 }
 
-/// The JSON to index through the ingest pipeline, which makes a relative expiry
-/// absolute and stamps the times. Call [`Draft::check`] first. `created` tells when
-/// the id was written first and by whom, if it was.
+/// The JSON of a draft, to be indexed through the ingest pipeline. The pipeline makes the
+/// expiry absolute, adds the fields that make the document explicit and stamps the times.
+///
+/// Call [`Draft::check`] first. `created` names the author and the time of the first write of
+/// this id, if there was one.
 #[must_use]
 pub fn encode_draft(draft: &Draft, created: &Audit) -> Box<RawValue> {
     let audit = Audit {
         reason: draft.reason.clone(),
         ticket: draft.ticket.clone(),
+        owner: draft.owner.clone(),
         created_at: created.created_at,
         created_by: match created.created_at {
             Some(_) => created.created_by.clone(),
@@ -41,87 +44,151 @@ pub fn encode_draft(draft: &Draft, created: &Audit) -> Box<RawValue> {
         updated_by: draft.author.clone(),
         ..Audit::default()
     };
-    let directive = DirectiveRef {
-        id: &draft.id,
-        tenant: draft.match_.tenant.as_deref(),
-        index: draft.match_.index.as_deref(),
-        principal: draft.match_.principal.as_deref(),
-        endpoint: draft.match_.endpoint,
-        level: draft.level,
-        sample_per_mille: draft.sample_per_mille,
-        starts_at: draft.starts_at,
-        expires_at: jiff::Timestamp::MIN,
-        ring_buffer: draft.ring_buffer,
-        capture: draft.capture,
-    };
-    to_json(&Body {
-        directive,
-        expiry: draft.expiry,
+    to_json(&DraftJson {
+        draft,
         audit: &audit,
     })
 }
 
-/// One document's fields, those that are set.
-struct Body<'a> {
-    directive: DirectiveRef<'a>,
-    expiry: Expiry,
+fn to_json(value: &impl Serialize) -> Box<RawValue> {
+    // Texts, numbers and times always have a JSON form.
+    serde_json::value::to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+/// Writes what a directive is about: the level and the targets that are set.
+pub(crate) fn write_scope<M: SerializeMap>(
+    map: &mut M,
+    directive: &DirectiveRef<'_>,
+) -> Result<(), M::Error> {
+    map.serialize_entry("level", &directive.level)?;
+    for (name, target) in [
+        ("tenant", directive.tenant),
+        ("index", directive.index),
+        ("principal", directive.principal),
+        ("endpoint", directive.endpoint.map(EndpointKind::as_str)),
+    ] {
+        if let Some(target) = target {
+            map.serialize_entry(name, target)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes how much is recorded of the requests that match.
+pub(crate) fn write_effects<M: SerializeMap>(
+    map: &mut M,
+    directive: &DirectiveRef<'_>,
+) -> Result<(), M::Error> {
+    map.serialize_entry("sample_per_mille", &directive.sample_per_mille)?;
+    map.serialize_entry("ring_buffer", &directive.ring_buffer)?;
+    map.serialize_entry("capture", &directive.capture)
+}
+
+/// Writes the explicit fields of a stored document. A directive without a start has `at_once`
+/// as its start.
+fn write_directive<M: SerializeMap>(
+    map: &mut M,
+    directive: &DirectiveRef<'_>,
+    at_once: Timestamp,
+    revoked: bool,
+) -> Result<(), M::Error> {
+    map.serialize_entry("targets", &TargetFields::of(directive))?;
+    write_scope(map, directive)?;
+    write_effects(map, directive)?;
+    // The start must lie before the expiry even where that is long past.
+    let before_expiry = directive
+        .expires_at
+        .checked_sub(SignedDuration::from_nanos(1))
+        .unwrap_or(Timestamp::MIN);
+    let starts_at = directive.starts_at.unwrap_or(at_once.min(before_expiry));
+    map.serialize_entry("starts_at", &starts_at)?;
+    map.serialize_entry("expires_at", &directive.expires_at)?;
+    map.serialize_entry("revoked", &revoked)
+}
+
+fn write_audit<M: SerializeMap>(map: &mut M, audit: &Audit) -> Result<(), M::Error> {
+    for (name, text) in [
+        ("reason", &audit.reason),
+        ("ticket", &audit.ticket),
+        ("owner", &audit.owner),
+        ("created_by", &audit.created_by),
+        ("updated_by", &audit.updated_by),
+        ("revoked_by", &audit.revoked_by),
+        ("revoked_reason", &audit.revoked_reason),
+    ] {
+        if let Some(text) = text {
+            map.serialize_entry(name, text)?;
+        }
+    }
+    for (name, time) in [
+        ("created_at", audit.created_at),
+        ("updated_at", audit.updated_at),
+        ("revoked_at", audit.revoked_at),
+    ] {
+        if let Some(time) = time {
+            map.serialize_entry(name, &time)?;
+        }
+    }
+    Ok(())
+}
+
+/// A stored document.
+struct StoredJson<'a> {
+    document: &'a Document,
+    limits: &'a DecodeLimits,
+}
+
+impl Serialize for StoredJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Document {
+            directive,
+            revoked,
+            audit,
+        } = self.document;
+        let at_once = audit
+            .created_at
+            .map_or(Timestamp::UNIX_EPOCH, |at| at.min(self.limits.now));
+        let mut map = serializer.serialize_map(None)?;
+        write_directive(&mut map, &directive.as_ref(), at_once, *revoked)?;
+        write_audit(&mut map, audit)?;
+        map.end()
+    }
+}
+
+/// The explicit form of one directive with its id and without an audit record.
+pub(crate) struct DirectiveJson<'a>(pub(crate) DirectiveRef<'a>);
+
+impl Serialize for DirectiveJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", self.0.id)?;
+        write_directive(&mut map, &self.0, Timestamp::UNIX_EPOCH, false)?;
+        map.end()
+    }
+}
+
+/// A draft: everything that is left out has the pipeline's default.
+struct DraftJson<'a> {
+    draft: &'a Draft,
     audit: &'a Audit,
 }
 
-fn to_json(body: &Body<'_>) -> Box<RawValue> {
-    // Texts, numbers and times always have a JSON form.
-    serde_json::value::to_raw_value(body).unwrap_or_else(|_| RawValue::NULL.to_owned())
-}
-
-impl Serialize for Body<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let directive = &self.directive;
+impl Serialize for DraftJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let draft = self.draft;
+        let directive = draft.as_directive();
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("level", &directive.level)?;
-        for (name, target) in [
-            ("tenant", directive.tenant),
-            ("index", directive.index),
-            ("principal", directive.principal),
-            (
-                "endpoint",
-                directive.endpoint.map(crate::EndpointKind::as_str),
-            ),
-        ] {
-            if let Some(target) = target {
-                map.serialize_entry(name, target)?;
-            }
-        }
-        map.serialize_entry("sample_per_mille", &directive.sample_per_mille)?;
-        map.serialize_entry("ring_buffer", &directive.ring_buffer)?;
-        map.serialize_entry("capture", &directive.capture)?;
-        if let Some(starts_at) = directive.starts_at {
+        write_scope(&mut map, &directive)?;
+        write_effects(&mut map, &directive)?;
+        if let Some(starts_at) = draft.starts_at {
             map.serialize_entry("starts_at", &starts_at)?;
         }
-        match self.expiry {
+        match draft.expiry {
             Expiry::At(at) => map.serialize_entry("expires_at", &at)?,
             Expiry::After(ttl) => map.serialize_entry("ttl_secs", &ttl.as_secs())?,
+            Expiry::SiteDefault => {}
         }
-        let audit = self.audit;
-        for (name, text) in [
-            ("reason", &audit.reason),
-            ("ticket", &audit.ticket),
-            ("created_by", &audit.created_by),
-            ("updated_by", &audit.updated_by),
-            ("revoked_by", &audit.revoked_by),
-        ] {
-            if let Some(text) = text {
-                map.serialize_entry(name, text)?;
-            }
-        }
-        for (name, time) in [
-            ("created_at", audit.created_at),
-            ("updated_at", audit.updated_at),
-            ("revoked_at", audit.revoked_at),
-        ] {
-            if let Some(time) = time {
-                map.serialize_entry(name, &time)?;
-            }
-        }
+        write_audit(&mut map, self.audit)?;
         map.end()
     }
 }

@@ -7,25 +7,59 @@ use serde::{Deserialize, Serialize};
 
 use crate::{UnknownDiagLevel, UnknownEndpointKind};
 
-/// How much of a wrong value is kept, in characters.
+/// How many characters of a wrong value are kept.
 const VALUE_CHARS: usize = 60;
-/// How much of an id is kept: all that an index takes.
+/// How many characters of an id are kept: as many as an index takes.
 const ID_CHARS: usize = 512;
 
 /// A document that was refused, and why. Its text begins with the field's name.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[non_exhaustive]
 pub struct Rejection {
+    id: String,
+    field: Cow<'static, str>,
+    value: String,
+    reason: RejectionReason,
+}
+
+impl Rejection {
     /// The document's `_id`.
-    pub id: String,
-    /// The field that is wrong, or `_source` if it is the document as a whole. The name
-    /// of an unknown field is shortened and fit for a terminal.
-    pub field: Cow<'static, str>,
-    /// What the field held, as JSON, shortened and fit for a terminal; empty if it
-    /// held nothing.
-    pub value: String,
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The field that is wrong, or `_source` if the document as a whole is. The name of an
+    /// unknown field is shortened, and its control characters are escaped.
+    #[must_use]
+    pub fn field(&self) -> &str {
+        &self.field
+    }
+
+    /// The field's value as JSON, shortened and with control characters escaped; empty if the
+    /// field is absent.
+    #[must_use]
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+
     /// What is wrong.
-    pub reason: RejectionReason,
+    #[must_use]
+    pub fn reason(&self) -> RejectionReason {
+        self.reason
+    }
+
+    /// Whether the likely cause is that the reader's role hides or masks fields, or that the
+    /// document was written around the ingest pipeline.
+    #[must_use]
+    pub fn is_incomplete(&self) -> bool {
+        matches!(
+            self.reason,
+            RejectionReason::HiddenOrMissing
+                | RejectionReason::HiddenTarget
+                | RejectionReason::Masked
+                | RejectionReason::NotTargets
+        )
+    }
 }
 
 /// What is wrong with a field. Its text says what to do.
@@ -39,10 +73,22 @@ pub enum RejectionReason {
     UnknownField,
     /// The field is there twice.
     RepeatedField,
-    /// A required field is missing.
+    /// A required field of a draft is missing.
     Missing,
+    /// A field that every stored document has is missing.
+    HiddenOrMissing,
+    /// A target that `targets` of a stored document names is missing.
+    HiddenTarget,
+    /// A target that `targets` of a draft names is missing.
+    NamedTargetMissing,
+    /// The document has a target that `targets` does not name.
+    TargetNotNamed,
+    /// Not a list of targeted fields.
+    NotTargets,
     /// A target (tenant, index, principal) that is not a non-empty text.
     NotATarget,
+    /// A target that has the form of a masked value.
+    Masked,
     /// Not the name of a level.
     NotALevel,
     /// Not the name of an endpoint kind.
@@ -61,14 +107,14 @@ pub enum RejectionReason {
     NotAnId,
     /// The `id` in the document is not its `_id`.
     IdMismatch,
-    /// No expiry but a relative one, which would begin anew at each read.
+    /// A relative expiry only, which would begin anew at each read.
     RelativeExpiry,
     /// Both a relative and an absolute expiry.
     TwoExpiries,
-    /// Neither a relative nor an absolute expiry.
-    NoExpiry,
     /// A field that is stamped when a directive is written.
     StampedField,
+    /// `revoked` is false although there is a time of revocation.
+    RevokedDisagrees,
     /// An expiry that is not after the start.
     ExpiresBeforeStart,
     /// An expiry in the past.
@@ -77,7 +123,7 @@ pub enum RejectionReason {
     BeyondMaxTtl,
 }
 
-/// A rejection that does not know yet of which document.
+/// A rejection without the document's id.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Fault {
     pub(super) field: Cow<'static, str>,
@@ -115,8 +161,8 @@ fn shorten(text: &str, chars: usize) -> String {
     }
 }
 
-/// A text from outside, short and fit for a terminal and a log: characters that move
-/// a cursor or turn the direction of writing are escaped.
+/// Shortens a text from outside and escapes the characters that move a terminal's cursor or
+/// change the direction of writing.
 pub(super) fn printable(text: &str) -> String {
     let mut shown = String::new();
     for char in shorten(text, VALUE_CHARS).chars() {
@@ -129,7 +175,7 @@ pub(super) fn printable(text: &str) -> String {
     shown
 }
 
-/// Whether a character has no shape but changes how others are shown.
+/// Whether a character is invisible but changes how others are displayed.
 fn is_format(char: char) -> bool {
     matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
@@ -155,12 +201,41 @@ impl std::error::Error for Rejection {}
 
 impl fmt::Display for RejectionReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = match self {
+        f.write_str(match self {
             Self::NotAnObject => "is not a JSON object",
             Self::UnknownField => "is not a field of a directive; correct the name or leave it out",
             Self::RepeatedField => "is there twice; leave one out",
             Self::Missing => "missing; it is required",
+            Self::HiddenOrMissing => {
+                "missing, but every stored document has it: field-level security hides it from \
+                 this reader, or the document was written without the ingest pipeline; give the \
+                 reader a role without field-level security, or write the directive again \
+                 (`directives init --upgrade` converts documents of an earlier version)"
+            }
+            Self::HiddenTarget => {
+                "missing, but `targets` names it: field-level security hides it from this \
+                 reader, or a partial update removed it; give the reader a role without \
+                 field-level security, or write the directive again"
+            }
+            Self::NamedTargetMissing => {
+                "missing, but `targets` names it; write the target, or remove it from `targets`"
+            }
+            Self::TargetNotNamed => {
+                "does not name every target of the document: it was changed without the ingest \
+                 pipeline; write the directive again"
+            }
+            Self::NotTargets => {
+                "is not a list of the targeted fields (tenant, index, principal, endpoint), each \
+                 once: field masking changes it for this reader, or the document was written \
+                 without the ingest pipeline; give the reader a role without field masking, or \
+                 write the directive again"
+            }
             Self::NotATarget => "is not a name; write a non-empty text, or leave the field out",
+            Self::Masked => {
+                "looks masked (64 hexadecimal digits) and would match no request: field masking \
+                 changes it for this reader; give the reader a role without field masking. A \
+                 target of this form cannot be written"
+            }
             Self::NotALevel => return UnknownDiagLevel.fmt(f),
             Self::NotAnEndpoint => {
                 return write!(
@@ -178,21 +253,23 @@ impl fmt::Display for RejectionReason {
             }
             Self::NotATtl => "is not a time to live; write a whole number of seconds, at least 1",
             Self::NotAnId => {
-                "is not an id; write a text of 1 to 512 bytes without control characters"
+                "is not an id; write a text of 1 to 512 bytes without control characters, other \
+                 than \".\" and \"..\""
             }
             Self::IdMismatch => "is not the document's _id; leave it out",
             Self::RelativeExpiry => {
-                "is relative and would begin anew at each read; write expires_at, or index \
-                 through the ingest pipeline, which does"
+                "missing; ttl_secs alone would begin anew at each read. Write expires_at, or \
+                 index through the ingest pipeline, which makes an expires_at of ttl_secs"
             }
             Self::TwoExpiries => "stands beside expires_at; write one of the two",
-            Self::NoExpiry => "missing, and so is expires_at; write one of the two",
             Self::StampedField => "is stamped when the directive is written; leave it out",
+            Self::RevokedDisagrees => {
+                "disagrees with revoked_at, which is set; write the directive again, or revoke it"
+            }
             Self::ExpiresBeforeStart => "is not after starts_at; write a later time",
             Self::ExpiresInThePast => "is not in the future; write a later time",
             Self::BeyondMaxTtl => "lies further ahead than max_ttl allows; write an earlier time",
-        };
-        f.write_str(text)
+        })
     }
 }
 
@@ -215,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rejection_does_not_move_the_cursor_of_whoever_reads_it() {
+    fn a_rejection_does_not_move_the_cursor_of_its_reader() {
         for source in [
             r#"{"\u001b[2J\u000alevel":1}"#,
             "{\"level\":\"a\u{202e}b\u{9b}2J\"}",

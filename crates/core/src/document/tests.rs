@@ -1,4 +1,4 @@
-//! What decoding, encoding and importing promise, one module for each.
+//! The promises of the codec: one module for decoding, encoding, drafts, imports and types.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,12 +15,14 @@ mod draft;
 mod encode;
 mod import;
 mod osproxy;
+mod stored;
 mod types;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::targets::TARGET_FIELDS;
 use super::{DecodeLimits, Document, Rejection};
 use crate::{DiagLevel, DiagnosticsDirective};
 
@@ -38,7 +40,7 @@ fn limits() -> DecodeLimits {
     }
 }
 
-/// What `{"level":"Shape","expires_at":"2030-01-01T12:15:00Z"}` means, under the id "d".
+/// The document of [`stored_json`] without further fields, under the id "d".
 fn plain() -> Document {
     Document::new(DiagnosticsDirective::new(
         "d",
@@ -47,9 +49,35 @@ fn plain() -> Document {
     ))
 }
 
-/// The plain document with these fields put before it.
-fn plain_json(fields: &str) -> String {
-    format!(r#"{{{fields}"level":"Shape","expires_at":"2030-01-01T12:15:00Z"}}"#)
+/// The explicit fields of a plain stored document.
+const STORED: [(&str, &str); 6] = [
+    ("targets", "[]"),
+    ("level", "\"Shape\""),
+    ("sample_per_mille", "1000"),
+    ("starts_at", "\"1970-01-01T00:00:00Z\""),
+    ("expires_at", "\"2030-01-01T12:15:00Z\""),
+    ("revoked", "false"),
+];
+
+/// A plain stored document with these fields before the others. A field that is given replaces
+/// the plain one, and `targets` names the targets that are given.
+fn stored_json(fields: &str) -> String {
+    let given = |name: &str| fields.contains(&format!("\"{name}\":"));
+    let targets: Vec<String> = TARGET_FIELDS
+        .iter()
+        .filter(|name| given(name))
+        .map(|name| format!("\"{name}\""))
+        .collect();
+    let targets = format!("[{}]", targets.join(","));
+    let rest: Vec<String> = STORED
+        .iter()
+        .filter(|(name, _)| !given(name))
+        .map(|&(name, value)| match name {
+            "targets" => format!("\"targets\":{targets}"),
+            _ => format!("\"{name}\":{value}"),
+        })
+        .collect();
+    format!("{{{fields}{}}}", rest.join(","))
 }
 
 fn decode(source: &str) -> Result<Document, Rejection> {

@@ -1,7 +1,7 @@
-//! A snapshot as JSON, for the next agent of a chain.
+//! The JSON of a snapshot, for the next agent of a chain and for the last-good file.
 //!
-//! What is read is not believed: each directive is decoded as a document of the index is,
-//! and all of them together must have the digest that the snapshot names.
+//! The reader trusts nothing: it decodes each directive as a stored document, explicit fields
+//! included, and all of them together must have the digest that the snapshot names.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -10,109 +10,40 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::document::{DecodeLimits, Rejection, decode as decode_document};
-use crate::{Digest, DirectiveRef, DirectiveSet, DirectiveSetBuilder, EndpointKind};
+use crate::document::{DecodeLimits, DirectiveJson, Rejection, decode as decode_document};
+use crate::{Digest, DirectiveSet, DirectiveSetBuilder};
 
+use super::error::{Repr, SnapshotError};
 use super::{Revision, Snapshot};
 
-/// Why a JSON text is not a snapshot.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SnapshotError {
-    /// It is not a snapshot, or one of another version.
-    #[error("it is not a snapshot that this version knows")]
-    Json(#[from] serde_json::Error),
-    /// A directive that is not valid.
-    #[error("the directive {}: {}", .0.id, .0)]
-    Directive(Box<Rejection>),
-    /// A directive came twice.
-    #[error("a directive came twice")]
-    Repeated,
-    /// It is not what its digest says.
-    #[error("its digest is {said}, and that of its directives {found}")]
-    Digest {
-        /// The digest that it names.
-        said: String,
-        /// The digest of what came.
-        found: Digest,
-    },
-    /// There are more directives than is allowed.
-    #[error("it has {directives} directives, above the cap of {cap}; raise `max_documents`")]
-    TooManyDirectives {
-        /// How many there are.
-        directives: usize,
-        /// How many may be.
-        cap: usize,
-    },
-}
-
 #[derive(Serialize)]
-struct Written<'a> {
+struct SnapshotJson<'a> {
     digest: Digest,
     revision: Option<&'a Revision>,
-    directives: WrittenSet<'a>,
+    directives: SetJson<'a>,
     rejected: &'a [Rejection],
     revoked: usize,
 }
 
-struct WrittenSet<'a>(&'a DirectiveSet);
+struct SetJson<'a>(&'a DirectiveSet);
 
-impl Serialize for WrittenSet<'_> {
+impl Serialize for SetJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(WrittenDirective::from))
-    }
-}
-
-/// The fields of a document, and its id.
-#[derive(Serialize)]
-struct WrittenDirective<'a> {
-    id: &'a str,
-    level: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tenant: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    index: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    principal: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    endpoint: Option<&'a str>,
-    sample_per_mille: u16,
-    ring_buffer: bool,
-    capture: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    starts_at: Option<Timestamp>,
-    expires_at: Timestamp,
-}
-
-impl<'a> From<DirectiveRef<'a>> for WrittenDirective<'a> {
-    fn from(directive: DirectiveRef<'a>) -> Self {
-        Self {
-            id: directive.id,
-            level: directive.level.as_str(),
-            tenant: directive.tenant,
-            index: directive.index,
-            principal: directive.principal,
-            endpoint: directive.endpoint.map(EndpointKind::as_str),
-            sample_per_mille: directive.sample_per_mille,
-            ring_buffer: directive.ring_buffer,
-            capture: directive.capture,
-            starts_at: directive.starts_at,
-            expires_at: directive.expires_at,
-        }
+        serializer.collect_seq(self.0.iter().map(DirectiveJson))
     }
 }
 
 impl Snapshot {
-    /// All of it as JSON, times absolute: what an agent gives the next of a chain. The
-    /// time of the read is not in it, so that later reads that gave the same are the same.
+    /// The whole snapshot as JSON, with absolute times. It leaves out the time of the read, so
+    /// that a later read with the same result has the same JSON.
     ///
     /// # Errors
-    /// Never with what a store has published.
+    /// Never for a snapshot that a store has published.
     pub fn to_json(&self) -> serde_json::Result<Box<RawValue>> {
-        serde_json::value::to_raw_value(&Written {
+        serde_json::value::to_raw_value(&SnapshotJson {
             digest: self.digest,
             revision: self.revision.as_ref(),
-            directives: WrittenSet(&self.set),
+            directives: SetJson(&self.set),
             rejected: &self.rejections,
             revoked: self.revoked,
         })
@@ -121,7 +52,7 @@ impl Snapshot {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Read<'a> {
+struct ReadSnapshot<'a> {
     digest: Cow<'a, str>,
     revision: Revision,
     #[serde(borrow)]
@@ -130,7 +61,7 @@ struct Read<'a> {
     revoked: usize,
 }
 
-/// The one field that the decoder of documents does not read.
+/// The id, which the decoder of documents takes as an argument.
 #[derive(Deserialize)]
 struct Identified<'a> {
     #[serde(borrow)]
@@ -138,39 +69,27 @@ struct Identified<'a> {
 }
 
 impl Snapshot {
-    /// Reads what [`to_json`](Self::to_json) wrote, of at most `cap` directives, which was
-    /// read from the index at `read_at`.
+    /// Reads the JSON of [`to_json`](Self::to_json). `read_at` is the time at which the
+    /// snapshot was read from the index, and `cap` the highest number of directives.
     ///
     /// # Errors
-    /// [`SnapshotError`] if it is not a snapshot, holds too much, or is not what its digest
-    /// says.
+    /// [`SnapshotError`] if the JSON is not a snapshot, holds too many directives, or
+    /// disagrees with its digest.
     pub fn from_json(json: &str, cap: usize, read_at: Timestamp) -> Result<Self, SnapshotError> {
-        let read: Read<'_> = serde_json::from_str(json)?;
+        let read: ReadSnapshot<'_> = serde_json::from_str(json)?;
         if read.directives.len() > cap {
-            return Err(SnapshotError::TooManyDirectives {
+            return Err(SnapshotError(Repr::TooManyDirectives {
                 directives: read.directives.len(),
                 cap,
-            });
+            }));
         }
-        let limits = DecodeLimits {
-            now: read_at,
-            // How far ahead an expiry may lie was decided where the index was read.
-            max_ttl: Duration::MAX,
-        };
-        let mut builder = DirectiveSetBuilder::with_capacity(read.directives.len());
-        for directive in read.directives {
-            let Identified { id } = serde_json::from_str(directive.get())?;
-            let document = decode_document(&id, directive.get(), &limits)
-                .map_err(|rejection| SnapshotError::Directive(rejection.into()))?;
-            builder.push(document.directive());
-        }
-        let set = builder.build_by_id().map_err(|_| SnapshotError::Repeated)?;
+        let set = decode_set(&read.directives, read_at)?;
         let digest = set.digest();
         if digest.to_string() != read.digest {
-            return Err(SnapshotError::Digest {
-                said: read.digest.into_owned(),
+            return Err(SnapshotError(Repr::Digest {
+                claimed: read.digest.into_owned(),
                 found: digest,
-            });
+            }));
         }
         Ok(Self {
             set,
@@ -183,11 +102,33 @@ impl Snapshot {
     }
 }
 
+fn decode_set(directives: &[&RawValue], now: Timestamp) -> Result<DirectiveSet, SnapshotError> {
+    let limits = DecodeLimits {
+        now,
+        // The reader of the index has already checked how far ahead each expiry lies.
+        max_ttl: Duration::MAX,
+    };
+    let mut builder = DirectiveSetBuilder::with_capacity(directives.len());
+    for directive in directives {
+        let Identified { id } = serde_json::from_str(directive.get())?;
+        let document = decode_document(&id, directive.get(), &limits)
+            .map_err(|rejection| SnapshotError(Repr::Directive(Box::new(rejection))))?;
+        if document.is_revoked() {
+            return Err(SnapshotError(Repr::Revoked(id.into_owned())));
+        }
+        builder.push(document.directive());
+    }
+    builder
+        .build_by_id()
+        .map_err(|_| SnapshotError(Repr::Repeated))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch};
+    use crate::snapshot::SnapshotErrorKind;
+    use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, EndpointKind};
 
     fn now() -> Timestamp {
         "2030-01-01T12:00:00Z".parse().unwrap()
@@ -205,7 +146,7 @@ mod tests {
                         .for_endpoint(EndpointKind::Count),
                 )
                 .with_sample_per_mille(7)
-                .with_starts_at(Timestamp::UNIX_EPOCH)
+                .with_starts_at("2030-01-01T11:00:00Z".parse().unwrap())
                 .with_ring_buffer(true)
                 .with_capture(true),
             DiagnosticsDirective::new("b", DiagLevel::Off, expires_at),
@@ -237,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read_unchanged() {
+    fn a_snapshot_survives_a_round_trip() {
         let wrote = snapshot();
         let later = now() + jiff::SignedDuration::from_secs(3);
         let read = Snapshot::from_json(&json(), 2, later).unwrap();
@@ -247,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn p1_what_is_not_whole_or_not_as_it_was_is_refused() {
+    fn p1_an_incomplete_or_changed_snapshot_is_refused() {
         let good = json();
         for (from, to) in [
             ("acme", "acne"),
@@ -258,6 +199,11 @@ mod tests {
             ("\"id\":\"b\"", "\"id\":\"a\\\"\""),
             ("\"id\":\"b\",", ""),
             ("\"ring_buffer\":true", "\"ring_buffers\":true"),
+            ("\"targets\":[],", ""),
+            ("\"tenant\",\"index\"", "\"index\""),
+            ("\"revoked\":false", "\"revoked\":true"),
+            (",\"revoked\":false", ""),
+            ("\"starts_at\":\"2030-01-01T11:00:00Z\",", ""),
             ("\"rejected\":", "\"refused\":"),
             ("{\"digest\"", "{\"more\":1,\"digest\""),
             (",\"revoked\":5}", "}"),
@@ -268,12 +214,8 @@ mod tests {
         }
         let dark = Snapshot::default().to_json().unwrap();
         Snapshot::from_json(dark.get(), 2, now()).unwrap_err();
-        assert!(matches!(
-            Snapshot::from_json(&good, 1, now()),
-            Err(SnapshotError::TooManyDirectives {
-                directives: 2,
-                cap: 1
-            })
-        ));
+        let error = Snapshot::from_json(&good, 1, now()).unwrap_err();
+        assert_eq!(error.kind(), SnapshotErrorKind::TooManyDirectives);
+        assert!(error.to_string().contains("2 directives"), "{error}");
     }
 }

@@ -1,5 +1,6 @@
-//! One published state of the index: all that belongs together, in one value.
+//! The result of one complete read of the index: set, revision and rejections in one value.
 
+mod error;
 mod json;
 mod revision;
 
@@ -8,14 +9,14 @@ use jiff::Timestamp;
 use crate::document::Rejection;
 use crate::{Digest, DirectiveSet};
 
-pub use json::SnapshotError;
+pub use error::{SnapshotError, SnapshotErrorKind};
 pub use revision::Revision;
 
-/// What one complete read gave. Published in one swap, so that no reader sees the set
-/// of one read and the revision of another.
+/// The result of one complete read. It is published in one swap, so that no reader sees the
+/// set of one read with the revision of another.
 ///
-/// Empty, without a revision, before the first complete read and after a set was emptied
-/// for its age.
+/// It is empty and has no revision before the first complete read, and after a set was emptied
+/// because of its age.
 #[derive(Debug, Default)]
 pub struct Snapshot {
     set: DirectiveSet,
@@ -23,13 +24,13 @@ pub struct Snapshot {
     /// `None` before the first complete read.
     revision: Option<Revision>,
     rejections: Vec<Rejection>,
-    /// How many documents are revoked, and so in no set.
+    /// The number of revoked documents, which are in no set.
     revoked: usize,
-    /// When the read ended that gave this.
+    /// When the read ended.
     read_at: Option<Timestamp>,
 }
 
-/// What a [`Snapshot`] is made of, for the crates that read an index.
+/// The parts of a [`Snapshot`], for the crates that read an index.
 #[doc(hidden)]
 #[derive(Debug, Default)]
 pub struct SnapshotParts {
@@ -64,7 +65,7 @@ impl From<SnapshotParts> for Snapshot {
 }
 
 impl Snapshot {
-    /// Whether a later read gave the same.
+    /// Whether another read had the same result.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
         self.revision == other.revision
@@ -73,7 +74,6 @@ impl Snapshot {
     }
 }
 
-/// For whoever reads what was published.
 impl Snapshot {
     /// The directives, expired ones included.
     #[must_use]
@@ -87,25 +87,25 @@ impl Snapshot {
         self.digest
     }
 
-    /// Which state of the index it is.
+    /// The state of the index that it was read from.
     #[must_use]
     pub fn revision(&self) -> Option<&Revision> {
         self.revision.as_ref()
     }
 
-    /// The documents of that state that were refused, by their ids.
+    /// The documents that were refused, ordered by id.
     #[must_use]
     pub fn rejections(&self) -> &[Rejection] {
         &self.rejections
     }
 
-    /// The number of revoked documents of that state. They are in no set.
+    /// The number of revoked documents, which are in no set.
     #[must_use]
     pub fn revoked(&self) -> usize {
         self.revoked
     }
 
-    /// When the read ended that gave this. Later reads that gave the same are not told.
+    /// When the read ended. Later reads with the same result do not change it.
     #[must_use]
     pub fn read_at(&self) -> Option<Timestamp> {
         self.read_at

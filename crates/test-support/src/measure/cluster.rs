@@ -89,15 +89,17 @@ impl Cluster {
 }
 
 fn document(tenant: &str) -> Value {
-    json!({
+    let now = jiff::Timestamp::now();
+    crate::stored(json!({
         "level": "Shape",
         "tenant": tenant,
         "sample_per_mille": 1000,
         "ring_buffer": false,
         "capture": false,
-        "expires_at": jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24),
+        "expires_at": now + jiff::SignedDuration::from_hours(24),
         "reason": "slow searches of this tenant",
-        "updated_at": jiff::Timestamp::now(),
+        "created_at": now,
+        "updated_at": now,
         "updated_by": "ann",
-    })
+    }))
 }

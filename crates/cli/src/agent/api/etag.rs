@@ -1,16 +1,13 @@
 //! Tags that identify the content of a response.
 
 use axum::http::{HeaderMap, header};
+use opensearch_directives::internal::Hex;
 use sha2::{Digest as _, Sha256};
 
 /// Thirty-two hexadecimal digits that depend on the bytes alone, so that all agents have
 /// the same tag for the same content.
 pub(super) fn content_tag(bytes: &[u8]) -> String {
-    let hash = Sha256::digest(bytes);
-    let prefix = hash[..16]
-        .iter()
-        .fold(0_u128, |prefix, byte| prefix << 8 | u128::from(*byte));
-    format!("{prefix:032x}")
+    Hex(&Sha256::digest(bytes)[..16]).to_string()
 }
 
 /// Whether `If-None-Match` names the tag, in whatever form it comes back.

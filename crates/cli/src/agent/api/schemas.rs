@@ -29,7 +29,13 @@ pub(super) struct Directive {
     sample_per_mille: u16,
     ring_buffer: bool,
     capture: bool,
-    /// The directive applies from this time on; absent: from the beginning.
+    /// In a snapshot only: the fields that narrow the directive.
+    #[schema(nullable = false)]
+    targets: Option<Vec<String>>,
+    /// In a snapshot only: always false, since a set has no revoked directive.
+    #[schema(nullable = false)]
+    revoked: Option<bool>,
+    /// The directive applies from this time on; absent in a listing: from the beginning.
     #[schema(nullable = false, format = DateTime)]
     starts_at: Option<String>,
     /// The directive no longer applies from this time on.

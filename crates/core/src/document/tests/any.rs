@@ -1,6 +1,6 @@
 //! Generated values: texts, instants, documents, JSON.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -39,6 +39,17 @@ pub(super) fn filled_text() -> impl Strategy<Value = String> {
     text().prop_map(|text| if text.is_empty() { " ".into() } else { text })
 }
 
+/// Any id that an index takes and a path can carry.
+pub(super) fn id() -> impl Strategy<Value = String> {
+    text().prop_map(|text| {
+        let id: String = text.chars().filter(|char| !char.is_control()).collect();
+        match id.as_str() {
+            "" | "." | ".." => "d".to_owned(),
+            _ => id,
+        }
+    })
+}
+
 /// Any instant there is, to the nanosecond, the first and the last often.
 pub(super) fn instant() -> impl Strategy<Value = Timestamp> {
     let (first, last) = (
@@ -61,7 +72,7 @@ fn directive() -> impl Strategy<Value = DiagnosticsDirective> {
     );
     let window = (option::of(instant()), instant());
     (
-        text(),
+        id(),
         targets,
         select(&DiagLevel::ALL[..]),
         0..=1000_u16,
@@ -75,6 +86,8 @@ fn directive() -> impl Strategy<Value = DiagnosticsDirective> {
                 let (starts_at, expires_at) = match window {
                     (Some(one), other) if one == other => return None,
                     (Some(one), other) => (Some(one.min(other)), one.max(other)),
+                    // The first instant of all has none before it.
+                    (None, expires_at) if expires_at == Timestamp::MIN => return None,
                     (None, expires_at) => (None, expires_at),
                 };
                 let mut directive = DiagnosticsDirective::new(id, level, expires_at)
@@ -94,46 +107,50 @@ fn directive() -> impl Strategy<Value = DiagnosticsDirective> {
 }
 
 fn audit() -> impl Strategy<Value = Audit> {
-    let note = || option::of(text());
-    let stamp = || option::of(instant());
-    (
-        note(),
-        note(),
-        stamp(),
-        note(),
-        stamp(),
-        note(),
-        stamp(),
-        note(),
-    )
-        .prop_map(
-            |(
-                reason,
-                ticket,
-                created_at,
-                created_by,
-                updated_at,
-                updated_by,
-                revoked_at,
-                revoked_by,
-            )| {
-                Audit {
-                    reason,
-                    ticket,
-                    created_at,
-                    created_by,
-                    updated_at,
-                    updated_by,
-                    revoked_at,
-                    revoked_by,
-                }
-            },
-        )
+    let notes = vec(option::of(text()), 7);
+    let stamps = (
+        option::of(instant()),
+        option::of(instant()),
+        option::of(instant()),
+    );
+    (notes, stamps).prop_map(|(mut notes, (created_at, updated_at, revoked_at))| {
+        let mut note = || notes.pop().flatten();
+        Audit {
+            reason: note(),
+            ticket: note(),
+            owner: note(),
+            created_at,
+            created_by: note(),
+            updated_at,
+            updated_by: note(),
+            revoked_at,
+            revoked_by: note(),
+            revoked_reason: note(),
+        }
+    })
 }
 
 /// Any document that is valid where no expiry lies too far ahead.
 pub(super) fn document() -> impl Strategy<Value = Document> {
-    (directive(), audit()).prop_map(|(directive, audit)| Document::new(directive).with_audit(audit))
+    (directive(), audit(), any::<bool>()).prop_map(|(directive, audit, revoked)| {
+        let document = Document::new(directive).with_audit(audit);
+        let revoked = revoked || document.revoked;
+        document.with_revoked(revoked)
+    })
+}
+
+/// The document that a reader gets at `now`: a start that is not later than the creation is no
+/// start.
+pub(super) fn normal(mut document: Document, now: Timestamp) -> Document {
+    let latest = now
+        .checked_add(SignedDuration::from_mins(5))
+        .unwrap_or(Timestamp::MAX);
+    let created_at = document.audit.created_at;
+    document.directive.starts_at = document.directive.starts_at.filter(|&start| {
+        let created = created_at.is_some_and(|at| start <= at && start <= latest);
+        start > Timestamp::UNIX_EPOCH && !created
+    });
+    document
 }
 
 /// Any JSON, three levels deep.

@@ -1,11 +1,11 @@
-//! What is refused, and where the limits lie.
+//! The reasons for a refusal, and the exact limits.
 
 use std::time::Duration;
 
 use jiff::{Timestamp, ToSpan as _};
 use serde_json::Value;
 
-use super::{HOUR, at, decode, limits, plain, plain_json};
+use super::{HOUR, at, decode, limits, plain, stored_json};
 use crate::document::fields::NAMES;
 use crate::document::{DecodeLimits, DocumentState, Rejection, RejectionReason as Reason};
 
@@ -17,7 +17,7 @@ fn rejection(source: &str) -> Rejection {
 fn assert_refused(source: &str, field: &str, value: &str, reason: Reason) {
     let found = rejection(source);
     assert_eq!(
-        (&*found.id, &*found.field, &*found.value, found.reason),
+        (found.id(), found.field(), found.value(), found.reason()),
         ("d", field, value, reason),
         "{source}"
     );
@@ -66,12 +66,12 @@ fn an_unknown_key_is_refused() {
     for key in [
         "tennant", "Tenant", "tenant ", "", "TENANT", "match", "_id", "id\u{0}",
     ] {
-        let source = plain_json(&format!("{}:null,", Value::from(key)));
+        let source = stored_json(&format!("{}:null,", Value::from(key)));
         let found = rejection(&source);
-        assert_eq!(found.reason, Reason::UnknownField, "{source}");
+        assert_eq!(found.reason(), Reason::UnknownField, "{source}");
     }
     assert_refused(
-        &plain_json(r#""tennant":"acme","#),
+        &stored_json(r#""tennant":"acme","#),
         "tennant",
         "",
         Reason::UnknownField,
@@ -82,8 +82,8 @@ fn an_unknown_key_is_refused() {
 fn a_repeated_key_is_refused_even_if_it_says_the_same() {
     for name in NAMES {
         for source in [
-            plain_json(&format!("\"{name}\":1,\"{name}\":1,")),
-            plain_json(&format!(
+            stored_json(&format!("\"{name}\":1,\"{name}\":1,")),
+            stored_json(&format!(
                 "\"{name}\":1,\"\\u{:04x}{}\":2,",
                 u32::from(name.as_bytes()[0]),
                 &name[1..]
@@ -91,7 +91,7 @@ fn a_repeated_key_is_refused_even_if_it_says_the_same() {
         ] {
             let found = rejection(&source);
             assert_eq!(
-                (&*found.field, found.reason),
+                (found.field(), found.reason()),
                 (name, Reason::RepeatedField),
                 "{source}"
             );
@@ -101,41 +101,42 @@ fn a_repeated_key_is_refused_even_if_it_says_the_same() {
 
 #[test]
 fn the_first_wrong_key_is_named_even_if_more_follows() {
-    let source = plain_json(r#""b":1,"a":2,"tenant":"x","tenant":"y","#);
-    assert_eq!(rejection(&source).field, "b");
+    let source = stored_json(r#""b":1,"a":2,"tenant":"x","tenant":"y","#);
+    assert_eq!(rejection(&source).field(), "b");
 }
 
 #[test]
 fn a_key_or_a_text_written_with_escapes_counts_the_same() {
     let mut expected = plain();
     expected.directive.match_.tenant = Some("acme\"\u{1f600}".into());
-    let source = plain_json(r#""\u0074enant":"\u0061cme\"\ud83d\ude00","#);
+    let source =
+        stored_json(r#""targets":["\u0074enant"],"\u0074enant":"\u0061cme\"\ud83d\ude00","#);
     assert_eq!(decode(&source), Ok(expected));
     assert_refused(
-        &plain_json(r#""\u0074enant":42,"#),
+        &stored_json(r#""\u0074enant":42,"#),
         "tenant",
         "42",
         Reason::NotATarget,
     );
-    assert_eq!(decode(&plain_json(r#""id":"\u0064","#)), Ok(plain()));
-    let source = r#"{"level":"\u0053hape","expires_at":"2030-01-01T12:15:00\u005a"}"#;
-    assert_eq!(decode(source), Ok(plain()));
+    assert_eq!(decode(&stored_json(r#""id":"\u0064","#)), Ok(plain()));
+    let source = stored_json(r#""level":"\u0053hape","expires_at":"2030-01-01T12:15:00\u005a","#);
+    assert_eq!(decode(&source), Ok(plain()));
 }
 
 #[test]
 fn a_text_that_is_no_unicode_is_wrong() {
     for text in [r#""\ud800""#, r#""\udc00\ud800""#, r#""a\ud800b""#] {
-        let source = plain_json(&format!("\"tenant\":{text},"));
+        let source = stored_json(&format!("\"tenant\":{text},"));
         assert_refused(&source, "tenant", text, Reason::NotATarget);
     }
 }
 
 #[test]
 fn an_id_that_is_not_the_documents_is_refused() {
-    assert_eq!(decode(&plain_json(r#""id":"d","#)), Ok(plain()));
+    assert_eq!(decode(&stored_json(r#""id":"d","#)), Ok(plain()));
     for id in [r#""e""#, r#""""#, r#""D""#, r#""d ""#, r#""d\n""#] {
         assert_refused(
-            &plain_json(&format!("\"id\":{id},")),
+            &stored_json(&format!("\"id\":{id},")),
             "id",
             id,
             Reason::IdMismatch,
@@ -145,25 +146,18 @@ fn an_id_that_is_not_the_documents_is_refused() {
 
 #[test]
 fn an_expiry_is_required_and_absolute() {
-    let refused = |rest: &str, field: &str, value: &str, reason| {
-        assert_refused(
-            &format!("{{\"level\":\"Shape\"{rest}}}"),
-            field,
-            value,
-            reason,
-        );
+    let without =
+        |fields: &str| stored_json(fields).replace("\"expires_at\":\"2030-01-01T12:15:00Z\",", "");
+    let refused = |source: String, field: &str, value: &str, reason| {
+        assert_refused(&source, field, value, reason);
     };
-    refused("", "expires_at", "", Reason::Missing);
-    refused(",\"ttl_secs\":60", "expires_at", "", Reason::RelativeExpiry);
-    refused(
-        ",\"ttl_secs\":null",
-        "expires_at",
-        "",
-        Reason::RelativeExpiry,
-    );
-    let both = ",\"ttl_secs\":60,\"expires_at\":\"2030-01-01T12:15:00Z\"";
+    refused(without(""), "expires_at", "", Reason::HiddenOrMissing);
+    for ttl in ["\"ttl_secs\":60,", "\"ttl_secs\":null,"] {
+        refused(without(ttl), "expires_at", "", Reason::RelativeExpiry);
+    }
+    let both = stored_json("\"ttl_secs\":60,");
     refused(both, "ttl_secs", "60", Reason::TwoExpiries);
-    let both = ",\"ttl_secs\":null,\"expires_at\":null";
+    let both = stored_json("\"ttl_secs\":null,\"expires_at\":null,");
     refused(both, "ttl_secs", "null", Reason::TwoExpiries);
 }
 
@@ -181,14 +175,14 @@ fn a_rate_is_a_whole_number_up_to_a_thousand() {
         "\"5\"",
         "null",
     ] {
-        let source = plain_json(&format!("\"sample_per_mille\":{rate},"));
+        let source = stored_json(&format!("\"sample_per_mille\":{rate},"));
         assert_refused(&source, "sample_per_mille", rate, Reason::NotASampleRate);
     }
     for rate in [0, 1, 999, 1000] {
         let mut expected = plain();
         expected.directive.sample_per_mille = rate;
         assert_eq!(
-            decode(&plain_json(&format!("\"sample_per_mille\":{rate},"))),
+            decode(&stored_json(&format!("\"sample_per_mille\":{rate},"))),
             Ok(expected)
         );
     }
@@ -198,7 +192,7 @@ fn a_rate_is_a_whole_number_up_to_a_thousand() {
 fn a_switch_is_not_a_text_or_a_number() {
     for name in ["ring_buffer", "capture"] {
         for value in ["\"true\"", "\"false\"", "0", "1", "null"] {
-            let source = plain_json(&format!("\"{name}\":{value},"));
+            let source = stored_json(&format!("\"{name}\":{value},"));
             assert_refused(&source, name, value, Reason::NotABoolean);
         }
     }
@@ -207,7 +201,7 @@ fn a_switch_is_not_a_text_or_a_number() {
 #[test]
 fn a_name_counts_exactly_as_it_is_written() {
     for level in ["\"shape\"", "\"SHAPE\"", "\"Shape \"", "\"\"", "1"] {
-        let source = format!("{{\"level\":{level},\"expires_at\":\"2030-01-01T12:15:00Z\"}}");
+        let source = stored_json(&format!("\"level\":{level},"));
         assert_refused(&source, "level", level, Reason::NotALevel);
     }
     for endpoint in [
@@ -216,7 +210,7 @@ fn a_name_counts_exactly_as_it_is_written() {
         "\"Search\\u0000\"",
         "[\"Search\"]",
     ] {
-        let source = plain_json(&format!("\"endpoint\":{endpoint},"));
+        let source = stored_json(&format!("\"endpoint\":{endpoint},"));
         assert_refused(&source, "endpoint", endpoint, Reason::NotAnEndpoint);
     }
 }
@@ -233,7 +227,7 @@ fn a_time_has_an_offset() {
         "2030-01-01T12:15:00Z ",
     ] {
         for value in [format!("\"{time}\""), "1893456000000".into()] {
-            let source = format!("{{\"level\":\"Shape\",\"expires_at\":{value}}}");
+            let source = stored_json(&format!("\"expires_at\":{value},"));
             assert_refused(&source, "expires_at", &value, Reason::NotATime);
         }
     }
@@ -241,7 +235,7 @@ fn a_time_has_an_offset() {
 
 #[test]
 fn an_expiry_is_after_the_start() {
-    let source = |start: &str| plain_json(&format!("\"starts_at\":\"{start}\","));
+    let source = |start: &str| stored_json(&format!("\"starts_at\":\"{start}\","));
     let expiry = "\"2030-01-01T12:15:00Z\"";
     for start in [
         "2030-01-01T12:15:00Z",
@@ -265,7 +259,7 @@ fn an_expiry_is_after_the_start() {
 
 #[test]
 fn an_expiry_lies_as_far_ahead_as_is_allowed_and_no_further() {
-    let source = |expiry: &str| format!("{{\"level\":\"Shape\",\"expires_at\":\"{expiry}\"}}");
+    let source = |expiry: &str| stored_json(&format!("\"expires_at\":\"{expiry}\","));
     let latest = "2030-01-01T13:00:00Z";
     assert_eq!(
         decode(&source(latest)).unwrap().directive.expires_at,
@@ -284,7 +278,7 @@ fn an_expiry_lies_as_far_ahead_as_is_allowed_and_no_further() {
 #[test]
 fn a_limit_beyond_all_time_is_none() {
     let last = Timestamp::MAX;
-    let source = format!("{{\"level\":\"Shape\",\"expires_at\":\"{last}\"}}");
+    let source = stored_json(&format!("\"expires_at\":\"{last}\","));
     for (now, max_ttl, taken) in [
         (limits().now, Duration::MAX, true),
         (Timestamp::MIN, Duration::MAX, true),
@@ -302,8 +296,10 @@ fn a_limit_beyond_all_time_is_none() {
 /// What has passed is no error: it applies no more.
 #[test]
 fn an_expiry_in_the_past_is_taken() {
-    let source = "{\"level\":\"Shape\",\"expires_at\":\"1970-01-01T00:00:00Z\"}";
-    let document = decode(source).unwrap();
+    let source = stored_json(
+        "\"starts_at\":\"1960-01-01T00:00:00Z\",\"expires_at\":\"1970-01-01T00:00:00Z\",",
+    );
+    let document = decode(&source).unwrap();
     assert_eq!(document.state(limits().now), DocumentState::Expired);
     assert!(!document.directive.as_ref().is_active(limits().now));
 }
@@ -322,7 +318,7 @@ fn a_document_is_in_one_state() {
         let active = document.directive.as_ref().is_active(at(now));
         assert_eq!(active, state == DocumentState::Active, "{now}");
     }
-    document.audit.revoked_at = Some(limits().now);
+    document.revoked = true;
     for now in [
         "2030-01-01T12:00:00Z",
         "2030-01-01T12:10:00Z",
@@ -336,33 +332,33 @@ fn a_document_is_in_one_state() {
 #[test]
 fn a_rejection_keeps_a_little_of_what_is_wrong() {
     let huge = "é".repeat(100_000);
-    let id = format!("{huge}!");
+    let id = "é".repeat(256);
     for source in [
-        plain_json(&format!("\"tenant\":[\"{huge}\"],")),
-        plain_json(&format!("\"id\":\"{huge}\",")),
-        plain_json(&format!("\"{huge}\":1,")),
-        plain_json(&format!("\"{huge}\":1,\"{huge}\":1,")),
-        plain_json(&format!("\"ttl_secs\":\"{huge}\",")),
+        stored_json(&format!("\"tenant\":[\"{huge}\"],")),
+        stored_json(&format!("\"id\":\"{huge}\",")),
+        stored_json(&format!("\"{huge}\":1,")),
+        stored_json(&format!("\"{huge}\":1,\"{huge}\":1,")),
+        stored_json(&format!("\"ttl_secs\":\"{huge}\",")),
         format!("[\"{huge}\"]"),
         huge.clone(),
     ] {
         let found = crate::document::decode(&id, &source, &limits()).unwrap_err();
-        for text in [&*found.field, &*found.value] {
+        for text in [found.field(), found.value()] {
             assert!(
                 text.chars().count() <= 61,
                 "{} characters",
                 text.chars().count()
             );
         }
-        assert_eq!(found.id.chars().count(), 513);
+        assert_eq!(found.id(), id);
         assert!(
-            found.field.ends_with('…') || found.value.ends_with('…'),
+            found.field().ends_with('…') || found.value().ends_with('…'),
             "{found}"
         );
         assert!(found.to_string().chars().count() < 300, "{found}");
     }
-    let source = plain_json(&format!("\"tenant\":{:060},", 1).replace('0', "1"));
-    assert!(!rejection(&source).value.ends_with('…'));
+    let source = stored_json(&format!("\"tenant\":{:060},", 1).replace('0', "1"));
+    assert!(!rejection(&source).value().ends_with('…'));
 }
 
 #[test]
@@ -371,12 +367,12 @@ fn deeply_nested_json_is_refused_without_a_stack() {
         let depth = 200_000;
         let nested = format!("{}0{}", open.repeat(depth), close.repeat(depth));
         for (source, field) in [
-            (plain_json(&format!("\"tenant\":{nested},")), "tenant"),
-            (plain_json(&format!("\"reason\":{nested},")), "reason"),
-            (plain_json(&format!("\"other\":{nested},")), "other"),
+            (stored_json(&format!("\"tenant\":{nested},")), "tenant"),
+            (stored_json(&format!("\"reason\":{nested},")), "reason"),
+            (stored_json(&format!("\"other\":{nested},")), "other"),
             (open.repeat(depth), "_source"),
         ] {
-            assert_eq!(rejection(&source).field, field);
+            assert_eq!(rejection(&source).field(), field);
         }
         assert!(decode(&nested).is_err());
     }

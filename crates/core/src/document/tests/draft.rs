@@ -1,4 +1,4 @@
-//! What a draft has to be before it is sent.
+//! The checks that a draft passes before it is sent.
 
 use std::time::Duration;
 
@@ -6,10 +6,8 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::{HOUR, any, at, limits};
-use crate::DiagLevel;
-use crate::document::{
-    Audit, DecodeLimits, Draft, Expiry, RejectionReason as Reason, decode, encode_draft,
-};
+use crate::document::{DecodeLimits, Document, Draft, Expiry, RejectionReason as Reason, encode};
+use crate::{DiagLevel, DiagnosticsDirective};
 
 fn draft() -> Draft {
     Draft::new("d", DiagLevel::Shape, Expiry::After(HOUR))
@@ -19,7 +17,7 @@ fn draft() -> Draft {
 fn assert_refused(draft: &Draft, field: &str, value: &str, reason: Reason) {
     let found = draft.check(&limits()).unwrap_err();
     assert_eq!(
-        (&*found.field, &*found.value, found.reason),
+        (found.field(), found.value(), found.reason()),
         (field, value, reason)
     );
     assert!(
@@ -35,6 +33,8 @@ fn an_id_is_one_that_an_index_takes() {
         " ",
         "_a",
         "a/b",
+        "...",
+        "a/../b",
         "ü",
         &"x".repeat(512),
         &"é".repeat(256),
@@ -57,6 +57,9 @@ fn an_id_is_one_that_an_index_takes() {
     for (id, shown) in [
         ("a\nb", r#""a\nb""#),
         ("\0", r#""\0""#),
+        ("a\tb", r#""a\tb""#),
+        (".", r#"".""#),
+        ("..", r#""..""#),
         ("\u{85}", r#""\u{85}""#),
     ] {
         assert_refused(
@@ -71,8 +74,8 @@ fn an_id_is_one_that_an_index_takes() {
     }
     for id in ["x".repeat(513), "é".repeat(257)] {
         let found = Draft { id, ..draft() }.check(&limits()).unwrap_err();
-        assert_eq!((&*found.field, found.reason), ("id", Reason::NotAnId));
-        assert_eq!(found.value.chars().count(), 61);
+        assert_eq!((found.field(), found.reason()), ("id", Reason::NotAnId));
+        assert_eq!(found.value().chars().count(), 61);
     }
 }
 
@@ -181,11 +184,12 @@ fn either_expiry_is_after_the_start() {
 fn a_draft_is_read_with_its_expiry() {
     let read = |rest: &str| Draft::from_json(&format!(r#"{{"id":"d","level":"Shape"{rest}}}"#));
     assert_eq!(read(",\"ttl_secs\":3600"), Ok(draft()));
+    let expiry = Expiry::SiteDefault;
+    assert_eq!(read(""), Ok(Draft { expiry, ..draft() }));
     let expiry = Expiry::At(at("2030-01-01T13:00:00Z"));
     let absolute = ",\"expires_at\":\"2030-01-01T14:00:00+01:00\"";
     assert_eq!(read(absolute), Ok(Draft { expiry, ..draft() }));
     for (rest, field, reason) in [
-        ("", "ttl_secs", Reason::NoExpiry),
         (",\"ttl_secs\":0", "ttl_secs", Reason::NotATtl),
         (",\"ttl_secs\":-1", "ttl_secs", Reason::NotATtl),
         (",\"ttl_secs\":60.0", "ttl_secs", Reason::NotATtl),
@@ -208,21 +212,21 @@ fn a_draft_is_read_with_its_expiry() {
     ] {
         let found = read(rest).unwrap_err();
         assert_eq!(
-            (&*found.id, &*found.field, found.reason),
+            (found.id(), found.field(), found.reason()),
             ("d", field, reason),
             "{rest}"
         );
     }
     let found = Draft::from_json("[]").unwrap_err();
     assert_eq!(
-        (&*found.id, &*found.field, found.reason),
+        (found.id(), found.field(), found.reason()),
         ("", "_source", Reason::NotAnObject)
     );
 }
 
 proptest! {
-    /// What passes the check is what a proxy takes, once its expiry is absolute; what
-    /// does not is refused by the proxy too, but for the id and an expiry in the past.
+    /// A proxy takes each draft that passes the check, once the draft is stored. It refuses
+    /// every other one, except where only the expiry has passed.
     #[test]
     fn a_draft_that_passes_is_taken_by_the_decoder(
         document in any::document(),
@@ -250,21 +254,22 @@ proptest! {
             };
             draft.expiry = Expiry::At(expires_at);
         }
-        let json = encode_draft(&draft, &Audit::default());
-        let decoded = decode(&draft.id, json.get(), &limits);
+        let Expiry::At(expires_at) = draft.expiry else {
+            unreachable!("it was made absolute");
+        };
+        let mut directive = DiagnosticsDirective::new(draft.id.clone(), draft.level, expires_at)
+            .with_match(draft.match_.clone())
+            .with_sample_per_mille(draft.sample_per_mille);
+        directive.starts_at = draft.starts_at;
+        let decoded = encode(&Document::new(directive), &limits);
         match checked {
             Ok(()) => {
-                let directive = decoded.unwrap().to_document().directive;
-                prop_assert_eq!(directive.match_, draft.match_);
-                prop_assert_eq!(directive.level, draft.level);
-                prop_assert_eq!(directive.sample_per_mille, draft.sample_per_mille);
-                prop_assert_eq!(directive.starts_at, draft.starts_at);
-                prop_assert_eq!(Expiry::At(directive.expires_at), draft.expiry);
-                prop_assert!(directive.expires_at > now);
+                prop_assert!(decoded.is_ok(), "{decoded:?}");
+                prop_assert!(expires_at > now);
             }
             Err(rejection) if decoded.is_ok() => prop_assert!(matches!(
-                rejection.reason,
-                Reason::NotAnId | Reason::ExpiresInThePast | Reason::NotATtl
+                rejection.reason(),
+                Reason::ExpiresInThePast | Reason::NotATtl
             ), "{rejection}"),
             Err(_) => {}
         }
@@ -284,5 +289,5 @@ fn the_last_instant_is_no_overflow() {
         max_ttl: Duration::MAX,
     };
     let found = draft().check(&limits).unwrap_err();
-    assert_eq!(found.reason, Reason::BeyondMaxTtl);
+    assert_eq!(found.reason(), Reason::BeyondMaxTtl);
 }

@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::any;
-use crate::document::{Draft, ImportError, parse_drafts};
+use crate::document::{Draft, ImportError, ImportErrorKind as Kind, parse_drafts};
 
 const A: &str = r#"{"id":"a","level":"Shape","ttl_secs":60}"#;
 const B: &str = r#"{"id":"b","level":"Off","ttl_secs":5,"tenant":"acme"}"#;
@@ -19,6 +19,11 @@ fn drafts() -> Vec<Draft> {
 
 fn parse(input: &str) -> Result<Vec<Draft>, ImportError> {
     parse_drafts(input.as_bytes())
+}
+
+#[track_caller]
+fn kind(input: &str) -> Kind {
+    parse(input).expect_err("it is refused").kind()
 }
 
 #[track_caller]
@@ -66,7 +71,7 @@ fn an_input_without_an_entry_is_said_to_be_empty() {
         "[ ]",
         "{\"directives\":[]}",
     ] {
-        assert!(matches!(parse(input), Err(ImportError::Empty)), "{input:?}");
+        assert_eq!(kind(input), Kind::Empty, "{input:?}");
     }
 }
 
@@ -89,7 +94,7 @@ fn what_is_no_text_or_no_json_is_said_to_be_so() {
         format!("{A}\u{feff}"),
     ] {
         let error = parse(&input).expect_err(&input);
-        assert!(matches!(error, ImportError::NotJson(_)), "{input}: {error}");
+        assert_eq!(error.kind(), Kind::NotJson, "{input}: {error}");
         assert_eq!(error.to_string(), "the input is not JSON");
         assert!(
             error.source().unwrap().to_string().contains("line"),
@@ -104,18 +109,18 @@ fn what_is_no_text_or_no_json_is_said_to_be_so() {
 fn an_input_that_is_too_large_is_not_read() {
     let input = vec![b' '; (64 << 20) + 1];
     let error = parse_drafts(&input).unwrap_err();
-    assert!(matches!(error, ImportError::TooLarge));
+    assert_eq!(error.kind(), Kind::TooLarge);
     assert_eq!(
         error.to_string(),
         "the input is larger than 67108864 bytes; split it"
     );
-    assert!(matches!(parse_drafts(&input[1..]), Err(ImportError::Empty)));
+    assert_eq!(parse_drafts(&input[1..]).unwrap_err().kind(), Kind::Empty);
 }
 
 #[test]
 fn an_input_of_too_many_entries_is_not_read() {
     let many = vec!["7"; 200_001];
-    assert!(matches!(parse(&many.join(" ")), Err(ImportError::TooMany)));
+    assert_eq!(kind(&many.join(" ")), Kind::TooManyEntries);
     for input in [
         format!("[{}]", many.join(",")),
         format!("{{\"directives\":[{}]}}", many.join(",")),
@@ -127,10 +132,8 @@ fn an_input_of_too_many_entries_is_not_read() {
             "{source}"
         );
     }
-    assert!(matches!(
-        parse(&many[1..].join(" ")),
-        Err(ImportError::Entries { count: 200_000, .. })
-    ));
+    let most = error(&many[1..].join(" "));
+    assert!(most.starts_with("200000 of the entries"), "{most}");
 }
 
 #[test]
@@ -215,7 +218,7 @@ fn a_blob_holds_its_directives_and_nothing_else() {
         "{\"directives\":42}".to_owned(),
     ] {
         let error = parse(&input).expect_err(&input);
-        assert!(matches!(error, ImportError::NotABlob(_)), "{input}");
+        assert_eq!(error.kind(), Kind::NotABlob, "{input}");
         assert!(error.source().is_some());
     }
 }
@@ -233,10 +236,7 @@ fn what_is_no_blob_is_an_entry() {
         "\"a\"".to_owned(),
     ] {
         let error = parse(&input).expect_err(&input);
-        assert!(
-            matches!(error, ImportError::Entries { .. }),
-            "{input}: {error}"
-        );
+        assert!(error.kind() == Kind::WrongEntries, "{input}: {error}");
     }
 }
 

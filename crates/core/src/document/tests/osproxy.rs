@@ -14,7 +14,7 @@ use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::Value;
 
-use crate::document::{Draft, Expiry, ImportError, parse_drafts};
+use crate::document::{Draft, Expiry, ImportError, ImportErrorKind, parse_drafts};
 use crate::{DiagLevel, EndpointKind};
 
 fn theirs(blob: &str) -> Result<DirectiveSet, &'static str> {
@@ -211,7 +211,6 @@ fn osproxys_own_blobs_mean_the_same() {
         r#"{"directives":[{"level":"Shape","ttl_secs":60}]}"#,
         r#"{"directives":[{"id":"a","ttl_secs":60}]}"#,
         r#"{"directives":[{"id":"a","level":"Nope","ttl_secs":60}]}"#,
-        r#"{"directives":[{"id":"a","level":"Shape"}]}"#,
         r#"{"directives":[{"id":"a","level":"Shape","ttl_secs":0}]}"#,
         r#"{"directives":[{"id":"a","level":"Shape","ttl_secs":60,"sample_per_mille":1001}]}"#,
         r#"{"directives":[{"id":"a","level":"Shape","ttl_secs":60,"tennant":"acme"}]}"#,
@@ -248,8 +247,10 @@ fn what_osproxy_widens_is_refused() {
         );
     }
     assert!(theirs(r#"{"directives":[]}"#).unwrap().is_empty());
-    assert!(matches!(
-        ours(r#"{"directives":[]}"#),
-        Err(ImportError::Empty)
-    ));
+    let empty = ours(r#"{"directives":[]}"#).unwrap_err();
+    assert_eq!(empty.kind(), ImportErrorKind::Empty);
+    // The pipeline gives it the site's default, which is bounded.
+    let endless = r#"{"directives":[{"id":"a","level":"Shape"}]}"#;
+    assert!(theirs(endless).is_err());
+    assert_eq!(ours(endless).unwrap()[0].expiry, Expiry::SiteDefault);
 }

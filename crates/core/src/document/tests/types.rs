@@ -1,6 +1,6 @@
-//! Every field with every type of JSON: what is taken, and for what.
+//! Every field with every type of JSON, and the outcome.
 
-use super::{HOUR, at, decode, limits, plain};
+use super::{HOUR, STORED, at, decode, limits, plain};
 use crate::document::fields::NAMES;
 use crate::document::{Audit, Document, Draft, Expiry, Rejection, RejectionReason as Reason};
 use crate::{DiagLevel, DiagnosticsDirective};
@@ -19,38 +19,44 @@ const VALUES: [Option<&str>; 10] = [
     Some("{}"),
 ];
 
-/// What comes of one value: `.` it is as if the field were left out, `=` it counts,
-/// `x` it is refused for the reason of the field, and the others are refused for a
-/// reason of their own: `m` missing, `i` not the `_id`, `2` two expiries, `s` stamped.
-type Outcomes = [(&'static str, &'static str, Reason); 20];
+/// The outcome of one value: `.` as if the field were left out, `=` it counts, `x` refused
+/// for the reason of the field. The others are refused for a reason of their own: `m` missing,
+/// `u` unknown, `i` not the `_id`, `2` two expiries, `s` stamped, `t` not named by `targets`.
+type Outcomes = [(&'static str, &'static str, Reason); 25];
 
 const OF_DOCUMENT: Outcomes = [
     // Absent, null, true, 42, 1.5, "", "text", [], ["a"], {}.
     ("id", ".xxxxiixxx", Reason::NotAnId),
+    ("targets", "mxxxxxx.xx", Reason::NotTargets),
     ("level", "mxxxxxxxxx", Reason::NotALevel),
-    ("tenant", ".xxxxx=xxx", Reason::NotATarget),
-    ("index", ".xxxxx=xxx", Reason::NotATarget),
-    ("principal", ".xxxxx=xxx", Reason::NotATarget),
+    ("tenant", ".xxxxxtxxx", Reason::NotATarget),
+    ("index", ".xxxxxtxxx", Reason::NotATarget),
+    ("principal", ".xxxxxtxxx", Reason::NotATarget),
     ("endpoint", ".xxxxxxxxx", Reason::NotAnEndpoint),
-    ("sample_per_mille", ".xx=xxxxxx", Reason::NotASampleRate),
+    ("sample_per_mille", "mxx=xxxxxx", Reason::NotASampleRate),
     ("ring_buffer", ".x=xxxxxxx", Reason::NotABoolean),
     ("capture", ".x=xxxxxxx", Reason::NotABoolean),
-    ("starts_at", ".xxxxxxxxx", Reason::NotATime),
+    ("starts_at", "mxxxxxxxxx", Reason::NotATime),
     ("expires_at", "mxxxxxxxxx", Reason::NotATime),
     ("ttl_secs", ".222222222", Reason::NotATtl),
+    ("revoked", "mx=xxxxxxx", Reason::NotABoolean),
     ("reason", "..xxx==xxx", Reason::NotAText),
     ("ticket", "..xxx==xxx", Reason::NotAText),
+    ("owner", "..xxx==xxx", Reason::NotAText),
+    ("author", ".uuuuuuuuu", Reason::NotAText),
     ("created_at", "..xxxxxxxx", Reason::NotATime),
     ("created_by", "..xxx==xxx", Reason::NotAText),
     ("updated_at", "..xxxxxxxx", Reason::NotATime),
     ("updated_by", "..xxx==xxx", Reason::NotAText),
     ("revoked_at", ".xxxxxxxxx", Reason::NotATime),
     ("revoked_by", "..xxx==xxx", Reason::NotAText),
+    ("revoked_reason", "..xxx==xxx", Reason::NotAText),
 ];
 
 const OF_DRAFT: Outcomes = [
     // Absent, null, true, 42, 1.5, "", "text", [], ["a"], {}.
     ("id", "mxxxx==xxx", Reason::NotAnId),
+    ("targets", ".xxxxxx.xx", Reason::NotTargets),
     ("level", "mxxxxxxxxx", Reason::NotALevel),
     ("tenant", ".xxxxx=xxx", Reason::NotATarget),
     ("index", ".xxxxx=xxx", Reason::NotATarget),
@@ -61,15 +67,19 @@ const OF_DRAFT: Outcomes = [
     ("capture", ".x=xxxxxxx", Reason::NotABoolean),
     ("starts_at", ".xxxxxxxxx", Reason::NotATime),
     ("expires_at", ".xxxxxxxxx", Reason::NotATime),
-    ("ttl_secs", "mxx=xxxxxx", Reason::NotATtl),
+    ("ttl_secs", "=xx=xxxxxx", Reason::NotATtl),
+    ("revoked", ".xsxxxxxxx", Reason::NotABoolean),
     ("reason", "..xxx==xxx", Reason::NotAText),
     ("ticket", "..xxx==xxx", Reason::NotAText),
+    ("owner", "..xxx==xxx", Reason::NotAText),
+    ("author", "..xxx==xxx", Reason::NotAText),
     ("created_at", ".sssssssss", Reason::NotATime),
     ("created_by", ".sssssssss", Reason::NotAText),
     ("updated_at", ".sssssssss", Reason::NotATime),
     ("updated_by", "..xxx==xxx", Reason::NotAText),
     ("revoked_at", ".sssssssss", Reason::NotATime),
     ("revoked_by", ".sssssssss", Reason::NotAText),
+    ("revoked_reason", ".sssssssss", Reason::NotAText),
 ];
 
 /// The fields of a base object, with one of them replaced or left out.
@@ -89,6 +99,7 @@ fn check<T: Clone + PartialEq + std::fmt::Debug>(
     table: &Outcomes,
     base: &[(&str, &str)],
     plain: &T,
+    missing: Reason,
     read: impl Fn(&str) -> Result<T, Rejection>,
     set: impl Fn(&mut T, &str, &str),
 ) {
@@ -111,35 +122,37 @@ fn check<T: Clone + PartialEq + std::fmt::Debug>(
                 }
                 '=' => {
                     let mut expected = plain.clone();
-                    set(&mut expected, name, value.unwrap());
+                    set(&mut expected, name, value.unwrap_or_default());
                     assert_eq!(found, Ok(expected), "{source}");
                     None
                 }
                 'x' => Some(*reason),
-                'm' if *name == "ttl_secs" => Some(Reason::NoExpiry),
-                'm' => Some(Reason::Missing),
+                'm' => Some(missing),
+                't' => Some(Reason::TargetNotNamed),
                 'i' => Some(Reason::IdMismatch),
+                'u' => Some(Reason::UnknownField),
                 '2' => Some(Reason::TwoExpiries),
                 's' => Some(Reason::StampedField),
                 other => panic!("no such outcome: {other}"),
             };
             if let Some(reason) = reason {
                 let rejection = found.expect_err(&source);
+                let field = if outcome == 't' { "targets" } else { *name };
                 assert_eq!(
-                    (&*rejection.field, rejection.reason),
-                    (*name, reason),
+                    (rejection.field(), rejection.reason()),
+                    (field, reason),
                     "{source}"
                 );
                 let text = rejection.to_string();
-                assert!(text.starts_with(&format!("{name}: ")), "{text}");
+                assert!(text.starts_with(&format!("{field}: ")), "{text}");
                 if outcome == 'x' {
-                    assert_eq!(rejection.value, value.unwrap(), "{source}");
+                    assert_eq!(rejection.value(), value.unwrap(), "{source}");
                 }
             }
             cases += 1;
         }
     }
-    assert_eq!(cases, 200);
+    assert_eq!(cases, 250);
 }
 
 fn text(value: &str) -> String {
@@ -148,26 +161,23 @@ fn text(value: &str) -> String {
 
 #[test]
 fn each_field_of_a_document_takes_its_own_type_only() {
-    let base = [
-        ("level", "\"Shape\""),
-        ("expires_at", "\"2030-01-01T12:15:00Z\""),
-    ];
     check(
         &OF_DOCUMENT,
-        &base,
+        &STORED,
         &plain(),
+        Reason::HiddenOrMissing,
         decode,
         |document, name, value| {
             let directive = &mut document.directive;
             let audit = &mut document.audit;
             match name {
-                "tenant" => directive.match_.tenant = Some(text(value)),
-                "index" => directive.match_.index = Some(text(value)),
-                "principal" => directive.match_.principal = Some(text(value)),
                 "sample_per_mille" => directive.sample_per_mille = value.parse().unwrap(),
                 "ring_buffer" => directive.ring_buffer = true,
                 "capture" => directive.capture = true,
+                "revoked" => document.revoked = true,
                 "reason" => audit.reason = Some(text(value)),
+                "owner" => audit.owner = Some(text(value)),
+                "revoked_reason" => audit.revoked_reason = Some(text(value)),
                 "ticket" => audit.ticket = Some(text(value)),
                 "created_by" => audit.created_by = Some(text(value)),
                 "updated_by" => audit.updated_by = Some(text(value)),
@@ -190,6 +200,7 @@ fn each_field_of_a_draft_takes_its_own_type_only() {
         &OF_DRAFT,
         &base,
         &plain,
+        Reason::Missing,
         Draft::from_json,
         |draft, name, value| match name {
             "id" => draft.id = text(value),
@@ -199,6 +210,9 @@ fn each_field_of_a_draft_takes_its_own_type_only() {
             "sample_per_mille" => draft.sample_per_mille = value.parse().unwrap(),
             "ring_buffer" => draft.ring_buffer = true,
             "capture" => draft.capture = true,
+            "ttl_secs" if value.is_empty() => draft.expiry = Expiry::SiteDefault,
+            "owner" => draft.owner = Some(text(value)),
+            "author" => draft.author = Some(text(value)),
             "ttl_secs" => {
                 let seconds = value.parse().unwrap();
                 draft.expiry = Expiry::After(std::time::Duration::from_secs(seconds));
@@ -215,13 +229,15 @@ fn each_field_of_a_draft_takes_its_own_type_only() {
 #[test]
 fn every_field_counts() {
     let source = r#"{
-        "id": "d", "level": "ShapeRewriteDiff", "tenant": "acme", "index": "orders",
+        "id": "d", "targets": ["tenant", "index", "principal", "endpoint"],
+        "level": "ShapeRewriteDiff", "revoked": true, "tenant": "acme", "index": "orders",
         "principal": "svc", "endpoint": "DeleteByQuery", "sample_per_mille": 0,
         "ring_buffer": false, "capture": true, "starts_at": "2030-01-01T12:05:00+01:00",
         "expires_at": "2030-01-01T12:15:00.123456789Z", "reason": "r", "ticket": "t",
         "created_at": "2029-12-31T00:00:00Z", "created_by": "c",
         "updated_at": "2029-12-31T00:00:01Z", "updated_by": "u",
-        "revoked_at": "2029-12-31T00:00:02Z", "revoked_by": "v"
+        "revoked_at": "2029-12-31T00:00:02Z", "revoked_by": "v",
+        "owner": "search-team", "revoked_reason": "found"
     }"#;
     let mut directive = DiagnosticsDirective::new(
         "d",
@@ -238,6 +254,8 @@ fn every_field_counts() {
     directive.starts_at = Some(at("2030-01-01T11:05:00Z"));
     let some = |text: &str| Some(text.to_owned());
     let expected = Document::new(directive).with_audit(Audit {
+        owner: Some("search-team".into()),
+        revoked_reason: Some("found".into()),
         reason: some("r"),
         ticket: some("t"),
         created_at: Some(at("2029-12-31T00:00:00Z")),

@@ -1,0 +1,214 @@
+//! The reasons for which an input file is refused, with the entries that are wrong.
+
+use std::error::Error;
+use std::fmt;
+
+use serde_json::value::RawValue;
+
+use super::rejection::{Rejection, printable};
+
+/// The largest input, in bytes.
+pub(super) const MAX_BYTES: usize = 64 << 20;
+/// The largest number of entries: as many as a proxy reads by default.
+pub(super) const MAX_ENTRIES: usize = 200_000;
+/// How many problems an error lists; it counts the others.
+const MAX_PROBLEMS: usize = 20;
+
+/// Why an input cannot be written.
+#[derive(Debug)]
+pub struct ImportError(Repr);
+
+/// The kinds of [`ImportError`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ImportErrorKind {
+    /// The input has no entry.
+    Empty,
+    /// The input has too many bytes.
+    TooLarge,
+    /// The input has too many entries.
+    TooManyEntries,
+    /// The input is not UTF-8.
+    NotUtf8,
+    /// The input is not JSON.
+    NotJson,
+    /// The input has the key `directives`, but is not `{"directives": [...]}`.
+    NotABlob,
+    /// Some entries are wrong.
+    WrongEntries,
+}
+
+#[derive(Debug)]
+enum Repr {
+    Bare(ImportErrorKind),
+    Utf8(std::str::Utf8Error),
+    Json(ImportErrorKind, serde_json::Error),
+    Entries {
+        problems: Vec<EntryProblem>,
+        count: usize,
+    },
+}
+
+impl ImportError {
+    fn new(repr: Repr) -> Self {
+        Self(repr)
+    }
+
+    pub(super) fn not_utf8(error: std::str::Utf8Error) -> Self {
+        Self(Repr::Utf8(error))
+    }
+
+    pub(super) fn not_json(error: serde_json::Error) -> Self {
+        Self(Repr::Json(ImportErrorKind::NotJson, error))
+    }
+
+    pub(super) fn not_a_blob(error: serde_json::Error) -> Self {
+        Self(Repr::Json(ImportErrorKind::NotABlob, error))
+    }
+
+    /// The kind of the error.
+    #[must_use]
+    pub fn kind(&self) -> ImportErrorKind {
+        match &self.0 {
+            Repr::Bare(kind) | Repr::Json(kind, _) => *kind,
+            Repr::Utf8(_) => ImportErrorKind::NotUtf8,
+            Repr::Entries { .. } => ImportErrorKind::WrongEntries,
+        }
+    }
+}
+
+impl From<ImportErrorKind> for ImportError {
+    fn from(kind: ImportErrorKind) -> Self {
+        Self(Repr::Bare(kind))
+    }
+}
+
+impl Error for ImportError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.0 {
+            Repr::Utf8(error) => Some(error),
+            Repr::Json(_, error) => Some(error),
+            Repr::Bare(_) | Repr::Entries { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for ImportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Repr::Entries { problems, count } = &self.0 {
+            write!(f, "{count} of the entries cannot be used")?;
+            for problem in problems {
+                write!(f, "\n  {problem}")?;
+            }
+            return match count - problems.len() {
+                0 => Ok(()),
+                more => write!(f, "\n  and {more} more"),
+            };
+        }
+        match self.kind() {
+            ImportErrorKind::Empty => f.write_str(
+                "the input holds no directive; write one document, an array, one document a \
+                 line, or {\"directives\": [...]}",
+            ),
+            ImportErrorKind::TooLarge => {
+                write!(f, "the input is larger than {MAX_BYTES} bytes; split it")
+            }
+            ImportErrorKind::TooManyEntries => {
+                write!(
+                    f,
+                    "the input holds more than {MAX_ENTRIES} entries; split it"
+                )
+            }
+            ImportErrorKind::NotUtf8 => f.write_str("the input is not UTF-8"),
+            ImportErrorKind::NotABlob => f.write_str(
+                "the input is not {\"directives\": [...]} with an array and no other key",
+            ),
+            ImportErrorKind::NotJson | ImportErrorKind::WrongEntries => {
+                f.write_str("the input is not JSON")
+            }
+        }
+    }
+}
+
+/// One entry that is wrong.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct EntryProblem {
+    /// Its number in the input, counted from one.
+    entry: usize,
+    /// The line on which it begins, counted from one.
+    line: usize,
+    problem: Problem,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Problem {
+    Wrong(Rejection),
+    Repeated(String),
+}
+
+impl fmt::Display for EntryProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, entry {}", self.line, self.entry)?;
+        match &self.problem {
+            Problem::Wrong(rejection) if rejection.id().is_empty() => write!(f, ": {rejection}"),
+            Problem::Wrong(rejection) => {
+                write!(f, " ({}): {rejection}", printable(rejection.id()))
+            }
+            Problem::Repeated(id) => write!(
+                f,
+                " ({}): id: it is in the input twice; leave one out",
+                printable(id)
+            ),
+        }
+    }
+}
+
+/// Collects the entries that are wrong: it keeps the first ones and counts all.
+pub(super) struct Problems<'a> {
+    text: &'a str,
+    listed: Vec<EntryProblem>,
+    count: usize,
+}
+
+impl<'a> Problems<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            listed: Vec::new(),
+            count: 0,
+        }
+    }
+
+    pub(super) fn add(&mut self, entry: usize, source: &RawValue, problem: Problem) {
+        self.count += 1;
+        if self.listed.len() < MAX_PROBLEMS {
+            let line = self.line(source);
+            self.listed.push(EntryProblem {
+                entry,
+                line,
+                problem,
+            });
+        }
+    }
+
+    /// The line on which an entry begins. The entry is a slice of the text.
+    fn line(&self, entry: &RawValue) -> usize {
+        let begin = entry
+            .get()
+            .as_ptr()
+            .addr()
+            .saturating_sub(self.text.as_ptr().addr());
+        let newlines = self.text.bytes().take(begin).filter(|&byte| byte == b'\n');
+        newlines.count() + 1
+    }
+
+    pub(super) fn into_result(self) -> Result<(), ImportError> {
+        if self.count == 0 {
+            return Ok(());
+        }
+        Err(ImportError::new(Repr::Entries {
+            problems: self.listed,
+            count: self.count,
+        }))
+    }
+}

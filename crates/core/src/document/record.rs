@@ -1,0 +1,151 @@
+//! A stored document as a value: the directive, whether it is revoked, and its audit record.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::DiagnosticsDirective;
+
+/// A document of the index: a directive, and the record of who wrote it and why.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Document {
+    /// The directive.
+    pub directive: DiagnosticsDirective,
+    /// Whether it is revoked, and therefore applies to no request.
+    pub revoked: bool,
+    /// The record for people.
+    pub audit: Audit,
+}
+
+impl Document {
+    /// A document that is not revoked, with an empty audit record.
+    #[must_use]
+    pub fn new(directive: DiagnosticsDirective) -> Self {
+        Self {
+            directive,
+            revoked: false,
+            audit: Audit::default(),
+        }
+    }
+
+    /// Sets the audit record. A record with `revoked_at` also revokes the document.
+    #[must_use]
+    pub fn with_audit(mut self, audit: Audit) -> Self {
+        self.revoked |= audit.revoked_at.is_some();
+        self.audit = audit;
+        self
+    }
+
+    /// Sets whether it is revoked.
+    #[must_use]
+    pub fn with_revoked(mut self, revoked: bool) -> Self {
+        self.revoked = revoked;
+        self
+    }
+
+    /// The state of the directive at an instant.
+    #[must_use]
+    pub fn state(&self, now: Timestamp) -> DocumentState {
+        if self.revoked {
+            DocumentState::Revoked
+        } else if now >= self.directive.expires_at {
+            DocumentState::Expired
+        } else if self.directive.as_ref().is_active(now) {
+            DocumentState::Active
+        } else {
+            DocumentState::Scheduled
+        }
+    }
+}
+
+/// The part of a document that is written for people. It does not change which requests a
+/// directive matches.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[serde(bound(serialize = "Text: Serialize"))]
+pub struct Audit<Text = String> {
+    /// Why the directive exists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Text>,
+    /// The ticket that it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Text>,
+    /// The person or team that is responsible for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Text>,
+    /// When a document with this id was written first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// The author of the first write.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<Text>,
+    /// When it was written last, by the cluster's clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<Timestamp>,
+    /// The author of the last write.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated_by: Option<Text>,
+    /// When it was revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Timestamp>,
+    /// The author of the revocation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoked_by: Option<Text>,
+    /// Why it was revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoked_reason: Option<Text>,
+}
+
+impl Audit<Cow<'_, str>> {
+    pub(super) fn to_owned_texts(&self) -> Audit {
+        let owned = |text: &Option<Cow<'_, str>>| text.as_deref().map(str::to_owned);
+        Audit {
+            reason: owned(&self.reason),
+            ticket: owned(&self.ticket),
+            owner: owned(&self.owner),
+            created_at: self.created_at,
+            created_by: owned(&self.created_by),
+            updated_at: self.updated_at,
+            updated_by: owned(&self.updated_by),
+            revoked_at: self.revoked_at,
+            revoked_by: owned(&self.revoked_by),
+            revoked_reason: owned(&self.revoked_reason),
+        }
+    }
+}
+
+/// The state of a document's directive at an instant.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum DocumentState {
+    /// It applies to the requests that match.
+    Active,
+    /// Its start lies in the future.
+    Scheduled,
+    /// Its expiry has passed.
+    Expired,
+    /// It was revoked.
+    Revoked,
+}
+
+impl DocumentState {
+    /// The state's name, in lower case.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Scheduled => "scheduled",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+impl fmt::Display for DocumentState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

@@ -1,0 +1,133 @@
+//! How long directives of a site may live: the parameters of its ingest pipeline.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::error::InstallError;
+
+/// How long directives of a site may live. The ingest pipeline holds these bounds, so they
+/// apply to every write, by the command and by curl alike.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct SiteBounds {
+    /// The time to live of a directive that says none.
+    pub default_ttl: Duration,
+    /// The longest time to live.
+    pub max_ttl: Duration,
+    /// The longest time to live of a directive that asks for capture.
+    pub max_capture_ttl: Duration,
+}
+
+/// The bounds to change; `None` keeps the installed value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct BoundsChange {
+    /// See [`SiteBounds::default_ttl`].
+    pub default_ttl: Option<Duration>,
+    /// See [`SiteBounds::max_ttl`].
+    pub max_ttl: Option<Duration>,
+    /// See [`SiteBounds::max_capture_ttl`].
+    pub max_capture_ttl: Option<Duration>,
+}
+
+const DEFAULT_TTL: &str = "default_ttl_secs";
+const MAX_TTL: &str = "max_ttl_secs";
+const MAX_CAPTURE_TTL: &str = "max_capture_ttl_secs";
+
+impl SiteBounds {
+    /// Reads the parameters of a pipeline. A pipeline of an earlier version has none.
+    pub(super) fn of(params: &Value) -> Option<Self> {
+        let seconds = |name: &str| params[name].as_u64().map(Duration::from_secs);
+        Some(Self {
+            default_ttl: seconds(DEFAULT_TTL)?,
+            max_ttl: seconds(MAX_TTL)?,
+            max_capture_ttl: seconds(MAX_CAPTURE_TTL)?,
+        })
+    }
+
+    pub(super) fn write_to(self, params: &mut Value) {
+        params[DEFAULT_TTL] = self.default_ttl.as_secs().into();
+        params[MAX_TTL] = self.max_ttl.as_secs().into();
+        params[MAX_CAPTURE_TTL] = self.max_capture_ttl.as_secs().into();
+    }
+
+    /// These bounds with a change. A capture bound that is not named stays below `max_ttl`,
+    /// and so does the default.
+    pub(super) fn with(self, change: BoundsChange) -> Result<Self, InstallError> {
+        let max_ttl = change.max_ttl.unwrap_or(self.max_ttl);
+        let bounds = Self {
+            default_ttl: change.default_ttl.unwrap_or(self.default_ttl.min(max_ttl)),
+            max_ttl,
+            max_capture_ttl: change
+                .max_capture_ttl
+                .unwrap_or(self.max_capture_ttl.min(max_ttl)),
+        };
+        for (flag, ttl) in [
+            ("--default-ttl", bounds.default_ttl),
+            ("--max-ttl", bounds.max_ttl),
+            ("--max-capture-ttl", bounds.max_capture_ttl),
+        ] {
+            if ttl.as_secs() == 0 || ttl.subsec_nanos() != 0 {
+                return Err(InstallError::bounds(format!(
+                    "{flag} is {ttl:?}; give whole seconds, at least one"
+                )));
+            }
+            if ttl > max_ttl {
+                return Err(InstallError::bounds(format!(
+                    "{flag} ({ttl:?}) is longer than --max-ttl ({max_ttl:?}); shorten it, or \
+                     raise --max-ttl"
+                )));
+            }
+        }
+        Ok(bounds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    const BOUNDS: SiteBounds = SiteBounds {
+        default_ttl: Duration::from_secs(900),
+        max_ttl: Duration::from_secs(7_200),
+        max_capture_ttl: Duration::from_secs(3_600),
+    };
+
+    #[test]
+    fn a_lower_maximum_lowers_the_bounds_that_are_not_named() {
+        let change = BoundsChange {
+            max_ttl: Some(Duration::from_secs(600)),
+            ..BoundsChange::default()
+        };
+        let bounds = BOUNDS.with(change).unwrap();
+        assert_eq!(bounds.default_ttl, bounds.max_ttl);
+        assert_eq!(bounds.max_capture_ttl, bounds.max_ttl);
+    }
+
+    #[test]
+    fn bounds_that_contradict_each_other_are_refused() {
+        let day = Some(Duration::from_hours(24));
+        for change in [
+            BoundsChange {
+                default_ttl: day,
+                ..BoundsChange::default()
+            },
+            BoundsChange {
+                max_capture_ttl: day,
+                ..BoundsChange::default()
+            },
+            BoundsChange {
+                max_ttl: Some(Duration::ZERO),
+                ..BoundsChange::default()
+            },
+            BoundsChange {
+                default_ttl: Some(Duration::from_millis(1_500)),
+                ..BoundsChange::default()
+            },
+        ] {
+            let error = BOUNDS.with(change).unwrap_err();
+            assert!(error.to_string().starts_with("--"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The reasons for which a cluster could not be prepared.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::http::RequestError;
+
+/// Why the cluster could not be prepared.
+#[derive(Debug)]
+pub struct InstallError(Repr);
+
+/// The kinds of [`InstallError`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum InstallErrorKind {
+    /// A request failed.
+    Request,
+    /// An installed version is newer than the one of this program.
+    Newer,
+    /// The index exists and does not fit, or does not fit although it was just made.
+    DoesNotFit,
+    /// Another index template has the same priority.
+    TemplatePriority,
+    /// The cluster's shard awareness refuses the number of replicas.
+    Replicas,
+    /// The bounds contradict each other.
+    Bounds,
+    /// Documents could not be converted to the stored form.
+    Upgrade,
+    /// OpenSearch Dashboards did not take all saved objects.
+    Dashboards,
+}
+
+#[derive(Debug)]
+enum Repr {
+    Request(&'static str, Box<RequestError>),
+    TemplatePriority(Box<RequestError>),
+    Replicas(Box<RequestError>),
+    Newer {
+        what: &'static str,
+        installed: u64,
+        ours: u64,
+    },
+    DoesNotFit {
+        index: String,
+        problems: Vec<String>,
+        made_now: bool,
+    },
+    Bounds(String),
+    Upgrade {
+        index: String,
+        left: u64,
+    },
+    Dashboards(String),
+}
+
+impl InstallError {
+    pub(in crate::admin) fn request(what: &'static str, source: RequestError) -> Self {
+        Self(Repr::Request(what, Box::new(source)))
+    }
+
+    /// The error of a step that writes, with the known reasons for a refusal told apart.
+    pub(super) fn of_step(what: &'static str, source: RequestError) -> Self {
+        let says = |words: &str| source.reason().is_some_and(|reason| reason.contains(words));
+        if says("same priority") {
+            Self(Repr::TemplatePriority(Box::new(source)))
+        } else if says("awareness") {
+            Self(Repr::Replicas(Box::new(source)))
+        } else {
+            Self::request(what, source)
+        }
+    }
+
+    pub(super) fn newer(what: &'static str, installed: u64, ours: u64) -> Self {
+        Self(Repr::Newer {
+            what,
+            installed,
+            ours,
+        })
+    }
+
+    pub(super) fn does_not_fit(index: &str, problems: Vec<String>, made_now: bool) -> Self {
+        Self(Repr::DoesNotFit {
+            index: index.to_owned(),
+            problems,
+            made_now,
+        })
+    }
+
+    pub(super) fn bounds(problem: impl Into<String>) -> Self {
+        Self(Repr::Bounds(problem.into()))
+    }
+
+    pub(super) fn upgrade(index: &str, left: u64) -> Self {
+        Self(Repr::Upgrade {
+            index: index.to_owned(),
+            left,
+        })
+    }
+
+    pub(super) fn dashboards(errors: String) -> Self {
+        Self(Repr::Dashboards(errors))
+    }
+
+    /// The kind of the error.
+    #[must_use]
+    pub fn kind(&self) -> InstallErrorKind {
+        match self.0 {
+            Repr::Request(..) => InstallErrorKind::Request,
+            Repr::TemplatePriority(_) => InstallErrorKind::TemplatePriority,
+            Repr::Replicas(_) => InstallErrorKind::Replicas,
+            Repr::Newer { .. } => InstallErrorKind::Newer,
+            Repr::DoesNotFit { .. } => InstallErrorKind::DoesNotFit,
+            Repr::Bounds(_) => InstallErrorKind::Bounds,
+            Repr::Upgrade { .. } => InstallErrorKind::Upgrade,
+            Repr::Dashboards(_) => InstallErrorKind::Dashboards,
+        }
+    }
+
+    /// The request that failed, if one did.
+    #[must_use]
+    pub fn request_error(&self) -> Option<&RequestError> {
+        match &self.0 {
+            Repr::Request(_, source) | Repr::TemplatePriority(source) | Repr::Replicas(source) => {
+                Some(source)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Error for InstallError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.request_error().map(|error| error as _)
+    }
+}
+
+impl fmt::Display for InstallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Repr::Request(what, _) => write!(f, "cannot install the {what}"),
+            Repr::TemplatePriority(_) => f.write_str(
+                "another index template matches the index with the same priority; choose another \
+                 priority with --template-priority, above that of the templates that must not act",
+            ),
+            Repr::Replicas(_) => f.write_str(
+                "the cluster's zones do not allow one replica; choose the number with \
+                 --replicas, one less than a multiple of the number of zones",
+            ),
+            Repr::Newer {
+                what,
+                installed,
+                ours,
+            } => write!(
+                f,
+                "the {what} has version {installed}, newer than this program's {ours}; use a \
+                 newer program, or delete the {what} first"
+            ),
+            Repr::DoesNotFit {
+                index,
+                problems,
+                made_now,
+            } => {
+                let made = if *made_now {
+                    "was made, but"
+                } else {
+                    "exists and"
+                };
+                write!(
+                    f,
+                    "the index {index} {made} does not fit: {}",
+                    problems.join("; ")
+                )?;
+                f.write_str(if *made_now {
+                    "; an index template of a higher priority interferes: exclude the index \
+                     from it, delete the index and install again"
+                } else {
+                    "; reindex it into one that `directives init` makes, or name another"
+                })
+            }
+            Repr::Bounds(problem) => f.write_str(problem),
+            Repr::Upgrade { index, left } => write!(
+                f,
+                "{left} documents of the index {index} are not in the stored form yet, because \
+                 somebody writes them meanwhile; run the upgrade again"
+            ),
+            Repr::Dashboards(errors) => write!(
+                f,
+                "OpenSearch Dashboards did not take all saved objects: {errors}"
+            ),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The files of `mappings/`, embedded.
+
+use serde_json::Value;
+
+const PIPELINE_JSON: &str = include_str!("../../../mappings/ingest-pipeline.json");
+const TEMPLATE_JSON: &str = include_str!("../../../mappings/index-template.json");
+pub(super) const DASHBOARDS_NDJSON: &str =
+    include_str!("../../../mappings/dashboards/directives.ndjson");
+
+pub(super) fn pipeline() -> Value {
+    parse(PIPELINE_JSON)
+}
+
+pub(super) fn template() -> Value {
+    parse(TEMPLATE_JSON)
+}
+
+/// A test checks that each file is JSON.
+pub(in crate::admin) fn parse(json: &str) -> Value {
+    serde_json::from_str(json).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_embedded_files_are_json() {
+        assert!(pipeline()["processors"].is_array());
+        assert!(template()["template"].is_object());
+        for line in DASHBOARDS_NDJSON.lines() {
+            assert!(parse(line)["attributes"].is_object(), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_pipeline_holds_its_readable_source() {
+        let source = include_str!("../../../mappings/ingest-pipeline.painless");
+        let script = &pipeline()["processors"][1]["script"];
+        assert_eq!(script["source"], source, "run scripts/lib/pipeline.py");
+    }
+
+    #[test]
+    fn the_pipeline_knows_the_names_that_the_decoder_knows() {
+        let pipeline = pipeline();
+        let params = &pipeline["processors"][1]["script"]["params"];
+        let levels: Vec<&str> = crate::DiagLevel::ALL.map(crate::DiagLevel::as_str).to_vec();
+        let endpoints: Vec<&str> = crate::EndpointKind::ALL
+            .map(crate::EndpointKind::as_str)
+            .to_vec();
+        assert_eq!(params["levels"], json!(levels));
+        assert_eq!(params["endpoints"], json!(endpoints));
+        let template = template();
+        let properties = template["template"]["mappings"]["properties"]
+            .as_object()
+            .unwrap();
+        let fields = params["fields"].as_array().unwrap();
+        let draft_only = ["ttl_secs", "author"];
+        assert_eq!(fields.len(), properties.len() + draft_only.len());
+        assert!(fields.iter().all(|field| {
+            let field = field.as_str().unwrap();
+            properties.contains_key(field) || draft_only.contains(&field)
+        }));
+    }
+}

@@ -1,0 +1,204 @@
+//! Prepares a cluster for directives: ingest pipeline, index template, index, dashboards.
+//!
+//! An installation is a plan of requests, so that `--dry-run` can show it. It may be repeated;
+//! whatever is newer than this program is left alone.
+
+mod bounds;
+mod dashboards;
+mod error;
+mod files;
+mod index;
+mod pipeline;
+mod template;
+mod upgrade;
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::http::{Client, Method, Request};
+
+pub use bounds::{BoundsChange, SiteBounds};
+pub use error::{InstallError, InstallErrorKind};
+pub(super) use files::parse as file;
+pub(crate) use pipeline::PIPELINE;
+
+/// What a step does to the cluster.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Change {
+    /// It is missing, and is created.
+    Create,
+    /// It is there, and is brought up to date.
+    Update,
+    /// It is there and up to date.
+    Keep,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Keep => "keep",
+        })
+    }
+}
+
+/// One request of an installation.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub struct InstallStep {
+    /// What is installed.
+    pub what: &'static str,
+    /// What the step does.
+    pub change: Change,
+    /// The request's method.
+    pub method: &'static str,
+    /// The request's path.
+    pub path: String,
+    /// The request's body.
+    pub body: Value,
+}
+
+impl InstallStep {
+    fn put(what: &'static str, change: Change, path: String, body: Value) -> Self {
+        Self {
+            what,
+            change,
+            method: "PUT",
+            path,
+            body,
+        }
+    }
+}
+
+/// Prepares a cluster for the index of its client.
+#[derive(Clone, Debug)]
+pub struct Installer {
+    pub(super) client: Client,
+    bounds: BoundsChange,
+    replicas: Option<u16>,
+    template_priority: Option<u32>,
+}
+
+impl Installer {
+    /// An installer for the client's index.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self {
+            client,
+            bounds: BoundsChange::default(),
+            replicas: None,
+            template_priority: None,
+        }
+    }
+
+    /// Sets bounds of the site. A bound that is not set keeps its installed value.
+    #[must_use]
+    pub fn with_bounds(mut self, bounds: BoundsChange) -> Self {
+        self.bounds = bounds;
+        self
+    }
+
+    /// Sets the number of replicas. Without it the index has one replica where there is a
+    /// second node (`auto_expand_replicas` 0-1), or the number that it has already.
+    #[must_use]
+    pub fn with_replicas(mut self, replicas: u16) -> Self {
+        self.replicas = Some(replicas);
+        self
+    }
+
+    /// Sets the priority of the index template. Without it the template has priority 500, or
+    /// the priority that it has already.
+    #[must_use]
+    pub fn with_template_priority(mut self, priority: u32) -> Self {
+        self.template_priority = Some(priority);
+        self
+    }
+
+    /// The steps that [`install`](Self::install) would take now. Changes nothing.
+    ///
+    /// # Errors
+    /// Those of `install` that can be known beforehand.
+    pub async fn plan(&self) -> Result<Vec<InstallStep>, InstallError> {
+        let pipeline = self.plan_pipeline().await?;
+        let template = self.plan_template().await?;
+        let index = self.plan_index(&template.body["template"]).await?;
+        Ok([pipeline, template].into_iter().chain(index).collect())
+    }
+
+    /// Installs whatever is missing or outdated, checks the index, and returns the steps.
+    ///
+    /// # Errors
+    /// [`InstallError`]. The steps before the error stay done; installing again continues from
+    /// there.
+    pub async fn install(&self) -> Result<Vec<InstallStep>, InstallError> {
+        let steps = self.plan().await?;
+        for step in steps.iter().filter(|step| step.change != Change::Keep) {
+            let request = Request::new(Method::Put, step.path.clone()).json(step.body.to_string());
+            match self.client.send(request).await {
+                Ok(_) => {}
+                // Another installer was faster.
+                Err(error) if error.exception() == Some("resource_already_exists_exception") => {}
+                Err(source) => return Err(InstallError::of_step(step.what, source)),
+            }
+        }
+        self.verify_index().await?;
+        Ok(steps)
+    }
+
+    /// The body of a response, or `None` if the resource does not exist.
+    pub(super) async fn fetch(
+        &self,
+        what: &'static str,
+        request: Request,
+    ) -> Result<Option<Value>, InstallError> {
+        match self.client.json(request).await {
+            Ok(body) => Ok(Some(body)),
+            Err(error) if error.status() == Some(404) => Ok(None),
+            Err(source) => Err(InstallError::request(what, source)),
+        }
+    }
+}
+
+/// Compares the version of an embedded file with the installed one.
+fn change(
+    what: &'static str,
+    ours: &Value,
+    installed: Option<&Value>,
+) -> Result<Change, InstallError> {
+    let version = |of: &Value| of["version"].as_u64().unwrap_or_default();
+    match installed {
+        None => Ok(Change::Create),
+        Some(installed) if version(installed) > version(ours) => {
+            Err(InstallError::newer(what, version(installed), version(ours)))
+        }
+        Some(installed) if version(installed) == version(ours) => Ok(Change::Keep),
+        Some(_) => Ok(Change::Update),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_newer_version_is_left_alone() {
+        let ours = json!({ "version": 2 });
+        let with = |version: u64| change("x", &ours, Some(&json!({ "version": version })));
+        assert_eq!(with(1).unwrap(), Change::Update);
+        assert_eq!(with(2).unwrap(), Change::Keep);
+        let error = with(3).unwrap_err();
+        assert_eq!(error.kind(), InstallErrorKind::Newer);
+        assert!(error.to_string().contains("version 3"), "{error}");
+        assert_eq!(change("x", &ours, None).unwrap(), Change::Create);
+        assert_eq!(
+            change("x", &ours, Some(&json!({}))).unwrap(),
+            Change::Update
+        );
+    }
+}

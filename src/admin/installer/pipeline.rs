@@ -1,0 +1,54 @@
+//! The ingest pipeline, which holds the bounds of the site as parameters.
+
+use serde_json::Value;
+
+use super::bounds::SiteBounds;
+use super::error::InstallError;
+use super::{Change, InstallStep, Installer, change, files};
+use crate::http::{Method, Request};
+
+/// The pipeline's name, whatever the index is called.
+pub(crate) const PIPELINE: &str = "directives";
+const WHAT: &str = "ingest pipeline";
+const PARAMS: &str = "/processors/1/script/params";
+
+impl Installer {
+    /// The bounds of the site; `None` if no pipeline with bounds is installed.
+    ///
+    /// # Errors
+    /// [`InstallError`] if the pipeline cannot be read.
+    pub async fn bounds(&self) -> Result<Option<SiteBounds>, InstallError> {
+        Ok(self.installed_pipeline().await?.as_ref().and_then(bounds))
+    }
+
+    pub(super) async fn plan_pipeline(&self) -> Result<InstallStep, InstallError> {
+        let mut body = files::pipeline();
+        let installed = self.installed_pipeline().await?;
+        // A newer pipeline is refused before its bounds are looked at.
+        let mut change = change(WHAT, &body, installed.as_ref())?;
+        let ours =
+            bounds(&body).ok_or_else(|| InstallError::bounds("the pipeline has no bounds"))?;
+        let kept = installed.as_ref().and_then(bounds);
+        let wanted = kept.unwrap_or(ours).with(self.bounds)?;
+        if let Some(params) = body.pointer_mut(PARAMS) {
+            wanted.write_to(params);
+        }
+        if change == Change::Keep && kept != Some(wanted) {
+            change = Change::Update;
+        }
+        Ok(InstallStep::put(WHAT, change, path(), body))
+    }
+
+    async fn installed_pipeline(&self) -> Result<Option<Value>, InstallError> {
+        let response = self.fetch(WHAT, Request::new(Method::Get, path())).await?;
+        Ok(response.map(|mut response| response[PIPELINE].take()))
+    }
+}
+
+fn path() -> String {
+    format!("/_ingest/pipeline/{PIPELINE}")
+}
+
+fn bounds(pipeline: &Value) -> Option<SiteBounds> {
+    SiteBounds::of(pipeline.pointer(PARAMS)?)
+}

@@ -1,0 +1,64 @@
+//! The index template. It acts when somebody else creates the index, by a first write or by
+//! hand.
+
+use serde_json::{Value, json};
+
+use super::error::InstallError;
+use super::{Change, InstallStep, Installer, change, files};
+use crate::http::{Method, Request, segment};
+
+const WHAT: &str = "index template";
+
+impl Installer {
+    pub(super) async fn plan_template(&self) -> Result<InstallStep, InstallError> {
+        let path = format!("/_index_template/{}", segment(self.client.index()));
+        let request = Request::new(Method::Get, path.clone());
+        let installed = self.fetch(WHAT, request).await?;
+        let installed = installed
+            .as_ref()
+            .map(|response| &response["index_templates"][0]["index_template"]);
+        let body = self.template(installed);
+        let mut change = change(WHAT, &body, installed)?;
+        let differs = |installed: &Value| {
+            installed["priority"] != body["priority"] || replicas(installed) != replicas(&body)
+        };
+        if change == Change::Keep && installed.is_some_and(differs) {
+            change = Change::Update;
+        }
+        Ok(InstallStep::put(WHAT, change, path, body))
+    }
+
+    /// The template for the client's index, with the priority and the number of replicas that
+    /// were asked for, or else those of the installed template.
+    pub(super) fn template(&self, installed: Option<&Value>) -> Value {
+        let mut template = files::template();
+        template["index_patterns"] = json!([self.client.index()]);
+        let kept = installed.and_then(|installed| installed["priority"].as_u64());
+        if let Some(priority) = self.template_priority.map(u64::from).or(kept) {
+            template["priority"] = priority.into();
+        }
+        let kept = installed.and_then(replicas);
+        if let Some(replicas) = self.replicas.map(|number| number.to_string()).or(kept) {
+            set_replicas(&mut template["template"]["settings"], &replicas);
+        }
+        template
+    }
+}
+
+/// Replaces the automatic number of replicas by a fixed one.
+pub(super) fn set_replicas(settings: &mut Value, replicas: &str) {
+    settings["index.auto_expand_replicas"] = "false".into();
+    settings["index.number_of_replicas"] = replicas.into();
+}
+
+/// The fixed number of replicas of a template. OpenSearch returns settings nested, whichever
+/// way they were written.
+fn replicas(template: &Value) -> Option<String> {
+    let settings = &template["template"]["settings"];
+    let flat = &settings["index.number_of_replicas"];
+    let nested = &settings["index"]["number_of_replicas"];
+    [flat, nested]
+        .into_iter()
+        .find_map(Value::as_str)
+        .map(str::to_owned)
+}

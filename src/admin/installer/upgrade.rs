@@ -1,0 +1,119 @@
+//! Converts the documents of an earlier version to the stored form.
+//!
+//! A script adds the explicit fields. It does not run the ingest pipeline, which would refuse
+//! an expired document and so stop the conversion in the middle; and it changes nothing that a
+//! document says. A document that is malformed stays malformed, and proxies keep refusing it.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::error::InstallError;
+use super::{InstallStep, Installer};
+use crate::http::{Method, Request, segment};
+
+/// How many documents one request converts, so that it ends within the request's timeout.
+const BATCH: u64 = 2_000;
+/// How many requests in a row may convert nothing because others write the same documents.
+const MAX_IDLE: u32 = 5;
+const WHAT: &str = "stored form";
+
+/// `targets` is written only where it is missing: one that disagrees shows a damaged document.
+const SCRIPT: &str = "\
+def document = ctx._source;
+if (document.containsKey('targets') == false) {
+  List targets = new ArrayList();
+  for (field in params.targets) {
+    if (document.containsKey(field)) { targets.add(field); }
+  }
+  document.targets = targets;
+}
+if (document.containsKey('sample_per_mille') == false) { document.sample_per_mille = 1000; }
+if (document.containsKey('starts_at') == false) {
+  document.starts_at = document.created_at instanceof String ? document.created_at : params.at_once;
+}
+document.revoked = document.containsKey('revoked_at') && document.revoked_at != null;
+";
+
+impl Installer {
+    /// The number of documents that are not in the stored form. Proxies refuse them.
+    ///
+    /// # Errors
+    /// [`InstallError`] if the index cannot be searched.
+    pub async fn outdated_documents(&self) -> Result<u64, InstallError> {
+        #[derive(Deserialize)]
+        struct Count {
+            count: u64,
+        }
+        let body = json!({ "query": outdated() });
+        let request = self.request("_count").json(body.to_string());
+        let counted: Result<Count, _> = self.client.json(request).await;
+        match counted {
+            Ok(Count { count }) => Ok(count),
+            Err(error) if error.is_index_not_found() => Ok(0),
+            Err(source) => Err(InstallError::request(WHAT, source)),
+        }
+    }
+
+    /// Installs, then converts every document to the stored form. Returns the steps of the
+    /// installation and the number of documents that were converted.
+    ///
+    /// # Errors
+    /// [`InstallError`]. It may be repeated, and continues where it stopped.
+    pub async fn upgrade(&self) -> Result<(Vec<InstallStep>, u64), InstallError> {
+        let steps = self.install().await?;
+        let (mut converted, mut idle) = (0, 0);
+        loop {
+            let batch = self.convert_batch().await?;
+            converted += batch.updated;
+            if batch.total == 0 {
+                return Ok((steps, converted));
+            }
+            idle = if batch.updated == 0 { idle + 1 } else { 0 };
+            if idle == MAX_IDLE {
+                return Err(InstallError::upgrade(self.client.index(), batch.total));
+            }
+        }
+    }
+
+    async fn convert_batch(&self) -> Result<Batch, InstallError> {
+        let body = json!({
+            "query": outdated(),
+            "script": {
+                "lang": "painless",
+                "source": SCRIPT,
+                "params": {
+                    "targets": ["tenant", "index", "principal", "endpoint"],
+                    "at_once": "1970-01-01T00:00:00Z",
+                },
+            },
+        });
+        let request = self
+            .request("_update_by_query")
+            .query("pipeline", "_none")
+            .query("conflicts", "proceed")
+            .query("refresh", "true")
+            .query("max_docs", BATCH.to_string())
+            .json(body.to_string());
+        let converted = self.client.json(request).await;
+        converted.map_err(|source| InstallError::request(WHAT, source))
+    }
+
+    fn request(&self, rest: &str) -> Request {
+        let path = format!("/{}/{rest}", segment(self.client.index()));
+        Request::new(Method::Post, path)
+    }
+}
+
+/// The response to a conversion.
+#[derive(Debug, Deserialize)]
+struct Batch {
+    /// The number of documents that the request found.
+    total: u64,
+    /// The number of documents that it converted.
+    updated: u64,
+}
+
+/// Every stored document has `revoked`.
+fn outdated() -> Value {
+    json!({ "bool": { "must_not": { "exists": { "field": "revoked" } } } })
+}
