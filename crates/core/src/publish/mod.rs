@@ -86,6 +86,7 @@ impl<T> Published<T> {
     /// The set that was published last, behind a reference count that few or no other
     /// threads use.
     #[inline]
+    #[must_use]
     pub fn load(&self) -> Arc<DirectiveSet> {
         thread_cache::get(self.announced.version()).unwrap_or_else(|| self.load_uncached())
     }
@@ -100,6 +101,7 @@ impl<T> Published<T> {
     }
 
     /// The value that was published last, by a reference count of all threads.
+    #[must_use]
     pub fn snapshot(&self) -> Arc<T> {
         Arc::clone(&self.current.load().value)
     }
@@ -107,6 +109,7 @@ impl<T> Published<T> {
 
 impl<T: AsRef<DirectiveSet> + Send + Sync + 'static> Published<T> {
     /// A handle for a worker of its own.
+    #[must_use]
     pub fn reader(&self) -> Reader {
         let source = Arc::clone(&self.current);
         Reader::new(Arc::clone(&self.announced), source)

@@ -135,7 +135,7 @@ fn an_idle_thread_keeps_no_set_alive() {
     let looked = Barrier::new(2);
     thread::scope(|scope| {
         scope.spawn(|| {
-            published.load();
+            drop(published.load());
             asked.wait();
             // Idle: it lives, and asks no more.
             looked.wait();
@@ -204,10 +204,10 @@ fn a_thread_that_is_ending_still_reads() {
         let published = published.clone();
         thread::spawn(move || {
             if load_first {
-                published.load();
+                drop(published.load());
             }
             LAST.with_borrow_mut(|last| last.0 = Some(published.clone()));
-            published.load();
+            drop(published.load());
         })
         .join()
         .unwrap();

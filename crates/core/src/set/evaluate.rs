@@ -152,7 +152,9 @@ impl Compiled {
         }
         let hashes = KeyHashes::new(&index.state, index.targets, attrs);
         while left != 0 {
-            let shape = Shape::new(left.trailing_zeros() as u8, attrs.endpoint);
+            #[expect(clippy::cast_possible_truncation, reason = "below 16")]
+            let targets = left.trailing_zeros() as u8;
+            let shape = Shape::new(targets, attrs.endpoint);
             left &= left - 1;
             let hash = hashes.of_shape(shape);
             if let Some(slot) = index.find(&self.directives, hash, shape, attrs) {

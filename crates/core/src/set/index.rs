@@ -42,7 +42,7 @@ const GROUP: u32 = 1 << 31;
 
 impl Entry {
     #[inline]
-    fn slot(&self) -> Slot {
+    fn slot(self) -> Slot {
         if self.bits & GROUP == 0 {
             Slot::Single(self.bits)
         } else {
@@ -117,7 +117,7 @@ impl Index {
             .find_mut(hash, |entry| directives.is_key(entry.key, shape, &attrs));
         let Some(entry) = found else {
             let entry = Entry { key, bits: number };
-            let rehash = |entry: &Entry| rehash(&self.state, directives, entry);
+            let rehash = |entry: &Entry| rehash(&self.state, directives, *entry);
             self.table.insert_unique(hash, entry, rehash);
             return;
         };
@@ -141,7 +141,7 @@ impl Index {
     fn shrink_to_fit(&mut self, directives: &PackedDirectives) {
         let state = &self.state;
         self.table
-            .shrink_to_fit(|entry| rehash(state, directives, entry));
+            .shrink_to_fit(|entry| rehash(state, directives, *entry));
     }
 
     fn order_members(&mut self, directives: &PackedDirectives, mut members: Vec<Member>) {
@@ -184,7 +184,7 @@ impl Index {
         let found = self
             .table
             .find(hash, |entry| directives.is_key(entry.key, shape, attrs));
-        found.map(Entry::slot)
+        found.map(|entry| entry.slot())
     }
 
     /// The slot of the key that is this tenant alone.
@@ -194,7 +194,7 @@ impl Index {
         let found = self
             .table
             .find(hash, |entry| directives.is_tenant(entry.key, tenant));
-        found.map(Entry::slot)
+        found.map(|entry| entry.slot())
     }
 
     /// The members of a group that can change a decision, and those that cannot.
@@ -212,7 +212,7 @@ struct Member {
     number: u32,
 }
 
-fn rehash(state: &RandomState, directives: &PackedDirectives, entry: &Entry) -> u64 {
+fn rehash(state: &RandomState, directives: &PackedDirectives, entry: Entry) -> u64 {
     let (shape, attrs) = directives.key(entry.key);
     KeyHashes::new(state, shape.targets(), &attrs).of_shape(shape)
 }

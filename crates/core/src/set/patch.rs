@@ -21,6 +21,7 @@ pub struct Edit<'a> {
 
 impl Edit<'_> {
     /// The first position behind it.
+    #[must_use]
     pub fn end(&self) -> usize {
         self.position + usize::from(self.removes)
     }
