@@ -3,11 +3,12 @@
 
 use std::collections::HashMap;
 
+use opensearch::BulkParts;
 use serde::Deserialize;
 
 use super::directives_api::DirectivesApi;
 use super::error::WriteError;
-use crate::http::{Exception, Method, malformed};
+use crate::http::{Exception, Method, Request, malformed};
 
 /// The size up to which actions share one request. Proxies refuse bodies above 1 MB by
 /// default (nginx: `client_max_body_size`).
@@ -63,7 +64,8 @@ impl DirectivesApi {
             error: Option<Exception>,
         }
 
-        let mut request = self.request(Method::Post, "_bulk");
+        let path = BulkParts::Index(self.client.index()).url();
+        let mut request = Request::new(Method::Post, path);
         if refresh {
             request = request.query("refresh", "true");
         }

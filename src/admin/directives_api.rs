@@ -13,7 +13,7 @@ use super::execute::Outcome;
 use super::plan::PlannedWrite;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::http::{Client, Method, Request, RequestError, segment};
+use crate::http::{Client, Method, Request, RequestError};
 use crate::rest::{IndexReader, Session};
 use opensearch_directives_core::document::{DecodeLimits, Document, Draft, Rejection, decode};
 
@@ -222,10 +222,6 @@ impl DirectivesApi {
             _ if written == 0 => Err(Kind::Refused(problems).into()),
             _ => Err(Kind::Partial { written, problems }.into()),
         }
-    }
-
-    pub(super) fn request(&self, method: Method, rest: &str) -> Request {
-        Request::new(method, format!("/{}/{rest}", segment(self.client.index())))
     }
 
     /// Sends a request, and decodes its response.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use opensearch::MgetParts;
+use opensearch::indices::IndicesGetMappingParts;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -58,9 +60,8 @@ impl DirectivesApi {
     }
 
     async fn multi_get(&self, ids: &[&str]) -> Result<Vec<Option<Stored>>, WriteError> {
-        let request = self
-            .request(Method::Post, "_mget")
-            .json(json!({ "ids": ids }).to_string());
+        let path = MgetParts::Index(self.client.index()).url();
+        let request = Request::new(Method::Post, path).json(json!({ "ids": ids }).to_string());
         let operation = request.operation();
         let response: MultiGet = self.json(request).await?;
         if response.docs.len() != ids.len() {
@@ -150,7 +151,7 @@ impl DirectivesApi {
         struct Meta {
             managed_by: Option<String>,
         }
-        let request = Request::new(Method::Get, "/_mapping")
+        let request = Request::new(Method::Get, IndicesGetMappingParts::None.url())
             .query("filter_path", "*.mappings._meta.managed_by");
         let all = self.client.json::<BTreeMap<String, Index>>(request).await;
         let ours = |index: &Index| {

@@ -1,5 +1,6 @@
 //! Asks the cluster what its pipeline would make of drafts, without writing them.
 
+use opensearch::ingest::IngestSimulateParts;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -77,7 +78,7 @@ impl DirectivesApi {
             source: Box<RawValue>,
         }
 
-        let path = format!("/_ingest/pipeline/{PIPELINE}/_simulate");
+        let path = IngestSimulateParts::Id(PIPELINE).url();
         let request = Request::new(Method::Post, path).json(json!({ "docs": docs }).to_string());
         let operation = request.operation();
         let response: Simulated = match self.client.json(request).await {

@@ -1,5 +1,6 @@
 //! The version of the cluster state: a node that is cut off shows an old one.
 
+use opensearch::cluster::ClusterStateParts;
 use serde::Deserialize;
 
 use super::error::ReadError;
@@ -30,7 +31,7 @@ impl Session {
             cluster_uuid: Option<String>,
             version: Option<u64>,
         }
-        let request = Request::new(Method::Get, "/_cluster/state/version")
+        let request = Request::new(Method::Get, ClusterStateParts::Metric(&["version"]).url())
             .query("filter_path", "cluster_uuid,version");
         let operation = request.operation();
         let body = match self.try_send(request).await {

@@ -1,5 +1,6 @@
 //! Reads the documents that changed, with the aggregates of all documents from the same view.
 
+use opensearch::SearchParts;
 use serde_json::{Map, json};
 
 use super::error::ReadError;
@@ -7,7 +8,6 @@ use super::search::{is_refused_query, search};
 use super::search_response::{Aggregates, Collect};
 use super::session::Session;
 use super::settings::ConcreteIndex;
-use crate::http::segment;
 
 /// The outcome of a delta read.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Session {
             let range = json!({ "range": { "_seq_no": { "gt": after } } });
             body.insert("query".to_owned(), range);
         }
-        let path = format!("/{}/_search", segment(&index.name));
+        let path = SearchParts::Index(&[&index.name]).url();
         let page_size = self.page_size();
         let request = self.on_our_copy(search(&path, page_size, true, body));
         let body = match self.try_send(request).await {

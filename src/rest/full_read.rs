@@ -1,5 +1,6 @@
 //! Reads all documents, page by page, in one view of the index.
 
+use opensearch::SearchParts;
 use serde_json::{Map, Value, json};
 
 use super::error::ReadError;
@@ -9,7 +10,7 @@ use super::search::{is_refused_query, search};
 use super::search_response::{Aggregates, Collect};
 use super::session::Session;
 use super::settings::ConcreteIndex;
-use crate::http::{Request, segment};
+use crate::http::Request;
 use crate::safeguards::Safeguard;
 
 /// All documents of one view.
@@ -51,7 +52,7 @@ impl Session {
     ) -> Result<FullRead<C>, ReadError> {
         // One search is one view of the shard. Only a read of several pages needs a point in
         // time, which costs two more requests.
-        let path = format!("/{}/_search", segment(&index.name));
+        let path = SearchParts::Index(&[&index.name]).url();
         let page_size = self.page_size();
         let request =
             |aggregates| self.on_our_copy(search(&path, page_size, aggregates, Map::new()));
@@ -209,7 +210,7 @@ impl Session {
                 search("/_search", self.page_size(), aggregates, body)
             }
             View::Live(_) => {
-                let path = format!("/{}/_search", segment(&index.name));
+                let path = SearchParts::Index(&[&index.name]).url();
                 self.on_our_copy(search(&path, self.page_size(), aggregates, body))
             }
         }

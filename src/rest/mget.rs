@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use opensearch::MgetParts;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -9,7 +10,7 @@ use super::error::ReadError;
 use super::incomplete::Incomplete;
 use super::session::Session;
 use super::settings::ConcreteIndex;
-use crate::http::{Method, Request, malformed, segment};
+use crate::http::{Method, Request, malformed};
 
 /// How many documents one request looks up.
 const IDS_PER_REQUEST: usize = 1_000;
@@ -107,7 +108,7 @@ impl Session {
         index: &ConcreteIndex,
         ids: &[&str],
     ) -> Result<Option<(Response, bool)>, ReadError> {
-        let path = format!("/{}/_mget", segment(&index.name));
+        let path = MgetParts::Index(&index.name).url();
         let request = Request::new(Method::Post, path)
             .query("_source", "false")
             .query(

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use opensearch::nodes::NodesStatsParts;
 use serde::Deserialize;
 
 use super::error::ReadError;
@@ -21,8 +22,11 @@ impl Session {
         struct Node {
             timestamp: i64,
         }
-        let request = Request::new(Method::Get, "/_nodes/_local/stats/breaker")
-            .query("filter_path", "nodes.*.timestamp");
+        let request = Request::new(
+            Method::Get,
+            NodesStatsParts::NodeIdMetric(&["_local"], &["breaker"]).url(),
+        )
+        .query("filter_path", "nodes.*.timestamp");
         let operation = request.operation();
         let body = match self.try_send(request).await {
             Ok(body) => body,

@@ -1,11 +1,12 @@
 //! Opens and closes the view that all pages of a full read share.
 
+use opensearch::{CreatePitParts, DeletePitParts};
 use tracing::debug;
 
 use super::error::ReadError;
 use super::session::{CLOSE_TIMEOUT, Session};
 use super::settings::ConcreteIndex;
-use crate::http::{Client, Method, Request, chain, malformed, segment};
+use crate::http::{Client, Method, Request, chain, malformed};
 
 /// How long the server keeps a point in time between two pages.
 pub(super) const KEEP_ALIVE: &str = "1m";
@@ -31,7 +32,7 @@ impl Session {
         struct Response {
             pit_id: PointInTimeId,
         }
-        let path = format!("/{}/_search/point_in_time", segment(&index.name));
+        let path = CreatePitParts::Index(&[&index.name]).url();
         let request = Request::new(Method::Post, path)
             .query("keep_alive", KEEP_ALIVE)
             .query("allow_partial_pit_creation", "false")
@@ -52,7 +53,7 @@ impl Session {
 
 /// Closes a point in time; a failure costs nothing but the server's memory for a minute.
 pub(super) async fn close(client: Client, id: PointInTimeId) {
-    let request = Request::new(Method::Delete, "/_search/point_in_time")
+    let request = Request::new(Method::Delete, DeletePitParts::None.url())
         .json(serde_json::json!({ "pit_id": [id] }).to_string());
     match tokio::time::timeout(CLOSE_TIMEOUT, client.send(request)).await {
         Ok(Ok(_)) => {}

@@ -1,5 +1,6 @@
 //! Builds the searches of a poll, and reads the summary of everything that a copy shows.
 
+use opensearch::SearchParts;
 use serde_json::{Map, Value};
 
 use super::error::ReadError;
@@ -7,7 +8,7 @@ use super::incomplete::Incomplete;
 use super::search_response::{AGGREGATIONS, Aggregates, Collect, Hit};
 use super::session::Session;
 use super::settings::ConcreteIndex;
-use crate::http::{Method, Request, RequestError, segment};
+use crate::http::{Method, Request, RequestError};
 
 /// How many documents one request reads: the default `index.max_result_window`.
 pub const PAGE_SIZE: usize = 10_000;
@@ -102,7 +103,7 @@ impl Collect for NoDocuments {
 }
 
 fn summary_request(index: &ConcreteIndex) -> Request {
-    let path = format!("/{}/_search", segment(&index.name));
+    let path = SearchParts::Index(&[&index.name]).url();
     search(&path, 0, true, Map::new())
 }
 

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use opensearch::indices::IndicesGetSettingsParts;
 use serde::Deserialize;
 
 use super::error::{ReadError, ReadFailure};
 use super::session::Session;
-use crate::http::{Method, Request, malformed, segment};
+use crate::http::{Method, Request, malformed};
 
 /// The concrete index that a read comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -44,13 +45,17 @@ struct Settings {
     refresh_interval: Option<String>,
 }
 
+/// The settings that are read.
+const SETTINGS: [&str; 3] = [
+    "index.uuid",
+    "index.number_of_shards",
+    "index.refresh_interval",
+];
+
 impl Session {
     /// The concrete index that the configured name stands for now.
     pub(crate) async fn resolve_index(&self) -> Result<ConcreteIndex, ReadError> {
-        let path = format!(
-            "/{}/_settings/index.uuid,index.number_of_shards,index.refresh_interval",
-            segment(self.index_name())
-        );
+        let path = IndicesGetSettingsParts::IndexName(&[self.index_name()], &SETTINGS).url();
         let request = Request::new(Method::Get, path).query("flat_settings", "true");
         let operation = request.operation();
         let body = self.send(request).await?;

@@ -5,11 +5,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use opensearch::indices::IndicesStatsParts;
 use serde::Deserialize;
 
 use super::error::{ReadError, ReadFailure};
 use super::session::Session;
-use crate::http::{Method, Request, chain, malformed, segment};
+use crate::http::{Method, Request, chain, malformed};
 
 const FILTER_PATH: &str = "indices.*.uuid,indices.*.shards.*.routing.primary,\
                            indices.*.shards.*.routing.node,indices.*.shards.*.docs.count,\
@@ -217,7 +218,7 @@ impl ShardCheckpoints {
 impl Session {
     /// Requests the checkpoints of the primaries.
     pub(crate) async fn probe(&self) -> Result<Probe, ReadError> {
-        let path = format!("/{}/_stats/docs", segment(self.index_name()));
+        let path = IndicesStatsParts::IndexMetric(&[self.index_name()], &["docs"]).url();
         let request = Request::new(Method::Get, path)
             .query("level", "shards")
             .query("filter_path", FILTER_PATH);

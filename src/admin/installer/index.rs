@@ -4,12 +4,15 @@
 //! The request names everything, because a foreign template with a higher priority would
 //! otherwise make an index without pipeline, without strict mapping or with several shards.
 
+use opensearch::indices::{
+    IndicesCreateParts, IndicesGetParts, IndicesPutMappingParts, IndicesPutSettingsParts,
+};
 use serde_json::{Map, Value, json};
 
 use super::error::InstallError;
 use super::template::set_replicas;
 use super::{Change, InstallStep, Installer};
-use crate::http::{Method, Request, segment};
+use crate::http::{Method, Request};
 
 const WHAT: &str = "index";
 /// The settings that can be changed while the index is open.
@@ -21,7 +24,7 @@ impl Installer {
         &self,
         wanted: &Value,
     ) -> Result<Vec<InstallStep>, InstallError> {
-        let path = format!("/{}", segment(self.client.index()));
+        let path = IndicesCreateParts::Index(self.client.index()).url();
         let Some((name, index)) = self.existing_index().await? else {
             let body = json!({ "settings": wanted["settings"], "mappings": wanted["mappings"] });
             return Ok(vec![InstallStep::put(WHAT, Change::Create, path, body)]);
@@ -32,11 +35,11 @@ impl Installer {
         }
         let mut steps = Vec::new();
         if let Some(mapping) = mapping_update(&index, wanted) {
-            let path = format!("/{}/_mapping", segment(&name));
+            let path = IndicesPutMappingParts::Index(&[&name]).url();
             steps.push(InstallStep::put(WHAT, Change::Update, path, mapping));
         }
         if let Some(settings) = self.settings_update(&index, wanted) {
-            let path = format!("/{}/_settings", segment(&name));
+            let path = IndicesPutSettingsParts::Index(&[&name]).url();
             steps.push(InstallStep::put(WHAT, Change::Update, path, settings));
         }
         if steps.is_empty() {
@@ -72,7 +75,7 @@ impl Installer {
 
     /// The concrete index, with flat settings.
     async fn existing_index(&self) -> Result<Option<(String, Value)>, InstallError> {
-        let path = format!("/{}", segment(self.client.index()));
+        let path = IndicesGetParts::Index(&[self.client.index()]).url();
         let request = Request::new(Method::Get, path).query("flat_settings", "true");
         let Some(response) = self.fetch(WHAT, request).await? else {
             return Ok(None);

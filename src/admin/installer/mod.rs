@@ -62,12 +62,12 @@ pub struct InstallStep {
 }
 
 impl InstallStep {
-    fn put(what: &'static str, change: Change, path: String, body: Value) -> Self {
+    fn put(what: &'static str, change: Change, path: impl Into<String>, body: Value) -> Self {
         Self {
             what,
             change,
             method: "PUT",
-            path,
+            path: path.into(),
             body,
         }
     }

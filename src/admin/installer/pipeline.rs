@@ -1,5 +1,6 @@
 //! The ingest pipeline, which holds the bounds of the site as parameters.
 
+use opensearch::ingest::IngestPutPipelineParts;
 use serde_json::Value;
 
 use super::bounds::SiteBounds;
@@ -45,8 +46,8 @@ impl Installer {
     }
 }
 
-fn path() -> String {
-    format!("/_ingest/pipeline/{PIPELINE}")
+fn path() -> std::borrow::Cow<'static, str> {
+    IngestPutPipelineParts::Id(PIPELINE).url()
 }
 
 fn bounds(pipeline: &Value) -> Option<SiteBounds> {

@@ -1,17 +1,18 @@
 //! The index template. It acts when somebody else creates the index, by a first write or by
 //! hand.
 
+use opensearch::indices::IndicesPutIndexTemplateParts;
 use serde_json::{Value, json};
 
 use super::error::InstallError;
 use super::{Change, InstallStep, Installer, change, files};
-use crate::http::{Method, Request, segment};
+use crate::http::{Method, Request};
 
 const WHAT: &str = "index template";
 
 impl Installer {
     pub(super) async fn plan_template(&self) -> Result<InstallStep, InstallError> {
-        let path = format!("/_index_template/{}", segment(self.client.index()));
+        let path = IndicesPutIndexTemplateParts::Name(self.client.index()).url();
         let request = Request::new(Method::Get, path.clone());
         let installed = self.fetch(WHAT, request).await?;
         let installed = installed

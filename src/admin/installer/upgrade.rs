@@ -4,12 +4,13 @@
 //! an expired document and so stop the conversion in the middle; and it changes nothing that a
 //! document says. A document that is malformed stays malformed, and proxies keep refusing it.
 
+use opensearch::{CountParts, UpdateByQueryParts};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::InstallError;
 use super::{InstallStep, Installer};
-use crate::http::{Method, Request, segment};
+use crate::http::{Method, Request};
 
 /// How many documents one request converts, so that it ends within the request's timeout.
 const BATCH: u64 = 2_000;
@@ -45,7 +46,8 @@ impl Installer {
             count: u64,
         }
         let body = json!({ "query": outdated() });
-        let request = self.request("_count").json(body.to_string());
+        let path = CountParts::Index(&[self.client.index()]).url();
+        let request = Request::new(Method::Post, path).json(body.to_string());
         let counted: Result<Count, _> = self.client.json(request).await;
         match counted {
             Ok(Count { count }) => Ok(count),
@@ -87,8 +89,8 @@ impl Installer {
                 },
             },
         });
-        let request = self
-            .request("_update_by_query")
+        let path = UpdateByQueryParts::Index(&[self.client.index()]).url();
+        let request = Request::new(Method::Post, path)
             .query("pipeline", "_none")
             .query("conflicts", "proceed")
             .query("refresh", "true")
@@ -96,11 +98,6 @@ impl Installer {
             .json(body.to_string());
         let converted = self.client.json(request).await;
         converted.map_err(|source| InstallError::request(WHAT, source))
-    }
-
-    fn request(&self, rest: &str) -> Request {
-        let path = format!("/{}/{rest}", segment(self.client.index()));
-        Request::new(Method::Post, path)
     }
 }
 
