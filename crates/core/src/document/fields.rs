@@ -44,7 +44,7 @@ pub(super) const NAMES: [&str; 25] = [
 ];
 
 /// How many hexadecimal digits the security plugin's field masking makes of a text, by
-/// default (BLAKE2b with 256 bits).
+/// default (`BLAKE2b` with 256 bits).
 const MASKED_CHARS: usize = 64;
 
 /// The raw JSON of each field, and the first field that must not be there.
