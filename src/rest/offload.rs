@@ -4,6 +4,7 @@
 const DECODE_IN_PLACE: usize = 64 << 10;
 
 /// The work that this many directives cause, in bytes that take as long to decode.
+#[must_use]
 pub fn weight_of(directives: usize) -> usize {
     directives.saturating_mul(100)
 }

@@ -68,6 +68,7 @@ pub(super) enum ManagerFinding {
 }
 
 /// Decides on the version that a poll observed.
+#[expect(clippy::match_same_arms, reason = "one arm for each row of the table")]
 pub(super) fn version_step(findings: VersionFindings) -> Step {
     let unless_suspicious = if findings.follows {
         Step::Accept
@@ -90,6 +91,7 @@ pub(super) fn version_step(findings: VersionFindings) -> Step {
 }
 
 /// What is known about a view that a poll read.
+#[expect(clippy::struct_excessive_bools, reason = "the columns of the table")]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ViewFindings {
     /// Whether a document is missing, older or new in it, and it is not certainly newer.
@@ -137,6 +139,7 @@ pub(super) enum SearchFinding {
 }
 
 /// Decides on a view that a poll read.
+#[expect(clippy::match_same_arms, reason = "one arm for each row of the table")]
 pub(super) fn view_step(findings: ViewFindings) -> Step {
     if !findings.regression {
         return Step::Accept;

@@ -2,6 +2,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::format_collect,
     clippy::panic,
     reason = "a test fails by panicking"
 )]

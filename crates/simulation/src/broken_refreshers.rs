@@ -7,10 +7,10 @@ use crate::random_schedules::plan;
 use crate::schedules::{Plan, run_alone};
 use opensearch_directives::internal::Safeguard;
 
-/// Within how many schedules a left_out must show.
+/// The number of schedules within which a safeguard that is left out must be missed.
 const SCHEDULES: u64 = 3_000;
 
-/// Runs schedules that broke a promise once for this left_out alone.
+/// Runs schedules that once broke a promise because this safeguard alone was left out.
 fn must_break_in(seeds: &[u64], promise: &str, left_out: Safeguard) {
     let mut plan = plan();
     plan.left_out = Some(left_out);

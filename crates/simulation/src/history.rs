@@ -7,6 +7,7 @@ use crate::documents::Content;
 use crate::index::{Operation, State, documents};
 use opensearch_directives::DiagnosticsDirective;
 use opensearch_directives::Snapshot;
+use opensearch_directives::status::Rejection;
 
 /// One view of an index, shard by shard.
 #[derive(Clone, Debug)]
@@ -80,7 +81,7 @@ impl View {
     pub(crate) fn is_what(&self, snapshot: &Snapshot) -> bool {
         let mut directives: Vec<_> = self.directives().collect();
         directives.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-        let mut refused: Vec<_> = snapshot.rejections().iter().map(|r| r.id()).collect();
+        let mut refused: Vec<_> = snapshot.rejections().iter().map(Rejection::id).collect();
         refused.sort_unstable();
         let updated_at = |with_malformed: bool| {
             let documents = self.shards.iter().flat_map(|state| documents(state));

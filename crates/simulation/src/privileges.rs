@@ -22,6 +22,10 @@ async fn follower(seed: u64) -> Option<(Wire, Watched)> {
     has_a.then_some((wire, watched))
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a closure written at the call"
+)]
 fn in_each_world(run: impl AsyncFn(&Wire, &mut Watched)) {
     let runtime = runtime();
     let mut worlds = 0;

@@ -15,6 +15,7 @@ use opensearch_directives::Config;
 use opensearch_directives::Snapshot;
 use opensearch_directives::error::{PollError, PollErrorKind};
 use opensearch_directives::internal::{CLOSE_TIMEOUT, Refresher, Shared};
+use opensearch_directives::status::Rejection;
 use opensearch_directives::status::{Counters, ProbeMethod};
 use opensearch_directives::{Decision, EndpointKind, RequestAttrs};
 
@@ -168,8 +169,8 @@ impl Watched {
             return broken("P5", format!("{} failures", status.consecutive_failures));
         }
         let snapshot = &self.published;
-        let refused: Vec<_> = status.rejected.iter().map(|r| r.id()).collect();
-        let rejections: Vec<_> = snapshot.rejections().iter().map(|r| r.id()).collect();
+        let refused: Vec<_> = status.rejected.iter().map(Rejection::id).collect();
+        let rejections: Vec<_> = snapshot.rejections().iter().map(Rejection::id).collect();
         if snapshot.set().digest() != snapshot.digest()
             || status.digest != snapshot.digest()
             || status.revision.as_ref() != snapshot.revision()

@@ -14,6 +14,8 @@
     clippy::must_use_candidate,
     clippy::new_without_default,
     clippy::needless_pass_by_value,
+    clippy::format_collect,
+    clippy::disallowed_methods,
     reason = "private to the tests"
 )]
 

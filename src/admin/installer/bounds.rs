@@ -89,15 +89,15 @@ mod tests {
     use super::*;
 
     const BOUNDS: SiteBounds = SiteBounds {
-        default_ttl: Duration::from_secs(900),
-        max_ttl: Duration::from_secs(7_200),
-        max_capture_ttl: Duration::from_secs(3_600),
+        default_ttl: Duration::from_mins(15),
+        max_ttl: Duration::from_hours(2),
+        max_capture_ttl: Duration::from_hours(1),
     };
 
     #[test]
     fn a_lower_maximum_lowers_the_bounds_that_are_not_named() {
         let change = BoundsChange {
-            max_ttl: Some(Duration::from_secs(600)),
+            max_ttl: Some(Duration::from_mins(10)),
             ..BoundsChange::default()
         };
         let bounds = BOUNDS.with(change).unwrap();

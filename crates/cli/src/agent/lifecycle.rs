@@ -64,11 +64,8 @@ pub(super) async fn run_until_stopped(
     drain_time: Option<Duration>,
     mut reload: impl AsyncFnMut(),
 ) {
-    loop {
-        match signals.next().await {
-            Request::Reload => reload().await,
-            Request::Terminate => break,
-        }
+    while let Request::Reload = signals.next().await {
+        reload().await;
     }
     if let Some(drain_time) = drain_time {
         info!(?drain_time, "draining: serving on, but no longer ready");

@@ -1,4 +1,4 @@
-//! The agent behaves as its OpenAPI description says, and in no other way.
+//! The agent behaves as its `OpenAPI` description says, and in no other way.
 
 use std::collections::BTreeSet;
 

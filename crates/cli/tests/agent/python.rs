@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
@@ -222,7 +222,7 @@ async fn behind_proxies_that_meddle_it_follows_without_spinning() {
         let index = installed_index(&url, "meddling").await;
         let agent = Agent::start(&url, &index, &[]);
         let proxy = Proxy::start(&agent, meddling).await;
-        let began = Instant::now();
+        let began = tokio::time::Instant::now();
         let mut client = Client::start(&proxy.url);
         assert!(client.kept().is_empty());
         // Long enough for a proxy that ends waits to do so.

@@ -196,6 +196,7 @@ impl Access {
 
     /// Checks the token of a request. The file mode has already decided about clients of a
     /// Unix socket, and the TLS handshake about client certificates.
+    #[expect(clippy::result_large_err, reason = "sent at once, and seldom")]
     pub(super) fn check_permission(
         &self,
         peer: Peer,

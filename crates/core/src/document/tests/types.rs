@@ -212,14 +212,13 @@ fn each_field_of_a_draft_takes_its_own_type_only() {
             "capture" => draft.capture = true,
             "ttl_secs" if value.is_empty() => draft.expiry = Expiry::SiteDefault,
             "owner" => draft.owner = Some(text(value)),
-            "author" => draft.author = Some(text(value)),
+            "author" | "updated_by" => draft.author = Some(text(value)),
             "ttl_secs" => {
                 let seconds = value.parse().unwrap();
                 draft.expiry = Expiry::After(std::time::Duration::from_secs(seconds));
             }
             "reason" => draft.reason = Some(text(value)),
             "ticket" => draft.ticket = Some(text(value)),
-            "updated_by" => draft.author = Some(text(value)),
             other => panic!("{other} takes none of the values"),
         },
     );
