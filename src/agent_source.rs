@@ -1,4 +1,4 @@
-//! Polls another agent's snapshot instead of the index.
+//! Polls the snapshot that another agent publishes, in place of the index.
 //!
 //! An agent returns its published snapshot and how long ago the index was read for it. So the
 //! revision and the digest pass through a chain of agents unchanged, and the age that each agent

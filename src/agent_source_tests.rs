@@ -1,4 +1,4 @@
-//! An agent that responses as it is told.
+//! Tests polling another agent, over a transport that returns scripted snapshots.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 

@@ -1,4 +1,5 @@
-//! When to poll next: spread over the fleet while all is well, backing off while not.
+//! Plans the pauses between polls: jitter spreads the fleet, and failures lengthen the pause up to
+//! a cap.
 
 use std::time::Duration;
 

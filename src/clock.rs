@@ -1,4 +1,4 @@
-//! The wall clock, behind a trait: the one place where it is read.
+//! The wall clock as an injectable trait, and the system clock behind it, which never goes back.
 
 use std::fmt;
 use std::sync::LazyLock;

@@ -1,4 +1,4 @@
-//! Settings of a store: what it polls, how often, and what it does when a poll fails.
+//! Settings of a store: what it polls, how often, and what it does if a poll fails.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Errors of a store: why it did not start, and why a poll changed nothing.
+//! Errors of a store: why it did not start, or why a poll changed nothing.
 //!
 //! Each error is opaque. `kind()` and the `is_…()` methods tell what to do about it, and
 //! [`source()`](std::error::Error::source) leads to the cause, which its own text does not
@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::status::PollFailures;
 
 pub use crate::http::{ConfigError, ConfigErrorKind, RequestError, RequestErrorKind, chain};
-pub use crate::last_good::{LastGoodError, LastGoodErrorKind};
+pub use crate::last_good_format::{LastGoodError, LastGoodErrorKind};
 pub use crate::rest::{PollErrorKind, ReadError};
 pub use opensearch_directives_core::{
     BuildError, SnapshotError, SnapshotErrorKind, UnknownDiagLevel, UnknownEndpointKind,

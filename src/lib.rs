@@ -69,8 +69,8 @@ pub mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod http;
-mod last_good;
-mod last_good_file;
+mod last_good_atomic_write;
+mod last_good_format;
 #[cfg(feature = "prometheus")]
 mod metrics;
 mod refresher;

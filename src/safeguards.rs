@@ -1,5 +1,5 @@
-//! Which checks of a poll are made: all of them, except in a test that must notice the absence
-//! of one.
+//! Lists the checks of a poll. Production makes all of them; a test leaves one out and must notice
+//! its absence.
 
 /// A check without which a refresher breaks a promise.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,4 +1,5 @@
-//! Where the refresher gets snapshots from: the index, or another agent.
+//! The trait through which the refresher obtains snapshots: the index, another agent, or a test
+//! implements it.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! The state of a store, for people, health probes and metrics.
+//! A store's status: what is published, how old it is, and how the polls went, for people, health
+//! probes and metrics.
 //!
 //! Last attempt, last success, last change and last error are kept apart: a store may poll
 //! successfully for days without a change.

@@ -1,4 +1,4 @@
-//! The public handle of a polled index: start, load, refresh, status, shutdown.
+//! The public handle of a polled index: start, load, refresh, status and shutdown.
 
 use std::sync::Arc;
 use std::time::Duration;

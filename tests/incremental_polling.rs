@@ -1,4 +1,5 @@
-//! What a poll costs, and how it reads, on a real node.
+//! Tests how many requests and documents a poll needs on a real node, and which strategy it
+//! selects.
 
 use std::time::Duration;
 

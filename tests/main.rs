@@ -1,4 +1,4 @@
-//! Everything that needs a server: a real node, or one that answers by a script.
+//! Tests of the library that need a server: a real node, or one that returns scripted responses.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,10 +14,10 @@
     reason = "tables of cases and bodies of requests read better so"
 )]
 
-mod credentials_that_rotate;
+mod broken_http_servers;
+mod credential_rotation;
 mod faults;
 mod incremental_polling;
-mod networks;
 mod raw_server;
 mod refresher;
 mod scripted;

@@ -1,4 +1,4 @@
-//! A server that sends bytes by a script, for what an HTTP library would not send.
+//! A server that sends scripted bytes, for responses that no HTTP library would send.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

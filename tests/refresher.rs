@@ -1,4 +1,4 @@
-//! The store over an index, on a real node.
+//! Tests a store that polls an index on a real node.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a real node will not answer on demand: by a script.
+//! Tests responses that a real node does not return on demand, from a scripted server.
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};

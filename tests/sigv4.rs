@@ -1,4 +1,4 @@
-//! Requests signed with AWS Signature Version 4.
+//! Tests that requests are signed with AWS Signature Version 4 as a server verifies them.
 
 use aws_credential_types::provider::SharedCredentialsProvider;
 use opensearch_directives::{ClusterConfig, Config, Credentials, OpenSearchDirectiveStore};

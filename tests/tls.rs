@@ -1,4 +1,4 @@
-//! HTTPS with a CA of one's own, and with client certificates, against a real handshake.
+//! Tests HTTPS with a private CA and with client certificates, in a real handshake.
 
 use std::sync::Arc;
 

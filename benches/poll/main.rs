@@ -1,5 +1,6 @@
-//! What polling costs, on a real cluster. `scripts/bench-poll` starts one, runs this and
-//! writes its tables into `BENCHMARKS.md`.
+//! Measures polling on a real cluster: requests, bytes and time for each way of reading.
+//! `scripts/bench-poll` starts the cluster, runs this program and writes its tables into
+//! `BENCHMARKS.md`.
 //!
 //! Takes the cluster's address from `OPENSEARCH_URL`, and makes and deletes indices of
 //! its own there.
@@ -17,13 +18,13 @@
     reason = "not what is measured"
 )]
 
-mod spans;
+mod refresh_timings;
 
 use std::time::{Duration, Instant};
 
 use opensearch_directives::error::chain;
 use opensearch_directives::{Config, DirectiveStore as _, OpenSearchDirectiveStore};
-use spans::Spans;
+use refresh_timings::Spans;
 use test_support::measure::cluster::Cluster;
 use test_support::measure::process::Process;
 use test_support::measure::{millis, percentiles};

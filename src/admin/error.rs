@@ -1,4 +1,5 @@
-//! The one error type of reading and writing directives, and what a caller can ask of it.
+//! The one error type of reading and writing directives, and the predicates that tell a caller how
+//! to react.
 
 use std::error::Error;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Facts about the cluster, for diagnosis.
+//! Reads the name, the version and the distribution of the cluster, for diagnosis.
 
 use serde::Deserialize;
 

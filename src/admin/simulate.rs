@@ -1,4 +1,5 @@
-//! Asks the cluster what its pipeline would make of drafts, without writing them.
+//! Sends drafts to the `_simulate` API of the ingest pipeline, to learn without a write what it
+//! would store.
 
 use opensearch::ingest::IngestSimulateParts;
 use serde::Deserialize;

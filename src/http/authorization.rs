@@ -1,4 +1,4 @@
-//! The `Authorization` header of a request, or its AWS signature.
+//! Builds the `Authorization` header of a request, or signs the request for AWS.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;

@@ -1,4 +1,4 @@
-//! The client: sends a request to the nodes in turn until one responds.
+//! Sends a request to the nodes in turn until one of them responds.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,9 +13,9 @@ use tracing::{debug, warn};
 use super::config::ClusterConfig;
 use super::config_error::ConfigError;
 use super::error::{RequestError, RequestFailure, chain};
-use super::network::NetworkTransport;
+use super::error_response;
 use super::nodes::{NodeState, Nodes};
-use super::refusal;
+use super::reqwest_transport::NetworkTransport;
 use super::transport::{Request, Response, Transport};
 
 /// A connection to a cluster and the name of the index there. Clones share connections.
@@ -142,7 +142,11 @@ impl Client {
         if (200..300).contains(&response.status) {
             return Ok(response.body);
         }
-        Err(self.error(&request, node, refusal::failure(&response, self.to_check)))
+        Err(self.error(
+            &request,
+            node,
+            error_response::failure(&response, self.to_check),
+        ))
     }
 
     /// Whether the pinned node failed after it had responded, and there are others.
@@ -197,7 +201,7 @@ impl Client {
                     pinned.pin(node);
                     return Ok((node, response));
                 }
-                Ok(response) => refusal::failure(&response, self.to_check),
+                Ok(response) => error_response::failure(&response, self.to_check),
                 // Another node would send as much.
                 Err(failure @ RequestFailure::TooLarge { .. }) => {
                     attempt.succeeded();

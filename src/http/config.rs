@@ -1,4 +1,4 @@
-//! Settings of a connection: nodes, index, credentials, TLS, time limits.
+//! Settings of a connection: nodes, index, credentials, TLS and time limits.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Errors of settings, found before anything is sent.
+//! The error for settings that cannot work, found before anything is sent.
 
 use std::error::Error;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Errors of requests: no usable response came back.
+//! The error for a request that got no usable response, with the node, the status and the cause.
 
 use std::error::Error;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Which nodes are reached through a proxy that the environment names.
+//! Determines which nodes are reached through a proxy that the environment names.
 //!
 //! The variables are `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, also in lower
 //! case. Addresses of this machine never go through a proxy.

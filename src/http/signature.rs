@@ -1,4 +1,4 @@
-//! AWS Signature Version 4.
+//! Signs requests with AWS Signature Version 4.
 
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_sigv4::http_request::{

@@ -1,6 +1,6 @@
-//! The trait below which there is a network: one request to one node, one response.
+//! The trait that separates the client from the network: one request to one node, one response.
 //!
-//! `network.rs` implements it; simulations bring their own implementation.
+//! `reqwest_transport.rs` implements it; simulations bring their own implementation.
 
 #![allow(
     missing_docs,

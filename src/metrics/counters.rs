@@ -1,4 +1,4 @@
-//! The counters of a store.
+//! Exports the event counts of a status, such as polls, failures and publishes.
 
 use std::fmt;
 

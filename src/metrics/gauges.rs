@@ -1,4 +1,4 @@
-//! The gauges of a store that have no label.
+//! Exports the current values of a status, such as ages and numbers of directives.
 
 use jiff::Timestamp;
 

@@ -1,4 +1,4 @@
-//! A store's status as Prometheus metrics.
+//! Exports a store's status as Prometheus metrics.
 //!
 //! | metric | type | meaning |
 //! |---|---|---|

@@ -1,12 +1,12 @@
-//! The polling loop: wait, poll, publish. It does not end by itself.
+//! The polling loop: it waits, polls and publishes until the store is dropped.
 //!
 //! A failed poll changes nothing but the status. A snapshot is published in one swap, and only
 //! if it differs from the published one.
 
-mod last_good_set;
+mod last_good_persistence;
 mod poll;
 mod publish;
-mod shared;
+mod shared_state;
 mod subscription;
 
 use std::sync::Arc;
@@ -21,12 +21,12 @@ use crate::clock::Clock;
 use crate::config::{Config, Upstream};
 use crate::error::PollError;
 use crate::http::Client;
-use crate::last_good_file::LastGoodFile;
+use crate::last_good_atomic_write::LastGoodFile;
 use crate::safeguards::Safeguards;
 use crate::snapshot_source::SnapshotSource;
 use crate::sync::IndexSynchronizer;
 
-pub use shared::Shared;
+pub use shared_state::Shared;
 use subscription::Outlet;
 pub use subscription::Subscription;
 

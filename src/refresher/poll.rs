@@ -1,4 +1,4 @@
-//! One poll: within its deadline, surviving a panic, and recorded in the status.
+//! Runs one poll within its deadline, survives a panic in it, and records the result in the status.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, debug, info, info_span, warn};
 
 use super::Refresher;
-use super::shared::ReadAge;
+use super::shared_state::ReadAge;
 use crate::error::{PollError, PollErrorKind};
 use crate::http::chain;
 use crate::snapshot_source::{Polled, PublishedState};

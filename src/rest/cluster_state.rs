@@ -1,10 +1,10 @@
-//! The version of the cluster state: a node that is cut off shows an old one.
+//! Requests the version of the cluster state: a node that is cut off returns an old one.
 
 use opensearch::cluster::ClusterStateParts;
 use serde::Deserialize;
 
 use super::error::ReadError;
-use super::session::Session;
+use super::poll_session::Session;
 use crate::http::{Method, Request, malformed};
 
 /// The cluster state that a node knows, by its version.

@@ -1,4 +1,5 @@
-//! The current version of single documents, before any refresh makes it visible to searches.
+//! Looks up the current version of single documents, before any refresh makes it visible to
+//! searches.
 
 use std::collections::HashMap;
 
@@ -8,7 +9,7 @@ use serde_json::json;
 
 use super::error::ReadError;
 use super::incomplete::Incomplete;
-use super::session::Session;
+use super::poll_session::Session;
 use super::settings::ConcreteIndex;
 use crate::http::{Method, Request, malformed};
 

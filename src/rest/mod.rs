@@ -2,7 +2,7 @@
 //!
 //! | file | API | question that a poll asks with it |
 //! |---|---|---|
-//! | `stats.rs` | `_stats` | Did anything change? |
+//! | `index_stats.rs` | `_stats` | Did anything change? |
 //! | `search.rs` | `_search` | What does one copy of the shard show in all (count, sum, maximum)? |
 //! | `delta_read.rs` | `_search` | Which documents changed above a `_seq_no`? |
 //! | `full_read.rs` | `_search` | Which documents are there, page by page? |
@@ -10,9 +10,9 @@
 //! | `mget.rs` | `_mget` | Which version of a document does the primary hold right now? |
 //! | `cluster_state.rs` | `_cluster/state` | Is the node in touch with the cluster manager? |
 //! | `settings.rs` | `_settings` | Which concrete index does the name stand for? |
-//! | `nodes_stats.rs` | `_nodes/stats` | What time is it on the cluster? |
+//! | `node_clock.rs` | `_nodes/stats` | What time is it on the cluster? |
 //!
-//! All requests of one poll go through one [`Session`] (`session.rs`). A response counts only
+//! All requests of one poll go through one [`Session`] (`poll_session.rs`). A response counts only
 //! if every shard responded in time, the total is exact and as many documents arrived as the
 //! total says (`search_response.rs`, `page.rs`). Only then does the absence of a document mean
 //! that it was deleted.
@@ -22,16 +22,16 @@ mod delta_read;
 mod error;
 mod full_read;
 mod incomplete;
+mod index_stats;
 mod mget;
-mod nodes_stats;
+mod node_clock;
 mod offload;
 mod page;
 mod point_in_time;
+mod poll_session;
 mod search;
 mod search_response;
-mod session;
 mod settings;
-mod stats;
 
 pub(crate) use cluster_state::ClusterVersion;
 pub(crate) use delta_read::DeltaRead;
@@ -39,16 +39,16 @@ pub(crate) use error::ReadFailure;
 pub use error::{PollErrorKind, ReadError};
 pub(crate) use full_read::FullRead;
 pub(crate) use incomplete::Incomplete;
+pub(crate) use index_stats::{Probe, ShardCheckpoints};
 pub(crate) use mget::Lookup;
 pub use offload::{off_the_runtime, weight_of};
 #[cfg(test)]
 pub(crate) use page::take_page;
+pub use poll_session::CLOSE_TIMEOUT;
+pub(crate) use poll_session::{IndexReader, Session};
 pub use search::PAGE_SIZE;
 pub(crate) use search::Summary;
 pub(crate) use search_response::{Aggregates, Collect, Hit};
 #[cfg(fuzzing)]
 pub(crate) use search_response::{Complete, SearchResponse};
-pub use session::CLOSE_TIMEOUT;
-pub(crate) use session::{IndexReader, Session};
 pub(crate) use settings::ConcreteIndex;
-pub(crate) use stats::{Probe, ShardCheckpoints};

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use super::error::{ReadError, ReadFailure};
 use super::incomplete::Incomplete;
 use super::offload::off_the_runtime;
+use super::poll_session::Session;
 use super::search_response::{Aggregates, Collect, Complete, SearchResponse};
-use super::session::Session;
 use crate::http::malformed;
 
 pub(crate) struct Page<C> {

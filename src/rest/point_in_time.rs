@@ -4,7 +4,7 @@ use opensearch::{CreatePitParts, DeletePitParts};
 use tracing::debug;
 
 use super::error::ReadError;
-use super::session::{CLOSE_TIMEOUT, Session};
+use super::poll_session::{CLOSE_TIMEOUT, Session};
 use super::settings::ConcreteIndex;
 use crate::http::{Client, Method, Request, chain, malformed};
 

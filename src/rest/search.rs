@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 
 use super::error::ReadError;
 use super::incomplete::Incomplete;
+use super::poll_session::Session;
 use super::search_response::{AGGREGATIONS, Aggregates, Collect, Hit};
-use super::session::Session;
 use super::settings::ConcreteIndex;
 use crate::http::{Method, Request, RequestError};
 

@@ -1,4 +1,4 @@
-//! A search response counts as complete only if it says so itself.
+//! Tests that a search response counts as complete only if every part that proves it is there.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 use serde_json::{Value, json};

@@ -7,7 +7,7 @@ use opensearch::indices::IndicesGetSettingsParts;
 use serde::Deserialize;
 
 use super::error::{ReadError, ReadFailure};
-use super::session::Session;
+use super::poll_session::Session;
 use crate::http::{Method, Request, malformed};
 
 /// The concrete index that a read comes from.

@@ -1,4 +1,4 @@
-//! Replaces the known view at the end of a poll that read one.
+//! Replaces the known view at the end of a successful read.
 
 use tokio::time::Instant;
 use tracing::{debug, warn};

@@ -1,4 +1,4 @@
-//! Three bounds on how a view relates to the operations that the primary has assigned.
+//! Three bounds that relate a view to the operations that the primary has assigned.
 
 use std::time::Duration;
 

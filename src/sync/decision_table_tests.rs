@@ -1,4 +1,4 @@
-//! Every row of the decision tables, in the order of ARCHITECTURE.md.
+//! Tests every row of the decision tables, in the order of ARCHITECTURE.md.
 
 use super::*;
 

@@ -1,5 +1,5 @@
-//! What the polls do without because the server or the role refuses it, and when it is tried
-//! again.
+//! Records which features the server or the role refuses, so that polls work without them, and when
+//! to try them again.
 
 use std::time::Duration;
 

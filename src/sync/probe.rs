@@ -1,5 +1,4 @@
-//! Observes which version of the index is there, with the cheapest request that the server
-//! permits.
+//! Observes the current version of the index with the cheapest request that the server permits.
 
 use tracing::debug;
 

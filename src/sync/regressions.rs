@@ -1,4 +1,4 @@
-//! Finds the documents of a later view that may be a step back.
+//! Finds the documents of a later view that may be a step back from the replica.
 //!
 //! A copy of the shard that lags returns an older view of the index, and nothing in the response
 //! says so. Compared with the replica, an older view differs in one of three ways: a document

@@ -1,4 +1,4 @@
-//! Decoding what a read gives.
+//! Tests decoding the pages of a full read into a replica.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 use std::fmt::Write as _;

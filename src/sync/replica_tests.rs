@@ -1,4 +1,4 @@
-//! A replica against the trivial one: a map of documents.
+//! Compares a replica with the simplest model of it, a map of documents.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

@@ -1,4 +1,4 @@
-//! What several copies of one shard, or one that is not refreshed yet, can show.
+//! Tests the views of several copies of one shard, and of a copy that is not refreshed yet.
 
 use serde_json::json;
 

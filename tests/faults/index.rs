@@ -1,4 +1,4 @@
-//! What happens to an index while stores read it.
+//! Tests restores, deletions and replacements of an index while stores read it.
 
 use std::sync::Arc;
 

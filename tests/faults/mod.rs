@@ -1,10 +1,11 @@
-//! What a real cluster, its nodes and the network between can do to a store.
+//! Tests of a store against faults of a real cluster, of its nodes, and of the network between
+//! them.
 
+mod concurrent_writers;
 mod copies;
 mod index;
 mod network;
 mod nodes;
-mod storm;
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the network between a store and a node can do to answers.
+//! Tests what a store does when the network delays, cuts or corrupts responses.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What happens when nodes of a cluster die, or stop and come back.
+//! Tests stores while nodes of a cluster are killed, stopped and restarted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use opensearch_directives::{ClusterConfig, Config, DirectiveStore as _, OpenSear
 use super::{ids, on_demand, write};
 use test_support::cluster::{Cluster, shared_cluster};
 use test_support::eventually::eventually;
-use test_support::ledger::{Ledger, content};
 use test_support::proxy::Proxy;
-use test_support::witness::Witness;
+use test_support::store_observer::Witness;
+use test_support::write_ledger::{Ledger, content};
 use test_support::writers::Writer;
 
 /// How long a request may take on a node here.

@@ -1,6 +1,6 @@
-//! osproxy-etcd 1.0.5 on a real etcd: from an acknowledged write to `load()`, and how
-//! many directives fit. `scripts/bench-etcd` starts the etcd, runs this and writes what
-//! it prints into `BENCHMARKS.md`.
+//! Measures osproxy-etcd 1.0.5 on a real etcd: the time from an acknowledged write to `load()`, and
+//! how many directives fit. `scripts/bench-etcd` starts etcd, runs this program and writes its
+//! output into `BENCHMARKS.md`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! `directives apply`
+//! `directives apply`: creates or replaces directives, from flags or from files.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use opensearch_directives::{Config, DiagLevel, DirectiveMatch, EndpointKind};
 
 use super::duration::parse;
 use super::exit::{Exit, Failure};
+use super::flag_values;
 use super::guards::{self, GuardArgs};
 use super::input;
 use super::instant::When;
-use super::values;
 use super::write_args::WriteArgs;
 
 /// The time to live of a directive that states no end.
@@ -49,7 +49,7 @@ pub(super) struct ApplyArgs {
 
     /// How much to record: Off, Shape, ShapeTiming or ShapeRewriteDiff. Of several matching
     /// directives the highest level counts, so Off turns nothing off
-    #[arg(long, value_parser = values::level)]
+    #[arg(long, value_parser = flag_values::level)]
     level: Option<DiagLevel>,
 
     /// Match only requests of this tenant
@@ -65,11 +65,11 @@ pub(super) struct ApplyArgs {
     principal: Option<String>,
 
     /// Match only requests of this class, such as Search
-    #[arg(long, value_parser = values::endpoint)]
+    #[arg(long, value_parser = flag_values::endpoint)]
     endpoint: Option<EndpointKind>,
 
     /// Share of the matching requests, such as 10% [default: 100%]
-    #[arg(long, value_name = "PERCENT", value_parser = values::sample, conflicts_with = "sample_per_mille")]
+    #[arg(long, value_name = "PERCENT", value_parser = flag_values::sample, conflicts_with = "sample_per_mille")]
     sample: Option<u16>,
 
     /// The same in thousandths

@@ -1,11 +1,11 @@
-//! What a report says of a new end, a revocation and a conflict.
+//! Words the lines of a report for a new expiry, a revocation and a conflict.
 
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 use opensearch_directives::admin::{FieldChange, PlannedWrite, Stored};
 use opensearch_directives::document::Document;
 
-use super::describe::{change, printable, summary};
+use super::directive_text::{change, printable, summary};
 use super::instant::{clock, until};
 
 /// A new end, with the former one.

@@ -1,4 +1,5 @@
-//! `directives completion` and `directives man`: what shells and `man` need.
+//! `directives completion` and `directives man`: prints completion scripts for shells, and manual
+//! pages.
 
 use std::io::Write as _;
 

@@ -1,4 +1,5 @@
-//! Asks on a terminal before something far-reaching; a script says `--yes` instead.
+//! Asks for consent on a terminal before a change with wide effect; a script passes `--yes`
+//! instead.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 

@@ -1,4 +1,5 @@
-//! Flags of the connection to the cluster, which every subcommand has.
+//! The flags that every subcommand has for reaching the cluster: addresses, credentials, TLS, time
+//! limits.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -12,7 +13,7 @@ use opensearch_directives::{ClusterConfig, Credentials, Secret, Tls};
 use url::Url;
 
 use super::exit::Failure;
-use super::{contexts, duration};
+use super::{context_file, duration};
 
 /// How to reach the index.
 #[derive(Clone, Debug, Args)]
@@ -157,7 +158,7 @@ impl ConnectionArgs {
         });
         let address = address.unwrap_or_default();
         let location = format!("{} at {address}", self.directives_index);
-        match contexts::selected() {
+        match context_file::selected() {
             Some(selected) => format!("{location} (context {})", selected.name),
             None => location,
         }

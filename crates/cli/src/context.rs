@@ -1,8 +1,8 @@
-//! `directives context`: names clusters, and chooses the current one.
+//! `directives context`: adds, lists, selects and removes named clusters.
 
 use clap::{Args, Subcommand};
 
-use super::contexts::{Context, Contexts};
+use super::context_file::{Context, Contexts};
 use super::exit::Failure;
 use super::output::print;
 

@@ -1,4 +1,4 @@
-//! `directives delete`
+//! `directives delete`: removes the documents of directives from the index.
 
 use clap::Args;
 use opensearch_directives::admin::PlannedWrite;

@@ -10,7 +10,7 @@ use opensearch_directives::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
-use super::describe::printable;
+use super::directive_text::printable;
 use super::duration::length;
 use super::exit::{Exit, Failure};
 use super::filters::State;

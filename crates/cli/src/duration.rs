@@ -1,4 +1,4 @@
-//! Durations as people write and read them.
+//! Parses and formats durations such as `15m` or `1h30m`.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `directives edit`
+//! `directives edit`: changes fields of one stored directive, by flags or in an editor.
 
 use clap::Args;
 use jiff::Timestamp;
@@ -8,9 +8,9 @@ use opensearch_directives::document::{Document, Draft, Expiry};
 
 use super::exit::{Exit, Failure};
 use super::filters::State;
+use super::flag_values;
 use super::guards::{self, GuardArgs};
 use super::instant::When;
-use super::values;
 use super::write_args::WriteArgs;
 
 #[derive(Debug, Args)]
@@ -121,13 +121,13 @@ fn set(draft: &mut Draft, field: &str, value: &str, now: Timestamp) -> Result<()
         when.resolve(now, TimeZone::system())
     };
     match field {
-        "level" => draft.level = values::level(value)?,
+        "level" => draft.level = flag_values::level(value)?,
         "tenant" => draft.match_.tenant = text(),
         "index" => draft.match_.index = text(),
         "principal" => draft.match_.principal = text(),
-        "endpoint" => draft.match_.endpoint = Some(values::endpoint(value)?),
-        "sample" => draft.sample_per_mille = values::sample(value)?,
-        "sample_per_mille" => draft.sample_per_mille = values::sample(&format!("{value}‰"))?,
+        "endpoint" => draft.match_.endpoint = Some(flag_values::endpoint(value)?),
+        "sample" => draft.sample_per_mille = flag_values::sample(value)?,
+        "sample_per_mille" => draft.sample_per_mille = flag_values::sample(&format!("{value}‰"))?,
         "ring_buffer" => draft.ring_buffer = switch()?,
         "capture" => draft.capture = switch()?,
         "starts_at" => draft.starts_at = Some(instant()?),

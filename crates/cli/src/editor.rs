@@ -1,4 +1,4 @@
-//! Edits a directive as JSON in the user's editor.
+//! Opens a directive as JSON in the program that `$VISUAL` or `$EDITOR` names, and reads it back.
 
 use std::io::Write as _;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Which flags an environment variable may stand for, and what an empty one means.
+//! Lists the environment variables that can replace flags, and treats an empty one as unset.
 //!
 //! Variables are for the connection, the output, the author and the agent's own settings.
 //! What a directive says and which directives a verb selects must be typed: a variable
@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use clap::builder::FalseyValueParser;
 use clap::{Arg, ArgAction, Command};
 
-use super::contexts::Selected;
+use super::context_file::Selected;
 
 /// The flags of the operators' verbs that have a variable.
 const WITH_VARIABLE: [&str; 18] = [

@@ -1,4 +1,4 @@
-//! How the command ends. The codes are part of its interface.
+//! The exit codes, which are part of the interface, and the errors that lead to them.
 
 use std::error::Error;
 use std::io::Write as _;

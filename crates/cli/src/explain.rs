@@ -11,12 +11,12 @@ use opensearch_directives::{
 use serde_json::{Value, json};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
-use super::describe::{printable, summary};
+use super::directive_text::{printable, summary};
 use super::exit::{Exit, Failure};
 use super::filters::State;
+use super::flag_values;
 use super::instant::clock;
 use super::output::{ReportFormat, print};
-use super::values;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -36,7 +36,7 @@ pub(super) struct ExplainArgs {
     principal: String,
 
     /// The request's class of endpoint
-    #[arg(long, value_parser = values::endpoint)]
+    #[arg(long, value_parser = flag_values::endpoint)]
     endpoint: EndpointKind,
 
     /// The request's id, which decides about samples; without it, no sample below 100%
@@ -209,7 +209,7 @@ fn effect(
                 .directives
                 .is_empty()
             {
-                let rate = values::per_mille(directive.sample_per_mille);
+                let rate = flag_values::per_mille(directive.sample_per_mille);
                 return Err(format!("the request is not in its sample of {rate}"));
             }
             Ok(summary(document))

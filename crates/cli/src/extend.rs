@@ -1,4 +1,4 @@
-//! `directives extend`
+//! `directives extend`: moves the expiry of directives to a later instant.
 
 use std::time::Duration;
 

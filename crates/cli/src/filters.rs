@@ -1,4 +1,4 @@
-//! Filters of directives, for `list`, `revoke` and `delete`.
+//! Selects stored directives by their fields, for `list`, `revoke` and `delete`.
 
 use std::time::Duration;
 
@@ -93,7 +93,7 @@ fn field_value(text: &str) -> Result<(Field, String), String> {
         "index" => Field::Index,
         "principal" => Field::Principal,
         "endpoint" => {
-            let endpoint = super::values::endpoint(value)?;
+            let endpoint = super::flag_values::endpoint(value)?;
             return Ok((Field::Endpoint, endpoint.as_str().to_owned()));
         }
         _ => return Err(fix.to_owned()),

@@ -1,10 +1,10 @@
-//! `directives get`
+//! `directives get`: prints directives by id, in full.
 
 use clap::Args;
 use opensearch_directives::admin::{DirectivesApi, Stored};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
-use super::documents::{details, print_all, to_json, yaml};
+use super::document_output::{details, print_all, to_json, yaml};
 use super::exit::{Exit, Failure};
 use super::output::{Format, OutputArgs, note, print};
 

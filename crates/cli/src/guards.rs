@@ -1,4 +1,5 @@
-//! What `apply` and `edit` refuse, or want a consent for, before they write.
+//! Checks that `apply` and `edit` make before they write: they refuse some changes and require
+//! consent for others.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use opensearch_directives::document::{Document, Draft, Expiry};
 use opensearch_directives::{DiagLevel, DirectiveMatch};
 
 use super::confirm::is_interactive;
-use super::describe::printable;
+use super::directive_text::printable;
 use super::duration::length;
 use super::exit::{Exit, Failure};
 use super::output::note;
@@ -175,7 +176,7 @@ impl GuardArgs {
             .changes()
             .iter()
             .filter(|change| !matches!(change.effect, ChangeEffect::Other | ChangeEffect::Prolongs))
-            .map(|change| super::describe::change(change, planned.after.as_ref()).0)
+            .map(|change| super::directive_text::change(change, planned.after.as_ref()).0)
             .collect();
         let needed = if reactivates(planned) && !self.reactivate {
             "--reactivate"

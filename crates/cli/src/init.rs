@@ -1,4 +1,5 @@
-//! `directives init`
+//! `directives init`: installs the pipeline, the template, the index and, if requested, dashboards
+//! and roles.
 
 use std::time::Duration;
 

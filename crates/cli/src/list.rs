@@ -1,4 +1,4 @@
-//! `directives list`
+//! `directives list`: prints the directives that match the filters, one line each.
 
 use std::io::IsTerminal as _;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use opensearch_directives::admin::{DirectivesApi, Stored};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
-use super::documents::print_all;
+use super::document_output::print_all;
 use super::exit::{Exit, Failure};
 use super::filters::{FilterArgs, State};
 use super::output::OutputArgs;

@@ -7,20 +7,20 @@
     reason = "the docs of arguments are what --help prints"
 )]
 
+mod acting_user;
 mod agent;
 mod apply;
-mod author;
 mod change_text;
 mod completion;
 mod confirm;
 mod connection;
 mod context;
-mod contexts;
+mod context_file;
 mod delete;
-mod describe;
 mod diff;
+mod directive_text;
 mod doctor;
-mod documents;
+mod document_output;
 mod duration;
 mod edit;
 mod editor;
@@ -29,6 +29,7 @@ mod exit;
 mod explain;
 mod extend;
 mod filters;
+mod flag_values;
 mod get;
 mod guards;
 mod init;
@@ -41,7 +42,6 @@ mod prune;
 mod revoke;
 mod selection;
 mod validate;
-mod values;
 mod write_args;
 mod write_report;
 
@@ -50,7 +50,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use contexts::Selected;
+use context_file::Selected;
 use exit::{Exit, Failure};
 
 /// Diagnostics directives in an OpenSearch index.
@@ -110,7 +110,7 @@ fn main() -> ExitCode {
 /// Parses and runs the command line, and reports an error on standard error.
 fn run_command_line() -> Exit {
     let args: Vec<OsString> = std::env::args_os().collect();
-    let context = match contexts::select(&args) {
+    let context = match context_file::select(&args) {
         Ok(context) => context,
         Err(failure) => return failure.report(),
     };

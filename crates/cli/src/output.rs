@@ -1,4 +1,4 @@
-//! What every verb prints: lines on standard output, notes on standard error.
+//! Prints results to standard output and notes to standard error, and survives a closed pipe.
 
 use std::io::Write as _;
 

@@ -1,4 +1,4 @@
-//! `directives revoke`
+//! `directives revoke`: ends directives at once, and keeps their documents.
 
 use clap::Args;
 use opensearch_directives::admin::PlannedWrite;

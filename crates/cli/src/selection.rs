@@ -1,4 +1,4 @@
-//! Which directives a verb is about: ids, files, filters, or all.
+//! Resolves the directives that a verb applies to: by ids, files, filters, or all of them.
 
 use std::collections::HashSet;
 use std::path::PathBuf;

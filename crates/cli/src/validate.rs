@@ -8,7 +8,7 @@ use opensearch_directives::document::DecodeLimits;
 use opensearch_directives::{Clock as _, SystemClock};
 use serde_json::json;
 
-use super::describe::printable;
+use super::directive_text::printable;
 use super::duration::parse;
 use super::exit::{Exit, Failure};
 use super::guards::{self, GuardArgs};

@@ -1,4 +1,4 @@
-//! What every verb that writes has in common: who, where, whether really, and the report.
+//! The flags that all writing verbs share: author, dry run, consent, and the format of the report.
 
 use std::cell::Cell;
 
@@ -8,7 +8,7 @@ use opensearch_directives::admin::{DirectivesApi, PlannedWrite};
 use opensearch_directives::{Clock as _, SystemClock};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
-use super::contexts;
+use super::context_file;
 use super::exit::{Exit, Failure};
 use super::output::ReportFormat;
 use super::write_report::Report;
@@ -53,7 +53,7 @@ impl WriteArgs {
 
     /// The author of the write.
     pub(super) async fn author(&self, api: &DirectivesApi) -> Result<String, Failure> {
-        super::author::author(self.author.clone(), api).await
+        super::acting_user::author(self.author.clone(), api).await
     }
 
     /// Asks for consent, unless `--yes` is given or nothing is written. The plan is shown
@@ -87,7 +87,7 @@ impl WriteArgs {
         now: Timestamp,
     ) -> Result<Exit, Failure> {
         let location = self.connection.location();
-        let protected = contexts::selected().filter(|selected| selected.context.protected);
+        let protected = context_file::selected().filter(|selected| selected.context.protected);
         if let (Some(selected), false, false) = (protected, self.asked.get(), plan.is_empty()) {
             let question = format!("The context {} is protected.", selected.name);
             self.confirm(&question, &plan, now)?;

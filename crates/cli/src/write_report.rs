@@ -9,7 +9,7 @@ use opensearch_directives::admin::{
 use serde_json::{Value, json};
 
 use super::change_text::{change_of_end, conflict, revoked, style};
-use super::describe::{change, printable, summary};
+use super::directive_text::{change, printable, summary};
 use super::exit::{Exit, Failure, exit_of};
 use super::instant::until;
 use super::output::print;

@@ -1,4 +1,4 @@
-//! Input that is wrong: each problem is named with its fix, and nothing is written.
+//! Tests that the command names each problem of invalid input with its fix, and writes nothing.
 
 use crate::support::command::{run, run_with};
 use crate::support::node::{installed_index, shared_url};

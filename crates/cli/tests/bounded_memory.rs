@@ -1,4 +1,4 @@
-//! The agent's memory while a server sends it responses of a gigabyte.
+//! Tests that the agent's memory stays bounded while a server sends responses of a gigabyte.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

@@ -1,4 +1,5 @@
-//! Many directives at once, and many people at once on one directive.
+//! Tests writes of many directives at once, and many operators who write to one directive at the
+//! same time.
 
 use serde_json::{Value, json};
 

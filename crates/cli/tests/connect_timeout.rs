@@ -1,4 +1,4 @@
-//! How long the command waits for a connection.
+//! Tests how long the command waits for a connection to a server that accepts none.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Connections of the command: secrets that it does not print, proxies, CA certificates, and
-//! its exit code where the cluster is not reached.
+//! Tests the connection flags: secrets are never printed, proxies and CA certificates work, and an
+//! unreachable cluster has its own exit code.
 
 use std::process::Output;
 

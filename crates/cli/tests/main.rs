@@ -1,4 +1,4 @@
-//! The `directives` command and its agent, against real nodes.
+//! Tests of the `directives` command and of its agent, on real nodes.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,13 +20,13 @@ mod agent;
 mod bad_input;
 #[cfg(target_os = "linux")]
 mod bounded_memory;
-mod cli;
 mod concurrency;
 mod connect_timeout;
 mod connection;
-mod installing;
-mod mappings;
-mod mistakes;
+mod init;
+mod lifecycle_of_a_directive;
 mod not_opensearch;
-mod verbs;
-mod writes;
+mod read_only_and_cleanup_verbs;
+mod template_pipeline_dashboards;
+mod usage_mistakes;
+mod write_verbs;

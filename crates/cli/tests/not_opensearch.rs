@@ -1,4 +1,4 @@
-//! A server that is not OpenSearch answers: nothing it says is taken for news of directives.
+//! Tests that nothing in the response of a server other than OpenSearch is taken for directives.
 
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};

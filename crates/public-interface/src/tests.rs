@@ -1,4 +1,5 @@
-//! Builds the documentation of each library as JSON and lists what it exports.
+//! Builds the documentation of each library as JSON, lists the exported items and compares them
+//! with the checked-in listing.
 
 #![allow(
     clippy::unwrap_used,

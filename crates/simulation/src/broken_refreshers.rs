@@ -1,10 +1,10 @@
-//! Tests of the tests: a refresher without one safeguard, or one from which the network hides
-//! what a safeguard needs, breaks a promise in some schedule.
+//! Tests that the schedules detect a refresher without one safeguard, or one from which the network
+//! hides the data that a safeguard needs.
 
-use crate::network::Lie;
-use crate::quirks::Shape;
 use crate::random_schedules::plan;
 use crate::schedules::{Plan, run_alone};
+use crate::server_variants::Shape;
+use crate::simulated_transport::Lie;
 use opensearch_directives::internal::Safeguard;
 
 /// The number of schedules within which a safeguard that is left out must be missed.

@@ -1,4 +1,5 @@
-//! The nodes, what each knows of the cluster, and which index the name stands for.
+//! Models the nodes, each node's knowledge of the cluster state, and the index that the configured
+//! name refers to.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Documents as writers write them, and what a proxy has to make of each.
+//! Generates the documents that writers store, each with the directive that must result from it.
 
 use std::fmt::Write as _;
 

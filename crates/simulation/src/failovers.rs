@@ -1,11 +1,12 @@
-//! What another primary shows after a failover, and what one that is not it any more.
+//! Tests polls around a failover: the new primary, and a former primary that does not know that it
+//! lost its role.
 
 use std::time::Duration;
 
 use crate::cluster::CutOff;
-use crate::network::Wire;
 use crate::schedules::{poll, refresher, runtime};
-use crate::scripted::{hand_over, two_nodes, with_shard, write};
+use crate::scripted_worlds::{hand_over, two_nodes, with_shard, write};
+use crate::simulated_transport::Wire;
 use crate::watched::{Broken, Watched};
 use opensearch_directives::internal::Safeguard;
 

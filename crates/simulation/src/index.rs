@@ -1,4 +1,4 @@
-//! One index: its shards, the copies of each, and what a search of each copy sees.
+//! Models one concrete index: its identity, its shards, and a stored copy of it.
 //!
 //! A write gets its `_seq_no` on the primary at once. Each copy has it *applied* some
 //! time later, in any order among concurrent writes, and shows it to searches from its

@@ -15,15 +15,15 @@
 
 mod cluster;
 mod documents;
-mod faults;
-mod history;
 mod index;
-mod lifetimes;
-mod network;
-mod quirks;
-mod rest;
+mod index_lifecycle;
+mod network_faults;
+mod rest_responses;
 mod schedules;
 mod search;
+mod server_variants;
+mod simulated_transport;
+mod view_history;
 mod watched;
 mod world;
 
@@ -32,10 +32,10 @@ mod broken_refreshers;
 #[cfg(test)]
 mod failovers;
 #[cfg(test)]
-mod privileges;
-#[cfg(test)]
 mod random_schedules;
 #[cfg(test)]
-mod repeated_numbers;
+mod reused_seq_nos;
 #[cfg(test)]
-mod scripted;
+mod revoked_privileges;
+#[cfg(test)]
+mod scripted_worlds;

@@ -1,9 +1,9 @@
-//! The promises hold in schedules drawn from seeds, and in those that failed once.
+//! Tests the promises in schedules that are drawn from seeds, and in those that failed once.
 
 use opensearch_directives::internal::Safeguard;
 
-use crate::quirks::Shape;
 use crate::schedules::{Plan, run_alone, run_many};
+use crate::server_variants::Shape;
 
 /// Seeds that failed once in worlds as they were before there were pages.
 const FAILED_BEFORE_PAGES: &[u64] = &[

@@ -1,4 +1,4 @@
-//! Schedules: worlds run from seeds, alone or by the thousand.
+//! Runs schedules, a world and the polls of its refreshers: one by seed, or thousands in parallel.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::network::{Lie, Wire};
-use crate::quirks::Shape;
+use crate::server_variants::Shape;
+use crate::simulated_transport::{Lie, Wire};
 use crate::watched::{Broken, Watched};
 use crate::world::{World, pause};
 use opensearch_directives::ClusterConfig;

@@ -1,4 +1,4 @@
-//! What a search finds, and points in time.
+//! Executes searches on the simulated index, and opens and closes points in time.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use crate::cluster::PointInTime;
 use crate::index::{State, documents};
-use crate::rest::{body, closed, forbidden, json, no_shard, parameter, preferred, refusal};
+use crate::rest_responses::{
+    body, closed, forbidden, json, no_shard, parameter, preferred, refusal,
+};
 use crate::world::World;
 use opensearch_directives::internal::{Request, Response};
 

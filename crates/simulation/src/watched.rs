@@ -7,9 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::documents::{IDS, TENANTS};
-use crate::history::View;
 use crate::index::{Fate, Operation};
-use crate::network::TOLD_TO;
+use crate::simulated_transport::TOLD_TO;
+use crate::view_history::View;
 use crate::world::World;
 use opensearch_directives::Config;
 use opensearch_directives::Snapshot;

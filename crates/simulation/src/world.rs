@@ -1,4 +1,5 @@
-//! One world: a cluster, those who write to it, and what happens to it, all from a seed.
+//! Holds the whole state of one simulated world: cluster, writers, network and clock, all derived
+//! from one seed.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,10 +11,10 @@ use tokio::time::Instant;
 
 use crate::cluster::{Cluster, CutOff};
 use crate::documents::{Document, IDS};
-use crate::faults::Weather;
-use crate::history::History;
 use crate::index::Index;
-use crate::quirks::{Quirks, Shape};
+use crate::network_faults::Weather;
+use crate::server_variants::{Quirks, Shape};
+use crate::view_history::History;
 
 /// How much of the log is kept.
 const LOGGED: usize = 60;

@@ -1,4 +1,4 @@
-//! Three real nodes as one cluster, to take away and bring back one by one.
+//! Starts three real nodes as one cluster; a test can stop and restart each of them.
 
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -11,8 +11,8 @@ use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::eventually::eventually;
-use super::launch::{self, Starting};
 use super::node;
+use super::node_launcher::{self, Starting};
 
 const NODES: usize = 3;
 /// How long one request of ours may take.
@@ -195,7 +195,7 @@ impl Cluster {
     pub async fn listing(&self, index: &str) -> Vec<(String, String)> {
         self.ask("POST", &format!("/{index}/_refresh"), None).await;
         let search = format!("/{index}/_search?size=10000&preference=_primary");
-        super::ledger::listing(&self.ask("GET", &search, None).await)
+        super::write_ledger::listing(&self.ask("GET", &search, None).await)
     }
 
     /// Asks the first node that answers.
@@ -248,7 +248,7 @@ impl Cluster {
         for setting in SETTINGS {
             options.extend(["--setting".to_owned(), setting.to_owned()]);
         }
-        launch::start(
+        node_launcher::start(
             &self.directory.path().join(name(node)),
             member.port,
             &options,

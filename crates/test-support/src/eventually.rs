@@ -1,4 +1,4 @@
-//! Waiting on conditions, with a deadline; never for a while.
+//! Waits until a condition holds, with a deadline; it never waits for a fixed time.
 
 use std::fmt::Debug;
 use std::time::Duration;

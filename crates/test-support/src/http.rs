@@ -1,4 +1,4 @@
-//! Asking a server, for JSON.
+//! Sends single HTTP requests to a server and returns the JSON of the response.
 
 use reqwest::Method;
 use serde_json::Value;

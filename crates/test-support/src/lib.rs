@@ -23,13 +23,13 @@ pub mod black_hole;
 pub mod cluster;
 pub mod eventually;
 pub mod http;
-pub mod launch;
-pub mod ledger;
 pub mod measure;
 pub mod node;
+pub mod node_launcher;
 pub mod proxy;
-pub mod secured;
-pub mod witness;
+pub mod secured_node;
+pub mod store_observer;
+pub mod write_ledger;
 pub mod writers;
 
 /// The stored form of a document, for writes that bypass the ingest pipeline. A field that is

@@ -1,4 +1,4 @@
-//! A real OpenSearch node that lives as long as its test.
+//! A single real OpenSearch node that is stopped when its test ends.
 
 use std::process::Child;
 use std::sync::OnceLock;
@@ -10,7 +10,7 @@ use opensearch_directives::admin::{Client, Installer};
 use tempfile::TempDir;
 use url::Url;
 
-use super::launch;
+use super::node_launcher;
 
 /// A node, ended when this is dropped, and at the latest when the test process ends:
 /// it watches its standard input, which only that process holds open.
@@ -31,7 +31,7 @@ impl Node {
     pub fn start_with(options: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
-        let (process, port) = launch::start(directory.path(), 0, &options, &[]).ready();
+        let (process, port) = node_launcher::start(directory.path(), 0, &options, &[]).ready();
         Self {
             process,
             port,
@@ -52,7 +52,8 @@ impl Node {
     /// Starts it again, at the same address and with the same data.
     pub fn restart(&mut self) {
         self.kill();
-        (self.process, _) = launch::start(self.directory.path(), self.port, &[], &[]).ready();
+        (self.process, _) =
+            node_launcher::start(self.directory.path(), self.port, &[], &[]).ready();
     }
 }
 

@@ -1,4 +1,4 @@
-//! A TCP proxy that does to a node's answers what a bad network does.
+//! A TCP proxy that delays, cuts or corrupts a node's responses, as a bad network does.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! Writers who write at once, and go on until each write is acknowledged.
+//! Concurrent writers that repeat each write until it is acknowledged.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::ledger::{Ledger, Operation};
+use super::write_ledger::{Ledger, Operation};
 
 /// How long one request may take on one node.
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! How long directives of a site may live: the parameters of its ingest pipeline.
+//! The longest lifetime of directives that a site permits: the parameters of its ingest pipeline.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The saved objects for OpenSearch Dashboards.
+//! Imports the saved objects into OpenSearch Dashboards.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! The reasons for which a cluster could not be prepared.
+//! The reasons why preparing a cluster failed, each with the step and the remedy.
 
 use std::error::Error;
 use std::fmt;

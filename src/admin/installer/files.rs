@@ -1,4 +1,4 @@
-//! The files of `mappings/`, embedded.
+//! Embeds the JSON files of `mappings/` in the program and parses them.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! The ingest pipeline, which holds the bounds of the site as parameters.
+//! Creates or updates the ingest pipeline, which holds the bounds of the site as parameters.
 
 use opensearch::ingest::IngestPutPipelineParts;
 use serde_json::Value;

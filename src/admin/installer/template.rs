@@ -1,5 +1,5 @@
-//! The index template. It acts when somebody else creates the index, by a first write or by
-//! hand.
+//! Installs the index template, which applies when somebody else creates the index, by a first
+//! write or by hand.
 
 use opensearch::indices::IndicesPutIndexTemplateParts;
 use serde_json::{Value, json};

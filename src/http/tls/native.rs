@@ -1,4 +1,4 @@
-//! TLS by the platform's library.
+//! Configures TLS through the platform's library, for the feature `native-tls`.
 
 use reqwest::{Certificate, ClientBuilder, Identity};
 

@@ -1,4 +1,4 @@
-//! TLS by rustls, with the process-wide provider if the application installed one.
+//! Configures TLS through rustls, with the process-wide provider if the application installed one.
 
 use std::error::Error;
 use std::io;

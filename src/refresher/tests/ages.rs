@@ -1,4 +1,4 @@
-//! The age of the published set, and the times of the directives in it.
+//! Tests the age of the published set, and the start and expiry of the directives in it.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What fails beside the cluster, and what a poll that was cut off leaves behind.
+//! Tests faults outside the cluster, such as panics, and the cleanup after a poll that was cut off.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! The loop under virtual time, over a transport that does as it is told.
+//! Tests of the polling loop under virtual time, over a transport that returns scripted responses.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,7 +7,7 @@
 )]
 
 mod ages;
-mod fake;
+mod fake_transport;
 mod faults;
 mod scripted_source;
 mod subscriptions;
@@ -22,7 +22,7 @@ use crate::http::chain;
 use crate::http::{ClusterConfig, Transport};
 use crate::status::Staleness;
 use crate::store::OpenSearchDirectiveStore;
-use fake::{Fake, Order};
+use fake_transport::{Fake, Order};
 use opensearch_directives_core::{DirectiveStore as _, EndpointKind, RequestAttrs};
 
 const SECOND: Duration = Duration::from_secs(1);

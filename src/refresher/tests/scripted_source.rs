@@ -1,4 +1,4 @@
-//! The loop over a source that is neither the index nor an agent.
+//! Tests the loop with a source that is neither the index nor an agent.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,4 @@
-//! Being told of what is published.
+//! Tests that subscribers are notified of each publish.
 
 use futures_util::FutureExt as _;
 

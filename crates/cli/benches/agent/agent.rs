@@ -1,4 +1,4 @@
-//! A running agent, and clients of it.
+//! Starts a `directives agent` process for the benchmarks and sends requests to it.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};

@@ -15,8 +15,8 @@
 #![allow(clippy::format_collect, reason = "not what is measured")]
 
 mod agent;
-mod chain;
-mod crowd;
+mod chain_latency;
+mod waiting_clients;
 
 use test_support::measure::cluster::Cluster;
 
@@ -28,7 +28,7 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let cluster = Cluster::from_environment();
-        crowd::measure(&cluster).await;
-        chain::measure(&cluster).await;
+        waiting_clients::measure(&cluster).await;
+        chain_latency::measure(&cluster).await;
     });
 }

@@ -10,7 +10,7 @@ use super::super::connection::ConnectionArgs;
 use super::super::duration::parse;
 use super::super::exit::Failure;
 use super::access::AccessArgs;
-use super::log::LogArgs;
+use super::log_filter::LogArgs;
 use super::server::ListenArgs;
 
 #[derive(Debug, Args)]

@@ -8,7 +8,7 @@ mod access;
 mod api;
 mod args;
 mod lifecycle;
-mod log;
+mod log_filter;
 mod server;
 
 use std::sync::Arc;

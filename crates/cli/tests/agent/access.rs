@@ -1,4 +1,5 @@
-//! Who may send which request.
+//! Tests tokens, client certificates and browser checks: each client may send only what its
+//! permissions allow.
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use reqwest::{Certificate, Client, Identity, StatusCode};

@@ -1,4 +1,4 @@
-//! Clients that open connections and do not use them keep no others out.
+//! Tests that clients which open connections without using them do not keep other clients out.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

@@ -1,4 +1,4 @@
-//! Probes: readiness, the health listener, `directives probe`, and the shutdown delay.
+//! Tests readiness, the separate health listener, `directives probe`, and the shutdown delay.
 
 use std::net::TcpListener;
 

@@ -1,4 +1,4 @@
-//! Start, stop, and service while the cluster is away.
+//! Tests start, stop, and service while the cluster is unavailable.
 
 use std::io::Write as _;
 

@@ -1,4 +1,4 @@
-//! `GET /v1/directives`: tags, and clients that wait for a change.
+//! Tests conditional requests to `GET /v1/directives`, and clients that wait for a change.
 
 use reqwest::{Response, StatusCode};
 use serde_json::Value;

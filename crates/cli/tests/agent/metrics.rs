@@ -1,4 +1,4 @@
-//! `/metrics` for every kind of parser.
+//! Tests that `/metrics` is valid in both exposition formats.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};

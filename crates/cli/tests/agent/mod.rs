@@ -1,4 +1,4 @@
-//! The agent: one module per family of what its users see.
+//! Tests of the agent, one module for each part of its behaviour that users see.
 
 use serde_json::{Value, json};
 
@@ -11,13 +11,13 @@ mod chain;
 mod connections;
 mod health;
 mod lifecycle;
-mod log;
+mod log_filter;
 mod long_poll;
 mod metrics;
 mod openapi;
 #[cfg(unix)]
 mod python;
-mod serving;
+mod served_content;
 
 /// A search request of a tenant.
 fn evaluate_request(tenant: &str) -> Value {

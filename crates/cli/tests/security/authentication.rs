@@ -1,11 +1,11 @@
-//! Who is let in: passwords, client certificates, and whose certificate is trusted.
+//! Tests passwords, client certificates, and which server certificates are trusted.
 
 use std::path::Path;
 
 use serde_json::{Value, json};
-use test_support::secured::{ADMIN, ADMIN_PASSWORD};
+use test_support::secured_node::{ADMIN, ADMIN_PASSWORD};
 
-use crate::cluster::{
+use crate::secured_cluster::{
     PASSWORD, agent, apply, configure, connection, installed_index, node, put_role, put_user,
     role_for, run_as, user_with,
 };

@@ -18,8 +18,8 @@
 mod support;
 
 mod authentication;
-mod cluster;
-mod hidden;
+mod hidden_documents_and_fields;
 mod multi_get;
+mod privilege_trials;
 mod roles;
-mod verbs;
+mod secured_cluster;

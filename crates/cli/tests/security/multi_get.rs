@@ -1,9 +1,9 @@
-//! A role that may send `_mget` and read no document by it: the cluster answers 200 with
-//! a `security_exception` for each document.
+//! Tests a role that may send `_mget` but not read documents by it: the cluster responds with 200
+//! and a `security_exception` for each document.
 
 use serde_json::Value;
 
-use crate::cluster::{
+use crate::secured_cluster::{
     admin_runs, agent, apply, applying, installed_index, role_for, run, user_with,
 };
 
@@ -53,7 +53,7 @@ async fn an_agent_sees_a_deletion_although_it_may_not_read_documents_by_id() {
     agent
         .status_when("both are published", |s| directives(s) == Some(2))
         .await;
-    crate::cluster::admin("DELETE", &format!("/{index}/_doc/a?refresh=true"), None).await;
+    crate::secured_cluster::admin("DELETE", &format!("/{index}/_doc/a?refresh=true"), None).await;
     let status = agent
         .status_when("one is gone", |s| directives(s) == Some(1))
         .await;

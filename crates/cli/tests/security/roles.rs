@@ -1,10 +1,11 @@
-//! The roles of `mappings/roles`, each against every verb: what `mappings/README.md` says.
+//! Tests that each role of `mappings/roles` permits exactly the verbs that `mappings/README.md`
+//! documents.
 
 use serde_json::{Value, json};
 
-use crate::cluster::{admin_runs, put_role, put_user, role_file, run};
+use crate::privilege_trials::{CHECKS, outcome, prepare};
+use crate::secured_cluster::{admin_runs, put_role, put_user, role_file, run};
 use crate::support::node::unique_index;
-use crate::verbs::{CHECKS, outcome, prepare};
 
 const ROLES: [&str; 6] = [
     "reader",
@@ -36,7 +37,7 @@ async fn table() -> String {
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn each_role_may_do_what_the_readme_says() {
-    let lock = crate::cluster::directives_index().await;
+    let lock = crate::secured_cluster::directives_index().await;
     prepare().await;
     for role in ROLES {
         let user = format!("table-{role}");
@@ -124,7 +125,7 @@ async fn does_its_work(role: &str, user: &str) -> bool {
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn no_role_has_a_permission_that_nothing_needs() {
-    let lock = crate::cluster::directives_index().await;
+    let lock = crate::secured_cluster::directives_index().await;
     prepare().await;
     let reader = role_file("reader");
     let mut superfluous = Vec::new();

@@ -1,4 +1,4 @@
-//! A running `directives agent`.
+//! Starts a `directives agent` process for a test, and stops it when the test ends.
 
 use std::io::{BufRead, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};

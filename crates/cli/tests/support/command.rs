@@ -1,4 +1,4 @@
-//! Running the command itself.
+//! Runs the `directives` binary once and captures its output and exit code.
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};

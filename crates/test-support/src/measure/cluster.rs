@@ -1,4 +1,4 @@
-//! The cluster that is measured, and an index to fill.
+//! Starts the cluster that a benchmark measures and fills an index with documents.
 
 use std::time::Duration;
 

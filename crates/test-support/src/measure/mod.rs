@@ -1,4 +1,4 @@
-//! What the benchmarks on a real cluster have in common.
+//! Helpers that the benchmarks on a real cluster share.
 
 pub mod cluster;
 pub mod process;

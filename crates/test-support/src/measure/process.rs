@@ -1,4 +1,4 @@
-//! What the system says of a process. Linux only.
+//! Reads the memory and the processor time of a process from `/proc`. Linux only.
 
 use std::fs;
 use std::path::PathBuf;

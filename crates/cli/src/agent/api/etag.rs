@@ -1,4 +1,4 @@
-//! Tags that identify the content of a response.
+//! Computes the `ETag` of a response from its content, and compares it with `If-None-Match`.
 
 use axum::http::{HeaderMap, header};
 use opensearch_directives::internal::Hex;

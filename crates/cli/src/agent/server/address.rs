@@ -1,4 +1,4 @@
-//! The written form of an address: `HOST:PORT`, `:PORT` or `unix:PATH`.
+//! Parses and prints the addresses to listen on: `HOST:PORT`, `:PORT` or `unix:PATH`.
 
 use std::fmt;
 #[cfg(unix)]

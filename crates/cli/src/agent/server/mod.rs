@@ -4,7 +4,7 @@
 mod address;
 mod connections;
 mod listen;
-mod peer;
+mod peer_info;
 mod serve;
 #[cfg(unix)]
 mod unix_socket;
@@ -12,5 +12,5 @@ mod unix_socket;
 pub(in super::super) use address::Address;
 pub(super) use connections::Connections;
 pub(super) use listen::{ListenArgs, Listeners};
-pub(super) use peer::Peer;
+pub(super) use peer_info::Peer;
 pub(super) use serve::{TlsReceiver, serve};

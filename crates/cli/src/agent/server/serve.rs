@@ -17,7 +17,7 @@ use tracing::{debug, warn};
 use super::super::lifecycle::PhaseReceiver;
 use super::connections::{Admitted, Connections};
 use super::listen::{Listener, Stream};
-use super::peer::Peer;
+use super::peer_info::Peer;
 
 /// How long a connection may stay without its first request, TLS handshake included.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! Ownership of a Unix socket's path: one agent at a time, no debris.
+//! Creates and removes the socket file, and lets only one agent at a time own its path.
 //!
 //! Two agents that are given the same path must not take it from each other, and a file
 //! that a killed agent left behind must not keep the next from starting. A lock on a file

@@ -1,0 +1,175 @@
+//! Measures how fast one agent notifies many clients that long-poll for a change.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::agent::{Agent, Answer};
+use test_support::measure::cluster::Cluster;
+use test_support::measure::{median, millis};
+
+const CLIENTS: usize = 500;
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Long enough for a change to be seen, answered and settled.
+const WINDOW: Duration = Duration::from_secs(6);
+const WINDOWS: usize = 5;
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What the agent took with so many clients.
+struct Cost {
+    /// In a second in which nothing changes.
+    quiet: Duration,
+    /// For a change, beyond that.
+    change: Duration,
+    resident: u64,
+    /// From the publish to the first, the median and the last client's answer.
+    answered: Option<[Duration; 3]>,
+}
+
+pub async fn measure(cluster: &Cluster) {
+    println!("### {CLIENTS} clients that wait on one agent\n");
+    println!(
+        "The agent polls each {INTERVAL:?}. CPU time is that of the agent alone, the median of \
+         {WINDOWS} windows of {WINDOW:?}; of a change, what a window with one took beyond one \
+         without: reading it, answering everybody, and taking their next requests. Times run from \
+         the publish (`last_change` of the status) until a client has the whole answer; all \
+         clients are one process, beside the agent and the cluster on one machine.\n"
+    );
+    println!(
+        "| directives | answer | clients | resident memory | CPU a second, waiting | CPU, one \
+         change | first | median | last |"
+    );
+    println!("|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
+    for directives in [10, 1_000] {
+        cluster.fill(directives).await;
+        let agent = Agent::start(cluster.url().as_str(), INTERVAL, &[]);
+        let (answers, mut answered) = mpsc::unbounded_channel();
+        let probe = agent.follow(answers.clone());
+        let bytes = answered.recv().await.expect("a listing").listing.len();
+        probe.abort();
+        let mut crowd = Crowd {
+            cluster,
+            agent,
+            answers,
+            answered,
+            clients: Vec::new(),
+        };
+        for clients in [0, CLIENTS] {
+            crowd.grow(clients).await;
+            row(directives, bytes, clients, &crowd.cost().await);
+        }
+    }
+    println!();
+}
+
+fn row(directives: usize, bytes: usize, clients: usize, cost: &Cost) {
+    let answered = cost.answered.map_or_else(
+        || " – | – | – ".to_owned(),
+        |times| {
+            times
+                .map(|time| format!(" {:.1} ms ", millis(time)))
+                .join("|")
+        },
+    );
+    println!(
+        "| {directives} | {bytes} B | {clients} | {} KiB | {:.2} ms | {:.1} ms |{answered}|",
+        cost.resident / 1024,
+        millis(cost.quiet),
+        millis(cost.change),
+    );
+}
+
+/// An agent and those who wait on it.
+struct Crowd<'a> {
+    cluster: &'a Cluster,
+    agent: Agent,
+    answers: mpsc::UnboundedSender<Answer>,
+    answered: mpsc::UnboundedReceiver<Answer>,
+    clients: Vec<JoinHandle<()>>,
+}
+
+impl Crowd<'_> {
+    /// Adds clients up to so many, and waits until all wait.
+    async fn grow(&mut self, clients: usize) {
+        while self.clients.len() < clients {
+            self.clients.push(self.agent.follow(self.answers.clone()));
+        }
+        for _ in 0..clients {
+            self.answer().await;
+        }
+        while self.agent.waiting_clients().await != clients {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn cost(&mut self) -> Cost {
+        let (mut quiet, mut changed) = (Vec::new(), Vec::new());
+        let mut answered = [const { Vec::new() }; 3];
+        let mut resident = 0;
+        for number in 0..WINDOWS {
+            quiet.push(self.window(None).await.0);
+            let tenant = format!("change-{}-{number}", self.clients.len());
+            let (cpu, times) = self.window(Some(&tenant)).await;
+            changed.push(cpu);
+            for (all, time) in answered.iter_mut().zip(times.into_iter().flatten()) {
+                all.push(time);
+            }
+            resident = self.agent.process().resident_bytes();
+        }
+        let quiet = median(&mut quiet);
+        Cost {
+            quiet: quiet.div_f64(WINDOW.as_secs_f64()),
+            change: median(&mut changed).saturating_sub(quiet),
+            resident,
+            answered: (!self.clients.is_empty()).then(|| answered.map(|mut all| median(&mut all))),
+        }
+    }
+
+    /// What the agent computes for in a window, with a change or without, and when the
+    /// clients have it.
+    async fn window(&mut self, change: Option<&str>) -> (Duration, Option<[Duration; 3]>) {
+        let (begin, before) = (Instant::now(), self.agent.process().cpu_time());
+        let mut times = None;
+        if let Some(tenant) = change {
+            self.cluster.write("d-000000", tenant).await;
+            times = self.answers(tenant).await;
+        }
+        tokio::time::sleep(WINDOW.saturating_sub(begin.elapsed())).await;
+        assert_eq!(self.agent.waiting_clients().await, self.clients.len());
+        let cpu = self.agent.process().cpu_time().saturating_sub(before);
+        (cpu, times)
+    }
+
+    /// The next client's answer. A client that fails is a task that ends, and sends none.
+    async fn answer(&mut self) -> Answer {
+        let answer = tokio::time::timeout(PATIENCE, self.answered.recv()).await;
+        answer.ok().flatten().expect("every client is answered")
+    }
+
+    /// When the first, the median and the last client had a change.
+    async fn answers(&mut self, tenant: &str) -> Option<[Duration; 3]> {
+        let mut answers = Vec::new();
+        for _ in 0..self.clients.len() {
+            let answer = self.answer().await;
+            assert!(answer.listing.contains(tenant), "an answer without it");
+            answers.push(answer.time);
+        }
+        if answers.is_empty() {
+            return None;
+        }
+        let published = self.agent.last_change().await;
+        let after =
+            |n: usize| Duration::try_from(answers[n].duration_since(published)).unwrap_or_default();
+        Some([after(0), after(answers.len() / 2), after(answers.len() - 1)])
+    }
+}
+
+impl Drop for Crowd<'_> {
+    fn drop(&mut self) {
+        for client in &self.clients {
+            client.abort();
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Selects the events that the agent logs to standard error: by `--log`, otherwise by `RUST_LOG`.
+
+use std::io::IsTerminal as _;
+
+use clap::Args;
+use tracing_subscriber::EnvFilter;
+
+use super::super::exit::Failure;
+
+/// The variable that most Rust programs read.
+const VARIABLE: &str = "RUST_LOG";
+const DEFAULT: &str = "info";
+
+#[derive(Debug, Args)]
+pub(super) struct LogArgs {
+    /// What to log, such as info or opensearch_directives=debug [default: RUST_LOG, else info]
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+}
+
+impl LogArgs {
+    /// Installs the process-wide subscriber.
+    pub(super) fn install(&self) -> Result<(), Failure> {
+        tracing_subscriber::fmt()
+            .with_env_filter(self.filter()?)
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal())
+            .init();
+        Ok(())
+    }
+
+    fn filter(&self) -> Result<EnvFilter, Failure> {
+        let variable = || std::env::var_os(VARIABLE).filter(|filter| !filter.is_empty());
+        let (origin, filter) = if let Some(filter) = &self.log {
+            (format!("--log {filter}"), filter.clone())
+        } else if let Some(filter) = variable() {
+            let filter = filter.to_string_lossy().into_owned();
+            (format!("{VARIABLE}={filter}"), filter)
+        } else {
+            return Ok(EnvFilter::new(DEFAULT));
+        };
+        EnvFilter::try_new(filter).map_err(|error| Failure::usage(format!("{origin}: {error}")))
+    }
+}

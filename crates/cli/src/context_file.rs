@@ -1,0 +1,174 @@
+//! Reads and writes the file that stores the named clusters and which of them is current.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use serde::{Deserialize, Serialize};
+
+use super::exit::Failure;
+
+/// What a context stands for: values of the flags of the same names. Secrets are named by
+/// their files, never kept here.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Context {
+    #[serde(default)]
+    pub(super) url: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) directives_index: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) username: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) password_file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) bearer_token_file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) api_key_file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ca_certificate: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) client_certificate: Option<String>,
+    /// Whether every write asks first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) protected: bool,
+}
+
+impl Context {
+    /// The flags that the context sets, with their values.
+    pub(super) fn flags(&self) -> impl Iterator<Item = (&'static str, Vec<String>)> {
+        let one = |value: &Option<String>| value.iter().cloned().collect::<Vec<_>>();
+        [
+            ("url", self.url.clone()),
+            ("directives-index", one(&self.directives_index)),
+            ("username", one(&self.username)),
+            ("password-file", one(&self.password_file)),
+            ("bearer-token-file", one(&self.bearer_token_file)),
+            ("api-key-file", one(&self.api_key_file)),
+            ("ca-certificate", one(&self.ca_certificate)),
+            ("client-certificate", one(&self.client_certificate)),
+        ]
+        .into_iter()
+        .filter(|(_, values)| !values.is_empty())
+    }
+}
+
+/// All contexts.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Contexts {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) current: Option<String>,
+    #[serde(default)]
+    pub(super) contexts: BTreeMap<String, Context>,
+}
+
+impl Contexts {
+    /// Reads the file; without one there are no contexts.
+    pub(super) fn read() -> Result<Self, Failure> {
+        let Some(file) = file() else {
+            return Ok(Self::default());
+        };
+        match std::fs::read_to_string(&file) {
+            Ok(text) => {
+                serde_saphyr::from_str(&text).map_err(|error| Failure::of_file(&file, error))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(Failure::of_file(&file, error)),
+        }
+    }
+
+    /// Writes the file whole, so that a reader never sees a part.
+    pub(super) fn write(&self) -> Result<(), Failure> {
+        let file = file().ok_or_else(|| {
+            Failure::usage("there is no place for contexts: set HOME or DIRECTIVES_CONFIG")
+        })?;
+        let text = serde_saphyr::to_string(self).map_err(Failure::other)?;
+        let folder = file.parent().unwrap_or(&file);
+        let failed = |error: std::io::Error| Failure::of_file(&file, error);
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        let mut new = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+        std::io::Write::write_all(&mut new, text.as_bytes()).map_err(failed)?;
+        new.persist(&file).map_err(|error| failed(error.error))?;
+        Ok(())
+    }
+
+    /// A context by its name.
+    pub(super) fn get(&self, name: &str) -> Result<&Context, Failure> {
+        self.contexts.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.contexts.keys().map(String::as_str).collect();
+            let known = match known[..] {
+                [] => "there are none; make one with `directives context set`".to_owned(),
+                _ => format!("there are {}", known.join(", ")),
+            };
+            Failure::usage(format!("there is no context {name}; {known}"))
+        })
+    }
+}
+
+/// The contexts' file: `DIRECTIVES_CONFIG`, or one in the user's configuration folder.
+fn file() -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    if let Some(file) = variable("DIRECTIVES_CONFIG") {
+        return Some(file.into());
+    }
+    let folder = match variable("XDG_CONFIG_HOME") {
+        Some(folder) => PathBuf::from(folder),
+        None => PathBuf::from(variable("HOME")?).join(".config"),
+    };
+    Some(folder.join("directives").join("contexts.yaml"))
+}
+
+/// The context of this run.
+#[derive(Clone, Debug)]
+pub(super) struct Selected {
+    pub(super) name: String,
+    pub(super) context: Context,
+}
+
+static SELECTED: OnceLock<Option<Selected>> = OnceLock::new();
+
+/// The context of this run, once [`select`] has found it.
+pub(super) fn selected() -> Option<&'static Selected> {
+    SELECTED.get()?.as_ref()
+}
+
+/// Finds the context of this run before the command line is parsed, because it sets the
+/// flags' defaults: `--context`, else `DIRECTIVES_CONTEXT`, else the current one.
+pub(super) fn select(args: &[OsString]) -> Result<Option<Selected>, Failure> {
+    let verb = args.get(1).and_then(|verb| verb.to_str());
+    if matches!(verb, Some("context" | "completion" | "man")) {
+        return Ok(None);
+    }
+    let named = flag(args)
+        .or_else(|| std::env::var("DIRECTIVES_CONTEXT").ok())
+        .filter(|name| !name.is_empty());
+    let contexts = Contexts::read()?;
+    // The current context is an operator's choice; an agent takes one only by name.
+    let current = contexts.current.clone().filter(|_| verb != Some("agent"));
+    let Some(name) = named.or(current) else {
+        return Ok(None);
+    };
+    let context = contexts.get(&name)?.clone();
+    let selected = Selected { name, context };
+    // It runs once; a second call would change nothing.
+    let _ = SELECTED.set(Some(selected.clone()));
+    Ok(Some(selected))
+}
+
+fn flag(args: &[OsString]) -> Option<String> {
+    let mut args = args.iter().map(|arg| arg.to_string_lossy());
+    while let Some(arg) = args.next() {
+        if arg == "--" {
+            return None;
+        }
+        if arg == "--context" {
+            return args.next().map(std::borrow::Cow::into_owned);
+        }
+        if let Some(name) = arg.strip_prefix("--context=") {
+            return Some(name.to_owned());
+        }
+    }
+    None
+}

@@ -1,0 +1,105 @@
+//! Words a directive and its changes in one line of plain text.
+
+use opensearch_directives::admin::{ChangeEffect, FieldChange};
+use opensearch_directives::document::Document;
+use opensearch_directives::{DirectiveMatch, EndpointKind};
+
+/// What a directive without a target matches; in capitals, because it is easily overseen.
+pub(super) const EVERY_REQUEST: &str = "EVERY REQUEST";
+
+/// The targets, as `tenant=acme index=orders`.
+pub(super) fn targets(match_: &DirectiveMatch) -> String {
+    let targets: Vec<String> = [
+        ("tenant", match_.tenant.as_deref()),
+        ("index", match_.index.as_deref()),
+        ("principal", match_.principal.as_deref()),
+        ("endpoint", match_.endpoint.map(EndpointKind::as_str)),
+    ]
+    .into_iter()
+    .filter_map(|(key, value)| Some(format!("{key}={}", printable(value?))))
+    .collect();
+    if targets.is_empty() {
+        EVERY_REQUEST.to_owned()
+    } else {
+        targets.join(" ")
+    }
+}
+
+/// What is kept of matching requests besides the level.
+pub(super) fn records(document: &Document) -> String {
+    let records: Vec<&str> = [
+        (document.directive.ring_buffer, "ring-buffer"),
+        (document.directive.capture, "capture"),
+    ]
+    .into_iter()
+    .filter_map(|(on, name)| on.then_some(name))
+    .collect();
+    records.join(" ")
+}
+
+/// A new directive in one line.
+pub(super) fn summary(document: &Document) -> String {
+    let directive = &document.directive;
+    let mut parts = vec![
+        directive.level.to_string(),
+        targets(&directive.match_),
+        super::flag_values::per_mille(directive.sample_per_mille),
+    ];
+    let records = records(document);
+    if !records.is_empty() {
+        parts.push(records);
+    }
+    parts.join(", ")
+}
+
+/// One change with its effect: the text, and whether it widens what is recorded.
+pub(super) fn change(change: &FieldChange, after: Option<&Document>) -> (String, bool) {
+    let unit = if change.field == "sample_per_mille" {
+        " ‰"
+    } else {
+        ""
+    };
+    let show = |value: &Option<String>| {
+        value
+            .as_deref()
+            .map(|value| format!("{}{unit}", printable(value)))
+    };
+    let name = match change.field {
+        "sample_per_mille" => "sample",
+        "expires_at" => "end",
+        "starts_at" => "start",
+        other => other,
+    };
+    let target = matches!(change.field, "tenant" | "index" | "principal" | "endpoint");
+    let everything = after.is_some_and(|after| after.directive.match_ == DirectiveMatch::all());
+    let text = match (show(&change.before), show(&change.after)) {
+        (Some(before), None) if target && everything => {
+            format!("{name}={before} → {EVERY_REQUEST}")
+        }
+        (Some(before), None) if target => format!("{name}={before} → every {name}"),
+        (None, Some(after)) if target => format!("every {name} → {name}={after}"),
+        (Some(_), None) if change.field == "revoked_at" => "no longer revoked".to_owned(),
+        (Some(before), None) => format!("{name} {before} dropped"),
+        (None, Some(after)) => format!("{name} {after} added"),
+        (Some(before), Some(after)) => format!("{name} {before} → {after}"),
+        (None, None) => name.to_owned(),
+    };
+    let widens = match change.effect {
+        ChangeEffect::Widens | ChangeEffect::Reactivates => true,
+        ChangeEffect::Loses | ChangeEffect::Prolongs | ChangeEffect::Other => false,
+    };
+    let word = match change.effect {
+        ChangeEffect::Widens => " (wider)",
+        ChangeEffect::Reactivates => " (applies again)",
+        ChangeEffect::Prolongs => " (later)",
+        ChangeEffect::Loses | ChangeEffect::Other => "",
+    };
+    (format!("{text}{word}"), widens)
+}
+
+/// What other people wrote must not steer the terminal.
+pub(super) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}

@@ -1,0 +1,235 @@
+//! Formats stored documents for `get` and `list`: as a table, in detail, as JSON or as YAML.
+
+use comfy_table::{Table, presets};
+use jiff::Timestamp;
+use opensearch_directives::admin::Stored;
+use opensearch_directives::document::Document;
+use serde_json::{Map, Value};
+
+use super::directive_text::{printable, records, targets};
+use super::duration::relative;
+use super::exit::Failure;
+use super::filters::State;
+use super::flag_values::per_mille;
+use super::output::{Format, print};
+
+/// Prints documents in a format.
+pub(super) fn print_all(all: &[Stored], format: Format, now: Timestamp) -> Result<(), Failure> {
+    let values = || -> Value { all.iter().map(|stored| to_json(stored, now)).collect() };
+    match format {
+        Format::Json => print(&format!("{:#}", values())),
+        Format::Yaml => {
+            for value in values().as_array().into_iter().flatten() {
+                print("---")?;
+                print(yaml(value)?.trim_end())?;
+            }
+            Ok(())
+        }
+        Format::Name => {
+            for stored in all {
+                print(&printable(&stored.id))?;
+            }
+            Ok(())
+        }
+        Format::Csv => print(&csv(all, now)),
+        Format::Table | Format::Wide if all.is_empty() => print("no directives"),
+        Format::Table => print(&table(all, now, false)),
+        Format::Wide => print(&table(all, now, true)),
+    }
+}
+
+pub(super) fn yaml(value: &Value) -> Result<String, Failure> {
+    serde_saphyr::to_string(value).map_err(Failure::other)
+}
+
+/// A document with its id and state, as JSON.
+pub(super) fn to_json(stored: &Stored, now: Timestamp) -> Value {
+    let mut object = Map::new();
+    object.insert("id".to_owned(), stored.id.clone().into());
+    object.insert("state".to_owned(), State::of(stored, now).as_str().into());
+    if let Err(rejection) = &stored.document {
+        object.insert("rejected_for".to_owned(), rejection.to_string().into());
+    }
+    match serde_json::from_str(stored.source.get()) {
+        Ok(Value::Object(source)) => {
+            for (key, value) in source {
+                object.entry(key).or_insert(value);
+            }
+        }
+        Ok(other) => {
+            object.insert("_source".to_owned(), other);
+        }
+        Err(_) => {}
+    }
+    object.into()
+}
+
+const HEADER: [&str; 9] = [
+    "ID", "STATE", "LEVEL", "MATCHES", "SAMPLE", "RECORDS", "EXPIRES", "BY", "REASON",
+];
+const WIDE_HEADER: [&str; 5] = ["STARTS", "TICKET", "CREATED BY", "REVOKED BY", "UPDATED"];
+
+/// A row for each document.
+fn table(all: &[Stored], now: Timestamp, wide: bool) -> String {
+    let mut table = Table::new();
+    let header = HEADER
+        .iter()
+        .chain(wide.then_some(&WIDE_HEADER).into_iter().flatten());
+    table
+        .load_style(presets::NOTHING)
+        .set_header(header.copied());
+    for stored in all {
+        let mut row = row(stored, now);
+        if wide {
+            row.extend(wide_columns(stored, now));
+        }
+        table.add_row(row.iter().map(|text| printable(text)));
+    }
+    trimmed(&table)
+}
+
+fn row(stored: &Stored, now: Timestamp) -> Vec<String> {
+    let mut row = vec![
+        stored.id.clone(),
+        State::of(stored, now).as_str().to_owned(),
+    ];
+    match &stored.document {
+        Ok(document) => row.extend(columns(document, now)),
+        Err(rejection) => {
+            row.extend(std::iter::repeat_n(String::new(), HEADER.len() - 3));
+            row.push(rejection.to_string());
+        }
+    }
+    row
+}
+
+fn columns(document: &Document, now: Timestamp) -> [String; 7] {
+    let directive = &document.directive;
+    let audit = &document.audit;
+    [
+        directive.level.to_string(),
+        targets(&directive.match_),
+        per_mille(directive.sample_per_mille),
+        records(document),
+        relative(directive.expires_at, now),
+        audit.updated_by.clone().unwrap_or_default(),
+        audit.reason.clone().unwrap_or_default(),
+    ]
+}
+
+fn wide_columns(stored: &Stored, now: Timestamp) -> [String; 5] {
+    let Ok(document) = &stored.document else {
+        return Default::default();
+    };
+    let at = |time: Option<Timestamp>| time.map(|time| relative(time, now)).unwrap_or_default();
+    let audit = &document.audit;
+    [
+        at(document.directive.starts_at),
+        audit.ticket.clone().unwrap_or_default(),
+        audit.created_by.clone().unwrap_or_default(),
+        audit.revoked_by.clone().unwrap_or_default(),
+        at(audit.updated_at),
+    ]
+}
+
+/// All columns with absolute times, as RFC 4180 has it.
+fn csv(all: &[Stored], now: Timestamp) -> String {
+    let columns = [
+        "id",
+        "state",
+        "level",
+        "tenant",
+        "index",
+        "principal",
+        "endpoint",
+        "sample_per_mille",
+        "ring_buffer",
+        "capture",
+        "starts_at",
+        "expires_at",
+        "reason",
+        "ticket",
+        "created_by",
+        "created_at",
+        "updated_by",
+        "updated_at",
+        "revoked_by",
+        "revoked_at",
+    ];
+    let mut lines = vec![columns.join(",")];
+    for stored in all {
+        let value = to_json(stored, now);
+        let cells = columns.iter().map(|column| match &value[column] {
+            Value::Null => String::new(),
+            Value::String(text) => cell(text),
+            other => cell(&other.to_string()),
+        });
+        lines.push(cells.collect::<Vec<_>>().join(","));
+    }
+    lines.join("\n")
+}
+
+fn cell(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+/// One document, a line for each field.
+pub(super) fn details(stored: &Stored, now: Timestamp) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    let mut add = |key: &str, value: String| {
+        if !value.is_empty() {
+            table.add_row([format!("{key}:"), printable(&value)]);
+        }
+    };
+    add("id", stored.id.clone());
+    add("state", State::of(stored, now).as_str().to_owned());
+    match &stored.document {
+        Err(rejection) => {
+            add("rejected for", rejection.to_string());
+            add("document", stored.source.get().to_owned());
+        }
+        Ok(document) => {
+            let [level, matches, sample, records, _, _, reason] = columns(document, now);
+            let at = |time: Option<Timestamp>| {
+                time.map(|time| format!("{time} ({})", relative(time, now)))
+                    .unwrap_or_default()
+            };
+            let by = |time: Option<Timestamp>, who: &Option<String>| match who {
+                Some(who) if time.is_some() => format!("{} by {who}", at(time)),
+                _ => at(time),
+            };
+            let audit = &document.audit;
+            add("level", level);
+            add("matches", matches);
+            add("sample", sample);
+            add("records", records);
+            add("starts", at(document.directive.starts_at));
+            add("expires", at(Some(document.directive.expires_at)));
+            add("reason", reason);
+            add("ticket", audit.ticket.clone().unwrap_or_default());
+            add("created", by(audit.created_at, &audit.created_by));
+            add("updated", by(audit.updated_at, &audit.updated_by));
+            add("revoked", by(audit.revoked_at, &audit.revoked_by));
+        }
+    }
+    trimmed(&table)
+}
+
+fn trimmed(table: &Table) -> String {
+    table
+        .lines()
+        // The style pads each cell with a space.
+        .map(|line| {
+            line.strip_prefix(' ')
+                .unwrap_or(&line)
+                .trim_end()
+                .to_owned()
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
+}

@@ -1,0 +1,66 @@
+//! Tests that `--log`, `DIRECTIVES_LOG` and `RUST_LOG` select the logged events.
+
+use crate::support::agent::Agent;
+use crate::support::command::directives;
+
+/// The log of an agent that runs with these arguments and variables.
+fn logged(args: &[&str], variables: &[(&str, &str)]) -> String {
+    let args = [args, &["--startup", "empty"]].concat();
+    Agent::start_with("http://127.0.0.1:1", "any", &args, variables).stop()
+}
+
+#[test]
+fn the_flag_decides_what_is_logged_else_its_variable_else_rust_log() {
+    // The flag, its variable, RUST_LOG.
+    let cases = [
+        (None, None, None, true),
+        (None, None, Some("off"), false),
+        (None, None, Some(""), true),
+        (None, Some("info"), Some("off"), true),
+        (None, Some("off"), Some("info"), false),
+        (Some("off"), None, Some("info"), false),
+        (Some("info"), Some("off"), None, true),
+    ];
+    for (flag, variable, rust_log, is_logged) in cases {
+        let args: Vec<&str> = flag
+            .map(|filter| ["--log", filter])
+            .into_iter()
+            .flatten()
+            .collect();
+        let variables = [("DIRECTIVES_LOG", variable), ("RUST_LOG", rust_log)];
+        let variables: Vec<_> = variables
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect();
+        let log = logged(&args, &variables);
+        assert_eq!(
+            log.contains("serving"),
+            is_logged,
+            "{args:?} {variables:?}: {log}"
+        );
+    }
+}
+
+#[test]
+fn an_invalid_filter_is_refused_by_its_name() {
+    let said = |args: &[&str], variables: &[(&str, &str)]| {
+        let ended = directives()
+            .args([
+                "agent",
+                "--listen",
+                "127.0.0.1:0",
+                "--url",
+                "http://127.0.0.1:1",
+            ])
+            .args(args)
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap();
+        assert_eq!(ended.status.code(), Some(2));
+        String::from_utf8(ended.stderr).unwrap()
+    };
+    let by_flag = said(&["--log", "a=loud"], &[("RUST_LOG", "info")]);
+    assert!(by_flag.contains("--log a=loud: "), "{by_flag}");
+    let by_variable = said(&[], &[("RUST_LOG", "a=loud")]);
+    assert!(by_variable.contains("RUST_LOG=a=loud: "), "{by_variable}");
+}

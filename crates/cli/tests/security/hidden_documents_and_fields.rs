@@ -1,0 +1,148 @@
+//! Tests a role that hides documents or fields, before a start and under a running agent: the poll
+//! fails with the reason, and the published set is neither widened nor emptied.
+
+use serde_json::{Value, json};
+
+use crate::secured_cluster::{agent, apply, installed_index, put_role, role_for, user_with};
+use crate::support::agent::Agent;
+
+/// Applies directives: one for a tenant, with a sample and a start, and one for everything.
+fn fill(index: &str) {
+    let narrow = [
+        "--tenant",
+        "acme",
+        "--sample-per-mille",
+        "1000",
+        "--capture",
+    ];
+    apply(index, "narrow", &narrow);
+    apply(index, "revoked", &["--index", "secret"]);
+    crate::secured_cluster::admin_runs(index, &["revoke", "revoked"]).ok();
+}
+
+/// The reader's role with a restriction.
+fn restricted(index: &str, key: &str, value: Value) -> Value {
+    let mut role = role_for("reader", index);
+    role["index_permissions"][0][key] = value;
+    role
+}
+
+/// What the agent decides for a search by a tenant.
+async fn level(agent: &Agent, tenant: &str) -> String {
+    let question = json!({ "tenant": tenant, "index": "orders", "principal": "p",
+        "endpoint": "Search", "request_id": "r" });
+    agent.evaluate(&question).await["level"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+fn error_of(status: &Value) -> &str {
+    status["last_error"].as_str().unwrap_or_default()
+}
+
+/// Restricts the role of a running agent, and waits for a poll that says so.
+async fn hide_under_a_running_agent(prefix: &str, key: &str, value: Value, says: &str) {
+    let index = installed_index(prefix).await;
+    fill(&index);
+    let user = user_with(&role_for("reader", &index)).await;
+    let agent = agent(&user, &index);
+    agent
+        .status_when("it is published", |status| status["directives"] == 1)
+        .await;
+    assert_eq!(level(&agent, "acme").await, "Shape");
+    put_role(&user, &restricted(&index, key, value)).await;
+    // Otherwise the polls find nothing changed until everything is read again.
+    apply(&index, "later", &["--tenant", "initech"]);
+    let status = agent
+        .status_when("a poll says why it fails", |status| {
+            error_of(status).contains(says)
+        })
+        .await;
+    assert_eq!(status["directives"], 1, "{status:#}");
+    assert_eq!(level(&agent, "acme").await, "Shape");
+    assert_eq!(level(&agent, "globex").await, "Off");
+    // Once nothing is hidden any more, it goes on.
+    put_role(&user, &role_for("reader", &index)).await;
+    agent
+        .status_when("it recovers", |status| status["directives"] == 2)
+        .await;
+}
+
+/// Starts an agent under a restricted role: it has nothing to publish, and says why.
+async fn hide_before_the_start(prefix: &str, key: &str, value: Value, says: &str) {
+    let index = installed_index(prefix).await;
+    fill(&index);
+    let user = user_with(&restricted(&index, key, value)).await;
+    let agent = agent(&user, &index);
+    let status = agent
+        .status_when("a poll says why it fails", |status| {
+            error_of(status).contains(says)
+        })
+        .await;
+    assert_eq!(status["revision"], Value::Null, "{status:#}");
+    assert_eq!(level(&agent, "globex").await, "Off");
+}
+
+const FIELD_LEVEL: &str = "field-level security";
+const DOCUMENT_LEVEL: &str = "document-level security";
+
+#[tokio::test]
+#[ignore = "scripts/test-security runs it"]
+async fn hidden_fields_fail_the_polls_of_a_running_agent() {
+    for (prefix, fields) in [
+        ("fls-tenant", json!(["~tenant"])),
+        ("fls-revoked", json!(["~revoked_at"])),
+        ("fls-only", json!(["level", "expires_at", "capture"])),
+    ] {
+        hide_under_a_running_agent(prefix, "fls", fields, FIELD_LEVEL).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "scripts/test-security runs it"]
+async fn hidden_fields_fail_the_first_read() {
+    for (prefix, fields) in [
+        ("fls-first", json!(["~tenant"])),
+        ("fls-sample", json!(["~sample_per_mille", "~revoked_at"])),
+    ] {
+        hide_before_the_start(prefix, "fls", fields, FIELD_LEVEL).await;
+    }
+}
+
+/// The query of a role is JSON in a string.
+fn only_of(tenant: &str) -> Value {
+    json!({ "term": { "tenant": tenant } }).to_string().into()
+}
+
+#[tokio::test]
+#[ignore = "scripts/test-security runs it"]
+async fn hidden_documents_fail_the_polls_of_a_running_agent() {
+    for (prefix, tenant) in [("dls-all", "nobody"), ("dls-some", "initech")] {
+        hide_under_a_running_agent(prefix, "dls", only_of(tenant), DOCUMENT_LEVEL).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "scripts/test-security runs it"]
+async fn hidden_documents_fail_the_first_read() {
+    hide_before_the_start("dls-first", "dls", only_of("nobody"), DOCUMENT_LEVEL).await;
+}
+
+/// A masked value matches nothing: a directive can only narrow.
+#[tokio::test]
+#[ignore = "scripts/test-security runs it"]
+async fn a_masked_field_never_widens() {
+    let index = installed_index("masked").await;
+    fill(&index);
+    let user = user_with(&restricted(&index, "masked_fields", json!(["tenant"]))).await;
+    let agent = agent(&user, &index);
+    agent
+        .status_when("it has polled", |status| {
+            status["last_error"].is_string() || status["last_success"].is_string()
+        })
+        .await;
+    for tenant in ["acme", "globex"] {
+        assert_eq!(level(&agent, tenant).await, "Off", "{tenant}");
+    }
+}

@@ -1,0 +1,190 @@
+//! Starts the node with the security plugin that all tests of this binary share, and creates users
+//! and roles.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use reqwest::{Certificate, Client, Method};
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, MutexGuard};
+
+use test_support::secured_node::{ADMIN, ADMIN_PASSWORD, SecuredNode};
+
+use crate::support::agent::Agent;
+use crate::support::command::{Ran, directives};
+use crate::support::node::unique_index;
+
+/// Long and odd enough for the plugin's rules.
+pub(crate) const PASSWORD: &str = "Nine-Otters-Paddle-41-Rivers!";
+
+/// The node; it ends with the process, which holds its standard input.
+pub(crate) fn node() -> &'static SecuredNode {
+    static NODE: OnceLock<SecuredNode> = OnceLock::new();
+    NODE.get_or_init(SecuredNode::start)
+}
+
+/// Sends a request as a user; gives the status and the body.
+pub(crate) async fn send_as(
+    user: (&str, &str),
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+) -> (u16, Value) {
+    let ca = std::fs::read(node().file("ca.pem")).unwrap();
+    // One for each runtime, with which kept connections would end.
+    let client = Client::builder()
+        .tls_certs_only([Certificate::from_pem(&ca).unwrap()])
+        .no_proxy()
+        .build()
+        .unwrap();
+    let method: Method = method.parse().unwrap();
+    let request = client
+        .request(method, format!("{}{path}", node().url()))
+        .basic_auth(user.0, Some(user.1));
+    let request = match body {
+        // Of a bulk request: lines.
+        Some(Value::String(lines)) => request
+            .header("content-type", "application/x-ndjson")
+            .body(lines.clone()),
+        Some(body) => request.json(body),
+        None => request,
+    };
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    (status, response.json().await.unwrap_or_default())
+}
+
+/// Sends a request as the administrator; it must succeed.
+pub(crate) async fn admin(method: &str, path: &str, body: Option<&Value>) -> Value {
+    let (status, answer) = send_as((ADMIN, ADMIN_PASSWORD), method, path, body).await;
+    assert!(status < 300, "{method} {path}: {status} {answer:#}");
+    answer
+}
+
+/// One of the roles of `mappings/roles`, as it stands there.
+pub(crate) fn role_file(name: &str) -> Value {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../mappings/roles");
+    let text = std::fs::read_to_string(format!("{folder}/directives_{name}.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The same for another index.
+pub(crate) fn role_for(name: &str, index: &str) -> Value {
+    let mut role = role_file(name);
+    for permissions in role["index_permissions"].as_array_mut().unwrap() {
+        for pattern in permissions["index_patterns"].as_array_mut().unwrap() {
+            let text = pattern.as_str().unwrap();
+            *pattern = text.replacen("directives", index, 1).into();
+        }
+    }
+    role
+}
+
+/// Changes users, roles or mappings: one change at a time, since the plugin keeps all of a
+/// kind in one document, and refuses one of two that meet.
+pub(crate) async fn configure(path: &str, content: &Value) {
+    static CHANGE: Mutex<()> = Mutex::const_new(());
+    let _one = CHANGE.lock().await;
+    let path = format!("/_plugins/_security/api/{path}");
+    admin("PUT", &path, Some(content)).await;
+}
+
+pub(crate) async fn put_role(name: &str, role: &Value) {
+    configure(&format!("roles/{name}"), role).await;
+}
+
+/// A user with roles, whose password is [`PASSWORD`].
+pub(crate) async fn put_user(name: &str, roles: &[&str]) {
+    let user = json!({ "password": PASSWORD, "opendistro_security_roles": roles });
+    configure(&format!("internalusers/{name}"), &user).await;
+}
+
+/// A user of a role that is for one test alone; gives the user's name.
+pub(crate) async fn user_with(role: &Value) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("user-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    put_role(&name, role).await;
+    put_user(&name, &[&name]).await;
+    name
+}
+
+/// A new index with the pipeline, made by the administrator.
+pub(crate) async fn installed_index(prefix: &str) -> String {
+    let index = unique_index(prefix);
+    admin_runs(&index, &["init"]).ok();
+    index
+}
+
+/// The flags that reach the node, without those of a user.
+pub(crate) fn connection() -> [String; 2] {
+    [
+        "--ca-certificate".to_owned(),
+        node().file("ca.pem").display().to_string(),
+    ]
+}
+
+/// Runs the command as a user.
+pub(crate) fn run_as(user: (&str, &str), index: &str, args: &[&str]) -> Ran {
+    directives()
+        .args(args)
+        .args(connection())
+        .args(["--username", user.0, "--url", &node().url()])
+        .args(["--directives-index", index])
+        .env("DIRECTIVES_PASSWORD", user.1)
+        .output()
+        .unwrap()
+        .into()
+}
+
+/// Runs the command as a user whose password is [`PASSWORD`].
+pub(crate) fn run(user: &str, index: &str, args: &[&str]) -> Ran {
+    run_as((user, PASSWORD), index, args)
+}
+
+/// Starts an agent as a user whose password is [`PASSWORD`].
+pub(crate) fn agent(user: &str, index: &str) -> Agent {
+    let [flag, ca] = connection();
+    // With patience, since the machine may be busy.
+    let patience = ["--startup", "empty", "--request-timeout", "10s"];
+    let args = [&[&flag, &ca, "--username", user], &patience[..]].concat();
+    Agent::start_with(
+        &node().url(),
+        index,
+        &args,
+        &[("DIRECTIVES_PASSWORD", PASSWORD)],
+    )
+}
+
+/// Runs the command as the administrator.
+pub(crate) fn admin_runs(index: &str, args: &[&str]) -> Ran {
+    run_as((ADMIN, ADMIN_PASSWORD), index, args)
+}
+
+/// The arguments that apply a directive, whatever has its id.
+pub(crate) fn applying(id: &str) -> [&str; 12] {
+    [
+        "apply",
+        id,
+        "--level",
+        "Shape",
+        "--ttl",
+        "1h",
+        "--reason",
+        "test",
+        "--everything",
+        "--replace",
+        "--reactivate",
+        "--yes",
+    ]
+}
+
+/// Applies a directive as the administrator.
+pub(crate) fn apply(index: &str, id: &str, args: &[&str]) {
+    admin_runs(index, &[&applying(id), args].concat()).ok();
+}
+
+/// The index that the roles name, for one test at a time.
+pub(crate) async fn directives_index() -> MutexGuard<'static, ()> {
+    static INDEX: Mutex<()> = Mutex::const_new(());
+    INDEX.lock().await
+}

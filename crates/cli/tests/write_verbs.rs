@@ -1,0 +1,260 @@
+//! Tests what the writing verbs report and what they refuse.
+
+use serde_json::Value;
+
+use crate::support::command::{directives, run, run_with};
+use crate::support::node::{installed_index, shared_url};
+
+fn words(text: &str) -> Vec<&str> {
+    text.split_whitespace().collect()
+}
+
+#[tokio::test]
+async fn apply_says_what_it_did_and_replaces_only_what_loses_and_widens_nothing() {
+    let url = shared_url();
+    let index = installed_index(&url, "rules").await;
+    let run = |text: &str| run(&url, &index, &words(text));
+    let base = "apply one --level Shape --tenant acme --sample 10% --ticket INC-1 --ttl 1h";
+    let first = run(base).ok().stdout;
+    assert!(
+        first.starts_with(&format!("created one in {index} at {url}: ")),
+        "{first}"
+    );
+    assert!(
+        first.contains("Shape, tenant=acme, 100 ‰; until "),
+        "{first}"
+    );
+
+    // The same time to live once more prolongs nothing.
+    let stored = run("get one -o json").ok().json();
+    assert!(run(base).ok().stdout.starts_with("unchanged one "));
+    assert_eq!(run("get one -o json").ok().json(), stored);
+
+    for (args, change) in [
+        (
+            "--sample 20% --tenant acme --ticket INC-1",
+            "sample 100 ‰ → 200 ‰ (wider)",
+        ),
+        (
+            "--sample 10% --tenant umbrella --ticket INC-1",
+            "tenant acme → umbrella (wider)",
+        ),
+        ("--sample 10% --tenant acme", "ticket INC-1 dropped"),
+        (
+            "--sample 10% --tenant acme --ticket INC-1 --ring-buffer",
+            "ring_buffer false → true (wider)",
+        ),
+    ] {
+        let refused = run(&format!("apply one --level Shape --ttl 1h {args}"));
+        assert_eq!(refused.code, 2, "{args}");
+        assert!(
+            refused.stderr.contains(change),
+            "{args}: {}",
+            refused.stderr
+        );
+        assert!(refused.stderr.contains("--replace"), "{}", refused.stderr);
+    }
+    assert_eq!(run("get one -o json").ok().json(), stored);
+
+    // A later end and a narrower match are allowed, and reported.
+    let narrower =
+        "apply one --level Shape --tenant acme --index orders --sample 10% --ticket INC-1 --ttl 2h";
+    let replaced = run(narrower).ok().stdout;
+    assert!(
+        replaced.contains("every index → index=orders"),
+        "{replaced}"
+    );
+    assert!(replaced.contains("ends later than "), "{replaced}");
+    let report = run(&format!("{base} --replace -o json")).ok().json();
+    let result = &report["results"][0];
+    assert_eq!(result["result"], "replaced");
+    assert_eq!(result["changes"][0]["field"], "index");
+    assert_eq!(result["changes"][0]["widens"], true);
+    let exists = run(&format!("{base} --create-only --reason other"));
+    assert_eq!(exists.code, 6, "{}", exists.stderr);
+}
+
+#[tokio::test]
+async fn a_revoked_directive_does_not_come_back_by_applying_its_file_again() {
+    let url = shared_url();
+    let index = installed_index(&url, "resurrect").await;
+    let file = r#"{"id":"one","level":"Shape","tenant":"acme","ttl_secs":3600}"#;
+    let apply =
+        |args: &[&str]| run_with(&url, &index, &[&["apply", "-f", "-"], args].concat(), file);
+    apply(&[]).ok();
+    run(&url, &index, &["revoke", "one", "--author", "eve"]).ok();
+    let refused = apply(&[]);
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("--reactivate"),
+        "{}",
+        refused.stderr
+    );
+    let again = run(&url, &index, &["revoke", "one"]).ok().stdout;
+    assert!(
+        again.contains("unchanged one") && again.contains("eve revoked it at"),
+        "{again}"
+    );
+    apply(&["--reactivate"]).ok();
+    let one = run(&url, &index, &["get", "one", "-o", "json"]).ok().json();
+    assert_eq!(one["state"], "active");
+    assert!(one["revoked_at"].is_null(), "{one}");
+}
+
+#[tokio::test]
+async fn what_get_and_list_print_can_be_applied_again() {
+    let url = shared_url();
+    let index = installed_index(&url, "roundtrip").await;
+    run(
+        &url,
+        &index,
+        &words("apply one --level Shape --tenant acme --ttl 1h --reason r"),
+    )
+    .ok();
+    run(
+        &url,
+        &index,
+        &words("apply two --level ShapeTiming --index orders --sample 5%"),
+    )
+    .ok();
+    for (format, suffix) in [("json", ".json"), ("yaml", ".yaml")] {
+        for verb in ["list", "get one", "get one two"] {
+            let printed = run(&url, &index, &words(&format!("{verb} -o {format}")))
+                .ok()
+                .stdout;
+            let file = tempfile::Builder::new().suffix(suffix).tempfile().unwrap();
+            std::fs::write(file.path(), printed).unwrap();
+            let path = file.path().to_str().unwrap();
+            let ran = run(&url, &index, &["apply", "-f", path]).ok();
+            assert!(
+                !ran.stdout.contains("replaced"),
+                "{verb} -o {format}: {}",
+                ran.stdout
+            );
+            assert!(
+                ran.stdout.contains("unchanged one"),
+                "{verb}: {}",
+                ran.stdout
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_of_every_verb_shows_what_it_would_do_and_writes_nothing() {
+    let url = shared_url();
+    let index = installed_index(&url, "dry").await;
+    run(
+        &url,
+        &index,
+        &words("apply one --level Shape --tenant acme --ttl 1h"),
+    )
+    .ok();
+    let before = run(&url, &index, &["get", "one", "-o", "json"]).ok().json();
+    for (typed, says) in [
+        ("apply new --level Shape --tenant t", "would be created new"),
+        (
+            "apply one --level ShapeTiming --tenant acme --replace",
+            "would be replaced one",
+        ),
+        ("extend one --by 1h", "would be replaced one"),
+        ("edit one --set index=orders", "every index → index=orders"),
+        ("revoke one", "would be revoked one"),
+        ("revoke --all", "would be revoked one"),
+        ("delete one", "would be deleted one"),
+    ] {
+        let ran = run(&url, &index, &[words(typed), vec!["--dry-run"]].concat()).ok();
+        assert!(ran.stdout.contains(says), "{typed}: {}", ran.stdout);
+        // The variable stands for the flag.
+        let ran = directives()
+            .args(words(typed))
+            .env("DIRECTIVES_URL", &url)
+            .env("DIRECTIVES_INDEX", &index)
+            .env("DIRECTIVES_DRY_RUN", "1")
+            .output()
+            .unwrap();
+        assert!(
+            String::from_utf8_lossy(&ran.stdout).contains(says),
+            "{typed}: {ran:?}"
+        );
+    }
+    assert_eq!(
+        run(&url, &index, &["get", "one", "-o", "json"]).ok().json(),
+        before
+    );
+    assert_eq!(
+        run(&url, &index, &["list", "-o", "name"]).ok().stdout,
+        "one\n"
+    );
+}
+
+#[tokio::test]
+async fn what_a_directive_says_never_comes_from_the_environment() {
+    let url = shared_url();
+    let index = installed_index(&url, "environment").await;
+    let ran = directives()
+        .args(words("apply one --level Shape --tenant acme"))
+        .env("DIRECTIVES_URL", &url)
+        .env("DIRECTIVES_INDEX", &index)
+        .env("DIRECTIVES_CAPTURE", "true")
+        .env("DIRECTIVES_MATCH_INDEX", "orders")
+        .env("DIRECTIVES_SAMPLE_PER_MILLE", "7")
+        .env("DIRECTIVES_TTL", "20d")
+        .env("DIRECTIVES_EVERYTHING", "true")
+        .env("DIRECTIVES_YES", "true")
+        // Empty is not given.
+        .env("DIRECTIVES_USERNAME", "")
+        .env("DIRECTIVES_CA_CERTIFICATE", "")
+        .env("DIRECTIVES_REQUEST_TIMEOUT", "")
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    let one = run(&url, &index, &["get", "one", "-o", "json"]).ok().json();
+    assert_eq!(one["capture"], false);
+    assert_eq!(one["sample_per_mille"], 1000);
+    assert!(one["index"].is_null(), "{one}");
+}
+
+#[tokio::test]
+async fn extend_and_edit_keep_all_else() {
+    let url = shared_url();
+    let index = installed_index(&url, "edit").await;
+    let run = |text: &str| run(&url, &index, &words(text));
+    run("apply one --level Shape --tenant acme --sample 10% --ticket INC-1 --ttl 1h").ok();
+    let before = run("get one -o json").ok().json();
+    run("extend one --by 15m --author bob").ok();
+    let after = run("get one -o json").ok().json();
+    let end = |one: &Value| {
+        one["expires_at"]
+            .as_str()
+            .unwrap()
+            .parse::<jiff::Timestamp>()
+            .unwrap()
+    };
+    assert_eq!(end(&after).duration_since(end(&before)).as_secs(), 15 * 60);
+    for field in [
+        "level",
+        "tenant",
+        "sample_per_mille",
+        "ticket",
+        "created_by",
+        "created_at",
+    ] {
+        assert_eq!(after[field], before[field], "{field}");
+    }
+    assert_eq!(after["updated_by"], "bob");
+    let typed = "edit one --set sample=5% --set principal=svc --unset ring_buffer";
+    let said = run(typed).ok().stdout;
+    assert!(said.contains("sample 100 ‰ → 50 ‰"), "{said}");
+    assert!(said.contains("every principal → principal=svc"), "{said}");
+    run("revoke one").ok();
+    for verb in ["extend one --by 1h", "edit one --set level=Off"] {
+        let refused = run(verb);
+        assert_eq!(refused.code, 2, "{verb}");
+        assert!(
+            refused.stderr.contains("it is revoked"),
+            "{}",
+            refused.stderr
+        );
+    }
+}

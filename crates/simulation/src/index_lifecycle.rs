@@ -1,0 +1,150 @@
+//! Changes a whole index: snapshots, restores, closing, replacement, and moves of the alias.
+
+use std::sync::Arc;
+
+use crate::documents::Document;
+use crate::index::{Operation, State};
+use crate::world::World;
+
+impl World {
+    pub(crate) fn store(&mut self) {
+        let Some(index) = self.cluster.bound() else {
+            return;
+        };
+        let stored = self.cluster.indices[index].store();
+        self.cluster.stored.push((index, stored));
+        self.note(|| format!("store index {index}"));
+    }
+
+    pub(crate) fn restore(&mut self) {
+        let Some(index) = self.cluster.bound() else {
+            return;
+        };
+        let count = self.cluster.stored.len();
+        // Only the statistics tell one history from another.
+        let told = !self.quirks.no_stats && (!self.shape.cut_off || self.shape.one_name_twice);
+        if !self.shape.moves || !told || count == 0 {
+            return;
+        }
+        let (from, stored) = self.cluster.stored[self.rng.usize(..count)].clone();
+        let Some(new) = self.cluster.restore(index, &stored) else {
+            return;
+        };
+        self.cluster.change(|state| {
+            state.alive.retain(|&other| other != index);
+            state.alive.push(new);
+            state.closed.retain(|&other| other != index);
+            state.bound = vec![new];
+        });
+        self.note(|| format!("restore index {from} into {index}, now {new}"));
+    }
+
+    pub(crate) fn close_or_open(&mut self) {
+        let Some(index) = self.cluster.bound() else {
+            return;
+        };
+        if !self.shape.moves {
+            return;
+        }
+        let closed = self.cluster.is_closed(index);
+        if closed {
+            self.cluster.indices[index]
+                .copies_mut()
+                .for_each(super::index::Copy::refresh);
+        }
+        self.cluster.change(|state| {
+            state.closed.retain(|&other| other != index);
+            if !closed {
+                state.closed.push(index);
+            }
+        });
+        self.note(|| format!("index {index} is closed: {}", !closed));
+    }
+
+    pub(crate) fn create_index(&mut self) -> Option<usize> {
+        let shards = self.shape.shards;
+        let content: Vec<_> = (0..shards).map(|_| (Arc::default(), 0)).collect();
+        let interval = [Some("1s"), None, Some("500ms")][self.rng.usize(..3)];
+        let new = self.cluster.create(interval, self.shape.copies, &content)?;
+        self.bind(new);
+        Some(new)
+    }
+
+    pub(crate) fn bind(&mut self, index: usize) {
+        let is_alias = self.cluster.is_alias();
+        self.cluster.change(|state| {
+            if !is_alias {
+                state.alive.clear();
+                state.closed.clear();
+            }
+            if !state.alive.contains(&index) {
+                state.alive.push(index);
+            }
+            state.bound = vec![index];
+        });
+        self.note(|| format!("the name stands for index {index}"));
+    }
+
+    /// Another index in place of this one: empty, or with as many documents of the same
+    /// numbers and other content.
+    pub(crate) fn replace_index(&mut self, alike: bool) {
+        if !self.shape.moves {
+            return;
+        }
+        let before = self.cluster.bound();
+        match before.filter(|_| alike) {
+            None => {
+                self.create_index();
+            }
+            Some(before) => {
+                let stored = self.cluster.indices[before].store();
+                let content: Vec<_> = stored
+                    .shards
+                    .iter()
+                    .map(|(state, next)| (Arc::new(self.alike(state)), *next))
+                    .collect();
+                let copies = self.shape.copies;
+                if let Some(new) = self.cluster.create(Some("1s"), copies, &content) {
+                    self.bind(new);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn alike(&mut self, state: &State) -> State {
+        let now = self.now();
+        state
+            .iter()
+            .map(|(&id, before)| {
+                let written = before.document.is_some();
+                let document = written.then(|| Arc::new(Document::random(&mut self.rng, id, now)));
+                (id, Operation::acknowledged(id, before.seq_no, document))
+            })
+            .collect()
+    }
+
+    pub(crate) fn bind_wrongly(&mut self) {
+        if !self.shape.moves || !self.cluster.is_alias() {
+            return;
+        }
+        let two = self.rng.bool();
+        self.cluster.change(|state| {
+            state.bound = if two {
+                state.alive.iter().rev().take(2).copied().collect()
+            } else {
+                Vec::new()
+            };
+        });
+        self.note(|| "the alias changes for what it should not be".to_owned());
+    }
+
+    /// An alias goes back to an index that it stood for.
+    pub(crate) fn move_back(&mut self) {
+        if !self.shape.moves || !self.cluster.is_alias() {
+            return;
+        }
+        let alive = &self.cluster.current.alive;
+        let index = alive[self.rng.usize(..alive.len())];
+        self.bind(index);
+    }
+}

@@ -1,0 +1,339 @@
+//! Builds the simulated cluster's responses as OpenSearch sends them for the requested
+//! `filter_path`.
+
+use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::cluster::{CLUSTER_UUID, ClusterState, CutOff, NAME};
+use crate::index::{Shard, documents};
+use crate::search;
+use crate::world::World;
+use opensearch_directives::internal::{Method, Request, RequestFailure, Response};
+
+/// An answer of a status, or none at all.
+pub(crate) type Answered = Result<Response, RequestFailure>;
+
+pub(crate) fn json(status: u16, body: impl Into<Bytes>) -> Response {
+    Response {
+        status,
+        retry_after: None,
+        content_type: Some("application/json; charset=UTF-8".to_owned()),
+        body: body.into(),
+    }
+}
+
+/// A refusal as OpenSearch says it.
+pub(crate) fn refusal(status: u16, name: &str, reason: &str) -> Response {
+    json(
+        status,
+        format!(
+            r#"{{"error":{{"root_cause":[{{"type":"{name}","reason":"{reason}"}}],"type":"{name}","reason":"{reason}"}},"status":{status}}}"#
+        ),
+    )
+}
+
+pub(crate) fn forbidden() -> Response {
+    refusal(403, "security_exception", "no permissions for this")
+}
+
+fn not_found() -> Response {
+    refusal(404, "index_not_found_exception", "no such index")
+}
+
+pub(crate) fn closed() -> Response {
+    refusal(400, "index_closed_exception", "closed")
+}
+
+fn no_manager() -> Response {
+    let name = "cluster_manager_not_discovered_exception";
+    refusal(503, name, "no cluster manager")
+}
+
+pub(crate) fn no_shard() -> Response {
+    refusal(503, "search_phase_execution_exception", "all shards failed")
+}
+
+/// The value of a query parameter.
+pub(crate) fn parameter<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    let mut query = request.query.iter();
+    let found = query.find(|(key, _)| *key == name)?;
+    Some(found.1.as_str())
+}
+
+/// The indices that a name in a path stands for.
+fn resolve(world: &World, state: &ClusterState, name: &str) -> Vec<usize> {
+    if name == NAME {
+        return state.bound.clone();
+    }
+    let named = |&&index: &&usize| world.cluster.indices[index].name == name;
+    state.alive.iter().filter(named).copied().collect()
+}
+
+/// What a node answers.
+pub(crate) fn answer(world: &mut World, node: usize, request: &Request) -> Answered {
+    if !world.cluster.nodes[node].up {
+        return Err(RequestFailure::Connection("connection refused".into()));
+    }
+    let path = request.path.trim_start_matches('/');
+    let (first, rest) = path.split_once('/').unwrap_or((path, ""));
+    Ok(match (request.method, first, rest) {
+        (Method::Get, "_cluster", "state/version") => cluster_state(world, node),
+        (Method::Get, "_nodes", "_local/stats/breaker") => node_stats(world, node),
+        (Method::Post, "_search", "") => search::in_a_point_in_time(world, node, request),
+        (Method::Delete, "_search", "point_in_time") => search::close(world, request),
+        (_, name, rest) => {
+            let state = std::sync::Arc::clone(world.cluster.state_of(node));
+            let indices = resolve(world, &state, name);
+            match (request.method, rest) {
+                (Method::Get, rest) if rest.starts_with("_settings") => {
+                    settings(world, node, &indices)
+                }
+                (Method::Get, "_stats/docs") => stats(world, node, &state, &indices),
+                (Method::Post, "_mget") => gets(world, node, &state, &indices, request),
+                (Method::Post, "_search") => {
+                    let open = |index: &usize| !state.closed.contains(index);
+                    match indices[..] {
+                        [] => not_found(),
+                        [index] if open(&index) => search::live(world, node, index, request),
+                        _ => closed(),
+                    }
+                }
+                (Method::Post, "_search/point_in_time") => match indices[..] {
+                    [index] => search::open(world, node, index, request),
+                    _ => not_found(),
+                },
+                _ => panic!("the model does not know {}", request.operation()),
+            }
+        }
+    })
+}
+
+/// Whether a node can answer for the cluster.
+fn has_manager(world: &World, node: usize) -> bool {
+    let cut_off = world.cluster.nodes[node].cut_off.as_ref();
+    cut_off.is_none_or(CutOff::has_manager)
+}
+
+fn cluster_state(world: &World, node: usize) -> Response {
+    if world.quirks.no_cluster_state {
+        return forbidden();
+    }
+    if !has_manager(world, node) {
+        return no_manager();
+    }
+    let version = world.cluster.state_of(node).version;
+    json(
+        200,
+        format!(r#"{{"cluster_uuid":"{CLUSTER_UUID}","version":{version}}}"#),
+    )
+}
+
+fn node_stats(world: &World, node: usize) -> Response {
+    if world.quirks.no_node_stats {
+        return forbidden();
+    }
+    let now = world.now().as_millisecond();
+    json(
+        200,
+        format!(r#"{{"nodes":{{"node-{node}":{{"timestamp":{now}}}}}}}"#),
+    )
+}
+
+fn settings(world: &World, node: usize, indices: &[usize]) -> Response {
+    if !has_manager(world, node) {
+        return no_manager();
+    }
+    if indices.is_empty() {
+        return not_found();
+    }
+    let mut body = String::from("{");
+    for &index in indices {
+        let index = &world.cluster.indices[index];
+        let _ = write!(
+            body,
+            r#"{}"{}":{{"settings":{{"index.uuid":"{}","index.number_of_shards":"{}""#,
+            if body.len() > 1 { "," } else { "" },
+            index.name,
+            index.uuid,
+            index.shards.len(),
+        );
+        if let Some(interval) = index.refresh_interval {
+            let _ = write!(body, r#","index.refresh_interval":"{interval}""#);
+        }
+        body.push_str("}}");
+    }
+    body.push('}');
+    json(200, body)
+}
+
+fn stats(world: &World, node: usize, state: &ClusterState, indices: &[usize]) -> Response {
+    if world.quirks.no_stats {
+        return forbidden();
+    }
+    if indices.is_empty() {
+        return not_found();
+    }
+    if indices.iter().any(|index| state.closed.contains(index)) {
+        return closed();
+    }
+    let mut failed = 0;
+    let mut body = String::new();
+    for &index in indices {
+        let comma = if body.is_empty() { "" } else { "," };
+        let of = &world.cluster.indices[index];
+        let _ = write!(
+            body,
+            r#"{comma}"{}":{{"uuid":"{}","shards":{{"#,
+            of.name, of.uuid
+        );
+        for (number, shard) in of.shards.iter().enumerate() {
+            let reached = world.cluster.reached(node, index, number);
+            failed += shard
+                .copies
+                .iter()
+                .enumerate()
+                .filter(|(place, copy)| copy.in_sync && !reached.contains(place))
+                .count();
+            if reached.is_empty() {
+                continue;
+            }
+            if number > 0 && !body.ends_with('{') {
+                body.push(',');
+            }
+            let _ = write!(body, r#""{number}":["#);
+            for (nth, &place) in reached.iter().enumerate() {
+                let copy = &shard.copies[place];
+                let given = given(shard, place);
+                // What every copy that counts holds.
+                let complete = (0..shard.copies.len())
+                    .filter(|&place| shard.copies[place].in_sync)
+                    .map(|place| complete(shard, place))
+                    .fold(complete(shard, place), u64::min);
+                let _ = write!(
+                    body,
+                    r#"{}{{"routing":{{"primary":{},"node":"node-{}"}},"docs":{{"count":{}}},"commit":{{"user_data":{{"history_uuid":"{}"}}}},"seq_no":{{"max_seq_no":{},"global_checkpoint":{}}}}}"#,
+                    if nth > 0 { "," } else { "" },
+                    state.primaries[&index][number] == copy.node,
+                    copy.node,
+                    documents(&copy.visible).count(),
+                    of.history,
+                    i128::from(given) - 1,
+                    i128::from(complete) - 1,
+                );
+            }
+            body.push(']');
+        }
+        body.push_str("}}");
+    }
+    json(
+        200,
+        format!(r#"{{"_shards":{{"failed":{failed}}},"indices":{{{body}}}}}"#),
+    )
+}
+
+/// The number after the highest that a copy was given.
+fn given(shard: &Shard, place: usize) -> u64 {
+    if place == shard.primary {
+        return shard.next_seq_no;
+    }
+    let applied = shard.copies[place].applied.values();
+    applied.map(|o| o.seq_no + 1).max().unwrap_or(0)
+}
+
+/// The first number that a copy does not hold.
+fn complete(shard: &Shard, place: usize) -> u64 {
+    let missing = shard.copies[place].pending.iter().map(|o| o.seq_no).min();
+    let given = given(shard, place);
+    missing.map_or(given, |missing| missing.min(given))
+}
+
+fn gets(
+    world: &mut World,
+    node: usize,
+    state: &ClusterState,
+    indices: &[usize],
+    request: &Request,
+) -> Response {
+    #[derive(Deserialize)]
+    struct Body {
+        ids: Vec<String>,
+    }
+    if world.quirks.no_gets {
+        return forbidden();
+    }
+    let of_the_primary = parameter(request, "preference") == Some("_primary");
+    if of_the_primary && world.quirks.no_primary {
+        return forbidden();
+    }
+    let Body { ids } = serde_json::from_slice(request.body.as_deref().unwrap_or_default()).unwrap();
+    let mut body = String::from(r#"{"docs":["#);
+    for (nth, id) in ids.iter().enumerate() {
+        let comma = if nth > 0 { "," } else { "" };
+        let _ = write!(body, r#"{comma}{{"_id":"{id}""#);
+        if world.quirks.no_items {
+            body.push_str(r#","error":{"type":"security_exception"}}"#);
+            continue;
+        }
+        let copy = match indices {
+            &[index] if !state.closed.contains(&index) => {
+                copy_for_a_get(world, node, state, index, id, of_the_primary)
+            }
+            _ => None,
+        };
+        // Without a copy there is an `error`, which the filter leaves out.
+        if let Some((index, shard, copy)) = copy {
+            let applied = &world.cluster.indices[index].shards[shard].copies[copy].applied;
+            let found = applied
+                .get(id.as_str())
+                .filter(|operation| world.quirks.hidden != Some(operation.id));
+            let _ = match found.filter(|operation| operation.document.is_some()) {
+                Some(operation) => write!(body, r#","_seq_no":{},"found":true"#, operation.seq_no),
+                None => write!(body, r#","found":false"#),
+            };
+        }
+        body.push('}');
+    }
+    body.push_str("]}");
+    json(200, body)
+}
+
+/// The copy that a get by id asks, as index, shard and copy.
+fn copy_for_a_get(
+    world: &mut World,
+    node: usize,
+    state: &ClusterState,
+    index: usize,
+    id: &str,
+    of_the_primary: bool,
+) -> Option<(usize, usize, usize)> {
+    let shard = world.cluster.indices[index].shard_of(id);
+    let mut reached = world.cluster.reached(node, index, shard);
+    if of_the_primary {
+        let primary = state.primaries.get(&index)?[shard];
+        let copies = &world.cluster.indices[index].shards[shard].copies;
+        reached.retain(|&copy| copies[copy].node == primary);
+    }
+    let copy = *world.rng.choice(&reached)?;
+    Some((index, shard, copy))
+}
+
+/// The copy that a search with a preference asks.
+pub(crate) fn preferred(
+    reached: &[usize],
+    preference: Option<&str>,
+    routing: (usize, u64),
+) -> Option<usize> {
+    let mut hasher = DefaultHasher::new();
+    (preference, routing).hash(&mut hasher);
+    let place = usize::try_from(hasher.finish() % (reached.len().max(1) as u64)).ok()?;
+    reached.get(place).copied()
+}
+
+/// The body of a request.
+pub(crate) fn body(request: &Request) -> Value {
+    serde_json::from_slice(request.body.as_deref().unwrap_or(b"{}")).unwrap()
+}

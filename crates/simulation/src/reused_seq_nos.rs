@@ -1,0 +1,55 @@
+//! Tests a `_seq_no` that two primaries assigned to two versions of one document.
+//!
+//! A primary shows a write that no other copy has; another takes over, gives its number to
+//! another write of the same document, and hands back. Nothing in the statistics shows it,
+//! and the sums are the same. Too rare for a random schedule.
+
+use crate::schedules::{poll, refresher, runtime};
+use crate::scripted_worlds::{hand_over, two_nodes, write};
+use crate::watched::Broken;
+use opensearch_directives::internal::Safeguard;
+
+/// `None` in a world where it cannot be done: on one node, or the refresher reads another
+/// copy than the primary.
+async fn run(seed: u64, left_out: Option<Safeguard>) -> Option<Result<(), Broken>> {
+    let wire = two_nodes(seed)?;
+    let mut watched = refresher(&wire, 0, left_out);
+    poll(&wire, &mut watched, 0).await.ok()?;
+    let before = watched.published().revision().cloned();
+    write(&wire, "a", |shard| {
+        let primary = shard.primary;
+        shard.deliver(primary, |_| 0);
+        shard.copies[primary].refresh();
+    });
+    poll(&wire, &mut watched, 0).await.ok()?;
+    if watched.published().revision() == before.as_ref() {
+        return None;
+    }
+    hand_over(&wire);
+    write(&wire, "a", |shard| shard.deliver_all(|_| true));
+    hand_over(&wire);
+    write(&wire, "b", |shard| shard.deliver_all(|_| true));
+    wire.world().settle();
+    Some(poll(&wire, &mut watched, 0).await)
+}
+
+fn results(left_out: Option<Safeguard>) -> Vec<Result<(), Broken>> {
+    let runtime = runtime();
+    let results = (1..=100).filter_map(|seed| runtime.block_on(run(seed, left_out)));
+    results.collect()
+}
+
+#[test]
+fn p1_a_number_that_was_given_twice_is_not_taken_for_the_same() {
+    let results = results(None);
+    assert!(results.len() > 10, "{}", results.len());
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+}
+
+#[test]
+fn a_refresher_that_does_not_see_a_number_given_twice_is_caught() {
+    let results = results(Some(Safeguard::PrimaryTerm));
+    let broken = results.iter().filter_map(|result| result.as_ref().err());
+    let promises: Vec<_> = broken.map(|broken| broken.promise).collect();
+    assert!(promises.contains(&"P1, P2, P6"), "{promises:?}");
+}

@@ -1,0 +1,94 @@
+//! Tests a role that loses a privilege while a refresher runs, or that never had it.
+
+use std::time::Duration;
+
+use crate::schedules::{poll, refresher, runtime};
+use crate::scripted_worlds::{two_nodes, with_shard, write};
+use crate::simulated_transport::Wire;
+use crate::watched::Watched;
+
+/// How long until everything is read again.
+const RECONCILE: Duration = Duration::from_hours(1);
+
+/// A refresher that has published a document, which every copy shows; `None` in a world that
+/// cannot be made so.
+async fn follower(seed: u64) -> Option<(Wire, Watched)> {
+    let wire = two_nodes(seed)?;
+    let mut watched = refresher(&wire, 0, None);
+    write(&wire, "a", |shard| shard.deliver_all(|_| true));
+    wire.world().settle();
+    poll(&wire, &mut watched, 0).await.ok()?;
+    let has_a = wire.world().shows("a") && watched.has_all(&wire.world());
+    has_a.then_some((wire, watched))
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a closure written at the call"
+)]
+fn in_each_world(run: impl AsyncFn(&Wire, &mut Watched)) {
+    let runtime = runtime();
+    let mut worlds = 0;
+    for seed in 1..=100 {
+        runtime.block_on(async {
+            if let Some((wire, mut watched)) = follower(seed).await {
+                worlds += 1;
+                run(&wire, &mut watched).await;
+            }
+        });
+    }
+    assert!(worlds > 10, "{worlds}");
+}
+
+#[test]
+fn p11_documents_that_a_role_loses_are_not_taken_for_deleted() {
+    in_each_world(async |wire, watched| {
+        let published = watched.published().revision().cloned();
+        wire.world().quirks.hidden = Some("a");
+        tokio::time::advance(RECONCILE).await;
+        poll(wire, watched, 0).await.unwrap();
+        assert!(watched.misses_documents());
+        assert_eq!(watched.published().revision().cloned(), published);
+    });
+}
+
+#[test]
+fn p11_a_first_read_that_misses_documents_publishes_nothing() {
+    in_each_world(async |wire, _| {
+        wire.world().quirks.hidden = Some("a");
+        let mut watched = refresher(wire, 1, None);
+        poll(wire, &mut watched, 1).await.unwrap();
+        assert!(watched.misses_documents());
+        assert_eq!(watched.published().revision(), None);
+    });
+}
+
+#[test]
+fn p13_a_deletion_is_published_where_documents_may_not_be_looked_up() {
+    in_each_world(async |wire, watched| {
+        wire.world().quirks.no_items = true;
+        with_shard(wire, |shard| {
+            shard.write("a", None);
+            shard.deliver_all(|_| true);
+        });
+        wire.world().settle();
+        for _ in 0..4 {
+            tokio::time::advance(Duration::from_secs(2)).await;
+            poll(wire, watched, 0).await.unwrap();
+        }
+        assert!(watched.has_all(&wire.world()));
+    });
+}
+
+#[test]
+fn p13_one_refusal_of_the_statistics_is_forgotten_within_seconds() {
+    in_each_world(async |wire, watched| {
+        wire.world().quirks.no_stats = true;
+        poll(wire, watched, 0).await.unwrap();
+        assert!(!watched.has_statistics());
+        wire.world().quirks.no_stats = false;
+        tokio::time::advance(Duration::from_secs(10)).await;
+        poll(wire, watched, 0).await.unwrap();
+        assert!(watched.has_statistics());
+    });
+}

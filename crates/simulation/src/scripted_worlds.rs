@@ -1,0 +1,56 @@
+//! Builds worlds in which only the test causes events, for cases that are too rare in random
+//! schedules.
+
+use std::sync::Arc;
+
+use crate::documents::Document;
+use crate::index::Shard;
+use crate::server_variants::Shape;
+use crate::simulated_transport::Wire;
+use crate::world::World;
+
+/// Two nodes, each with a copy of the one shard; `None` for a seed that gives fewer.
+pub(crate) fn two_nodes(seed: u64) -> Option<Wire> {
+    let shape = Shape {
+        nodes: 2,
+        copies: 2,
+        shards: 1,
+        lag: false,
+        cut_off: false,
+        moves: false,
+        quirks: false,
+        faults: false,
+        pages: false,
+        ..Shape::all()
+    };
+    let mut world = World::new(seed, &shape, false);
+    world.lively = false;
+    let copies = world.cluster.indices[0].shards[0].copies.len();
+    (copies == 2).then(|| Wire::new(world, None))
+}
+
+/// Does something with the shard.
+pub(crate) fn with_shard<T>(wire: &Wire, change: impl FnOnce(&mut Shard) -> T) -> T {
+    change(&mut wire.world().cluster.indices[0].shards[0])
+}
+
+/// Writes a document, and does with the shard what is to become of that.
+pub(crate) fn write(wire: &Wire, id: &'static str, then: impl FnOnce(&mut Shard)) {
+    let document = {
+        let mut world = wire.world();
+        let now = world.now();
+        Arc::new(Document::random(&mut world.rng, id, now))
+    };
+    with_shard(wire, |shard| {
+        shard.write(id, Some(document));
+        then(shard);
+    });
+}
+
+/// The other copy is the primary from now on.
+pub(crate) fn hand_over(wire: &Wire) {
+    with_shard(wire, Shard::promote);
+    let mut world = wire.world();
+    world.cluster.change(|_| {});
+    world.settle();
+}

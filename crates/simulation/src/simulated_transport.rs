@@ -1,0 +1,139 @@
+//! Implements the client's transport over a simulated world, and can hide details from a refresher.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+
+use crate::network_faults::Sent;
+use crate::rest_responses::answer;
+use crate::world::World;
+use opensearch_directives::Clock;
+use opensearch_directives::internal::{Request, RequestFailure, Response, Transport};
+
+/// What a panic says that is a fault of the schedule.
+pub(crate) const TOLD_TO: &str = "told to";
+
+/// A handle to the world.
+#[derive(Clone)]
+pub(crate) struct Wire {
+    world: Arc<Mutex<World>>,
+    lie: Option<Lie>,
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wire")
+    }
+}
+
+impl Wire {
+    pub(crate) fn new(world: World, lie: Option<Lie>) -> Self {
+        Self {
+            world: Arc::new(Mutex::new(world)),
+            lie,
+        }
+    }
+
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap()
+    }
+
+    fn rewritten(&self, mut answer: Response) -> Response {
+        if let Some(lie) = self.lie {
+            let body = String::from_utf8_lossy(&answer.body).into_owned();
+            answer.body = Bytes::from(lie.rewrite(body));
+        }
+        answer
+    }
+}
+
+impl Transport for Wire {
+    fn send<'a>(
+        &'a self,
+        node: usize,
+        request: &'a Request,
+        _timeout: Duration,
+    ) -> BoxFuture<'a, Result<Response, RequestFailure>> {
+        let sent = {
+            let mut world = self.world();
+            world.stir();
+            let sent = world.send(request, |world| answer(world, node, request));
+            world.note(|| {
+                format!(
+                    "node {node}: {} gives {}",
+                    request.operation(),
+                    brief(&sent)
+                )
+            });
+            world.stir();
+            sent
+        };
+        async move {
+            match sent {
+                Sent::Answered(answered) => answered.map(|answer| self.rewritten(answer)),
+                Sent::Late(answered, late) => {
+                    tokio::time::sleep(late).await;
+                    answered.map(|answer| self.rewritten(answer))
+                }
+                Sent::Hangs => std::future::pending().await,
+                // Without the hook, which would print each.
+                Sent::Panics => std::panic::resume_unwind(Box::new(TOLD_TO)),
+            }
+        }
+        .boxed()
+    }
+}
+
+fn brief(sent: &Sent) -> String {
+    match sent {
+        Sent::Answered(Ok(answer)) | Sent::Late(Ok(answer), _) => {
+            let body = String::from_utf8_lossy(&answer.body);
+            format!("{} {body}", answer.status)
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+impl Clock for Wire {
+    fn now(&self) -> Timestamp {
+        self.world().now()
+    }
+}
+
+/// What is hidden from a refresher.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Lie {
+    /// That an answer is not all.
+    NoPartial,
+    /// That an index is not the one of before.
+    NoIdentity,
+}
+
+impl Lie {
+    pub(crate) fn rewrite(self, body: String) -> String {
+        match self {
+            Self::NoPartial => body
+                .replace("\"timed_out\":true", "\"timed_out\":false")
+                .replace(
+                    "\"successful\":0,\"failed\":1",
+                    "\"successful\":1,\"failed\":0",
+                )
+                .replace(
+                    "\"successful\":1,\"failed\":1",
+                    "\"successful\":2,\"failed\":0",
+                ),
+            Self::NoIdentity => ["uuid-", "history-"].iter().fold(body, |body, name| {
+                let mut parts = body.split(name);
+                let first = parts.next().unwrap_or_default().to_owned();
+                parts.fold(first, |all, part| {
+                    all + name + part.trim_start_matches(|c: char| c.is_ascii_digit())
+                })
+            }),
+        }
+    }
+}

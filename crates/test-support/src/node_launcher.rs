@@ -1,0 +1,83 @@
+//! Starts an OpenSearch process through `scripts/opensearch` and waits until it is ready.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+const START: Duration = Duration::from_mins(3);
+
+/// A node that was started and is not ready yet.
+///
+/// It ends at the latest with the test process: it watches its standard input, which
+/// only that process holds open.
+pub struct Starting {
+    process: Child,
+    said: Arc<Mutex<Vec<String>>>,
+    is_ready: mpsc::Receiver<u16>,
+}
+
+/// Starts a node at a port, 0 for a free one. Several nodes of a cluster are started
+/// before the first is waited for.
+pub fn start(
+    directory: &Path,
+    port: u16,
+    options: &[String],
+    variables: &[(&str, &str)],
+) -> Starting {
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../scripts/opensearch");
+    let mut process = Command::new(script)
+        .args(["run", "--private", "--port", &port.to_string(), "--dir"])
+        .arg(directory)
+        .args(options)
+        .envs(variables.iter().copied())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let (ready, is_ready) = mpsc::channel();
+    drain(process.stdout.take().unwrap(), &said, Some(ready));
+    drain(process.stderr.take().unwrap(), &said, None);
+    Starting {
+        process,
+        said,
+        is_ready,
+    }
+}
+
+impl Starting {
+    /// Waits until it is ready; gives the process and its port.
+    pub fn ready(mut self) -> (Child, u16) {
+        let Ok(port) = self.is_ready.recv_timeout(START) else {
+            let _ = self.process.kill();
+            let said = self.said.lock().unwrap().join("\n");
+            panic!("the node did not start:\n{said}");
+        };
+        (self.process, port)
+    }
+}
+
+/// Keeps the last lines of what the node says, and tells its port.
+fn drain(
+    output: impl Read + Send + 'static,
+    said: &Arc<Mutex<Vec<String>>>,
+    ready: Option<mpsc::Sender<u16>>,
+) {
+    let said = Arc::clone(said);
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if let (Some(url), Some(ready)) = (line.strip_prefix("ready "), &ready) {
+                let port = url.rsplit(':').next().and_then(|port| port.parse().ok());
+                let _ = ready.send(port.unwrap());
+            }
+            let mut said = said.lock().unwrap();
+            if said.len() >= 200 {
+                said.remove(0);
+            }
+            said.push(line);
+        }
+    });
+}

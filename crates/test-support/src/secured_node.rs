@@ -1,0 +1,51 @@
+//! A real OpenSearch node with the security plugin, its certificates and its administrator.
+
+use std::path::PathBuf;
+use std::process::Child;
+
+use tempfile::TempDir;
+
+use super::node_launcher;
+
+/// The user that may do everything.
+pub const ADMIN: &str = "admin";
+/// The password of [`ADMIN`].
+pub const ADMIN_PASSWORD: &str = "admin";
+
+/// A node that answers over TLS, and only to users that it knows. It ends when this is
+/// dropped, and at the latest when the test process ends.
+#[derive(Debug)]
+pub struct SecuredNode {
+    process: Child,
+    port: u16,
+    directory: TempDir,
+}
+
+impl SecuredNode {
+    pub fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let options = ["--security".to_owned()];
+        let (process, port) = node_launcher::start(directory.path(), 0, &options, &[]).ready();
+        Self {
+            process,
+            port,
+            directory,
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("https://127.0.0.1:{}", self.port)
+    }
+
+    /// One of the node's files: `ca.pem`, `other-ca.pem`, `client.pem`, `client-key.pem`.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join("security").join(name)
+    }
+}
+
+impl Drop for SecuredNode {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

@@ -1,0 +1,108 @@
+//! Watches what stores publish during a test and compares each set with the recorded writes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use opensearch_directives::{DirectiveSet, DirectiveStore as _, OpenSearchDirectiveStore};
+
+use super::write_ledger::{Ledger, Shown};
+
+const PAUSE: Duration = Duration::from_millis(5);
+const STEPS_AT_MOST: usize = 20;
+
+/// A thread of its own, so that nothing that a test waits for keeps it from looking.
+pub struct Witness {
+    enough: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Seen>>,
+}
+
+/// What it saw.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// How often a store showed another set than when it was looked at before.
+    pub sets: u64,
+    /// The steps back, the first of them.
+    pub steps_back: Vec<String>,
+}
+
+/// One store, and what it showed.
+struct Watched {
+    store: Arc<OpenSearchDirectiveStore>,
+    last: Option<Arc<DirectiveSet>>,
+    shown: Vec<Shown>,
+}
+
+impl Witness {
+    pub fn of(stores: &[Arc<OpenSearchDirectiveStore>], ledger: &Arc<Ledger>) -> Self {
+        let enough = Arc::new(AtomicBool::new(false));
+        let (ledger, is_enough) = (Arc::clone(ledger), Arc::clone(&enough));
+        let mut watched: Vec<Watched> = stores
+            .iter()
+            .map(|store| Watched {
+                store: Arc::clone(store),
+                last: None,
+                shown: vec![Shown::default(); ledger.ids()],
+            })
+            .collect();
+        let thread = std::thread::spawn(move || {
+            let mut seen = Seen::default();
+            loop {
+                // Looked at once more after it was told to end.
+                let last_look = is_enough.load(Ordering::Acquire);
+                for (number, one) in watched.iter_mut().enumerate() {
+                    one.look(number, &ledger, &mut seen);
+                }
+                if last_look {
+                    return seen;
+                }
+                std::thread::park_timeout(PAUSE);
+            }
+        });
+        Self {
+            enough,
+            thread: Some(thread),
+        }
+    }
+
+    /// Ends it; fails if anything ever went back.
+    pub fn end(mut self) -> Seen {
+        self.enough.store(true, Ordering::Release);
+        let seen = self.thread.take().unwrap().join().unwrap();
+        assert!(
+            seen.steps_back.is_empty(),
+            "steps back:\n{}",
+            seen.steps_back.join("\n")
+        );
+        seen
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        self.enough.store(true, Ordering::Release);
+    }
+}
+
+impl Watched {
+    fn look(&mut self, number: usize, ledger: &Ledger, seen: &mut Seen) {
+        let set = self.store.load();
+        if self
+            .last
+            .as_ref()
+            .is_some_and(|last| Arc::ptr_eq(last, &set))
+        {
+            return;
+        }
+        seen.sets += 1;
+        for step in ledger.hold(&mut self.shown, &set) {
+            if seen.steps_back.len() < STEPS_AT_MOST {
+                let revision = self.store.status().revision;
+                seen.steps_back
+                    .push(format!("store {number}: {step}; now at {revision:?}"));
+            }
+        }
+        self.last = Some(set);
+    }
+}

@@ -1,0 +1,298 @@
+//! Holds the HTTP clients with their credentials and certificates, and replaces them when files
+//! change.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::authorization::Authorization;
+use super::config::ClusterConfig;
+use super::config_error::{ConfigError, ConfigErrorKind};
+use super::credentials::Credentials;
+use super::error::{Cause, RequestFailure, chain};
+use super::tls::{Tls, TlsConfig, TlsMaterial};
+
+/// How often files are read and providers are called again without another reason.
+const RENEW_EVERY: Duration = Duration::from_mins(1);
+
+/// Clients and credentials as they are at one time.
+pub(super) struct Session {
+    clients: Clients,
+    /// `None` until the application's provider was called.
+    authorization: Option<Authorization>,
+    tls_digest: [u8; 32],
+}
+
+/// The clients of a session, directly and through the proxies of the environment. The latter
+/// is absent if no node needs it.
+#[derive(Clone)]
+struct Clients {
+    direct: Route,
+    proxied: Option<Route>,
+}
+
+/// Two clients with the same settings.
+#[derive(Clone)]
+struct Route {
+    /// Keeps connections for the next request.
+    pooled: reqwest::Client,
+    /// Opens a connection for each request.
+    fresh: reqwest::Client,
+}
+
+impl Session {
+    /// The client for a request.
+    pub(super) fn client(&self, through_proxy: bool, fresh: bool) -> &reqwest::Client {
+        let route = match &self.clients.proxied {
+            Some(proxied) if through_proxy => proxied,
+            _ => &self.clients.direct,
+        };
+        if fresh { &route.fresh } else { &route.pooled }
+    }
+
+    pub(super) fn authorization(&self) -> &Authorization {
+        self.authorization.as_ref().unwrap_or(&Authorization::None)
+    }
+}
+
+/// Settings from which a session is made.
+#[derive(Clone)]
+pub(super) struct SessionSettings {
+    tls: Tls,
+    credentials: Credentials,
+    needs_tls: bool,
+    needs_proxy: bool,
+    /// The time limit of connecting without a proxy.
+    connect_timeout: Option<Duration>,
+}
+
+impl SessionSettings {
+    pub(super) fn new(config: &ClusterConfig, needs_proxy: bool) -> Self {
+        Self {
+            tls: config.tls.clone(),
+            credentials: config.credentials.clone(),
+            needs_tls: config.urls.iter().any(|url| url.scheme() == "https"),
+            needs_proxy,
+            // Without another node to try, connecting may take the whole time.
+            connect_timeout: (config.urls.len() > 1).then_some(config.connect_timeout),
+        }
+    }
+
+    /// Whether a session can become outdated.
+    fn can_change(&self) -> bool {
+        let credentials = match &self.credentials {
+            Credentials::Basic {
+                password: secret, ..
+            }
+            | Credentials::Bearer(secret)
+            | Credentials::ApiKey(secret) => secret.is_file(),
+            Credentials::Provider(_) => true,
+            _ => false,
+        };
+        credentials || self.tls.has_files()
+    }
+
+    /// Clients for these certificates.
+    fn clients(&self, material: &TlsMaterial) -> Result<Clients, ConfigError> {
+        let tls = TlsConfig::new(material, self.needs_tls)?;
+        let route = |through_proxy: bool| -> Result<Route, ConfigError> {
+            let builder = || {
+                let builder = tls.apply(client_builder());
+                match self.connect_timeout {
+                    _ if through_proxy => builder,
+                    Some(limit) => builder.no_proxy().connect_timeout(limit),
+                    None => builder.no_proxy(),
+                }
+            };
+            Ok(Route {
+                pooled: builder().build().map_err(client_error)?,
+                fresh: builder()
+                    .pool_max_idle_per_host(0)
+                    .build()
+                    .map_err(client_error)?,
+            })
+        };
+        Ok(Clients {
+            direct: route(false)?,
+            proxied: self.needs_proxy.then(|| route(true)).transpose()?,
+        })
+    }
+}
+
+/// What all clients have in common: nothing that could make a response unbounded or send a
+/// request somewhere else, also if another crate enables features of `reqwest`.
+fn client_builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .http1_only()
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate()
+}
+
+fn client_error(error: reqwest::Error) -> ConfigError {
+    ConfigError::new(
+        ConfigErrorKind::Client,
+        "the HTTP client cannot be built from these settings",
+    )
+    .with_source(error.without_url())
+}
+
+/// The session in use.
+pub(super) struct Sessions {
+    settings: SessionSettings,
+    state: Mutex<State>,
+    /// Held by the one who makes the next session.
+    renewing: tokio::sync::Mutex<()>,
+    renewals: AtomicU64,
+    failures: AtomicU64,
+}
+
+struct State {
+    session: Arc<Session>,
+    /// `None`: to be checked before the next request.
+    checked_at: Option<Instant>,
+}
+
+impl Sessions {
+    /// Reads all files. The application's provider is called before the first request.
+    pub(super) fn new(settings: SessionSettings) -> Result<Self, ConfigError> {
+        let material = settings.tls.read()?;
+        let clients = settings.clients(&material)?;
+        let authorization = match &settings.credentials {
+            Credentials::Provider(_) => None,
+            credentials => Some(Authorization::read(credentials)?),
+        };
+        let session = Arc::new(Session {
+            clients,
+            authorization,
+            tls_digest: material.digest(),
+        });
+        Ok(Self {
+            settings,
+            state: Mutex::new(State {
+                session,
+                checked_at: Some(Instant::now()),
+            }),
+            renewing: tokio::sync::Mutex::default(),
+            renewals: AtomicU64::default(),
+            failures: AtomicU64::default(),
+        })
+    }
+
+    /// The session for the next request; renewed if its time is up.
+    pub(super) async fn current(&self) -> Result<Arc<Session>, RequestFailure> {
+        let (session, checked_at) = {
+            let state = self.state();
+            (state.session.clone(), state.checked_at)
+        };
+        if session.authorization.is_none() {
+            return match self.renewed(&session).await {
+                Ok(renewed) => Ok(renewed.unwrap_or(session)),
+                Err(error) => Err(RequestFailure::Credentials(error)),
+            };
+        }
+        if checked_at.is_none_or(|checked_at| checked_at.elapsed() >= RENEW_EVERY) {
+            return Ok(self.renew(&session).await.unwrap_or(session));
+        }
+        Ok(session)
+    }
+
+    /// The session after that one, if anything changed since. What cannot be used is logged,
+    /// and that one stays in use.
+    pub(super) async fn renew(&self, used: &Arc<Session>) -> Option<Arc<Session>> {
+        self.renewed(used).await.ok().flatten()
+    }
+
+    /// Has the session checked before the next request.
+    pub(super) fn expire(&self) {
+        self.state().checked_at = None;
+    }
+
+    /// How often credentials or certificates were replaced, and how often that failed.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        (
+            self.renewals.load(Ordering::Relaxed),
+            self.failures.load(Ordering::Relaxed),
+        )
+    }
+
+    async fn renewed(&self, used: &Arc<Session>) -> Result<Option<Arc<Session>>, Cause> {
+        if !self.settings.can_change() {
+            return Ok(None);
+        }
+        let _one_at_a_time = self.renewing.lock().await;
+        let current = self.state().session.clone();
+        if !Arc::ptr_eq(&current, used) {
+            return Ok(Some(current));
+        }
+        let result = self.make(current.clone()).await;
+        let mut state = self.state();
+        state.checked_at = Some(Instant::now());
+        match result {
+            Ok(None) => Ok(None),
+            Ok(Some(session)) => {
+                let session = Arc::new(session);
+                state.session = session.clone();
+                // The first call of a provider replaces nothing.
+                if current.authorization.is_some() {
+                    self.renewals.fetch_add(1, Ordering::Relaxed);
+                    info!("credentials or certificates changed and were reloaded");
+                }
+                Ok(Some(session))
+            }
+            Err(error) => {
+                self.failures.fetch_add(1, Ordering::Relaxed);
+                warn!(
+                    error = chain(&*error),
+                    "credentials or certificates cannot be reloaded; the last good ones stay in use"
+                );
+                Err(error)
+            }
+        }
+    }
+
+    /// A session from what files and the provider hold now; `None` if that is the same.
+    async fn make(&self, current: Arc<Session>) -> Result<Option<Session>, Cause> {
+        let mut settings = self.settings.clone();
+        if let Credentials::Provider(provider) = &settings.credentials {
+            settings.credentials = provider.provide().await?;
+        }
+        let read = move || read_session(&settings, &current);
+        Ok(tokio::task::spawn_blocking(read).await??)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        super::lock(&self.state)
+    }
+}
+
+/// Reads files, which blocks.
+fn read_session(
+    settings: &SessionSettings,
+    current: &Session,
+) -> Result<Option<Session>, ConfigError> {
+    let authorization = Authorization::read(&settings.credentials)?;
+    let material = settings.tls.read()?;
+    let tls_digest = material.digest();
+    let same_tls = tls_digest == current.tls_digest;
+    if same_tls && authorization.is_same_as_before(current.authorization.as_ref()) {
+        return Ok(None);
+    }
+    let clients = if same_tls {
+        current.clients.clone()
+    } else {
+        settings.clients(&material)?
+    };
+    Ok(Some(Session {
+        clients,
+        authorization: Some(authorization),
+        tls_digest,
+    }))
+}

@@ -1,0 +1,151 @@
+//! Interprets the body of an error response, whether OpenSearch or a proxy in front of it sent it.
+
+use serde::Deserialize;
+
+use super::error::RequestFailure;
+use super::transport::Response;
+
+/// How much of an error response's text an error keeps, in characters.
+const REASON_CHARS: usize = 300;
+
+/// A problem as OpenSearch reports it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Exception {
+    r#type: String,
+    reason: Option<String>,
+    caused_by: Option<Box<Exception>>,
+}
+
+impl Exception {
+    /// Whether it has this name.
+    pub(crate) fn is(&self, name: &str) -> bool {
+        self.r#type == name
+    }
+
+    /// The reason of the innermost cause: what went wrong, not what failed because of it.
+    pub(crate) fn root_reason(&self) -> &str {
+        let mut exception = self;
+        while let Some(cause) = &exception.caused_by {
+            exception = cause;
+        }
+        exception.reason.as_deref().unwrap_or_default()
+    }
+}
+
+/// The failure that an error response reports. `to_check` says which credentials to check if
+/// they were not accepted.
+pub(super) fn failure(response: &Response, to_check: &str) -> RequestFailure {
+    #[derive(Deserialize)]
+    struct Refusal {
+        error: Problem,
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Problem {
+        Exception(Exception),
+        Text(String),
+    }
+
+    let (exception, reason) = match serde_json::from_slice(&response.body) {
+        Ok(Refusal {
+            error: Problem::Exception(exception),
+        }) => (
+            Some(exception.r#type.clone()),
+            exception.root_reason().to_owned(),
+        ),
+        Ok(Refusal {
+            error: Problem::Text(text),
+        }) => (None, text),
+        // OpenSearch's security plugin sends plain text.
+        Err(_) if response.status == 401 => (None, text(response)),
+        Err(_) => (None, foreign(response)),
+    };
+    let mut reason = shorten(&reason);
+    if response.status == 401 {
+        reason = match (&exception, reason.as_str()) {
+            (_, "") => to_check.to_owned(),
+            (Some(_), reason) => format!("{reason}; {to_check}"),
+            (None, reason) => format!("{to_check} ({reason})"),
+        };
+    }
+    RequestFailure::Status {
+        status: response.status,
+        exception,
+        reason,
+        retry_after: response.retry_after,
+    }
+}
+
+/// Describes a response that is not OpenSearch's, such as an agent's or a load balancer's
+/// page.
+fn foreign(response: &Response) -> String {
+    #[derive(Deserialize)]
+    struct ProblemDocument {
+        detail: String,
+    }
+
+    let content_type = response.content_type.as_deref();
+    let content_type = content_type.unwrap_or("no content type");
+    if content_type.starts_with("application/problem+json")
+        && let Ok(ProblemDocument { detail }) = serde_json::from_slice(&response.body)
+    {
+        return detail;
+    }
+    format!("not from OpenSearch ({content_type}): {}", text(response))
+}
+
+/// The beginning of the text, on one line.
+fn text(response: &Response) -> String {
+    let beginning = &response.body[..response.body.len().min(8 * REASON_CHARS)];
+    let text = String::from_utf8_lossy(beginning);
+    let words: Vec<&str> = text.split_whitespace().take(60).collect();
+    words.join(" ")
+}
+
+fn shorten(text: &str) -> String {
+    match text.char_indices().nth(REASON_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(status: u16, content_type: &str, body: &'static str) -> String {
+        let response = Response {
+            status,
+            retry_after: None,
+            content_type: Some(content_type.to_owned()),
+            body: body.into(),
+        };
+        failure(&response, "check user and password").to_string()
+    }
+
+    #[test]
+    fn a_401_in_plain_text_says_what_to_check() {
+        assert_eq!(
+            said(401, "text/plain", "Unauthorized\n"),
+            "the response has status 401: check user and password (Unauthorized)"
+        );
+        assert_eq!(
+            said(401, "text/plain", ""),
+            "the response has status 401: check user and password"
+        );
+    }
+
+    #[test]
+    fn a_page_is_named_as_what_it_is() {
+        assert_eq!(
+            said(403, "text/html", "<h1>Blocked\n by lb-7</h1>"),
+            "the response has status 403: not from OpenSearch (text/html): <h1>Blocked by lb-7</h1>"
+        );
+    }
+
+    #[test]
+    fn a_body_that_is_nested_without_end_is_text() {
+        let body: &'static str = Box::leak("{\"error\":".repeat(100_000).into_boxed_str());
+        assert!(said(400, "application/json", body).contains("not from OpenSearch"));
+    }
+}

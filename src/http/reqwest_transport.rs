@@ -1,0 +1,252 @@
+//! Sends requests over real connections (HTTP/1.1), and repeats one whose idle connection broke.
+
+use std::fmt;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION,
+    RETRY_AFTER, USER_AGENT,
+};
+use url::Url;
+
+use super::body;
+use super::config::ClusterConfig;
+use super::config_error::ConfigError;
+use super::credential_reload::{Session, SessionSettings, Sessions};
+use super::error::RequestFailure;
+use super::proxy;
+use super::tls;
+use super::transport::{Method, Request, Response, Transport};
+use super::wall_clock;
+
+/// How much of an error response is read, in bytes.
+const MAX_ERROR_BYTES: u64 = 256 << 10;
+
+/// Sends requests over the network.
+pub(super) struct NetworkTransport {
+    urls: Vec<Url>,
+    /// Of each node its proxy, if it has one.
+    proxies: Vec<Option<String>>,
+    sessions: Sessions,
+    connect_timeout: Duration,
+    max_response_bytes: u64,
+}
+
+impl fmt::Debug for NetworkTransport {
+    /// Prints no client: it would print credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NetworkTransport").finish_non_exhaustive()
+    }
+}
+
+impl NetworkTransport {
+    pub(super) fn new(config: &ClusterConfig) -> Result<Self, ConfigError> {
+        let proxies = proxy::of_nodes(&config.urls, config.use_proxy);
+        let needs_proxy = proxies.iter().any(Option::is_some);
+        Ok(Self {
+            urls: config.urls.clone(),
+            proxies,
+            sessions: Sessions::new(SessionSettings::new(config, needs_proxy))?,
+            connect_timeout: config.connect_timeout,
+            max_response_bytes: config.max_response_bytes,
+        })
+    }
+
+    /// Sends with the current credentials and, if they are not accepted, once more with newer
+    /// ones if there are.
+    async fn send_authorized(
+        &self,
+        node: usize,
+        request: &Request,
+    ) -> Result<Response, RequestFailure> {
+        let session = self.sessions.current().await?;
+        let result = self.send_repeatedly(node, request, &session).await;
+        let may_be_outdated = match &result {
+            Ok(response) => response.status == 401,
+            Err(RequestFailure::Tls { .. } | RequestFailure::Connection(_)) => true,
+            Err(_) => false,
+        };
+        if may_be_outdated && let Some(session) = self.sessions.renew(&session).await {
+            return self.send_repeatedly(node, request, &session).await;
+        }
+        result
+    }
+
+    /// Sends, and repeats the request once if its connection broke before the response began.
+    ///
+    /// A server or a load balancer closes a connection that was idle for too long, perhaps
+    /// just as the next request is written. A connection that was just opened does not have
+    /// that fault, so all idle ones are avoided the second time.
+    async fn send_repeatedly(
+        &self,
+        node: usize,
+        request: &Request,
+        session: &Session,
+    ) -> Result<Response, RequestFailure> {
+        let through_proxy = self.proxy(node).is_some();
+        let url = self.url(node, request);
+        let mut fresh = false;
+        loop {
+            let mut message = reqwest::Request::new(method(request.method), url.clone());
+            *message.headers_mut() = headers(request)?;
+            *message.body_mut() = request.body.clone().map(Into::into);
+            session.authorization().apply(&mut message).await?;
+            match session.client(through_proxy, fresh).execute(message).await {
+                Ok(response) => return self.receive(response, request).await,
+                Err(error) if !fresh && is_broken_connection(&error) => fresh = true,
+                Err(error) => return Err(self.failure(error)),
+            }
+        }
+    }
+
+    fn url(&self, node: usize, request: &Request) -> Url {
+        let mut url = self.urls[node].clone();
+        let path = format!("{}{}", url.path().trim_end_matches('/'), request.path);
+        url.set_path(&path);
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&request.query);
+        }
+        url
+    }
+
+    async fn receive(
+        &self,
+        response: reqwest::Response,
+        request: &Request,
+    ) -> Result<Response, RequestFailure> {
+        let status = response.status();
+        let headers = response.headers();
+        if status.is_redirection() && status.as_u16() != 304 {
+            return Err(RequestFailure::Redirect {
+                status: status.as_u16(),
+                advice: redirect_advice(&response, request),
+            });
+        }
+        let retry_after = retry_after(headers);
+        let content_type =
+            text(headers, &CONTENT_TYPE).map(|text| text.chars().take(100).collect());
+        let body = if status.is_success() {
+            body::read(response, self.max_response_bytes).await?
+        } else {
+            let limit = MAX_ERROR_BYTES.min(self.max_response_bytes);
+            body::read_beginning(response, limit).await?
+        };
+        Ok(Response {
+            status: status.as_u16(),
+            retry_after,
+            content_type,
+            body,
+        })
+    }
+
+    fn failure(&self, error: reqwest::Error) -> RequestFailure {
+        let error = error.without_url();
+        if let Some(advice) = tls::explain(&error) {
+            return RequestFailure::Tls {
+                advice,
+                source: error.into(),
+            };
+        }
+        if error.is_timeout() {
+            // No other time limit is set on the client.
+            return RequestFailure::NoConnection(self.connect_timeout);
+        }
+        RequestFailure::Connection(error.into())
+    }
+}
+
+impl Transport for NetworkTransport {
+    fn send<'a>(
+        &'a self,
+        node: usize,
+        request: &'a Request,
+        _timeout: Duration,
+    ) -> BoxFuture<'a, Result<Response, RequestFailure>> {
+        self.send_authorized(node, request).boxed()
+    }
+
+    fn proxy(&self, node: usize) -> Option<&str> {
+        self.proxies.get(node)?.as_deref()
+    }
+
+    fn credential_reloads(&self) -> (u64, u64) {
+        self.sessions.counts()
+    }
+
+    fn reload_credentials(&self) {
+        self.sessions.expire();
+    }
+}
+
+fn method(method: Method) -> reqwest::Method {
+    match method {
+        Method::Get => reqwest::Method::GET,
+        Method::Put => reqwest::Method::PUT,
+        Method::Post => reqwest::Method::POST,
+        Method::Delete => reqwest::Method::DELETE,
+    }
+}
+
+fn headers(request: &Request) -> Result<HeaderMap, RequestFailure> {
+    let mut headers = HeaderMap::new();
+    let json = HeaderValue::from_static("application/json");
+    headers.insert(CONTENT_TYPE, json.clone());
+    headers.insert(ACCEPT, json);
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    let user_agent = concat!("opensearch-directives/", env!("CARGO_PKG_VERSION"));
+    headers.insert(USER_AGENT, HeaderValue::from_static(user_agent));
+    for (name, value) in &request.headers {
+        let value = HeaderValue::from_str(value)
+            .map_err(|error| RequestFailure::Connection(error.into()))?;
+        headers.insert(HeaderName::from_static(name), value);
+    }
+    Ok(headers)
+}
+
+/// Whether a connection was there and broke before any response.
+fn is_broken_connection(error: &reqwest::Error) -> bool {
+    error.is_request()
+        && !error.is_connect()
+        && !error.is_timeout()
+        && tls::explain(error).is_none()
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// How long the response asks to wait, in seconds or until a date. The date is compared with
+/// the server's own clock if the response tells it.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = text(headers, &RETRY_AFTER)?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = httpdate::parse_http_date(value).ok()?;
+    let now = text(headers, &DATE)
+        .and_then(|date| httpdate::parse_http_date(date).ok())
+        .unwrap_or_else(wall_clock);
+    Some(until.duration_since(now).unwrap_or_default())
+}
+
+/// Where a redirect points, without what could be a secret in it, and what to set.
+fn redirect_advice(response: &reqwest::Response, request: &Request) -> String {
+    let Some(target) =
+        text(response.headers(), &LOCATION).and_then(|target| response.url().join(target).ok())
+    else {
+        return "an unknown address; check the URL".to_owned();
+    };
+    let mut target = target;
+    target.set_query(None);
+    target.set_fragment(None);
+    // These fail for addresses without a host, which have no user either.
+    let _ = target.set_username("");
+    let _ = target.set_password(None);
+    let target: String = target.as_str().chars().take(200).collect();
+    match target.strip_suffix(request.path.as_str()) {
+        Some(base) => format!("{target}; set the URL to {base}"),
+        None => format!("{target}; set the URL to the address of the cluster itself"),
+    }
+}

@@ -1,0 +1,284 @@
+//! Replaces the last-good file by a rename, so that it is never half written, and finds out before
+//! the first write what would prevent one.
+//!
+//! The process keeps the file that it wrote open and locked. So two agents that were given
+//! the same path notice it, and nothing but the file itself stays behind, however they end.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The file at a path, and the lock on what this process wrote to it.
+#[derive(Debug)]
+pub(crate) struct LastGoodFile {
+    path: PathBuf,
+    written: Mutex<Option<File>>,
+}
+
+impl LastGoodFile {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            written: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Tries whether the file can be replaced. It stays as it is, and nothing is left
+    /// beside it.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        let written = self.written();
+        let target = self.target(written.as_ref())?;
+        let temporary = Temporary::create(&target)?;
+        drop(temporary);
+        Ok(())
+    }
+
+    /// Replaces the file by these parts, one after the other.
+    pub(crate) fn replace(&self, parts: &[&[u8]]) -> io::Result<()> {
+        let mut written = self.written();
+        let target = self.target(written.as_ref())?;
+        let mut temporary = Temporary::create(&target)?;
+        for part in parts {
+            temporary.file.write_all(part)?;
+        }
+        temporary.file.sync_all()?;
+        *written = Some(temporary.rename_to(&target)?);
+        sync_folder(&target)
+    }
+
+    fn written(&self) -> MutexGuard<'_, Option<File>> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The file itself, behind links, unless it cannot be replaced.
+    fn target(&self, written: Option<&File>) -> io::Result<PathBuf> {
+        let target = behind_links(&self.path)?;
+        if target.is_dir() {
+            return Err(io::Error::new(
+                io::ErrorKind::IsADirectory,
+                "the path is a folder; add the name of a file in it",
+            ));
+        }
+        if is_mount_point(&target) {
+            return Err(io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                "the file is mounted by itself, so it cannot be replaced; mount its folder",
+            ));
+        }
+        check_owner(&target, written)?;
+        Ok(target)
+    }
+}
+
+/// Follows symbolic links, also to a file that is yet to be written.
+fn behind_links(path: &Path) -> io::Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::read_link(path) {
+            Ok(link) => Ok(folder_of(path).join(link)),
+            Err(_) => Ok(path.to_owned()),
+        },
+        canonical => canonical,
+    }
+}
+
+/// Refuses a file that another process has written and still holds.
+fn check_owner(target: &Path, written: Option<&File>) -> io::Result<()> {
+    let current = match File::open(target) {
+        Ok(current) => current,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        // A file that cannot be read can still be replaced.
+        Err(_) => return Ok(()),
+    };
+    if written.is_some_and(|written| is_same_file(written, &current)) {
+        return Ok(());
+    }
+    match current.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "another agent keeps its last good set in this file; give each a file of its own",
+        )),
+        // Where there are no locks, two agents cannot be told apart.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
+    }
+}
+
+#[cfg(unix)]
+fn is_same_file(one: &File, other: &File) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let identity = |file: &File| file.metadata().map(|data| (data.dev(), data.ino())).ok();
+    identity(one).is_some_and(|found| identity(other) == Some(found))
+}
+
+#[cfg(not(unix))]
+fn is_same_file(_: &File, _: &File) -> bool {
+    true
+}
+
+/// Whether a container mounts this very file. Only Linux tells.
+fn is_mount_point(target: &Path) -> bool {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    mounts
+        .lines()
+        .filter_map(|line| line.split(' ').nth(4))
+        .any(|mount_point| Path::new(mount_point) == target)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+/// A file beside the target, removed unless it takes the target's place.
+#[derive(Debug)]
+struct Temporary {
+    file: File,
+    path: PathBuf,
+    is_renamed: bool,
+}
+
+impl Temporary {
+    fn create(target: &Path) -> io::Result<Self> {
+        let mut path = target.as_os_str().to_owned();
+        // Two agents must not write the same one.
+        path.push(format!(".{}.new", std::process::id()));
+        let path = PathBuf::from(path);
+        // One that a crash left behind may have another mode.
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path).map_err(|error| {
+            let folder = folder_of(target).display();
+            io::Error::new(
+                error.kind(),
+                format!("cannot create files in {folder}: {error}; the folder must be writable"),
+            )
+        })?;
+        // Best effort: some file systems have no locks.
+        let _ = file.try_lock();
+        Ok(Self {
+            file,
+            path,
+            is_renamed: false,
+        })
+    }
+
+    /// Returns the file, which keeps its lock.
+    fn rename_to(mut self, target: &Path) -> io::Result<File> {
+        fs::rename(&self.path, target)?;
+        self.is_renamed = true;
+        self.file.try_clone()
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.is_renamed {
+            // What cannot be removed now is removed by the next write of this process.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Makes the renaming itself outlive a crash.
+#[cfg(unix)]
+fn sync_folder(target: &Path) -> io::Result<()> {
+    File::open(folder_of(target))?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn files_in(folder: &Path) -> usize {
+        fs::read_dir(folder).unwrap().count()
+    }
+
+    #[test]
+    fn a_link_stays_and_its_target_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        std::os::unix::fs::symlink("target", &link).unwrap();
+        let file = LastGoodFile::new(link.clone());
+        file.check().unwrap();
+        for text in [b"one", b"two"] {
+            file.replace(&[text]).unwrap();
+            assert_eq!(fs::read(&target).unwrap(), text);
+        }
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(files_in(folder.path()), 2);
+    }
+
+    #[test]
+    fn two_agents_on_one_path_do_not_overwrite_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("last-good");
+        let (first, second) = (
+            LastGoodFile::new(path.clone()),
+            LastGoodFile::new(path.clone()),
+        );
+        first.check().unwrap();
+        second.check().unwrap();
+        first.replace(&[b"first"]).unwrap();
+        first.replace(&[b"first, ", b"again"]).unwrap();
+        let refused = second.check().unwrap_err().to_string();
+        assert!(refused.contains("another agent"), "{refused}");
+        second.replace(&[b"second"]).unwrap_err();
+        assert_eq!(fs::read(&path).unwrap(), b"first, again");
+        assert_eq!(files_in(folder.path()), 1);
+        // Its end frees the path.
+        drop(first);
+        second.replace(&[b"second"]).unwrap();
+    }
+
+    #[test]
+    fn a_path_that_cannot_work_is_found_out_before_the_first_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let check = |path: &Path| {
+            let refused = LastGoodFile::new(path.to_owned()).check();
+            refused.unwrap_err().to_string()
+        };
+        assert!(check(folder.path()).contains("is a folder"));
+        let missing = check(&folder.path().join("missing/last-good"));
+        assert!(missing.contains("cannot create files in"), "{missing}");
+        // No process may create files there, root included.
+        let read_only = check(Path::new("/proc/last-good"));
+        assert!(
+            read_only.contains("cannot create files in /proc"),
+            "{read_only}"
+        );
+        assert_eq!(files_in(folder.path()), 0);
+    }
+
+    /// A write to `/dev/full` fails as on a full disk.
+    #[test]
+    fn a_failed_write_leaves_the_file_and_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("last-good");
+        let file = LastGoodFile::new(path.clone());
+        file.replace(&[b"good"]).unwrap();
+        let mut temporary = Temporary::create(&path).unwrap();
+        temporary.file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        temporary.file.write_all(b"bad").unwrap_err();
+        assert_eq!(files_in(folder.path()), 2);
+        drop(temporary);
+        assert_eq!(files_in(folder.path()), 1);
+        assert_eq!(fs::read(&path).unwrap(), b"good");
+    }
+}

@@ -1,0 +1,71 @@
+//! Restores the published set after a restart without the cluster, and saves it after each publish.
+
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::Refresher;
+use super::shared_state::ReadAge;
+use crate::last_good_format::{self, LastGoodError};
+use crate::rest::off_the_runtime;
+
+impl Refresher {
+    /// Publishes the set of the last-good file.
+    pub(crate) async fn restore(&mut self) -> Result<(), LastGoodError> {
+        let Some(file) = self.last_good.clone() else {
+            return Ok(());
+        };
+        let (index, now) = (self.shared.client.index().to_owned(), self.clock.now());
+        let snapshot = off_the_runtime(usize::MAX, move || {
+            last_good_format::read(file.path(), &index)
+        })
+        .await?;
+        let read_at = snapshot.read_at();
+        info!(
+            directives = snapshot.set().len(),
+            ?read_at,
+            "serving the last good set"
+        );
+        self.published_generation = None;
+        self.outlet.publish(snapshot);
+        // A read in the future, by a clock that was set back since, counts as one of now.
+        let age = read_at.and_then(|at| Duration::try_from(now.duration_since(at)).ok());
+        self.shared.update(|progress| {
+            progress.last_success = read_at;
+            progress.read_age = Some(ReadAge::noted_now(age.unwrap_or_default()));
+        });
+        Ok(())
+    }
+
+    /// Says at the start if the last-good file will not be written.
+    pub(crate) async fn check_last_good(&self) {
+        let Some(file) = self.last_good.clone() else {
+            return;
+        };
+        let path = file.path().to_owned();
+        let checked = off_the_runtime(usize::MAX, move || file.check()).await;
+        if let Err(error) = checked {
+            warn!(%error, ?path, "the last-good file cannot be written");
+            self.shared
+                .update(|progress| progress.last_good_error = Some(error.to_string()));
+        }
+    }
+
+    /// Writes the published set to the last-good file, if there is one.
+    pub(super) async fn write_last_good(&self) {
+        let Some(file) = self.last_good.clone() else {
+            return;
+        };
+        let index = self.shared.client.index().to_owned();
+        let snapshot = self.shared.published.snapshot();
+        let written = off_the_runtime(usize::MAX, move || {
+            last_good_format::write(&file, &index, &snapshot)
+        });
+        let error = written.await.err().map(|error| error.to_string());
+        if let Some(error) = &error {
+            warn!(error, "cannot write the last-good file");
+        }
+        self.shared
+            .update(|progress| progress.last_good_error = error);
+    }
+}

@@ -1,0 +1,164 @@
+//! The published snapshot and the progress of polling, which the loop writes and the store reads.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::http::Client;
+use crate::snapshot_source::SourceReport;
+use crate::status::{Counters, Staleness, Status};
+use opensearch_directives_core::Snapshot;
+use opensearch_directives_core::internal::Published;
+use opensearch_directives_core::{DirectiveSet, DirectiveStates};
+
+use super::subscription::Subscription;
+
+/// The state that the loop and the store share.
+#[derive(Debug)]
+pub struct Shared {
+    pub(crate) published: Published<Snapshot>,
+    /// The origin of new subscriptions.
+    pub(crate) subscription: Subscription,
+    pub(super) client: Client,
+    instance: String,
+    stale_after: Duration,
+    clock: Arc<dyn Clock>,
+    /// Written by the loop only. The status reads a consistent state.
+    progress: watch::Sender<Progress>,
+}
+
+/// The progress of the polling.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    pub(super) last_attempt: Option<Timestamp>,
+    pub(super) last_success: Option<Timestamp>,
+    /// The age of the published set, by a clock that never jumps.
+    pub(super) read_age: Option<ReadAge>,
+    pub(super) last_change: Option<Timestamp>,
+    pub(super) last_error: Option<String>,
+    pub(super) last_good_error: Option<String>,
+    pub(super) consecutive_failures: u32,
+    pub(super) next_poll_in: Duration,
+    pub(super) source: SourceReport,
+    pub(super) counters: Counters,
+}
+
+/// The age of a read at an instant.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReadAge {
+    noted_at: Instant,
+    then: Duration,
+}
+
+impl ReadAge {
+    pub(super) fn noted_now(then: Duration) -> Self {
+        Self {
+            noted_at: Instant::now(),
+            then,
+        }
+    }
+
+    pub(super) fn now(self) -> Duration {
+        self.then.saturating_add(self.noted_at.elapsed())
+    }
+
+    /// When it reaches this age, or did.
+    pub(super) fn reaches(self, age: Duration) -> Option<Instant> {
+        self.noted_at.checked_add(age.saturating_sub(self.then))
+    }
+}
+
+impl Shared {
+    pub(super) fn new(
+        config: &Config,
+        client: Client,
+        published: Published<Snapshot>,
+        subscription: Subscription,
+    ) -> Self {
+        Self {
+            published,
+            subscription,
+            client,
+            instance: config.instance.clone(),
+            stale_after: config.stale_after,
+            clock: Arc::clone(&config.clock),
+            progress: watch::Sender::default(),
+        }
+    }
+
+    /// The published snapshot.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.published.snapshot()
+    }
+
+    /// The published set.
+    #[must_use]
+    pub fn load(&self) -> Arc<DirectiveSet> {
+        self.published.load()
+    }
+
+    /// The state of the store now.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        // Progress first: a publish that it reports is then already in the snapshot.
+        let progress = self.progress();
+        let snapshot = self.published.snapshot();
+        let age = progress.read_age.map(ReadAge::now);
+        let (credential_reloads, credential_reload_failures) = self.client.credential_reloads();
+        Status {
+            instance: self.instance.clone(),
+            index: self.client.index().to_owned(),
+            revision: snapshot.revision().cloned(),
+            digest: snapshot.digest(),
+            directives: snapshot.set().len(),
+            revoked: snapshot.revoked(),
+            rejected: snapshot.rejections().to_vec(),
+            last_attempt: progress.last_attempt,
+            last_success: progress.last_success,
+            last_change: progress.last_change,
+            last_error: progress.last_error.clone(),
+            age_seconds: age.map(|age| age.as_secs_f64()),
+            staleness: match age.filter(|_| snapshot.revision().is_some()) {
+                None => Staleness::Dark,
+                Some(age) if age > self.stale_after => Staleness::Stale,
+                Some(_) => Staleness::Fresh,
+            },
+            consecutive_failures: progress.consecutive_failures,
+            next_poll_in_seconds: progress.next_poll_in.as_secs_f64(),
+            clock_skew_seconds: progress.source.clock_skew,
+            reading: progress.source.strategy.clone(),
+            nodes: self.client.nodes(),
+            last_good_error: progress.last_good_error.clone(),
+            counters: Counters {
+                requests: self.client.requests(),
+                bytes_received: self.client.bytes_received(),
+                reads: progress.source.counters,
+                credential_reloads,
+                credential_reload_failures,
+                ..progress.counters
+            },
+        }
+    }
+
+    pub(crate) fn states(&self) -> DirectiveStates {
+        self.published.snapshot().set().states(self.clock.now())
+    }
+
+    pub(super) fn progress(&self) -> watch::Ref<'_, Progress> {
+        self.progress.borrow()
+    }
+
+    pub(crate) fn reload_credentials(&self) {
+        self.client.reload_credentials();
+    }
+
+    pub(super) fn update(&self, change: impl FnOnce(&mut Progress)) {
+        self.progress.send_modify(change);
+    }
+}

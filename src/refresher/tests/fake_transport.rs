@@ -1,0 +1,187 @@
+//! A transport that returns scripted responses without a network.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::http::{Request, RequestFailure, Response, Transport};
+
+/// What the transport does with a request.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) enum Order {
+    /// Answers with this many directives.
+    Good(u64),
+    /// Answers with this status and `Retry-After`.
+    Refuse(u16, Option<Duration>),
+    Hang,
+    Panic,
+}
+
+#[derive(Debug)]
+pub(super) struct Fake {
+    order: Mutex<Order>,
+    /// When each poll began.
+    polls: Mutex<Vec<Instant>>,
+    /// Whether documents were read since the last look at the statistics: the next look
+    /// is the end of a poll.
+    read: Mutex<bool>,
+}
+
+impl Fake {
+    pub(super) fn new(order: Order) -> Arc<Self> {
+        Arc::new(Self {
+            order: Mutex::new(order),
+            polls: Mutex::default(),
+            read: Mutex::default(),
+        })
+    }
+
+    pub(super) fn set(&self, order: Order) {
+        *self.order.lock().unwrap() = order;
+    }
+
+    pub(super) fn polls(&self) -> usize {
+        self.polls.lock().unwrap().len()
+    }
+
+    /// The pauses between the polls that have begun since the first `from`.
+    pub(super) fn pauses(&self, from: usize) -> Vec<Duration> {
+        let polls = self.polls.lock().unwrap();
+        polls[from..]
+            .windows(2)
+            .map(|pair| pair[1] - pair[0])
+            .collect()
+    }
+
+    /// Notes what a request says of the polls.
+    fn note(&self, request: &Request, order: Order) {
+        let mut read = self.read.lock().unwrap();
+        if request.path.contains("_stats/docs") {
+            if !*read {
+                self.polls.lock().unwrap().push(Instant::now());
+            }
+            *read = false;
+        } else {
+            let answered = matches!(order, Order::Good(_));
+            let documents = request.path.ends_with("_search") && !is_sum(request);
+            *read = answered && (*read || documents);
+        }
+    }
+}
+
+/// Whether a search asks for no documents.
+fn is_sum(request: &Request) -> bool {
+    asked(request)["size"] == 0
+}
+
+fn asked(request: &Request) -> Value {
+    request
+        .body
+        .as_ref()
+        .map_or(Value::Null, |body| serde_json::from_slice(body).unwrap())
+}
+
+fn body(request: &Request, directives: u64) -> Value {
+    let path = &request.path;
+    if path.contains("_settings") {
+        return json!({"directives": {"settings": {
+            "index.uuid": "u", "index.number_of_shards": "1", "index.refresh_interval": "1s",
+        }}});
+    }
+    let highest = i64::try_from(directives).unwrap() - 1;
+    if path.contains("_stats/docs") {
+        return json!({"indices": {"directives": {"uuid": "u", "shards": {"0": [{
+            "routing": {"primary": true, "node": "n"},
+            "docs": {"count": directives},
+            "commit": {"user_data": {"history_uuid": "h"}},
+            "seq_no": {"max_seq_no": highest, "global_checkpoint": highest},
+        }]}}}});
+    }
+    if path.contains("_cluster/state") {
+        return json!({"cluster_uuid": "c", "version": 1});
+    }
+    if path.contains("_nodes") {
+        let time: Timestamp = super::NOON.parse().unwrap();
+        return json!({"nodes": {"n": {"timestamp": time.as_millisecond()}}});
+    }
+    let asked = asked(request);
+    if path.ends_with("_mget") {
+        let docs: Vec<Value> = asked["ids"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|id| {
+                let seq_no: u64 = id.as_str().unwrap().parse().unwrap();
+                if seq_no < directives {
+                    json!({"_id": id, "_seq_no": seq_no, "found": true})
+                } else {
+                    json!({"_id": id, "found": false})
+                }
+            })
+            .collect();
+        return json!({"docs": docs});
+    }
+    let above = asked
+        .pointer("/query/range/_seq_no/gt")
+        .and_then(Value::as_u64);
+    let hits: Vec<Value> = (above.map_or(0, |above| above + 1)..directives)
+        .map(|n| {
+            json!({"_id": n.to_string(), "_seq_no": n, "_source": {
+                "targets": [],
+                "level": "Shape",
+                "sample_per_mille": 1000,
+                "revoked": false,
+                "starts_at": "2030-01-01T12:10:00Z",
+                "expires_at": "2030-01-01T12:20:00Z",
+            }})
+        })
+        .collect();
+    let total = hits.len();
+    let hits = if is_sum(request) { Vec::new() } else { hits };
+    json!({
+        "timed_out": false,
+        "_shards": {"total": 1, "successful": 1, "failed": 0},
+        "hits": {"total": {"value": total, "relation": "eq"}, "hits": hits},
+        "aggregations": {"all": {
+            "seq": {
+                "count": directives,
+                "max": (directives > 0).then_some(highest),
+                "sum": (0..directives).sum::<u64>(),
+            },
+            "updated": {"value": null},
+        }},
+    })
+}
+
+impl Transport for Fake {
+    fn send<'a>(
+        &'a self,
+        _node: usize,
+        request: &'a Request,
+        _timeout: Duration,
+    ) -> BoxFuture<'a, Result<Response, RequestFailure>> {
+        let order = *self.order.lock().unwrap();
+        self.note(request, order);
+        async move {
+            let (status, retry_after, body) = match order {
+                Order::Good(directives) => (200, None, body(request, directives)),
+                Order::Refuse(status, retry_after) => (status, retry_after, Value::Null),
+                Order::Hang => std::future::pending().await,
+                Order::Panic => panic!("told to"),
+            };
+            Ok(Response {
+                status,
+                retry_after,
+                content_type: None,
+                body: Bytes::from(body.to_string()),
+            })
+        }
+        .boxed()
+    }
+}

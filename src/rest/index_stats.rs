@@ -1,0 +1,243 @@
+//! Probes by `_stats` whether anything changed: a few hundred bytes, whatever the size of the
+//! index.
+//!
+//! The shard statistics contain the highest `_seq_no`. Every write and every deletion raises it
+//! at once, whether or not a search shows the operation yet.
+
+use std::collections::{BTreeMap, HashMap};
+
+use opensearch::indices::IndicesStatsParts;
+use serde::Deserialize;
+
+use super::error::{ReadError, ReadFailure};
+use super::poll_session::Session;
+use crate::http::{Method, Request, chain, malformed};
+
+const FILTER_PATH: &str = "indices.*.uuid,indices.*.shards.*.routing.primary,\
+                           indices.*.shards.*.routing.node,indices.*.shards.*.docs.count,\
+                           indices.*.shards.*.commit.user_data.history_uuid,\
+                           indices.*.shards.*.seq_no.max_seq_no,\
+                           indices.*.shards.*.seq_no.global_checkpoint";
+
+/// The checkpoints of each shard's primary: equal if nothing was written in between.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ShardCheckpoints {
+    pub(crate) index: String,
+    pub(crate) uuid: String,
+    primaries: Vec<Primary>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Primary {
+    node: String,
+    /// Changes when a snapshot is restored into the same index.
+    history: String,
+    /// -1 before the first write.
+    max_seq_no: i64,
+    /// All in-sync copies hold all operations up to this one; it is below the maximum while
+    /// writes are under way.
+    global_checkpoint: i64,
+    documents: u64,
+}
+
+/// The outcome of a probe.
+#[derive(Debug)]
+pub(crate) enum Probe {
+    Checkpoints(ShardCheckpoints),
+    /// The response lacks something this time; a search is used instead.
+    Unclear(&'static str),
+    /// The server or the role does not provide statistics.
+    Unsupported(String),
+}
+
+#[derive(Debug, Deserialize)]
+struct StatsResponse {
+    #[serde(default)]
+    indices: HashMap<String, IndexStats>,
+}
+
+#[derive(Debug, Deserialize)]
+struct IndexStats {
+    uuid: Option<String>,
+    #[serde(default)]
+    shards: BTreeMap<String, Vec<ShardCopy>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ShardCopy {
+    routing: Option<Routing>,
+    docs: Option<Docs>,
+    commit: Option<Commit>,
+    seq_no: Option<SeqNo>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Routing {
+    primary: bool,
+    node: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Docs {
+    count: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Commit {
+    user_data: UserData,
+}
+
+#[derive(Debug, Deserialize)]
+struct UserData {
+    history_uuid: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct SeqNo {
+    max_seq_no: i64,
+    global_checkpoint: i64,
+}
+
+impl ShardCopy {
+    fn is_primary(&self) -> bool {
+        self.routing.as_ref().is_some_and(|routing| routing.primary)
+    }
+
+    fn checkpoints(self) -> Option<Primary> {
+        let seq_no = self.seq_no?;
+        Some(Primary {
+            node: self.routing?.node,
+            history: self.commit?.user_data.history_uuid,
+            max_seq_no: seq_no.max_seq_no,
+            global_checkpoint: seq_no.global_checkpoint,
+            documents: self.docs?.count,
+        })
+    }
+}
+
+impl ShardCheckpoints {
+    /// The `_seq_no` up to which all in-sync copies hold everything, for an index of one shard;
+    /// `None` before the first write.
+    pub(crate) fn checkpoint(&self) -> Option<u64> {
+        match self.primaries.as_slice() {
+            [primary] => u64::try_from(primary.global_checkpoint).ok(),
+            _ => None,
+        }
+    }
+
+    /// The highest `_seq_no` that was assigned, for an index of one shard; `None` before the
+    /// first write.
+    pub(crate) fn max_seq_no(&self) -> Option<u64> {
+        match self.primaries.as_slice() {
+            [primary] => u64::try_from(primary.max_seq_no).ok(),
+            _ => None,
+        }
+    }
+
+    /// Whether no write is under way: all in-sync copies hold every number that was assigned.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.primaries
+            .iter()
+            .all(|primary| primary.global_checkpoint == primary.max_seq_no)
+    }
+
+    /// How many shards have a primary.
+    pub(crate) fn shards(&self) -> u32 {
+        u32::try_from(self.primaries.len()).unwrap_or(u32::MAX)
+    }
+
+    /// How many documents the primaries count, including those that a role hides.
+    pub(crate) fn documents(&self) -> u64 {
+        self.primaries.iter().map(|primary| primary.documents).sum()
+    }
+
+    /// Whether both are of one history: no snapshot was restored into the index in between.
+    pub(crate) fn shares_history_with(&self, other: &Self) -> bool {
+        let histories = |checkpoints: &Self| -> Vec<String> {
+            let primaries = checkpoints.primaries.iter();
+            primaries.map(|primary| primary.history.clone()).collect()
+        };
+        self.uuid == other.uuid && histories(self) == histories(other)
+    }
+
+    /// Whether all in-sync copies hold every number that was assigned at the other one.
+    pub(crate) fn holds_all_of(&self, other: &Self) -> bool {
+        self.primaries.len() == other.primaries.len()
+            && self
+                .primaries
+                .iter()
+                .zip(&other.primaries)
+                .all(|(new, old)| new.global_checkpoint >= old.max_seq_no)
+    }
+
+    /// Whether these can be later checkpoints of the same index: same history, same primaries,
+    /// and no number went back.
+    pub(crate) fn follows(&self, other: &Self) -> bool {
+        self.index == other.index
+            && self.uuid == other.uuid
+            && self.primaries.len() == other.primaries.len()
+            && self
+                .primaries
+                .iter()
+                .zip(&other.primaries)
+                .all(|(new, old)| {
+                    new.node == old.node
+                        && new.history == old.history
+                        && new.max_seq_no >= old.max_seq_no
+                })
+    }
+
+    fn of(response: StatsResponse) -> Result<Self, &'static str> {
+        let mut indices = response.indices.into_iter();
+        let (Some((index, stats)), None) = (indices.next(), indices.next()) else {
+            return Err("the statistics are not of one index");
+        };
+        let uuid = stats.uuid.ok_or("the statistics lack the uuid")?;
+        let mut primaries = Vec::with_capacity(stats.shards.len());
+        for copies in stats.shards.into_values() {
+            let mut of_shard = copies.into_iter().filter(ShardCopy::is_primary);
+            let (Some(primary), None) = (of_shard.next(), of_shard.next()) else {
+                return Err("a shard has no primary, or two of them");
+            };
+            primaries.push(
+                primary
+                    .checkpoints()
+                    .ok_or("the statistics of a primary are incomplete")?,
+            );
+        }
+        if primaries.is_empty() {
+            return Err("the statistics are of no shard");
+        }
+        Ok(Self {
+            index,
+            uuid,
+            primaries,
+        })
+    }
+}
+
+impl Session {
+    /// Requests the checkpoints of the primaries.
+    pub(crate) async fn probe(&self) -> Result<Probe, ReadError> {
+        let path = IndicesStatsParts::IndexMetric(&[self.index_name()], &["docs"]).url();
+        let request = Request::new(Method::Get, path)
+            .query("level", "shards")
+            .query("filter_path", FILTER_PATH);
+        let operation = request.operation();
+        let body = match self.try_send(request).await {
+            Ok(body) => body,
+            Err(error) if error.is_unsupported() => {
+                return Ok(Probe::Unsupported(chain(&error)));
+            }
+            Err(error) => return Err(self.failed(error)),
+        };
+        let response: StatsResponse = serde_json::from_slice(&body)
+            .map_err(|error| self.failed(malformed(operation, error)))?;
+        if response.indices.len() > 1 {
+            return Err(self.error(ReadFailure::NotOneIndex {
+                indices: response.indices.into_keys().collect(),
+            }));
+        }
+        Ok(ShardCheckpoints::of(response).map_or_else(Probe::Unclear, Probe::Checkpoints))
+    }
+}
