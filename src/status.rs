@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 
 pub use crate::http::{NodeState, NodeStatus};
 pub use opensearch_directives_core::document::Rejection;
-pub use opensearch_directives_core::{Digest, DirectiveStates, Revision};
+pub use opensearch_directives_core::{Digest, DirectiveState, DirectiveStates, Revision};
 
 /// Whether the published set can be trusted to be that of the index.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -5,23 +5,27 @@ use opensearch_directives::{DiagLevel, EndpointKind};
 
 /// Parses a level in any case.
 pub(super) fn level(text: &str) -> Result<DiagLevel, String> {
-    let known = DiagLevel::ALL.map(|level| (level.as_str(), level));
-    named("a level", text, &known)
+    named("a level", text, DiagLevel::ALL, DiagLevel::as_str)
 }
 
 /// Parses a class of endpoint in any case.
 pub(super) fn endpoint(text: &str) -> Result<EndpointKind, String> {
-    let known = EndpointKind::ALL.map(|endpoint| (endpoint.as_str(), endpoint));
-    named("an endpoint", text, &known)
+    named("an endpoint", text, EndpointKind::ALL, EndpointKind::as_str)
 }
 
 /// Finds a value by its name in any case, `-` and `_` left aside.
-fn named<T: Copy>(what: &str, text: &str, known: &[(&str, T)]) -> Result<T, String> {
+fn named<T: Copy>(
+    what: &str,
+    text: &str,
+    known: &[T],
+    name_of: fn(T) -> &'static str,
+) -> Result<T, String> {
     let plain = |text: &str| text.replace(['-', '_'], "").to_lowercase();
-    if let Some((_, value)) = known.iter().find(|(name, _)| plain(name) == plain(text)) {
-        return Ok(*value);
+    let mut values = known.iter().copied();
+    if let Some(value) = values.find(|&value| plain(name_of(value)) == plain(text)) {
+        return Ok(value);
     }
-    let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = known.iter().copied().map(name_of).collect();
     let nearest = names
         .iter()
         .map(|name| (strsim::jaro_winkler(&plain(name), &plain(text)), name))

@@ -19,7 +19,7 @@ pub mod internal;
 
 pub use digest::Digest;
 pub use model::directive::{
-    DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef, UnknownDiagLevel,
+    DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef, DirectiveState, UnknownDiagLevel,
 };
 pub use model::request::{EndpointKind, RequestAttrs, RequestId, UnknownEndpointKind};
 pub use publish::Reader;

@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::DiagnosticsDirective;
+use crate::{DiagnosticsDirective, DirectiveState};
 
 /// A document of the index: a directive, and the record of who wrote it and why.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -50,13 +50,12 @@ impl Document {
     #[must_use]
     pub fn state(&self, now: Timestamp) -> DocumentState {
         if self.revoked {
-            DocumentState::Revoked
-        } else if now >= self.directive.expires_at {
-            DocumentState::Expired
-        } else if self.directive.as_ref().is_active(now) {
-            DocumentState::Active
-        } else {
-            DocumentState::Scheduled
+            return DocumentState::Revoked;
+        }
+        match self.directive.as_ref().state(now) {
+            DirectiveState::Scheduled => DocumentState::Scheduled,
+            DirectiveState::Active => DocumentState::Active,
+            DirectiveState::Expired => DocumentState::Expired,
         }
     }
 }

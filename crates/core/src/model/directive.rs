@@ -1,11 +1,9 @@
-//! One directive: whom it matches, what it asks for, and for how long.
-
-use std::fmt;
-use std::str::FromStr;
+//! The directive itself, owned and borrowed: its targets, its level and effects, and its period.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::named_enum::named_enum;
 use super::request::{EndpointKind, RequestAttrs};
 use super::sampling::{self, ALWAYS};
 
@@ -28,63 +26,15 @@ pub enum DiagLevel {
     ShapeRewriteDiff,
 }
 
-impl DiagLevel {
-    /// Every level, from the least to the most.
-    pub const ALL: [Self; 4] = [
-        Self::Off,
-        Self::Shape,
-        Self::ShapeTiming,
-        Self::ShapeRewriteDiff,
-    ];
-
-    /// The level's stable name, the same as the variant's.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Off => "Off",
-            Self::Shape => "Shape",
-            Self::ShapeTiming => "ShapeTiming",
-            Self::ShapeRewriteDiff => "ShapeRewriteDiff",
-        }
-    }
-}
-
-impl fmt::Display for DiagLevel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for DiagLevel {
-    type Err = UnknownDiagLevel;
-
-    /// Parses the exact name; case matters.
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|level| level.as_str() == name)
-            .ok_or(UnknownDiagLevel)
-    }
-}
-
-impl From<DiagLevel> for &'static str {
-    fn from(level: DiagLevel) -> Self {
-        level.as_str()
-    }
-}
-
-impl TryFrom<std::borrow::Cow<'_, str>> for DiagLevel {
-    type Error = UnknownDiagLevel;
-
-    fn try_from(name: std::borrow::Cow<'_, str>) -> Result<Self, Self::Error> {
-        name.parse()
-    }
-}
-
-/// The text is not the name of a [`DiagLevel`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("is not a level; write one of Off, Shape, ShapeTiming, ShapeRewriteDiff")]
-pub struct UnknownDiagLevel;
+named_enum!(
+    DiagLevel,
+    UnknownDiagLevel,
+    "a level",
+    Off,
+    Shape,
+    ShapeTiming,
+    ShapeRewriteDiff
+);
 
 /// The requests that a directive targets.
 ///
@@ -150,7 +100,7 @@ impl DirectiveMatch {
     }
 }
 
-/// What a directive targets, borrowed.
+/// The targets of a directive, borrowed.
 struct Targets<'a> {
     tenant: Option<&'a str>,
     index: Option<&'a str>,
@@ -173,10 +123,11 @@ impl Targets<'_> {
     }
 }
 
-/// One diagnostics directive: record *this much* of *these requests* until *then*.
+/// One diagnostics directive: it tells a proxy how much to record of which requests, and until
+/// when.
 ///
-/// Built with [`DiagnosticsDirective::new`] and the `with_` methods, so that a
-/// later field breaks nobody:
+/// Build it with [`DiagnosticsDirective::new`] and the `with_` methods. A field that a later
+/// version adds then breaks no caller:
 ///
 /// ```
 /// use jiff::Timestamp;
@@ -192,17 +143,18 @@ impl Targets<'_> {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct DiagnosticsDirective {
-    /// The name under which it is kept; in an index, the document's `_id`.
+    /// The name of the directive; in an index, the document's `_id`.
     pub id: String,
     /// The requests it targets.
     pub match_: DirectiveMatch,
     /// How much to record of them.
     pub level: DiagLevel,
-    /// How many of a thousand matching requests: `0` none, `1000` or more all.
+    /// The number of matching requests in a thousand that are recorded: `0` is none, `1000` or
+    /// more is all.
     pub sample_per_mille: u16,
-    /// It applies from this instant on; `None`: from the start.
+    /// The directive applies from this instant on; `None` if it has no start.
     pub starts_at: Option<Timestamp>,
-    /// It no longer applies from this instant on.
+    /// The directive no longer applies from this instant on.
     pub expires_at: Timestamp,
     /// Record into the proxy's local ring buffer.
     pub ring_buffer: bool,
@@ -226,35 +178,35 @@ impl DiagnosticsDirective {
         }
     }
 
-    /// Sets the requests it targets.
+    /// Sets the targets.
     #[must_use]
     pub fn with_match(mut self, match_: DirectiveMatch) -> Self {
         self.match_ = match_;
         self
     }
 
-    /// Sets how many of a thousand matching requests it applies to.
+    /// Sets the sample rate: the number of matching requests in a thousand.
     #[must_use]
     pub fn with_sample_per_mille(mut self, sample_per_mille: u16) -> Self {
         self.sample_per_mille = sample_per_mille;
         self
     }
 
-    /// Sets the instant from which on it applies.
+    /// Sets the instant from which on the directive applies.
     #[must_use]
     pub fn with_starts_at(mut self, starts_at: Timestamp) -> Self {
         self.starts_at = Some(starts_at);
         self
     }
 
-    /// Sets whether it asks for the ring buffer.
+    /// Sets whether the directive requests the ring buffer.
     #[must_use]
     pub fn with_ring_buffer(mut self, ring_buffer: bool) -> Self {
         self.ring_buffer = ring_buffer;
         self
     }
 
-    /// Sets whether it asks for capture.
+    /// Sets whether the directive requests capture.
     #[must_use]
     pub fn with_capture(mut self, capture: bool) -> Self {
         self.capture = capture;
@@ -280,8 +232,19 @@ impl DiagnosticsDirective {
     }
 }
 
-/// A [`DiagnosticsDirective`] whose texts are borrowed: what a set is built from
-/// without a copy of each, and what it gives back when it is listed.
+/// What a directive is at an instant, by its start and expiry.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum DirectiveState {
+    /// It has not started yet.
+    Scheduled,
+    /// It has started and has not expired: it applies to the requests that match.
+    Active,
+    /// It has expired and applies to no request.
+    Expired,
+}
+
+/// A [`DiagnosticsDirective`] whose strings are borrowed. A set is built from such values
+/// without copying each directive, and returns them when it is listed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct DirectiveRef<'a> {
@@ -330,10 +293,23 @@ impl DirectiveRef<'_> {
         }
     }
 
-    /// Whether it has started and not yet expired: `starts_at <= now < expires_at`.
+    /// The state at an instant. A directive that would expire before it starts is expired, not
+    /// scheduled, once its expiry has passed.
+    #[must_use]
+    pub fn state(&self, now: Timestamp) -> DirectiveState {
+        if now >= self.expires_at {
+            DirectiveState::Expired
+        } else if self.starts_at.is_some_and(|starts_at| now < starts_at) {
+            DirectiveState::Scheduled
+        } else {
+            DirectiveState::Active
+        }
+    }
+
+    /// Whether the directive has started and not yet expired: `starts_at <= now < expires_at`.
     #[must_use]
     pub fn is_active(&self, now: Timestamp) -> bool {
-        now < self.expires_at && self.starts_at.is_none_or(|starts_at| starts_at <= now)
+        self.state(now) == DirectiveState::Active
     }
 
     /// Whether a request with these attributes matches.
@@ -348,7 +324,7 @@ impl DirectiveRef<'_> {
         .match_(attrs)
     }
 
-    /// Whether it applies to a request: it is active, the request matches, and the
+    /// Whether the directive applies to a request: it is active, the request matches, and the
     /// request is in its sample.
     #[must_use]
     pub fn applies(&self, attrs: &RequestAttrs<'_>, now: Timestamp, request_id: &str) -> bool {

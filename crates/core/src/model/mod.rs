@@ -1,5 +1,6 @@
-//! A directive, and the request attributes that it can target.
+//! The domain types without I/O: directives, request attributes, and the sampling rule.
 
 pub(crate) mod directive;
+mod named_enum;
 pub(crate) mod request;
 pub(crate) mod sampling;

@@ -1,14 +1,14 @@
-//! What a request carries that a directive can target.
-
-use std::fmt;
-use std::str::FromStr;
+//! The attributes of a request that a directive can target, its endpoint kind and its id.
 
 use serde::{Deserialize, Serialize};
+
+use super::named_enum::named_enum;
 
 /// The class of a request's endpoint.
 ///
 /// The twelve classes and their names are those of `osproxy-core` 1.0.5
-/// (`EndpointKind::as_str`), so that a directive means the same to both.
+/// (`EndpointKind::as_str`), so that a directive
+/// has the same meaning for both.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(into = "&'static str", try_from = "std::borrow::Cow<'_, str>")]
@@ -32,7 +32,7 @@ pub enum EndpointKind {
     DeleteById,
     /// `_delete_by_query`.
     DeleteByQuery,
-    /// The life of a cursor: scroll, point in time.
+    /// Operations on a cursor: scroll, point in time.
     Cursor,
     /// Administration: `_cat`, `_cluster` and the like.
     Admin,
@@ -40,82 +40,23 @@ pub enum EndpointKind {
     Unknown,
 }
 
-impl EndpointKind {
-    /// Every kind, in the order of declaration.
-    pub const ALL: [Self; 12] = [
-        Self::IngestDoc,
-        Self::IngestBulk,
-        Self::Search,
-        Self::MultiSearch,
-        Self::Count,
-        Self::GetById,
-        Self::MultiGet,
-        Self::DeleteById,
-        Self::DeleteByQuery,
-        Self::Cursor,
-        Self::Admin,
-        Self::Unknown,
-    ];
-
-    /// The kind's stable name, the same as the variant's.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::IngestDoc => "IngestDoc",
-            Self::IngestBulk => "IngestBulk",
-            Self::Search => "Search",
-            Self::MultiSearch => "MultiSearch",
-            Self::Count => "Count",
-            Self::GetById => "GetById",
-            Self::MultiGet => "MultiGet",
-            Self::DeleteById => "DeleteById",
-            Self::DeleteByQuery => "DeleteByQuery",
-            Self::Cursor => "Cursor",
-            Self::Admin => "Admin",
-            Self::Unknown => "Unknown",
-        }
-    }
-}
-
-impl fmt::Display for EndpointKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for EndpointKind {
-    type Err = UnknownEndpointKind;
-
-    /// Parses the exact name; case matters.
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == name)
-            .ok_or(UnknownEndpointKind)
-    }
-}
-
-impl From<EndpointKind> for &'static str {
-    fn from(kind: EndpointKind) -> Self {
-        kind.as_str()
-    }
-}
-
-impl TryFrom<std::borrow::Cow<'_, str>> for EndpointKind {
-    type Error = UnknownEndpointKind;
-
-    fn try_from(name: std::borrow::Cow<'_, str>) -> Result<Self, Self::Error> {
-        name.parse()
-    }
-}
-
-/// The text is not the name of an [`EndpointKind`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error(
-    "is not an endpoint kind; write one of IngestDoc, IngestBulk, Search, MultiSearch, Count, \
-     GetById, MultiGet, DeleteById, DeleteByQuery, Cursor, Admin, Unknown"
-)]
-pub struct UnknownEndpointKind;
+named_enum!(
+    EndpointKind,
+    UnknownEndpointKind,
+    "an endpoint kind",
+    IngestDoc,
+    IngestBulk,
+    Search,
+    MultiSearch,
+    Count,
+    GetById,
+    MultiGet,
+    DeleteById,
+    DeleteByQuery,
+    Cursor,
+    Admin,
+    Unknown
+);
 
 /// The attributes of one request that a directive can target, borrowed from the request.
 ///
@@ -174,10 +115,10 @@ impl Default for RequestAttrs<'_> {
     }
 }
 
-/// The id of a request, by which it is in a sample or not.
+/// The id of a request, which decides whether the request is in a sample.
 ///
 /// [`DirectiveSet::evaluate`](crate::DirectiveSet::evaluate) takes it as a `&str`; this type
-/// says what to pass where a request has none.
+/// also handles a request that has no id.
 ///
 /// **A client that chooses its request's id chooses whether the request is sampled.** Where
 /// that matters, pass an id that the proxy generates.

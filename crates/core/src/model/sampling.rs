@@ -1,9 +1,9 @@
-//! Which requests a sampled directive applies to.
+//! The rule that decides whether a request is in the sample of a directive.
 //!
-//! A request's id decides, never chance: a retry of the same request is recorded
-//! like the first, and every proxy picks the same requests. The rule is that of
+//! The request's id decides, not a random number: a retry of a request is recorded like the
+//! first attempt, and every proxy selects the same requests. The rule is that of
 //! osproxy-observe 1.0.5, `directive.rs`: FNV-1a (64 bits) of the id, modulo 1000,
-//! below the rate. Two directives of the same rate therefore pick the same requests.
+//! below the rate. Two directives of the same rate therefore select the same requests.
 //!
 //! There is one exception: a request without an id is in no sample, since the hash of the
 //! empty string would put all such requests into every sample from 38 per mille on.
@@ -11,12 +11,12 @@
 /// The rate at which every request is in the sample.
 pub(crate) const ALWAYS: u16 = 1000;
 
-/// Whether a request is in a sample of so many of a thousand.
+/// Whether a request is in the sample of a rate.
 pub(crate) fn is_sampled(sample_per_mille: u16, request_id: &str) -> bool {
-    Sampler::new(request_id).takes(sample_per_mille)
+    Sampler::new(request_id).contains(sample_per_mille)
 }
 
-/// Decides for one request, whose id it hashes at most once.
+/// Decides for one request, and hashes its id at most once.
 pub(crate) struct Sampler<'a> {
     request_id: &'a str,
     bucket: Option<u16>,
@@ -31,17 +31,17 @@ impl<'a> Sampler<'a> {
         }
     }
 
-    /// Whether the request is in a sample of so many of a thousand.
+    /// Whether the request is in the sample of a rate.
     #[inline]
-    pub(crate) fn takes(&mut self, sample_per_mille: u16) -> bool {
+    pub(crate) fn contains(&mut self, sample_per_mille: u16) -> bool {
         sample_per_mille >= ALWAYS
             || sample_per_mille > 0
                 && *self.bucket.get_or_insert_with(|| bucket(self.request_id)) < sample_per_mille
     }
 }
 
-/// The request's bucket below 1000: it is in every sample of a higher rate. 1000 if it has no
-/// id.
+/// The request's bucket: a number below 1000, and the request is in every sample of a higher
+/// rate. 1000 if the request has no id.
 #[inline(never)]
 fn bucket(request_id: &str) -> u16 {
     if request_id.is_empty() {
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_of_zero_takes_none_and_of_a_thousand_all() {
+    fn a_rate_of_zero_samples_no_request_and_a_rate_of_a_thousand_every_request() {
         for n in 0..2_000 {
             let request_id = format!("request-{n}");
             assert!(!is_sampled(0, &request_id));
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_higher_rate_takes_what_a_lower_one_takes() {
+    fn the_sample_of_a_higher_rate_contains_that_of_a_lower_rate() {
         for n in 0..2_000 {
             let request_id = format!("request-{n}");
             let bucket = bucket(&request_id);

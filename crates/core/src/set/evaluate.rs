@@ -107,7 +107,7 @@ impl Compiled {
         self.for_each_active(decisive, evaluation.now, |number| {
             let record = &self.directives.records()[number];
             if !evaluation.effects.covers(record.effects)
-                && evaluation.sampler.takes(record.sample_per_mille)
+                && evaluation.sampler.contains(record.sample_per_mille)
             {
                 evaluation.effects = evaluation.effects.merge(record.effects);
             }
@@ -126,7 +126,7 @@ impl Compiled {
         self.for_each_slot(self.index.combinations, attrs, now, |slot| {
             for members in self.members(&slot) {
                 self.for_each_active(members, now, |number| {
-                    if sampler.takes(self.directives.records()[number].sample_per_mille) {
+                    if sampler.contains(self.directives.records()[number].sample_per_mille) {
                         visit(number);
                     }
                 });

@@ -1,4 +1,4 @@
-//! A set as JSON for people and tools.
+//! Serialises a set as the JSON document that people and tools read.
 
 use jiff::Timestamp;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
@@ -6,13 +6,13 @@ use serde_json::{Map, Value};
 
 use super::DirectiveSet;
 use crate::document::{write_effects, write_scope};
-use crate::model::directive::DirectiveRef;
+use crate::model::directive::{DirectiveRef, DirectiveState};
 
 pub(super) fn introspect(set: &DirectiveSet, now: Timestamp) -> Value {
     let directives: Vec<Value> = set
         .iter()
         .map(|directive| {
-            // Texts, numbers and times always have a JSON form.
+            // Strings, numbers and instants always have a JSON form.
             serde_json::to_value(Introspected { directive, now }).unwrap_or_default()
         })
         .collect();
@@ -29,6 +29,7 @@ struct Introspected<'a> {
 impl Serialize for Introspected<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let directive = &self.directive;
+        let is_expired = directive.state(self.now) == DirectiveState::Expired;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("id", directive.id)?;
         write_scope(&mut map, directive)?;
@@ -37,7 +38,7 @@ impl Serialize for Introspected<'_> {
             map.serialize_entry("starts_at", &starts_at)?;
         }
         map.serialize_entry("expires_at", &directive.expires_at)?;
-        map.serialize_entry("expired", &(self.now >= directive.expires_at))?;
+        map.serialize_entry("expired", &is_expired)?;
         map.end()
     }
 }

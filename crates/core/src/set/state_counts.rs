@@ -1,35 +1,33 @@
-//! How many directives of a set apply now, later or no more.
+//! Counts the directives of a set that are scheduled, active and expired, for metrics.
 
 use jiff::Timestamp;
 
 use super::DirectiveSet;
+use crate::model::directive::DirectiveState;
 
-/// Directives by state.
+/// The number of directives in each [`DirectiveState`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct DirectiveStates {
-    /// Those that have not started yet.
+    /// Directives that have not started yet.
     pub scheduled: usize,
-    /// Those that apply.
+    /// Directives that have started and have not expired.
     pub active: usize,
-    /// Those that have expired.
+    /// Directives that have expired.
     pub expired: usize,
 }
 
 impl DirectiveSet {
-    /// Counts the directives by what they are at an instant; looks at all of them.
+    /// Counts the directives by their state at an instant. It reads every directive.
     #[must_use]
     pub fn states(&self, now: Timestamp) -> DirectiveStates {
         let mut states = DirectiveStates::default();
         for directive in self.iter() {
-            let count = if now >= directive.expires_at {
-                &mut states.expired
-            } else if directive.starts_at.is_some_and(|starts_at| now < starts_at) {
-                &mut states.scheduled
-            } else {
-                &mut states.active
-            };
-            *count += 1;
+            *match directive.state(now) {
+                DirectiveState::Scheduled => &mut states.scheduled,
+                DirectiveState::Active => &mut states.active,
+                DirectiveState::Expired => &mut states.expired,
+            } += 1;
         }
         states
     }
