@@ -1,4 +1,5 @@
-//! A digest of a set's content, to tell whether two proxies serve the same.
+//! An order-independent digest of a set's content. It shows whether two proxies serve the same
+//! directives.
 
 use std::fmt;
 
@@ -10,10 +11,10 @@ use crate::model::directive::DirectiveRef;
 
 /// A digest of the content of a set of directives.
 ///
-/// Equal for equal directives whatever their order, however they were read. It is
-/// the sum, modulo 2^128, of the first 16 bytes of the SHA-256 of each directive,
-/// so a change of one directive changes it without a look at the others. It tells
-/// *whether* two proxies agree; it does not protect against one who forges sets.
+/// Sets with equal directives have equal digests, in whatever order the directives are. The
+/// digest is the sum, modulo 2^128, of the first 16 bytes of the SHA-256 of each directive, so it
+/// is updated for one changed directive without reading the others. It shows *whether* two
+/// proxies agree; it does not protect against forged sets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Digest(u128);
 
@@ -22,8 +23,8 @@ impl Digest {
     #[must_use]
     pub fn of(directive: DirectiveRef<'_>) -> Self {
         let mut hasher = Sha256::new();
-        let mut text = |value: Option<&str>| match value {
-            // A length before each text, so that no two directives write the same bytes.
+        let mut update = |value: Option<&str>| match value {
+            // The length precedes each string, so that no two directives hash the same bytes.
             Some(value) => {
                 hasher.update([1]);
                 hasher.update((value.len() as u64).to_be_bytes());
@@ -31,12 +32,12 @@ impl Digest {
             }
             None => hasher.update([0]),
         };
-        text(Some(directive.id));
-        text(directive.tenant);
-        text(directive.index);
-        text(directive.principal);
-        text(directive.endpoint.map(crate::EndpointKind::as_str));
-        text(Some(directive.level.as_str()));
+        update(Some(directive.id));
+        update(directive.tenant);
+        update(directive.index);
+        update(directive.principal);
+        update(directive.endpoint.map(crate::EndpointKind::as_str));
+        update(Some(directive.level.as_str()));
         hasher.update(directive.sample_per_mille.to_be_bytes());
         hasher.update([
             u8::from(directive.ring_buffer),
@@ -60,7 +61,7 @@ impl Digest {
         Self(self.0.wrapping_add(Self::of(directive).0))
     }
 
-    /// The digest of the set with this directive taken out.
+    /// The digest of the set without this directive.
     #[must_use]
     pub fn without(self, directive: DirectiveRef<'_>) -> Self {
         Self(self.0.wrapping_sub(Self::of(directive).0))
@@ -98,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn every_field_counts_and_order_does_not() {
+    fn the_digest_depends_on_every_field_and_not_on_the_order() {
         let variants = [
             base(),
             DiagnosticsDirective::new("e", DiagLevel::Shape, Timestamp::UNIX_EPOCH),

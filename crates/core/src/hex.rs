@@ -1,8 +1,8 @@
-//! Bytes as text, for digests, checksums and entity tags.
+//! Formats bytes as hexadecimal digits, for digests, checksums and entity tags.
 
 use std::fmt;
 
-/// Bytes that are displayed as lower-case hexadecimal digits, two for each byte.
+/// Displays bytes as lower-case hexadecimal digits, two for each byte.
 #[derive(Clone, Copy, Debug)]
 pub struct Hex<'a>(pub &'a [u8]);
 

@@ -1,5 +1,5 @@
-//! Shared by the crates of this project, which are released in lockstep. Not a part of the
-//! public interface: it changes without notice.
+//! Re-exports items for the other crates of this project, which are released in lockstep. They
+//! are not a part of the public interface and change without notice.
 
 pub use crate::hex::Hex;
 pub use crate::publish::{Published, Publisher, publication};

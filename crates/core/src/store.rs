@@ -1,4 +1,5 @@
-//! The interface between the publisher of directives and the request path.
+//! The trait through which the request path loads the published set, and the store that an
+//! application publishes into itself.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,10 +14,9 @@ use crate::set::DirectiveSet;
 ///
 /// # How to use it
 ///
-/// Load **once a request** and evaluate the loaded set: it never changes
-/// under its holder, so one request never sees a mixture of two publishes. Drop it
-/// with the request: a set that is held stays in memory, with directives that may have been
-/// revoked since.
+/// Load **once for each request** and evaluate the loaded set. A loaded set never changes, so a
+/// request never sees a mixture of two publishes. Drop the set at the end of the request: a set
+/// that is held stays in memory, and its directives may have been revoked in the meantime.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -42,36 +42,34 @@ pub trait DirectiveStore: Send + Sync {
     ///
     /// # Guarantees
     ///
-    /// - Never blocks, never locks and never does I/O. The stores of this crate do
-    ///   not allocate either, not even in the first load after a publish. (The first
-    ///   load of a thread's life sets up a few words for it.)
-    /// - Returns a set that was published, whole. A load that begins after a publish
-    ///   has returned returns that set or a later one, on every thread; a load at the
-    ///   same time as a publish returns the old or the new one.
-    /// - In the stores of this crate that can be published into, threads do not slow each
-    ///   other down: there are 64 reference counts, assigned to threads in the order of
-    ///   their first loads. More threads share counts. The `Arc` keeps its count wherever it
-    ///   is dropped or cloned: two threads that pass it on share one.
-    /// - An idle thread keeps no set alive, only the memory of one handle (128 bytes).
+    /// - Never blocks, takes no lock and does no I/O. The stores of this crate do not allocate
+    ///   either, not even in the first load after a publish. (The first load on a thread
+    ///   initialises a few words of thread-local memory.)
+    /// - Returns one complete published set. A load that begins after a publish has returned
+    ///   returns that set or a later one, on every thread; a load that is concurrent with a
+    ///   publish returns the old or the new set.
+    /// - In [`InMemoryDirectiveStore`] and the store that polls an index, up to 64 threads do not
+    ///   contend for a reference count: there are 64 counts, assigned to threads in the order of
+    ///   their first loads, and more threads share them. An `Arc` keeps its count on whichever
+    ///   thread it is cloned or dropped.
+    /// - An idle thread keeps no set alive. It retains only the memory of one handle (128 bytes).
     ///
     /// # Staleness
     ///
-    /// This is a cache: the set is as old as its publisher is behind, and the store
-    /// itself cannot know. A directive in it still starts and expires at its own
-    /// times, which are checked at each evaluation.
+    /// A store is a cache: the set is as stale as its publisher, and the store cannot detect that.
+    /// The start and the expiry of each directive are checked at each evaluation all the same.
     ///
     /// # Cost
     ///
-    /// The count up and down, and a check whether the set is still the last. A
-    /// worker that can keep a handle of its own reads through a [`Reader`] without
-    /// the count.
+    /// A load increments and later decrements a reference count, and checks whether a newer set was
+    /// published. A worker that can keep a handle of its own avoids the count with a [`Reader`].
     fn load(&self) -> Arc<DirectiveSet>;
 }
 
 /// A fixed set, for a proxy whose directives never change.
 ///
-/// All threads share the one reference count. An [`InMemoryDirectiveStore`] with the
-/// set in it has one for each thread.
+/// All threads share one reference count. An [`InMemoryDirectiveStore`] that holds the set has one
+/// for each of up to 64 threads.
 impl DirectiveStore for Arc<DirectiveSet> {
     fn load(&self) -> Arc<DirectiveSet> {
         Arc::clone(self)
@@ -103,10 +101,10 @@ impl<T: DirectiveStore + ?Sized> DirectiveStore for Box<T> {
 /// assert!(held.is_empty());
 /// ```
 ///
-/// A publish replaces the set whole; there is no way to change one directive of it.
-/// What holds for reads is said at [`DirectiveStore::load`] and [`Reader`].
+/// A publish replaces the whole set; a single directive of it cannot be changed.
+/// [`DirectiveStore::load`] and [`Reader`] document the guarantees of reads.
 pub struct InMemoryDirectiveStore {
-    /// Behind a lock, so that publishes come one after the other. No read takes it.
+    /// The lock serialises publishes. Reads never take it.
     publisher: Mutex<Publisher<DirectiveSet>>,
     current: Published<DirectiveSet>,
 }
@@ -123,26 +121,28 @@ impl InMemoryDirectiveStore {
         }
     }
 
-    /// Publishes a first set.
+    /// Publishes a set and returns the store, for construction.
     #[must_use]
     pub fn with_directives(self, set: DirectiveSet) -> Self {
         self.publish(set);
         self
     }
 
-    /// Replaces the set in one atomic swap. A `load` that begins after this returns
-    /// returns the new set, on every thread; a set that is held stays as it is.
+    /// Replaces the set in one atomic swap. A `load` that begins after this call has returned
+    /// returns the new set, on every thread; a set that a caller holds does not change.
     ///
-    /// Publishes at the same time take turns, and the last one stays. Reads do not
-    /// wait for a publish, nor a publish for reads.
+    /// Concurrent publishes are serialised, and the set of the last one stays published. Reads do
+    /// not wait for a publish, nor a publish for reads.
     pub fn publish(&self, set: DirectiveSet) {
+        // A publish that panicked left the old or the new set published, so a poisoned lock is
+        // still usable.
         self.publisher
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .publish(set);
     }
 
-    /// A handle for a worker that reads often: see [`Reader`].
+    /// A read handle for a worker that reads often: see [`Reader`].
     #[must_use]
     pub fn reader(&self) -> Reader {
         self.current.reader()

@@ -1,6 +1,6 @@
-//! What the request path allocates (nothing), and what a set takes.
+//! Asserts that the request path does not allocate, and how many bytes a set occupies.
 //!
-//! Counts are those of the thread that measures, so tests may run side by side.
+//! Only the allocations of the measuring thread are counted, so the tests may run in parallel.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -51,7 +51,7 @@ fn varied(directives: usize) -> DirectiveSet {
         .collect()
 }
 
-/// A set of directives for a tenant each.
+/// A set of directives that each target a tenant.
 fn for_tenants(directives: usize) -> DirectiveSet {
     let tenants = tenants().into_iter().cycle().take(directives).enumerate();
     tenants
@@ -63,7 +63,7 @@ fn for_tenants(directives: usize) -> DirectiveSet {
         .collect()
 }
 
-/// Evaluates for each of 700 tenants, and gives how many were decided.
+/// Evaluates a request of each tenant at each instant, and returns how many decisions have a level.
 fn evaluate_all(set: &DirectiveSet, tenants: &[String], nows: &[Timestamp]) -> usize {
     let mut decided = 0;
     for tenant in tenants {
@@ -115,7 +115,7 @@ fn evaluate_does_not_allocate() {
 fn a_read_does_not_allocate_while_nothing_is_published() {
     let store: Arc<dyn DirectiveStore> =
         Arc::new(InMemoryDirectiveStore::new().with_directives(varied(100)));
-    // The first load of a thread's life sets up a few words for it.
+    // The first load on a thread initialises its thread-local memory.
     drop(store.load());
     let allocated = measure(|| {
         for _ in 0..1_000 {
@@ -146,7 +146,7 @@ fn a_read_does_not_allocate_across_a_publish_from_another_thread() {
             for n in 1..=100 {
                 store.publish(varied(n));
                 published.fetch_add(1, Ordering::Release);
-                // Until the reader has seen it.
+                // Wait until the reader has seen the set.
                 while published.load(Ordering::Acquire) != 0 {
                     std::thread::yield_now();
                 }
@@ -162,13 +162,13 @@ fn a_read_does_not_allocate_across_a_publish_from_another_thread() {
                 }
                 let loaded = store.load().len();
                 assert_eq!(reader.load().len(), loaded);
-                assert!(loaded > seen, "the load is not of the new set");
+                assert!(loaded > seen, "the load returned an old set");
                 seen = loaded;
                 published.store(0, Ordering::Release);
             }
         });
         assert_eq!(seen, 100);
-        // What the other thread published may be freed here, so not the balance.
+        // This thread may free sets that the other one allocated, so the balance is not compared.
         assert_eq!(allocated.count_total, 0, "{allocated:?}");
     });
 }
@@ -189,8 +189,8 @@ fn one_for_each_tenant(mut add: impl FnMut(&DiagnosticsDirective)) {
     }
 }
 
-/// Bytes for each of the directives.
-#[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+/// The bytes for each of the directives.
+#[expect(clippy::cast_precision_loss, reason = "printed with one decimal")]
 fn each(bytes: u64) -> f64 {
     bytes as f64 / MANY as f64
 }
@@ -233,7 +233,7 @@ fn a_directive_takes_at_most_seventy_bytes() {
         each(peer_built.bytes_max),
     );
     assert!(each(built.bytes_current.unsigned_abs()) <= 70.0);
-    // A table or a text that grows is there twice for a moment.
+    // A table or an arena that grows exists twice for a moment.
     assert!(each(built.bytes_max) <= 1.5 * 70.0);
     drop(set);
 }

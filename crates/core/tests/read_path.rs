@@ -1,9 +1,9 @@
-//! The compiled set decides as a scan of its directives does, and as osproxy-observe 1.0.5
-//! does for the same directives and request, but for one known difference: osproxy has a
-//! request without an id in every sample from 38 per mille on, and this crate in none.
+//! Property test: the compiled set decides as a scan of its directives does, and as osproxy-observe
+//! 1.0.5 does for the same directives and request. There is one known difference: osproxy includes
+//! a request without an id in every sample from 38 per mille on, and this crate in none.
 //!
-//! Each generated set is asked 500 times, and each answer counts as one case. The
-//! number of sets is 2,000, or `READ_PATH_SETS`.
+//! Each generated set is evaluated for 500 requests, and each comparison counts as one case. The
+//! number of sets is 2,000, or the value of `READ_PATH_SETS`.
 
 #![allow(clippy::expect_used, reason = "tests")]
 
@@ -40,8 +40,8 @@ const PEER_LEVELS: [peer::DiagLevel; 4] = [
     peer::DiagLevel::ShapeRewriteDiff,
 ];
 
-/// Texts of the lengths where a hash or the form of a length changes; the same ones
-/// for tenant, index and principal.
+/// Strings of the lengths at which the hash or the encoding of the length changes. They are the
+/// same for tenant, index and principal.
 fn texts() -> Vec<String> {
     let mut texts: Vec<String> = ["", "a", "b", "acme", "acmf", "tenant-000123", "ünïcödé"]
         .map(str::to_owned)
@@ -50,7 +50,7 @@ fn texts() -> Vec<String> {
     texts
 }
 
-/// Instants beside each other at every place where a comparison could go wrong.
+/// Adjacent instants around every value at which a comparison could go wrong.
 fn instants() -> Vec<Timestamp> {
     let second = 1_000_000_000_i128;
     let mut instants: Vec<Timestamp> = [
@@ -122,12 +122,12 @@ fn drawn() -> impl Strategy<Value = Drawn> {
 
 impl Drawn {
     fn ours(&self, id: usize, texts: &[String], instants: &[Timestamp]) -> DiagnosticsDirective {
-        let text = |place: Option<usize>| place.map(|place| texts[place].clone());
+        let text = |position: Option<usize>| position.map(|position| texts[position].clone());
         let mut match_ = DirectiveMatch::all();
         match_.tenant = text(self.tenant);
         match_.index = text(self.index);
         match_.principal = text(self.principal);
-        match_.endpoint = self.endpoint.map(|place| ENDPOINTS[place]);
+        match_.endpoint = self.endpoint.map(|position| ENDPOINTS[position]);
         let mut directive = DiagnosticsDirective::new(
             format!("d-{id}"),
             DiagLevel::ALL[self.level],
@@ -137,24 +137,25 @@ impl Drawn {
         .with_sample_per_mille(self.sample_per_mille)
         .with_ring_buffer(self.ring_buffer)
         .with_capture(self.capture);
-        directive.starts_at = self.starts_at.map(|place| instants[place]);
+        directive.starts_at = self.starts_at.map(|position| instants[position]);
         directive
     }
 
-    /// The peer's, if it has started at the instant: the peer knows no start. Its
-    /// clock shows an instant's place in the list, which keeps their order.
+    /// The peer's form of the directive; `None` if it has not started at the instant, since the
+    /// peer has no starts. The peer's clock shows the position of an instant in the list, which
+    /// preserves the order.
     fn peers(&self, now: usize, texts: &[String]) -> Option<peer::DiagnosticsDirective> {
         if self.starts_at.is_some_and(|starts_at| now < starts_at) {
             return None;
         }
-        let text = |place: Option<usize>| place.map(|place| texts[place].as_str());
+        let text = |position: Option<usize>| position.map(|position| texts[position].as_str());
         Some(peer::DiagnosticsDirective {
             id: String::new(),
             match_: peer::DirectiveMatch {
                 tenant: text(self.tenant).map(PartitionId::from),
                 index: text(self.index).map(IndexName::from),
                 principal: text(self.principal).map(PrincipalId::from),
-                endpoint: self.endpoint.map(|place| PEER_ENDPOINTS[place]),
+                endpoint: self.endpoint.map(|position| PEER_ENDPOINTS[position]),
             },
             level: PEER_LEVELS[self.level],
             sample_per_mille: self.sample_per_mille,
@@ -165,14 +166,13 @@ impl Drawn {
     }
 }
 
-/// Sets of some kinds are asked by ways of their own, and random ones are hardly ever
-/// of these kinds.
+/// The lookup has special paths for sets of some kinds, which random sets hardly ever are.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Any,
     /// Every directive targets a tenant and nothing else.
     Tenants,
-    /// Every directive targets the same.
+    /// All directives have the same targets.
     OneGroup,
 }
 
@@ -212,13 +212,13 @@ fn directives() -> impl Strategy<Value = Vec<Drawn>> {
     (drawn, kind).prop_map(|(drawn, kind)| kind.of(drawn))
 }
 
-fn peer_instant(place: usize) -> osproxy_core::Instant {
+fn peer_instant(position: usize) -> osproxy_core::Instant {
     let clock = ManualClock::new();
-    clock.advance(Duration::from_nanos(place as u64));
+    clock.advance(Duration::from_nanos(position as u64));
     clock.now()
 }
 
-/// The requests that sets are asked about, as both sides know them.
+/// The requests for which sets are evaluated, in the forms of both implementations.
 struct Requests {
     texts: Vec<String>,
     instants: Vec<Timestamp>,
@@ -243,8 +243,8 @@ impl Requests {
         }
     }
 
-    /// Asks about one request, and gives whether it was decided.
-    fn ask(
+    /// Compares the decisions about one request, and returns whether any directive applied.
+    fn compare(
         &self,
         random: &mut fastrand::Rng,
         now: usize,
@@ -260,18 +260,18 @@ impl Requests {
         let endpoint = random.usize(..ENDPOINTS.len());
         let id = &self.ids[random.usize(..self.ids.len())];
         let attrs = RequestAttrs {
-            tenant: tenant.map(|place| self.texts[place].as_str()),
+            tenant: tenant.map(|position| self.texts[position].as_str()),
             index: &self.texts[index],
             principal: &self.texts[principal],
             endpoint: ENDPOINTS[endpoint],
         };
         let peer_attrs = peer::RequestAttrs {
-            tenant: tenant.map(|place| &self.tenants[place]),
+            tenant: tenant.map(|position| &self.tenants[position]),
             index: &self.texts[index],
             principal: &self.principals[principal],
             endpoint: PEER_ENDPOINTS[endpoint],
         };
-        let given = set.evaluate(&attrs, self.instants[now], id.as_str());
+        let decision = set.evaluate(&attrs, self.instants[now], id.as_str());
 
         let mut scanned = Decision::default();
         for directive in set.iter() {
@@ -281,12 +281,12 @@ impl Requests {
                 scanned.capture |= directive.capture;
             }
         }
-        prop_assert_eq!(given, scanned, "{:?} at {} {:?}", attrs, now, id);
+        prop_assert_eq!(decision, scanned, "{:?} at {} {:?}", attrs, now, id);
         let mut reported = Vec::new();
         let with = set.evaluate_with(&attrs, self.instants[now], id.as_str(), |directive| {
             reported.push(directive.id);
         });
-        prop_assert_eq!(with, given);
+        prop_assert_eq!(with, decision);
         reported.sort_unstable();
         let mut applying: Vec<&str> = set
             .iter()
@@ -296,25 +296,25 @@ impl Requests {
         applying.sort_unstable();
         prop_assert_eq!(reported, applying);
         if id.as_str().is_empty() {
-            // The peer samples it. It is right only where no directive samples.
+            // The peer samples this request. The decisions are equal only if no directive samples.
             let unsampled =
                 |d: &DirectiveRef<'_>| d.sample_per_mille == 0 || d.sample_per_mille >= 1000;
             if !set.iter().all(|directive| unsampled(&directive)) {
-                return Ok(given != Decision::default());
+                return Ok(decision != Decision::default());
             }
         }
 
         let now = peer_instant(now);
         prop_assert_eq!(
-            given.level.as_str(),
+            decision.level.as_str(),
             peers.evaluate(&peer_attrs, now, id).as_str()
         );
         prop_assert_eq!(
-            given.ring_buffer,
+            decision.ring_buffer,
             peers.wants_ring_buffer(&peer_attrs, now, id)
         );
-        prop_assert_eq!(given.capture, peers.wants_capture(&peer_attrs, now, id));
-        Ok(given != Decision::default())
+        prop_assert_eq!(decision.capture, peers.wants_capture(&peer_attrs, now, id));
+        Ok(decision != Decision::default())
     }
 }
 
@@ -356,7 +356,7 @@ fn a_compiled_set_decides_as_a_scan_and_as_the_peer() {
                     .collect(),
             );
             for _ in 0..REQUESTS_PER_NOW {
-                let is_decided = requests.ask(&mut random, now, &set, &peers)?;
+                let is_decided = requests.compare(&mut random, now, &set, &peers)?;
                 cases.set(cases.get() + 1);
                 decided.set(decided.get() + u64::from(is_decided));
             }
@@ -370,6 +370,6 @@ fn a_compiled_set_decides_as_a_scan_and_as_the_peer() {
     );
 
     println!("{} cases, {} of them decided", cases.get(), decided.get());
-    // Else it would compare nothing with nothing.
+    // Otherwise the test would mostly compare empty decisions.
     assert!(decided.get() * 10 > cases.get());
 }

@@ -1,5 +1,5 @@
-//! The obvious read path, as a third contestant: a `hashbrown` table keyed by the
-//! combination of targets, in an `ArcSwap` that is read through its guard.
+//! The baseline of the benchmark, the obvious read path: a `hashbrown` table keyed by the targets, in
+//! an `ArcSwap` that is read through its guard.
 
 use std::hash::BuildHasher as _;
 
@@ -26,7 +26,7 @@ fn key(directive: &DiagnosticsDirective) -> Key<'_> {
 #[derive(Default)]
 pub struct BaselineSet {
     hasher: RandomState,
-    /// A bit for each combination of targets that occurs.
+    /// One bit for each combination of targets that occurs.
     combinations: u16,
     groups: HashTable<Vec<DiagnosticsDirective>>,
 }

@@ -1,4 +1,5 @@
-//! The same directives and requests, as this crate and as osproxy-observe know them.
+//! Generates the directives and requests of each benchmark case, in the types of this crate and of
+//! osproxy-observe.
 
 use std::time::Duration;
 
@@ -13,21 +14,21 @@ use osproxy_observe as peer;
 
 use crate::baseline::BaselineSet;
 
-/// The requests that differ from one to the next.
+/// The number of different requests.
 pub const REQUESTS: usize = 1024;
 
-/// What the directives are like, and what the requests find.
+/// The kind of directives, and what the requests match.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Case {
-    /// One directive a tenant; the requests are of other tenants.
+    /// One directive for each tenant; the requests are of other tenants.
     NoMatch,
-    /// One directive a tenant; each request is of one of them.
+    /// One directive for each tenant; each request is of one of these tenants.
     OneMatch,
     /// As `OneMatch`, after the last expiry.
     AllExpired,
-    /// Half the directives target every request, the others a tenant each.
+    /// Half of the directives target every request, the others one tenant each.
     Wildcards,
-    /// As `OneMatch`, each directive for half of the requests.
+    /// As `OneMatch`, with a sample rate of one half.
     Sampled,
 }
 
@@ -56,8 +57,8 @@ const LATER: Timestamp = Timestamp::constant(1_900_000_900, 0);
 const PRINCIPAL: &str = "svc-checkout";
 const INDEX: &str = "orders";
 
-/// A text for each request, side by side, as what a proxy has just parsed is: the
-/// memory that a call touches should be the set's. Never freed.
+/// A string for each request, adjacent in memory like the strings that a proxy has just parsed, so
+/// that the cache misses of a call are those of the set. The memory is never freed.
 fn texts(text: impl Fn(usize) -> String) -> Vec<&'static str> {
     let all: &'static str = (0..REQUESTS).map(&text).collect::<String>().leak();
     let mut rest = all;
@@ -80,13 +81,13 @@ pub struct Data {
     peer_now: Instant,
 }
 
-/// As a proxy has it once it has read it.
+/// A request, as a proxy has parsed it.
 struct Request {
     attrs: RequestAttrs<'static>,
     id: &'static str,
 }
 
-/// The same for the peer.
+/// The same request in the peer's types.
 struct PeerRequest {
     attrs: peer::RequestAttrs<'static>,
     id: RequestId,
@@ -109,7 +110,7 @@ impl Data {
         };
         let tenants = texts(|n| match case {
             Case::NoMatch | Case::Wildcards => format!("nobody-{n:06}"),
-            // Spread over all directives.
+            // Spread the requests over all directives.
             _ => format!("tenant-{:06}", n * 7919 % directives.max(1)),
         });
         let ids = texts(|n| format!("3f2b8c1e-7a64-4d0e-9b51-0c2d4e{n:06}"));
@@ -163,14 +164,20 @@ impl Data {
         }
     }
 
-    /// Our whole request sequence, for the request of this number.
-    #[expect(clippy::inline_always, reason = "a handler calls the store itself")]
+    /// This crate's whole request sequence, for the request with this number.
+    #[expect(
+        clippy::inline_always,
+        reason = "a request handler calls the store directly"
+    )]
     #[inline(always)]
-    pub fn ask(&self, store: &dyn DirectiveStore, request: usize) -> Decision {
+    pub fn decide(&self, store: &dyn DirectiveStore, request: usize) -> Decision {
         self.evaluate(&store.load(), request)
     }
 
-    #[expect(clippy::inline_always, reason = "a handler calls the store itself")]
+    #[expect(
+        clippy::inline_always,
+        reason = "a request handler calls the store directly"
+    )]
     #[inline(always)]
     pub fn evaluate(&self, set: &DirectiveSet, request: usize) -> Decision {
         let Request { attrs, id } = &self.requests[request % REQUESTS];
@@ -178,17 +185,23 @@ impl Data {
     }
 
     /// The baseline's whole request sequence, for the same request.
-    #[expect(clippy::inline_always, reason = "a handler calls the store itself")]
+    #[expect(
+        clippy::inline_always,
+        reason = "a request handler calls the store directly"
+    )]
     #[inline(always)]
-    pub fn ask_baseline(&self, store: &ArcSwap<BaselineSet>, request: usize) -> Decision {
+    pub fn decide_by_baseline(&self, store: &ArcSwap<BaselineSet>, request: usize) -> Decision {
         let Request { attrs, id } = &self.requests[request % REQUESTS];
         store.load().evaluate(attrs, self.now, id)
     }
 
     /// The peer's whole request sequence, for the same request.
-    #[expect(clippy::inline_always, reason = "a handler calls the store itself")]
+    #[expect(
+        clippy::inline_always,
+        reason = "a request handler calls the store directly"
+    )]
     #[inline(always)]
-    pub fn ask_peer(
+    pub fn decide_by_peer(
         &self,
         store: &dyn peer::DirectiveStore,
         request: usize,
@@ -196,7 +209,10 @@ impl Data {
         self.evaluate_peer(&store.load(), request)
     }
 
-    #[expect(clippy::inline_always, reason = "a handler calls the store itself")]
+    #[expect(
+        clippy::inline_always,
+        reason = "a request handler calls the store directly"
+    )]
     #[inline(always)]
     pub fn evaluate_peer(
         &self,
@@ -212,7 +228,7 @@ impl Data {
     }
 }
 
-/// So many documents of an index, each with its id.
+/// Documents of an index, each with its id.
 pub fn documents(directives: usize) -> Vec<(String, String)> {
     (0..directives)
         .map(|n| {
@@ -224,7 +240,7 @@ pub fn documents(directives: usize) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The same as the peer is given them.
+/// The same directives in the peer's format.
 pub fn blob(directives: usize) -> Vec<u8> {
     let entries: Vec<String> = (0..directives)
         .map(|n| {

@@ -1,16 +1,13 @@
-//! The read path against that of osproxy-observe 1.0.5 and against an obvious one
-//! (`baseline.rs`), on the same data in one process. `scripts/bench` runs it and writes its tables into `BENCHMARKS.md`.
+//! Benchmarks the read path against osproxy-observe 1.0.5 and against the obvious implementation
+//! (`baseline.rs`), on the same data in one process. `scripts/bench` runs it and writes its tables
+//! into `BENCHMARKS.md`.
 //!
-//! Without arguments it prints the tables. With `--count CALL DIRECTIVES CALLS` it
-//! does one call so many times, for a profiler that counts instructions; `--calls`
-//! lists the calls.
+//! Without arguments it prints the tables. With `--count CALL DIRECTIVES CALLS` it repeats one call
+//! `CALLS` times, for a profiler that counts instructions; `--calls` lists the calls.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![allow(unreachable_pub, reason = "a binary")]
-#![allow(
-    clippy::expect_used,
-    reason = "there is nothing to measure on wrong data"
-)]
+#![allow(clippy::expect_used, reason = "wrong data cannot be measured")]
 
 mod baseline;
 mod data;
@@ -36,7 +33,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
-        // Cargo gives `--bench`, and `--test` when it only tries the benchmark.
+        // Cargo passes `--bench`.
         [] | ["--bench"] => tables(),
         ["--calls"] => CALLS.iter().for_each(|(call, ..)| println!("{call}")),
         ["--count", call, directives, calls] => return count(call, directives, calls),
@@ -48,7 +45,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Both sides, with the same directives.
+/// The contestants, with the same directives.
 struct Sides {
     data: Data,
     ours: Arc<dyn DirectiveStore>,
@@ -114,7 +111,7 @@ fn times(ours: f64, peers: f64) -> String {
 fn load() {
     let sides = Sides::new(Case::NoMatch, 10);
     let mut reader = sides.in_memory.reader();
-    // A fixed set, which no other thread has: what raising and lowering a count takes.
+    // A fixed set that no other thread holds: the cost of changing an uncontended count.
     let fixed: Arc<dyn DirectiveStore> = Arc::new(Arc::new(DirectiveSet::new()));
     let [count, ours, handle, peers] = in_turns([
         &mut |calls| {
@@ -141,7 +138,7 @@ fn load() {
     head("Load, one thread", &["way", "ours", "peer", "×"]);
     for (way, time) in [
         (
-            "a reference count up and down, the least that `load()` can take",
+            "a reference count up and down, the minimum of `load()`",
             count,
         ),
         ("`load()`", ours),
@@ -189,24 +186,28 @@ fn sequence(case: Case) {
     println!();
 }
 
-/// What a whole request takes each contestant: always the first one with a `mask` of 0, each
-/// in its turn with one of `usize::MAX`.
+/// The time of a whole request for each contestant: of the first request only with a `mask` of 0,
+/// of all requests in turn with `usize::MAX`.
 fn request_in_turns(sides: &Sides, mask: usize) -> [f64; 3] {
     let data = &sides.data;
     in_turns([
         &mut |calls| {
             for request in 0..calls {
-                black_box(data.ask(&**black_box(&sides.ours), black_box(request & mask)));
+                black_box(data.decide(&**black_box(&sides.ours), black_box(request & mask)));
             }
         },
         &mut |calls| {
             for request in 0..calls {
-                black_box(data.ask_peer(&**black_box(&sides.peers), black_box(request & mask)));
+                black_box(
+                    data.decide_by_peer(&**black_box(&sides.peers), black_box(request & mask)),
+                );
             }
         },
         &mut |calls| {
             for request in 0..calls {
-                black_box(data.ask_baseline(black_box(&sides.baseline), black_box(request & mask)));
+                black_box(
+                    data.decide_by_baseline(black_box(&sides.baseline), black_box(request & mask)),
+                );
             }
         },
     ])
@@ -237,17 +238,17 @@ fn reader() {
             },
             &mut |calls| {
                 for _ in 0..calls {
-                    black_box(data.ask(&**black_box(&sides.ours), black_box(0)));
+                    black_box(data.decide(&**black_box(&sides.ours), black_box(0)));
                 }
             },
             &mut |calls| {
                 for _ in 0..calls {
-                    black_box(data.ask_peer(&**black_box(&sides.peers), black_box(0)));
+                    black_box(data.decide_by_peer(&**black_box(&sides.peers), black_box(0)));
                 }
             },
             &mut |calls| {
                 for _ in 0..calls {
-                    black_box(data.ask_baseline(black_box(&sides.baseline), black_box(0)));
+                    black_box(data.decide_by_baseline(black_box(&sides.baseline), black_box(0)));
                 }
             },
         ]);
@@ -289,20 +290,20 @@ fn two_threads() {
             black_box(black_box(&sides.peers).load());
         }
     };
-    let ask = |calls: usize| {
+    let whole = |calls: usize| {
         for _ in 0..calls {
-            black_box(data.ask(&**black_box(&sides.ours), black_box(0)));
+            black_box(data.decide(&**black_box(&sides.ours), black_box(0)));
         }
     };
-    let peer_ask = |calls: usize| {
+    let peer_whole = |calls: usize| {
         for _ in 0..calls {
-            black_box(data.ask_peer(&**black_box(&sides.peers), black_box(0)));
+            black_box(data.decide_by_peer(&**black_box(&sides.peers), black_box(0)));
         }
     };
-    let one = in_turns([&mut { load }, &mut { peer_load }, &mut { ask }, &mut {
-        peer_ask
+    let one = in_turns([&mut { load }, &mut { peer_load }, &mut { whole }, &mut {
+        peer_whole
     }]);
-    let two = on_two_threads([&load, &peer_load, &ask, &peer_ask]);
+    let two = on_two_threads([&load, &peer_load, &whole, &peer_whole]);
     for (call, at) in [("`load()`", 0), ("whole request", 2)] {
         row(&[
             call.to_owned(),
@@ -404,7 +405,7 @@ fn decoding() {
     println!();
 }
 
-/// Does a call so many times, on sets of the case.
+/// Repeats a call the given number of times.
 type Call = fn(&Sides, usize);
 
 /// The calls whose instructions are counted.
@@ -451,7 +452,7 @@ fn evaluate(sides: &Sides, calls: usize) {
 
 fn request(sides: &Sides, calls: usize) {
     for _ in 0..calls {
-        black_box(sides.data.ask(&**black_box(&sides.ours), black_box(0)));
+        black_box(sides.data.decide(&**black_box(&sides.ours), black_box(0)));
     }
 }
 
@@ -460,7 +461,7 @@ fn in_turn(sides: &Sides, calls: usize) {
         black_box(
             sides
                 .data
-                .ask(&**black_box(&sides.ours), black_box(request)),
+                .decide(&**black_box(&sides.ours), black_box(request)),
         );
     }
 }
@@ -481,7 +482,7 @@ fn baseline_request(sides: &Sides, calls: usize) {
         black_box(
             sides
                 .data
-                .ask_baseline(black_box(&sides.baseline), black_box(0)),
+                .decide_by_baseline(black_box(&sides.baseline), black_box(0)),
         );
     }
 }
@@ -491,7 +492,7 @@ fn peer_request(sides: &Sides, calls: usize) {
         black_box(
             sides
                 .data
-                .ask_peer(&**black_box(&sides.peers), black_box(0)),
+                .decide_by_peer(&**black_box(&sides.peers), black_box(0)),
         );
     }
 }

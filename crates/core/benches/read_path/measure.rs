@@ -1,26 +1,25 @@
-//! Times things against each other.
+//! Measures contestants against each other on a busy machine.
 //!
-//! The machines that this runs on are busy with other work, and their speed changes
-//! from one second to the next. So the contenders take turns, a millisecond or more each,
-//! and the fastest of many turns counts: other work can only add to it.
-//! (Benchmark libraries run one contender to its end before the next.)
+//! The speed of a shared machine changes from one second to the next. So the contestants take
+//! turns of a millisecond or more, and the fastest of many turns is the result, since other work
+//! can only add to it. (Benchmark libraries run one contestant to its end before the next.)
 
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-/// A contender: does its work so many times.
+/// A contestant: a function that repeats its work the given number of times.
 pub type Work<'a> = &'a mut dyn FnMut(usize);
 
-/// One turn is at least so long, but at least one call.
+/// The minimum length of a turn; a turn is at least one call.
 const TURN: Duration = Duration::from_millis(1);
 const TURNS: usize = 51;
 
-/// The nanoseconds that each contender takes for a call: the fastest turn.
-pub fn in_turns<const N: usize>(mut contenders: [Work<'_>; N]) -> [f64; N] {
-    let calls: Vec<usize> = contenders.iter_mut().map(calls_a_turn).collect();
+/// The nanoseconds of a call of each contestant in its fastest turn.
+pub fn in_turns<const N: usize>(mut contestants: [Work<'_>; N]) -> [f64; N] {
+    let calls: Vec<usize> = contestants.iter_mut().map(calls_a_turn).collect();
     let mut times: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(TURNS));
     for _ in 0..TURNS {
-        for ((work, &calls), times) in contenders.iter_mut().zip(&calls).zip(&mut times) {
+        for ((work, &calls), times) in contestants.iter_mut().zip(&calls).zip(&mut times) {
             let start = Instant::now();
             work(calls);
             times.push(nanos_each(start.elapsed(), calls));
@@ -41,19 +40,19 @@ fn calls_a_turn(work: &mut Work<'_>) -> usize {
     }
 }
 
-/// The nanoseconds that a call takes on each of two threads that call at once.
-pub fn on_two_threads<const N: usize>(contenders: [&(dyn Fn(usize) + Sync); N]) -> [f64; N] {
+/// The nanoseconds of a call while two threads call concurrently.
+pub fn on_two_threads<const N: usize>(contestants: [&(dyn Fn(usize) + Sync); N]) -> [f64; N] {
     let mut times: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(TURNS));
-    // Longer turns, for threads do not start at the same instant.
-    let calls = contenders.map(|work| {
+    // The turns are longer, since threads do not start at the same instant.
+    let calls = contestants.map(|work| {
         let mut work = |calls| work(calls);
         8 * calls_a_turn(&mut (&mut work as Work<'_>))
     });
     let barrier = Barrier::new(2);
     for _ in 0..TURNS {
-        for ((work, &calls), times) in contenders.iter().zip(&calls).zip(&mut times) {
+        for ((work, &calls), times) in contestants.iter().zip(&calls).zip(&mut times) {
             let turn = || {
-                // Once before, so that the thread is known to what it calls.
+                // One call before, so that thread-local memory is initialised.
                 work(1);
                 barrier.wait();
                 let start = Instant::now();

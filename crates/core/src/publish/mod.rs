@@ -1,18 +1,18 @@
-//! The cell through which a set reaches the request path: written by one
-//! [`Publisher`], read by any number of threads.
+//! The publication cell: one [`Publisher`] replaces the set in it atomically, and any number of
+//! request threads load it without waiting.
 //!
-//! # What it promises
+//! # Guarantees
 //!
-//! - A publish is one swap of everything that belongs together: a read returns a value that
-//!   was published whole, or the one before it, whole.
+//! - A publish is one atomic swap: a read returns the complete new value or the complete previous
+//!   value.
 //! - After [`Publisher::publish`] returns, no read that begins later returns an older
 //!   value, on any thread, by any of the ways to read.
-//! - Reads never go back: a thread that has read a value, or learnt of it from another
+//! - Reads are monotonic: a thread that has read a value, or has learnt of it from another
 //!   thread, reads that value or a later one, by any of the ways to read.
 //! - A read takes no lock and does not wait for a publish, nor a publish for reads.
 //! - Reads of up to [`HANDLES`] threads write to no memory in common.
-//! - Nothing but the cell and the holders of what they read keeps a value alive. An idle
-//!   thread keeps the memory of one handle, never a set.
+//! - Only the cell and the callers that hold a loaded value keep it alive. An idle thread retains
+//!   the memory of one handle, never a set.
 //!
 //! # How it works
 //!
@@ -20,14 +20,14 @@
 //! copy of a value always has the version of that value. A publish announces the new version
 //! and *then* swaps in the value. A reader whose copy has the announced version uses it;
 //! otherwise it reads the pointer, and gets the old value until the swap and the new one from
-//! then on. This order is what keeps reads from going back: by the time a reader can see the
-//! new value, no reader takes an older copy for current. (With the value first, one reader
-//! could see it while another still found the old version and used its copy.)
+//! then on. This order makes reads monotonic: when the first reader sees the new value, no reader
+//! accepts an older copy as current any more. (If the value were swapped first, one reader could
+//! see it while another still found the old version and used its copy.)
 //!
-//! `load` must return an `Arc`, and one reference count that all threads raise and lower makes
-//! them wait for each other. So a publication has [`HANDLES`] handles to the same set, each
-//! behind a count of its own, and a thread uses the one of its number. It remembers that handle
-//! by a `Weak`, so a read does not allocate, not even the first one after a publish.
+//! `load` must return an `Arc`, and threads contend for a reference count that all of them change.
+//! So a publication has [`HANDLES`] handles to the same set, each with a reference count of its
+//! own, and each thread uses the handle of its slot. The thread caches a `Weak` of that handle, so
+//! a read does not allocate, not even the first one after a publish.
 
 mod reader;
 mod thread_cache;
@@ -41,11 +41,11 @@ use arc_swap::ArcSwap;
 use crate::set::DirectiveSet;
 pub use reader::Reader;
 
-/// The handles of a publication. So many threads that load for the first time one after
-/// another have one each; more threads share them.
+/// The number of handles of a publication. Up to this number of threads have one each; more
+/// threads share them.
 const HANDLES: usize = 64;
 
-/// The next version of the process. Zero is never one.
+/// The next version of the process. Zero is never a version.
 static NEXT_VERSION: AtomicU64 = AtomicU64::new(1);
 
 /// The two halves of a new cell that holds `first`.
@@ -57,7 +57,7 @@ pub fn publication<T: AsRef<DirectiveSet>>(first: T) -> (Publisher<T>, Published
     (Publisher { to: to.clone() }, to)
 }
 
-/// The half that writes. There is one for a cell, so publishes have an order.
+/// The half that writes. A cell has one, so publishes have an order.
 pub struct Publisher<T> {
     to: Published<T>,
 }
@@ -66,7 +66,7 @@ impl<T: AsRef<DirectiveSet>> Publisher<T> {
     /// Replaces the value.
     pub fn publish(&mut self, value: T) {
         let next = Arc::new(Publication::new(value));
-        // In this order: see above.
+        // The order makes reads monotonic: see the module's documentation.
         self.announce(next.version);
         self.to.current.store(next);
     }
@@ -83,8 +83,8 @@ pub struct Published<T> {
 }
 
 impl<T> Published<T> {
-    /// The set that was published last, behind a reference count that few or no other
-    /// threads use.
+    /// The set that was published last, behind a reference count that few or no other threads
+    /// use.
     #[inline]
     #[must_use]
     pub fn load(&self) -> Arc<DirectiveSet> {
@@ -100,7 +100,7 @@ impl<T> Published<T> {
         Arc::clone(handle)
     }
 
-    /// The value that was published last, by a reference count of all threads.
+    /// The value that was published last, behind a reference count that all threads share.
     #[must_use]
     pub fn snapshot(&self) -> Arc<T> {
         Arc::clone(&self.current.load().value)
@@ -108,7 +108,7 @@ impl<T> Published<T> {
 }
 
 impl<T: AsRef<DirectiveSet> + Send + Sync + 'static> Published<T> {
-    /// A handle for a worker of its own.
+    /// A read handle for one worker.
     #[must_use]
     pub fn reader(&self) -> Reader {
         let source = Arc::clone(&self.current);
@@ -143,8 +143,8 @@ impl<T: fmt::Debug> fmt::Debug for Published<T> {
 
 /// The version of the current publication, or for a moment that of the next one.
 ///
-/// In a cache line of its own: every read loads it, so nothing that is written more
-/// often than published should share its line.
+/// It has a cache line of its own: every read loads it, so no memory that is written more often
+/// than sets are published should share its line.
 #[repr(align(64))]
 struct Announced(AtomicU64);
 
@@ -172,7 +172,7 @@ impl<T: AsRef<DirectiveSet>> Publication<T> {
     }
 }
 
-/// The part of a cell that a [`Reader`] needs, whatever the cell holds.
+/// The part of a cell that a [`Reader`] needs, independent of the type of the value.
 trait Source: Send + Sync {
     /// The set that was published last, with its version.
     fn latest(&self) -> (u64, DirectiveSet);

@@ -1,4 +1,5 @@
-//! A read handle for a worker that has its own.
+//! `Reader`: a handle that one worker owns and through which it loads the set without touching a
+//! reference count.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,11 +9,10 @@ use crate::set::DirectiveSet;
 
 /// A handle through which one worker reads a store's set, in a nanosecond or two.
 ///
-/// For a worker that owns its loop and can keep a `&mut` handle: a thread of a
-/// thread-per-core proxy, a task for each connection. It keeps the set that it returned
-/// last and only checks whether another was published since; it changes no reference
-/// count, so any number of readers do not slow each other down. With nothing but a shared
-/// `&dyn DirectiveStore`, use
+/// It is for a worker that can keep a `&mut` handle, such as a thread of a thread-per-core proxy
+/// or the task of a connection. It keeps the set that it returned last and only checks whether a
+/// newer one was published. It changes no reference count, so readers do not slow each other
+/// down. Code that has only a shared `&dyn DirectiveStore` uses
 /// [`DirectiveStore::load`](crate::DirectiveStore::load).
 ///
 /// ```
@@ -32,30 +32,29 @@ use crate::set::DirectiveSet;
 ///
 /// # Guarantees
 ///
-/// - [`load`](Self::load) returns a set that was published, whole; after a publish has
-///   returned, each later `load` of every reader returns that set or a later one.
-/// - The set does not change while it is borrowed: hold it for the length of one
-///   request, and everything that is decided of it belongs together.
-/// - `load` does not allocate, lock, wait or do I/O, in a read that follows a
-///   publish either. (The first read after a publish may free the old set, when no
-///   one else has it.)
+/// - [`load`](Self::load) returns one complete published set; after a publish has returned, each
+///   later `load` of every reader returns that set or a later one.
+/// - The set does not change while it is borrowed. If a request borrows it once, all decisions of
+///   the request come from the same set.
+/// - `load` does not allocate, lock, wait or do I/O, not even directly after a publish. (The first
+///   load after a publish frees the old set if no other handle to it is left.)
 ///
 /// # Staleness
 ///
-/// The set is as old as its publisher is behind. A directive in it starts and
-/// expires at its own times all the same.
+/// The set is as stale as its publisher. The start and the expiry of each directive are checked at
+/// each evaluation all the same.
 ///
 /// **An idle reader keeps the set that it returned last alive**, until its next `load` or
-/// its drop. Create one for a worker that reads often, and drop it with the worker; a worker
-/// that may be idle for long uses `load` of the store, which keeps nothing alive.
+/// its drop. Create a reader for a worker that reads often, and drop it with the worker. A worker
+/// that may be idle for long should use `load` of the store, which keeps no set alive.
 ///
-/// A reader keeps its cell, not its store: after the store is dropped it goes on returning
+/// A reader keeps the cell alive, not the store: after the store is dropped, it continues to return
 /// the last set.
 #[derive(Clone)]
 pub struct Reader {
     announced: Arc<Announced>,
     source: Arc<dyn Source>,
-    /// That of the set.
+    /// The version of `set`.
     version: u64,
     set: DirectiveSet,
 }

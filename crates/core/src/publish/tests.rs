@@ -1,5 +1,5 @@
-//! Also run under Miri, which tries other orders of the threads' steps and of what
-//! they see of each other's writes than the machine does: `scripts/test-races`.
+//! Tests of the publication cell with concurrent readers. `scripts/test-races` also runs them under
+//! Miri, which tries thread schedules and memory orderings that this machine does not produce.
 
 #![allow(clippy::unwrap_used, clippy::similar_names, reason = "tests")]
 
@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::{DiagLevel, DiagnosticsDirective};
 
-/// A value whose number is also in its set, twice.
+/// A value whose number is also the id of both directives of its set.
 struct Numbered {
     number: u64,
     set: DirectiveSet,
@@ -32,7 +32,7 @@ fn numbered(number: u64) -> Numbered {
     }
 }
 
-/// The number of a whole set.
+/// The number of a set, after checking that both directives have it.
 fn number_of(set: &DirectiveSet) -> u64 {
     let ids: Vec<u64> = set.iter().map(|d| d.id.parse().unwrap()).collect();
     assert_eq!(ids.len(), 2);
@@ -40,11 +40,11 @@ fn number_of(set: &DirectiveSet) -> u64 {
     ids[0]
 }
 
-/// How many steps a stress test takes: fewer where each is slow.
+/// The number of publishes of a stress test; fewer under Miri, which is slow.
 const STEPS: u64 = if cfg!(miri) { 30 } else { 3_000 };
 
 #[test]
-fn a_publish_is_seen_by_every_way_to_read() {
+fn every_way_to_read_returns_the_published_value() {
     let (mut publisher, published) = publication(numbered(0));
     let mut reader = published.reader();
     for number in 1..100 {
@@ -76,10 +76,10 @@ fn reads_return_the_old_value_between_the_writes_of_a_publish() {
     assert_eq!(number_of(reader.load()), 1);
 }
 
-/// A thread that has seen a value by one way to read finds it by every other: what would fail
-/// if a publish swapped in its value before it announced the version.
+/// A thread that has seen a value by one way to read sees it by every other way. This fails if a
+/// publish swaps in its value before it announces the version.
 #[test]
-fn reads_do_not_go_back_from_one_way_to_another() {
+fn reads_are_monotonic_across_the_ways_to_read() {
     let (mut publisher, published) = publication(numbered(0));
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -131,23 +131,23 @@ fn each_thread_has_a_reference_count_of_its_own() {
 #[test]
 fn an_idle_thread_keeps_no_set_alive() {
     let (mut publisher, published) = publication(numbered(0));
-    let asked = Barrier::new(2);
-    let looked = Barrier::new(2);
+    let loaded = Barrier::new(2);
+    let checked = Barrier::new(2);
     thread::scope(|scope| {
         scope.spawn(|| {
             drop(published.load());
-            asked.wait();
-            // Idle: it lives, and asks no more.
-            looked.wait();
+            loaded.wait();
+            // The thread is idle: it still runs, and loads no more.
+            checked.wait();
         });
-        asked.wait();
+        loaded.wait();
         let old = Arc::downgrade(&published.snapshot());
         let old_set = published.load().downgrade();
         assert!(old.upgrade().is_some() && old_set.upgrade().is_some());
         publisher.publish(numbered(1));
         assert!(old.upgrade().is_none(), "the old value is still alive");
         assert!(old_set.upgrade().is_none(), "the old set is still alive");
-        looked.wait();
+        checked.wait();
     });
 }
 
@@ -156,12 +156,12 @@ fn a_thread_that_ended_keeps_no_handle() {
     let (_publisher, published) = publication(numbered(0));
     let handle = thread::scope(|scope| scope.spawn(|| published.load()).join().unwrap());
     assert_eq!(Arc::weak_count(&handle), 0);
-    // This one lives, and does.
+    // This thread has not ended, so it keeps one.
     assert_eq!(Arc::weak_count(&published.load()), 1);
 }
 
 #[test]
-fn the_last_set_goes_with_the_cell() {
+fn the_last_set_is_freed_with_the_cell() {
     let (publisher, published) = publication(numbered(0));
     let set = published.load().downgrade();
     drop((publisher, published));
@@ -198,8 +198,8 @@ fn a_thread_that_is_ending_still_reads() {
             const { std::cell::RefCell::new(LoadsWhenDropped(None)) };
     }
     let (_publisher, published) = publication(numbered(7));
-    // Once set up before the thread's own state and once after, since what is set
-    // up last is dropped first.
+    // Once initialised before the cell's own thread-locals and once after, since thread-locals are
+    // dropped in reverse order.
     for load_first in [false, true] {
         let published = published.clone();
         thread::spawn(move || {
@@ -214,10 +214,10 @@ fn a_thread_that_is_ending_still_reads() {
     }
 }
 
-/// Readers check that what they read is whole, never older than what they read
-/// before, and never older than what was published when they began.
+/// Readers check that each value is complete, not older than the one that they read before, and
+/// not older than the last publish that had returned when the read began.
 #[test]
-fn readers_see_old_or_new_whole_and_never_go_back() {
+fn concurrent_reads_are_complete_and_monotonic() {
     let (mut publisher, published) = publication(numbered(0));
     let returned = AtomicU64::new(0);
     let done = AtomicBool::new(false);
@@ -254,9 +254,9 @@ fn readers_see_old_or_new_whole_and_never_go_back() {
     assert_eq!(number_of(&published.load()), STEPS);
 }
 
-/// A thread that learns of a publish by whatever means reads it from then on.
+/// A thread that learns of a publish through another channel reads its value from then on.
 #[test]
-fn after_a_publish_returns_no_later_load_gives_the_old_set() {
+fn no_load_after_a_publish_returned_returns_the_old_set() {
     let (mut publisher, published) = publication(numbered(0));
     let (announce, announced) = std::sync::mpsc::channel::<u64>();
     let (confirm, confirmed) = std::sync::mpsc::channel::<()>();

@@ -1,5 +1,5 @@
-//! The handle that a thread loaded last, so that the next load needs no pointer swap's
-//! guard.
+//! Thread-local cache of the handle that the thread loaded last, so that the next load does not
+//! need the guard of the `ArcSwap`, and the thread's slot among the handles.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 
 use crate::set::DirectiveSet;
 
-/// A handle to the set of one publication. Weak, so that an idle thread keeps no set alive.
+/// A handle to the set of one publication. It is weak, so that an idle thread keeps no set alive.
 struct Cached {
     version: u64,
     handle: Weak<DirectiveSet>,
@@ -23,12 +23,13 @@ thread_local! {
 
 static NEXT_SLOT: AtomicUsize = AtomicUsize::new(0);
 
-/// The thread's number, in the order of their first loads; zero while it ends.
+/// The slot of this thread: threads are numbered in the order of their first loads. Zero while the
+/// thread ends.
 pub(super) fn slot() -> usize {
     SLOT.try_with(|slot| *slot).unwrap_or(0)
 }
 
-/// The cached handle, if it is of the publication of this version.
+/// The cached handle, if it belongs to the publication of this version.
 #[inline]
 pub(super) fn get(version: u64) -> Option<Arc<DirectiveSet>> {
     CACHED
@@ -40,7 +41,7 @@ pub(super) fn get(version: u64) -> Option<Arc<DirectiveSet>> {
         .ok()?
 }
 
-/// Caches a handle in place of the one before; not while the thread ends.
+/// Replaces the cached handle. While the thread ends, nothing is cached.
 pub(super) fn set(version: u64, handle: &Arc<DirectiveSet>) {
     let _ = CACHED.try_with(|cached| {
         if let Ok(mut cached) = cached.try_borrow_mut() {

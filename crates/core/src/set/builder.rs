@@ -1,16 +1,17 @@
-//! Packs directives one by one and compiles them into a set.
+//! `DirectiveSetBuilder`: packs directives one by one as they are pushed, and compiles the set at
+//! the end.
 
 use std::sync::Arc;
 
-use super::index::Index;
-use super::packed::{Full, PackedDirectives};
+use super::lookup_table::LookupTable;
+use super::packed_directives::{Full, PackedDirectives};
 use super::{BuildError, Compiled, DirectiveSet};
 use crate::model::directive::DirectiveRef;
 
-/// Builds a [`DirectiveSet`] from borrowed directives, without a copy of each.
+/// Builds a [`DirectiveSet`] from borrowed directives.
 ///
-/// A pushed directive is packed at once into the form in which the set keeps it, so
-/// the builder needs little more memory than the set that it builds.
+/// A pushed directive is packed at once into the form in which the set stores it, so the builder
+/// needs little more memory than the set that it builds.
 ///
 /// ```
 /// use jiff::Timestamp;
@@ -23,7 +24,7 @@ use crate::model::directive::DirectiveRef;
 /// ```
 #[derive(Debug)]
 pub struct DirectiveSetBuilder {
-    /// Of all that was pushed, or an error since one had no room.
+    /// The pushed directives, or the error of the first one that did not fit.
     pub(super) directives: Result<PackedDirectives, Full>,
 }
 
@@ -34,7 +35,7 @@ impl Default for DirectiveSetBuilder {
 }
 
 impl DirectiveSetBuilder {
-    /// A builder with room for about this many directives.
+    /// A builder with capacity for this number of directives.
     #[must_use]
     pub fn with_capacity(directives: usize) -> Self {
         Self {
@@ -51,11 +52,11 @@ impl DirectiveSetBuilder {
         }
     }
 
-    /// The set.
+    /// Builds the set.
     ///
     /// # Errors
-    /// [`BuildError::is_too_large`]: the directives are more than 2^32, or their ids and
-    /// targets together are longer than four gigabytes.
+    /// [`BuildError::is_too_large`]: there are more than 2^32 directives, or their ids and targets
+    /// together are longer than four gigabytes.
     pub fn build(self) -> Result<DirectiveSet, BuildError> {
         Ok(DirectiveSet::compile(self.directives?))
     }
@@ -67,9 +68,9 @@ impl DirectiveSet {
             return Self::new();
         }
         directives.shrink_to_fit();
-        let index = Index::build(&directives);
+        let table = LookupTable::build(&directives);
         Self {
-            compiled: Some(Arc::new(Compiled { directives, index })),
+            compiled: Some(Arc::new(Compiled { directives, table })),
         }
     }
 }

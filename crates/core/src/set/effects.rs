@@ -1,4 +1,5 @@
-//! The part of a directive that its decision is made of, in four bits.
+//! The effects of a directive — level, ring buffer, capture — packed into four bits, so that they
+//! are merged and compared by bit operations.
 
 use super::Decision;
 use crate::model::directive::{DiagLevel, DirectiveRef};
@@ -16,7 +17,7 @@ impl Effects {
     const CAPTURE: u8 = 0b1000;
 
     pub(super) fn of(directive: DirectiveRef<'_>) -> Self {
-        // A match, so that a fifth level does not compile until it has a bit pattern.
+        // A match: a fifth level does not compile until it has a bit pattern here.
         let mut bits = match directive.level {
             DiagLevel::Off => 0,
             DiagLevel::Shape => 1,
@@ -34,7 +35,7 @@ impl Effects {
 
     /// Every value.
     pub(super) fn all() -> impl Iterator<Item = Self> {
-        (0..16).map(Self)
+        (0..).take(Self::COUNT).map(Self)
     }
 
     /// A number below [`COUNT`](Self::COUNT).
@@ -48,7 +49,7 @@ impl Effects {
         Self(level | ((self.0 | other.0) & !Self::LEVEL))
     }
 
-    /// Whether merging the other one changes nothing.
+    /// Whether merging `other` would not change the effects.
     pub(super) fn covers(self, other: Self) -> bool {
         self.merge(other) == self
     }

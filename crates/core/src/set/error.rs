@@ -1,6 +1,6 @@
-//! Why directives are not a set.
+//! `BuildError`: the reasons for which directives cannot be compiled into a set.
 
-use super::packed::Full;
+use super::packed_directives::Full;
 
 /// Directives could not be built into a set.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -14,18 +14,18 @@ pub(super) enum Kind {
          ids and targets to less than four gigabytes together"
     )]
     TooLarge,
-    #[error("two directives have the id {0:?}")]
+    #[error("two directives have the id {0:?}; rename or remove one of them")]
     RepeatedId(String),
 }
 
 impl BuildError {
-    /// Whether there are more directives or bytes of text than a set can hold.
+    /// Whether there are more directives or bytes of strings than a set can hold.
     #[must_use]
     pub fn is_too_large(&self) -> bool {
         self.0 == Kind::TooLarge
     }
 
-    /// The id that two of the directives have, if that is the error.
+    /// The id that two of the directives share, if that is the error.
     #[must_use]
     pub fn repeated_id(&self) -> Option<&str> {
         match &self.0 {

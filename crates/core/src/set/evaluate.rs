@@ -1,16 +1,17 @@
-//! Looks a request up in the index and merges what applies to it.
+//! The evaluation of a request: looks up the keys that the request has and merges the effects of
+//! the directives that apply.
 
 use jiff::Timestamp;
 
 use super::Compiled;
 use super::effects::Effects;
-use super::index::Slot;
 use super::key_hash::KeyHashes;
-use super::packed::{Shape, target};
+use super::lookup_table::Slot;
+use super::packed_directives::{Shape, target};
 use crate::model::request::RequestAttrs;
 use crate::model::sampling::{self, Sampler};
 
-/// The combinations of targets that contain the tenant: those with odd numbers.
+/// The combinations of targets that contain the tenant, which are the odd numbers.
 const WITH_TENANT: u16 = 0xaaaa;
 const TENANT_ONLY: u16 = 1 << target::TENANT;
 const _: () = assert!(target::TENANT == 1);
@@ -23,15 +24,15 @@ impl Compiled {
         now: Timestamp,
         request_id: &str,
     ) -> Effects {
-        let index = &self.index;
-        if !index.last_expiry.is_after(now) {
+        let table = &self.table;
+        if !table.last_expiry.is_after(now) {
             return Effects::NONE;
         }
         let tenant = attrs
             .tenant
-            .filter(|_| index.combinations & TENANT_ONLY != 0);
-        let found = tenant.and_then(|tenant| index.find_tenant(&self.directives, tenant));
-        if index.combinations & !TENANT_ONLY != 0 {
+            .filter(|_| table.combinations & TENANT_ONLY != 0);
+        let found = tenant.and_then(|tenant| table.find_tenant(&self.directives, tenant));
+        if table.combinations & !TENANT_ONLY != 0 {
             return self.evaluate_all(found, attrs, now, request_id);
         }
         match found {
@@ -88,10 +89,10 @@ impl Compiled {
         if let Some(slot) = tenant {
             self.merge_slot(slot, &mut evaluation);
         }
-        if let Some(slot) = self.index.wildcards {
+        if let Some(slot) = self.table.wildcards {
             self.merge_slot(slot, &mut evaluation);
         }
-        let others = self.index.combinations & !(TENANT_ONLY | 1);
+        let others = self.table.combinations & !(TENANT_ONLY | 1);
         if others != 0 {
             self.for_each_slot(others, attrs, evaluation.now, |slot| {
                 self.merge_slot(slot, &mut evaluation);
@@ -102,8 +103,7 @@ impl Compiled {
 
     #[inline(never)]
     fn merge_slot(&self, slot: Slot, evaluation: &mut Evaluation<'_>) {
-        let found = slot;
-        let [decisive, _] = self.members(&found);
+        let [decisive, _] = self.members(&slot);
         self.for_each_active(decisive, evaluation.now, |number| {
             let record = &self.directives.records()[number];
             if !evaluation.effects.covers(record.effects)
@@ -114,7 +114,7 @@ impl Compiled {
         });
     }
 
-    /// Calls back with the index of each directive that applies.
+    /// Calls `visit` with the index of each directive that applies.
     pub(super) fn for_each_applying(
         &self,
         attrs: &RequestAttrs<'_>,
@@ -123,7 +123,7 @@ impl Compiled {
         mut visit: impl FnMut(usize),
     ) {
         let mut sampler = Sampler::new(request_id);
-        self.for_each_slot(self.index.combinations, attrs, now, |slot| {
+        self.for_each_slot(self.table.combinations, attrs, now, |slot| {
             for members in self.members(&slot) {
                 self.for_each_active(members, now, |number| {
                     if sampler.contains(self.directives.records()[number].sample_per_mille) {
@@ -134,7 +134,7 @@ impl Compiled {
         });
     }
 
-    /// Calls back with the slot of each key that the request has.
+    /// Calls `visit` with the slot of each key that the request has.
     #[inline]
     fn for_each_slot(
         &self,
@@ -143,37 +143,37 @@ impl Compiled {
         now: Timestamp,
         mut visit: impl FnMut(Slot),
     ) {
-        let index = &self.index;
-        if !index.last_expiry.is_after(now) {
+        let table = &self.table;
+        if !table.last_expiry.is_after(now) {
             return;
         }
         if attrs.tenant.is_none() {
             left &= !WITH_TENANT;
         }
-        let hashes = KeyHashes::new(&index.state, index.targets, attrs);
+        let hashes = KeyHashes::new(&table.state, table.targets, attrs);
         while left != 0 {
             #[expect(clippy::cast_possible_truncation, reason = "below 16")]
             let targets = left.trailing_zeros() as u8;
             let shape = Shape::new(targets, attrs.endpoint);
             left &= left - 1;
             let hash = hashes.of_shape(shape);
-            if let Some(slot) = index.find(&self.directives, hash, shape, attrs) {
+            if let Some(slot) = table.find(&self.directives, hash, shape, attrs) {
                 visit(slot);
             }
         }
     }
 
-    /// The directives of a slot that can change a decision, and those that cannot.
+    /// The decisive and the superfluous directives of a slot.
     #[inline]
-    fn members<'a>(&'a self, found: &'a Slot) -> [&'a [u32]; 2] {
-        match found {
+    fn members<'a>(&'a self, slot: &'a Slot) -> [&'a [u32]; 2] {
+        match slot {
             Slot::Single(number) => [std::slice::from_ref(number), &[]],
-            Slot::Group(group) => self.index.members(*group),
+            Slot::Group(group) => self.table.members(*group),
         }
     }
 
-    /// Calls back with the index of each of these that has started, up to the first that
-    /// has expired.
+    /// Calls `visit` with the index of each directive that has started, up to the first that has
+    /// expired.
     #[inline]
     fn for_each_active(&self, members: &[u32], now: Timestamp, mut visit: impl FnMut(usize)) {
         for &number in members {
@@ -188,7 +188,7 @@ impl Compiled {
     }
 }
 
-/// The evaluation of one request.
+/// The state of the evaluation of one request.
 struct Evaluation<'a> {
     effects: Effects,
     now: Timestamp,

@@ -1,14 +1,15 @@
-//! Hashes of keys: the strings of a request or directive, combined by shape.
+//! Hashes the keys of the lookup table: each string of a request or directive once, combined for
+//! each shape.
 
 use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::RandomState;
 
-use super::packed::{Shape, target};
+use super::packed_directives::{Shape, target};
 use crate::model::request::RequestAttrs;
 
-/// The hashes of a request's strings, zero for each that no key contains. Each is hashed
-/// once, however many shapes of keys are looked up.
+/// The hashes of a request's strings; zero for a string that no key contains. Each string is hashed
+/// once, however many shapes are looked up.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct KeyHashes {
     tenant: u64,
@@ -17,7 +18,10 @@ pub(super) struct KeyHashes {
 }
 
 impl KeyHashes {
-    #[expect(clippy::inline_always, reason = "a call costs as much as what it does")]
+    #[expect(
+        clippy::inline_always,
+        reason = "a call would cost as much as the body"
+    )]
     #[inline(always)]
     pub(super) fn new(state: &RandomState, targets: u8, attrs: &RequestAttrs<'_>) -> Self {
         let hash = |string| of_string(state, string);
@@ -25,7 +29,7 @@ impl KeyHashes {
         if targets & target::TENANT != 0 {
             hashes.tenant = hash(attrs.tenant.unwrap_or_default());
         }
-        // Rotated, so that the same string as another target is another key.
+        // Rotated, so that the same string has another hash as another target.
         if targets & target::INDEX != 0 {
             hashes.index = hash(attrs.index).rotate_left(21);
         }
@@ -46,7 +50,7 @@ impl KeyHashes {
     }
 }
 
-/// The hash of a string, which is that of the key that is this tenant alone.
+/// The hash of a string, which is also the hash of the key that consists of this tenant alone.
 #[inline]
 pub(super) fn of_string(state: &RandomState, string: &str) -> u64 {
     let mut hasher = state.build_hasher();

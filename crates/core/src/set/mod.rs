@@ -1,35 +1,34 @@
-//! The compiled directive set: an immutable table from requests to decisions.
+//! The compiled directive set: an immutable lookup structure that maps a request to its decision.
 //!
-//! # What it promises
+//! # Guarantees
 //!
 //! - The cost of [`evaluate`](DirectiveSet::evaluate) does not grow with the number of
-//!   directives: one lookup for each combination of targets in use (sixteen at most), and
-//!   the directives that target exactly this request and are not made superfluous by
-//!   another (`index.rs`).
-//! - It decides as a scan of all directives would, to the nanosecond, over the whole range
-//!   of `jiff::Timestamp`. A collision of hashes never widens a directive: a slot that is
-//!   found by its hash is compared string by string.
+//!   directives: one lookup for each combination of targets in use (at most sixteen), and
+//!   the directives that target exactly this request and are not superfluous beside another
+//!   (`lookup_table.rs`).
+//! - The decision equals that of a scan of all directives, to the nanosecond, over the whole range
+//!   of `jiff::Timestamp`. A hash collision never widens a directive: the strings of a slot that
+//!   is found by its hash are compared.
 //! - No allocation, lock, clock read or I/O; the request's id is hashed at most once, and
 //!   only when a directive that samples could change the decision.
 //!
 //! # How it works
 //!
-//! `packed.rs` keeps each directive in twenty bytes beside its strings, which are in one
-//! allocation (`string_arena.rs`). `builder.rs` packs directives one by one, `index.rs`
-//! builds the table over them by the hashes of `key_hash.rs`, and `evaluate.rs` reads it.
-//! The directives stay in the order in which they were added. `patch.rs` makes the next set
-//! from one in which a few directives changed.
+//! `packed_directives.rs` stores each directive in twenty bytes; all strings are in one allocation
+//! (`string_arena.rs`). `builder.rs` packs directives one by one, `lookup_table.rs` builds the table
+//! over them with the hashes of `key_hash.rs`, and `evaluate.rs` reads it. The directives stay in
+//! the order in which they were added. `patch.rs` builds the next set from a set and its changes.
 
 mod builder;
 mod effects;
 mod error;
 mod evaluate;
-mod index;
-mod introspect;
+mod introspection_json;
 mod key_hash;
-mod packed;
+mod lookup_table;
+mod order_by_id;
+mod packed_directives;
 mod patch;
-mod sorted;
 mod state_counts;
 mod string_arena;
 
@@ -43,23 +42,23 @@ use serde_json::Value;
 use crate::digest::Digest;
 use crate::model::directive::{DiagLevel, DiagnosticsDirective, DirectiveRef};
 use crate::model::request::RequestAttrs;
-use index::Index;
-use packed::PackedDirectives;
+use lookup_table::LookupTable;
+use packed_directives::PackedDirectives;
 
 pub use builder::DirectiveSetBuilder;
 pub use error::BuildError;
 pub use patch::Edit;
 pub use state_counts::DirectiveStates;
 
-/// What a set of directives says about one request.
+/// The decision of a set of directives about one request.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct Decision {
     /// The highest level among the directives that apply, else `Off`.
     pub level: DiagLevel,
-    /// Whether any of them asks for the ring buffer.
+    /// Whether any of them requests the ring buffer.
     pub ring_buffer: bool,
-    /// Whether any of them asks for capture.
+    /// Whether any of them requests capture.
     pub capture: bool,
 }
 
@@ -89,21 +88,21 @@ pub struct Explanation<'a> {
 #[derive(Debug)]
 struct Compiled {
     directives: PackedDirectives,
-    index: Index,
+    table: LookupTable,
 }
 
 /// An immutable set of directives, compiled for lookup.
 ///
-/// A clone is another handle to the same set: one reference count, whatever the
-/// number of directives. The set is freed with its last handle.
+/// A clone is another handle to the same set and only increments a reference count. The set is
+/// freed with its last handle.
 ///
-/// An empty set holds no memory. A set of 100,000 directives that target a tenant
-/// each takes about 34 bytes a directive beside its id and tenant, and 12 more if any
+/// An empty set holds no memory. A set of 100,000 directives that each target a tenant takes
+/// about 34 bytes for each directive in addition to its id and tenant, and 12 more if any
 /// directive of the set has a start.
 //
-// Aligned to a cache line because a store keeps several handles for threads
-// (`publish/mod.rs`), each behind its own reference count: two counts in one line would
-// make threads contend for it.
+// The alignment is a cache line because a store keeps several handles for threads
+// (`publish/mod.rs`), each with its own reference count: threads would contend for a line that
+// holds two counts.
 #[derive(Clone, Default)]
 #[repr(align(64))]
 pub struct DirectiveSet {
@@ -119,19 +118,18 @@ impl DirectiveSet {
 
     /// A set of these directives, in their order.
     ///
-    /// Ids are not required to differ: each entry is a directive of its own, and one
-    /// that is in it twice is listed twice. (A snapshot of an index never repeats an
-    /// id.)
+    /// Ids may repeat: each entry is a directive of its own. (A snapshot of an index never repeats
+    /// an id.)
     ///
     /// # Panics
-    /// If the ids and targets are longer than four gigabytes together. Where that is
-    /// possible, use [`DirectiveSetBuilder`], which returns an error.
+    /// If the ids and targets together are longer than four gigabytes. Where that is possible, use
+    /// [`DirectiveSetBuilder`], which returns an error.
     #[must_use]
     pub fn from_directives(directives: Vec<DiagnosticsDirective>) -> Self {
         directives.into_iter().collect()
     }
 
-    /// How many directives it holds, expired ones included.
+    /// The number of directives, including expired ones.
     #[must_use]
     pub fn len(&self) -> usize {
         self.compiled
@@ -139,26 +137,25 @@ impl DirectiveSet {
             .map_or(0, |compiled| compiled.directives.len())
     }
 
-    /// Whether it holds none.
+    /// Whether the set has no directives.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.compiled.is_none()
     }
 
-    /// What the set says about a request at an instant: the highest level among the
-    /// directives that have started (`starts_at <= now`), have not expired
-    /// (`now < expires_at`), match the request and have it in their sample; and
-    /// whether any of those asks for the ring buffer or capture.
+    /// The decision about a request at an instant: the highest level among the directives that
+    /// apply, and whether any of them requests the ring buffer or capture. A directive applies if
+    /// it has started (`starts_at <= now`), has not expired (`now < expires_at`), matches the
+    /// request, and the request is in its sample.
     ///
     /// # Guarantees
     ///
-    /// - The same arguments give the same decision, always: the set never changes, and the
-    ///   decision depends on nothing but the arguments.
+    /// - The same arguments always lead to the same decision.
     /// - Does not allocate, lock, read a clock or do I/O, and does not panic.
     /// - The cost does not depend on the number of directives: a hash of each attribute
-    ///   that any directive targets, one lookup for each combination of targets in use, and
-    ///   the directives that target exactly this request. An expired directive costs a
-    ///   matching request one comparison.
+    ///   that any directive targets, one lookup for each combination of targets in use, and the
+    ///   directives that target exactly this request. An expired directive costs a matching
+    ///   request one comparison.
     /// - The request's id is hashed at most once, and only when a directive with a
     ///   rate below 1000 could change the decision.
     ///
@@ -171,8 +168,8 @@ impl DirectiveSet {
     ///
     /// # How to use it
     ///
-    /// Evaluate once a request, with one reading of the clock, on a set that was
-    /// loaded once: level, ring buffer and capture then belong together.
+    /// For each request, load the set once, read the clock once and evaluate once: level, ring
+    /// buffer and capture then belong together.
     ///
     /// ```
     /// use jiff::{SignedDuration, Timestamp};
@@ -203,12 +200,12 @@ impl DirectiveSet {
         }
     }
 
-    /// [`evaluate`](Self::evaluate), and a call for each directive that applies to the
-    /// request, in no particular order.
+    /// Evaluates as [`evaluate`](Self::evaluate) does, and calls `applies` for each directive that
+    /// applies to the request, in no particular order.
     ///
-    /// Every directive that applies is reported once, also one that changes nothing about
-    /// the decision beside the others. The guarantees of `evaluate` hold, but for the cost:
-    /// it grows with the number of directives that are active and match the request.
+    /// Every directive that applies is reported once, including one that does not change the
+    /// decision. The guarantees of `evaluate` hold, except for the cost: it grows with the number
+    /// of active directives that match the request.
     ///
     /// ```
     /// use jiff::Timestamp;
@@ -247,8 +244,9 @@ impl DirectiveSet {
         decision
     }
 
-    /// [`evaluate`](Self::evaluate), with the ids of the directives that apply, in the set's
-    /// order. For people and tests: unlike [`evaluate_with`](Self::evaluate_with) it allocates.
+    /// Evaluates as [`evaluate`](Self::evaluate) does, and returns the ids of the directives that
+    /// apply, in the set's order. It is for people and tests: unlike
+    /// [`evaluate_with`](Self::evaluate_with), it allocates.
     #[must_use]
     pub fn explain(
         &self,
@@ -277,24 +275,23 @@ impl DirectiveSet {
         (0..self.len()).filter_map(|position| self.get(position))
     }
 
-    /// A digest of the content, equal for equal directives whatever their order.
-    /// Looks at every directive.
+    /// A digest of the content, which does not depend on the order. It reads every directive.
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.iter().fold(Digest::default(), Digest::with)
     }
 
-    /// The set as JSON for people and tools: `{"directives": [...]}` in the set's
-    /// order. A target or start that is not set is left out; instants are RFC 3339 in
-    /// UTC; `expired` is `now >= expires_at`.
+    /// The set as JSON for people and tools: `{"directives": [...]}` in the set's order. A target
+    /// or start that is not set is omitted; instants are RFC 3339 in UTC; `expired` states whether
+    /// the directive has expired at `now`.
     #[must_use]
     pub fn introspect(&self, now: Timestamp) -> Value {
-        introspect::introspect(self, now)
+        introspection_json::introspect(self, now)
     }
 }
 
 impl DirectiveSet {
-    /// Whether the other is a handle to the same set, which is more than an equal one.
+    /// Whether the other is a handle to the same set in memory, not only an equal set.
     #[doc(hidden)]
     #[must_use]
     pub fn is_handle_of(&self, other: &Self) -> bool {
@@ -314,7 +311,7 @@ impl AsRef<DirectiveSet> for DirectiveSet {
 
 #[cfg(test)]
 impl DirectiveSet {
-    /// Tells whether the set is still alive.
+    /// A weak reference, with which a test checks whether the set was freed.
     pub(crate) fn downgrade(&self) -> std::sync::Weak<impl Sized + use<>> {
         self.compiled
             .as_ref()
@@ -332,7 +329,10 @@ impl fmt::Debug for DirectiveSet {
 
 /// As [`DirectiveSet::from_directives`].
 impl FromIterator<DiagnosticsDirective> for DirectiveSet {
-    #[expect(clippy::panic, reason = "documented; as a `Vec` that is too large")]
+    #[expect(
+        clippy::panic,
+        reason = "documented, as the panic of a `Vec` that is too large"
+    )]
     fn from_iter<I: IntoIterator<Item = DiagnosticsDirective>>(directives: I) -> Self {
         let directives = directives.into_iter();
         let mut builder = DirectiveSetBuilder::with_capacity(directives.size_hint().0);

@@ -1,13 +1,13 @@
-//! A set with some of its directives changed.
+//! Builds the next set from a set and a list of edits.
 //!
-//! The packed directives between two changes are copied as they are, without decoding or
-//! even reading them one by one; only the index is built from scratch.
+//! The packed directives between two edits are copied without decoding them; only the lookup table
+//! is built from scratch.
 
-use super::packed::PackedDirectives;
+use super::packed_directives::PackedDirectives;
 use super::{BuildError, DirectiveSet};
 use crate::model::directive::DirectiveRef;
 
-/// A difference between a set and the next one.
+/// One difference between a set and the next one.
 #[derive(Clone, Copy, Debug)]
 #[doc(hidden)]
 pub struct Edit<'a> {
@@ -15,12 +15,12 @@ pub struct Edit<'a> {
     pub position: usize,
     /// Whether the directive at this position is removed.
     pub removes: bool,
-    /// The directive that is inserted there, before a directive that stays.
+    /// The directive that is inserted at this position, before a directive that stays.
     pub inserts: Option<DirectiveRef<'a>>,
 }
 
 impl Edit<'_> {
-    /// The first position behind it.
+    /// The first position that the edit does not affect.
     #[must_use]
     pub fn end(&self) -> usize {
         self.position + usize::from(self.removes)
@@ -40,7 +40,7 @@ impl DirectiveSet {
         let removed = edits.iter().filter(|edit| edit.removes);
         let removed = removed.filter_map(|edit| before.get(edit.position));
         let bytes = |sum: usize, directive| sum + PackedDirectives::bytes_of(directive);
-        // Exactly what is needed, so that nothing is copied once more to give memory back.
+        // Reserve exactly what is needed, so that shrinking does not copy it once more.
         let mut directives = PackedDirectives::default();
         directives.reserve_exact(
             (before.len() + inserted.clone().count()).saturating_sub(removed.clone().count()),

@@ -1,6 +1,6 @@
-//! Many short strings in one allocation, without a pointer for each.
+//! Stores many short strings in one allocation, each addressed by its offset instead of a pointer.
 
-/// Strings one after the other, each behind its length.
+/// A sequence of strings, each preceded by its length.
 ///
 /// The length is written six bits a byte, the least significant first, with `MORE` set
 /// where another byte follows. Every such byte is ASCII, so the whole buffer is a `str`
@@ -20,12 +20,12 @@ impl StringArena {
         self.0.shrink_to_fit();
     }
 
-    /// The number of bytes, which is also the offset of the next string.
+    /// The length in bytes, which is also the offset of the next string.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// The bytes that a string takes, its length included.
+    /// The number of bytes that a string occupies, including its length.
     pub(super) fn bytes_of(string: &str) -> usize {
         let last_bit = string.len().checked_ilog2().unwrap_or(0);
         string.len() + 1 + (last_bit / LENGTH_BITS) as usize
@@ -55,7 +55,7 @@ impl StringArena {
         self.0.push_str(other.0.get(start..end).unwrap_or_default());
     }
 
-    /// The character at an offset, which is moved behind it.
+    /// Returns the character at an offset, and advances the offset past it.
     #[inline]
     pub(super) fn read_ascii(&self, offset: &mut usize) -> u8 {
         let character = self.0.as_bytes().get(*offset).copied();
@@ -63,14 +63,14 @@ impl StringArena {
         character.unwrap_or_default()
     }
 
-    /// The string at an offset, which is moved behind it.
+    /// Returns the string at an offset, and advances the offset past it.
     pub(super) fn read(&self, offset: &mut usize) -> &str {
         let (start, end) = self.span(*offset);
         *offset = end;
         self.0.get(start..end).unwrap_or_default()
     }
 
-    /// Whether the string at an offset, which is moved behind it, is this one.
+    /// Compares the string at an offset with this one, and advances the offset past it.
     #[inline]
     pub(super) fn is_next(&self, offset: &mut usize, string: &str) -> bool {
         let (start, end) = self.span(*offset);
@@ -78,7 +78,7 @@ impl StringArena {
         self.0.as_bytes().get(start..end) == Some(string.as_bytes())
     }
 
-    /// Where the string at an offset begins and ends.
+    /// The start and end of the string at an offset, without its length.
     #[inline]
     fn span(&self, offset: usize) -> (usize, usize) {
         match self.0.as_bytes().get(offset) {
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn strings_of_every_form_of_length_are_read_back() {
+    fn strings_of_all_lengths_are_read_back() {
         let mut arena = StringArena::default();
         let strings: Vec<String> = [
             0, 1, 2, 3, 4, 5, 7, 8, 12, 16, 17, 63, 64, 65, 4095, 4096, 300_000,

@@ -1,3 +1,5 @@
+//! Unit tests of the compiled set: its limits, groups, explanations and introspection.
+
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use jiff::Timestamp;
@@ -41,7 +43,7 @@ fn an_empty_set_holds_no_memory_and_is_off() {
 }
 
 #[test]
-fn directives_are_counted_by_what_they_are_at_an_instant() {
+fn directives_are_counted_by_their_state_at_an_instant() {
     let mut later = directive("c", DiagLevel::Shape, 30);
     later.starts_at = Some(at(20));
     let set = DirectiveSet::from_directives(vec![
@@ -66,7 +68,7 @@ fn directives_are_counted_by_what_they_are_at_an_instant() {
 }
 
 #[test]
-fn what_was_pushed_comes_back_as_it_was_and_in_its_order() {
+fn pushed_directives_are_listed_unchanged_and_in_their_order() {
     let far = [Timestamp::MIN, Timestamp::MAX, at(0)];
     let directives: Vec<DiagnosticsDirective> = (0..64_u16)
         .map(|n| {
@@ -110,7 +112,7 @@ fn what_was_pushed_comes_back_as_it_was_and_in_its_order() {
 }
 
 #[test]
-fn an_id_that_is_there_twice_is_two_directives() {
+fn a_repeated_id_is_two_directives() {
     let set = DirectiveSet::from_directives(vec![
         directive("twice", DiagLevel::Shape, 10),
         directive("twice", DiagLevel::ShapeTiming, 5),
@@ -126,7 +128,7 @@ fn an_id_that_is_there_twice_is_two_directives() {
 }
 
 #[test]
-fn a_key_that_is_found_by_its_hash_is_compared_as_text() {
+fn a_key_found_by_its_hash_is_compared_string_by_string() {
     let for_acme = DirectiveMatch::all().for_tenant("acme");
     let set = DirectiveSet::from_directives(vec![
         directive("one", DiagLevel::Shape, 10).with_match(for_acme.clone()),
@@ -134,7 +136,7 @@ fn a_key_that_is_found_by_its_hash_is_compared_as_text() {
     ]);
     let directives = &set.compiled.as_ref().unwrap().directives;
     let [one, two] = directives.records() else {
-        unreachable!("two were added")
+        unreachable!("two directives were added")
     };
     let others = ["acmf", "acmee", ""].map(|tenant| RequestAttrs {
         tenant: Some(tenant),
@@ -158,7 +160,7 @@ fn a_key_that_is_found_by_its_hash_is_compared_as_text() {
 fn superfluous_directives_are_listed_but_not_evaluated() {
     let mut directives = vec![
         directive("off", DiagLevel::Off, 100),
-        directive("nobody", DiagLevel::Shape, 100).with_sample_per_mille(0),
+        directive("never-sampled", DiagLevel::Shape, 100).with_sample_per_mille(0),
     ];
     for n in 0..1_000_u16 {
         directives.push(
@@ -167,15 +169,15 @@ fn superfluous_directives_are_listed_but_not_evaluated() {
     }
     let set = DirectiveSet::from_directives(directives);
     assert_eq!(set.len(), 1_002);
-    let index = &set.compiled.as_ref().unwrap().index;
-    let Some(index::Slot::Group(group)) = index.wildcards else {
-        unreachable!("they are one group")
+    let table = &set.compiled.as_ref().unwrap().table;
+    let Some(lookup_table::Slot::Group(group)) = table.wildcards else {
+        unreachable!("the directives form one group")
     };
-    let [decisive, superfluous] = index.members(group);
-    // Those of the last three seconds, each of a higher rate than the later ones, and the
-    // first one without effects.
+    let [decisive, superfluous] = table.members(group);
+    // The directives of the last three seconds, each with a higher sample rate than the later
+    // ones, and the one without effects.
     assert!(decisive.len() <= 4, "{}", decisive.len());
-    // All but the one that samples nobody.
+    // All except the one with a sample rate of zero.
     assert_eq!(decisive.len() + superfluous.len(), 1_001);
 }
 
@@ -223,9 +225,9 @@ fn every_directive_that_applies_is_reported_once() {
 }
 
 #[test]
-fn the_sample_counts_only_where_it_can_change_the_decision() {
-    // Sampled and unsampled with the same effects: the sampled one is superfluous while
-    // the other lives, and decides after it.
+fn the_sample_decides_only_where_it_can_change_the_decision() {
+    // Two directives with the same effects: the sampled one is superfluous until the other one
+    // expires, and decides after that.
     let set = DirectiveSet::from_directives(vec![
         directive("all", DiagLevel::Shape, 10),
         directive("half", DiagLevel::Shape, 20).with_sample_per_mille(500),

@@ -1,4 +1,4 @@
-//! A patched set against one that is built from scratch of the same directives.
+//! Property test: a patched set equals a set that is built from scratch from the same directives.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -10,13 +10,13 @@ use proptest::prelude::*;
 use super::*;
 use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, EndpointKind, RequestAttrs};
 
-/// A few, so that directives share them; one is an id too, one is none at all.
+/// A few strings, so that directives share them; one is also an id, and one is empty.
 const TEXTS: [&str; 5] = ["a", "acme", "directive-07", "", "a-text-of-some-length"];
 const ENDPOINTS: [EndpointKind; 2] = [EndpointKind::Search, EndpointKind::IngestDoc];
-/// In seconds; of each kind of instant that a record keeps in its own way.
+/// In seconds since 1970: the earliest and the latest instant, and two between them.
 const INSTANTS: [i64; 4] = [-377_705_023_201, 10, 20, 253_402_207_200];
 
-/// What differs between two directives of the same id.
+/// The fields that differ between two directives with the same id.
 #[derive(Clone, Copy, Debug)]
 struct Drawn {
     texts: [Option<usize>; 3],
@@ -80,7 +80,8 @@ fn any_directive() -> impl Strategy<Value = Drawn> {
         )
 }
 
-/// Directives that replace those of the same id, or only removals of these.
+/// For each changed id, a directive that is inserted or replaces the earlier one, or `None` for a
+/// removal.
 fn any_changes(most: usize) -> impl Strategy<Value = BTreeMap<u8, Option<Drawn>>> {
     let change = prop_oneof![4 => any_directive().prop_map(Some), 1 => Just(None)];
     prop::collection::btree_map(0..80_u8, change, 0..most)
@@ -114,12 +115,12 @@ fn built(model: &Model) -> DirectiveSet {
     model.values().cloned().collect()
 }
 
-/// Whether a patched set is in all that counts as one that was built.
+/// Asserts that a patched set lists, decides and packs the same as a built one.
 fn assert_same(patched: &DirectiveSet, built: &DirectiveSet) {
     assert!(patched.iter().eq(built.iter()), "{patched:?} {built:?}");
     assert_eq!(patched.digest(), built.digest());
     let mut texts = TEXTS.map(Some).to_vec();
-    texts.push(Some("none-has-this"));
+    texts.push(Some("no-directive-has-this"));
     for (n, &tenant) in texts.iter().chain(&[None]).enumerate() {
         for (m, index) in texts.iter().flatten().enumerate() {
             let attrs = RequestAttrs {

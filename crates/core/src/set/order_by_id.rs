@@ -1,28 +1,29 @@
-//! The order by id, in which the documents of an index are published.
+//! Builds a set in the order of its ids, and finds an id in it by binary search. Snapshots of an
+//! index are published in this order.
 
 use std::cmp::Ordering;
 
 use super::error::Kind;
-use super::packed::PackedDirectives;
+use super::packed_directives::PackedDirectives;
 use super::{BuildError, DirectiveSet, DirectiveSetBuilder};
 use crate::model::directive::DirectiveRef;
 
 impl DirectiveSetBuilder {
-    /// The set, ordered by id.
+    /// Builds the set, ordered by id.
     ///
     /// # Errors
-    /// Those of [`build`](Self::build), and [`BuildError::repeated_id`]: two directives have
+    /// The errors of [`build`](Self::build), and [`BuildError::repeated_id`]: two directives have
     /// the same id.
     pub fn build_by_id(self) -> Result<DirectiveSet, BuildError> {
         self.build_ordered().map(|(set, _)| set)
     }
 
-    /// The set, ordered by id, and for each of its directives the number of those that were
-    /// pushed before it.
+    /// Builds the set, ordered by id, and returns the position in push order of each of its
+    /// directives.
     #[doc(hidden)]
     pub fn build_ordered(self) -> Result<(DirectiveSet, Vec<usize>), BuildError> {
         let directives = self.directives?;
-        // Only the ids are sorted: the directives stay packed.
+        // Sort only the ids; the directives stay packed.
         let mut ids: Vec<(&str, usize)> = (0..directives.len())
             .filter_map(|index| Some((directives.get(index)?.id, index)))
             .collect();
@@ -48,8 +49,8 @@ impl DirectiveSetBuilder {
 }
 
 impl DirectiveSet {
-    /// The position of an id in a set that is ordered by id, or else the position at which it
-    /// would be inserted.
+    /// The position of an id in a set that is ordered by id, or as an error the position at which
+    /// it would be inserted.
     #[doc(hidden)]
     pub fn position_of(&self, id: &str) -> Result<usize, usize> {
         let (mut start, mut end) = (0, self.len());
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_is_that_of_the_ids() {
+    fn directives_are_ordered_by_id() {
         let (set, order) = builder_of(&["c", "a", "b"]).build_ordered().unwrap();
         let ids: Vec<&str> = set.iter().map(|directive| directive.id).collect();
         assert_eq!(ids, ["a", "b", "c"]);

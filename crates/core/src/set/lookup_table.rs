@@ -1,14 +1,14 @@
-//! The table from keys to the directives that have them.
+//! The hash table that maps a key (the targets of a directive) to the directives that have it.
 //!
-//! Directives with the same key form a *group*. A group of one is its record; a larger
-//! one is a range of `members`: first the directives that can change a decision, then
-//! the superfluous ones, both latest expiry first, so that the first expired one ends
-//! the list.
+//! Directives with the same key form a *group*. A group of one is stored in the table itself. A
+//! larger group is a range of `members`: first the *decisive* directives, which can change a
+//! decision, then the *superfluous* ones, which cannot. Both parts are sorted by expiry, latest
+//! first, so an evaluation stops at the first expired directive.
 //!
-//! A directive is superfluous when another of its group that starts no later has at least
-//! its effects, of at least as many requests, for at least as long. So among the
-//! directives of a group without a start, an evaluation looks at no more than one for
-//! each combination of effects and sample rate, however many there are.
+//! A directive is superfluous if another one of its group starts no later, expires no earlier,
+//! samples at least as many requests and has at least the same effects. So among the directives of
+//! a group without a start, an evaluation reads at most one for each combination of effects and
+//! sample rate.
 
 use std::cmp::Reverse;
 
@@ -17,24 +17,24 @@ use hashbrown::HashTable;
 
 use super::effects::Effects;
 use super::key_hash::{self, KeyHashes};
-use super::packed::{Instant, PackedDirectives, Record, Shape};
+use super::packed_directives::{Instant, PackedDirectives, Record, Shape};
 use crate::model::request::RequestAttrs;
 use crate::model::sampling::ALWAYS;
 
 /// The directives of a key.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Slot {
-    /// The index of the only one.
+    /// The index of the only directive.
     Single(u32),
     /// The index of a group.
     Group(u32),
 }
 
-/// A slot in the table, in eight bytes with the offset of its key.
+/// An entry of the hash table, in eight bytes: a slot and the offset of its key.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     key: u32,
-    /// The index of a directive, or with the top bit that of a group.
+    /// The index of a directive, or the index of a group with the bit `GROUP` set.
     bits: u32,
 }
 
@@ -51,20 +51,20 @@ impl Entry {
     }
 }
 
-/// The members of several directives with the same key: `start..rest..end`.
+/// The directives of a key with several, as ranges of `members`: `start..rest` are decisive and
+/// `rest..end` superfluous.
 #[derive(Clone, Copy, Debug, Default)]
 struct Group {
     start: u32,
-    /// Where the superfluous ones begin.
     rest: u32,
     end: u32,
 }
 
 #[derive(Debug)]
-pub(super) struct Index {
+pub(super) struct LookupTable {
     pub(super) state: RandomState,
-    table: HashTable<Entry>,
-    /// From this instant on nothing applies.
+    entries: HashTable<Entry>,
+    /// From this instant on, no directive applies.
     pub(super) last_expiry: Instant,
     /// The combinations of targets in use: bit `n` is set if a key sets the targets `n`.
     pub(super) combinations: u16,
@@ -76,11 +76,11 @@ pub(super) struct Index {
     members: Vec<u32>,
 }
 
-impl Index {
+impl LookupTable {
     pub(super) fn build(directives: &PackedDirectives) -> Self {
-        let mut index = Self {
+        let mut table = Self {
             state: RandomState::default(),
-            table: HashTable::with_capacity(directives.len()),
+            entries: HashTable::with_capacity(directives.len()),
             last_expiry: Instant::ALWAYS,
             combinations: 0,
             wildcards: None,
@@ -90,19 +90,19 @@ impl Index {
         };
         let mut members = Vec::new();
         for (number, record) in (0..).zip(directives.records()) {
-            // What samples nobody applies to nobody.
+            // A directive with a sample rate of zero applies to no request.
             if record.sample_per_mille > 0 {
-                index.last_expiry = index.last_expiry.max(record.expires);
-                index.add(directives, number, &mut members);
+                table.last_expiry = table.last_expiry.max(record.expires);
+                table.add(directives, number, &mut members);
             }
         }
-        index.shrink_to_fit(directives);
-        index.order_members(directives, members);
+        table.shrink_to_fit(directives);
+        table.order_members(directives, members);
         let attrs = RequestAttrs::default();
         let shape = Shape::new(0, attrs.endpoint);
         let hash = KeyHashes::default().of_shape(shape);
-        index.wildcards = index.find(directives, hash, shape, &attrs);
-        index
+        table.wildcards = table.find(directives, hash, shape, &attrs);
+        table
     }
 
     /// Adds a directive to the table, and to `members` if it is not the first with its key.
@@ -113,12 +113,12 @@ impl Index {
         self.targets |= shape.targets();
         let hash = KeyHashes::new(&self.state, shape.targets(), &attrs).of_shape(shape);
         let found = self
-            .table
+            .entries
             .find_mut(hash, |entry| directives.is_key(entry.key, shape, &attrs));
         let Some(entry) = found else {
             let entry = Entry { key, bits: number };
             let rehash = |entry: &Entry| rehash(&self.state, directives, *entry);
-            self.table.insert_unique(hash, entry, rehash);
+            self.entries.insert_unique(hash, entry, rehash);
             return;
         };
         let group = match entry.slot() {
@@ -137,10 +137,10 @@ impl Index {
         members.push(Member { group, number });
     }
 
-    /// Returns the memory for keys that the directives turned out to share.
+    /// Frees the capacity that was reserved for keys which the directives turned out to share.
     fn shrink_to_fit(&mut self, directives: &PackedDirectives) {
         let state = &self.state;
-        self.table
+        self.entries
             .shrink_to_fit(|entry| rehash(state, directives, *entry));
     }
 
@@ -182,22 +182,22 @@ impl Index {
         attrs: &RequestAttrs<'_>,
     ) -> Option<Slot> {
         let found = self
-            .table
+            .entries
             .find(hash, |entry| directives.is_key(entry.key, shape, attrs));
         found.map(|entry| entry.slot())
     }
 
-    /// The slot of the key that is this tenant alone.
+    /// The slot of the key that consists of this tenant alone.
     #[inline]
     pub(super) fn find_tenant(&self, directives: &PackedDirectives, tenant: &str) -> Option<Slot> {
         let hash = key_hash::of_string(&self.state, tenant);
         let found = self
-            .table
+            .entries
             .find(hash, |entry| directives.is_tenant(entry.key, tenant));
         found.map(|entry| entry.slot())
     }
 
-    /// The members of a group that can change a decision, and those that cannot.
+    /// The decisive and the superfluous members of a group.
     #[inline]
     pub(super) fn members(&self, group: u32) -> [&[u32]; 2] {
         let group = &self.groups[group as usize];
@@ -222,13 +222,13 @@ fn index_of(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
-/// The members of a group that are admitted so far, latest expiry first: for each
-/// combination of effects the rate and start of the last one.
+/// The decisive members of a group so far, latest expiry first: for each combination of effects,
+/// the sample rate and the start of the last member.
 #[derive(Default)]
 struct Admitted([Option<(u16, Instant)>; Effects::COUNT]);
 
 impl Admitted {
-    /// Whether an admitted one makes the next one superfluous; else it is admitted.
+    /// Whether an admitted member makes this one superfluous. If not, this one is admitted.
     fn covers(&mut self, record: &Record, start: Instant) -> bool {
         let rate = record.sample_per_mille.min(ALWAYS);
         let is_covered = Effects::all().zip(self.0).any(|(effects, admitted)| {

@@ -1,4 +1,4 @@
-//! Directives in twenty bytes each, beside their strings.
+//! Stores directives compactly: twenty bytes each, with all their strings in one arena.
 
 use jiff::Timestamp;
 
@@ -16,7 +16,7 @@ pub(super) struct Instant {
 }
 
 impl Instant {
-    /// Before every `Timestamp`.
+    /// An instant before every `Timestamp`.
     pub(super) const ALWAYS: Self = Self {
         second: i64::MIN,
         nanosecond: 0,
@@ -38,17 +38,17 @@ impl Instant {
             || second == now.as_second() && self.nanosecond > now.subsec_nanosecond()
     }
 
-    /// The `Timestamp` that this was made of; `None` for [`ALWAYS`](Self::ALWAYS).
+    /// Converts back to a `Timestamp`; `None` for [`ALWAYS`](Self::ALWAYS).
     fn timestamp(self) -> Option<Timestamp> {
         if self == Self::ALWAYS {
-            // Not left to jiff: its error would allocate.
+            // Not converted by jiff, since its error would allocate.
             return None;
         }
         Timestamp::new(self.second, self.nanosecond).ok()
     }
 }
 
-/// The targets that a directive sets, one bit each.
+/// One bit for each target that a directive can set.
 pub(super) mod target {
     pub(in super::super) const TENANT: u8 = 1;
     pub(in super::super) const INDEX: u8 = 2;
@@ -56,9 +56,10 @@ pub(super) mod target {
     pub(in super::super) const ENDPOINT: u8 = 8;
 }
 
-/// Which targets are set, and the endpoint if it is one of them: with the strings, the
-/// key of a directive. In seven bits, so that it is a character of the string arena: one for
-/// each target that is a string, and four for the endpoint, zero if it is not set.
+/// The targets that are set, and the endpoint if it is one of them. With the strings of the targets
+/// it forms the key of a directive. It has seven bits, so that the string arena can store it as a
+/// character: one bit for each target that is a string, and four for the endpoint, zero if none is
+/// set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Shape(u8);
 
@@ -66,7 +67,7 @@ const ENDPOINT_SHIFT: u32 = 3;
 const _: () = assert!(EndpointKind::ALL.len() < 1 << 4);
 
 impl Shape {
-    /// `endpoint` counts only where `targets` has it.
+    /// `endpoint` is ignored unless `targets` contains it.
     #[inline]
     pub(super) fn new(targets: u8, endpoint: EndpointKind) -> Self {
         if targets & target::ENDPOINT == 0 {
@@ -95,13 +96,13 @@ impl Shape {
         self.0 & 0b111 | endpoint
     }
 
-    /// Zero if no endpoint is set, else a number for each.
+    /// Zero if no endpoint is set, otherwise the endpoint's number plus one.
     #[inline]
     pub(super) fn endpoint_bits(self) -> u8 {
         self.0 >> ENDPOINT_SHIFT
     }
 
-    /// Whether it sets a target that is a string.
+    /// Whether a target that is a string is set.
     #[inline]
     pub(super) fn has(self, target: u8) -> bool {
         self.0 & target != 0
@@ -117,7 +118,8 @@ impl Shape {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Record {
     pub(super) expires: Instant,
-    /// The offset of its key: the shape and the strings of the targets. The id follows.
+    /// The offset of the key in the arena: the shape and the strings of the targets. The id
+    /// follows them.
     pub(super) key: u32,
     pub(super) sample_per_mille: u16,
     pub(super) effects: Effects,
@@ -129,12 +131,12 @@ const _: () = assert!(size_of::<Record>() == 20);
 #[derive(Debug, Default)]
 pub(super) struct PackedDirectives {
     records: Vec<Record>,
-    /// A start for each record, or nothing while no directive has one.
+    /// The start of each record; empty if no directive has a start.
     starts: Vec<Instant>,
     strings: StringArena,
 }
 
-/// There are more directives or bytes than a `u32` can number.
+/// The error that there are more directives or bytes than a `u32` can number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Full;
 
@@ -146,7 +148,7 @@ impl PackedDirectives {
         }
     }
 
-    /// Reserves exactly what these two and so many more directives and bytes need.
+    /// Reserves capacity for exactly this number of additional directives and bytes of strings.
     pub(super) fn reserve_exact(&mut self, directives: usize, bytes: usize) {
         self.records.reserve_exact(directives);
         self.strings.reserve_exact(bytes);
@@ -162,12 +164,12 @@ impl PackedDirectives {
         self.records.len()
     }
 
-    /// The bytes of all strings.
+    /// The length of all strings in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.strings.len()
     }
 
-    /// The bytes that the strings of a directive take.
+    /// The number of bytes that the strings of a directive occupy.
     pub(super) fn bytes_of(directive: DirectiveRef<'_>) -> usize {
         let targets = [directive.tenant, directive.index, directive.principal];
         let strings = targets.into_iter().flatten().chain([directive.id]);
@@ -237,7 +239,7 @@ impl PackedDirectives {
             .map_or(self.strings.len(), |record| record.key as usize)
     }
 
-    /// Whether it has started.
+    /// Whether the directive at an index has started.
     #[inline]
     pub(super) fn has_started(&self, index: usize, now: Timestamp) -> bool {
         self.starts
@@ -291,6 +293,7 @@ impl PackedDirectives {
         })
     }
 
+    /// Whether the key at an offset consists of this tenant alone.
     #[inline(never)]
     pub(super) fn is_tenant(&self, key: u32, tenant: &str) -> bool {
         let mut offset = key as usize;
@@ -300,8 +303,8 @@ impl PackedDirectives {
 
     /// Whether the key at an offset is this shape with the request's strings.
     //
-    // A function of its own, since most lookups find no slot: inlined, it would take the
-    // registers of the lookup.
+    // Not inlined, since most lookups find no slot: inlined, it would occupy registers of the
+    // lookup.
     #[inline(never)]
     pub(super) fn is_key(&self, key: u32, shape: Shape, attrs: &RequestAttrs<'_>) -> bool {
         let mut offset = key as usize;
@@ -327,7 +330,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn instants_have_the_order_of_timestamps_and_give_them_back() {
+    fn instants_have_the_order_of_timestamps_and_convert_back() {
         let around = |nanos: i128| {
             (-2..=2).filter_map(move |step| Timestamp::from_nanosecond(nanos + step).ok())
         };
