@@ -88,7 +88,9 @@ impl PollError {
         let counter = match self.kind() {
             PollErrorKind::Request => &mut failures.request,
             PollErrorKind::NoIndex => &mut failures.no_index,
-            PollErrorKind::Incomplete | PollErrorKind::HiddenDocuments => &mut failures.incomplete,
+            PollErrorKind::Incomplete
+            | PollErrorKind::HiddenDocuments
+            | PollErrorKind::HiddenFields => &mut failures.incomplete,
             PollErrorKind::Stale => &mut failures.stale,
             PollErrorKind::TooManyDocuments => &mut failures.too_many_documents,
             PollErrorKind::Deadline => &mut failures.deadline,

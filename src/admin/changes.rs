@@ -93,6 +93,7 @@ pub(super) fn changes(before: &Document, after: &Document) -> Vec<FieldChange> {
     let (old, new) = (&before.audit, &after.audit);
     all.add("reason", old.reason.clone(), new.reason.clone(), text);
     all.add("ticket", old.ticket.clone(), new.ticket.clone(), text);
+    all.add("owner", old.owner.clone(), new.owner.clone(), text);
     all.0
 }
 
@@ -166,15 +167,18 @@ fn times(all: &mut Changes, before: &Document, after: &Document) {
             _ => ChangeEffect::Prolongs,
         },
     );
-    all.add(
-        "revoked_at",
-        before.audit.revoked_at,
-        after.audit.revoked_at,
-        |_, _| match (before.revoked, after.revoked) {
-            (true, false) => ChangeEffect::Reactivates,
-            _ => ChangeEffect::Other,
-        },
-    );
+    let revocation = match (before.revoked, after.revoked) {
+        (true, false) => ChangeEffect::Reactivates,
+        (true | false, true) | (false, false) => ChangeEffect::Other,
+    };
+    let (old, new) = (before.audit.revoked_at, after.audit.revoked_at);
+    if old == new {
+        // A document may be revoked without a time of revocation.
+        let (old, new) = (Some(before.revoked), Some(after.revoked));
+        all.add("revoked", old, new, |_, _| revocation);
+    } else {
+        all.add("revoked_at", old, new, |_, _| revocation);
+    }
 }
 
 #[cfg(test)]
@@ -183,6 +187,17 @@ mod tests {
     use super::*;
     use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, EndpointKind};
 
+    /// The fields that say who wrote when, and those that follow from others.
+    const NOT_COMPARED: [&str; 7] = [
+        "targets",
+        "created_at",
+        "created_by",
+        "updated_at",
+        "updated_by",
+        "revoked_by",
+        "revoked_reason",
+    ];
+
     fn document() -> Document {
         let mut directive = DiagnosticsDirective::new("one", DiagLevel::Shape, at(1_000));
         directive.match_ = DirectiveMatch::all().for_tenant("acme");
@@ -190,6 +205,7 @@ mod tests {
         let mut document = Document::new(directive);
         document.audit.ticket = Some("INC-1".to_owned());
         document.audit.reason = Some("slow".to_owned());
+        document.audit.owner = Some("search-team".to_owned());
         document.audit.updated_at = Some(at(0));
         document
     }
@@ -201,7 +217,7 @@ mod tests {
     #[test]
     fn each_field_has_its_effect() {
         type Edit = fn(&mut Document);
-        let cases: [(&str, ChangeEffect, Edit); 16] = [
+        let cases: [(&str, ChangeEffect, Edit); 20] = [
             ("tenant", ChangeEffect::Widens, |d| {
                 d.directive.match_.tenant = None;
             }),
@@ -250,6 +266,18 @@ mod tests {
             ("ticket", ChangeEffect::Other, |d| {
                 d.audit.ticket = Some("INC-2".to_owned());
             }),
+            ("owner", ChangeEffect::Loses, |d| {
+                d.audit.owner = None;
+            }),
+            ("principal", ChangeEffect::Other, |d| {
+                d.directive.match_.principal = Some("alice".to_owned());
+            }),
+            ("revoked", ChangeEffect::Other, |d| {
+                d.revoked = true;
+            }),
+            ("revoked_at", ChangeEffect::Other, |d| {
+                d.audit.revoked_at = Some(at(1));
+            }),
         ];
         for (field, effect, edit) in cases {
             let mut after = document();
@@ -257,6 +285,16 @@ mod tests {
             let found = changes(&document(), &after);
             assert_eq!(found.len(), 1, "{field}: {found:?}");
             assert_eq!((found[0].field, found[0].effect), (field, effect));
+        }
+        // No field of the mapping is forgotten.
+        let template = include_str!("../../mappings/index-template.json");
+        let template: serde_json::Value = serde_json::from_str(template).unwrap();
+        let fields = template["template"]["mappings"]["properties"]
+            .as_object()
+            .unwrap();
+        for name in fields.keys() {
+            let is_compared = cases.iter().any(|(field, ..)| field == name);
+            assert_ne!(is_compared, NOT_COMPARED.contains(&name.as_str()), "{name}");
         }
         assert_eq!(changes(&document(), &document()), []);
     }
@@ -272,6 +310,10 @@ mod tests {
         );
         let mut revoked = document();
         revoked.revoked = true;
+        assert_eq!(
+            changes(&revoked, &document())[0].effect,
+            ChangeEffect::Reactivates
+        );
         revoked.audit.revoked_at = Some(at(1));
         assert_eq!(
             changes(&revoked, &document())[0].effect,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::incomplete::Incomplete;
 use crate::agent_source::AgentError;
 use crate::http::RequestError;
+use opensearch_directives_core::document::Rejection;
 
 /// Why the index could not be read completely.
 ///
@@ -32,6 +33,8 @@ pub enum PollErrorKind {
     Stale,
     /// The cluster counts documents that the role does not show.
     HiddenDocuments,
+    /// The role hides or masks fields of the documents.
+    HiddenFields,
     /// The index holds more documents than `max_documents`.
     TooManyDocuments,
     /// The poll as a whole took longer than `poll_timeout`.
@@ -59,6 +62,11 @@ pub(crate) enum ReadFailure {
     HiddenDocuments {
         shown: u64,
         counted: u64,
+    },
+    /// A document is rejected because the role hides or masks its fields.
+    HiddenFields {
+        id: String,
+        rejection: Rejection,
     },
     TooManyDocuments {
         documents: u64,
@@ -97,6 +105,7 @@ impl ReadError {
                 PollErrorKind::Stale
             }
             ReadFailure::HiddenDocuments { .. } => PollErrorKind::HiddenDocuments,
+            ReadFailure::HiddenFields { .. } => PollErrorKind::HiddenFields,
             ReadFailure::TooManyDocuments { .. } => PollErrorKind::TooManyDocuments,
             ReadFailure::Agent(error) => error.kind(),
         }
@@ -168,6 +177,12 @@ impl fmt::Display for ReadError {
                 "{index} shows {shown} of {counted} documents; does document-level security \
                  hide documents from this user? Give it a role that reads all of {index}"
             ),
+            ReadFailure::HiddenFields { id, .. } => write!(
+                f,
+                "{index} does not show all fields of the document {id} to this user, because of \
+                 field-level security or field masking; what was published stays published. Give \
+                 the user a role that reads all fields of {index}"
+            ),
             ReadFailure::TooManyDocuments {
                 documents,
                 max_documents,
@@ -186,6 +201,7 @@ impl std::error::Error for ReadError {
         match self.failure.as_ref() {
             ReadFailure::NoIndex(error) | ReadFailure::Request(error) => Some(error),
             ReadFailure::Incomplete(what) => Some(what),
+            ReadFailure::HiddenFields { rejection, .. } => Some(rejection),
             ReadFailure::Agent(error) => Some(error),
             _ => None,
         }

@@ -20,7 +20,11 @@ pub(crate) enum Incomplete {
     Repeated,
     #[error("the documents are too many or too long for one directive set")]
     TooLarge,
-    #[error("the documents that arrived are not those that the cluster aggregates")]
+    // Under document-level security the cluster aggregates documents that no search shows.
+    #[error(
+        "the documents that arrived are not those that the cluster aggregates; if this persists, \
+         does document-level security hide documents from this user?"
+    )]
     Fingerprint,
     #[error("the index was replaced during the poll")]
     Replaced,

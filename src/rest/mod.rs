@@ -10,6 +10,7 @@
 //! | `mget.rs` | `_mget` | Which version of a document does the primary hold right now? |
 //! | `cluster_state.rs` | `_cluster/state` | Is the node in touch with the cluster manager? |
 //! | `settings.rs` | `_settings` | Which concrete index does the name stand for? |
+//! | `mapping.rs` | `_mapping` | Does the role hide fields from this user? |
 //! | `node_clock.rs` | `_nodes/stats` | What time is it on the cluster? |
 //!
 //! All requests of one poll go through one [`Session`] (`poll_session.rs`). A response counts only
@@ -23,6 +24,7 @@ mod error;
 mod full_read;
 mod incomplete;
 mod index_stats;
+mod mapping;
 mod mget;
 mod node_clock;
 mod offload;

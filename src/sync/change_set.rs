@@ -42,6 +42,20 @@ impl ChangeSet {
         self.changes.is_empty()
     }
 
+    /// Whether a document that is not in the replica yet is rejected because fields are missing or
+    /// masked.
+    pub(crate) fn is_incomplete_since(&self, replica: &Replica) -> bool {
+        self.changes
+            .iter()
+            .any(|(id, change)| match &change.content {
+                Content::Other(Other {
+                    rejection: Some(rejection),
+                    ..
+                }) => rejection.is_incomplete() && replica.seq_no(id) != Some(change.seq_no),
+                Content::Other(_) | Content::Directive(_) => false,
+            })
+    }
+
     /// The changes that may be a step back from a replica, as
     /// [`regressions_in`](Replica::regressions_in) finds them in a view: a delta read deletes
     /// nothing.

@@ -89,6 +89,12 @@ impl IndexSynchronizer {
             debug!("another primary writes and may have assigned numbers again");
             return Ok(None);
         }
+        if changes.is_incomplete_since(&known.replica) {
+            debug!(
+                "a changed document lacks fields; a full read shows whether the role hides them"
+            );
+            return Ok(None);
+        }
         let regressions = changes.regressions_from(&known.replica);
         let replica = apply(changes, &known.replica).await;
         if self.is_complete(&replica, &known, &aggregates) {

@@ -3,7 +3,7 @@
 //! ```text
 //! observe ──▶ unchanged
 //!    └──▶ confirm node ──▶ fetch (delta, else full) ──▶ check regressions ──▶ confirm node
-//!         ──▶ same index still? ──▶ hidden documents? ──▶ commit
+//!         ──▶ same index still? ──▶ hidden documents or fields? ──▶ commit
 //! ```
 //!
 //! | file | job |
@@ -15,6 +15,7 @@
 //! | `manager_contact.rs` | whether a node is in touch with the cluster manager |
 //! | `convergence.rs` | how a view relates to the operations that the primary has assigned |
 //! | `hidden_documents.rs` | whether the role hides documents |
+//! | `hidden_fields.rs` | whether the role hides or masks fields |
 //! | `commit.rs` | what is known after a read |
 //! | `degradation.rs` | what the polls do without, and when it is tried again |
 //! | `replica.rs`, `replica_builder.rs`, `change_set.rs`, `regressions.rs` | the replica |
@@ -30,6 +31,7 @@ mod decision_table;
 mod degradation;
 mod fetch;
 mod hidden_documents;
+mod hidden_fields;
 mod manager_contact;
 mod probe;
 mod regressions;
@@ -154,6 +156,7 @@ impl IndexSynchronizer {
         let after = self.revalidate(session, &observed).await?;
         self.check_hidden_documents(session, &observed, after.as_ref(), &view)
             .await?;
+        self.check_hidden_fields(session, &view).await?;
         if reconcile {
             self.measure_clock_skew(session).await;
         }

@@ -59,7 +59,7 @@ pub(super) fn conflict(planned: &PlannedWrite, current: Option<&Stored>) -> Stri
         Some(before) => FieldChange::between(before, now)
             .iter()
             .map(|field| match field.field {
-                "revoked_at" => "revoked".to_owned(),
+                "revoked_at" | "revoked" if now.revoked => "revoked".to_owned(),
                 _ => change(field, Some(now)).0,
             })
             .collect(),

@@ -78,6 +78,9 @@ pub(super) fn change(change: &FieldChange, after: Option<&Document>) -> (String,
         }
         (Some(before), None) if target => format!("{name}={before} → every {name}"),
         (None, Some(after)) if target => format!("every {name} → {name}={after}"),
+        (Some(_), _) if change.field == "revoked" && after.is_some_and(|after| !after.revoked) => {
+            "no longer revoked".to_owned()
+        }
         (Some(_), None) if change.field == "revoked_at" => "no longer revoked".to_owned(),
         (Some(before), None) => format!("{name} {before} dropped"),
         (None, Some(after)) => format!("{name} {after} added"),

@@ -16,7 +16,7 @@ use super::write_args::WriteArgs;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Fields: level, tenant, index, principal, endpoint, sample, ring_buffer, capture, starts_at,
-expires_at, reason, ticket.
+expires_at, reason, ticket, owner.
 
 Examples:
   directives edit slow-acme --set level=Shape --unset capture
@@ -135,6 +135,7 @@ fn set(draft: &mut Draft, field: &str, value: &str, now: Timestamp) -> Result<()
         "ttl" => draft.expiry = Expiry::After(super::duration::parse(value)?),
         "reason" => draft.reason = text(),
         "ticket" => draft.ticket = text(),
+        "owner" => draft.owner = text(),
         _ => return Err(unknown(field)),
     }
     Ok(())
@@ -151,6 +152,7 @@ fn unset(draft: &mut Draft, field: &str) -> Result<(), String> {
         "starts_at" => draft.starts_at = None,
         "reason" => draft.reason = None,
         "ticket" => draft.ticket = None,
+        "owner" => draft.owner = None,
         "level" | "sample" | "sample_per_mille" | "expires_at" | "ttl" => {
             return Err("it cannot be removed; set another value".to_owned());
         }
@@ -161,4 +163,86 @@ fn unset(draft: &mut Draft, field: &str) -> Result<(), String> {
 
 fn unknown(field: &str) -> String {
     format!("there is no field {field}; `directives edit --help` lists them")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use opensearch_directives::document::{Audit, DecodeLimits, decode, encode_draft};
+    use serde_json::{Map, Value, json};
+
+    use super::*;
+
+    type Fields = Map<String, Value>;
+
+    /// What the command and the pipeline write anew.
+    const STAMPED: [&str; 9] = [
+        "targets",
+        "created_at",
+        "created_by",
+        "updated_at",
+        "updated_by",
+        "revoked",
+        "revoked_at",
+        "revoked_by",
+        "revoked_reason",
+    ];
+
+    /// A stored document in which every field has another value than its default.
+    fn stored() -> Fields {
+        let document = json!({
+            "targets": ["tenant", "index", "principal", "endpoint"],
+            "level": "ShapeTiming",
+            "tenant": "acme",
+            "index": "orders",
+            "principal": "alice",
+            "endpoint": "Search",
+            "sample_per_mille": 5,
+            "ring_buffer": true,
+            "capture": true,
+            "starts_at": "2030-01-01T12:00:00Z",
+            "expires_at": "2030-01-01T13:00:00Z",
+            "revoked": true,
+            "reason": "slow",
+            "ticket": "INC-1",
+            "owner": "search-team",
+            "created_at": "2030-01-01T11:00:00Z",
+            "created_by": "bob",
+            "updated_at": "2030-01-01T11:30:00Z",
+            "updated_by": "carol",
+            "revoked_at": "2030-01-01T11:30:00Z",
+            "revoked_by": "dave",
+            "revoked_reason": "found",
+        });
+        document.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn the_draft_of_a_document_has_all_of_its_fields() {
+        let stored = stored();
+        let template = include_str!("../../../mappings/index-template.json");
+        let template: Value = serde_json::from_str(template).unwrap();
+        let mapped = &template["template"]["mappings"]["properties"];
+        let mapped: Vec<&String> = mapped.as_object().unwrap().keys().collect();
+        assert_eq!(
+            stored.keys().collect::<Vec<_>>(),
+            mapped,
+            "a field is new: keep it"
+        );
+        let limits = DecodeLimits {
+            now: "2030-01-01T12:00:00Z".parse().unwrap(),
+            max_ttl: std::time::Duration::MAX,
+        };
+        let source = Value::from(stored.clone()).to_string();
+        let document = decode("one", &source, &limits).unwrap().to_document();
+        let draft = encode_draft(&draft_of(&document, "erin"), &Audit::default());
+        let draft: Fields = serde_json::from_str(draft.get()).unwrap();
+        for (name, value) in &stored {
+            if STAMPED.contains(&name.as_str()) {
+                assert_ne!(draft.get(name), Some(value), "{name}");
+            } else {
+                assert_eq!(draft.get(name), Some(value), "{name}");
+            }
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use opensearch_directives::StartError;
-use opensearch_directives::admin::{InstallError, InstallErrorKind, WriteError};
+use opensearch_directives::admin::{InstallError, WriteError};
 use opensearch_directives::error::{
     ConfigError, PollError, ReadError, RequestError, chain as error_chain,
 };
@@ -152,11 +152,16 @@ pub(super) fn exit_of(error: &WriteError) -> Exit {
 
 impl From<InstallError> for Failure {
     fn from(error: InstallError) -> Self {
-        let exit = match (error.kind(), error.request_error()) {
-            (InstallErrorKind::Bounds, _) => Exit::Usage,
-            (InstallErrorKind::TemplatePriority | InstallErrorKind::Replicas, _) => Exit::Refused,
-            (_, Some(source)) => of_request(source),
-            _ => Exit::Other,
+        let exit = if error.is_invalid() {
+            Exit::Usage
+        } else if error.is_unreachable() {
+            Exit::Unreachable
+        } else if error.is_not_found() {
+            Exit::NotFound
+        } else if error.is_refused() {
+            Exit::Refused
+        } else {
+            Exit::Other
         };
         Self::new(exit, error)
     }

@@ -76,7 +76,7 @@ pub(super) async fn run(args: ExplainArgs) -> Result<Exit, Failure> {
     let live: Vec<DiagnosticsDirective> = all
         .iter()
         .filter_map(|stored| stored.document.as_ref().ok())
-        .filter(|document| document.audit.revoked_at.is_none())
+        .filter(|document| !document.revoked)
         .map(|document| document.directive.clone())
         .collect();
     let decision = DirectiveSet::from_directives(live).evaluate(&request, now, &args.request_id);

@@ -160,7 +160,7 @@ impl FilterArgs {
         let ending = self.ending_within.is_none_or(|within| {
             let left = directive.expires_at.duration_since(now);
             let within = SignedDuration::try_from(within).unwrap_or(SignedDuration::MAX);
-            left.is_positive() && left <= within && audit.revoked_at.is_none()
+            left.is_positive() && left <= within && !document.revoked
         });
         matches
             && by

@@ -239,7 +239,7 @@ impl Report {
                 Some(format!("{}; {}", all.join(", "), end?))
             }
             Done::Unchanged => Some(match after {
-                Some(after) if after.audit.revoked_at.is_some() => revoked(after),
+                Some(after) if after.revoked => revoked(after),
                 Some(_) => end?,
                 None => "it was revoked before".to_owned(),
             }),

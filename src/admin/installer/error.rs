@@ -117,6 +117,43 @@ impl InstallError {
         }
     }
 
+    /// Whether the input is wrong: the bounds contradict each other.
+    #[must_use]
+    pub fn is_invalid(&self) -> bool {
+        matches!(self.0, Repr::Bounds(_))
+    }
+
+    /// Whether OpenSearch itself said that what is asked for does not exist. A status 404 of
+    /// anything else does not count.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.request_error()
+            .is_some_and(|error| error.status() == Some(404) && error.exception().is_some())
+    }
+
+    /// Whether no node returned a usable response in time, or the cluster is busy.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        self.request_error()
+            .is_some_and(|error| error.is_unreachable() || error.status() == Some(429))
+    }
+
+    /// Whether the cluster refused the request, or the caller.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        match self.0 {
+            Repr::TemplatePriority(_) | Repr::Replicas(_) => true,
+            Repr::Request(_, ref source) => source
+                .status()
+                .is_some_and(|status| matches!(status, 400..=403 | 405..=428 | 430..=499)),
+            Repr::Newer { .. }
+            | Repr::DoesNotFit { .. }
+            | Repr::Bounds(_)
+            | Repr::Upgrade { .. }
+            | Repr::Dashboards(_) => false,
+        }
+    }
+
     /// The request that failed, if one did.
     #[must_use]
     pub fn request_error(&self) -> Option<&RequestError> {
@@ -124,7 +161,11 @@ impl InstallError {
             Repr::Request(_, source) | Repr::TemplatePriority(source) | Repr::Replicas(source) => {
                 Some(source)
             }
-            _ => None,
+            Repr::Newer { .. }
+            | Repr::DoesNotFit { .. }
+            | Repr::Bounds(_)
+            | Repr::Upgrade { .. }
+            | Repr::Dashboards(_) => None,
         }
     }
 }

@@ -1,0 +1,100 @@
+//! Asks whether the user's role hides a field of the index: field-level security removes it
+//! from the mapping that this user sees.
+
+use std::collections::HashMap;
+
+use opensearch::indices::IndicesGetMappingParts;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use tracing::debug;
+
+use super::error::ReadError;
+use super::poll_session::Session;
+use super::settings::ConcreteIndex;
+use crate::http::{Method, Request};
+
+/// The first version of the mapping that has all fields of a stored document.
+const FIRST_EXPLICIT_VERSION: u64 = 2;
+
+/// The response to `GET /{index}/_mapping`, by concrete index.
+type Response = HashMap<String, IndexMapping>;
+
+#[derive(Debug, Deserialize)]
+struct IndexMapping {
+    mappings: Mapping,
+}
+
+#[derive(Debug, Deserialize)]
+struct Mapping {
+    #[serde(rename = "_meta")]
+    meta: Option<Meta>,
+    #[serde(default)]
+    properties: HashMap<String, IgnoredAny>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Meta {
+    version: Option<u64>,
+}
+
+impl Mapping {
+    fn hides(&self, field: &str) -> bool {
+        let version = self.meta.as_ref().and_then(|meta| meta.version);
+        version >= Some(FIRST_EXPLICIT_VERSION) && !self.properties.contains_key(field)
+    }
+}
+
+impl Session {
+    /// Returns the first of these fields that the index has and this user is not shown; `None`
+    /// also if the mapping cannot be told.
+    ///
+    /// # Errors
+    /// No response. A refusal is none: the role may not permit to read the mapping.
+    pub(crate) async fn hidden_field<'a>(
+        &self,
+        index: &ConcreteIndex,
+        fields: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Option<&'a str>, ReadError> {
+        let path = IndicesGetMappingParts::Index(&[&index.name]).url();
+        let body = match self.try_send(Request::new(Method::Get, path)).await {
+            Ok(body) => body,
+            Err(error) if error.is_unreachable() => return Err(self.failed(error)),
+            Err(error) => {
+                debug!(%error, "the mapping does not show whether fields are hidden");
+                return Ok(None);
+            }
+        };
+        let Ok(mut response) = serde_json::from_slice::<Response>(&body) else {
+            return Ok(None);
+        };
+        let mapping = response.remove(&index.name).map(|index| index.mappings);
+        Ok(mapping.and_then(|mapping| fields.into_iter().find(|field| mapping.hides(field))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn only_a_mapping_of_the_stored_form_shows_that_a_field_is_hidden() {
+        for (mapping, hides) in [
+            (r#"{"_meta":{"version":2},"properties":{"level":{}}}"#, true),
+            (r#"{"_meta":{"version":3}}"#, true),
+            (
+                r#"{"_meta":{"version":2},"properties":{"tenant":{}}}"#,
+                false,
+            ),
+            (
+                r#"{"_meta":{"version":1},"properties":{"level":{}}}"#,
+                false,
+            ),
+            (r#"{"_meta":{},"properties":{"level":{}}}"#, false),
+            (r#"{"properties":{"level":{}}}"#, false),
+        ] {
+            let parsed: Mapping = serde_json::from_str(mapping).unwrap();
+            assert_eq!(parsed.hides("tenant"), hides, "{mapping}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Notices that field-level security or field masking changes the documents for this user: what
+//! it is shown must neither widen nor empty the published set.
+
+use super::IndexSynchronizer;
+use super::fetch::View;
+use super::replica::Replica;
+use crate::rest::{ReadError, ReadFailure, Session};
+use opensearch_directives_core::document::{Rejection, RejectionReason};
+
+impl IndexSynchronizer {
+    /// Fails the poll if a full read rejects documents because the user's role hides or masks
+    /// their fields.
+    ///
+    /// A rejection alone does not show that: the document may have been written without the
+    /// ingest pipeline, and then it must not affect the others. Two observations do: the document
+    /// was accepted before under the same `_seq_no`, so nobody has written it since; or the
+    /// mapping, too, lacks the field for this user.
+    pub(super) async fn check_hidden_fields(
+        &self,
+        session: &Session,
+        view: &View,
+    ) -> Result<(), ReadError> {
+        if !view.is_full {
+            return Ok(());
+        }
+        let fails = |rejection: &Rejection| {
+            session.error(ReadFailure::HiddenFields {
+                id: rejection.id().to_owned(),
+                rejection: rejection.clone(),
+            })
+        };
+        let known = self.state.known().filter(|known| {
+            known.index.identity() == view.index.identity() && known.term == view.term
+        });
+        let unwritten = known.and_then(|known| view.replica.rejected_since(&known.replica));
+        if let Some(rejection) = unwritten {
+            return Err(fails(rejection));
+        }
+        let mut incomplete: Vec<&Rejection> = view
+            .replica
+            .rejected()
+            .filter(|rejection| rejection.is_incomplete())
+            .collect();
+        incomplete.sort_by_key(|rejection| rejection.field());
+        incomplete.dedup_by_key(|rejection| rejection.field());
+        if incomplete.is_empty() {
+            return Ok(());
+        }
+        let fields = incomplete.iter().map(|rejection| rejection.field());
+        let hidden = session.hidden_field(&view.index, fields).await?;
+        let mut incomplete = incomplete.into_iter();
+        match incomplete.find(|rejection| Some(rejection.field()) == hidden) {
+            Some(rejection) => Err(fails(rejection)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Replica {
+    fn rejected(&self) -> impl Iterator<Item = &Rejection> {
+        let others = self.others.values();
+        others.filter_map(|other| other.rejection.as_ref())
+    }
+
+    /// The first document that this replica rejects and an earlier one accepted under the same
+    /// `_seq_no`. A document may come to lie beyond `max_ttl` when the clock is set back; that
+    /// does not count.
+    fn rejected_since(&self, before: &Self) -> Option<&Rejection> {
+        self.others.iter().find_map(|(id, other)| {
+            let rejection = other.rejection.as_ref()?;
+            let was_rejected = before
+                .others
+                .get(id)
+                .is_some_and(|other| other.rejection.is_some());
+            let is_unwritten = before.seq_no(id) == Some(other.seq_no);
+            (is_unwritten && !was_rejected && rejection.reason() != RejectionReason::BeyondMaxTtl)
+                .then_some(rejection)
+        })
+    }
+}
