@@ -1,8 +1,4 @@
-//! Diagnostics directives without I/O: the model, the document codec, the compiled set,
-//! the publication cell and the published snapshot.
-//!
-//! Nothing here performs I/O, reads a clock or spawns a task; time is always an argument.
-
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 mod digest;

@@ -1,4 +1,5 @@
-//! The task: sees that what the peer has is what the store has, as of now.
+//! The task that follows a store: it converts the store's set for osproxy and replaces osproxy's
+//! set at each publish, start, expiry and clock change.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -12,46 +13,45 @@ use osproxy_observe as peer;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, error};
 
-use super::clocks::Reading;
-use super::live::Live;
+use super::clock_pair::ClockPair;
+use super::decisive_directives::DecisiveDirectives;
 use opensearch_directives::Subscription;
 use opensearch_directives::internal::{off_the_runtime, weight_of};
 use opensearch_directives::{DirectiveSet, DirectiveStore};
 
-/// How often it looks at least: at the clocks, and at a store that does not tell of its
-/// publishes.
-pub(super) const LOOK: Duration = Duration::from_millis(250);
-/// By how much the two clocks may come apart before all expiries are converted anew.
-pub(super) const DRIFT: Duration = Duration::from_millis(1);
-/// The least pause between two publishes.
-const PAUSE: Duration = Duration::from_millis(10);
-/// A publish is followed by a pause of so many times its length: starts and expiries may
-/// be many, and the cores are the requests'.
-const REST: u32 = 4;
+/// The longest interval between two checks of the clocks and of a store without a subscription.
+pub(super) const CHECK_INTERVAL: Duration = Duration::from_millis(250);
+/// The drift between the two clocks beyond which all expiries are converted again.
+pub(super) const MAX_DRIFT: Duration = Duration::from_millis(1);
+/// The shortest pause after a publish.
+const MIN_PAUSE: Duration = Duration::from_millis(10);
+/// The pause after a publish, as a multiple of the time that the conversion took. It bounds the
+/// task's share of a core to a fifth, even if many directives start and expire.
+const PAUSE_FACTOR: u32 = 4;
 
 pub(super) struct Follower {
     pub(super) store: Arc<dyn DirectiveStore>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) current: Arc<ArcSwap<peer::DirectiveSet>>,
-    shown: Option<Shown>,
-    /// What was replaced last. Requests load and let go within microseconds; so by the
-    /// next look nobody has it, and it is freed here and not by a request.
+    published: Option<Published>,
+    /// The set that was replaced last. It is kept until the next check, by when no request holds it
+    /// any more, so that this task frees it and not a request.
     replaced: Option<Arc<peer::DirectiveSet>>,
-    next_look: Instant,
+    next_check: Instant,
 }
 
-/// What is published, and until when it holds.
-struct Shown {
+/// The set that was converted last, and until when the conversion is valid.
+struct Published {
     set: DirectiveSet,
-    at: Reading,
+    at: ClockPair,
     next_change: Option<Timestamp>,
 }
 
-impl Shown {
-    fn holds(&self, set: &DirectiveSet, now: &Reading) -> bool {
+impl Published {
+    fn is_current(&self, set: &DirectiveSet, now: &ClockPair) -> bool {
         self.set.is_handle_of(set)
             && self.next_change.is_none_or(|next| now.wall() < next)
-            && now.drift_since(&self.at) <= DRIFT
+            && now.drift_since(&self.at) <= MAX_DRIFT
     }
 }
 
@@ -61,50 +61,50 @@ impl Follower {
             store,
             clock,
             current: Arc::default(),
-            shown: None,
+            published: None,
             replaced: None,
-            next_look: Instant::now(),
+            next_check: Instant::now(),
         }
     }
 
-    /// For ever: waits until there may be something to do, and looks.
+    /// Checks at each publish of the store and at each scheduled check, and never returns.
     pub(super) async fn run(mut self, mut publishes: Option<Subscription>) {
         loop {
             tokio::select! {
-                () = told(&mut publishes) => {}
-                () = sleep_until(self.next_look) => {}
+                () = store_published(&mut publishes) => {}
+                () = sleep_until(self.next_check) => {}
             }
             let began = Instant::now();
-            if self.look().await {
-                sleep(PAUSE.max(began.elapsed() * REST)).await;
+            if self.check().await {
+                sleep(MIN_PAUSE.max(began.elapsed() * PAUSE_FACTOR)).await;
             }
         }
     }
 
-    /// Publishes if what is published no longer holds, surviving a panic; tells
-    /// whether it did.
-    pub(super) async fn look(&mut self) -> bool {
-        // The clock and the store may be the application's code.
+    /// Converts and publishes if the last conversion is no longer valid, and returns whether it did.
+    /// A panic of the clock or the store is caught.
+    pub(super) async fn check(&mut self) -> bool {
+        // The clock and the store may be code of the application.
         let updated = AssertUnwindSafe(self.update()).catch_unwind().await;
         updated.unwrap_or_else(|_| {
-            error!("a panic while the directives were converted; osproxy has none for now");
-            self.shown = None;
-            // Rather none than some that may have been revoked.
+            error!("converting the directives panicked; osproxy has no directives until a conversion succeeds");
+            self.published = None;
+            // Publish no directives, since the last ones may have been revoked.
             self.replaced = Some(self.current.swap(Arc::default()));
             true
         })
     }
 
     async fn update(&mut self) -> bool {
-        self.next_look = Instant::now() + LOOK;
+        self.next_check = Instant::now() + CHECK_INTERVAL;
         let replaced = self.replaced.take();
         let set = self.store.load().as_ref().clone();
-        let now = Reading::take(&*self.clock);
-        if let Some(shown) = &self.shown
-            && shown.holds(&set, &now)
+        let now = ClockPair::read(&*self.clock);
+        if let Some(published) = &self.published
+            && published.is_current(&set, &now)
         {
-            let next_change = shown.next_change;
-            self.look_at(next_change, &now);
+            let next_change = published.next_change;
+            self.schedule_check(next_change, &now);
             if replaced.is_some() {
                 off_the_runtime(usize::MAX, move || drop(replaced)).await;
             }
@@ -114,17 +114,17 @@ impl Follower {
         let (current, of) = (Arc::clone(&self.current), set.clone());
         let (next_change, replaced) = off_the_runtime(weight, move || {
             drop(replaced);
-            let live = Live::of(&of, &now);
-            let (directives, of) = (live.directives.len(), of.len());
-            let next = peer::DirectiveSet::from_directives(live.directives);
+            let decisive = DecisiveDirectives::of(&of, &now);
+            let (directives, of) = (decisive.directives.len(), of.len());
+            let next = peer::DirectiveSet::from_directives(decisive.directives);
             let before = current.swap(Arc::new(next));
             debug!(directives, of, "published to osproxy");
-            (live.next_change, before)
+            (decisive.next_change, before)
         })
         .await;
-        self.look_at(next_change, &now);
+        self.schedule_check(next_change, &now);
         self.replaced = Some(replaced);
-        self.shown = Some(Shown {
+        self.published = Some(Published {
             set,
             at: now,
             next_change,
@@ -132,22 +132,23 @@ impl Follower {
         true
     }
 
-    /// Looks again when the next directive starts or expires, if that is sooner.
-    fn look_at(&mut self, next_change: Option<Timestamp>, now: &Reading) {
+    /// Schedules a check at the next start or expiry, if that is earlier than the scheduled one.
+    fn schedule_check(&mut self, next_change: Option<Timestamp>, now: &ClockPair) {
         if let Some(next) = next_change {
-            let until = now.until(next).clamp(Duration::from_millis(1), LOOK);
-            self.next_look = self.next_look.min(Instant::now() + until);
+            let until = now
+                .until(next)
+                .clamp(Duration::from_millis(1), CHECK_INTERVAL);
+            self.next_check = self.next_check.min(Instant::now() + until);
         }
     }
 }
 
-/// Completes when the store tells of a publish.
-async fn told(publishes: &mut Option<Subscription>) {
+/// Waits for the next publish of the store; forever if the store has no subscription or is gone.
+async fn store_published(publishes: &mut Option<Subscription>) {
     if let Some(subscription) = publishes
         && subscription.changed().await.is_ok()
     {
         return;
     }
-    // It tells of none, or is gone and will publish no more.
     std::future::pending::<()>().await;
 }

@@ -1,19 +1,10 @@
-//! The directives of a store for a real osproxy, as its own trait wants them.
-//!
-//! ```text
-//! our store ── load ──▶ live ── convert ──▶ ArcSwap ── load() ──▶ osproxy's pipeline
-//!             follower: at a publish, a start, an expiry, a jump of the clock
-//! ```
-//!
-//! The peer knows no start, and holds an expiry against a monotonic clock that has no
-//! date. So somebody must convert, again and again: the follower, a task. Nothing
-//! depends on it being in time, except that it takes something new a little later:
-//! each directive goes with its expiry, which the peer checks itself.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
 
-mod clocks;
-mod convert;
+mod clock_pair;
+mod convert_types;
+mod decisive_directives;
 mod follower;
-mod live;
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,8 +19,8 @@ use opensearch_directives::DirectiveStore;
 use opensearch_directives::OpenSearchDirectiveStore;
 use opensearch_directives::Subscription;
 
-/// Gives osproxy the directives of a store of this crate: it is an
-/// [`osproxy_observe::DirectiveStore`], for `Pipeline::with_directive_store`.
+/// An [`osproxy_observe::DirectiveStore`] with the directives of a store of this project, for
+/// `Pipeline::with_directive_store`.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -50,52 +41,51 @@ use opensearch_directives::Subscription;
 ///
 /// # Guarantees
 ///
-/// - The peer's set is the whole of one published set as it was at one instant: a
-///   request that loads once sees no mixture.
-/// - It decides as [`DirectiveSet::evaluate`](opensearch_directives::DirectiveSet::evaluate) does. It
-///   leaves out what cannot change a decision: directives that have not started, have
-///   expired, or are superfluous beside another. So it is not for introspection; for
-///   that there is the store.
-/// - **Nothing outlives its expiry**, however late or dead the task is: each directive
-///   carries its own, to the nanosecond, by the clock pair of osproxy as it was read at
-///   the conversion; and what time passes during that reading makes it earlier.
+/// - osproxy's set is converted from one published set for one instant: a request that loads once
+///   never sees a mixture of two publishes.
+/// - osproxy decides as [`DirectiveSet::evaluate`](opensearch_directives::DirectiveSet::evaluate)
+///   does. Its set omits directives that cannot change a decision, because they have not started,
+///   have expired, or are superfluous beside another. For introspection, use the store.
+/// - **No directive outlives its expiry**, even if the task is late or has ended: each directive
+///   carries its expiry, to the nanosecond, by the clocks of osproxy as they were read at the
+///   conversion. Time that passes between the two clock reads makes the expiry earlier.
 /// - `load` takes no lock, does no I/O and does not allocate. All threads share one
 ///   reference count, as in osproxy's own stores.
 ///
 /// # Sampling
 ///
-/// osproxy evaluates the directives itself. A request **without an id** is therefore in
-/// osproxy's samples from 38 per mille on, where this crate's `evaluate` has it in none.
+/// osproxy evaluates the directives itself. A request **without an id** is therefore in osproxy's
+/// samples from 38 per mille on, whereas `evaluate` of this project includes it in none.
 ///
 /// # Staleness
 ///
-/// The store's own, and in addition: a publish of an [`OpenSearchDirectiveStore`] is
-/// followed as soon as the task runs, one of another store within 250 ms, and a start
-/// when it comes, to the millisecond of the timer. Many directives are converted away
-/// from the runtime's threads; a pause of at least 10 ms, or four times as long as that
-/// took, follows, in which a publish waits.
+/// In addition to the store's own staleness: a publish of an [`OpenSearchDirectiveStore`] is
+/// converted as soon as the task runs, a publish of another store within 250 ms, and a start takes
+/// effect with the timer's resolution of a millisecond. A large set is converted on a blocking
+/// thread. After each conversion the task pauses for 10 ms or four times the duration of the
+/// conversion, whichever is longer, and a publish waits for the end of the pause.
 ///
 /// # Clocks
 ///
-/// The peer holds expiries against a clock that does not move with the time of day. When
-/// the time of day is **set forward**, or the machine wakes from suspension, a directive
-/// may outlive its absolute expiry by at most as much as it was set forward, and for at
-/// most 250 ms (and the conversion): then the task sees that the two clocks came apart by
-/// more than a millisecond and converts anew. When it is set back, expiries move with it
-/// in the same time, as they do for `evaluate`. If the task does not run, the distance
-/// of the clocks stays what it was.
+/// osproxy compares expiries with a monotonic clock, which does not follow the wall clock. If the
+/// wall clock is **set forward**, or the machine resumes from suspension, a directive may outlive
+/// its absolute expiry until the next check, at most 250 ms plus the duration of the conversion
+/// (and any pause before it). The task then detects that the clocks have drifted apart by more than
+/// a millisecond, and converts all expiries again. If the wall clock is set back, expiries move
+/// with it in the same way, as they do for `evaluate`. If the task does not run, expiries keep the
+/// relation of the clocks at the last conversion.
 ///
-/// Dropping it ends the task.
+/// Dropping the store ends the task.
 pub struct OsproxyDirectiveStore {
     current: Arc<ArcSwap<peer::DirectiveSet>>,
     task: JoinHandle<()>,
 }
 
 impl OsproxyDirectiveStore {
-    /// Follows a store that polls an index. Returns when its current set is there.
+    /// Follows a store that polls an index. Returns when its current set is converted.
     ///
-    /// `clock` is the pipeline's: [`osproxy_core::SystemClock`] unless it was given
-    /// another. Instants of one clock mean nothing to another.
+    /// `clock` must be the clock of the pipeline, which is [`osproxy_core::SystemClock`] by default:
+    /// the instants of two clocks are not comparable.
     ///
     /// # Panics
     /// Outside of a tokio runtime with time enabled.
@@ -104,10 +94,9 @@ impl OsproxyDirectiveStore {
         Self::follow(store, clock, Some(publishes)).await
     }
 
-    /// Follows any other store, such as an [`InMemoryDirectiveStore`]. A publish is
-    /// seen within 250 ms.
-    ///
-    /// [`InMemoryDirectiveStore`]: crate::InMemoryDirectiveStore
+    /// Follows any other store, such as an
+    /// [`InMemoryDirectiveStore`](opensearch_directives::InMemoryDirectiveStore). A publish is
+    /// converted within 250 ms.
     ///
     /// # Panics
     /// Outside of a tokio runtime with time enabled.
@@ -122,7 +111,7 @@ impl OsproxyDirectiveStore {
     ) -> Self {
         let mut follower = Follower::new(store, clock);
         let current = Arc::clone(&follower.current);
-        follower.look().await;
+        follower.check().await;
         Self {
             current,
             task: tokio::spawn(follower.run(publishes)),
@@ -137,7 +126,7 @@ impl peer::DirectiveStore for OsproxyDirectiveStore {
     }
 }
 
-/// Shows how many directives osproxy has.
+/// Shows the number of osproxy's directives.
 impl fmt::Debug for OsproxyDirectiveStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OsproxyDirectiveStore")

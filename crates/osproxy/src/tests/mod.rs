@@ -1,9 +1,9 @@
-//! What both kinds of tests draw from.
+//! Clocks and requests that the tests of the conversion and of the follower share.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-mod follow;
-mod properties;
+mod conversion;
+mod follower;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -12,10 +12,10 @@ use jiff::Timestamp;
 use osproxy_core::{Clock, Instant, ManualClock, PartitionId, PrincipalId, RequestId};
 use osproxy_observe as peer;
 
-use super::convert;
+use super::convert_types;
 use opensearch_directives::{Decision, DirectiveSet, EndpointKind, RequestAttrs};
 
-/// Osproxy's manual clock, with a time of day that can be another.
+/// osproxy's manual clock with a wall clock that can be set.
 #[derive(Debug, Default)]
 struct TestClock {
     manual: ManualClock,
@@ -23,7 +23,7 @@ struct TestClock {
 }
 
 impl TestClock {
-    /// Sets the time of day forward, or back.
+    /// Sets the wall clock forward or back.
     fn jump(&self, nanos: i64) {
         self.ahead.fetch_add(nanos, Ordering::Relaxed);
     }
@@ -45,7 +45,7 @@ impl Clock for TestClock {
     }
 }
 
-/// A request, by what is different about it.
+/// A request, evaluated by both sides.
 #[derive(Clone, Copy, Debug)]
 struct Request<'a> {
     tenant: Option<&'a str>,
@@ -66,14 +66,14 @@ impl Request<'_> {
         set.evaluate(&attrs, now, self.id)
     }
 
-    /// The peer's decision, in our words.
+    /// osproxy's decision, in this project's type.
     fn peers(&self, set: &peer::DirectiveSet, now: Instant) -> Decision {
         let tenant = self.tenant.map(PartitionId::from);
         let attrs = peer::RequestAttrs {
             tenant: tenant.as_ref(),
             index: self.index,
             principal: &PrincipalId::from(self.principal),
-            endpoint: convert::endpoint(self.endpoint).unwrap(),
+            endpoint: convert_types::endpoint(self.endpoint).unwrap(),
         };
         let id = RequestId::from(self.id);
         let mut decision = Decision::default();

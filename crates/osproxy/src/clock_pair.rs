@@ -1,48 +1,50 @@
-//! From the time of day to the monotonic clock of osproxy.
+//! Reads the wall clock and the monotonic clock of osproxy together, and converts expiries from the
+//! first to the second.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use osproxy_core::{Clock, Instant};
 
-/// Both clocks of osproxy, read together.
+/// The instants of both clocks of osproxy, read together.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reading {
+pub(super) struct ClockPair {
     monotonic: Instant,
     wall: Timestamp,
 }
 
-impl Reading {
-    pub(super) fn take(clock: &dyn Clock) -> Self {
-        // In this order: what passes between the two makes an expiry earlier, never later.
+impl ClockPair {
+    /// Reads both clocks.
+    pub(super) fn read(clock: &dyn Clock) -> Self {
+        // In this order: time that passes between the two reads makes an expiry earlier, not later.
         let monotonic = clock.now();
         let wall = clock.unix_nanos();
         Self {
             monotonic,
-            // Not an error: it ends in the year 2554.
+            // Cannot fail: a `u64` of nanoseconds ends in the year 2554.
             wall: Timestamp::from_nanosecond(wall.into()).unwrap_or(Timestamp::MAX),
         }
     }
 
-    /// The time of day.
+    /// The instant of the wall clock.
     pub(super) fn wall(&self) -> Timestamp {
         self.wall
     }
 
-    /// How long it is until then; nought if that has passed.
+    /// The time until an instant; zero if it has passed.
     pub(super) fn until(&self, then: Timestamp) -> Duration {
         let nanos = then.as_nanosecond() - self.wall.as_nanosecond();
         Duration::from_nanos(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX))
     }
 
-    /// When the monotonic clock shows what will then be the time of day, to the
-    /// nanosecond: the only way to an [`Instant`] that there is. One that is too far
-    /// away becomes the last that there is, which is earlier.
+    /// The instant of the monotonic clock that corresponds to an instant of the wall clock, to the
+    /// nanosecond. osproxy offers no other way to construct an [`Instant`]. An instant beyond its
+    /// range becomes the last one of the range, which is earlier.
     pub(super) fn instant_of(&self, then: Timestamp) -> Instant {
         self.monotonic.saturating_add(self.until(then))
     }
 
-    /// By how much the time of day has moved against the monotonic clock since.
+    /// By how much the wall clock has moved relative to the monotonic clock since `earlier`.
     pub(super) fn drift_since(&self, earlier: &Self) -> Duration {
         let wall = self.wall.as_nanosecond() - earlier.wall.as_nanosecond();
         let passed = self

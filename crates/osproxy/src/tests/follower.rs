@@ -1,4 +1,4 @@
-//! The task, in virtual time: osproxy's clock shows what tokio's paused one does.
+//! Tests of the follower in virtual time: osproxy's clock is derived from tokio's paused clock.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -40,7 +40,7 @@ impl VirtualClock {
 
 impl Clock for VirtualClock {
     fn now(&self) -> Instant {
-        assert!(!self.panics.load(Ordering::Relaxed), "a clock that panics");
+        assert!(!self.panics.load(Ordering::Relaxed), "this clock panics");
         let manual = ManualClock::new();
         manual.advance(self.begin.elapsed());
         manual.now()
@@ -52,7 +52,7 @@ impl Clock for VirtualClock {
     }
 }
 
-/// A store of ours, and osproxy's over it.
+/// A store of this project, and the adapter that follows it.
 struct Both {
     ours: Arc<InMemoryDirectiveStore>,
     peers: OsproxyDirectiveStore,
@@ -68,16 +68,16 @@ impl Both {
         Self { ours, peers, clock }
     }
 
-    fn given(&self) -> DiagLevel {
+    fn osproxy_level(&self) -> DiagLevel {
         ACME.peers(&self.peers.load(), self.clock.now()).level
     }
 
-    fn wanted(&self) -> DiagLevel {
+    fn own_level(&self) -> DiagLevel {
         ACME.ours(&self.ours.load(), self.clock.today()).level
     }
 }
 
-/// So many milliseconds after the begin.
+/// The instant this number of milliseconds after the begin.
 fn ms(count: i64) -> Timestamp {
     at(BEGIN + count * MILLI)
 }
@@ -87,7 +87,7 @@ fn shape(expiry: i64) -> DiagnosticsDirective {
         .with_match(DirectiveMatch::all().for_tenant("acme"))
 }
 
-async fn pass(millis: u64) {
+async fn advance(millis: u64) {
     sleep(Duration::from_millis(millis)).await;
 }
 
@@ -103,127 +103,136 @@ async fn starts_and_expiries_are_followed_to_the_millisecond() {
     let both = Both::start(directives).await;
     let mut seen = Vec::new();
     for _ in 0..2_100 {
-        pass(1).await;
-        // The timer is a millisecond late at most; an expiry is not late at all.
+        advance(1).await;
+        // A start is at most a millisecond late, which is the resolution of the timer; an expiry is
+        // exact.
         let before = ACME.ours(
             &both.ours.load(),
             both.clock.today() - Duration::from_millis(2),
         );
-        assert!([both.wanted(), before.level.min(both.wanted())].contains(&both.given()));
-        if seen.last() != Some(&both.given()) {
-            seen.push(both.given());
+        assert!(
+            [both.own_level(), before.level.min(both.own_level())].contains(&both.osproxy_level())
+        );
+        if seen.last() != Some(&both.osproxy_level()) {
+            seen.push(both.osproxy_level());
         }
     }
     assert_eq!(seen, [Off, Shape, ShapeTiming, Shape, Off]);
-    assert!(both.peers.load().is_empty(), "an expired one is taken out");
+    assert!(
+        both.peers.load().is_empty(),
+        "the expired directive is still in the set"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_publish_is_followed_at_once_when_the_store_tells_of_it() {
+async fn a_publish_of_a_store_with_a_subscription_is_converted_at_once() {
     let clock = VirtualClock::new();
     let ours = Arc::new(InMemoryDirectiveStore::new());
-    let tell = watch::Sender::new(());
-    let told = Some(Subscription::of(&tell));
-    let peers = OsproxyDirectiveStore::follow(ours.clone(), clock.clone(), told).await;
+    let publishes = watch::Sender::new(());
+    let subscription = Some(Subscription::of(&publishes));
+    let peers = OsproxyDirectiveStore::follow(ours.clone(), clock.clone(), subscription).await;
     assert!(peers.load().is_empty());
     for _ in 0..3 {
         // Longer than the pause after a publish.
-        pass(50).await;
+        advance(50).await;
         ours.publish(DirectiveSet::from_directives(vec![shape(60_000)]));
-        tell.send_replace(());
-        pass(1).await;
+        publishes.send_replace(());
+        advance(1).await;
         assert_eq!(peers.load().len(), 1);
-        pass(50).await;
+        advance(50).await;
         ours.publish(DirectiveSet::new());
-        tell.send_replace(());
-        pass(1).await;
-        assert!(peers.load().is_empty(), "a revoked one is gone");
+        publishes.send_replace(());
+        advance(1).await;
+        assert!(
+            peers.load().is_empty(),
+            "the revoked directive is still in the set"
+        );
     }
-    // A store that is gone is looked at, and not in a hot loop.
-    drop(tell);
+    // After the subscription has closed, the store is still checked, and not in a busy loop.
+    drop(publishes);
     ours.publish(DirectiveSet::from_directives(vec![shape(60_000)]));
-    pass(300).await;
+    advance(300).await;
     assert_eq!(peers.load().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_does_not_tell_is_looked_at_four_times_a_second() {
+async fn a_store_without_a_subscription_is_checked_four_times_a_second() {
     let both = Both::start(Vec::new()).await;
-    pass(1_234).await;
+    advance(1_234).await;
     both.ours
         .publish(DirectiveSet::from_directives(vec![shape(60_000)]));
-    pass(251).await;
-    assert_eq!(both.given(), DiagLevel::Shape);
+    advance(251).await;
+    assert_eq!(both.osproxy_level(), DiagLevel::Shape);
     both.ours.publish(DirectiveSet::new());
-    pass(262).await;
-    assert_eq!(both.given(), DiagLevel::Off);
+    advance(262).await;
+    assert_eq!(both.osproxy_level(), DiagLevel::Off);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_set_forward_ends_within_a_quarter_second_what_it_ended() {
+async fn a_clock_set_forward_past_an_expiry_ends_the_directive_within_a_quarter_second() {
     let both = Both::start(vec![shape(60_000)]).await;
-    pass(1_000).await;
+    advance(1_000).await;
     both.clock
         .ahead
         .fetch_add(59_500 * MILLI, Ordering::Relaxed);
-    assert_eq!(both.wanted(), DiagLevel::Off);
-    pass(251).await;
-    assert_eq!(both.given(), DiagLevel::Off);
+    assert_eq!(both.own_level(), DiagLevel::Off);
+    advance(251).await;
+    assert_eq!(both.osproxy_level(), DiagLevel::Off);
 }
 
 #[tokio::test(start_paused = true)]
 async fn expiries_move_with_a_clock_that_is_set() {
     let both = Both::start(vec![shape(10_000)]).await;
-    // Set back by five seconds, so it lasts for five more.
+    // The clock is set back by five seconds, so the directive expires five seconds later.
     both.clock.ahead.fetch_sub(5_000 * MILLI, Ordering::Relaxed);
-    pass(14_999).await;
+    advance(14_999).await;
     assert_eq!(
-        (both.given(), both.wanted()),
+        (both.osproxy_level(), both.own_level()),
         (DiagLevel::Shape, DiagLevel::Shape)
     );
-    pass(1).await;
+    advance(1).await;
     assert_eq!(
-        (both.given(), both.wanted()),
+        (both.osproxy_level(), both.own_level()),
         (DiagLevel::Off, DiagLevel::Off)
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_leaves_nothing_published_and_is_survived() {
+async fn after_a_panic_no_directive_is_published_until_a_conversion_succeeds() {
     let both = Both::start(vec![shape(60_000)]).await;
-    assert_eq!(both.given(), DiagLevel::Shape);
+    assert_eq!(both.osproxy_level(), DiagLevel::Shape);
     both.clock.panics.store(true, Ordering::Relaxed);
-    pass(300).await;
+    advance(300).await;
     assert!(both.peers.load().is_empty());
     both.clock.panics.store(false, Ordering::Relaxed);
-    pass(600).await;
-    assert_eq!(both.given(), DiagLevel::Shape);
+    advance(600).await;
+    assert_eq!(both.osproxy_level(), DiagLevel::Shape);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_task_lets_nothing_outlive() {
+async fn no_directive_outlives_its_expiry_without_the_task() {
     let both = Both::start(vec![shape(1_000)]).await;
-    // It never runs again.
+    // The task never runs again.
     both.peers.task.abort();
-    pass(999).await;
-    assert_eq!(both.given(), DiagLevel::Shape);
-    pass(1).await;
-    assert_eq!(both.given(), DiagLevel::Off);
+    advance(999).await;
+    assert_eq!(both.osproxy_level(), DiagLevel::Shape);
+    advance(1).await;
+    assert_eq!(both.osproxy_level(), DiagLevel::Off);
     assert_eq!(both.peers.load().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn dropping_it_ends_the_task() {
+async fn dropping_the_adapter_ends_the_task() {
     let both = Both::start(vec![shape(1_000)]).await;
     let ours = Arc::downgrade(&both.ours);
     drop((both.peers, both.ours));
-    pass(1).await;
+    advance(1).await;
     assert_eq!(ours.strong_count(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_changes_do_not_keep_it_busy() {
-    // One expires each tenth of a millisecond.
+async fn many_expiries_do_not_keep_the_task_busy() {
+    // One directive expires each tenth of a millisecond.
     let directives = (0..10_000).map(|n| {
         DiagnosticsDirective::new(format!("{n}"), DiagLevel::Shape, at(BEGIN + n * MILLI / 10))
             .with_match(DirectiveMatch::all().for_tenant(format!("tenant-{n}")))
@@ -232,7 +241,7 @@ async fn many_changes_do_not_keep_it_busy() {
     let mut sets = 0;
     let mut last = both.peers.load();
     for _ in 0..1_000 {
-        pass(1).await;
+        advance(1).await;
         let set = both.peers.load();
         sets += u32::from(!Arc::ptr_eq(&set, &last));
         last = set;

@@ -1,4 +1,5 @@
-//! Whatever the directives, osproxy decides of what it gets as we do of all.
+//! Property tests: osproxy decides with the converted directives as this project decides with all
+//! directives of the set.
 
 use std::collections::BTreeSet;
 
@@ -7,15 +8,15 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::clocks::Reading;
-use crate::live::Live;
+use crate::clock_pair::ClockPair;
+use crate::decisive_directives::DecisiveDirectives;
 use opensearch_directives::{DiagLevel, DiagnosticsDirective, DirectiveMatch};
 
 const TEXTS: [&str; 3] = ["acme", "acmf", ""];
 const ENDPOINTS: [EndpointKind; 2] = [EndpointKind::Search, EndpointKind::IngestDoc];
-/// So many of a thousand.
+/// Sample rates per mille.
 const SAMPLES: [u16; 7] = [0, 1, 400, 500, 999, 1000, u16::MAX];
-/// Nanoseconds of the time of day, beside each other where it matters.
+/// Nanoseconds of the wall clock, adjacent where a comparison could go wrong.
 const TIMES: [i64; 12] = [-5, 0, 1, 49, 50, 51, 99, 100, 101, 102, 150, 1_000];
 
 fn directive() -> impl Strategy<Value = DiagnosticsDirective> {
@@ -49,7 +50,7 @@ fn directive() -> impl Strategy<Value = DiagnosticsDirective> {
 }
 
 fn request() -> impl Strategy<Value = Request<'static>> {
-    // Not without an id: osproxy samples such a request, and `evaluate` does not.
+    // Every request has an id: osproxy samples a request without one, and `evaluate` does not.
     let ids = select(vec![
         "request-1",
         "request-2",
@@ -76,11 +77,11 @@ fn request() -> impl Strategy<Value = Request<'static>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..Default::default() })]
 
-    /// At every instant of the time that it holds for, what was converted decides as our
-    /// own set does; and after that, when the task is late, as if nothing had started
-    /// since. An expiry is kept to the nanosecond all the same.
+    /// Until the next change, the converted set decides as the original set does. After that, when
+    /// the task is late, it decides as if no directive had started since. Expiries are exact to the
+    /// nanosecond in both cases.
     #[test]
-    fn osproxy_decides_as_we_do_and_nothing_outlives(
+    fn osproxy_decides_as_evaluate_and_no_directive_outlives_its_expiry(
         directives in prop::collection::vec(directive(), 0..40),
         requests in prop::collection::vec(request(), 8),
         converted_at in 0_u64..160,
@@ -88,7 +89,7 @@ proptest! {
     ) {
         let clock = TestClock::default();
         clock.jump(ahead);
-        // The directives' times are meant from the clock's beginning on.
+        // The directives' instants are relative to the start of the clock.
         let shifted = |time: Timestamp| match time {
             time if time == Timestamp::MAX => time,
             time => at(i64::try_from(time.as_nanosecond()).unwrap() + ahead),
@@ -104,19 +105,19 @@ proptest! {
         let started = DirectiveSet::from_directives(started.collect());
         let all = DirectiveSet::from_directives(directives);
 
-        let live = Live::of(&all, &Reading::take(&clock));
-        let next_change = live.next_change;
-        let set = osproxy_observe::DirectiveSet::from_directives(live.directives);
+        let decisive = DecisiveDirectives::of(&all, &ClockPair::read(&clock));
+        let next_change = decisive.next_change;
+        let set = osproxy_observe::DirectiveSet::from_directives(decisive.directives);
 
         let mut changed = false;
         while clock.manual.unix_nanos() < 160 {
             for request in &requests {
-                let given = request.peers(&set, clock.now());
+                let decision = request.peers(&set, clock.now());
                 let now = clock.today();
-                prop_assert_eq!(given, request.ours(&started, now), "{:?} at {}", request, now);
+                prop_assert_eq!(decision, request.ours(&started, now), "{:?} at {}", request, now);
                 if next_change.is_none_or(|next| now < next) {
                     prop_assert!(!changed);
-                    prop_assert_eq!(given, request.ours(&all, now), "{:?} at {}", request, now);
+                    prop_assert_eq!(decision, request.ours(&all, now), "{:?} at {}", request, now);
                 } else {
                     changed = true;
                 }
@@ -125,26 +126,26 @@ proptest! {
         }
     }
 
-    /// No two say the same, and nothing is left that could not change a decision.
+    /// No directive is published twice, and none that cannot change a decision.
     #[test]
-    fn nothing_is_published_twice(
+    fn only_decisive_directives_are_published_and_each_once(
         directives in prop::collection::vec(directive(), 0..40),
         converted_at in 0_u64..160,
     ) {
         let clock = ManualClock::new();
         clock.advance(nanos(converted_at));
         let set = DirectiveSet::from_directives(directives.iter().chain(&directives).cloned().collect());
-        let live = Live::of(&set, &Reading::take(&clock));
-        for directive in &live.directives {
+        let decisive = DecisiveDirectives::of(&set, &ClockPair::read(&clock));
+        for directive in &decisive.directives {
             prop_assert!(directive.expires_at > clock.now());
             prop_assert!(directive.sample_per_mille > 0);
         }
         let facts: BTreeSet<String> =
-            live.directives.iter().map(|directive| format!("{directive:?}")).collect();
-        prop_assert_eq!(facts.len(), live.directives.len());
-        // Those that end a scan are in front.
+            decisive.directives.iter().map(|directive| format!("{directive:?}")).collect();
+        prop_assert_eq!(facts.len(), decisive.directives.len());
+        // Directives that end a scan come first.
         let ends = |d: &peer::DiagnosticsDirective| d.ring_buffer || d.capture;
-        prop_assert!(live.directives.is_sorted_by_key(|directive| !ends(directive)));
+        prop_assert!(decisive.directives.is_sorted_by_key(|directive| !ends(directive)));
     }
 }
 
@@ -153,18 +154,18 @@ fn an_expiry_is_the_same_instant_on_both_clocks() {
     let clock = TestClock::default();
     clock.jump(1_900_000_000_123_456_789);
     clock.manual.advance(nanos(77));
-    let now = Reading::take(&clock);
+    let now = ClockPair::read(&clock);
     let expiry = now.instant_of(at(1_900_000_000_123_457_000));
     assert_eq!(expiry.saturating_duration_since(clock.now()), nanos(134));
-    // One that has passed is now, one too far away the last instant: never later.
+    // An expiry in the past becomes now, and one beyond the range the last instant, never later.
     assert_eq!(now.instant_of(Timestamp::MIN), clock.now());
     let last = clock.now().saturating_add(Duration::MAX);
     assert_eq!(now.instant_of(Timestamp::MAX), last);
 }
 
 #[test]
-fn a_pause_between_the_two_readings_makes_expiries_earlier() {
-    /// Each reading of it takes a microsecond.
+fn a_delay_between_the_two_clock_reads_makes_expiries_earlier() {
+    /// A clock of which each read takes a microsecond.
     #[derive(Debug, Default)]
     struct Slow(ManualClock);
     impl Clock for Slow {
@@ -178,20 +179,21 @@ fn a_pause_between_the_two_readings_makes_expiries_earlier() {
         }
     }
     let clock = Slow::default();
-    let reading = Reading::take(&clock);
+    let pair = ClockPair::read(&clock);
     let absolute = ManualClock::new();
     absolute.advance(nanos(1_000_000));
-    assert!(reading.instant_of(at(1_000_000)) < absolute.now());
+    assert!(pair.instant_of(at(1_000_000)) < absolute.now());
 }
 
 #[test]
-fn superfluous_directives_are_left_out() {
+fn superfluous_directives_are_omitted() {
     use DiagLevel::{Off, Shape, ShapeTiming};
 
     let kept = |directives: &[DiagnosticsDirective]| {
         let set = DirectiveSet::from_directives(directives.to_vec());
-        let live = Live::of(&set, &Reading::take(&ManualClock::new()));
-        live.directives
+        let decisive = DecisiveDirectives::of(&set, &ClockPair::read(&ManualClock::new()));
+        decisive
+            .directives
             .into_iter()
             .map(|directive| directive.id)
             .collect::<Vec<_>>()
@@ -211,7 +213,7 @@ fn superfluous_directives_are_left_out() {
         kept(&[tenant("a", Shape, 9), all("all", ShapeTiming, 9)]),
         ["all"]
     );
-    // The narrower one lasts longer, or asks for more.
+    // The narrower directive expires later, or has a higher level.
     assert_eq!(
         kept(&[tenant("a", Shape, 10), all("all", Shape, 9)]),
         ["all", "a"]
@@ -222,7 +224,7 @@ fn superfluous_directives_are_left_out() {
     );
     let sampled = all("sampled", Shape, 9).with_sample_per_mille(999);
     assert_eq!(kept(&[tenant("a", Shape, 9), sampled]), ["sampled", "a"]);
-    // What ends a scan comes first.
+    // A directive that ends a scan comes first.
     let tape = tenant("tape", Off, 9).with_ring_buffer(true);
     assert_eq!(kept(&[all("all", Shape, 9), tape]), ["tape", "all"]);
     assert!(kept(&[all("off", Off, 9)]).is_empty());

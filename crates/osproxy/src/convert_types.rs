@@ -1,17 +1,17 @@
-//! The same words, as osproxy spells them.
+//! Converts a directive, its level and its endpoint kind from this project's types to osproxy's.
 
 use osproxy_core::{IndexName, PartitionId, PrincipalId};
 use osproxy_observe as peer;
 
-use super::clocks::Reading;
+use super::clock_pair::ClockPair;
 use opensearch_directives::{DiagLevel, DirectiveRef, EndpointKind};
 
-/// The peer's form of a directive that has started; `None` if it names a level or an
-/// endpoint kind that the peer does not know. Such a directive applies nowhere in osproxy,
-/// since anything else could record more than was asked for.
+/// Converts a directive that has started; `None` if osproxy does not have its level or endpoint
+/// kind. Such a directive does not apply in osproxy, since a substitute could record more than the
+/// operator requested.
 pub(super) fn directive(
     ours: DirectiveRef<'_>,
-    now: &Reading,
+    now: &ClockPair,
 ) -> Option<peer::DiagnosticsDirective> {
     let endpoint = match ours.endpoint {
         Some(kind) => Some(endpoint(kind)?),
@@ -43,7 +43,7 @@ fn level(ours: DiagLevel) -> Option<peer::DiagLevel> {
     })
 }
 
-/// Written out, so that a kind that one of the two does not know cannot be built.
+/// Converts an endpoint kind, without a fallback for a kind that only one side has.
 pub(super) fn endpoint(ours: EndpointKind) -> Option<osproxy_core::EndpointKind> {
     use osproxy_core::EndpointKind as Peer;
     Some(match ours {

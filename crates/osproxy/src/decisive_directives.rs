@@ -1,0 +1,172 @@
+//! Selects and orders the directives that osproxy receives: only those that can change a decision
+//! before the next conversion.
+//!
+//! osproxy scans its set three times for each request: completely for the level, and up to the
+//! first directive that applies for the ring buffer and for capture. So it does not receive
+//! directives that have not started or have expired, that have no effects, whose sample rate is
+//! zero, or that are superfluous beside another. Directives that end a scan come first.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use osproxy_observe as peer;
+
+use super::clock_pair::ClockPair;
+use super::convert_types;
+use opensearch_directives::status::DirectiveState;
+use opensearch_directives::{DiagLevel, DirectiveRef, DirectiveSet, EndpointKind};
+
+/// The number of directives with the same targets that a directive is compared with. The limit
+/// bounds the cost if many have the same targets; a superfluous one may then remain in the set.
+const MAX_COMPARED: usize = 32;
+
+/// The directives of a set that osproxy needs at an instant.
+#[derive(Debug)]
+pub(super) struct DecisiveDirectives {
+    pub(super) directives: Vec<peer::DiagnosticsDirective>,
+    /// The next start or expiry, until which the selection is valid.
+    pub(super) next_change: Option<Timestamp>,
+}
+
+impl DecisiveDirectives {
+    pub(super) fn of(set: &DirectiveSet, now: &ClockPair) -> Self {
+        let mut next_change = None;
+        let mut active = Vec::new();
+        for directive in set.iter().filter(|directive| can_matter(directive, now)) {
+            match directive.starts_at {
+                Some(start) if !directive.is_active(now.wall()) => lower(&mut next_change, start),
+                _ => active.push(directive),
+            }
+        }
+        let mut decisive = without_superfluous(active);
+        for directive in &decisive {
+            lower(&mut next_change, directive.expires_at);
+        }
+        // The sort is stable: of the directives that end a scan, those with the fewest targets come
+        // first.
+        decisive.sort_by_key(|directive| !(directive.ring_buffer || directive.capture));
+        Self {
+            directives: decisive
+                .into_iter()
+                .filter_map(|directive| convert_types::directive(directive, now))
+                .collect(),
+            next_change,
+        }
+    }
+}
+
+/// Whether a directive can change a decision now or later.
+fn can_matter(directive: &DirectiveRef<'_>, now: &ClockPair) -> bool {
+    let has_effects =
+        directive.level > DiagLevel::Off || directive.ring_buffer || directive.capture;
+    let is_expired = directive.state(now.wall()) == DirectiveState::Expired;
+    has_effects && directive.sample_per_mille > 0 && !is_expired
+}
+
+fn lower(next: &mut Option<Timestamp>, then: Timestamp) {
+    *next = Some(next.map_or(then, |next| next.min(then)));
+}
+
+/// Removes each directive that is superfluous: another one matches all of its requests, has at least
+/// its effects, samples at least as many requests and expires no earlier.
+fn without_superfluous(mut directives: Vec<DirectiveRef<'_>>) -> Vec<DirectiveRef<'_>> {
+    // A directive that makes another superfluous comes before it in this order.
+    directives.sort_by_key(|directive| {
+        (
+            Targets::of(directive).bits().count_ones(),
+            Reverse(directive.level),
+            Reverse(u8::from(directive.ring_buffer) + u8::from(directive.capture)),
+            Reverse(directive.sample_per_mille),
+            Reverse(directive.expires_at),
+        )
+    });
+    let mut decisive = Decisive::default();
+    for directive in directives {
+        decisive.add(directive);
+    }
+    decisive.directives
+}
+
+#[derive(Default)]
+struct Decisive<'a> {
+    directives: Vec<DirectiveRef<'a>>,
+    /// For each of them, the position of the previous one with the same targets.
+    before: Vec<Option<usize>>,
+    /// The position of the last one with these targets.
+    last: HashMap<Targets<'a>, usize>,
+    /// One bit for each combination of targets that occurs.
+    combinations: u16,
+}
+
+impl<'a> Decisive<'a> {
+    fn add(&mut self, directive: DirectiveRef<'a>) {
+        let targets = Targets::of(&directive);
+        let bits = targets.bits();
+        let is_superfluous = (0..16)
+            .filter(|fewer| fewer & !bits == 0 && self.combinations >> fewer & 1 == 1)
+            .any(|fewer| self.covers(targets.only(fewer), &directive));
+        if is_superfluous {
+            return;
+        }
+        let position = self.directives.len();
+        self.directives.push(directive);
+        self.before.push(self.last.insert(targets, position));
+        self.combinations |= 1 << bits;
+    }
+
+    /// Whether a directive with these targets makes this one superfluous.
+    fn covers(&self, targets: Targets<'a>, directive: &DirectiveRef<'a>) -> bool {
+        let last = self.last.get(&targets).copied();
+        std::iter::successors(last, |&position| self.before[position])
+            .take(MAX_COMPARED)
+            .any(|position| covers(&self.directives[position], directive))
+    }
+}
+
+/// Whether `first` makes `other` superfluous for the requests that both match.
+fn covers(first: &DirectiveRef<'_>, other: &DirectiveRef<'_>) -> bool {
+    first.level >= other.level
+        && first.ring_buffer >= other.ring_buffer
+        && first.capture >= other.capture
+        // A request in a sample is also in the sample of every higher rate.
+        && first.sample_per_mille >= other.sample_per_mille
+        && first.expires_at >= other.expires_at
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Targets<'a> {
+    tenant: Option<&'a str>,
+    index: Option<&'a str>,
+    principal: Option<&'a str>,
+    endpoint: Option<EndpointKind>,
+}
+
+impl<'a> Targets<'a> {
+    fn of(directive: &DirectiveRef<'a>) -> Self {
+        Self {
+            tenant: directive.tenant,
+            index: directive.index,
+            principal: directive.principal,
+            endpoint: directive.endpoint,
+        }
+    }
+
+    /// One bit for each target that is set.
+    fn bits(&self) -> u16 {
+        u16::from(self.tenant.is_some())
+            | u16::from(self.index.is_some()) << 1
+            | u16::from(self.principal.is_some()) << 2
+            | u16::from(self.endpoint.is_some()) << 3
+    }
+
+    /// Only the targets of these bits.
+    fn only(&self, bits: u16) -> Self {
+        Self {
+            tenant: self.tenant.filter(|_| bits & 1 != 0),
+            index: self.index.filter(|_| bits & 2 != 0),
+            principal: self.principal.filter(|_| bits & 4 != 0),
+            endpoint: self.endpoint.filter(|_| bits & 8 != 0),
+        }
+    }
+}
