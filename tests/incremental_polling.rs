@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use test_support::eventually::eventually;
 use test_support::http::{self, bulk};
-use test_support::in_hours;
 use test_support::node::{cluster, installed_index, shared_url};
+use test_support::{in_hours, stored};
 
 /// The most bytes that an unchanged poll may take.
 const UNCHANGED_BYTES: u64 = 300;
@@ -49,7 +49,7 @@ async fn cost(store: &OpenSearchDirectiveStore) -> (u64, u64) {
 }
 
 async fn put(url: &str, index: &str, id: &str, tenant: &str) {
-    let document = json!({"level": "Shape", "tenant": tenant, "expires_at": in_hours(1)});
+    let document = stored(json!({"level": "Shape", "tenant": tenant, "expires_at": in_hours(1)}));
     let url = format!("{url}/{index}/_doc/{id}?refresh=true");
     http::send("PUT", &url, Some(&document)).await;
 }
