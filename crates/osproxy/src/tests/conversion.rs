@@ -28,7 +28,7 @@ fn directive() -> impl Strategy<Value = DiagnosticsDirective> {
             text(),
             proptest::option::weighted(0.3, select(&ENDPOINTS[..])),
         ),
-        (select(&DiagLevel::ALL[..]), select(&SAMPLES[..])),
+        (select(DiagLevel::ALL), select(&SAMPLES[..])),
         proptest::option::weighted(0.4, select(&TIMES[..])),
         prop_oneof![8 => select(&TIMES[..]).prop_map(at), 1 => Just(Timestamp::MAX)],
         any::<(bool, bool)>(),

@@ -68,13 +68,13 @@ fn directive() -> impl Strategy<Value = DiagnosticsDirective> {
         option::of(filled_text()),
         option::of(filled_text()),
         option::of(filled_text()),
-        option::of(select(&EndpointKind::ALL[..])),
+        option::of(select(EndpointKind::ALL)),
     );
     let window = (option::of(instant()), instant());
     (
         id(),
         targets,
-        select(&DiagLevel::ALL[..]),
+        select(DiagLevel::ALL),
         0..=1000_u16,
         window,
         any::<(bool, bool)>(),
@@ -164,8 +164,8 @@ pub(super) fn json() -> impl Strategy<Value = serde_json::Value> {
         any::<f64>().prop_map(Value::from),
         text().prop_map(Value::from),
         instant().prop_map(|at| Value::from(at.to_string())),
-        select(&DiagLevel::ALL[..]).prop_map(|level| Value::from(level.as_str())),
-        select(&EndpointKind::ALL[..]).prop_map(|kind| Value::from(kind.as_str())),
+        select(DiagLevel::ALL).prop_map(|level| Value::from(level.as_str())),
+        select(EndpointKind::ALL).prop_map(|kind| Value::from(kind.as_str())),
     ];
     leaf.prop_recursive(3, 16, 4, |inner| {
         prop_oneof![

@@ -110,7 +110,7 @@ fn field() -> impl Strategy<Value = (String, Value)> {
             .prop_map(move |value| (name.to_owned(), value))
             .boxed()
     };
-    let endpoints = select(&EndpointKind::ALL[..])
+    let endpoints = select(EndpointKind::ALL)
         .prop_map(|it| Value::from(it.as_str()))
         .boxed();
     prop_oneof![
@@ -129,7 +129,7 @@ fn field() -> impl Strategy<Value = (String, Value)> {
 
 fn directive() -> impl Strategy<Value = Vec<(String, Value)>> {
     let ids = select(vec!["a", "b", "c", "d", "e", "f", "g", "h"]).prop_map(Value::from);
-    let levels = select(&DiagLevel::ALL[..]).prop_map(|it| Value::from(it.as_str()));
+    let levels = select(DiagLevel::ALL).prop_map(|it| Value::from(it.as_str()));
     // Their clock counts nanoseconds in 64 bits: more would be cut off there.
     let ttls = prop_oneof![9 => 1..1_000_000_u64, 1 => Just(0)].prop_map(Value::from);
     (ids, levels, ttls, vec(field(), 0..6)).prop_map(|(id, level, ttl, mut fields)| {
