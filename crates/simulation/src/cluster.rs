@@ -9,37 +9,37 @@ use tokio::time::Instant;
 
 use crate::index::{Copy, Index, Shard, State, Stored};
 
-/// The name that the refreshers are given.
+/// The configured name of the index, which all refreshers poll.
 pub(crate) const NAME: &str = "directives";
 pub(crate) const CLUSTER_UUID: &str = "cluster-1";
 
-/// A state of the cluster, as its manager publishes it.
+/// A cluster state as the cluster manager publishes it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ClusterState {
     pub(crate) version: u64,
-    /// The indices that the name stands for.
+    /// The indices that the configured name refers to.
     pub(crate) bound: Vec<usize>,
-    /// Every index that exists.
+    /// All indices that exist in this state.
     pub(crate) alive: Vec<usize>,
     pub(crate) closed: Vec<usize>,
-    /// The nodes of the primaries of each index, shard by shard.
+    /// For each index and each of its shards, the node that holds the primary.
     pub(crate) primaries: BTreeMap<usize, Vec<usize>>,
 }
 
-/// What a node is that lost the others.
+/// The situation of a node that has lost contact with the others.
 #[derive(Clone, Debug)]
 pub(crate) struct CutOff {
-    /// The state that it had then.
+    /// The cluster state that it had when it was cut off.
     pub(crate) state: Arc<ClusterState>,
-    /// Whether it had the manager, and so answers for the cluster until that steps down.
+    /// Whether the elected manager is on this side of the cut: the node then serves cluster
+    /// requests until that manager steps down.
     had_manager: bool,
     since: Instant,
 }
 
-/// How long an elected manager that lost the others takes itself for it still. It asks
-/// each of them every second, takes one for gone after three answers that did not come
-/// within ten seconds, and steps down when too few are left
-/// (`cluster.fault_detection.follower_check`).
+/// How long an elected manager that has lost the other nodes still acts as the manager. It checks
+/// each node every second, considers a node gone after three checks without a response within ten
+/// seconds, and steps down if too few nodes are left (`cluster.fault_detection.follower_check`).
 const STEPS_DOWN_AFTER: Duration = Duration::from_secs(40);
 
 impl CutOff {
@@ -62,27 +62,28 @@ pub(crate) struct Node {
     pub(crate) cut_off: Option<CutOff>,
 }
 
-/// A point in time: the views that it keeps.
+/// A point in time with the views that it preserves.
 #[derive(Debug)]
 pub(crate) struct PointInTime {
     pub(crate) index: usize,
     pub(crate) views: Vec<Arc<State>>,
-    /// The node that each view is of, and is lost with.
+    /// The node that holds each view; the view is lost if that node goes down.
     pub(crate) nodes: Vec<usize>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Cluster {
-    /// Every index that there ever was; one that was restored into is another.
+    /// All indices since the start. A restore into an index adds a new entry.
     pub(crate) indices: Vec<Index>,
     pub(crate) current: Arc<ClusterState>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) points_in_time: BTreeMap<String, PointInTime>,
-    /// What the name stood for, one after the other; `None`: not one index.
+    /// The indices that the name has referred to, in order; `None` while it referred to no index or
+    /// to several.
     pub(crate) epochs: Vec<Option<usize>>,
     pub(crate) stored: Vec<(usize, Stored)>,
     pub(crate) opened: u64,
-    /// With the preference, says which copy a search asks.
+    /// Selects, together with the preference, the copy that serves a search.
     pub(crate) routing: u64,
     is_alias: bool,
 }
@@ -111,7 +112,7 @@ impl Cluster {
         self.is_alias
     }
 
-    /// The state that a node goes by.
+    /// The cluster state that a node acts on.
     pub(crate) fn state_of(&self, node: usize) -> &Arc<ClusterState> {
         match &self.nodes[node].cut_off {
             Some(cut_off) => &cut_off.state,
@@ -123,7 +124,7 @@ impl Cluster {
         self.nodes[node].up && self.nodes[node].cut_off.is_none()
     }
 
-    /// Whether one node can ask another.
+    /// Whether one node can send requests to another.
     pub(crate) fn reaches(&self, from: usize, to: usize) -> bool {
         if self.nodes[from].cut_off.is_some() {
             return from == to;
@@ -131,7 +132,7 @@ impl Cluster {
         self.is_well(to)
     }
 
-    /// The one index that the name stands for now, if it does.
+    /// The index that the name refers to now, if it is exactly one.
     pub(crate) fn bound(&self) -> Option<usize> {
         match self.current.bound[..] {
             [index] => Some(index),
@@ -143,13 +144,13 @@ impl Cluster {
         self.current.closed.contains(&index)
     }
 
-    /// The nodes that the copies of a new index go to.
+    /// The nodes on which the copies of a new index are allocated.
     fn placement(&self, copies: usize) -> Vec<usize> {
         let well = (0..self.nodes.len()).filter(|&node| self.is_well(node));
         well.take(copies.max(1)).collect()
     }
 
-    /// Adds an index; `None` if there is no node for it.
+    /// Adds an index. Returns `None` if no node can hold it.
     pub(crate) fn create(
         &mut self,
         refresh_interval: Option<&'static str>,
@@ -176,8 +177,8 @@ impl Cluster {
         Some(number)
     }
 
-    /// Puts what was stored in place of an index, as a restore into it does: it stays
-    /// the same index, of another history.
+    /// Replaces the content of an index by a snapshot, as a restore does: the uuid stays, and the
+    /// history changes.
     pub(crate) fn restore(&mut self, index: usize, stored: &Stored) -> Option<usize> {
         let before = &self.indices[index];
         let (name, uuid) = (before.name.clone(), before.uuid.clone());
@@ -188,7 +189,7 @@ impl Cluster {
         Some(new)
     }
 
-    /// Publishes a new state.
+    /// Publishes a changed cluster state.
     pub(crate) fn change(&mut self, change: impl FnOnce(&mut ClusterState)) {
         let state = Arc::make_mut(&mut self.current);
         state.version += 1;
@@ -207,7 +208,7 @@ impl Cluster {
         }
     }
 
-    /// The manager takes note of the nodes that are gone.
+    /// The manager removes the nodes that are gone from the cluster state.
     pub(crate) fn notice(&mut self) {
         let well: Vec<bool> = (0..self.nodes.len()).map(|n| self.is_well(n)).collect();
         for index in self.current.alive.clone() {
@@ -218,7 +219,7 @@ impl Cluster {
         self.change(|_| {});
     }
 
-    /// Whether the manager has something to take note of.
+    /// Whether the cluster state still contains nodes that are gone.
     pub(crate) fn is_unnoticed(&self) -> bool {
         let shards = |&index: &usize| &self.indices[index].shards;
         self.current.alive.iter().flat_map(shards).any(|shard| {
@@ -228,7 +229,7 @@ impl Cluster {
         })
     }
 
-    /// A node is back with the others.
+    /// Reconnects a node with the cluster.
     pub(crate) fn rejoin(&mut self, node: usize) {
         let crashed = !self.nodes[node].up;
         self.nodes[node].up = true;
@@ -247,7 +248,7 @@ impl Cluster {
         self.change(|_| {});
     }
 
-    /// The copies of a shard that a node can ask, by their places.
+    /// The indices of a shard's copies that a node can reach.
     pub(crate) fn reached(&self, from: usize, index: usize, shard: usize) -> Vec<usize> {
         let copies = &self.indices[index].shards[shard].copies;
         (0..copies.len())

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use opensearch_directives::{DiagLevel, DiagnosticsDirective, DirectiveMatch};
 
-/// Few, so that writers meet on the same documents.
+/// There are only a few ids, so that writes to the same document are frequent.
 pub(crate) const IDS: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
 pub(crate) const TENANTS: [&str; 2] = ["acme", "globex"];
 
@@ -19,7 +19,7 @@ pub(crate) struct Document {
     pub(crate) updated_at: Option<Timestamp>,
 }
 
-/// What it says.
+/// The directive in the document, or why there is none.
 #[derive(Debug)]
 pub(crate) enum Content {
     Directive(DiagnosticsDirective),
@@ -27,7 +27,7 @@ pub(crate) enum Content {
     Malformed,
 }
 
-/// What no decoder may let pass.
+/// Invalid documents that every decoder must reject.
 const MALFORMED: [&str; 10] = [
     r#""targets":["tenant"],"level":"Shape","tenant":42,"expires_at":"2030-01-02T00:00:00Z""#,
     r#""targets":["tenant"],"level":"Shape","tenant":null,"expires_at":"2030-01-02T00:00:00Z""#,
@@ -36,18 +36,19 @@ const MALFORMED: [&str; 10] = [
     r#""targets":[],"level":"Most","expires_at":"2030-01-02T00:00:00Z""#,
     r#""targets":[],"level":["Shape"],"expires_at":"2030-01-02T00:00:00Z""#,
     r#""targets":[],"level":"Shape","expires_at":"2230-01-01T00:00:00Z""#,
-    // A hidden target, a hidden list of targets, and a target that the list does not name.
+    // Field-level security may hide a target or the list of targets; the last case is a target that
+    // is not in the list.
     r#""targets":["tenant"],"level":"Shape","expires_at":"2030-01-02T00:00:00Z""#,
     r#""level":"Shape","expires_at":"2030-01-02T00:00:00Z""#,
     r#""targets":[],"level":"Shape","tenant":"acme","expires_at":"2030-01-02T00:00:00Z""#,
 ];
-/// The other fields of a stored document that is not revoked, and starts at once.
+/// The remaining fields of a stored document that is not revoked and has no start.
 const AT_ONCE: &str =
     r#","sample_per_mille":1000,"starts_at":"1970-01-01T00:00:00Z","revoked":false"#;
 
 impl Document {
     pub(crate) fn random(rng: &mut Rng, id: &str, now: Timestamp) -> Self {
-        // Some are written past the pipeline, which stamps the time.
+        // Some writes bypass the ingest pipeline, which sets the time.
         let updated_at = (rng.u8(..8) > 0).then_some(now);
         let mut source = String::with_capacity(160);
         let content = match rng.u8(..16) {
@@ -85,7 +86,7 @@ impl Document {
 
 fn directive(rng: &mut Rng, id: &str, now: Timestamp, source: &mut String) -> DiagnosticsDirective {
     let level = DiagLevel::ALL[rng.usize(1..4)];
-    // Some within the schedule's own time.
+    // Some directives expire while the schedule runs.
     let lives = if rng.bool() { rng.i64(1..120) } else { 86_400 };
     let starts_at = (rng.u8(..4) == 0).then(|| now + SignedDuration::from_secs(rng.i64(-30..60)));
     let expires_at = starts_at.unwrap_or(now).max(now) + SignedDuration::from_secs(lives);

@@ -10,13 +10,14 @@ use crate::simulated_transport::Wire;
 use crate::watched::{Broken, Watched};
 use opensearch_directives::internal::Safeguard;
 
-/// How many worlds are tried; a refresher may read from the wrong node for a test.
+/// The number of worlds to try, because a refresher may select a node that the test cannot use.
 const WORLDS: u64 = 500;
 
-/// A refresher that has published what node 0 shows, the primary; `None` where it cannot.
+/// A refresher that has published the view of node 0, which holds the primary. `None` if it polls
+/// another node in this world.
 async fn follower_of_node_0(seed: u64, left_out: Option<Safeguard>) -> Option<(Wire, Watched)> {
     let wire = two_nodes(seed)?;
-    // Which node it asks first depends on its number.
+    // The refresher's number decides which node it polls first.
     let mut watched = refresher(&wire, usize::try_from(seed % 4).unwrap(), left_out);
     write(&wire, "a", |shard| {
         shard.deliver_all(|_| true);
@@ -38,7 +39,7 @@ fn all<T>(run: impl AsyncFn(u64) -> Option<T>) -> Vec<T> {
     done
 }
 
-/// Nothing hinders it any more, and soon it has what the index holds.
+/// Removes all faults, and checks that the refresher then publishes the content of the index.
 async fn catches_up(wire: &Wire, watched: &mut Watched) {
     for _ in 0..5 {
         tokio::time::advance(Duration::from_secs(5)).await;
@@ -47,8 +48,8 @@ async fn catches_up(wire: &Wire, watched: &mut Watched) {
     assert!(watched.has_all(&wire.world()));
 }
 
-/// Node 1 takes over, is cut off, and node 0 takes over again and has a document deleted.
-/// Then node 1 alone is asked.
+/// Node 1 becomes the primary and is cut off; node 0 becomes the primary again and deletes a
+/// document. Afterwards only node 1 is reachable.
 async fn ask_who_was_the_primary(
     seed: u64,
     left_out: Option<Safeguard>,
@@ -90,7 +91,7 @@ fn a_refresher_that_does_not_date_its_views_is_caught() {
     assert!(promises.contains(&"P3"), "{results:?}");
 }
 
-/// Node 1 takes over before it shows what it holds, where documents cannot be asked for.
+/// Node 1 becomes the primary before its next refresh, on servers that do not permit `_mget`.
 #[test]
 fn p3_a_new_primary_that_does_not_show_yet_what_it_holds_brings_nothing_back() {
     all(async |seed| {
@@ -129,8 +130,8 @@ fn p3_a_new_primary_that_does_not_show_yet_what_it_holds_brings_nothing_back() {
     });
 }
 
-/// A cluster that has told the version of its state refuses to: for a minute that may be a
-/// node that is cut off.
+/// A cluster returned its state version before and now refuses to. For a minute, the refresher must
+/// assume a node that is cut off.
 #[test]
 fn p3_a_failover_is_not_followed_blindly_where_the_version_is_not_told_any_more() {
     all(async |seed| {

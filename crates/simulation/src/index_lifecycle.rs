@@ -21,7 +21,7 @@ impl World {
             return;
         };
         let count = self.cluster.stored.len();
-        // Only the statistics tell one history from another.
+        // Only the statistics distinguish one history of an index from another.
         let told = !self.quirks.no_stats && (!self.shape.cut_off || self.shape.one_name_twice);
         if !self.shape.moves || !told || count == 0 {
             return;
@@ -85,8 +85,8 @@ impl World {
         self.note(|| format!("the name stands for index {index}"));
     }
 
-    /// Another index in place of this one: empty, or with as many documents of the same
-    /// numbers and other content.
+    /// Replaces this index by another one, which is empty or has the same number of documents with
+    /// the same `_seq_no`s and different content.
     pub(crate) fn replace_index(&mut self, alike: bool) {
         if !self.shape.moves {
             return;
@@ -138,7 +138,7 @@ impl World {
         self.note(|| "the alias changes for what it should not be".to_owned());
     }
 
-    /// An alias goes back to an index that it stood for.
+    /// Moves the alias back to an index that it referred to earlier.
     pub(crate) fn move_back(&mut self) {
         if !self.shape.moves || !self.cluster.is_alias() {
             return;

@@ -12,14 +12,14 @@ use crate::server_variants::Shape;
 use crate::world::World;
 use opensearch_directives::internal::{Request, RequestFailure, Response};
 
-/// How often something goes wrong.
+/// The rates of faults.
 #[derive(Clone, Debug)]
 pub(crate) struct Weather {
-    /// Of a thousand requests.
+    /// The number of faults in a thousand requests.
     faulty: u16,
-    /// Of a thousand searches.
+    /// The number of incomplete responses in a thousand searches.
     partial: u16,
-    /// No node answers at all.
+    /// Whether all nodes are unreachable.
     outage: bool,
     fair: bool,
 }
@@ -46,7 +46,7 @@ impl Weather {
         }
     }
 
-    /// All nodes go away, or come back.
+    /// Makes all nodes unreachable, or reachable again.
     pub(crate) fn change(&mut self, rng: &mut Rng) {
         if !self.fair {
             self.outage = !self.outage && rng.bool();
@@ -54,18 +54,18 @@ impl Weather {
     }
 }
 
-/// What becomes of a request that a fault hits.
+/// The effect of a fault on a request.
 #[derive(Debug)]
 pub(crate) enum Sent {
     Answered(Answered),
-    /// The answer, as it was made, comes late.
+    /// The response arrives late and unchanged.
     Late(Answered, Duration),
     Hangs,
     Panics,
 }
 
 impl World {
-    /// Lets a fault hit a request, perhaps; `answer` makes the true answer.
+    /// Applies a random fault to a request, or none; `answer` produces the correct response.
     pub(crate) fn send(
         &mut self,
         request: &Request,
@@ -94,7 +94,7 @@ impl World {
             0 => error(RequestFailure::Connection("reset".into())),
             1 => error(RequestFailure::TooLarge { limit: 100 }),
             2 => Sent::Hangs,
-            // The request arrives, the answer does not.
+            // The request reaches the server, but its response is lost.
             3 => {
                 let _ = answer(self);
                 Sent::Hangs
@@ -116,9 +116,9 @@ impl World {
         }
     }
 
-    /// Whether a refusal of this request would leave nobody to tell a node that was cut
-    /// off from one that is well, a copy that lags from one that does not, or one history
-    /// of an index from another.
+    /// Whether this request is the only way left to distinguish a node that is cut off from a
+    /// healthy one, a copy that lags from a current one, or one history of an index from another.
+    /// Refusing it would make the promises impossible to keep.
     fn spares(&self, request: &Request) -> bool {
         let is = |part| request.path.contains(part);
         self.shape.cut_off && (is("_mget") || is("_cluster"))
@@ -132,8 +132,8 @@ impl World {
         answer
     }
 
-    /// Takes something away from what a search found, perhaps, as a server does that
-    /// answers 200 all the same, and says so.
+    /// Randomly removes a part of a search result, as a server does that responds with 200 and
+    /// reports the missing part.
     pub(crate) fn spoil(&mut self, mut found: Found) -> Found {
         if self.rng.u16(..1000) >= self.weather.partial {
             return found;
@@ -154,8 +154,8 @@ impl World {
                 found.total = found.hits.len();
             }
             2 => found.total += 1,
-            // Not of a page: with a total of just what came it would be complete, but for
-            // a lie that no server tells, since it counts in the view that it answers from.
+            // Pages are exempt: if the total were reduced too, the page would look complete. No
+            // real server does that, because it counts in the same view that it reads.
             3 if found.total > 0 && found.hits.len() == found.total => found.total -= 1,
             4 => found.relation = "gte",
             _ => {
@@ -166,7 +166,7 @@ impl World {
     }
 }
 
-/// What a load balancer says.
+/// The error page of a load balancer.
 fn page(status: u16) -> Response {
     Response {
         status,

@@ -14,7 +14,7 @@ use crate::search;
 use crate::world::World;
 use opensearch_directives::internal::{Method, Request, RequestFailure, Response};
 
-/// An answer of a status, or none at all.
+/// A response with its status, or no response at all.
 pub(crate) type Answered = Result<Response, RequestFailure>;
 
 pub(crate) fn json(status: u16, body: impl Into<Bytes>) -> Response {
@@ -26,7 +26,7 @@ pub(crate) fn json(status: u16, body: impl Into<Bytes>) -> Response {
     }
 }
 
-/// A refusal as OpenSearch says it.
+/// An error response in OpenSearch's format.
 pub(crate) fn refusal(status: u16, name: &str, reason: &str) -> Response {
     json(
         status,
@@ -57,14 +57,14 @@ pub(crate) fn no_shard() -> Response {
     refusal(503, "search_phase_execution_exception", "all shards failed")
 }
 
-/// The value of a query parameter.
+/// Returns the value of a query parameter.
 pub(crate) fn parameter<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     let mut query = request.query.iter();
     let found = query.find(|(key, _)| *key == name)?;
     Some(found.1.as_str())
 }
 
-/// The indices that a name in a path stands for.
+/// The indices that a name in a path refers to.
 fn resolve(world: &World, state: &ClusterState, name: &str) -> Vec<usize> {
     if name == NAME {
         return state.bound.clone();
@@ -73,7 +73,7 @@ fn resolve(world: &World, state: &ClusterState, name: &str) -> Vec<usize> {
     state.alive.iter().filter(named).copied().collect()
 }
 
-/// What a node answers.
+/// Computes a node's response to a request.
 pub(crate) fn answer(world: &mut World, node: usize, request: &Request) -> Answered {
     if !world.cluster.nodes[node].up {
         return Err(RequestFailure::Connection("connection refused".into()));
@@ -112,7 +112,7 @@ pub(crate) fn answer(world: &mut World, node: usize, request: &Request) -> Answe
     })
 }
 
-/// Whether a node can answer for the cluster.
+/// Whether a node can serve requests that need the elected manager.
 fn has_manager(world: &World, node: usize) -> bool {
     let cut_off = world.cluster.nodes[node].cut_off.as_ref();
     cut_off.is_none_or(CutOff::has_manager)
@@ -208,7 +208,7 @@ fn stats(world: &World, node: usize, state: &ClusterState, indices: &[usize]) ->
             for (nth, &place) in reached.iter().enumerate() {
                 let copy = &shard.copies[place];
                 let given = given(shard, place);
-                // What every copy that counts holds.
+                // The global checkpoint: every in-sync copy holds the operations up to it.
                 let complete = (0..shard.copies.len())
                     .filter(|&place| shard.copies[place].in_sync)
                     .map(|place| complete(shard, place))
@@ -235,7 +235,7 @@ fn stats(world: &World, node: usize, state: &ClusterState, indices: &[usize]) ->
     )
 }
 
-/// The number after the highest that a copy was given.
+/// One more than the highest `_seq_no` that a copy has received.
 fn given(shard: &Shard, place: usize) -> u64 {
     if place == shard.primary {
         return shard.next_seq_no;
@@ -244,7 +244,7 @@ fn given(shard: &Shard, place: usize) -> u64 {
     applied.map(|o| o.seq_no + 1).max().unwrap_or(0)
 }
 
-/// The first number that a copy does not hold.
+/// The lowest `_seq_no` that a copy lacks.
 fn complete(shard: &Shard, place: usize) -> u64 {
     let missing = shard.copies[place].pending.iter().map(|o| o.seq_no).min();
     let given = given(shard, place);
@@ -284,7 +284,7 @@ fn gets(
             }
             _ => None,
         };
-        // Without a copy there is an `error`, which the filter leaves out.
+        // If no copy is available, the response has an `error`, which the filter removes.
         if let Some((index, shard, copy)) = copy {
             let applied = &world.cluster.indices[index].shards[shard].copies[copy].applied;
             let found = applied
@@ -301,7 +301,7 @@ fn gets(
     json(200, body)
 }
 
-/// The copy that a get by id asks, as index, shard and copy.
+/// The copy that serves a get by id, as the indices of index, shard and copy.
 fn copy_for_a_get(
     world: &mut World,
     node: usize,
@@ -321,7 +321,7 @@ fn copy_for_a_get(
     Some((index, shard, copy))
 }
 
-/// The copy that a search with a preference asks.
+/// The copy that serves a search with a preference.
 pub(crate) fn preferred(
     reached: &[usize],
     preference: Option<&str>,
@@ -333,7 +333,7 @@ pub(crate) fn preferred(
     reached.get(place).copied()
 }
 
-/// The body of a request.
+/// Decodes a request's body as JSON.
 pub(crate) fn body(request: &Request) -> Value {
     serde_json::from_slice(request.body.as_deref().unwrap_or(b"{}")).unwrap()
 }

@@ -9,8 +9,8 @@ use crate::scripted_worlds::{hand_over, two_nodes, write};
 use crate::watched::Broken;
 use opensearch_directives::internal::Safeguard;
 
-/// `None` in a world where it cannot be done: on one node, or the refresher reads another
-/// copy than the primary.
+/// Returns `None` if the world is unsuitable: it has one node, or the refresher reads a copy other
+/// than the primary.
 async fn run(seed: u64, left_out: Option<Safeguard>) -> Option<Result<(), Broken>> {
     let wire = two_nodes(seed)?;
     let mut watched = refresher(&wire, 0, left_out);

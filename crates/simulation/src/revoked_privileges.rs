@@ -7,11 +7,11 @@ use crate::scripted_worlds::{two_nodes, with_shard, write};
 use crate::simulated_transport::Wire;
 use crate::watched::Watched;
 
-/// How long until everything is read again.
+/// More than the interval between full reads.
 const RECONCILE: Duration = Duration::from_hours(1);
 
-/// A refresher that has published a document, which every copy shows; `None` in a world that
-/// cannot be made so.
+/// A refresher that has published a document which every copy shows. `None` if the world does not
+/// permit this situation.
 async fn follower(seed: u64) -> Option<(Wire, Watched)> {
     let wire = two_nodes(seed)?;
     let mut watched = refresher(&wire, 0, None);

@@ -16,36 +16,36 @@ use opensearch_directives::internal::Refresher;
 use opensearch_directives::internal::{Client, Transport};
 use opensearch_directives::internal::{Safeguard, Safeguards};
 
-/// How many polls a refresher may need to see what it should, when all is well.
+/// The number of polls within which a refresher must catch up once all faults have ended.
 const POLLS_TO_SETTLE: u32 = 6;
-/// After how long everything is read again.
+/// The interval between full reads in a schedule.
 const RECONCILE: Duration = Duration::from_hours(2);
 
-/// After how many failures a thread gives up.
+/// The number of failed schedules after which a thread stops.
 const FAILURES_AT_MOST: usize = 20;
 
-/// What a schedule is run with.
+/// The parameters of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) shape: Shape,
-    /// What the refreshers leave out.
+    /// The safeguards of the refreshers.
     pub(crate) left_out: Option<Safeguard>,
-    /// What the way to the cluster hides from them.
+    /// The details that the network hides from the refreshers.
     pub(crate) lie: Option<Lie>,
 }
 
-/// What a schedule showed.
+/// The result of a schedule.
 #[derive(Debug, Default)]
 pub(crate) struct Ran {
     pub(crate) polls: u64,
     pub(crate) published: u64,
-    /// Refreshers that needed a minute, as a known limitation allows.
+    /// The number of refreshers that needed a minute, which a known limitation permits.
     pub(crate) delayed: u64,
-    /// Refreshers that reported a hidden document.
+    /// The number of refreshers that reported a hidden document.
     pub(crate) hidden: u64,
 }
 
-/// Why a schedule failed.
+/// A failed schedule with its seed and its log.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) seed: u64,
@@ -65,7 +65,7 @@ impl std::fmt::Display for Failure {
     }
 }
 
-/// Runs one schedule; again, with a log, if it fails.
+/// Runs one schedule. If it fails, runs it again with a log.
 pub(crate) async fn run(seed: u64, plan: &Plan) -> Result<Ran, Failure> {
     let mut failed = None;
     for logs in [false, true] {
@@ -128,7 +128,7 @@ async fn catches_up(
     n: usize,
     ran: &mut Ran,
 ) -> Result<(), Broken> {
-    // A change that a poll meets before any search shows it.
+    // This change is polled before any search shows it.
     wire.world().update_a_document();
     tokio::time::advance(Duration::from_secs(2)).await;
     counted(wire, refresher, n, ran).await?;
@@ -142,8 +142,8 @@ async fn catches_up(
             format!("refresher {n} does not notice that a document is hidden")
         });
     }
-    // Known limitation: where the primary cannot be selected, what may be a step back is
-    // accepted only when it has persisted for a minute.
+    // Known limitation: if the primary cannot be selected, a possible step back is accepted only
+    // after it has persisted for a minute.
     if wire.world().quirks.no_primary {
         tokio::time::advance(Duration::from_mins(1)).await;
         ran.delayed += 1;
@@ -174,7 +174,7 @@ fn broken_unless(
     Err(Broken { promise, how })
 }
 
-/// Polls until everything is published; `false` if it takes too long.
+/// Polls until everything is published. Returns `false` if that takes too many polls.
 async fn settles(
     wire: &Wire,
     refresher: &mut Watched,
@@ -188,7 +188,7 @@ async fn settles(
     Ok(refresher.has_all(&wire.world()))
 }
 
-/// Polls, and counts it.
+/// Polls once and counts the poll.
 async fn counted(
     wire: &Wire,
     watched: &mut Watched,
@@ -202,7 +202,7 @@ async fn counted(
     checked
 }
 
-/// Polls, and holds the promises against what came of it.
+/// Polls once and checks every promise against the result.
 pub(crate) async fn poll(wire: &Wire, watched: &mut Watched, n: usize) -> Result<(), Broken> {
     wire.world().note(|| format!("refresher {n} polls"));
     let began = Instant::now();
@@ -233,13 +233,13 @@ pub(crate) fn refresher(wire: &Wire, n: usize, left_out: Option<Safeguard>) -> W
     Watched::new(Refresher::with_tuning(&config, client, page, safeguards))
 }
 
-/// Runs one schedule by itself.
+/// Runs one schedule on the current thread.
 pub(crate) fn run_alone(seed: u64, plan: &Plan) -> Result<Ran, Failure> {
     runtime().block_on(run(seed, plan))
 }
 
-/// Runs as many schedules from a seed on, on two threads; gives what they showed and
-/// those that failed, in the order of their seeds.
+/// Runs the given number of schedules, starting at a seed, on two threads. Returns the sum of their
+/// results and the failed ones in the order of their seeds.
 pub(crate) fn run_many(first: u64, count: u64, plan: &Plan) -> (Ran, Vec<Failure>) {
     let next = AtomicU64::new(0);
     let work = || {

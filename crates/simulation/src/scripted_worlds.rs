@@ -9,7 +9,8 @@ use crate::server_variants::Shape;
 use crate::simulated_transport::Wire;
 use crate::world::World;
 
-/// Two nodes, each with a copy of the one shard; `None` for a seed that gives fewer.
+/// A world of two nodes, each with a copy of the only shard. `None` if the seed produces fewer
+/// copies.
 pub(crate) fn two_nodes(seed: u64) -> Option<Wire> {
     let shape = Shape {
         nodes: 2,
@@ -29,12 +30,12 @@ pub(crate) fn two_nodes(seed: u64) -> Option<Wire> {
     (copies == 2).then(|| Wire::new(world, None))
 }
 
-/// Does something with the shard.
+/// Applies a function to the only shard.
 pub(crate) fn with_shard<T>(wire: &Wire, change: impl FnOnce(&mut Shard) -> T) -> T {
     change(&mut wire.world().cluster.indices[0].shards[0])
 }
 
-/// Writes a document, and does with the shard what is to become of that.
+/// Writes a document, then applies a function to its shard to decide which copies receive it.
 pub(crate) fn write(wire: &Wire, id: &'static str, then: impl FnOnce(&mut Shard)) {
     let document = {
         let mut world = wire.world();
@@ -47,7 +48,7 @@ pub(crate) fn write(wire: &Wire, id: &'static str, then: impl FnOnce(&mut Shard)
     });
 }
 
-/// The other copy is the primary from now on.
+/// Makes the other copy the primary.
 pub(crate) fn hand_over(wire: &Wire) {
     with_shard(wire, Shard::promote);
     let mut world = wire.world();

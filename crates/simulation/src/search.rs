@@ -13,7 +13,7 @@ use crate::rest_responses::{
 use crate::world::World;
 use opensearch_directives::internal::{Request, Response};
 
-/// A document that a search finds.
+/// A document in the result of a search.
 #[derive(Debug)]
 pub(crate) struct Hit {
     pub(crate) shard: usize,
@@ -23,7 +23,7 @@ pub(crate) struct Hit {
     source: String,
 }
 
-/// What a search answers, before it is written down.
+/// The result of a search before it is encoded as JSON.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) timed_out: bool,
@@ -48,8 +48,8 @@ pub(crate) fn live(world: &mut World, node: usize, index: usize, request: &Reque
     }
 }
 
-/// The view that each shard shows to a preference, and the node that it is of; `None` if
-/// a shard cannot be asked.
+/// For each shard, the view that a preference selects and the node that holds it. `None` if a shard
+/// is unreachable.
 fn views(
     world: &mut World,
     node: usize,
@@ -115,7 +115,7 @@ pub(crate) fn in_a_point_in_time(world: &mut World, node: usize, request: &Reque
     let id = body["pit"]["id"].as_str().unwrap_or_default();
     let cluster = &world.cluster;
     let state = cluster.state_of(node);
-    // With its index, its views go too.
+    // The views of a point in time are lost together with their index.
     let known = cluster
         .points_in_time
         .get(id)
@@ -156,7 +156,7 @@ fn search(world: &mut World, index: usize, views: &[Arc<State>], body: &Value) -
     if sorted {
         hits.sort_by_key(|(shard, o, _)| (o.seq_no, *shard));
         if let Some(last) = body["search_after"][0].as_u64() {
-            // By shard among equal numbers.
+            // Documents with equal numbers are ordered by shard.
             let last = (last, body["search_after"][1].as_u64().unwrap_or(u64::MAX));
             hits.retain(|(shard, o, _)| (o.seq_no, *shard as u64) > last);
         }
@@ -188,7 +188,7 @@ fn search(world: &mut World, index: usize, views: &[Arc<State>], body: &Value) -
     json(200, found.write(several))
 }
 
-/// What the cluster sums up over all documents of a view.
+/// The cluster's aggregates over all documents of a view.
 fn sum(views: &[Arc<State>], hidden: Option<&str>) -> String {
     let mut count = 0;
     let mut max = None;

@@ -7,33 +7,33 @@ use opensearch_directives::internal::PAGE_SIZE;
 
 use crate::documents::IDS;
 
-/// What can happen in a world.
+/// The kinds of events that can occur in a world, and its size.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own")]
 pub(crate) struct Shape {
     pub(crate) nodes: usize,
     pub(crate) copies: usize,
     pub(crate) shards: usize,
-    /// Copies that show late what they have.
+    /// Some copies refresh late.
     pub(crate) lag: bool,
-    /// Nodes that lost the others and answer on.
+    /// Nodes that are cut off from the others and still serve requests.
     pub(crate) cut_off: bool,
-    /// Other indices under the same name.
+    /// The name can move to another index.
     pub(crate) moves: bool,
-    /// Also between two requests of one poll.
+    /// The name can also move between two requests of one poll.
     pub(crate) moves_during_a_poll: bool,
-    /// An index of the same concrete name on both sides of a cut.
+    /// An index of the same concrete name exists on both sides of a network partition.
     pub(crate) one_name_twice: bool,
     pub(crate) quirks: bool,
     pub(crate) faults: bool,
-    /// Refreshers that need several pages.
+    /// The refreshers need several pages for a full read.
     pub(crate) pages: bool,
-    /// How many documents they read with one request.
+    /// The number of documents that a refresher reads with one request.
     pub(crate) page: usize,
 }
 
 impl Shape {
-    /// All that there is.
+    /// A world in which every kind of event occurs.
     pub(crate) fn all() -> Self {
         Self {
             nodes: 3,
@@ -51,7 +51,7 @@ impl Shape {
         }
     }
 
-    /// Some of it.
+    /// Draws a random subset of the kinds of events.
     pub(crate) fn vary(&self, rng: &mut Rng) -> Self {
         Self {
             nodes: rng.usize(1..=self.nodes),
@@ -76,31 +76,31 @@ impl Shape {
     }
 }
 
-/// Which requests a server refuses or takes in another way.
+/// The requests that a server refuses or serves differently from OpenSearch 3.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own")]
 pub(crate) struct Quirks {
-    /// 403 for statistics.
+    /// Responds with 403 to requests for statistics.
     pub(crate) no_stats: bool,
-    /// A search by `_seq_no` finds nothing.
+    /// A search by `_seq_no` returns no documents.
     pub(crate) range_finds_nothing: bool,
-    /// 400 for it.
+    /// Responds with 400 to a search by `_seq_no`.
     pub(crate) range_refused: bool,
-    /// 400 for sums of `_seq_no`.
+    /// Responds with 400 to aggregations of `_seq_no`.
     pub(crate) sums_refused: bool,
-    /// No sums in the answer.
+    /// Leaves the aggregations out of the response.
     pub(crate) no_sums: bool,
-    /// This status for points in time.
+    /// Responds with this status to requests for a point in time.
     pub(crate) no_point_in_time: Option<u16>,
-    /// 403 for `_primary`.
+    /// Responds with 403 to the preference `_primary`.
     pub(crate) no_primary: bool,
-    /// 403 for the cluster's state.
+    /// Responds with 403 to requests for the cluster state.
     pub(crate) no_cluster_state: bool,
-    /// 403 for the nodes' statistics.
+    /// Responds with 403 to requests for node statistics.
     pub(crate) no_node_stats: bool,
-    /// 403 for documents in real time.
+    /// Responds with 403 to `_mget`.
     pub(crate) no_gets: bool,
-    /// 200 with a `security_exception` for each document in real time.
+    /// Responds to `_mget` with 200 and a `security_exception` for each document.
     pub(crate) no_items: bool,
     /// Document-level security hides this document from searches and lookups, not from the
     /// statistics.
@@ -108,8 +108,8 @@ pub(crate) struct Quirks {
 }
 
 impl Quirks {
-    /// Hides a document in one of eight worlds whose statistics are reliable; drawn apart, so that
-    /// the other worlds stay what they were.
+    /// Hides a document in one of eight worlds whose statistics are reliable. A separate random
+    /// generator decides, so that existing seeds produce the same worlds as before.
     pub(crate) fn hide(&mut self, seed: u64, shape: &Shape) {
         let mut rng = Rng::with_seed(seed ^ 0x0d15_ea5e);
         let reliable = !shape.faults && !shape.cut_off && !self.no_stats && shape.copies == 1;
@@ -123,7 +123,8 @@ impl Quirks {
             return Self::default();
         }
         let mut some = || rng.u8(..3) == 0;
-        // Without these nobody can tell a node that was cut off from one that is well.
+        // Without these responses, a node that is cut off cannot be distinguished from a healthy
+        // one.
         let blind = !shape.cut_off;
         let mut quirks = Self {
             no_stats: some(),
@@ -134,13 +135,14 @@ impl Quirks {
             no_primary: some() && blind,
             no_cluster_state: some() && blind,
             no_node_stats: some(),
-            // Only a fault makes it so in a random world.
+            // In a random world, only a fault has this effect.
             no_gets: false,
             no_items: false,
             hidden: None,
             no_point_in_time: some().then(|| [400, 404, 405][rng.usize(..3)]),
         };
-        // Pages of several shards, or that nobody sums up, are not of one view without.
+        // Without a point in time, pages of several shards, or pages without aggregates, cannot be
+        // shown to be of one view.
         if shape.page < PAGE_SIZE && (shape.shards > 1 || quirks.no_sums || quirks.sums_refused) {
             quirks.no_point_in_time = None;
         }

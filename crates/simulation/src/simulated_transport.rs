@@ -15,10 +15,10 @@ use crate::world::World;
 use opensearch_directives::Clock;
 use opensearch_directives::internal::{Request, RequestFailure, Response, Transport};
 
-/// What a panic says that is a fault of the schedule.
+/// The message of a panic that the schedule injects.
 pub(crate) const TOLD_TO: &str = "told to";
 
-/// A handle to the world.
+/// A shared handle to the world.
 #[derive(Clone)]
 pub(crate) struct Wire {
     world: Arc<Mutex<World>>,
@@ -81,7 +81,7 @@ impl Transport for Wire {
                     answered.map(|answer| self.rewritten(answer))
                 }
                 Sent::Hangs => std::future::pending().await,
-                // Without the hook, which would print each.
+                // This panic bypasses the hook, which would print each one.
                 Sent::Panics => std::panic::resume_unwind(Box::new(TOLD_TO)),
             }
         }
@@ -105,12 +105,12 @@ impl Clock for Wire {
     }
 }
 
-/// What is hidden from a refresher.
+/// A detail that the network hides from a refresher.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Lie {
-    /// That an answer is not all.
+    /// Hides that a response is incomplete.
     NoPartial,
-    /// That an index is not the one of before.
+    /// Hides that the name refers to another index than before.
     NoIdentity,
 }
 

@@ -9,19 +9,19 @@ use opensearch_directives::DiagnosticsDirective;
 use opensearch_directives::Snapshot;
 use opensearch_directives::status::Rejection;
 
-/// One view of an index, shard by shard.
+/// One view of an index: the state that one copy of each shard shows.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
     pub(crate) index: usize,
     pub(crate) shards: Vec<Arc<State>>,
 }
 
-/// What a view and a revision have in common: uuid, count, highest and sum.
+/// The key by which a view matches a revision: uuid, count, highest `_seq_no` and sum of them.
 type Key = (String, u64, Option<u64>, u64);
 
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    /// Whether a revision tells which index it is of.
+    /// Whether a revision identifies its index.
     pub(crate) knows_identity: bool,
     shown: HashMap<Key, Vec<View>>,
     last: Option<View>,
@@ -32,7 +32,7 @@ impl View {
         self.shards.iter().flat_map(|state| state.values())
     }
 
-    /// The last operation on a document that this view has.
+    /// The last operation on a document that this view contains.
     pub(crate) fn operation(&self, id: &str) -> Option<&Arc<Operation>> {
         self.shards.iter().find_map(|state| state.get(id))
     }
@@ -77,7 +77,7 @@ impl View {
         (uuid.to_owned(), count, max, sum)
     }
 
-    /// Whether a set and what was refused for it are this view's, no more and no less.
+    /// Whether a set and its rejections are exactly those of this view.
     pub(crate) fn is_what(&self, snapshot: &Snapshot) -> bool {
         let mut directives: Vec<_> = self.directives().collect();
         directives.sort_unstable_by(|a, b| a.id.cmp(&b.id));
@@ -104,7 +104,7 @@ impl View {
 }
 
 impl History {
-    /// Notes that a search sees this.
+    /// Records a view that a search returned.
     pub(crate) fn show(&mut self, index: usize, uuid: &str, shards: &[Arc<State>]) {
         if self
             .last
@@ -125,7 +125,7 @@ impl History {
         self.last = Some(shown);
     }
 
-    /// The views that a published state can be.
+    /// The recorded views that a published snapshot can be of.
     pub(crate) fn views<'a>(&'a self, snapshot: &'a Snapshot) -> impl Iterator<Item = &'a View> {
         let key = snapshot.revision().map(|revision| {
             let uuid = revision.uuid.as_str();
