@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-/// How much of the interval a poll may come earlier or later, in parts of a hundred.
+/// The jitter of the pause after a success, in percent of the interval.
 const JITTER_PERCENT: u32 = 10;
 
 /// Plans the pauses between polls.
@@ -16,7 +16,7 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// The seed decides every pause, so that a schedule can be repeated.
+    /// Creates a planner. The seed determines every pause, so that a schedule can be repeated.
     pub(crate) fn new(interval: Duration, max: Duration, seed: u64) -> Self {
         Self {
             interval,
@@ -26,22 +26,22 @@ impl Backoff {
         }
     }
 
-    /// The pause before the very first poll of the loop, anywhere in the interval: what
-    /// was started together does not poll together.
+    /// The pause before the first poll of the loop, chosen at random within the interval, so that
+    /// instances that start together do not poll together.
     pub(crate) fn phase(&mut self) -> Duration {
         self.interval.mul_f64(self.random.f64())
     }
 
-    /// The pause after a success: the interval, give or take a tenth.
+    /// The pause after a success: the interval ±10 %.
     pub(crate) fn succeeded(&mut self) -> Duration {
         self.failures = 0;
         let percent = self.random.u32(100 - JITTER_PERCENT..=100 + JITTER_PERCENT);
         self.interval * percent / 100
     }
 
-    /// The pause after a failure: anywhere between the interval and its double for each
-    /// failure in a row, the cap at the most (full jitter over what is above the
-    /// interval). Never shorter than the response asked for, up to the cap.
+    /// The pause after a failure: chosen at random between the interval and an upper limit that
+    /// doubles with each consecutive failure, up to the cap. It is not shorter than the response's
+    /// `Retry-After`, which the cap limits too.
     pub(crate) fn failed(&mut self, retry_after: Option<Duration>) -> Duration {
         self.failures = self.failures.saturating_add(1);
         let doubled = 1_u32

@@ -7,18 +7,18 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-/// Tells the time of day. Injected, so that a test can set it.
+/// Provides the time of day. It is injected, so that a test can set it.
 pub trait Clock: Send + Sync + fmt::Debug {
     /// The current instant.
     fn now(&self) -> Timestamp;
 }
 
-/// The operating system's wall clock, which within one process is never taken back: what
-/// has expired stays so.
+/// The operating system's wall clock, which never goes back within one process, so that an expired
+/// directive stays expired.
 ///
-/// When the wall clock is set back by more than a tenth of a second, time goes on from
-/// where it was, at the pace of the clock that never jumps. When it is set forward, it is
-/// followed; if that was by mistake, only a restart of the process takes it back.
+/// If the wall clock is set back by more than a tenth of a second, this clock continues from its
+/// last value at the rate of the monotonic clock. If the wall clock is set forward, this clock
+/// follows it; after a wrong correction, only a restart of the process returns to the earlier time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -43,17 +43,17 @@ fn wall() -> Timestamp {
     Timestamp::now()
 }
 
-/// By how much the wall clock may run ahead before it is noted, in milliseconds.
+/// The resolution in milliseconds with which the latest time is stored.
 const NOTED_AFTER: i64 = 100;
 
-/// A wall clock that only goes forward.
+/// A wall clock that never goes back.
 #[derive(Debug)]
 struct Forward {
     started: Timestamp,
-    /// By how much the wall clock was set forward since, in milliseconds.
+    /// By how much the wall clock has been set forward since the start, in milliseconds.
     ahead: AtomicI64,
-    /// The latest time that was noted, in milliseconds since 1970. On the way that every
-    /// reader takes nothing else is looked at, and it is written ten times a second.
+    /// The latest stored time, in milliseconds since 1970. The usual path of a reader loads only
+    /// this value, which is written at most ten times a second.
     latest: AtomicI64,
 }
 
@@ -66,7 +66,7 @@ impl Forward {
         }
     }
 
-    /// The time, from what the wall clock says and the other clock since the start.
+    /// The time, computed from the wall clock and from the monotonic time since the start.
     fn at(&self, wall: Timestamp, elapsed: impl FnOnce() -> Duration) -> Timestamp {
         let since = wall.as_millisecond() - self.latest.load(Ordering::Relaxed);
         if (0..NOTED_AFTER).contains(&since) {
@@ -76,7 +76,7 @@ impl Forward {
     }
 
     fn note(&self, wall: Timestamp, elapsed: Duration) -> Timestamp {
-        // An end of time that no clock shows.
+        // This is only reached at the largest representable time.
         let steady = self
             .started
             .saturating_add(elapsed)
@@ -100,7 +100,8 @@ mod tests {
 
     const NOON: &str = "2030-01-01T12:00:00Z";
 
-    /// The time after so many seconds, when the wall clock then says so many more.
+    /// Returns the time when the monotonic clock and the wall clock have advanced by the given
+    /// seconds.
     fn now(forward: &Forward, elapsed: u64, wall: i64) -> i64 {
         let noon: Timestamp = NOON.parse().unwrap();
         let wall = noon + jiff::SignedDuration::from_secs(wall);
@@ -112,14 +113,14 @@ mod tests {
     fn p4_a_wall_clock_that_is_set_back_does_not_take_the_time_back() {
         let forward = Forward::new(NOON.parse().unwrap());
         assert_eq!(now(&forward, 10, 10), 10);
-        // Back by an hour: it goes on from there.
+        // The wall clock is set back by an hour: the time continues from its last value.
         assert_eq!(now(&forward, 11, -3589), 11);
         assert_eq!(now(&forward, 60, -3540), 60);
-        // And forward again, by two.
+        // The wall clock is set forward by two hours.
         assert_eq!(now(&forward, 61, 7261), 7261);
         assert_eq!(now(&forward, 62, 62), 7262);
         assert_eq!(now(&forward, 3600, 3600), 10800);
-        // Until the wall clock itself is there.
+        // This lasts until the wall clock has caught up.
         assert_eq!(now(&forward, 3700, 10950), 10950);
     }
 

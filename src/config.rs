@@ -70,8 +70,8 @@ pub struct Config {
     pub poll_timeout: Duration,
     /// The set is emptied if the last complete read is older than this; `None`: never.
     ///
-    /// This is checked at the end of each poll and between polls, so it may happen late by
-    /// `poll_timeout`.
+    /// This is checked between polls and at the end of each poll, so the set may be emptied late by
+    /// up to `poll_timeout`.
     pub clear_after: Option<Duration>,
     /// The file in which the last good set is kept; it is written after each publish.
     pub last_good: Option<PathBuf>,

@@ -1,8 +1,8 @@
 //! Errors of a store: why it did not start, or why a poll changed nothing.
 //!
-//! Each error is opaque. `kind()` and the `is_…()` methods tell what to do about it, and
-//! [`source()`](std::error::Error::source) leads to the cause, which its own text does not
-//! repeat; [`chain`] prints all of them.
+//! Each error is opaque. `kind()` and the `is_…()` methods help to decide how to react, and
+//! [`source()`](std::error::Error::source) returns the cause, which the error's own text does not
+//! repeat. [`chain`] prints an error with all its causes.
 
 use std::error::Error;
 use std::fmt;

@@ -11,8 +11,8 @@ pub fn search_answer(body: &[u8]) {
     let Ok(Complete { hits, .. }) = response.complete() else {
         return;
     };
-    // The rest reads it in another way, which refuses more: bytes that are no text in a
-    // field that is not looked at, for one.
+    // `serde_json::Value` refuses more than the typed parser does, for example invalid UTF-8 in a
+    // field that is ignored.
     let Ok(value) = serde_json::from_slice::<serde_json::Value>(body) else {
         return;
     };

@@ -1,15 +1,15 @@
 //! Replaces the last-good file by a rename, so that it is never half written, and finds out before
 //! the first write what would prevent one.
 //!
-//! The process keeps the file that it wrote open and locked. So two agents that were given
-//! the same path notice it, and nothing but the file itself stays behind, however they end.
+//! The process keeps the written file open and locked. So two agents that are configured with the
+//! same path detect it, and no lock file remains, however they end.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The file at a path, and the lock on what this process wrote to it.
+/// A last-good file by its path, with the lock on the version that this process wrote.
 #[derive(Debug)]
 pub(crate) struct LastGoodFile {
     path: PathBuf,
@@ -28,8 +28,8 @@ impl LastGoodFile {
         &self.path
     }
 
-    /// Tries whether the file can be replaced. It stays as it is, and nothing is left
-    /// beside it.
+    /// Checks that the file can be replaced, without changing it and without leaving a temporary
+    /// file.
     pub(crate) fn check(&self) -> io::Result<()> {
         let written = self.written();
         let target = self.target(written.as_ref())?;
@@ -55,7 +55,7 @@ impl LastGoodFile {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The file itself, behind links, unless it cannot be replaced.
+    /// Resolves links to the file itself. Fails if the file cannot be replaced.
     fn target(&self, written: Option<&File>) -> io::Result<PathBuf> {
         let target = behind_links(&self.path)?;
         if target.is_dir() {
@@ -75,7 +75,7 @@ impl LastGoodFile {
     }
 }
 
-/// Follows symbolic links, also to a file that is yet to be written.
+/// Follows symbolic links, also to a file that does not exist yet.
 fn behind_links(path: &Path) -> io::Result<PathBuf> {
     match fs::canonicalize(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::read_link(path) {
@@ -102,7 +102,7 @@ fn check_owner(target: &Path, written: Option<&File>) -> io::Result<()> {
             io::ErrorKind::AlreadyExists,
             "another agent keeps its last good set in this file; give each a file of its own",
         )),
-        // Where there are no locks, two agents cannot be told apart.
+        // On a file system without locks, the conflict cannot be detected.
         Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
     }
 }
@@ -119,7 +119,7 @@ fn is_same_file(_: &File, _: &File) -> bool {
     true
 }
 
-/// Whether a container mounts this very file. Only Linux tells.
+/// Whether a container mounts this single file. Only Linux provides this information.
 fn is_mount_point(target: &Path) -> bool {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     mounts
@@ -134,7 +134,7 @@ fn folder_of(path: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-/// A file beside the target, removed unless it takes the target's place.
+/// A temporary file in the target's folder. It is removed unless it replaces the target.
 #[derive(Debug)]
 struct Temporary {
     file: File,
@@ -145,10 +145,11 @@ struct Temporary {
 impl Temporary {
     fn create(target: &Path) -> io::Result<Self> {
         let mut path = target.as_os_str().to_owned();
-        // Two agents must not write the same one.
+        // The name contains the process id, so that two agents do not write the same temporary
+        // file.
         path.push(format!(".{}.new", std::process::id()));
         let path = PathBuf::from(path);
-        // One that a crash left behind may have another mode.
+        // A temporary file that a crash left may have another mode.
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -164,7 +165,7 @@ impl Temporary {
                 format!("cannot create files in {folder}: {error}; the folder must be writable"),
             )
         })?;
-        // Best effort: some file systems have no locks.
+        // A failure is ignored because some file systems have no locks.
         let _ = file.try_lock();
         Ok(Self {
             file,
@@ -173,7 +174,7 @@ impl Temporary {
         })
     }
 
-    /// Returns the file, which keeps its lock.
+    /// Renames the file to its target and returns it, with its lock.
     fn rename_to(mut self, target: &Path) -> io::Result<File> {
         fs::rename(&self.path, target)?;
         self.is_renamed = true;
@@ -184,13 +185,13 @@ impl Temporary {
 impl Drop for Temporary {
     fn drop(&mut self) {
         if !self.is_renamed {
-            // What cannot be removed now is removed by the next write of this process.
+            // If the removal fails, the next write of this process repeats it.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Makes the renaming itself outlive a crash.
+/// Synchronises the folder, so that the rename survives a crash.
 #[cfg(unix)]
 fn sync_folder(target: &Path) -> io::Result<()> {
     File::open(folder_of(target))?.sync_all()
@@ -242,7 +243,7 @@ mod tests {
         second.replace(&[b"second"]).unwrap_err();
         assert_eq!(fs::read(&path).unwrap(), b"first, again");
         assert_eq!(files_in(folder.path()), 1);
-        // Its end frees the path.
+        // When the first agent ends, the path is free again.
         drop(first);
         second.replace(&[b"second"]).unwrap();
     }

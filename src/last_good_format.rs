@@ -27,7 +27,7 @@ const MAX_BYTES: u64 = 1 << 30;
 /// The number of hexadecimal digits of a checksum.
 const CHECKSUM_CHARS: usize = 64;
 
-/// Why a last-good file is not used.
+/// The reason why a last-good file cannot be used.
 #[derive(Debug)]
 pub struct LastGoodError {
     path: PathBuf,
@@ -40,7 +40,7 @@ pub struct LastGoodError {
 pub enum LastGoodErrorKind {
     /// The file cannot be read.
     Io,
-    /// The file is not what was written.
+    /// The file is damaged: its content differs from the written one.
     Damaged,
     /// Another version of this program wrote the file, in another format.
     OtherVersion,
@@ -126,15 +126,15 @@ struct Header {
     read_at: Timestamp,
 }
 
-/// The fields that the header of every version has.
+/// The header fields that every version of the format has.
 #[derive(Debug, Deserialize)]
 struct Versioned {
     format: String,
     version: u32,
 }
 
-/// Writes a snapshot that was read from an index. A snapshot without a revision was not, and
-/// is not written.
+/// Writes a snapshot that was read from an index. A snapshot without a revision was not read from
+/// one, so it is not written.
 pub(crate) fn write(file: &LastGoodFile, index: &str, snapshot: &Snapshot) -> io::Result<()> {
     let (Some(_), Some(read_at)) = (snapshot.revision(), snapshot.read_at()) else {
         return Ok(());
@@ -179,7 +179,7 @@ fn parse(path: &Path, index: &str) -> Result<Snapshot, Repr> {
     Snapshot::from_json(snapshot.trim_end(), usize::MAX, read_at).map_err(Repr::Snapshot)
 }
 
-/// The bytes after the checksum, if they have it.
+/// Returns the bytes after the checksum, if they match it.
 fn verified(bytes: &[u8]) -> Result<&[u8], Repr> {
     let (sum, body) = bytes
         .split_at_checked(CHECKSUM_CHARS)
@@ -276,7 +276,7 @@ mod tests {
         assert!(read.is_same_as(&wrote));
         assert!(read.set().iter().eq(wrote.set().iter()));
         assert_eq!(read.read_at(), wrote.read_at());
-        // Nothing is left beside it, and a second write replaces it.
+        // No temporary file remains, and a second write replaces the file.
         write(&LastGoodFile::new(path.clone()), "directives", &snapshot()).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }

@@ -1,9 +1,9 @@
 //! Diagnostics directives that live in an OpenSearch index, for proxies in front of it.
 //!
-//! A *directive* makes a proxy record more about a slice of traffic, for a while: a
-//! level, whom it matches, a sample rate, an expiry. Operators keep directives as
-//! documents in an index. A *refresher* polls the index, builds an immutable
-//! [`DirectiveSet`] and publishes it in one swap; the request path loads it and asks.
+//! A *directive* makes a proxy record more about a part of the traffic for a limited time. It has a
+//! level, targets, a sample rate and an expiry. Operators keep directives as documents in an index.
+//! A *refresher* polls the index, builds an immutable [`DirectiveSet`] and publishes it in one
+//! swap; the request path loads the set and evaluates requests with it.
 //!
 //! ```text
 //! index ── poll ──▶ complete read ──▶ DirectiveSet ── publish ──▶ load() ──▶ evaluate()
@@ -81,7 +81,7 @@ pub mod status;
 mod store;
 mod sync;
 
-/// Shared by the crates of this project; not a part of the public interface.
+/// Items that the crates of this project share. They are not part of the public interface.
 #[doc(hidden)]
 pub mod internal {
     pub use opensearch_directives_core::internal::*;
@@ -92,7 +92,7 @@ pub mod internal {
     pub use crate::safeguards::{Safeguard, Safeguards};
 }
 
-// What follows is the public interface of the first hour; the rest is in the modules.
+// These names are the ones that most applications need; the others are in the public modules.
 pub use clock::{Clock, SystemClock};
 pub use config::{Config, Startup, Upstream};
 pub use error::{RefreshError, StartError};

@@ -47,13 +47,13 @@ pub struct Safeguards {
 }
 
 impl Safeguards {
-    /// All of them, as in production.
+    /// All safeguards, as in production.
     #[must_use]
     pub const fn all() -> Self {
         Self { left_out: 0 }
     }
 
-    /// All of these but one.
+    /// These safeguards without one.
     #[must_use]
     pub const fn without(self, safeguard: Safeguard) -> Self {
         Self {

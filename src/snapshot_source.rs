@@ -13,25 +13,26 @@ use opensearch_directives_core::Snapshot;
 
 /// A source of snapshots that the refresher polls.
 pub(crate) trait SnapshotSource: Send + Sync + fmt::Debug {
-    /// Looks for something newer than what is published.
+    /// Looks for a snapshot that is newer than the published one.
     ///
-    /// May be dropped at any point, because a poll has a deadline. Whatever it holds on the
-    /// server is released then.
+    /// The future may be dropped at any point, because a poll has a deadline. The source then
+    /// releases all resources that it holds on the server.
     fn poll<'a>(
         &'a mut self,
         published: PublishedState<'a>,
     ) -> BoxFuture<'a, Result<Polled, ReadError>>;
 
-    /// What the polls have read so far, and how.
+    /// The counts of the polls so far, and their strategy.
     fn report(&self) -> SourceReport;
 }
 
-/// What is published while a poll runs.
+/// The published snapshot as a poll finds it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PublishedState<'a> {
     /// The published snapshot.
     pub(crate) snapshot: &'a Snapshot,
-    /// Which generation of this source it is; `None` if it came from elsewhere, or was emptied.
+    /// The generation of this source that it comes from. `None` if it has another origin or was
+    /// emptied.
     pub(crate) generation: Option<u64>,
     /// How long ago the index was read for it.
     pub(crate) age: Option<Duration>,
@@ -50,7 +51,7 @@ pub(crate) struct Polled {
     pub(crate) age: Duration,
 }
 
-/// What a source has read so far, and how.
+/// The counts of a source's polls so far, and their strategy.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SourceReport {
     /// The polls by what they had to read.

@@ -44,7 +44,7 @@ pub struct Counters {
     #[serde(serialize_with = "seconds")]
     #[cfg_attr(feature = "openapi", schema(value_type = f64, minimum = 0))]
     pub poll_seconds: Duration,
-    /// Requests that were sent, to whichever node.
+    /// Requests that were sent, to all nodes together.
     pub requests: u64,
     /// Bytes in the bodies of all responses.
     pub bytes_received: u64,
@@ -86,12 +86,13 @@ fn rejections<S: Serializer>(rejected: &[Rejection], serializer: S) -> Result<S:
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct PollFailures {
-    /// A request returned nothing usable: no connection, no response in time, a refusal.
+    /// A request got no usable response: the connection failed, the time limit passed, or the
+    /// server refused it.
     pub request: u64,
-    /// The index does not exist, or its name stands for none or several.
+    /// The index does not exist, or its name refers to no index or to several.
     pub no_index: u64,
-    /// A response was not complete, or not of one state of the index, or documents are hidden
-    /// from the role.
+    /// A response was not complete or mixed several states of the index, or the role hides
+    /// documents.
     pub incomplete: u64,
     /// The response was older than the published set, or may have been.
     pub stale: u64,
@@ -139,8 +140,8 @@ pub enum ProbeMethod {
     Agent,
 }
 
-/// How the polls read: in the cheapest way that the server and the role permit. What was refused
-/// is tried again, after 10 seconds at first.
+/// The strategy of the polls: the cheapest that the server and the role permit. A refused feature
+/// is tried again, first after 10 seconds and later at growing intervals.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
@@ -149,7 +150,7 @@ pub struct PollStrategy {
     pub probe: ProbeMethod,
     /// Whether delta reads work.
     pub delta: bool,
-    /// What the polls do without, and why; empty in the best case.
+    /// The features that the polls cannot use, each with the reason. It is empty in the best case.
     pub notes: Vec<String>,
 }
 
@@ -172,7 +173,8 @@ pub struct Status {
     pub instance: String,
     /// The index or alias that is read.
     pub index: String,
-    /// What the published set was read from; `None` before the first complete read.
+    /// The revision of the index from which the published set was read; `None` before the first
+    /// complete read.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub revision: Option<Revision>,
     /// The digest of the published set's content.
@@ -195,11 +197,11 @@ pub struct Status {
     /// When a set was published last.
     #[cfg_attr(feature = "openapi", schema(required, value_type = Option<String>, format = DateTime))]
     pub last_change: Option<Timestamp>,
-    /// What went wrong with the last poll; `None` after a success.
+    /// The error of the last poll; `None` after a success.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub last_error: Option<String>,
-    /// Seconds since the published set was last known to be the index's; `None` before
-    /// the first complete read.
+    /// The age: seconds since a poll last confirmed that the published set is current. `None`
+    /// before the first complete read.
     #[cfg_attr(feature = "openapi", schema(required, minimum = 0))]
     pub age_seconds: Option<f64>,
     /// Whether the age is within `stale_after`.
@@ -208,11 +210,11 @@ pub struct Status {
     pub consecutive_failures: u32,
     /// Seconds from the end of the last poll to the beginning of the next.
     pub next_poll_in_seconds: f64,
-    /// By how many seconds the local clock is ahead of the cluster's, measured at each full
-    /// reconcile; `None` if it never was, or the role does not permit it.
+    /// By how many seconds the local clock is ahead of the cluster's, measured at each full read.
+    /// `None` if it was never measured or the role does not permit it.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub clock_skew_seconds: Option<f64>,
-    /// How the polls read.
+    /// The strategy of the polls.
     pub reading: PollStrategy,
     /// The nodes and their state.
     pub nodes: Vec<NodeState>,

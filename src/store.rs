@@ -17,12 +17,12 @@ use opensearch_directives_core::{DirectiveSet, DirectiveStates, DirectiveStore, 
 /// How many callers of `refresh` may queue; further ones wait until the queue has room.
 const QUEUED_WAITERS: usize = 64;
 
-/// A store that polls an index and publishes what it read.
+/// A store that polls an index and publishes the directives in it.
 ///
-/// It is a cache of the index, and may be stale: by the interval in quiet times, by as
-/// long as the cluster cannot be read otherwise. [`status`](Self::status) tells by how
-/// much. Whatever its age, a directive in it starts and expires at its own times, by
-/// the clock that `evaluate` is given.
+/// It is a cache of the index and may be stale: normally by the interval, and during an outage for
+/// as long as the cluster cannot be read. [`status`](Self::status) reports the age. Regardless of
+/// the age, each directive starts and expires at its own times, compared with the instant that the
+/// caller passes to `evaluate`.
 ///
 /// Only complete reads are published, each in one swap; a poll that fails changes
 /// nothing. Dropping the store ends its task, and so does [`shutdown`](Self::shutdown);

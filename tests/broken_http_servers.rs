@@ -22,14 +22,14 @@ fn cluster(urls: &[&str]) -> ClusterConfig {
         .with_max_response_bytes(1 << 20)
 }
 
-/// Polls only when it is asked to.
+/// A store that polls only on request.
 fn config(cluster: ClusterConfig) -> Config {
     Config::new(cluster)
         .with_interval(Duration::from_hours(1))
         .with_poll_timeout(Duration::from_mins(1))
 }
 
-/// Why a store does not start.
+/// Returns the error with which a store fails to start.
 async fn refused(url: &str) -> String {
     let error = OpenSearchDirectiveStore::start(config(cluster(&[url])))
         .await
@@ -203,7 +203,7 @@ fn gzip(text: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_response_is_bounded_while_it_arrives_and_while_it_is_decompressed() {
-    // Of 1 GiB, as 64 members.
+    // The body decompresses to 1 GiB, from 64 gzip members.
     let bomb = gzip(&vec![b' '; 16 << 20]).repeat(64);
     let gzipped = RawServer::start(move |_| ok("content-encoding: gzip\r\n", &bomb)).await;
     let endless = RawServer::start(|_| {

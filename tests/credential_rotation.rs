@@ -14,7 +14,7 @@ use serde_json::json;
 use wiremock::matchers::{any, header, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-/// An empty index for those who send this header, 401 for the others.
+/// A server with an empty index, which responds with 401 to requests without this header.
 async fn accept(server: &MockServer, authorization: &str) {
     server.reset().await;
     let settings = json!({"directives": {"settings": {
@@ -47,7 +47,7 @@ async fn start(
     OpenSearchDirectiveStore::start(config).await
 }
 
-/// Reloads, and how many failed.
+/// The numbers of successful and of failed reloads.
 fn reloads(store: &OpenSearchDirectiveStore) -> (u64, u64) {
     let counters = store.status().counters;
     (
@@ -83,7 +83,7 @@ async fn a_file_that_changed_is_read_after_a_401_in_the_same_poll() {
     ] {
         let server = MockServer::start().await;
         accept(&server, old.1).await;
-        // White space at the ends is not part of it.
+        // White space at either end is not part of the secret.
         fs::write(&file, format!("\n {}\r\n", old.0)).unwrap();
         let store = start(&server, credentials).await.unwrap();
         assert_eq!(reloads(&store), (0, 0));
@@ -178,7 +178,7 @@ async fn a_provider_is_called_before_the_first_request_and_after_a_401() {
     accept(&server, "Bearer token-1").await;
     store.refresh().await.unwrap();
     assert_eq!(reloads(&store), (1, 0));
-    // The third call fails, and the fourth provides what is not accepted.
+    // The third call fails, and the fourth returns credentials that the server does not accept.
     accept(&server, "Bearer token-9").await;
     for failures in [1, 1] {
         let error = store.refresh().await.unwrap_err();

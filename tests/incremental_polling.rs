@@ -12,10 +12,10 @@ use test_support::http::{self, bulk};
 use test_support::node::{cluster, installed_index, shared_url};
 use test_support::{in_hours, stored};
 
-/// The most bytes that an unchanged poll may take.
+/// The largest number of bytes that a poll of an unchanged index may receive.
 const UNCHANGED_BYTES: u64 = 300;
 
-/// A store that polls only when it is asked to.
+/// A store that polls only on request.
 async fn start(url: &str, index: &str) -> OpenSearchDirectiveStore {
     let config = Config::new(cluster(url, index))
         .with_interval(Duration::from_hours(1))
@@ -23,7 +23,7 @@ async fn start(url: &str, index: &str) -> OpenSearchDirectiveStore {
     OpenSearchDirectiveStore::start(config).await.unwrap()
 }
 
-/// Polls until there is nothing more to wait for.
+/// Polls until the store has converged with the primary.
 async fn settle(store: &OpenSearchDirectiveStore) {
     let before = store.status().counters.reads.unchanged;
     eventually(
@@ -37,7 +37,7 @@ async fn settle(store: &OpenSearchDirectiveStore) {
     .await;
 }
 
-/// What one poll adds: requests, bytes.
+/// The requests and bytes of one poll.
 async fn cost(store: &OpenSearchDirectiveStore) -> (u64, u64) {
     let before = store.status().counters;
     store.refresh().await.unwrap();
@@ -118,7 +118,7 @@ async fn a_change_is_read_alone_and_a_deletion_is_seen() {
     assert_eq!(revision.documents, 21);
     assert!(revision.updated_at.is_some());
 
-    // No answer holds a deletion; the sums show it.
+    // No response contains a deletion, so the aggregates have to reveal it.
     let document = format!("{url}/{index}/_doc/d-00?refresh=true");
     http::send("DELETE", &document, None).await;
     store.refresh().await.unwrap();
@@ -128,7 +128,7 @@ async fn a_change_is_read_alone_and_a_deletion_is_seen() {
     assert_eq!(cost(&store).await.0, 1);
 }
 
-/// Nothing is written, and yet there is something new to see: what was not refreshed.
+/// No write happens after the first poll, but a refresh makes an earlier write visible.
 #[tokio::test]
 async fn p1_what_becomes_visible_later_is_not_missed() {
     let url = shared_url();
@@ -192,6 +192,6 @@ async fn the_clock_is_measured_against_the_clusters() {
     let index = installed_index(&url, "skew").await;
     let store = start(&url, &index).await;
     let skew = store.status().clock_skew_seconds.unwrap();
-    // The same machine's clock.
+    // The node uses the clock of the same machine.
     assert!(skew.abs() < 60.0, "{skew}");
 }

@@ -12,15 +12,15 @@ const SETTINGS: &str =
 const SEARCH: &str = r#"{"timed_out":false,"_shards":{"total":1,"successful":1,"failed":0},
     "hits":{"total":{"value":0,"relation":"eq"}}}"#;
 
-/// A request that came.
+/// A request that the server received.
 pub(crate) struct Received {
-    /// How many came before it on the same connection.
+    /// How many requests came before it on the same connection.
     pub(crate) before: usize,
     pub(crate) text: String,
 }
 
 impl Received {
-    /// The body of a response with which the index is empty.
+    /// The response body of an empty index.
     pub(crate) fn empty_index(&self) -> &'static str {
         if self.text.starts_with("GET") {
             SETTINGS
@@ -30,13 +30,13 @@ impl Received {
     }
 }
 
-/// What happens next on the connection.
+/// The next action on the connection.
 pub(crate) enum Reply {
-    /// These bytes.
+    /// Sends these bytes.
     Bytes(Vec<u8>),
-    /// These bytes, and then the others again and again.
+    /// Sends the first bytes once, and then the others repeatedly.
     Endless(&'static str, Vec<u8>),
-    /// The connection is closed.
+    /// Closes the connection.
     Close,
 }
 

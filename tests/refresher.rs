@@ -14,7 +14,7 @@ use test_support::http::{self, bulk};
 use test_support::node::{cluster, installed_index, shared_url, unique_index};
 use test_support::{in_hours, stored};
 
-/// A store that polls only when it is asked to.
+/// A store that polls only on request.
 fn config(url: &str, index: &str) -> Config {
     Config::new(cluster(url, index))
         .with_interval(Duration::from_hours(1))
@@ -58,11 +58,11 @@ async fn p1_an_index_of_25000_documents_is_read_whole() {
         ids == expected,
         "each of them once, in the order of their ids"
     );
-    // No point in time is left behind.
+    // No point in time stays open.
     let (_, open) = http::get(&format!("{url}/{index}/_stats/search")).await;
     assert_eq!(open["_all"]["total"]["search"]["point_in_time_current"], 0);
 
-    // A page is 10,000: exactly that many, and one less.
+    // A page holds 10,000 documents: the cases are exactly that many, and one less.
     for left in [10_000, 9_999] {
         let range = json!({"query": {"range": {"_seq_no": {"gte": left}}}});
         http::send(
@@ -128,7 +128,7 @@ async fn p6_a_malformed_document_beside_100_good_ones_costs_only_itself() {
             .starts_with("tenant: 42 is not a name")
     );
     assert_eq!(status.counters.rejections, 1);
-    // Counted once a revision, not at each poll.
+    // Rejections are counted once for each revision, not at each poll.
     store.refresh().await.unwrap();
     assert_eq!(store.status().counters.rejections, 1);
 }
@@ -156,7 +156,7 @@ async fn p5_an_index_that_is_deleted_is_a_failed_poll_and_its_return_is_followed
         (before.last_success, before.last_change)
     );
 
-    // Made again, with as many documents: another index, not a stale copy.
+    // The index is created again with as many documents: it is another index, not a stale copy.
     http::put(&format!("{url}/{index}"), &json!({})).await;
     bulk(&url, documents(&index, 7..9)).await;
     store.refresh().await.unwrap();

@@ -81,7 +81,7 @@ fn cluster(server: &MockServer) -> ClusterConfig {
         .with_max_response_bytes(100_000)
 }
 
-/// Polls only when it is asked to.
+/// A store that polls only on request.
 fn config(cluster: ClusterConfig) -> Config {
     Config::new(cluster)
         .with_interval(Duration::from_hours(1))
@@ -89,7 +89,7 @@ fn config(cluster: ClusterConfig) -> Config {
         .with_max_documents(10)
 }
 
-/// All that a failed poll must leave as it is.
+/// The state that a failed poll must not change.
 fn served(store: &OpenSearchDirectiveStore) -> (Vec<String>, Status) {
     let ids = store
         .load()
@@ -234,7 +234,7 @@ async fn p5_whatever_goes_wrong_the_published_set_stays_and_the_status_names_it(
         assert_eq!(status.last_change, status_before.last_change, "{name}");
         let said = status.last_error.unwrap();
         assert!(said.contains(says), "{name}: {said}");
-        // And it is over as soon as it is over.
+        // The next poll succeeds as soon as the fault has ended.
         answer(&server, ok(good())).await;
         store.refresh().await.unwrap();
         let (ids, status) = served(&store);
@@ -314,7 +314,7 @@ async fn p1_pages_that_disagree_are_not_one_read() {
             .respond_with(ok(second))
             .mount(&server)
             .await;
-        // Closed whatever happens.
+        // The point in time must be closed in every case.
         Mock::given(method("DELETE"))
             .and(path("/_search/point_in_time"))
             .respond_with(ok(json!({})))
@@ -376,7 +376,7 @@ async fn p6_a_refused_document_is_in_the_log_once_a_revision_a_counter_and_the_s
     assert!(status.rejected[0].to_string().starts_with("tenant: 42"));
     assert_eq!(status.counters.rejections, 1);
     assert_eq!(log.lines_with("tenant: 42 is not a name"), 1);
-    // A new revision: again.
+    // A new revision is logged again.
     answer(
         &server,
         ok(complete(&[hit("a", 2, shape()), hit("bad", 1, bad)])),
@@ -419,7 +419,7 @@ async fn p7_set_revision_and_rejections_change_together() {
     });
     for round in 0..20 {
         answer(&server, state(1 + round % 4)).await;
-        // This server confirms nothing, so what may be a step back must be seen twice.
+        // This server confirms nothing, so a possible step back must be observed twice.
         if store.refresh().await.is_err() {
             store.refresh().await.unwrap();
         }
@@ -453,7 +453,7 @@ async fn p9_start_says_why_it_failed() {
         assert!(error.poll_error().is_some(), "{name}");
         assert!(chain(&error).contains(says), "{name}: {}", chain(&error));
     }
-    // Refused: nobody listens there.
+    // Connections to this port are refused, because nothing listens on it.
     let nobody = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -480,7 +480,7 @@ async fn p9_start_says_why_it_failed() {
 async fn p10_after_shutdown_and_drop_no_task_is_left() {
     let server = MockServer::start().await;
     answer(&server, ok(good())).await;
-    // Held once by the store, and more often by its task.
+    // The store holds one reference, and its task holds further ones.
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let start = async || {
         let config = config(cluster(&server)).with_clock(Arc::clone(&clock));
@@ -496,7 +496,7 @@ async fn p10_after_shutdown_and_drop_no_task_is_left() {
     drop(store);
     assert_eq!(Arc::strong_count(&clock), 1);
 
-    // Dropped in the middle of a poll.
+    // The store is dropped in the middle of a poll.
     let store = start().await;
     answer(&server, ok(good()).set_delay(Duration::from_mins(10))).await;
     tokio::select! {
@@ -558,7 +558,8 @@ async fn a_node_that_is_down_costs_no_poll_while_another_answers() {
         .respond_with(ResponseTemplate::new(503))
         .mount(&ill)
         .await;
-    // The name decides with whom an instance begins: some of these with each.
+    // The name of an instance decides which node it polls first; some of these names select each
+    // node.
     for instance in 0..20 {
         let urls = [format!("http://{nobody}"), ill.uri(), server.uri()];
         let cluster = ClusterConfig::new(urls.map(|url| url.parse().unwrap()));
@@ -571,7 +572,7 @@ async fn a_node_that_is_down_costs_no_poll_while_another_answers() {
         assert_eq!(status.counters.polls_failed, 0);
         assert_eq!(status.nodes[2].status, NodeStatus::Alive);
     }
-    // The one that answered stays the one that is asked.
+    // The node that responded also receives the next requests.
     let asked = ill.received_requests().await.unwrap().len();
     assert!((1..=20).contains(&asked), "{asked}");
 }
@@ -644,7 +645,7 @@ async fn an_answer_that_announces_too_much_is_refused_before_it_is_read() {
             .unwrap();
         let head = "HTTP/1.1 200 OK\r\ncontent-length: 999999999999\r\n\r\n";
         stream.write_all(head.as_bytes()).await.unwrap();
-        // And then nothing: whoever wants to read it waits.
+        // The rest of the body never arrives, so the reader has to wait.
         std::future::pending::<()>().await;
     });
     let cluster =
@@ -710,7 +711,7 @@ async fn credentials_are_sent_and_never_shown() {
     assert!(log.lines_with("the poll failed") > 0, "the log is seen");
 }
 
-/// What was logged.
+/// Collects the log.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 

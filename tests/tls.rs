@@ -28,14 +28,15 @@ fn authority() -> Authority {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-/// A certificate for a name, and its key.
+/// A certificate for a host name, with its key.
 fn signed(by: &Authority, name: &str) -> (rcgen::Certificate, KeyPair) {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     (params.signed_by(&key, by).unwrap(), key)
 }
 
-/// Serves an empty index over TLS; with `clients`, only to those it signed for.
+/// Serves an empty index over TLS. If `clients` is set, only clients with a certificate from that
+/// CA are accepted.
 async fn serve(authority: &Authority, clients: Option<&Authority>) -> String {
     serve_as(signed(authority, "localhost"), clients).await
 }
@@ -139,7 +140,7 @@ async fn a_client_certificate_is_shown() {
             key.serialize_pem()
         ))
     };
-    // Basic authentication goes with it.
+    // Basic authentication can be combined with a client certificate.
     let basic = Credentials::Basic {
         username: "ann".to_owned(),
         password: "hunter2".into(),
@@ -222,7 +223,7 @@ async fn certificates_in_files_are_read_again_after_a_failed_handshake() {
         .with_startup(opensearch_directives::Startup::Empty);
     let store = OpenSearchDirectiveStore::start(config).await.unwrap();
     store.refresh().await.unwrap_err();
-    // A certificate without its key, in the middle of a rotation.
+    // The rotation is incomplete: the certificate is new, and its key is missing.
     std::fs::write(&ca, ours.pem()).unwrap();
     std::fs::write(&certificate, signed(&clients, "proxy").0.pem()).unwrap();
     store.refresh().await.unwrap_err();

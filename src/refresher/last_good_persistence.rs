@@ -28,7 +28,8 @@ impl Refresher {
         );
         self.published_generation = None;
         self.outlet.publish(snapshot);
-        // A read in the future, by a clock that was set back since, counts as one of now.
+        // If the clock was set back, the read may lie in the future. It then counts as a read of
+        // now.
         let age = read_at.and_then(|at| Duration::try_from(now.duration_since(at)).ok());
         self.shared.update(|progress| {
             progress.last_success = read_at;
@@ -37,7 +38,7 @@ impl Refresher {
         Ok(())
     }
 
-    /// Says at the start if the last-good file will not be written.
+    /// Logs at the start if the last-good file cannot be written.
     pub(crate) async fn check_last_good(&self) {
         let Some(file) = self.last_good.clone() else {
             return;

@@ -63,7 +63,8 @@ impl Refresher {
         let changed = snapshot.is_some_and(|snapshot| self.publish_if_new(snapshot, now));
         self.published_generation = Some(generation);
         self.record_success(read_at, age);
-        // A file that could not be written is tried again, also if nothing changed since.
+        // If the file could not be written, the write is repeated, even if nothing has changed
+        // since.
         if changed || self.shared.progress().last_good_error.is_some() {
             self.write_last_good().await;
         }

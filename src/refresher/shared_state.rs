@@ -67,7 +67,7 @@ impl ReadAge {
         self.then.saturating_add(self.noted_at.elapsed())
     }
 
-    /// When it reaches this age, or did.
+    /// The instant at which the set reaches this age.
     pub(super) fn reaches(self, age: Duration) -> Option<Instant> {
         self.noted_at.checked_add(age.saturating_sub(self.then))
     }

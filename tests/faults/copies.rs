@@ -9,7 +9,7 @@ use test_support::cluster::shared_cluster;
 use test_support::eventually::eventually;
 use test_support::node::{cluster, installed_index, shared_url};
 
-/// So that only the test says when a copy shows what was written.
+/// Only the test refreshes the copies.
 const NOT_BY_ITSELF: &str = "-1";
 
 #[tokio::test]
@@ -25,7 +25,7 @@ async fn p3_deletions_are_followed_though_the_id_is_written_again_all_the_time()
     for round in 0..5 {
         must("DELETE", &format!("{a}?refresh=true"), None).await;
         write(&url, &index, &format!("b-{round}")).await;
-        // Written, and not visible yet.
+        // The document is written but not visible yet.
         let directive = json!({"level": "Shape", "tenant": "a", "ttl_secs": 3600});
         must("PUT", &a, Some(&directive)).await;
         if store.refresh().await.is_ok() {
@@ -60,7 +60,7 @@ async fn p3_what_one_copy_showed_as_deleted_does_not_come_back_from_another() {
     }
     let b = format!("/{index}/_doc/b");
     cluster.ask("DELETE", &b, None).await;
-    // Makes it visible on the replica alone.
+    // This refresh makes the deletion visible on the replica only.
     let on_replica = format!("/{index}/_doc/a?realtime=false&refresh=true&preference=_replica");
     cluster.ask("GET", &on_replica, None).await;
     for store in &stores {
@@ -69,12 +69,12 @@ async fn p3_what_one_copy_showed_as_deleted_does_not_come_back_from_another() {
     stores.retain(|store| ids(store) == ["a"]);
     assert!(!stores.is_empty(), "none reads the replica");
 
-    // The replica goes; the primary shows its older view.
+    // The replica is removed, and the primary shows its older view.
     let alone = json!({"index.auto_expand_replicas": "false", "index.number_of_replicas": 0});
     cluster.ask("PUT", &settings, Some(&alone)).await;
     for store in &stores {
         for _ in 0..5 {
-            // A poll may fail; what it publishes may not be older.
+            // A poll may fail, but it must not publish an older view.
             let _ = store.refresh().await;
             assert_eq!(ids(store), ["a"], "b is back: {:?}", store.status());
         }

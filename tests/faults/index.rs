@@ -14,7 +14,7 @@ use test_support::http::{self, bulk};
 use test_support::node::{cluster, installed_index, shared_url, unique_index};
 use test_support::{in_hours, stored};
 
-/// A poll fails and says so; what was published stays as it is.
+/// Checks that a poll fails with the expected reason and leaves the published set unchanged.
 async fn fails(store: &OpenSearchDirectiveStore, reason: &str) {
     let (set, before) = (store.load(), store.status());
     store.refresh().await.unwrap_err();
@@ -43,7 +43,7 @@ async fn p5_while_the_index_is_gone_each_poll_fails_and_says_so() {
     }
     let counters = store.status().counters;
     assert_eq!(counters.failures.no_index, 5);
-    // The cluster says so itself: it is not a node that is amiss.
+    // The cluster itself reports this, so no node is marked as failed.
     assert_eq!(store.status().nodes[0].failures, 0);
 }
 
@@ -51,7 +51,7 @@ async fn p5_while_the_index_is_gone_each_poll_fails_and_says_so() {
 async fn p3_an_index_that_is_made_again_between_two_polls_is_another() {
     let url = shared_url();
     let index = installed_index(&url, "made-again").await;
-    // As many, of the same numbers, and with the same times: only the uuid tells.
+    // The new index has as many documents with the same numbers and times: only the uuid differs.
     let documents = |tenant: &str| -> String {
         let at = "2026-01-01T00:00:00Z";
         (0..3)
@@ -110,8 +110,8 @@ async fn p5_a_closed_index_is_a_failed_poll_until_it_is_opened() {
     assert_eq!(store.status().last_error, None);
 }
 
-/// Takes a snapshot of an index with two directives, changes all about it, and lets
-/// `restore` bring the snapshot back.
+/// Takes a snapshot of an index with two directives, changes the index, and calls `restore` to
+/// restore the snapshot.
 async fn restored(prefix: &str, way: &str) {
     let url = shared_url();
     let index = installed_index(&url, prefix).await;
@@ -163,7 +163,7 @@ async fn restored(prefix: &str, way: &str) {
     let after = store.status().revision.unwrap();
     assert!(after.max_seq_no < before.max_seq_no);
 
-    // And what comes then is followed.
+    // Later writes are followed, too.
     write(&url, &index, "e").await;
     store.refresh().await.unwrap();
     assert_eq!(ids(&store), ["a", "b", "e"]);
@@ -187,7 +187,7 @@ async fn p3_an_alias_that_is_switched_to_an_older_index_is_followed() {
         installed_index(&url, "switch-b").await,
     );
     let alias = unique_index("switch");
-    // The other index has its writes behind it, and lower numbers.
+    // The other index was written earlier and has lower numbers.
     write(&url, &two, "x").await;
     for id in ["a", "b", "c"] {
         write(&url, &one, id).await;
@@ -218,7 +218,7 @@ async fn p3_an_alias_that_is_switched_to_an_older_index_is_followed() {
 async fn a_full_disk_stops_writers_and_not_readers() {
     let url = shared_url();
     let index = installed_index(&url, "full").await;
-    // More than a page, so that a read of everything needs a point in time.
+    // The index holds more than a page, so that a full read needs a point in time.
     let expires_at = in_hours(1);
     let many: String = (0..10_001)
         .map(|n| {
@@ -231,7 +231,7 @@ async fn a_full_disk_stops_writers_and_not_readers() {
     bulk(&url, many).await;
     let store = on_demand(cluster(&url, &index)).await;
     let settings = format!("{url}/{index}/_settings");
-    // What the flood-stage watermark sets.
+    // The flood-stage disk watermark sets this block.
     let block = json!({"index.blocks.read_only_allow_delete": true});
     must("PUT", &settings, Some(&block)).await;
 

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use test_support::http;
 
-/// A store that polls only when it is asked to.
+/// A store that polls only on request.
 async fn on_demand(cluster: ClusterConfig) -> OpenSearchDirectiveStore {
     let config = Config::new(cluster)
         .with_interval(Duration::from_hours(1))
@@ -23,7 +23,7 @@ async fn on_demand(cluster: ClusterConfig) -> OpenSearchDirectiveStore {
     OpenSearchDirectiveStore::start(config).await.unwrap()
 }
 
-/// What a set shows: ids, ordered.
+/// The ids of a set, in order.
 fn ids(store: &OpenSearchDirectiveStore) -> Vec<String> {
     let set = store.load();
     set.iter()
@@ -31,7 +31,7 @@ fn ids(store: &OpenSearchDirectiveStore) -> Vec<String> {
         .collect()
 }
 
-/// Writes a directive for the tenant of the same name; visible when this returns.
+/// Writes a directive for the tenant of the same name, and returns when it is visible.
 async fn write(url: &str, index: &str, id: &str) {
     let directive = json!({"level": "Shape", "tenant": id, "ttl_secs": 3600});
     let path = format!("{url}/{index}/_doc/{id}?refresh=true");
@@ -39,7 +39,7 @@ async fn write(url: &str, index: &str, id: &str) {
     assert!(matches!(status, 200 | 201), "{answer:#}");
 }
 
-/// Asks for something that must be done.
+/// Sends a request that must succeed.
 async fn must(method: &str, url: &str, body: Option<&Value>) -> Value {
     let (status, answer) = http::send(method, url, body).await;
     assert!((200..300).contains(&status), "{method} {url}: {answer:#}");

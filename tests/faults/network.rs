@@ -11,13 +11,13 @@ use test_support::eventually::eventually;
 use test_support::node::{installed_index, shared_url};
 use test_support::proxy::{Fault, Proxy};
 
-/// How long a request may take on a node here.
+/// The time limit of a request in these tests.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 
 const CUT: Fault = Fault::Cut(40);
 const RESET: Fault = Fault::Reset(40);
 const DELAY: Fault = Fault::Delay(Duration::from_secs(30));
-/// Each byte in time, the whole never.
+/// Each byte arrives within the time limit, but the whole response does not.
 const DRIP: Fault = Fault::Drip(Duration::from_millis(300));
 
 fn through(proxies: &[&Proxy], index: &str) -> ClusterConfig {
@@ -26,7 +26,7 @@ fn through(proxies: &[&Proxy], index: &str) -> ClusterConfig {
         .with_request_timeout(REQUEST_TIMEOUT)
 }
 
-/// With one node, a fault is a failed poll, and leaves no trace when it is over.
+/// With one node, a fault makes polls fail and has no effect after it has ended.
 async fn costs_polls_only(prefix: &str, fault: Fault, reason: &str) {
     let url = shared_url();
     let index = installed_index(&url, prefix).await;
@@ -64,7 +64,7 @@ async fn costs_polls_only(prefix: &str, fault: Fault, reason: &str) {
     assert_eq!(status.nodes[0].status, NodeStatus::Alive);
 }
 
-/// With another way to the cluster, a fault is not even that.
+/// With a second node, a fault does not make polls fail.
 async fn costs_nothing(prefix: &str, fault: Fault) {
     let url = shared_url();
     let index = installed_index(&url, prefix).await;

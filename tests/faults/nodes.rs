@@ -14,7 +14,7 @@ use test_support::store_observer::Witness;
 use test_support::write_ledger::{Ledger, content};
 use test_support::writers::Writer;
 
-/// How long a request may take on a node here.
+/// The time limit of a request in these tests.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 const STORES: usize = 6;
 const IDS: usize = 40;
@@ -25,7 +25,7 @@ fn over(urls: &[String], index: &str) -> ClusterConfig {
         .with_request_timeout(REQUEST_TIMEOUT)
 }
 
-/// Stores that poll all the time, and begin at different nodes.
+/// Stores that poll continuously and start with different nodes.
 async fn stores(cluster: &Cluster, index: &str) -> Vec<Arc<OpenSearchDirectiveStore>> {
     let mut stores = Vec::new();
     for number in 0..STORES {
@@ -53,8 +53,8 @@ async fn all_agree(cluster: &Cluster, index: &str, stores: &[Arc<OpenSearchDirec
     }
 }
 
-/// Something that is written all the time while `meanwhile` does its worst; at the end
-/// all stores have all of it, and none went back.
+/// Writes continuously while `meanwhile` injects faults. At the end all stores must have all
+/// writes, and none may have taken a step back.
 async fn under_writes(
     cluster: &mut Cluster,
     prefix: &str,
@@ -78,7 +78,7 @@ async fn under_writes(
             writer.write(5, 5).await;
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        // So that something comes after all that happened.
+        // This write follows all faults.
         writer.write(50, 5).await;
     });
     meanwhile(cluster, &index).await;
@@ -98,7 +98,7 @@ async fn p5_a_poll_succeeds_though_the_node_that_was_polled_is_killed_or_stopped
     let mut cluster = shared_cluster().await;
     let index = cluster.installed_index("polled").await;
     write(&cluster.url(0), &index, "a").await;
-    // A node that matters to nobody but the store.
+    // The test needs a node that only the store depends on.
     let manager = cluster.roles(&index).await.manager;
     let polled = (manager + 1) % 3;
     cluster.exclude(&index, polled).await;
@@ -109,7 +109,7 @@ async fn p5_a_poll_succeeds_though_the_node_that_was_polled_is_killed_or_stopped
     let urls: Vec<String> = proxies.iter().map(Proxy::url).collect();
     let mut number = 0;
     let store = loop {
-        // Its instance decides where a store begins.
+        // The name of its instance decides which node a store polls first.
         let config = Config::new(over(&urls, &index))
             .with_interval(Duration::from_hours(1))
             .with_poll_timeout(Duration::from_mins(1))
@@ -135,7 +135,7 @@ async fn p5_a_poll_succeeds_though_the_node_that_was_polled_is_killed_or_stopped
     store.refresh().await.unwrap();
     assert_eq!(ids(&store), ["a", "b", "c"]);
     assert_eq!(store.status().counters.polls_failed, 0);
-    // The one that knows no other keeps what it has, and comes back with its node.
+    // The store with a single address keeps its set and recovers with its node.
     again.refresh().await.unwrap_err();
     assert_eq!(ids(&again), ["a", "b"]);
     cluster.heal().await;

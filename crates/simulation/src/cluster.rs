@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::index::{Copy, Index, Shard, State, Stored};
+use crate::index::{Index, Stored};
+use crate::operation::State;
+use crate::shard::{Copy, Shard};
 
 /// The configured name of the index, which all refreshers poll.
 pub(crate) const NAME: &str = "directives";

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use crate::cluster::CutOff;
+use crate::promise_checks::{Broken, ObservedRefresher};
 use crate::schedules::{poll, refresher, runtime};
 use crate::scripted_worlds::{hand_over, two_nodes, with_shard, write};
 use crate::simulated_transport::Wire;
-use crate::watched::{Broken, Watched};
 use opensearch_directives::internal::Safeguard;
 
 /// The number of worlds to try, because a refresher may select a node that the test cannot use.
@@ -15,7 +15,10 @@ const WORLDS: u64 = 500;
 
 /// A refresher that has published the view of node 0, which holds the primary. `None` if it polls
 /// another node in this world.
-async fn follower_of_node_0(seed: u64, left_out: Option<Safeguard>) -> Option<(Wire, Watched)> {
+async fn follower_of_node_0(
+    seed: u64,
+    left_out: Option<Safeguard>,
+) -> Option<(Wire, ObservedRefresher)> {
     let wire = two_nodes(seed)?;
     // The refresher's number decides which node it polls first.
     let mut watched = refresher(&wire, usize::try_from(seed % 4).unwrap(), left_out);
@@ -40,7 +43,7 @@ fn all<T>(run: impl AsyncFn(u64) -> Option<T>) -> Vec<T> {
 }
 
 /// Removes all faults, and checks that the refresher then publishes the content of the index.
-async fn catches_up(wire: &Wire, watched: &mut Watched) {
+async fn catches_up(wire: &Wire, watched: &mut ObservedRefresher) {
     for _ in 0..5 {
         tokio::time::advance(Duration::from_secs(5)).await;
         poll(wire, watched, 0).await.unwrap();

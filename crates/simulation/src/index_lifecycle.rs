@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::documents::Document;
-use crate::index::{Operation, State};
+use crate::operation::{Operation, State};
 use crate::world::World;
 
 impl World {
@@ -50,7 +50,7 @@ impl World {
         if closed {
             self.cluster.indices[index]
                 .copies_mut()
-                .for_each(super::index::Copy::refresh);
+                .for_each(crate::shard::Copy::refresh);
         }
         self.cluster.change(|state| {
             state.closed.retain(|&other| other != index);

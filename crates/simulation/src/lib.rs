@@ -18,14 +18,18 @@ mod documents;
 mod index;
 mod index_lifecycle;
 mod network_faults;
+mod operation;
+mod promise_checks;
 mod rest_responses;
 mod schedules;
 mod search;
 mod server_variants;
+mod shard;
 mod simulated_transport;
+mod step_back_check;
 mod view_history;
-mod watched;
 mod world;
+mod world_events;
 
 #[cfg(test)]
 mod broken_refreshers;

@@ -4,9 +4,9 @@
 //! another write of the same document, and hands back. Nothing in the statistics shows it,
 //! and the sums are the same. Too rare for a random schedule.
 
+use crate::promise_checks::Broken;
 use crate::schedules::{poll, refresher, runtime};
 use crate::scripted_worlds::{hand_over, two_nodes, write};
-use crate::watched::Broken;
 use opensearch_directives::internal::Safeguard;
 
 /// Returns `None` if the world is unsuitable: it has one node, or the refresher reads a copy other

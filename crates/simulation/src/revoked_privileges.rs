@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
+use crate::promise_checks::ObservedRefresher;
 use crate::schedules::{poll, refresher, runtime};
 use crate::scripted_worlds::{two_nodes, with_shard, write};
 use crate::simulated_transport::Wire;
-use crate::watched::Watched;
 
 /// More than the interval between full reads.
 const RECONCILE: Duration = Duration::from_hours(1);
 
 /// A refresher that has published a document which every copy shows. `None` if the world does not
 /// permit this situation.
-async fn follower(seed: u64) -> Option<(Wire, Watched)> {
+async fn follower(seed: u64) -> Option<(Wire, ObservedRefresher)> {
     let wire = two_nodes(seed)?;
     let mut watched = refresher(&wire, 0, None);
     write(&wire, "a", |shard| shard.deliver_all(|_| true));
@@ -26,7 +26,7 @@ async fn follower(seed: u64) -> Option<(Wire, Watched)> {
     clippy::needless_pass_by_value,
     reason = "a closure written at the call"
 )]
-fn in_each_world(run: impl AsyncFn(&Wire, &mut Watched)) {
+fn in_each_world(run: impl AsyncFn(&Wire, &mut ObservedRefresher)) {
     let runtime = runtime();
     let mut worlds = 0;
     for seed in 1..=100 {

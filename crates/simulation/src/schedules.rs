@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::promise_checks::{Broken, ObservedRefresher};
 use crate::server_variants::Shape;
 use crate::simulated_transport::{Lie, Wire};
-use crate::watched::{Broken, Watched};
 use crate::world::{World, pause};
 use opensearch_directives::ClusterConfig;
 use opensearch_directives::Config;
@@ -124,7 +124,7 @@ async fn steps(wire: &Wire, left_out: Option<Safeguard>, ran: &mut Ran) -> Resul
 /// says that documents are hidden from it (P11).
 async fn catches_up(
     wire: &Wire,
-    refresher: &mut Watched,
+    refresher: &mut ObservedRefresher,
     n: usize,
     ran: &mut Ran,
 ) -> Result<(), Broken> {
@@ -177,7 +177,7 @@ fn broken_unless(
 /// Polls until everything is published. Returns `false` if that takes too many polls.
 async fn settles(
     wire: &Wire,
-    refresher: &mut Watched,
+    refresher: &mut ObservedRefresher,
     n: usize,
     ran: &mut Ran,
 ) -> Result<bool, Broken> {
@@ -191,7 +191,7 @@ async fn settles(
 /// Polls once and counts the poll.
 async fn counted(
     wire: &Wire,
-    watched: &mut Watched,
+    watched: &mut ObservedRefresher,
     n: usize,
     ran: &mut Ran,
 ) -> Result<(), Broken> {
@@ -203,7 +203,11 @@ async fn counted(
 }
 
 /// Polls once and checks every promise against the result.
-pub(crate) async fn poll(wire: &Wire, watched: &mut Watched, n: usize) -> Result<(), Broken> {
+pub(crate) async fn poll(
+    wire: &Wire,
+    watched: &mut ObservedRefresher,
+    n: usize,
+) -> Result<(), Broken> {
     wire.world().note(|| format!("refresher {n} polls"));
     let began = Instant::now();
     let result = watched.refresher.poll().await;
@@ -214,7 +218,7 @@ pub(crate) async fn poll(wire: &Wire, watched: &mut Watched, n: usize) -> Result
     watched.check(&world, &result)
 }
 
-pub(crate) fn refresher(wire: &Wire, n: usize, left_out: Option<Safeguard>) -> Watched {
+pub(crate) fn refresher(wire: &Wire, n: usize, left_out: Option<Safeguard>) -> ObservedRefresher {
     let (nodes, page) = {
         let world = wire.world();
         (world.cluster.nodes.len(), world.shape.page)
@@ -230,7 +234,7 @@ pub(crate) fn refresher(wire: &Wire, n: usize, left_out: Option<Safeguard>) -> W
     let client = Client::over(transport, &config.cluster);
     let all = Safeguards::all();
     let safeguards = left_out.map_or(all, |safeguard| all.without(safeguard));
-    Watched::new(Refresher::with_tuning(&config, client, page, safeguards))
+    ObservedRefresher::new(Refresher::with_tuning(&config, client, page, safeguards))
 }
 
 /// Runs one schedule on the current thread.

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use crate::documents::Document;
-use crate::index::Shard;
 use crate::server_variants::Shape;
+use crate::shard::Shard;
 use crate::simulated_transport::Wire;
 use crate::world::World;
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::cluster::PointInTime;
-use crate::index::{State, documents};
+use crate::documents::Document;
+use crate::operation::{Operation, State, documents};
 use crate::rest_responses::{
     body, closed, forbidden, json, no_shard, parameter, preferred, refusal,
 };
@@ -21,6 +22,18 @@ pub(crate) struct Hit {
     term: u64,
     id: &'static str,
     source: String,
+}
+
+impl Hit {
+    fn new(shard: usize, operation: &Operation, document: &Document) -> Self {
+        Self {
+            shard,
+            seq_no: operation.seq_no,
+            term: operation.term,
+            id: operation.id,
+            source: document.source.clone(),
+        }
+    }
 }
 
 /// The result of a search before it is encoded as JSON.
@@ -171,13 +184,7 @@ fn search(world: &mut World, index: usize, views: &[Arc<State>], body: &Value) -
         hits: hits
             .into_iter()
             .take(usize::try_from(size).unwrap_or(usize::MAX))
-            .map(|(shard, operation, document)| Hit {
-                shard,
-                seq_no: operation.seq_no,
-                term: operation.term,
-                id: operation.id,
-                source: document.source.clone(),
-            })
+            .map(|(shard, operation, document)| Hit::new(shard, operation, document))
             .collect(),
         sums: (sums && !quirks.no_sums).then(|| sum(views, quirks.hidden)),
         sorted,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::documents::Content;
-use crate::index::{Operation, State, documents};
+use crate::operation::{Operation, State, documents};
 use opensearch_directives::DiagnosticsDirective;
 use opensearch_directives::Snapshot;
 use opensearch_directives::status::Rejection;

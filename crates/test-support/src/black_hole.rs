@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-/// An address that connections are not refused at, and not taken either.
+/// Returns an address whose connections are neither refused nor accepted.
 pub async fn takes_no_connections() -> (String, impl Sized) {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();
     let address = listener.local_addr().unwrap();
     let mut waiting = Vec::new();
-    // Until the queue is full.
+    // Connects until the accept queue is full.
     while let Ok(connected) = tokio::time::timeout(
         Duration::from_millis(500),
         tokio::net::TcpStream::connect(address),

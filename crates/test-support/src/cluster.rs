@@ -15,9 +15,10 @@ use super::node;
 use super::node_launcher::{self, Starting};
 
 const NODES: usize = 3;
-/// How long one request of ours may take.
+/// The time limit of one request of the test support.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// So that a node that was stopped is given up within seconds, not half a minute.
+/// With these settings a stopped node is removed from the cluster within seconds instead of half a
+/// minute.
 const SETTINGS: [&str; 4] = [
     "cluster.fault_detection.follower_check.timeout=3s",
     "cluster.fault_detection.follower_check.retry_count=2",
@@ -25,7 +26,8 @@ const SETTINGS: [&str; 4] = [
     "cluster.fault_detection.leader_check.retry_count=2",
 ];
 
-/// Three nodes. They end when this is dropped, and at the latest with the test process.
+/// Three nodes, which are stopped when this is dropped, and at the latest when the test process
+/// ends.
 pub struct Cluster {
     name: String,
     members: Vec<Member>,
@@ -36,18 +38,18 @@ pub struct Cluster {
 struct Member {
     port: u16,
     transport_port: u16,
-    /// `None` while it is dead.
+    /// The process; `None` while the node is dead.
     process: Option<Child>,
 }
 
-/// Which node does what.
+/// The roles of the nodes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Roles {
     /// The elected cluster manager.
     pub manager: usize,
-    /// Where the index's primary is.
+    /// The node that holds the index's primary.
     pub primary: usize,
-    /// Where its replica is.
+    /// The node that holds the index's replica.
     pub replica: usize,
 }
 
@@ -58,7 +60,7 @@ impl Roles {
     }
 }
 
-/// The cluster that tests share, one at a time; all its nodes run, and nothing is amiss.
+/// Returns the cluster that tests use one after another, once all its nodes run and it is healthy.
 pub async fn shared_cluster() -> MutexGuard<'static, Cluster> {
     static CLUSTER: OnceLock<Mutex<Cluster>> = OnceLock::new();
     let cluster = CLUSTER.get_or_init(|| Mutex::new(Cluster::start()));
@@ -81,7 +83,7 @@ impl Cluster {
                 })
                 .collect(),
             directory: tempfile::tempdir().unwrap(),
-            // Tests have a runtime each, with which kept connections would end.
+            // Each test has its own runtime, and pooled connections would end with it.
             client: reqwest::Client::builder()
                 .timeout(TIMEOUT)
                 .pool_max_idle_per_host(0)
@@ -100,7 +102,7 @@ impl Cluster {
         (0..NODES).map(|node| self.url(node)).collect()
     }
 
-    /// Ends a node at once, as `kill -9` does. Its data stays.
+    /// Kills a node as `kill -9` does. Its data stays.
     pub fn kill(&mut self, node: usize) {
         if let Some(mut process) = self.members[node].process.take() {
             let _ = process.kill();
@@ -108,13 +110,13 @@ impl Cluster {
         }
     }
 
-    /// Stops a node in its tracks, `SIGSTOP`, until what this gives is dropped.
+    /// Suspends a node with `SIGSTOP` until the returned guard is dropped.
     pub fn pause(&self, node: usize) -> Paused {
         let process = self.members[node].process.as_ref().unwrap();
         Paused::new(process.id())
     }
 
-    /// Starts all nodes that are dead, with the data that they had.
+    /// Starts all dead nodes again with their data.
     pub fn revive(&mut self) {
         let starting: Vec<(usize, Starting)> = (0..NODES)
             .filter(|&node| self.members[node].process.is_none())
@@ -126,7 +128,7 @@ impl Cluster {
         }
     }
 
-    /// Brings all nodes back, and waits until each copy of each index is there.
+    /// Starts all nodes and waits until each copy of each index is allocated.
     pub async fn heal(&mut self) {
         self.revive();
         let query = "wait_for_nodes=3&wait_for_status=green&timeout=5s";
@@ -145,14 +147,14 @@ impl Cluster {
         .await;
     }
 
-    /// A new index, installed as `directives init` does, with all its copies.
+    /// Creates an index as `directives init` does, and waits for all its copies.
     pub async fn installed_index(&mut self, prefix: &str) -> String {
         let index = node::installed_index(&self.url(0), prefix).await;
         self.heal().await;
         index
     }
 
-    /// Which node does what, once the index has both its copies.
+    /// Waits until the index has both its copies, and returns the roles of the nodes.
     pub async fn roles(&self, index: &str) -> Roles {
         let shards = format!("/_cat/shards/{index}?format=json");
         let shards = eventually(
@@ -191,14 +193,14 @@ impl Cluster {
         .await
     }
 
-    /// All that the index holds.
+    /// Returns the content of the index.
     pub async fn listing(&self, index: &str) -> Vec<(String, String)> {
         self.ask("POST", &format!("/{index}/_refresh"), None).await;
         let search = format!("/{index}/_search?size=10000&preference=_primary");
         super::write_ledger::listing(&self.ask("GET", &search, None).await)
     }
 
-    /// Asks the first node that answers.
+    /// Sends a request to the first node that responds.
     pub async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         eventually(
             "a node answers",
@@ -252,7 +254,8 @@ impl Cluster {
             &self.directory.path().join(name(node)),
             member.port,
             &options,
-            // The one source of several nodes, and small ones.
+            // Only this source supports several nodes, and a small heap lets three of them run at
+            // once.
             &[("OPENSEARCH_SOURCE", "maven"), ("OPENSEARCH_HEAP", "256m")],
         )
     }
@@ -266,8 +269,8 @@ impl Drop for Cluster {
     }
 }
 
-/// A process that is stopped until this is dropped; or until the test process ends, since
-/// a stopped node would not see that by itself.
+/// A process that is suspended until this is dropped or the test process ends. A suspended node
+/// would not notice that end by itself.
 pub struct Paused {
     helper: Child,
 }
@@ -305,9 +308,9 @@ fn place(name: &Value) -> usize {
     name.strip_prefix("node-").unwrap().parse().unwrap()
 }
 
-/// Ports that nobody listens on.
+/// Returns free ports.
 fn free_ports<const N: usize>() -> [u16; N] {
-    // Held together, so that no two are the same.
+    // All listeners are open at the same time, so that the ports differ.
     let listeners = std::array::from_fn::<_, N, _>(|_| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }

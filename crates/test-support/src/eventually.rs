@@ -8,7 +8,7 @@ use tokio::time::Instant;
 const DEADLINE: Duration = Duration::from_mins(2);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Waits until `look` gives a value that `is_it` accepts, and gives that value.
+/// Waits until `look` returns a value that `is_it` accepts, and returns that value.
 pub async fn eventually<T: Debug>(
     what: &str,
     mut look: impl AsyncFnMut() -> T,

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::Value;
 
-/// Sends a request; gives the status and the body, `Null` if it is not JSON.
+/// Sends a request and returns the status and the body, or `Null` if the body is not JSON.
 pub async fn send(method: &str, url: &str, body: Option<&Value>) -> (u16, Value) {
     let method: Method = method.parse().unwrap();
     let mut request = reqwest::Client::new().request(method, url);

@@ -12,8 +12,8 @@ use url::Url;
 
 use super::node_launcher;
 
-/// A node, ended when this is dropped, and at the latest when the test process ends:
-/// it watches its standard input, which only that process holds open.
+/// A node, which is stopped when this is dropped, and at the latest when the test process ends: the
+/// node watches its standard input, which only the test process holds open.
 #[derive(Debug)]
 pub struct Node {
     process: Child,
@@ -22,12 +22,12 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node for this test alone.
+    /// Starts a node for this test alone.
     pub fn start() -> Self {
         Self::start_with(&[])
     }
 
-    /// A node for this test alone, with options of `scripts/opensearch`.
+    /// Starts a node for this test alone, with options of `scripts/opensearch`.
     pub fn start_with(options: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
@@ -43,13 +43,13 @@ impl Node {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Ends it at once, as `kill -9` does. Its data stays.
+    /// Kills the node as `kill -9` does. Its data stays.
     pub fn kill(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 
-    /// Starts it again, at the same address and with the same data.
+    /// Starts the node again at the same address and with the same data.
     pub fn restart(&mut self) {
         self.kill();
         (self.process, _) =
@@ -63,27 +63,28 @@ impl Drop for Node {
     }
 }
 
-/// The address of a node that all tests share: `OPENSEARCH_URL`, or one of our own.
+/// The address of the node that all tests share: `OPENSEARCH_URL`, or a node that is started for
+/// them.
 pub fn shared_url() -> String {
     static URL: OnceLock<String> = OnceLock::new();
     URL.get_or_init(|| {
         if let Ok(url) = std::env::var("OPENSEARCH_URL") {
             return url.trim_end_matches('/').to_owned();
         }
-        // Never dropped: it ends with the process that holds its standard input.
+        // The node is never dropped; it stops when the process that holds its standard input ends.
         Box::leak(Box::new(Node::start())).url()
     })
     .clone()
 }
 
-/// A name that no other test uses.
+/// Returns an index name that no other test uses.
 pub fn unique_index(prefix: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     format!("{prefix}-{}-{number}", std::process::id())
 }
 
-/// A new index on a node, installed as `directives init` does.
+/// Creates an index on a node as `directives init` does.
 pub async fn installed_index(url: &str, prefix: &str) -> String {
     let index = unique_index(prefix);
     Installer::new(Client::new(&cluster(url, &index)).unwrap())
@@ -93,7 +94,8 @@ pub async fn installed_index(url: &str, prefix: &str) -> String {
     index
 }
 
-/// How the tests reach an index: with patience, since the machine may be busy.
+/// The connection of the tests to an index. Its time limits are long because the machine may be
+/// busy.
 pub fn cluster(url: &str, index: &str) -> ClusterConfig {
     let url: Url = url.parse().unwrap();
     ClusterConfig::new([url])

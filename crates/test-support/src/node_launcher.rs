@@ -8,18 +8,18 @@ use std::time::Duration;
 
 const START: Duration = Duration::from_mins(3);
 
-/// A node that was started and is not ready yet.
+/// A node process that is not ready yet.
 ///
-/// It ends at the latest with the test process: it watches its standard input, which
-/// only that process holds open.
+/// The node stops at the latest when the test process ends: it watches its standard input, which
+/// only the test process holds open.
 pub struct Starting {
     process: Child,
     said: Arc<Mutex<Vec<String>>>,
     is_ready: mpsc::Receiver<u16>,
 }
 
-/// Starts a node at a port, 0 for a free one. Several nodes of a cluster are started
-/// before the first is waited for.
+/// Starts a node at a port; 0 selects a free one. All nodes of a cluster must be started before the
+/// caller waits for the first.
 pub fn start(
     directory: &Path,
     port: u16,
@@ -49,7 +49,7 @@ pub fn start(
 }
 
 impl Starting {
-    /// Waits until it is ready; gives the process and its port.
+    /// Waits until the node is ready, and returns the process and its port.
     pub fn ready(mut self) -> (Child, u16) {
         let Ok(port) = self.is_ready.recv_timeout(START) else {
             let _ = self.process.kill();
@@ -60,7 +60,7 @@ impl Starting {
     }
 }
 
-/// Keeps the last lines of what the node says, and tells its port.
+/// Keeps the last lines of the node's output, and reports its port.
 fn drain(
     output: impl Read + Send + 'static,
     said: &Arc<Mutex<Vec<String>>>,

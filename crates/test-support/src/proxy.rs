@@ -13,23 +13,23 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use url::Url;
 
-/// What happens to answers.
+/// The fault that the proxy applies to responses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
     None,
-    /// Each part comes so much later.
+    /// Each part of a response is delayed by this duration.
     Delay(Duration),
-    /// Byte by byte, so long apart.
+    /// Responses arrive byte by byte, with this pause between the bytes.
     Drip(Duration),
-    /// The connection ends in an orderly way after so many bytes.
+    /// The connection is closed in order after this many bytes.
     Cut(usize),
-    /// The connection is reset after so many bytes.
+    /// The connection is reset after this many bytes.
     Reset(usize),
-    /// Requests are taken, and nothing ever comes back.
+    /// Requests are accepted, and no response ever arrives.
     BlackHole,
 }
 
-/// Stands before a node, for as long as it is not dropped.
+/// A proxy in front of a node, until it is dropped.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -39,7 +39,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Before the node at this address.
+    /// Starts a proxy in front of the node at this address.
     pub async fn before(node: &str) -> Self {
         let node: Url = node.parse().unwrap();
         let node = node.socket_addrs(|| None).unwrap()[0];
@@ -49,12 +49,12 @@ impl Proxy {
         let asked = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&asked);
         let task = tokio::spawn(async move {
-            // Ended with this task.
+            // These tasks are aborted together with this one.
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
                 while connections.try_join_next().is_some() {}
                 let (faults, count) = (faults.clone(), Arc::clone(&count));
-                // How a connection ends is the client's to judge.
+                // The error is ignored because the client under test has to detect it.
                 connections.spawn(async move { drop(relay(client, node, faults, &count).await) });
             }
         });
@@ -70,12 +70,12 @@ impl Proxy {
         format!("http://{}", self.address)
     }
 
-    /// Does this to all that comes back from now on, also on open connections.
+    /// Applies a fault to all responses from now on, also on open connections.
     pub fn set(&self, fault: Fault) {
         self.fault.send_replace(fault);
     }
 
-    /// How many times something was sent towards the node.
+    /// How many reads of request data were forwarded to the node.
     pub fn asked(&self) -> u64 {
         self.asked.load(Ordering::Relaxed)
     }
@@ -98,7 +98,7 @@ async fn relay(
     upstream.set_nodelay(true)?;
     let (from_client, to_client) = client.into_split();
     let (from_node, to_node) = upstream.into_split();
-    // The first to end ends both.
+    // When one direction ends, the other is closed, too.
     tokio::select! {
         ended = requests(from_client, to_node, asked) => ended,
         ended = answers(from_node, to_client, faults) => ended,
@@ -154,7 +154,7 @@ async fn answers(
                 to_client.write_all(&answer[..bytes.min(read)]).await?;
                 #[expect(deprecated, reason = "nothing is left to wait for: it is a reset")]
                 to_client.as_ref().set_linger(Some(Duration::ZERO))?;
-                // Without the orderly end that dropping it sends.
+                // The connection is reset, without the orderly close that a drop would send.
                 to_client.forget();
                 return Ok(());
             }

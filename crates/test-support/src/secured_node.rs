@@ -7,13 +7,13 @@ use tempfile::TempDir;
 
 use super::node_launcher;
 
-/// The user that may do everything.
+/// The administrator, who has every permission.
 pub const ADMIN: &str = "admin";
 /// The password of [`ADMIN`].
 pub const ADMIN_PASSWORD: &str = "admin";
 
-/// A node that answers over TLS, and only to users that it knows. It ends when this is
-/// dropped, and at the latest when the test process ends.
+/// A node that requires TLS and known users. It is stopped when this is dropped, and at the latest
+/// when the test process ends.
 #[derive(Debug)]
 pub struct SecuredNode {
     process: Child,
@@ -37,7 +37,8 @@ impl SecuredNode {
         format!("https://127.0.0.1:{}", self.port)
     }
 
-    /// One of the node's files: `ca.pem`, `other-ca.pem`, `client.pem`, `client-key.pem`.
+    /// The path of one of the node's files: `ca.pem`, `other-ca.pem`, `client.pem` or
+    /// `client-key.pem`.
     pub fn file(&self, name: &str) -> PathBuf {
         self.directory.path().join("security").join(name)
     }

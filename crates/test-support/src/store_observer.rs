@@ -12,22 +12,22 @@ use super::write_ledger::{Ledger, Shown};
 const PAUSE: Duration = Duration::from_millis(5);
 const STEPS_AT_MOST: usize = 20;
 
-/// A thread of its own, so that nothing that a test waits for keeps it from looking.
+/// An observer on its own thread, so that it also runs while the test waits.
 pub struct Witness {
     enough: Arc<AtomicBool>,
     thread: Option<JoinHandle<Seen>>,
 }
 
-/// What it saw.
+/// The results of the observation.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// How often a store showed another set than when it was looked at before.
+    /// How often a store published a set that differs from the previously observed one.
     pub sets: u64,
-    /// The steps back, the first of them.
+    /// The first steps back that were observed.
     pub steps_back: Vec<String>,
 }
 
-/// One store, and what it showed.
+/// One store with the state that it has shown so far.
 struct Watched {
     store: Arc<OpenSearchDirectiveStore>,
     last: Option<Arc<DirectiveSet>>,
@@ -49,7 +49,7 @@ impl Witness {
         let thread = std::thread::spawn(move || {
             let mut seen = Seen::default();
             loop {
-                // Looked at once more after it was told to end.
+                // The stores are checked once more after the stop signal.
                 let last_look = is_enough.load(Ordering::Acquire);
                 for (number, one) in watched.iter_mut().enumerate() {
                     one.look(number, &ledger, &mut seen);
@@ -66,7 +66,7 @@ impl Witness {
         }
     }
 
-    /// Ends it; fails if anything ever went back.
+    /// Stops the observer. Panics if any store took a step back.
     pub fn end(mut self) -> Seen {
         self.enough.store(true, Ordering::Release);
         let seen = self.thread.take().unwrap().join().unwrap();

@@ -11,35 +11,35 @@ use serde_json::{Value, json};
 
 use super::in_hours;
 
-/// All ids and their operations.
+/// All ids with their operations.
 #[derive(Debug)]
 pub struct Ledger {
     entries: Vec<Mutex<Entry>>,
     expires_at: String,
 }
 
-/// One id's operations.
+/// The operations on one id.
 #[derive(Clone, Default, Debug)]
 struct Entry {
     /// The number of the last operation that was sent.
     sent: u64,
     /// The number of the last deletion that was sent.
     deletion: u64,
-    /// The number of the last operation that the cluster may have lost: it was shown,
-    /// perhaps, and never acknowledged.
+    /// The number of the last operation that the cluster may have lost: it was never acknowledged,
+    /// although a store may have shown it.
     uncertain: u64,
 }
 
-/// What a store showed of one id.
+/// The state of one id as a store has shown it.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Shown {
-    /// The highest number so far.
+    /// The highest number that was shown so far.
     number: u64,
-    /// Whether it is there now.
+    /// Whether the directive is in the current set.
     there: bool,
 }
 
-/// An operation, about to be sent.
+/// An operation before it is sent.
 #[derive(Clone, Debug)]
 pub struct Operation {
     pub place: usize,
@@ -72,14 +72,14 @@ impl Ledger {
         }
     }
 
-    /// The cluster did not acknowledge it.
+    /// Records that the cluster did not acknowledge the operation.
     pub fn is_uncertain(&self, operation: &Operation) {
         let mut entry = self.entry(operation.place);
         entry.uncertain = entry.uncertain.max(operation.number);
     }
 
-    /// The lines of `_bulk`. The number is the document's version, too: an operation that
-    /// is sent twice, or overtaken, does not undo a later one.
+    /// The lines of a `_bulk` request. The number is also the document's version, so an operation
+    /// that is repeated or delayed does not undo a later one.
     pub fn lines(&self, operation: &Operation) -> String {
         let meta = json!({
             "_id": id(operation.place),
@@ -97,7 +97,7 @@ impl Ledger {
         format!("{}\n{document}\n", json!({ "index": meta }))
     }
 
-    /// Notes what a set shows; says every step back.
+    /// Records the content of a set, and returns every step back in it.
     pub fn hold(&self, shown: &mut [Shown], set: &DirectiveSet) -> Vec<String> {
         let mut numbers = vec![None; self.ids()];
         for directive in set.iter() {
@@ -140,7 +140,7 @@ impl Entry {
         if number > before.number || (number == before.number && before.there) {
             return Ok(());
         }
-        // What was lost with a node is gone from the index itself.
+        // Operations that were lost with a node are not in the index either.
         if self.uncertain > number {
             return Ok(());
         }
@@ -162,7 +162,7 @@ fn tenant(number: u64) -> String {
     format!("v-{number}")
 }
 
-/// The content of a set: each id and its tenant.
+/// The content of a set: the ids with their tenants.
 pub fn content(set: &DirectiveSet) -> Vec<(String, String)> {
     set.iter()
         .map(|directive| {
@@ -172,7 +172,7 @@ pub fn content(set: &DirectiveSet) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The content of an index, as a search of everything answers it, ordered by id.
+/// The content of an index from the response of a search for all documents, ordered by id.
 pub fn listing(answer: &Value) -> Vec<(String, String)> {
     let hits = answer["hits"]["hits"].as_array().unwrap();
     assert_eq!(answer["hits"]["total"]["value"], hits.len());

@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use super::write_ledger::{Ledger, Operation};
 
-/// How long one request may take on one node.
+/// The time limit of one request on one node.
 const TIMEOUT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(50);
 const TRIES: usize = 2_000;
 const DELETIONS_PERCENT: u32 = 15;
 
-/// One of several, with ids of its own.
+/// One of several writers, with its own ids.
 pub struct Writer {
     pub urls: Vec<String>,
     pub index: String,
@@ -24,7 +24,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Writes so often, in bulks of any size up to this one.
+    /// Sends the given number of bulk requests, each of a random size up to a maximum.
     pub async fn write(&mut self, mut operations: usize, bulk: usize) {
         let client = reqwest::Client::builder().timeout(TIMEOUT).build().unwrap();
         while operations > 0 {
@@ -44,7 +44,7 @@ impl Writer {
         }
     }
 
-    /// Sends until all of them are acknowledged, to one node after the other.
+    /// Repeats the request, on one node after another, until all operations are acknowledged.
     async fn send(&mut self, client: &reqwest::Client, mut batch: Vec<Operation>) {
         for try_ in 0..TRIES {
             if batch.is_empty() {
@@ -69,7 +69,7 @@ impl Writer {
     }
 }
 
-/// Which of the operations are done; none if there is no answer that says so.
+/// Which of the operations were acknowledged; none without a usable response.
 async fn bulk(client: &reqwest::Client, url: &str, body: String) -> Vec<bool> {
     let request = client
         .post(url)
@@ -88,7 +88,8 @@ async fn bulk(client: &reqwest::Client, url: &str, body: String) -> Vec<bool> {
         .iter()
         .map(|item| {
             let (_, outcome) = item.as_object().unwrap().iter().next().unwrap();
-            // Not there to be deleted, or done when it was sent before: as good as done.
+            // The document was missing already, or an earlier attempt had succeeded; both count as
+            // acknowledged.
             let status = outcome["status"].as_u64().unwrap_or_default();
             let error = outcome["error"]["type"].as_str();
             match status {

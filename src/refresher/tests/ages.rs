@@ -73,7 +73,7 @@ async fn p5_a_last_good_file_is_as_old_as_its_read() {
         (Some(540.0), Staleness::Stale)
     );
     assert_eq!(store.load().len(), 1);
-    // Older than the bound: not served, or for no longer than it takes to look.
+    // A set that is older than the bound is emptied by the first check of its age.
     let years = later(60 * 24 * 3650).with_clear_after(SECOND * 600);
     let (_fake, store) = start_with(&years, Order::Refuse(503, None)).await;
     tokio::time::sleep(Duration::from_millis(1)).await;

@@ -12,12 +12,12 @@ use tokio::time::Instant;
 
 use crate::http::{Request, RequestFailure, Response, Transport};
 
-/// What the transport does with a request.
+/// The scripted behaviour of the transport for one poll.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) enum Order {
-    /// Answers with this many directives.
+    /// Responds with this many directives.
     Good(u64),
-    /// Answers with this status and `Retry-After`.
+    /// Responds with this status and `Retry-After`.
     Refuse(u16, Option<Duration>),
     Hang,
     Panic,
@@ -28,8 +28,8 @@ pub(super) struct Fake {
     order: Mutex<Order>,
     /// When each poll began.
     polls: Mutex<Vec<Instant>>,
-    /// Whether documents were read since the last look at the statistics: the next look
-    /// is the end of a poll.
+    /// Whether documents were read since the last statistics request: the next one then ends the
+    /// poll.
     read: Mutex<bool>,
 }
 
@@ -59,7 +59,7 @@ impl Fake {
             .collect()
     }
 
-    /// Notes what a request says of the polls.
+    /// Records the beginning of a poll if this request is its first one.
     fn note(&self, request: &Request, order: Order) {
         let mut read = self.read.lock().unwrap();
         if request.path.contains("_stats/docs") {
@@ -75,7 +75,7 @@ impl Fake {
     }
 }
 
-/// Whether a search asks for no documents.
+/// Whether a search requests no documents.
 fn is_sum(request: &Request) -> bool {
     asked(request)["size"] == 0
 }

@@ -29,7 +29,7 @@ async fn callers_that_come_during_a_poll_share_the_next_one() {
     assert_eq!(fake.polls(), 3);
 }
 
-/// A clock that panics when it is told to.
+/// A clock that panics if the test requests it.
 #[derive(Debug, Default)]
 struct Broken(AtomicBool);
 
@@ -89,10 +89,11 @@ async fn a_last_good_file_that_could_not_be_written_is_written_once_it_can_be() 
     assert_eq!(store.status().counters.publishes, 1, "nothing changed");
 }
 
-/// Has more than a page, opens points in time, and never answers what reads them.
+/// An index of more than one page: points in time can be opened, but reading from them never
+/// returns.
 #[derive(Debug)]
 struct Paged {
-    /// Whether it answers what closes them.
+    /// Whether closing a point in time succeeds.
     closes: bool,
     sent: Mutex<Vec<String>>,
 }
@@ -165,7 +166,7 @@ async fn a_point_in_time_is_closed_when_the_deadline_cuts_the_poll() {
     }
 }
 
-/// Two nodes; the one that is asked first goes away at its first search.
+/// Two nodes: the one that receives the first request fails at its first search.
 #[derive(Debug)]
 struct GoesAway {
     others: Arc<Fake>,

@@ -226,7 +226,7 @@ async fn p10_a_store_dropped_in_the_middle_of_a_poll_leaves_no_task() {
     assert_eq!(fake.polls(), 2, "a poll is under way");
     let set = store.load();
     drop(store);
-    // Time stands still meanwhile: the poll cannot end by itself.
+    // The clock is paused, so the poll cannot end by itself.
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }

@@ -13,7 +13,7 @@ use super::*;
 use crate::rest::ReadError;
 use crate::snapshot_source::{Polled, PublishedState, SnapshotSource, SourceReport};
 
-/// Returns one generation after the other and notes which one it was told is published.
+/// Returns one generation after another and records the published generation that each poll passes.
 #[derive(Debug)]
 struct Scripted {
     generations: VecDeque<u64>,
@@ -69,7 +69,7 @@ async fn p7_a_source_learns_which_of_its_generations_is_published() {
         refresher.poll().await.unwrap();
     }
     assert_eq!(refresher.shared().status().counters.publishes, 2);
-    // An emptied set is not the source's any more.
+    // An emptied set no longer has a generation of the source.
     refresher.clear();
     refresher.poll().await.unwrap();
     assert_eq!(*told.lock().unwrap(), [None, Some(1), Some(1), None]);

@@ -5,7 +5,7 @@ use futures_util::FutureExt as _;
 use super::*;
 use crate::error::Stopped;
 
-/// What is told within ten minutes.
+/// Waits for a notification, for at most ten minutes.
 async fn told(subscription: &mut Subscription) -> Result<(), Stopped> {
     let told = tokio::time::timeout(SECOND * 600, subscription.changed()).await;
     told.unwrap_or_else(|_| panic!("nothing was told"))
@@ -22,7 +22,7 @@ async fn each_publish_is_told_and_an_unchanged_poll_is_not() {
         "neither what was published before the subscription, nor an unchanged poll"
     );
     fake.set(Order::Good(2));
-    // By the loop itself, and by nobody's call.
+    // The loop itself polls here; no caller requests it.
     told(&mut subscription).await.unwrap();
     assert_eq!(store.load().len(), 2);
     assert_eq!(store.snapshot().set().len(), 2);

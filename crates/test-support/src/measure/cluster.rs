@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 pub const INDEX: &str = "directives-bench";
-/// How many documents are written at a time.
+/// The number of documents in one bulk request.
 const CHUNK: usize = 5_000;
 
 pub struct Cluster {
@@ -35,7 +35,7 @@ impl Cluster {
             .with_request_timeout(Duration::from_mins(1))
     }
 
-    /// A new index with so many directives, each for a tenant of its own.
+    /// Creates an index with the given number of directives, each for another tenant.
     pub async fn fill(&self, directives: usize) {
         self.send("DELETE", INDEX, None).await;
         let client = Client::new(&self.config()).expect("a client");
@@ -54,14 +54,14 @@ impl Cluster {
         self.send("POST", &format!("{INDEX}/_refresh"), None).await;
     }
 
-    /// Writes one directive; returns when it can be searched.
+    /// Writes one directive, and returns when searches find it.
     pub async fn write(&self, id: &str, tenant: &str) {
         let path = format!("{INDEX}/_doc/{id}?refresh=true");
         self.send("PUT", &path, Some(document(tenant).to_string()))
             .await;
     }
 
-    /// The time that the server has computed for; it counts once a second.
+    /// The processor time that the server has used; its counter is updated once a second.
     pub async fn cpu_time(&self) -> Duration {
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         let stats = self.send("GET", "_nodes/stats/process", None).await;

@@ -1,14 +1,13 @@
-//! What must hold after every poll, whatever happened.
+//! Checks after every poll that the promises hold: what was published, when, and what the status reports.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::documents::{IDS, TENANTS};
-use crate::index::{Fate, Operation};
+use crate::documents::TENANTS;
 use crate::simulated_transport::TOLD_TO;
+use crate::step_back_check::Floor;
 use crate::view_history::View;
 use crate::world::World;
 use opensearch_directives::Config;
@@ -16,10 +15,10 @@ use opensearch_directives::Snapshot;
 use opensearch_directives::error::{PollError, PollErrorKind};
 use opensearch_directives::internal::{CLOSE_TIMEOUT, Refresher, Shared};
 use opensearch_directives::status::Rejection;
-use opensearch_directives::status::{Counters, ProbeMethod};
+use opensearch_directives::status::{Counters, ProbeMethod, Status};
 use opensearch_directives::{Decision, EndpointKind, RequestAttrs};
 
-/// A promise that was broken, and how.
+/// A broken promise, with a description of the violation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Broken {
     pub(crate) promise: &'static str,
@@ -33,41 +32,19 @@ fn broken<T>(promise: &'static str, how: impl Into<String>) -> Result<T, Broken>
     })
 }
 
-/// What a refresher has published, so that nothing older may follow.
+/// A refresher with the state against which each of its polls is checked.
 #[derive(Debug)]
-struct Floor {
-    /// Of what the name stood for.
-    epoch: usize,
-    index: usize,
-    /// Of each document, oldest first: those that may still be lost, and one that not.
-    published: BTreeMap<&'static str, Vec<Arc<Operation>>>,
-}
-
-impl Floor {
-    /// The last state of a document that was published and acknowledged.
-    fn acknowledged(&self, id: &str) -> Option<&Arc<Operation>> {
-        let published = self.published.get(id)?;
-        let acknowledged = |operation: &&Arc<Operation>| operation.fate() == Fate::Acknowledged;
-        published
-            .iter()
-            .filter(acknowledged)
-            .max_by_key(|o| o.seq_no)
-    }
-}
-
-/// One refresher, watched.
-#[derive(Debug)]
-pub(crate) struct Watched {
+pub(crate) struct ObservedRefresher {
     pub(crate) refresher: Refresher,
     shared: Arc<Shared>,
     published: Arc<Snapshot>,
     counters: Counters,
     floor: Option<Floor>,
-    /// The view that is published.
+    /// The recorded view that the published snapshot is of.
     view: Option<View>,
 }
 
-impl Watched {
+impl ObservedRefresher {
     pub(crate) fn new(refresher: Refresher) -> Self {
         let shared = Arc::clone(refresher.shared());
         Self {
@@ -80,7 +57,7 @@ impl Watched {
         }
     }
 
-    /// Holds what is published after a poll against what was before.
+    /// Checks the published snapshot and the status after a poll against those before it.
     pub(crate) fn check(
         &mut self,
         world: &World,
@@ -103,8 +80,8 @@ impl Watched {
         self.check_decisions(world.now())
     }
 
-    /// A poll keeps its deadline, but for what it has left open on the server, and the next
-    /// one keeps its distance.
+    /// Checks that the poll met its deadline, apart from closing a point in time, and that the
+    /// pause before the next poll is within its bounds.
     pub(crate) fn check_times(
         &mut self,
         result: &Result<(), PollError>,
@@ -159,15 +136,31 @@ impl Watched {
         if counters != expected {
             return broken("P5", format!("{before:?} became {counters:?} ({result:?})"));
         }
+        self.check_last_error(&status, result)?;
+        self.check_agreement(&status)
+    }
+
+    fn check_last_error(
+        &self,
+        status: &Status,
+        result: &Result<(), PollError>,
+    ) -> Result<(), Broken> {
         if status.last_error.is_some() != result.is_err() {
             return broken("P5", format!("last error {:?}", status.last_error));
         }
-        if self.published.revision().is_none() && status.last_error.is_none_or(|e| e.is_empty()) {
+        if self.published.revision().is_none()
+            && status.last_error.as_ref().is_none_or(String::is_empty)
+        {
             return broken("P9", "there was no complete read yet, and nothing says why");
         }
         if (status.consecutive_failures == 0) != result.is_ok() {
             return broken("P5", format!("{} failures", status.consecutive_failures));
         }
+        Ok(())
+    }
+
+    /// Checks that the set, the status and the snapshot are of the same read.
+    fn check_agreement(&self, status: &Status) -> Result<(), Broken> {
         let snapshot = &self.published;
         let refused: Vec<_> = status.rejected.iter().map(Rejection::id).collect();
         let rejections: Vec<_> = snapshot.rejections().iter().map(Rejection::id).collect();
@@ -183,28 +176,18 @@ impl Watched {
         Ok(())
     }
 
-    /// What is published is one view, whole, and not before the one that was.
+    /// Checks that the published snapshot is one complete view, and no step back.
     fn check_published(&mut self, world: &World) -> Result<(), Broken> {
         let snapshot = Arc::clone(&self.published);
         let mut any = None;
         let mut lowest: Option<Floor> = None;
         for shown in world.history.views(&snapshot) {
             any = Some(shown.clone());
-            let Some(floor) = self.after(world, shown) else {
+            let Some(floor) = Floor::after(self.floor.as_ref(), world, shown) else {
                 continue;
             };
-            // The lowest that it can have been.
-            let newest = |floor: &Floor| {
-                let last = floor.published.values().filter_map(|states| states.last());
-                (
-                    floor.epoch,
-                    last.map(|operation| operation.seq_no).sum::<u64>(),
-                )
-            };
-            if lowest
-                .as_ref()
-                .is_none_or(|low| newest(&floor) < newest(low))
-            {
+            // If several views have this content, the oldest of them is the weakest claim.
+            if lowest.as_ref().is_none_or(|low| floor.rank() < low.rank()) {
                 lowest = Some(floor);
             }
         }
@@ -214,23 +197,13 @@ impl Watched {
                 self.view = any;
                 Ok(())
             }
-            (None, Some(shown)) => broken(
-                "P3",
-                format!(
-                    "went back to {:?} of index {}, from {:?}",
-                    shown.operations().map(brief).collect::<Vec<_>>(),
-                    shown.index,
-                    self.floor.as_ref().map(|floor| (
-                        floor.index,
-                        floor
-                            .published
-                            .values()
-                            .flatten()
-                            .map(brief)
-                            .collect::<Vec<_>>()
-                    )),
-                ),
-            ),
+            (None, Some(shown)) => {
+                let shown_now: Vec<_> = shown.operations().map(|o| o.brief()).collect();
+                let floor = self.floor.as_ref().map(Floor::describe);
+                let index = shown.index;
+                let how = format!("went back to {shown_now:?} of index {index}, from {floor:?}");
+                broken("P3", how)
+            }
             (None, None) => broken(
                 "P1, P2, P6",
                 format!("published what no copy ever showed: {snapshot:?}"),
@@ -238,55 +211,7 @@ impl Watched {
         }
     }
 
-    /// What is published once this view is; `None` if it would be a step back.
-    ///
-    /// A document that is gone was deleted, or not written yet: nobody can tell these
-    /// two apart, so it is a step back only if there was no deletion to go by.
-    fn after(&self, world: &World, shown: &View) -> Option<Floor> {
-        let first = self.floor.as_ref().map_or(0, |floor| floor.epoch);
-        let epochs = world.cluster.epochs.iter().enumerate().skip(first);
-        let mut epochs = epochs.filter(|(_, index)| **index == Some(shown.index));
-        let (epoch, _) = epochs.next()?;
-        let before = self
-            .floor
-            .as_ref()
-            .filter(|floor| floor.index == shown.index);
-        let index = &world.cluster.indices[shown.index];
-        let mut published = BTreeMap::new();
-        for id in IDS {
-            let bound = before.and_then(|floor| floor.acknowledged(id));
-            let live = shown
-                .operation(id)
-                .filter(|operation| operation.document.is_some());
-            let now = match (live, bound) {
-                (Some(live), Some(bound)) if live.seq_no < bound.seq_no => return None,
-                (None, Some(bound)) if bound.document.is_some() => {
-                    Some(index.deletion_after(bound)?)
-                }
-                (None, bound) => bound,
-                (Some(live), _) => Some(live),
-            };
-            let before = before.and_then(|floor| floor.published.get(id));
-            let at_least = bound.map_or(0, |bound| bound.seq_no);
-            let mut states: Vec<_> = before
-                .into_iter()
-                .flatten()
-                .filter(|state| state.fate() != Fate::Lost && state.seq_no >= at_least)
-                .cloned()
-                .collect();
-            states.extend(now.cloned());
-            states.dedup_by(|a, b| Arc::ptr_eq(a, b));
-            published.insert(id, states);
-        }
-        let index = shown.index;
-        Some(Floor {
-            epoch,
-            index,
-            published,
-        })
-    }
-
-    /// Every decision is that of the published view at this instant.
+    /// Checks that every decision is that of the published view at this instant.
     fn check_decisions(&self, now: Timestamp) -> Result<(), Broken> {
         let set = self.shared.load();
         for tenant in [None, Some(TENANTS[0]), Some(TENANTS[1])] {
@@ -315,7 +240,7 @@ impl Watched {
         Ok(())
     }
 
-    /// Whether what is published is what the index holds.
+    /// Whether the published snapshot has exactly the content of the index.
     pub(crate) fn has_all(&self, world: &World) -> bool {
         let Some(index) = world.cluster.bound() else {
             return false;
@@ -331,12 +256,12 @@ impl Watched {
         revision.is_some_and(|revision| of_this(&revision.uuid)) && truth.is_what(&self.published)
     }
 
-    /// Whether the polls use the statistics.
+    /// Whether the polls look for changes by the index statistics.
     pub(crate) fn has_statistics(&self) -> bool {
         self.shared.status().reading.probe == ProbeMethod::Statistics
     }
 
-    /// Whether the last poll failed and asked about document-level security.
+    /// Whether the last poll failed with the hint at document-level security.
     pub(crate) fn misses_documents(&self) -> bool {
         let status = self.shared.status();
         let error = status.last_error.unwrap_or_default();
@@ -346,19 +271,4 @@ impl Watched {
     pub(crate) fn published(&self) -> &Snapshot {
         &self.published
     }
-}
-
-/// A document's last operation, for people.
-fn brief(operation: &Arc<Operation>) -> String {
-    let gone = if operation.document.is_some() {
-        ""
-    } else {
-        " deleted"
-    };
-    format!(
-        "{}{gone} {} {:?}",
-        operation.id,
-        operation.seq_no,
-        operation.fate()
-    )
 }

@@ -1,0 +1,238 @@
+//! Models one shard with its copies: replication, refreshes, failovers and recovery.
+//!
+//! A write gets its `_seq_no` on the primary at once. Each copy *applies* it later, in any order
+//! among concurrent writes, and shows it to searches after that copy's next refresh. The write is
+//! acknowledged once every in-sync copy has applied it.
+
+use std::sync::Arc;
+
+use crate::documents::Document;
+use crate::operation::{Fate, Operation, State};
+
+/// One copy of a shard, on one node.
+#[derive(Debug)]
+pub(crate) struct Copy {
+    pub(crate) node: usize,
+    pub(crate) applied: Arc<State>,
+    /// The operations that the copy has received but not applied.
+    pub(crate) pending: Vec<Arc<Operation>>,
+    /// The state that searches of this copy show.
+    pub(crate) visible: Arc<State>,
+    /// Whether refreshes of this copy are suspended.
+    pub(crate) lags: bool,
+    /// Whether a write is acknowledged only after this copy has applied it.
+    pub(crate) in_sync: bool,
+}
+
+impl Copy {
+    fn new(node: usize, state: &Arc<State>) -> Self {
+        Self {
+            node,
+            applied: Arc::clone(state),
+            pending: Vec::new(),
+            visible: Arc::clone(state),
+            lags: false,
+            in_sync: true,
+        }
+    }
+
+    fn apply(&mut self, operation: &Arc<Operation>) {
+        self.pending
+            .retain(|pending| !Arc::ptr_eq(pending, operation));
+        let newer = self
+            .applied
+            .get(operation.id)
+            .is_none_or(|last| last.seq_no < operation.seq_no);
+        if newer {
+            Arc::make_mut(&mut self.applied).insert(operation.id, Arc::clone(operation));
+        }
+    }
+
+    pub(crate) fn refresh(&mut self) {
+        self.visible = Arc::clone(&self.applied);
+    }
+
+    /// Replaces the state by that of another copy, as a recovery does.
+    fn recover(&mut self, from: &Arc<State>) {
+        self.applied = Arc::clone(from);
+        self.pending.clear();
+        self.in_sync = true;
+        self.refresh();
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Shard {
+    pub(crate) copies: Vec<Copy>,
+    /// The index of the primary in `copies`.
+    pub(crate) primary: usize,
+    pub(crate) next_seq_no: u64,
+    /// The primary term, which each failover increments.
+    term: u64,
+    in_flight: Vec<Arc<Operation>>,
+    /// All deletions since the start.
+    pub(crate) deletions: Vec<Arc<Operation>>,
+}
+
+impl Shard {
+    pub(crate) fn new(nodes: &[usize], state: &Arc<State>, next_seq_no: u64) -> Self {
+        Self {
+            copies: nodes.iter().map(|&node| Copy::new(node, state)).collect(),
+            primary: 0,
+            next_seq_no,
+            // The term is higher than that of every operation in the restored state.
+            term: 1 + state
+                .values()
+                .map(|operation| operation.term)
+                .max()
+                .unwrap_or(0),
+            in_flight: Vec::new(),
+            deletions: Vec::new(),
+        }
+    }
+
+    pub(crate) fn primary(&self) -> &Copy {
+        &self.copies[self.primary]
+    }
+
+    /// Accepts a write and assigns its `_seq_no`. No copy has applied it yet.
+    pub(crate) fn write(&mut self, id: &'static str, document: Option<Arc<Document>>) {
+        let operation = Operation::new(id, self.next_seq_no, self.term, document);
+        self.next_seq_no += 1;
+        for copy in self.copies.iter_mut().filter(|copy| copy.in_sync) {
+            copy.pending.push(Arc::clone(&operation));
+        }
+        if operation.document.is_none() {
+            self.deletions.push(Arc::clone(&operation));
+        }
+        self.in_flight.push(operation);
+    }
+
+    /// Makes one copy apply one pending operation, which `pick` selects. A replica can apply only
+    /// operations that the primary has applied.
+    pub(crate) fn deliver(&mut self, copy: usize, pick: impl FnOnce(usize) -> usize) {
+        let first = &self.copies[self.primary].pending;
+        let ready: Vec<_> = self.copies[copy]
+            .pending
+            .iter()
+            .filter(|operation| {
+                copy == self.primary || !first.iter().any(|other| Arc::ptr_eq(other, operation))
+            })
+            .cloned()
+            .collect();
+        if ready.is_empty() {
+            return;
+        }
+        let operation = &ready[pick(ready.len())];
+        self.copies[copy].apply(operation);
+        self.acknowledge();
+    }
+
+    /// Makes all copies for which `reached` holds apply their pending operations in order.
+    pub(crate) fn deliver_all(&mut self, reached: impl Fn(&Copy) -> bool) {
+        let order = std::iter::once(self.primary)
+            .chain((0..self.copies.len()).filter(|&copy| copy != self.primary));
+        for copy in order.collect::<Vec<_>>() {
+            if reached(&self.copies[copy]) {
+                for _ in 0..self.copies[copy].pending.len() {
+                    self.deliver(copy, |_| 0);
+                }
+            }
+        }
+    }
+
+    /// Acknowledges the operations that every in-sync copy has applied.
+    fn acknowledge(&mut self) {
+        let copies = &self.copies;
+        self.in_flight.retain(|operation| {
+            let waits = copies
+                .iter()
+                .any(|copy| copy.in_sync && copy.pending.iter().any(|p| Arc::ptr_eq(p, operation)));
+            if !waits {
+                operation.set_fate(Fate::Acknowledged);
+            }
+            waits
+        });
+    }
+
+    /// Removes copies from the in-sync set, and promotes another copy if the primary was among
+    /// them. Returns `false` if no in-sync copy would remain.
+    pub(crate) fn drop_copies(&mut self, gone: impl Fn(usize) -> bool) -> bool {
+        if !self
+            .copies
+            .iter()
+            .any(|copy| copy.in_sync && !gone(copy.node))
+        {
+            return false;
+        }
+        for copy in &mut self.copies {
+            copy.in_sync &= !gone(copy.node);
+        }
+        if !self.primary().in_sync {
+            self.promote();
+        }
+        self.acknowledge();
+        true
+    }
+
+    /// Promotes the first in-sync replica. Operations that it has not applied are lost, and the
+    /// next `_seq_no` follows its highest one.
+    pub(crate) fn promote(&mut self) {
+        let old = self.primary;
+        let Some(new) =
+            (0..self.copies.len()).find(|&copy| copy != old && self.copies[copy].in_sync)
+        else {
+            return;
+        };
+        self.primary = new;
+        self.term += 1;
+        let lost = std::mem::take(&mut self.copies[new].pending);
+        for operation in &lost {
+            operation.set_fate(Fate::Lost);
+        }
+        self.in_flight
+            .retain(|operation| operation.fate() == Fate::InFlight);
+        let state = Arc::clone(&self.copies[new].applied);
+        self.next_seq_no = state
+            .values()
+            .map(|operation| operation.seq_no + 1)
+            .max()
+            .unwrap_or(0);
+        for copy in self.copies.iter_mut().filter(|copy| copy.in_sync) {
+            let rolls_back = copy
+                .applied
+                .values()
+                .any(|operation| operation.fate() == Fate::Lost);
+            copy.pending.clear();
+            copy.applied = Arc::clone(&state);
+            if rolls_back {
+                copy.refresh();
+            }
+        }
+        self.acknowledge();
+    }
+
+    /// Accepts a write on a primary that is cut off and does not know it yet. The write is never
+    /// acknowledged unless the other copies come back.
+    pub(crate) fn write_alone(&mut self, id: &'static str, document: Option<Arc<Document>>) {
+        let primary = self.primary;
+        self.write(id, document);
+        if let Some(operation) = self.in_flight.last().cloned() {
+            self.copies[primary].apply(&operation);
+        }
+    }
+
+    /// Recovers the copy of a node that rejoined the cluster.
+    pub(crate) fn rejoin(&mut self, node: usize) {
+        let Some(copy) = self.copies.iter().position(|copy| copy.node == node) else {
+            return;
+        };
+        if self.copies[copy].in_sync {
+            // The manager never noticed the absence of the node, so the copy is still in sync.
+            return;
+        }
+        self.deliver_all(|copy| copy.in_sync);
+        let state = Arc::clone(&self.primary().applied);
+        self.copies[copy].recover(&state);
+    }
+}

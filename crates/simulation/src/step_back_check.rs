@@ -1,0 +1,92 @@
+//! Decides whether a published view undoes anything that was published before it (P3).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::documents::IDS;
+use crate::operation::{Fate, Operation};
+use crate::view_history::View;
+use crate::world::World;
+
+/// The operations that a refresher has published: no older ones may be published afterwards.
+#[derive(Debug)]
+pub(crate) struct Floor {
+    /// The position in the sequence of indices that the name referred to.
+    epoch: usize,
+    index: usize,
+    /// For each document, the published operations, oldest first: one that is acknowledged and
+    /// those that a failover may still lose.
+    published: BTreeMap<&'static str, Vec<Arc<Operation>>>,
+}
+
+impl Floor {
+    /// The last operation on a document that was both published and acknowledged.
+    fn acknowledged(&self, id: &str) -> Option<&Arc<Operation>> {
+        let published = self.published.get(id)?;
+        let acknowledged = |operation: &&Arc<Operation>| operation.fate() == Fate::Acknowledged;
+        published
+            .iter()
+            .filter(acknowledged)
+            .max_by_key(|o| o.seq_no)
+    }
+
+    /// The floor after this view is published. `None` if the view is a step back.
+    ///
+    /// A missing document was either deleted or not written yet. These cases cannot be
+    /// distinguished, so the view is a step back only if no deletion of the document exists.
+    pub(crate) fn after(before: Option<&Self>, world: &World, shown: &View) -> Option<Self> {
+        let first = before.map_or(0, |floor| floor.epoch);
+        let epochs = world.cluster.epochs.iter().enumerate().skip(first);
+        let mut epochs = epochs.filter(|(_, index)| **index == Some(shown.index));
+        let (epoch, _) = epochs.next()?;
+        let before = before.filter(|floor| floor.index == shown.index);
+        let index = &world.cluster.indices[shown.index];
+        let mut published = BTreeMap::new();
+        for id in IDS {
+            let bound = before.and_then(|floor| floor.acknowledged(id));
+            let live = shown
+                .operation(id)
+                .filter(|operation| operation.document.is_some());
+            let now = match (live, bound) {
+                (Some(live), Some(bound)) if live.seq_no < bound.seq_no => return None,
+                (None, Some(bound)) if bound.document.is_some() => {
+                    Some(index.deletion_after(bound)?)
+                }
+                (None, bound) => bound,
+                (Some(live), _) => Some(live),
+            };
+            let before = before.and_then(|floor| floor.published.get(id));
+            let at_least = bound.map_or(0, |bound| bound.seq_no);
+            let mut states: Vec<_> = before
+                .into_iter()
+                .flatten()
+                .filter(|state| state.fate() != Fate::Lost && state.seq_no >= at_least)
+                .cloned()
+                .collect();
+            states.extend(now.cloned());
+            states.dedup_by(|a, b| Arc::ptr_eq(a, b));
+            published.insert(id, states);
+        }
+        let index = shown.index;
+        Some(Self {
+            epoch,
+            index,
+            published,
+        })
+    }
+
+    /// Orders the floors that a snapshot can lead to: by epoch, then by sequence numbers.
+    pub(crate) fn rank(&self) -> (usize, u64) {
+        let last = self.published.values().filter_map(|states| states.last());
+        (self.epoch, last.map(|operation| operation.seq_no).sum())
+    }
+
+    /// The index and the operations, for the report of a broken promise.
+    pub(crate) fn describe(&self) -> (usize, Vec<String>) {
+        let operations = self.published.values().flatten();
+        (
+            self.index,
+            operations.map(|operation| operation.brief()).collect(),
+        )
+    }
+}
