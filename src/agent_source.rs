@@ -61,7 +61,7 @@ pub(crate) enum AgentError {
     /// The response has no snapshot, and the tag is not the one in the request.
     #[error("the agent returned no snapshot, although this store does not have its current one")]
     NotRequested,
-    /// Another agent than before, which is behind.
+    /// Another agent than before responded, and its snapshot is older than the published one.
     #[error("it was read from the index earlier than the published one")]
     Older,
     #[error("the index was read {age:.1?} ago, and a set is emptied after {clear_after:?}")]

@@ -25,7 +25,7 @@ impl Clock for Noon {
     }
 }
 
-/// Gives one response, so much later, and keeps the queries.
+/// Returns one response after a delay, and records the queries.
 #[derive(Debug)]
 struct Fake {
     response: Mutex<Value>,
@@ -167,7 +167,7 @@ async fn what_is_published_is_not_sent_again_and_nothing_else_is_taken_for_it() 
     assert!(taken.snapshot.is_none());
     assert_eq!(taken.age, SECOND * 4);
 
-    // What is published did not come from there, or was emptied since.
+    // The published set came from elsewhere, or was emptied since.
     for other in [&b, &Snapshot::default()] {
         assert!(matches!(
             why(upstream.read(published(other, None, age)).await),
@@ -191,7 +191,7 @@ async fn p3_an_agent_that_is_behind_changes_nothing() {
         why(upstream.read(published(&a, None, Some(SECOND * 10))).await),
         AgentError::Older
     ));
-    // With the same it only is no news: what is known of its age stays.
+    // An equal snapshot with an earlier read changes nothing: the known age is kept.
     fake.says("directives", 60.0, "tag-a", Some(&a));
     let taken = upstream
         .read(published(&a, None, Some(SECOND * 10)))
@@ -199,7 +199,7 @@ async fn p3_an_agent_that_is_behind_changes_nothing() {
         .unwrap();
     assert_eq!(taken.age, SECOND * 11);
     assert_eq!(taken.read_at, Noon.now() - SignedDuration::from_secs(11));
-    // One that is not behind is heard, and so is any after the set was emptied.
+    // An agent that is not behind is accepted, and so is every agent after the set was emptied.
     fake.says("directives", 9.999, "tag-b", Some(&b));
     upstream
         .read(published(&a, None, Some(SECOND * 10)))

@@ -86,7 +86,7 @@ impl Authorization {
         Ok(())
     }
 
-    /// Whether requests look the same as with the one before.
+    /// Whether requests are the same as with the previous credentials.
     pub(super) fn is_same_as_before(&self, before: Option<&Self>) -> bool {
         match (self, before) {
             (Self::None, Some(Self::None)) => true,

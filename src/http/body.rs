@@ -27,7 +27,7 @@ pub(super) async fn read(
     body.finish()
 }
 
-/// Reads what fits into `limit` bytes of a body that is only shown to people.
+/// Reads at most `limit` bytes of a body that is only used in an error text.
 pub(super) async fn read_beginning(
     mut response: reqwest::Response,
     limit: u64,
@@ -129,7 +129,7 @@ fn not_gzip(error: io::Error) -> RequestFailure {
     RequestFailure::Malformed(error.into())
 }
 
-/// Keeps what is written, up to a limit.
+/// A writer that keeps bytes up to a limit.
 struct Bounded {
     bytes: Vec<u8>,
     limit: usize,
@@ -140,7 +140,7 @@ impl Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let room = self.limit.saturating_sub(self.bytes.len());
         if bytes.len() > room {
-            // What fits is kept for those who show the beginning.
+            // The bytes that fit are kept, because error texts show the beginning.
             self.bytes.extend_from_slice(&bytes[..room]);
             self.is_exceeded = true;
             return Err(io::Error::other("the limit is reached"));

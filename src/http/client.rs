@@ -25,7 +25,7 @@ pub struct Client {
     nodes: Arc<Nodes>,
     index: Arc<str>,
     request_timeout: Duration,
-    /// What to check if the credentials are not accepted.
+    /// The text that tells an operator what to check if the credentials are not accepted.
     to_check: &'static str,
     traffic: Arc<Traffic>,
 }
@@ -42,7 +42,7 @@ impl PinnedNode {
         self.0.get().copied()
     }
 
-    /// Only the first call has an effect.
+    /// Pins a node. Only the first call has an effect.
     fn pin(&self, node: usize) {
         let _ = self.0.set(node);
     }
@@ -122,17 +122,17 @@ impl Client {
 
     /// Sends a request and returns the body of a response of status 2xx.
     ///
-    /// Tries the nodes in turn until one responds, each for at most the request's time
-    /// limit. Every request may be sent twice: it reads, or it writes a whole document
-    /// under its id. A response of status 429, 502, 503 or 504 is taken for none, since
-    /// another node may do better. So is one of status 401, 403 or 500, unless every node
-    /// sends such a response: then it is the cluster's.
+    /// Tries the nodes in turn until one responds, each for at most the request's time limit. Every
+    /// request may be sent twice: it reads, or it writes a whole document under its id. A response
+    /// of status 429, 502, 503 or 504 counts as a failure of the node, since another node may
+    /// succeed. So does one of status 401, 403 or 500, unless every node sends such a response:
+    /// then it is the decision of the cluster.
     pub(crate) async fn send(&self, request: Request) -> Result<Bytes, RequestError> {
         self.send_to(&PinnedNode::default(), request).await
     }
 
-    /// [`send`](Self::send) to the pinned node. If there is none yet, the node that
-    /// responds becomes it.
+    /// Works as [`send`](Self::send), but only on the pinned node. If there is none yet, the node
+    /// that responds becomes the pinned one.
     pub(crate) async fn send_to(
         &self,
         pinned: &PinnedNode,
@@ -163,7 +163,7 @@ impl Client {
         }
     }
 
-    /// [`send`](Self::send), and the body decoded from JSON.
+    /// Sends a request as [`send`](Self::send) does, and decodes the body from JSON.
     pub(crate) async fn json<T: DeserializeOwned>(
         &self,
         request: Request,
@@ -202,7 +202,7 @@ impl Client {
                     return Ok((node, response));
                 }
                 Ok(response) => error_response::failure(&response, self.to_check),
-                // Another node would send as much.
+                // Another node would send a body of the same size.
                 Err(failure @ RequestFailure::TooLarge { .. }) => {
                     attempt.succeeded();
                     return Err(self.error(request, node, failure));
@@ -248,8 +248,7 @@ impl Client {
     }
 }
 
-/// Whether a response says that another node may do better: this one has too much to do, or
-/// is not part of a cluster.
+/// Whether another node may succeed: this one is overloaded, or is not part of a cluster.
 fn is_overloaded(status: u16) -> bool {
     matches!(status, 429 | 502..=504)
 }

@@ -19,7 +19,7 @@ pub struct ClusterConfig {
     pub urls: Vec<Url>,
     /// The index, or an alias of exactly one index.
     pub index: String,
-    /// What proves to the cluster who sends the requests.
+    /// The credentials of the requests.
     pub credentials: Credentials,
     /// Which servers are trusted, and which client certificate is presented.
     pub tls: Tls,
@@ -170,7 +170,8 @@ impl fmt::Debug for ClusterConfig {
 /// An address in which only scheme, host, port and path are left.
 fn without_secrets(url: &Url) -> String {
     if url.cannot_be_a_base() {
-        // What looks like a scheme may be a user name, and the rest a password.
+        // The part before the first colon may be a user name instead of a scheme, and the rest a
+        // password.
         return "(not printed, since it has no host)".to_owned();
     }
     let host = url.host_str().unwrap_or_default();
@@ -216,8 +217,8 @@ fn url_error(message: impl Into<String>) -> ConfigError {
     ConfigError::new(ConfigErrorKind::Url, message)
 }
 
-/// The rules of index names, and none of the characters with which one name means
-/// several indices: a set must come from exactly one.
+/// Checks the rules of index names, and excludes the characters with which a name refers to several
+/// indices: a set must come from exactly one.
 fn check_index(index: &str) -> Result<(), ConfigError> {
     let problem = if index.is_empty() {
         "it is empty"

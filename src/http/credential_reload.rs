@@ -76,7 +76,7 @@ impl SessionSettings {
             credentials: config.credentials.clone(),
             needs_tls: config.urls.iter().any(|url| url.scheme() == "https"),
             needs_proxy,
-            // Without another node to try, connecting may take the whole time.
+            // If there is no other node, connecting may take the whole time limit.
             connect_timeout: (config.urls.len() > 1).then_some(config.connect_timeout),
         }
     }
@@ -148,7 +148,7 @@ fn client_error(error: reqwest::Error) -> ConfigError {
 pub(super) struct Sessions {
     settings: SessionSettings,
     state: Mutex<State>,
-    /// Held by the one who makes the next session.
+    /// The lock that the task holds while it creates the next session.
     renewing: tokio::sync::Mutex<()>,
     renewals: AtomicU64,
     failures: AtomicU64,
@@ -156,7 +156,7 @@ pub(super) struct Sessions {
 
 struct State {
     session: Arc<Session>,
-    /// `None`: to be checked before the next request.
+    /// The instant of the next check; `None` requests a check before the next request.
     checked_at: Option<Instant>,
 }
 
@@ -204,13 +204,13 @@ impl Sessions {
         Ok(session)
     }
 
-    /// The session after that one, if anything changed since. What cannot be used is logged,
-    /// and that one stays in use.
+    /// Returns the session that follows the given one if anything has changed. If the new files
+    /// cannot be used, the error is logged and the given session stays in use.
     pub(super) async fn renew(&self, used: &Arc<Session>) -> Option<Arc<Session>> {
         self.renewed(used).await.ok().flatten()
     }
 
-    /// Has the session checked before the next request.
+    /// Requests a check of the session before the next request.
     pub(super) fn expire(&self) {
         self.state().checked_at = None;
     }

@@ -10,12 +10,12 @@ use futures_util::future::BoxFuture;
 
 use super::secret::Secret;
 
-/// What proves to the cluster who sends a request. A client certificate is set in
+/// The credentials that authenticate requests to the cluster. A client certificate is set in
 /// [`Tls`](super::Tls) and can be combined with any of these.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Credentials {
-    /// None.
+    /// Requests carry no credentials.
     #[default]
     None,
     /// HTTP basic authentication.
@@ -85,7 +85,7 @@ impl Credentials {
         }
     }
 
-    /// Whether requests carry something that a listener on the network could use later.
+    /// Whether requests carry a secret that an eavesdropper on the network could reuse.
     pub(super) fn are_reusable_by_a_listener(&self) -> bool {
         match self {
             Self::None => false,

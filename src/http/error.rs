@@ -75,7 +75,7 @@ pub enum RequestFailure {
     #[error("the response redirects (status {status}), which is not followed, to {advice}")]
     Redirect {
         status: u16,
-        /// Where it points, and what to set.
+        /// The target of the redirect, and the setting to change.
         advice: String,
     },
     #[error("the response has status {status}{}", Reason(.exception.as_deref(), .reason))]
@@ -203,7 +203,7 @@ impl RequestError {
         self.exception() == Some("index_not_found_exception")
     }
 
-    /// Whether the cluster cannot be reached, is not there, or did not respond in time: the
+    /// Whether the cluster could not be reached, was unavailable, or did not respond in time: the
     /// same request may succeed later.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {

@@ -40,14 +40,14 @@ use std::time::{Duration, SystemTime};
 
 use crate::clock::{Clock as _, SystemClock};
 
-/// The time of day, for what other computers compare with theirs.
+/// The time of day, for values that other computers compare with their clocks.
 fn wall_clock() -> SystemTime {
     let seconds = SystemClock.now().as_second();
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.try_into().unwrap_or_default())
 }
 
-/// Locks, also after a panic elsewhere: no step under a lock of this module leaves its value
-/// half changed.
+/// Acquires a lock, even if another thread panicked while it held the lock: no code in this module
+/// leaves a locked value half changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -20,9 +20,9 @@ const REVIVE_AFTER_AT_MOST: Duration = Duration::from_mins(1);
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum NodeStatus {
-    /// It responded to the last request, or got none yet.
+    /// The node responded to the last request, or has received none yet.
     Alive,
-    /// It did not respond to the last request, or did not serve it where another node did.
+    /// The node did not respond to the last request, or refused a request that another node served.
     Dead,
 }
 
@@ -88,7 +88,7 @@ impl Nodes {
         let mut order: Vec<usize> = (0..count)
             .map(|offset| (inner.preferred + offset) % count)
             .collect();
-        // Stable, so that the living keep their turn.
+        // The sort is stable, so that live nodes keep their order.
         order.sort_by_key(|&index| inner.nodes[index].dead_until.filter(|&until| until > now));
         order
     }
@@ -150,13 +150,14 @@ impl Nodes {
         }
     }
 
-    /// As if it had failed, even if it responded; and another is preferred.
+    /// Marks a node as failed although it may have responded, and prefers another one.
     pub(crate) fn avoid(&self, node_index: usize, now: Instant) {
         self.failed(node_index, now);
         self.prefer_another(node_index);
     }
 
-    /// The node is not the first to be tried, also when its time is up.
+    /// Moves the preference to another node, so that this one is not tried first even after its
+    /// pause.
     pub(crate) fn prefer_another(&self, node_index: usize) {
         let mut inner = self.lock();
         if inner.preferred == node_index {
@@ -196,7 +197,7 @@ impl Attempt<'_> {
     /// The node responded.
     pub(crate) fn succeeded(self) {
         self.nodes.succeeded(self.node_index);
-        // It has not failed.
+        // The node has not failed.
         std::mem::forget(self);
     }
 

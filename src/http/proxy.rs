@@ -16,7 +16,7 @@ pub(super) fn of_nodes(urls: &[Url], enabled: bool) -> Vec<Option<String>> {
         let intercept = environment.intercept(&url.as_str().parse().ok()?)?;
         let uri = intercept.uri();
         let authority = uri.authority()?.as_str();
-        // What is before the @ is a secret.
+        // The part before the `@` is a secret.
         let host = authority.rsplit('@').next()?;
         Some(format!("{}://{host}", uri.scheme_str().unwrap_or("http")))
     };

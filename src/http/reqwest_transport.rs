@@ -27,7 +27,7 @@ const MAX_ERROR_BYTES: u64 = 256 << 10;
 /// Sends requests over the network.
 pub(super) struct NetworkTransport {
     urls: Vec<Url>,
-    /// Of each node its proxy, if it has one.
+    /// The proxy of each node, if it has one.
     proxies: Vec<Option<String>>,
     sessions: Sessions,
     connect_timeout: Duration,
@@ -231,7 +231,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(until.duration_since(now).unwrap_or_default())
 }
 
-/// Where a redirect points, without what could be a secret in it, and what to set.
+/// The target of a redirect without possible secrets in it, and the setting to change.
 fn redirect_advice(response: &reqwest::Response, request: &Request) -> String {
     let Some(target) =
         text(response.headers(), &LOCATION).and_then(|target| response.url().join(target).ok())
@@ -241,7 +241,7 @@ fn redirect_advice(response: &reqwest::Response, request: &Request) -> String {
     let mut target = target;
     target.set_query(None);
     target.set_fragment(None);
-    // These fail for addresses without a host, which have no user either.
+    // These calls fail only for addresses without a host, which cannot contain a user name.
     let _ = target.set_username("");
     let _ = target.set_password(None);
     let target: String = target.as_str().chars().take(200).collect();

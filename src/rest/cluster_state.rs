@@ -15,7 +15,7 @@ pub(crate) struct ClusterVersion {
 }
 
 impl ClusterVersion {
-    /// Whether it is of the same cluster and older.
+    /// Whether this state is older than another one of the same cluster.
     pub(crate) fn is_before(&self, other: &Self) -> bool {
         self.cluster_uuid == other.cluster_uuid && self.version < other.version
     }

@@ -23,11 +23,12 @@ pub struct ReadError {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum PollErrorKind {
-    /// A request returned nothing usable: no connection, no response in time, a refusal.
+    /// A request got no usable response: the connection failed, the time limit passed, or the
+    /// server refused it.
     Request,
-    /// The index does not exist, or its name stands for none or several.
+    /// The index does not exist, or its name refers to no index or to several.
     NoIndex,
-    /// A response was not complete, or not of one state of the index.
+    /// A response was incomplete, or mixed several states of the index.
     Incomplete,
     /// The response was older than the published set, or may have been.
     Stale,

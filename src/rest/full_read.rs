@@ -28,7 +28,7 @@ pub(crate) struct FullRead<C> {
 /// The view that all pages are read from.
 enum View {
     PointInTime(PointInTimeId),
-    /// The index as it is; pages are of one view if their aggregates are equal.
+    /// The live index. Pages are of one view if their aggregates are equal.
     Live(Aggregates),
 }
 
@@ -111,7 +111,8 @@ impl Session {
             first: None,
         };
         loop {
-            // Aggregated once, or at each page where that shows whether the view moved.
+            // The aggregates are requested once, or with each page if they have to show that the
+            // view did not change.
             let aggregates = aggregates && (pages.first.is_none() || matches!(view, View::Live(_)));
             let request = self.page_request(index, &view, aggregates, pages.after.take());
             let body = self.send(request).await?;
@@ -204,7 +205,7 @@ impl Session {
             put("search_after", after);
         }
         match view {
-            // It was opened on this instance's copy.
+            // A point in time needs no preference, because it was opened on this instance's copy.
             View::PointInTime(id) => {
                 put("pit", json!({ "id": id, "keep_alive": KEEP_ALIVE }));
                 search("/_search", self.page_size(), aggregates, body)

@@ -7,7 +7,7 @@ pub(crate) enum Incomplete {
     TimedOut,
     #[error("{failed} of {total} shards failed")]
     FailedShards { failed: u64, total: u64 },
-    /// An alias without an index, for one.
+    /// The search covered no shard, for example because an alias has no index.
     #[error("no shard was searched (zero shards)")]
     NoShards,
     #[error("the total is only a lower bound")]

@@ -32,7 +32,7 @@ struct Primary {
     node: String,
     /// Changes when a snapshot is restored into the same index.
     history: String,
-    /// -1 before the first write.
+    /// The highest assigned `_seq_no`; -1 before the first write.
     max_seq_no: i64,
     /// All in-sync copies hold all operations up to this one; it is below the maximum while
     /// writes are under way.
@@ -151,7 +151,8 @@ impl ShardCheckpoints {
         self.primaries.iter().map(|primary| primary.documents).sum()
     }
 
-    /// Whether both are of one history: no snapshot was restored into the index in between.
+    /// Whether both checkpoints are of one history: no snapshot was restored into the index in
+    /// between.
     pub(crate) fn shares_history_with(&self, other: &Self) -> bool {
         let histories = |checkpoints: &Self| -> Vec<String> {
             let primaries = checkpoints.primaries.iter();

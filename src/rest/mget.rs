@@ -45,7 +45,7 @@ struct Item {
     id: String,
     #[serde(rename = "_seq_no")]
     seq_no: Option<u64>,
-    /// Missing if the shard did not respond.
+    /// Whether the document exists; absent if the shard did not respond.
     found: Option<bool>,
     error: Option<ItemError>,
 }
@@ -120,7 +120,7 @@ impl Session {
         let operation = request.operation();
         let to_primary = request.clone().query("preference", "_primary");
         let (response, primary) = match self.try_send(to_primary).await {
-            // Weighted routing, for one, refuses requests to the primary.
+            // Weighted routing, for example, refuses requests to the primary.
             Err(error) if error.is_unsupported() => (self.try_send(request).await, false),
             response => (response, true),
         };

@@ -11,7 +11,7 @@ use crate::http::{Client, Method, Request, chain, malformed};
 /// How long the server keeps a point in time between two pages.
 pub(super) const KEEP_ALIVE: &str = "1m";
 
-/// Names a point in time. Each page may replace it.
+/// The id of a point in time. The response of each page may replace it.
 pub(super) type PointInTimeId = String;
 
 /// Whether the server opened a point in time.
@@ -51,7 +51,7 @@ impl Session {
     }
 }
 
-/// Closes a point in time; a failure costs nothing but the server's memory for a minute.
+/// Closes a point in time. A failure only occupies memory on the server for a minute.
 pub(super) async fn close(client: Client, id: PointInTimeId) {
     let request = Request::new(Method::Delete, DeletePitParts::None.url())
         .json(serde_json::json!({ "pit_id": [id] }).to_string());

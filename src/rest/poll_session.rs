@@ -24,7 +24,7 @@ pub(crate) struct IndexReader {
     safeguards: Safeguards,
     /// Keeps this instance on one copy of the shard and spreads the fleet over all copies.
     preference: String,
-    /// Part of the preference, so that another number may select another copy.
+    /// This number is part of the preference, so that another number may select another copy.
     copy: u32,
 }
 
@@ -41,7 +41,7 @@ impl IndexReader {
         }
     }
 
-    /// Reads `page_size` documents with one request, and leaves safeguards out.
+    /// Sets the page size and the safeguards, for tests that leave one out.
     pub(crate) fn with_tuning(mut self, page_size: usize, safeguards: Safeguards) -> Self {
         self.page_size = page_size;
         self.safeguards = safeguards;

@@ -19,7 +19,7 @@ const FILTER_PATH: &str = "pit_id,timed_out,_shards.total,_shards.successful,_sh
                            aggregations.all.seq.max,aggregations.all.seq.sum,\
                            aggregations.all.updated.value";
 
-/// What a search shows of the whole index.
+/// The summary of the whole index that a search returns.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Summary {
     pub(crate) of: Aggregates,

@@ -40,7 +40,7 @@ struct Shards {
 #[derive(Debug, Deserialize)]
 struct Hits<'a> {
     total: Option<Total>,
-    // Left out by `filter_path` when there are none.
+    // `filter_path` leaves this field out if there are no hits.
     #[serde(borrow, default)]
     hits: Vec<Hit<'a>>,
 }
@@ -76,7 +76,7 @@ struct Newest {
     value: Option<f64>,
 }
 
-/// What the searcher that produced a response sees of the whole index, whatever the query.
+/// The aggregates over the whole index, whatever the query, from the same searcher as the hits.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Aggregates {
     pub(crate) documents: u64,
@@ -87,7 +87,7 @@ pub(crate) struct Aggregates {
 }
 
 impl Aggregations {
-    /// `None` if the server left something out.
+    /// Returns `None` if the server left an aggregate out.
     fn of_all_documents(self) -> Option<Aggregates> {
         let all = self.all?;
         let seq = all.seq?;

@@ -59,7 +59,7 @@ fn p1_only_an_response_that_says_it_is_complete_is() {
     assert_eq!(complete("{}"), Err(Incomplete::Missing("timed_out")));
 }
 
-/// The whole response, so that a part of it can be taken away.
+/// A complete response, from which each test removes a part.
 fn value() -> Value {
     serde_json::from_str(COMPLETE).unwrap()
 }
@@ -88,7 +88,7 @@ fn p1_what_an_response_does_not_say_is_not_taken_for_granted() {
     }
 }
 
-/// A part that every response has, with a value that none has.
+/// A part that every response has, with an invalid value.
 #[test]
 fn an_response_of_another_shape_is_refused() {
     for (path, name) in [
@@ -109,7 +109,7 @@ fn an_response_of_another_shape_is_refused() {
             let mut response = value();
             response.pointer_mut(path).unwrap()[name] = wrong;
             let response = response.to_string();
-            // Some of them are read as nothing said, which is refused as well.
+            // Some of these values are decoded as absent, which is refused as well.
             let read = serde_json::from_str::<SearchResponse<'_>>(&response);
             assert!(read.is_err() || complete(&response).is_err(), "{response}");
         }
@@ -130,7 +130,7 @@ fn an_response_of_another_shape_is_refused() {
             "{response}"
         );
     }
-    // Which of the two counts, nobody can tell.
+    // It is undefined which of the two values counts.
     let twice = COMPLETE.replacen('{', "{\"timed_out\":true,", 1);
     assert!(serde_json::from_str::<SearchResponse<'_>>(&twice).is_err());
 }

@@ -69,8 +69,8 @@ impl IndexSynchronizer {
     }
 }
 
-/// Whether a view contains all that the primary held at the checkpoints before it, given what
-/// was known of the same checkpoints earlier.
+/// Whether a view contains all operations that the primary held at the checkpoints before it, given
+/// the earlier convergence for the same checkpoints.
 fn convergence(
     checkpoints: Option<&ShardCheckpoints>,
     earlier: Option<Convergence>,

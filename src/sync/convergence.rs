@@ -15,16 +15,16 @@ const CONVERGES_WITHIN: (Duration, Duration) = (Duration::from_secs(1), Duration
 /// only after the next refresh.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Convergence {
-    /// It does: the primary confirmed it, or there are no checkpoints to wait for.
+    /// The view has converged: the primary confirmed it, or there are no checkpoints to wait for.
     Converged,
-    /// The primary is asked from this instant on. Until then each poll reads.
+    /// From this instant on, polls ask the primary for confirmation. Until then each poll reads.
     Converging { until: Instant },
     /// The index is refreshed only on request, so each poll reads.
     Unrefreshed,
 }
 
 impl Convergence {
-    /// For checkpoints that were observed now.
+    /// The initial state for checkpoints that were observed now.
     pub(super) fn from_now(refresh_interval: Option<Duration>) -> Self {
         visible_within(refresh_interval)
             .and_then(|within| Instant::now().checked_add(within))
@@ -55,7 +55,7 @@ pub(super) struct FreshnessBound {
 }
 
 impl FreshnessBound {
-    /// For a view after whose read these checkpoints were observed.
+    /// Creates the bound for a view; these checkpoints were observed after it was read.
     pub(super) fn after_read(checkpoints: Option<&ShardCheckpoints>) -> Self {
         let mut bound = Self {
             assigned: checkpoints.and_then(ShardCheckpoints::max_seq_no),
@@ -94,7 +94,7 @@ pub(super) struct LowWatermark {
 }
 
 impl LowWatermark {
-    /// After a view was read now, for the checkpoints before it.
+    /// Creates the mark for a view that was read now, from the checkpoints before it.
     pub(super) fn after_view(
         self,
         checkpoints: Option<&ShardCheckpoints>,
@@ -115,7 +115,7 @@ impl LowWatermark {
         watermark
     }
 
-    /// After the primary showed the same documents as a view at these checkpoints.
+    /// Creates the mark after the primary showed the same documents as a view at these checkpoints.
     pub(super) fn converged(checkpoints: &ShardCheckpoints) -> Self {
         Self {
             reached: checkpoints.checkpoint(),
@@ -123,7 +123,8 @@ impl LowWatermark {
         }
     }
 
-    /// All numbers up to this one were seen; `None` if that is not known of any.
+    /// The mark: all operations up to this number were seen. `None` if that is not known for any
+    /// number.
     pub(super) fn reached(&self) -> Option<u64> {
         self.reached
     }

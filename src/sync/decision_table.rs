@@ -15,7 +15,7 @@ pub(super) enum Step {
     AcceptIfItPersists(Persistence),
 }
 
-/// Who can tell an older state from a newer one.
+/// The authority that can distinguish an older state from a newer one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Authority {
     /// The elected cluster manager: the version of the cluster state.
@@ -59,11 +59,11 @@ pub(super) enum ManagerFinding {
     Older {
         for_a_minute: bool,
     },
-    /// None, though there was one before.
+    /// The node returned none, although a node returned one before.
     Withheld {
         for_a_minute: bool,
     },
-    /// None, as ever.
+    /// The node returned none, and no node has returned one before.
     NotPermitted,
 }
 
@@ -128,7 +128,7 @@ pub(super) enum Witness {
     AnyCopy,
 }
 
-/// What a search on the primary showed.
+/// The result of a search on the primary.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum SearchFinding {
     NotConsulted,

@@ -40,7 +40,7 @@ fn p3_each_row_of_the_version_table_decides_as_it_stands() {
             }
         }
     }
-    // Every combination stands in exactly one row.
+    // Exactly one row applies to every combination.
     assert_eq!(rows, 8 * 4);
 }
 
@@ -79,14 +79,14 @@ fn p3_each_row_of_the_view_table_decides_as_it_stands() {
                 ..findings
             };
             assert_eq!(view_step(confirmed), step, "{confirmed:?}");
-            // Without checkpoints the node has to show that it is in touch first.
+            // Without checkpoints, the node must first prove its contact with the cluster manager.
             let unconfirmed = ViewFindings {
                 checkpoints: false,
                 ..findings
             };
             let manager = Step::Consult(Authority::ClusterManager);
             assert_eq!(view_step(unconfirmed), manager, "{unconfirmed:?}");
-            // Without a regression nobody is consulted.
+            // Without a possible regression, no authority is consulted.
             let newer = ViewFindings {
                 regression: false,
                 ..findings

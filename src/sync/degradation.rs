@@ -58,7 +58,7 @@ impl Degradations {
         }
     }
 
-    /// Notes that polls do without something.
+    /// Records that polls have to work without a feature.
     pub(super) fn note(&mut self, what: &str, why: &str) {
         let note = format!("without {what}: {why}");
         if self.strategy.notes.contains(&note) {
@@ -73,7 +73,7 @@ impl Degradations {
         }
     }
 
-    /// Notes that polls observe versions in another way.
+    /// Records that polls observe versions with another request.
     pub(super) fn probe_by(&mut self, probe: ProbeMethod) {
         self.strategy.probe = probe;
     }

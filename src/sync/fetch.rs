@@ -31,7 +31,7 @@ pub(super) struct View {
     pub(super) is_full: bool,
     /// Whether the server aggregates `_seq_no`, so that the primary can confirm it.
     pub(super) is_aggregated: bool,
-    /// What of it may be a step back, if that is known already.
+    /// The possible regressions in it, if they are known already.
     pub(super) regressions: Option<Vec<Regression>>,
 }
 
@@ -60,7 +60,7 @@ impl IndexSynchronizer {
         self.fetch_everything(session, observed).await
     }
 
-    /// The known view with the changes applied; `None` if that may not be all that changed.
+    /// Returns the known view with the changes applied, or `None` if there may be further changes.
     async fn fetch_delta(
         &mut self,
         session: &Session,

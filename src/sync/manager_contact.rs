@@ -21,7 +21,7 @@ pub(super) const CONFIRM_AFTER: Duration = Duration::from_mins(1);
 /// What the nodes returned for the version of the cluster state.
 #[derive(Debug)]
 pub(super) enum ManagerContact {
-    /// No node has returned a version, or none does any more.
+    /// No node has ever returned a version, or none has for a minute.
     Unversioned { confirmation: Option<Confirmation> },
     /// A node returned a version that is not older than any before.
     Confirmed {

@@ -63,7 +63,7 @@ use manager_contact::ManagerContact;
 use probe::ObservedVersion;
 use state::State;
 
-/// How much earlier or later than the interval everything is read again, in percent.
+/// The jitter of the interval between full reads, in percent.
 const JITTER_PERCENT: u32 = 20;
 
 /// Polls the index and keeps a replica of it.
@@ -76,14 +76,14 @@ pub(crate) struct IndexSynchronizer {
     random: fastrand::Rng,
     safeguards: Safeguards,
     state: State,
-    /// How often the known view was replaced.
+    /// The number of times that the known view was replaced.
     generation: u64,
     manager: ManagerContact,
     degradations: Degradations,
     counters: ReadCounters,
-    /// `None` until it could be measured.
+    /// The measured clock skew; `None` until the first measurement.
     clock_skew: Option<f64>,
-    /// When everything is read again.
+    /// The instant of the next full read.
     reconcile_at: Instant,
 }
 
@@ -106,7 +106,7 @@ impl IndexSynchronizer {
         }
     }
 
-    /// Reads `page_size` documents with one request, and leaves safeguards out.
+    /// Sets the page size and the safeguards, for tests that leave one out.
     pub(crate) fn with_tuning(mut self, page_size: usize, safeguards: Safeguards) -> Self {
         self.reader = self.reader.with_tuning(page_size, safeguards);
         self.safeguards = safeguards;
@@ -117,11 +117,11 @@ impl IndexSynchronizer {
         self.safeguards.include(safeguard)
     }
 
-    /// Finds out whether the index changed, and reads what did.
+    /// Finds out whether the index changed, and reads the changes.
     ///
-    /// If the node that serves the poll goes away in the middle, another node serves all of it:
-    /// what is true of a node that is in touch with the others may not be true of one that was
-    /// cut off.
+    /// If the node that serves the poll fails in the middle, the whole poll is repeated on another
+    /// node: a confirmation by one node says nothing about the data of another, which may be cut
+    /// off.
     async fn synchronize(&mut self) -> Result<(), ReadError> {
         let mut session = self.reader.session();
         let result = self.run(&mut session).await;
@@ -182,7 +182,7 @@ impl IndexSynchronizer {
         }
     }
 
-    /// Whether the known view is all that the index holds.
+    /// Whether the known view contains everything that the index holds.
     async fn is_unchanged(
         &mut self,
         session: &Session,

@@ -11,10 +11,11 @@ use crate::status::ProbeMethod;
 /// The version of the index at the beginning of a poll.
 #[derive(Clone, Debug)]
 pub(super) enum ObservedVersion {
-    /// From the statistics: all operations, whether a search shows them or not.
+    /// The version from the statistics, which count all operations, whether or not a search shows
+    /// them.
     Checkpoints(ShardCheckpoints),
-    /// From a search, where there are no statistics; without aggregates where there are none
-    /// either.
+    /// The version from a search, if statistics are not available. It has no aggregates if the
+    /// server does not support them.
     Searched {
         index: ConcreteIndex,
         aggregates: Option<Aggregates>,
@@ -97,7 +98,7 @@ impl IndexSynchronizer {
             let aggregates = None;
             return Ok(ObservedVersion::Searched { index, aggregates });
         }
-        // The primary's, so that a copy that lags behind it is noticed.
+        // The summary of the primary is used, so that a copy that lags behind it is noticed.
         let summary = session.summary_of_primary(&index).await?;
         let aggregates = summary.map(|summary| summary.of);
         if aggregates.is_none() {

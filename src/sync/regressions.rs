@@ -70,7 +70,7 @@ impl Replica {
             };
             match order {
                 Ordering::Less => directives.next(),
-                // No id is in both.
+                // The two sequences have no id in common.
                 Ordering::Equal | Ordering::Greater => others.next(),
             }
         })

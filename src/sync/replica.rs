@@ -17,7 +17,7 @@ pub(crate) struct Replica {
     /// The directives, ordered by id.
     pub(super) set: DirectiveSet,
     pub(super) digest: Digest,
-    /// Of the set's directives, in its order.
+    /// The `_seq_no` of each directive, in the order of the set.
     pub(super) seq_nos: Box<[u64]>,
     /// The documents that are in no set, by id. Replicas share them until one of these
     /// documents changes.
@@ -38,7 +38,7 @@ pub(super) struct Other {
 pub(crate) struct Fingerprint {
     pub(crate) documents: u64,
     pub(crate) max_seq_no: Option<u64>,
-    /// Modulo 2^64.
+    /// The sum of all `_seq_no`s, modulo 2^64.
     pub(crate) sum_seq_no: u64,
 }
 
@@ -64,7 +64,7 @@ impl Fingerprint {
             && self.sum_seq_no as f64 == remote.sum_seq_no
     }
 
-    /// Whether the cluster shows no higher number.
+    /// Whether the cluster's maximum is not higher than this one.
     #[expect(
         clippy::cast_precision_loss,
         reason = "the cluster converts its number in the same way"
@@ -95,7 +95,7 @@ impl Replica {
         }
     }
 
-    /// The directives, ordered by id; a handle.
+    /// A handle to the directives, ordered by id.
     pub(crate) fn set(&self) -> DirectiveSet {
         self.set.clone()
     }

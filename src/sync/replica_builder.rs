@@ -14,7 +14,7 @@ use opensearch_directives_core::document::{DecodeLimits, decode, is_revoked};
 pub(crate) struct ReplicaBuilder {
     limits: DecodeLimits,
     builder: DirectiveSetBuilder,
-    /// Of the pushed directives, in the order of their arrival.
+    /// The `_seq_no` of each directive, in the order of arrival.
     seq_nos: Vec<u64>,
     others: Others,
     updated_at: Option<Timestamp>,

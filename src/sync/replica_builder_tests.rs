@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::*;
 use crate::rest::{PAGE_SIZE, take_page};
 
-/// A page as OpenSearch answers it, of directives for a tenant each.
+/// A page in OpenSearch's response format; each directive is for another tenant.
 fn page(ids: std::ops::Range<usize>, total: usize) -> Vec<u8> {
     let mut hits = String::new();
     for n in ids {
@@ -48,7 +48,7 @@ fn decoding_takes_at_most_twice_what_came_and_what_is_kept() {
         replica = collector.finish().unwrap();
     });
     assert_eq!(replica.set().len(), DIRECTIVES);
-    // All pages are held here; a read lets go of each before it asks for the next.
+    // This test holds all pages; a real read drops each page before it requests the next.
     let kept = allocation_counter::measure(|| replica = Replica::default());
     let kept = usize::try_from(-kept.bytes_current).unwrap();
     let peak = usize::try_from(used.bytes_max).unwrap();

@@ -13,7 +13,7 @@ use super::*;
 use crate::rest::{Collect, Hit};
 use opensearch_directives_core::document::DecodeLimits;
 
-/// What a document may hold.
+/// The content of a generated document.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
     Valid(u8),
@@ -60,7 +60,7 @@ fn replica(documents: &Documents) -> Replica {
     collector.finish().unwrap()
 }
 
-/// Whether two mirrors are of the same documents, in all that can be seen of them.
+/// Checks that two replicas agree in every property that their interface shows.
 fn assert_same(one: &Replica, other: &Replica) {
     assert_eq!(one.fingerprint(), other.fingerprint());
     assert_eq!(one.digest(), other.digest());
@@ -78,7 +78,7 @@ fn any_kind() -> impl Strategy<Value = Kind> {
     ]
 }
 
-/// Writes, each of a document or of its deletion.
+/// Generates operations, each of which writes or deletes one document.
 fn any_writes(most: usize) -> impl Strategy<Value = Vec<(u8, Option<Kind>)>> {
     let write = (
         0..12_u8,
@@ -125,7 +125,7 @@ proptest! {
         }
         let applied = applied.unwrap_or_else(|| old.clone());
         prop_assert_eq!(suspects, old.regressions_in(&applied));
-        // A deletion is in no answer: then, and only then, the fingerprints differ.
+        // No response contains a deletion: the fingerprints differ exactly if one happened.
         if applied.fingerprint() == new.fingerprint() {
             assert_same(&applied, &new);
         } else {
@@ -177,7 +177,7 @@ proptest! {
         let forward = old.regressions_in(&new);
         prop_assert!(forward.iter().map(|suspect| &suspect.id).eq(changed));
 
-        // The other way round, all that differs is suspected.
+        // In the opposite direction, every difference is a possible regression.
         let back = new.regressions_in(&old);
         let differs = |id: &&String| was.get(*id).map(|d| d.0) != documents.get(*id).map(|d| d.0);
         let mut ids: Vec<&String> = was.keys().chain(documents.keys()).filter(differs).collect();
@@ -219,7 +219,7 @@ fn p1_a_document_that_comes_twice_is_refused() {
 
 const MANY: usize = 100_000;
 
-/// Gives a directive with an id of 16 bytes, for a tenant of its own of 13.
+/// Returns a directive with an id of 16 bytes, for its own tenant with a name of 13 bytes.
 fn give_for_tenant(to: &mut impl Collect, n: usize, seq_no: usize, tenant: &str) {
     let source = format!(
         r#"{{"targets":["tenant"],"level":"Shape","tenant":"{tenant}","sample_per_mille":1000,"starts_at":"1970-01-01T00:00:00Z","expires_at":"2030-01-01T13:00:00Z","revoked":false}}"#
@@ -235,7 +235,7 @@ fn give_for_tenant(to: &mut impl Collect, n: usize, seq_no: usize, tenant: &str)
     to.take(&hit).unwrap();
 }
 
-/// Bytes for each of the directives.
+/// The allocated bytes for each directive.
 fn each(bytes: u64) -> u64 {
     bytes / MANY as u64
 }
@@ -248,7 +248,7 @@ fn changes_among_many_take_as_little_memory_as_reading_all() {
     }
     let mut replica = collector.finish().unwrap();
     let mut next = MANY;
-    // One; as many as a patch bears; more, for which all is packed anew.
+    // The numbers of changes cover a small patch, a rebuilt set, and a larger patch.
     for changes in [1, 12_000, 1_000] {
         let mut delta = ChangeSet::new(limits());
         for n in 0..changes {
@@ -262,7 +262,7 @@ fn changes_among_many_take_as_little_memory_as_reading_all() {
         let kept = each(kept.bytes_current.unsigned_abs());
         let used = each(used.bytes_max);
         println!("{changes} changes: {used} bytes a directive beside {kept}");
-        // Of the set, and the number of each document.
+        // The limits cover the set and the `_seq_no` of each document.
         assert!(kept <= 70 + 8);
         assert!(used <= 105 + 8);
     }

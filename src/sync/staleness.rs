@@ -289,7 +289,7 @@ impl IndexSynchronizer {
     }
 }
 
-/// What of a view may be a step back from the known one.
+/// The documents of a view that may be a step back from the known one.
 async fn regressions(known: &Known, view: &View) -> Vec<Regression> {
     if let Some(regressions) = &view.regressions {
         return regressions.clone();

@@ -48,7 +48,7 @@ pub(super) enum State {
     },
 }
 
-/// What was observed and may be older than the replica.
+/// An observation that may be older than the replica.
 #[derive(Debug)]
 pub(super) enum Sighting {
     /// A version that does not follow the known one.
@@ -84,7 +84,7 @@ impl State {
         }
     }
 
-    /// Replaces what is known and ends every suspicion.
+    /// Replaces the known view and ends every suspicion.
     pub(super) fn commit(&mut self, known: Known) {
         *self = Self::Following(Box::new(known));
     }
@@ -132,7 +132,7 @@ impl State {
     }
 
     fn suspect(&mut self, sighting: Sighting) {
-        // Nothing is older than nothing: without a complete read there is no suspicion.
+        // Without a complete read there is nothing to compare with, so there is no suspicion.
         *self = match std::mem::replace(self, Self::Unread) {
             Self::Unread => Self::Unread,
             Self::Following(known) | Self::Suspecting { known, .. } => {

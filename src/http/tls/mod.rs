@@ -95,7 +95,7 @@ pub(super) struct TlsMaterial {
 }
 
 impl TlsMaterial {
-    /// Tells whether something changed.
+    /// A digest, which differs if a certificate or a key differs.
     pub(super) fn digest(&self) -> [u8; 32] {
         let mut digest = Sha256::new();
         for part in [
@@ -180,7 +180,7 @@ impl TlsConfig {
     }
 }
 
-/// What went wrong in a handshake and what to do, if that is what the error is about.
+/// Describes a failed handshake and its remedy, if the error is about a handshake.
 pub(super) fn explain(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     #[cfg(feature = "rustls-tls")]
     return rustls::explain(error);

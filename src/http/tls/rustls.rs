@@ -43,7 +43,7 @@ pub(super) fn config(material: &TlsMaterial) -> Result<ClientConfig, ConfigError
     })
 }
 
-/// A configuration for clients that never use TLS: it trusts nobody.
+/// A configuration for clients that never use TLS: it trusts no certificate.
 pub(super) fn unused() -> Result<ClientConfig, ConfigError> {
     Ok(ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
@@ -173,7 +173,7 @@ fn is_ca_used_as_end_entity(error: &rustls::Error) -> bool {
     other.0.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity)
 }
 
-/// What went wrong in a handshake and what to do.
+/// Describes a failed handshake and its remedy.
 pub(super) fn explain(error: &(dyn Error + 'static)) -> Option<String> {
     let error = find(error)?;
     let advice = match error {
