@@ -29,19 +29,20 @@ use test_support::measure::cluster::Cluster;
 use test_support::measure::process::Process;
 use test_support::measure::{millis, percentiles};
 
-/// How many polls of each kind are measured together.
+/// The number of polls in one measurement.
 const UNCHANGED_POLLS: u32 = 1_000;
-/// How many polls a node that has just started gets before, to compile what it does often.
+/// The number of polls before the first measurement, so that the node's JIT compiler has compiled
+/// the hot code.
 const WARM_UP: u32 = 3_000;
 const FULL_READS_TO_WARM_UP: u32 = 20;
 const CHANGES: usize = 21;
-/// How long one row of the table of propagation may take, about.
+/// The approximate time for one row of the propagation table.
 const ROW: Duration = Duration::from_secs(45);
 const WRITES_AT_LEAST: usize = 8;
 const WRITES_AT_MOST: usize = 40;
 
 fn main() {
-    // Cargo gives `--test` when it only tries the benchmark.
+    // Cargo passes `--test` when it only checks that the benchmark runs.
     if std::env::args().any(|arg| arg == "--test") {
         return;
     }
@@ -49,7 +50,8 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let cluster = Cluster::from_environment();
-        // First, since what the others let go of would be taken for new stores.
+        // This measurement is first, because memory that others have freed would be reused for the
+        // new stores.
         memory(&cluster).await;
         costs(&cluster).await;
         one_change(&cluster, &spans).await;
@@ -67,7 +69,7 @@ async fn start(cluster: &Cluster, interval: Duration) -> OpenSearchDirectiveStor
     }
 }
 
-/// A store that polls only when it is asked to.
+/// A store that polls only on request.
 async fn idle(cluster: &Cluster) -> OpenSearchDirectiveStore {
     start(cluster, Duration::from_hours(1)).await
 }
@@ -80,7 +82,7 @@ async fn settle(store: &OpenSearchDirectiveStore) {
     }
 }
 
-/// What a poll takes of both sides.
+/// The cost of a poll on both sides.
 #[derive(Clone, Copy)]
 struct Cost {
     requests: f64,
@@ -89,7 +91,7 @@ struct Cost {
     server: Duration,
 }
 
-/// Of each of so many polls, on the average.
+/// The average cost of one poll.
 async fn cost(cluster: &Cluster, store: &OpenSearchDirectiveStore, polls: u32) -> Cost {
     let (counters, client, server) = (
         store.status().counters,
@@ -111,7 +113,7 @@ async fn cost(cluster: &Cluster, store: &OpenSearchDirectiveStore, polls: u32) -
     }
 }
 
-/// Has the node do often what is measured, so that it runs as it will for long.
+/// Warms the node up, so that it reaches its long-term speed.
 async fn warm_up(cluster: &Cluster) {
     cluster.fill(1_000).await;
     full_read(cluster, FULL_READS_TO_WARM_UP).await;
@@ -175,7 +177,7 @@ fn row(directives: usize, poll: &str, cost: Cost) {
 
 fn ratio(one: Duration, other: Duration) -> String {
     if other.is_zero() {
-        // Less than the system counts.
+        // The value is below the resolution of the system's counter.
         return "–".to_owned();
     }
     format!("{:.0}", one.as_secs_f64() / other.as_secs_f64())
@@ -235,7 +237,7 @@ async fn propagation(cluster: &Cluster) {
         let begin = Instant::now();
         let mut writes = 0;
         while writes < WRITES_AT_LEAST || (writes < WRITES_AT_MOST && begin.elapsed() < ROW) {
-            // Anywhere in the interval.
+            // The write happens at a random instant in the interval.
             let pause = interval.mul_f64(fastrand::f64());
             tokio::time::sleep(pause).await;
             let tenant = format!("write-{writes}");
@@ -257,7 +259,7 @@ async fn propagation(cluster: &Cluster) {
     println!();
 }
 
-/// How long each store took to show a tenant.
+/// The time after which each store showed a tenant.
 async fn all_see(stores: &[OpenSearchDirectiveStore], tenant: &str) -> Vec<Duration> {
     let begin = Instant::now();
     let mut seen = vec![None; stores.len()];
@@ -281,7 +283,7 @@ async fn memory(cluster: &Cluster) {
     println!("Resident memory, after the first read:\n");
     for (directives, stores) in [(0, 200_u32), (1_000, 200), (100_000, 4)] {
         cluster.fill(directives).await;
-        // What the first one loads once for all is not theirs.
+        // The first store loads data that all share, so it is not counted.
         let first = idle(cluster).await;
         let before = Process::own().resident_bytes();
         let mut all = Vec::new();

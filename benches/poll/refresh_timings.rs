@@ -9,7 +9,7 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// The last answer to a search, and the last publish.
+/// The instants of the last search response and of the last publish.
 #[derive(Clone, Default)]
 pub struct Spans(Arc<Mutex<(Option<Instant>, Option<Instant>)>>);
 

@@ -14,14 +14,14 @@ use serde_json::{Value, json};
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const KEY: &str = "directives";
-/// Watched by nobody: the search for the largest number is not to wait for watches. As long
-/// as the other, for it counts in the request.
+/// A key that nobody watches, so that the search for the largest number does not wait for watches.
+/// It is as long as the other key, because its length counts in the request.
 const KEY_OF_NONE: &str = "no-watcher";
 const WRITES: usize = 50;
-/// After that long without the change a proxy does not get it: the watch has lost it.
+/// After this time a change counts as lost by the watch.
 const LOST_AFTER: Duration = Duration::from_secs(5);
-/// How many directives the search for the largest number goes up to: some ten times what
-/// etcd takes unless it is told otherwise.
+/// The upper limit of the search for the largest number: about ten times what etcd accepts by
+/// default.
 const DIRECTIVES_AT_MOST: usize = 1 << 18;
 
 #[tokio::main]
@@ -32,7 +32,7 @@ async fn main() -> Result<()> {
     propagation(&endpoint, &mut client, fits).await
 }
 
-/// All directives are one value; every change writes all of them.
+/// All directives are stored in one value, so every change writes all of them.
 fn blob(directives: usize) -> Vec<u8> {
     let directives: Vec<Value> = (0..directives)
         .map(|n| {
@@ -51,7 +51,7 @@ fn blob(directives: usize) -> Vec<u8> {
 async fn propagation(endpoint: &str, client: &mut Client, fits: usize) -> Result<()> {
     println!("| directives | proxies | writes | lost | first | median of all | last |");
     println!("|---:|---:|---:|---:|:---|:---|:---|");
-    // The peer's watches outlive its stores, so the many come last.
+    // The peer's watches outlive its stores, so the case with many stores is last.
     for (directives, proxies) in [(100, 1), (10_000, 1), (fits - 2, 1), (100, 500)] {
         client.put(KEY, blob(directives), None).await?;
         let mut stores = Vec::new();
@@ -89,8 +89,8 @@ async fn propagation(endpoint: &str, client: &mut Client, fits: usize) -> Result
     Ok(())
 }
 
-/// How long each store took to show so many directives; those that lost the change are
-/// left out.
+/// The time after which each store showed the given number of directives. Stores that lost the
+/// change are left out.
 async fn all_see(stores: &[EtcdDirectiveStore], directives: usize) -> Vec<Duration> {
     let begin = Instant::now();
     let mut seen = vec![None; stores.len()];
@@ -105,7 +105,7 @@ async fn all_see(stores: &[EtcdDirectiveStore], directives: usize) -> Vec<Durati
     seen.into_iter().flatten().collect()
 }
 
-/// The median and the 99th of a hundred.
+/// The median and the 99th percentile.
 fn percentiles(times: &mut [Duration]) -> String {
     if times.is_empty() {
         return "–".to_owned();
@@ -116,7 +116,7 @@ fn percentiles(times: &mut [Duration]) -> String {
     format!("p50 {:.1} ms, p99 {:.1} ms", millis(at(50)), millis(at(99)))
 }
 
-/// The largest number of directives that etcd takes.
+/// The largest number of directives that etcd accepts.
 async fn limit(client: &mut Client) -> Result<usize> {
     let (mut fits, mut refused) = (1, DIRECTIVES_AT_MOST);
     let mut reason = String::new();

@@ -23,8 +23,8 @@ pub(super) async fn author(given: Option<String>, api: &DirectivesApi) -> Result
     }
 }
 
-/// The user by the process's user id, not by a variable that anything may set; under
-/// `sudo`, the user who called it.
+/// The user with the process's user id, which no environment variable can change; under `sudo`, the
+/// user who called it.
 fn system_user() -> Option<String> {
     let name = whoami::username().ok().filter(|name| !name.is_empty());
     match (name.as_deref(), std::env::var("SUDO_USER")) {

@@ -8,7 +8,7 @@ use opensearch_directives::document::Document;
 use super::directive_text::{change, printable, summary};
 use super::instant::{clock, until};
 
-/// A new end, with the former one.
+/// Formats a new expiry together with the former one.
 pub(super) fn change_of_end(field: &FieldChange, now: Timestamp) -> String {
     let instant = |text: &Option<String>| text.as_deref().and_then(|text| text.parse().ok());
     match (instant(&field.before), change(field, None).1) {
@@ -26,7 +26,7 @@ pub(super) fn change_of_end(field: &FieldChange, now: Timestamp) -> String {
     }
 }
 
-/// Who revoked a directive, and when.
+/// Formats the author and the time of a revocation.
 pub(super) fn revoked(document: &Document) -> String {
     let audit = &document.audit;
     let by = audit.revoked_by.as_deref().unwrap_or("somebody");
@@ -36,7 +36,7 @@ pub(super) fn revoked(document: &Document) -> String {
     }
 }
 
-/// Who changed a directive meanwhile, when, and what.
+/// Formats a conflict: the author, the time and the content of the other change.
 pub(super) fn conflict(planned: &PlannedWrite, current: Option<&Stored>) -> String {
     let Some(current) = current else {
         return "somebody deleted it meanwhile; nothing was written".to_owned();

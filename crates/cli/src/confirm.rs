@@ -5,7 +5,7 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use super::exit::Failure;
 
-/// Whether somebody sits there who can be asked.
+/// Whether standard input and output are a terminal, so that the user can be asked.
 pub(super) fn is_interactive() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::exit::Failure;
 
-/// What a context stands for: values of the flags of the same names. Secrets are named by
-/// their files, never kept here.
+/// A context: values for the flags of the same names. It contains the paths of secrets, never a
+/// secret itself.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Context {
@@ -79,7 +79,7 @@ impl Contexts {
         }
     }
 
-    /// Writes the file whole, so that a reader never sees a part.
+    /// Replaces the file in one step, so that a reader never sees a partial one.
     pub(super) fn write(&self) -> Result<(), Failure> {
         let file = file().ok_or_else(|| {
             Failure::usage("there is no place for contexts: set HOME or DIRECTIVES_CONFIG")
@@ -152,7 +152,7 @@ pub(super) fn select(args: &[OsString]) -> Result<Option<Selected>, Failure> {
     };
     let context = contexts.get(&name)?.clone();
     let selected = Selected { name, context };
-    // It runs once; a second call would change nothing.
+    // This function runs once; a second call would have no effect.
     let _ = SELECTED.set(Some(selected.clone()));
     Ok(Some(selected))
 }

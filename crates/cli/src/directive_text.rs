@@ -4,7 +4,7 @@ use opensearch_directives::admin::{ChangeEffect, FieldChange};
 use opensearch_directives::document::Document;
 use opensearch_directives::{DirectiveMatch, EndpointKind};
 
-/// What a directive without a target matches; in capitals, because it is easily overseen.
+/// The text for a directive without a target, in capitals because it is easily overlooked.
 pub(super) const EVERY_REQUEST: &str = "EVERY REQUEST";
 
 /// The targets, as `tenant=acme index=orders`.
@@ -25,7 +25,7 @@ pub(super) fn targets(match_: &DirectiveMatch) -> String {
     }
 }
 
-/// What is kept of matching requests besides the level.
+/// The recording options besides the level.
 pub(super) fn records(document: &Document) -> String {
     let records: Vec<&str> = [
         (document.directive.ring_buffer, "ring-buffer"),
@@ -100,7 +100,7 @@ pub(super) fn change(change: &FieldChange, after: Option<&Document>) -> (String,
     (format!("{text}{word}"), widens)
 }
 
-/// What other people wrote must not steer the terminal.
+/// Escapes control characters, because texts of other users must not control the terminal.
 pub(super) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })

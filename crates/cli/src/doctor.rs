@@ -51,7 +51,7 @@ struct Check {
     name: &'static str,
     health: Health,
     text: String,
-    /// The command or the step that mends it.
+    /// The command or the step that repairs the problem.
     fix: Option<String>,
 }
 
@@ -131,7 +131,8 @@ async fn check_all(checks: &mut Checks, client: Client, location: &str) {
     check_documents(checks, &api).await;
 }
 
-/// Pipeline, template, index, mapping and settings against what this version installs.
+/// Compares the pipeline, the template, the index, its mapping and its settings with those that
+/// this version installs.
 async fn check_installation(checks: &mut Checks, client: Client) {
     let steps = match Installer::new(client).plan().await {
         Ok(steps) => steps,

@@ -223,7 +223,7 @@ pub(super) fn details(stored: &Stored, now: Timestamp) -> String {
 fn trimmed(table: &Table) -> String {
     table
         .lines()
-        // The style pads each cell with a space.
+        // The table style pads each cell with a space.
         .map(|line| {
             line.strip_prefix(' ')
                 .unwrap_or(&line)

@@ -19,7 +19,7 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("it is not longer than nothing; {fix}"))
 }
 
-/// How far an instant is from now, roughly: `in 14m 30s`, `3h 5m ago`.
+/// Formats the approximate distance of an instant from now: `in 14m 30s`, `3h 5m ago`.
 pub(super) fn relative(instant: Timestamp, now: Timestamp) -> String {
     let distance = instant.duration_since(now);
     if distance.is_negative() {
@@ -29,7 +29,7 @@ pub(super) fn relative(instant: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// A length in its two largest units, such as `14m 30s`.
+/// Formats a duration in its two largest units, such as `14m 30s`.
 pub(super) fn length(duration: SignedDuration) -> String {
     let seconds = duration.as_secs();
     let days = SignedDuration::from_hours(seconds / 86_400 * 24);
@@ -38,7 +38,7 @@ pub(super) fn length(duration: SignedDuration) -> String {
         3_600.. => (Unit::Minute, duration),
         _ => (Unit::Second, duration),
     };
-    // Truncated: a directive never seems to last longer than it does.
+    // The value is truncated, so that a directive never seems to last longer than it does.
     let rounding = SignedDurationRound::new()
         .smallest(unit)
         .mode(RoundMode::Trunc);

@@ -33,8 +33,8 @@ const WITH_VARIABLE: [&str; 18] = [
     "dry-run",
 ];
 
-/// Gives flags their variables; an empty variable counts as not given. A context's values
-/// are defaults: a flag or a variable wins.
+/// Assigns environment variables to flags. An empty variable counts as unset. The values of a
+/// context are defaults, which flags and variables override.
 pub(super) fn with_variables(command: Command, context: Option<&Selected>) -> Command {
     let defaults: HashMap<&str, Vec<String>> = context
         .into_iter()
@@ -68,7 +68,7 @@ fn with_variable(agent: bool, arg: Arg) -> Arg {
     match variable(agent, &arg) {
         Some(variable) if !is_empty(&variable) => {
             let arg = match arg.get_action() {
-                // Whatever is not a form of "no" switches it on.
+                // Every value other than a form of "no" enables the flag.
                 ArgAction::SetTrue => arg.value_parser(FalseyValueParser::new()),
                 _ => arg,
             };
@@ -125,7 +125,7 @@ mod tests {
                     assert!(variables.insert(variable.to_owned()), "--{long}");
                     assert!(arg.is_hide_env_values_set(), "--{long}");
                 }
-                // A file of a secret is none.
+                // The path of a secret's file is not a secret.
                 if arg
                     .get_value_names()
                     .is_some_and(|names| names.contains(&"FILE".into()))

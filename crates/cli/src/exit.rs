@@ -28,7 +28,7 @@ Exit codes:
   7  `diff` found differences
 Of several directives, the worst result counts.";
 
-/// How the command ends.
+/// The exit code of the command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Exit {
     Success = 0,
@@ -62,7 +62,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why the command ends without success.
+/// The reason why the command fails.
 #[derive(Debug)]
 pub(super) struct Failure {
     exit: Exit,
@@ -87,7 +87,7 @@ impl Failure {
         Self::new(Exit::Usage, error)
     }
 
-    /// Input that is wrong, with the file that holds it.
+    /// Invalid input, with the file that contains it.
     pub(super) fn of_file(
         file: &std::path::Path,
         error: impl Into<Box<dyn Error + Send + Sync>>,
@@ -116,9 +116,9 @@ impl Failure {
 fn of_request(error: &RequestError) -> Exit {
     match error.status() {
         _ if error.is_unreachable() => Exit::Unreachable,
-        // The cluster is busy.
+        // The cluster is overloaded.
         Some(429) => Exit::Unreachable,
-        // Of something that is not OpenSearch: it says nothing about directives.
+        // The response does not come from OpenSearch, so it says nothing about directives.
         Some(404) if error.exception().is_none() => Exit::Other,
         Some(404) => Exit::NotFound,
         Some(400..=499) => Exit::Refused,

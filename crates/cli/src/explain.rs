@@ -58,7 +58,7 @@ pub(super) struct ExplainArgs {
 struct Verdict {
     id: String,
     applies: bool,
-    /// How many conditions hold; near misses are shown first.
+    /// The number of conditions that hold; the directives that nearly match are shown first.
     held: usize,
     reason: String,
 }
@@ -181,7 +181,7 @@ fn first_miss(
         };
         return Err((held * 2 + usize::from(near), reason));
     }
-    // All targets match: it fails only at the last step.
+    // All targets match, so only the state or the sample excludes the request.
     effect(document, state, request, now, request_id).map_err(|reason| (9, reason))
 }
 

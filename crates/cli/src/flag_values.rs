@@ -55,7 +55,7 @@ pub(super) fn sample(text: &str) -> Result<u16, String> {
     whole.ok_or_else(wrong)
 }
 
-/// A sample rate as it is shown.
+/// Formats a sample rate for output.
 pub(super) fn per_mille(rate: u16) -> String {
     format!("{rate} ‰")
 }

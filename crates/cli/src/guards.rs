@@ -125,7 +125,7 @@ impl GuardArgs {
         Ok(())
     }
 
-    /// Checks what is about to be replaced, and asks where this goes far.
+    /// Checks the planned replacements, and asks for consent to those with wide effect.
     pub(super) fn check_plan(
         &self,
         write: &WriteArgs,
@@ -160,7 +160,7 @@ impl GuardArgs {
         write.confirm(&questions.join("\n"), plan, now)
     }
 
-    /// Without a terminal, a flag must say what a person would be asked.
+    /// Without a terminal, a flag must state the consent.
     fn check_replacement(&self, planned: &PlannedWrite, write: &WriteArgs) -> Result<(), Failure> {
         let id = printable(&planned.id);
         if self.create_only && planned.before.is_some() && planned.kind() != PlannedKind::Nothing {
@@ -204,7 +204,7 @@ fn loses_or_widens(planned: &PlannedWrite) -> bool {
     })
 }
 
-/// Why a write goes far: what it newly records, or whose directive it replaces.
+/// The reason why a write needs consent: what it newly records, or whose directive it replaces.
 fn risk(planned: &PlannedWrite, author: &str) -> Option<String> {
     let after = planned.after.as_ref()?;
     let before = planned

@@ -128,7 +128,7 @@ async fn installer(args: &InitArgs) -> Result<Installer, Failure> {
     Ok(installer)
 }
 
-/// Proxies refuse documents of an earlier version.
+/// Warns about documents of an earlier version, which proxies reject.
 async fn warn_of_outdated(installer: &Installer) -> Result<(), Failure> {
     match installer.outdated_documents().await? {
         0 => Ok(()),
@@ -139,7 +139,7 @@ async fn warn_of_outdated(installer: &Installer) -> Result<(), Failure> {
     }
 }
 
-/// Proxies have a maximum of their own.
+/// Warns that proxies limit the expiry with a setting of their own.
 async fn warn_of_bounds(installer: &Installer) -> Result<(), Failure> {
     match installer.bounds().await? {
         Some(bounds) if bounds.max_ttl > Config::DEFAULT_MAX_TTL => print(&format!(

@@ -8,7 +8,8 @@ use tokio::io::AsyncReadExt as _;
 
 use super::exit::Failure;
 
-/// How much of a file is read: one byte more than is accepted, so that too much is noticed.
+/// The number of bytes that are read of a file: one more than the limit, so that a larger file is
+/// detected.
 const READ_AT_MOST: u64 = (64 << 20) + 1;
 
 /// What `get` and `list` print beside a draft's fields. A file that they wrote can be
@@ -27,7 +28,7 @@ const PRINTED_ONLY: [&str; 11] = [
     "updated_by",
 ];
 
-/// The drafts in files; a folder stands for the files in it. An id may occur once.
+/// Reads the drafts in files; a folder stands for the files in it. Each id may occur only once.
 pub(super) async fn drafts(files: &[PathBuf]) -> Result<Vec<Draft>, Failure> {
     let mut all: Vec<Draft> = Vec::new();
     let mut ids = std::collections::HashMap::new();
@@ -112,7 +113,7 @@ fn is_yaml(file: &Path) -> bool {
     extension.is_some_and(|extension| matches!(extension, "yaml" | "yml"))
 }
 
-/// YAML as the JSON that the parser of drafts knows: each document an entry.
+/// Converts YAML to the JSON that the parser of drafts expects; each document becomes an entry.
 fn from_yaml(file: &Path, text: &[u8]) -> Result<Vec<u8>, Failure> {
     let text = std::str::from_utf8(text).map_err(|error| Failure::of_file(file, error))?;
     let documents: Vec<Value> =

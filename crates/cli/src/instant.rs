@@ -9,12 +9,12 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use super::duration;
 
-/// A point in time on the command line, not yet held against a clock.
+/// A point in time on the command line, which is not yet resolved by a clock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum When {
     /// An instant.
     At(Timestamp),
-    /// So long from now.
+    /// A duration from now.
     In(Duration),
     /// The next time that the local clock shows this.
     Local(Time),
@@ -82,7 +82,7 @@ pub(super) fn until(end: Timestamp, now: Timestamp) -> String {
     let left = end.duration_since(now);
     let shown = clock(end, now);
     if left.is_positive() {
-        // Rounded, so that a time to live of 15m does not show as 14m 59s.
+        // The duration is rounded, so that a time to live of 15m is not shown as 14m 59s.
         let seconds = left.as_millis().saturating_add(500) / 1_000;
         let left = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
         format!("until {shown} ({})", duration::length(left))

@@ -116,7 +116,7 @@ fn sort(all: &mut [Stored], key: SortKey, now: Timestamp) {
         Err(_) => None,
     };
     match key {
-        // As the library returns them.
+        // The order is that of the library: by id.
         SortKey::Id => {}
         SortKey::State => all.sort_by_key(|stored| (State::of(stored, now), end(stored))),
         SortKey::Expires => all.sort_by_key(end),

@@ -55,6 +55,6 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
 
 /// Prints a note for people on standard error.
 pub(super) fn note(text: &str) {
-    // Without standard error there is nobody to tell.
+    // A failure to write to standard error cannot be reported anywhere.
     let _ = writeln!(anstream::stderr(), "{text}");
 }

@@ -30,13 +30,13 @@ pub(super) struct SelectionArgs {
     filters: FilterArgs,
 }
 
-/// What was selected, as it was read.
+/// The selected directives as they were read.
 #[derive(Debug)]
 pub(super) struct Selection {
     pub(super) found: Vec<Stored>,
     /// Ids of which OpenSearch says that there is no such directive.
     pub(super) missing: Vec<String>,
-    /// Whether people named each of them, and so need not be asked.
+    /// Whether the user named each directive, so that no confirmation is needed.
     pub(super) named: bool,
 }
 
@@ -66,7 +66,7 @@ impl SelectionArgs {
         }
     }
 
-    /// What has ended is selected only by a filter on the state.
+    /// Ended directives are selected only by a filter on the state.
     fn selects(&self, stored: &Stored, now: Timestamp) -> bool {
         let ended = match State::of(stored, now) {
             State::Expired | State::Revoked => true,

@@ -80,7 +80,7 @@ pub(super) struct Entry {
     detail: Option<String>,
 }
 
-/// What a verb did, or would do.
+/// The report of what a verb did, or would do in a dry run.
 #[derive(Debug)]
 pub(super) struct Report {
     location: String,
@@ -91,7 +91,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// What a plan would do.
+    /// Creates the report of a dry run.
     pub(super) fn of_plan(location: String, now: Timestamp, plan: Vec<PlannedWrite>) -> Self {
         let entries = plan.into_iter().map(|planned| {
             let done = planned.kind().into();
@@ -106,7 +106,7 @@ impl Report {
         }
     }
 
-    /// What became of a plan.
+    /// Creates the report of an executed plan.
     pub(super) fn of(location: String, now: Timestamp, report: WriteReport) -> Self {
         let entries = report
             .outcomes

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use test_support::measure::cluster::INDEX;
 use test_support::measure::process::Process;
 
-/// An agent, killed when this is dropped.
+/// An agent process, which is killed when this is dropped.
 pub struct Agent {
     process: Child,
     url: String,
@@ -20,7 +20,7 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Starts one on a free port, which polls what answers at an address.
+    /// Starts an agent on a free port, which polls the server at an address.
     pub fn start(upstream: &str, interval: Duration, args: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_directives"))
             .args(["agent", "--listen", "127.0.0.1:0", "--log", "error"])
@@ -49,7 +49,7 @@ impl Agent {
         Process::of(self.process.id())
     }
 
-    /// When it published last, by its clock, which is ours.
+    /// The time of the agent's last publish; the agent uses the clock of this machine.
     pub async fn last_change(&self) -> Timestamp {
         let status: Value = serde_json::from_str(&self.get("/v1/status").await).expect("JSON");
         let at = status["last_change"].as_str().expect("it has published");
@@ -64,7 +64,7 @@ impl Agent {
         waiting.and_then(|n| n.parse().ok()).expect("the metric")
     }
 
-    /// Begins to follow the set, each time by a request that waits for a change.
+    /// Follows the set with requests that wait for a change.
     pub fn follow(&self, answers: mpsc::UnboundedSender<Answer>) -> JoinHandle<()> {
         let (http, url) = (self.http.clone(), format!("{}/v1/directives", self.url));
         tokio::spawn(async move {
@@ -74,7 +74,8 @@ impl Agent {
                 if let Some(seen) = &seen {
                     request = request.header("if-none-match", seen);
                 }
-                // The agent has ended; whoever still counts on an answer notices.
+                // The agent has ended. A caller that still expects a response notices the closed
+                // channel.
                 let Ok(answer) = request.send().await else {
                     return;
                 };
@@ -110,7 +111,7 @@ impl Drop for Agent {
     }
 }
 
-/// What a client that follows was answered, and when it had all of it.
+/// The response to a following client, and the instant at which it was complete.
 pub struct Answer {
     pub at: Instant,
     pub time: Timestamp,

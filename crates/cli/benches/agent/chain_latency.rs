@@ -35,7 +35,7 @@ pub async fn measure(cluster: &Cluster) {
             let written = Instant::now();
             for (client, times) in clients.iter_mut().zip(&mut times) {
                 let had = client.has(&tenant).await;
-                // Before the writer was told, if it was searched in between.
+                // The change may become visible before the writer receives its acknowledgement.
                 times.push(had.saturating_duration_since(written));
             }
         }
@@ -61,7 +61,7 @@ impl Client {
         }
     }
 
-    /// When it has a directive for this tenant.
+    /// The instant at which the agent has a directive for this tenant.
     async fn has(&mut self, tenant: &str) -> Instant {
         let quoted = format!("\"{tenant}\"");
         loop {

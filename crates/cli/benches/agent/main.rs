@@ -21,7 +21,7 @@ mod waiting_clients;
 use test_support::measure::cluster::Cluster;
 
 fn main() {
-    // Cargo gives `--test` when it only tries the benchmark.
+    // Cargo passes `--test` when it only checks that the benchmark runs.
     if std::env::args().any(|arg| arg == "--test") {
         return;
     }

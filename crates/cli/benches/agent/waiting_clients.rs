@@ -11,20 +11,20 @@ use test_support::measure::{median, millis};
 
 const CLIENTS: usize = 500;
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Long enough for a change to be seen, answered and settled.
+/// A time within which a change is polled, sent to all clients and followed by new requests.
 const WINDOW: Duration = Duration::from_secs(6);
 const WINDOWS: usize = 5;
-/// How long an answer may take.
+/// The time limit of a response.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// What the agent took with so many clients.
+/// The cost of the agent with a number of clients.
 struct Cost {
-    /// In a second in which nothing changes.
+    /// The processor time in a second without a change.
     quiet: Duration,
-    /// For a change, beyond that.
+    /// The additional processor time for a change.
     change: Duration,
     resident: u64,
-    /// From the publish to the first, the median and the last client's answer.
+    /// The times from the publish to the response of the first, the median and the last client.
     answered: Option<[Duration; 3]>,
 }
 
@@ -81,7 +81,7 @@ fn row(directives: usize, bytes: usize, clients: usize, cost: &Cost) {
     );
 }
 
-/// An agent and those who wait on it.
+/// An agent and the clients that wait for its changes.
 struct Crowd<'a> {
     cluster: &'a Cluster,
     agent: Agent,
@@ -91,7 +91,7 @@ struct Crowd<'a> {
 }
 
 impl Crowd<'_> {
-    /// Adds clients up to so many, and waits until all wait.
+    /// Adds clients up to the given number, and returns when all of them are waiting.
     async fn grow(&mut self, clients: usize) {
         while self.clients.len() < clients {
             self.clients.push(self.agent.follow(self.answers.clone()));
@@ -127,8 +127,8 @@ impl Crowd<'_> {
         }
     }
 
-    /// What the agent computes for in a window, with a change or without, and when the
-    /// clients have it.
+    /// The agent's processor time in a window, with or without a change, and the instants at which
+    /// the clients receive the change.
     async fn window(&mut self, change: Option<&str>) -> (Duration, Option<[Duration; 3]>) {
         let (begin, before) = (Instant::now(), self.agent.process().cpu_time());
         let mut times = None;
@@ -142,13 +142,13 @@ impl Crowd<'_> {
         (cpu, times)
     }
 
-    /// The next client's answer. A client that fails is a task that ends, and sends none.
+    /// The next client's response. A client that fails ends its task and sends none.
     async fn answer(&mut self) -> Answer {
         let answer = tokio::time::timeout(PATIENCE, self.answered.recv()).await;
         answer.ok().flatten().expect("every client is answered")
     }
 
-    /// When the first, the median and the last client had a change.
+    /// The instants at which the first, the median and the last client had received a change.
     async fn answers(&mut self, tenant: &str) -> Option<[Duration; 3]> {
         let mut answers = Vec::new();
         for _ in 0..self.clients.len() {

@@ -61,7 +61,7 @@ pub(super) struct AccessArgs {
     allow_unauthenticated: bool,
 }
 
-/// What a request needs a permission for.
+/// The kinds of permissions that a request can need.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Permission {
     Read,
@@ -105,7 +105,7 @@ impl AccessArgs {
 #[derive(Debug)]
 pub(super) struct Access {
     files: Files,
-    /// `None`: no token is asked for.
+    /// The tokens; `None` if requests need no token.
     tokens: Option<RwLock<Tokens>>,
     tls: Option<tls::Tls>,
     host_names: HostNames,

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Permission;
 
-/// A shorter token could be guessed.
+/// The minimum length of a token; a shorter one could be guessed.
 const MIN_TOKEN_BYTES: usize = 16;
 
 /// The files that list the tokens, one file a permission.
@@ -27,7 +27,7 @@ pub(super) struct Tokens {
     refresh: HashSet<[u8; 32]>,
 }
 
-/// What a request's token permits.
+/// The result of checking a request's token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Verdict {
     Permitted,
@@ -108,7 +108,7 @@ impl Tokens {
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (scheme, token) = values.next()?.to_str().ok()?.split_once(' ')?;
-    // Of two headers, another program may have checked the other one.
+    // If a request has two headers, a proxy may have checked the other one.
     let is_single = values.next().is_none();
     (is_single && scheme.eq_ignore_ascii_case("bearer")).then(|| token.trim())
 }

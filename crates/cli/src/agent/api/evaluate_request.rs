@@ -18,13 +18,13 @@ const FIELDS: [&str; 5] = ["tenant", "index", "principal", "endpoint", "request_
 #[derive(Debug, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EvaluateRequest {
-    /// Absent if it is unknown.
+    /// The tenant; absent if it is unknown.
     #[schema(nullable = false)]
     tenant: Option<String>,
     index: String,
     principal: String,
     endpoint: EndpointKind,
-    /// Decides about sampling.
+    /// The id of the request, which decides whether it is sampled.
     pub(super) request_id: String,
 }
 

@@ -25,7 +25,7 @@ struct ActiveDirective<'a> {
     id: &'a str,
     #[schema(value_type = super::schemas::Level)]
     level: &'a str,
-    /// What was left when the response was made, rounded down.
+    /// The remaining seconds at the time of the response, rounded down.
     #[schema(minimum = 1)]
     ttl_secs: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
