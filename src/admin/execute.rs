@@ -79,10 +79,38 @@ impl DirectivesApi {
             }
             from = to;
         }
+        self.revoke_in_older_mapping(&plan, &mut outcomes).await;
         self.resolve(&plan, &mut outcomes).await;
         WriteReport {
             outcomes: plan.into_iter().zip(outcomes).collect(),
             failure,
+        }
+    }
+
+    /// Sends the revocations again that an older mapping refuses, in the form that it takes: a
+    /// directive must be revocable before the index is upgraded.
+    async fn revoke_in_older_mapping(&self, plan: &[PlannedWrite], outcomes: &mut [Outcome]) {
+        let (again, actions): (Vec<usize>, Vec<String>) = plan
+            .iter()
+            .zip(&*outcomes)
+            .enumerate()
+            .filter(|(_, (_, outcome))| match outcome {
+                Outcome::Refused { reason } => reason.contains("introduction of [revoked"),
+                _ => false,
+            })
+            .filter_map(|(at, (planned, _))| Some((at, planned.action_for_older_mapping()?)))
+            .unzip();
+        let mut from = 0;
+        for length in parts(actions.iter().map(String::len), PART_BYTES) {
+            let to = from + length;
+            // Without a response the refusal stays, and the report says so.
+            let Ok(results) = self.bulk_part(&actions[from..to], true).await else {
+                return;
+            };
+            for (&at, result) in again[from..to].iter().zip(results) {
+                outcomes[at] = outcome(&plan[at], result);
+            }
+            from = to;
         }
     }
 

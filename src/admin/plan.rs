@@ -61,13 +61,9 @@ impl PlannedWrite {
         let action = if expired || stored.is_revoked() {
             Action::Nothing
         } else {
-            let mut fields = json!({ "revoked_at": at, "updated_at": at });
-            // The stored form has the field always; an older mapping does not know it.
-            if stored.has_field("revoked") {
-                fields["revoked"] = true.into();
-                if let Some(reason) = reason {
-                    fields["revoked_reason"] = reason.into();
-                }
+            let mut fields = json!({ "revoked": true, "revoked_at": at, "updated_at": at });
+            if let Some(reason) = reason {
+                fields["revoked_reason"] = reason.into();
             }
             // Without a name the former author's must not stay.
             fields["updated_by"] = by.unwrap_or("unknown").into();
@@ -78,6 +74,7 @@ impl PlannedWrite {
                 after.revoked = true;
                 after.audit.revoked_at = Some(at);
                 after.audit.revoked_by = by.map(str::to_owned);
+                after.audit.revoked_reason = reason.map(str::to_owned);
                 after.audit.updated_at = Some(at);
                 after.audit.updated_by = Some(by.unwrap_or("unknown").to_owned());
             }
@@ -156,6 +153,19 @@ impl PlannedWrite {
             }
             Action::Delete => Some(format!("{}\n", json!({ "delete": target }))),
             Action::Nothing => None,
+        }
+    }
+
+    /// The action for an index whose mapping lacks `revoked`, because it is older than the
+    /// stored form: there `revoked_at` alone revokes. `None` if it would lose a reason.
+    pub(super) fn action_for_older_mapping(&self) -> Option<String> {
+        let mut older = self.clone();
+        match &mut older.action {
+            Action::Revoke(Value::Object(fields)) if !fields.contains_key("revoked_reason") => {
+                fields.remove("revoked");
+                older.action()
+            }
+            Action::Revoke(_) | Action::Index(..) | Action::Delete | Action::Nothing => None,
         }
     }
 

@@ -30,16 +30,6 @@ pub(super) async fn run(args: RevokeArgs) -> Result<Exit, Failure> {
     let author = args.write.author(&api).await?;
     let now = api.now().await?;
     let selection = args.selection.read(&api, now).await?;
-    if args.reason.is_some()
-        && selection
-            .found
-            .iter()
-            .any(|stored| !stored.has_field("revoked"))
-    {
-        super::output::note(
-            "warning: documents of an older version do not store the reason of a revocation",
-        );
-    }
     let plan: Vec<PlannedWrite> = selection
         .found
         .into_iter()

@@ -116,3 +116,45 @@ async fn six_operators_at_once_lose_no_update() {
         .unwrap();
     assert_eq!(document["_version"], 1 + written);
 }
+
+/// Each document says itself that it is revoked, by whom and why, whatever form it had.
+#[tokio::test]
+async fn a_revocation_is_stored_in_every_document() {
+    let url = shared_url();
+    let index = installed_index(&url, "revocation").await;
+    let apply = ["apply", "new", "--level", "Shape", "--tenant", "acme"];
+    run(&url, &index, &apply).ok();
+    // Written without the pipeline: incomplete, and malformed.
+    for (id, tenant) in [("incomplete", json!("acme")), ("malformed", json!(42))] {
+        let document = json!({"level": "Shape", "tenant": tenant, "expires_at": in_hours(1)});
+        let path = format!("{url}/{index}/_doc/{id}?pipeline=_none&refresh=true");
+        http::put(&path, &document).await;
+    }
+    let ids = ["new", "incomplete", "malformed"];
+    let flags = ["--reason", "found", "--author", "alice"];
+    run(&url, &index, &[&["revoke"], &ids[..], &flags].concat()).ok();
+    for id in ids {
+        let source = http::get(&format!("{url}/{index}/_doc/{id}")).await.1["_source"].take();
+        assert_eq!(source["revoked"], true, "{id}: {source}");
+        assert_eq!(source["revoked_by"], "alice", "{id}: {source}");
+        assert_eq!(source["revoked_reason"], "found", "{id}: {source}");
+        assert!(source["revoked_at"].is_string(), "{id}: {source}");
+    }
+
+    // The mapping of an earlier version does not have all of these fields.
+    let older = format!("{index}-older");
+    let mappings = json!({"dynamic": "strict", "properties": {
+        "level": {"type": "keyword"}, "tenant": {"type": "keyword"},
+        "expires_at": {"type": "date"}, "updated_at": {"type": "date"},
+        "updated_by": {"type": "keyword"}, "revoked_at": {"type": "date"},
+        "revoked_by": {"type": "keyword"}}});
+    http::put(&format!("{url}/{older}"), &json!({ "mappings": mappings })).await;
+    let document = json!({"level": "Shape", "tenant": "acme", "expires_at": in_hours(1)});
+    http::put(&format!("{url}/{older}/_doc/old?refresh=true"), &document).await;
+    let refused = run(&url, &older, &["revoke", "old", "--reason", "found"]);
+    assert_eq!(refused.code, 5, "{}{}", refused.stdout, refused.stderr);
+    run(&url, &older, &["revoke", "old", "--author", "alice"]).ok();
+    let source = http::get(&format!("{url}/{older}/_doc/old")).await.1["_source"].take();
+    assert_eq!(source["revoked_by"], "alice", "{source}");
+    assert!(source["revoked_at"].is_string(), "{source}");
+}
