@@ -14,10 +14,10 @@ use crate::http::{Exception, Method, Request, malformed};
 /// default (nginx: `client_max_body_size`).
 pub(super) const PART_BYTES: usize = 900 << 10;
 
-/// What the cluster says of one bulk action.
+/// The cluster's response to one bulk action.
 #[derive(Debug)]
 pub(super) enum ActionResult {
-    /// It was done.
+    /// The action succeeded.
     Done,
     /// OpenSearch said that there is no such document.
     NotFound,

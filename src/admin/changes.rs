@@ -4,18 +4,18 @@
 use jiff::Timestamp;
 use opensearch_directives_core::document::{Document, Rejection};
 
-/// What a change of a field does.
+/// The effect of a changed field.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ChangeEffect {
     /// More requests match, or more is recorded of them.
     Widens,
-    /// A text that somebody wrote is dropped.
+    /// A text that somebody wrote is lost.
     Loses,
     /// A directive that had ended, or was revoked, applies again.
     Reactivates,
     /// The directive ends later.
     Prolongs,
-    /// None of these.
+    /// The change has none of these effects.
     Other,
 }
 
@@ -29,7 +29,7 @@ pub struct FieldChange {
     pub before: Option<String>,
     /// The new value; `None` if there is none.
     pub after: Option<String>,
-    /// What the change does.
+    /// The effect of the change.
     pub effect: ChangeEffect,
 }
 
@@ -41,8 +41,8 @@ impl FieldChange {
         changes(before, after)
     }
 
-    /// The replacement of a document that no proxy takes: what it was meant to match is
-    /// not known, so it may widen.
+    /// The replacement of a document that no proxy accepts. Its intended targets are unknown, so
+    /// the replacement may widen it.
     pub(super) fn of_malformed(rejection: &Rejection) -> Self {
         Self {
             field: "document",

@@ -27,7 +27,7 @@ pub struct Version {
     pub primary_term: u64,
 }
 
-/// A document as it is stored, whether a proxy takes it or not.
+/// A document as it is stored, whether or not a proxy accepts it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Stored {
@@ -126,8 +126,7 @@ impl DirectivesApi {
     /// The current time by the cluster's clock, or by the local clock where the cluster
     /// does not tell.
     ///
-    /// # Errors
-    /// No response, or none of OpenSearch.
+    /// # Errors The cluster did not respond, or the response is not from OpenSearch.
     pub async fn now(&self) -> Result<Timestamp, WriteError> {
         let time = self.session().cluster_time().await?;
         Ok(time.unwrap_or_else(|| self.clock.now()))

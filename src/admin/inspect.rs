@@ -6,7 +6,7 @@ use super::directives_api::DirectivesApi;
 use super::error::WriteError;
 use crate::http::{Method, Request};
 
-/// What the cluster says of itself.
+/// The name and the version that the cluster reports.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct ClusterInfo {
@@ -19,10 +19,9 @@ pub struct ClusterInfo {
 }
 
 impl DirectivesApi {
-    /// Asks the cluster for its name and version.
+    /// Requests the cluster's name and version.
     ///
-    /// # Errors
-    /// No response, or none of a search server.
+    /// # Errors The cluster did not respond, or the response is not from a search server.
     pub async fn cluster_info(&self) -> Result<ClusterInfo, WriteError> {
         #[derive(Deserialize)]
         struct Info {

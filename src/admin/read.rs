@@ -163,7 +163,7 @@ impl DirectivesApi {
         };
         Kind::NoIndex {
             index: self.client.index().to_owned(),
-            // Who may not read the mappings gets the message without the list.
+            // A user who may not read the mappings gets the message without the list.
             others: all
                 .unwrap_or_default()
                 .into_iter()

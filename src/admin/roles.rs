@@ -80,7 +80,7 @@ impl Installer {
     }
 }
 
-/// A role's file, for an index of another name.
+/// Adapts a role's file to an index of another name.
 fn role_for(index: &str, json: &str) -> Value {
     let mut role = file(json);
     let permissions = role["index_permissions"].as_array_mut();

@@ -47,8 +47,8 @@ impl ClusterConfig {
     pub const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
     /// The default time limit of connecting.
     pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-    /// The default limit of one response: 56 MiB, so that a process never uses 64 MB more
-    /// than it does at rest because of a response.
+    /// The default limit of one response: 56 MiB, so that a response increases the memory of a
+    /// process by less than 64 MB.
     pub const DEFAULT_MAX_RESPONSE_BYTES: u64 = 56 << 20;
 
     /// The index `directives` on these nodes, with no credentials.

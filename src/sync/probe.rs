@@ -55,7 +55,7 @@ impl ObservedVersion {
         }
     }
 
-    /// Whether the primary showed other documents than the view; checkpoints do not tell.
+    /// Whether the primary showed other documents than the view. Checkpoints cannot show this.
     pub(super) fn differs_from(&self, view: &View) -> bool {
         match self {
             Self::Checkpoints(_) => false,

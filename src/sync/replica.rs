@@ -25,7 +25,7 @@ pub(crate) struct Replica {
     fingerprint: Fingerprint,
 }
 
-/// A document that is in no set.
+/// A document that is not in the set: it is revoked or rejected.
 #[derive(Clone, Debug)]
 pub(super) struct Other {
     pub(super) seq_no: u64,

@@ -175,7 +175,7 @@ mod tests {
 
     type Fields = Map<String, Value>;
 
-    /// What the command and the pipeline write anew.
+    /// The fields that the command and the pipeline set at each write.
     const STAMPED: [&str; 9] = [
         "targets",
         "created_at",

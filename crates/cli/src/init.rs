@@ -102,7 +102,7 @@ pub(super) async fn run(args: InitArgs) -> Result<(), Failure> {
     }
     warn_of_bounds(&installer).await?;
     if let Some(url) = args.dashboards {
-        // With the cluster's credentials: Dashboards passes them on.
+        // The request carries the cluster's credentials, because Dashboards forwards them.
         let there = args.connection.with_url(url.clone());
         let dashboards = there.client(args.timeout).await?;
         let objects = installer.import_dashboards(&dashboards).await?;

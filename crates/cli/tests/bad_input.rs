@@ -99,7 +99,7 @@ async fn bad_input_names_field_and_fix_and_writes_nothing() {
 async fn what_the_pipeline_refuses_is_not_written_in_part() {
     let url = shared_url();
     let index = installed_index(&url, "refused").await;
-    // Too long for the pipeline, which the command does not know.
+    // The time to live exceeds the bound of the pipeline, which the command does not know.
     let long = "x".repeat(5000);
     let bad = format!(r#"{{"id":"bad","level":"Shape","ttl_secs":600,"tenant":"{long}"}}"#);
     let good = r#"{"id":"good","level":"Shape","ttl_secs":600}"#;

@@ -11,7 +11,7 @@ use crate::support::http::{self, bulk};
 use crate::support::in_hours;
 use crate::support::node::{Node, shared_url, unique_index};
 
-/// Runs the command on a thread, so that the test's runtime goes on.
+/// Runs the command on a thread, so that the test's runtime is not blocked.
 async fn init(url: &str, index: &str, args: &[&str]) -> Ran {
     let (url, index) = (url.to_owned(), index.to_owned());
     let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
@@ -178,7 +178,7 @@ async fn an_index_of_an_earlier_version_is_converted_although_some_documents_hav
         );
         assert_eq!(document.audit.updated_by.as_deref(), Some("ann"), "{id}");
     }
-    // It may be repeated.
+    // The conversion can be repeated.
     let again = init(&url, &index, &["--upgrade"]).await.ok();
     assert!(
         again.stdout.contains("convert 0 documents"),
@@ -238,7 +238,7 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
         assert_eq!(status, 400, "{body}");
         assert!(reason.contains(bound), "{reason}");
     }
-    // A directive beyond a bound that was lowered since can still be revoked.
+    // A directive can still be revoked if its bound was lowered later.
     assert_eq!(
         write(url, &json!({"level": "Shape", "ttl_secs": 604_800}))
             .await

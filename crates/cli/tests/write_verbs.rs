@@ -202,7 +202,7 @@ async fn what_a_directive_says_never_comes_from_the_environment() {
         .env("DIRECTIVES_TTL", "20d")
         .env("DIRECTIVES_EVERYTHING", "true")
         .env("DIRECTIVES_YES", "true")
-        // Empty is not given.
+        // An empty variable counts as unset.
         .env("DIRECTIVES_USERNAME", "")
         .env("DIRECTIVES_CA_CERTIFICATE", "")
         .env("DIRECTIVES_REQUEST_TIMEOUT", "")

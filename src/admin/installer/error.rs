@@ -17,7 +17,7 @@ pub enum InstallErrorKind {
     Request,
     /// An installed version is newer than the one of this program.
     Newer,
-    /// The index exists and does not fit, or does not fit although it was just made.
+    /// The index does not fit, whether it existed before or was just created.
     DoesNotFit,
     /// Another index template has the same priority.
     TemplatePriority,
@@ -27,7 +27,7 @@ pub enum InstallErrorKind {
     Bounds,
     /// Documents could not be converted to the stored form.
     Upgrade,
-    /// OpenSearch Dashboards did not take all saved objects.
+    /// OpenSearch Dashboards did not import all saved objects.
     Dashboards,
 }
 

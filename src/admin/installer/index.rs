@@ -19,7 +19,7 @@ const WHAT: &str = "index";
 const CHANGEABLE: [&str; 2] = ["index.default_pipeline", "index.refresh_interval"];
 
 impl Installer {
-    /// The steps that make the index what its template says.
+    /// The steps that bring the index into the state that its template describes.
     pub(super) async fn plan_index(
         &self,
         wanted: &Value,
@@ -48,7 +48,7 @@ impl Installer {
         Ok(steps)
     }
 
-    /// Checks what the cluster really made of the requests.
+    /// Checks the settings and the mapping that the index has after the requests.
     pub(super) async fn verify_index(&self) -> Result<(), InstallError> {
         let wanted = self.template(None)["template"].take();
         let Some((_, index)) = self.existing_index().await? else {
@@ -121,7 +121,7 @@ impl Installer {
     }
 }
 
-/// The differences that an open index cannot lose.
+/// The differences that cannot be corrected while the index is open.
 fn fixed_problems(index: &Value, wanted: &Value) -> Vec<String> {
     let mut problems = Vec::new();
     let settings = &index["settings"];

@@ -27,7 +27,7 @@ fn restricted(index: &str, key: &str, value: Value) -> Value {
     role
 }
 
-/// What the agent decides for a search by a tenant.
+/// Returns the agent's decision for a search of a tenant.
 async fn level(agent: &Agent, tenant: &str) -> String {
     let question = json!({ "tenant": tenant, "index": "orders", "principal": "p",
         "endpoint": "Search", "request_id": "r" });
@@ -62,7 +62,7 @@ async fn hide_under_a_running_agent(prefix: &str, key: &str, value: Value, says:
     assert_eq!(status["directives"], 1, "{status:#}");
     assert_eq!(level(&agent, "acme").await, "Shape");
     assert_eq!(level(&agent, "globex").await, "Off");
-    // Once nothing is hidden any more, it goes on.
+    // The polls succeed again once nothing is hidden.
     put_role(&user, &role_for("reader", &index)).await;
     agent
         .status_when("it recovers", |status| status["directives"] == 2)

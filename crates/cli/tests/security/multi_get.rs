@@ -7,7 +7,7 @@ use crate::secured_cluster::{
     admin_runs, agent, apply, applying, installed_index, role_for, run, user_with,
 };
 
-/// A role without the permission that the shards ask for.
+/// A role without the permission that the shards check.
 fn without_multi_get(role: &str, index: &str) -> Value {
     let mut role = role_for(role, index);
     for permissions in role["index_permissions"].as_array_mut().unwrap() {
@@ -19,7 +19,7 @@ fn without_multi_get(role: &str, index: &str) -> Value {
     role
 }
 
-/// What is not shown is not taken for absent: `created_by` would be lost.
+/// A document that is not shown must not count as absent, or its `created_by` would be lost.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn apply_fails_and_loses_nothing_if_it_may_not_read_what_it_replaces() {

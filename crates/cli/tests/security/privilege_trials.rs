@@ -10,7 +10,7 @@ use crate::secured_cluster::{PASSWORD, admin, admin_runs, agent, apply, applying
 /// The index and the data stream that the roles name.
 const INDEX: &str = "directives";
 const HISTORY: &str = "directives-history";
-/// What is tried under each role, as the table names it.
+/// The operations that are tried with each role, by their names in the table.
 pub(crate) const CHECKS: [&str; 17] = [
     "`init --dry-run`",
     "`init`",
@@ -90,7 +90,7 @@ pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
         "`apply` over an older one" => applies("kept"),
         "`extend`" => tried(&["extend", "kept", "--by", "1s"]),
         "`edit`" => {
-            // One that is unchanged would not be written.
+            // An unchanged document would not be written.
             static NEXT: AtomicU32 = AtomicU32::new(0);
             let ticket = format!("ticket=T-{}", NEXT.fetch_add(1, Ordering::Relaxed));
             let consents = ["--everything", "--replace", "--yes"];

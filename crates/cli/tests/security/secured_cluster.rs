@@ -14,16 +14,16 @@ use crate::support::agent::Agent;
 use crate::support::command::{Ran, directives};
 use crate::support::node::unique_index;
 
-/// Long and odd enough for the plugin's rules.
+/// A password that satisfies the plugin's rules.
 pub(crate) const PASSWORD: &str = "Nine-Otters-Paddle-41-Rivers!";
 
-/// The node; it ends with the process, which holds its standard input.
+/// The node, which stops with the test process, because it watches its standard input.
 pub(crate) fn node() -> &'static SecuredNode {
     static NODE: OnceLock<SecuredNode> = OnceLock::new();
     NODE.get_or_init(SecuredNode::start)
 }
 
-/// Sends a request as a user; gives the status and the body.
+/// Sends a request as a user, and returns the status and the body.
 pub(crate) async fn send_as(
     user: (&str, &str),
     method: &str,
@@ -31,7 +31,7 @@ pub(crate) async fn send_as(
     body: Option<&Value>,
 ) -> (u16, Value) {
     let ca = std::fs::read(node().file("ca.pem")).unwrap();
-    // One for each runtime, with which kept connections would end.
+    // Each runtime needs its own client, because pooled connections end with their runtime.
     let client = Client::builder()
         .tls_certs_only([Certificate::from_pem(&ca).unwrap()])
         .no_proxy()
@@ -115,7 +115,7 @@ pub(crate) async fn installed_index(prefix: &str) -> String {
     index
 }
 
-/// The flags that reach the node, without those of a user.
+/// The connection flags for the node, without a user.
 pub(crate) fn connection() -> [String; 2] {
     [
         "--ca-certificate".to_owned(),
@@ -144,7 +144,7 @@ pub(crate) fn run(user: &str, index: &str, args: &[&str]) -> Ran {
 /// Starts an agent as a user whose password is [`PASSWORD`].
 pub(crate) fn agent(user: &str, index: &str) -> Agent {
     let [flag, ca] = connection();
-    // With patience, since the machine may be busy.
+    // The time limits are long because the machine may be busy.
     let patience = ["--startup", "empty", "--request-timeout", "10s"];
     let args = [&[&flag, &ca, "--username", user], &patience[..]].concat();
     Agent::start_with(

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::command::directives;
 use super::{eventually::eventually, http};
 
-/// An agent, killed when this is dropped.
+/// An agent process, which is killed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Agent {
     process: Child,
@@ -19,12 +19,12 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
-    /// Starts one on a free port; `args` are added.
+    /// Starts an agent on a free port, with additional arguments.
     pub(crate) fn start(url: &str, index: &str, args: &[&str]) -> Self {
         Self::start_with(url, index, args, &[])
     }
 
-    /// The same, with environment variables.
+    /// Starts an agent with additional environment variables.
     pub(crate) fn start_with(
         url: &str,
         index: &str,
@@ -55,7 +55,8 @@ impl Agent {
             .iter()
             .filter(|_| has_health)
             .find_map(|_| next_line(&mut stdout, "health on "));
-        // A full pipe would make it wait, and a closed one end it.
+        // The log is read continuously, because a full pipe would block the agent and a closed one
+        // would end it.
         let mut stderr = process.stderr.take().unwrap();
         let log = std::thread::spawn(move || {
             let mut log = String::new();
@@ -115,14 +116,14 @@ impl Agent {
         assert!(sent.success());
     }
 
-    /// Ends it, and returns its log.
+    /// Stops the agent and returns its log.
     pub(crate) fn stop(mut self) -> String {
         self.signal("-TERM");
         self.wait();
         self.log.take().unwrap().join().unwrap()
     }
 
-    /// Waits for its end.
+    /// Waits until the process ends.
     pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
         self.process.wait().unwrap()
     }

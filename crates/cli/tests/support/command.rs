@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_directives");
 
-/// The command, with none of the caller's variables that it reads.
+/// The command without the environment variables of the caller that it would read.
 pub(crate) fn directives() -> Command {
     let mut command = Command::new(BINARY);
     for (name, _) in std::env::vars() {
@@ -17,7 +17,7 @@ pub(crate) fn directives() -> Command {
     command
 }
 
-/// One run, against an index.
+/// The result of one run of the command.
 pub(crate) struct Ran {
     pub(crate) code: i32,
     pub(crate) stdout: String,
@@ -29,7 +29,7 @@ impl Ran {
         serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("not JSON: {}", self.stdout))
     }
 
-    /// The same, if it ended well.
+    /// Asserts that the command succeeded, and returns its result.
     #[track_caller]
     pub(crate) fn ok(self) -> Self {
         assert_eq!(self.code, 0, "{}", self.stderr);

@@ -21,8 +21,9 @@ use super::peer_info::Peer;
 
 /// How long a connection may stay without its first request, TLS handshake included.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection may stay idle between requests. It is longer than the 60 s of nginx
-/// and of common load balancers, so that they, which know when they send, close first.
+/// How long a connection may stay idle between requests. It is longer than the 60 s of nginx and of
+/// common load balancers, so that the client closes first: only the client knows when it sends the
+/// next request.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long requests under way may still take after the agent has been told to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
@@ -37,7 +38,7 @@ pub(in super::super) type TlsReceiver =
 #[cfg(not(feature = "rustls-tls"))]
 pub(in super::super) type TlsReceiver = Option<std::convert::Infallible>;
 
-/// What the connections of a listener share.
+/// The state that the connections of a listener share.
 #[derive(Clone, Debug)]
 struct Server {
     app: Router,
