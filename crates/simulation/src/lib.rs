@@ -26,6 +26,7 @@ mod search;
 mod server_variants;
 mod shard;
 mod simulated_transport;
+mod stats_response;
 mod step_back_check;
 mod view_history;
 mod world;

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::cluster::{CLUSTER_UUID, ClusterState, CutOff, NAME};
-use crate::operation::documents;
 use crate::search;
 use crate::shard::Shard;
+use crate::stats_response;
 use crate::world::World;
 use opensearch_directives::internal::{Method, Request, RequestFailure, Response};
 
@@ -41,7 +41,7 @@ pub(crate) fn forbidden() -> Response {
     refusal(403, "security_exception", "no permissions for this")
 }
 
-fn not_found() -> Response {
+pub(crate) fn not_found() -> Response {
     refusal(404, "index_not_found_exception", "no such index")
 }
 
@@ -93,7 +93,10 @@ pub(crate) fn answer(world: &mut World, node: usize, request: &Request) -> Answe
                 (Method::Get, rest) if rest.starts_with("_settings") => {
                     settings(world, node, &indices)
                 }
-                (Method::Get, "_stats/docs") => stats(world, node, &state, &indices),
+                (Method::Get, "_mapping") => mapping(world, &indices),
+                (Method::Get, "_stats/docs") => {
+                    stats_response::stats(world, node, &state, &indices)
+                }
                 (Method::Post, "_mget") => gets(world, node, &state, &indices, request),
                 (Method::Post, "_search") => {
                     let open = |index: &usize| !state.closed.contains(index);
@@ -171,88 +174,19 @@ fn settings(world: &World, node: usize, indices: &[usize]) -> Response {
     json(200, body)
 }
 
-fn stats(world: &World, node: usize, state: &ClusterState, indices: &[usize]) -> Response {
-    if world.quirks.no_stats {
-        return forbidden();
-    }
-    if indices.is_empty() {
-        return not_found();
-    }
-    if indices.iter().any(|index| state.closed.contains(index)) {
-        return closed();
-    }
-    let mut failed = 0;
-    let mut body = String::new();
-    for &index in indices {
-        let comma = if body.is_empty() { "" } else { "," };
-        let of = &world.cluster.indices[index];
-        let _ = write!(
-            body,
-            r#"{comma}"{}":{{"uuid":"{}","shards":{{"#,
-            of.name, of.uuid
-        );
-        failed += shard_stats(world, node, state, index, &mut body);
-        body.push_str("}}");
-    }
-    json(
-        200,
-        format!(r#"{{"_shards":{{"failed":{failed}}},"indices":{{{body}}}}}"#),
-    )
-}
-
-/// Writes the statistics of each shard of an index that a node can reach. Returns the number of
-/// in-sync copies that it cannot reach.
-fn shard_stats(
-    world: &World,
-    node: usize,
-    state: &ClusterState,
-    index: usize,
-    body: &mut String,
-) -> usize {
-    let of = &world.cluster.indices[index];
-    let mut failed = 0;
-    for (number, shard) in of.shards.iter().enumerate() {
-        let reached = world.cluster.reached(node, index, number);
-        failed += shard
-            .copies
-            .iter()
-            .enumerate()
-            .filter(|(place, copy)| copy.in_sync && !reached.contains(place))
-            .count();
-        if reached.is_empty() {
-            continue;
-        }
-        if number > 0 && !body.ends_with('{') {
-            body.push(',');
-        }
-        let _ = write!(body, r#""{number}":["#);
-        for (nth, &place) in reached.iter().enumerate() {
-            let copy = &shard.copies[place];
-            let given = given(shard, place);
-            // The global checkpoint: every in-sync copy holds the operations up to it.
-            let complete = (0..shard.copies.len())
-                .filter(|&place| shard.copies[place].in_sync)
-                .map(|place| complete(shard, place))
-                .fold(complete(shard, place), u64::min);
-            let _ = write!(
-                body,
-                r#"{}{{"routing":{{"primary":{},"node":"node-{}"}},"docs":{{"count":{}}},"commit":{{"user_data":{{"history_uuid":"{}"}}}},"seq_no":{{"max_seq_no":{},"global_checkpoint":{}}}}}"#,
-                if nth > 0 { "," } else { "" },
-                state.primaries[&index][number] == copy.node,
-                copy.node,
-                documents(&copy.visible).count(),
-                of.history,
-                i128::from(given) - 1,
-                i128::from(complete) - 1,
-            );
-        }
-        body.push(']');
-    }
-    failed
+/// The mapping of each index. It states no version, so no field counts as hidden.
+fn mapping(world: &World, indices: &[usize]) -> Response {
+    let names = indices
+        .iter()
+        .map(|&index| &world.cluster.indices[index].name);
+    let of_each: Vec<_> = names
+        .map(|name| format!(r#""{name}":{{"mappings":{{}}}}"#))
+        .collect();
+    json(200, format!("{{{}}}", of_each.join(",")))
 }
 
 /// One more than the highest `_seq_no` that a copy has received.
-fn given(shard: &Shard, place: usize) -> u64 {
+pub(crate) fn given(shard: &Shard, place: usize) -> u64 {
     if place == shard.primary {
         return shard.next_seq_no;
     }
@@ -261,7 +195,7 @@ fn given(shard: &Shard, place: usize) -> u64 {
 }
 
 /// The lowest `_seq_no` that a copy lacks.
-fn complete(shard: &Shard, place: usize) -> u64 {
+pub(crate) fn complete(shard: &Shard, place: usize) -> u64 {
     let missing = shard.copies[place].pending.iter().map(|o| o.seq_no).min();
     let given = given(shard, place);
     missing.map_or(given, |missing| missing.min(given))
