@@ -23,8 +23,11 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
+use opensearch_directives::{
+    Clock as _, DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveSet,
+    InMemoryDirectiveStore, SystemClock,
+};
 use opensearch_directives_osproxy::OsproxyDirectiveStore;
-use opensearch_directives::{Clock as _, DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveSet, InMemoryDirectiveStore, SystemClock};
 use osproxy_core::{Clock as _, EndpointKind, PartitionId, PrincipalId, RequestId};
 use osproxy_example::{Parts, handler};
 use osproxy_observe::{self as peer, DirectiveStore, NoopExporter};

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use opensearch_directives_osproxy::OsproxyDirectiveStore;
-use opensearch_directives::{ClusterConfig, Config, OpenSearchDirectiveStore};
 use opensearch_directives::error::chain as error_chain;
+use opensearch_directives::{ClusterConfig, Config, OpenSearchDirectiveStore};
+use opensearch_directives_osproxy::OsproxyDirectiveStore;
 use osproxy_core::SystemClock;
 use osproxy_example::{Parts, PrintedSpans, handler};
 use tokio::net::TcpListener;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use hyper::Method;
 use jiff::Timestamp;
-use opensearch_directives::{Clock as _, DiagLevel, SystemClock};
 use opensearch_directives::document::{Draft, Expiry};
+use opensearch_directives::{Clock as _, DiagLevel, SystemClock};
 
 use super::client::{Call, Connection};
 use super::proxy::Proxy;

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::Method;
-use opensearch_directives::{DiagLevel, DirectiveMatch, EndpointKind};
 use opensearch_directives::document::{Draft, Expiry};
+use opensearch_directives::{DiagLevel, DirectiveMatch, EndpointKind};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::client::{Call, Connection};

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use opensearch_directives_osproxy::OsproxyDirectiveStore;
-use opensearch_directives::{ClusterConfig, Config, OpenSearchDirectiveStore};
 use opensearch_directives::admin::{Client, DirectivesApi, Installer};
+use opensearch_directives::{ClusterConfig, Config, OpenSearchDirectiveStore};
+use opensearch_directives_osproxy::OsproxyDirectiveStore;
 use osproxy_capture::{Capture, CaptureRecord};
 use osproxy_core::SystemClock;
 use osproxy_example::{Handler, Parts, handler};

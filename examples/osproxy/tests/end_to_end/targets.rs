@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use hyper::Method;
-use opensearch_directives::{DiagLevel, DirectiveMatch, EndpointKind};
 use opensearch_directives::document::{Draft, Expiry};
+use opensearch_directives::{DiagLevel, DirectiveMatch, EndpointKind};
 
 use super::client::{Call, Connection};
 use super::proxy::{Effects, Proxy};
