@@ -29,6 +29,10 @@ struct Mapping {
     #[serde(rename = "_meta")]
     meta: Option<Meta>,
     #[serde(default)]
+    #[expect(
+        clippy::zero_sized_map_values,
+        reason = "a set cannot skip the values of an object"
+    )]
     properties: HashMap<String, IgnoredAny>,
 }
 
