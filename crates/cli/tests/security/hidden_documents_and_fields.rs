@@ -174,7 +174,7 @@ fn only_of(tenant: &str) -> Value {
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn hidden_documents_fail_the_polls_of_a_running_agent() {
-    for (prefix, tenant) in [("dls-all", "nobody"), ("dls-some", "initech")] {
+    for (prefix, tenant) in [("dls-all", "nobody"), ("dls-some", "acme")] {
         hide_under_a_running_agent(prefix, "dls", only_of(tenant), DOCUMENT_LEVEL).await;
     }
 }
