@@ -3,6 +3,7 @@
 
 use super::IndexSynchronizer;
 use super::fetch::View;
+use super::probe::ObservedVersion;
 use super::replica::Replica;
 use crate::rest::{ReadError, ReadFailure, Session};
 use opensearch_directives_core::document::{Rejection, RejectionReason};
@@ -13,11 +14,12 @@ impl IndexSynchronizer {
     ///
     /// A rejection alone does not show that: the document may have been written without the
     /// ingest pipeline, and then it must not affect the others. Two observations do: the document
-    /// was accepted before under the same `_seq_no`, so nobody has written it since; or the
+    /// was accepted before under the same `_seq_no` of the same history, so nobody has written it since; or the
     /// mapping, too, lacks the field for this user.
     pub(super) async fn check_hidden_fields(
         &self,
         session: &Session,
+        observed: &ObservedVersion,
         view: &View,
     ) -> Result<(), ReadError> {
         if !view.is_full {
@@ -30,7 +32,10 @@ impl IndexSynchronizer {
             })
         };
         let known = self.state.known().filter(|known| {
-            known.index.identity() == view.index.identity() && known.term == view.term
+            known.index.identity() == view.index.identity()
+                && known.term == view.term
+                // A restored index assigns earlier numbers to other documents.
+                && observed.shares_history_with(known)
         });
         let unwritten = known.and_then(|known| view.replica.rejected_since(&known.replica));
         if let Some(rejection) = unwritten {

@@ -156,7 +156,7 @@ impl IndexSynchronizer {
         let after = self.revalidate(session, &observed).await?;
         self.check_hidden_documents(session, &observed, after.as_ref(), &view)
             .await?;
-        self.check_hidden_fields(session, &view).await?;
+        self.check_hidden_fields(session, &observed, &view).await?;
         if reconcile {
             self.measure_clock_skew(session).await;
         }

@@ -55,6 +55,15 @@ impl ObservedVersion {
         }
     }
 
+    /// Whether it is certain that no snapshot was restored into the index in between; only
+    /// checkpoints show it.
+    pub(super) fn shares_history_with(&self, known: &Known) -> bool {
+        match (self, &known.checkpoints) {
+            (Self::Checkpoints(now), Some(before)) => now.shares_history_with(before),
+            _ => false,
+        }
+    }
+
     /// Whether the primary showed other documents than the view. Checkpoints cannot show this.
     pub(super) fn differs_from(&self, view: &View) -> bool {
         match self {

@@ -191,7 +191,7 @@ fn instant(flag: &str, when: Option<When>, now: Timestamp) -> Result<Option<Time
         .map_err(|error| Failure::usage(format!("{flag}: {error}")))?;
     if when.is_local() {
         let local = instant.to_zoned_datetime(TimeZone::system());
-        super::output::note(&format!("{flag} is {local} ({instant})"));
+        super::stdio::note(&format!("{flag} is {local} ({instant})"));
     }
     Ok(Some(instant))
 }

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::context_file::{Context, Contexts};
 use super::exit::Failure;
-use super::output::print;
+use super::stdio::print;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

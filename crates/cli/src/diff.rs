@@ -11,7 +11,7 @@ use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::duration::parse;
 use super::exit::{Exit, Failure};
 use super::input;
-use super::output::ReportFormat;
+use super::stdio::ReportFormat;
 use super::write_report::Report;
 
 #[derive(Debug, Args)]

@@ -14,7 +14,7 @@ use super::directive_text::printable;
 use super::duration::length;
 use super::exit::{Exit, Failure};
 use super::filters::State;
-use super::output::{ReportFormat, print};
+use super::stdio::{ReportFormat, print};
 
 #[derive(Debug, Args)]
 #[command(after_help = "The exit code is 0 if there is no failure; warnings do not count.")]

@@ -16,7 +16,7 @@ use super::exit::{Exit, Failure};
 use super::filters::State;
 use super::flag_values;
 use super::instant::clock;
-use super::output::{ReportFormat, print};
+use super::stdio::{ReportFormat, print};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -4,9 +4,9 @@ use clap::Args;
 use opensearch_directives::admin::{DirectivesApi, Stored};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
-use super::document_output::{details, print_all, to_json, yaml};
+use super::document_formats::{details, print_all, to_json, yaml};
 use super::exit::{Exit, Failure};
-use super::output::{Format, OutputArgs, note, print};
+use super::stdio::{Format, OutputArgs, note, print};
 
 #[derive(Debug, Args)]
 pub(super) struct GetArgs {

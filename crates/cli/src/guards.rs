@@ -13,7 +13,7 @@ use super::confirm::is_interactive;
 use super::directive_text::printable;
 use super::duration::length;
 use super::exit::{Exit, Failure};
-use super::output::note;
+use super::stdio::note;
 use super::write_args::WriteArgs;
 
 /// The longest time to live of a directive that captures.

@@ -11,7 +11,7 @@ use url::Url;
 use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::duration::parse;
 use super::exit::Failure;
-use super::output::print;
+use super::stdio::print;
 
 #[derive(Debug, Args)]
 pub(super) struct InitArgs {

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use opensearch_directives::admin::{DirectivesApi, Stored};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
-use super::document_output::print_all;
+use super::document_formats::print_all;
 use super::exit::{Exit, Failure};
 use super::filters::{FilterArgs, State};
-use super::output::OutputArgs;
+use super::stdio::OutputArgs;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -59,7 +59,7 @@ pub(super) async fn run(args: ListArgs) -> Result<Exit, Failure> {
     let (all, found, now) = select(&api, &args).await?;
     print_all(&all, args.output.output, now)?;
     if all.len() < found {
-        super::output::note(&format!("{} more (--limit)", found - all.len()));
+        super::stdio::note(&format!("{} more (--limit)", found - all.len()));
     }
     Ok(Exit::Success)
 }
@@ -79,14 +79,14 @@ async fn watch(api: &DirectivesApi, args: &ListArgs) -> Result<Exit, Failure> {
                 if terminal || shown.as_ref() != Some(&states) {
                     if terminal {
                         // Clears the screen.
-                        super::output::print("\x1b[2J\x1b[H")?;
+                        super::stdio::print("\x1b[2J\x1b[H")?;
                     }
                     print_all(&all, args.output.output, now)?;
                     shown = Some(states);
                 }
             }
             // The next read may succeed.
-            Err(error) => super::output::note(&error.to_string()),
+            Err(error) => super::stdio::note(&error.to_string()),
         }
         tokio::time::sleep(Duration::from_secs(2)).await;
     }

@@ -9,9 +9,9 @@
 
 mod acting_user;
 mod agent;
+mod agent_probe;
 mod apply;
-mod change_text;
-mod completion;
+mod completion_and_man;
 mod confirm;
 mod connection;
 mod context;
@@ -20,7 +20,7 @@ mod delete;
 mod diff;
 mod directive_text;
 mod doctor;
-mod document_output;
+mod document_formats;
 mod duration;
 mod edit;
 mod editor;
@@ -36,11 +36,11 @@ mod init;
 mod input;
 mod instant;
 mod list;
-mod output;
-mod probe;
 mod prune;
+mod report_lines;
 mod revoke;
 mod selection;
+mod stdio;
 mod validate;
 mod write_args;
 mod write_report;
@@ -94,13 +94,13 @@ enum Command {
     /// Name clusters, and choose the current one
     Context(context::ContextArgs),
     /// Print the completion script of a shell
-    Completion(completion::CompletionArgs),
+    Completion(completion_and_man::CompletionArgs),
     /// Write the manual pages
-    Man(completion::ManArgs),
+    Man(completion_and_man::ManArgs),
     /// Poll the index and serve its directives to proxies over HTTP
     Agent(Box<agent::AgentArgs>),
     /// Ask an agent whether it runs, or is ready: for health checks of containers
-    Probe(probe::ProbeArgs),
+    Probe(agent_probe::ProbeArgs),
 }
 
 fn main() -> ExitCode {
@@ -164,10 +164,10 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Explain(args) => explain::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Context(args) => context::run(args).map(done),
-        Command::Completion(args) => completion::run(&args).map(done),
-        Command::Man(args) => completion::man(&args).map(done),
+        Command::Completion(args) => completion_and_man::run(&args).map(done),
+        Command::Man(args) => completion_and_man::man(&args).map(done),
         Command::Agent(args) => agent::run(*args).await.map(done),
-        Command::Probe(args) => probe::run(args).await.map(done),
+        Command::Probe(args) => agent_probe::run(args).await.map(done),
     }
 }
 

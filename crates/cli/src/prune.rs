@@ -31,7 +31,7 @@ pub(super) async fn run(args: PruneArgs) -> Result<Exit, Failure> {
     all.retain(|stored| ended_at(stored).is_some_and(|end| end < bound));
     let plan: Vec<PlannedWrite> = all.into_iter().map(PlannedWrite::delete).collect();
     if plan.is_empty() {
-        super::output::note(&format!("no directive ended before {bound}"));
+        super::stdio::note(&format!("no directive ended before {bound}"));
     } else {
         let question = format!(
             "Delete {} directives that ended before {bound}?",

@@ -40,7 +40,7 @@ pub(super) async fn run(args: RevokeArgs) -> Result<Exit, Failure> {
         args.write.confirm(&question, &plan, now)?;
     }
     if plan.is_empty() && selection.missing.is_empty() {
-        super::output::note("no directive is selected");
+        super::stdio::note("no directive is selected");
     }
     args.write.execute(&api, plan, selection.missing, now).await
 }

@@ -13,7 +13,7 @@ use super::duration::parse;
 use super::exit::{Exit, Failure};
 use super::guards::{self, GuardArgs};
 use super::input;
-use super::output::{ReportFormat, print};
+use super::stdio::{ReportFormat, print};
 
 #[derive(Debug, Args)]
 pub(super) struct ValidateArgs {

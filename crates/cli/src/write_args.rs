@@ -10,7 +10,7 @@ use opensearch_directives::{Clock as _, SystemClock};
 use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::context_file;
 use super::exit::{Exit, Failure};
-use super::output::ReportFormat;
+use super::stdio::ReportFormat;
 use super::write_report::Report;
 
 /// The flags of every verb that writes.

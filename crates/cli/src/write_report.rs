@@ -8,11 +8,11 @@ use opensearch_directives::admin::{
 };
 use serde_json::{Value, json};
 
-use super::change_text::{change_of_end, conflict, revoked, style};
 use super::directive_text::{change, printable, summary};
 use super::exit::{Exit, Failure, exit_of};
 use super::instant::until;
-use super::output::print;
+use super::report_lines::{change_of_end, conflict, revoked, style};
+use super::stdio::print;
 
 /// The result for one directive.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

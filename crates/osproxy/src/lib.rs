@@ -3,8 +3,8 @@
 
 mod clock_pair;
 mod convert_types;
-mod decisive_directives;
-mod follower;
+mod follow_store;
+mod select_for_osproxy;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use osproxy_core::Clock;
 use osproxy_observe as peer;
 use tokio::task::JoinHandle;
 
-use follower::Follower;
+use follow_store::Follower;
 use opensearch_directives::DirectiveStore;
 use opensearch_directives::OpenSearchDirectiveStore;
 use opensearch_directives::Subscription;

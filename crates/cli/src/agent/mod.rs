@@ -17,7 +17,7 @@ use opensearch_directives::OpenSearchDirectiveStore;
 use tracing::{info, warn};
 
 use super::exit::Failure;
-use super::output::print;
+use super::stdio::print;
 use access::Access;
 use api::Agent;
 pub(super) use args::AgentArgs;

@@ -252,7 +252,7 @@ async fn an_agent_without_a_read_or_of_another_index_is_not_followed() {
     let agent = Agent::start(&url, &index, &[]);
     let said = start(&agent, "other");
     assert!(
-        said.contains(&format!("it is of the index {index}; name that")),
+        said.contains(&format!("the agent polls the index {index}; name that")),
         "{said}"
     );
 

@@ -115,7 +115,7 @@ async fn p10_a_killed_agent_leaves_a_whole_last_good_set_and_nothing_else() {
     assert_eq!(refused.status.code(), Some(4));
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(
-        said.contains(&format!("is of the index {index}, not other")),
+        said.contains(&format!("belongs to the index {index}, not other")),
         "{said}"
     );
 }

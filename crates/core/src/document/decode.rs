@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::fields::{Body, Fields};
+use super::decode_field::{Body, Fields};
 use super::id;
 use super::record::{Audit, Document};
 use super::rejection::{Fault, Rejection, RejectionReason as Reason};
-use super::targets::TargetFields;
+use super::targets_check::TargetFields;
 use crate::{DiagLevel, DirectiveRef};
 
 /// How far `created_at` may lie ahead of the reader's clock to count as the past: more than

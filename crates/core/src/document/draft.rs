@@ -7,10 +7,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::decode::DecodeLimits;
-use super::fields::{Body, Fields, looks_masked};
+use super::decode_field::{Body, Fields, looks_masked};
 use super::id;
 use super::rejection::{Fault, Rejection, RejectionReason as Reason};
-use super::targets::TargetFields;
+use super::targets_check::TargetFields;
 use crate::{DiagLevel, DirectiveMatch, DirectiveRef};
 
 /// When a directive ends.

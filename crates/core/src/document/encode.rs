@@ -9,7 +9,7 @@ use super::decode::{DecodeLimits, decode};
 use super::draft::{Draft, Expiry};
 use super::record::{Audit, Document};
 use super::rejection::Rejection;
-use super::targets::TargetFields;
+use super::targets_check::TargetFields;
 use crate::{DirectiveRef, EndpointKind};
 
 /// The JSON of a stored document, without the id (which is the document's `_id`).

@@ -10,15 +10,15 @@
 //! a wrong value refuses the whole document.
 
 mod decode;
+mod decode_field;
 mod draft;
 mod encode;
-mod fields;
 mod id;
 mod import;
 mod import_error;
 mod record;
 mod rejection;
-mod targets;
+mod targets_check;
 mod time;
 
 pub use decode::{DecodeLimits, DocumentRef, decode, is_revoked};

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::targets::TARGET_FIELDS;
+use super::targets_check::TARGET_FIELDS;
 use super::{DecodeLimits, Document, Rejection};
 use crate::{DiagLevel, DiagnosticsDirective};
 

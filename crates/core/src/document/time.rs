@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::fields::text;
+use super::decode_field::text;
 
 /// Parses the JSON of a time: RFC 3339 with an offset. For years that RFC 3339 cannot write
 /// it takes the text form of a [`Timestamp`].

@@ -4,10 +4,10 @@
 use jiff::Timestamp;
 
 use super::Compiled;
-use super::effects::Effects;
 use super::key_hash::KeyHashes;
 use super::lookup_table::Slot;
 use super::packed_directives::{Shape, target};
+use super::packed_effects::Effects;
 use crate::model::request::RequestAttrs;
 use crate::model::sampling::{self, Sampler};
 

@@ -15,9 +15,9 @@ use std::cmp::Reverse;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use super::effects::Effects;
 use super::key_hash::{self, KeyHashes};
 use super::packed_directives::{Instant, PackedDirectives, Record, Shape};
+use super::packed_effects::Effects;
 use crate::model::request::RequestAttrs;
 use crate::model::sampling::ALWAYS;
 

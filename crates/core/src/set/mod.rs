@@ -20,7 +20,6 @@
 //! the order in which they were added. `patch.rs` builds the next set from a set and its changes.
 
 mod builder;
-mod effects;
 mod error;
 mod evaluate;
 mod introspection_json;
@@ -28,6 +27,7 @@ mod key_hash;
 mod lookup_table;
 mod order_by_id;
 mod packed_directives;
+mod packed_effects;
 mod patch;
 mod state_counts;
 mod string_arena;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::effects::Effects;
+use super::packed_effects::Effects;
 use super::string_arena::StringArena;
 use crate::model::directive::DirectiveRef;
 use crate::model::request::{EndpointKind, RequestAttrs};

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use crate::document::{DecodeLimits, DirectiveJson, Rejection, decode as decode_document};
 use crate::{Digest, DirectiveSet, DirectiveSetBuilder};
 
-use super::error::{Repr, SnapshotError};
+use super::json_error::{Repr, SnapshotError};
 use super::{Revision, Snapshot};
 
 #[derive(Serialize)]

@@ -1,16 +1,16 @@
 //! The result of one complete read of the index: set, revision and rejections in one value.
 
-mod error;
+mod index_revision;
 mod json;
-mod revision;
+mod json_error;
 
 use jiff::Timestamp;
 
 use crate::document::Rejection;
 use crate::{Digest, DirectiveSet};
 
-pub use error::{SnapshotError, SnapshotErrorKind};
-pub use revision::Revision;
+pub use index_revision::Revision;
+pub use json_error::{SnapshotError, SnapshotErrorKind};
 
 /// The result of one complete read. It is published in one swap, so that no reader sees the
 /// set of one read with the revision of another.

@@ -17,11 +17,11 @@ use tokio::time::Instant;
 
 use super::admission::run_sized;
 use super::etag::{content_tag, names_tag};
+use super::library_schemas;
 use super::long_poll::parse_wait;
 use super::openapi::{Internal, InvalidField, TooManyWaiting};
 use super::problem::Problem;
 use super::query::parameters;
-use super::schemas;
 use super::state::Agent;
 
 /// Encodes the published set, once for each of its changes.
@@ -179,7 +179,7 @@ impl Seen<'_> {
         ("If-None-Match" = Option<String>, Header, description = "The entity tags that the client has, or *"),
     ),
     responses(
-        (status = 200, description = "The set, or its tag alone if `known` is that", body = schemas::Directives,
+        (status = 200, description = "The set, or its tag alone if `known` is that", body = library_schemas::Directives,
             headers(("ETag" = String, description = "Strong, of the content alone: equal on all agents that serve the same"))),
         (status = 304, description = "The client still has the set, at the end of the wait or of the agent",
             headers(("ETag" = String, description = "As with 200"))),

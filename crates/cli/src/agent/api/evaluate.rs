@@ -12,9 +12,9 @@ use utoipa::ToSchema;
 use super::admission::{hold_until_sent, run_sized};
 use super::body::Body;
 use super::evaluate_request::EvaluateRequest;
+use super::library_schemas;
 use super::openapi::{Busy, Internal, InvalidField, LargeBatch, LargeBody, SlowBody};
 use super::problem::Problem;
-use super::schemas;
 use super::state::Agent;
 
 /// How many requests a batch may hold.
@@ -37,7 +37,7 @@ struct Decisions<'a> {
 #[utoipa::path(post, path = "/v1/evaluate", operation_id = "evaluate",
     request_body = EvaluateRequest,
     responses(
-        (status = 200, description = "The decision, in headers, too", body = schemas::Decision, headers(
+        (status = 200, description = "The decision, in headers, too", body = library_schemas::Decision, headers(
             ("Directives-Level" = String, description = "As `level`"),
             ("Directives-Ring-Buffer" = String, description = "true or false"),
             ("Directives-Capture" = String, description = "true or false"))),
@@ -67,7 +67,7 @@ pub(super) fn decision_headers(decision: Decision) -> [(&'static str, &'static s
 /// What applies to each of several requests
 #[utoipa::path(post, path = "/v1/evaluate/batch", operation_id = "evaluateBatch",
     request_body = Batch<'_>,
-    responses((status = 200, description = "The decisions", body = schemas::Decisions),
+    responses((status = 200, description = "The decisions", body = library_schemas::Decisions),
         InvalidField, SlowBody, LargeBatch, Internal, Busy))]
 pub(super) async fn batch(
     State(agent): State<Agent>,

@@ -10,7 +10,7 @@ use opensearch_directives::status::Staleness;
 use super::openapi::{InvalidField, NotReady};
 use super::problem::Problem;
 use super::query::single_flag;
-use super::redact::redact_users;
+use super::redact_errors::redact_users;
 use super::state::Agent;
 
 /// Whether the agent runs

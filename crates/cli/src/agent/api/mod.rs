@@ -9,16 +9,16 @@ mod evaluate;
 mod evaluate_request;
 mod ext_authz;
 mod health;
+mod library_schemas;
 mod long_poll;
 mod metrics;
 mod openapi;
 mod osproxy;
 mod problem;
 mod query;
-mod redact;
+mod redact_errors;
 mod refresh;
 mod router;
-mod schemas;
 mod snapshot;
 mod state;
 

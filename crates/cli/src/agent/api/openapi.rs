@@ -13,8 +13,8 @@ use utoipa::openapi::{
 use utoipa::{IntoResponses, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
+use super::library_schemas;
 use super::problem::Problem;
-use super::schemas;
 use super::state::Agent;
 
 #[derive(OpenApi)]
@@ -33,7 +33,7 @@ use super::state::Agent;
             `X-Request-Id`, and responds with 200 and the headers of `/v1/evaluate`. If one is \
             invalid, nothing applies, and `Directives-Error` says why."
     ),
-    components(schemas(Problem, schemas::Level, schemas::EndpointKind))
+    components(schemas(Problem, library_schemas::Level, library_schemas::EndpointKind))
 )]
 struct Base;
 

@@ -23,7 +23,7 @@ pub(super) struct OsproxyBlob<'a> {
 #[derive(Debug, Serialize, ToSchema)]
 struct ActiveDirective<'a> {
     id: &'a str,
-    #[schema(value_type = super::schemas::Level)]
+    #[schema(value_type = super::library_schemas::Level)]
     level: &'a str,
     /// The remaining seconds at the time of the response, rounded down.
     #[schema(minimum = 1)]
@@ -38,7 +38,7 @@ struct ActiveDirective<'a> {
     #[schema(nullable = false)]
     principal: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, value_type = Option<super::schemas::EndpointKind>)]
+    #[schema(nullable = false, value_type = Option<super::library_schemas::EndpointKind>)]
     endpoint: Option<&'a str>,
     #[schema(maximum = 1000)]
     sample_per_mille: u16,

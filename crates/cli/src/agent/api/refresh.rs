@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::openapi::PollFailed;
 use super::problem::Problem;
-use super::redact::redact_users;
+use super::redact_errors::redact_users;
 use super::state::Agent;
 
 /// What is published after the poll.

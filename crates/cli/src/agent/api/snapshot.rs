@@ -13,10 +13,10 @@ use utoipa::ToSchema;
 
 use super::admission::{hold_until_sent, run_sized};
 use super::etag::content_tag;
+use super::library_schemas;
 use super::openapi::{Internal, InvalidField, NoSnapshot};
 use super::problem::Problem;
 use super::query::parameters;
-use super::schemas;
 use super::state::Agent;
 
 /// Encodes the published snapshot, once for each publish.
@@ -46,7 +46,7 @@ pub(super) struct SnapshotResponse<'a> {
     #[schema(pattern = "^[0-9a-f]{32}$")]
     tag: &'a str,
     /// Null if `known` is this tag.
-    #[schema(required, value_type = Option<schemas::Snapshot>)]
+    #[schema(required, value_type = Option<library_schemas::Snapshot>)]
     snapshot: Option<&'a RawValue>,
 }
 

@@ -2,15 +2,15 @@
 //! on the time that a client may take.
 
 mod address;
+mod connection_info;
 mod connections;
-mod listen;
-mod peer_info;
+mod listeners;
 mod serve;
 #[cfg(unix)]
 mod unix_socket;
 
 pub(in super::super) use address::Address;
+pub(super) use connection_info::Peer;
 pub(super) use connections::Connections;
-pub(super) use listen::{ListenArgs, Listeners};
-pub(super) use peer_info::Peer;
+pub(super) use listeners::{ListenArgs, Listeners};
 pub(super) use serve::{TlsReceiver, serve};

@@ -15,9 +15,9 @@ use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
 use super::super::lifecycle::PhaseReceiver;
+use super::connection_info::Peer;
 use super::connections::{Admitted, Connections};
-use super::listen::{Listener, Stream};
-use super::peer_info::Peer;
+use super::listeners::{Listener, Stream};
 
 /// How long a connection may stay without its first request, TLS handshake included.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);

@@ -9,8 +9,8 @@ use proptest::sample::select;
 use serde_json::Value;
 
 use super::{any, limits};
-use crate::document::fields::NAMES;
-use crate::document::targets::TARGET_FIELDS;
+use crate::document::decode_field::NAMES;
+use crate::document::targets_check::TARGET_FIELDS;
 use crate::document::{DecodeLimits, Rejection};
 
 /// Whether a value is one that a field of this name may hold.

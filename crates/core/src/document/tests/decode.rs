@@ -6,7 +6,7 @@ use jiff::{Timestamp, ToSpan as _};
 use serde_json::Value;
 
 use super::{HOUR, at, decode, limits, plain, stored_json};
-use crate::document::fields::NAMES;
+use crate::document::decode_field::NAMES;
 use crate::document::{DecodeLimits, DocumentState, Rejection, RejectionReason as Reason};
 
 fn rejection(source: &str) -> Rejection {

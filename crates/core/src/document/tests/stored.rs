@@ -6,7 +6,7 @@ use proptest::sample::subsequence;
 use serde_json::{Map, Value};
 
 use super::{any, at, decode, limits, plain, stored_json};
-use crate::document::fields::NAMES;
+use crate::document::decode_field::NAMES;
 use crate::document::{DecodeLimits, Rejection, RejectionReason as Reason, is_revoked};
 
 const MASKED: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";

@@ -1,7 +1,7 @@
 //! Every field with every type of JSON, and the outcome.
 
 use super::{HOUR, STORED, at, decode, limits, plain};
-use crate::document::fields::NAMES;
+use crate::document::decode_field::NAMES;
 use crate::document::{Audit, Document, Draft, Expiry, Rejection, RejectionReason as Reason};
 use crate::{DiagLevel, DiagnosticsDirective};
 

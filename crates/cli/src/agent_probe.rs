@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use super::agent::Address;
 use super::duration::parse;
 use super::exit::{Exit, Failure};
-use super::output::print;
+use super::stdio::print;
 
 /// The longest explanation that is printed.
 const MAX_BODY_BYTES: usize = 64 << 10;

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::record::Audit;
 use super::rejection::{Fault, RejectionReason as Reason, printable};
-use super::targets::TargetFields;
+use super::targets_check::TargetFields;
 use super::time;
 use crate::{DiagLevel, EndpointKind};
 

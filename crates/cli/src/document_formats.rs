@@ -11,7 +11,7 @@ use super::duration::relative;
 use super::exit::Failure;
 use super::filters::State;
 use super::flag_values::per_mille;
-use super::output::{Format, print};
+use super::stdio::{Format, print};
 
 /// Prints documents in a format.
 pub(super) fn print_all(all: &[Stored], format: Format, now: Timestamp) -> Result<(), Failure> {
