@@ -75,7 +75,7 @@ mod last_good_format;
 mod metrics;
 mod refresher;
 mod rest;
-mod safeguards;
+mod safeguard_switches;
 mod snapshot_source;
 pub mod status;
 mod store;
@@ -89,7 +89,7 @@ pub mod internal {
     pub use crate::http::{Client, Method, Request, RequestFailure, Response, Transport};
     pub use crate::refresher::{Refresher, Shared};
     pub use crate::rest::{CLOSE_TIMEOUT, PAGE_SIZE, off_the_runtime, weight_of};
-    pub use crate::safeguards::{Safeguard, Safeguards};
+    pub use crate::safeguard_switches::{Safeguard, Safeguards};
 }
 
 // These names are the ones that most applications need; the others are in the public modules.

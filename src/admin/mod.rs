@@ -2,11 +2,11 @@
 //! directives under the condition that nobody else changed them meanwhile.
 
 mod bulk;
-mod changes;
+mod cluster_info;
 mod directives_api;
 mod error;
 mod execute;
-mod inspect;
+mod field_differences;
 mod installer;
 mod plan;
 mod read;
@@ -14,11 +14,11 @@ mod roles;
 mod simulate;
 
 pub use crate::http::Client;
-pub use changes::{ChangeEffect, FieldChange};
+pub use cluster_info::ClusterInfo;
 pub use directives_api::{DirectivesApi, Stored, Version};
 pub use error::{Refusal, WriteError};
 pub use execute::{Outcome, WriteReport};
-pub use inspect::ClusterInfo;
+pub use field_differences::{ChangeEffect, FieldChange};
 pub(crate) use installer::PIPELINE;
 pub use installer::{
     BoundsChange, Change, InstallError, InstallErrorKind, InstallStep, Installer, SiteBounds,

@@ -6,9 +6,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::changes::{FieldChange, changes};
 use super::directives_api::{DirectivesApi, Stored};
 use super::error::{Kind, WriteError};
+use super::field_differences::{FieldChange, changes};
 use crate::admin::PIPELINE;
 use opensearch_directives_core::document::{Audit, Document, Draft, Expiry, encode_draft};
 

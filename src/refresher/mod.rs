@@ -22,7 +22,7 @@ use crate::config::{Config, Upstream};
 use crate::error::PollError;
 use crate::http::Client;
 use crate::last_good_atomic_write::LastGoodFile;
-use crate::safeguards::Safeguards;
+use crate::safeguard_switches::Safeguards;
 use crate::snapshot_source::SnapshotSource;
 use crate::sync::IndexSynchronizer;
 

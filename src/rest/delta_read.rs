@@ -4,10 +4,10 @@ use opensearch::SearchParts;
 use serde_json::{Map, json};
 
 use super::error::ReadError;
+use super::index_resolution::ConcreteIndex;
 use super::poll_session::Session;
 use super::search::{is_refused_query, search};
 use super::search_response::{Aggregates, Collect};
-use super::settings::ConcreteIndex;
 
 /// The outcome of a delta read.
 #[derive(Debug)]

@@ -5,13 +5,13 @@ use serde_json::{Map, Value, json};
 
 use super::error::ReadError;
 use super::incomplete::Incomplete;
+use super::index_resolution::ConcreteIndex;
 use super::point_in_time::{KEEP_ALIVE, Opened, PointInTimeId};
 use super::poll_session::Session;
 use super::search::{is_refused_query, search};
 use super::search_response::{Aggregates, Collect};
-use super::settings::ConcreteIndex;
 use crate::http::Request;
-use crate::safeguards::Safeguard;
+use crate::safeguard_switches::Safeguard;
 
 /// All documents of one view.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::error::ReadError;
 use super::incomplete::Incomplete;
+use super::index_resolution::ConcreteIndex;
 use super::poll_session::Session;
-use super::settings::ConcreteIndex;
 use crate::http::{Method, Request, malformed};
 
 /// How many documents one request looks up.

@@ -8,9 +8,9 @@
 //! | `full_read.rs` | `_search` | Which documents are there, page by page? |
 //! | `point_in_time.rs` | `_search/point_in_time` | One view for all pages of a full read |
 //! | `mget.rs` | `_mget` | Which version of a document does the primary hold right now? |
-//! | `cluster_state.rs` | `_cluster/state` | Is the node in touch with the cluster manager? |
-//! | `settings.rs` | `_settings` | Which concrete index does the name stand for? |
-//! | `mapping.rs` | `_mapping` | Does the role hide fields from this user? |
+//! | `cluster_state_version.rs` | `_cluster/state` | Is the node in touch with the cluster manager? |
+//! | `index_resolution.rs` | `_settings` | Which concrete index does the name stand for? |
+//! | `visible_fields.rs` | `_mapping` | Does the role hide fields from this user? |
 //! | `node_clock.rs` | `_nodes/stats` | What time is it on the cluster? |
 //!
 //! All requests of one poll go through one [`Session`] (`poll_session.rs`). A response counts only
@@ -18,13 +18,13 @@
 //! total says (`search_response.rs`, `page.rs`). Only then does the absence of a document mean
 //! that it was deleted.
 
-mod cluster_state;
+mod cluster_state_version;
 mod delta_read;
 mod error;
 mod full_read;
 mod incomplete;
+mod index_resolution;
 mod index_stats;
-mod mapping;
 mod mget;
 mod node_clock;
 mod offload;
@@ -33,14 +33,15 @@ mod point_in_time;
 mod poll_session;
 mod search;
 mod search_response;
-mod settings;
+mod visible_fields;
 
-pub(crate) use cluster_state::ClusterVersion;
+pub(crate) use cluster_state_version::ClusterVersion;
 pub(crate) use delta_read::DeltaRead;
 pub(crate) use error::ReadFailure;
 pub use error::{PollErrorKind, ReadError};
 pub(crate) use full_read::FullRead;
 pub(crate) use incomplete::Incomplete;
+pub(crate) use index_resolution::ConcreteIndex;
 pub(crate) use index_stats::{Probe, ShardCheckpoints};
 pub(crate) use mget::Lookup;
 pub use offload::{off_the_runtime, weight_of};
@@ -53,4 +54,3 @@ pub(crate) use search::Summary;
 pub(crate) use search_response::{Aggregates, Collect, Hit};
 #[cfg(fuzzing)]
 pub(crate) use search_response::{Complete, SearchResponse};
-pub(crate) use settings::ConcreteIndex;

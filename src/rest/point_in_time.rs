@@ -4,8 +4,8 @@ use opensearch::{CreatePitParts, DeletePitParts};
 use tracing::debug;
 
 use super::error::ReadError;
+use super::index_resolution::ConcreteIndex;
 use super::poll_session::{CLOSE_TIMEOUT, Session};
-use super::settings::ConcreteIndex;
 use crate::http::{Client, Method, Request, chain, malformed};
 
 /// How long the server keeps a point in time between two pages.

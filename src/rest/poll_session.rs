@@ -11,7 +11,7 @@ use super::incomplete::Incomplete;
 use super::point_in_time::{self, PointInTimeId};
 use super::search::PAGE_SIZE;
 use crate::http::{Client, PinnedNode, Request, RequestError};
-use crate::safeguards::{Safeguard, Safeguards};
+use crate::safeguard_switches::{Safeguard, Safeguards};
 
 /// What stays the same from one poll to the next: the client, the limits and the preferred
 /// copy of the shard.

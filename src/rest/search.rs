@@ -5,9 +5,9 @@ use serde_json::{Map, Value};
 
 use super::error::ReadError;
 use super::incomplete::Incomplete;
+use super::index_resolution::ConcreteIndex;
 use super::poll_session::Session;
 use super::search_response::{AGGREGATIONS, Aggregates, Collect, Hit};
-use super::settings::ConcreteIndex;
 use crate::http::{Method, Request, RequestError};
 
 /// How many documents one request reads: the default `index.max_result_window`.

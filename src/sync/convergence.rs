@@ -1,4 +1,4 @@
-//! Three bounds that relate a view to the operations that the primary has assigned.
+//! Decides, by three bounds, whether a view shows every operation that the primary has assigned.
 
 use std::time::Duration;
 

@@ -16,7 +16,7 @@ use crate::rest::{
     Aggregates, ConcreteIndex, DeltaRead, FullRead, Incomplete, ReadError, Session,
     off_the_runtime, weight_of,
 };
-use crate::safeguards::Safeguard;
+use crate::safeguard_switches::Safeguard;
 
 /// A new view, complete by the cluster's own aggregates.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use super::IndexSynchronizer;
 use super::fetch::View;
 use super::probe::ObservedVersion;
 use crate::rest::{Incomplete, Probe, ReadError, ReadFailure, Session, ShardCheckpoints, Summary};
-use crate::safeguards::Safeguard;
+use crate::safeguard_switches::Safeguard;
 use crate::status::ProbeMethod;
 
 impl IndexSynchronizer {

@@ -11,7 +11,7 @@
 //! | `state.rs` | the states between two polls and their transitions |
 //! | `probe.rs` | which version of the index is there |
 //! | `fetch.rs` | a new view, complete by the cluster's own aggregates |
-//! | `decision_table.rs`, `staleness.rs` | whether an observation is older than the known state |
+//! | `decision_table.rs`, `older_observation.rs` | whether an observation is older than the known state |
 //! | `manager_contact.rs` | whether a node is in touch with the cluster manager |
 //! | `convergence.rs` | how a view relates to the operations that the primary has assigned |
 //! | `hidden_documents.rs` | whether the role hides documents |
@@ -33,11 +33,11 @@ mod fetch;
 mod hidden_documents;
 mod hidden_fields;
 mod manager_contact;
+mod older_observation;
 mod probe;
 mod regressions;
 mod replica;
 mod replica_builder;
-mod staleness;
 mod state;
 
 use std::sync::Arc;
@@ -52,7 +52,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::Client;
 use crate::rest::{Incomplete, IndexReader, Probe, ReadError, Session, ShardCheckpoints};
-use crate::safeguards::{Safeguard, Safeguards};
+use crate::safeguard_switches::{Safeguard, Safeguards};
 use crate::snapshot_source::{Polled, PublishedState, SnapshotSource, SourceReport};
 use crate::status::ReadCounters;
 use opensearch_directives_core::document::DecodeLimits;

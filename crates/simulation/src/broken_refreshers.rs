@@ -2,9 +2,9 @@
 //! hides the data that a safeguard needs.
 
 use crate::random_schedules::plan;
-use crate::schedules::{Plan, run_alone};
-use crate::server_variants::Shape;
+use crate::schedule_runner::{Plan, run_alone};
 use crate::simulated_transport::Lie;
+use crate::world_parameters::Shape;
 use opensearch_directives::internal::Safeguard;
 
 /// The absence of a safeguard must break a promise within this number of schedules.

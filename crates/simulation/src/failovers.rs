@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cluster::CutOff;
 use crate::promise_checks::{Broken, ObservedRefresher};
-use crate::schedules::{poll, refresher, runtime};
+use crate::schedule_runner::{poll, refresher, runtime};
 use crate::scripted_worlds::{hand_over, two_nodes, with_shard, write};
 use crate::simulated_transport::Wire;
 use opensearch_directives::internal::Safeguard;

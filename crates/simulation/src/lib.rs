@@ -21,9 +21,8 @@ mod network_faults;
 mod operation;
 mod promise_checks;
 mod rest_responses;
-mod schedules;
+mod schedule_runner;
 mod search;
-mod server_variants;
 mod shard;
 mod simulated_transport;
 mod stats_response;
@@ -31,6 +30,7 @@ mod step_back_check;
 mod view_history;
 mod world;
 mod world_events;
+mod world_parameters;
 
 #[cfg(test)]
 mod broken_refreshers;

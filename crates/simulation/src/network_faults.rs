@@ -8,8 +8,8 @@ use fastrand::Rng;
 
 use crate::rest_responses::{Answered, forbidden, json, refusal};
 use crate::search::Found;
-use crate::server_variants::Shape;
 use crate::world::World;
+use crate::world_parameters::Shape;
 use opensearch_directives::internal::{Request, RequestFailure, Response};
 
 /// The rates of faults.

@@ -2,8 +2,8 @@
 
 use opensearch_directives::internal::Safeguard;
 
-use crate::schedules::{Plan, run_alone, run_many};
-use crate::server_variants::Shape;
+use crate::schedule_runner::{Plan, run_alone, run_many};
+use crate::world_parameters::Shape;
 
 /// Seeds that failed once in worlds without paged reads.
 const FAILED_BEFORE_PAGES: &[u64] = &[

@@ -5,7 +5,7 @@
 //! and the sums are the same. Too rare for a random schedule.
 
 use crate::promise_checks::Broken;
-use crate::schedules::{poll, refresher, runtime};
+use crate::schedule_runner::{poll, refresher, runtime};
 use crate::scripted_worlds::{hand_over, two_nodes, write};
 use opensearch_directives::internal::Safeguard;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::promise_checks::ObservedRefresher;
-use crate::schedules::{poll, refresher, runtime};
+use crate::schedule_runner::{poll, refresher, runtime};
 use crate::scripted_worlds::{two_nodes, with_shard, write};
 use crate::simulated_transport::Wire;
 

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use crate::documents::Document;
-use crate::server_variants::Shape;
 use crate::shard::Shard;
 use crate::simulated_transport::Wire;
 use crate::world::World;
+use crate::world_parameters::Shape;
 
 /// A world of two nodes, each with a copy of the only shard. `None` if the seed produces fewer
 /// copies.

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use crate::cluster::Cluster;
 use crate::network_faults::Weather;
-use crate::server_variants::{Quirks, Shape};
 use crate::view_history::History;
+use crate::world_parameters::{Quirks, Shape};
 
 /// The number of log lines that are kept.
 const LOGGED: usize = 60;

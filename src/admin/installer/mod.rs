@@ -3,14 +3,14 @@
 //! An installation is a plan of requests, so that `--dry-run` can show it. It may be repeated;
 //! whatever is newer than this program is left alone.
 
-mod bounds;
 mod dashboards;
+mod document_conversion;
 mod error;
 mod files;
 mod index;
+mod lifetime_limits;
 mod pipeline;
 mod template;
-mod upgrade;
 
 use std::fmt;
 
@@ -18,9 +18,9 @@ use serde_json::Value;
 
 use crate::http::{Client, Method, Request};
 
-pub use bounds::{BoundsChange, SiteBounds};
 pub use error::{InstallError, InstallErrorKind};
 pub(super) use files::parse as file;
+pub use lifetime_limits::{BoundsChange, SiteBounds};
 pub(crate) use pipeline::PIPELINE;
 
 /// What a step does to the cluster.

@@ -3,8 +3,8 @@
 use opensearch::ingest::IngestPutPipelineParts;
 use serde_json::Value;
 
-use super::bounds::SiteBounds;
 use super::error::InstallError;
+use super::lifetime_limits::SiteBounds;
 use super::{Change, InstallStep, Installer, change, files};
 use crate::http::{Method, Request};
 

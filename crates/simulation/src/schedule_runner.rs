@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::promise_checks::{Broken, ObservedRefresher};
-use crate::server_variants::Shape;
 use crate::simulated_transport::{Lie, Wire};
 use crate::world::{World, pause};
+use crate::world_parameters::Shape;
 use opensearch_directives::ClusterConfig;
 use opensearch_directives::Config;
 use opensearch_directives::internal::Refresher;

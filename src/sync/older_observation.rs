@@ -1,4 +1,5 @@
-//! Consults the authorities that the decision tables name, and acts on the decision.
+//! Handles an observation that may be older than the known state: consults the authorities that
+//! the decision tables name, and acts on the decision.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use super::probe::ObservedVersion;
 use super::regressions::Regression;
 use super::state::{Known, PendingRegression};
 use crate::rest::{Lookup, ReadError, ReadFailure, Session, Summary, off_the_runtime};
-use crate::safeguards::Safeguard;
+use crate::safeguard_switches::Safeguard;
 use crate::status::ProbeMethod;
 
 /// A view that may be a step back.

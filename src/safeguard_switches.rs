@@ -1,5 +1,5 @@
-//! Lists the checks of a poll. Production makes all of them; a test leaves one out and must notice
-//! its absence.
+//! Names every check of a poll, so that a test can switch one off and prove that its absence is
+//! noticed. The checks themselves are in `sync/` and `rest/`.
 
 /// A check without which a refresher breaks a promise.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

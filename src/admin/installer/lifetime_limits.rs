@@ -1,4 +1,4 @@
-//! The longest lifetime of directives that a site permits: the parameters of its ingest pipeline.
+//! The limits that a site sets on the lifetime of directives, as parameters of its ingest pipeline.
 
 use std::time::Duration;
 

@@ -9,8 +9,8 @@ use serde::de::IgnoredAny;
 use tracing::debug;
 
 use super::error::ReadError;
+use super::index_resolution::ConcreteIndex;
 use super::poll_session::Session;
-use super::settings::ConcreteIndex;
 use crate::http::{Method, Request};
 
 /// The first version of the mapping that has all fields of a stored document.

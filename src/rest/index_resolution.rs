@@ -1,4 +1,4 @@
-//! Resolves the configured name to exactly one concrete index.
+//! Resolves the configured name (an index or an alias) to exactly one concrete index.
 
 use std::collections::HashMap;
 use std::time::Duration;
