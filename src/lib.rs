@@ -27,11 +27,14 @@
 //!
 //! [`OpenSearchDirectiveStore::start`] starts polling; a proxy holds it as an
 //! `Arc<dyn DirectiveStore>`. [`InMemoryDirectiveStore`] is for tests and for applications
-//! with a source of their own. [`DirectivesApi`] and [`Installer`] are what the
-//! `directives` command is made of.
+//! with a source of their own. The module [`admin`] is what the `directives` command is made
+//! of.
 //!
 //! ```no_run
-//! use opensearch_directives::{Clock as _, Config, DirectiveStore as _, EndpointKind, OpenSearchDirectiveStore, RequestAttrs, SystemClock};
+//! use opensearch_directives::{
+//!     Clock as _, Config, DirectiveStore as _, EndpointKind, OpenSearchDirectiveStore,
+//!     RequestAttrs, SystemClock,
+//! };
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let config = Config::for_url("http://127.0.0.1:9200".parse()?);

@@ -21,7 +21,8 @@ pub struct ClusterInfo {
 impl DirectivesApi {
     /// Requests the cluster's name and version.
     ///
-    /// # Errors The cluster did not respond, or the response is not from a search server.
+    /// # Errors
+    /// The cluster did not respond, or the response is not from a search server.
     pub async fn cluster_info(&self) -> Result<ClusterInfo, WriteError> {
         #[derive(Deserialize)]
         struct Info {

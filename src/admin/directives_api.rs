@@ -81,8 +81,8 @@ impl Stored {
 
 /// Reads and changes the directives of one index.
 ///
-/// A change is planned first ([`plan`](Self::plan), [`plan_revoke`](Self::plan_revoke),
-/// [`plan_delete`](Self::plan_delete)): the plan holds what was read and what would be
+/// A change is planned first ([`plan`](Self::plan), [`PlannedWrite::revoke`],
+/// [`PlannedWrite::delete`]): the plan holds what was read and what would be
 /// stored. [`execute`](Self::execute) then writes it under the condition that each
 /// directive still is what the plan was made from.
 #[derive(Clone, Debug)]
@@ -126,7 +126,8 @@ impl DirectivesApi {
     /// The current time by the cluster's clock, or by the local clock where the cluster
     /// does not tell.
     ///
-    /// # Errors The cluster did not respond, or the response is not from OpenSearch.
+    /// # Errors
+    /// The cluster did not respond, or the response is not from OpenSearch.
     pub async fn now(&self) -> Result<Timestamp, WriteError> {
         let time = self.session().cluster_time().await?;
         Ok(time.unwrap_or_else(|| self.clock.now()))

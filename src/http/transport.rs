@@ -34,8 +34,7 @@ impl fmt::Display for Method {
     }
 }
 
-/// A request. The caller of [`Request::new`] percent-encodes the parts of the path with
-/// [`segment`].
+/// A request. Its path is percent-encoded.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Request {
