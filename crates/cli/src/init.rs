@@ -130,9 +130,15 @@ async fn installer(args: &InitArgs) -> Result<Installer, Failure> {
 
 /// Warns about documents of an earlier version, which proxies reject.
 async fn warn_of_outdated(installer: &Installer) -> Result<(), Failure> {
-    match installer.outdated_documents().await? {
-        0 => Ok(()),
-        outdated => print(&format!(
+    match installer.outdated_documents().await {
+        Ok(0) => Ok(()),
+        // Installing does not need the right to read directives.
+        Err(error) if error.is_refused() => print(
+            "note: this role may not search the index, so documents of an earlier form were not \
+             looked for",
+        ),
+        Err(error) => Err(error.into()),
+        Ok(outdated) => print(&format!(
             "warning: {outdated} documents are not in the stored form, and proxies refuse them; \
              convert them with `directives init --upgrade`"
         )),
