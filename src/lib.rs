@@ -64,7 +64,6 @@
 
 pub mod admin;
 mod agent_source;
-mod backoff;
 mod clock;
 mod config;
 pub mod error;
@@ -76,6 +75,7 @@ mod last_good_atomic_write;
 mod last_good_format;
 #[cfg(feature = "prometheus")]
 mod metrics;
+mod poll_pauses;
 mod refresher;
 mod rest;
 mod safeguard_switches;

@@ -16,8 +16,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use wiremock::matchers::{method, path, path_regex};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use test_support::black_hole::takes_no_connections;
 use test_support::eventually::eventually;
+use test_support::hanging_connect::takes_no_connections;
 use test_support::{in_hours, stored};
 
 const SETTINGS: &str =

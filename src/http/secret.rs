@@ -1,4 +1,5 @@
-//! Passwords, tokens, keys and PEM texts: given as text, or in a file that may change.
+//! A secret text that no output ever contains: a password, token, key or PEM text, given as text or
+//! in a file that is read again when it changes.
 
 use std::fmt;
 use std::io::{self, Read as _};

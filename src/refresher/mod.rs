@@ -16,12 +16,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::agent_source::AgentSource;
-use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::config::{Config, Upstream};
 use crate::error::PollError;
 use crate::http::Client;
 use crate::last_good_atomic_write::LastGoodFile;
+use crate::poll_pauses::Backoff;
 use crate::safeguard_switches::Safeguards;
 use crate::snapshot_source::SnapshotSource;
 use crate::sync::IndexSynchronizer;

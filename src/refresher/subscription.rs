@@ -1,4 +1,4 @@
-//! Publishes snapshots and wakes the subscribers.
+//! Notifies the subscribers of each published snapshot.
 
 use tokio::sync::watch;
 

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use tracing::debug;
 
 use super::IndexSynchronizer;
-use super::change_set::ChangeSet;
+use super::apply_delta::ChangeSet;
+use super::possible_step_backs::Regression;
 use super::probe::ObservedVersion;
-use super::regressions::Regression;
 use super::replica::Replica;
 use super::replica_builder::ReplicaBuilder;
 use super::state::Known;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::decision_table::ManagerFinding;
+use super::older_observation_rules::ManagerFinding;
 use crate::rest::ClusterVersion;
 
 /// How long a confirmation counts, and how long a doubt lasts. A cluster manager that lost the

@@ -11,31 +11,31 @@
 //! | `state.rs` | the states between two polls and their transitions |
 //! | `probe.rs` | which version of the index is there |
 //! | `fetch.rs` | a new view, complete by the cluster's own aggregates |
-//! | `decision_table.rs`, `older_observation.rs` | whether an observation is older than the known state |
+//! | `older_observation_rules.rs`, `older_observation.rs` | whether an observation is older than the known state |
 //! | `manager_contact.rs` | whether a node is in touch with the cluster manager |
 //! | `convergence.rs` | how a view relates to the operations that the primary has assigned |
 //! | `hidden_documents.rs` | whether the role hides documents |
 //! | `hidden_fields.rs` | whether the role hides or masks fields |
 //! | `commit.rs` | what is known after a read |
-//! | `degradation.rs` | what the polls do without, and when it is tried again |
-//! | `replica.rs`, `replica_builder.rs`, `change_set.rs`, `regressions.rs` | the replica |
+//! | `refused_features.rs` | what the polls do without, and when it is tried again |
+//! | `replica.rs`, `replica_builder.rs`, `apply_delta.rs`, `possible_step_backs.rs` | the replica |
 //!
 //! The state is replaced at the end of a poll or not at all: a poll that fails or is cut off
 //! leaves the replica as it was.
 
-mod change_set;
+mod apply_delta;
 mod clock_skew;
 mod commit;
 mod convergence;
-mod decision_table;
-mod degradation;
 mod fetch;
 mod hidden_documents;
 mod hidden_fields;
 mod manager_contact;
 mod older_observation;
+mod older_observation_rules;
+mod possible_step_backs;
 mod probe;
-mod regressions;
+mod refused_features;
 mod replica;
 mod replica_builder;
 mod state;
@@ -58,9 +58,9 @@ use crate::status::ReadCounters;
 use opensearch_directives_core::document::DecodeLimits;
 
 use convergence::{Convergence, LowWatermark};
-use degradation::Degradations;
 use manager_contact::ManagerContact;
 use probe::ObservedVersion;
+use refused_features::Degradations;
 use state::State;
 
 /// The jitter of the interval between full reads, in percent.

@@ -9,14 +9,14 @@ use tracing::warn;
 
 use super::IndexSynchronizer;
 use super::convergence::visible_within;
-use super::decision_table::{
+use super::fetch::{View, weight};
+use super::manager_contact::CONFIRM_AFTER;
+use super::older_observation_rules::{
     Authority, DocumentsFinding, ManagerFinding, Persistence, SearchFinding, Step, VersionFindings,
     ViewFindings, Witness, version_step, view_step,
 };
-use super::fetch::{View, weight};
-use super::manager_contact::CONFIRM_AFTER;
+use super::possible_step_backs::Regression;
 use super::probe::ObservedVersion;
-use super::regressions::Regression;
 use super::state::{Known, PendingRegression};
 use crate::rest::{Lookup, ReadError, ReadFailure, Session, Summary, off_the_runtime};
 use crate::safeguard_switches::Safeguard;

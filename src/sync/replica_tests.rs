@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::value::RawValue;
 
-use super::super::change_set::ChangeSet;
+use super::super::apply_delta::ChangeSet;
 use super::super::replica_builder::ReplicaBuilder;
 use super::*;
 use crate::rest::{Collect, Hit};

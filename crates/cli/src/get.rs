@@ -4,8 +4,8 @@ use clap::Args;
 use opensearch_directives::admin::{DirectivesApi, Stored};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
-use super::document_formats::{details, print_all, to_json, yaml};
 use super::exit::{Exit, Failure};
+use super::output_formats::{details, print_all, to_json, yaml};
 use super::stdio::{Format, OutputArgs, note, print};
 
 #[derive(Debug, Args)]

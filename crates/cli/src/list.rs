@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use opensearch_directives::admin::{DirectivesApi, Stored};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
-use super::document_formats::print_all;
 use super::exit::{Exit, Failure};
 use super::filters::{FilterArgs, State};
+use super::output_formats::print_all;
 use super::stdio::OutputArgs;
 
 #[derive(Debug, Args)]

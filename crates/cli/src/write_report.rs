@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::directive_text::{change, printable, summary};
 use super::exit::{Exit, Failure, exit_of};
 use super::instant::until;
-use super::report_lines::{change_of_end, conflict, revoked, style};
+use super::report_wording::{change_of_end, conflict, revoked, style};
 use super::stdio::print;
 
 /// The result for one directive.

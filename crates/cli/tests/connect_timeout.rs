@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use test_support::black_hole::takes_no_connections;
+use test_support::hanging_connect::takes_no_connections;
 
 use crate::support::command::directives;
 

@@ -3,7 +3,7 @@
 
 use std::process::Output;
 
-use test_support::black_hole::takes_no_connections;
+use test_support::hanging_connect::takes_no_connections;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 

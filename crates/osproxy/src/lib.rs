@@ -4,7 +4,7 @@
 mod clock_pair;
 mod convert_types;
 mod follow_store;
-mod select_for_osproxy;
+mod select_decisive;
 
 use std::fmt;
 use std::sync::Arc;

@@ -33,14 +33,6 @@ mod world_events;
 mod world_parameters;
 
 #[cfg(test)]
-mod broken_refreshers;
+mod quiet_world;
 #[cfg(test)]
-mod failovers;
-#[cfg(test)]
-mod random_schedules;
-#[cfg(test)]
-mod reused_seq_nos;
-#[cfg(test)]
-mod revoked_privileges;
-#[cfg(test)]
-mod scripted_worlds;
+mod tests;

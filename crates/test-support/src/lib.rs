@@ -19,9 +19,9 @@
     reason = "private to the tests"
 )]
 
-pub mod black_hole;
 pub mod cluster;
 pub mod eventually;
+pub mod hanging_connect;
 pub mod http;
 pub mod measure;
 pub mod node;

@@ -7,9 +7,9 @@
 )]
 
 mod ages;
+mod custom_source;
 mod fake_transport;
-mod faults;
-mod scripted_source;
+mod panics_and_cut_off_polls;
 mod subscriptions;
 
 use std::collections::HashSet;

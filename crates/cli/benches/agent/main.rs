@@ -16,7 +16,7 @@
 
 mod agent;
 mod chain_latency;
-mod waiting_clients;
+mod notification_latency;
 
 use test_support::measure::cluster::Cluster;
 
@@ -28,7 +28,7 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let cluster = Cluster::from_environment();
-        waiting_clients::measure(&cluster).await;
+        notification_latency::measure(&cluster).await;
         chain_latency::measure(&cluster).await;
     });
 }

@@ -1,4 +1,4 @@
-//! Chains: agents whose source is another agent.
+//! Tests chains of agents: an agent whose source is another agent.
 
 use serde_json::{Value, json};
 

@@ -5,8 +5,6 @@ use serde_json::{Value, json};
 use crate::support::command;
 
 mod access;
-#[cfg(unix)]
-mod batch_and_socket;
 mod chain;
 mod connections;
 mod health;
@@ -15,6 +13,8 @@ mod log_filter;
 mod long_poll;
 mod metrics;
 mod openapi;
+#[cfg(unix)]
+mod osproxy_batch_socket;
 #[cfg(unix)]
 mod python;
 mod served_content;

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::privilege_trials::{CHECKS, outcome, prepare};
+use crate::permitted_verbs::{CHECKS, outcome, prepare};
 use crate::secured_cluster::{admin_runs, put_role, put_user, role_file, run};
 use crate::support::node::unique_index;
 

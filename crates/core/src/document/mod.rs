@@ -12,10 +12,10 @@
 mod decode;
 mod decode_field;
 mod draft;
+mod draft_file;
+mod draft_file_error;
 mod encode;
 mod id;
-mod import;
-mod import_error;
 mod record;
 mod rejection;
 mod targets_check;
@@ -23,10 +23,10 @@ mod time;
 
 pub use decode::{DecodeLimits, DocumentRef, decode, is_revoked};
 pub use draft::{Draft, Expiry};
+pub use draft_file::parse_drafts;
+pub use draft_file_error::{ImportError, ImportErrorKind};
 pub(crate) use encode::{DirectiveJson, write_effects, write_scope};
 pub use encode::{encode, encode_draft};
-pub use import::parse_drafts;
-pub use import_error::{ImportError, ImportErrorKind};
 pub use record::{Audit, Document, DocumentState};
 pub use rejection::{Rejection, RejectionReason};
 

@@ -1,7 +1,6 @@
-//! The field `targets` of a stored document: the list of the fields that narrow a directive.
-//!
-//! It is redundant on purpose. When a role hides `tenant` from a reader, `targets` still names
-//! it, and the reader sees that something is missing.
+//! Detects hidden targets by the redundant field `targets`, which lists the fields that narrow a
+//! directive. When a role hides `tenant` from a reader, `targets` still names it, and the decoder
+//! rejects the document.
 
 use std::borrow::Cow;
 use std::fmt;

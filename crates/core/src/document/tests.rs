@@ -8,14 +8,14 @@
     reason = "tests"
 )]
 
-mod any;
-mod anything;
 mod decode;
 mod draft;
+mod draft_file;
 mod encode;
-mod import;
+mod generators;
+mod hidden_or_masked_fields;
+mod never_widens;
 mod osproxy;
-mod stored;
 mod types;
 
 use std::time::Duration;

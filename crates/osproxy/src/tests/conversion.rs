@@ -9,7 +9,7 @@ use proptest::sample::select;
 
 use super::*;
 use crate::clock_pair::ClockPair;
-use crate::select_for_osproxy::DecisiveDirectives;
+use crate::select_decisive::DecisiveDirectives;
 use opensearch_directives::{DiagLevel, DiagnosticsDirective, DirectiveMatch};
 
 const TEXTS: [&str; 3] = ["acme", "acmf", ""];

@@ -15,14 +15,14 @@ use serde_json::value::RawValue;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::admission::run_sized;
 use super::etag::{content_tag, names_tag};
+use super::expensive_responses::run_sized;
 use super::library_schemas;
-use super::long_poll::parse_wait;
 use super::openapi::{Internal, InvalidField, TooManyWaiting};
 use super::problem::Problem;
 use super::query::parameters;
 use super::state::Agent;
+use super::waiting_client_limits::parse_wait;
 
 /// Encodes the published set, once for each of its changes.
 #[derive(Clone, Debug)]

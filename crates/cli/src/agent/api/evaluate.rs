@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::admission::{hold_until_sent, run_sized};
 use super::body::Body;
 use super::evaluate_request::EvaluateRequest;
+use super::expensive_responses::{hold_until_sent, run_sized};
 use super::library_schemas;
 use super::openapi::{Busy, Internal, InvalidField, LargeBatch, LargeBody, SlowBody};
 use super::problem::Problem;

@@ -11,9 +11,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use opensearch_directives::Decision;
 
-use super::admission::run_sized;
 use super::evaluate::decision_headers;
 use super::evaluate_request::EvaluateRequest;
+use super::expensive_responses::run_sized;
 use super::problem::Problem;
 use super::state::Agent;
 

@@ -1,16 +1,15 @@
 //! The agent's HTTP interface: one file per group of paths, with its OpenAPI description
 //! beside the code.
 
-mod admission;
 mod body;
 mod directives;
 mod etag;
 mod evaluate;
 mod evaluate_request;
+mod expensive_responses;
 mod ext_authz;
 mod health;
 mod library_schemas;
-mod long_poll;
 mod metrics;
 mod openapi;
 mod osproxy;
@@ -21,6 +20,7 @@ mod refresh;
 mod router;
 mod snapshot;
 mod state;
+mod waiting_client_limits;
 
 pub(super) use problem::Problem;
 pub(super) use router::{health_router, router};

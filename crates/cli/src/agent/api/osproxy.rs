@@ -8,7 +8,7 @@ use opensearch_directives::{DirectiveRef, DirectiveSet, EndpointKind};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::admission::{hold_until_sent, run_sized};
+use super::expensive_responses::{hold_until_sent, run_sized};
 use super::openapi::{Busy, Internal};
 use super::problem::Problem;
 use super::state::Agent;

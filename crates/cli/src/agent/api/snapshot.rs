@@ -11,8 +11,8 @@ use serde_json::value::RawValue;
 use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
-use super::admission::{hold_until_sent, run_sized};
 use super::etag::content_tag;
+use super::expensive_responses::{hold_until_sent, run_sized};
 use super::library_schemas;
 use super::openapi::{Internal, InvalidField, NoSnapshot};
 use super::problem::Problem;

@@ -7,10 +7,10 @@ use prometheus_client::registry::Registry;
 
 use super::super::lifecycle::PhaseReceiver;
 use super::super::server::Connections;
-use super::admission::Admission;
 use super::directives::ListingCache;
-use super::long_poll::WaitSlots;
+use super::expensive_responses::Admission;
 use super::snapshot::SnapshotCache;
+use super::waiting_client_limits::WaitSlots;
 
 #[derive(Clone)]
 pub(in super::super) struct Agent {

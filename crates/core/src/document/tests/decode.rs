@@ -1,4 +1,4 @@
-//! The reasons for a refusal, and the exact limits.
+//! Tests the reasons for which the decoder rejects a document, and its exact limits.
 
 use std::time::Duration;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use super::{HOUR, any, at, limits};
+use super::{HOUR, at, generators, limits};
 use crate::document::{DecodeLimits, Document, Draft, Expiry, RejectionReason as Reason, encode};
 use crate::{DiagLevel, DiagnosticsDirective};
 
@@ -229,11 +229,11 @@ proptest! {
     /// every other one, except where only the expiry has passed.
     #[test]
     fn a_draft_that_passes_is_taken_by_the_decoder(
-        document in any::document(),
-        id in prop_oneof![Just("d".to_owned()), any::text()],
+        document in generators::document(),
+        id in prop_oneof![Just("d".to_owned()), generators::text()],
         rate in prop_oneof![9 => 0..=1000_u16, 1 => any::<u16>()],
         relative in any::<Option<u32>>(),
-        now in any::instant(),
+        now in generators::instant(),
         max_ttl in prop_oneof![Just(Duration::MAX), any::<u32>().prop_map(|secs| Duration::from_secs(secs.into()))],
     ) {
         let limits = DecodeLimits { now, max_ttl };
@@ -276,7 +276,7 @@ proptest! {
     }
 
     #[test]
-    fn any_json_is_a_draft_or_refused(value in any::json(), source in any::text()) {
+    fn any_json_is_a_draft_or_refused(value in generators::json(), source in generators::text()) {
         let _: Result<_, _> = Draft::from_json(&value.to_string());
         let _: Result<_, _> = Draft::from_json(&source);
     }

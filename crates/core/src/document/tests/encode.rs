@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use super::{HOUR, any, at, limits, plain};
+use super::{HOUR, at, generators, limits, plain};
 use crate::document::{
     Audit, DecodeLimits, Document, Draft, Expiry, RejectionReason as Reason, decode, encode,
     encode_draft,
@@ -16,12 +16,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn decode_gives_back_what_was_encoded(document in any::document(), now in any::instant()) {
+    fn decode_gives_back_what_was_encoded(document in generators::document(), now in generators::instant()) {
         let limits = DecodeLimits { now, max_ttl: Duration::MAX };
         let json = encode(&document, &limits).unwrap();
         let id = document.directive.id.clone();
         let found = decode(&id, json.get(), &limits).unwrap();
-        let document = any::normal(document, now);
+        let document = generators::normal(document, now);
         prop_assert_eq!(found.directive(), document.directive.as_ref());
         prop_assert_eq!(found.is_revoked(), document.revoked);
         prop_assert_eq!(found.to_document(), document.clone());
@@ -35,10 +35,10 @@ proptest! {
     /// refuses is refused for something that is there.
     #[test]
     fn encode_writes_what_decodes_and_nothing_else(
-        mut document in any::document(),
+        mut document in generators::document(),
         empty in 0..8_usize,
         rate in prop_oneof![3 => 0..=1000_u16, 1 => any::<u16>()],
-        now in any::instant(),
+        now in generators::instant(),
         max_ttl in prop_oneof![Just(Duration::MAX), any::<u64>().prop_map(Duration::from_nanos)],
         turned in any::<bool>(),
     ) {
@@ -71,7 +71,7 @@ proptest! {
         match (encode(&document, &limits), expected) {
             (Ok(json), None) => {
                 let found = decode(&document.directive.id, json.get(), &limits).unwrap();
-                prop_assert_eq!(found.to_document(), any::normal(document, now));
+                prop_assert_eq!(found.to_document(), generators::normal(document, now));
             }
             (Err(rejection), Some((field, reason))) => {
                 prop_assert_eq!((rejection.field(), rejection.reason()), (field, reason));

@@ -100,7 +100,7 @@ fn known(blob: &[Vec<(String, Value)>]) -> Option<&'static str> {
 }
 
 fn field() -> impl Strategy<Value = (String, Value)> {
-    let json = || super::any::json();
+    let json = || super::generators::json();
     let or_any = |usual: BoxedStrategy<Value>| prop_oneof![12 => usual, 1 => json()];
     let target = select(vec!["acme", "orders", "ü\"\\", ""])
         .prop_map(Value::from)

@@ -1,4 +1,4 @@
-//! Whatever is decoded, nothing widens and nothing panics.
+//! Tests that no input widens a directive and that the decoder never panics.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::Value;
 
-use super::{any, limits};
+use super::{generators, limits};
 use crate::document::decode_field::NAMES;
 use crate::document::targets_check::TARGET_FIELDS;
 use crate::document::{DecodeLimits, Rejection};
@@ -34,9 +34,9 @@ proptest! {
     /// Whatever stands in a field, the document means what stands there or nothing.
     #[test]
     fn a_wrong_value_never_widens(
-        document in any::document(),
+        document in generators::document(),
         name in select(&NAMES[..]),
-        value in any::json(),
+        value in generators::json(),
     ) {
         let all = DecodeLimits { now: limits().now, max_ttl: Duration::MAX };
         let id = "d";
@@ -83,19 +83,19 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_decoded_or_refused(id in any::text(), source in any::text()) {
+    fn any_text_is_decoded_or_refused(id in generators::text(), source in generators::text()) {
         let _: Result<_, Rejection> = crate::document::decode(&id, &source, &limits());
     }
 
     #[test]
-    fn any_json_is_decoded_or_refused(id in any::text(), value in any::json()) {
+    fn any_json_is_decoded_or_refused(id in generators::text(), value in generators::json()) {
         let _: Result<_, Rejection> = crate::document::decode(&id, &value.to_string(), &limits());
     }
 
     /// A document cut off, or with one byte changed, gives a document or a rejection.
     #[test]
     fn a_damaged_document_is_decoded_or_refused(
-        document in any::document(),
+        document in generators::document(),
         changes in vec((any::<proptest::sample::Index>(), any::<u8>()), 0..3),
         end in any::<proptest::sample::Index>(),
         cut in any::<bool>(),

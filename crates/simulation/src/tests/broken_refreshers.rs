@@ -1,7 +1,7 @@
 //! Tests that the schedules detect a refresher without one safeguard, or one from which the network
 //! hides the data that a safeguard needs.
 
-use crate::random_schedules::plan;
+use super::random_schedules::plan;
 use crate::schedule_runner::{Plan, run_alone};
 use crate::simulated_transport::Lie;
 use crate::world_parameters::Shape;

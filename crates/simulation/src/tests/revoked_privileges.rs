@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::promise_checks::ObservedRefresher;
+use crate::quiet_world::{two_nodes, with_shard, write};
 use crate::schedule_runner::{poll, refresher, runtime};
-use crate::scripted_worlds::{two_nodes, with_shard, write};
 use crate::simulated_transport::Wire;
 
 /// More than the interval between full reads.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::cluster::CutOff;
 use crate::promise_checks::{Broken, ObservedRefresher};
+use crate::quiet_world::{hand_over, two_nodes, with_shard, write};
 use crate::schedule_runner::{poll, refresher, runtime};
-use crate::scripted_worlds::{hand_over, two_nodes, with_shard, write};
 use crate::simulated_transport::Wire;
 use opensearch_directives::internal::Safeguard;
 

@@ -5,7 +5,7 @@ use std::error::Error as _;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::any;
+use super::generators;
 use crate::document::{Draft, ImportError, ImportErrorKind as Kind, parse_drafts};
 
 const A: &str = r#"{"id":"a","level":"Shape","ttl_secs":60}"#;
@@ -242,13 +242,13 @@ fn what_is_no_blob_is_an_entry() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_drafts_or_refused(bytes in vec(any::<u8>(), 0..200), text in any::text()) {
+    fn any_bytes_are_drafts_or_refused(bytes in vec(any::<u8>(), 0..200), text in generators::text()) {
         let _: Result<_, _> = parse_drafts(&bytes);
         let _: Result<_, _> = parse(&text);
     }
 
     #[test]
-    fn any_json_is_drafts_or_refused(values in vec(any::json(), 0..4)) {
+    fn any_json_is_drafts_or_refused(values in vec(generators::json(), 0..4)) {
         let lines: Vec<String> = values.iter().map(ToString::to_string).collect();
         for input in [lines.join("\n"), format!("[{}]", lines.join(",")),
                       format!("{{\"directives\":[{}]}}", lines.join(","))] {

@@ -5,8 +5,8 @@
 //! and the sums are the same. Too rare for a random schedule.
 
 use crate::promise_checks::Broken;
+use crate::quiet_world::{hand_over, two_nodes, write};
 use crate::schedule_runner::{poll, refresher, runtime};
-use crate::scripted_worlds::{hand_over, two_nodes, write};
 use opensearch_directives::internal::Safeguard;
 
 /// Returns `None` if the world is unsuitable: it has one node, or the refresher reads a copy other

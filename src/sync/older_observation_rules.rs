@@ -173,5 +173,5 @@ pub(super) fn view_step(findings: ViewFindings) -> Step {
 }
 
 #[cfg(test)]
-#[path = "decision_table_tests.rs"]
+#[path = "older_observation_rules_tests.rs"]
 mod tests;

@@ -11,7 +11,7 @@ use serde::de::{Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::draft::Draft;
-use super::import_error::{
+use super::draft_file_error::{
     ImportError, ImportErrorKind as Kind, MAX_BYTES, MAX_ENTRIES, Problem, Problems,
 };
 

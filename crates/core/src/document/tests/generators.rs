@@ -1,4 +1,4 @@
-//! Generated values: texts, instants, documents, JSON.
+//! Generates texts, instants, documents and JSON values for the property tests.
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::collection::vec;

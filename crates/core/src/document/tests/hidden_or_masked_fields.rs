@@ -1,11 +1,11 @@
-//! The explicit form: whatever a role hides, a mask changes or a tool drops, the document
-//! is refused or means the same.
+//! Tests that a document is rejected, or means the same, when a role hides fields, a mask changes
+//! values or a tool drops fields.
 
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 use serde_json::{Map, Value};
 
-use super::{any, at, decode, limits, plain, stored_json};
+use super::{at, decode, generators, limits, plain, stored_json};
 use crate::document::decode_field::NAMES;
 use crate::document::{DecodeLimits, Rejection, RejectionReason as Reason, is_revoked};
 
@@ -216,9 +216,9 @@ proptest! {
     /// matches more, records more, or lasts longer than the whole document says.
     #[test]
     fn hidden_fields_never_widen(
-        document in any::document(),
+        document in generators::document(),
         shown in subsequence(NAMES.to_vec(), 0..=NAMES.len()),
-        now in any::instant(),
+        now in generators::instant(),
     ) {
         let all = DecodeLimits { now, max_ttl: std::time::Duration::MAX };
         let json = crate::document::encode(&document, &all).unwrap();
@@ -232,7 +232,7 @@ proptest! {
         let Ok(found) = crate::document::decode(id, &source, &all) else {
             return Ok(());
         };
-        let (found, whole) = (found.to_document(), any::normal(document, now));
+        let (found, whole) = (found.to_document(), generators::normal(document, now));
         prop_assert_eq!(found.revoked, whole.revoked);
         prop_assert_eq!(&found.directive.match_, &whole.directive.match_);
         prop_assert_eq!(found.directive.level, whole.directive.level);
