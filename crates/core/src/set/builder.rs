@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::lookup_table::LookupTable;
 use super::packed_directives::{Full, PackedDirectives};
+use super::set_end::SetEnd;
 use super::{BuildError, Compiled, DirectiveSet};
 use crate::model::directive::DirectiveRef;
 
@@ -69,8 +70,13 @@ impl DirectiveSet {
         }
         directives.shrink_to_fit();
         let table = LookupTable::build(&directives);
+        let end = SetEnd::at_last_expiry(&table);
         Self {
-            compiled: Some(Arc::new(Compiled { directives, table })),
+            compiled: Some(Arc::new(Compiled {
+                directives,
+                table,
+                end,
+            })),
         }
     }
 }

@@ -25,7 +25,7 @@ impl Compiled {
         request_id: &str,
     ) -> Effects {
         let table = &self.table;
-        if !table.last_expiry.is_after(now) {
+        if self.end.has_passed(now) {
             return Effects::NONE;
         }
         let tenant = attrs
@@ -144,7 +144,7 @@ impl Compiled {
         mut visit: impl FnMut(Slot),
     ) {
         let table = &self.table;
-        if !table.last_expiry.is_after(now) {
+        if self.end.has_passed(now) {
             return;
         }
         if attrs.tenant.is_none() {

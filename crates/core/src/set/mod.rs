@@ -29,6 +29,7 @@ mod order_by_id;
 mod packed_directives;
 mod packed_effects;
 mod patch;
+mod set_end;
 mod state_counts;
 mod string_arena;
 
@@ -44,6 +45,7 @@ use crate::model::directive::{DiagLevel, DiagnosticsDirective, DirectiveRef};
 use crate::model::request::RequestAttrs;
 use lookup_table::LookupTable;
 use packed_directives::PackedDirectives;
+use set_end::SetEnd;
 
 pub use builder::DirectiveSetBuilder;
 pub use error::BuildError;
@@ -89,6 +91,7 @@ pub struct Explanation<'a> {
 struct Compiled {
     directives: PackedDirectives,
     table: LookupTable,
+    end: SetEnd,
 }
 
 /// An immutable set of directives, compiled for lookup.

@@ -38,6 +38,13 @@ impl Instant {
             || second == now.as_second() && self.nanosecond > now.subsec_nanosecond()
     }
 
+    /// This instant rounded up to a second since 1970, so that `now.as_second()` reaches it only
+    /// when `now` does. (Before 1970, `as_second` rounds up, hence one second more.)
+    pub(super) fn rounded_up(self) -> i64 {
+        let rounds = self.nanosecond > 0 || self.second <= 0;
+        self.second.saturating_add(i64::from(rounds))
+    }
+
     /// Converts back to a `Timestamp`; `None` for [`ALWAYS`](Self::ALWAYS).
     fn timestamp(self) -> Option<Timestamp> {
         if self == Self::ALWAYS {
