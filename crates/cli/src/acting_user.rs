@@ -1,11 +1,11 @@
-//! Determines the author that a write records: the flag, else the user of the operating system,
-//! else the authenticated user.
+//! Determines the author that a write records: the name in `--author`, otherwise the user of the
+//! operating system, otherwise the user that the cluster authenticated.
 
 use opensearch_directives::admin::DirectivesApi;
 
 use super::exit::Failure;
 
-/// The name that a write carries. No write is anonymous.
+/// Returns the author's name. A write without an author is refused.
 pub(super) async fn author(given: Option<String>, api: &DirectivesApi) -> Result<String, Failure> {
     if let Some(name) = given.filter(|name| !name.trim().is_empty()) {
         return Ok(name);
@@ -13,18 +13,18 @@ pub(super) async fn author(given: Option<String>, api: &DirectivesApi) -> Result
     if let Some(name) = system_user() {
         return Ok(name);
     }
-    // The operating system has no name for the user, as in many containers.
+    // In many containers, the operating system has no name for the user.
     match api.authenticated_user().await? {
         Some(name) => Ok(name),
         None => Err(Failure::usage(
-            "it is not known who you are: the operating system has no name for this user, and \
-             the cluster tells none; give --author NAME",
+            "the author of this write is unknown: neither the operating system nor the cluster has a \
+             name for this user; give --author NAME",
         )),
     }
 }
 
-/// The user with the process's user id, which no environment variable can change; under `sudo`, the
-/// user who called it.
+/// Returns the name of the user who runs the process, found by the user id because `$USER` can be
+/// changed. Under `sudo`, this is the user who called `sudo`.
 fn system_user() -> Option<String> {
     let name = whoami::username().ok().filter(|name| !name.is_empty());
     match (name.as_deref(), std::env::var("SUDO_USER")) {

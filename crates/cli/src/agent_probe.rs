@@ -1,4 +1,4 @@
-//! `directives probe`: one health check of an agent, as an exit code.
+//! `directives probe`: sends one health check to an agent and reports the result as an exit code.
 
 use std::time::Duration;
 
@@ -16,21 +16,21 @@ use super::duration::parse;
 use super::exit::{Exit, Failure};
 use super::stdio::print;
 
-/// The longest explanation that is printed.
+/// The limit of a response's body; its text is printed.
 const MAX_BODY_BYTES: usize = 64 << 10;
 
 #[derive(Debug, Args)]
 pub(super) struct ProbeArgs {
-    /// Address of the agent (its --listen without TLS, or its --health-listen): HOST:PORT,
-    /// :PORT on this host, or unix: and the path of a socket
+    /// Address of the agent: HOST:PORT, :PORT on this host, or unix: and the path of a socket.
+    /// It is the agent's --health-listen, or its --listen if that has no TLS
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9980")]
     agent: Address,
 
-    /// Ask whether it has a set to serve, not only whether it runs
+    /// Check whether the agent has a set to serve, not only whether it runs
     #[arg(long)]
     ready: bool,
 
-    /// Ask whether that set is fresh, too
+    /// Check also whether that set is fresh
     #[arg(long, requires = "ready")]
     fresh: bool,
 

@@ -20,7 +20,7 @@ use super::write_args::WriteArgs;
 
 /// The time to live of a directive that states no end.
 const DEFAULT_TTL: Duration = Duration::from_mins(15);
-/// The same of a directive that captures.
+/// The time to live of a capturing directive that states no end.
 const DEFAULT_CAPTURE_TTL: Duration = Duration::from_mins(5);
 
 #[derive(Debug, Args)]
@@ -38,17 +38,17 @@ pub(super) struct ApplyArgs {
     #[arg(requires = "level")]
     id: Option<String>,
 
-    /// Read directives from a file or a folder; - is standard input. JSON (one document, an
-    /// array, one document a line, or {"directives": [...]}), or YAML in files that end in
-    /// .yaml or .yml
+    /// Read directives from a file or a folder; - is standard input. The format is YAML in files
+    /// that end in .yaml or .yml, and JSON in all others: one document, an array, one document
+    /// per line, or {"directives": [...]}
     #[arg(short, long, value_name = "FILE", conflicts_with_all = [
         "level", "tenant", "index", "principal", "endpoint", "sample", "sample_per_mille",
         "ring_buffer", "capture", "expiry", "starts_at"
     ])]
     file: Vec<PathBuf>,
 
-    /// How much to record: Off, Shape, ShapeTiming or ShapeRewriteDiff. Of several matching
-    /// directives the highest level counts, so Off turns nothing off
+    /// How much to record: Off, Shape, ShapeTiming or ShapeRewriteDiff. If several directives
+    /// match, the highest level counts; a directive of level Off therefore turns nothing off
     #[arg(long, value_parser = flag_values::level)]
     level: Option<DiagLevel>,
 
@@ -64,52 +64,52 @@ pub(super) struct ApplyArgs {
     #[arg(long)]
     principal: Option<String>,
 
-    /// Match only requests of this class, such as Search
+    /// Match only requests to this class of endpoints, such as Search
     #[arg(long, value_parser = flag_values::endpoint)]
     endpoint: Option<EndpointKind>,
 
-    /// Share of the matching requests, such as 10% [default: 100%]
+    /// Percentage of the matching requests that it applies to, such as 10% [default: 100%]
     #[arg(long, value_name = "PERCENT", value_parser = flag_values::sample, conflicts_with = "sample_per_mille")]
     sample: Option<u16>,
 
-    /// The same in thousandths
+    /// Number of matching requests in a thousand that it applies to, as an integer
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=1000))]
     sample_per_mille: Option<u16>,
 
-    /// Record into the proxies' ring buffers
+    /// Record the requests in the proxies' ring buffers
     #[arg(long)]
     ring_buffer: bool,
 
-    /// Copy the exchanges to the capture sink
+    /// Copy the requests and their responses to the capture sink
     #[arg(long)]
     capture: bool,
 
-    /// How long it applies, counted from the write by the cluster's clock
-    /// [default: 15m, with --capture 5m]
+    /// How long it applies after the write, by the cluster's clock
+    /// [default: 15m; with --capture, 5m]
     #[arg(long, value_name = "DURATION", value_parser = parse)]
     ttl: Option<Duration>,
 
-    /// How long it applies, counted from --starts-at
+    /// How long it applies after --starts-at
     #[arg(long = "for", value_name = "DURATION", value_parser = parse)]
     for_: Option<Duration>,
 
-    /// When it ends: +15m (from now), 18:00 (the next, local time) or RFC 3339
+    /// When it ends: +15m (from now), 18:00 (local time, today or tomorrow), or an RFC 3339 time
     #[arg(long, value_name = "TIME", visible_alias = "expires-at")]
     until: Option<When>,
 
-    /// When it starts, in the same forms [default: at once]
+    /// When it starts, in the forms of --until [default: at once]
     #[arg(long, value_name = "TIME")]
     starts_at: Option<When>,
 
-    /// Why, for people; with --file, for the directives that do not say it
+    /// The reason, shown to other people; with --file, for directives without a reason
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 
-    /// The ticket that it belongs to; with --file, for the directives that name none
+    /// The ticket that it belongs to; with --file, for directives without a ticket
     #[arg(long, value_name = "TEXT")]
     ticket: Option<String>,
 
-    /// The longest time to live that is accepted
+    /// The longest time to live that this command accepts
     #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = parse)]
     max_ttl: Duration,
 
@@ -183,7 +183,8 @@ impl ApplyArgs {
     }
 }
 
-/// The instant of a flag; one in local time is shown, since it may not be what was meant.
+/// Resolves the instant of a flag. An instant in local time is printed, because the user may
+/// have meant another time zone.
 fn instant(flag: &str, when: Option<When>, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
     let Some(when) = when else { return Ok(None) };
     let instant = when
@@ -196,5 +197,5 @@ fn instant(flag: &str, when: Option<When>, now: Timestamp) -> Result<Option<Time
     Ok(Some(instant))
 }
 
-/// The flag's default is the library's.
+/// The default of `--max-ttl` equals the library's default.
 const _: () = assert!(Config::DEFAULT_MAX_TTL.as_secs() == 30 * 24 * 3600);

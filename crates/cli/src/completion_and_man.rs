@@ -13,7 +13,7 @@ use super::exit::Failure;
 Example:
   directives completion bash > ~/.local/share/bash-completion/completions/directives")]
 pub(super) struct CompletionArgs {
-    /// The shell
+    /// The shell that uses the script
     shell: Shell,
 }
 

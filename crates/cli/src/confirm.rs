@@ -5,14 +5,14 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use super::exit::Failure;
 
-/// Whether standard input and output are a terminal, so that the user can be asked.
+/// Whether standard input and standard error are a terminal, so that the command can ask.
 pub(super) fn is_interactive() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// Asks a question that only `y` or `yes` affirms.
+/// Asks a question. Only `y` and `yes` count as consent.
 ///
-/// Without a terminal it fails and says which flag stands for the consent.
+/// Without a terminal, it fails and names the flag that states the consent.
 pub(super) fn confirm(question: &str, flag: &str) -> Result<(), Failure> {
     if !is_interactive() {
         return Err(Failure::usage(format!(
@@ -22,9 +22,9 @@ pub(super) fn confirm(question: &str, flag: &str) -> Result<(), Failure> {
     let mut stderr = std::io::stderr().lock();
     write!(stderr, "{question}\nContinue? [y/N] ")?;
     stderr.flush()?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    match answer.trim().to_lowercase().as_str() {
+    let mut reply = String::new();
+    std::io::stdin().lock().read_line(&mut reply)?;
+    match reply.trim().to_lowercase().as_str() {
         "y" | "yes" => Ok(()),
         _ => Err(Failure::usage("declined; nothing was written")),
     }

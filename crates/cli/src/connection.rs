@@ -1,5 +1,5 @@
-//! The flags that every subcommand has for reaching the cluster: addresses, credentials, TLS, time
-//! limits.
+//! The flags with which a subcommand reaches the cluster: addresses, credentials, TLS and time
+//! limits. They are converted into the library's configuration.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -15,16 +15,16 @@ use url::Url;
 use super::exit::Failure;
 use super::{context_file, duration};
 
-/// How to reach the index.
+/// The cluster, the index, and the credentials.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Cluster")]
 pub(super) struct ConnectionArgs {
-    /// Named cluster from the contexts' file, see `directives context`; flags and variables
-    /// win over its values [default: the current context]
+    /// Name of a context, see `directives context`; flags and variables override its values
+    /// [default: the current context]
     #[arg(long, value_name = "NAME")]
     context: Option<String>,
 
-    /// Address of a node; several with commas, or the flag several times
+    /// Address of a node; separate several by commas, or repeat the flag
     #[arg(
         long,
         value_name = "URL",
@@ -33,7 +33,7 @@ pub(super) struct ConnectionArgs {
     )]
     url: Vec<UrlText>,
 
-    /// The index that holds the directives, or an alias of exactly one
+    /// The index that holds the directives, or an alias of exactly one index
     #[arg(long, value_name = "NAME", default_value = ClusterConfig::DEFAULT_INDEX)]
     directives_index: String,
 
@@ -41,56 +41,56 @@ pub(super) struct ConnectionArgs {
     #[arg(long, value_name = "NAME")]
     username: Option<String>,
 
-    /// File that holds the password; read again when it changes
+    /// File that holds the password; it is read again when it changes
     #[arg(long, value_name = "FILE", requires = "username")]
     password_file: Option<PathBuf>,
 
-    /// File that holds a bearer token (or set DIRECTIVES_BEARER_TOKEN); read again when it
-    /// changes
+    /// File that holds a bearer token (or set DIRECTIVES_BEARER_TOKEN); it is read again when
+    /// it changes
     #[arg(long, value_name = "FILE", conflicts_with = "username")]
     bearer_token_file: Option<PathBuf>,
 
-    /// File that holds an API key as ID:KEY (or set DIRECTIVES_API_KEY); read again when it
-    /// changes
+    /// File that holds an API key as ID:KEY (or set DIRECTIVES_API_KEY); it is read again when
+    /// it changes
     #[arg(long, value_name = "FILE", conflicts_with_all = ["username", "bearer_token_file"])]
     api_key_file: Option<PathBuf>,
 
-    /// File of CA certificates to trust, PEM; also the server's own certificate if it is
+    /// PEM file of CA certificates to trust, or of the server's own certificate if that is
     /// self-signed
     #[arg(long, value_name = "FILE")]
     ca_certificate: Option<PathBuf>,
 
-    /// File of a client certificate, PEM, with its private key unless --client-key is given
+    /// PEM file of a client certificate; without --client-key, it also holds the private key
     #[arg(long, value_name = "FILE")]
     client_certificate: Option<PathBuf>,
 
-    /// File of the private key of --client-certificate, PEM
+    /// PEM file of the private key of --client-certificate
     #[arg(long, value_name = "FILE", requires = "client_certificate")]
     client_key: Option<PathBuf>,
 
-    /// Do not use the proxies that HTTP_PROXY, HTTPS_PROXY and ALL_PROXY name; addresses of
-    /// this machine and those in NO_PROXY never use one
+    /// Ignore the proxies that HTTP_PROXY, HTTPS_PROXY and ALL_PROXY name. Connections to this
+    /// machine and to hosts in NO_PROXY never use a proxy
     #[arg(long)]
     no_proxy: bool,
 
-    /// How long connecting to a node may take if there are other nodes
+    /// Time limit for a connection to a node if there are other nodes
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration::parse)]
     connect_timeout: Duration,
 
-    /// Sign requests (AWS Signature Version 4) for this region; the credentials come from
-    /// AWS's usual places
+    /// Sign requests (AWS Signature Version 4) for this region; the credentials come from AWS's
+    /// default provider chain
     #[cfg(feature = "aws-sigv4")]
     #[arg(long, value_name = "REGION", conflicts_with_all = ["username", "bearer_token_file", "api_key_file"])]
     aws_region: Option<String>,
 
-    /// Service to sign for
+    /// AWS service name in the signature
     #[cfg(feature = "aws-sigv4")]
     #[arg(long, value_name = "NAME", default_value = "es")]
     aws_service: String,
 }
 
-/// An address as it was given, which may contain a password: it is not printed, not even if
-/// it cannot be parsed.
+/// The text of an address. It may contain a password, so it is never printed, even if it cannot
+/// be parsed.
 #[derive(Clone)]
 struct UrlText(String);
 
@@ -119,13 +119,14 @@ impl UrlText {
 /// The time limit of one request of a command that runs once.
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct TimeoutArgs {
-    /// How long one request may take on one node
+    /// Time limit of one request to one node
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
     request_timeout: Duration,
 }
 
 impl ConnectionArgs {
-    /// The settings of the cluster. The library reads the secrets that are in files.
+    /// Builds the library's configuration of the cluster. The library itself reads secrets from
+    /// files.
     pub(super) async fn cluster(
         &self,
         request_timeout: Duration,
@@ -147,11 +148,12 @@ impl ConnectionArgs {
         })
     }
 
-    /// Where the index is, for reports: its name and the first address, without credentials.
+    /// The location that reports show: the name of the index and the first address, without
+    /// credentials.
     pub(super) fn location(&self) -> String {
         let address = self.url.first().and_then(|text| {
             let mut url = text.parse().ok()?;
-            // An address that cannot have credentials has none.
+            // Both calls fail only for an address that cannot contain credentials.
             let _ = url.set_username("");
             let _ = url.set_password(None);
             Some(url.as_str().trim_end_matches('/').to_owned())
@@ -164,7 +166,7 @@ impl ConnectionArgs {
         }
     }
 
-    /// The same settings for another address.
+    /// Returns the same settings with another address.
     pub(super) fn with_url(&self, url: impl Into<String>) -> Self {
         Self {
             url: vec![UrlText(url.into())],
@@ -172,11 +174,11 @@ impl ConnectionArgs {
         }
     }
 
-    /// A client of the cluster for a command that runs once.
+    /// Creates a client of the cluster for a command that runs once.
     pub(super) async fn client(&self, timeout: TimeoutArgs) -> Result<Client, Failure> {
         let cluster = self.cluster(timeout.request_timeout).await?;
         if let Some(url) = cluster.unencrypted_url() {
-            // A warning that cannot be printed changes nothing.
+            // The command continues even if the warning cannot be printed.
             let _ = writeln!(
                 std::io::stderr(),
                 "warning: credentials are sent to {} over the network without encryption; use \
@@ -205,7 +207,7 @@ impl ConnectionArgs {
         not(feature = "aws-sigv4"),
         expect(
             clippy::unused_async,
-            reason = "AWS's places are looked up over the network"
+            reason = "AWS's credential providers may need the network"
         )
     )]
     async fn credentials(&self) -> Result<Credentials, Failure> {
@@ -239,7 +241,7 @@ impl ConnectionArgs {
     }
 }
 
-/// A secret in a file, else in a variable; an empty variable counts as absent.
+/// Returns the secret from a file, otherwise from a variable. An empty variable counts as absent.
 fn secret(file: Option<&PathBuf>, variable: &str) -> Option<Secret> {
     match file {
         Some(file) => Some(Secret::file(file)),
@@ -256,9 +258,9 @@ async fn aws(region: String, service: String) -> Result<Credentials, Failure> {
         .region(aws_config::Region::new(region.clone()))
         .load()
         .await;
-    let provider = config
-        .credentials_provider()
-        .ok_or_else(|| Failure::usage("--aws-region: AWS's usual places hold no credentials"))?;
+    let provider = config.credentials_provider().ok_or_else(|| {
+        Failure::usage("--aws-region: AWS's default provider chain found no credentials")
+    })?;
     Ok(Credentials::AwsSigV4 {
         provider,
         region,

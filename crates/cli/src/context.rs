@@ -1,4 +1,5 @@
-//! `directives context`: adds, lists, selects and removes named clusters.
+//! `directives context`: stores the addresses and credential files of clusters under names, and
+//! selects the current cluster.
 
 use clap::{Args, Subcommand};
 
@@ -13,7 +14,8 @@ Example:
     --protected
   directives context use prod
 
-DIRECTIVES_CONFIG names another file than ~/.config/directives/contexts.yaml.")]
+The contexts are stored in ~/.config/directives/contexts.yaml, or in the file that the variable
+DIRECTIVES_CONFIG names.")]
 pub(super) struct ContextArgs {
     #[command(subcommand)]
     verb: ContextVerb,
@@ -21,16 +23,16 @@ pub(super) struct ContextArgs {
 
 #[derive(Debug, Subcommand)]
 enum ContextVerb {
-    /// Create a context, or replace it whole
+    /// Create a context, or replace all its values
     Set(Box<SetArgs>),
     /// Make a context the current one
     Use {
         /// The context's name
         name: String,
     },
-    /// List the contexts; the current one is marked
+    /// List the contexts; an asterisk marks the current one
     List,
-    /// Show a context
+    /// Show the values of a context
     Show {
         /// The context's name [default: the current one]
         name: Option<String>,
@@ -47,7 +49,7 @@ struct SetArgs {
     /// The context's name
     name: String,
 
-    /// Address of a node; several with commas, or the flag several times
+    /// Address of a node; separate several by commas, or repeat the flag
     #[arg(long, value_name = "URL", value_delimiter = ',', required = true)]
     url: Vec<url::Url>,
 
@@ -55,7 +57,7 @@ struct SetArgs {
     #[arg(long, value_name = "NAME")]
     directives_index: Option<String>,
 
-    /// User name
+    /// The user name
     #[arg(long, value_name = "NAME")]
     username: Option<String>,
 
@@ -71,15 +73,15 @@ struct SetArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["username", "bearer_token_file"])]
     api_key_file: Option<String>,
 
-    /// File of CA certificates to trust, PEM
+    /// PEM file of CA certificates to trust
     #[arg(long, value_name = "FILE")]
     ca_certificate: Option<String>,
 
-    /// File of a client certificate and its private key, PEM
+    /// PEM file of a client certificate and its private key
     #[arg(long, value_name = "FILE")]
     client_certificate: Option<String>,
 
-    /// Ask before every write
+    /// Ask for confirmation before every write
     #[arg(long)]
     protected: bool,
 }

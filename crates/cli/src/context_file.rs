@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::exit::Failure;
 
-/// A context: values for the flags of the same names. It contains the paths of secrets, never a
-/// secret itself.
+/// A context: the values of the flags with the same names. It contains paths of files with
+/// secrets, never the secrets themselves.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Context {
@@ -30,7 +30,7 @@ pub(super) struct Context {
     pub(super) ca_certificate: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) client_certificate: Option<String>,
-    /// Whether every write asks first.
+    /// Whether every write needs a confirmation.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) protected: bool,
 }
@@ -54,7 +54,7 @@ impl Context {
     }
 }
 
-/// All contexts.
+/// The content of the file: all contexts, and the name of the current one.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Contexts {
@@ -65,7 +65,7 @@ pub(super) struct Contexts {
 }
 
 impl Contexts {
-    /// Reads the file; without one there are no contexts.
+    /// Reads the file. If it does not exist, there are no contexts.
     pub(super) fn read() -> Result<Self, Failure> {
         let Some(file) = file() else {
             return Ok(Self::default());
@@ -82,7 +82,7 @@ impl Contexts {
     /// Replaces the file in one step, so that a reader never sees a partial one.
     pub(super) fn write(&self) -> Result<(), Failure> {
         let file = file().ok_or_else(|| {
-            Failure::usage("there is no place for contexts: set HOME or DIRECTIVES_CONFIG")
+            Failure::usage("the folder for the contexts is unknown: set HOME or DIRECTIVES_CONFIG")
         })?;
         let text = serde_saphyr::to_string(self).map_err(Failure::other)?;
         let folder = file.parent().unwrap_or(&file);
@@ -94,7 +94,7 @@ impl Contexts {
         Ok(())
     }
 
-    /// A context by its name.
+    /// Returns the context with this name.
     pub(super) fn get(&self, name: &str) -> Result<&Context, Failure> {
         self.contexts.get(name).ok_or_else(|| {
             let known: Vec<&str> = self.contexts.keys().map(String::as_str).collect();
@@ -107,7 +107,7 @@ impl Contexts {
     }
 }
 
-/// The contexts' file: `DIRECTIVES_CONFIG`, or one in the user's configuration folder.
+/// Returns the path of the file: `DIRECTIVES_CONFIG`, or a file in the user's configuration folder.
 fn file() -> Option<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     if let Some(file) = variable("DIRECTIVES_CONFIG") {
@@ -129,13 +129,14 @@ pub(super) struct Selected {
 
 static SELECTED: OnceLock<Option<Selected>> = OnceLock::new();
 
-/// The context of this run, once [`select`] has found it.
+/// Returns the context of this run. Before [`select`] has run, there is none.
 pub(super) fn selected() -> Option<&'static Selected> {
     SELECTED.get()?.as_ref()
 }
 
-/// Finds the context of this run before the command line is parsed, because it sets the
-/// flags' defaults: `--context`, else `DIRECTIVES_CONTEXT`, else the current one.
+/// Finds the context of this run: the one that `--context` names, otherwise the one that
+/// `DIRECTIVES_CONTEXT` names, otherwise the current one. This happens before the command line is
+/// parsed, because the context provides the defaults of flags.
 pub(super) fn select(args: &[OsString]) -> Result<Option<Selected>, Failure> {
     let verb = args.get(1).and_then(|verb| verb.to_str());
     if matches!(verb, Some("context" | "completion" | "man")) {
@@ -145,14 +146,15 @@ pub(super) fn select(args: &[OsString]) -> Result<Option<Selected>, Failure> {
         .or_else(|| std::env::var("DIRECTIVES_CONTEXT").ok())
         .filter(|name| !name.is_empty());
     let contexts = Contexts::read()?;
-    // The current context is an operator's choice; an agent takes one only by name.
+    // `context use` is meant for an operator's commands. An agent uses a context only if one is
+    // named explicitly.
     let current = contexts.current.clone().filter(|_| verb != Some("agent"));
     let Some(name) = named.or(current) else {
         return Ok(None);
     };
     let context = contexts.get(&name)?.clone();
     let selected = Selected { name, context };
-    // This function runs once; a second call would have no effect.
+    // The value can be set once. This function runs once, so the result does not matter.
     let _ = SELECTED.set(Some(selected.clone()));
     Ok(Some(selected))
 }

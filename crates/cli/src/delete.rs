@@ -8,7 +8,9 @@ use super::selection::SelectionArgs;
 use super::write_args::WriteArgs;
 
 #[derive(Debug, Args)]
-#[command(after_help = "`directives revoke` ends a directive as quickly, and keeps the record.")]
+#[command(
+    after_help = "`directives revoke` ends a directive as quickly, and keeps its document as a record."
+)]
 pub(super) struct DeleteArgs {
     #[command(flatten)]
     selection: SelectionArgs,

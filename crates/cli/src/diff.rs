@@ -1,4 +1,4 @@
-//! `directives diff`: what applying files would change.
+//! `directives diff`: compares files with the index and reports what `apply` would change.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,11 +17,11 @@ use super::write_report::Report;
 #[derive(Debug, Args)]
 #[command(after_help = "The exit code is 7 if applying the files would change anything.")]
 pub(super) struct DiffArgs {
-    /// A file or a folder, as for apply; - is standard input
+    /// A file or a folder, in the formats of `apply`; - is standard input
     #[arg(short, long, value_name = "FILE", required = true)]
     file: Vec<PathBuf>,
 
-    /// The longest time to live that is accepted
+    /// The longest time to live that this command accepts
     #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = parse)]
     max_ttl: Duration,
 

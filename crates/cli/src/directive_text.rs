@@ -1,13 +1,13 @@
-//! Words a directive and its changes in one line of plain text.
+//! Formats a directive, or the changes of a directive, as one line of text.
 
 use opensearch_directives::admin::{ChangeEffect, FieldChange};
 use opensearch_directives::document::Document;
 use opensearch_directives::{DirectiveMatch, EndpointKind};
 
-/// The text for a directive without a target, in capitals because it is easily overlooked.
+/// The text for a directive without a target. It is in capitals because it must not be overlooked.
 pub(super) const EVERY_REQUEST: &str = "EVERY REQUEST";
 
-/// The targets, as `tenant=acme index=orders`.
+/// Formats the targets, such as `tenant=acme index=orders`.
 pub(super) fn targets(match_: &DirectiveMatch) -> String {
     let targets: Vec<String> = [
         ("tenant", match_.tenant.as_deref()),
@@ -25,7 +25,7 @@ pub(super) fn targets(match_: &DirectiveMatch) -> String {
     }
 }
 
-/// The recording options besides the level.
+/// Formats the recording options other than the level.
 pub(super) fn records(document: &Document) -> String {
     let records: Vec<&str> = [
         (document.directive.ring_buffer, "ring-buffer"),
@@ -37,7 +37,7 @@ pub(super) fn records(document: &Document) -> String {
     records.join(" ")
 }
 
-/// A new directive in one line.
+/// Formats a directive as one line.
 pub(super) fn summary(document: &Document) -> String {
     let directive = &document.directive;
     let mut parts = vec![
@@ -52,7 +52,7 @@ pub(super) fn summary(document: &Document) -> String {
     parts.join(", ")
 }
 
-/// One change with its effect: the text, and whether it widens what is recorded.
+/// Formats one change with its effect, and returns whether the change records more than before.
 pub(super) fn change(change: &FieldChange, after: Option<&Document>) -> (String, bool) {
     let unit = if change.field == "sample_per_mille" {
         " ‰"
@@ -100,7 +100,8 @@ pub(super) fn change(change: &FieldChange, after: Option<&Document>) -> (String,
     (format!("{text}{word}"), widens)
 }
 
-/// Escapes control characters, because texts of other users must not control the terminal.
+/// Replaces control characters, because a text that another user wrote must not control the
+/// terminal.
 pub(super) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })

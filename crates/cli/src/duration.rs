@@ -6,7 +6,7 @@ use jiff::{RoundMode, SignedDuration, SignedDurationRound, Span, SpanRelativeTo,
 
 /// Parses `200ms`, `5s`, `15m`, `2h`, `7d`; a day is 24 hours.
 pub(super) fn parse(text: &str) -> Result<Duration, String> {
-    let fix = "write a length such as 200ms, 5s, 15m, 2h or 7d";
+    let fix = "write a duration such as 200ms, 5s, 15m, 2h or 7d";
     let span: Span = text
         .parse()
         .map_err(|_| format!("it is not a duration; {fix}"))?;
@@ -16,10 +16,10 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
     Duration::try_from(duration)
         .ok()
         .filter(|duration| !duration.is_zero())
-        .ok_or_else(|| format!("it is not longer than nothing; {fix}"))
+        .ok_or_else(|| format!("it must be longer than zero; {fix}"))
 }
 
-/// Formats the approximate distance of an instant from now: `in 14m 30s`, `3h 5m ago`.
+/// Formats the approximate time between now and an instant: `in 14m 30s`, `3h 5m ago`.
 pub(super) fn relative(instant: Timestamp, now: Timestamp) -> String {
     let distance = instant.duration_since(now);
     if distance.is_negative() {
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_usual_lengths_are_understood() {
+    fn durations_with_a_unit_are_parsed() {
         for (text, millis) in [
             ("200ms", 200),
             ("5s", 5_000),
@@ -70,10 +70,13 @@ mod tests {
     }
 
     #[test]
-    fn others_are_refused_with_the_fix() {
+    fn other_texts_are_refused_with_the_fix() {
         for text in ["", "15", "-5m", "0s", "1mo", "1y", "soon", "1e9"] {
             let error = parse(text).unwrap_err();
-            assert!(error.contains("write a length such as"), "{text}: {error}");
+            assert!(
+                error.contains("write a duration such as"),
+                "{text}: {error}"
+            );
         }
     }
 

@@ -23,14 +23,14 @@ Examples:
   directives edit slow-acme --set tenant=acme,sample=5%
   directives edit slow-acme                   # in $VISUAL or $EDITOR")]
 pub(super) struct EditArgs {
-    /// The directive's id
+    /// The id of the directive
     id: String,
 
-    /// Set a field; the flag several times for several fields
+    /// Set a field; repeat the flag to set several fields
     #[arg(long, value_name = "FIELD=VALUE", value_parser = assignment)]
     set: Vec<(String, String)>,
 
-    /// Remove a field; a target that is removed matches everything
+    /// Remove a field; without a target, the directive matches every value of that field
     #[arg(long, value_name = "FIELD")]
     unset: Vec<String>,
 
@@ -76,7 +76,7 @@ pub(super) async fn run(args: EditArgs) -> Result<Exit, Failure> {
     args.write.execute(&api, plan, Vec::new(), now).await
 }
 
-/// The document of a directive that has not ended.
+/// Returns the document of a directive that has not ended, or the reason why it cannot change.
 pub(super) fn ended(stored: &Stored, now: Timestamp) -> Result<&Document, Failure> {
     let state = State::of(stored, now);
     match (&stored.document, state) {
@@ -89,7 +89,7 @@ pub(super) fn ended(stored: &Stored, now: Timestamp) -> Result<&Document, Failur
     }
 }
 
-/// The draft that stores the same directive again.
+/// Builds the draft that would store the same directive again.
 pub(super) fn draft_of(document: &Document, author: &str) -> Draft {
     let directive = &document.directive;
     let mut draft = Draft::new(
@@ -175,7 +175,7 @@ mod tests {
 
     type Fields = Map<String, Value>;
 
-    /// The fields that the command and the pipeline set at each write.
+    /// The fields that the command or the pipeline sets at each write.
     const STAMPED: [&str; 9] = [
         "targets",
         "created_at",
@@ -188,7 +188,7 @@ mod tests {
         "revoked_reason",
     ];
 
-    /// A stored document in which every field has another value than its default.
+    /// A stored document in which no field has its default value.
     fn stored() -> Fields {
         let document = json!({
             "targets": ["tenant", "index", "principal", "endpoint"],

@@ -1,4 +1,4 @@
-//! Opens a directive as JSON in the program that `$VISUAL` or `$EDITOR` names, and reads it back.
+//! Opens a directive as JSON in the user's editor, and reads the edited directive from the file.
 
 use std::io::Write as _;
 use std::process::Command;
@@ -7,7 +7,7 @@ use opensearch_directives::document::{Audit, Draft, encode_draft};
 
 use super::exit::Failure;
 
-/// Opens a draft in `$VISUAL` or `$EDITOR`, and reads what was saved.
+/// Opens a draft in the program that `$VISUAL` or `$EDITOR` names, and returns the saved draft.
 pub(super) fn edit(draft: &Draft) -> Result<Draft, Failure> {
     let editor = ["VISUAL", "EDITOR"]
         .into_iter()
@@ -23,7 +23,7 @@ pub(super) fn edit(draft: &Draft) -> Result<Draft, Failure> {
         .tempfile()?;
     file.write_all(text_of(draft)?.as_bytes())?;
     file.flush()?;
-    // The variable may contain arguments, as it may for git.
+    // The variable may contain arguments, such as `code --wait`.
     let mut words = editor.split_whitespace();
     let program = words.next().unwrap_or_default();
     let status = Command::new(program).args(words).arg(file.path()).status();
@@ -50,7 +50,8 @@ pub(super) fn edit(draft: &Draft) -> Result<Draft, Failure> {
     }
 }
 
-/// The draft as indented JSON, with its id and without what the command adds by itself.
+/// Converts the draft to indented JSON with its id. Fields that the command sets itself are left
+/// out.
 fn text_of(draft: &Draft) -> Result<String, Failure> {
     let source = encode_draft(draft, &Audit::default());
     let mut value: serde_json::Value =

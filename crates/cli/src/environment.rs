@@ -1,8 +1,8 @@
 //! Lists the environment variables that can replace flags, and treats an empty one as unset.
 //!
-//! Variables are for the connection, the output, the author and the agent's own settings.
-//! What a directive says and which directives a verb selects must be typed: a variable
-//! left in a shell would change it unseen.
+//! The connection, the output, the author and the agent's settings have variables. The content
+//! of a directive and the selection of directives have none, because a forgotten variable in a
+//! shell would change them unnoticed.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use clap::{Arg, ArgAction, Command};
 
 use super::context_file::Selected;
 
-/// The flags of the operators' verbs that have a variable.
+/// The flags of operators' commands that have a variable.
 const WITH_VARIABLE: [&str; 18] = [
     "context",
     "url",
@@ -56,7 +56,8 @@ pub(super) fn with_variables(command: Command, context: Option<&Selected>) -> Co
     })
 }
 
-/// Whether a verb talks to the cluster or to an agent; the others take their flags from nowhere else.
+/// Whether a verb connects to the cluster or to an agent. The flags of all other verbs have no
+/// variables.
 fn has_connection(verb: &Command) -> bool {
     verb.get_name() == "probe"
         || verb
@@ -68,18 +69,18 @@ fn with_variable(agent: bool, arg: Arg) -> Arg {
     match variable(agent, &arg) {
         Some(variable) if !is_empty(&variable) => {
             let arg = match arg.get_action() {
-                // Every value other than a form of "no" enables the flag.
+                // Every value enables the flag, except forms of "no" such as `0` and `false`.
                 ArgAction::SetTrue => arg.value_parser(FalseyValueParser::new()),
                 _ => arg,
             };
-            // The value may be an address with a password in it.
+            // The value may be an address that contains a password.
             arg.env(variable).hide_env_values(true)
         }
         Some(_) | None => arg,
     }
 }
 
-/// Whether all flags of a verb are the agent's own settings.
+/// Whether all flags of a verb have variables, as settings of an agent.
 fn is_of_agent(verb: &str) -> bool {
     matches!(verb, "agent" | "probe")
 }
@@ -88,7 +89,7 @@ fn is_empty(variable: &str) -> bool {
     std::env::var_os(variable).is_some_and(|value| value.is_empty())
 }
 
-/// The variable of a flag: `DIRECTIVES_` and the flag's name.
+/// Returns the name of a flag's variable: `DIRECTIVES_` and the name of the flag.
 fn variable(agent: bool, arg: &Arg) -> Option<String> {
     let long = arg.get_long()?;
     if matches!(long, "help" | "version") || !agent && !WITH_VARIABLE.contains(&long) {
@@ -109,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_directive_says_has_no_variable() {
+    fn the_content_of_a_directive_has_no_variable() {
         for verb in crate::command(None).get_subcommands() {
             if !has_connection(verb) {
                 continue;
@@ -125,7 +126,7 @@ mod tests {
                     assert!(variables.insert(variable.to_owned()), "--{long}");
                     assert!(arg.is_hide_env_values_set(), "--{long}");
                 }
-                // The path of a secret's file is not a secret.
+                // The path of a file with a secret is not a secret.
                 if arg
                     .get_value_names()
                     .is_some_and(|names| names.contains(&"FILE".into()))
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn every_verb_that_writes_can_be_tried_out() {
+    fn every_verb_that_writes_has_a_dry_run() {
         for name in [
             "init", "apply", "revoke", "delete", "extend", "edit", "prune",
         ] {

@@ -1,4 +1,4 @@
-//! The exit codes, which are part of the interface, and the errors that lead to them.
+//! Maps errors of the library to the documented exit codes, and prints errors.
 
 use std::error::Error;
 use std::io::Write as _;
@@ -10,23 +10,24 @@ use opensearch_directives::error::{
     ConfigError, PollError, ReadError, RequestError, chain as error_chain,
 };
 
-/// The part of `--help` about variables and exit codes.
+/// The section of `--help` about environment variables and exit codes.
 pub(super) const HELP: &str = "\
-Flags for the connection, the output and the author, and all flags of the agent, can be given
-by an environment variable: DIRECTIVES_ and the flag's name, such as DIRECTIVES_URL;
-DIRECTIVES_INDEX stands for --directives-index. An empty variable counts as not given. Secrets
-come from the environment or from files only.
+Flags for the connection, the output and the author, and all flags of the agent, can also be set
+by environment variables. The name of a variable is DIRECTIVES_ and the flag's name, such as
+DIRECTIVES_URL; the variable of --directives-index is DIRECTIVES_INDEX. An empty variable counts
+as not set. No flag takes a secret; secrets come from the environment or from files.
 
 Exit codes:
-  0  done
-  1  failed for another reason
-  2  bad usage or bad input, or a consent is missing (--yes, --replace); nothing was written
-  3  no such directive, or no such index
-  4  the cluster cannot be reached, did not respond in time, or is busy
+  0  the command succeeded
+  1  the command failed for a reason that has no code of its own
+  2  the usage or the input is invalid, or a consent is missing (--yes, --replace); nothing was
+     written
+  3  the directive or the index does not exist
+  4  the cluster is unreachable, does not respond in time, or is busy
   5  the cluster refuses the caller or the request
-  6  somebody else changed a directive meanwhile; it was not written
+  6  somebody else changed the directive at the same time; it was not written
   7  `diff` found differences
-Of several directives, the worst result counts.";
+If several directives have different results, the worst result decides.";
 
 /// The exit code of the command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,7 +43,7 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    /// Orders the codes: of several results the most severe decides how the command ends.
+    /// Ranks the codes. Of several results, the most severe decides the exit code of the command.
     pub(super) fn severity(self) -> u8 {
         match self {
             Self::Success => 0,
@@ -87,7 +88,7 @@ impl Failure {
         Self::new(Exit::Usage, error)
     }
 
-    /// Invalid input, with the file that contains it.
+    /// Creates a failure because of invalid input in a file.
     pub(super) fn of_file(
         file: &std::path::Path,
         error: impl Into<Box<dyn Error + Send + Sync>>,
@@ -102,7 +103,7 @@ impl Failure {
 
     /// Prints the error and its causes on standard error.
     pub(super) fn report(self) -> Exit {
-        // A pipe that was closed early is the reader's choice.
+        // A reader such as `head` may close the pipe early. This is not a failure.
         if let Some(error) = self.error.downcast_ref::<std::io::Error>()
             && error.kind() == std::io::ErrorKind::BrokenPipe
         {
@@ -116,9 +117,10 @@ impl Failure {
 fn of_request(error: &RequestError) -> Exit {
     match error.status() {
         _ if error.is_unreachable() => Exit::Unreachable,
-        // The cluster is overloaded.
+        // The status 429 means that the cluster is overloaded.
         Some(429) => Exit::Unreachable,
-        // The response does not come from OpenSearch, so it says nothing about directives.
+        // Without an exception in the body, the response does not come from OpenSearch and says
+        // nothing about directives.
         Some(404) if error.exception().is_none() => Exit::Other,
         Some(404) => Exit::NotFound,
         Some(400..=499) => Exit::Refused,
@@ -133,7 +135,7 @@ impl From<WriteError> for Failure {
     }
 }
 
-/// The exit code of an error of the directives API.
+/// Returns the exit code for an error of the directives API.
 pub(super) fn exit_of(error: &WriteError) -> Exit {
     if error.is_invalid() {
         Exit::Usage

@@ -1,5 +1,5 @@
-//! `directives explain`: what is decided for a request, and why each directive applies or
-//! does not.
+//! `directives explain`: evaluates a request, and reports for each directive the first condition
+//! that fails.
 
 use clap::Args;
 use jiff::Timestamp;
@@ -23,24 +23,24 @@ use super::stdio::{ReportFormat, print};
 Example:
   directives explain --tenant acme --index orders --principal checkout --endpoint Search")]
 pub(super) struct ExplainArgs {
-    /// The request's tenant; without it, the request has none
+    /// The tenant of the request; without this flag, the request has no tenant
     #[arg(long)]
     tenant: Option<String>,
 
-    /// The request's index
+    /// The index of the request
     #[arg(long)]
     index: String,
 
-    /// The request's principal
+    /// The principal of the request
     #[arg(long)]
     principal: String,
 
-    /// The request's class of endpoint
+    /// The class of endpoints of the request, such as Search
     #[arg(long, value_parser = flag_values::endpoint)]
     endpoint: EndpointKind,
 
-    /// The request's id, which decides about samples; without it, no sample below 100%
-    /// contains the request
+    /// The id of the request, which decides whether a sample contains it; without this flag, only
+    /// a sample of 100% contains the request
     #[arg(long, value_name = "ID", default_value = "")]
     request_id: String,
 
@@ -54,11 +54,11 @@ pub(super) struct ExplainArgs {
     timeout: TimeoutArgs,
 }
 
-/// Why a directive applies to the request or not.
+/// Whether a directive applies to the request, and the reason.
 struct Verdict {
     id: String,
     applies: bool,
-    /// The number of conditions that hold; the directives that nearly match are shown first.
+    /// The number of conditions that hold. Directives that nearly match are listed first.
     held: usize,
     reason: String,
 }
@@ -141,7 +141,8 @@ fn verdict(stored: &Stored, request: &RequestAttrs<'_>, now: Timestamp, id: &str
     }
 }
 
-/// The first condition that fails, with how many hold; or what the directive records.
+/// Returns what the directive records, or the first condition that fails and the number of
+/// conditions that hold.
 fn first_miss(
     document: &Document,
     state: State,
@@ -185,7 +186,8 @@ fn first_miss(
     effect(document, state, request, now, request_id).map_err(|reason| (9, reason))
 }
 
-/// What a directive records whose targets match, or why it does not apply now.
+/// Returns what a directive with matching targets records, or the reason why it does not apply
+/// now.
 fn effect(
     document: &Document,
     state: State,

@@ -18,19 +18,19 @@ use super::write_args::WriteArgs;
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("end").args(["by", "until"]).required(true))]
 pub(super) struct ExtendArgs {
-    /// The directives' ids
+    /// The ids of the directives
     #[arg(required = true)]
     id: Vec<String>,
 
-    /// How much longer it applies, counted from its present end
+    /// How much longer each directive applies, counted from its present end
     #[arg(long, value_name = "DURATION", value_parser = parse)]
     by: Option<Duration>,
 
-    /// When it ends: +15m (from now), 18:00 (the next, local time) or RFC 3339
+    /// The new end: +15m (from now), 18:00 (local time, today or tomorrow), or an RFC 3339 time
     #[arg(long, value_name = "TIME")]
     until: Option<When>,
 
-    /// The longest time to live that is accepted
+    /// The longest time to live that this command accepts
     #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = parse)]
     max_ttl: Duration,
 

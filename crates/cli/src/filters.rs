@@ -11,7 +11,7 @@ use opensearch_directives::document::{Document, DocumentState};
 
 use super::duration;
 
-/// The state of a document as people see it.
+/// The state of a document, as `list` shows it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, ValueEnum)]
 pub(super) enum State {
     Active,
@@ -46,32 +46,32 @@ impl State {
     }
 }
 
-/// Filters; a directive must pass all that are given.
+/// Filters for directives. A directive must pass all the given filters.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Filters")]
 pub(super) struct FilterArgs {
-    /// In one of these states; several with commas
+    /// Only directives in this state; separate several states by commas
     #[arg(long, value_name = "STATE", value_delimiter = ',')]
     state: Vec<State>,
 
-    /// That matches requests with this value: tenant=acme, index=orders, principal=svc or
-    /// endpoint=Search; also those that do not target the field
+    /// Only directives that match requests with this value: tenant=acme, index=orders,
+    /// principal=svc or endpoint=Search. Directives that do not target the field match, too
     #[arg(long, value_name = "FIELD=VALUE", value_parser = field_value)]
     matches: Vec<(Field, String)>,
 
-    /// That this person created or changed last
+    /// Only directives that this person created or was the last to change
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
 
-    /// That captures
+    /// Only directives that capture
     #[arg(long)]
     capture: bool,
 
-    /// Without a target: it matches every request
+    /// Only directives without a target, which match every request
     #[arg(long)]
     everything: bool,
 
-    /// That ends within this time from now
+    /// Only directives that end within this time from now
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     ending_within: Option<Duration>,
 }
@@ -86,7 +86,7 @@ enum Field {
 }
 
 fn field_value(text: &str) -> Result<(Field, String), String> {
-    let fix = "write tenant=, index=, principal= or endpoint= and a value";
+    let fix = "write FIELD=VALUE, where FIELD is tenant, index, principal or endpoint";
     let (field, value) = text.split_once('=').ok_or(fix)?;
     let field = match field {
         "tenant" => Field::Tenant,
@@ -102,7 +102,7 @@ fn field_value(text: &str) -> Result<(Field, String), String> {
 }
 
 impl FilterArgs {
-    /// Whether no filter is given.
+    /// Whether no filter was given.
     pub(super) fn is_empty(&self) -> bool {
         let Self {
             state,
@@ -120,13 +120,13 @@ impl FilterArgs {
             && ending_within.is_none()
     }
 
-    /// Whether a filter on the state is given.
+    /// Whether a filter for the state was given.
     pub(super) fn has_state(&self) -> bool {
         !self.state.is_empty()
     }
 
-    /// Whether a document passes all filters. A malformed one passes only filters on
-    /// its state.
+    /// Whether a document passes all filters. A malformed document passes only filters for its
+    /// state.
     pub(super) fn pass(&self, stored: &Stored, now: Timestamp) -> bool {
         if !self.state.is_empty() && !self.state.contains(&State::of(stored, now)) {
             return false;

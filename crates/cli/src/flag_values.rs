@@ -1,5 +1,5 @@
-//! Parses the values of flags: levels and endpoints in upper or lower case, sample rates in percent
-//! or per mille.
+//! Parses levels and classes of endpoints in upper or lower case, and sample rates in percent or
+//! per mille.
 
 use opensearch_directives::{DiagLevel, EndpointKind};
 
@@ -8,12 +8,12 @@ pub(super) fn level(text: &str) -> Result<DiagLevel, String> {
     named("a level", text, DiagLevel::ALL, DiagLevel::as_str)
 }
 
-/// Parses a class of endpoint in any case.
+/// Parses a class of endpoints in any case.
 pub(super) fn endpoint(text: &str) -> Result<EndpointKind, String> {
     named("an endpoint", text, EndpointKind::ALL, EndpointKind::as_str)
 }
 
-/// Finds a value by its name in any case, `-` and `_` left aside.
+/// Finds a value by its name. Case, `-` and `_` do not matter.
 fn named<T: Copy>(
     what: &str,
     text: &str,
@@ -41,7 +41,7 @@ fn named<T: Copy>(
     ))
 }
 
-/// Parses a sample rate: `10%`, `0.5%`, or a number of a thousand such as `5‰`.
+/// Parses a sample rate in percent, such as `10%` and `0.5%`, or per mille, such as `5‰`.
 pub(super) fn sample(text: &str) -> Result<u16, String> {
     let wrong = || "it is not a sample rate; write 10% or 100‰, in steps of 0.1%".to_owned();
     let (number, scale) = match (text.strip_suffix('%'), text.strip_suffix('‰')) {
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_found_in_any_case_and_the_nearest_is_suggested() {
+    fn names_are_accepted_in_any_case_and_the_nearest_is_suggested() {
         assert_eq!(level("shape-timing"), Ok(DiagLevel::ShapeTiming));
         assert_eq!(level("OFF"), Ok(DiagLevel::Off));
         assert_eq!(endpoint("ingest_bulk"), Ok(EndpointKind::IngestBulk));

@@ -1,4 +1,4 @@
-//! `directives get`: prints directives by id, in full.
+//! `directives get`: looks up directives by their ids and prints every field.
 
 use clap::Args;
 use opensearch_directives::admin::{DirectivesApi, Stored};
@@ -10,7 +10,7 @@ use super::stdio::{Format, OutputArgs, note, print};
 
 #[derive(Debug, Args)]
 pub(super) struct GetArgs {
-    /// The directives' ids
+    /// The ids of the directives
     #[arg(required = true)]
     id: Vec<String>,
 

@@ -1,5 +1,4 @@
-//! Checks that `apply` and `edit` make before they write: they refuse some changes and require
-//! consent for others.
+//! Refuses writes that are probably mistakes, and requires consent for writes with a wide effect.
 
 use std::time::Duration;
 
@@ -19,33 +18,33 @@ use super::write_args::WriteArgs;
 /// The longest time to live of a directive that captures.
 const MAX_CAPTURE_TTL: Duration = Duration::from_hours(1);
 
-/// Consents that an operator can give.
+/// The consents that an operator can give by flags.
 #[derive(Debug, Default, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 #[command(next_help_heading = "Safety")]
 pub(super) struct GuardArgs {
-    /// Accept a directive without a target: it matches every request
+    /// Accept a directive without a target, which matches every request
     #[arg(long)]
     everything: bool,
 
-    /// Accept *, ?, a comma and outer white space in a target: they are compared literally
+    /// Accept *, ?, a comma and outer white space in a target; the target is compared literally
     #[arg(long)]
     literal: bool,
 
-    /// Replace also where this widens a directive or loses its ticket or reason
+    /// Replace a directive even if this widens it, or removes its ticket or its reason
     #[arg(long)]
     replace: bool,
 
-    /// Let a directive apply again that was revoked or has expired
+    /// Let a revoked or expired directive apply again
     #[arg(long)]
     reactivate: bool,
 
-    /// Write new directives only; an id that exists is an error
+    /// Write new directives only; an existing id is an error
     #[arg(long)]
     create_only: bool,
 }
 
-/// Refuses a time to live beyond a limit, in the words of the flags.
+/// Refuses a time to live above a limit. The error names the flags.
 pub(super) fn check_lengths(
     drafts: &[Draft],
     max_ttl: Duration,
@@ -55,7 +54,7 @@ pub(super) fn check_lengths(
         let ttl = match draft.expiry {
             Expiry::After(ttl) => SignedDuration::try_from(ttl).unwrap_or(SignedDuration::MAX),
             Expiry::At(end) => end.duration_since(now),
-            // The site's default, which the ingest pipeline bounds.
+            // The ingest pipeline inserts and bounds the default of the site.
             _ => continue,
         };
         let limits = [
@@ -70,7 +69,7 @@ pub(super) fn check_lengths(
             let Some(limit) = limit.and_then(|limit| SignedDuration::try_from(limit).ok()) else {
                 continue;
             };
-            // A capture counts from its start.
+            // The time to live of a capture counts from its start.
             let from_start = match (draft.capture, draft.expiry, draft.starts_at) {
                 (true, Expiry::At(end), Some(start)) if start > now => end.duration_since(start),
                 _ => ttl,
@@ -89,14 +88,14 @@ pub(super) fn check_lengths(
 }
 
 impl GuardArgs {
-    /// Checks drafts before anything is sent.
+    /// Checks drafts before the first request is sent.
     pub(super) fn check_drafts(&self, drafts: &[Draft]) -> Result<(), Failure> {
         for draft in drafts {
             let id = printable(&draft.id);
             if draft.match_ == DirectiveMatch::all() && !self.everything {
                 return Err(Failure::usage(format!(
                     "{id}: it has no target, so it would match every request; give --tenant, \
-                     --index, --principal or --endpoint, or say --everything"
+                     --index, --principal or --endpoint, or add --everything"
                 )));
             }
             for (field, target) in [
@@ -109,7 +108,7 @@ impl GuardArgs {
                 if special && !self.literal {
                     return Err(Failure::usage(format!(
                         "{id}: the {field} {target:?} is compared literally: there are no \
-                         wildcards or lists, and white space counts; correct it, or say --literal"
+                         wildcards or lists, and white space counts; correct it, or add --literal"
                     )));
                 }
             }
@@ -125,7 +124,7 @@ impl GuardArgs {
         Ok(())
     }
 
-    /// Checks the planned replacements, and asks for consent to those with wide effect.
+    /// Checks the planned writes, and asks for consent to those with a wide effect.
     pub(super) fn check_plan(
         &self,
         write: &WriteArgs,
@@ -143,7 +142,7 @@ impl GuardArgs {
             };
             if after.audit.reason.is_none() {
                 return Err(Failure::usage(format!(
-                    "{}: it {why}; say why with --reason",
+                    "{}: it {why}; give a reason with --reason",
                     printable(&planned.id)
                 )));
             }
@@ -152,7 +151,10 @@ impl GuardArgs {
         let widened = self.replace || plan.iter().all(|planned| !loses_or_widens(planned));
         let revived = self.reactivate || plan.iter().all(|planned| !reactivates(planned));
         if !widened || !revived {
-            questions.push("Something would be widened, lost or apply again.".to_owned());
+            questions.push(
+                "This would widen a directive, remove something from it, or let it apply again."
+                    .to_owned(),
+            );
         }
         if questions.is_empty() {
             return Ok(());
@@ -160,7 +162,8 @@ impl GuardArgs {
         write.confirm(&questions.join("\n"), plan, now)
     }
 
-    /// Without a terminal, a flag must state the consent.
+    /// Refuses a replacement that needs a consent, if the command cannot ask and no flag states
+    /// the consent.
     fn check_replacement(&self, planned: &PlannedWrite, write: &WriteArgs) -> Result<(), Failure> {
         let id = printable(&planned.id);
         if self.create_only && planned.before.is_some() && planned.kind() != PlannedKind::Nothing {
@@ -186,7 +189,8 @@ impl GuardArgs {
             return Ok(());
         };
         Err(Failure::usage(format!(
-            "{id}: nothing was written, because it would widen or lose something: {}; to do it, add {needed}",
+            "{id}: nothing was written, because the change would widen the directive, lose \
+             something, or let it apply again: {}; if you want that, add {needed}",
             changes.join(", ")
         )))
     }
@@ -204,7 +208,8 @@ fn loses_or_widens(planned: &PlannedWrite) -> bool {
     })
 }
 
-/// The reason why a write needs consent: what it newly records, or whose directive it replaces.
+/// Returns the reason why a write needs consent: it matches every request, it captures, or it
+/// replaces the directive of another author.
 fn risk(planned: &PlannedWrite, author: &str) -> Option<String> {
     let after = planned.after.as_ref()?;
     let before = planned

@@ -20,31 +20,31 @@ pub(super) struct InitArgs {
     #[command(flatten)]
     timeout: TimeoutArgs,
 
-    /// Print the requests that it would send, and change nothing
+    /// Print the requests that this command would send, and change nothing
     #[arg(long)]
     dry_run: bool,
 
-    /// Set the time to live of directives that say none, for this and later runs
-    /// [default: the installed value, 15m at first]
+    /// Set the time to live of directives that state no end; later runs keep the value
+    /// [default: the installed value, initially 15m]
     #[arg(long, value_name = "DURATION", value_parser = parse)]
     default_ttl: Option<Duration>,
 
-    /// Set the longest time to live of directives, for this and later runs
-    /// [default: the installed value, 30d at first]
+    /// Set the longest time to live of directives; later runs keep the value
+    /// [default: the installed value, initially 30d]
     #[arg(long, value_name = "DURATION", value_parser = parse)]
     max_ttl: Option<Duration>,
 
-    /// Set the longest time to live of directives that capture, for this and later runs
-    /// [default: the installed value, 1d at first]
+    /// Set the longest time to live of directives that capture; later runs keep the value
+    /// [default: the installed value, initially 1d]
     #[arg(long, value_name = "DURATION", value_parser = parse)]
     max_capture_ttl: Option<Duration>,
 
     /// Set the number of replicas of the index, for clusters with zone awareness
-    /// [default: one where there is a second node]
+    /// [default: one replica if the cluster has a second node]
     #[arg(long, value_name = "N")]
     replicas: Option<u16>,
 
-    /// Set the priority of the index template [default: the installed value, 500 at first]
+    /// Set the priority of the index template [default: the installed value, initially 500]
     #[arg(long, value_name = "N")]
     template_priority: Option<u32>,
 
@@ -58,7 +58,7 @@ pub(super) struct InitArgs {
 
     /// Also create the roles INDEX_reader, INDEX_recorder, INDEX_responder, INDEX_operator,
     /// INDEX_auditor and INDEX_installer of the security plugin, or replace those that
-    /// differ; mapping users to them is left to you
+    /// differ. The command maps no users to these roles
     #[arg(long)]
     roles: bool,
 }
@@ -102,7 +102,8 @@ pub(super) async fn run(args: InitArgs) -> Result<(), Failure> {
     }
     warn_of_bounds(&installer).await?;
     if let Some(url) = args.dashboards {
-        // The request carries the cluster's credentials, because Dashboards forwards them.
+        // The request contains the cluster's credentials, because Dashboards forwards them to the
+        // cluster.
         let there = args.connection.with_url(url.clone());
         let dashboards = there.client(args.timeout).await?;
         let objects = installer.import_dashboards(&dashboards).await?;
@@ -132,14 +133,14 @@ async fn installer(args: &InitArgs) -> Result<Installer, Failure> {
 async fn warn_of_outdated(installer: &Installer) -> Result<(), Failure> {
     match installer.outdated_documents().await {
         Ok(0) => Ok(()),
-        // Installing does not need the right to read directives.
+        // An installer may lack the right to read directives, so this is not an error.
         Err(error) if error.is_refused() => print(
-            "note: this role may not search the index, so documents of an earlier form were not \
-             looked for",
+            "note: this role may not search the index, so the command did not search for documents \
+             of an earlier version",
         ),
         Err(error) => Err(error.into()),
         Ok(outdated) => print(&format!(
-            "warning: {outdated} documents are not in the stored form, and proxies refuse them; \
+            "warning: {outdated} documents are not in the stored form, and proxies reject them; \
              convert them with `directives init --upgrade`"
         )),
     }

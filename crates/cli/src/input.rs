@@ -1,4 +1,4 @@
-//! Reads files of directives: JSON, one document a line, or YAML; `-` is standard input.
+//! Reads the directives in files, folders and standard input, in JSON or YAML.
 
 use std::path::{Path, PathBuf};
 
@@ -8,12 +8,12 @@ use tokio::io::AsyncReadExt as _;
 
 use super::exit::Failure;
 
-/// The number of bytes that are read of a file: one more than the limit, so that a larger file is
-/// detected.
+/// The number of bytes to read from a file. It is one more than the limit, so that the parser
+/// detects a larger file.
 const READ_AT_MOST: u64 = (64 << 20) + 1;
 
-/// What `get` and `list` print beside a draft's fields. A file that they wrote can be
-/// applied again.
+/// The fields that `get` and `list` print in addition to the fields of a draft. They are left out
+/// when such output is applied again.
 const PRINTED_ONLY: [&str; 11] = [
     "state",
     "rejected_for",
@@ -28,7 +28,8 @@ const PRINTED_ONLY: [&str; 11] = [
     "updated_by",
 ];
 
-/// Reads the drafts in files; a folder stands for the files in it. Each id may occur only once.
+/// Reads the drafts in all files. A folder stands for the files in it. Each id may occur only
+/// once.
 pub(super) async fn drafts(files: &[PathBuf]) -> Result<Vec<Draft>, Failure> {
     let mut all: Vec<Draft> = Vec::new();
     let mut ids = std::collections::HashMap::new();
@@ -56,7 +57,7 @@ pub(super) async fn drafts(files: &[PathBuf]) -> Result<Vec<Draft>, Failure> {
     Ok(all)
 }
 
-/// Files as they are, and for each folder its files by name.
+/// Replaces each folder by the files in it, in the order of their names.
 async fn expand(files: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut all = Vec::new();
     for path in files {
@@ -113,7 +114,7 @@ fn is_yaml(file: &Path) -> bool {
     extension.is_some_and(|extension| matches!(extension, "yaml" | "yml"))
 }
 
-/// Converts YAML to the JSON that the parser of drafts expects; each document becomes an entry.
+/// Converts YAML to an array of JSON documents, which the parser of drafts expects.
 fn from_yaml(file: &Path, text: &[u8]) -> Result<Vec<u8>, Failure> {
     let text = std::str::from_utf8(text).map_err(|error| Failure::of_file(file, error))?;
     let documents: Vec<Value> =
@@ -122,8 +123,8 @@ fn from_yaml(file: &Path, text: &[u8]) -> Result<Vec<u8>, Failure> {
     Ok(lines.join("\n").into_bytes())
 }
 
-/// The input without what `get` and `list` add; input of another origin stays as it is,
-/// so that errors name its lines.
+/// Removes the fields that `get` and `list` add. All other input stays as it is, so that errors
+/// name the right line.
 fn without_printed(input: Vec<u8>) -> Vec<u8> {
     let values: Result<Vec<Value>, _> = serde_json::Deserializer::from_slice(&input)
         .into_iter()

@@ -1,4 +1,4 @@
-//! Points in time as people write them: `+15m`, `18:00`, RFC 3339; and how they are shown.
+//! Parses points in time such as `+15m`, `18:00` and RFC 3339, and formats instants for reports.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use super::duration;
 
-/// A point in time on the command line, which is not yet resolved by a clock.
+/// A point in time from the command line. A clock must resolve it to an instant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum When {
     /// An instant.
     At(Timestamp),
     /// A duration from now.
     In(Duration),
-    /// The next time that the local clock shows this.
+    /// The next instant at which the local clock shows this time.
     Local(Time),
 }
 
@@ -30,14 +30,15 @@ impl FromStr for When {
         if let Ok(instant) = text.parse() {
             return Ok(Self::At(instant));
         }
-        // `18:00` and `18:00:30`; a date without an offset is nobody's time for sure.
+        // Only `18:00` and `18:00:30` are local times. A date without an offset is refused,
+        // because its time zone would be a guess.
         let digits = text
             .bytes()
             .all(|byte| byte.is_ascii_digit() || byte == b':');
         match text.parse() {
             Ok(time) if digits && text.contains(':') => Ok(Self::Local(time)),
             _ => Err(
-                "it is not a time; write +15m (from now), 18:00 (the next, local time) or \
+                "it is not a time; write +15m (from now), 18:00 (local time, today or tomorrow) or \
                  2030-01-31T18:00:00+02:00"
                     .to_owned(),
             ),
@@ -46,7 +47,7 @@ impl FromStr for When {
 }
 
 impl When {
-    /// The instant that is meant.
+    /// Resolves the instant.
     pub(super) fn resolve(self, now: Timestamp, zone: TimeZone) -> Result<Timestamp, String> {
         let too_far = "the time is too far away".to_owned();
         match self {
@@ -71,18 +72,19 @@ impl When {
         }
     }
 
-    /// Whether it depends on the local time zone, so that the instant should be shown.
+    /// Whether the instant depends on the local time zone.
     pub(super) fn is_local(self) -> bool {
         matches!(self, Self::Local(_))
     }
 }
 
-/// An end as the reports show it: `until 14:18:03Z (15m)`, with the date unless it is today.
+/// Formats the end of a directive for reports: `until 14:18:03Z (15m)`, with the date unless it
+/// is today.
 pub(super) fn until(end: Timestamp, now: Timestamp) -> String {
     let left = end.duration_since(now);
     let shown = clock(end, now);
     if left.is_positive() {
-        // The duration is rounded, so that a time to live of 15m is not shown as 14m 59s.
+        // The duration is rounded. Otherwise a time to live of 15m would appear as 14m 59s.
         let seconds = left.as_millis().saturating_add(500) / 1_000;
         let left = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
         format!("until {shown} ({})", duration::length(left))
@@ -91,7 +93,7 @@ pub(super) fn until(end: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// An instant in UTC to the second, with the date unless it is today.
+/// Formats an instant in UTC to the second, with the date unless it is today.
 pub(super) fn clock(instant: Timestamp, now: Timestamp) -> String {
     let whole = Timestamp::from_second(instant.as_second()).unwrap_or(instant);
     let text = whole.to_string();
@@ -112,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_usual_forms_are_understood() {
+    fn each_form_of_a_time_is_parsed() {
         let now = at("2030-01-31T12:00:00Z");
         for (text, instant) in [
             ("+15m", "2030-01-31T12:15:00Z"),

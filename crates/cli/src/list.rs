@@ -23,15 +23,16 @@ pub(super) struct ListArgs {
     #[command(flatten)]
     filters: FilterArgs,
 
-    /// Order: state is active first, and within a state the soonest to end first
+    /// Order of the list; `state` lists active directives first, and those that end soonest first
+    /// within each state
     #[arg(long, value_name = "KEY", default_value = "state")]
     sort: SortKey,
 
-    /// Keep running, and print the list anew when it changes
+    /// Keep running, and print the list again when it changes
     #[arg(short, long)]
     watch: bool,
 
-    /// Print at most so many
+    /// Print at most this number of directives
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
 
@@ -64,8 +65,8 @@ pub(super) async fn run(args: ListArgs) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// Prints the list at each change, on a terminal also every other second: its times are
-/// relative. It ends with the process.
+/// Prints the list at each change until the process ends. On a terminal it prints the list every
+/// two seconds, because the times in it are relative.
 async fn watch(api: &DirectivesApi, args: &ListArgs) -> Result<Exit, Failure> {
     let terminal = std::io::stdout().is_terminal();
     let mut shown = None;
@@ -78,21 +79,21 @@ async fn watch(api: &DirectivesApi, args: &ListArgs) -> Result<Exit, Failure> {
                     .collect();
                 if terminal || shown.as_ref() != Some(&states) {
                     if terminal {
-                        // Clears the screen.
+                        // These sequences clear the screen.
                         super::stdio::print("\x1b[2J\x1b[H")?;
                     }
                     print_all(&all, args.output.output, now)?;
                     shown = Some(states);
                 }
             }
-            // The next read may succeed.
+            // A failed read does not end the command, since the next one may succeed.
             Err(error) => super::stdio::note(&error.to_string()),
         }
         tokio::time::sleep(Duration::from_secs(2)).await;
     }
 }
 
-/// The directives to print, how many there are without the limit, and the time.
+/// Returns the directives to print, their number before the limit, and the cluster's time.
 async fn select(
     api: &DirectivesApi,
     args: &ListArgs,
@@ -116,7 +117,7 @@ fn sort(all: &mut [Stored], key: SortKey, now: Timestamp) {
         Err(_) => None,
     };
     match key {
-        // The order is that of the library: by id.
+        // The library already returns the directives in the order of their ids.
         SortKey::Id => {}
         SortKey::State => all.sort_by_key(|stored| (State::of(stored, now), end(stored))),
         SortKey::Expires => all.sort_by_key(end),

@@ -1,5 +1,5 @@
-//! The `directives` command: arguments in, library calls, text out. It uses only the public
-//! interface of the library.
+//! The entry point: it parses the command line, runs the subcommand, and maps the result to an
+//! exit code. The command uses only the public interface of the library.
 
 #![forbid(unsafe_code)]
 #![expect(
@@ -55,7 +55,7 @@ use exit::{Exit, Failure};
 
 /// Diagnostics directives in an OpenSearch index.
 ///
-/// A directive makes proxies record more about a slice of traffic, for a while.
+/// A directive makes proxies record more about a part of the traffic, for a limited time.
 #[derive(Debug, Parser)]
 #[command(name = "directives", version, after_help = exit::HELP, max_term_width = 100)]
 struct Cli {
@@ -65,41 +65,41 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Install the ingest pipeline, the index template and the index; can be repeated
+    /// Install the ingest pipeline, the index template and the index; repeating it is safe
     Init(init::InitArgs),
-    /// Write directives, from flags or files
+    /// Create or replace directives, from flags or from files
     Apply(Box<apply::ApplyArgs>),
     /// List directives
     List(list::ListArgs),
-    /// Show directives
+    /// Show all fields of directives
     Get(get::GetArgs),
-    /// Let directives end later
+    /// Move the end of directives to a later time
     Extend(extend::ExtendArgs),
-    /// Change fields of a directive, and keep all others
+    /// Change single fields of a directive; the other fields stay as they are
     Edit(Box<edit::EditArgs>),
-    /// Revoke directives: they stay in the index and apply nowhere
+    /// End directives at once; their documents stay in the index as a record
     Revoke(revoke::RevokeArgs),
-    /// Delete directives, and with them the record that they existed
+    /// Remove the documents of directives; no record of them stays
     Delete(delete::DeleteArgs),
     /// Delete directives that ended long ago
     Prune(prune::PruneArgs),
     /// Show what applying files would change
     Diff(diff::DiffArgs),
-    /// Check files without a cluster
+    /// Validate files; no cluster is needed
     Validate(validate::ValidateArgs),
-    /// Show what is decided for a request, and why each directive applies or does not
+    /// Show the decision for a request, and the reason why each directive applies or does not
     Explain(explain::ExplainArgs),
     /// Check the cluster, the installation and the documents
     Doctor(doctor::DoctorArgs),
-    /// Name clusters, and choose the current one
+    /// Store the addresses of clusters under names, and select the current cluster
     Context(context::ContextArgs),
-    /// Print the completion script of a shell
+    /// Print the script that completes commands and flags in a shell
     Completion(completion_and_man::CompletionArgs),
     /// Write the manual pages
     Man(completion_and_man::ManArgs),
     /// Poll the index and serve its directives to proxies over HTTP
     Agent(Box<agent::AgentArgs>),
-    /// Ask an agent whether it runs, or is ready: for health checks of containers
+    /// Check the health or the readiness of an agent, for example from a container
     Probe(agent_probe::ProbeArgs),
 }
 
@@ -117,7 +117,7 @@ fn run_command_line() -> Exit {
     let cli = match parse(args, context.as_ref()) {
         Ok(cli) => cli,
         Err(error) => {
-            // To standard output for --help and --version.
+            // clap prints --help and --version to standard output, and errors to standard error.
             let _ = error.print();
             return if error.use_stderr() {
                 Exit::Usage
@@ -141,8 +141,8 @@ fn parse(args: Vec<OsString>, context: Option<&Selected>) -> Result<Cli, clap::E
     Cli::from_arg_matches(&matches)
 }
 
-/// The command line with its environment variables, and with a context's values as
-/// defaults.
+/// Builds the command line with its environment variables. The values of a context are the
+/// defaults of its flags.
 fn command(context: Option<&Selected>) -> clap::Command {
     environment::with_variables(Cli::command(), context)
 }

@@ -1,4 +1,5 @@
-//! Formats stored documents for `get` and `list`: as a table, in detail, as JSON or as YAML.
+//! Prints the documents that `get` and `list` found as a table, as a list of fields, as JSON, as
+//! YAML or as CSV.
 
 use comfy_table::{Table, presets};
 use jiff::Timestamp;
@@ -42,7 +43,7 @@ pub(super) fn yaml(value: &Value) -> Result<String, Failure> {
     serde_saphyr::to_string(value).map_err(Failure::other)
 }
 
-/// A document with its id and state, as JSON.
+/// Converts a document to JSON, together with its id and state.
 pub(super) fn to_json(stored: &Stored, now: Timestamp) -> Value {
     let mut object = Map::new();
     object.insert("id".to_owned(), stored.id.clone().into());
@@ -69,7 +70,7 @@ const HEADER: [&str; 9] = [
 ];
 const WIDE_HEADER: [&str; 5] = ["STARTS", "TICKET", "CREATED BY", "REVOKED BY", "UPDATED"];
 
-/// A row for each document.
+/// Formats the documents as a table with one row for each.
 fn table(all: &[Stored], now: Timestamp, wide: bool) -> String {
     let mut table = Table::new();
     let header = HEADER
@@ -132,7 +133,7 @@ fn wide_columns(stored: &Stored, now: Timestamp) -> [String; 5] {
     ]
 }
 
-/// All columns with absolute times, as RFC 4180 has it.
+/// Formats all fields as CSV (RFC 4180), with absolute times.
 fn csv(all: &[Stored], now: Timestamp) -> String {
     let columns = [
         "id",
@@ -177,7 +178,7 @@ fn cell(text: &str) -> String {
     }
 }
 
-/// One document, a line for each field.
+/// Formats one document with one line for each field.
 pub(super) fn details(stored: &Stored, now: Timestamp) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);

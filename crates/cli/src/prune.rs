@@ -12,7 +12,7 @@ use super::write_args::WriteArgs;
 
 #[derive(Debug, Args)]
 pub(super) struct PruneArgs {
-    /// Delete what expired or was revoked longer ago than this, such as 90d
+    /// Delete the directives that expired or were revoked longer ago than this, such as 90d
     #[arg(long, value_name = "DURATION", value_parser = parse)]
     ended_before: Duration,
 
@@ -42,7 +42,8 @@ pub(super) async fn run(args: PruneArgs) -> Result<Exit, Failure> {
     args.write.execute(&api, plan, Vec::new(), now).await
 }
 
-/// When a directive ended or will end; a malformed document has no known end and stays.
+/// Returns the instant at which a directive ended or will end. A malformed document has no known
+/// end, so it is never pruned.
 fn ended_at(stored: &Stored) -> Option<Timestamp> {
     let document = stored.document.as_ref().ok()?;
     let expires_at = document.directive.expires_at;

@@ -1,4 +1,4 @@
-//! Words the lines of a report for a new expiry, a revocation and a conflict.
+//! Formats the parts of a report that concern a new expiry, a revocation or a conflict.
 
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
@@ -71,7 +71,7 @@ pub(super) fn conflict(planned: &PlannedWrite, current: Option<&Stored>) -> Stri
     )
 }
 
-/// Colours a text that needs attention; the output strips it where there is no terminal.
+/// Colours a text that needs attention. Printing removes the colour if there is no terminal.
 pub(super) fn style(text: String, attention: bool, color: AnsiColor) -> String {
     if !attention {
         return text;

@@ -17,7 +17,7 @@ pub(super) struct RevokeArgs {
     #[command(flatten)]
     selection: SelectionArgs,
 
-    /// Why it is revoked
+    /// The reason for the revocation
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 

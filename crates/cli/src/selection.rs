@@ -1,4 +1,5 @@
-//! Resolves the directives that a verb applies to: by ids, files, filters, or all of them.
+//! Finds the directives that `revoke` or `delete` is to end: by ids, from files, by filters, or
+//! all of them.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -11,18 +12,18 @@ use super::exit::Failure;
 use super::filters::{FilterArgs, State};
 use super::input;
 
-/// A selection of directives.
+/// The flags that select directives.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("selected").args(["id", "file", "all"]))]
 pub(super) struct SelectionArgs {
-    /// The directives' ids
+    /// The ids of the directives
     id: Vec<String>,
 
-    /// The directives in a file; - is standard input, as for apply
+    /// Select the directives in a file, in the formats of `apply`; - is standard input
     #[arg(short, long, value_name = "FILE")]
     file: Vec<PathBuf>,
 
-    /// All directives that have not ended
+    /// Select all directives that have not ended
     #[arg(long)]
     all: bool,
 
@@ -30,11 +31,11 @@ pub(super) struct SelectionArgs {
     filters: FilterArgs,
 }
 
-/// The selected directives as they were read.
+/// The selected directives, with the versions that were read.
 #[derive(Debug)]
 pub(super) struct Selection {
     pub(super) found: Vec<Stored>,
-    /// Ids of which OpenSearch says that there is no such directive.
+    /// Ids for which the index has no directive.
     pub(super) missing: Vec<String>,
     /// Whether the user named each directive, so that no confirmation is needed.
     pub(super) named: bool,
@@ -52,7 +53,7 @@ impl SelectionArgs {
             (true, _, true) => self.read_ids(api).await,
             (true, _, false) => Err(Failure::usage("give either ids or filters, not both")),
             (false, false, true) => Err(Failure::usage(
-                "say which directives: ids, --file, --all, or filters such as --matches tenant=acme",
+                "no directive is selected: give ids, --file, --all, or filters such as --matches tenant=acme",
             )),
             (false, _, _) => {
                 let mut found = api.list().await?;
@@ -66,7 +67,8 @@ impl SelectionArgs {
         }
     }
 
-    /// Ended directives are selected only by a filter on the state.
+    /// Whether the filters select a directive. An ended directive is selected only if there is a
+    /// filter for the state.
     fn selects(&self, stored: &Stored, now: Timestamp) -> bool {
         let ended = match State::of(stored, now) {
             State::Expired | State::Revoked => true,
@@ -80,7 +82,7 @@ impl SelectionArgs {
         for draft in input::drafts(&self.file).await? {
             ids.push(draft.id);
         }
-        // An id that is given twice is one directive.
+        // A directive whose id was given twice is selected once.
         let mut seen = HashSet::new();
         ids.retain(|id| seen.insert(id.clone()));
         let texts: Vec<&str> = ids.iter().map(String::as_str).collect();

@@ -1,4 +1,4 @@
-//! Prints results to standard output and notes to standard error, and survives a closed pipe.
+//! Prints results to standard output and notes to standard error. A closed pipe is not an error.
 
 use std::io::Write as _;
 
@@ -9,15 +9,15 @@ use super::exit::Failure;
 /// The formats of `get` and `list`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(super) enum Format {
-    /// Columns for people
+    /// A table of the most important fields
     Table,
-    /// More columns
+    /// A table with more columns
     Wide,
-    /// The ids, one a line
+    /// The ids, one per line
     Name,
-    /// An array of documents (get of one id: the document); `apply -f` reads it
+    /// An array of documents, or one document for `get` with one id; `apply -f` can read it
     Json,
-    /// The same as YAML
+    /// YAML documents; `apply -f` can read them
     Yaml,
     /// Comma-separated values with a header
     Csv,
@@ -30,10 +30,10 @@ pub(super) struct OutputArgs {
     pub(super) output: Format,
 }
 
-/// The formats of a report: of a verb that writes, or that checks.
+/// The formats of a report.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(super) enum ReportFormat {
-    /// Lines for people
+    /// Lines of text
     Text,
     /// One JSON object
     Json,
@@ -45,16 +45,16 @@ impl ReportFormat {
     }
 }
 
-/// Prints a line. Colours are stripped where there is no terminal or NO_COLOR is set. An
-/// early end of the reader is not an error of ours.
+/// Prints a line. Colours are removed if there is no terminal or if NO_COLOR is set. A closed pipe
+/// ends the output without an error.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = anstream::stdout().lock();
     writeln!(stdout, "{text}")?;
     Ok(stdout.flush()?)
 }
 
-/// Prints a note for people on standard error.
+/// Prints a note on standard error.
 pub(super) fn note(text: &str) {
-    // A failure to write to standard error cannot be reported anywhere.
+    // If standard error cannot be written, the note is lost.
     let _ = writeln!(anstream::stderr(), "{text}");
 }

@@ -1,4 +1,4 @@
-//! `directives validate`: checks files without a cluster.
+//! `directives validate`: decodes the directives in files with the decoder of the proxies.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,11 +17,11 @@ use super::stdio::{ReportFormat, print};
 
 #[derive(Debug, Args)]
 pub(super) struct ValidateArgs {
-    /// A file or a folder, as for apply; - is standard input
+    /// A file or a folder, in the formats of `apply`; - is standard input
     #[arg(short, long, value_name = "FILE", required = true)]
     file: Vec<PathBuf>,
 
-    /// The longest time to live that is accepted
+    /// The longest time to live that this command accepts
     #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = parse)]
     max_ttl: Duration,
 

@@ -20,12 +20,13 @@ pub(super) struct WriteArgs {
     #[arg(long)]
     pub(super) dry_run: bool,
 
-    /// Do not ask for confirmation
+    /// Write without asking for confirmation
     #[arg(short, long)]
     pub(super) yes: bool,
 
-    /// Who acts [default: the operating system's user; under sudo, the user who called it;
-    /// else the user that the cluster authenticated]
+    /// The author that the directive records [default: the user of the operating system; under
+    /// sudo, the user who called sudo; if there is no name, the user that the cluster
+    /// authenticated]
     #[arg(long, value_name = "NAME")]
     pub(super) author: Option<String>,
 
@@ -33,9 +34,9 @@ pub(super) struct WriteArgs {
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub(super) output: ReportFormat,
 
-    /// Whether the user has consented already.
+    /// Whether the user has already consented.
     #[arg(skip)]
-    asked: Cell<bool>,
+    has_consented: Cell<bool>,
 
     #[command(flatten)]
     pub(super) connection: ConnectionArgs,
@@ -44,20 +45,19 @@ pub(super) struct WriteArgs {
 }
 
 impl WriteArgs {
-    /// The API of the index.
+    /// Connects to the API of the index.
     pub(super) async fn api(&self) -> Result<DirectivesApi, Failure> {
         Ok(DirectivesApi::new(
             self.connection.client(self.timeout).await?,
         ))
     }
 
-    /// The author of the write.
+    /// Determines the author of the write.
     pub(super) async fn author(&self, api: &DirectivesApi) -> Result<String, Failure> {
         super::acting_user::author(self.author.clone(), api).await
     }
 
-    /// Asks for consent, unless `--yes` is given or nothing is written. The plan is shown
-    /// with the question.
+    /// Shows the plan and asks for consent. With `--yes` and in a dry run, no consent is needed.
     pub(super) fn confirm(
         &self,
         question: &str,
@@ -74,11 +74,11 @@ impl WriteArgs {
             text = format!("{text}\nand {} more", plan.len() - SHOWN);
         }
         super::confirm::confirm(&format!("{text}\n{question}"), "--yes")?;
-        self.asked.set(true);
+        self.has_consented.set(true);
         Ok(())
     }
 
-    /// Executes a plan, or only shows it, and reports.
+    /// Executes a plan and prints the report. In a dry run, it only prints the plan.
     pub(super) async fn execute(
         &self,
         api: &DirectivesApi,
@@ -88,7 +88,8 @@ impl WriteArgs {
     ) -> Result<Exit, Failure> {
         let location = self.connection.location();
         let protected = context_file::selected().filter(|selected| selected.context.protected);
-        if let (Some(selected), false, false) = (protected, self.asked.get(), plan.is_empty()) {
+        let settled = self.has_consented.get() || plan.is_empty();
+        if let (Some(selected), false) = (protected, settled) {
             let question = format!("The context {} is protected.", selected.name);
             self.confirm(&question, &plan, now)?;
         }

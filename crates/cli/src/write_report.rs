@@ -1,5 +1,5 @@
-//! The report of a write: one line or one JSON object for each directive, a summary, and
-//! the exit code of the worst.
+//! Reports the result of a write as text or as JSON: an entry for each directive, a summary, and
+//! the exit code of the worst result.
 
 use anstyle::AnsiColor;
 use jiff::Timestamp;
@@ -80,7 +80,7 @@ pub(super) struct Entry {
     detail: Option<String>,
 }
 
-/// The report of what a verb did, or would do in a dry run.
+/// The report of a write, or of a dry run.
 #[derive(Debug)]
 pub(super) struct Report {
     location: String,
@@ -122,11 +122,12 @@ impl Report {
                 }
                 Outcome::Refused { reason } => entry(planned, Done::Refused, Some(reason)),
                 Outcome::Unknown => {
-                    let detail = "the request failed, and it is not known whether it was written";
+                    let detail =
+                        "the request failed, so it is unknown whether the directive was written";
                     entry(planned, Done::Unknown, Some(detail.to_owned()))
                 }
                 Outcome::NotSent => {
-                    let detail = "it was not written, because a request failed";
+                    let detail = "it was not written, because an earlier request failed";
                     entry(planned, Done::NotSent, Some(detail.to_owned()))
                 }
             });
@@ -139,7 +140,7 @@ impl Report {
         }
     }
 
-    /// Adds ids of which OpenSearch says that there is no such directive.
+    /// Adds ids for which the index has no directive.
     pub(super) fn with_missing(mut self, ids: Vec<String>) -> Self {
         self.entries.extend(ids.into_iter().map(|id| Entry {
             id,
@@ -151,14 +152,15 @@ impl Report {
         self
     }
 
-    /// Prints the report, and tells the exit code of the worst result.
+    /// Prints the report, and returns the exit code of the worst result.
     pub(super) fn print(self, as_json: bool) -> Result<Exit, Failure> {
         if as_json {
             print(&format!("{:#}", self.json()))?;
         } else if !self.entries.is_empty() {
             print(&self.text())?;
         }
-        // A failed request also leaves entries unsent; its own code tells why.
+        // A failed request leaves entries unsent. The exit code of the failure is more exact, so
+        // those entries do not count.
         let has_failed = self.failure.is_some();
         let results = self.entries.iter().map(|entry| entry.done);
         let worst = results
@@ -173,7 +175,7 @@ impl Report {
         }
     }
 
-    /// The lines of the report.
+    /// Formats the report as lines of text.
     pub(super) fn text(&self) -> String {
         let mut lines: Vec<String> = self.entries.iter().map(|entry| self.line(entry)).collect();
         if self.entries.len() > 1 {
@@ -241,7 +243,7 @@ impl Report {
             Done::Unchanged => Some(match after {
                 Some(after) if after.revoked => revoked(after),
                 Some(_) => end?,
-                None => "it was revoked before".to_owned(),
+                None => "it was already revoked".to_owned(),
             }),
             Done::Revoked => after.map(summary),
             Done::Deleted => {

@@ -63,7 +63,7 @@ async fn bad_input_names_field_and_fix_and_writes_nothing() {
         ),
         (
             vec!["--level", "Shape", "--ttl", "15"],
-            "write a length such as",
+            "write a duration such as",
         ),
         (
             vec![
