@@ -1,5 +1,5 @@
-//! The store in a program of your own. With a node from `scripts/opensearch up` and an
-//! index from `directives init`:
+//! Shows a program that embeds the store. It needs a node from `scripts/opensearch up` and an index
+//! from `directives init`:
 //!
 //! ```sh
 //! cargo run --example embed
@@ -15,7 +15,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let store = OpenSearchDirectiveStore::start(Config::for_url("http://127.0.0.1:9200".parse()?));
     let store = store.await?;
 
-    // Once a request:
+    // A proxy does this once for each request:
     let attrs = RequestAttrs {
         tenant: Some("acme"),
         index: "orders",

@@ -1,10 +1,11 @@
--- Evaluates a request by the agent, and keeps the decision in variables of the transaction.
+-- Sends each request to the agent for evaluation, and stores the decision in variables of the
+-- transaction.
 
 local SOCKET = os.getenv("DIRECTIVES_SOCKET") or "/tmp/directives.sock"
 local TIMEOUT_MS = 50
 
--- Only characters that need no escape go into JSON. Any other value counts as unknown, which
--- matches fewer directives, never more.
+-- Only values whose characters need no escape go into the JSON. Any other value counts as unknown.
+-- An unknown value matches fewer directives, never more.
 local function plain(text)
     if text and #text <= 128 and text:match("^[%w_.@-]+$") then
         return text
@@ -52,7 +53,7 @@ local function evaluate(txn)
 end
 
 core.register_action("directives", { "http-req" }, function(txn)
-    -- Whatever is wrong, the request goes on.
+    -- The request continues after any error.
     local ok, problem = pcall(evaluate, txn)
     if not ok then
         txn:Warning("no directives: " .. tostring(problem))

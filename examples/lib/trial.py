@@ -21,7 +21,7 @@ DEADLINE_SECS = 60
 OFF = "level=Off ring_buffer=false capture=false"
 ON = "level=ShapeTiming ring_buffer=true capture=false"
 SEARCH = f"/{INDEX}/_search"
-# Whatever proxy the environment names is not for these requests.
+# Requests to loopback must not use a proxy from the environment.
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -35,7 +35,7 @@ def main(start_proxy, nothing):
     subprocess.run(["cargo", "build", "--quiet", "--package", "opensearch-directives-cli"],
                    cwd=PROJECT, check=True)
     with tempfile.TemporaryDirectory() as folder:
-        # The proxy's workers may be another user's.
+        # The workers of the proxy may run as another user.
         os.chmod(folder, 0o755)
         trial = Trial(Path(folder))
         try:
@@ -55,7 +55,7 @@ def free_address():
 
 
 def replaced(text, *pairs):
-    """A configuration with other addresses; each must be in it."""
+    """Returns a configuration with other addresses. Each old address must occur in it."""
     for old, new in pairs:
         assert old in text, old
         text = text.replace(old, str(new))
@@ -75,7 +75,7 @@ class Trial:
         self.binary = target / "debug/directives"
 
     def start(self, *command, **more):
-        """Starts a process that ends with the trial."""
+        """Starts a process, which is stopped at the end of the trial."""
         self.processes.append(subprocess.Popen([str(part) for part in command], **more))
         return self.processes[-1]
 
@@ -170,5 +170,5 @@ class Trial:
         while not condition():
             ended = [process.args[0] for process in self.processes if process.poll() is not None]
             assert not ended, f"ended early: {ended}"
-            assert time.monotonic() < deadline, "it never happened"
+            assert time.monotonic() < deadline, "the condition did not hold in time"
             time.sleep(0.05)

@@ -1,20 +1,21 @@
 #!/usr/bin/env python3
-"""Diagnostics directives in a Python program, through the agent. Standard library only.
+"""Evaluates diagnostics directives in a Python program, through the agent. It needs only the
+standard library.
 
     directives agent --listen unix:/run/directives.sock &
     echo '{"tenant":"acme","index":"orders","principal":"me","endpoint":"Search",
            "request_id":"r-1"}' | tr -d '\\n' |
         python3 examples/python/directives_client.py unix:/run/directives.sock
 
-As a program, it reads one request per line from its standard input and prints the decision; for
-an empty line it prints the set that it keeps. As a module, it is the class `Directives`:
+As a program, it reads one request per line from standard input and prints the decision. For an
+empty line, it prints the set that it keeps. As a module, it provides the class `Directives`:
 
     directives = Directives("http://127.0.0.1:9980")
     decision, source = directives.evaluate(request)
 
-Each request is evaluated by the agent. Meanwhile a thread follows the changes of the set and
-keeps the last good one. While the agent does not respond, the kept set decides; each of its
-directives still starts and expires at its own times. Before the first set, nothing applies.
+The agent evaluates each request. A thread follows the changes of the set and keeps the last good
+set. While the agent does not respond, the kept set decides, and each of its directives still starts
+and expires at its own times. Before the first set arrives, no directive applies.
 """
 
 import http.client
@@ -29,23 +30,23 @@ import urllib.parse
 
 LEVELS = ["Off", "Shape", "ShapeTiming", "ShapeRewriteDiff"]
 TARGETS = ["tenant", "index", "principal", "endpoint"]
-# The fields that this client understands. A directive with another field comes from a newer
-# agent: to evaluate the rest of it could match more requests than the directive says.
+# The fields that this client understands. A directive with an unknown field comes from a newer
+# agent and is ignored, because without that field it could match too many requests.
 FIELDS = {"id", "level", *TARGETS, "sample_per_mille", "ring_buffer", "capture", "starts_at",
           "expires_at", "expired"}
 MAX_WAIT_SECS = 30
 MIN_WAIT_SECS = 2
-# The shortest time from one request of the follower to the next that is not a failure.
-# Whatever a proxy does to requests and responses, the follower never sends more.
+# The shortest time between two successful requests of the follower. It bounds the number of
+# requests even if a proxy changes requests or responses.
 MIN_PAUSE_SECS = 1
-# The response to a request that does not wait.
+# The timeout of a request that does not wait for a change.
 RESPONSE_SECS = 2
 MAX_BYTES = 256 << 20
 LOG = logging.getLogger("directives")
 
 
 class AgentError(Exception):
-    """The agent did not respond, or not as expected."""
+    """The agent did not respond, or its response was not valid."""
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -64,8 +65,8 @@ class UnixConnection(http.client.HTTPConnection):
 class Directives:
     """The directives of the agent at an address: http://HOST:PORT, or unix:PATH.
 
-    `token` is a bearer token with the permissions to read and to evaluate, if the agent asks
-    for one.
+    `token` is a bearer token that permits reading and evaluating. It is needed only if the agent
+    requires tokens.
     """
 
     def __init__(self, agent, token=None):
@@ -79,11 +80,11 @@ class Directives:
         threading.Thread(target=self._follow, daemon=True).start()
 
     def close(self):
-        """Ends the thread, at the latest when its request under way ends."""
+        """Stops the thread. It ends when its current request ends, or earlier."""
         self.stopped.set()
 
     def evaluate(self, request):
-        """Returns what applies to a request, and who decided: "agent" or "kept".
+        """Returns the decision for a request, and its source: "agent" or "kept" (the kept set).
 
         Raises ValueError if the agent refuses the request as invalid.
         """
@@ -99,7 +100,7 @@ class Directives:
         return decide(self.kept, request, now()), "kept"
 
     def _follow(self):
-        """Keeps the set up to date, by requests that wait for a change."""
+        """Keeps the set up to date with requests that wait for a change."""
         failures = 0
         while not self.stopped.is_set():
             began = time.monotonic()
@@ -107,7 +108,7 @@ class Directives:
                 self._follow_once()
                 failures = 0
                 pause = MIN_PAUSE_SECS - (time.monotonic() - began)
-            except Exception as error:  # Whatever it is, the last good set stays.
+            except Exception as error:  # After any error, the last good set stays.
                 waited = time.monotonic() - began
                 if self._was_cut_short(error, waited):
                     failures = 0
@@ -116,14 +117,14 @@ class Directives:
                     if failures == 0:
                         LOG.warning("no directives from the agent, keeping the last: %s", error)
                     failures += 1
-                    # Random, so that a fleet does not return to its agent all at once.
+                    # The pause is random, so that the clients of an agent do not return at once.
                     pause = min(30, 0.1 * 2 ** min(failures, 9)) * random.uniform(0.5, 1)
             if pause > 0:
                 self.stopped.wait(pause)
 
     def _was_cut_short(self, error, waited):
-        """Whether a proxy ended a request that waited, and not the agent. Then the next one
-        waits for a shorter time: Envoy ends requests after 15 s, nginx after 60 s."""
+        """Returns whether a proxy, and not the agent, ended a waiting request. Then the next request
+        waits for a shorter time. Envoy ends requests after 15 s, nginx after 60 s."""
         if not isinstance(error, AgentError) or self.tag is None or waited < MIN_WAIT_SECS:
             return False
         self.wait_secs = max(MIN_WAIT_SECS, min(self.wait_secs, int(waited * 0.8)))
@@ -131,7 +132,7 @@ class Directives:
         return True
 
     def _follow_once(self):
-        # The tag travels in the query and in the body, since proxies change entity tags.
+        # The query and the body contain the tag, because proxies change entity tags in headers.
         known = f"&known={self.tag}" if self.tag else ""
         path = f"/v1/directives?wait={self.wait_secs}s{known}"
         status, body = self._send("GET", path, None, self.wait_secs + 10)
@@ -171,7 +172,7 @@ class Directives:
 
 
 def decide(directives, request, instant):
-    """The agent's decision, computed from a kept set."""
+    """Computes the decision from a kept set, by the rules of the agent."""
     applying = [directive for directive in directives if applies(directive, request, instant)]
     return {
         "level": max((directive["level"] for directive in applying), key=LEVELS.index, default="Off"),
@@ -191,7 +192,7 @@ def applies(directive, request, instant):
 
 
 def sortable(timestamp):
-    """A time of the agent (RFC 3339 in UTC) as a string that sorts, to the nanosecond."""
+    """Converts a time of the agent (RFC 3339 in UTC) to a string that sorts by time."""
     seconds, _, fraction = timestamp.rstrip("Z").partition(".")
     return f"{seconds}.{fraction:0<9}"
 

@@ -46,10 +46,10 @@ public final class Node {
     private static void endWithStandardInput() {
         try {
             while (System.in.read() >= 0) {
-                // Whatever comes means nothing; only the end does.
+                // Only the end of the input matters; its content is ignored.
             }
         } catch (IOException e) {
-            // As good as the end.
+            // A failed read counts as the end of the input.
         }
         Runtime.getRuntime().halt(0);
     }

@@ -1,6 +1,7 @@
-# To be sourced in the project's folder.
+# A function for the scripts that run a program of this project. A script sources this file in the
+# project's folder.
 
-# Builds, and prints where the program is.
+# Builds a program, and prints its path.
 #   executable NAME CARGO-ARGUMENTS...
 executable() {
     local name=$1

@@ -1,7 +1,9 @@
-# Programs of Debian packages; to be sourced in the project's folder.
+# Functions that provide programs and libraries of Debian packages. A script sources this file in
+# the project's folder.
 
-# Prints the path of a program. If it is not installed, root has apt-get fetch its package into
-# target/, and installs nothing: some packages would start a service at once.
+# Prints the path of a program. If the program is not installed and the user is root, its package
+# is downloaded and unpacked into target/. It is not installed, because the installation of some
+# packages starts a service.
 #   debian_program PACKAGE PROGRAM [VARIABLE]
 debian_program() {
     local package=$1 program=$2 variable=${3-} found fetched=$PWD/target/debian/$1
@@ -23,13 +25,13 @@ debian_program() {
     find "$fetched/usr" -type f -path "*bin/$program" -print -quit
 }
 
-# Fetches the libraries of a package in the same way, and has programs find them.
+# Downloads the libraries of a package in the same way, and adds them to the library path.
 #   debian_library PACKAGE
 debian_library() {
     local package=$1 fetched=$PWD/target/debian/$1
     if [ ! -d "$fetched" ]; then
         if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-            echo "a library is missing: install the package $package" >&2
+            echo "a library of the package $package is missing: install that package" >&2
             return 1
         fi
         debian_fetch "$package"
@@ -38,7 +40,7 @@ debian_library() {
     export LD_LIBRARY_PATH
 }
 
-# Fetches a package into target/debian/.
+# Downloads a package and unpacks it into target/debian/.
 debian_fetch() {
     local package=$1 folder
     folder=$(mktemp -d)
@@ -46,7 +48,7 @@ debian_fetch() {
     (cd "$folder" && apt-get -o APT::Sandbox::User=root download -qq "$package") >&2
     dpkg-deb --extract "$folder/$package"_*.deb "$folder/$package"
     mkdir -p target/debian
-    # In one step, so that half of it is never taken for the whole.
+    # The folder is renamed at the end, so that an interrupted download does not count as complete.
     mv "$folder/$package" "target/debian/$package"
     rm -rf "$folder"
 }

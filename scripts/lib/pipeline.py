@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes mappings/ingest-pipeline.json from its readable source, the .painless beside it."""
+"""Generates mappings/ingest-pipeline.json from the script in mappings/ingest-pipeline.painless."""
 
 import json
 from pathlib import Path
@@ -10,21 +10,22 @@ ENDPOINTS = [
     "IngestDoc", "IngestBulk", "Search", "MultiSearch", "Count", "GetById",
     "MultiGet", "DeleteById", "DeleteByQuery", "Cursor", "Admin", "Unknown",
 ]
-# The metadata that a document has beside its fields while it is in a pipeline.
+# The metadata that a document contains in addition to its fields while it is in a pipeline.
 METADATA = [
     "_index", "_id", "_routing", "_version", "_version_type", "_if_seq_no", "_if_primary_term",
 ]
-# Characters. Keeps every keyword below the 32,766 bytes that an index takes.
+# The limit of a text in characters. It keeps each keyword below the 32,766 bytes that an index
+# accepts.
 MAX_TEXT = 4096
 # The fields that narrow a directive, in the order of `targets`.
 TARGETS = ["tenant", "index", "principal", "endpoint"]
-# Fields of a draft that are not stored: the pipeline replaces them.
+# The fields of a draft that the pipeline replaces by others, so they are not stored.
 DRAFT_ONLY = ["ttl_secs", "author"]
-# The bounds that `directives init` sets. The maximum is that of proxies (30 days).
+# The bounds that `directives init` sets. The maximum equals the default of the proxies (30 days).
 DEFAULT_TTL_SECS = 15 * 60
 MAX_TTL_SECS = 30 * 24 * 3600
 MAX_CAPTURE_TTL_SECS = 24 * 3600
-# How far the clocks of the cluster's nodes and of its writers may differ.
+# The largest accepted difference between the clocks of the nodes and of the writers.
 CLOCK_TOLERANCE_SECS = 5 * 60
 
 

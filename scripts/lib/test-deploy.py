@@ -1,4 +1,4 @@
-"""The checks of scripts/test-deploy, one function each."""
+"""Checks the files of deploy/ with the tools that use them. scripts/test-deploy runs this."""
 
 import argparse
 import json
@@ -20,7 +20,7 @@ import yaml
 DEPLOY = Path("deploy")
 KUBERNETES = "1.33"
 DEADLINE_SECS = 60
-# Whatever proxy the environment names is not for these requests.
+# Requests to loopback must not use a proxy from the environment.
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -55,17 +55,17 @@ def free_port():
 
 
 def check_unit(args):
-    """systemd accepts the unit, and rates its exposure as low."""
+    """systemd-analyze accepts the unit, and rates its exposure as low."""
     if not shutil.which("systemd-analyze"):
-        return "skipped, there is no systemd-analyze"
+        return "skipped, because systemd-analyze is not installed"
     unit = Path(args.work) / "directives-agent.service"
     text = (DEPLOY / "systemd/directives-agent.service").read_text()
-    # The program must be there for the check.
+    # systemd-analyze requires that the program exists.
     unit.write_text(text.replace("/usr/local/bin/directives", args.directives))
-    said = run("systemd-analyze", "verify", "--man=no", unit)
-    assert "directives-agent" not in said, said
-    said = run("systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", unit)
-    return said.strip().splitlines()[-1].strip(" →")
+    output = run("systemd-analyze", "verify", "--man=no", unit)
+    assert "directives-agent" not in output, output
+    output = run("systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", unit)
+    return output.strip().splitlines()[-1].strip(" →")
 
 
 def manifests():
@@ -82,8 +82,8 @@ def containers():
 
 
 def check_manifests(_):
-    """Each manifest is valid by the schema of Kubernetes, in strict mode, and pods are
-    restricted."""
+    """Each manifest conforms to the schema of Kubernetes in strict mode, and each container
+    has a read-only root, no root user and a memory limit."""
     count = 0
     for _, manifest in manifests():
         kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
@@ -97,36 +97,36 @@ def check_manifests(_):
 
 
 def check_variables(args):
-    """Each DIRECTIVES_ variable in deploy/ is one that the agent has."""
+    """The agent has a flag for each DIRECTIVES_ variable in deploy/."""
     known = set(re.findall(r"env: (DIRECTIVES_\w+)", run(args.directives, "agent", "--help")))
     used = set()
     for file in DEPLOY.rglob("*"):
         if file.is_file():
             used |= set(re.findall(r"\b(DIRECTIVES_[A-Z_]+)\b", file.read_text()))
     assert used <= known, f"unknown variables: {sorted(used - known)}"
-    return f"{len(used)} variables are known"
+    return f"the agent has flags for all {len(used)} variables"
 
 
 def check_rules(args):
     """promtool accepts the rules, and their tests pass."""
     run(args.promtool, "check", "rules", DEPLOY / "prometheus/rules.yml")
-    said = run(args.promtool, "test", "rules", "rules.test.yml", cwd=DEPLOY / "prometheus")
-    assert "SUCCESS" in said, said
+    output = run(args.promtool, "test", "rules", "rules.test.yml", cwd=DEPLOY / "prometheus")
+    assert "SUCCESS" in output, output
     return "the rules and their tests pass"
 
 
 def check_chroot(args):
-    """The program serves in a read-only root with nothing but its libraries and CA
-    certificates, as nobody."""
+    """The agent serves as the user nobody, in a read-only root that contains only the program,
+    its libraries and CA certificates."""
     if os.getuid() != 0:
-        return "skipped, it needs root"
+        return "skipped, because chroot needs root"
     root = Path(tempfile.mkdtemp(dir=args.work))
     shutil.copy(args.directives, root / "directives")
     for library in re.findall(r"(/\S+) \(0x", run("ldd", args.directives)):
         target = root / library.lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(library, target)
-    # As in the image.
+    # The image has its CA certificates at this path.
     bundle = root / "etc/ssl/certs/ca-certificates.crt"
     bundle.parent.mkdir(parents=True)
     shutil.copy("/etc/ssl/certs/ca-certificates.crt", bundle)
@@ -146,12 +146,12 @@ def check_chroot(args):
     finally:
         agent.terminate()
         agent.wait()
-    return "it serves as nobody in a root without anything else"
+    return "the agent serves as nobody in a minimal read-only root"
 
 
 def check_prometheus(args):
-    """A real Prometheus scrapes two agents; each query of the dashboard and of the rules
-    gives a result with what they export."""
+    """A real Prometheus scrapes two agents. Each query of the dashboard returns a result, and the
+    rules use only exported metrics."""
     work = Path(args.work)
     environment = {**os.environ, "DIRECTIVES_URL": args.opensearch,
                    "DIRECTIVES_INDEX": f"directives-deploy-{os.getpid()}"}
@@ -198,14 +198,14 @@ def queries(prometheus, port, promtool):
                     return
             except OSError:
                 pass
-            assert time.monotonic() < deadline, f"it never happened: {what}"
+            assert time.monotonic() < deadline, f"this did not happen in time: {what}"
             time.sleep(0.2)
 
     eventually("both agents are scraped", lambda: [sample["value"][1] for sample in query("up")] == ["1", "1"])
     exported = get(f"http://127.0.0.1:{port}/metrics")
-    said = subprocess.run([promtool, "check", "metrics"], input=exported, text=True,
+    lint = subprocess.run([promtool, "check", "metrics"], input=exported, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert said.returncode == 0 and not said.stdout, said.stdout
+    assert lint.returncode == 0 and not lint.stdout, lint.stdout
     names = set(re.findall(r"^# TYPE (\S+)", exported, re.M)) | {"up"}
 
     dashboard = json.loads((DEPLOY / "grafana/dashboard.json").read_text())
@@ -217,7 +217,7 @@ def queries(prometheus, port, promtool):
     used = set()
     for text in [*expressions, *(rule["expr"] for rule in rules)]:
         used |= set(re.findall(r"\b(directives_\w+|up)\b", text))
-    assert used <= names, f"not exported: {sorted(used - names)}"
+    assert used <= names, f"the agents do not export {sorted(used - names)}"
     alerts = json.loads(get(f"{prometheus}/api/v1/alerts"))["data"]["alerts"]
     assert not alerts, f"two healthy agents raise alerts: {alerts}"
     return f"{len(expressions)} queries and {len(rules)} rules use {len(used)} exported metrics"

@@ -1,9 +1,9 @@
-//! A request through the proxy, from the client's send to the whole answer: with
-//! directives through the adapter, and with osproxy-observe's own in-memory store that
-//! holds the same directives. Prints tables; see `scripts/bench-osproxy`.
+//! Measures the time of a request through the proxy until the whole response has arrived. It
+//! compares the adapter with osproxy-observe's in-memory store, with the same directives, and
+//! prints tables for `scripts/bench-osproxy`.
 //!
-//! The cluster behind the proxy is a server in this process that gives one answer, so that
-//! what is measured is the proxy. The stores take turns, request by request.
+//! The cluster behind the proxy is a server in this process with a fixed response, so that the
+//! times are those of the proxy. Requests alternate between the two stores.
 
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]
 #![allow(clippy::disallowed_methods, reason = "it measures")]
@@ -36,7 +36,7 @@ use tokio::net::TcpListener;
 const REQUESTS: usize = 2_000;
 const HOUR: Duration = Duration::from_hours(1);
 
-/// How many of the directives have not expired.
+/// The numbers of directives that have not expired.
 #[derive(Clone, Copy)]
 enum Live {
     All,
@@ -88,7 +88,7 @@ fn peers(count: usize, live: Live) -> Arc<dyn DirectiveStore> {
     Arc::new(peer::InMemoryDirectiveStore::new().with_directives(set))
 }
 
-/// Serves one document, whatever is asked.
+/// Responds to every request with the same document.
 async fn upstream() -> String {
     const DOCUMENT: &str = r#"{"_index":"osproxy-shared","_id":"acme:1","_version":1,"_seq_no":0,"_primary_term":1,"found":true,"_source":{"_tenant":"acme","tenant_id":"acme","id":"1","total":7}}"#;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -138,7 +138,7 @@ async fn timed(connection: &mut Connection) -> Duration {
     took
 }
 
-/// Half of them took no longer, and 99 of a hundred.
+/// Returns the median and the 99th percentile in microseconds.
 fn quantiles(mut times: Vec<Duration>) -> (f64, f64) {
     times.sort();
     let micros = |place: usize| times[place].as_secs_f64() * 1e6;
@@ -152,7 +152,7 @@ async fn latency(count: usize, live: Live) {
     let (mut our_times, mut peer_times) = (Vec::new(), Vec::new());
     for n in 0..REQUESTS + 100 {
         let (one, other) = (timed(&mut ours).await, timed(&mut peers).await);
-        // The first ones warm up.
+        // The first requests are not measured, because they warm up the connection.
         if n >= 100 {
             our_times.push(one);
             peer_times.push(other);
@@ -169,7 +169,7 @@ async fn latency(count: usize, live: Live) {
     );
 }
 
-/// Nanoseconds of one call, on each of so many threads at once.
+/// Returns the nanoseconds of one call while this number of threads calls at once.
 fn on_threads(threads: usize, calls: u32, call: impl Fn() + Sync) -> f64 {
     let barrier = Barrier::new(threads);
     let mut rounds: Vec<f64> = (0..9)
@@ -202,7 +202,7 @@ fn load(store: &dyn DirectiveStore, threads: usize) -> f64 {
     })
 }
 
-/// What osproxy does for each request.
+/// The calls that osproxy makes for each request.
 fn ask(store: &dyn DirectiveStore, threads: usize) -> f64 {
     let tenant = PartitionId::from("nobody");
     let principal = PrincipalId::from("svc");

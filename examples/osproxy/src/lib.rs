@@ -1,8 +1,8 @@
-//! A real osproxy, from its published crates, in front of one OpenSearch cluster, whose
-//! directives come from an index of that same cluster.
+//! Builds a real osproxy from its published crates, in front of one OpenSearch cluster. Its
+//! directives come from an index of the same cluster.
 //!
-//! [`handler`] is all that a proxy needs: the pipeline, told where directives come from.
-//! The rest is how this one is observed.
+//! [`handler`] shows how a proxy gets the store: by one call at its pipeline. The other parts of
+//! this crate make the effect of directives visible.
 
 #![forbid(unsafe_code)]
 
@@ -22,29 +22,29 @@ use osproxy_tenancy::TenancyRouter;
 
 pub use spans::PrintedSpans;
 
-/// The one index in which the documents of all tenants are.
+/// The index that holds the documents of all tenants.
 pub const SHARED_INDEX: &str = "osproxy-shared";
 
-/// A proxy's request handler, for `osproxy_transport::serve`.
+/// The request handler of the proxy, for `osproxy_transport::serve`.
 pub type Handler = AppHandler<ReferenceAuthenticator>;
 
-/// What a proxy is made of.
+/// The parts from which the proxy is built.
 pub struct Parts {
     /// The address of the cluster, such as `http://127.0.0.1:9200`.
     pub upstream: String,
-    /// Where the directives come from.
+    /// The source of the directives.
     pub directives: Arc<dyn DirectiveStore>,
-    /// Gets a span of each request that a directive raises to `Shape` or above.
+    /// Receives a span for each request for which a directive sets the level `Shape` or a higher one.
     pub exporter: Arc<dyn SpanExporter>,
-    /// Gets the exchanges of which a directive asks for capture. Without one, searches
-    /// and bulk writes are streamed, and no directive applies to them.
+    /// Receives the requests and responses that a directive captures. Without a capture sink,
+    /// osproxy streams searches and bulk writes, and no directive applies to them.
     pub capture: Option<Box<dyn Capture>>,
-    /// How many requests the break-glass tape keeps.
+    /// The number of requests that the break-glass tape keeps.
     pub tape: usize,
 }
 
-/// The proxy: any caller is let in, named by its bearer token; the tenant is the header
-/// `x-tenant`, or the field `tenant_id` of a written document.
+/// Builds the proxy. It accepts every caller, and the caller's bearer token is the principal. The
+/// tenant is the value of the header `x-tenant`, or of the field `tenant_id` in a written document.
 #[must_use]
 pub fn handler(parts: Parts) -> Arc<Handler> {
     let tenancy = ReferenceTenancy::new(
@@ -53,13 +53,13 @@ pub fn handler(parts: Parts) -> Arc<Handler> {
         parts.upstream,
     );
     let pipeline = Pipeline::new(TenancyRouter::new(tenancy), OpenSearchSink::new())
-        // Nothing is recorded but what a directive asks for.
+        // Without a directive, the proxy records nothing.
         .with_baseline_level(DiagLevel::Off)
         .with_exporter(parts.exporter)
         .with_break_glass(Arc::new(BreakGlassBuffer::new(parts.tape)))
         .with_directive_store(parts.directives);
     let handler = AppHandler::new(pipeline, ReferenceAuthenticator::dev())
-        // It listens on loopback.
+        // The proxy listens on loopback, so it needs no TLS.
         .with_require_tls_for_mutation(false);
     Arc::new(match parts.capture {
         Some(capture) => handler.with_capture(capture),

@@ -1,5 +1,6 @@
-//! Runs the proxy until SIGINT. `DIRECTIVES_URL` is the cluster, `DIRECTIVES_INDEX` the
-//! index of directives, `OSPROXY_LISTEN` the address; `RUST_LOG` says what to log.
+//! Runs the proxy until SIGINT. `DIRECTIVES_URL` is the address of the cluster, `DIRECTIVES_INDEX`
+//! the index of the directives, and `OSPROXY_LISTEN` the address of the proxy. `RUST_LOG` selects
+//! the logged events.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -33,11 +34,11 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let index = variable("DIRECTIVES_INDEX", "directives");
     let listener = TcpListener::bind(variable("OSPROXY_LISTEN", "127.0.0.1:9981")).await?;
 
-    // The store polls the index; osproxy is given what it publishes.
+    // The store polls the index, and osproxy uses the sets that the store publishes.
     let cluster = ClusterConfig::new([url.clone()]).with_index(index);
     let config = Config::new(cluster).with_interval(Duration::from_secs(1));
     let store = Arc::new(OpenSearchDirectiveStore::start(config).await?);
-    // The pipeline's clock, too, unless it is given another.
+    // This clock must be the pipeline's clock. By default, both are the system's.
     let clock = Arc::new(SystemClock);
     let directives = OsproxyDirectiveStore::start(Arc::clone(&store), clock).await;
 
@@ -60,7 +61,7 @@ fn variable(name: &str, usual: &str) -> String {
 
 async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
-        // Without a handler there is no signal to wait for.
+        // If no handler can be installed, no signal arrives here, so this never completes.
         std::future::pending::<()>().await;
     }
 }

@@ -1,31 +1,31 @@
-//! Spans for people to see.
+//! Prints the spans of recorded requests, so that the effect of a directive is visible.
 
 use osproxy_observe::SpanExporter;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
 
-/// How many spans may wait to be printed; more are dropped, as by every exporter.
+/// The number of spans that may wait to be printed. Further spans are dropped, as in every exporter.
 const WAITING: usize = 1024;
 
-/// Prints each span to the standard output, one JSON object a line.
+/// Prints each span to standard output as one line of JSON.
 #[derive(Debug)]
 pub struct PrintedSpans {
     lines: mpsc::Sender<String>,
 }
 
 impl PrintedSpans {
-    /// Starts the task that prints.
+    /// Starts the task that prints the spans.
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// Panics outside a tokio runtime.
     #[must_use]
     pub fn start() -> Self {
         let (lines, mut waiting) = mpsc::channel::<String>(WAITING);
         tokio::spawn(async move {
             let mut output = tokio::io::stdout();
             while let Some(line) = waiting.recv().await {
-                // Whoever read them is gone; requests go on.
+                // Nobody reads the output any more. The proxy continues without it.
                 if output.write_all(line.as_bytes()).await.is_err() || output.flush().await.is_err()
                 {
                     return;
@@ -44,12 +44,12 @@ impl SpanExporter for PrintedSpans {
             "tenant": attribute(span, "osproxy.partition.id"),
             "request_id": attribute(span, "osproxy.request.id"),
         });
-        // Never waits: this is the request path.
+        // `try_send` does not wait, because this call is on the request path.
         let _ = self.lines.try_send(format!("{line}\n"));
     }
 }
 
-/// A text among the attributes of an OTLP span.
+/// Returns a text attribute of an OTLP span.
 fn attribute<'a>(span: &'a Value, key: &str) -> &'a Value {
     span["attributes"]
         .as_array()

@@ -1,4 +1,4 @@
-"""Folders, messages, ports and HTTP, as the other parts use them."""
+"""Functions for folders, messages, ports and HTTP that the other modules share."""
 
 import base64
 import contextlib
@@ -15,12 +15,12 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[3]
 HOME = PROJECT / ".opensearch"
-# A node is on loopback, so no proxy of the environment is ever used for it.
+# Requests to a node stay on loopback, so they must not use a proxy from the environment.
 NO_PROXY = urllib.request.ProxyHandler({})
 
 
 class Problem(Exception):
-    """A failure that the user can repair; its text says how."""
+    """A failure that the user can repair. Its text contains the remedy."""
 
 
 def say(text):
@@ -28,7 +28,7 @@ def say(text):
 
 
 def get_json(url, timeout=2, security=None):
-    """The JSON response at an address of a node; a `security` brings its CA and user."""
+    """Returns the JSON at a URL of a node, with the CA and the user of `security` if it is set."""
     handlers = [NO_PROXY]
     request = urllib.request.Request(url)
     if security:
@@ -41,11 +41,11 @@ def get_json(url, timeout=2, security=None):
 
 
 def version_at(url, security=None):
-    """The version of the OpenSearch at an address, or None if there is none."""
+    """Returns the version of the OpenSearch node at a URL, or None if there is no such node."""
     try:
         return get_json(url, security=security)["version"]["number"]
     except urllib.error.HTTPError as error:
-        # A cluster that asks for credentials is one, too.
+        # The node requires credentials, so it runs, but its version is unknown.
         return "unknown" if error.code in (401, 403) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -78,7 +78,7 @@ def is_free(port):
 
 @contextlib.contextmanager
 def locked(name):
-    """Holds a lock in .opensearch/, so that only one process downloads a thing."""
+    """Holds a lock in .opensearch/, so that two processes do not download the same files."""
     HOME.mkdir(exist_ok=True)
     with open(HOME / name, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -91,20 +91,20 @@ def pip_install(folder, *packages):
     pip = [sys.executable, "-m", "pip"]
     if subprocess.run([*pip, "--version"], capture_output=True).returncode != 0:
         raise Problem(
-            f"this needs {', '.join(packages)} from PyPI, and {sys.executable} has no pip; "
-            f"install pip ({install_command('python3-pip')}) and run this again"
+            f"pip is needed to download {', '.join(packages)}, and {sys.executable} has none; "
+            f"install pip ({install_command('python3-pip')}) and run this command again"
         )
     options = ["--quiet", "--no-color", "--disable-pip-version-check", "--target", str(folder)]
-    # Its warning to root is about folders that it shares with the system; this is none.
+    # pip warns root about installations into folders of the system. This folder is private.
     environment = {**os.environ, "PIP_ROOT_USER_ACTION": "ignore"}
     done = subprocess.run(
         [*pip, "install", *options, *packages], env=environment, stdout=sys.stderr
     )
     if done.returncode != 0:
-        raise Problem(f"pip could not install {', '.join(packages)}; its error is above")
+        raise Problem(f"pip could not install {', '.join(packages)}; see its error above")
 
 
 def install_command(package):
-    """How the user installs a package of the system, as one command."""
+    """Returns the command with which the user installs a system package."""
     prefix = "" if os.geteuid() == 0 else "sudo "
     return f"`{prefix}apt-get install {package}` on Debian and Ubuntu"

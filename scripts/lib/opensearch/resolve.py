@@ -1,6 +1,8 @@
-"""resolve.py FOLDER ARTIFACT...: what jars.py runs with jgo on the path, when Maven is missing.
+"""Downloads artifacts with jgo. jars.py runs this program if Maven is not installed.
 
-Puts the artifacts (`group:name:version[:type]`) and their dependencies into FOLDER/lib.
+  resolve.py FOLDER ARTIFACT...
+
+The artifacts (`group:name:version[:type]`) and their dependencies are stored in FOLDER/lib.
 """
 
 import shutil

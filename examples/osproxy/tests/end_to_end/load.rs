@@ -1,4 +1,5 @@
-//! Many requests while all directives change, again and again.
+//! Tests that no request fails and none sees a mixture of two sets, while all directives change
+//! repeatedly under load.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,15 +17,15 @@ use super::proxy::{Effects, Proxy};
 const TENANTS: usize = 999;
 const CONNECTIONS: usize = 8;
 const LASTS: Duration = Duration::from_secs(15);
-/// On a slow machine it takes longer.
+/// The minimum duration of the load. On a slow machine the test takes longer.
 const GENERATIONS_AT_LEAST: u32 = 5;
 
-/// All 1,000 directives, as they are in every second generation, and in the others.
+/// All 1,000 directives of a generation; even and odd generations differ.
 ///
-/// Each tenant has one, and one is for all reads. A read of a tenant gets a span from the
-/// one and a place on the tape from the other; in the other generations it gets capture
-/// from the one and nothing from the other. So whoever saw a part of the one and a part
-/// of the other would get something else.
+/// Each tenant has one directive, and one directive matches all reads. In even generations, the
+/// tenant's directive records a span, and the other one records on the tape. In odd generations,
+/// the tenant's directive captures, and the other one records nothing. A request that saw a mixture
+/// of two generations would have another result.
 fn generation(even: bool) -> Vec<Draft> {
     let draft = |id: String, match_| {
         let mut draft = Draft::new(id, DiagLevel::Off, Expiry::After(Duration::from_mins(10)));
@@ -121,11 +122,11 @@ async fn no_request_fails_and_none_sees_a_mixed_set() {
         .filter(|&&effects| effects != EVEN && effects != ODD)
         .collect();
     assert!(mixed.is_empty(), "a mixed set: {mixed:?}");
-    // Else nothing changed under them.
+    // Otherwise no set changed during the requests.
     assert!(got.len() == 2 && got.values().all(|&requests| requests > 100));
 }
 
-/// Reads documents until it is over, and gives the requests' names.
+/// Reads documents until the load ends, and returns the ids of the requests.
 async fn read(proxy: Arc<Proxy>, first: usize, over: Arc<AtomicBool>) -> Vec<String> {
     let mut connection = Connection::open(proxy.address).await;
     let mut answers = Vec::new();
@@ -163,8 +164,8 @@ async fn write_document(connection: &mut Connection, n: usize) {
     assert!((200..300).contains(&answer.status), "{:?}", answer.body);
 }
 
-/// A bulk write then becomes visible as a whole, when it is done; else the node would
-/// show a part of one for a moment, and be right to.
+/// Disables the periodic refresh, so that a bulk write becomes visible as a whole. Otherwise the
+/// node could correctly show a part of it.
 async fn only_refreshed_by_its_writer(proxy: &Proxy) {
     let address = proxy
         .upstream

@@ -1,5 +1,5 @@
-//! A real osproxy between a client and a real OpenSearch: what directives in an index do
-//! to requests. Run by `scripts/test-osproxy`, which brings the node.
+//! Tests the effect of directives on requests through a real osproxy in front of a real OpenSearch.
+//! `scripts/test-osproxy` starts the node and runs these tests.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,5 @@
-//! The real proxy over the real store, with all that directives can do to be seen.
+//! Starts the real proxy with the real store, and collects the effects of directives: spans, the
+//! tape and captures.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -19,7 +20,7 @@ use tokio::time::{Instant, sleep};
 
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// Which requests got what.
+/// The ids of the requests with each effect.
 #[derive(Debug, Default)]
 struct Seen(Mutex<HashSet<String>>);
 
@@ -55,7 +56,7 @@ impl Capture for Captures {
     }
 }
 
-/// What a request got.
+/// The effects on one request.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) struct Effects {
     pub(crate) span: bool,
@@ -90,10 +91,10 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// In front of the node of `OPENSEARCH_URL`, with an index of directives of its own.
+    /// Starts a proxy in front of the node of `OPENSEARCH_URL`, with its own index of directives.
     pub(crate) async fn start(name: &str, interval: Duration) -> Self {
         let upstream = std::env::var("OPENSEARCH_URL")
-            .expect("OPENSEARCH_URL: run this by scripts/test-osproxy")
+            .expect("OPENSEARCH_URL is set by scripts/test-osproxy")
             .trim_end_matches('/')
             .to_owned();
         let index = format!("directives-{name}-{}", std::process::id());
@@ -135,7 +136,7 @@ impl Proxy {
         }
     }
 
-    /// Polls, and waits until osproxy has so many directives.
+    /// Polls, and waits until osproxy has this number of directives.
     pub(crate) async fn has_directives(&self, count: usize) {
         self.store.refresh().await.unwrap();
         let deadline = Instant::now() + DEADLINE;
@@ -155,7 +156,7 @@ impl Proxy {
         tape.iter().map(id).collect()
     }
 
-    /// What a request got that was answered.
+    /// Returns the effects on a request whose response has arrived.
     pub(crate) fn effects(&self, request_id: &str, tape: &HashSet<String>) -> Effects {
         Effects {
             span: self.spans.has(request_id),

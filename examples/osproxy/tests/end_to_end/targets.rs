@@ -1,4 +1,5 @@
-//! Each kind of target takes effect for its requests only, and ends.
+//! Tests that a directive with each kind of target affects only the requests with that target, until
+//! it ends.
 
 use std::time::Duration;
 
@@ -56,7 +57,7 @@ fn calls() -> Vec<(&'static str, Call<'static>)> {
     ]
 }
 
-/// Sends each, and gives those that got everything that a directive asks for.
+/// Sends each request, and returns the names of those with all effects of the directive.
 async fn recorded(proxy: &Proxy, connection: &mut Connection) -> Vec<&'static str> {
     let mut recorded = Vec::new();
     for (what, call) in calls() {
