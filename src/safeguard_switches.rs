@@ -1,25 +1,26 @@
-//! Names every check of a poll, so that a test can switch one off and prove that its absence is
-//! noticed. The checks themselves are in `sync/` and `rest/`.
+//! Lets a test switch off a single check of a poll, to prove that other tests notice the missing
+//! check. Production code never switches off a check. The checks themselves are in `sync/` and
+//! `rest/`.
 
-/// A check without which a refresher breaks a promise.
+/// A check that a refresher needs to keep a promise.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Safeguard {
     /// Compares count, sum and maximum of `_seq_no` after a delta read.
     Fingerprint,
-    /// Checks whether a view may be older than the known one.
+    /// Checks whether a view may be older than the known view.
     Regressions,
     /// Sends all requests of one poll to one node.
     OneNode,
     /// Reads everything after a write in a higher primary term.
     PrimaryTerm,
-    /// Checks that all pages of a full read are of one view.
+    /// Checks that all pages of a full read belong to one view.
     OneView,
     /// Checks the cluster state version again after a read.
     ConfirmAfterRead,
-    /// Keeps reading until the view has converged with the primary.
+    /// Reads with every poll until the view has converged with the primary.
     Convergence,
-    /// Compares the number of documents with the statistics.
+    /// Compares the number of documents in a view with the statistics.
     HiddenDocuments,
     /// Resolves the name again at the end of a poll.
     SameIndex,
@@ -53,7 +54,7 @@ impl Safeguards {
         Self { left_out: 0 }
     }
 
-    /// These safeguards without one.
+    /// Returns these safeguards without the given one.
     #[must_use]
     pub const fn without(self, safeguard: Safeguard) -> Self {
         Self {

@@ -1,5 +1,5 @@
-//! The trait through which the refresher obtains snapshots: the index, another agent, or a test
-//! implements it.
+//! The trait through which the refresher obtains snapshots. Its implementations read an index, read
+//! another agent, or serve tests.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use opensearch_directives_core::Snapshot;
 
 /// A source of snapshots that the refresher polls.
 pub(crate) trait SnapshotSource: Send + Sync + fmt::Debug {
-    /// Looks for a snapshot that is newer than the published one.
+    /// Finds out whether there is a snapshot that is newer than the published one.
     ///
     /// The future may be dropped at any point, because a poll has a deadline. The source then
     /// releases all resources that it holds on the server.
@@ -22,19 +22,19 @@ pub(crate) trait SnapshotSource: Send + Sync + fmt::Debug {
         published: PublishedState<'a>,
     ) -> BoxFuture<'a, Result<Polled, ReadError>>;
 
-    /// The counts of the polls so far, and their strategy.
+    /// Returns the counts of the polls so far, and their strategy.
     fn report(&self) -> SourceReport;
 }
 
-/// The published snapshot as a poll finds it.
+/// The published state at the start of a poll.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PublishedState<'a> {
     /// The published snapshot.
     pub(crate) snapshot: &'a Snapshot,
-    /// The generation of this source that it comes from. `None` if it has another origin or was
-    /// emptied.
+    /// The generation of this source from which the snapshot was created. `None` if the snapshot
+    /// has another origin, or the set was emptied.
     pub(crate) generation: Option<u64>,
-    /// How long ago the index was read for it.
+    /// The time since the index was read for this snapshot.
     pub(crate) age: Option<Duration>,
 }
 
@@ -43,21 +43,22 @@ pub(crate) struct PublishedState<'a> {
 pub(crate) struct Polled {
     /// The source's current generation. Equal generations have equal content.
     pub(crate) generation: u64,
-    /// The current snapshot; `None` if it is the published one.
+    /// The current snapshot; `None` if it is the published snapshot.
     pub(crate) snapshot: Option<Snapshot>,
-    /// When the index was read for it, by the local clock.
+    /// The time at which the index was read, by the local clock.
     pub(crate) read_at: Timestamp,
-    /// How long ago that was.
+    /// The time since the index was read.
     pub(crate) age: Duration,
 }
 
 /// The counts of a source's polls so far, and their strategy.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SourceReport {
-    /// The polls by what they had to read.
+    /// The number of polls of each kind.
     pub(crate) counters: ReadCounters,
-    /// How the polls read.
+    /// The requests that the polls use.
     pub(crate) strategy: PollStrategy,
-    /// By how many seconds the local clock is ahead of the cluster's, if it was measured.
+    /// The seconds by which the local clock is ahead of the cluster's; `None` if they were not
+    /// measured.
     pub(crate) clock_skew: Option<f64>,
 }

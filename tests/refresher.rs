@@ -86,7 +86,7 @@ async fn p1_more_documents_than_the_cap_are_not_read() {
         .unwrap_err();
     let error = std::error::Error::source(&error).unwrap().to_string();
     assert!(
-        error.contains("holds 101 documents, more than `max_documents` (100)"),
+        error.contains("contains 101 documents, more than `max_documents` (100)"),
         "{error}"
     );
 }
@@ -230,7 +230,7 @@ async fn an_alias_of_one_index_is_followed_and_of_two_refused() {
     assert_eq!(store.load().len(), 1);
     aliases(json!([{"add": {"index": two, "alias": alias}}])).await;
     let error = store.refresh().await.unwrap_err().to_string();
-    assert!(error.contains("stands for 2 indices"), "{error}");
+    assert!(error.contains("refers to 2 indices"), "{error}");
     assert_eq!(store.load().len(), 1);
     aliases(json!([{"remove": {"index": one, "alias": alias}}])).await;
     store.refresh().await.unwrap();

@@ -142,12 +142,12 @@ async fn p5_whatever_goes_wrong_the_published_set_stays_and_the_status_names_it(
         (
             "fewer hits",
             with("/hits/total/value", json!(3)),
-            "2 documents arrived of a total of 3",
+            "contains 2 of 3 documents",
         ),
         (
             "more hits",
             with("/hits/total/value", json!(1)),
-            "2 documents arrived of a total of 1",
+            "contains 2 of 1 documents",
         ),
         (
             "a lower bound",
@@ -158,7 +158,7 @@ async fn p5_whatever_goes_wrong_the_published_set_stays_and_the_status_names_it(
         (
             "twice",
             ok(complete(&[hit("a", 0, shape()), hit("a", 1, shape())])),
-            "arrived twice",
+            "contains a document twice",
         ),
         (
             "truncated",
@@ -213,7 +213,7 @@ async fn p5_whatever_goes_wrong_the_published_set_stays_and_the_status_names_it(
         (
             "too many",
             ok(complete(&many)),
-            "holds 11 documents, more than `max_documents` (10)",
+            "contains 11 documents, more than `max_documents` (10)",
         ),
     ];
     let server = MockServer::start().await;
@@ -288,7 +288,7 @@ async fn p1_pages_that_disagree_are_not_one_read() {
             "a page is empty",
             page(10_002, 0, 1, true),
             page(10_002, 1, 0, true),
-            "1 documents arrived of a total of 10002",
+            "contains 1 of 10002 documents",
         ),
         (
             "no way on",

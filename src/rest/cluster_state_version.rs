@@ -1,4 +1,5 @@
-//! Requests the version of the cluster state: a node that is cut off returns an old one.
+//! Requests the version of the cluster state. A node that is cut off from the cluster returns an
+//! old version, or refuses the request.
 
 use opensearch::cluster::ClusterStateParts;
 use serde::Deserialize;
@@ -7,7 +8,7 @@ use super::error::ReadError;
 use super::poll_session::Session;
 use crate::http::{Method, Request, malformed};
 
-/// The cluster state that a node knows, by its version.
+/// The version of the cluster state that a node knows.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ClusterVersion {
     cluster_uuid: String,
@@ -15,16 +16,18 @@ pub(crate) struct ClusterVersion {
 }
 
 impl ClusterVersion {
-    /// Whether this state is older than another one of the same cluster.
+    /// Whether this version is older than another version of the same cluster.
     pub(crate) fn is_before(&self, other: &Self) -> bool {
         self.cluster_uuid == other.cluster_uuid && self.version < other.version
     }
 }
 
 impl Session {
-    /// The version of the state that the elected cluster manager has; a node without a manager
-    /// refuses with an error. `None` if the role does not permit the request, or the server
-    /// does not return a version.
+    /// Requests the version of the cluster state from the elected cluster manager, through the
+    /// session's node. A node without a cluster manager responds with an error.
+    ///
+    /// Returns `None` if the role does not permit the request, or the server does not return a
+    /// version.
     pub(crate) async fn cluster_version(&self) -> Result<Option<ClusterVersion>, ReadError> {
         #[derive(Deserialize)]
         struct Response {

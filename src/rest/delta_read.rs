@@ -1,4 +1,5 @@
-//! Reads the documents that changed, with the aggregates of all documents from the same view.
+//! Searches for the documents above a `_seq_no`. The same response contains the aggregates of all
+//! documents.
 
 use opensearch::SearchParts;
 use serde_json::{Map, json};
@@ -12,15 +13,15 @@ use super::search_response::{Aggregates, Collect};
 /// The outcome of a delta read.
 #[derive(Debug)]
 pub(crate) enum DeltaRead<C> {
-    /// All documents above the `_seq_no`.
+    /// All documents above the given `_seq_no`.
     Documents {
         collector: C,
         documents: u64,
         aggregates: Aggregates,
-        /// The highest primary term in which one of them was written.
+        /// The highest primary term in which one of these documents was written.
         term: Option<u64>,
     },
-    /// More documents changed than one response holds.
+    /// More documents changed than one response can contain.
     TooMany,
     /// The server does not search or aggregate sequence numbers.
     Unsupported,

@@ -1,4 +1,4 @@
-//! Why the index, or another agent's snapshot of it, could not be read.
+//! The error for a failed read of the index, or of another agent's snapshot.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use crate::agent_source::AgentError;
 use crate::http::RequestError;
 use opensearch_directives_core::document::Rejection;
 
-/// Why the index could not be read completely.
+/// The index could not be read completely.
 ///
-/// [`kind`](Self::kind) tells what to do about it; [`source`](std::error::Error::source) leads
-/// to the request or the response that failed.
+/// [`kind`](Self::kind) tells which action the failure needs. [`source`](std::error::Error::source)
+/// returns the cause: the request or the response that failed.
 #[derive(Debug)]
 pub struct ReadError {
-    /// The index or alias that was to be read.
+    /// The configured name: an index or an alias.
     index: String,
     failure: Box<ReadFailure>,
 }
@@ -23,16 +23,16 @@ pub struct ReadError {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum PollErrorKind {
-    /// A request got no usable response: the connection failed, the time limit passed, or the
-    /// server refused it.
+    /// A request received no usable response: the connection failed, the time limit passed, or the
+    /// server refused the request.
     Request,
     /// The index does not exist, or its name refers to no index or to several.
     NoIndex,
     /// A response was incomplete, or mixed several states of the index.
     Incomplete,
-    /// The response was older than the published set, or may have been.
+    /// The response was older than the published set, or this could not be excluded.
     Stale,
-    /// The cluster counts documents that the role does not show.
+    /// The cluster counts documents that the role hides from this user.
     HiddenDocuments,
     /// The role hides or masks fields of the documents.
     HiddenFields,
@@ -50,15 +50,17 @@ pub(crate) enum ReadFailure {
     NoIndex(RequestError),
     Request(RequestError),
     Incomplete(Incomplete),
-    /// The name is an alias of none or of several indices.
+    /// The name is an alias of no index, or of several indices.
     NotOneIndex {
         indices: Vec<String>,
     },
-    /// The response shows an older state than the one that was read before, and why.
+    /// The response contains an older state than an earlier read. The text is the evidence.
     Stale(String),
-    /// The response may show an older state, and the role does not permit to find out.
+    /// The response may contain an older state, and the role does not permit a request that would
+    /// show this.
     Unconfirmed,
-    /// The cluster state version was available before; the node may be cut off.
+    /// The node does not return the version of the cluster state, although nodes returned one
+    /// before. The node may be cut off from the cluster.
     VersionWithheld,
     HiddenDocuments {
         shown: u64,
@@ -85,7 +87,7 @@ impl ReadError {
         }
     }
 
-    /// For a request that failed.
+    /// Creates the error for a request that failed.
     pub(crate) fn of_request(index: &str, error: RequestError) -> Self {
         let failure = if error.is_index_not_found() {
             ReadFailure::NoIndex(error)
@@ -95,7 +97,7 @@ impl ReadError {
         Self::new(index, failure)
     }
 
-    /// The kind of the failure.
+    /// Returns the kind of the failure.
     #[must_use]
     pub fn kind(&self) -> PollErrorKind {
         match self.failure.as_ref() {
@@ -112,7 +114,7 @@ impl ReadError {
         }
     }
 
-    /// The request that failed, if one did.
+    /// Returns the failed request, if the cause is a request.
     #[must_use]
     pub fn request(&self) -> Option<&RequestError> {
         match self.failure.as_ref() {
@@ -138,7 +140,7 @@ impl ReadError {
         *self.failure
     }
 
-    /// How long the response asked to wait before another attempt.
+    /// Returns the time that the server requested before the next attempt (`Retry-After`).
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         self.request().and_then(RequestError::retry_after)
     }
@@ -153,44 +155,48 @@ impl fmt::Display for ReadError {
                 "the index {index} does not exist; create it with `directives init`"
             ),
             ReadFailure::Request(_) => write!(f, "cannot read the index {index}"),
-            ReadFailure::Incomplete(_) => write!(f, "the read of {index} is not complete"),
+            ReadFailure::Incomplete(_) => {
+                write!(f, "the response to the read of {index} is not complete")
+            }
             ReadFailure::NotOneIndex { indices } => write!(
                 f,
-                "{index} stands for {} indices; make it the name or an alias of exactly one",
+                "{index} refers to {} indices; make it the name or an alias of exactly one index",
                 indices.len()
             ),
             ReadFailure::Stale(what) => write!(
                 f,
-                "{index} shows an older state than the one that was read before: {what}"
+                "{index} returned an older state than in an earlier poll: {what}"
             ),
             ReadFailure::Unconfirmed => write!(
                 f,
-                "{index} may show an older state than before, and the role does not permit to \
-                 find out; it is accepted if it persists"
+                "{index} may have returned an older state than in an earlier poll, and the role \
+                 does not permit a request that would show this; the state is accepted if it \
+                 persists"
             ),
             ReadFailure::VersionWithheld => write!(
                 f,
-                "the cluster no longer returns the version of its state; {index} is read without \
-                 it if that persists for a minute"
+                "the cluster no longer returns the version of its state; if this persists for a \
+                 minute, {index} is read without the version"
             ),
             ReadFailure::HiddenDocuments { shown, counted } => write!(
                 f,
-                "{index} shows {shown} of {counted} documents; does document-level security \
-                 hide documents from this user? Give it a role that reads all of {index}"
+                "{index} returns {shown} of {counted} documents; does document-level security \
+                 hide documents from this user? Give the user a role that can read all documents \
+                 of {index}"
             ),
             ReadFailure::HiddenFields { id, .. } => write!(
                 f,
-                "{index} does not show all fields of the document {id} to this user, because of \
-                 field-level security or field masking; what was published stays published. Give \
-                 the user a role that reads all fields of {index}"
+                "{index} does not return all fields of the document {id} to this user, because \
+                 of field-level security or field masking; the published set stays in use. Give \
+                 the user a role that can read all fields of {index}"
             ),
             ReadFailure::TooManyDocuments {
                 documents,
                 max_documents,
             } => write!(
                 f,
-                "{index} holds {documents} documents, more than `max_documents` \
-                 ({max_documents}); delete old ones or raise `max_documents`"
+                "{index} contains {documents} documents, more than `max_documents` \
+                 ({max_documents}); delete old documents or raise `max_documents`"
             ),
             ReadFailure::Agent(_) => write!(f, "the agent's snapshot of {index} is refused"),
         }

@@ -1,4 +1,5 @@
-//! Reads all documents, page by page, in one view of the index.
+//! Reads all documents of the index, page by page, in such a way that all pages belong to one state
+//! of the index.
 
 use opensearch::SearchParts;
 use serde_json::{Map, Value, json};
@@ -13,22 +14,22 @@ use super::search_response::{Aggregates, Collect};
 use crate::http::Request;
 use crate::safeguard_switches::Safeguard;
 
-/// All documents of one view.
+/// All documents of one view of the index.
 #[derive(Debug)]
 pub(crate) struct FullRead<C> {
     pub(crate) collector: C,
-    /// The cluster's aggregates over that view; `None` if the server does not have them.
+    /// The cluster's aggregates over this view; `None` if the server does not support them.
     pub(crate) aggregates: Option<Aggregates>,
     /// The highest primary term in which a document was written.
     pub(crate) term: Option<u64>,
-    /// Whether the pages had to be read without a point in time.
+    /// Whether the pages were read from the live index, because the server opened no point in time.
     pub(crate) live: bool,
 }
 
-/// The view that all pages are read from.
+/// The view from which all pages are read.
 enum View {
     PointInTime(PointInTimeId),
-    /// The live index. Pages are of one view if their aggregates are equal.
+    /// The live index. Pages belong to one view if their aggregates are equal.
     Live(Aggregates),
 }
 
@@ -37,20 +38,20 @@ struct Pages<C> {
     collector: C,
     read: u64,
     term: Option<u64>,
-    /// The `search_after` of the next page.
+    /// The `search_after` value for the request of the next page.
     after: Option<Value>,
     /// Total and aggregates of the first page.
     first: Option<(u64, Option<Aggregates>)>,
 }
 
 impl Session {
-    /// Passes every document of a concrete index to a collector, in no particular order.
+    /// Passes every document of a concrete index to the collector. The order is unspecified.
     pub(crate) async fn read_all<C: Collect>(
         &mut self,
         index: &ConcreteIndex,
         collector: C,
     ) -> Result<FullRead<C>, ReadError> {
-        // One search is one view of the shard. Only a read of several pages needs a point in
+        // One search reads one view of the shard. Only a read of several pages needs a point in
         // time, which costs two more requests.
         let path = SearchParts::Index(&[&index.name]).url();
         let page_size = self.page_size();
@@ -79,7 +80,7 @@ impl Session {
         read
     }
 
-    /// Opens a view for several pages.
+    /// Opens the view for a read of several pages.
     async fn open_view(
         &mut self,
         index: &ConcreteIndex,
@@ -111,8 +112,8 @@ impl Session {
             first: None,
         };
         loop {
-            // The aggregates are requested once, or with each page if they have to show that the
-            // view did not change.
+            // The aggregates are requested with the first page. Without a point in time they are
+            // requested with every page, to detect a change of the index.
             let aggregates = aggregates && (pages.first.is_none() || matches!(view, View::Live(_)));
             let request = self.page_request(index, &view, aggregates, pages.after.take());
             let body = self.send(request).await?;
@@ -137,7 +138,7 @@ impl Session {
         }
     }
 
-    /// Checks that a page is of the same view as the others.
+    /// Checks that a page belongs to the same view as the other pages.
     fn check_view(
         &mut self,
         view: &mut View,
@@ -192,7 +193,8 @@ impl Session {
     ) -> Request {
         let mut body = Map::new();
         let mut put = |key: &str, value| body.insert(key.to_owned(), value);
-        // Every shard counts its `_seq_no` by itself, so several shards repeat numbers.
+        // Every shard assigns its own `_seq_no`s, so documents of different shards can have equal
+        // numbers.
         put(
             "sort",
             if index.shards == 1 {
@@ -205,7 +207,8 @@ impl Session {
             put("search_after", after);
         }
         match view {
-            // A point in time needs no preference, because it was opened on this instance's copy.
+            // A search in a point in time needs no preference, because the point in time was opened
+            // on this instance's copy.
             View::PointInTime(id) => {
                 put("pit", json!({ "id": id, "keep_alive": KEEP_ALIVE }));
                 search("/_search", self.page_size(), aggregates, body)

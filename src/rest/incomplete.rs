@@ -1,6 +1,6 @@
-//! What a response of status 200 lacks to be complete.
+//! The reasons why a response of status 200 does not count as complete.
 
-/// Why a response of status 200 is not a complete one.
+/// The part that a response of status 200 lacks to be complete.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub(crate) enum Incomplete {
     #[error("the search timed out on the server (timed_out)")]
@@ -10,19 +10,19 @@ pub(crate) enum Incomplete {
     /// The search covered no shard, for example because an alias has no index.
     #[error("no shard was searched (zero shards)")]
     NoShards,
-    #[error("the total is only a lower bound")]
+    #[error("the total number of documents is only a lower bound")]
     LowerBound,
-    #[error("{read} documents arrived of a total of {total}")]
+    #[error("the response contains {read} of {total} documents")]
     Hits { read: u64, total: u64 },
-    #[error("the total changed between two pages, from {before} to {after}")]
+    #[error("the total number of documents changed between two pages, from {before} to {after}")]
     TotalChanged { before: u64, after: u64 },
-    #[error("a document arrived twice")]
+    #[error("the response contains a document twice")]
     Repeated,
     #[error("the documents are too many or too long for one directive set")]
     TooLarge,
-    // Under document-level security the cluster aggregates documents that no search shows.
+    // Under document-level security, the aggregates include documents that no search returns.
     #[error(
-        "the documents that arrived are not those that the cluster aggregates; if this persists, \
+        "the documents that were read do not match the cluster's aggregates; if this persists, \
          does document-level security hide documents from this user?"
     )]
     Fingerprint,
@@ -30,7 +30,7 @@ pub(crate) enum Incomplete {
     Replaced,
     #[error("the index changed while its documents were counted")]
     Moving,
-    /// A field that shows whether the response is complete.
+    /// The response lacks a field that shows whether it is complete.
     #[error("the response lacks {0}")]
     Missing(&'static str),
 }

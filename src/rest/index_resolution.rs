@@ -10,18 +10,19 @@ use super::error::{ReadError, ReadFailure};
 use super::poll_session::Session;
 use crate::http::{Method, Request, malformed};
 
-/// The concrete index that a read comes from.
+/// The concrete index from which documents are read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ConcreteIndex {
     pub(crate) name: String,
     pub(crate) uuid: String,
     pub(crate) shards: u32,
-    /// How often the index makes writes visible to searches; `None` if only on request.
+    /// The interval after which the index makes writes visible to searches; `None` if it refreshes
+    /// only on request.
     pub(crate) refresh_interval: Option<Duration>,
 }
 
 impl ConcreteIndex {
-    /// Name and uuid.
+    /// Returns the name and the uuid.
     pub(crate) fn identity(&self) -> (&str, &str) {
         (&self.name, &self.uuid)
     }
@@ -45,7 +46,7 @@ struct Settings {
     refresh_interval: Option<String>,
 }
 
-/// The settings that are read.
+/// The settings that are requested.
 const SETTINGS: [&str; 3] = [
     "index.uuid",
     "index.number_of_shards",
@@ -53,7 +54,7 @@ const SETTINGS: [&str; 3] = [
 ];
 
 impl Session {
-    /// The concrete index that the configured name stands for now.
+    /// Requests the concrete index to which the configured name refers now.
     pub(crate) async fn resolve_index(&self) -> Result<ConcreteIndex, ReadError> {
         let path = IndicesGetSettingsParts::IndexName(&[self.index_name()], &SETTINGS).url();
         let request = Request::new(Method::Get, path).query("flat_settings", "true");
@@ -66,10 +67,9 @@ impl Session {
                 indices: response.into_keys().collect(),
             }));
         }
-        let (name, IndexSettings { settings }) = response
-            .drain()
-            .next()
-            .ok_or_else(|| self.failed(malformed(operation.clone(), "it names no index")))?;
+        let (name, IndexSettings { settings }) = response.drain().next().ok_or_else(|| {
+            self.failed(malformed(operation.clone(), "the response names no index"))
+        })?;
         let shards = settings
             .shards
             .parse()
@@ -83,7 +83,7 @@ impl Session {
     }
 }
 
-/// Parses a refresh interval in the form of the settings: `1s`, `500ms`, `-1`. The server's
+/// Parses a refresh interval in the format of the index settings: `1s`, `500ms`, `-1`. The server's
 /// default is one second.
 fn refresh_interval(text: Option<&str>) -> Option<Duration> {
     let Some(text) = text else {

@@ -1,8 +1,8 @@
-//! Probes by `_stats` whether anything changed: a few hundred bytes, whatever the size of the
-//! index.
+//! Requests the statistics of the index, which show with a few hundred bytes whether anything
+//! changed.
 //!
 //! The shard statistics contain the highest `_seq_no`. Every write and every deletion raises it
-//! at once, whether or not a search shows the operation yet.
+//! immediately, even before a search returns the result.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -19,7 +19,8 @@ const FILTER_PATH: &str = "indices.*.uuid,indices.*.shards.*.routing.primary,\
                            indices.*.shards.*.seq_no.max_seq_no,\
                            indices.*.shards.*.seq_no.global_checkpoint";
 
-/// The checkpoints of each shard's primary: equal if nothing was written in between.
+/// The checkpoints of each shard's primary. Two observations are equal if nothing was written in
+/// between.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ShardCheckpoints {
     pub(crate) index: String,
@@ -30,12 +31,12 @@ pub(crate) struct ShardCheckpoints {
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Primary {
     node: String,
-    /// Changes when a snapshot is restored into the same index.
+    /// The history uuid. It changes when a snapshot is restored into the same index.
     history: String,
-    /// The highest assigned `_seq_no`; -1 before the first write.
+    /// The highest `_seq_no` that was assigned; -1 before the first write.
     max_seq_no: i64,
-    /// All in-sync copies hold all operations up to this one; it is below the maximum while
-    /// writes are under way.
+    /// All in-sync copies hold all operations up to this `_seq_no`. It is lower than `max_seq_no`
+    /// while writes are in progress.
     global_checkpoint: i64,
     documents: u64,
 }
@@ -44,7 +45,7 @@ struct Primary {
 #[derive(Debug)]
 pub(crate) enum Probe {
     Checkpoints(ShardCheckpoints),
-    /// The response lacks something this time; a search is used instead.
+    /// The response lacks a necessary part. This poll uses a search instead.
     Unclear(&'static str),
     /// The server or the role does not provide statistics.
     Unsupported(String),
@@ -116,8 +117,8 @@ impl ShardCopy {
 }
 
 impl ShardCheckpoints {
-    /// The `_seq_no` up to which all in-sync copies hold everything, for an index of one shard;
-    /// `None` before the first write.
+    /// Returns the `_seq_no` up to which all in-sync copies hold every operation. `None` before the
+    /// first write, or if the index has several shards.
     pub(crate) fn checkpoint(&self) -> Option<u64> {
         match self.primaries.as_slice() {
             [primary] => u64::try_from(primary.global_checkpoint).ok(),
@@ -125,8 +126,8 @@ impl ShardCheckpoints {
         }
     }
 
-    /// The highest `_seq_no` that was assigned, for an index of one shard; `None` before the
-    /// first write.
+    /// Returns the highest `_seq_no` that was assigned. `None` before the first write, or if the
+    /// index has several shards.
     pub(crate) fn max_seq_no(&self) -> Option<u64> {
         match self.primaries.as_slice() {
             [primary] => u64::try_from(primary.max_seq_no).ok(),
@@ -134,25 +135,27 @@ impl ShardCheckpoints {
         }
     }
 
-    /// Whether no write is under way: all in-sync copies hold every number that was assigned.
+    /// Whether no write is in progress, that is, all in-sync copies hold every operation that was
+    /// assigned a number.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.primaries
             .iter()
             .all(|primary| primary.global_checkpoint == primary.max_seq_no)
     }
 
-    /// How many shards have a primary.
+    /// Returns the number of shards that have a primary.
     pub(crate) fn shards(&self) -> u32 {
         u32::try_from(self.primaries.len()).unwrap_or(u32::MAX)
     }
 
-    /// How many documents the primaries count, including those that a role hides.
+    /// Returns the number of documents that the primaries count, including documents that a role
+    /// hides.
     pub(crate) fn documents(&self) -> u64 {
         self.primaries.iter().map(|primary| primary.documents).sum()
     }
 
-    /// Whether both checkpoints are of one history: no snapshot was restored into the index in
-    /// between.
+    /// Whether both checkpoints belong to one history, that is, no snapshot was restored into the
+    /// index in between.
     pub(crate) fn shares_history_with(&self, other: &Self) -> bool {
         let histories = |checkpoints: &Self| -> Vec<String> {
             let primaries = checkpoints.primaries.iter();
@@ -161,7 +164,8 @@ impl ShardCheckpoints {
         self.uuid == other.uuid && histories(self) == histories(other)
     }
 
-    /// Whether all in-sync copies hold every number that was assigned at the other one.
+    /// Whether all in-sync copies hold every operation that had been assigned when `other` was
+    /// observed.
     pub(crate) fn holds_all_of(&self, other: &Self) -> bool {
         self.primaries.len() == other.primaries.len()
             && self
@@ -171,8 +175,8 @@ impl ShardCheckpoints {
                 .all(|(new, old)| new.global_checkpoint >= old.max_seq_no)
     }
 
-    /// Whether these can be later checkpoints of the same index: same history, same primaries,
-    /// and no number went back.
+    /// Whether these can be later checkpoints of the same index: the history and the primaries are
+    /// the same, and no number is lower.
     pub(crate) fn follows(&self, other: &Self) -> bool {
         self.index == other.index
             && self.uuid == other.uuid
@@ -191,14 +195,16 @@ impl ShardCheckpoints {
     fn of(response: StatsResponse) -> Result<Self, &'static str> {
         let mut indices = response.indices.into_iter();
         let (Some((index, stats)), None) = (indices.next(), indices.next()) else {
-            return Err("the statistics are not of one index");
+            return Err("the response does not contain exactly one index");
         };
-        let uuid = stats.uuid.ok_or("the statistics lack the uuid")?;
+        let uuid = stats
+            .uuid
+            .ok_or("the response lacks the uuid of the index")?;
         let mut primaries = Vec::with_capacity(stats.shards.len());
         for copies in stats.shards.into_values() {
             let mut of_shard = copies.into_iter().filter(ShardCopy::is_primary);
             let (Some(primary), None) = (of_shard.next(), of_shard.next()) else {
-                return Err("a shard has no primary, or two of them");
+                return Err("a shard has no primary, or two primaries");
             };
             primaries.push(
                 primary
@@ -207,7 +213,7 @@ impl ShardCheckpoints {
             );
         }
         if primaries.is_empty() {
-            return Err("the statistics are of no shard");
+            return Err("the response contains no shard");
         }
         Ok(Self {
             index,

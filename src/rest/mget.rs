@@ -1,5 +1,5 @@
-//! Looks up the current version of single documents, before any refresh makes it visible to
-//! searches.
+//! Requests the current versions of single documents in real time, that is, before a refresh makes
+//! them visible to searches.
 
 use std::collections::HashMap;
 
@@ -13,15 +13,15 @@ use super::index_resolution::ConcreteIndex;
 use super::poll_session::Session;
 use crate::http::{Method, Request, malformed};
 
-/// How many documents one request looks up.
+/// The number of documents in one request.
 const IDS_PER_REQUEST: usize = 1_000;
 
-/// The versions of some documents that one copy of the shard holds.
+/// The versions of some documents on one copy of the shard.
 #[derive(Debug)]
 pub(crate) struct CurrentVersions {
     /// The `_seq_no` of each document that exists.
     pub(crate) seq_nos: HashMap<String, u64>,
-    /// Whether the copy is the primary.
+    /// Whether this copy is the primary.
     pub(crate) primary: bool,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct CurrentVersions {
 #[derive(Debug)]
 pub(crate) enum Lookup {
     Found(CurrentVersions),
-    /// The server or the role does not permit it.
+    /// The server or the role does not permit the request.
     NotPermitted,
 }
 
@@ -56,8 +56,8 @@ struct ItemError {
 }
 
 impl Item {
-    /// Without the shard-level privilege, the security plugin accepts the request and refuses
-    /// each document in it.
+    /// Whether the security plugin refused this document. If the user lacks the shard-level
+    /// privilege, the plugin accepts the request and refuses each document.
     fn is_not_permitted(&self) -> bool {
         let error = self
             .error
@@ -68,8 +68,8 @@ impl Item {
 }
 
 impl Session {
-    /// The `_seq_no` that the primary holds now for each document; that of any copy where the
-    /// cluster does not permit to select the primary.
+    /// Requests the current `_seq_no` of each document from the primary. If the cluster does not
+    /// permit selecting the primary, any copy may respond.
     pub(crate) async fn current_versions(
         &self,
         index: &ConcreteIndex,
@@ -102,7 +102,7 @@ impl Session {
         Ok(Lookup::Found(CurrentVersions { seq_nos, primary }))
     }
 
-    /// The response, and whether it is from the primary; `None` if the request is not
+    /// Returns the response, and whether it comes from the primary; `None` if the request is not
     /// permitted.
     async fn mget(
         &self,

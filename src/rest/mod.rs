@@ -1,22 +1,23 @@
-//! Typed requests to the index and the cluster, and the rules for a usable response.
+//! One file for each OpenSearch API that a poll uses, and the rules that decide whether a response
+//! is complete.
 //!
-//! | file | API | question that a poll asks with it |
+//! | file | API | question that the response answers |
 //! |---|---|---|
 //! | `index_stats.rs` | `_stats` | Did anything change? |
-//! | `search.rs` | `_search` | What does one copy of the shard show in all (count, sum, maximum)? |
+//! | `search.rs` | `_search` | What are count, sum and maximum of the `_seq_no`s on one copy of the shard? |
 //! | `delta_read.rs` | `_search` | Which documents changed above a `_seq_no`? |
-//! | `full_read.rs` | `_search` | Which documents are there, page by page? |
-//! | `point_in_time.rs` | `_search/point_in_time` | One view for all pages of a full read |
+//! | `full_read.rs` | `_search` | Which documents does the index contain? |
+//! | `point_in_time.rs` | `_search/point_in_time` | (opens one view for all pages of a full read) |
 //! | `mget.rs` | `_mget` | Which version of a document does the primary hold right now? |
-//! | `cluster_state_version.rs` | `_cluster/state` | Is the node in touch with the cluster manager? |
-//! | `index_resolution.rs` | `_settings` | Which concrete index does the name stand for? |
+//! | `cluster_state_version.rs` | `_cluster/state` | Does the node have contact with the cluster manager? |
+//! | `index_resolution.rs` | `_settings` | To which concrete index does the name refer? |
 //! | `visible_fields.rs` | `_mapping` | Does the role hide fields from this user? |
-//! | `node_clock.rs` | `_nodes/stats` | What time is it on the cluster? |
+//! | `node_clock.rs` | `_nodes/stats` | What is the time on the node? |
 //!
-//! All requests of one poll go through one [`Session`] (`poll_session.rs`). A response counts only
-//! if every shard responded in time, the total is exact and as many documents arrived as the
-//! total says (`search_response.rs`, `page.rs`). Only then does the absence of a document mean
-//! that it was deleted.
+//! All requests of one poll go through one [`Session`] (`poll_session.rs`). A response is complete
+//! only if every shard responded in time, the total is exact, and the response contains as many
+//! documents as the total (`search_response.rs`, `page.rs`). Only in a complete response does the
+//! absence of a document mean that the document was deleted.
 
 mod cluster_state_version;
 mod delta_read;

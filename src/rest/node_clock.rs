@@ -1,4 +1,4 @@
-//! Reads a node's wall clock from `_nodes/stats`, to measure the local clock against it.
+//! Requests the wall-clock time of a node from `_nodes/stats`, to compare it with the local clock.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,8 @@ use super::poll_session::Session;
 use crate::http::{Method, Request, malformed};
 
 impl Session {
-    /// The time on the session's node; `None` if the role does not permit the request.
+    /// Requests the time on the session's node. Returns `None` if the role does not permit the
+    /// request.
     pub(crate) async fn cluster_time(&self) -> Result<Option<Timestamp>, ReadError> {
         #[derive(Deserialize)]
         struct Response {

@@ -1,4 +1,4 @@
-//! One page of a read: checked for completeness, then passed to a collector.
+//! Checks one page of search results for completeness, then passes its documents to a collector.
 
 use bytes::Bytes;
 
@@ -17,7 +17,7 @@ pub(crate) struct Page<C> {
     pub(crate) aggregates: Option<Aggregates>,
     /// The highest primary term in which one of the documents was written.
     pub(crate) term: Option<u64>,
-    /// The `search_after` of the next page.
+    /// The `search_after` value for the request of the next page.
     pub(crate) next: Option<serde_json::Value>,
 }
 
@@ -28,8 +28,8 @@ pub(crate) enum PageError {
 }
 
 impl Session {
-    /// Checks one page and passes its documents to the collector, unless there are more than
-    /// `only_up_to` in all.
+    /// Checks one page and passes its documents to the collector, unless the search found more than
+    /// `only_up_to` documents.
     pub(super) async fn take<C: Collect>(
         &self,
         body: Bytes,
@@ -55,8 +55,8 @@ impl Session {
     }
 }
 
-/// Checks one page and passes its documents to the collector, unless there are more than
-/// `only_up_to` in all.
+/// Checks one page and passes its documents to the collector, unless the search found more than
+/// `only_up_to` documents.
 pub(crate) fn take_page<C: Collect>(
     body: &[u8],
     mut collector: C,

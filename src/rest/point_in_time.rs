@@ -1,4 +1,4 @@
-//! Opens and closes the view that all pages of a full read share.
+//! Opens and closes a point in time, the view of the index that all pages of a full read share.
 
 use opensearch::{CreatePitParts, DeletePitParts};
 use tracing::debug;
@@ -8,7 +8,7 @@ use super::index_resolution::ConcreteIndex;
 use super::poll_session::{CLOSE_TIMEOUT, Session};
 use crate::http::{Client, Method, Request, chain, malformed};
 
-/// How long the server keeps a point in time between two pages.
+/// The time for which the server keeps a point in time between two pages.
 pub(super) const KEEP_ALIVE: &str = "1m";
 
 /// The id of a point in time. The response of each page may replace it.
@@ -17,12 +17,12 @@ pub(super) type PointInTimeId = String;
 /// Whether the server opened a point in time.
 pub(super) enum Opened {
     Open(PointInTimeId),
-    /// The server or its rules do not know points in time.
+    /// The server does not support points in time, or the role does not permit them.
     Unsupported,
 }
 
 impl Session {
-    /// Opens a point in time on this instance's copy. The session closes it.
+    /// Opens a point in time on this instance's copy of the shard. The session closes it.
     pub(super) async fn open_point_in_time(
         &mut self,
         index: &ConcreteIndex,
@@ -51,7 +51,8 @@ impl Session {
     }
 }
 
-/// Closes a point in time. A failure only occupies memory on the server for a minute.
+/// Closes a point in time. If this fails, the point in time occupies memory on the server for one
+/// more minute.
 pub(super) async fn close(client: Client, id: PointInTimeId) {
     let request = Request::new(Method::Delete, DeletePitParts::None.url())
         .json(serde_json::json!({ "pit_id": [id] }).to_string());

@@ -1,4 +1,5 @@
-//! Sends all requests of one poll to one node, and leaves nothing open on the server afterwards.
+//! Sends all requests of one poll to the same node, and closes the poll's point in time even if the
+//! poll is cut off.
 
 use std::time::Duration;
 
@@ -13,18 +14,18 @@ use super::search::PAGE_SIZE;
 use crate::http::{Client, PinnedNode, Request, RequestError};
 use crate::safeguard_switches::{Safeguard, Safeguards};
 
-/// What stays the same from one poll to the next: the client, the limits and the preferred
-/// copy of the shard.
+/// The client, the limits and the preferred shard copy, which all polls share.
 #[derive(Clone, Debug)]
 pub(crate) struct IndexReader {
     client: Client,
-    /// How many documents one request reads.
+    /// The number of documents in one page.
     page_size: usize,
     max_documents: usize,
     safeguards: Safeguards,
-    /// Keeps this instance on one copy of the shard and spreads the fleet over all copies.
+    /// The search preference. It keeps this instance on one copy of the shard and distributes the
+    /// fleet over all copies.
     preference: String,
-    /// This number is part of the preference, so that another number may select another copy.
+    /// A part of the preference. Another number may select another copy.
     copy: u32,
 }
 
@@ -35,20 +36,20 @@ impl IndexReader {
             page_size: PAGE_SIZE,
             max_documents,
             safeguards: Safeguards::all(),
-            // Preferences that start with an underscore are reserved by the cluster.
+            // The cluster reserves preferences that start with an underscore.
             preference: format!("directives-{instance}"),
             copy: 0,
         }
     }
 
-    /// Sets the page size and the safeguards, for tests that leave one out.
+    /// Sets the page size and the safeguards, for tests that leave out a safeguard.
     pub(crate) fn with_tuning(mut self, page_size: usize, safeguards: Safeguards) -> Self {
         self.page_size = page_size;
         self.safeguards = safeguards;
         self
     }
 
-    /// Starts the requests of one poll.
+    /// Creates the session of one poll.
     pub(crate) fn session(&self) -> Session {
         Session {
             reader: self.clone(),
@@ -57,18 +58,20 @@ impl IndexReader {
         }
     }
 
-    /// Sends the searches of later sessions to another copy of the shard, if there is one.
+    /// Sends the searches of later sessions to another copy of the shard, if another copy exists.
     pub(crate) fn switch_copy(&mut self) {
         self.copy = self.copy.wrapping_add(1);
     }
 }
 
-/// The requests of one poll.
+/// The session of one poll, through which it sends all its requests.
 ///
-/// The node that responds first serves all of them, because what one node says about the
-/// cluster says nothing about what another node shows. A point in time that a full read opened
-/// is closed by [`close`](Self::close), or in the background when the session is dropped
-/// because a deadline, a panic or a shutdown ended the poll.
+/// The first node that responds serves all requests, because the confirmation of one node says
+/// nothing about the data of another node.
+///
+/// [`close`](Self::close) closes the point in time that a full read opened. If a deadline, a panic
+/// or a shutdown ends the poll, the session is dropped, and a background task closes the point in
+/// time.
 #[derive(Debug)]
 pub(crate) struct Session {
     reader: IndexReader,
@@ -77,27 +80,28 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// The name of the index or alias that is read.
+    /// Returns the configured name: an index or an alias.
     pub(super) fn index_name(&self) -> &str {
         self.reader.client.index()
     }
 
-    /// Whether the node that serves this session failed, and the cluster has others.
+    /// Whether the node that serves this session failed and the cluster has other nodes.
     pub(crate) fn has_lost_its_node(&self) -> bool {
         self.reader.client.has_lost(&self.node)
     }
 
-    /// The number of the node that serves this session, once it has responded.
+    /// Returns the position of the session's node in the list of nodes; `None` before the first
+    /// response.
     pub(crate) fn node(&self) -> Option<usize> {
         self.node.index()
     }
 
-    /// Makes later sessions prefer other nodes.
+    /// Lets later sessions prefer other nodes.
     pub(crate) fn avoid_node(&self) {
         self.reader.client.avoid(&self.node);
     }
 
-    /// Closes the point in time that a read left open.
+    /// Closes the point in time, if a read opened one.
     pub(crate) async fn close(mut self) {
         self.close_point_in_time().await;
     }
@@ -108,7 +112,7 @@ impl Session {
         }
     }
 
-    /// Remembers the point in time that is to be closed.
+    /// Stores the point in time, so that it is closed at the end of the session.
     pub(super) fn hold(&mut self, id: PointInTimeId) {
         self.point_in_time = Some(id);
     }
@@ -125,7 +129,7 @@ impl Session {
         self.reader.safeguards.include(safeguard)
     }
 
-    /// The search preference of this instance.
+    /// Returns the search preference of this instance.
     pub(super) fn preference(&self) -> String {
         match self.reader.copy {
             0 => self.reader.preference.clone(),
@@ -137,7 +141,7 @@ impl Session {
         request.query("preference", self.preference())
     }
 
-    /// Sends a request to the session's node. The caller decides what a refusal means.
+    /// Sends a request to the session's node. The caller decides how to handle a refusal.
     pub(super) async fn try_send(&self, request: Request) -> Result<Bytes, RequestError> {
         if !self.checks(Safeguard::OneNode) {
             return self.reader.client.send(request).await;
@@ -176,7 +180,8 @@ impl Drop for Session {
         let Some(id) = self.point_in_time.take() else {
             return;
         };
-        // Without a runtime the server closes it by itself when its keep-alive is over.
+        // Without a runtime nothing can be sent; the server closes the point in time after its
+        // keep-alive time.
         if let Ok(runtime) = Handle::try_current() {
             let close = point_in_time::close(self.reader.client.clone(), id);
             drop(runtime.spawn(close.in_current_span()));
@@ -184,6 +189,6 @@ impl Drop for Session {
     }
 }
 
-/// The time that closing a point in time may take: it only frees memory on the server early,
-/// so it must not delay the next poll.
+/// The time limit for closing a point in time. Closing only frees memory on the server, so it must
+/// not delay the next poll.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);

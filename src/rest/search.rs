@@ -1,4 +1,4 @@
-//! Builds the searches of a poll, and reads the summary of everything that a copy shows.
+//! Builds the search requests of a poll, and requests the count, maximum and sum of all `_seq_no`s.
 
 use opensearch::SearchParts;
 use serde_json::{Map, Value};
@@ -10,24 +10,25 @@ use super::poll_session::Session;
 use super::search_response::{AGGREGATIONS, Aggregates, Collect, Hit};
 use crate::http::{Method, Request, RequestError};
 
-/// How many documents one request reads: the default `index.max_result_window`.
+/// The number of documents in one page, which is the default of `index.max_result_window`.
 pub const PAGE_SIZE: usize = 10_000;
-/// The parts of a response that are read, among them all that show whether it is complete.
+/// The parts of a response that are decoded, including all parts that show whether the response is
+/// complete.
 const FILTER_PATH: &str = "pit_id,timed_out,_shards.total,_shards.successful,_shards.failed,\
                            hits.total,hits.hits._id,hits.hits._seq_no,hits.hits._primary_term,\
                            hits.hits._source,hits.hits.sort,aggregations.all.seq.count,\
                            aggregations.all.seq.max,aggregations.all.seq.sum,\
                            aggregations.all.updated.value";
 
-/// The summary of the whole index that a search returns.
+/// The aggregates of the whole index, as a search on one copy returned them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Summary {
     pub(crate) of: Aggregates,
-    /// Whether the primary's copy was searched.
+    /// Whether the search ran on the primary.
     pub(crate) primary: bool,
 }
 
-/// A search for at most `size` documents, on request with the aggregates of all documents.
+/// Creates a search for at most `size` documents, optionally with the aggregates of all documents.
 pub(super) fn search(
     path: &str,
     size: usize,
@@ -49,8 +50,8 @@ pub(super) fn search(
 }
 
 impl Session {
-    /// What a search on this instance's copy shows of the whole index, in one small response;
-    /// `None` if the server does not aggregate sequence numbers.
+    /// Requests the aggregates of the whole index from this instance's copy. Returns `None` if the
+    /// server does not aggregate sequence numbers.
     async fn summary(&self, index: &ConcreteIndex) -> Result<Option<Aggregates>, ReadError> {
         match self
             .try_summary(self.on_our_copy(summary_request(index)))
@@ -62,8 +63,8 @@ impl Session {
         }
     }
 
-    /// The summary of the primary, or of this instance's copy where the cluster does not
-    /// permit to select the primary.
+    /// Requests the aggregates from the primary. If the cluster does not permit selecting the
+    /// primary, this instance's copy responds.
     pub(crate) async fn summary_of_primary(
         &self,
         index: &ConcreteIndex,
@@ -81,7 +82,7 @@ impl Session {
         Ok(of.map(|of| Summary { of, primary: true }))
     }
 
-    /// The outer error is a refusal, the inner one a response that is not complete.
+    /// The outer error is a failed request. The inner error is an incomplete response.
     async fn try_summary(
         &self,
         request: Request,
@@ -107,7 +108,7 @@ fn summary_request(index: &ConcreteIndex) -> Request {
     search(&path, 0, true, Map::new())
 }
 
-/// Whether the server understood the request but not the query in it.
+/// Whether the server refused the query of a valid request.
 pub(super) fn is_refused_query(error: &RequestError) -> bool {
     error.status() == Some(400) && error.is_unsupported()
 }

@@ -1,7 +1,8 @@
-//! The response of a search, borrowed from its body, and whether it is complete.
+//! Decodes a search response without copying the documents, and checks that every shard responded
+//! in time.
 //!
-//! Every field that shows completeness is optional here: a response that leaves one out does not
-//! count as complete.
+//! Every field that shows completeness is optional here. A response without one of these fields
+//! does not count as complete.
 
 use std::borrow::Cow;
 
@@ -11,9 +12,9 @@ use serde_json::value::RawValue;
 
 use super::incomplete::Incomplete;
 
-/// Receives the documents of a read, one by one.
+/// A receiver for the documents of a read.
 pub(crate) trait Collect: Send + 'static {
-    /// `Err` ends the read.
+    /// Takes one document. An error ends the read.
     fn take(&mut self, hit: &Hit<'_>) -> Result<(), Incomplete>;
 }
 
@@ -51,7 +52,7 @@ struct Total {
     relation: Cow<'static, str>,
 }
 
-/// The response to [`AGGREGATIONS`], as far as the server returns it.
+/// The part of the response that [`AGGREGATIONS`] requests.
 #[derive(Debug, Deserialize)]
 struct Aggregations {
     all: Option<AllDocuments>,
@@ -72,11 +73,12 @@ struct SeqNos {
 
 #[derive(Debug, Deserialize)]
 struct Newest {
-    /// Milliseconds since 1970.
+    /// The time in milliseconds since 1970.
     value: Option<f64>,
 }
 
-/// The aggregates over the whole index, whatever the query, from the same searcher as the hits.
+/// The aggregates over the whole index, independent of the query. They come from the same view as
+/// the hits.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Aggregates {
     pub(crate) documents: u64,
@@ -87,7 +89,7 @@ pub(crate) struct Aggregates {
 }
 
 impl Aggregations {
-    /// Returns `None` if the server left an aggregate out.
+    /// Returns `None` if the response lacks an aggregate.
     fn of_all_documents(self) -> Option<Aggregates> {
         let all = self.all?;
         let seq = all.seq?;
@@ -105,12 +107,12 @@ impl Aggregations {
 /// The part of a search that requests the [`Aggregates`].
 pub(crate) const AGGREGATIONS: &str = r#"{"all":{"global":{},"aggs":{"seq":{"stats":{"field":"_seq_no"}},"updated":{"max":{"field":"updated_at"}}}}}"#;
 
-/// A search response to which every shard contributed in time.
+/// The content of a search response in which every shard responded in time.
 #[derive(Debug)]
 pub(crate) struct Complete<'a> {
     pub(crate) total: u64,
     pub(crate) hits: Vec<Hit<'a>>,
-    /// `None` if they were not requested, or the server does not return them.
+    /// `None` if the request did not ask for aggregates, or the server does not return them.
     pub(crate) aggregates: Option<Aggregates>,
 }
 
@@ -121,7 +123,7 @@ pub(crate) struct Hit<'a> {
     pub(crate) id: Cow<'a, str>,
     #[serde(rename = "_seq_no")]
     pub(crate) seq_no: u64,
-    /// The primary term in which the number was assigned: each failover raises it.
+    /// The primary term in which the number was assigned. Each failover raises the term.
     #[serde(rename = "_primary_term")]
     pub(crate) primary_term: Option<u64>,
     #[serde(borrow, rename = "_source")]
@@ -132,7 +134,7 @@ pub(crate) struct Hit<'a> {
 }
 
 impl<'a> SearchResponse<'a> {
-    /// The content, if every shard contributed in time.
+    /// Returns the content if every shard responded in time.
     pub(crate) fn complete(self) -> Result<Complete<'a>, Incomplete> {
         match self.timed_out {
             Some(false) => {}

@@ -1,5 +1,5 @@
-//! Asks whether the user's role hides a field of the index: field-level security removes it
-//! from the mapping that this user sees.
+//! Requests the mapping to find out whether field-level security hides a field. It removes hidden
+//! fields from the mapping that this user reads.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use super::index_resolution::ConcreteIndex;
 use super::poll_session::Session;
 use crate::http::{Method, Request};
 
-/// The first version of the mapping that has all fields of a stored document.
+/// The first version of our mapping that lists all fields of a stored document.
 const FIRST_EXPLICIT_VERSION: u64 = 2;
 
 /// The response to `GET /{index}/_mapping`, by concrete index.
@@ -49,11 +49,12 @@ impl Mapping {
 }
 
 impl Session {
-    /// Returns the first of these fields that the index has and this user is not shown; `None`
-    /// also if the mapping cannot be told.
+    /// Returns the first of these fields that the mapping of this user lacks although our mapping
+    /// has it. Returns `None` if there is no such field, or if the response does not show this.
     ///
     /// # Errors
-    /// No response. A refusal is none: the role may not permit to read the mapping.
+    /// The server did not respond. A refusal is not an error, because the role may not permit
+    /// reading the mapping.
     pub(crate) async fn hidden_field<'a>(
         &self,
         index: &ConcreteIndex,
@@ -64,7 +65,7 @@ impl Session {
             Ok(body) => body,
             Err(error) if error.is_unreachable() => return Err(self.failed(error)),
             Err(error) => {
-                debug!(%error, "the mapping does not show whether fields are hidden");
+                debug!(%error, "cannot read the mapping, so hidden fields are detected only by comparing documents");
                 return Ok(None);
             }
         };

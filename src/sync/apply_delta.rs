@@ -1,4 +1,4 @@
-//! Decodes the documents of a delta read and applies them to a replica.
+//! Decodes the changed documents that a delta read returned, and applies them to a replica.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use opensearch_directives_core::DiagnosticsDirective;
 use opensearch_directives_core::document::{DecodeLimits, decode, is_revoked};
 use opensearch_directives_core::internal::Edit;
 
-/// The documents of a delta read.
+/// The decoded documents of a delta read, by id.
 #[derive(Debug)]
 pub(crate) struct ChangeSet {
     limits: DecodeLimits,
@@ -37,13 +37,13 @@ impl ChangeSet {
         }
     }
 
-    /// Whether no document arrived.
+    /// Whether the delta read returned no document.
     pub(crate) fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
 
-    /// Whether a document that is not in the replica yet is rejected because fields are missing or
-    /// masked.
+    /// Whether a change that is not in the replica yet is rejected because fields of the document
+    /// are missing or masked.
     pub(crate) fn is_incomplete_since(&self, replica: &Replica) -> bool {
         self.changes
             .iter()
@@ -56,9 +56,10 @@ impl ChangeSet {
             })
     }
 
-    /// The changes that may be a step back from a replica, as
-    /// [`regressions_in`](Replica::regressions_in) finds them in a view: a delta read deletes
-    /// nothing.
+    /// Returns the changes that may be a step back from a replica.
+    ///
+    /// The result equals that of [`regressions_in`](Replica::regressions_in) for the replica with
+    /// the changes applied, because a delta read removes no document.
     pub(crate) fn regressions_from(&self, replica: &Replica) -> Vec<Regression> {
         self.changes
             .iter()
@@ -70,12 +71,14 @@ impl ChangeSet {
             .collect()
     }
 
-    /// The replica with the changes applied; `None` if it has all of them already, or if they
-    /// do not fit into one set: then the fingerprints differ, and the full read that follows
-    /// fails for that reason.
+    /// Returns the replica with the changes applied, or `None` if the replica already has all of
+    /// them.
     ///
-    /// Only the fingerprints show whether that is all that changed: no response contains a
-    /// deletion.
+    /// It also returns `None` if the result is too large for one set. The fingerprints then differ,
+    /// and the full read that follows fails with the reason.
+    ///
+    /// No search response contains a deletion. Only the fingerprints show whether the index changed
+    /// in any other way.
     pub(crate) fn apply_to(mut self, replica: &Replica) -> Option<Replica> {
         self.changes
             .retain(|id, change| replica.seq_no(id) != Some(change.seq_no));
@@ -86,7 +89,7 @@ impl ChangeSet {
         let mut edits = Vec::new();
         let mut seq_nos = Vec::with_capacity(replica.seq_nos.len() + self.changes.len());
         let mut from = 0;
-        // Both are ordered by id.
+        // The changes and the set are both ordered by id.
         for (id, change) in &self.changes {
             let (position, removes) = match replica.set.position_of(id) {
                 Ok(position) => (position, true),
@@ -119,7 +122,7 @@ impl ChangeSet {
         Some(Replica::new(set, digest, seq_nos, others))
     }
 
-    /// The revoked and rejected documents, with the changes applied.
+    /// Returns the revoked and rejected documents with the changes applied.
     fn others_after(self, before: &Arc<Others>) -> Arc<Others> {
         let mut others = Arc::clone(before);
         for (id, change) in self.changes {

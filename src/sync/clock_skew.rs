@@ -1,4 +1,5 @@
-//! Measures the local clock against the cluster's: directives start and expire by the local one.
+//! Measures how far the local clock is ahead of the cluster's. Directives start and expire by the
+//! local clock, so a difference matters.
 
 use std::time::Duration;
 
@@ -9,13 +10,13 @@ use super::IndexSynchronizer;
 use crate::http::chain;
 use crate::rest::Session;
 
-/// The skew that is worth a warning, in seconds.
+/// A skew above this many seconds causes a warning.
 const SKEW_THAT_MATTERS: f64 = 1.0;
-/// How long the measurement may delay a poll.
+/// The longest time that the measurement may delay a poll.
 const SKEW_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl IndexSynchronizer {
-    /// Measures the skew. A failure to do so does not fail the poll.
+    /// Measures the skew. If the measurement fails, the poll still succeeds.
     pub(super) async fn measure_clock_skew(&mut self, session: &Session) {
         let before = self.clock.now();
         let theirs = match timeout(SKEW_TIMEOUT, session.cluster_time()).await {
@@ -29,7 +30,7 @@ impl IndexSynchronizer {
             }
             Err(_) => return debug!("reading the cluster's time took too long"),
         };
-        // In the middle of the request, give or take half of its duration.
+        // The node read its clock at some moment of the request; the middle is the best estimate.
         let half = self.clock.now().duration_since(before) / 2;
         let ours = before.saturating_add(half).unwrap_or(before);
         let skew = ours.duration_since(theirs).as_secs_f64();
@@ -37,7 +38,7 @@ impl IndexSynchronizer {
         if mattered(skew) && !self.clock_skew.is_some_and(mattered) {
             warn!(
                 clock_skew_seconds = skew,
-                "the local clock differs from the cluster's: directives start and expire by it"
+                "the local clock differs from the cluster's; directives start and expire by the local clock"
             );
         }
         self.clock_skew = Some(skew);

@@ -1,4 +1,4 @@
-//! Replaces the known view at the end of a successful read.
+//! Makes the view of a successful read the known view, and counts the read.
 
 use tokio::time::Instant;
 use tracing::{debug, warn};
@@ -11,7 +11,7 @@ use super::state::Known;
 use crate::rest::ShardCheckpoints;
 
 impl IndexSynchronizer {
-    /// Replaces the known view by one whose poll began at this instant.
+    /// Replaces the known view by a view that was just read. `began` is the start of the poll.
     pub(super) fn commit(
         &mut self,
         observed: ObservedVersion,
@@ -37,7 +37,7 @@ impl IndexSynchronizer {
             && convergence != Convergence::Converged
             && Some(convergence) != earlier;
         if overdue || lags && lagged {
-            debug!("the copy that is read lags behind the primary; switching to another");
+            debug!("this shard copy lags behind the primary; the next poll reads another copy");
             self.reader.switch_copy();
         }
         self.count_read(view.is_full, corrects);
@@ -69,8 +69,10 @@ impl IndexSynchronizer {
     }
 }
 
-/// Whether a view contains all operations that the primary held at the checkpoints before it, given
-/// the earlier convergence for the same checkpoints.
+/// Decides whether a view contains all operations that the primary held at these checkpoints.
+///
+/// `checkpoints` were observed before the view was read. `earlier` is the convergence that a
+/// previous poll determined for the same checkpoints.
 fn convergence(
     checkpoints: Option<&ShardCheckpoints>,
     earlier: Option<Convergence>,
@@ -81,7 +83,7 @@ fn convergence(
         return Convergence::Converged;
     };
     match earlier {
-        // The time to converge counts from the first observation of the checkpoints.
+        // The time limit counts from the first observation of these checkpoints.
         Some(Convergence::Converging { until }) if began < until => {
             Convergence::Converging { until }
         }

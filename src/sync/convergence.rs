@@ -1,4 +1,5 @@
-//! Decides, by three bounds, whether a view shows every operation that the primary has assigned.
+//! Decides whether a view contains every operation that the primary has assigned a `_seq_no`, and
+//! whether a later view is newer.
 
 use std::time::Duration;
 
@@ -6,25 +7,25 @@ use tokio::time::Instant;
 
 use crate::rest::ShardCheckpoints;
 
-/// How many refreshes of the index a view may lag behind the primary.
+/// A view may lag behind the primary by this many refreshes of the index.
 const REFRESHES: u32 = 3;
-/// The shortest and the longest time in which a view converges.
+/// The shortest and the longest time that a view gets to converge.
 const CONVERGES_WITHIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
-/// Whether a view contains all that the primary held at its checkpoints: a search shows a write
-/// only after the next refresh.
+/// Whether a view contains all operations that the primary held at its checkpoints. A search
+/// returns a write only after the next refresh, so a view can lack some of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Convergence {
     /// The view has converged: the primary confirmed it, or there are no checkpoints to wait for.
     Converged,
-    /// From this instant on, polls ask the primary for confirmation. Until then each poll reads.
+    /// Each poll reads until this instant. Later polls request a confirmation from the primary.
     Converging { until: Instant },
-    /// The index is refreshed only on request, so each poll reads.
+    /// The index refreshes only on request, so each poll reads.
     Unrefreshed,
 }
 
 impl Convergence {
-    /// The initial state for checkpoints that were observed now.
+    /// Returns the initial state for checkpoints that were just observed.
     pub(super) fn from_now(refresh_interval: Option<Duration>) -> Self {
         visible_within(refresh_interval)
             .and_then(|within| Instant::now().checked_add(within))
@@ -32,8 +33,8 @@ impl Convergence {
     }
 }
 
-/// How long a copy may take to show what it holds; `None` if the index is refreshed only on
-/// request.
+/// Returns the longest time after which a search on a copy returns an operation that the copy
+/// holds; `None` if the index refreshes only on request.
 pub(super) fn visible_within(refresh_interval: Option<Duration>) -> Option<Duration> {
     let interval = refresh_interval?;
     let (shortest, longest) = CONVERGES_WITHIN;
@@ -41,21 +42,23 @@ pub(super) fn visible_within(refresh_interval: Option<Duration>) -> Option<Durat
     Some(within.clamp(shortest, longest.max(interval)))
 }
 
-/// Proves that a later view is newer.
+/// A bound on `_seq_no`: a later view with a document above the bound is newer than this view.
 ///
-/// A view contains operations up to the highest number that was assigned when it was read. Once
-/// every in-sync copy holds those, a view that shows a number assigned after that moment
-/// contains all of them too: it is newer, whatever it lacks.
+/// This view contains operations up to the highest `_seq_no` that was assigned when the view was
+/// read. At some later moment, every in-sync copy holds all of these operations. A view that
+/// contains a number assigned after that moment was read from a copy with all of these operations,
+/// so such a view is newer. Documents that it lacks were deleted.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct FreshnessBound {
-    /// The highest number that was assigned when the view had been read.
+    /// The highest `_seq_no` that was assigned when the read of this view ended.
     assigned: Option<u64>,
-    /// The highest number that was assigned when every in-sync copy held all of those.
+    /// The highest `_seq_no` that was assigned when every in-sync copy held the operations up to
+    /// `assigned`.
     held_everywhere: Option<u64>,
 }
 
 impl FreshnessBound {
-    /// Creates the bound for a view; these checkpoints were observed after it was read.
+    /// Creates the bound for a view from the checkpoints that were observed after the read.
     pub(super) fn after_read(checkpoints: Option<&ShardCheckpoints>) -> Self {
         let mut bound = Self {
             assigned: checkpoints.and_then(ShardCheckpoints::max_seq_no),
@@ -77,24 +80,27 @@ impl FreshnessBound {
         }
     }
 
-    /// Whether a view with this highest number is certainly newer.
+    /// Whether a view with this highest `_seq_no` is certainly newer.
     pub(super) fn is_before(&self, max_seq_no: Option<u64>) -> bool {
         self.held_everywhere.is_some() && max_seq_no > self.held_everywhere
     }
 }
 
-/// The highest `_seq_no` below which a view lacks nothing: delta reads search above it.
+/// The `_seq_no` up to which a view contains every operation. A delta read searches for documents
+/// above it.
 ///
-/// It only selects what to read. Whether the result is complete is decided by fingerprints.
+/// The mark only limits the documents that a delta read requests. The fingerprints decide whether
+/// the result is complete.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct LowWatermark {
     reached: Option<u64>,
-    /// A checkpoint of the primary, and when every copy shows it.
+    /// A checkpoint of the primary, and the instant from which searches on every copy return all
+    /// operations up to the checkpoint.
     next: Option<(Instant, u64)>,
 }
 
 impl LowWatermark {
-    /// Creates the mark for a view that was read now, from the checkpoints before it.
+    /// Creates the mark for a view that was just read, from the checkpoints before the read.
     pub(super) fn after_view(
         self,
         checkpoints: Option<&ShardCheckpoints>,
@@ -115,7 +121,8 @@ impl LowWatermark {
         watermark
     }
 
-    /// Creates the mark after the primary showed the same documents as a view at these checkpoints.
+    /// Creates the mark for a view after a search on the primary returned the same documents at
+    /// these checkpoints.
     pub(super) fn converged(checkpoints: &ShardCheckpoints) -> Self {
         Self {
             reached: checkpoints.checkpoint(),
@@ -123,8 +130,7 @@ impl LowWatermark {
         }
     }
 
-    /// The mark: all operations up to this number were seen. `None` if that is not known for any
-    /// number.
+    /// Returns the `_seq_no` up to which all operations were read, or `None` if it is not known.
     pub(super) fn reached(&self) -> Option<u64> {
         self.reached
     }

@@ -1,4 +1,5 @@
-//! Fetches a new view of the index: the known one with the changes applied, or everything.
+//! Fetches a new view of the index. A delta read suffices if its result is complete; otherwise a
+//! full read fetches all documents.
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::rest::{
 };
 use crate::safeguard_switches::Safeguard;
 
-/// A new view, complete by the cluster's own aggregates.
+/// A new view of the index. The cluster's own aggregates have confirmed that it is complete.
 #[derive(Debug)]
 pub(super) struct View {
     pub(super) index: ConcreteIndex,
@@ -27,16 +28,16 @@ pub(super) struct View {
     pub(super) updated_at: Option<Timestamp>,
     /// The highest primary term in which a document was written.
     pub(super) term: Option<u64>,
-    /// Whether it is the result of a full read.
+    /// Whether a full read returned this view.
     pub(super) is_full: bool,
-    /// Whether the server aggregates `_seq_no`, so that the primary can confirm it.
+    /// Whether the server aggregates `_seq_no`, so that the primary can confirm this view.
     pub(super) is_aggregated: bool,
-    /// The possible regressions in it, if they are known already.
+    /// The possible regressions in this view; `None` if they are not known yet.
     pub(super) regressions: Option<Vec<Regression>>,
 }
 
 impl IndexSynchronizer {
-    /// A view that is not older than the observed version.
+    /// Fetches a view of the index at the observed version.
     pub(super) async fn fetch(
         &mut self,
         session: &mut Session,
@@ -47,8 +48,8 @@ impl IndexSynchronizer {
             .state
             .known()
             .filter(|known| !reconcile && observed.follows_known(known))
-            // Only checkpoints on both sides show whether another primary took over in between
-            // and assigned numbers again.
+            // Another primary may have taken over since the known view and assigned the same
+            // numbers again. Only checkpoints on both sides show this.
             .filter(|known| {
                 known.checkpoints.is_some() && matches!(observed, ObservedVersion::Checkpoints(_))
             });
@@ -86,12 +87,14 @@ impl IndexSynchronizer {
             }
         };
         if term > known.term && self.checks(Safeguard::PrimaryTerm) {
-            debug!("another primary writes and may have assigned numbers again");
+            debug!(
+                "another primary took over and may have assigned the same `_seq_no`s again; reading everything"
+            );
             return Ok(None);
         }
         if changes.is_incomplete_since(&known.replica) {
             debug!(
-                "a changed document lacks fields; a full read shows whether the role hides them"
+                "a changed document lacks fields; reading everything to find out whether the role hides them"
             );
             return Ok(None);
         }
@@ -110,9 +113,9 @@ impl IndexSynchronizer {
         }
         if documents == 0 && !replica.fingerprint().reaches(&aggregates) {
             self.degradations
-                .without_delta_reads("the server finds nothing by a range of `_seq_no`");
+                .without_delta_reads("a range query on `_seq_no` finds nothing");
         }
-        debug!("more changed than the delta read returned; reading everything");
+        debug!("the delta read did not return all changes; reading everything");
         Ok(None)
     }
 
@@ -124,15 +127,15 @@ impl IndexSynchronizer {
         self.degradations.strategy().delta
     }
 
-    /// Whether the cluster aggregates the documents of the replica.
+    /// Whether the aggregates of the cluster agree with the documents of the replica.
     fn is_complete(&self, replica: &Replica, known: &Known, aggregates: &Aggregates) -> bool {
         let agrees = replica.fingerprint().agrees_with(aggregates)
-            // Older documents under the same numbers: a snapshot was restored.
+            // A restored snapshot has older documents under the same numbers.
             && aggregates.updated_at >= known.updated_at;
         agrees || !self.checks(Safeguard::Fingerprint)
     }
 
-    /// All documents of the index at the observed version.
+    /// Fetches all documents of the index at the observed version.
     async fn fetch_everything(
         &mut self,
         session: &mut Session,
@@ -179,7 +182,8 @@ impl IndexSynchronizer {
     }
 }
 
-/// The concrete index of the observed version, if all of its shards have a primary.
+/// Resolves the name to the concrete index of the observed version. All of its shards must have a
+/// primary.
 async fn resolve(
     session: &Session,
     observed: &ObservedVersion,
@@ -200,7 +204,7 @@ async fn resolve(
     Ok(index)
 }
 
-/// The replica with the changes applied.
+/// Returns the replica with the changes applied.
 async fn apply(changes: ChangeSet, replica: &Arc<Replica>) -> Arc<Replica> {
     let before = Arc::clone(replica);
     if changes.is_empty() {
@@ -212,7 +216,8 @@ async fn apply(changes: ChangeSet, replica: &Arc<Replica>) -> Arc<Replica> {
     .await
 }
 
-/// The weight of a pass over a replica, in bytes that take as long to decode.
+/// Returns the cost of iterating over a replica, as the number of response bytes that take the same
+/// time to decode.
 pub(super) fn weight(replica: &Replica) -> usize {
     weight_of(usize::try_from(replica.fingerprint().documents).unwrap_or(usize::MAX))
 }

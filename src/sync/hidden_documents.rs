@@ -1,5 +1,5 @@
-//! Notices documents that the statistics count and no search shows: document-level security
-//! hides them from this user, and they must not be taken for deleted.
+//! Detects documents that the index statistics count but no search returns. Document-level security
+//! hides such documents from this user, and the poll must not treat them as deleted.
 
 use super::IndexSynchronizer;
 use super::fetch::View;
@@ -9,11 +9,11 @@ use crate::safeguard_switches::Safeguard;
 use crate::status::ProbeMethod;
 
 impl IndexSynchronizer {
-    /// Fails the poll if the view shows fewer documents than the statistics count, unless the
-    /// copy that was read merely lags behind the primary.
+    /// Fails the poll if the view has fewer documents than the statistics count. A copy that only
+    /// lags behind the primary does not count as hiding documents.
     ///
-    /// An index that is refreshed only on request is exempt: its statistics may count a write
-    /// that no search shows until somebody requests a refresh.
+    /// An index that refreshes only on request is not checked. Its statistics may count a write
+    /// that no search returns until somebody requests a refresh.
     pub(super) async fn check_hidden_documents(
         &mut self,
         session: &Session,
@@ -32,7 +32,8 @@ impl IndexSynchronizer {
         {
             return Ok(());
         }
-        // Statistics and search of the same copy, the primary.
+        // The statistics are those of the primary, so they are compared with a search on the
+        // primary.
         let summary = session.summary_of_primary(&view.index).await?;
         let shown_by_primary = match summary {
             Some(Summary { of, primary: true }) => of.documents,
@@ -54,8 +55,8 @@ impl IndexSynchronizer {
         }))
     }
 
-    /// The checkpoints before and after the read; `None` if the role does not permit statistics,
-    /// or they do not suffice.
+    /// Returns the checkpoints before and after the read; `None` if the role does not permit
+    /// statistics, or the statistics are not sufficient.
     async fn checkpoints_around(
         &self,
         session: &Session,
@@ -67,7 +68,7 @@ impl IndexSynchronizer {
             (ObservedVersion::Checkpoints(before), Some(after)) => {
                 Some((before.clone(), after.clone()))
             }
-            // The statistics did not suffice when the poll began.
+            // The statistics were not sufficient when the poll began.
             (ObservedVersion::Searched { .. }, _) if permitted => match session.probe().await? {
                 Probe::Checkpoints(now) => Some((now.clone(), now)),
                 Probe::Unclear(_) | Probe::Unsupported(_) => None,

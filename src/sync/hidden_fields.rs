@@ -1,5 +1,5 @@
-//! Notices that field-level security or field masking changes the documents for this user: what
-//! it is shown must neither widen nor empty the published set.
+//! Detects that field-level security or field masking changes the documents that this user reads.
+//! Such documents must neither widen nor empty the published set.
 
 use super::IndexSynchronizer;
 use super::fetch::View;
@@ -12,10 +12,12 @@ impl IndexSynchronizer {
     /// Fails the poll if a full read rejects documents because the user's role hides or masks
     /// their fields.
     ///
-    /// A rejection alone does not show that: the document may have been written without the
-    /// ingest pipeline, and then it must not affect the others. Two observations do: the document
-    /// was accepted before under the same `_seq_no` of the same history, so nobody has written it since; or the
-    /// mapping, too, lacks the field for this user.
+    /// A rejection alone is no proof, because somebody may have written the document without the
+    /// ingest pipeline. Such a document must not affect the others. There are two proofs:
+    ///
+    /// - The document was accepted before under the same `_seq_no` of the same history, so nobody
+    ///   has written it since.
+    /// - The mapping that this user reads lacks the field, too.
     pub(super) async fn check_hidden_fields(
         &self,
         session: &Session,
@@ -34,7 +36,7 @@ impl IndexSynchronizer {
         let known = self.state.known().filter(|known| {
             known.index.identity() == view.index.identity()
                 && known.term == view.term
-                // A restored index assigns earlier numbers to other documents.
+                // After a restore, the same number may belong to another version of a document.
                 && observed.shares_history_with(known)
         });
         let unwritten = known.and_then(|known| view.replica.rejected_since(&known.replica));
@@ -67,9 +69,11 @@ impl Replica {
         others.filter_map(|other| other.rejection.as_ref())
     }
 
-    /// The first document that this replica rejects and an earlier one accepted under the same
-    /// `_seq_no`. A document may come to lie beyond `max_ttl` when the clock is set back; that
-    /// does not count.
+    /// Returns the first rejected document that an earlier replica accepted under the same
+    /// `_seq_no`.
+    ///
+    /// A rejection because of `max_ttl` does not count: if the clock is set back, the expiry of an
+    /// unchanged document can exceed the limit.
     fn rejected_since(&self, before: &Self) -> Option<&Rejection> {
         self.others.iter().find_map(|(id, other)| {
             let rejection = other.rejection.as_ref()?;

@@ -1,10 +1,10 @@
-//! Whether the nodes have shown that they are in touch with the elected cluster manager.
+//! Tracks whether the nodes have proved that they have contact with the elected cluster manager.
 //!
 //! ```text
-//!  Unversioned ──▶ Confirmed ──▶ Doubtful: an older version, or none any more
+//!  Unversioned ──▶ Confirmed ──▶ Doubtful: an older version, or no version any more
 //!       ▲              ▲            │  │
-//!       │              └────────────┘  │  it is current again, or older for a minute
-//!       └──────────────────────────────┘  it is withheld for a minute
+//!       │              └────────────┘  │  the version is current again, or older for a minute
+//!       └──────────────────────────────┘  the version is withheld for a minute
 //! ```
 
 use std::time::Duration;
@@ -14,28 +14,29 @@ use tokio::time::Instant;
 use super::older_observation_rules::ManagerFinding;
 use crate::rest::ClusterVersion;
 
-/// How long a confirmation counts, and how long a doubt lasts. A cluster manager that lost the
-/// other nodes steps down within 40 seconds with the default settings.
+/// A confirmation is valid for this long, and an older version is doubted for this long. With the
+/// default settings, a cluster manager that lost contact with the other nodes steps down within 40
+/// seconds.
 pub(super) const CONFIRM_AFTER: Duration = Duration::from_mins(1);
 
-/// What the nodes returned for the version of the cluster state.
+/// How the nodes responded to requests for the version of the cluster state.
 #[derive(Debug)]
 pub(super) enum ManagerContact {
-    /// No node has ever returned a version, or none has for a minute.
+    /// No node has returned a version so far, or no node has returned one for a minute.
     Unversioned { confirmation: Option<Confirmation> },
-    /// A node returned a version that is not older than any before.
+    /// A node returned a version that is not older than any earlier version.
     Confirmed {
         newest: ClusterVersion,
         confirmation: Confirmation,
     },
-    /// The nodes return an older version, or none. Polls fail.
+    /// The nodes return an older version, or no version. Polls fail.
     Doubtful {
         newest: ClusterVersion,
         since: Instant,
     },
 }
 
-/// Which node was in touch with the manager, and until when that counts.
+/// The node that had contact with the cluster manager, and the end of this confirmation's validity.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Confirmation {
     node: Option<usize>,
@@ -49,7 +50,7 @@ impl Default for ManagerContact {
 }
 
 impl ManagerContact {
-    /// Whether a node has to show again that it is in touch.
+    /// Whether a node must prove its contact again.
     pub(super) fn is_due(&self, node: Option<usize>) -> bool {
         let confirmation = match self {
             Self::Unversioned { confirmation } => *confirmation,
@@ -69,8 +70,8 @@ impl ManagerContact {
         }
     }
 
-    /// Compares a response with the newest version, and begins to doubt if it is older or
-    /// withheld.
+    /// Compares a response with the newest version. The state becomes `Doubtful` if the version is
+    /// older or withheld.
     pub(super) fn assess(&mut self, response: Option<&ClusterVersion>) -> ManagerFinding {
         let Some(newest) = self.newest().cloned() else {
             return match response {
@@ -94,7 +95,7 @@ impl ManagerContact {
         }
     }
 
-    /// Accepts what a node returned.
+    /// Accepts the response of a node.
     pub(super) fn confirm(&mut self, response: Option<ClusterVersion>, node: Option<usize>) {
         let confirmation = Confirmation {
             node,

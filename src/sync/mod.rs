@@ -1,27 +1,28 @@
-//! Keeps a local replica of the index in step with it, one poll at a time.
+//! One poll of the index: finds out whether the index changed, reads the changes into a local
+//! replica, and checks that the result is complete and not older than before.
 //!
 //! ```text
 //! observe ──▶ unchanged
 //!    └──▶ confirm node ──▶ fetch (delta, else full) ──▶ check regressions ──▶ confirm node
-//!         ──▶ same index still? ──▶ hidden documents or fields? ──▶ commit
+//!         ──▶ still the same index? ──▶ hidden documents or fields? ──▶ commit
 //! ```
 //!
 //! | file | job |
 //! |---|---|
 //! | `state.rs` | the states between two polls and their transitions |
-//! | `probe.rs` | which version of the index is there |
-//! | `fetch.rs` | a new view, complete by the cluster's own aggregates |
-//! | `older_observation_rules.rs`, `older_observation.rs` | whether an observation is older than the known state |
-//! | `manager_contact.rs` | whether a node is in touch with the cluster manager |
-//! | `convergence.rs` | how a view relates to the operations that the primary has assigned |
-//! | `hidden_documents.rs` | whether the role hides documents |
-//! | `hidden_fields.rs` | whether the role hides or masks fields |
-//! | `commit.rs` | what is known after a read |
-//! | `refused_features.rs` | what the polls do without, and when it is tried again |
-//! | `replica.rs`, `replica_builder.rs`, `apply_delta.rs`, `possible_step_backs.rs` | the replica |
+//! | `probe.rs` | observes the current version of the index |
+//! | `fetch.rs` | reads a new view and compares it with the cluster's own aggregates |
+//! | `older_observation_rules.rs`, `older_observation.rs` | decide whether an observation is older than the known state |
+//! | `manager_contact.rs` | tracks whether a node has contact with the cluster manager |
+//! | `convergence.rs` | compares a view with the operations that the primary has acknowledged |
+//! | `hidden_documents.rs` | detects documents that the role hides |
+//! | `hidden_fields.rs` | detects fields that the role hides or masks |
+//! | `commit.rs` | replaces the state at the end of a successful read |
+//! | `refused_features.rs` | records features that are refused, and tries them again later |
+//! | `replica.rs`, `replica_builder.rs`, `apply_delta.rs`, `possible_step_backs.rs` | the replica, and how reads create and compare replicas |
 //!
-//! The state is replaced at the end of a poll or not at all: a poll that fails or is cut off
-//! leaves the replica as it was.
+//! The state is replaced at the end of a successful poll only. A poll that fails or is cut off
+//! leaves the replica unchanged.
 
 mod apply_delta;
 mod clock_skew;
@@ -66,7 +67,7 @@ use state::State;
 /// The jitter of the interval between full reads, in percent.
 const JITTER_PERCENT: u32 = 20;
 
-/// Polls the index and keeps a replica of it.
+/// Polls the index and keeps a local replica of its documents.
 #[derive(Debug)]
 pub(crate) struct IndexSynchronizer {
     reader: IndexReader,
@@ -76,7 +77,7 @@ pub(crate) struct IndexSynchronizer {
     random: fastrand::Rng,
     safeguards: Safeguards,
     state: State,
-    /// The number of times that the known view was replaced.
+    /// The number of times that the known view was replaced so far.
     generation: u64,
     manager: ManagerContact,
     degradations: Degradations,
@@ -106,7 +107,7 @@ impl IndexSynchronizer {
         }
     }
 
-    /// Sets the page size and the safeguards, for tests that leave one out.
+    /// Sets the page size and the safeguards, for tests that leave out a safeguard.
     pub(crate) fn with_tuning(mut self, page_size: usize, safeguards: Safeguards) -> Self {
         self.reader = self.reader.with_tuning(page_size, safeguards);
         self.safeguards = safeguards;
@@ -117,18 +118,18 @@ impl IndexSynchronizer {
         self.safeguards.include(safeguard)
     }
 
-    /// Finds out whether the index changed, and reads the changes.
+    /// Runs one poll: finds out whether the index changed, and reads the changes.
     ///
-    /// If the node that serves the poll fails in the middle, the whole poll is repeated on another
-    /// node: a confirmation by one node says nothing about the data of another, which may be cut
-    /// off.
+    /// If the node that serves the poll fails during the poll, the whole poll is repeated on
+    /// another node. A confirmation by one node says nothing about the data of another node, which
+    /// may be cut off from the cluster.
     async fn synchronize(&mut self) -> Result<(), ReadError> {
         let mut session = self.reader.session();
         let result = self.run(&mut session).await;
         let lost_its_node = session.has_lost_its_node();
         session.close().await;
         if result.is_err() && lost_its_node {
-            debug!("the node went away during the poll; starting again on another");
+            debug!("the node failed during the poll; repeating the poll on another node");
             let mut session = self.reader.session();
             let result = self.run(&mut session).await;
             session.close().await;
@@ -171,7 +172,7 @@ impl IndexSynchronizer {
         Ok(())
     }
 
-    /// Takes later checkpoints of the same primaries into account.
+    /// Updates the freshness bound with later checkpoints of the same primaries.
     fn observe_checkpoint(&mut self, observed: &ObservedVersion) {
         if let (ObservedVersion::Checkpoints(checkpoints), Some(known)) =
             (observed, self.state.known_mut())
@@ -182,7 +183,7 @@ impl IndexSynchronizer {
         }
     }
 
-    /// Whether the known view contains everything that the index holds.
+    /// Whether the known view contains every document of the index in its current version.
     async fn is_unchanged(
         &mut self,
         session: &Session,
@@ -215,7 +216,7 @@ impl IndexSynchronizer {
         {
             return Ok(false);
         }
-        // Without aggregates only another read, begun after this instant, shows convergence.
+        // Without aggregates the primary cannot confirm convergence; only a later read can.
         let converged = session
             .summary_of_primary(&known.index)
             .await?
@@ -227,8 +228,8 @@ impl IndexSynchronizer {
         Ok(converged)
     }
 
-    /// Makes sure that the name still stands for the index that was read, and returns the
-    /// checkpoints after the read.
+    /// Checks that the name still refers to the index that was read, and returns the checkpoints
+    /// after the read.
     async fn revalidate(
         &self,
         session: &Session,

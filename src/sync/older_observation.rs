@@ -1,5 +1,5 @@
-//! Handles an observation that may be older than the known state: consults the authorities that
-//! the decision tables name, and acts on the decision.
+//! Consults the authorities that the decision tables name, and accepts or refuses an observation
+//! that may be older than the known state.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,19 +22,21 @@ use crate::rest::{Lookup, ReadError, ReadFailure, Session, Summary, off_the_runt
 use crate::safeguard_switches::Safeguard;
 use crate::status::ProbeMethod;
 
-/// A view that may be a step back.
+/// A view that may be a step back, with the facts for the decision.
 struct RegressionCase<'a> {
     observed: &'a ObservedVersion,
     view: &'a View,
     regressions: &'a [Regression],
-    /// Whether every in-sync copy holds all that was read before.
+    /// Whether every in-sync copy holds all operations that were read before.
     held_everywhere: bool,
 }
 
 impl IndexSynchronizer {
-    /// Makes sure that the observed version is not an older one: when it does not follow the
-    /// known one, and once a minute, because a node that is cut off shows the same version for
-    /// ever.
+    /// Checks that the observed version is not an older one.
+    ///
+    /// The check is necessary if the version does not follow the known one. It is also necessary
+    /// once a minute, because a node that is cut off from the cluster returns the same version
+    /// forever.
     pub(super) async fn confirm_node_is_current(
         &mut self,
         session: &Session,
@@ -84,7 +86,7 @@ impl IndexSynchronizer {
             }
         }
         if let ManagerFinding::Older { .. } = manager {
-            warn!("the cluster state has been older for a minute than one before; accepting it");
+            warn!("the cluster has reported an older cluster state for a minute; accepting it");
         }
         if response.is_none() {
             self.degradations.note(
@@ -96,7 +98,7 @@ impl IndexSynchronizer {
         Ok(())
     }
 
-    /// Accepts a version that no authority confirms once two polls have observed it.
+    /// Accepts a version that no authority confirms only at its second observation.
     fn require_second_sighting(
         &mut self,
         session: &Session,
@@ -110,9 +112,11 @@ impl IndexSynchronizer {
         Err(session.error(ReadFailure::Unconfirmed))
     }
 
-    /// Confirms the node again after it returned a new view: what wrote the view may have
-    /// become the primary after the confirmation before the read, and a node that was cut off
-    /// earlier returns an older cluster state.
+    /// Confirms the node again after it returned a new view.
+    ///
+    /// Between the first confirmation and the read, another primary may have taken over and written
+    /// the documents of this view. If the node was cut off before the takeover, it returns an older
+    /// cluster state.
     pub(super) async fn confirm_after_read(
         &mut self,
         session: &Session,
@@ -145,7 +149,7 @@ impl IndexSynchronizer {
         self.consult_manager(session, observed, findings).await
     }
 
-    /// Makes sure that a view is not older than the known one.
+    /// Checks that a view is not older than the known view.
     pub(super) async fn check_regressions(
         &mut self,
         session: &Session,
@@ -183,14 +187,14 @@ impl IndexSynchronizer {
         self.decide(session, case, findings).await
     }
 
-    /// Follows the decision table until it accepts the view or fails the poll.
+    /// Evaluates the decision table until it accepts the view or fails the poll.
     async fn decide(
         &mut self,
         session: &Session,
         case: RegressionCase<'_>,
         mut findings: ViewFindings,
     ) -> Result<(), ReadError> {
-        let mut contradiction = "the primary shows other documents".to_owned();
+        let mut contradiction = "a search on the primary returns other documents".to_owned();
         loop {
             match view_step(findings) {
                 Step::Accept => return Ok(()),
@@ -220,8 +224,8 @@ impl IndexSynchronizer {
         }
     }
 
-    /// Compares the documents in question with the versions that the primary holds; also
-    /// returns the id of one that differs.
+    /// Compares the documents that may be a step back with the primary's versions. Also returns the
+    /// id of a document that differs.
     async fn consult_documents(
         &mut self,
         session: &Session,
@@ -258,7 +262,7 @@ impl IndexSynchronizer {
         Ok((DocumentsFinding::Agree(witness), None))
     }
 
-    /// Accepts a view that no authority confirms once it has been the same for long enough.
+    /// Accepts a view that no authority confirms only after it has persisted for the required time.
     fn require_persistence(
         &mut self,
         session: &Session,
@@ -290,7 +294,7 @@ impl IndexSynchronizer {
     }
 }
 
-/// The documents of a view that may be a step back from the known one.
+/// Returns the documents of a view that may be a step back from the known view.
 async fn regressions(known: &Known, view: &View) -> Vec<Regression> {
     if let Some(regressions) = &view.regressions {
         return regressions.clone();
@@ -299,7 +303,7 @@ async fn regressions(known: &Known, view: &View) -> Vec<Regression> {
     off_the_runtime(weight(&later), move || before.regressions_in(&later)).await
 }
 
-/// Compares a view with what a search on the primary shows.
+/// Compares a view with the result of a search on the primary.
 async fn consult_search(session: &Session, view: &View) -> Result<SearchFinding, ReadError> {
     Ok(match session.summary_of_primary(&view.index).await? {
         Some(Summary { of, primary: true }) => {

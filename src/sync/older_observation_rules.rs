@@ -1,73 +1,75 @@
-//! The rules for an observation that may be older than the known state, as pure functions.
+//! The rules that decide whether a poll accepts an observation that may be older than the known
+//! state. All functions are pure.
 //!
-//! ARCHITECTURE.md shows the same rules as two tables, and the tests follow these row by row.
-//! The first row that matches decides. A step that consults an authority adds what that returned
-//! to the findings, and the table is read again.
+//! ARCHITECTURE.md contains the same rules as two tables, and the tests check them row by row. The
+//! first row that matches decides. If the step consults an authority, the result is added to the
+//! findings and the table is evaluated again.
 
-/// What a poll does next.
+/// The next action of a poll.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Step {
     Accept,
-    /// Fails the poll: the observation is older, or not to be trusted yet.
+    /// Fails the poll, because the observation is older or cannot be trusted yet.
     Fail,
     Consult(Authority),
-    /// Fails the poll unless the same was observed before, for this long.
+    /// Fails the poll unless the same observation has persisted for this long.
     AcceptIfItPersists(Persistence),
 }
 
-/// The authority that can distinguish an older state from a newer one.
+/// A source that can distinguish an older state from a newer one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Authority {
-    /// The elected cluster manager: the version of the cluster state.
+    /// The elected cluster manager, which knows the current version of the cluster state.
     ClusterManager,
-    /// The primary, in real time: `_mget`.
+    /// The primary shard, through the real-time request `_mget`.
     PrimaryDocuments,
-    /// A search on the primary: what its last refresh shows.
+    /// A search on the primary, which returns the state of its last refresh.
     PrimarySearch,
 }
 
-/// For how long an observation must persist.
+/// The time for which an observation must persist.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Persistence {
-    /// Two polls, on two copies if there are two.
+    /// Two polls must make the same observation. If the shard has several copies, the polls read
+    /// different ones.
     SecondSighting,
-    /// The time in which a copy shows what it holds.
+    /// The longest time after which a search on a copy returns an operation that the copy holds.
     Refresh,
-    /// One minute: no write that the copy lacks is still under way.
+    /// One minute. After that time no write that the copy lacks can still be in progress.
     Minute,
 }
 
-/// What is known about the version that a poll observed.
+/// The facts about the version that a poll observed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct VersionFindings {
-    /// Whether it can follow the known version in the life of one index.
+    /// Whether the observed version can be a later version of the known index.
     pub(super) follows: bool,
-    /// Whether the node has to show again that it is in touch with the cluster manager.
+    /// Whether the node must prove again that it has contact with the cluster manager.
     pub(super) due: bool,
     pub(super) manager: ManagerFinding,
 }
 
-/// What the node returned for the cluster state version.
+/// How the node responded to the request for the version of the cluster state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum ManagerFinding {
     NotConsulted,
-    /// Not older than the newest one that was seen.
+    /// The version is not older than the newest version that was seen.
     Current,
-    /// The first version that was seen.
+    /// This is the first version that was seen.
     First,
-    /// Older than the newest one that was seen.
+    /// The version is older than the newest version that was seen.
     Older {
         for_a_minute: bool,
     },
-    /// The node returned none, although a node returned one before.
+    /// The node returned no version, although a node returned one before.
     Withheld {
         for_a_minute: bool,
     },
-    /// The node returned none, and no node has returned one before.
+    /// The node returned no version, and no node has returned one before.
     NotPermitted,
 }
 
-/// Decides on the version that a poll observed.
+/// Decides whether to accept the version that a poll observed.
 #[expect(clippy::match_same_arms, reason = "one arm for each row of the table")]
 pub(super) fn version_step(findings: VersionFindings) -> Step {
     let unless_suspicious = if findings.follows {
@@ -90,14 +92,15 @@ pub(super) fn version_step(findings: VersionFindings) -> Step {
     }
 }
 
-/// What is known about a view that a poll read.
+/// The facts about a view that a poll read.
 #[expect(clippy::struct_excessive_bools, reason = "the columns of the table")]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ViewFindings {
-    /// Whether a document is missing, older or new in it, and it is not certainly newer.
+    /// Whether a document in the view is missing, older or new, and the view is not certainly
+    /// newer.
     pub(super) regression: bool,
-    /// Whether this poll observed checkpoints: they show that the node is in touch with the
-    /// others.
+    /// Whether this poll observed checkpoints. They prove that the node has contact with the other
+    /// nodes.
     pub(super) checkpoints: bool,
     /// Whether the role permits statistics, so that a failover will be noticed.
     pub(super) statistics: bool,
@@ -107,24 +110,24 @@ pub(super) struct ViewFindings {
     pub(super) search: SearchFinding,
 }
 
-/// What `_mget` returned for the documents in question.
+/// The result of an `_mget` request for the documents that may be a step back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum DocumentsFinding {
     NotConsulted,
     NotPermitted,
-    /// At least one document has another version.
+    /// At least one document has another version than in the view.
     Contradict,
-    /// All documents have the version that the view shows.
+    /// All documents have the same version as in the view.
     Agree(Witness),
 }
 
-/// The copy that returned the documents.
+/// The shard copy that returned the documents.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Witness {
     Primary,
-    /// A copy, while every in-sync copy holds all that was read before.
+    /// Some copy, at a time when every in-sync copy holds all operations that were read before.
     EveryCopyIsCurrent,
-    /// A copy that may lack operations.
+    /// Some copy, which may lack operations.
     AnyCopy,
 }
 
@@ -138,7 +141,7 @@ pub(super) enum SearchFinding {
     Agrees,
 }
 
-/// Decides on a view that a poll read.
+/// Decides whether to accept a view that a poll read.
 #[expect(clippy::match_same_arms, reason = "one arm for each row of the table")]
 pub(super) fn view_step(findings: ViewFindings) -> Step {
     if !findings.regression {

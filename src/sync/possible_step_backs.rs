@@ -1,10 +1,14 @@
 //! Finds the documents of a later view that may be a step back from the replica.
 //!
-//! A copy of the shard that lags returns an older view of the index, and nothing in the response
-//! says so. Compared with the replica, an older view differs in one of three ways: a document
-//! has a lower `_seq_no`, or is missing, or exists although it did not before (it may have been
-//! deleted since). Each of these is far more often the truth (a deletion, a new document), so
-//! each is only a possible regression, which the primary has to confirm.
+//! A shard copy that lags returns an older view of the index, and the response does not indicate
+//! this. Compared with the replica, an older view differs in one of three ways:
+//!
+//! - A document has a lower `_seq_no`.
+//! - A document is missing.
+//! - A document is new. In a later view it may have been deleted already.
+//!
+//! Usually such a difference is a normal change, for example a deletion or a new document.
+//! Therefore it is only a *possible* regression, and the primary must confirm it.
 
 use std::cmp::Ordering;
 
@@ -14,17 +18,18 @@ use super::replica::Replica;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Regression {
     pub(crate) id: String,
-    /// Its number in the later view; `None` if it is missing there.
+    /// The `_seq_no` of the document in the later view; `None` if the document is missing there.
     pub(crate) seq_no: Option<u64>,
 }
 
-/// Whether a document's number may be a step back from its earlier one, or from its absence.
+/// Whether the `_seq_no` of a document may be a step back. `earlier` is its previous `_seq_no`, or
+/// `None` if the document did not exist.
 pub(super) fn may_be_regression(earlier: Option<u64>, seq_no: u64) -> bool {
     earlier.is_none_or(|earlier| seq_no < earlier)
 }
 
 impl Replica {
-    /// The documents of a later view that may be a step back from this one.
+    /// Returns the documents of a later view that may be a step back from this replica.
     pub(crate) fn regressions_in(&self, later: &Self) -> Vec<Regression> {
         let mut before = self.seq_nos_by_id().peekable();
         let mut regressions = Vec::new();
@@ -49,7 +54,7 @@ impl Replica {
         regressions
     }
 
-    /// The `_seq_no` of every document, ordered by id.
+    /// Returns the id and the `_seq_no` of every document, ordered by id.
     pub(super) fn seq_nos_by_id(&self) -> impl Iterator<Item = (&str, u64)> {
         let mut directives = self
             .set

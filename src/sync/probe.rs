@@ -11,11 +11,11 @@ use crate::status::ProbeMethod;
 /// The version of the index at the beginning of a poll.
 #[derive(Clone, Debug)]
 pub(super) enum ObservedVersion {
-    /// The version from the statistics, which count all operations, whether or not a search shows
-    /// them.
+    /// The version comes from the statistics. They count all operations, including those that no
+    /// search returns yet.
     Checkpoints(ShardCheckpoints),
-    /// The version from a search, if statistics are not available. It has no aggregates if the
-    /// server does not support them.
+    /// The version comes from a search, because statistics are not available. `aggregates` is
+    /// `None` if the server does not support them.
     Searched {
         index: ConcreteIndex,
         aggregates: Option<Aggregates>,
@@ -23,7 +23,7 @@ pub(super) enum ObservedVersion {
 }
 
 impl ObservedVersion {
-    /// Name and uuid of the concrete index.
+    /// Returns the name and the uuid of the concrete index.
     pub(super) fn identity(&self) -> (&str, &str) {
         match self {
             Self::Checkpoints(checkpoints) => (&checkpoints.index, &checkpoints.uuid),
@@ -31,7 +31,7 @@ impl ObservedVersion {
         }
     }
 
-    /// Whether it can be a later version of the same index.
+    /// Whether this version can be a later version of the same index.
     pub(super) fn follows(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Checkpoints(now), Self::Checkpoints(before)) => now.follows(before),
@@ -39,7 +39,7 @@ impl ObservedVersion {
         }
     }
 
-    /// Whether it can be a later version of the known index.
+    /// Whether this version can be a later version of the known index.
     pub(super) fn follows_known(&self, known: &Known) -> bool {
         match (self, &known.checkpoints) {
             (Self::Checkpoints(now), Some(before)) => now.follows(before),
@@ -64,7 +64,8 @@ impl ObservedVersion {
         }
     }
 
-    /// Whether the primary showed other documents than the view. Checkpoints cannot show this.
+    /// Whether the primary's aggregates differ from those of the view. Checkpoints contain no
+    /// aggregates, so the result is then `false`.
     pub(super) fn differs_from(&self, view: &View) -> bool {
         match self {
             Self::Checkpoints(_) => false,
@@ -83,7 +84,7 @@ impl ObservedVersion {
 }
 
 impl IndexSynchronizer {
-    /// The version of the index now.
+    /// Observes the current version of the index.
     pub(super) async fn observe(
         &mut self,
         session: &Session,
@@ -93,12 +94,15 @@ impl IndexSynchronizer {
                 Probe::Checkpoints(checkpoints) => {
                     return Ok(ObservedVersion::Checkpoints(checkpoints));
                 }
-                Probe::Unclear(why) => debug!(why, "the statistics do not suffice this time"),
+                Probe::Unclear(why) => debug!(
+                    why,
+                    "this response lacks statistics; observing the version by a search"
+                ),
                 Probe::Unsupported(why) => {
                     self.degradations.probe_by(ProbeMethod::Search);
                     self.degradations.note("the index's statistics", &why);
                     self.degradations
-                        .without_delta_reads("a failover does not show without statistics");
+                        .without_delta_reads("a failover cannot be detected without statistics");
                 }
             }
         }
@@ -107,7 +111,7 @@ impl IndexSynchronizer {
             let aggregates = None;
             return Ok(ObservedVersion::Searched { index, aggregates });
         }
-        // The summary of the primary is used, so that a copy that lags behind it is noticed.
+        // The summary comes from the primary, so that a copy that lags behind it is detected.
         let summary = session.summary_of_primary(&index).await?;
         let aggregates = summary.map(|summary| summary.of);
         if aggregates.is_none() {

@@ -1,5 +1,5 @@
-//! Records which features the server or the role refuses, so that polls work without them, and when
-//! to try them again.
+//! Records the features that the server or the role refuses. Polls then work without these features
+//! and try them again later.
 
 use std::time::Duration;
 
@@ -11,11 +11,12 @@ use crate::status::{PollStrategy, ProbeMethod};
 /// The first pause before a refused feature is tried again; each refusal doubles it.
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 
-/// The current strategy. A refusal may be a stray one, so it does not count for ever.
+/// The current strategy of the polls. A refusal may be temporary, so each refused feature is tried
+/// again after a pause.
 #[derive(Debug)]
 pub(super) struct Degradations {
     strategy: PollStrategy,
-    /// The notes before the last retry, so that each is logged once.
+    /// The notes from before the last retry. They are kept so that each note is logged only once.
     logged: Vec<String>,
     retry_at: Option<Instant>,
     pause: Duration,
@@ -23,7 +24,8 @@ pub(super) struct Degradations {
 }
 
 impl Degradations {
-    /// Waits at most `longest_pause` before a refused feature is tried again.
+    /// Creates a strategy that uses all features. The pause before a retry never exceeds
+    /// `longest_pause`.
     pub(super) fn new(longest_pause: Duration) -> Self {
         Self {
             strategy: PollStrategy::default(),
@@ -38,7 +40,8 @@ impl Degradations {
         &self.strategy
     }
 
-    /// Begins a poll: tries everything again if it is time, or if everything is read anyway.
+    /// Begins a poll. All refused features are tried again if the pause is over, or if this poll is
+    /// a full read anyway.
     pub(super) fn begin_poll(&mut self, reconcile: bool) {
         let due = self.retry_at.is_some_and(|at| Instant::now() >= at);
         if reconcile || due {
@@ -50,7 +53,7 @@ impl Degradations {
         }
     }
 
-    /// Notes a poll that succeeded.
+    /// Records a poll that succeeded.
     pub(super) fn end_poll(&mut self) {
         if self.strategy.notes.is_empty() {
             self.pause = FIRST_PAUSE.min(self.longest_pause);
@@ -58,7 +61,7 @@ impl Degradations {
         }
     }
 
-    /// Records that polls have to work without a feature.
+    /// Records that polls work without a feature, and the reason.
     pub(super) fn note(&mut self, what: &str, why: &str) {
         let note = format!("without {what}: {why}");
         if self.strategy.notes.contains(&note) {
@@ -73,12 +76,12 @@ impl Degradations {
         }
     }
 
-    /// Records that polls observe versions with another request.
+    /// Records the request with which polls observe the version.
     pub(super) fn probe_by(&mut self, probe: ProbeMethod) {
         self.strategy.probe = probe;
     }
 
-    /// Notes that delta reads do not work.
+    /// Records that delta reads do not work, and the reason.
     pub(super) fn without_delta_reads(&mut self, why: &str) {
         self.strategy.delta = false;
         self.note("delta reads", why);

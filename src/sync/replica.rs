@@ -1,8 +1,8 @@
-//! The local copy of one view of the index, to which delta reads are applied.
+//! An immutable local copy of all documents of the index, as one read returned them.
 //!
-//! A replica holds the directives as the set that is published, the `_seq_no` of each document,
-//! and the documents that are in no set (revoked or rejected). It is immutable: a read creates a
-//! new one, which may share parts with the one before.
+//! A replica contains the directive set that is published and the `_seq_no` of each document. It
+//! also contains the documents that are not in the set because they are revoked or rejected. Each
+//! read creates a new replica, which may share parts with the previous one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub(crate) struct Replica {
     pub(super) digest: Digest,
     /// The `_seq_no` of each directive, in the order of the set.
     pub(super) seq_nos: Box<[u64]>,
-    /// The documents that are in no set, by id. Replicas share them until one of these
+    /// The documents that are not in the set, by id. Replicas share this map until one of its
     /// documents changes.
     pub(super) others: Arc<Others>,
     fingerprint: Fingerprint,
@@ -29,11 +29,12 @@ pub(crate) struct Replica {
 #[derive(Clone, Debug)]
 pub(super) struct Other {
     pub(super) seq_no: u64,
-    /// Why it was rejected; `None` if it is revoked.
+    /// The reason for the rejection; `None` if the document is revoked.
     pub(super) rejection: Option<Rejection>,
 }
 
-/// Identifies a set of documents by aggregates that the cluster can compute, too.
+/// Three aggregates of a set of documents. The cluster can compute the same aggregates, so equal
+/// fingerprints mean equal documents.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Fingerprint {
     pub(crate) documents: u64,
@@ -51,8 +52,8 @@ impl Fingerprint {
         })
     }
 
-    /// Whether the cluster aggregated the same documents. It uses floating-point numbers, which
-    /// are exact up to 2^53.
+    /// Whether the cluster's aggregates are those of the same documents. The cluster returns
+    /// floating-point numbers, which are exact up to 2^53.
     #[expect(
         clippy::cast_precision_loss,
         clippy::float_cmp,
@@ -64,7 +65,7 @@ impl Fingerprint {
             && self.sum_seq_no as f64 == remote.sum_seq_no
     }
 
-    /// Whether the cluster's maximum is not higher than this one.
+    /// Whether the cluster's maximum is not higher than the maximum of this fingerprint.
     #[expect(
         clippy::cast_precision_loss,
         reason = "the cluster converts its number in the same way"
@@ -95,7 +96,7 @@ impl Replica {
         }
     }
 
-    /// A handle to the directives, ordered by id.
+    /// Returns the directives, ordered by id. The clone shares their memory.
     pub(crate) fn set(&self) -> DirectiveSet {
         self.set.clone()
     }
@@ -108,7 +109,7 @@ impl Replica {
         self.fingerprint
     }
 
-    /// The rejections, ordered by id.
+    /// Returns the rejections, ordered by id.
     pub(crate) fn rejections(&self) -> Vec<Rejection> {
         self.others
             .values()
@@ -116,13 +117,13 @@ impl Replica {
             .collect()
     }
 
-    /// How many documents are revoked.
+    /// Returns the number of revoked documents.
     pub(crate) fn revoked(&self) -> usize {
         let others = self.others.values();
         others.filter(|other| other.rejection.is_none()).count()
     }
 
-    /// The `_seq_no` of a document.
+    /// Returns the `_seq_no` of a document.
     pub(super) fn seq_no(&self, id: &str) -> Option<u64> {
         match self.set.position_of(id) {
             Ok(position) => self.seq_nos.get(position).copied(),

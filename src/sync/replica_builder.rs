@@ -9,12 +9,13 @@ use crate::rest::{Collect, Hit, Incomplete};
 use opensearch_directives_core::DirectiveSetBuilder;
 use opensearch_directives_core::document::{DecodeLimits, decode, is_revoked};
 
-/// Decodes each document as it arrives. A bad document is rejected and affects no other.
+/// Decodes each document of a page immediately. An invalid document is rejected and affects no
+/// other document.
 #[derive(Debug)]
 pub(crate) struct ReplicaBuilder {
     limits: DecodeLimits,
     builder: DirectiveSetBuilder,
-    /// The `_seq_no` of each directive, in the order of arrival.
+    /// The `_seq_no` of each directive, in the order of the pages.
     seq_nos: Vec<u64>,
     others: Others,
     updated_at: Option<Timestamp>,
@@ -31,17 +32,17 @@ impl ReplicaBuilder {
         }
     }
 
-    /// The newest `updated_at` of the documents that were not rejected.
+    /// Returns the newest `updated_at` of the documents that were not rejected.
     pub(crate) fn updated_at(&self) -> Option<Timestamp> {
         self.updated_at
     }
 
-    /// How many documents arrived.
+    /// Returns the number of documents that were read.
     pub(crate) fn documents(&self) -> usize {
         self.seq_nos.len() + self.others.len()
     }
 
-    /// The replica of all documents that arrived.
+    /// Returns the replica of all documents that were read.
     pub(crate) fn finish(self) -> Result<Replica, Incomplete> {
         let (set, order) = self.builder.build_ordered().map_err(|error| {
             if error.is_too_large() {
@@ -74,7 +75,7 @@ impl Collect for ReplicaBuilder {
                 }
                 None
             }
-            // A revoked document applies to no request, whatever else is wrong with it.
+            // A revoked document applies to no request, even if it is also invalid.
             Err(rejection) => (!is_revoked(hit.source.get())).then_some(rejection),
         };
         let other = Other {

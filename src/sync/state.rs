@@ -1,4 +1,4 @@
-//! The states of the synchronisation between two polls.
+//! The state of the synchronisation between two polls, and its transitions.
 //!
 //! ```text
 //!            full read                      the primary shows the same documents
@@ -9,18 +9,18 @@
 //!    and nobody can tell    │  │   │      the checkpoints moved: a read         │
 //!                           │  │   └──────────────────────────────────────────┘
 //!                           ▼  │ a read is committed: confirmed, or seen for long enough
-//!                        Suspecting  (what was published stays published)
+//!                        Suspecting  (the published set stays published)
 //! ```
 //!
-//! - `Unread`: no complete read so far. The next poll reads everything.
+//! - `Unread`: there was no complete read so far. The next poll reads everything.
 //! - `Following`: the replica is a complete view of the index. While it is *converging*, the
-//!   primary may hold operations that no refresh has made visible, so each poll reads, equal
-//!   checkpoints notwithstanding. Once it has *converged*, equal checkpoints mean that nothing
-//!   changed.
+//!   primary may hold operations that no refresh has made visible, so each poll reads even if the
+//!   checkpoints are equal. Once it has *converged*, equal checkpoints mean that nothing changed.
 //! - `Suspecting`: a poll observed something that may be older than the replica. It is accepted
 //!   only if it persists.
 //!
-//! A poll that fails or is cut off changes nothing but that it may become suspicious.
+//! A poll that fails or is cut off does not change the known view. It can only turn `Following`
+//! into `Suspecting`.
 
 use std::sync::Arc;
 
@@ -34,10 +34,10 @@ use crate::rest::{Aggregates, ConcreteIndex, ShardCheckpoints};
 use opensearch_directives_core::internal::SnapshotParts;
 use opensearch_directives_core::{Revision, Snapshot};
 
-/// How far below the highest `_seq_no` a delta read starts while the low-water mark is unknown.
+/// While the low-water mark is unknown, a delta read starts this far below the highest `_seq_no`.
 const LOOK_BACK: u64 = 100;
 
-/// What the polls so far have established; see the module's documentation.
+/// The result of all polls so far. The documentation of the module describes the states.
 #[derive(Debug)]
 pub(super) enum State {
     Unread,
@@ -53,7 +53,8 @@ pub(super) enum State {
 pub(super) enum Sighting {
     /// A version that does not follow the known one.
     Version(ObservedVersion),
-    /// A view that may be a step back, perhaps of such a version.
+    /// A view that may be a step back. If its version does not follow the known one either,
+    /// `version` contains it.
     View {
         regression: PendingRegression,
         version: Option<ObservedVersion>,
@@ -64,12 +65,12 @@ pub(super) enum Sighting {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PendingRegression {
     pub(super) fingerprint: Fingerprint,
-    /// When it was observed first.
+    /// The instant of the first observation.
     pub(super) since: Instant,
 }
 
 impl State {
-    /// The complete view of the last read.
+    /// Returns the view of the last successful read.
     pub(super) fn known(&self) -> Option<&Known> {
         match self {
             Self::Unread => None,
@@ -89,7 +90,7 @@ impl State {
         *self = Self::Following(Box::new(known));
     }
 
-    /// The version that is observed for the second time if it is observed now.
+    /// Returns the version that an earlier poll observed and did not accept yet.
     pub(super) fn suspected_version(&self) -> Option<&ObservedVersion> {
         match self {
             Self::Suspecting { sighting, .. } => match sighting {
@@ -110,7 +111,7 @@ impl State {
         }
     }
 
-    /// Notes a version that does not follow the known one.
+    /// Records a version that does not follow the known one.
     pub(super) fn suspect_version(&mut self, version: ObservedVersion) {
         let pending = self.pending_regression();
         self.suspect(match pending {
@@ -122,7 +123,7 @@ impl State {
         });
     }
 
-    /// Notes a view that may be a step back.
+    /// Records a view that may be a step back.
     pub(super) fn suspect_view(&mut self, regression: PendingRegression) {
         let version = self.suspected_version().cloned();
         self.suspect(Sighting::View {
@@ -132,7 +133,7 @@ impl State {
     }
 
     fn suspect(&mut self, sighting: Sighting) {
-        // Without a complete read there is nothing to compare with, so there is no suspicion.
+        // Without a complete read there is no older state to compare with.
         *self = match std::mem::replace(self, Self::Unread) {
             Self::Unread => Self::Unread,
             Self::Following(known) | Self::Suspecting { known, .. } => {
@@ -142,7 +143,7 @@ impl State {
     }
 }
 
-/// One complete view of the index, and the bounds that tell later views from older ones.
+/// One complete view of the index, and the bounds that distinguish later views from older ones.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     pub(super) index: ConcreteIndex,
@@ -158,12 +159,13 @@ pub(super) struct Known {
     pub(super) convergence: Convergence,
     pub(super) low_watermark: LowWatermark,
     pub(super) freshness_bound: FreshnessBound,
-    /// Whether the primary showed other documents than the copy that was read.
+    /// Whether a search on the primary returned other documents than the copy that was read.
     pub(super) lags: bool,
 }
 
 impl Known {
-    /// The `_seq_no` above which a delta read searches; `None`: it reads all documents.
+    /// Returns the `_seq_no` above which a delta read searches, or `None` if it must read all
+    /// documents.
     pub(super) fn delta_after(&self) -> Option<u64> {
         let highest = self.replica.fingerprint().max_seq_no?;
         match self.low_watermark.reached() {
@@ -172,23 +174,23 @@ impl Known {
         }
     }
 
-    /// Whether the cluster aggregates the same documents.
+    /// Whether the aggregates of the cluster agree with this view.
     pub(super) fn agrees_with(&self, aggregates: &Aggregates) -> bool {
         self.replica.fingerprint().agrees_with(aggregates)
-            // The cluster returns milliseconds.
+            // The cluster returns times in milliseconds.
             && self.updated_at.map(Timestamp::as_millisecond)
                 == aggregates.updated_at.map(Timestamp::as_millisecond)
     }
 
-    /// Whether every in-sync copy holds all operations that this view can contain: then none
-    /// of them can return an older version in real time.
+    /// Whether every in-sync copy holds all operations that this view can contain. If so, no copy
+    /// can return an older version of a document in response to `_mget`.
     pub(super) fn is_held_everywhere(&self, checkpoints: &ShardCheckpoints) -> bool {
         self.checkpoints_after
             .as_ref()
             .is_some_and(|after| checkpoints.holds_all_of(after))
     }
 
-    /// The snapshot to publish.
+    /// Creates the snapshot to publish.
     pub(super) fn snapshot(&self, read_at: Timestamp) -> Snapshot {
         let fingerprint = self.replica.fingerprint();
         let mut revision = Revision::new(&self.index.name, &self.index.uuid);
