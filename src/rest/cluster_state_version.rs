@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::error::ReadError;
 use super::poll_session::Session;
-use crate::http::{Method, Request, malformed};
+use crate::http::{Method, Request};
 
 /// The version of the cluster state that a node knows.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -36,15 +36,8 @@ impl Session {
         }
         let request = Request::new(Method::Get, ClusterStateParts::Metric(&["version"]).url())
             .query("filter_path", "cluster_uuid,version");
-        let operation = request.operation();
-        let body = match self.try_send(request).await {
-            Ok(body) => body,
-            Err(error) if error.is_unsupported() => return Ok(None),
-            Err(error) => return Err(self.failed(error)),
-        };
-        let response: Response = serde_json::from_slice(&body)
-            .map_err(|error| self.failed(malformed(operation, error)))?;
-        let version = response.cluster_uuid.zip(response.version);
+        let response: Option<Response> = self.send_if_supported(request).await?;
+        let version = response.and_then(|response| response.cluster_uuid.zip(response.version));
         Ok(version.map(|(cluster_uuid, version)| ClusterVersion {
             cluster_uuid,
             version,

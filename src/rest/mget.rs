@@ -11,7 +11,7 @@ use super::error::ReadError;
 use super::incomplete::Incomplete;
 use super::index_resolution::ConcreteIndex;
 use super::poll_session::Session;
-use crate::http::{Method, Request, malformed};
+use crate::http::{Method, Request};
 
 /// The number of documents in one request.
 const IDS_PER_REQUEST: usize = 1_000;
@@ -117,20 +117,12 @@ impl Session {
                 "docs._id,docs._seq_no,docs.found,docs.error.type",
             )
             .json(json!({ "ids": ids }).to_string());
-        let operation = request.operation();
         let to_primary = request.clone().query("preference", "_primary");
-        let (response, primary) = match self.try_send(to_primary).await {
-            // Weighted routing, for example, refuses requests to the primary.
-            Err(error) if error.is_unsupported() => (self.try_send(request).await, false),
-            response => (response, true),
-        };
-        let body = match response {
-            Ok(body) => body,
-            Err(error) if error.is_unsupported() => return Ok(None),
-            Err(error) => return Err(self.failed(error)),
-        };
-        serde_json::from_slice(&body)
-            .map(|response| Some((response, primary)))
-            .map_err(|error| self.failed(malformed(operation, error)))
+        if let Some(response) = self.send_if_supported(to_primary).await? {
+            return Ok(Some((response, true)));
+        }
+        // Weighted routing, for example, refuses requests to the primary.
+        let response = self.send_if_supported(request).await?;
+        Ok(response.map(|response| (response, false)))
     }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::error::ReadError;
 use super::poll_session::Session;
-use crate::http::{Method, Request, malformed};
+use crate::http::{Method, Request};
 
 impl Session {
     /// Requests the time on the session's node. Returns `None` if the role does not permit the
@@ -28,15 +28,10 @@ impl Session {
             NodesStatsParts::NodeIdMetric(&["_local"], &["breaker"]).url(),
         )
         .query("filter_path", "nodes.*.timestamp");
-        let operation = request.operation();
-        let body = match self.try_send(request).await {
-            Ok(body) => body,
-            Err(error) if error.is_unsupported() => return Ok(None),
-            Err(error) => return Err(self.failed(error)),
-        };
-        let response: Response = serde_json::from_slice(&body)
-            .map_err(|error| self.failed(malformed(operation, error)))?;
-        let mut times = response.nodes.into_values();
-        Ok(times.find_map(|node| Timestamp::from_millisecond(node.timestamp).ok()))
+        let response: Option<Response> = self.send_if_supported(request).await?;
+        let mut nodes = response
+            .into_iter()
+            .flat_map(|response| response.nodes.into_values());
+        Ok(nodes.find_map(|node| Timestamp::from_millisecond(node.timestamp).ok()))
     }
 }

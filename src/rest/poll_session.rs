@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 use tracing::Instrument as _;
 
@@ -11,7 +12,7 @@ use super::error::{ReadError, ReadFailure};
 use super::incomplete::Incomplete;
 use super::point_in_time::{self, PointInTimeId};
 use super::search::PAGE_SIZE;
-use crate::http::{Client, PinnedNode, Request, RequestError};
+use crate::http::{Client, PinnedNode, Request, RequestError, malformed};
 use crate::safeguard_switches::{Safeguard, Safeguards};
 
 /// The client, the limits and the preferred shard copy, which all polls share.
@@ -153,6 +154,22 @@ impl Session {
     pub(super) async fn send(&self, request: Request) -> Result<Bytes, ReadError> {
         let response = self.try_send(request).await;
         response.map_err(|error| self.failed(error))
+    }
+
+    /// Sends a request to the session's node and decodes the JSON response. Returns `None` if the
+    /// server or the role does not support the request.
+    pub(super) async fn send_if_supported<T: DeserializeOwned>(
+        &self,
+        request: Request,
+    ) -> Result<Option<T>, ReadError> {
+        let operation = request.operation();
+        match self.try_send(request).await {
+            Ok(body) => serde_json::from_slice(&body)
+                .map(Some)
+                .map_err(|error| self.failed(malformed(operation, error))),
+            Err(error) if error.is_unsupported() => Ok(None),
+            Err(error) => Err(self.failed(error)),
+        }
     }
 
     pub(crate) fn error(&self, failure: ReadFailure) -> ReadError {

@@ -86,16 +86,8 @@ impl IndexSynchronizer {
                 return Ok(None);
             }
         };
-        if term > known.term && self.checks(Safeguard::PrimaryTerm) {
-            debug!(
-                "another primary took over and may have assigned the same `_seq_no`s again; reading everything"
-            );
-            return Ok(None);
-        }
-        if changes.is_incomplete_since(&known.replica) {
-            debug!(
-                "a changed document lacks fields; reading everything to find out whether the role hides them"
-            );
+        if let Some(reason) = self.reason_for_full_read(&known, &changes, term) {
+            debug!(reason, "reading everything");
             return Ok(None);
         }
         let regressions = changes.regressions_from(&known.replica);
@@ -115,8 +107,24 @@ impl IndexSynchronizer {
             self.degradations
                 .without_delta_reads("a range query on `_seq_no` finds nothing");
         }
-        debug!("the delta read did not return all changes; reading everything");
+        let reason = "the delta read did not return all changes";
+        debug!(reason, "reading everything");
         Ok(None)
+    }
+
+    /// Returns the reason for which the changes of a delta read do not suffice, if there is one.
+    fn reason_for_full_read(
+        &self,
+        known: &Known,
+        changes: &ChangeSet,
+        term: Option<u64>,
+    ) -> Option<&'static str> {
+        if term > known.term && self.checks(Safeguard::PrimaryTerm) {
+            return Some("another primary took over and may have assigned `_seq_no`s again");
+        }
+        changes
+            .is_incomplete_since(&known.replica)
+            .then_some("a changed document lacks fields, which the role may hide")
     }
 
     fn permits_delta_reads(&mut self, index: &ConcreteIndex) -> bool {

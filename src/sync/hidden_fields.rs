@@ -37,7 +37,7 @@ impl IndexSynchronizer {
             known.index.identity() == view.index.identity()
                 && known.term == view.term
                 // After a restore, the same number may belong to another version of a document.
-                && observed.shares_history_with(known)
+                && observed.shares_history_with(known) == Some(true)
         });
         let unwritten = known.and_then(|known| view.replica.rejected_since(&known.replica));
         if let Some(rejection) = unwritten {

@@ -157,7 +157,8 @@ impl IndexSynchronizer {
         view: &View,
     ) -> Result<(), ReadError> {
         let Some(known) = self.state.known().filter(|known| {
-            known.index.uuid == view.index.uuid && !observed.is_restored_since(known)
+            known.index.uuid == view.index.uuid
+                && observed.shares_history_with(known) != Some(false)
         }) else {
             return Ok(());
         };

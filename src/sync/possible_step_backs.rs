@@ -5,7 +5,7 @@
 //!
 //! - A document has a lower `_seq_no`.
 //! - A document is missing.
-//! - A document is new. In a later view it may have been deleted already.
+//! - A document is new. It may have been deleted before the replica was read.
 //!
 //! Usually such a difference is a normal change, for example a deletion or a new document.
 //! Therefore it is only a *possible* regression, and the primary must confirm it.

@@ -47,20 +47,13 @@ impl ObservedVersion {
         }
     }
 
-    /// Whether a snapshot was restored into the index in between.
-    pub(super) fn is_restored_since(&self, known: &Known) -> bool {
+    /// Whether this version and the known one belong to one history, that is, no snapshot was
+    /// restored into the index in between. `None` if this is not known, because only checkpoints
+    /// contain the history.
+    pub(super) fn shares_history_with(&self, known: &Known) -> Option<bool> {
         match (self, &known.checkpoints) {
-            (Self::Checkpoints(now), Some(before)) => !now.shares_history_with(before),
-            _ => false,
-        }
-    }
-
-    /// Whether it is certain that no snapshot was restored into the index in between; only
-    /// checkpoints show it.
-    pub(super) fn shares_history_with(&self, known: &Known) -> bool {
-        match (self, &known.checkpoints) {
-            (Self::Checkpoints(now), Some(before)) => now.shares_history_with(before),
-            _ => false,
+            (Self::Checkpoints(now), Some(before)) => Some(now.shares_history_with(before)),
+            _ => None,
         }
     }
 
