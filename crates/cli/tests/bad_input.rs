@@ -34,7 +34,7 @@ async fn bad_input_names_field_and_fix_and_writes_nothing() {
         ),
         (
             r#"{"id":"good","level":"Shape","ttl_secs":600}"#,
-            "it is in the input twice",
+            "the input contains this id twice",
         ),
         (r#"{"level":"Shape","ttl_secs":600}"#, "id: missing"),
         (

@@ -1,5 +1,5 @@
-//! An order-independent digest of a set's content. It shows whether two proxies serve the same
-//! directives.
+//! A hash of all directives of a set, independent of their order. Equal digests show that two
+//! proxies serve the same directives.
 
 use std::fmt;
 
@@ -11,15 +11,15 @@ use crate::model::directive::DirectiveRef;
 
 /// A digest of the content of a set of directives.
 ///
-/// Sets with equal directives have equal digests, in whatever order the directives are. The
-/// digest is the sum, modulo 2^128, of the first 16 bytes of the SHA-256 of each directive, so it
-/// is updated for one changed directive without reading the others. It shows *whether* two
-/// proxies agree; it does not protect against forged sets.
+/// Sets with equal directives have equal digests. The order of the directives does not matter. The
+/// digest is the sum, modulo 2^128, of the first 16 bytes of the SHA-256 of each directive. It can
+/// therefore be updated for one changed directive without reading the others. It shows *whether*
+/// two proxies agree; it does not protect against forged sets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Digest(u128);
 
 impl Digest {
-    /// The digest of one directive.
+    /// Returns the digest of one directive.
     #[must_use]
     pub fn of(directive: DirectiveRef<'_>) -> Self {
         let mut hasher = Sha256::new();
@@ -55,13 +55,13 @@ impl Digest {
         Self(u128::from_be_bytes(first))
     }
 
-    /// The digest of the set with this directive added.
+    /// Returns the digest of the set with this directive added.
     #[must_use]
     pub fn with(self, directive: DirectiveRef<'_>) -> Self {
         Self(self.0.wrapping_add(Self::of(directive).0))
     }
 
-    /// The digest of the set without this directive.
+    /// Returns the digest of the set without this directive.
     #[must_use]
     pub fn without(self, directive: DirectiveRef<'_>) -> Self {
         Self(self.0.wrapping_sub(Self::of(directive).0))
@@ -69,7 +69,7 @@ impl Digest {
 }
 
 impl fmt::Display for Digest {
-    /// Thirty-two lower-case hexadecimal digits.
+    /// Writes thirty-two lower-case hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Hex(&self.0.to_be_bytes()).fmt(f)
     }

@@ -1,5 +1,5 @@
-//! Re-exports items for the other crates of this project, which are released in lockstep. They
-//! are not a part of the public interface and change without notice.
+//! Re-exports items for the other crates of this project, which have the same version. These items
+//! are not a part of the public interface and can change in every release.
 
 pub use crate::hex::Hex;
 pub use crate::publish::{Published, Publisher, publication};

@@ -1,5 +1,5 @@
-//! The trait through which the request path loads the published set, and the store that an
-//! application publishes into itself.
+//! The trait through which a request loads the published set, and a store into which an application
+//! publishes sets itself.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,14 +9,14 @@ use crate::set::DirectiveSet;
 
 /// Provides the request path with its directives.
 ///
-/// Object-safe: a proxy holds an `Arc<dyn DirectiveStore>` and does not know where
-/// the directives come from.
+/// The trait is object-safe: a proxy can hold an `Arc<dyn DirectiveStore>` and does not need to
+/// know the source of the directives.
 ///
 /// # How to use it
 ///
 /// Load **once for each request** and evaluate the loaded set. A loaded set never changes, so a
-/// request never sees a mixture of two publishes. Drop the set at the end of the request: a set
-/// that is held stays in memory, and its directives may have been revoked in the meantime.
+/// request never uses parts of two publishes. Drop the set at the end of the request. A set that is
+/// held stays in memory, and its directives may be revoked in the meantime.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -38,26 +38,27 @@ use crate::set::DirectiveSet;
 /// assert_eq!(level_of(&*store, "request-1", Timestamp::UNIX_EPOCH), DiagLevel::Off);
 /// ```
 pub trait DirectiveStore: Send + Sync {
-    /// The set that was published last.
+    /// Returns the set that was published last.
     ///
     /// # Guarantees
     ///
-    /// - Never blocks, takes no lock and does no I/O. The stores of this crate do not allocate
-    ///   either, not even in the first load after a publish. (The first load on a thread
+    /// - It never blocks, takes no lock and performs no I/O. The stores of this crate do not
+    ///   allocate either, not even in the first load after a publish. (The first load on a thread
     ///   initialises a few words of thread-local memory.)
-    /// - Returns one complete published set. A load that begins after a publish has returned
-    ///   returns that set or a later one, on every thread; a load that is concurrent with a
-    ///   publish returns the old or the new set.
-    /// - In [`InMemoryDirectiveStore`] and the store that polls an index, up to 64 threads do not
-    ///   contend for a reference count: there are 64 counts, assigned to threads in the order of
-    ///   their first loads, and more threads share them. An `Arc` keeps its count on whichever
-    ///   thread it is cloned or dropped.
-    /// - An idle thread keeps no set alive. It retains only the memory of one handle (128 bytes).
+    /// - It returns one complete published set. If a load begins after a publish has returned, it
+    ///   returns that set or a later one, on every thread. A load that is concurrent with a publish
+    ///   returns the old or the new set.
+    /// - In [`InMemoryDirectiveStore`] and in the store that polls an index, up to 64 threads do
+    ///   not contend for a reference count. These stores have 64 counts, which are assigned to
+    ///   threads in the order of their first loads; further threads share them. A clone of an `Arc`
+    ///   uses the count of that `Arc`, even on another thread.
+    /// - A thread that does not load keeps no set alive. It retains only the memory of one handle
+    ///   (128 bytes).
     ///
     /// # Staleness
     ///
-    /// A store is a cache: the set is as stale as its publisher, and the store cannot detect that.
-    /// The start and the expiry of each directive are checked at each evaluation all the same.
+    /// A store is a cache. If nobody publishes, the set becomes stale, and the store cannot detect
+    /// that. Each evaluation still checks the start and the expiry of each directive.
     ///
     /// # Cost
     ///
@@ -68,8 +69,8 @@ pub trait DirectiveStore: Send + Sync {
 
 /// A fixed set, for a proxy whose directives never change.
 ///
-/// All threads share one reference count. An [`InMemoryDirectiveStore`] that holds the set has one
-/// for each of up to 64 threads.
+/// All threads share one reference count. An [`InMemoryDirectiveStore`] has a separate count for
+/// each of up to 64 threads.
 impl DirectiveStore for Arc<DirectiveSet> {
     fn load(&self) -> Arc<DirectiveSet> {
         Arc::clone(self)
@@ -90,7 +91,7 @@ impl<T: DirectiveStore + ?Sized> DirectiveStore for Box<T> {
     }
 }
 
-/// A store that the application itself publishes into.
+/// A store into which the application itself publishes sets.
 ///
 /// ```
 /// use opensearch_directives_core::{DirectiveSet, DirectiveStore, InMemoryDirectiveStore};
@@ -101,8 +102,8 @@ impl<T: DirectiveStore + ?Sized> DirectiveStore for Box<T> {
 /// assert!(held.is_empty());
 /// ```
 ///
-/// A publish replaces the whole set; a single directive of it cannot be changed.
-/// [`DirectiveStore::load`] and [`Reader`] document the guarantees of reads.
+/// A publish replaces the whole set. A single directive cannot be changed. [`DirectiveStore::load`]
+/// and [`Reader`] document the guarantees of reads.
 pub struct InMemoryDirectiveStore {
     /// The lock serialises publishes. Reads never take it.
     publisher: Mutex<Publisher<DirectiveSet>>,
@@ -110,7 +111,7 @@ pub struct InMemoryDirectiveStore {
 }
 
 impl InMemoryDirectiveStore {
-    /// A store whose set is empty: every request evaluates to
+    /// Creates a store with an empty set. Every request evaluates to
     /// [`DiagLevel::Off`](crate::DiagLevel::Off).
     #[must_use]
     pub fn new() -> Self {
@@ -129,12 +130,12 @@ impl InMemoryDirectiveStore {
     }
 
     /// Replaces the set in one atomic swap. A `load` that begins after this call has returned
-    /// returns the new set, on every thread; a set that a caller holds does not change.
+    /// returns the new set, on every thread. A set that a caller holds does not change.
     ///
     /// Concurrent publishes are serialised, and the set of the last one stays published. Reads do
-    /// not wait for a publish, nor a publish for reads.
+    /// not wait for a publish, and a publish does not wait for reads.
     pub fn publish(&self, set: DirectiveSet) {
-        // A publish that panicked left the old or the new set published, so a poisoned lock is
+        // After a publish that panicked, the old or the new set is published, so a poisoned lock is
         // still usable.
         self.publisher
             .lock()
@@ -142,7 +143,7 @@ impl InMemoryDirectiveStore {
             .publish(set);
     }
 
-    /// A read handle for a worker that reads often: see [`Reader`].
+    /// Creates a read handle for a worker that reads often: see [`Reader`].
     #[must_use]
     pub fn reader(&self) -> Reader {
         self.current.reader()
@@ -155,7 +156,7 @@ impl Default for InMemoryDirectiveStore {
     }
 }
 
-/// Shows the current set.
+/// Writes the current set.
 impl fmt::Debug for InMemoryDirectiveStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("InMemoryDirectiveStore")

@@ -1,4 +1,4 @@
-//! From a stored document to a directive, or to a rejection.
+//! Decodes a stored document into a directive, or rejects it with the first field that is wrong.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -12,21 +12,22 @@ use super::rejection::{Fault, Rejection, RejectionReason as Reason};
 use super::targets_check::TargetFields;
 use crate::{DiagLevel, DirectiveRef};
 
-/// How far `created_at` may lie ahead of the reader's clock to count as the past: more than
-/// the clocks of a well-kept site differ, and far less than anybody schedules ahead.
+/// A `created_at` up to this far ahead of the reader's clock counts as the past. The tolerance
+/// exceeds the usual difference between synchronised clocks, and is shorter than the usual delay of
+/// a scheduled directive.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
-/// The limits that a document must keep, besides its own consistency.
+/// The clock and the limit with which the times of a document are compared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DecodeLimits {
     /// The current instant.
     pub now: Timestamp,
-    /// How far ahead of it an expiry may lie.
+    /// The longest time from `now` to the expiry of a directive.
     pub max_ttl: Duration,
 }
 
 impl DecodeLimits {
-    /// Whether an expiry lies further ahead than is allowed.
+    /// Whether an expiry is later than `max_ttl` allows.
     pub(super) fn is_beyond(&self, expires_at: Timestamp) -> bool {
         SignedDuration::try_from(self.max_ttl)
             .ok()
@@ -34,12 +35,12 @@ impl DecodeLimits {
             .is_some_and(|latest| expires_at > latest)
     }
 
-    /// The start of a directive, or `None` for one that started when it was created.
+    /// Returns the start of a directive, or `None` if the directive started when it was created.
     ///
-    /// The pipeline writes `starts_at` into every document, and for most of them it is
-    /// `created_at`. Such a directive applies at once: it must not wait for a proxy whose clock
-    /// is behind, and it costs a set no space. A `created_at` in the future proves nothing, so
-    /// it cannot move a start forward.
+    /// The pipeline writes `starts_at` into every document, and in most documents it equals
+    /// `created_at`. Such a directive applies immediately, even on a proxy whose clock is behind,
+    /// and its start needs no space in a set. A `created_at` in the future is not trusted, because
+    /// the directive would then start before its `starts_at`.
     fn start(&self, starts_at: Timestamp, created_at: Option<Timestamp>) -> Option<Timestamp> {
         let latest = self
             .now
@@ -51,7 +52,7 @@ impl DecodeLimits {
     }
 }
 
-/// A decoded document. Its texts borrow from the JSON where they can.
+/// A decoded document. Its texts are borrowed from the JSON where possible.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DocumentRef<'a> {
     id: &'a str,
@@ -64,7 +65,7 @@ pub struct DocumentRef<'a> {
 }
 
 impl<'a> DocumentRef<'a> {
-    /// The directive, borrowed. Its start is `None` if it started when it was created.
+    /// Returns the directive. Its start is `None` if the directive started when it was created.
     #[must_use]
     pub fn directive(&self) -> DirectiveRef<'_> {
         let body = &self.body;
@@ -83,19 +84,19 @@ impl<'a> DocumentRef<'a> {
         }
     }
 
-    /// The audit record.
+    /// Returns the audit record.
     #[must_use]
     pub fn audit(&self) -> &Audit<Cow<'a, str>> {
         &self.body.audit
     }
 
-    /// Whether it is revoked, and therefore applies to no request.
+    /// Whether the document is revoked. A revoked directive applies to no request.
     #[must_use]
     pub fn is_revoked(&self) -> bool {
         self.revoked
     }
 
-    /// The same document, owned.
+    /// Returns an owned copy of the document.
     #[must_use]
     pub fn to_document(&self) -> Document {
         Document::new(self.directive().to_directive())
@@ -106,15 +107,16 @@ impl<'a> DocumentRef<'a> {
 
 /// Decodes a stored document: `source` is the JSON of its `_source`, `id` its `_id`.
 ///
-/// A stored document is explicit. `targets`, `level`, `sample_per_mille`, `starts_at`,
-/// `expires_at` and `revoked` must be there, and `targets` must name exactly the targets that
-/// are there. A document in which one of them is missing is refused, because a role with
-/// field-level security may hide it and the rest would then say more than its author wrote.
+/// A stored document is explicit. The fields `targets`, `level`, `sample_per_mille`, `starts_at`,
+/// `expires_at` and `revoked` are required, and `targets` must name exactly the targets of the
+/// document. A document that lacks a required field is refused. Field-level security may have
+/// hidden the field, and without it the directive could apply to more requests than its author
+/// wrote.
 ///
-/// An expiry in the past does not refuse a document: the directive has ended.
+/// A document whose expiry has passed is not refused; its directive has expired.
 ///
 /// # Errors
-/// The first field that is wrong. The whole document is then refused.
+/// The first wrong field. The whole document is refused.
 ///
 /// ```
 /// use std::time::Duration;
@@ -141,10 +143,11 @@ pub fn decode<'a>(
     decode_fields(id, source, limits).map_err(|fault| fault.of(id))
 }
 
-/// Whether a document says that it is revoked, even if [`decode`] refuses it.
+/// Whether a document is marked as revoked. This is known even for a document that [`decode`]
+/// refuses.
 ///
-/// A refused document applies to no request, so a revoked one is as its operator wants it and
-/// needs nobody's attention.
+/// A refused document applies to no request. If the document is also revoked, this is what its
+/// operator wants, so nobody needs to be notified.
 #[must_use]
 pub fn is_revoked(source: &str) -> bool {
     Fields::read(source).is_ok_and(|fields| {
@@ -160,7 +163,7 @@ fn decode_fields<'a>(
     let fields = Fields::read(source)?;
     fields.check_names()?;
     if fields.raw("author").is_some() {
-        // The pipeline makes `updated_by` of it.
+        // The pipeline converts `author` into `updated_by`, so no stored document has it.
         return Err(Fault::new("author", "", Reason::UnknownField));
     }
     id::check(id)?;
@@ -199,7 +202,7 @@ fn decode_fields<'a>(
     Ok(document)
 }
 
-/// A field that every stored document has.
+/// Returns the value of a required field, or the fault that it is missing.
 fn stored<T>(name: &'static str, value: Option<T>) -> Result<T, Fault> {
     value.ok_or_else(|| Fault::new(name, "", Reason::HiddenOrMissing))
 }
@@ -212,7 +215,7 @@ fn expiry(fields: &Fields<'_>) -> Result<Timestamp, Fault> {
     }
 }
 
-/// Refuses a document in which `targets` and the targets themselves disagree.
+/// Refuses a document in which the list `targets` differs from the targets that are set.
 fn check_targets(document: &DocumentRef<'_>, raw: &str) -> Result<(), Fault> {
     let named = stored("targets", document.body.targets)?;
     let present = TargetFields::of(&document.directive());

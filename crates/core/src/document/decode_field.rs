@@ -1,4 +1,5 @@
-//! A document's fields, each decoded by its JSON type: absent, valid or wrong.
+//! Splits a document into its fields and decodes each field by its JSON type. Absent, valid and
+//! wrong values are three different results.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,7 +15,7 @@ use super::targets_check::TargetFields;
 use super::time;
 use crate::{DiagLevel, EndpointKind};
 
-/// Every field that a document may have, in the order in which they are checked.
+/// The names of all fields that a document can have, in the order in which they are checked.
 pub(super) const NAMES: [&str; 25] = [
     "id",
     "targets",
@@ -43,11 +44,11 @@ pub(super) const NAMES: [&str; 25] = [
     "revoked_reason",
 ];
 
-/// How many hexadecimal digits the security plugin's field masking makes of a text, by
-/// default (`BLAKE2b` with 256 bits).
+/// The length of a masked text. By default, the security plugin's field masking replaces a text
+/// with the 64 hexadecimal digits of its `BLAKE2b` hash (256 bits).
 const MASKED_CHARS: usize = 64;
 
-/// The raw JSON of each field, and the first field that must not be there.
+/// The raw JSON of each field, and the first field that is unknown or repeated.
 #[derive(Debug)]
 pub(super) struct Fields<'a> {
     values: [Option<&'a str>; NAMES.len()],
@@ -65,7 +66,7 @@ impl<'a> Fields<'a> {
         self.fault.clone().map_or(Ok(()), Err)
     }
 
-    /// The field's raw JSON, if it is there.
+    /// Returns the field's raw JSON, or `None` if the field is absent.
     pub(super) fn raw(&self, name: &str) -> Option<&'a str> {
         let position = NAMES.iter().position(|known| *known == name)?;
         self.values[position]
@@ -82,8 +83,8 @@ impl<'a> Fields<'a> {
             .transpose()
     }
 
-    /// A text that narrows a match: absent, or non-empty. `null` is wrong, because its author
-    /// may have meant anything but "every tenant".
+    /// Decodes a target: it is absent, or a non-empty text. `null` is wrong, because it is not
+    /// clear that its author meant "every tenant".
     fn target(&self, name: &'static str) -> Result<Option<Cow<'a, str>>, Fault> {
         let target = self.decode(name, Reason::NotATarget, |raw| {
             text(raw).filter(|text| !text.is_empty())
@@ -101,7 +102,7 @@ impl<'a> Fields<'a> {
         self.decode(name, Reason::NotABoolean, |raw| raw.parse().ok())
     }
 
-    /// A text for people: absent, `null` (which means absent), or a text.
+    /// Decodes a text for people: it is absent, `null` (which means absent), or a text.
     fn note(&self, name: &'static str) -> Result<Option<Cow<'a, str>>, Fault> {
         self.decode(name, Reason::NotAText, |raw| match raw {
             "null" => Some(None),
@@ -110,7 +111,7 @@ impl<'a> Fields<'a> {
         .map(Option::flatten)
     }
 
-    /// A time for people: absent, `null` (which means absent), or a time.
+    /// Decodes a time for people: it is absent, `null` (which means absent), or a time.
     fn stamp(&self, name: &'static str) -> Result<Option<Timestamp>, Fault> {
         self.decode(name, Reason::NotATime, |raw| match raw {
             "null" => Some(None),
@@ -119,7 +120,8 @@ impl<'a> Fields<'a> {
         .map(Option::flatten)
     }
 
-    /// A time that decides whether a directive applies: absent or a time, never `null`.
+    /// Decodes a time that decides whether a directive applies: it is absent or a time, never
+    /// `null`.
     pub(super) fn time(&self, name: &'static str) -> Result<Option<Timestamp>, Fault> {
         self.decode(name, Reason::NotATime, time::parse)
     }
@@ -142,7 +144,8 @@ impl<'a> Fields<'a> {
         self.time("revoked_at")
     }
 
-    /// Every field that both forms share, except the id and the expiry.
+    /// Decodes all fields that drafts and stored documents have in common, except the id and the
+    /// expiry.
     pub(super) fn body(&self) -> Result<Body<'a>, Fault> {
         Ok(Body {
             targets: self.decode("targets", Reason::NotTargets, |raw| {
@@ -179,7 +182,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The fields of either form, except the id and the expiry; `None` where a field is absent.
+/// The fields that drafts and stored documents have in common, except the id and the expiry. `None`
+/// means that the field is absent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Body<'a> {
     pub(super) targets: Option<TargetFields>,
@@ -197,15 +201,15 @@ pub(super) struct Body<'a> {
     pub(super) audit: Audit<Cow<'a, str>>,
 }
 
-/// A JSON text, or `None` if the JSON is something else.
+/// Decodes a JSON string, or returns `None` if the JSON is not a string.
 pub(super) fn text(raw: &str) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
     serde_json::from_str(raw).ok().map(|Text(text)| text)
 }
 
-/// Whether a text has the form that field masking gives to every text. No writer may use
-/// such a name, so a document that has one was masked on its way to this reader.
+/// Whether a text has the form of a masked text. Writers cannot use such a name, so the text in
+/// this document was masked for this reader.
 pub(super) fn looks_masked(text: &str) -> bool {
     text.len() == MASKED_CHARS && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }

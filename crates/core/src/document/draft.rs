@@ -1,5 +1,5 @@
-//! A directive as people write it: short, with defaults, before the pipeline has made it
-//! explicit.
+//! A directive as an operator writes it. Fields that are left out have defaults, which the ingest
+//! pipeline fills in.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -13,15 +13,16 @@ use super::rejection::{Fault, Rejection, RejectionReason as Reason};
 use super::targets_check::TargetFields;
 use crate::{DiagLevel, DirectiveMatch, DirectiveRef};
 
-/// When a directive ends.
+/// The time at which a directive expires.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Expiry {
-    /// At this instant.
+    /// The directive expires at this instant.
     At(Timestamp),
-    /// This long after it is written, by the cluster's clock; whole seconds.
+    /// The directive expires this long after it is written, by the cluster's clock. Only whole
+    /// seconds are valid.
     After(Duration),
-    /// After the time that the index's ingest pipeline has as its default.
+    /// The directive expires after the default time of the index's ingest pipeline.
     SiteDefault,
 }
 
@@ -31,32 +32,32 @@ pub enum Expiry {
 pub struct Draft {
     /// The directive's id.
     pub id: String,
-    /// The requests that it targets.
+    /// The requests that the directive targets.
     pub match_: DirectiveMatch,
-    /// How much is recorded of them.
+    /// The amount of diagnostics to record.
     pub level: DiagLevel,
-    /// How many of a thousand matching requests are sampled.
+    /// The number of matching requests in a thousand that are recorded.
     pub sample_per_mille: u16,
-    /// The start; `None` if it applies at once.
+    /// The start; `None` if the directive applies immediately.
     pub starts_at: Option<Timestamp>,
     /// The end.
     pub expiry: Expiry,
-    /// Whether it asks for the ring buffer.
+    /// Whether the directive requests the ring buffer.
     pub ring_buffer: bool,
-    /// Whether it asks for capture.
+    /// Whether the directive requests capture.
     pub capture: bool,
-    /// Why the directive exists.
+    /// The reason for the directive.
     pub reason: Option<String>,
-    /// The ticket that it belongs to.
+    /// The ticket to which the directive belongs.
     pub ticket: Option<String>,
-    /// The person or team that is responsible for it.
+    /// The person or team that is responsible for the directive.
     pub owner: Option<String>,
     /// The author of this write.
     pub author: Option<String>,
 }
 
 impl Draft {
-    /// A draft for every request, unsampled, that starts at once.
+    /// Creates a draft that targets every request, records all of them and starts immediately.
     #[must_use]
     pub fn new(id: impl Into<String>, level: DiagLevel, expiry: Expiry) -> Self {
         Self {
@@ -75,11 +76,13 @@ impl Draft {
         }
     }
 
-    /// Reads a draft from the JSON that an operator wrote, `id` included. It checks each
-    /// field; [`check`](Self::check) compares the draft with the clock and the limits.
+    /// Reads a draft from the JSON that an operator wrote. The JSON includes the `id`.
+    ///
+    /// This function checks each field by itself. [`check`](Self::check) compares the draft with
+    /// the clock and the limits.
     ///
     /// # Errors
-    /// The first field that is wrong.
+    /// The first wrong field.
     pub fn from_json(source: &str) -> Result<Self, Rejection> {
         let fields = Fields::read(source).map_err(|fault| fault.of(""))?;
         let id = fields.id().ok().flatten().unwrap_or_default();
@@ -132,7 +135,8 @@ impl Draft {
         }
     }
 
-    /// The draft as a directive whose expiry is not known yet.
+    /// Returns the draft as a directive. Its expiry is a placeholder, because the expiry is not
+    /// known yet.
     pub(super) fn as_directive(&self) -> DirectiveRef<'_> {
         DirectiveRef {
             id: &self.id,
@@ -149,10 +153,10 @@ impl Draft {
         }
     }
 
-    /// Compares the draft with the clock and the limits, before anything is sent.
+    /// Compares the draft with the clock and the limits, before it is sent.
     ///
     /// # Errors
-    /// The first field that no proxy would take.
+    /// The first field that every proxy would reject.
     pub fn check(&self, limits: &DecodeLimits) -> Result<(), Rejection> {
         self.check_fields()
             .and_then(|()| self.check_times(limits))
@@ -193,14 +197,14 @@ impl Draft {
                 if ttl.as_secs() == 0 || ttl.subsec_nanos() != 0 {
                     return Err(Fault::new("ttl_secs", &format!("{ttl:?}"), Reason::NotATtl));
                 }
-                // An expiry that a timestamp cannot reach is beyond every limit.
+                // An expiry beyond the range of timestamps exceeds every limit.
                 let at = SignedDuration::try_from(ttl)
                     .ok()
                     .and_then(|ttl| limits.now.checked_add(ttl).ok())
                     .ok_or_else(|| Fault::new("ttl_secs", &value, Reason::BeyondMaxTtl))?;
                 ("ttl_secs", value, at)
             }
-            // Only the cluster knows it, and its pipeline checks it.
+            // Only the pipeline knows the default, and it checks the result.
             Expiry::SiteDefault => return Ok(()),
         };
         let fault = |reason| Err(Fault::new(name, &value, reason));
@@ -217,7 +221,7 @@ impl Draft {
     }
 }
 
-/// Refuses the fields that the command or the pipeline writes.
+/// Refuses the fields that only the command or the pipeline may write.
 fn refuse_stamped(fields: &Fields<'_>) -> Result<(), Fault> {
     const STAMPED: [&str; 6] = [
         "created_at",

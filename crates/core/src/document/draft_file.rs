@@ -1,7 +1,7 @@
-//! Drafts from a file: one document, an array, NDJSON, or the blob `{"directives": [...]}` of
-//! osproxy.
+//! Parses a file of drafts in one of four formats: one document, an array, NDJSON, or osproxy's
+//! object `{"directives": [...]}`.
 //!
-//! Either every entry is usable or none is written; an error lists the entries that are wrong.
+//! If one entry is wrong, the whole file is refused. The error lists all wrong entries.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -15,10 +15,10 @@ use super::draft_file_error::{
     ImportError, ImportErrorKind as Kind, MAX_BYTES, MAX_ENTRIES, Problem, Problems,
 };
 
-/// Reads the drafts of an input, in its order.
+/// Parses the drafts of a file, in the order of the file.
 ///
 /// # Errors
-/// [`ImportError`] names every entry that is wrong, not only the first one.
+/// [`ImportError`] names every wrong entry, not only the first one.
 pub fn parse_drafts(input: &[u8]) -> Result<Vec<Draft>, ImportError> {
     if input.len() > MAX_BYTES {
         return Err(Kind::TooLarge.into());
@@ -47,7 +47,7 @@ pub fn parse_drafts(input: &[u8]) -> Result<Vec<Draft>, ImportError> {
     Ok(drafts)
 }
 
-/// The JSON of each entry.
+/// Splits the file into the JSON of each entry.
 fn split(text: &str) -> Result<Vec<&RawValue>, ImportError> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -78,18 +78,18 @@ fn split(text: &str) -> Result<Vec<&RawValue>, ImportError> {
     Ok(entries)
 }
 
-/// Whether the JSON is an object with the key `directives`, which no document has.
+/// Whether the JSON is an object with the key `directives`. A document cannot have this key.
 fn is_blob(source: &str) -> bool {
     #[derive(Deserialize)]
     struct Peek {
         directives: Option<IgnoredAny>,
     }
-    // With the key twice it is neither, and refused like a document.
+    // An object with the key twice cannot be parsed here, so it is refused as a document.
     source.starts_with('{')
         && serde_json::from_str::<Peek>(source).is_ok_and(|peek| peek.directives.is_some())
 }
 
-/// The elements of an array, up to a number of them.
+/// The elements of an array of at most `MAX_ENTRIES` elements.
 struct Entries<'a>(Vec<&'a RawValue>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {

@@ -1,4 +1,4 @@
-//! The reasons for which an input file is refused, with the entries that are wrong.
+//! The reasons for which an import file is refused, with a list of its wrong entries.
 
 use std::error::Error;
 use std::fmt;
@@ -9,12 +9,12 @@ use super::rejection::{Rejection, printable};
 
 /// The largest input, in bytes.
 pub(super) const MAX_BYTES: usize = 64 << 20;
-/// The largest number of entries: as many as a proxy reads by default.
+/// The largest number of entries. A proxy reads the same number by default.
 pub(super) const MAX_ENTRIES: usize = 200_000;
-/// How many problems an error lists; it counts the others.
+/// An error lists this many wrong entries and only counts the others.
 const MAX_PROBLEMS: usize = 20;
 
-/// Why an input cannot be written.
+/// The reason for which a file cannot be imported.
 #[derive(Debug)]
 pub struct ImportError(Repr);
 
@@ -32,7 +32,7 @@ pub enum ImportErrorKind {
     NotUtf8,
     /// The input is not JSON.
     NotJson,
-    /// The input has the key `directives`, but is not `{"directives": [...]}`.
+    /// The input has the key `directives`, but not the form `{"directives": [...]}`.
     NotABlob,
     /// Some entries are wrong.
     WrongEntries,
@@ -107,17 +107,14 @@ impl fmt::Display for ImportError {
         }
         match self.kind() {
             ImportErrorKind::Empty => f.write_str(
-                "the input holds no directive; write one document, an array, one document a \
-                 line, or {\"directives\": [...]}",
+                "the input contains no directive; write one document, an array, one document on \
+                 each line, or {\"directives\": [...]}",
             ),
             ImportErrorKind::TooLarge => {
-                write!(f, "the input is larger than {MAX_BYTES} bytes; split it")
+                write!(f, "the input has more than {MAX_BYTES} bytes; split it")
             }
             ImportErrorKind::TooManyEntries => {
-                write!(
-                    f,
-                    "the input holds more than {MAX_ENTRIES} entries; split it"
-                )
+                write!(f, "the input has more than {MAX_ENTRIES} entries; split it")
             }
             ImportErrorKind::NotUtf8 => f.write_str("the input is not UTF-8"),
             ImportErrorKind::NotABlob => f.write_str(
@@ -130,12 +127,12 @@ impl fmt::Display for ImportError {
     }
 }
 
-/// One entry that is wrong.
+/// A wrong entry.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct EntryProblem {
-    /// Its number in the input, counted from one.
+    /// The number of the entry in the file; the first entry has number one.
     entry: usize,
-    /// The line on which it begins, counted from one.
+    /// The line on which the entry begins; the first line has number one.
     line: usize,
     problem: Problem,
 }
@@ -156,14 +153,14 @@ impl fmt::Display for EntryProblem {
             }
             Problem::Repeated(id) => write!(
                 f,
-                " ({}): id: it is in the input twice; leave one out",
+                " ({}): id: the input contains this id twice; remove one of the entries",
                 printable(id)
             ),
         }
     }
 }
 
-/// Collects the entries that are wrong: it keeps the first ones and counts all.
+/// Collects the wrong entries. It keeps the first ones and counts all.
 pub(super) struct Problems<'a> {
     text: &'a str,
     listed: Vec<EntryProblem>,
@@ -191,7 +188,7 @@ impl<'a> Problems<'a> {
         }
     }
 
-    /// The line on which an entry begins. The entry is a slice of the text.
+    /// Returns the line on which an entry begins. The entry must be a slice of the text.
     fn line(&self, entry: &RawValue) -> usize {
         let begin = entry
             .get()

@@ -1,4 +1,4 @@
-//! From a directive to the JSON of the index: the stored form, and drafts.
+//! Serialises a directive as a stored document, and a draft as the input of the ingest pipeline.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::ser::SerializeMap;
@@ -12,24 +12,25 @@ use super::rejection::Rejection;
 use super::targets_check::TargetFields;
 use crate::{DirectiveRef, EndpointKind};
 
-/// The JSON of a stored document, without the id (which is the document's `_id`).
+/// Serialises a stored document. The JSON does not contain the id, which is the document's `_id`.
 ///
-/// [`decode`] gives the same document back, with one exception: a start that is not later than
-/// the document's creation becomes `None`.
+/// [`decode`] returns the same document, with one exception: a start that is not later than the
+/// document's creation becomes `None`.
 ///
 /// # Errors
-/// A document that no proxy would take is not written: the rejection is that of [`decode`].
+/// A document that every proxy would reject is not written. The error is the rejection by
+/// [`decode`].
 pub fn encode(document: &Document, limits: &DecodeLimits) -> Result<Box<RawValue>, Rejection> {
     let json = to_json(&StoredJson { document, limits });
     decode(&document.directive.id, json.get(), limits)?;
     Ok(json)
 }
 
-/// The JSON of a draft, to be indexed through the ingest pipeline. The pipeline makes the
-/// expiry absolute, adds the fields that make the document explicit and stamps the times.
+/// Serialises a draft for indexing through the ingest pipeline. The pipeline makes the expiry
+/// absolute, adds the missing fields and sets the times of the audit record.
 ///
-/// Call [`Draft::check`] first. `created` names the author and the time of the first write of
-/// this id, if there was one.
+/// Call [`Draft::check`] first. `created` contains the author and the time of the first write of
+/// this id; it is empty if this is the first write.
 #[must_use]
 pub fn encode_draft(draft: &Draft, created: &Audit) -> Box<RawValue> {
     let audit = Audit {
@@ -51,11 +52,11 @@ pub fn encode_draft(draft: &Draft, created: &Audit) -> Box<RawValue> {
 }
 
 fn to_json(value: &impl Serialize) -> Box<RawValue> {
-    // Texts, numbers and times always have a JSON form.
+    // The fields are texts, numbers and times, which can always be serialised.
     serde_json::value::to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
-/// Writes what a directive is about: the level and the targets that are set.
+/// Writes the level and the targets that are set.
 pub(crate) fn write_scope<M: SerializeMap>(
     map: &mut M,
     directive: &DirectiveRef<'_>,
@@ -74,7 +75,7 @@ pub(crate) fn write_scope<M: SerializeMap>(
     Ok(())
 }
 
-/// Writes how much is recorded of the requests that match.
+/// Writes the sample rate, the ring buffer and capture.
 pub(crate) fn write_effects<M: SerializeMap>(
     map: &mut M,
     directive: &DirectiveRef<'_>,
@@ -84,8 +85,8 @@ pub(crate) fn write_effects<M: SerializeMap>(
     map.serialize_entry("capture", &directive.capture)
 }
 
-/// Writes the explicit fields of a stored document. A directive without a start has `at_once`
-/// as its start.
+/// Writes the explicit fields of a stored document. `at_once` is the `starts_at` of a directive
+/// without a start.
 fn write_directive<M: SerializeMap>(
     map: &mut M,
     directive: &DirectiveRef<'_>,
@@ -95,7 +96,7 @@ fn write_directive<M: SerializeMap>(
     map.serialize_entry("targets", &TargetFields::of(directive))?;
     write_scope(map, directive)?;
     write_effects(map, directive)?;
-    // The start must lie before the expiry even where that is long past.
+    // The start must be before the expiry, even if the expiry has passed long ago.
     let before_expiry = directive
         .expires_at
         .checked_sub(SignedDuration::from_nanos(1))
@@ -132,7 +133,7 @@ fn write_audit<M: SerializeMap>(map: &mut M, audit: &Audit) -> Result<(), M::Err
     Ok(())
 }
 
-/// A stored document.
+/// Serialises a document in the stored form.
 struct StoredJson<'a> {
     document: &'a Document,
     limits: &'a DecodeLimits,
@@ -155,7 +156,7 @@ impl Serialize for StoredJson<'_> {
     }
 }
 
-/// The explicit form of one directive with its id and without an audit record.
+/// Serialises a directive in the stored form, with its id and without an audit record.
 pub(crate) struct DirectiveJson<'a>(pub(crate) DirectiveRef<'a>);
 
 impl Serialize for DirectiveJson<'_> {
@@ -167,7 +168,7 @@ impl Serialize for DirectiveJson<'_> {
     }
 }
 
-/// A draft: everything that is left out has the pipeline's default.
+/// Serialises a draft. The pipeline adds the defaults of the fields that are left out.
 struct DraftJson<'a> {
     draft: &'a Draft,
     audit: &'a Audit,

@@ -1,14 +1,14 @@
-//! Which ids a directive may have: those that an index takes and that a URL path can carry.
+//! Checks that an id is valid for OpenSearch and that a URL path can contain it.
 
 use super::rejection::{Fault, RejectionReason as Reason};
 
-/// The longest `_id` that OpenSearch takes, in bytes.
+/// The longest `_id` that OpenSearch accepts, in bytes.
 const MAX_BYTES: usize = 512;
 
-/// Refuses an id that no request could address.
+/// Refuses an id that cannot be a part of a URL path.
 ///
-/// URL parsers drop a tab or a line break from a path and resolve `.` and `..`, so a request
-/// for such an id would reach another document.
+/// URL parsers remove tabs and line breaks from a path and resolve `.` and `..`, so a request for
+/// such an id would address another document.
 pub(super) fn check(id: &str) -> Result<(), Fault> {
     let is_dots = matches!(id, "." | "..");
     if id.is_empty() || id.len() > MAX_BYTES || is_dots || id.contains(char::is_control) {

@@ -1,13 +1,15 @@
-//! One directive as a document of the index: decoding, encoding, and the reasons for a refusal.
+//! Converts directives from and to the documents of the index, and rejects documents that could
+//! widen a directive.
 //!
-//! There are two forms. A [`Draft`] is short: people write it, and what it leaves out has a
-//! default. A stored document is explicit: the ingest pipeline makes it of a draft, and
-//! [`decode`] takes nothing else. In a stored document an absent field never means *more*,
-//! so a field that a role hides or a tool drops cannot widen a directive.
+//! A document has one of two forms. People write a [`Draft`], whose missing fields have defaults.
+//! The ingest pipeline converts the draft into a stored document, which is explicit. [`decode`]
+//! accepts only stored documents. In a stored document, an absent field never means that the
+//! directive applies to more requests. Therefore a field that a role hides or a tool removes cannot
+//! widen a directive.
 //!
-//! The decoder is the last line of defence, because a writer can bypass the index's mapping
-//! and pipeline. For each field *absent*, *valid* and *wrong* are three different things, and
-//! a wrong value refuses the whole document.
+//! A writer can bypass the index's mapping and pipeline, so the decoder must not rely on them. It
+//! distinguishes *absent*, *valid* and *wrong* for each field, and refuses the whole document if
+//! one value is wrong.
 
 mod decode;
 mod decode_field;

@@ -1,4 +1,4 @@
-//! A stored document as a value: the directive, whether it is revoked, and its audit record.
+//! A stored document: a directive, its revocation, and the record of its authors and reasons.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,20 +8,20 @@ use serde::Serialize;
 
 use crate::{DiagnosticsDirective, DirectiveState};
 
-/// A document of the index: a directive, and the record of who wrote it and why.
+/// A document of the index: a directive, with its revocation and its audit record.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Document {
     /// The directive.
     pub directive: DiagnosticsDirective,
-    /// Whether it is revoked, and therefore applies to no request.
+    /// Whether the document is revoked. A revoked directive applies to no request.
     pub revoked: bool,
-    /// The record for people.
+    /// The audit record, which is written for people.
     pub audit: Audit,
 }
 
 impl Document {
-    /// A document that is not revoked, with an empty audit record.
+    /// Creates a document that is not revoked, with an empty audit record.
     #[must_use]
     pub fn new(directive: DiagnosticsDirective) -> Self {
         Self {
@@ -39,14 +39,14 @@ impl Document {
         self
     }
 
-    /// Sets whether it is revoked.
+    /// Sets whether the document is revoked.
     #[must_use]
     pub fn with_revoked(mut self, revoked: bool) -> Self {
         self.revoked = revoked;
         self
     }
 
-    /// The state of the directive at an instant.
+    /// Returns the state of the directive at an instant.
     #[must_use]
     pub fn state(&self, now: Timestamp) -> DocumentState {
         if self.revoked {
@@ -60,39 +60,39 @@ impl Document {
     }
 }
 
-/// The part of a document that is written for people. It does not change which requests a
-/// directive matches.
+/// The part of a document that is written for people. It has no influence on the decision about a
+/// request.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 #[serde(bound(serialize = "Text: Serialize"))]
 pub struct Audit<Text = String> {
-    /// Why the directive exists.
+    /// The reason for the directive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text>,
-    /// The ticket that it belongs to.
+    /// The ticket to which the directive belongs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ticket: Option<Text>,
-    /// The person or team that is responsible for it.
+    /// The person or team that is responsible for the directive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<Text>,
-    /// When a document with this id was written first.
+    /// The time of the first write of this id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
     /// The author of the first write.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_by: Option<Text>,
-    /// When it was written last, by the cluster's clock.
+    /// The time of the last write, by the cluster's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<Timestamp>,
     /// The author of the last write.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_by: Option<Text>,
-    /// When it was revoked.
+    /// The time of the revocation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
     /// The author of the revocation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_by: Option<Text>,
-    /// Why it was revoked.
+    /// The reason for the revocation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_reason: Option<Text>,
 }
@@ -120,18 +120,18 @@ impl Audit<Cow<'_, str>> {
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum DocumentState {
-    /// It applies to the requests that match.
+    /// The directive applies to the requests that match.
     Active,
-    /// Its start lies in the future.
+    /// The start is in the future.
     Scheduled,
-    /// Its expiry has passed.
+    /// The expiry has passed.
     Expired,
-    /// It was revoked.
+    /// The document was revoked.
     Revoked,
 }
 
 impl DocumentState {
-    /// The state's name, in lower case.
+    /// Returns the state's name, in lower case.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! Why a document is refused: which field, what it held, what is wrong, what to do.
+//! The reason for which a document is refused: the field, its value, the fault and the remedy.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{UnknownDiagLevel, UnknownEndpointKind};
 
-/// How many characters of a wrong value are kept.
+/// The number of characters of a wrong value that are kept.
 const VALUE_CHARS: usize = 60;
-/// How many characters of an id are kept: as many as an index takes.
+/// The number of characters of an id that are kept. OpenSearch accepts no longer id.
 const ID_CHARS: usize = 512;
 
-/// A document that was refused, and why. Its text begins with the field's name.
+/// A refused document, with the reason. The text begins with the field's name.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Rejection {
     id: String,
@@ -22,34 +22,34 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// The document's `_id`.
+    /// Returns the document's `_id`.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The field that is wrong, or `_source` if the document as a whole is. The name of an
+    /// Returns the wrong field, or `_source` if the document as a whole is wrong. The name of an
     /// unknown field is shortened, and its control characters are escaped.
     #[must_use]
     pub fn field(&self) -> &str {
         &self.field
     }
 
-    /// The field's value as JSON, shortened and with control characters escaped; empty if the
-    /// field is absent.
+    /// Returns the field's value as JSON, or an empty text if the field is absent. The value is
+    /// shortened, and its control characters are escaped.
     #[must_use]
     pub fn value(&self) -> &str {
         &self.value
     }
 
-    /// What is wrong.
+    /// Returns the reason.
     #[must_use]
     pub fn reason(&self) -> RejectionReason {
         self.reason
     }
 
-    /// Whether the likely cause is that the reader's role hides or masks fields, or that the
-    /// document was written around the ingest pipeline.
+    /// Whether the reader's role may hide or mask the field. Another possible cause is a write that
+    /// bypassed the ingest pipeline.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
         matches!(
@@ -62,64 +62,64 @@ impl Rejection {
     }
 }
 
-/// What is wrong with a field. Its text says what to do.
+/// The fault of a field. The text also says how to correct it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RejectionReason {
     /// The document is not a JSON object.
     NotAnObject,
-    /// The field is not one of a directive's.
+    /// A directive has no field of this name.
     UnknownField,
-    /// The field is there twice.
+    /// The document contains the field twice.
     RepeatedField,
     /// A required field of a draft is missing.
     Missing,
-    /// A field that every stored document has is missing.
+    /// A required field of a stored document is missing.
     HiddenOrMissing,
-    /// A target that `targets` of a stored document names is missing.
+    /// The `targets` of a stored document name a target that is missing.
     HiddenTarget,
-    /// A target that `targets` of a draft names is missing.
+    /// The `targets` of a draft name a target that is missing.
     NamedTargetMissing,
     /// The document has a target that `targets` does not name.
     TargetNotNamed,
-    /// Not a list of targeted fields.
+    /// The value is not a list of targeted fields.
     NotTargets,
-    /// A target (tenant, index, principal) that is not a non-empty text.
+    /// A target (tenant, index or principal) is empty or not a text.
     NotATarget,
-    /// A target that has the form of a masked value.
+    /// A target has the form of a masked value.
     Masked,
-    /// Not the name of a level.
+    /// The value is not the name of a level.
     NotALevel,
-    /// Not the name of an endpoint kind.
+    /// The value is not the name of an endpoint kind.
     NotAnEndpoint,
-    /// Not a whole number from 0 to 1000.
+    /// The value is not a whole number from 0 to 1000.
     NotASampleRate,
-    /// Not `true` or `false`.
+    /// The value is not `true` or `false`.
     NotABoolean,
-    /// Not a text.
+    /// The value is not a text.
     NotAText,
-    /// Not a time.
+    /// The value is not a time.
     NotATime,
-    /// Not a time to live.
+    /// The value is not a time to live.
     NotATtl,
-    /// Not usable as an id.
+    /// The value cannot be an id.
     NotAnId,
-    /// The `id` in the document is not its `_id`.
+    /// The field `id` differs from the document's `_id`.
     IdMismatch,
-    /// A relative expiry only, which would begin anew at each read.
+    /// The document has only a relative expiry, which would start again at each read.
     RelativeExpiry,
-    /// Both a relative and an absolute expiry.
+    /// The document has both a relative and an absolute expiry.
     TwoExpiries,
-    /// A field that is stamped when a directive is written.
+    /// Only the command or the pipeline may write this field.
     StampedField,
-    /// `revoked` is false although there is a time of revocation.
+    /// `revoked` is false although the document has a `revoked_at`.
     RevokedDisagrees,
-    /// An expiry that is not after the start.
+    /// The expiry is not after the start.
     ExpiresBeforeStart,
-    /// An expiry in the past.
+    /// The expiry is in the past.
     ExpiresInThePast,
-    /// An expiry further ahead than is allowed.
+    /// The expiry is later than `max_ttl` allows.
     BeyondMaxTtl,
 }
 
@@ -161,8 +161,8 @@ fn shorten(text: &str, chars: usize) -> String {
     }
 }
 
-/// Shortens a text from outside and escapes the characters that move a terminal's cursor or
-/// change the direction of writing.
+/// Shortens an untrusted text, and escapes the characters that move a terminal's cursor or change
+/// the direction of the text.
 pub(super) fn printable(text: &str) -> String {
     let mut shown = String::new();
     for char in shorten(text, VALUE_CHARS).chars() {
@@ -175,7 +175,7 @@ pub(super) fn printable(text: &str) -> String {
     shown
 }
 
-/// Whether a character is invisible but changes how others are displayed.
+/// Whether a character is invisible but changes how other characters are displayed.
 fn is_format(char: char) -> bool {
     matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
@@ -204,7 +204,7 @@ impl fmt::Display for RejectionReason {
         f.write_str(match self {
             Self::NotAnObject => "is not a JSON object",
             Self::UnknownField => "is not a field of a directive; correct the name or leave it out",
-            Self::RepeatedField => "is there twice; leave one out",
+            Self::RepeatedField => "occurs twice; remove one",
             Self::Missing => "missing; it is required",
             Self::HiddenOrMissing => {
                 "missing, but every stored document has it: field-level security hides it from \
@@ -246,7 +246,7 @@ impl fmt::Display for RejectionReason {
             Self::NotASampleRate => {
                 "is not a rate; write a whole number from 0 to 1000, or leave the field out"
             }
-            Self::NotABoolean => "is not a switch; write true or false, or leave the field out",
+            Self::NotABoolean => "is not a boolean; write true or false, or leave the field out",
             Self::NotAText => "is not a text; write a text, or leave the field out",
             Self::NotATime => {
                 "is not a time; write RFC 3339 with an offset, such as \"2030-01-31T12:00:00Z\""
@@ -258,17 +258,17 @@ impl fmt::Display for RejectionReason {
             }
             Self::IdMismatch => "is not the document's _id; leave it out",
             Self::RelativeExpiry => {
-                "missing; ttl_secs alone would begin anew at each read. Write expires_at, or \
-                 index through the ingest pipeline, which makes an expires_at of ttl_secs"
+                "missing; a ttl_secs alone would start again at each read. Write expires_at, or \
+                 index through the ingest pipeline, which converts ttl_secs into expires_at"
             }
-            Self::TwoExpiries => "stands beside expires_at; write one of the two",
-            Self::StampedField => "is stamped when the directive is written; leave it out",
+            Self::TwoExpiries => "is set together with expires_at; write only one of them",
+            Self::StampedField => "is set by the command or the pipeline; leave it out",
             Self::RevokedDisagrees => {
                 "disagrees with revoked_at, which is set; write the directive again, or revoke it"
             }
             Self::ExpiresBeforeStart => "is not after starts_at; write a later time",
             Self::ExpiresInThePast => "is not in the future; write a later time",
-            Self::BeyondMaxTtl => "lies further ahead than max_ttl allows; write an earlier time",
+            Self::BeyondMaxTtl => "is later than max_ttl allows; write an earlier time",
         })
     }
 }

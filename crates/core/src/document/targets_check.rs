@@ -1,5 +1,7 @@
-//! Detects hidden targets by the redundant field `targets`, which lists the fields that narrow a
-//! directive. When a role hides `tenant` from a reader, `targets` still names it, and the decoder
+//! Detects hidden or removed targets. The redundant field `targets` of a stored document lists the
+//! targets that are set.
+//!
+//! If a role hides the field `tenant` from a reader, `targets` still names it, and the decoder
 //! rejects the document.
 
 use std::borrow::Cow;
@@ -28,7 +30,7 @@ impl TargetFields {
         ])
     }
 
-    /// The first field that `self` has and `other` lacks.
+    /// Returns the first field that `self` contains and `other` lacks.
     pub(super) fn first_not_in(self, other: Self) -> Option<&'static str> {
         (0..TARGET_FIELDS.len())
             .find(|&n| self.0[n] && !other.0[n])

@@ -1,14 +1,14 @@
-//! Instants in documents: RFC 3339 with an offset, and nothing that only resembles it.
+//! Parses the instants in documents, which must be RFC 3339 with an offset.
 
 use jiff::Timestamp;
 
 use super::decode_field::text;
 
-/// Parses the JSON of a time: RFC 3339 with an offset. For years that RFC 3339 cannot write
-/// it takes the text form of a [`Timestamp`].
+/// Parses the JSON string of a time in RFC 3339 with an offset. RFC 3339 has no negative years; for
+/// these the text form of a [`Timestamp`] is accepted.
 ///
-/// The shape is checked first because jiff takes more: a time without minutes, a time zone in
-/// brackets (which it ignores), an offset of more than a day.
+/// The shape is checked first because jiff accepts more: a time without minutes, a time zone in
+/// brackets (which jiff ignores), and an offset of more than a day.
 pub(super) fn parse(raw: &str) -> Option<Timestamp> {
     text(raw)
         .filter(|text| is_rfc3339(text.as_bytes()))?

@@ -1,4 +1,4 @@
-//! The directive itself, owned and borrowed: its targets, its level and effects, and its period.
+//! A directive: its targets, its level and effects, and the period in which it applies.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use super::named_enum::named_enum;
 use super::request::{EndpointKind, RequestAttrs};
 use super::sampling::{self, ALWAYS};
 
-/// How much to record of a request; a later variant records more.
+/// The amount of diagnostics to record for a request. A later variant records more.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
 )]
@@ -15,14 +15,14 @@ use super::sampling::{self, ALWAYS};
 #[serde(into = "&'static str", try_from = "std::borrow::Cow<'_, str>")]
 #[non_exhaustive]
 pub enum DiagLevel {
-    /// Nothing beyond what is always recorded.
+    /// Records no diagnostics.
     #[default]
     Off,
-    /// Shapes only: ids, names, sizes.
+    /// Records shapes only: ids, names and sizes.
     Shape,
-    /// Shapes and the time each stage took.
+    /// Records shapes and the duration of each stage.
     ShapeTiming,
-    /// Shapes, times, and what a rewrite changed in the shape (never values).
+    /// Records shapes, durations, and the changes of the shape by a rewrite (never values).
     ShapeRewriteDiff,
 }
 
@@ -38,8 +38,8 @@ named_enum!(
 
 /// The requests that a directive targets.
 ///
-/// A request matches when **every target that is set** equals the request's own;
-/// a target that is not set matches every request.
+/// A request matches if **every target that is set** equals the attribute of the request. A target
+/// that is not set matches every request.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct DirectiveMatch {
     /// Only requests of this tenant.
@@ -109,7 +109,7 @@ struct Targets<'a> {
 }
 
 impl Targets<'_> {
-    /// Whether every target that is set equals the request's.
+    /// Whether every target that is set equals the attribute of the request.
     fn match_(&self, attrs: &RequestAttrs<'_>) -> bool {
         self.tenant
             .is_none_or(|tenant| attrs.tenant == Some(tenant))
@@ -123,11 +123,11 @@ impl Targets<'_> {
     }
 }
 
-/// One diagnostics directive: it tells a proxy how much to record of which requests, and until
-/// when.
+/// A diagnostics directive. It requests that a proxy records more about some requests for a limited
+/// time.
 ///
-/// Build it with [`DiagnosticsDirective::new`] and the `with_` methods. A field that a later
-/// version adds then breaks no caller:
+/// Create it with [`DiagnosticsDirective::new`] and the `with_` methods, so that the code still
+/// compiles if a later version adds a field:
 ///
 /// ```
 /// use jiff::Timestamp;
@@ -143,27 +143,27 @@ impl Targets<'_> {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct DiagnosticsDirective {
-    /// The name of the directive; in an index, the document's `_id`.
+    /// The name of the directive. In an index, it is the document's `_id`.
     pub id: String,
-    /// The requests it targets.
+    /// The requests that the directive targets.
     pub match_: DirectiveMatch,
-    /// How much to record of them.
+    /// The amount of diagnostics to record.
     pub level: DiagLevel,
-    /// The number of matching requests in a thousand that are recorded: `0` is none, `1000` or
-    /// more is all.
+    /// The number of matching requests in a thousand that are recorded: `0` means none, `1000` or
+    /// more means all.
     pub sample_per_mille: u16,
-    /// The directive applies from this instant on; `None` if it has no start.
+    /// The instant from which the directive applies; `None` if it has no start.
     pub starts_at: Option<Timestamp>,
-    /// The directive no longer applies from this instant on.
+    /// The instant from which the directive no longer applies.
     pub expires_at: Timestamp,
-    /// Record into the proxy's local ring buffer.
+    /// Whether to record into the proxy's local ring buffer.
     pub ring_buffer: bool,
-    /// Copy the exchange to the fleet's capture sink.
+    /// Whether to copy the request and the response to the fleet's capture sink.
     pub capture: bool,
 }
 
 impl DiagnosticsDirective {
-    /// A directive for every request, unsampled, that starts at once.
+    /// Creates a directive that targets every request, records all of them and starts immediately.
     #[must_use]
     pub fn new(id: impl Into<String>, level: DiagLevel, expires_at: Timestamp) -> Self {
         Self {
@@ -192,7 +192,7 @@ impl DiagnosticsDirective {
         self
     }
 
-    /// Sets the instant from which on the directive applies.
+    /// Sets the instant from which the directive applies.
     #[must_use]
     pub fn with_starts_at(mut self, starts_at: Timestamp) -> Self {
         self.starts_at = Some(starts_at);
@@ -213,7 +213,7 @@ impl DiagnosticsDirective {
         self
     }
 
-    /// The same directive, borrowed.
+    /// Returns the same directive with borrowed strings.
     #[must_use]
     pub fn as_ref(&self) -> DirectiveRef<'_> {
         DirectiveRef {
@@ -232,19 +232,19 @@ impl DiagnosticsDirective {
     }
 }
 
-/// What a directive is at an instant, by its start and expiry.
+/// The state of a directive at an instant, by its start and expiry.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum DirectiveState {
-    /// It has not started yet.
+    /// The directive has not started yet.
     Scheduled,
-    /// It has started and has not expired: it applies to the requests that match.
+    /// The directive has started and has not expired. It applies to the requests that match.
     Active,
-    /// It has expired and applies to no request.
+    /// The directive has expired and applies to no request.
     Expired,
 }
 
-/// A [`DiagnosticsDirective`] whose strings are borrowed. A set is built from such values
-/// without copying each directive, and returns them when it is listed.
+/// A [`DiagnosticsDirective`] with borrowed strings. A set is built from such values without
+/// copying the strings, and its iterator returns such values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct DirectiveRef<'a> {
@@ -273,7 +273,7 @@ pub struct DirectiveRef<'a> {
 }
 
 impl DirectiveRef<'_> {
-    /// The same directive, owned.
+    /// Returns the same directive with owned strings.
     #[must_use]
     pub fn to_directive(self) -> DiagnosticsDirective {
         DiagnosticsDirective {
@@ -293,8 +293,8 @@ impl DirectiveRef<'_> {
         }
     }
 
-    /// The state at an instant. A directive that would expire before it starts is expired, not
-    /// scheduled, once its expiry has passed.
+    /// Returns the state at an instant. Once the expiry has passed, the directive is expired, even
+    /// if its start is later.
     #[must_use]
     pub fn state(&self, now: Timestamp) -> DirectiveState {
         if now >= self.expires_at {
@@ -306,7 +306,7 @@ impl DirectiveRef<'_> {
         }
     }
 
-    /// Whether the directive has started and not yet expired: `starts_at <= now < expires_at`.
+    /// Whether the directive has started and has not expired: `starts_at <= now < expires_at`.
     #[must_use]
     pub fn is_active(&self, now: Timestamp) -> bool {
         self.state(now) == DirectiveState::Active

@@ -1,15 +1,15 @@
-//! The macro behind `DiagLevel` and `EndpointKind`: it converts an enum from and to the names
-//! of its variants, which are the stable names in documents and APIs.
+//! A macro that converts an enum from and to the names of its variants. Documents and APIs use
+//! these names.
 
-/// Implements the conversions of an enum whose values are named as its variants, and the error
-/// of an unknown name. `$label` completes the sentence "… is not ___; write one of …".
+/// Implements the conversions between an enum and the names of its variants, and the error for an
+/// unknown name. `$label` completes the sentence "… is not ___; write one of …".
 macro_rules! named_enum {
     ($Enum:ident, $Unknown:ident, $label:literal, $first:ident $(, $other:ident)* $(,)?) => {
         impl $Enum {
             /// All values, in the order of declaration.
             pub const ALL: &'static [Self] = &[Self::$first $(, Self::$other)*];
 
-            /// The stable name, which is also the name of the variant.
+            /// Returns the stable name, which is also the name of the variant.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {

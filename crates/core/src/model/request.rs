@@ -1,4 +1,5 @@
-//! The attributes of a request that a directive can target, its endpoint kind and its id.
+//! The attributes of a request with which directives are matched, and the id that decides about
+//! sampling.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,17 +7,16 @@ use super::named_enum::named_enum;
 
 /// The class of a request's endpoint.
 ///
-/// The twelve classes and their names are those of `osproxy-core` 1.0.5
-/// (`EndpointKind::as_str`), so that a directive
-/// has the same meaning for both.
+/// The twelve classes and their names equal those of `osproxy-core` 1.0.5 (`EndpointKind::as_str`),
+/// so that a directive has the same meaning in both projects.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(into = "&'static str", try_from = "std::borrow::Cow<'_, str>")]
 #[non_exhaustive]
 pub enum EndpointKind {
-    /// One document written: `_doc`, `_create`, `_update`.
+    /// A write of one document: `_doc`, `_create`, `_update`.
     IngestDoc,
-    /// Many documents written: `_bulk`.
+    /// A write of many documents: `_bulk`.
     IngestBulk,
     /// `_search`.
     Search,
@@ -24,19 +24,19 @@ pub enum EndpointKind {
     MultiSearch,
     /// `_count`.
     Count,
-    /// One document read by its id: `GET _doc/{id}`.
+    /// A read of one document by its id: `GET _doc/{id}`.
     GetById,
-    /// Many documents read by their ids: `_mget`.
+    /// A read of many documents by their ids: `_mget`.
     MultiGet,
-    /// One document deleted by its id.
+    /// A deletion of one document by its id.
     DeleteById,
     /// `_delete_by_query`.
     DeleteByQuery,
-    /// Operations on a cursor: scroll, point in time.
+    /// An operation on a cursor: scroll, point in time.
     Cursor,
     /// Administration: `_cat`, `_cluster` and the like.
     Admin,
-    /// None of the others.
+    /// Any other endpoint.
     Unknown,
 }
 
@@ -60,9 +60,9 @@ named_enum!(
 
 /// The attributes of one request that a directive can target, borrowed from the request.
 ///
-/// A proxy that always knows all attributes can write a literal: should a later version add
-/// an attribute, the compiler then points at it. Code that should go on compiling in that case
-/// uses [`new`](Self::new) and the `with_` methods.
+/// A proxy that always knows all attributes can write a literal. If a later version adds an
+/// attribute, such code does not compile until it sets the attribute. Code that must still compile
+/// in that case uses [`new`](Self::new) and the `with_` methods.
 ///
 /// ```
 /// use opensearch_directives_core::{EndpointKind, RequestAttrs};
@@ -78,7 +78,8 @@ named_enum!(
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct RequestAttrs<'a> {
-    /// The tenant, once it is known; `None` matches no directive that names one.
+    /// The tenant, or `None` if it is not known. A request without a tenant matches no directive
+    /// that targets a tenant.
     pub tenant: Option<&'a str>,
     /// The logical index of the request's path.
     pub index: &'a str,
@@ -89,7 +90,7 @@ pub struct RequestAttrs<'a> {
 }
 
 impl<'a> RequestAttrs<'a> {
-    /// The attributes of a request without a tenant.
+    /// Creates the attributes of a request without a tenant.
     #[must_use]
     pub const fn new(index: &'a str, principal: &'a str, endpoint: EndpointKind) -> Self {
         Self {
@@ -108,7 +109,8 @@ impl<'a> RequestAttrs<'a> {
     }
 }
 
-/// A request without a tenant, with an empty index and principal, to an unknown endpoint.
+/// Returns the attributes of a request to an unknown endpoint, without a tenant and with an empty
+/// index and principal.
 impl Default for RequestAttrs<'_> {
     fn default() -> Self {
         Self::new("", "", EndpointKind::Unknown)
@@ -117,10 +119,10 @@ impl Default for RequestAttrs<'_> {
 
 /// The id of a request, which decides whether the request is in a sample.
 ///
-/// [`DirectiveSet::evaluate`](crate::DirectiveSet::evaluate) takes it as a `&str`; this type
-/// also handles a request that has no id.
+/// [`DirectiveSet::evaluate`](crate::DirectiveSet::evaluate) takes the id as a `&str`. This type
+/// converts an optional header value into such an id.
 ///
-/// **A client that chooses its request's id chooses whether the request is sampled.** Where
+/// **A client that can choose the id of its request can choose whether the request is sampled.** If
 /// that matters, pass an id that the proxy generates.
 ///
 /// ```
@@ -134,8 +136,8 @@ impl Default for RequestAttrs<'_> {
 pub struct RequestId<'a>(&'a str);
 
 impl<'a> RequestId<'a> {
-    /// The value of a header such as `X-Request-Id`, if the request has one. The value is
-    /// used as it is; a blank one counts as none.
+    /// Creates the id from the value of a header such as `X-Request-Id`. The value is not changed,
+    /// but a blank value counts as absent.
     #[must_use]
     pub fn from_header(value: Option<&'a str>) -> Self {
         Self(
@@ -145,14 +147,14 @@ impl<'a> RequestId<'a> {
         )
     }
 
-    /// The id, empty if the request has none.
+    /// Returns the id, or an empty string if the request has no id.
     #[must_use]
     pub const fn as_str(self) -> &'a str {
         self.0
     }
 }
 
-/// As [`RequestId::as_str`].
+/// Equivalent to [`RequestId::as_str`].
 impl AsRef<str> for RequestId<'_> {
     fn as_ref(&self) -> &str {
         self.0

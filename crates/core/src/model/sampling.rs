@@ -1,22 +1,24 @@
 //! The rule that decides whether a request is in the sample of a directive.
 //!
-//! The request's id decides, not a random number: a retry of a request is recorded like the
-//! first attempt, and every proxy selects the same requests. The rule is that of
-//! osproxy-observe 1.0.5, `directive.rs`: FNV-1a (64 bits) of the id, modulo 1000,
-//! below the rate. Two directives of the same rate therefore select the same requests.
+//! The decision depends on the request's id instead of a random number. Therefore a retry of a
+//! request is recorded like the first attempt, and every proxy selects the same requests.
 //!
-//! There is one exception: a request without an id is in no sample, since the hash of the
-//! empty string would put all such requests into every sample from 38 per mille on.
+//! The rule is the same as in osproxy-observe 1.0.5 (`directive.rs`): a request is in the sample if
+//! the FNV-1a hash (64 bits) of its id, modulo 1000, is lower than the rate. Two directives with
+//! the same rate therefore select the same requests.
+//!
+//! There is one exception: a request without an id is in no sample. Otherwise the hash of the empty
+//! string would put all such requests into every sample of 38 per mille or more.
 
 /// The rate at which every request is in the sample.
 pub(crate) const ALWAYS: u16 = 1000;
 
-/// Whether a request is in the sample of a rate.
+/// Whether a request is in the sample of a rate. Use [`Sampler`] to check several rates.
 pub(crate) fn is_sampled(sample_per_mille: u16, request_id: &str) -> bool {
     Sampler::new(request_id).contains(sample_per_mille)
 }
 
-/// Decides for one request, and hashes its id at most once.
+/// Decides about one request for several rates, and hashes its id at most once.
 pub(crate) struct Sampler<'a> {
     request_id: &'a str,
     bucket: Option<u16>,
@@ -40,18 +42,18 @@ impl<'a> Sampler<'a> {
     }
 }
 
-/// The request's bucket: a number below 1000, and the request is in every sample of a higher
-/// rate. 1000 if the request has no id.
+/// Returns the request's bucket, a number below 1000. The request is in the sample of every rate
+/// above this number. A request without an id has the bucket 1000.
 #[inline(never)]
 fn bucket(request_id: &str) -> u16 {
     if request_id.is_empty() {
         return ALWAYS;
     }
-    // Below 1000, so the conversion holds.
+    // The number is below 1000, so the conversion never fails.
     u16::try_from(fnv1a_64(request_id.as_bytes()) % u64::from(ALWAYS)).unwrap_or(ALWAYS)
 }
 
-/// FNV-1a, 64 bits; offset basis and prime as in the IETF draft
+/// FNV-1a with 64 bits. The offset basis and the prime are those of the IETF draft
 /// `draft-eastlake-fnv`.
 fn fnv1a_64(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {

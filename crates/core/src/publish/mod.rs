@@ -5,29 +5,31 @@
 //!
 //! - A publish is one atomic swap: a read returns the complete new value or the complete previous
 //!   value.
-//! - After [`Publisher::publish`] returns, no read that begins later returns an older
-//!   value, on any thread, by any of the ways to read.
-//! - Reads are monotonic: a thread that has read a value, or has learnt of it from another
-//!   thread, reads that value or a later one, by any of the ways to read.
-//! - A read takes no lock and does not wait for a publish, nor a publish for reads.
-//! - Reads of up to [`HANDLES`] threads write to no memory in common.
-//! - Only the cell and the callers that hold a loaded value keep it alive. An idle thread retains
-//!   the memory of one handle, never a set.
+//! - A read that begins after [`Publisher::publish`] has returned never returns an older value.
+//!   This holds on every thread and for every way to read.
+//! - Reads are monotonic: a thread that has read a value, or was notified of it by another thread,
+//!   reads that value or a later one from then on. This holds for every way to read.
+//! - A read takes no lock. Reads do not wait for a publish, and a publish does not wait for reads.
+//! - Reads on up to [`HANDLES`] threads do not write to shared memory.
+//! - A value stays alive only in the cell and in callers that hold it. An idle thread retains the
+//!   memory of one handle, never a set.
 //!
 //! # How it works
 //!
-//! Each publication has a version, unique in the process, which travels with its value: a
-//! copy of a value always has the version of that value. A publish announces the new version
-//! and *then* swaps in the value. A reader whose copy has the announced version uses it;
-//! otherwise it reads the pointer, and gets the old value until the swap and the new one from
-//! then on. This order makes reads monotonic: when the first reader sees the new value, no reader
-//! accepts an older copy as current any more. (If the value were swapped first, one reader could
-//! see it while another still found the old version and used its copy.)
+//! Each publication has a version, which is unique in the process and is stored together with the
+//! value. A copy of a value therefore always has the version of that value. A publish first
+//! announces the new version and *then* swaps in the value. If a reader's copy has the announced
+//! version, the reader uses its copy. Otherwise it reads the pointer, which is the old value before
+//! the swap and the new value after it.
 //!
-//! `load` must return an `Arc`, and threads contend for a reference count that all of them change.
-//! So a publication has [`HANDLES`] handles to the same set, each with a reference count of its
-//! own, and each thread uses the handle of its slot. The thread caches a `Weak` of that handle, so
-//! a read does not allocate, not even the first one after a publish.
+//! This order makes reads monotonic: when the first reader reads the new value, no reader accepts
+//! an older copy as current any more. If the value were swapped first, one reader could read the
+//! new value while another reader still found the old version and used its copy.
+//!
+//! `load` must return an `Arc`, and threads that change the same reference count contend for it.
+//! Therefore a publication has [`HANDLES`] handles to the same set. Each handle has its own
+//! reference count, and each thread uses the handle of its slot. The thread caches a `Weak` of this
+//! handle. A read does not allocate, not even the first read after a publish.
 
 mod reader;
 mod thread_cache;
@@ -41,14 +43,14 @@ use arc_swap::ArcSwap;
 use crate::set::DirectiveSet;
 pub use reader::Reader;
 
-/// The number of handles of a publication. Up to this number of threads have one each; more
-/// threads share them.
+/// The number of handles of a publication. Up to this number of threads have their own handle;
+/// further threads share one.
 const HANDLES: usize = 64;
 
-/// The next version of the process. Zero is never a version.
+/// The next version in this process. No publication has version zero.
 static NEXT_VERSION: AtomicU64 = AtomicU64::new(1);
 
-/// The two halves of a new cell that holds `first`.
+/// Creates a cell that contains `first`, and returns its writer and its reader.
 pub fn publication<T: AsRef<DirectiveSet>>(first: T) -> (Publisher<T>, Published<T>) {
     let first = Publication::new(first);
     let announced = Arc::new(Announced(AtomicU64::new(first.version)));
@@ -57,7 +59,7 @@ pub fn publication<T: AsRef<DirectiveSet>>(first: T) -> (Publisher<T>, Published
     (Publisher { to: to.clone() }, to)
 }
 
-/// The half that writes. A cell has one, so publishes have an order.
+/// The writer of a cell. A cell has only one, so publishes have an order.
 pub struct Publisher<T> {
     to: Published<T>,
 }
@@ -76,15 +78,14 @@ impl<T: AsRef<DirectiveSet>> Publisher<T> {
     }
 }
 
-/// The half that reads. A clone reads the same cell.
+/// The reader of a cell. A clone reads the same cell.
 pub struct Published<T> {
     announced: Arc<Announced>,
     current: Arc<ArcSwap<Publication<T>>>,
 }
 
 impl<T> Published<T> {
-    /// The set that was published last, behind a reference count that few or no other threads
-    /// use.
+    /// Returns the set that was published last. Few or no other threads use its reference count.
     #[inline]
     #[must_use]
     pub fn load(&self) -> Arc<DirectiveSet> {
@@ -100,7 +101,7 @@ impl<T> Published<T> {
         Arc::clone(handle)
     }
 
-    /// The value that was published last, behind a reference count that all threads share.
+    /// Returns the value that was published last. All threads share its reference count.
     #[must_use]
     pub fn snapshot(&self) -> Arc<T> {
         Arc::clone(&self.current.load().value)
@@ -108,7 +109,7 @@ impl<T> Published<T> {
 }
 
 impl<T: AsRef<DirectiveSet> + Send + Sync + 'static> Published<T> {
-    /// A read handle for one worker.
+    /// Creates a read handle for one worker.
     #[must_use]
     pub fn reader(&self) -> Reader {
         let source = Arc::clone(&self.current);
@@ -141,10 +142,11 @@ impl<T: fmt::Debug> fmt::Debug for Published<T> {
     }
 }
 
-/// The version of the current publication, or for a moment that of the next one.
+/// The version of the current publication. During a publish, it is briefly the version of the next
+/// one.
 ///
-/// It has a cache line of its own: every read loads it, so no memory that is written more often
-/// than sets are published should share its line.
+/// It has its own cache line. Every read loads it, so memory that is written more often must not
+/// share the line.
 #[repr(align(64))]
 struct Announced(AtomicU64);
 
@@ -174,7 +176,7 @@ impl<T: AsRef<DirectiveSet>> Publication<T> {
 
 /// The part of a cell that a [`Reader`] needs, independent of the type of the value.
 trait Source: Send + Sync {
-    /// The set that was published last, with its version.
+    /// Returns the set that was published last, with its version.
     fn latest(&self) -> (u64, DirectiveSet);
 }
 

@@ -1,5 +1,4 @@
-//! `Reader`: a handle that one worker owns and through which it loads the set without touching a
-//! reference count.
+//! A handle that one worker owns. It loads the published set without changing a reference count.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,13 +6,13 @@ use std::sync::Arc;
 use super::{Announced, Source};
 use crate::set::DirectiveSet;
 
-/// A handle through which one worker reads a store's set, in a nanosecond or two.
+/// A handle through which one worker reads a store's set in one or two nanoseconds.
 ///
-/// It is for a worker that can keep a `&mut` handle, such as a thread of a thread-per-core proxy
-/// or the task of a connection. It keeps the set that it returned last and only checks whether a
-/// newer one was published. It changes no reference count, so readers do not slow each other
-/// down. Code that has only a shared `&dyn DirectiveStore` uses
-/// [`DirectiveStore::load`](crate::DirectiveStore::load).
+/// A worker that can own a `&mut` handle should use a reader. Examples are a thread of a
+/// thread-per-core proxy and the task of a connection. A reader keeps the set that it returned
+/// last, and each load only checks whether a newer set was published. It changes no reference
+/// count, so readers do not slow each other down. Code that has only a shared `&dyn DirectiveStore`
+/// uses [`DirectiveStore::load`](crate::DirectiveStore::load).
 ///
 /// ```
 /// use opensearch_directives_core::{DirectiveSet, InMemoryDirectiveStore};
@@ -32,24 +31,24 @@ use crate::set::DirectiveSet;
 ///
 /// # Guarantees
 ///
-/// - [`load`](Self::load) returns one complete published set; after a publish has returned, each
+/// - [`load`](Self::load) returns one complete published set. After a publish has returned, each
 ///   later `load` of every reader returns that set or a later one.
 /// - The set does not change while it is borrowed. If a request borrows it once, all decisions of
 ///   the request come from the same set.
-/// - `load` does not allocate, lock, wait or do I/O, not even directly after a publish. (The first
-///   load after a publish frees the old set if no other handle to it is left.)
+/// - `load` does not allocate, lock, wait or perform I/O, not even directly after a publish. (The
+///   first load after a publish frees the old set if no other handle to that set exists.)
 ///
 /// # Staleness
 ///
-/// The set is as stale as its publisher. The start and the expiry of each directive are checked at
-/// each evaluation all the same.
+/// If nobody publishes, the set becomes stale. Each evaluation still checks the start and the
+/// expiry of each directive.
 ///
-/// **An idle reader keeps the set that it returned last alive**, until its next `load` or
-/// its drop. Create a reader for a worker that reads often, and drop it with the worker. A worker
-/// that may be idle for long should use `load` of the store, which keeps no set alive.
+/// **An idle reader keeps the last returned set alive** until its next `load` or its drop. Create a
+/// reader for a worker that reads often, and drop the reader with the worker. A worker that may be
+/// idle for a long time should use `load` of the store, which keeps no set alive.
 ///
-/// A reader keeps the cell alive, not the store: after the store is dropped, it continues to return
-/// the last set.
+/// A reader keeps the publication cell alive, but not the store. After the store is dropped, the
+/// reader continues to return the last set.
 #[derive(Clone)]
 pub struct Reader {
     announced: Arc<Announced>,
@@ -70,7 +69,7 @@ impl Reader {
         }
     }
 
-    /// The set that was published last.
+    /// Returns the set that was published last.
     #[inline]
     pub fn load(&mut self) -> &DirectiveSet {
         if self.announced.version() != self.version {
@@ -86,7 +85,7 @@ impl Reader {
     }
 }
 
-/// Shows the set that it returned last.
+/// Writes the set that the reader returned last.
 impl fmt::Debug for Reader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Reader").field(&self.set).finish()

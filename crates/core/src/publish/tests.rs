@@ -57,8 +57,8 @@ fn every_way_to_read_returns_the_published_value() {
     }
 }
 
-/// Between the two writes of a publish, every way to read still returns the old value, also
-/// on a thread whose copy has another version than the announced one.
+/// Between the two writes of a publish, every way to read still returns the old value. This is also
+/// true on a thread whose copy has another version than the announced one.
 #[test]
 fn reads_return_the_old_value_between_the_writes_of_a_publish() {
     let (mut publisher, published) = publication(numbered(0));
@@ -76,8 +76,8 @@ fn reads_return_the_old_value_between_the_writes_of_a_publish() {
     assert_eq!(number_of(reader.load()), 1);
 }
 
-/// A thread that has seen a value by one way to read sees it by every other way. This fails if a
-/// publish swaps in its value before it announces the version.
+/// If a thread has read a value in one way, every other way to read returns that value or a later
+/// one. This test fails if a publish swaps in its value before it announces the version.
 #[test]
 fn reads_are_monotonic_across_the_ways_to_read() {
     let (mut publisher, published) = publication(numbered(0));
@@ -137,7 +137,7 @@ fn an_idle_thread_keeps_no_set_alive() {
         scope.spawn(|| {
             drop(published.load());
             loaded.wait();
-            // The thread is idle: it still runs, and loads no more.
+            // The thread is idle: it still runs, but does not load again.
             checked.wait();
         });
         loaded.wait();
@@ -198,8 +198,8 @@ fn a_thread_that_is_ending_still_reads() {
             const { std::cell::RefCell::new(LoadsWhenDropped(None)) };
     }
     let (_publisher, published) = publication(numbered(7));
-    // Once initialised before the cell's own thread-locals and once after, since thread-locals are
-    // dropped in reverse order.
+    // Thread-locals are dropped in the reverse order of their initialisation. This one is
+    // initialised once before and once after the thread-locals of the cell.
     for load_first in [false, true] {
         let published = published.clone();
         thread::spawn(move || {
@@ -214,8 +214,8 @@ fn a_thread_that_is_ending_still_reads() {
     }
 }
 
-/// Readers check that each value is complete, not older than the one that they read before, and
-/// not older than the last publish that had returned when the read began.
+/// Each reader checks that a value is complete and not older than its previous value. The value
+/// must also not be older than the last publish that had returned when the read began.
 #[test]
 fn concurrent_reads_are_complete_and_monotonic() {
     let (mut publisher, published) = publication(numbered(0));
@@ -254,7 +254,8 @@ fn concurrent_reads_are_complete_and_monotonic() {
     assert_eq!(number_of(&published.load()), STEPS);
 }
 
-/// A thread that learns of a publish through another channel reads its value from then on.
+/// A thread that is notified of a publish through another channel reads the published value from
+/// then on.
 #[test]
 fn no_load_after_a_publish_returned_returns_the_old_set() {
     let (mut publisher, published) = publication(numbered(0));

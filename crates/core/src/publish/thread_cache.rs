@@ -1,5 +1,5 @@
-//! Thread-local cache of the handle that the thread loaded last, so that the next load does not
-//! need the guard of the `ArcSwap`, and the thread's slot among the handles.
+//! Caches in each thread the handle that the thread loaded last, so that the next load skips the
+//! guard of the `ArcSwap`. Also assigns each thread its slot among the handles.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +7,8 @@ use std::sync::{Arc, Weak};
 
 use crate::set::DirectiveSet;
 
-/// A handle to the set of one publication. It is weak, so that an idle thread keeps no set alive.
+/// A handle to the set of one publication. The handle is weak, so that an idle thread keeps no set
+/// alive.
 struct Cached {
     version: u64,
     handle: Weak<DirectiveSet>,
@@ -23,13 +24,13 @@ thread_local! {
 
 static NEXT_SLOT: AtomicUsize = AtomicUsize::new(0);
 
-/// The slot of this thread: threads are numbered in the order of their first loads. Zero while the
-/// thread ends.
+/// Returns the slot of this thread. Slots are assigned in the order of the threads' first loads. A
+/// thread that is ending has slot zero.
 pub(super) fn slot() -> usize {
     SLOT.try_with(|slot| *slot).unwrap_or(0)
 }
 
-/// The cached handle, if it belongs to the publication of this version.
+/// Returns the cached handle if it belongs to the publication of this version.
 #[inline]
 pub(super) fn get(version: u64) -> Option<Arc<DirectiveSet>> {
     CACHED
@@ -41,7 +42,7 @@ pub(super) fn get(version: u64) -> Option<Arc<DirectiveSet>> {
         .ok()?
 }
 
-/// Replaces the cached handle. While the thread ends, nothing is cached.
+/// Replaces the cached handle. A thread that is ending caches nothing.
 pub(super) fn set(version: u64, handle: &Arc<DirectiveSet>) {
     let _ = CACHED.try_with(|cached| {
         if let Ok(mut cached) = cached.try_borrow_mut() {

@@ -1,5 +1,4 @@
-//! `DirectiveSetBuilder`: packs directives one by one as they are pushed, and compiles the set at
-//! the end.
+//! Collects directives one by one in packed form, and compiles them into a set at the end.
 
 use std::sync::Arc;
 
@@ -11,8 +10,8 @@ use crate::model::directive::DirectiveRef;
 
 /// Builds a [`DirectiveSet`] from borrowed directives.
 ///
-/// A pushed directive is packed at once into the form in which the set stores it, so the builder
-/// needs little more memory than the set that it builds.
+/// The builder packs each directive immediately into the form in which the set stores it. Therefore
+/// it needs little more memory than the finished set.
 ///
 /// ```
 /// use jiff::Timestamp;
@@ -36,7 +35,7 @@ impl Default for DirectiveSetBuilder {
 }
 
 impl DirectiveSetBuilder {
-    /// A builder with capacity for this number of directives.
+    /// Creates a builder with capacity for this number of directives.
     #[must_use]
     pub fn with_capacity(directives: usize) -> Self {
         Self {
@@ -56,8 +55,8 @@ impl DirectiveSetBuilder {
     /// Builds the set.
     ///
     /// # Errors
-    /// [`BuildError::is_too_large`]: there are more than 2^32 directives, or their ids and targets
-    /// together are longer than four gigabytes.
+    /// [`BuildError::is_too_large`] if there are more than 2^32 directives, or if the total length
+    /// of their ids and targets exceeds four gigabytes.
     pub fn build(self) -> Result<DirectiveSet, BuildError> {
         Ok(DirectiveSet::compile(self.directives?))
     }

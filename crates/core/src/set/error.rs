@@ -1,4 +1,5 @@
-//! `BuildError`: the reasons for which directives cannot be compiled into a set.
+//! The reasons for which directives cannot be compiled into a set: too many of them, or a repeated
+//! id.
 
 use super::packed_directives::Full;
 
@@ -10,8 +11,8 @@ pub struct BuildError(#[from] Kind);
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub(super) enum Kind {
     #[error(
-        "the directives are too many or too long for one set; leave out some, or shorten their \
-         ids and targets to less than four gigabytes together"
+        "the directives are too many or too long for one set; remove some directives, or shorten \
+         their ids and targets to less than four gigabytes in total"
     )]
     TooLarge,
     #[error("two directives have the id {0:?}; rename or remove one of them")]
@@ -19,13 +20,13 @@ pub(super) enum Kind {
 }
 
 impl BuildError {
-    /// Whether there are more directives or bytes of strings than a set can hold.
+    /// Whether there are more directives or bytes of strings than a set can store.
     #[must_use]
     pub fn is_too_large(&self) -> bool {
         self.0 == Kind::TooLarge
     }
 
-    /// The id that two of the directives share, if that is the error.
+    /// Returns the id that two of the directives share, if this is the reason.
     #[must_use]
     pub fn repeated_id(&self) -> Option<&str> {
         match &self.0 {

@@ -1,5 +1,5 @@
-//! The evaluation of a request: looks up the keys that the request has and merges the effects of
-//! the directives that apply.
+//! Evaluates a request: looks up every key that the request has, and merges the effects of the
+//! directives that apply.
 
 use jiff::Timestamp;
 
@@ -11,7 +11,8 @@ use super::packed_effects::Effects;
 use crate::model::request::RequestAttrs;
 use crate::model::sampling::{self, Sampler};
 
-/// The combinations of targets that contain the tenant, which are the odd numbers.
+/// The combinations of targets that include the tenant, as a bit mask. These combinations have odd
+/// numbers.
 const WITH_TENANT: u16 = 0xaaaa;
 const TENANT_ONLY: u16 = 1 << target::TENANT;
 const _: () = assert!(target::TENANT == 1);
@@ -163,7 +164,7 @@ impl Compiled {
         }
     }
 
-    /// The decisive and the superfluous directives of a slot.
+    /// Returns the decisive and the superfluous directives of a slot.
     #[inline]
     fn members<'a>(&'a self, slot: &'a Slot) -> [&'a [u32]; 2] {
         match slot {
@@ -172,8 +173,8 @@ impl Compiled {
         }
     }
 
-    /// Calls `visit` with the index of each directive that has started, up to the first that has
-    /// expired.
+    /// Calls `visit` with the index of each directive that has started. It stops at the first
+    /// expired directive, because all later ones have also expired.
     #[inline]
     fn for_each_active(&self, members: &[u32], now: Timestamp, mut visit: impl FnMut(usize)) {
         for &number in members {

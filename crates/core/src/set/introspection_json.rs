@@ -1,4 +1,4 @@
-//! Serialises a set as the JSON document that people and tools read.
+//! Serialises a set as JSON for people and tools, with the state of each directive at an instant.
 
 use jiff::Timestamp;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
@@ -12,7 +12,7 @@ pub(super) fn introspect(set: &DirectiveSet, now: Timestamp) -> Value {
     let directives: Vec<Value> = set
         .iter()
         .map(|directive| {
-            // Strings, numbers and instants always have a JSON form.
+            // The fields are strings, numbers and instants, which can always be serialised.
             serde_json::to_value(Introspected { directive, now }).unwrap_or_default()
         })
         .collect();

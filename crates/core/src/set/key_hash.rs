@@ -1,5 +1,5 @@
-//! Hashes the keys of the lookup table: each string of a request or directive once, combined for
-//! each shape.
+//! Hashes the keys of the lookup table. Each string is hashed once, and its hash is combined for
+//! every key that contains it.
 
 use std::hash::{BuildHasher, Hasher};
 
@@ -8,8 +8,7 @@ use foldhash::fast::RandomState;
 use super::packed_directives::{Shape, target};
 use crate::model::request::RequestAttrs;
 
-/// The hashes of a request's strings; zero for a string that no key contains. Each string is hashed
-/// once, however many shapes are looked up.
+/// The hashes of a request's strings. The hash is zero if no key contains such a string.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct KeyHashes {
     tenant: u64,
@@ -29,7 +28,7 @@ impl KeyHashes {
         if targets & target::TENANT != 0 {
             hashes.tenant = hash(attrs.tenant.unwrap_or_default());
         }
-        // Rotated, so that the same string has another hash as another target.
+        // The hash is rotated, so that the same string has another hash as another target.
         if targets & target::INDEX != 0 {
             hashes.index = hash(attrs.index).rotate_left(21);
         }
@@ -39,7 +38,7 @@ impl KeyHashes {
         hashes
     }
 
-    /// The hash of the key of this shape.
+    /// Returns the hash of the key with this shape.
     #[inline]
     pub(super) fn of_shape(&self, shape: Shape) -> u64 {
         let only = |bit: u8, hash: u64| if shape.has(bit) { hash } else { 0 };
@@ -50,7 +49,8 @@ impl KeyHashes {
     }
 }
 
-/// The hash of a string, which is also the hash of the key that consists of this tenant alone.
+/// Returns the hash of a string. It is also the hash of the key whose only target is a tenant with
+/// this name.
 #[inline]
 pub(super) fn of_string(state: &RandomState, string: &str) -> u64 {
     let mut hasher = state.build_hasher();

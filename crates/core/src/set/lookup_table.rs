@@ -1,13 +1,14 @@
-//! The hash table that maps a key (the targets of a directive) to the directives that have it.
+//! The hash table that maps a key to its directives. A key is a combination of targets with their
+//! values.
 //!
-//! Directives with the same key form a *group*. A group of one is stored in the table itself. A
-//! larger group is a range of `members`: first the *decisive* directives, which can change a
-//! decision, then the *superfluous* ones, which cannot. Both parts are sorted by expiry, latest
-//! first, so an evaluation stops at the first expired directive.
+//! Directives with the same key form a *group*. A single directive is stored in the table itself. A
+//! group of several is a range of `members`. It contains first the *decisive* directives, which can
+//! change a decision, and then the *superfluous* ones, which cannot. Both parts are sorted by
+//! expiry, latest first, so an evaluation stops at the first expired directive.
 //!
-//! A directive is superfluous if another one of its group starts no later, expires no earlier,
-//! samples at least as many requests and has at least the same effects. So among the directives of
-//! a group without a start, an evaluation reads at most one for each combination of effects and
+//! A directive is superfluous if another directive of its group starts no later, expires no
+//! earlier, samples at least as many requests and has at least the same effects. As a result, an
+//! evaluation reads at most one directive without a start for each combination of effects and
 //! sample rate.
 
 use std::cmp::Reverse;
@@ -51,8 +52,8 @@ impl Entry {
     }
 }
 
-/// The directives of a key with several, as ranges of `members`: `start..rest` are decisive and
-/// `rest..end` superfluous.
+/// The directives of one key, as ranges of `members`: those in `start..rest` are decisive, and
+/// those in `rest..end` are superfluous.
 #[derive(Clone, Copy, Debug, Default)]
 struct Group {
     start: u32,
@@ -64,9 +65,10 @@ struct Group {
 pub(super) struct LookupTable {
     pub(super) state: RandomState,
     entries: HashTable<Entry>,
-    /// From this instant on, no directive applies.
+    /// The latest expiry. From this instant, no directive applies.
     pub(super) last_expiry: Instant,
-    /// The combinations of targets in use: bit `n` is set if a key sets the targets `n`.
+    /// The combinations of targets in use. Bit `n` is set if a key has the combination of targets
+    /// with the number `n`.
     pub(super) combinations: u16,
     /// The directives of the key without targets.
     pub(super) wildcards: Option<Slot>,
@@ -105,7 +107,8 @@ impl LookupTable {
         table
     }
 
-    /// Adds a directive to the table, and to `members` if it is not the first with its key.
+    /// Adds a directive to the table. Also adds it to `members` if another directive has the same
+    /// key.
     fn add(&mut self, directives: &PackedDirectives, number: u32, members: &mut Vec<Member>) {
         let key = directives.records()[number as usize].key;
         let (shape, attrs) = directives.key(key);
@@ -137,7 +140,7 @@ impl LookupTable {
         members.push(Member { group, number });
     }
 
-    /// Frees the capacity that was reserved for keys which the directives turned out to share.
+    /// Frees the capacity that is not needed because directives share keys.
     fn shrink_to_fit(&mut self, directives: &PackedDirectives) {
         let state = &self.state;
         self.entries
@@ -172,7 +175,7 @@ impl LookupTable {
         }
     }
 
-    /// The slot of the key of a shape with a request's strings.
+    /// Returns the slot of the key that consists of a shape and the strings of a request.
     #[inline]
     pub(super) fn find(
         &self,
@@ -187,7 +190,7 @@ impl LookupTable {
         found.map(|entry| entry.slot())
     }
 
-    /// The slot of the key that consists of this tenant alone.
+    /// Returns the slot of the key whose only target is this tenant.
     #[inline]
     pub(super) fn find_tenant(&self, directives: &PackedDirectives, tenant: &str) -> Option<Slot> {
         let hash = key_hash::of_string(&self.state, tenant);
@@ -197,7 +200,7 @@ impl LookupTable {
         found.map(|entry| entry.slot())
     }
 
-    /// The decisive and the superfluous members of a group.
+    /// Returns the decisive and the superfluous members of a group.
     #[inline]
     pub(super) fn members(&self, group: u32) -> [&[u32]; 2] {
         let group = &self.groups[group as usize];
@@ -217,18 +220,19 @@ fn rehash(state: &RandomState, directives: &PackedDirectives, entry: Entry) -> u
     KeyHashes::new(state, shape.targets(), &attrs).of_shape(shape)
 }
 
-/// A length that is at most the number of directives.
+/// Converts a length, which never exceeds the number of directives.
 fn index_of(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
-/// The decisive members of a group so far, latest expiry first: for each combination of effects,
-/// the sample rate and the start of the last member.
+/// The decisive members of a group so far. For each combination of effects, it stores the sample
+/// rate and the start of the last member.
 #[derive(Default)]
 struct Admitted([Option<(u16, Instant)>; Effects::COUNT]);
 
 impl Admitted {
-    /// Whether an admitted member makes this one superfluous. If not, this one is admitted.
+    /// Whether an admitted member makes this directive superfluous. If not, the directive is
+    /// admitted.
     fn covers(&mut self, record: &Record, start: Instant) -> bool {
         let rate = record.sample_per_mille.min(ALWAYS);
         let is_covered = Effects::all().zip(self.0).any(|(effects, admitted)| {

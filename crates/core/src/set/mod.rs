@@ -1,23 +1,23 @@
-//! The compiled directive set: an immutable lookup structure that maps a request to its decision.
+//! The compiled directive set, an immutable structure that returns the decision about a request.
 //!
 //! # Guarantees
 //!
-//! - The cost of [`evaluate`](DirectiveSet::evaluate) does not grow with the number of
-//!   directives: one lookup for each combination of targets in use (at most sixteen), and
-//!   the directives that target exactly this request and are not superfluous beside another
-//!   (`lookup_table.rs`).
-//! - The decision equals that of a scan of all directives, to the nanosecond, over the whole range
-//!   of `jiff::Timestamp`. A hash collision never widens a directive: the strings of a slot that
-//!   is found by its hash are compared.
-//! - No allocation, lock, clock read or I/O; the request's id is hashed at most once, and
-//!   only when a directive that samples could change the decision.
+//! - The cost of [`evaluate`](DirectiveSet::evaluate) does not grow with the number of directives.
+//!   It consists of one lookup for each combination of targets in use (at most sixteen), and of the
+//!   directives that target exactly this request. Superfluous directives (`lookup_table.rs`) cost
+//!   nothing.
+//! - The decision equals that of a scan over all directives, to the nanosecond and over the whole
+//!   range of `jiff::Timestamp`. A hash collision never widens a directive, because a lookup also
+//!   compares the strings.
+//! - An evaluation does not allocate, lock, read a clock or perform I/O. It hashes the request's id
+//!   at most once, and only if a directive with a sample rate could change the decision.
 //!
 //! # How it works
 //!
-//! `packed_directives.rs` stores each directive in twenty bytes; all strings are in one allocation
-//! (`string_arena.rs`). `builder.rs` packs directives one by one, `lookup_table.rs` builds the table
-//! over them with the hashes of `key_hash.rs`, and `evaluate.rs` reads it. The directives stay in
-//! the order in which they were added. `patch.rs` builds the next set from a set and its changes.
+//! `packed_directives.rs` stores each directive in twenty bytes, and all strings in one allocation
+//! (`string_arena.rs`). `builder.rs` packs directives one by one. `lookup_table.rs` builds the hash
+//! table with the hashes of `key_hash.rs`, and `evaluate.rs` uses it. The directives stay in the
+//! order in which they were added. `patch.rs` builds the next set from a set and a list of changes.
 
 mod builder;
 mod error;
@@ -56,16 +56,16 @@ pub use state_counts::DirectiveStates;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct Decision {
-    /// The highest level among the directives that apply, else `Off`.
+    /// The highest level of the directives that apply; `Off` if no directive applies.
     pub level: DiagLevel,
-    /// Whether any of them requests the ring buffer.
+    /// Whether one of these directives requests the ring buffer.
     pub ring_buffer: bool,
-    /// Whether any of them requests capture.
+    /// Whether one of these directives requests capture.
     pub capture: bool,
 }
 
 impl Decision {
-    /// The decision with one more directive that applies.
+    /// Returns the decision with one more directive that applies.
     fn and(self, directive: DirectiveRef<'_>) -> Self {
         Self {
             level: self.level.max(directive.level),
@@ -96,16 +96,15 @@ struct Compiled {
 
 /// An immutable set of directives, compiled for lookup.
 ///
-/// A clone is another handle to the same set and only increments a reference count. The set is
-/// freed with its last handle.
+/// A clone is another handle to the same set. Cloning only increments a reference count, and the
+/// set is freed with its last handle.
 ///
-/// An empty set holds no memory. A set of 100,000 directives that each target a tenant takes
-/// about 34 bytes for each directive in addition to its id and tenant, and 12 more if any
-/// directive of the set has a start.
+/// An empty set occupies no memory. A set of 100,000 directives that each target a tenant needs
+/// about 34 bytes for each directive, in addition to its id and tenant. If a directive of the set
+/// has a start, each directive needs 12 more bytes.
 //
-// The alignment is a cache line because a store keeps several handles for threads
-// (`publish/mod.rs`), each with its own reference count: threads would contend for a line that
-// holds two counts.
+// The alignment is a cache line. A store keeps several handles for threads (`publish/mod.rs`), each
+// with its own reference count. Threads would contend for a cache line that contains two counts.
 #[derive(Clone, Default)]
 #[repr(align(64))]
 pub struct DirectiveSet {
@@ -113,26 +112,26 @@ pub struct DirectiveSet {
 }
 
 impl DirectiveSet {
-    /// An empty set: every request evaluates to [`DiagLevel::Off`].
+    /// Creates an empty set. Every request evaluates to [`DiagLevel::Off`].
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A set of these directives, in their order.
+    /// Creates a set of these directives, in the same order.
     ///
-    /// Ids may repeat: each entry is a directive of its own. (A snapshot of an index never repeats
-    /// an id.)
+    /// Two entries with the same id are two directives. (A snapshot of an index never contains an
+    /// id twice.)
     ///
     /// # Panics
-    /// If the ids and targets together are longer than four gigabytes. Where that is possible, use
-    /// [`DirectiveSetBuilder`], which returns an error.
+    /// Panics if the total length of the ids and targets exceeds four gigabytes. If that is
+    /// possible, use [`DirectiveSetBuilder`], which returns an error.
     #[must_use]
     pub fn from_directives(directives: Vec<DiagnosticsDirective>) -> Self {
         directives.into_iter().collect()
     }
 
-    /// The number of directives, including expired ones.
+    /// Returns the number of directives, including expired ones.
     #[must_use]
     pub fn len(&self) -> usize {
         self.compiled
@@ -146,33 +145,34 @@ impl DirectiveSet {
         self.compiled.is_none()
     }
 
-    /// The decision about a request at an instant: the highest level among the directives that
-    /// apply, and whether any of them requests the ring buffer or capture. A directive applies if
-    /// it has started (`starts_at <= now`), has not expired (`now < expires_at`), matches the
-    /// request, and the request is in its sample.
+    /// Returns the decision about a request at an instant. The decision contains the highest level
+    /// of the directives that apply, and whether one of them requests the ring buffer or capture.
+    ///
+    /// A directive applies if it has started (`starts_at <= now`), has not expired
+    /// (`now < expires_at`), matches the request, and the request is in its sample.
     ///
     /// # Guarantees
     ///
     /// - The same arguments always lead to the same decision.
-    /// - Does not allocate, lock, read a clock or do I/O, and does not panic.
-    /// - The cost does not depend on the number of directives: a hash of each attribute
-    ///   that any directive targets, one lookup for each combination of targets in use, and the
-    ///   directives that target exactly this request. An expired directive costs a matching
-    ///   request one comparison.
-    /// - The request's id is hashed at most once, and only when a directive with a
-    ///   rate below 1000 could change the decision.
+    /// - An evaluation does not allocate, lock, read a clock, perform I/O or panic.
+    /// - The cost does not depend on the number of directives. It consists of one hash for each
+    ///   attribute that a directive targets, one lookup for each combination of targets in use, and
+    ///   the directives that target exactly this request. Expired directives with the same targets
+    ///   cost one comparison.
+    /// - The request's id is hashed at most once, and only if a directive with a rate below 1000
+    ///   could change the decision.
     ///
     /// # Sampling
     ///
-    /// The hash of `request_id` decides whether a request is in a sample. A request without
-    /// an id (`""`, see [`RequestId`](crate::RequestId)) is in no sample below 1000. **A
-    /// client that chooses its id chooses whether it is sampled**: where that matters,
-    /// evaluate with an id that the proxy generates, not with one from the client's header.
+    /// The hash of `request_id` decides whether a request is in a sample. A request without an id
+    /// (`""`, see [`RequestId`](crate::RequestId)) is in no sample below 1000. **A client that can
+    /// choose the id can choose whether its request is sampled.** If that matters, use an id that
+    /// the proxy generates instead of one from the client's header.
     ///
     /// # How to use it
     ///
-    /// For each request, load the set once, read the clock once and evaluate once: level, ring
-    /// buffer and capture then belong together.
+    /// For each request, load the set once, read the clock once and evaluate once. Level, ring
+    /// buffer and capture then come from the same directives.
     ///
     /// ```
     /// use jiff::{SignedDuration, Timestamp};
@@ -273,20 +273,20 @@ impl DirectiveSet {
         explanation
     }
 
-    /// The directives, in the set's order.
+    /// Returns the directives, in the set's order.
     pub fn iter(&self) -> impl Iterator<Item = DirectiveRef<'_>> {
         (0..self.len()).filter_map(|position| self.get(position))
     }
 
-    /// A digest of the content, which does not depend on the order. It reads every directive.
+    /// Computes the digest of the set. This reads every directive.
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.iter().fold(Digest::default(), Digest::with)
     }
 
-    /// The set as JSON for people and tools: `{"directives": [...]}` in the set's order. A target
-    /// or start that is not set is omitted; instants are RFC 3339 in UTC; `expired` states whether
-    /// the directive has expired at `now`.
+    /// Returns the set as JSON for people and tools: `{"directives": [...]}` in the set's order. A
+    /// target or start that is not set is omitted. Instants are RFC 3339 in UTC. `expired` states
+    /// whether the directive has expired at `now`.
     #[must_use]
     pub fn introspect(&self, now: Timestamp) -> Value {
         introspection_json::introspect(self, now)
@@ -294,7 +294,7 @@ impl DirectiveSet {
 }
 
 impl DirectiveSet {
-    /// Whether the other is a handle to the same set in memory, not only an equal set.
+    /// Whether both are handles to the same set in memory, not only equal sets.
     #[doc(hidden)]
     #[must_use]
     pub fn is_handle_of(&self, other: &Self) -> bool {
@@ -330,7 +330,7 @@ impl fmt::Debug for DirectiveSet {
     }
 }
 
-/// As [`DirectiveSet::from_directives`].
+/// Equivalent to [`DirectiveSet::from_directives`].
 impl FromIterator<DiagnosticsDirective> for DirectiveSet {
     #[expect(
         clippy::panic,

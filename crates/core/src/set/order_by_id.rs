@@ -1,5 +1,5 @@
-//! Builds a set in the order of its ids, and finds an id in it by binary search. Snapshots of an
-//! index are published in this order.
+//! Builds a set in the order of its ids, and finds an id by binary search. Snapshots of an index
+//! are published in this order.
 
 use std::cmp::Ordering;
 
@@ -12,18 +12,18 @@ impl DirectiveSetBuilder {
     /// Builds the set, ordered by id.
     ///
     /// # Errors
-    /// The errors of [`build`](Self::build), and [`BuildError::repeated_id`]: two directives have
+    /// The errors of [`build`](Self::build), and [`BuildError::repeated_id`] if two directives have
     /// the same id.
     pub fn build_by_id(self) -> Result<DirectiveSet, BuildError> {
         self.build_ordered().map(|(set, _)| set)
     }
 
-    /// Builds the set, ordered by id, and returns the position in push order of each of its
-    /// directives.
+    /// Builds the set, ordered by id. Also returns, for each directive, its position in the order
+    /// in which the directives were pushed.
     #[doc(hidden)]
     pub fn build_ordered(self) -> Result<(DirectiveSet, Vec<usize>), BuildError> {
         let directives = self.directives?;
-        // Sort only the ids; the directives stay packed.
+        // Only the ids are sorted; the directives stay packed.
         let mut ids: Vec<(&str, usize)> = (0..directives.len())
             .filter_map(|index| Some((directives.get(index)?.id, index)))
             .collect();
@@ -49,8 +49,8 @@ impl DirectiveSetBuilder {
 }
 
 impl DirectiveSet {
-    /// The position of an id in a set that is ordered by id, or as an error the position at which
-    /// it would be inserted.
+    /// Returns the position of an id in a set that is ordered by id. If the set lacks the id, the
+    /// error is the position at which it would be inserted.
     #[doc(hidden)]
     pub fn position_of(&self, id: &str) -> Result<usize, usize> {
         let (mut start, mut end) = (0, self.len());
@@ -69,7 +69,7 @@ impl DirectiveSet {
         Err(start)
     }
 
-    /// The directive at a position.
+    /// Returns the directive at a position.
     #[doc(hidden)]
     #[must_use]
     pub fn get(&self, position: usize) -> Option<DirectiveRef<'_>> {

@@ -1,4 +1,5 @@
-//! Stores directives compactly: twenty bytes each, with all their strings in one arena.
+//! Stores directives compactly: twenty bytes for each directive, and the strings of all directives
+//! in one arena.
 
 use jiff::Timestamp;
 
@@ -7,7 +8,7 @@ use super::string_arena::StringArena;
 use crate::model::directive::DirectiveRef;
 use crate::model::request::{EndpointKind, RequestAttrs};
 
-/// A `Timestamp` in twelve bytes, in the same order.
+/// A `Timestamp` in twelve bytes, with the same order as `Timestamp`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(Rust, packed(4))]
 pub(super) struct Instant {
@@ -16,7 +17,7 @@ pub(super) struct Instant {
 }
 
 impl Instant {
-    /// An instant before every `Timestamp`.
+    /// An instant that is earlier than every `Timestamp`.
     pub(super) const ALWAYS: Self = Self {
         second: i64::MIN,
         nanosecond: 0,
@@ -24,7 +25,7 @@ impl Instant {
 
     #[inline]
     pub(super) fn of(timestamp: Timestamp) -> Self {
-        // Both numbers have the same sign, so their order is that of the instants.
+        // Both numbers have the same sign, so comparing them in turn compares the instants.
         Self {
             second: timestamp.as_second(),
             nanosecond: timestamp.subsec_nanosecond(),
@@ -48,7 +49,7 @@ impl Instant {
     /// Converts back to a `Timestamp`; `None` for [`ALWAYS`](Self::ALWAYS).
     fn timestamp(self) -> Option<Timestamp> {
         if self == Self::ALWAYS {
-            // Not converted by jiff, since its error would allocate.
+            // This value is outside the range of jiff, whose error would allocate.
             return None;
         }
         Timestamp::new(self.second, self.nanosecond).ok()
@@ -63,10 +64,11 @@ pub(super) mod target {
     pub(in super::super) const ENDPOINT: u8 = 8;
 }
 
-/// The targets that are set, and the endpoint if it is one of them. With the strings of the targets
-/// it forms the key of a directive. It has seven bits, so that the string arena can store it as a
-/// character: one bit for each target that is a string, and four for the endpoint, zero if none is
-/// set.
+/// The targets that are set, with the endpoint if it is one of them. The shape and the strings of
+/// the targets form the key of a directive.
+///
+/// A shape has seven bits, so that the string arena can store it as an ASCII character. Each target
+/// that is a string has one bit. The endpoint has four bits, which are zero if no endpoint is set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Shape(u8);
 
@@ -103,7 +105,7 @@ impl Shape {
         self.0 & 0b111 | endpoint
     }
 
-    /// Zero if no endpoint is set, otherwise the endpoint's number plus one.
+    /// Returns zero if no endpoint is set, otherwise the endpoint's number plus one.
     #[inline]
     pub(super) fn endpoint_bits(self) -> u8 {
         self.0 >> ENDPOINT_SHIFT
@@ -125,8 +127,8 @@ impl Shape {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Record {
     pub(super) expires: Instant,
-    /// The offset of the key in the arena: the shape and the strings of the targets. The id
-    /// follows them.
+    /// The offset of the key in the arena. The key consists of the shape and the strings of the
+    /// targets. The id of the directive follows the key.
     pub(super) key: u32,
     pub(super) sample_per_mille: u16,
     pub(super) effects: Effects,
@@ -143,7 +145,7 @@ pub(super) struct PackedDirectives {
     strings: StringArena,
 }
 
-/// The error that there are more directives or bytes than a `u32` can number.
+/// The error for more directives or bytes than a `u32` can count.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Full;
 
@@ -171,12 +173,12 @@ impl PackedDirectives {
         self.records.len()
     }
 
-    /// The length of all strings in bytes.
+    /// Returns the length of all strings in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.strings.len()
     }
 
-    /// The number of bytes that the strings of a directive occupy.
+    /// Returns the number of bytes that the strings of a directive occupy.
     pub(super) fn bytes_of(directive: DirectiveRef<'_>) -> usize {
         let targets = [directive.tenant, directive.index, directive.principal];
         let strings = targets.into_iter().flatten().chain([directive.id]);
@@ -215,7 +217,7 @@ impl PackedDirectives {
         }
     }
 
-    /// Appends the directives of a range of another sequence.
+    /// Appends a range of the directives of another sequence.
     pub(super) fn extend_from(
         &mut self,
         other: &Self,
@@ -239,14 +241,15 @@ impl PackedDirectives {
         Ok(())
     }
 
-    /// The offset of the strings of a record, or the end of all strings.
+    /// Returns the offset of the strings of a record. For the index after the last record it
+    /// returns the end of all strings.
     fn offset(&self, index: usize) -> usize {
         self.records
             .get(index)
             .map_or(self.strings.len(), |record| record.key as usize)
     }
 
-    /// Whether the directive at an index has started.
+    /// Whether the directive at this index has started.
     #[inline]
     pub(super) fn has_started(&self, index: usize, now: Timestamp) -> bool {
         self.starts
@@ -259,7 +262,7 @@ impl PackedDirectives {
         self.starts.get(index).copied().unwrap_or(Instant::ALWAYS)
     }
 
-    /// The key at an offset, with its strings as those of a request.
+    /// Returns the key at an offset, with its strings in the form of request attributes.
     pub(super) fn key(&self, key: u32) -> (Shape, RequestAttrs<'_>) {
         let (shape, [tenant, index, principal], _) = self.read_key(key);
         let attrs = RequestAttrs {
@@ -271,7 +274,7 @@ impl PackedDirectives {
         (shape, attrs)
     }
 
-    /// The key at an offset, and the offset behind it.
+    /// Returns the key at an offset, and the offset of the id that follows it.
     fn read_key(&self, key: u32) -> (Shape, [Option<&str>; 3], usize) {
         let mut offset = key as usize;
         let shape = Shape(self.strings.read_ascii(&mut offset));
@@ -280,7 +283,7 @@ impl PackedDirectives {
         (shape, strings, offset)
     }
 
-    /// The directive at an index.
+    /// Returns the directive at an index.
     pub(super) fn get(&self, index: usize) -> Option<DirectiveRef<'_>> {
         let record = self.records.get(index)?;
         let (shape, [tenant, target_index, principal], mut id) = self.read_key(record.key);
@@ -300,7 +303,7 @@ impl PackedDirectives {
         })
     }
 
-    /// Whether the key at an offset consists of this tenant alone.
+    /// Whether this tenant is the only target of the key at an offset.
     #[inline(never)]
     pub(super) fn is_tenant(&self, key: u32, tenant: &str) -> bool {
         let mut offset = key as usize;
@@ -308,10 +311,10 @@ impl PackedDirectives {
             && self.strings.is_next(&mut offset, tenant)
     }
 
-    /// Whether the key at an offset is this shape with the request's strings.
+    /// Whether the key at an offset has this shape and the strings of the request.
     //
-    // Not inlined, since most lookups find no slot: inlined, it would occupy registers of the
-    // lookup.
+    // This function is not inlined, because most lookups find no entry and inlining would cost the
+    // lookup registers.
     #[inline(never)]
     pub(super) fn is_key(&self, key: u32, shape: Shape, attrs: &RequestAttrs<'_>) -> bool {
         let mut offset = key as usize;

@@ -1,10 +1,10 @@
-//! The effects of a directive — level, ring buffer, capture — packed into four bits, so that they
-//! are merged and compared by bit operations.
+//! The effects of a directive (level, ring buffer, capture) in four bits, so that bit operations
+//! can merge and compare them.
 
 use super::Decision;
 use crate::model::directive::{DiagLevel, DirectiveRef};
 
-/// A level in the two low bits, the ring buffer and capture above them.
+/// The two low bits contain the level. The next two bits are the ring buffer and capture.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Effects(u8);
 
@@ -17,7 +17,7 @@ impl Effects {
     const CAPTURE: u8 = 0b1000;
 
     pub(super) fn of(directive: DirectiveRef<'_>) -> Self {
-        // A match: a fifth level does not compile until it has a bit pattern here.
+        // The match is exhaustive, so a fifth level needs a bit pattern before the code compiles.
         let mut bits = match directive.level {
             DiagLevel::Off => 0,
             DiagLevel::Shape => 1,
@@ -33,23 +33,23 @@ impl Effects {
         Self(bits)
     }
 
-    /// Every value.
+    /// Returns every value.
     pub(super) fn all() -> impl Iterator<Item = Self> {
         (0..).take(Self::COUNT).map(Self)
     }
 
-    /// A number below [`COUNT`](Self::COUNT).
+    /// Returns the number of this value, which is below [`COUNT`](Self::COUNT).
     pub(super) fn number(self) -> usize {
         self.0.into()
     }
 
-    /// The higher level, and the flags that are set in either.
+    /// Returns the higher level, with the flags of both values.
     pub(super) fn merge(self, other: Self) -> Self {
         let level = (self.0 & Self::LEVEL).max(other.0 & Self::LEVEL);
         Self(level | ((self.0 | other.0) & !Self::LEVEL))
     }
 
-    /// Whether merging `other` would not change the effects.
+    /// Whether merging `other` into these effects changes nothing.
     pub(super) fn covers(self, other: Self) -> bool {
         self.merge(other) == self
     }

@@ -1,7 +1,8 @@
-//! Builds the next set from a set and a list of edits.
+//! Builds the next set from a set and a list of edits, without decoding the directives that did not
+//! change.
 //!
-//! The packed directives between two edits are copied without decoding them; only the lookup table
-//! is built from scratch.
+//! The packed directives between two edits are copied as bytes. Only the lookup table is built from
+//! scratch.
 
 use super::packed_directives::PackedDirectives;
 use super::{BuildError, DirectiveSet};
@@ -28,10 +29,10 @@ impl Edit<'_> {
 }
 
 impl DirectiveSet {
-    /// The set with these edits, which are in ascending order and do not overlap.
+    /// Returns the set with these edits. The edits must be in ascending order and must not overlap.
     ///
     /// # Errors
-    /// The set would be too large.
+    /// The new set would be too large.
     #[doc(hidden)]
     pub fn patched(&self, edits: &[Edit<'_>]) -> Result<Self, BuildError> {
         let none = PackedDirectives::default();
@@ -40,7 +41,7 @@ impl DirectiveSet {
         let removed = edits.iter().filter(|edit| edit.removes);
         let removed = removed.filter_map(|edit| before.get(edit.position));
         let bytes = |sum: usize, directive| sum + PackedDirectives::bytes_of(directive);
-        // Reserve exactly what is needed, so that shrinking does not copy it once more.
+        // The exact capacity is reserved, so that shrinking does not copy the data again.
         let mut directives = PackedDirectives::default();
         directives.reserve_exact(
             (before.len() + inserted.clone().count()).saturating_sub(removed.clone().count()),

@@ -18,7 +18,7 @@ pub struct DirectiveStates {
 }
 
 impl DirectiveSet {
-    /// Counts the directives by their state at an instant. It reads every directive.
+    /// Counts the directives by their state at an instant. This reads every directive.
     #[must_use]
     pub fn states(&self, now: Timestamp) -> DirectiveStates {
         let mut states = DirectiveStates::default();

@@ -1,10 +1,11 @@
-//! Stores many short strings in one allocation, each addressed by its offset instead of a pointer.
+//! Stores many short strings in one allocation. An offset of four bytes takes the role of a pointer
+//! to a string.
 
 /// A sequence of strings, each preceded by its length.
 ///
-/// The length is written six bits a byte, the least significant first, with `MORE` set
-/// where another byte follows. Every such byte is ASCII, so the whole buffer is a `str`
-/// and a string is read without checking its encoding.
+/// The length is written in groups of six bits, one group in each byte, with the least significant
+/// group first. The bit `MORE` means that another byte follows. Every such byte is ASCII, so the
+/// whole buffer is a `str`, and a string is read without checking its encoding.
 #[derive(Clone, Debug, Default)]
 pub(super) struct StringArena(String);
 
@@ -20,12 +21,12 @@ impl StringArena {
         self.0.shrink_to_fit();
     }
 
-    /// The length in bytes, which is also the offset of the next string.
+    /// Returns the length in bytes, which is also the offset of the next string.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// The number of bytes that a string occupies, including its length.
+    /// Returns the number of bytes that a string occupies, including its length.
     pub(super) fn bytes_of(string: &str) -> usize {
         let last_bit = string.len().checked_ilog2().unwrap_or(0);
         string.len() + 1 + (last_bit / LENGTH_BITS) as usize
@@ -50,7 +51,8 @@ impl StringArena {
         self.0.push(char::from(character));
     }
 
-    /// Appends a part of another arena, from the offset of one string to that of another.
+    /// Appends a part of another arena. Both offsets must be the start of a string, or the end of
+    /// the arena.
     pub(super) fn extend_from(&mut self, other: &Self, start: usize, end: usize) {
         self.0.push_str(other.0.get(start..end).unwrap_or_default());
     }
@@ -70,7 +72,7 @@ impl StringArena {
         self.0.get(start..end).unwrap_or_default()
     }
 
-    /// Compares the string at an offset with this one, and advances the offset past it.
+    /// Compares the string at an offset with `string`, and advances the offset past it.
     #[inline]
     pub(super) fn is_next(&self, offset: &mut usize, string: &str) -> bool {
         let (start, end) = self.span(*offset);
@@ -78,7 +80,7 @@ impl StringArena {
         self.0.as_bytes().get(start..end) == Some(string.as_bytes())
     }
 
-    /// The start and end of the string at an offset, without its length.
+    /// Returns the start and the end of the string at an offset, without its length.
     #[inline]
     fn span(&self, offset: usize) -> (usize, usize) {
         match self.0.as_bytes().get(offset) {

@@ -150,7 +150,7 @@ fn a_key_found_by_its_hash_is_compared_string_by_string() {
         }
     }
     assert!(directives.is_tenant(one.key, "acme") && !directives.is_tenant(one.key, "acmf"));
-    // The same string as another target, or with one more target, is another key.
+    // The same string in another target is another key, and so is a key with one more target.
     assert!(!directives.is_key(one.key, directives.key(two.key).0, &acme()));
     assert!(!directives.is_key(two.key, directives.key(one.key).0, &acme()));
     assert!(!directives.is_tenant(two.key, "acme"));
@@ -174,10 +174,10 @@ fn superfluous_directives_are_listed_but_not_evaluated() {
         unreachable!("the directives form one group")
     };
     let [decisive, superfluous] = table.members(group);
-    // The directives of the last three seconds, each with a higher sample rate than the later
+    // The decisive directives are the last three, each with a higher sample rate than the later
     // ones, and the one without effects.
     assert!(decisive.len() <= 4, "{}", decisive.len());
-    // All except the one with a sample rate of zero.
+    // The group contains all directives except the one with a sample rate of zero.
     assert_eq!(decisive.len() + superfluous.len(), 1_001);
 }
 
@@ -226,8 +226,8 @@ fn every_directive_that_applies_is_reported_once() {
 
 #[test]
 fn the_sample_decides_only_where_it_can_change_the_decision() {
-    // Two directives with the same effects: the sampled one is superfluous until the other one
-    // expires, and decides after that.
+    // The two directives have the same effects. The sampled one is superfluous until the other one
+    // expires; after that it decides.
     let set = DirectiveSet::from_directives(vec![
         directive("all", DiagLevel::Shape, 10),
         directive("half", DiagLevel::Shape, 20).with_sample_per_mille(500),

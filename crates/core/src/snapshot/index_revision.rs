@@ -1,32 +1,33 @@
-//! The state of the index that a snapshot was read from.
+//! The state of the index from which a snapshot was read: its identity, and a fingerprint of its
+//! documents.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// The state of the index that a published set was read from.
+/// The state of the index from which a published set was read.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Revision {
-    /// The concrete index, also where an alias is polled.
+    /// The name of the concrete index, even if the configured name is an alias.
     pub index: String,
-    /// The index's uuid, which a re-created index does not share.
+    /// The index's uuid. An index that is created again has another uuid.
     pub uuid: String,
-    /// The number of documents in it.
+    /// The number of documents in the index.
     pub documents: u64,
-    /// The highest `_seq_no` among them; `None` when there are none.
+    /// The highest `_seq_no` of the documents; `None` if the index is empty.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub max_seq_no: Option<u64>,
-    /// The sum of their `_seq_no`s, modulo 2^64. With the count and the highest number it is
-    /// a fingerprint of the visible documents.
+    /// The sum of the `_seq_no`s of the documents, modulo 2^64. With the count and the highest
+    /// number it is a fingerprint of the visible documents.
     pub sum_seq_no: u64,
-    /// The newest `updated_at` among them.
+    /// The newest `updated_at` of the documents.
     #[cfg_attr(feature = "openapi", schema(required, value_type = Option<String>, format = DateTime))]
     pub updated_at: Option<Timestamp>,
 }
 
 impl Revision {
-    /// The revision of an empty index; its public fields may be changed.
+    /// Creates the revision of an empty index. The caller can then set its public fields.
     #[must_use]
     pub fn new(index: impl Into<String>, uuid: impl Into<String>) -> Self {
         Self {

@@ -1,7 +1,7 @@
-//! The JSON of a snapshot, for the next agent of a chain and for the last-good file.
+//! Converts a snapshot from and to JSON, for the next agent of a chain and for the last-good file.
 //!
-//! The reader trusts nothing: it decodes each directive as a stored document, explicit fields
-//! included, and all of them together must have the digest that the snapshot names.
+//! The reader does not trust the JSON. It decodes each directive as a stored document, and the
+//! digest of all directives must equal the digest in the JSON.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -34,11 +34,11 @@ impl Serialize for SetJson<'_> {
 }
 
 impl Snapshot {
-    /// The whole snapshot as JSON, with absolute times. It leaves out the time of the read, so
-    /// that a later read with the same result has the same JSON.
+    /// Serialises the whole snapshot as JSON with absolute times. The JSON does not contain the
+    /// time of the read, so that a later read with the same result has the same JSON.
     ///
     /// # Errors
-    /// Never for a snapshot that a store has published.
+    /// A snapshot that a store has published never causes an error.
     pub fn to_json(&self) -> serde_json::Result<Box<RawValue>> {
         serde_json::value::to_raw_value(&SnapshotJson {
             digest: self.digest,
@@ -61,7 +61,7 @@ struct ReadSnapshot<'a> {
     revoked: usize,
 }
 
-/// The id, which the decoder of documents takes as an argument.
+/// The id of a directive, which the decoder of documents takes as an argument.
 #[derive(Deserialize)]
 struct Identified<'a> {
     #[serde(borrow)]
@@ -69,12 +69,12 @@ struct Identified<'a> {
 }
 
 impl Snapshot {
-    /// Reads the JSON of [`to_json`](Self::to_json). `read_at` is the time at which the
-    /// snapshot was read from the index, and `cap` the highest number of directives.
+    /// Reads the JSON of [`to_json`](Self::to_json). `read_at` is the time at which the snapshot
+    /// was read from the index, and `cap` is the highest allowed number of directives.
     ///
     /// # Errors
-    /// [`SnapshotError`] if the JSON is not a snapshot, holds too many directives, or
-    /// disagrees with its digest.
+    /// [`SnapshotError`] if the JSON is not a snapshot, contains too many directives, or has
+    /// another digest than its directives.
     pub fn from_json(json: &str, cap: usize, read_at: Timestamp) -> Result<Self, SnapshotError> {
         let read: ReadSnapshot<'_> = serde_json::from_str(json)?;
         if read.directives.len() > cap {
@@ -105,7 +105,7 @@ impl Snapshot {
 fn decode_set(directives: &[&RawValue], now: Timestamp) -> Result<DirectiveSet, SnapshotError> {
     let limits = DecodeLimits {
         now,
-        // The reader of the index has already checked how far ahead each expiry lies.
+        // The reader of the index has already compared each expiry with its limit.
         max_ttl: Duration::MAX,
     };
     let mut builder = DirectiveSetBuilder::with_capacity(directives.len());

@@ -1,4 +1,5 @@
-//! The reasons for which the JSON of a snapshot is refused.
+//! The reasons for which the JSON of a snapshot is refused, from a wrong directive to a wrong
+//! digest.
 
 use std::error::Error;
 use std::fmt;
@@ -6,7 +7,7 @@ use std::fmt;
 use crate::Digest;
 use crate::document::Rejection;
 
-/// Why a JSON text is not a snapshot.
+/// The reason for which a JSON text is not a valid snapshot.
 #[derive(Debug)]
 pub struct SnapshotError(pub(super) Repr);
 
@@ -14,13 +15,13 @@ pub struct SnapshotError(pub(super) Repr);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum SnapshotErrorKind {
-    /// It is not the JSON of a snapshot, or it is that of another version.
+    /// The text is not the JSON of a snapshot, or another version of this library wrote it.
     NotASnapshot,
-    /// A directive in it is refused, revoked or there twice.
+    /// A directive is refused or revoked, or the snapshot contains it twice.
     WrongDirective,
-    /// Its directives do not have the digest that it names.
+    /// The directives have another digest than the snapshot states.
     WrongDigest,
-    /// It has more directives than is allowed.
+    /// The snapshot has more directives than the reader allows.
     TooManyDirectives,
 }
 
@@ -68,21 +69,26 @@ impl Error for SnapshotError {
 impl fmt::Display for SnapshotError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Repr::Json(_) => f.write_str("it is not a snapshot of a version that is known here"),
+            Repr::Json(_) => {
+                f.write_str("the text is not a snapshot in the format of this version")
+            }
             Repr::Directive(rejection) => {
                 write!(f, "the directive {} is refused", rejection.id())
             }
-            Repr::Revoked(id) => write!(f, "the directive {id} is revoked, and no set has such"),
-            Repr::Repeated => f.write_str("a directive is there twice"),
+            Repr::Revoked(id) => write!(
+                f,
+                "the directive {id} is revoked, but a snapshot contains no revoked directives"
+            ),
+            Repr::Repeated => f.write_str("the snapshot contains a directive twice"),
             Repr::Digest { claimed, found } => {
                 write!(
                     f,
-                    "its digest is {claimed}, but its directives have {found}"
+                    "the snapshot states the digest {claimed}, but its directives have the digest {found}"
                 )
             }
             Repr::TooManyDirectives { directives, cap } => write!(
                 f,
-                "it has {directives} directives, above the cap of {cap}; raise `max_documents`"
+                "the snapshot has {directives} directives, more than the limit of {cap}; raise `max_documents`"
             ),
         }
     }

@@ -1,4 +1,5 @@
-//! The result of one complete read of the index: set, revision and rejections in one value.
+//! The result of one complete read of the index: set, revision and rejections, which are published
+//! together.
 
 mod index_revision;
 mod json;
@@ -12,11 +13,11 @@ use crate::{Digest, DirectiveSet};
 pub use index_revision::Revision;
 pub use json_error::{SnapshotError, SnapshotErrorKind};
 
-/// The result of one complete read. It is published in one swap, so that no reader sees the
-/// set of one read with the revision of another.
+/// The result of one complete read. It is published in one swap, so that no reader combines the set
+/// of one read with the revision of another.
 ///
-/// It is empty and has no revision before the first complete read, and after a set was emptied
-/// because of its age.
+/// Before the first complete read, the snapshot is empty and has no revision. The same is true
+/// after the set was emptied because of its age.
 #[derive(Debug, Default)]
 pub struct Snapshot {
     set: DirectiveSet,
@@ -24,9 +25,9 @@ pub struct Snapshot {
     /// `None` before the first complete read.
     revision: Option<Revision>,
     rejections: Vec<Rejection>,
-    /// The number of revoked documents, which are in no set.
+    /// The number of revoked documents, which are not in the set.
     revoked: usize,
-    /// When the read ended.
+    /// The time at which the read ended.
     read_at: Option<Timestamp>,
 }
 
@@ -35,7 +36,7 @@ pub struct Snapshot {
 #[derive(Debug, Default)]
 pub struct SnapshotParts {
     pub set: DirectiveSet,
-    /// Must be the digest of the set.
+    /// The digest, which must be that of the set.
     pub digest: Digest,
     pub revision: Option<Revision>,
     pub rejections: Vec<Rejection>,
@@ -75,37 +76,37 @@ impl Snapshot {
 }
 
 impl Snapshot {
-    /// The directives, expired ones included.
+    /// Returns the directives, including expired ones.
     #[must_use]
     pub fn set(&self) -> &DirectiveSet {
         &self.set
     }
 
-    /// The digest of the directives.
+    /// Returns the digest of the directives.
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.digest
     }
 
-    /// The state of the index that it was read from.
+    /// Returns the state of the index from which the snapshot was read.
     #[must_use]
     pub fn revision(&self) -> Option<&Revision> {
         self.revision.as_ref()
     }
 
-    /// The documents that were refused, ordered by id.
+    /// Returns the documents that were refused, ordered by id.
     #[must_use]
     pub fn rejections(&self) -> &[Rejection] {
         &self.rejections
     }
 
-    /// The number of revoked documents, which are in no set.
+    /// The number of revoked documents, which are not in the set.
     #[must_use]
     pub fn revoked(&self) -> usize {
         self.revoked
     }
 
-    /// When the read ended. Later reads with the same result do not change it.
+    /// The time at which the read ended. Later reads with the same result do not change it.
     #[must_use]
     pub fn read_at(&self) -> Option<Timestamp> {
         self.read_at

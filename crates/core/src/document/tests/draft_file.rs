@@ -112,7 +112,7 @@ fn an_input_that_is_too_large_is_not_read() {
     assert_eq!(error.kind(), Kind::TooLarge);
     assert_eq!(
         error.to_string(),
-        "the input is larger than 67108864 bytes; split it"
+        "the input has more than 67108864 bytes; split it"
     );
     assert_eq!(parse_drafts(&input[1..]).unwrap_err().kind(), Kind::Empty);
 }
@@ -128,7 +128,7 @@ fn an_input_of_too_many_entries_is_not_read() {
         let source = parse(&input).unwrap_err();
         let source = source.source().unwrap().to_string();
         assert!(
-            source.starts_with("the input holds more than 200000 entries"),
+            source.starts_with("the input has more than 200000 entries"),
             "{source}"
         );
     }
@@ -151,7 +151,7 @@ fn every_entry_that_is_wrong_is_listed() {
   line {}, entry 2 (wide): tenant: 42 is not a name; write a non-empty text, or leave the field out to match every tenant
   line {}, entry 3: id: missing; it is required
   line {}, entry 4: _source: [] is not a JSON object
-  line {}, entry 6 (a): id: it is in the input twice; leave one out
+  line {}, entry 6 (a): id: the input contains this id twice; remove one of the entries
   line {}, entry 7 (late): x: is not a field of a directive; correct the name or leave it out",
             before + 2,
             before + 3,
@@ -170,7 +170,7 @@ fn every_entry_that_is_wrong_is_listed() {
 #[test]
 fn an_id_is_repeated_however_it_is_written() {
     let input = format!("{A}\n{}", A.replace("\"a\"", "\"\\u0061\""));
-    assert!(error(&input).contains("entry 2 (a): id: it is in the input twice"));
+    assert!(error(&input).contains("entry 2 (a): id: the input contains this id twice"));
 }
 
 #[test]
@@ -202,8 +202,8 @@ fn what_is_stamped_cannot_be_imported() {
         for value in ["\"2030-01-01T00:00:00Z\"", "null"] {
             let input = A.replace("\"level\"", &format!("\"{name}\":{value},\"level\""));
             let expected = format!(
-                "1 of the entries cannot be used\n  line 1, entry 1 (a): {name}: is stamped when the \
-                 directive is written; leave it out"
+                "1 of the entries cannot be used\n  line 1, entry 1 (a): {name}: is set by the \
+                 command or the pipeline; leave it out"
             );
             assert_eq!(error(&input), expected);
         }

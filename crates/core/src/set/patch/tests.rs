@@ -10,10 +10,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, EndpointKind, RequestAttrs};
 
-/// A few strings, so that directives share them; one is also an id, and one is empty.
+/// There are only a few strings, so that directives share them. One is also an id, and one is
+/// empty.
 const TEXTS: [&str; 5] = ["a", "acme", "directive-07", "", "a-text-of-some-length"];
 const ENDPOINTS: [EndpointKind; 2] = [EndpointKind::Search, EndpointKind::IngestDoc];
-/// In seconds since 1970: the earliest and the latest instant, and two between them.
+/// Seconds since 1970: the earliest and the latest instant, and two instants between them.
 const INSTANTS: [i64; 4] = [-377_705_023_201, 10, 20, 253_402_207_200];
 
 /// The fields that differ between two directives with the same id.
@@ -80,8 +81,8 @@ fn any_directive() -> impl Strategy<Value = Drawn> {
         )
 }
 
-/// For each changed id, a directive that is inserted or replaces the earlier one, or `None` for a
-/// removal.
+/// Generates changes by id. `Some` inserts or replaces the directive of this id, and `None` removes
+/// it.
 fn any_changes(most: usize) -> impl Strategy<Value = BTreeMap<u8, Option<Drawn>>> {
     let change = prop_oneof![4 => any_directive().prop_map(Some), 1 => Just(None)];
     prop::collection::btree_map(0..80_u8, change, 0..most)
