@@ -3,15 +3,15 @@
 use crate::support::command::{run, run_with};
 use crate::support::node::{installed_index, shared_url};
 
-/// Consents for tests whose subject is something else.
+/// The flags that give every consent, for tests of other behaviour.
 const CONSENT: [&str; 4] = ["--everything", "--yes", "--reason", "test"];
 
 #[tokio::test]
-async fn bad_input_names_field_and_fix_and_writes_nothing() {
+async fn an_error_of_bad_input_names_the_field_and_the_fix() {
     let url = shared_url();
     let index = installed_index(&url, "bad").await;
     let good = r#"{"id":"good","level":"Shape","ttl_secs":600}"#;
-    for (bad, says) in [
+    for (bad, expected) in [
         (
             r#"{"id":"bad","level":"Shape","ttl_secs":600,"tenant":42}"#,
             "tenant: 42 is not a name",
@@ -54,9 +54,9 @@ async fn bad_input_names_field_and_fix_and_writes_nothing() {
             &format!("{good}\n{bad}\n"),
         );
         assert_eq!(ran.code, 2, "{bad}: {}", ran.stderr);
-        assert!(ran.stderr.contains(says), "{bad}: {}", ran.stderr);
+        assert!(ran.stderr.contains(expected), "{bad}: {}", ran.stderr);
     }
-    for (args, says) in [
+    for (args, expected) in [
         (
             vec!["--level", "Shape", "--ttl", "15m", "--tenant", ""],
             "tenant",
@@ -90,13 +90,13 @@ async fn bad_input_names_field_and_fix_and_writes_nothing() {
     ] {
         let ran = run(&url, &index, &[&["apply", "bad"], args.as_slice()].concat());
         assert_eq!(ran.code, 2, "{args:?}: {}", ran.stderr);
-        assert!(ran.stderr.contains(says), "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(expected), "{args:?}: {}", ran.stderr);
     }
     assert_eq!(run(&url, &index, &["list"]).ok().stdout, "no directives\n");
 }
 
 #[tokio::test]
-async fn what_the_pipeline_refuses_is_not_written_in_part() {
+async fn if_the_pipeline_refuses_one_draft_none_is_written() {
     let url = shared_url();
     let index = installed_index(&url, "refused").await;
     // The time to live exceeds the bound of the pipeline, which the command does not know.

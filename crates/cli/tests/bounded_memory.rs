@@ -12,10 +12,10 @@ use crate::support::agent::Agent;
 
 const GIGABYTE: usize = 1 << 30;
 const MEMBER: usize = 16 << 20;
-/// How much more memory than before the agent may use.
+/// The limit of the additional memory that the agent may use.
 const MAX_GROWTH: u64 = 64_000_000;
 
-/// 503 until the flag is set, then a response of a gigabyte each time.
+/// Responds with 503 until the flag is set, and then with a gigabyte to each request.
 fn serve(send: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> (String, Arc<AtomicBool>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -43,7 +43,7 @@ fn serve(send: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> (String, Arc<
     (url, large)
 }
 
-/// The most memory that a process has used, in bytes.
+/// Returns the peak memory of a process in bytes.
 fn peak(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status

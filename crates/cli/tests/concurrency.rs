@@ -24,7 +24,7 @@ async fn a_mass_revoke_tries_all_and_reports_each() {
         "{}",
         applied.stdout.len()
     );
-    // Malformed, and past the pipeline: it can be revoked, too.
+    // This document bypasses the pipeline and is malformed. It can be revoked, too.
     let bad = json!({"level": "Shape", "tenant": 42, "expires_at": in_hours(1)});
     http::put(
         &format!("{url}/{index}/_doc/bad?pipeline=_none&refresh=true"),
@@ -89,7 +89,11 @@ async fn six_operators_at_once_lose_no_update() {
     let written = ran.iter().filter(|ran| ran.code == 0).count();
     let conflicts: Vec<_> = ran.iter().filter(|ran| ran.code == 6).collect();
     assert!(written >= 1);
-    assert_eq!(written + conflicts.len(), 6, "nothing else happens");
+    assert_eq!(
+        written + conflicts.len(),
+        6,
+        "every other write is a conflict"
+    );
     for conflict in conflicts {
         assert!(
             conflict.stdout.contains("conflict one "),
@@ -107,7 +111,7 @@ async fn six_operators_at_once_lose_no_update() {
             conflict.stdout
         );
     }
-    // As many versions as writes: none was overwritten unseen.
+    // The document has one version for each successful write, so no write was overwritten unseen.
     let document: Value = reqwest::get(format!("{url}/{index}/_doc/one"))
         .await
         .unwrap()
@@ -117,14 +121,14 @@ async fn six_operators_at_once_lose_no_update() {
     assert_eq!(document["_version"], 1 + written);
 }
 
-/// Each document says itself that it is revoked, by whom and why, whatever form it had.
+/// Each revoked document contains the revocation, its author and its reason, whatever its form was.
 #[tokio::test]
 async fn a_revocation_is_stored_in_every_document() {
     let url = shared_url();
     let index = installed_index(&url, "revocation").await;
     let apply = ["apply", "new", "--level", "Shape", "--tenant", "acme"];
     run(&url, &index, &apply).ok();
-    // Written without the pipeline: incomplete, and malformed.
+    // These documents bypass the pipeline. One is incomplete, and one is malformed.
     for (id, tenant) in [("incomplete", json!("acme")), ("malformed", json!(42))] {
         let document = json!({"level": "Shape", "tenant": tenant, "expires_at": in_hours(1)});
         let path = format!("{url}/{index}/_doc/{id}?pipeline=_none&refresh=true");

@@ -7,7 +7,7 @@ use test_support::hanging_connect::takes_no_connections;
 use crate::support::command::directives;
 
 #[tokio::test]
-async fn the_command_is_told_how_long_connecting_may_take() {
+async fn a_flag_bounds_the_time_of_a_connection_attempt() {
     let (hole, _held) = takes_no_connections().await;
     let (other, _held) = takes_no_connections().await;
     let mut command = tokio::process::Command::from(directives());
@@ -18,8 +18,8 @@ async fn the_command_is_told_how_long_connecting_may_take() {
     let ran = tokio::time::timeout(Duration::from_mins(1), command.output());
     let ran = ran
         .await
-        .expect("it ends long before the request may")
+        .expect("it ends long before the request timeout")
         .unwrap();
-    let said = String::from_utf8_lossy(&ran.stderr);
-    assert!(said.contains("no connection within 50ms"), "{said}");
+    let printed = String::from_utf8_lossy(&ran.stderr);
+    assert!(printed.contains("no connection within 50ms"), "{printed}");
 }

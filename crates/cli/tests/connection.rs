@@ -9,7 +9,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::support::command::directives;
 
-/// Runs the command with these variables; returns its exit code and all that it printed.
+/// Runs the command with these variables, and returns its exit code and its whole output.
 fn run(args: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
     let mut command = directives();
     for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
@@ -82,7 +82,7 @@ fn an_unreadable_url_is_not_printed() {
 }
 
 #[tokio::test]
-async fn a_401_says_what_to_check() {
+async fn the_error_for_a_401_names_the_flags_to_check() {
     let server = unauthorized().await;
     let url = server.uri();
     let password = ("DIRECTIVES_PASSWORD", " hunter2\n");
@@ -105,7 +105,7 @@ fn a_password_without_a_user_name_is_refused() {
 }
 
 #[test]
-fn a_password_over_plain_http_to_another_host_is_warned_of() {
+fn a_password_over_plain_http_to_another_host_causes_a_warning() {
     let password = ("DIRECTIVES_PASSWORD", "hunter2");
     let warning = "without encryption";
     let command = |url| {
@@ -133,7 +133,7 @@ fn a_password_over_plain_http_to_another_host_is_warned_of() {
 }
 
 #[tokio::test]
-async fn loopback_never_uses_a_proxy_and_errors_name_the_one_that_is_used() {
+async fn loopback_never_uses_a_proxy_and_errors_name_a_used_proxy() {
     let server = unauthorized().await;
     let proxy = MockServer::start().await;
     Mock::given(any())
@@ -175,7 +175,7 @@ async fn loopback_never_uses_a_proxy_and_errors_name_the_one_that_is_used() {
 }
 
 #[tokio::test]
-async fn without_ca_certificates_http_works_and_https_says_what_helps() {
+async fn without_ca_certificates_http_works_and_https_names_the_remedy() {
     let none = [
         ("SSL_CERT_FILE", "/nowhere/ca.pem"),
         ("SSL_CERT_DIR", "/nowhere"),
@@ -195,7 +195,7 @@ async fn without_ca_certificates_http_works_and_https_says_what_helps() {
 }
 
 #[tokio::test]
-async fn a_cluster_that_takes_no_connection_ends_the_command_with_4() {
+async fn the_exit_code_is_4_if_the_cluster_accepts_no_connection() {
     let (hole, _held) = takes_no_connections().await;
     let (other, _held) = takes_no_connections().await;
     let urls = format!("{hole},{other}");

@@ -34,7 +34,7 @@ async fn index_of(url: &str, index: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_foreign_template_of_a_higher_priority_does_not_spoil_the_index() {
+async fn a_foreign_template_of_a_higher_priority_does_not_change_the_index() {
     let url = shared_url();
     let index = unique_index("foreign");
     let foreign = json!({
@@ -52,7 +52,7 @@ async fn a_foreign_template_of_a_higher_priority_does_not_spoil_the_index() {
         assert_eq!(made["settings"][setting], value, "{setting}");
     }
     assert_eq!(made["mappings"]["dynamic"], "strict");
-    // A pipeline that runs after ours could undo its checks.
+    // A pipeline that runs after the project's pipeline could undo its checks.
     http::send("DELETE", &format!("{url}/{index}"), None).await;
     let mut foreign = foreign;
     foreign["template"]["settings"]["index.final_pipeline"] = "directives".into();
@@ -69,7 +69,7 @@ async fn a_foreign_template_of_a_higher_priority_does_not_spoil_the_index() {
 }
 
 #[tokio::test]
-async fn a_template_of_equal_priority_is_refused_and_the_way_out_is_named() {
+async fn a_template_of_equal_priority_is_refused_with_the_remedy() {
     let url = shared_url();
     let index = unique_index("equal");
     let name = format!("{index}-theirs");
@@ -84,7 +84,7 @@ async fn a_template_of_equal_priority_is_refused_and_the_way_out_is_named() {
     init(&url, &index, &["--template-priority", "501"])
         .await
         .ok();
-    // A later plain run keeps it.
+    // A later run without flags keeps the priority.
     let again = init(&url, &index, &[]).await.ok();
     assert!(
         again.stdout.contains("keep   index template"),
@@ -94,7 +94,7 @@ async fn a_template_of_equal_priority_is_refused_and_the_way_out_is_named() {
     http::send("DELETE", &format!("{url}/_index_template/{name}"), None).await;
 }
 
-/// The mapping of the version before the stored form was explicit.
+/// The mapping of version 1, in which documents had no explicit stored form.
 fn earlier_mapping() -> Value {
     let mut template: Value =
         serde_json::from_str(include_str!("../../../mappings/index-template.json")).unwrap();
@@ -205,7 +205,7 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
         "1h",
     ];
     init(url, "directives", &bounds).await.ok();
-    // A later plain run keeps them.
+    // A later run without flags keeps the bounds.
     let again = init(url, "directives", &[]).await.ok();
     assert!(
         again.stdout.contains("keep   ingest pipeline"),
@@ -287,7 +287,7 @@ async fn zones_need_a_number_of_replicas(url: &str) {
     );
 }
 
-/// Bounds and zones belong to the whole cluster, so these have a node of their own.
+/// Bounds and zones are settings of the whole cluster, so this test has its own node.
 #[tokio::test]
 async fn bounds_and_replicas_of_a_site_are_set_once() {
     let node = Node::start_with(&["--setting", "node.attr.zone=a"]);

@@ -7,7 +7,7 @@ use crate::support::node::{installed_index, shared_url, unique_index};
 use crate::support::{http, in_hours};
 
 const TTL: [&str; 2] = ["--ttl", "15m"];
-/// Consents for tests whose subject is something else.
+/// The flags that give every consent, for tests of other behaviour.
 const CONSENT: [&str; 4] = ["--everything", "--yes", "--reason", "test"];
 
 fn ids(list: &Value) -> Vec<&str> {
@@ -19,7 +19,7 @@ fn ids(list: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn init_twice_is_fine_and_a_dry_run_changes_nothing() {
+fn init_can_be_repeated_and_its_dry_run_changes_nothing() {
     let url = shared_url();
     let index = unique_index("init");
     let dry = run(&url, &index, &["init", "--dry-run"]).ok();
@@ -40,7 +40,7 @@ fn init_twice_is_fine_and_a_dry_run_changes_nothing() {
 }
 
 #[tokio::test]
-async fn init_refuses_an_index_that_does_not_fit() {
+async fn init_refuses_an_index_with_another_mapping() {
     let url = shared_url();
     let index = unique_index("unfit");
     let body = json!({"settings": {"number_of_shards": 2}, "mappings": {"properties": {"level": {"type": "text"}}}});
@@ -106,7 +106,7 @@ async fn apply_list_get_revoke_and_delete() {
     ])
     .ok();
 
-    // Searchable at once, without a wait.
+    // The directive can be searched as soon as the command returns.
     let list = run(&["list", "-o", "json"]).ok().json();
     assert_eq!(ids(&list), ["one", "two"]);
     let one = &list[0];
@@ -145,7 +145,7 @@ async fn apply_list_get_revoke_and_delete() {
         (&one["state"], &one["revoked_by"]),
         (&json!("revoked"), &json!("eve"))
     );
-    // Again is fine, and changes nothing.
+    // A second revocation succeeds and changes nothing.
     run(&["revoke", "one", "--author", "bob"]).ok();
     assert_eq!(run(&["get", "one", "-o", "json"]).ok().json(), one);
     assert_eq!(
@@ -160,8 +160,8 @@ async fn apply_list_get_revoke_and_delete() {
     for verb in ["get", "revoke", "delete"] {
         let ran = run(&[verb, "two"]);
         assert_eq!(ran.code, 3, "{verb}");
-        let said = format!("{}{}", ran.stdout, ran.stderr);
-        assert!(said.contains("there is no"), "{said}");
+        let printed = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(printed.contains("there is no"), "{printed}");
     }
 }
 
@@ -209,7 +209,7 @@ async fn a_second_apply_replaces_the_directive_whole() {
     }
     assert_eq!(second["ring_buffer"], false);
     assert_eq!(second["updated_by"], "bob");
-    // Who wrote it first is a fact about the id.
+    // A replacement keeps the first author.
     assert_eq!(second["created_by"], "ann");
     assert_eq!(second["created_at"], first["created_at"]);
 }
@@ -290,7 +290,7 @@ async fn a_malformed_document_is_listed_and_can_be_revoked() {
 }
 
 #[test]
-fn exit_codes_tell_what_went_wrong() {
+fn each_kind_of_failure_has_its_exit_code() {
     let url = shared_url();
     let nowhere = "http://127.0.0.1:1";
     let missing = unique_index("missing");
@@ -326,8 +326,8 @@ fn a_password_in_the_environment_is_never_shown() {
         .output()
         .unwrap();
     assert_eq!(ran.status.code(), Some(4));
-    let said = format!("{ran:?}");
-    assert!(!said.contains("hunter2"), "{said}");
+    let printed = format!("{ran:?}");
+    assert!(!printed.contains("hunter2"), "{printed}");
     let ran = directives()
         .args(["list", "--help"])
         .env("DIRECTIVES_PASSWORD", "hunter2")

@@ -1,4 +1,5 @@
-//! Tests that nothing in the response of a server other than OpenSearch is taken for directives.
+//! Tests that the command draws no conclusion about directives from the response of a server that is
+//! not OpenSearch.
 
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -6,7 +7,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use crate::support::command::run;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_of_something_else_says_nothing_about_directives() {
+async fn a_404_of_another_server_does_not_mean_that_a_directive_is_missing() {
     for (status, body) in [(404, "<h1>Not Found</h1>"), (200, "<h1>Welcome</h1>")] {
         let server = MockServer::start().await;
         let page = ResponseTemplate::new(status).set_body_raw(body, "text/html");

@@ -44,14 +44,14 @@ fn validate_needs_no_cluster() {
     let validate = |input: &str| run_with(nowhere, "none", &["validate", "-f", "-"], input);
     let good = r#"{"id":"one","level":"Shape","tenant":"acme","ttl_secs":3600}"#;
     assert_eq!(validate(good).ok().stdout, "1 of 1 directives are valid\n");
-    for (input, says) in [
+    for (input, expected) in [
         (good.replace("Shape", "Loud"), "level"),
         (good.replace("3600", "99999999"), "exceeds the maximum"),
         (good.replace(r#""tenant":"acme","#, ""), "no target"),
     ] {
         let ran = validate(&input);
         assert_eq!(ran.code, 2, "{input}");
-        assert!(ran.stderr.contains(says), "{input}: {}", ran.stderr);
+        assert!(ran.stderr.contains(expected), "{input}: {}", ran.stderr);
     }
 }
 
@@ -80,12 +80,12 @@ async fn explain_names_the_first_condition_that_fails_near_misses_first() {
     run(&url, &index, &spaced).ok();
     run(&url, &index, &["revoke", "ended"]).ok();
     let request = "explain --tenant acme --index orders --principal svc --endpoint search";
-    let said = run(&url, &index, &words(request)).ok().stdout;
-    let lines: Vec<&str> = said.lines().collect();
-    assert_eq!(lines[0], "decision: Shape, ring-buffer", "{said}");
+    let printed = run(&url, &index, &words(request)).ok().stdout;
+    let lines: Vec<&str> = printed.lines().collect();
+    assert_eq!(lines[0], "decision: Shape, ring-buffer", "{printed}");
     assert!(
         lines[1].starts_with("  hit applies: Shape, tenant=acme"),
-        "{said}"
+        "{printed}"
     );
     for expected in [
         r#"near does not apply: tenant: "acme " ≠ "acme""#,
@@ -94,10 +94,10 @@ async fn explain_names_the_first_condition_that_fails_near_misses_first() {
         "later does not apply: it starts ",
         "ended does not apply: it is revoked",
     ] {
-        assert!(said.contains(expected), "{expected}: {said}");
+        assert!(printed.contains(expected), "{expected}: {printed}");
     }
-    let order = |id: &str| said.find(&format!("  {id} ")).unwrap();
-    assert!(order("near") < order("far"), "{said}");
+    let order = |id: &str| printed.find(&format!("  {id} ")).unwrap();
+    assert!(order("near") < order("far"), "{printed}");
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn doctor_reports_each_part_and_fails_where_something_is_missing() {
 }
 
 #[tokio::test]
-async fn prune_deletes_what_ended_long_ago_and_nothing_else() {
+async fn prune_deletes_only_directives_that_ended_long_ago() {
     let url = shared_url();
     let index = installed_index(&url, "prune").await;
     let old = |tenant: &str, hours: i64| {
@@ -148,7 +148,7 @@ async fn prune_deletes_what_ended_long_ago_and_nothing_else() {
     };
     for (id, hours) in [("long-ago", -30 * 24), ("yesterday", -24)] {
         let mut document = old(id, hours);
-        // Fields that this version's mapping does not know yet are left out.
+        // These documents omit the fields that the mapping does not contain.
         let mapping: serde_json::Value = reqwest::get(format!("{url}/{index}/_mapping"))
             .await
             .unwrap()
@@ -179,7 +179,7 @@ async fn prune_deletes_what_ended_long_ago_and_nothing_else() {
             &words(&format!("prune --ended-before {args}")),
         )
     };
-    assert_eq!(prune("7d").code, 2, "a script must say --yes");
+    assert_eq!(prune("7d").code, 2, "a script must give --yes");
     assert!(
         prune("7d --dry-run")
             .ok()
@@ -193,7 +193,7 @@ async fn prune_deletes_what_ended_long_ago_and_nothing_else() {
     );
 }
 
-/// Runs with a file of contexts and none of the usual variables.
+/// Runs the command with a file of contexts and without the usual variables.
 fn with_contexts(file: &std::path::Path, text: &str) -> Output {
     directives()
         .args(words(text))
@@ -210,12 +210,12 @@ async fn a_context_names_a_cluster_and_a_protected_one_asks() {
     let file = folder.path().join("contexts.yaml");
     let go = |text: &str| {
         let output = with_contexts(&file, text);
-        let said = format!(
+        let printed = format!(
             "{}{}",
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
-        (output.status.code().unwrap(), said)
+        (output.status.code().unwrap(), printed)
     };
     assert_eq!(go("context show").0, 2);
     let set = format!("context set prod --url {url} --directives-index {index}");
@@ -229,25 +229,28 @@ async fn a_context_names_a_cluster_and_a_protected_one_asks() {
         list.contains("* prod ") && list.contains("  far http://127.0.0.1:1/ protected"),
         "{list}"
     );
-    let (code, said) = go("apply one --level Shape --tenant acme");
-    assert_eq!(code, 0, "{said}");
+    let (code, printed) = go("apply one --level Shape --tenant acme");
+    assert_eq!(code, 0, "{printed}");
     assert!(
-        said.contains(&format!("{index} at {url} (context prod)")),
-        "{said}"
+        printed.contains(&format!("{index} at {url} (context prod)")),
+        "{printed}"
     );
-    // A flag wins over the context's value.
+    // A flag overrides the value of the context.
     assert_eq!(go("get one --url http://127.0.0.1:1").0, 4);
     assert_eq!(go("get one --context far").0, 4);
-    let (code, said) = go("get one --context nosuch");
+    let (code, printed) = go("get one --context nosuch");
     assert_eq!(code, 2);
     assert!(
-        said.contains("there is no context nosuch; there are far, prod"),
-        "{said}"
+        printed.contains("there is no context nosuch; there are far, prod"),
+        "{printed}"
     );
     go(&format!("{set} --protected"));
-    let (code, said) = go("revoke one");
-    assert_eq!(code, 2, "{said}");
-    assert!(said.contains("The context prod is protected"), "{said}");
+    let (code, printed) = go("revoke one");
+    assert_eq!(code, 2, "{printed}");
+    assert!(
+        printed.contains("The context prod is protected"),
+        "{printed}"
+    );
     assert_eq!(go("revoke one --yes").0, 0);
     let secret = go("context set bad --url http://u:hunter2@127.0.0.1:1");
     assert_eq!(secret.0, 2);
@@ -270,7 +273,7 @@ fn completion_and_manual_pages_are_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_watched_list_is_printed_anew_when_it_changes() {
+async fn a_watched_list_is_printed_again_when_it_changes() {
     use std::io::BufRead as _;
 
     let url = shared_url();
@@ -304,11 +307,11 @@ async fn a_mistyped_index_lists_those_that_hold_directives() {
     for verb in ["list", "get one", "apply one --level Shape --tenant t"] {
         let ran = run(&url, &index.replace("typed", "typde"), &words(verb));
         assert_eq!(ran.code, 3, "{verb}: {}", ran.stderr);
-        let said = &ran.stderr;
+        let printed = &ran.stderr;
         assert!(
-            said.contains("does not exist; directives are in "),
-            "{verb}: {said}"
+            printed.contains("does not exist; directives are in "),
+            "{verb}: {printed}"
         );
-        assert!(said.contains(&index), "{verb}: {said}");
+        assert!(printed.contains(&index), "{verb}: {printed}");
     }
 }

@@ -1,5 +1,5 @@
-//! Tests the files that `init` installs on a real node: which documents the pipeline and the
-//! mapping accept, and what the dashboards show.
+//! Tests the files that `init` installs on a real node: the pipeline and the mapping accept only valid
+//! documents, and the dashboards show the right rows.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ fn pipeline_cases() -> Vec<Value> {
     serde_json::from_str(&cases).unwrap()
 }
 
-/// What a proxy makes of a stored document.
+/// Decodes a stored document as a proxy does.
 fn as_a_proxy(id: &str, source: &Value) -> Result<Document, Rejection> {
     let limits = DecodeLimits {
         now: SystemClock.now(),
@@ -34,7 +34,7 @@ fn as_a_proxy(id: &str, source: &Value) -> Result<Document, Rejection> {
 }
 
 #[tokio::test]
-async fn the_pipeline_takes_and_refuses_what_it_should() {
+async fn the_pipeline_accepts_valid_documents_and_refuses_all_others() {
     let url = shared_url();
     let index = installed_index(&url, "pipeline").await;
     let cases = pipeline_cases();
@@ -46,8 +46,8 @@ async fn the_pipeline_takes_and_refuses_what_it_should() {
             None => ("POST", format!("{url}/{index}/_doc")),
         };
         http::send("DELETE", &path, None).await;
-        let (status, answer) = http::send(method, &path, Some(&case["body"])).await;
-        let reason = answer["error"]["caused_by"]["reason"]
+        let (status, response) = http::send(method, &path, Some(&case["body"])).await;
+        let reason = response["error"]["caused_by"]["reason"]
             .as_str()
             .unwrap_or_default();
         let named = match case["field"].as_str() {
@@ -57,7 +57,7 @@ async fn the_pipeline_takes_and_refuses_what_it_should() {
         if status != case["status"] || !named {
             wrong.push(format!("{}: {status} {reason}", case["name"]));
         } else if status == 201 {
-            // A proxy takes everything that the pipeline has stored.
+            // A proxy accepts every document that the pipeline has stored.
             let source = http::get(&path).await.1["_source"].clone();
             if let Err(rejection) = as_a_proxy("case", &source) {
                 wrong.push(format!("{}: a proxy says {rejection}", case["name"]));
@@ -73,7 +73,7 @@ async fn the_pipeline_takes_and_refuses_what_it_should() {
     );
 }
 
-/// A directive in an index of its own, as the pipeline stored it.
+/// A directive in its own index, in the form in which the pipeline stored it.
 struct Written {
     url: String,
     index: String,
@@ -141,7 +141,8 @@ async fn a_script_that_removes_a_target_or_a_rate_does_not_widen_a_directive() {
         ("starts_at", "starts_at"),
         ("expires_at", "expires_at"),
         ("revoked", "revoked"),
-        // Field and list together: the rest shows that the document was stored before.
+        // The script removes the field and its name in the list. The other fields show that the document
+        // was stored before.
         ("tenant targets", "targets"),
     ] {
         let script: String = fields
@@ -157,7 +158,7 @@ async fn a_script_that_removes_a_target_or_a_rate_does_not_widen_a_directive() {
         assert_eq!(status, 400, "{fields}");
     }
     assert_eq!(written.source().await, before);
-    // Adding a target narrows.
+    // An additional target narrows a directive, so it is accepted.
     let (status, reason) = written.update(&json!({"doc": {"index": "orders"}})).await;
     assert_eq!(status, 200, "{reason}");
     let targets = &written.source().await["targets"];
@@ -166,7 +167,7 @@ async fn a_script_that_removes_a_target_or_a_rate_does_not_widen_a_directive() {
 
 #[tokio::test]
 async fn revoking_by_either_field_revokes() {
-    for (update, said) in [
+    for (update, revoked_at) in [
         (json!({"revoked": true, "author": "bob"}), None),
         (
             json!({"revoked_at": "2030-01-01T00:00:00Z"}),
@@ -179,10 +180,10 @@ async fn revoking_by_either_field_revokes() {
         assert_eq!(status, 200, "{reason}");
         let source = written.source().await;
         assert_eq!(source["revoked"], true);
-        let time = said.map_or(source["updated_at"].clone(), Value::from);
+        let time = revoked_at.map_or(source["updated_at"].clone(), Value::from);
         assert_eq!(source["revoked_at"], time);
         assert!(as_a_proxy("a", &source).unwrap().revoked);
-        // A partial update does not bring it back.
+        // A partial update does not reactivate the directive.
         let back = json!({"doc": {"revoked": false}});
         written.update(&back).await;
         assert_eq!(written.source().await["revoked"], true);
@@ -190,7 +191,7 @@ async fn revoking_by_either_field_revokes() {
 }
 
 #[tokio::test]
-async fn no_write_leaves_somebody_elses_name_on_it() {
+async fn no_write_keeps_the_name_of_the_former_author() {
     let draft = json!({"level": "Shape", "ttl_secs": 600, "updated_by": "ann"});
     let written = Written::new("names", draft).await;
     assert_eq!(written.source().await["updated_by"], "ann");
@@ -203,7 +204,7 @@ async fn no_write_leaves_somebody_elses_name_on_it() {
     let source = written.source().await;
     assert_eq!(source["updated_by"], "bob");
     assert!(source.get("author").is_none());
-    // A copy of what was read, written back.
+    // This write sends a copy of the document that was read.
     assert_eq!(http::put(&written.document(), &source).await.0, 200);
     assert_eq!(written.source().await["updated_by"], "unknown");
 }
@@ -239,8 +240,8 @@ async fn the_pipeline_makes_the_expiry_absolute_by_the_clusters_clock() {
 async fn the_index_has_the_settings_of_the_template() {
     let url = shared_url();
     let index = installed_index(&url, "settings").await;
-    let (_, answer) = http::get(&format!("{url}/{index}?flat_settings=true")).await;
-    let there = &answer[&index];
+    let (_, response) = http::get(&format!("{url}/{index}?flat_settings=true")).await;
+    let there = &response[&index];
     for (setting, value) in [
         ("index.number_of_shards", "1"),
         ("index.auto_expand_replicas", "0-1"),
@@ -253,7 +254,7 @@ async fn the_index_has_the_settings_of_the_template() {
     assert_eq!(there["mappings"]["dynamic"], "strict");
 }
 
-/// The saved objects, by id.
+/// The saved objects of the dashboard.
 fn saved_objects(url: &str, index: &str) -> Vec<Value> {
     let client = Client::new(&cluster(url, index)).unwrap();
     Installer::new(client)
@@ -298,7 +299,7 @@ async fn the_panels_queries_give_the_expected_rows() {
         let mut document = stored(fields);
         document["level"] = "Shape".into();
         document["updated_at"] = in_hours(-1).into();
-        // Past expiries do not go through the pipeline.
+        // The pipeline would refuse an expiry in the past, so these writes bypass it.
         let action = json!({"index": {"_index": index, "_id": id, "pipeline": "_none"}});
         body.push_str(&format!("{action}\n{document}\n"));
     }
@@ -327,14 +328,14 @@ async fn the_panels_queries_give_the_expected_rows() {
         ("opensearch-directives-expire-soon", vec!["soon"]),
         ("opensearch-directives-scheduled", vec!["scheduled"]),
     ] {
-        let (status, answer) = http::send(
+        let (status, response) = http::send(
             "POST",
             &format!("{url}/{index}/_search"),
             Some(&search(panel)),
         )
         .await;
-        assert_eq!(status, 200, "{answer}");
-        let hits: Vec<&str> = answer["hits"]["hits"]
+        assert_eq!(status, 200, "{response}");
+        let hits: Vec<&str> = response["hits"]["hits"]
             .as_array()
             .unwrap()
             .iter()
@@ -345,7 +346,7 @@ async fn the_panels_queries_give_the_expected_rows() {
     changes_by_author(&url, &index, &objects).await;
 }
 
-/// Changes over time by author: the panel's own aggregations.
+/// Checks the panel of changes over time by author, with the aggregations of that panel.
 async fn changes_by_author(url: &str, index: &str, objects: &[Value]) {
     let object = objects
         .iter()
@@ -364,8 +365,8 @@ async fn changes_by_author(url: &str, index: &str, objects: &[Value]) {
             "field": terms["field"], "size": terms["size"], "missing": terms["missingBucketLabel"],
         }}},
     }}});
-    let (_, answer) = http::send("POST", &format!("{url}/{index}/_search"), Some(&body)).await;
-    let mut authors: Vec<(String, u64)> = answer["aggregations"]["over_time"]["buckets"]
+    let (_, response) = http::send("POST", &format!("{url}/{index}/_search"), Some(&body)).await;
+    let mut authors: Vec<(String, u64)> = response["aggregations"]["over_time"]["buckets"]
         .as_array()
         .unwrap()
         .iter()
@@ -393,7 +394,7 @@ fn the_saved_objects_refer_to_each_other_and_to_fields_that_exist() {
     let mut patterns = 0;
     for object in &objects {
         if object["type"] == "index-pattern" {
-            // The index that `--directives-index` names, and no wildcard.
+            // The patterns name the index of `--directives-index` and contain no wildcard.
             assert_eq!(object["attributes"]["title"], "elsewhere");
             patterns += 1;
         }

@@ -8,11 +8,11 @@ use crate::support::node::{installed_index, shared_url};
 
 #[derive(Debug, Deserialize)]
 struct Mistake {
-    typed: String,
+    arguments: String,
     #[serde(default)]
     input: String,
     code: i32,
-    says: Vec<String>,
+    expected: Vec<String>,
 }
 
 #[tokio::test]
@@ -27,11 +27,16 @@ async fn each_mistake_is_explained_and_writes_nothing() {
     assert!(mistakes.len() >= 40);
     let mut wrong = String::new();
     for mistake in mistakes {
-        let ran = run_with(&url, &index, &refs(&words(&mistake.typed)), &mistake.input);
-        let said = format!("{}{}", ran.stdout, ran.stderr);
-        let complete = mistake.says.iter().all(|text| said.contains(text));
+        let ran = run_with(
+            &url,
+            &index,
+            &refs(&words(&mistake.arguments)),
+            &mistake.input,
+        );
+        let printed = format!("{}{}", ran.stdout, ran.stderr);
+        let complete = mistake.expected.iter().all(|text| printed.contains(text));
         if ran.code != mistake.code || !complete {
-            wrong += &format!("{mistake:?}\n  code {}: {said}\n", ran.code);
+            wrong += &format!("{mistake:?}\n  code {}: {printed}\n", ran.code);
         }
     }
     assert_eq!(wrong, "");

@@ -1,4 +1,4 @@
-//! Tests what the writing verbs report and what they refuse.
+//! Tests the reports of the verbs that write, and the writes that they refuse.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ fn words(text: &str) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn apply_says_what_it_did_and_replaces_only_what_loses_and_widens_nothing() {
+async fn apply_reports_its_effect_and_widens_or_loses_nothing_without_consent() {
     let url = shared_url();
     let index = installed_index(&url, "rules").await;
     let run = |text: &str| run(&url, &index, &words(text));
@@ -25,7 +25,7 @@ async fn apply_says_what_it_did_and_replaces_only_what_loses_and_widens_nothing(
         "{first}"
     );
 
-    // The same time to live once more prolongs nothing.
+    // Applying the same time to live again does not prolong the directive.
     let stored = run("get one -o json").ok().json();
     assert!(run(base).ok().stdout.starts_with("unchanged one "));
     assert_eq!(run("get one -o json").ok().json(), stored);
@@ -102,7 +102,7 @@ async fn a_revoked_directive_does_not_come_back_by_applying_its_file_again() {
 }
 
 #[tokio::test]
-async fn what_get_and_list_print_can_be_applied_again() {
+async fn the_output_of_get_and_list_can_be_applied_again() {
     let url = shared_url();
     let index = installed_index(&url, "roundtrip").await;
     run(
@@ -141,7 +141,7 @@ async fn what_get_and_list_print_can_be_applied_again() {
 }
 
 #[tokio::test]
-async fn a_dry_run_of_every_verb_shows_what_it_would_do_and_writes_nothing() {
+async fn a_dry_run_of_every_verb_shows_its_effect_and_writes_nothing() {
     let url = shared_url();
     let index = installed_index(&url, "dry").await;
     run(
@@ -151,7 +151,7 @@ async fn a_dry_run_of_every_verb_shows_what_it_would_do_and_writes_nothing() {
     )
     .ok();
     let before = run(&url, &index, &["get", "one", "-o", "json"]).ok().json();
-    for (typed, says) in [
+    for (arguments, expected) in [
         ("apply new --level Shape --tenant t", "would be created new"),
         (
             "apply one --level ShapeTiming --tenant acme --replace",
@@ -163,19 +163,24 @@ async fn a_dry_run_of_every_verb_shows_what_it_would_do_and_writes_nothing() {
         ("revoke --all", "would be revoked one"),
         ("delete one", "would be deleted one"),
     ] {
-        let ran = run(&url, &index, &[words(typed), vec!["--dry-run"]].concat()).ok();
-        assert!(ran.stdout.contains(says), "{typed}: {}", ran.stdout);
-        // The variable stands for the flag.
+        let ran = run(
+            &url,
+            &index,
+            &[words(arguments), vec!["--dry-run"]].concat(),
+        )
+        .ok();
+        assert!(ran.stdout.contains(expected), "{arguments}: {}", ran.stdout);
+        // The variable has the effect of the flag.
         let ran = directives()
-            .args(words(typed))
+            .args(words(arguments))
             .env("DIRECTIVES_URL", &url)
             .env("DIRECTIVES_INDEX", &index)
             .env("DIRECTIVES_DRY_RUN", "1")
             .output()
             .unwrap();
         assert!(
-            String::from_utf8_lossy(&ran.stdout).contains(says),
-            "{typed}: {ran:?}"
+            String::from_utf8_lossy(&ran.stdout).contains(expected),
+            "{arguments}: {ran:?}"
         );
     }
     assert_eq!(
@@ -189,7 +194,7 @@ async fn a_dry_run_of_every_verb_shows_what_it_would_do_and_writes_nothing() {
 }
 
 #[tokio::test]
-async fn what_a_directive_says_never_comes_from_the_environment() {
+async fn the_content_of_a_directive_never_comes_from_the_environment() {
     let url = shared_url();
     let index = installed_index(&url, "environment").await;
     let ran = directives()
@@ -216,7 +221,7 @@ async fn what_a_directive_says_never_comes_from_the_environment() {
 }
 
 #[tokio::test]
-async fn extend_and_edit_keep_all_else() {
+async fn extend_and_edit_keep_all_other_fields() {
     let url = shared_url();
     let index = installed_index(&url, "edit").await;
     let run = |text: &str| run(&url, &index, &words(text));
@@ -243,10 +248,13 @@ async fn extend_and_edit_keep_all_else() {
         assert_eq!(after[field], before[field], "{field}");
     }
     assert_eq!(after["updated_by"], "bob");
-    let typed = "edit one --set sample=5% --set principal=svc --unset ring_buffer";
-    let said = run(typed).ok().stdout;
-    assert!(said.contains("sample 100 ‰ → 50 ‰"), "{said}");
-    assert!(said.contains("every principal → principal=svc"), "{said}");
+    let arguments = "edit one --set sample=5% --set principal=svc --unset ring_buffer";
+    let printed = run(arguments).ok().stdout;
+    assert!(printed.contains("sample 100 ‰ → 50 ‰"), "{printed}");
+    assert!(
+        printed.contains("every principal → principal=svc"),
+        "{printed}"
+    );
     run("revoke one").ok();
     for verb in ["extend one --by 1h", "edit one --set level=Off"] {
         let refused = run(verb);

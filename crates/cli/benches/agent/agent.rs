@@ -65,7 +65,7 @@ impl Agent {
     }
 
     /// Follows the set with requests that wait for a change.
-    pub fn follow(&self, answers: mpsc::UnboundedSender<Answer>) -> JoinHandle<()> {
+    pub fn follow(&self, responses: mpsc::UnboundedSender<Response>) -> JoinHandle<()> {
         let (http, url) = (self.http.clone(), format!("{}/v1/directives", self.url));
         tokio::spawn(async move {
             let mut seen = None;
@@ -76,21 +76,21 @@ impl Agent {
                 }
                 // The agent has ended. A caller that still expects a response notices the closed
                 // channel.
-                let Ok(answer) = request.send().await else {
+                let Ok(response) = request.send().await else {
                     return;
                 };
-                if answer.status() == 304 {
+                if response.status() == 304 {
                     continue;
                 }
-                assert_eq!(answer.status(), 200);
-                seen = Some(answer.headers()["etag"].clone());
-                let listing = answer.text().await.expect("the whole answer");
-                let answer = Answer {
+                assert_eq!(response.status(), 200);
+                seen = Some(response.headers()["etag"].clone());
+                let listing = response.text().await.expect("the whole response");
+                let response = Response {
                     at: Instant::now(),
                     time: Timestamp::now(),
                     listing,
                 };
-                if answers.send(answer).is_err() {
+                if responses.send(response).is_err() {
                     return;
                 }
             }
@@ -98,9 +98,9 @@ impl Agent {
     }
 
     async fn get(&self, path: &str) -> String {
-        let answer = self.http.get(format!("{}{path}", self.url)).send().await;
-        let answer = answer.expect("an answer");
-        answer.text().await.expect("the whole answer")
+        let response = self.http.get(format!("{}{path}", self.url)).send().await;
+        let response = response.expect("a response");
+        response.text().await.expect("the whole response")
     }
 }
 
@@ -112,7 +112,7 @@ impl Drop for Agent {
 }
 
 /// The response to a following client, and the instant at which it was complete.
-pub struct Answer {
+pub struct Response {
     pub at: Instant,
     pub time: Timestamp,
     pub listing: String,

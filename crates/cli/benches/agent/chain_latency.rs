@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use crate::agent::{Agent, Answer};
+use crate::agent::{Agent, Response};
 use test_support::measure::cluster::Cluster;
 use test_support::measure::percentiles;
 
@@ -47,16 +47,16 @@ pub async fn measure(cluster: &Cluster) {
 
 /// An agent and a client that follows it.
 struct Client {
-    answers: mpsc::UnboundedReceiver<Answer>,
+    responses: mpsc::UnboundedReceiver<Response>,
     _agent: Agent,
 }
 
 impl Client {
     fn of(agent: Agent) -> Self {
-        let (sender, answers) = mpsc::unbounded_channel();
+        let (sender, responses) = mpsc::unbounded_channel();
         agent.follow(sender);
         Self {
-            answers,
+            responses,
             _agent: agent,
         }
     }
@@ -65,9 +65,9 @@ impl Client {
     async fn has(&mut self, tenant: &str) -> Instant {
         let quoted = format!("\"{tenant}\"");
         loop {
-            let answer = self.answers.recv().await.expect("the agent goes on");
-            if answer.listing.contains(&quoted) {
-                return answer.at;
+            let response = self.responses.recv().await.expect("the agent goes on");
+            if response.listing.contains(&quoted) {
+                return response.at;
             }
         }
     }

@@ -2,15 +2,15 @@
 //! through a chain of three. `scripts/bench-agent` starts a cluster, runs this and writes its
 //! tables into `BENCHMARKS.md`.
 //!
-//! Takes the cluster's address from `OPENSEARCH_URL`, and makes and deletes an index of its
-//! own there.
+//! The benchmark needs the cluster's address in `OPENSEARCH_URL`. It creates an index there and
+//! deletes it at the end.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![allow(unreachable_pub, reason = "a binary")]
 #![allow(
     clippy::expect_used,
     clippy::panic,
-    reason = "there is nothing to measure on an agent that does not answer"
+    reason = "there is nothing to measure on an agent that does not respond"
 )]
 #![allow(clippy::format_collect, reason = "not what is measured")]
 

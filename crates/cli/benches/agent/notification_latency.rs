@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::agent::{Agent, Answer};
+use crate::agent::{Agent, Response};
 use test_support::measure::cluster::Cluster;
 use test_support::measure::{median, millis};
 
@@ -25,7 +25,7 @@ struct Cost {
     change: Duration,
     resident: u64,
     /// The times from the publish to the response of the first, the median and the last client.
-    answered: Option<[Duration; 3]>,
+    received: Option<[Duration; 3]>,
 }
 
 pub async fn measure(cluster: &Cluster) {
@@ -33,27 +33,27 @@ pub async fn measure(cluster: &Cluster) {
     println!(
         "The agent polls each {INTERVAL:?}. CPU time is that of the agent alone, the median of \
          {WINDOWS} windows of {WINDOW:?}; of a change, what a window with one took beyond one \
-         without: reading it, answering everybody, and taking their next requests. Times run from \
-         the publish (`last_change` of the status) until a client has the whole answer; all \
+         without: reading it, sending the responses, and taking their next requests. Times run from \
+         the publish (`last_change` of the status) until a client has the whole response; all \
          clients are one process, beside the agent and the cluster on one machine.\n"
     );
     println!(
-        "| directives | answer | clients | resident memory | CPU a second, waiting | CPU, one \
+        "| directives | response | clients | resident memory | CPU a second, waiting | CPU, one \
          change | first | median | last |"
     );
     println!("|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
     for directives in [10, 1_000] {
         cluster.fill(directives).await;
         let agent = Agent::start(cluster.url().as_str(), INTERVAL, &[]);
-        let (answers, mut answered) = mpsc::unbounded_channel();
-        let probe = agent.follow(answers.clone());
-        let bytes = answered.recv().await.expect("a listing").listing.len();
+        let (responses, mut received) = mpsc::unbounded_channel();
+        let probe = agent.follow(responses.clone());
+        let bytes = received.recv().await.expect("a listing").listing.len();
         probe.abort();
         let mut crowd = Crowd {
             cluster,
             agent,
-            answers,
-            answered,
+            responses,
+            received,
             clients: Vec::new(),
         };
         for clients in [0, CLIENTS] {
@@ -65,7 +65,7 @@ pub async fn measure(cluster: &Cluster) {
 }
 
 fn row(directives: usize, bytes: usize, clients: usize, cost: &Cost) {
-    let answered = cost.answered.map_or_else(
+    let received = cost.received.map_or_else(
         || " – | – | – ".to_owned(),
         |times| {
             times
@@ -74,7 +74,7 @@ fn row(directives: usize, bytes: usize, clients: usize, cost: &Cost) {
         },
     );
     println!(
-        "| {directives} | {bytes} B | {clients} | {} KiB | {:.2} ms | {:.1} ms |{answered}|",
+        "| {directives} | {bytes} B | {clients} | {} KiB | {:.2} ms | {:.1} ms |{received}|",
         cost.resident / 1024,
         millis(cost.quiet),
         millis(cost.change),
@@ -85,8 +85,8 @@ fn row(directives: usize, bytes: usize, clients: usize, cost: &Cost) {
 struct Crowd<'a> {
     cluster: &'a Cluster,
     agent: Agent,
-    answers: mpsc::UnboundedSender<Answer>,
-    answered: mpsc::UnboundedReceiver<Answer>,
+    responses: mpsc::UnboundedSender<Response>,
+    received: mpsc::UnboundedReceiver<Response>,
     clients: Vec<JoinHandle<()>>,
 }
 
@@ -94,10 +94,10 @@ impl Crowd<'_> {
     /// Adds clients up to the given number, and returns when all of them are waiting.
     async fn grow(&mut self, clients: usize) {
         while self.clients.len() < clients {
-            self.clients.push(self.agent.follow(self.answers.clone()));
+            self.clients.push(self.agent.follow(self.responses.clone()));
         }
         for _ in 0..clients {
-            self.answer().await;
+            self.response().await;
         }
         while self.agent.waiting_clients().await != clients {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -106,14 +106,14 @@ impl Crowd<'_> {
 
     async fn cost(&mut self) -> Cost {
         let (mut quiet, mut changed) = (Vec::new(), Vec::new());
-        let mut answered = [const { Vec::new() }; 3];
+        let mut received = [const { Vec::new() }; 3];
         let mut resident = 0;
         for number in 0..WINDOWS {
             quiet.push(self.window(None).await.0);
             let tenant = format!("change-{}-{number}", self.clients.len());
             let (cpu, times) = self.window(Some(&tenant)).await;
             changed.push(cpu);
-            for (all, time) in answered.iter_mut().zip(times.into_iter().flatten()) {
+            for (all, time) in received.iter_mut().zip(times.into_iter().flatten()) {
                 all.push(time);
             }
             resident = self.agent.process().resident_bytes();
@@ -123,7 +123,7 @@ impl Crowd<'_> {
             quiet: quiet.div_f64(WINDOW.as_secs_f64()),
             change: median(&mut changed).saturating_sub(quiet),
             resident,
-            answered: (!self.clients.is_empty()).then(|| answered.map(|mut all| median(&mut all))),
+            received: (!self.clients.is_empty()).then(|| received.map(|mut all| median(&mut all))),
         }
     }
 
@@ -134,7 +134,7 @@ impl Crowd<'_> {
         let mut times = None;
         if let Some(tenant) = change {
             self.cluster.write("d-000000", tenant).await;
-            times = self.answers(tenant).await;
+            times = self.responses(tenant).await;
         }
         tokio::time::sleep(WINDOW.saturating_sub(begin.elapsed())).await;
         assert_eq!(self.agent.waiting_clients().await, self.clients.len());
@@ -143,26 +143,37 @@ impl Crowd<'_> {
     }
 
     /// The next client's response. A client that fails ends its task and sends none.
-    async fn answer(&mut self) -> Answer {
-        let answer = tokio::time::timeout(PATIENCE, self.answered.recv()).await;
-        answer.ok().flatten().expect("every client is answered")
+    async fn response(&mut self) -> Response {
+        let response = tokio::time::timeout(PATIENCE, self.received.recv()).await;
+        response
+            .ok()
+            .flatten()
+            .expect("every client receives a response")
     }
 
     /// The instants at which the first, the median and the last client had received a change.
-    async fn answers(&mut self, tenant: &str) -> Option<[Duration; 3]> {
-        let mut answers = Vec::new();
+    async fn responses(&mut self, tenant: &str) -> Option<[Duration; 3]> {
+        let mut responses = Vec::new();
         for _ in 0..self.clients.len() {
-            let answer = self.answer().await;
-            assert!(answer.listing.contains(tenant), "an answer without it");
-            answers.push(answer.time);
+            let response = self.response().await;
+            assert!(
+                response.listing.contains(tenant),
+                "the response contains the change"
+            );
+            responses.push(response.time);
         }
-        if answers.is_empty() {
+        if responses.is_empty() {
             return None;
         }
         let published = self.agent.last_change().await;
-        let after =
-            |n: usize| Duration::try_from(answers[n].duration_since(published)).unwrap_or_default();
-        Some([after(0), after(answers.len() / 2), after(answers.len() - 1)])
+        let after = |n: usize| {
+            Duration::try_from(responses[n].duration_since(published)).unwrap_or_default()
+        };
+        Some([
+            after(0),
+            after(responses.len() / 2),
+            after(responses.len() - 1),
+        ])
     }
 }
 

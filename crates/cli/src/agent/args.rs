@@ -1,4 +1,4 @@
-//! The flags of `directives agent` and the store configuration that they describe.
+//! The flags for polling, and their conversion into the configuration of the store.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,12 +19,12 @@ pub(in super::super) struct AgentArgs {
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse)]
     interval: Duration,
 
-    /// What --url addresses: the cluster that holds the index, or another agent that polls
-    /// it; the other agent's --max-ttl then applies
+    /// Kind of the server at --url: the cluster that holds the index, or another agent that polls
+    /// it. If it is an agent, that agent's --max-ttl applies
     #[arg(long, value_name = "KIND", default_value = "index")]
     upstream: UpstreamKind,
 
-    /// What to do if the index cannot be read at the start
+    /// Behaviour if the index cannot be read at the start
     #[arg(long, value_name = "POLICY", default_value = "require")]
     startup: StartupPolicy,
 
@@ -36,8 +36,8 @@ pub(in super::super) struct AgentArgs {
     #[arg(long, value_name = "FILE", required_if_eq("startup", "last-good"))]
     last_good: Option<PathBuf>,
 
-    /// Age of the last complete read from which on the set counts as stale: a metric, a
-    /// field of the status, and /readyz?fresh
+    /// Age of the last complete read from which on the set counts as stale. A metric, the status
+    /// and /readyz?fresh report this
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse)]
     stale_after: Duration,
 
@@ -45,7 +45,7 @@ pub(in super::super) struct AgentArgs {
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse)]
     request_timeout: Duration,
 
-    /// Time limit of a whole poll: all its requests, on all nodes
+    /// Time limit of a whole poll, which may consist of several requests to several nodes
     #[arg(long, value_name = "DURATION", default_value = "8s", value_parser = parse)]
     poll_timeout: Duration,
 
@@ -57,7 +57,7 @@ pub(in super::super) struct AgentArgs {
     #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = parse)]
     reconcile_interval: Duration,
 
-    /// How far ahead an expiry may lie; documents beyond it are rejected
+    /// Limit on the time from now to an expiry; a document beyond the limit is rejected
     #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = parse)]
     max_ttl: Duration,
 
@@ -69,8 +69,8 @@ pub(in super::super) struct AgentArgs {
     #[arg(long, value_name = "NAME")]
     instance: Option<String>,
 
-    /// How long to keep polling and serving after SIGTERM while /readyz fails, so that load
-    /// balancers and the proxies beside the agent drain first [default: stop at once]
+    /// Time after SIGTERM in which the agent still polls and serves while /readyz fails, so that
+    /// load balancers stop sending traffic first [default: stop at once]
     #[arg(long, value_name = "DURATION", value_parser = parse)]
     pub(super) shutdown_delay: Option<Duration>,
 
@@ -89,11 +89,11 @@ pub(in super::super) struct AgentArgs {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 enum StartupPolicy {
-    /// Exit with an error
+    /// The agent exits with an error
     Require,
-    /// Serve the last good set from its file
+    /// The agent serves the last good set from its file
     LastGood,
-    /// Serve an empty set until a read succeeds
+    /// The agent serves an empty set until a read succeeds
     Empty,
 }
 

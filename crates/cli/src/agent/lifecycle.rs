@@ -1,4 +1,4 @@
-//! The phases of the agent's life and the signals that move it from one to the next.
+//! Handles the signals of the process: it reloads files, drains, and stops the agent.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use tracing::info;
 
 use super::super::exit::Failure;
 
-/// What the agent does with requests at the moment.
+/// The phase of the agent, which decides how it handles requests.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Phase {
-    /// It polls and serves.
+    /// The agent polls and serves.
     Serving,
-    /// It polls and serves, but `/readyz` fails so that load balancers send no new traffic.
+    /// The agent polls and serves, but `/readyz` fails, so that load balancers send no new traffic.
     Draining,
-    /// It accepts no connections, and requests that wait for a change are completed.
+    /// The agent accepts no connections, and completes the requests that wait for a change.
     Stopping,
 }
 
@@ -22,7 +22,7 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct PhaseSender(watch::Sender<Phase>);
 
-/// The current phase, for everything that serves.
+/// The receiving half of the phase, for the parts that serve requests.
 #[derive(Clone, Debug)]
 pub(super) struct PhaseReceiver(watch::Receiver<Phase>);
 
@@ -51,13 +51,13 @@ impl PhaseReceiver {
 pub(super) enum Request {
     /// SIGTERM or SIGINT (Ctrl-C).
     Terminate,
-    /// SIGHUP: read the files with secrets and certificates again.
+    /// SIGHUP, after which the agent reads the files with secrets and certificates again.
     Reload,
 }
 
-/// Handles reload requests until the agent is told to end, then keeps serving for the
-/// drain time, and returns when the agent has to stop. A second termination request
-/// ends the drain time early.
+/// Handles reload signals until a termination signal arrives. Then the agent serves for the drain
+/// time, and this function returns when the agent has to stop. A second termination signal ends
+/// the drain time early.
 pub(super) async fn run_until_stopped(
     phase: &PhaseSender,
     signals: &mut Signals,
@@ -68,7 +68,10 @@ pub(super) async fn run_until_stopped(
         reload().await;
     }
     if let Some(drain_time) = drain_time {
-        info!(?drain_time, "draining: serving on, but no longer ready");
+        info!(
+            ?drain_time,
+            "draining: the agent still serves, but it is no longer ready"
+        );
         phase.0.send_replace(Phase::Draining);
         let end = tokio::time::sleep(drain_time);
         tokio::pin!(end);
@@ -86,7 +89,7 @@ pub(super) async fn run_until_stopped(
     phase.0.send_replace(Phase::Stopping);
 }
 
-/// The signals of the process, received from the time of construction on.
+/// Receives the signals of the process from its construction on.
 #[cfg(unix)]
 #[derive(Debug)]
 pub(super) struct Signals {
@@ -128,7 +131,7 @@ impl Signals {
     }
 
     pub(super) async fn next(&mut self) -> Request {
-        // Without a handler there is no signal to wait for.
+        // If no handler can be installed, no signal arrives here, so this never completes.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

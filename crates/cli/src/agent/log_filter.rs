@@ -13,7 +13,8 @@ const DEFAULT: &str = "info";
 
 #[derive(Debug, Args)]
 pub(super) struct LogArgs {
-    /// What to log, such as info or opensearch_directives=debug [default: RUST_LOG, else info]
+    /// Events to log, such as info or opensearch_directives=debug [default: RUST_LOG, otherwise
+    /// info]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
 }

@@ -32,7 +32,7 @@ const HEALTH_CONNECTIONS: usize = 64;
 
 pub(super) async fn run(args: AgentArgs) -> Result<(), Failure> {
     args.log.install()?;
-    // Before the first read, so that a signal during it is not missed.
+    // The handlers are installed before the first read, so that no signal during it is lost.
     let mut signals = Signals::listen()?;
     let access = Access::load(&args.access).await?;
     let config = args.config().await?;
@@ -82,7 +82,7 @@ async fn terminated(signals: &mut Signals) {
     while signals.next().await != Request::Terminate {}
 }
 
-/// Prints where the agent serves: programs that start it read these lines.
+/// Prints the addresses on which the agent serves. Programs that start the agent read these lines.
 fn announce(listeners: &Listeners, tls: bool) -> Result<(), Failure> {
     for listener in &listeners.api {
         let url = listener.url(tls)?;
@@ -97,8 +97,8 @@ fn announce(listeners: &Listeners, tls: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reads the agent's tokens and certificates and those for the cluster again, and polls at
-/// once. A file that cannot be used leaves the earlier content in force.
+/// Reads all tokens and certificates again, both for clients and for the cluster, and polls at
+/// once. If a file is unusable, its earlier content stays in use.
 async fn reload(access: &Access, store: &OpenSearchDirectiveStore) {
     info!("reloading tokens and certificates");
     access.reload().await;

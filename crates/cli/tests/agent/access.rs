@@ -81,16 +81,16 @@ impl Pki {
 }
 
 #[test]
-fn beyond_this_host_it_needs_protection_or_an_explicit_flag() {
-    let said = refused(&["--listen", "0.0.0.0:0"]);
-    assert!(said.contains("other hosts could read"), "{said}");
-    let said = refused(&["--listen", "127.0.0.1:0,:0"]);
-    assert!(said.contains("--listen :0"), "{said}");
+fn an_address_that_other_hosts_reach_needs_protection_or_an_explicit_flag() {
+    let printed = refused(&["--listen", "0.0.0.0:0"]);
+    assert!(printed.contains("other hosts could read"), "{printed}");
+    let printed = refused(&["--listen", "127.0.0.1:0,:0"]);
+    assert!(printed.contains("--listen :0"), "{printed}");
     let files = Files::new();
     let token = files.write("tokens", READER);
-    // A token without TLS could be read on the way.
+    // Without TLS, an attacker in the network could read the token.
     refused(&["--listen", ":0", "--read-token-file", &token]);
-    // And TLS alone asks nobody who they are.
+    // TLS alone does not authenticate clients.
     let pem = files.write("server.pem", &Pki::new().server);
     refused(&["--listen", ":0", "--tls-certificate", &pem]);
     let protected = ["--tls-certificate", &pem, "--read-token-file", &token];
@@ -148,7 +148,7 @@ async fn read_evaluate_and_refresh_are_separate_permissions() {
     assert_eq!(status("GET", "/healthz", None).await, 200);
     assert_eq!(status("GET", "/readyz", None).await, 503);
 
-    // A rotated token, with the former one still valid; then a file that cannot be used.
+    // The file first contains a new token beside the former one. Then the file is unusable.
     let next = "reader-token-of-next-month";
     files.write("read", &format!("{READER}\n{next}\n"));
     agent.signal("-HUP");
@@ -231,7 +231,7 @@ async fn over_tls_a_client_presents_a_certificate_of_the_authority() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_the_cluster_does_not_tell_clients_its_user_and_roles() {
+async fn the_text_of_a_refusal_does_not_contain_the_cluster_user_and_its_roles() {
     let cluster = MockServer::start().await;
     let reason = "no permissions for [indices:data/read/search] and User [name=secret-reader, \
                   backend_roles=[secret-role], requestedTenant=null]";
@@ -248,13 +248,16 @@ async fn a_refusal_of_the_cluster_does_not_tell_clients_its_user_and_roles() {
     let readyz = agent.get("/readyz").await.1;
     let refreshed = reqwest::Client::new().post(agent.url("/v1/refresh")).send();
     let refreshed: Value = refreshed.await.unwrap().json().await.unwrap();
-    for (place, told) in [
+    for (source, text) in [
         ("status", status),
         ("readyz", readyz),
         ("refresh", refreshed),
     ] {
-        let told = told.to_string();
-        assert!(told.contains("indices:data/read/search"), "{place}: {told}");
-        assert!(!told.contains("secret-"), "{place}: {told}");
+        let text = text.to_string();
+        assert!(
+            text.contains("indices:data/read/search"),
+            "{source}: {text}"
+        );
+        assert!(!text.contains("secret-"), "{source}: {text}");
     }
 }

@@ -21,7 +21,7 @@ async fn status(agent: &Agent) -> Value {
 }
 
 #[tokio::test]
-async fn a_chain_of_three_serves_the_same_under_the_same_revision_and_digest() {
+async fn all_agents_of_a_chain_have_the_same_set_revision_and_digest() {
     let url = shared_url();
     let index = installed_index(&url, "chain").await;
     apply(
@@ -64,7 +64,7 @@ async fn a_chain_of_three_serves_the_same_under_the_same_revision_and_digest() {
         json!({"level": "ShapeTiming", "ring_buffer": true, "capture": true, "directives": ["whole"]})
     );
 
-    // Polls that find nothing new transfer the tag only, and publish nothing.
+    // A poll without a change transfers only the tag, and publishes nothing.
     let (_, whole) = second.get("/v1/snapshot").await;
     assert_eq!(whole["snapshot"]["digest"], status(&second).await["digest"]);
     let tag = whole["tag"].as_str().unwrap();
@@ -112,7 +112,7 @@ async fn age_grows_along_the_chain_during_an_outage() {
     first.signal("-KILL");
     tokio::task::block_in_place(|| first.wait());
 
-    // The third reads the second without an error, and still reports the age of the set.
+    // The third agent reads from the second without an error, and still reports the right age.
     let behind = third
         .status_when("it is stale", |status| status["staleness"] == "stale")
         .await;
@@ -132,7 +132,7 @@ async fn age_grows_along_the_chain_during_an_outage() {
         after["age_seconds"].as_f64() >= before["age_seconds"].as_f64(),
         "{after:#} {before:#}"
     );
-    // Its set stays in service.
+    // The third agent still serves its set.
     assert_eq!(
         third.evaluate(&evaluate_request("acme")).await["level"],
         "Shape"
@@ -187,7 +187,7 @@ async fn a_chain_serves_its_last_set_during_outages_and_then_catches_up() {
     node.kill();
     until("stale").await;
     let mut age = 0.0;
-    // In this order, each reported age includes the one before.
+    // The requests go from the first agent to the last, because each age contains the earlier ones.
     for (agent, fails) in [(&first, true), (&second, false), (&third, false)] {
         assert_eq!(agent.get("/readyz?fresh").await.0, 503);
         let status = status(agent).await;
@@ -203,7 +203,7 @@ async fn a_chain_serves_its_last_set_during_outages_and_then_catches_up() {
     eventually("it is fresh", ready, |code| *code == 200).await;
     serves_the_same().await;
 
-    // While the middle agent is away, only those behind it are stale.
+    // While the middle agent is stopped, only the agents behind it are stale.
     let address = second.address().to_owned();
     second.signal("-KILL");
     tokio::task::block_in_place(|| second.wait());
@@ -245,18 +245,21 @@ async fn an_agent_without_a_read_or_of_another_index_is_not_followed() {
     };
     let nowhere = unique_index("chain-dark");
     let dark = Agent::start(&url, &nowhere, &["--startup", "empty"]);
-    let said = start(&dark, &nowhere);
-    assert!(said.contains("there was no complete read yet"), "{said}");
+    let printed = start(&dark, &nowhere);
+    assert!(
+        printed.contains("there was no complete read yet"),
+        "{printed}"
+    );
 
     let index = installed_index(&url, "chain-index").await;
     let agent = Agent::start(&url, &index, &[]);
-    let said = start(&agent, "other");
+    let printed = start(&agent, "other");
     assert!(
-        said.contains(&format!("the agent polls the index {index}; name that")),
-        "{said}"
+        printed.contains(&format!("the agent polls the index {index}; name that")),
+        "{printed}"
     );
 
-    // Nor is a cluster taken for an agent, or an agent for a cluster.
+    // The agent also detects a cluster instead of an agent, and an agent instead of a cluster.
     let ended = directives()
         .args(["agent", "--listen", "127.0.0.1:0", "--upstream", "agent"])
         .args(["--url", &url, "--directives-index", &index])
@@ -268,12 +271,12 @@ async fn an_agent_without_a_read_or_of_another_index_is_not_followed() {
         .args(["--url", &agent.url(""), "--directives-index", &index])
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
-    assert!(said.contains("there is nothing at this path"), "{said}");
+    let printed = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(printed.contains("this path does not exist"), "{printed}");
 }
 
 #[tokio::test]
-async fn a_follower_of_an_agent_goes_on_from_a_last_good_file() {
+async fn a_follower_of_an_agent_starts_from_a_last_good_file() {
     let url = shared_url();
     let index = installed_index(&url, "chain-file").await;
     apply(&url, &index, "kept --level Shape --ttl 1h");

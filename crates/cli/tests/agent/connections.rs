@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::support::agent::Agent;
 
-/// How long a request may take where it took half a minute before: the header timeout of
-/// the connections that were in the way.
+/// The time limit of a request. Without the bound on idle connections, a request waits for the
+/// header timeout of other connections, which is half a minute.
 const IN_TIME: Duration = Duration::from_secs(10);
 
 fn healthz(address: &str) -> String {
@@ -28,7 +28,7 @@ fn half_open_connections_do_not_delay_health_checks() {
         "any",
         &["--startup", "empty", "--max-waiting", "0"],
     );
-    // Some send nothing, some a part of a request, and some are idle after a request.
+    // Some clients send nothing, some send a part of a request, and some are idle after a request.
     let half_open: Vec<TcpStream> = (0..700)
         .map(|number| {
             let mut stream = TcpStream::connect(agent.address()).unwrap();

@@ -10,7 +10,7 @@ use crate::support::eventually::eventually;
 use crate::support::http;
 use crate::support::node::{installed_index, shared_url};
 
-/// An agent that has no cluster, and so nothing to serve.
+/// Starts an agent without a cluster, which therefore has no set.
 fn without_cluster(args: &[&str]) -> Agent {
     let args = [&["--startup", "empty"], args].concat();
     Agent::start("http://127.0.0.1:1", "any", &args)
@@ -46,7 +46,7 @@ async fn the_health_listener_serves_health_and_metrics_only() {
     for path in ["/v1/evaluate", "/v1/refresh"] {
         assert_eq!(http::send("POST", &url(path), None).await.0, 404, "{path}");
     }
-    // Under whichever name Prometheus uses.
+    // The listener accepts every host name, because Prometheus may use any.
     let scraped = reqwest::Client::new()
         .get(url("/metrics"))
         .header("host", "directives-hub.prod:9981")
@@ -72,7 +72,7 @@ async fn a_probe_reports_health_as_an_exit_code() {
         );
         probe(&["--agent", address, "--ready", "--fresh"]).ok();
     }
-    // A port alone is one of this host.
+    // A port without a host is on this host.
     let port = ready.address().rsplit(':').next().unwrap();
     probe(&["--agent", &format!(":{port}")]).ok();
     probe(&["--agent", &format!("localhost:{port}")]).ok();
@@ -87,7 +87,7 @@ async fn a_probe_reports_health_as_an_exit_code() {
     );
     let unreachable = probe(&["--agent", "127.0.0.1:1"]);
     assert_eq!(unreachable.code, 4, "{}", unreachable.stderr);
-    // A program that accepts and never responds.
+    // This program accepts connections and never responds.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap().to_string();
     let timed_out = probe(&["--agent", &address, "--timeout", "200ms"]);
@@ -109,7 +109,7 @@ async fn a_host_name_or_a_port_alone_is_an_address() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_a_shutdown_delay_it_serves_and_polls_on_but_is_not_ready() {
+async fn during_the_shutdown_delay_the_agent_serves_and_polls_but_is_not_ready() {
     let url = shared_url();
     let index = installed_index(&url, "drain").await;
     let mut agent = Agent::start(&url, &index, &["--shutdown-delay", "5m"]);
@@ -139,14 +139,14 @@ async fn with_a_shutdown_delay_it_serves_and_polls_on_but_is_not_ready() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_shutdown_delay_ends_by_itself() {
+async fn the_agent_ends_after_the_shutdown_delay() {
     let mut agent = without_cluster(&["--shutdown-delay", "200ms"]);
     agent.signal("-TERM");
     assert!(tokio::task::block_in_place(|| agent.wait()).success());
 }
 
 #[tokio::test]
-async fn a_hangup_polls_at_once_and_does_not_end_it() {
+async fn a_hangup_triggers_a_poll_and_does_not_end_the_agent() {
     let url = shared_url();
     let index = installed_index(&url, "hangup").await;
     let agent = Agent::start(&url, &index, &["--interval", "1h"]);
@@ -158,7 +158,7 @@ async fn a_hangup_polls_at_once_and_does_not_end_it() {
 }
 
 #[tokio::test]
-async fn a_refresh_polls_at_once() {
+async fn a_refresh_triggers_a_poll() {
     let url = shared_url();
     let index = installed_index(&url, "refresh").await;
     let agent = Agent::start(&url, &index, &["--interval", "1h"]);

@@ -11,7 +11,7 @@ use crate::support::eventually::eventually;
 use crate::support::node::{Node, installed_index, shared_url, unique_index};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_signal_ends_it_cleanly_while_clients_are_connected() {
+async fn a_signal_ends_the_agent_cleanly_while_clients_are_connected() {
     let url = shared_url();
     let index = installed_index(&url, "signal").await;
     for signal in ["-TERM", "-INT"] {
@@ -29,7 +29,7 @@ async fn a_signal_ends_it_cleanly_while_clients_are_connected() {
 }
 
 #[test]
-fn p9_without_a_cluster_or_an_index_it_ends_and_says_why() {
+fn p9_without_a_cluster_or_an_index_the_agent_ends_with_the_reason() {
     let start = |url: &str, index: &str| {
         directives()
             .args([
@@ -50,15 +50,15 @@ fn p9_without_a_cluster_or_an_index_it_ends_and_says_why() {
     let missing = unique_index("nowhere");
     let ended = start(&shared_url(), &missing);
     assert_eq!(ended.status.code(), Some(3));
-    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    let printed = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert!(
-        said.contains(&format!("the index {missing} does not exist")),
-        "{said}"
+        printed.contains(&format!("the index {missing} does not exist")),
+        "{printed}"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn p10_a_killed_agent_leaves_a_whole_last_good_set_and_nothing_else() {
+async fn p10_a_killed_agent_leaves_only_a_complete_last_good_file() {
     let url = shared_url();
     let index = installed_index(&url, "killed").await;
     apply(&url, &index, "kept", &["--tenant", "acme", "--ttl", "1h"]);
@@ -78,14 +78,14 @@ async fn p10_a_killed_agent_leaves_a_whole_last_good_set_and_nothing_else() {
     assert!(std::net::TcpStream::connect(agent.address()).is_err());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 
-    // The next agent serves it while the cluster is unreachable.
+    // The next agent serves this set while the cluster is unreachable.
     let next = Agent::start("http://127.0.0.1:1", &index, &last_good);
     let after = next.get("/v1/status").await.1;
     for field in ["digest", "revision", "directives"] {
         assert_eq!(after[field], before[field], "{field}");
     }
     assert_eq!(next.get("/readyz").await.0, 200);
-    // Its age counts from the publish, although later polls found it unchanged.
+    // The age counts from the publish, although later polls confirmed the set.
     let time = |value: &Value| -> jiff::Timestamp { value.as_str().unwrap().parse().unwrap() };
     assert!(time(&after["last_success"]) <= time(&before["last_change"]));
     assert!(
@@ -99,7 +99,7 @@ async fn p10_a_killed_agent_leaves_a_whole_last_good_set_and_nothing_else() {
         "Shape"
     );
 
-    // The file of another index is refused.
+    // An agent refuses the file of another index.
     let refused = directives()
         .args([
             "agent",
@@ -113,15 +113,15 @@ async fn p10_a_killed_agent_leaves_a_whole_last_good_set_and_nothing_else() {
         .output()
         .unwrap();
     assert_eq!(refused.status.code(), Some(4));
-    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    let printed = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(
-        said.contains(&format!("belongs to the index {index}, not other")),
-        "{said}"
+        printed.contains(&format!("belongs to the index {index}, not other")),
+        "{printed}"
     );
 }
 
 #[tokio::test]
-async fn a_last_good_file_that_cannot_be_written_shows_at_the_start() {
+async fn a_last_good_file_that_cannot_be_written_is_reported_at_the_start() {
     let args = ["--startup", "empty", "--last-good", "/proc/last-good"];
     let agent = Agent::start("http://127.0.0.1:1", "any", &args);
     let status = agent.get("/v1/status").await.1;
@@ -144,7 +144,7 @@ async fn a_last_good_file_that_cannot_be_written_shows_at_the_start() {
 }
 
 #[tokio::test]
-async fn p9_started_empty_it_is_not_ready_until_the_first_read() {
+async fn p9_after_an_empty_start_the_agent_is_ready_from_the_first_read_on() {
     let url = shared_url();
     let index = unique_index("late");
     let agent = Agent::start(
@@ -185,7 +185,7 @@ async fn p9_started_empty_it_is_not_ready_until_the_first_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn p5_a_node_that_stops_and_comes_back() {
+async fn p5_the_last_good_set_stays_while_a_node_is_stopped() {
     let mut node = tokio::task::block_in_place(Node::start);
     let url = node.url();
     let index = installed_index(&url, "outage").await;
@@ -217,14 +217,15 @@ async fn p5_a_node_that_stops_and_comes_back() {
             .contains("connection failed"),
         "{status:#}"
     );
-    // Stale, and in service: a fleet must not leave its load balancer with the cluster.
+    // A stale agent stays ready. Otherwise an outage of the cluster would remove the whole fleet from
+    // its load balancer.
     let (code, problem) = agent.get("/readyz?fresh").await;
     assert_eq!(code, 503, "{problem}");
     let ready = reqwest::get(agent.url("/readyz")).await.unwrap();
     assert_eq!(ready.status(), 200);
     assert!(ready.text().await.unwrap().starts_with("ready, but stale"));
     assert_eq!(agent.get("/healthz").await.0, 200);
-    // The last good set stays in service.
+    // The agent still serves the last good set.
     assert_eq!(
         agent.evaluate(&evaluate_request("acme")).await["level"],
         "Shape"

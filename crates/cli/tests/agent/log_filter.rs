@@ -3,15 +3,15 @@
 use crate::support::agent::Agent;
 use crate::support::command::directives;
 
-/// The log of an agent that runs with these arguments and variables.
+/// Runs an agent with these arguments and variables, and returns its log.
 fn logged(args: &[&str], variables: &[(&str, &str)]) -> String {
     let args = [args, &["--startup", "empty"]].concat();
     Agent::start_with("http://127.0.0.1:1", "any", &args, variables).stop()
 }
 
 #[test]
-fn the_flag_decides_what_is_logged_else_its_variable_else_rust_log() {
-    // The flag, its variable, RUST_LOG.
+fn the_flag_precedes_its_variable_and_the_variable_precedes_rust_log() {
+    // Each case contains the flag, its variable and RUST_LOG.
     let cases = [
         (None, None, None, true),
         (None, None, Some("off"), false),
@@ -42,8 +42,8 @@ fn the_flag_decides_what_is_logged_else_its_variable_else_rust_log() {
 }
 
 #[test]
-fn an_invalid_filter_is_refused_by_its_name() {
-    let said = |args: &[&str], variables: &[(&str, &str)]| {
+fn the_error_of_an_invalid_filter_contains_the_filter() {
+    let refusal = |args: &[&str], variables: &[(&str, &str)]| {
         let ended = directives()
             .args([
                 "agent",
@@ -59,8 +59,8 @@ fn an_invalid_filter_is_refused_by_its_name() {
         assert_eq!(ended.status.code(), Some(2));
         String::from_utf8(ended.stderr).unwrap()
     };
-    let by_flag = said(&["--log", "a=loud"], &[("RUST_LOG", "info")]);
+    let by_flag = refusal(&["--log", "a=loud"], &[("RUST_LOG", "info")]);
     assert!(by_flag.contains("--log a=loud: "), "{by_flag}");
-    let by_variable = said(&[], &[("RUST_LOG", "a=loud")]);
+    let by_variable = refusal(&[], &[("RUST_LOG", "a=loud")]);
     assert!(by_variable.contains("RUST_LOG=a=loud: "), "{by_variable}");
 }

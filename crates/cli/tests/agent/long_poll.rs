@@ -14,7 +14,7 @@ fn apply(url: &str, index: &str, id: &str, expiry: &[&str]) {
     command::apply(url, index, &[&[id, "--level", "Shape"], expiry].concat());
 }
 
-/// Requests the directives as a client that has the content of a tag.
+/// Requests the directives as a client that already has the content with this tag.
 async fn get_unless(agent: &Agent, query: &str, seen: &str) -> Response {
     reqwest::Client::new()
         .get(agent.url(&format!("/v1/directives{query}")))
@@ -51,7 +51,7 @@ async fn until_waiting(agent: &Agent, clients: usize) {
 }
 
 #[tokio::test]
-async fn a_tag_depends_on_the_content_alone() {
+async fn a_tag_depends_only_on_the_content() {
     let url = shared_url();
     let index = installed_index(&url, "tag").await;
     apply(&url, &index, "a", &["--expires-at", &in_hours(1)]);
@@ -103,14 +103,14 @@ async fn a_waiting_client_gets_the_change_at_once() {
     let index = installed_index(&url, "wait").await;
     let agent = Agent::start(&url, &index, &[]);
     let seen = current_tag(&agent).await;
-    // There is no wait if the client has other content, or none.
+    // A client with other content, or with none, does not wait.
     assert_eq!(
         get_unless(&agent, "?wait=60s", "\"other\"").await.status(),
         200
     );
     let (status, _) = agent.get("/v1/directives?wait=60s").await;
     assert_eq!(status, 200);
-    // The end of the wait.
+    // Without a change, the response arrives at the end of the wait.
     let response = get_unless(&agent, "?wait=50ms", &seen).await;
     assert_eq!(response.status(), StatusCode::NOT_MODIFIED);
     assert_eq!(tag(&response), seen);
@@ -128,7 +128,7 @@ async fn a_waiting_client_gets_the_change_at_once() {
 }
 
 #[tokio::test]
-async fn a_waiting_client_is_told_when_a_directive_expires() {
+async fn an_expiry_completes_the_request_of_a_waiting_client() {
     let url = shared_url();
     let index = installed_index(&url, "wait-expiry").await;
     apply(&url, &index, "short", &["--ttl", "4s"]);
@@ -178,7 +178,7 @@ async fn one_publish_reaches_five_hundred_waiting_clients() {
 }
 
 #[tokio::test]
-async fn a_client_beyond_the_limit_is_refused_and_the_others_wait_on() {
+async fn a_client_beyond_the_limit_is_refused_and_the_others_keep_waiting() {
     let url = shared_url();
     let index = installed_index(&url, "too-many").await;
     let agent = Agent::start(&url, &index, &["--max-waiting", "1"]);

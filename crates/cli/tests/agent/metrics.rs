@@ -24,7 +24,7 @@ async fn scrape(agent: &Agent, accept: Option<&str>) -> (String, String) {
 }
 
 #[tokio::test]
-async fn openmetrics_is_for_clients_that_name_it_and_text_for_all_others() {
+async fn only_clients_that_accept_openmetrics_receive_it() {
     let url = shared_url();
     let index = installed_index(&url, "formats").await;
     let agent = Agent::start(&url, &index, &[]);
@@ -44,8 +44,8 @@ async fn openmetrics_is_for_clients_that_name_it_and_text_for_all_others() {
     }
 }
 
-/// Runs where `promtool` (Debian's package `prometheus`) is in the path, or `PROMTOOL` names
-/// it; `scripts/test-deploy` provides it in CI.
+/// This test needs `promtool` (Debian's package `prometheus`) in `PATH` or in the variable `PROMTOOL`.
+/// Without it, the test is skipped. `scripts/test-deploy` makes the same check in CI.
 #[tokio::test(flavor = "multi_thread")]
 async fn promtool_accepts_the_metrics() {
     let promtool = std::env::var("PROMTOOL").unwrap_or_else(|_| "promtool".to_owned());
@@ -72,6 +72,6 @@ async fn promtool_accepts_the_metrics() {
         .write_all(text.as_bytes())
         .unwrap();
     let checked = check.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&[checked.stdout, checked.stderr].concat()).into_owned();
-    assert!(checked.status.success() && said.is_empty(), "{said}");
+    let printed = String::from_utf8_lossy(&[checked.stdout, checked.stderr].concat()).into_owned();
+    assert!(checked.status.success() && printed.is_empty(), "{printed}");
 }

@@ -1,4 +1,5 @@
-//! Tests of the agent, one module for each part of its behaviour that users see.
+//! Tests the agent as a process, through its HTTP interface. Each module covers one part of its
+//! behaviour.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! The agent behaves as its `OpenAPI` description says, and in no other way.
+//! Tests that the agent sends every response that its `OpenAPI` description contains, and no other.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +13,8 @@ use crate::support::http;
 use crate::support::in_hours;
 use crate::support::node::{installed_index, shared_url, unique_index};
 
-/// Described responses that a test cannot provoke quickly: bugs, a client that takes ten
-/// seconds to send a body, and sixteen that take as long to read one.
+/// The described responses that a test cannot cause quickly: those to bugs, to a client that sends
+/// its body for ten seconds, and to sixteen clients that read slowly.
 const NOT_PROVOKED: [(&str, &str); 10] = [
     ("/metrics", "500"),
     ("/v1/directives", "500"),
@@ -28,7 +28,7 @@ const NOT_PROVOKED: [(&str, &str); 10] = [
     ("/v1/evaluate/batch", "503"),
 ];
 
-/// The description, with all its objects closed: a field that it does not name fails.
+/// Returns the description with closed schemas, so that an undescribed field is an error.
 struct Described(Value);
 
 impl Described {
@@ -61,7 +61,7 @@ impl Described {
             .unwrap()
     }
 
-    /// Checks a response; returns which of the described ones it is.
+    /// Checks a response against the description, and returns the name of the described response.
     async fn check(
         &self,
         method: &Method,
@@ -181,7 +181,7 @@ async fn every_response_is_described_and_every_description_is_seen() {
                     .await,
             );
         }
-        // Whole to a client that does not have it, and the tag alone to one that does.
+        // A client without the snapshot receives it whole. A client that has it receives only the tag.
         let (_, whole) = agent.get("/v1/snapshot").await;
         let known = format!("?known={}", whole["tag"].as_str().unwrap_or("none"));
         for query in [&*known, "?known=other", "?unknown=a"] {

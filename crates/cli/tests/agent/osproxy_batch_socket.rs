@@ -1,4 +1,5 @@
-//! osproxy's format, batches, and Unix sockets.
+//! Tests that osproxy accepts the agent's format, that batches equal single requests, and that Unix
+//! sockets admit only their owner.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -52,17 +53,20 @@ async fn osproxy_accepts_its_format_from_the_agent() {
     let mut ours: Vec<Value> = ours.as_array().unwrap().clone();
     ours.retain(|one| one["id"] != "scheduled");
     for one in ours.iter_mut().chain(theirs.as_array_mut().unwrap()) {
-        // osproxy's expiry is relative to a monotonic clock.
+        // osproxy stores an expiry on its monotonic clock.
         one.as_object_mut().unwrap().remove("expires_at");
     }
     assert_eq!(theirs, json!(ours));
     let listed: Value = serde_json::from_slice(&blob).unwrap();
     for (number, most) in [(0, 3600), (1, 600)] {
         let ttl = listed["directives"][number]["ttl_secs"].as_u64().unwrap();
-        assert!(ttl > 0 && ttl < most, "a part of a second has gone: {ttl}");
+        assert!(
+            ttl > 0 && ttl < most,
+            "a part of a second has passed: {ttl}"
+        );
     }
 
-    // `directives apply` imports it, too.
+    // `directives apply` can also import this format.
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), &blob).unwrap();
     let other = installed_index(&url, "osproxy-import").await;
@@ -85,7 +89,7 @@ async fn osproxy_accepts_its_format_from_the_agent() {
 }
 
 #[tokio::test]
-async fn a_batch_decides_as_single_requests_do() {
+async fn a_batch_has_the_decisions_of_single_requests() {
     let url = shared_url();
     let index = installed_index(&url, "batch").await;
     apply(&url, &index, "a --level Shape --tenant acme --ttl 1h");
@@ -139,7 +143,7 @@ async fn a_batch_decides_as_single_requests_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_unix_socket_serves_beside_tcp_and_only_its_owner() {
+async fn a_unix_socket_serves_only_its_owner_in_addition_to_tcp() {
     let url = shared_url();
     let index = installed_index(&url, "unix").await;
     let folder = tempfile::tempdir().unwrap();
@@ -159,18 +163,21 @@ async fn a_unix_socket_serves_beside_tcp_and_only_its_owner() {
     let mode = fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 
-    // A second agent cannot take the path.
+    // A second agent cannot use the same path.
     let other = directives()
         .args(["agent", "--listen", &listen, "--url", &url])
         .args(["--directives-index", &index])
         .output()
         .unwrap();
     assert_eq!(other.status.code(), Some(1));
-    let said = String::from_utf8_lossy(&other.stderr).into_owned();
-    assert!(said.contains("another agent serves there"), "{said}");
+    let printed = String::from_utf8_lossy(&other.stderr).into_owned();
+    assert!(
+        printed.contains("another agent uses this path"),
+        "{printed}"
+    );
     assert_eq!(status().await["index"], *index);
 
-    // A killed agent leaves the file behind, which does not keep the next from starting.
+    // A killed agent does not remove its file. The file does not prevent the next start.
     agent.signal("-KILL");
     tokio::task::block_in_place(|| agent.wait());
     assert!(path.exists());

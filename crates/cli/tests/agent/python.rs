@@ -1,4 +1,4 @@
-//! `examples/python` against a running agent and behind proxies that change headers.
+//! Tests `examples/python` with a running agent, directly and behind proxies that change headers.
 
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use crate::support::eventually::eventually;
 use crate::support::in_hours;
 use crate::support::node::{installed_index, shared_url};
 
-/// The client as a program, killed when this is dropped.
+/// A process of the client, which is killed when this is dropped.
 struct Client {
     process: Child,
     stdin: ChildStdin,
@@ -48,7 +48,7 @@ impl Client {
         self.send(&request.to_string())
     }
 
-    /// The ids of the directives that it keeps.
+    /// The ids of the directives that the client keeps.
     fn kept(&mut self) -> Vec<String> {
         let kept = self.send("")["kept"].take();
         let ids = kept.as_array().unwrap().iter();
@@ -79,7 +79,7 @@ fn request(tenant: Option<&str>, number: usize) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_client_decides_as_the_agent_and_continues_without_it() {
+async fn the_client_has_the_decisions_of_the_agent_and_continues_without_it() {
     let url = shared_url();
     let index = installed_index(&url, "python").await;
     let apply = |args: &str| {
@@ -112,11 +112,11 @@ async fn the_client_decides_as_the_agent_and_continues_without_it() {
     let wrong = by_tcp.evaluate(&json!({"tenant": 42}));
     assert!(wrong["error"].is_string(), "{wrong}");
 
-    // A change reaches the kept set; then the agent goes away.
+    // A change reaches the kept set. Then the agent stops.
     apply("short --level ShapeRewriteDiff --principal svc --ttl 15s");
     for client in [&mut by_tcp, &mut by_unix] {
         eventually(
-            "the client is told",
+            "the client keeps the change",
             async || client.kept(),
             |kept| kept.contains(&"short".to_owned()),
         )
@@ -142,7 +142,7 @@ async fn the_client_decides_as_the_agent_and_continues_without_it() {
     }
 }
 
-/// What a proxy between the client and the agent does to their messages.
+/// The way in which a proxy between the client and the agent changes their messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Meddling {
     DropsTags,
@@ -211,7 +211,7 @@ async fn forward(agent: &str, request: Request, meddling: Meddling) -> Response 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn behind_proxies_that_meddle_it_follows_without_spinning() {
+async fn behind_proxies_that_change_messages_the_client_follows_with_few_requests() {
     let url = shared_url();
     for meddling in [
         Meddling::DropsTags,
@@ -225,7 +225,7 @@ async fn behind_proxies_that_meddle_it_follows_without_spinning() {
         let began = tokio::time::Instant::now();
         let mut client = Client::start(&proxy.url);
         assert!(client.kept().is_empty());
-        // Long enough for a proxy that ends waits to do so.
+        // In this time, a proxy with a short timeout ends a wait.
         let wait = Duration::from_secs(4);
         tokio::time::sleep(wait).await;
         command::apply(&url, &index, &["new", "--level", "Shape", "--ttl", "1h"]);
@@ -236,7 +236,7 @@ async fn behind_proxies_that_meddle_it_follows_without_spinning() {
         )
         .await;
         let requests = proxy.requests.load(Ordering::SeqCst);
-        // At most one a second, and one for the change.
+        // The client sends at most one request per second, and one for the change.
         let most = usize::try_from(began.elapsed().as_secs()).unwrap() + 2;
         assert!(requests <= most, "{meddling:?}: {requests} requests");
     }

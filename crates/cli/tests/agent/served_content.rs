@@ -35,7 +35,7 @@ async fn a_directive_takes_effect_and_ends_at_its_expiry() {
         decision,
         json!({"level": "Shape", "ring_buffer": true, "capture": false, "directives": ["short"]})
     );
-    // The same in headers, for proxies that cannot read bodies.
+    // Headers contain the same decision, for proxies that cannot read bodies.
     let response = reqwest::Client::new()
         .post(agent.url("/v1/evaluate"))
         .json(&evaluate_request("acme"))
@@ -131,7 +131,7 @@ async fn an_authorization_check_gets_the_decision_and_is_never_refused() {
     let (status, level, _, error) = check("GET", "/a", &twice).await;
     assert_eq!((status, &*level), (200, "Off"));
     assert!(error.contains("repeated"), "{error}");
-    // What is refused in front of it is a server error.
+    // A refusal by the access checks becomes a server error.
     let foreign = [&attributes[..], &[("host", "shop.example")]].concat();
     assert_eq!(check("GET", "/a", &foreign).await.0, 503);
 }
@@ -314,7 +314,7 @@ async fn an_invalid_request_is_refused_with_the_invalid_field() {
             .unwrap()
             .contains("tenant: it is repeated")
     );
-    // An unknown tenant is left out.
+    // A client omits an unknown tenant.
     let (status, _) =
         http::send("POST", &agent.url("/v1/evaluate"), Some(&without("tenant"))).await;
     assert_eq!(status, 200);

@@ -12,7 +12,7 @@ use crate::secured_cluster::{
 use crate::support::agent::Agent;
 use crate::support::command::{Ran, directives};
 
-/// Runs `list` with these flags and no others; the password goes with a user name only.
+/// Runs `list` with only these flags. The password is set only if there is a user name.
 fn list(index: &str, flags: &[&str]) -> Ran {
     let mut command = directives();
     command
@@ -41,7 +41,7 @@ async fn a_wrong_password_or_none_is_refused_and_not_printed() {
     assert!(ran.stderr.contains("401"), "{}", ran.stderr);
 }
 
-/// A certificate and its key in one file, as `--client-certificate` takes it.
+/// A file with a certificate and its key, for `--client-certificate`.
 fn pem(folder: &Path, name: &str) -> String {
     let part = |file: String| std::fs::read_to_string(node().file(&file)).unwrap();
     let both = part(format!("{name}.pem")) + &part(format!("{name}-key.pem"));
@@ -83,10 +83,10 @@ async fn a_certificate_of_another_authority_is_not_trusted() {
     }
 }
 
-/// Without TLS the node closes the connection; nothing but the address is wrong.
+/// Without TLS, the node closes the connection. Only the address is wrong here.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
-async fn plain_http_reaches_nothing() {
+async fn plain_http_to_a_tls_port_fails() {
     let url = node().url().replace("https://", "http://");
     let ran: Ran = directives()
         .args(["list", "--url", &url, "--username", ADMIN])
@@ -101,10 +101,10 @@ fn error_of(status: &Value) -> &str {
     status["last_error"].as_str().unwrap_or_default()
 }
 
-/// What is published stays, and its age shows; nothing is read under the old rights.
+/// The published set stays and its age grows. No poll succeeds with the former permissions.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
-async fn an_agent_whose_rights_end_keeps_what_it_has_and_says_so() {
+async fn an_agent_without_its_former_permissions_keeps_its_set_and_reports_the_refusal() {
     let index = installed_index("rights").await;
     apply(&index, "a", &[]);
     let role = role_for("reader", &index);
@@ -126,7 +126,7 @@ async fn an_agent_whose_rights_end_keeps_what_it_has_and_says_so() {
         .await;
 }
 
-/// The file is read again after a 401, so a rotation needs no restart.
+/// After a response of status 401, the agent reads the file again, so a rotation needs no restart.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn an_agent_takes_a_rotated_password_from_its_file() {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::secured_cluster::{agent, apply, installed_index, put_role, role_for, user_with};
 use crate::support::agent::Agent;
 
-/// Applies directives: one for a tenant, with a sample and a start, and one for everything.
+/// Applies a directive for a tenant, with a sample and a start, and a directive for every request.
 fn fill(index: &str) {
     let narrow = [
         "--tenant",
@@ -41,8 +41,8 @@ fn error_of(status: &Value) -> &str {
     status["last_error"].as_str().unwrap_or_default()
 }
 
-/// Restricts the role of a running agent, and waits for a poll that says so.
-async fn hide_under_a_running_agent(prefix: &str, key: &str, value: Value, says: &str) {
+/// Restricts the role of a running agent, and waits for a poll that reports the restriction.
+async fn hide_under_a_running_agent(prefix: &str, key: &str, value: Value, expected: &str) {
     let index = installed_index(prefix).await;
     fill(&index);
     let user = user_with(&role_for("reader", &index)).await;
@@ -52,32 +52,32 @@ async fn hide_under_a_running_agent(prefix: &str, key: &str, value: Value, says:
         .await;
     assert_eq!(level(&agent, "acme").await, "Shape");
     put_role(&user, &restricted(&index, key, value)).await;
-    // Otherwise the polls find nothing changed until everything is read again.
+    // Without a change in the index, no poll would read before the next full read.
     apply(&index, "later", &["--tenant", "initech"]);
     let status = agent
         .status_when("a poll says why it fails", |status| {
-            error_of(status).contains(says)
+            error_of(status).contains(expected)
         })
         .await;
     assert_eq!(status["directives"], 1, "{status:#}");
     assert_eq!(level(&agent, "acme").await, "Shape");
     assert_eq!(level(&agent, "globex").await, "Off");
-    // The polls succeed again once nothing is hidden.
+    // The polls succeed again after the restriction is removed.
     put_role(&user, &role_for("reader", &index)).await;
     agent
         .status_when("it recovers", |status| status["directives"] == 2)
         .await;
 }
 
-/// Starts an agent under a restricted role: it has nothing to publish, and says why.
-async fn hide_before_the_start(prefix: &str, key: &str, value: Value, says: &str) {
+/// Starts an agent under a restricted role. It publishes nothing, and reports the reason.
+async fn hide_before_the_start(prefix: &str, key: &str, value: Value, expected: &str) {
     let index = installed_index(prefix).await;
     fill(&index);
     let user = user_with(&restricted(&index, key, value)).await;
     let agent = agent(&user, &index);
     let status = agent
         .status_when("a poll says why it fails", |status| {
-            error_of(status).contains(says)
+            error_of(status).contains(expected)
         })
         .await;
     assert_eq!(status["revision"], Value::Null, "{status:#}");
@@ -112,9 +112,9 @@ async fn hidden_fields_fail_the_first_read() {
     }
 }
 
-/// Reads an index for the first time under a role that hides or masks fields and does not
-/// permit to read the mapping: the documents are rejected, and each rejection says why.
-async fn reject_at_the_start(prefix: &str, key: &str, value: Value, says: &str) {
+/// Reads an index for the first time under a role that hides or masks fields and does not permit
+/// reading the mapping. The documents are rejected, and each rejection contains the reason.
+async fn reject_at_the_start(prefix: &str, key: &str, value: Value, expected: &str) {
     let index = installed_index(prefix).await;
     fill(&index);
     let mut role = restricted(&index, key, value);
@@ -128,7 +128,7 @@ async fn reject_at_the_start(prefix: &str, key: &str, value: Value, says: &str) 
         })
         .await;
     let rejected = status["rejected"].to_string();
-    assert!(rejected.contains(says), "{status:#}");
+    assert!(rejected.contains(expected), "{status:#}");
     assert_eq!(status["directives"], 0, "{status:#}");
     for tenant in ["acme", "globex"] {
         assert_eq!(level(&agent, tenant).await, "Off", "{tenant}");
@@ -141,7 +141,7 @@ async fn without_the_mapping_documents_with_hidden_fields_are_rejected() {
     reject_at_the_start("fls-rejected", "fls", json!(["~tenant"]), FIELD_LEVEL).await;
 }
 
-/// A masked value matches nothing: a directive can only narrow.
+/// A masked value matches no request, so masking never widens a directive.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn documents_with_masked_fields_are_rejected() {
@@ -149,7 +149,7 @@ async fn documents_with_masked_fields_are_rejected() {
     reject_at_the_start("masked", "masked_fields", masked, "field masking").await;
 }
 
-/// `revoked` says it, too.
+/// The field `revoked` still shows the revocation.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn a_hidden_time_of_revocation_brings_no_directive_back() {
@@ -166,7 +166,7 @@ async fn a_hidden_time_of_revocation_brings_no_directive_back() {
     assert_eq!(level(&agent, "globex").await, "Off");
 }
 
-/// The query of a role is JSON in a string.
+/// A role contains its query as a string of JSON.
 fn only_of(tenant: &str) -> Value {
     json!({ "term": { "tenant": tenant } }).to_string().into()
 }

@@ -1,5 +1,5 @@
-//! The command and the agent on a real OpenSearch with the real security plugin: roles,
-//! authentication, TLS, and what a role hides. `scripts/test-security` runs it.
+//! Tests the command and the agent with the real security plugin: roles, authentication, TLS, hidden
+//! documents and hidden fields. `scripts/test-security` runs these tests.
 
 #![allow(
     clippy::unwrap_used,

@@ -19,10 +19,11 @@ fn without_multi_get(role: &str, index: &str) -> Value {
     role
 }
 
-/// A document that is not shown must not count as absent, or its `created_by` would be lost.
+/// A document that may not be read must not count as absent. Otherwise its `created_by` would be
+/// lost.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
-async fn apply_fails_and_loses_nothing_if_it_may_not_read_what_it_replaces() {
+async fn apply_fails_and_loses_nothing_if_it_may_not_read_the_replaced_document() {
     let index = installed_index("mget-apply").await;
     apply(&index, "a", &["--author", "alice"]);
     let user = user_with(&without_multi_get("operator", &index)).await;
@@ -40,7 +41,7 @@ async fn apply_fails_and_loses_nothing_if_it_may_not_read_what_it_replaces() {
     assert!(!stored.to_string().contains("bob"), "{stored:#}");
 }
 
-/// A deletion is confirmed in another way, and the status says which way is closed.
+/// The agent confirms a deletion in another way, and the status names the missing permission.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn an_agent_sees_a_deletion_although_it_may_not_read_documents_by_id() {

@@ -10,7 +10,7 @@ use crate::secured_cluster::{PASSWORD, admin, admin_runs, agent, apply, applying
 /// The index and the data stream that the roles name.
 const INDEX: &str = "directives";
 const HISTORY: &str = "directives-history";
-/// The operations that are tried with each role, by their names in the table.
+/// The operations that are tested with each role, by their names in the table.
 pub(crate) const CHECKS: [&str; 17] = [
     "`init --dry-run`",
     "`init`",
@@ -31,7 +31,7 @@ pub(crate) const CHECKS: [&str; 17] = [
     "the requests of Dashboards",
 ];
 
-/// Puts the index into the state from which each check begins.
+/// Restores the state of the index that each check needs at its beginning.
 pub(crate) async fn prepare() {
     admin_runs(INDEX, &["init"]).ok();
     for id in ["kept", "ended"] {
@@ -45,7 +45,7 @@ pub(crate) async fn prepare() {
     admin("POST", &path, Some(&entry)).await;
 }
 
-/// An installation that `init` finds outdated, so that it uses each of its permissions.
+/// Makes the installation outdated, so that `init` uses each of its permissions.
 async fn outdate() {
     let path = format!("/_ingest/pipeline/{INDEX}");
     let mut pipeline = admin("GET", &path, None).await[INDEX].take();
@@ -60,7 +60,7 @@ async fn send_as_admin(method: &str, path: &str) -> u16 {
     send_as((ADMIN, ADMIN_PASSWORD), method, path, None).await.0
 }
 
-/// `yes`, `no`, or for an agent that does without something `in part`.
+/// Returns `yes`, `no`, or, for an agent that lacks a permission, `in part`.
 pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
     let tried = |args: &[&str]| {
         let ran = run(user, INDEX, args);
@@ -90,7 +90,7 @@ pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
         "`apply` over an older one" => applies("kept"),
         "`extend`" => tried(&["extend", "kept", "--by", "1s"]),
         "`edit`" => {
-            // An unchanged document would not be written.
+            // The content differs, because an unchanged document would not be written.
             static NEXT: AtomicU32 = AtomicU32::new(0);
             let ticket = format!("ticket=T-{}", NEXT.fetch_add(1, Ordering::Relaxed));
             let consents = ["--everything", "--replace", "--yes"];
@@ -135,8 +135,8 @@ pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
     }
 }
 
-/// `init` in two steps, each of which needs permissions of its own: what is outdated, and
-/// an index whose mapping and settings lack something.
+/// Runs `init` twice: on an outdated installation, and on an index with an incomplete mapping. Each
+/// run needs different permissions.
 async fn installs(user: &str) -> &'static str {
     let first = run(user, INDEX, &["init"]);
     if first.code != 0 {
@@ -155,7 +155,7 @@ async fn installs(user: &str) -> &'static str {
     }
 }
 
-/// Sends requests as a user: `yes` if none was forbidden.
+/// Sends requests as a user, and returns `yes` if none was forbidden.
 async fn all(user: &str, requests: &[(&str, &str, &str)]) -> &'static str {
     for (method, path, body) in requests {
         let body = if path.ends_with("_msearch") {
@@ -163,26 +163,26 @@ async fn all(user: &str, requests: &[(&str, &str, &str)]) -> &'static str {
         } else {
             serde_json::from_str(body).unwrap()
         };
-        let (status, answer) = send_as((user, PASSWORD), method, path, Some(&body)).await;
+        let (status, response) = send_as((user, PASSWORD), method, path, Some(&body)).await;
         match status {
-            200 | 201 => assert_eq!(answer.get("errors"), None, "{answer:#}"),
+            200 | 201 => assert_eq!(response.get("errors"), None, "{response:#}"),
             403 => return "no",
-            _ => panic!("{method} {path} as {user}: {status} {answer:#}"),
+            _ => panic!("{method} {path} as {user}: {status} {response:#}"),
         }
     }
     "yes"
 }
 
-/// Sends bulk actions of which each may be refused by itself.
+/// Sends bulk actions. The cluster may refuse each of them separately.
 async fn bulk(user: &str, index: &str, lines: &str) -> &'static str {
     let path = format!("/{index}/_bulk");
     let body = Value::from(lines);
-    let (status, answer) = send_as((user, PASSWORD), "POST", &path, Some(&body)).await;
+    let (status, response) = send_as((user, PASSWORD), "POST", &path, Some(&body)).await;
     if status == 403 {
         return "no";
     }
-    assert_eq!(status, 200, "{answer:#}");
-    let item = answer["items"][0]
+    assert_eq!(status, 200, "{response:#}");
+    let item = response["items"][0]
         .as_object()
         .unwrap()
         .values()
@@ -191,11 +191,11 @@ async fn bulk(user: &str, index: &str, lines: &str) -> &'static str {
     if item["error"]["type"] == "security_exception" {
         return "no";
     }
-    assert!(item["error"].is_null(), "{answer:#}");
+    assert!(item["error"].is_null(), "{response:#}");
     "yes"
 }
 
-/// What `list` and an agent send beside searches where there is more than a page.
+/// Sends the requests for a point in time, which `list` and an agent need for several pages.
 async fn point_in_time(user: &str) -> &'static str {
     let login = (user, PASSWORD);
     let path = format!("/{INDEX}/_search/point_in_time?keep_alive=1m");
@@ -209,11 +209,11 @@ async fn point_in_time(user: &str) -> &'static str {
     let path = "/_search/point_in_time";
     let requests = [("POST", "/_search", search), ("DELETE", path, close)];
     for (method, path, body) in requests {
-        let (status, answer) = send_as(login, method, path, Some(&body)).await;
+        let (status, response) = send_as(login, method, path, Some(&body)).await;
         match status {
             200 => {}
             403 => return "no",
-            _ => panic!("{method} {path} as {user}: {status} {answer:#}"),
+            _ => panic!("{method} {path} as {user}: {status} {response:#}"),
         }
     }
     "yes"
@@ -239,18 +239,18 @@ async fn dashboards(user: &str) -> &'static str {
             Value::Null
         };
         let body = Some(&body).filter(|body| !body.is_null());
-        let (status, answer) = send_as((user, PASSWORD), method, path, body).await;
-        let inner = &answer["responses"][0]["error"]["type"];
+        let (status, response) = send_as((user, PASSWORD), method, path, body).await;
+        let inner = &response["responses"][0]["error"]["type"];
         match status {
             200 if inner != "security_exception" => {}
             200 | 403 => return "no",
-            _ => panic!("{method} {path} as {user}: {status} {answer:#}"),
+            _ => panic!("{method} {path} as {user}: {status} {response:#}"),
         }
     }
     "yes"
 }
 
-/// An agent that publishes, sees a deletion, and measures the clock.
+/// Runs an agent, which publishes, detects a deletion and measures the clock skew.
 async fn polls(user: &str) -> &'static str {
     apply(INDEX, "passing", &[]);
     let agent = agent(user, INDEX);

@@ -18,7 +18,7 @@ const ROLES: [&str; 6] = [
 const BEGIN: &str = "<!-- begin: roles, compared by a test -->\n";
 const END: &str = "<!-- end: roles -->";
 
-/// The table as the cluster answers now.
+/// Builds the table from the present responses of the cluster.
 async fn table() -> String {
     let mut lines = vec![
         format!("| | {} |", ROLES.join(" | ")),
@@ -36,7 +36,7 @@ async fn table() -> String {
 
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
-async fn each_role_may_do_what_the_readme_says() {
+async fn each_role_permits_exactly_the_documented_verbs() {
     let lock = crate::secured_cluster::directives_index().await;
     prepare().await;
     for role in ROLES {
@@ -49,11 +49,14 @@ async fn each_role_may_do_what_the_readme_says() {
     let readme = std::fs::read_to_string(readme).unwrap();
     let (_, rest) = readme.split_once(BEGIN).unwrap();
     let (written, _) = rest.split_once(END).unwrap();
-    assert_eq!(written, found, "mappings/README.md should say:\n{found}");
+    assert_eq!(
+        written, found,
+        "mappings/README.md should contain:\n{found}"
+    );
     drop(lock);
 }
 
-/// Permissions of roles whose use no check here shows, and why each is there.
+/// The permissions that no check needs, and the reason for each of them.
 const UNSEEN: [(&[&str], &str, &str); 2] = [
     (
         &["reader", "recorder"],
@@ -72,7 +75,7 @@ fn is_unseen(role: &str, permission: &str) -> bool {
     unseen.any(|(roles, of, _)| roles.contains(&role) && *of == permission)
 }
 
-/// The checks that a role is for.
+/// The checks that a role must permit.
 fn checks_of(role: &str) -> &'static [&'static str] {
     match role {
         "reader" => &["`agent`", "`list` of more than 10,000"],
@@ -112,7 +115,7 @@ fn checks_of(role: &str) -> &'static [&'static str] {
     }
 }
 
-/// Whether a user can do all that its role is for.
+/// Whether a user passes all checks of its role.
 async fn does_its_work(role: &str, user: &str) -> bool {
     for check in checks_of(role) {
         if outcome(check, user).await != "yes" {
@@ -129,7 +132,7 @@ async fn no_role_has_a_permission_that_nothing_needs() {
     prepare().await;
     let reader = role_file("reader");
     let mut superfluous = Vec::new();
-    // The operator has all that the responder has.
+    // The operator has all permissions of the responder.
     for role in ROLES.into_iter().filter(|role| *role != "responder") {
         let whole = role_file(role);
         let user = format!("trimmed-{role}");
@@ -137,7 +140,7 @@ async fn no_role_has_a_permission_that_nothing_needs() {
         put_user(&user, &[&user]).await;
         assert!(does_its_work(role, &user).await, "{role}");
         for (list, place, permission) in permissions(&whole) {
-            // The reader has shown these.
+            // The checks of the reader have already covered these permissions.
             let is_shown = role == "recorder"
                 && !list.contains("/1/")
                 && reader.to_string().contains(&format!("\"{permission}\""));
@@ -157,7 +160,7 @@ async fn no_role_has_a_permission_that_nothing_needs() {
     drop(lock);
 }
 
-/// Each permission of a role: the list that it stands in, its place there, its name.
+/// Returns each permission of a role: its list, its position in the list, and its name.
 fn permissions(role: &Value) -> Vec<(String, usize, String)> {
     let indices = role["index_permissions"].as_array().unwrap().len();
     let lists = (0..indices).map(|n| format!("/index_permissions/{n}/allowed_actions"));
@@ -185,13 +188,13 @@ async fn init_installs_the_roles_for_its_index() {
     };
     assert_eq!(changes(&[]), ["create"; 6]);
     assert_eq!(changes(&[]), ["keep"; 6]);
-    // What the plugin has is what the file says, and for this index alone.
+    // The plugin has the role of the file, for this index only.
     let reader = format!("{index}_reader");
     put_user(&reader, &[&reader]).await;
     run(&reader, &index, &["list"]).ok();
     assert_eq!(run(&reader, "directives", &["list"]).code, 5);
     assert_eq!(run(&reader, &index, &["init", "--roles"]).code, 5);
-    // A restriction that would hide documents goes.
+    // `init` removes a restriction that hides documents.
     let mut role = role_file("reader");
     role["index_permissions"][0]["fls"] = json!(["~tenant"]);
     put_role(&reader, &role).await;

@@ -42,7 +42,7 @@ pub(crate) async fn send_as(
         .request(method, format!("{}{path}", node().url()))
         .basic_auth(user.0, Some(user.1));
     let request = match body {
-        // Of a bulk request: lines.
+        // The body of a bulk request is a string of lines.
         Some(Value::String(lines)) => request
             .header("content-type", "application/x-ndjson")
             .body(lines.clone()),
@@ -54,28 +54,28 @@ pub(crate) async fn send_as(
     (status, response.json().await.unwrap_or_default())
 }
 
-/// Sends a request as the administrator; it must succeed.
+/// Sends a request as the administrator, and panics if it fails.
 pub(crate) async fn admin(method: &str, path: &str, body: Option<&Value>) -> Value {
-    // The plugin keeps all roles in one document, so that two tests can collide: 409.
+    // The plugin keeps all roles in one document. So two tests can cause a conflict (409).
     for _ in 0..50 {
-        let (status, answer) = send_as((ADMIN, ADMIN_PASSWORD), method, path, body).await;
+        let (status, response) = send_as((ADMIN, ADMIN_PASSWORD), method, path, body).await;
         if status == 409 {
             continue;
         }
-        assert!(status < 300, "{method} {path}: {status} {answer:#}");
-        return answer;
+        assert!(status < 300, "{method} {path}: {status} {response:#}");
+        return response;
     }
     panic!("{method} {path}: other tests change the same document all the time");
 }
 
-/// One of the roles of `mappings/roles`, as it stands there.
+/// Reads one of the roles of `mappings/roles`.
 pub(crate) fn role_file(name: &str) -> Value {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../mappings/roles");
     let text = std::fs::read_to_string(format!("{folder}/directives_{name}.json")).unwrap();
     serde_json::from_str(&text).unwrap()
 }
 
-/// The same for another index.
+/// Reads a role and replaces the index in it.
 pub(crate) fn role_for(name: &str, index: &str) -> Value {
     let mut role = role_file(name);
     for permissions in role["index_permissions"].as_array_mut().unwrap() {
@@ -87,8 +87,8 @@ pub(crate) fn role_for(name: &str, index: &str) -> Value {
     role
 }
 
-/// Changes users, roles or mappings: one change at a time, since the plugin keeps all of a
-/// kind in one document, and refuses one of two that meet.
+/// Changes users, roles or mappings, one after another. The plugin keeps all objects of a kind in one
+/// document, and refuses one of two simultaneous changes.
 pub(crate) async fn configure(path: &str, content: &Value) {
     static CHANGE: Mutex<()> = Mutex::const_new(());
     let _one = CHANGE.lock().await;
@@ -100,13 +100,13 @@ pub(crate) async fn put_role(name: &str, role: &Value) {
     configure(&format!("roles/{name}"), role).await;
 }
 
-/// A user with roles, whose password is [`PASSWORD`].
+/// Creates a user with these roles and the password [`PASSWORD`].
 pub(crate) async fn put_user(name: &str, roles: &[&str]) {
     let user = json!({ "password": PASSWORD, "opendistro_security_roles": roles });
     configure(&format!("internalusers/{name}"), &user).await;
 }
 
-/// A user of a role that is for one test alone; gives the user's name.
+/// Creates a role for one test and a user with it, and returns the user's name.
 pub(crate) async fn user_with(role: &Value) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("user-{}", NEXT.fetch_add(1, Ordering::Relaxed));
@@ -115,7 +115,7 @@ pub(crate) async fn user_with(role: &Value) -> String {
     name
 }
 
-/// A new index with the pipeline, made by the administrator.
+/// Creates an index with the pipeline, as the administrator.
 pub(crate) async fn installed_index(prefix: &str) -> String {
     let index = unique_index(prefix);
     admin_runs(&index, &["init"]).ok();
@@ -167,7 +167,7 @@ pub(crate) fn admin_runs(index: &str, args: &[&str]) -> Ran {
     run_as((ADMIN, ADMIN_PASSWORD), index, args)
 }
 
-/// The arguments that apply a directive, whatever has its id.
+/// The arguments that apply a directive, even if its id is in use.
 pub(crate) fn applying(id: &str) -> [&str; 12] {
     [
         "apply",
@@ -190,7 +190,7 @@ pub(crate) fn apply(index: &str, id: &str, args: &[&str]) {
     admin_runs(index, &[&applying(id), args].concat()).ok();
 }
 
-/// The index that the roles name, for one test at a time.
+/// Locks the index that the roles name, which only one test at a time may use.
 pub(crate) async fn directives_index() -> MutexGuard<'static, ()> {
     static INDEX: Mutex<()> = Mutex::const_new(());
     INDEX.lock().await

@@ -50,7 +50,7 @@ impl Agent {
         let mut stdout = BufReader::new(process.stdout.take().unwrap());
         let url = next_line(&mut stdout, "listening on ");
         let has_health = args.contains(&"--health-listen");
-        // After a line for each address of the API.
+        // This line follows one line for each address of the API.
         let health_url = args
             .iter()
             .filter(|_| has_health)
@@ -79,7 +79,7 @@ impl Agent {
         format!("{}{path}", self.url)
     }
 
-    /// The same path of the health listener.
+    /// The URL of a path of the health listener.
     pub(crate) fn health_url(&self, path: &str) -> String {
         format!("{}{path}", self.health_url.as_deref().unwrap())
     }
@@ -129,7 +129,7 @@ impl Agent {
     }
 }
 
-/// The rest of the next line, if it begins with a prefix.
+/// Reads the next line, and returns its text after a prefix.
 fn next_line(stdout: &mut impl BufRead, prefix: &str) -> Option<String> {
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();

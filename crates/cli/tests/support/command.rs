@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_directives");
 
-/// The command without the environment variables of the caller that it would read.
+/// Builds the command without the variables of the caller that would set its flags.
 pub(crate) fn directives() -> Command {
     let mut command = Command::new(BINARY);
     for (name, _) in std::env::vars() {
@@ -58,12 +58,12 @@ pub(crate) fn run_with(url: &str, index: &str, args: &[&str], input: &str) -> Ra
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // It may end without reading.
+    // The command may end before it reads its input.
     let _ = process.stdin.take().unwrap().write_all(input.as_bytes());
     process.wait_with_output().unwrap().into()
 }
 
-/// Applies a directive for a test whose subject is something else: consents to everything.
+/// Applies a directive with every consent, for tests of other behaviour.
 #[track_caller]
 pub(crate) fn apply(url: &str, index: &str, args: &[&str]) {
     let consent = [

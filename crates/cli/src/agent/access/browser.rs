@@ -1,5 +1,5 @@
-//! Keeps web pages out: a page of another site, loaded by a browser on this host, could
-//! otherwise read the agent, by a request of its own or by DNS rebinding.
+//! Refuses requests from web pages. Otherwise a page of another site in a browser on this host
+//! could read the agent's data, directly or by DNS rebinding.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -11,8 +11,8 @@ use super::super::api::Problem;
 
 /// The host names under which clients may address the agent.
 ///
-/// An attacker's host name that resolves to this host is none of them. An IP address needs
-/// no name, so it cannot be rebound.
+/// An attacker's host name that resolves to this host is not in this list. IP addresses are
+/// allowed, because DNS rebinding needs a name.
 #[derive(Debug)]
 pub(in super::super) struct HostNames(HashSet<String>);
 
@@ -106,7 +106,7 @@ mod tests {
         for host in ["attacker.example", "localhost.attacker.example:9980", "a b"] {
             names.check(&path, &headers(&[("host", host)])).unwrap_err();
         }
-        // HTTP/1.0 has no Host header; an absolute request target names a host, too.
+        // HTTP/1.0 needs no Host header. An absolute request target also contains a host.
         names.check(&path, &headers(&[])).unwrap();
         let absolute: Uri = "http://attacker.example/v1/status".parse().unwrap();
         let host = headers(&[("host", "localhost")]);

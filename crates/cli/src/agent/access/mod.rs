@@ -1,8 +1,8 @@
-//! Who may send which request: TLS, tokens, client certificates, and the checks that keep
-//! web pages out.
+//! Decides which requests are permitted, by TLS, tokens, client certificates and the checks against
+//! web pages.
 //!
-//! By default the agent is reachable from this host only. An address beyond it needs TLS
-//! and a token or a client certificate, or the explicit `--allow-unauthenticated`.
+//! By default, only this host can reach the agent. If other hosts can reach an address, the agent
+//! requires TLS and a token or a client certificate, or the explicit `--allow-unauthenticated`.
 
 mod browser;
 mod tls;
@@ -26,33 +26,33 @@ use tokens::{Tokens, Verdict};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Access")]
 pub(super) struct AccessArgs {
-    /// File of the certificate chain with which the API serves HTTPS, PEM
+    /// PEM file of the certificate chain with which the API serves HTTPS
     #[arg(long, value_name = "FILE")]
     tls_certificate: Option<PathBuf>,
 
-    /// File of the certificate's private key, PEM [default: the file of the certificate]
+    /// PEM file of the private key [default: the file of the certificate]
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     tls_key_file: Option<PathBuf>,
 
-    /// File of the CA certificates, PEM, of which each client must present a certificate
+    /// PEM file of CA certificates; each client must present a certificate that one of them signed
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     tls_client_ca: Option<PathBuf>,
 
-    /// File of bearer tokens that permit to read: status, directives, snapshots, metrics. One
-    /// token a line; a token in several files has several permissions
+    /// File of bearer tokens that permit reading status, directives, snapshots and metrics. Each
+    /// line contains one token. A token in several files has several permissions
     #[arg(long, value_name = "FILE")]
     read_token_file: Option<PathBuf>,
 
-    /// File of bearer tokens that permit to evaluate requests
+    /// File of bearer tokens that permit evaluating requests
     #[arg(long, value_name = "FILE")]
     evaluate_token_file: Option<PathBuf>,
 
-    /// File of bearer tokens that permit to make the agent poll at once
+    /// File of bearer tokens that permit triggering a poll
     #[arg(long, value_name = "FILE")]
     refresh_token_file: Option<PathBuf>,
 
-    /// Host name that clients use for the agent, besides localhost and IP addresses; several
-    /// with commas, or the flag several times
+    /// Host name that clients use for the agent, in addition to localhost and IP addresses; separate
+    /// several by commas, or repeat the flag
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     allow_host: Vec<String>,
 
@@ -61,7 +61,7 @@ pub(super) struct AccessArgs {
     allow_unauthenticated: bool,
 }
 
-/// The kinds of permissions that a request can need.
+/// The permissions that requests need.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Permission {
     Read,
@@ -86,7 +86,7 @@ impl AccessArgs {
             || self.refresh_token_file.is_some()
     }
 
-    /// Refuses an address beyond this host that would be open to everybody.
+    /// Refuses an address that other hosts could use without authentication.
     pub(super) fn check_beyond_this_host(&self, address: &Address) -> Result<(), Failure> {
         let is_protected =
             self.tls_certificate.is_some() && (self.has_tokens() || self.tls_client_ca.is_some());
@@ -95,13 +95,13 @@ impl AccessArgs {
         }
         Err(Failure::usage(format!(
             "--listen {address}: other hosts could read the directives; set --tls-certificate \
-             and a token file or --tls-client-ca, or say --allow-unauthenticated; for probes and \
+             and a token file or --tls-client-ca, or add --allow-unauthenticated; for probes and \
              Prometheus use --health-listen"
         )))
     }
 }
 
-/// The rules of access in force. Their files can be read again.
+/// The access rules in use. Their files can be read again.
 #[derive(Debug)]
 pub(super) struct Access {
     files: Files,
@@ -152,7 +152,7 @@ impl Access {
         }))
     }
 
-    /// Reads the files again. A file that cannot be used leaves the earlier content in force.
+    /// Reads the files again. If a file is unusable, its earlier content stays in use.
     pub(super) async fn reload(&self) {
         if let Some(current) = &self.tokens {
             match self.files.tokens.load().await {
@@ -160,13 +160,19 @@ impl Access {
                     *current.write().unwrap_or_else(PoisonError::into_inner) = tokens;
                     info!("the tokens were reloaded");
                 }
-                Err(error) => warn!(error, "the tokens stay as they were"),
+                Err(error) => warn!(
+                    error,
+                    "the token files are unusable; the earlier tokens stay in use"
+                ),
             }
         }
         if let (Some(current), Some(files)) = (&self.tls, &self.files.tls) {
             match current.reload(files).await {
                 Ok(()) => info!("the TLS certificate was reloaded"),
-                Err(error) => warn!(error, "the TLS certificate stays as it was"),
+                Err(error) => warn!(
+                    error,
+                    "the TLS certificate is unusable; the earlier one stays in use"
+                ),
             }
         }
     }
@@ -194,9 +200,12 @@ impl Access {
         browser::check_origin(headers)
     }
 
-    /// Checks the token of a request. The file mode has already decided about clients of a
-    /// Unix socket, and the TLS handshake about client certificates.
-    #[expect(clippy::result_large_err, reason = "sent at once, and seldom")]
+    /// Checks the token of a request. The mode of a Unix socket has already decided about its clients,
+    /// and the TLS handshake about client certificates.
+    #[expect(
+        clippy::result_large_err,
+        reason = "an error is rare and is sent at once"
+    )]
     pub(super) fn check_permission(
         &self,
         peer: Peer,
@@ -223,7 +232,10 @@ impl Access {
             }
             Verdict::Lacking => Err(Problem::new(
                 StatusCode::FORBIDDEN,
-                format!("this token does not permit to {}", permission.as_str()),
+                format!(
+                    "this token does not permit the operation: {}",
+                    permission.as_str()
+                ),
             )
             .into_response()),
         }

@@ -1,4 +1,4 @@
-//! HTTPS for the API, with certificates that can be replaced while the agent runs.
+//! Loads the certificates of the API, and replaces them without a restart of the agent.
 
 use std::path::PathBuf;
 
@@ -102,7 +102,7 @@ mod with_rustls {
 mod without_rustls {
     use super::TlsFiles;
 
-    /// A build without rustls serves no TLS.
+    /// The replacement in a build without rustls, which cannot serve TLS.
     #[derive(Debug)]
     pub(in super::super) enum Tls {}
 

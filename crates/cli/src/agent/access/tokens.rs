@@ -1,4 +1,5 @@
-//! Bearer tokens from files, each with the permissions of the files that list it.
+//! Reads bearer tokens from files, and checks the token of a request. A token has the permissions of
+//! all files that list it.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -8,10 +9,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::Permission;
 
-/// The minimum length of a token; a shorter one could be guessed.
+/// The minimum length of a token. A shorter token could be guessed.
 const MIN_TOKEN_BYTES: usize = 16;
 
-/// The files that list the tokens, one file a permission.
+/// The files that list the tokens, one for each permission.
 #[derive(Clone, Debug)]
 pub(super) struct TokenFiles {
     pub(super) read: Option<PathBuf>,
@@ -19,7 +20,7 @@ pub(super) struct TokenFiles {
     pub(super) refresh: Option<PathBuf>,
 }
 
-/// Hashes of the tokens. A comparison of hashes reveals nothing of a token by its time.
+/// The hashes of the tokens. The duration of a comparison of hashes reveals nothing about a token.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
     read: HashSet<[u8; 32]>,
@@ -31,9 +32,9 @@ pub(super) struct Tokens {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Verdict {
     Permitted,
-    /// The token is known, for other permissions.
+    /// The token is known, but it does not have this permission.
     Lacking,
-    /// There is no token, or no file lists it.
+    /// The request has no token, or no file lists it.
     Unknown,
 }
 
@@ -57,7 +58,7 @@ async fn load_file(file: Option<&Path>) -> Result<HashSet<[u8; 32]>, String> {
     parse(&text).map_err(|problem| format!("{}: {problem}", file.display()))
 }
 
-/// Parses one token a line; empty lines and lines that begin with `#` are skipped.
+/// Parses one token per line, and skips empty lines and lines that begin with `#`.
 fn parse(text: &str) -> Result<HashSet<[u8; 32]>, String> {
     let mut tokens = HashSet::new();
     for (line, number) in text.lines().map(str::trim).zip(1..) {
@@ -72,7 +73,7 @@ fn parse(text: &str) -> Result<HashSet<[u8; 32]>, String> {
         tokens.insert(hash(line));
     }
     if tokens.is_empty() {
-        return Err("it lists no token; write one a line".to_owned());
+        return Err("it lists no token; write one per line".to_owned());
     }
     Ok(tokens)
 }
@@ -108,7 +109,7 @@ impl Tokens {
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (scheme, token) = values.next()?.to_str().ok()?.split_once(' ')?;
-    // If a request has two headers, a proxy may have checked the other one.
+    // A request with two such headers is refused, because a proxy may have checked the other one.
     let is_single = values.next().is_none();
     (is_single && scheme.eq_ignore_ascii_case("bearer")).then(|| token.trim())
 }

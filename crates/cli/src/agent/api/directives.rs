@@ -1,5 +1,5 @@
-//! `GET /v1/directives`: the published set, encoded once for all clients, and long polling
-//! for its changes.
+//! `GET /v1/directives`: returns the published set, or waits for its next change. All clients share
+//! one encoding of the set.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -32,8 +32,8 @@ pub(super) struct ListingCache {
     last: Arc<Mutex<Option<Listing>>>,
 }
 
-/// An encoded set, and the period in which the encoding is valid: which of its directives
-/// have expired depends on the time.
+/// An encoded set with its period of validity. The period is limited because the encoding marks
+/// the expired directives.
 #[derive(Clone, Debug)]
 struct Listing {
     /// Weak, so that the cache keeps no replaced set alive.
@@ -65,7 +65,7 @@ impl ListingCache {
         if let Some(listing) = last.as_ref().filter(|last| last.is_valid(&snapshot, now)) {
             return Ok(listing.clone());
         }
-        // The lock moves into the work, which so completes even if the client disconnects.
+        // The work owns the lock, so it completes even if the client disconnects.
         let listing = run_sized(snapshot.set().len(), move || {
             let listing = Listing::encode(&snapshot, now)?;
             Ok::<_, serde_json::Error>(last.insert(listing).clone())
@@ -78,7 +78,7 @@ impl ListingCache {
         match listing.valid_until {
             Some(until) => {
                 let left = until.duration_since(self.clock.now());
-                // A negative duration means that the expiry has passed.
+                // The duration is negative if the expiry has already passed.
                 tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
             }
             None => std::future::pending().await,
@@ -120,7 +120,7 @@ impl Listing {
             .map_err(|_| Problem::internal("the entity tag is not a valid header"))?;
         let headers = [
             (header::ETAG, etag),
-            // To be stored, and revalidated at each use.
+            // A cache may store the response, but it must revalidate the response at each use.
             (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         ];
         let json = [(header::CONTENT_TYPE, "application/json")];
@@ -142,9 +142,9 @@ impl Listing {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Form {
     Whole,
-    /// The client has the content, and said so by the parameter `known`.
+    /// The client already has the content, as its parameter `known` shows.
     TagOnly,
-    /// The client has the content, and said so by `If-None-Match`.
+    /// The client already has the content, as its header `If-None-Match` shows.
     NotModified,
 }
 
@@ -168,20 +168,20 @@ impl Seen<'_> {
 
 /// The published set
 ///
-/// With `wait`, and with `known` or `If-None-Match`, the response comes as soon as the set is
-/// not the one that the client has: after a publish, or when a directive expires. Proxies
-/// may change or drop entity tags; a client behind one uses `known`.
+/// With `wait`, and with `known` or `If-None-Match`, the response is sent as soon as the set
+/// differs from that of the client. This happens after a publish, or when a directive expires. A
+/// client behind a proxy that changes or removes entity tags uses `known`.
 #[utoipa::path(get, path = "/v1/directives", operation_id = "directives",
     params(
-        ("wait" = Option<String>, Query, description = "How long to wait for a change, at most a minute: 200ms, 30s, 1m",
+        ("wait" = Option<String>, Query, description = "The time to wait for a change, at most a minute: 200ms, 30s, 1m",
             pattern = "^([1-9][0-9]{0,3}ms|[1-9]s|[1-5][0-9]s|60s|1m)$", example = "30s"),
-        ("known" = Option<String>, Query, description = "The `tag` of the set that the client has"),
-        ("If-None-Match" = Option<String>, Header, description = "The entity tags that the client has, or *"),
+        ("known" = Option<String>, Query, description = "The `tag` of the client's set"),
+        ("If-None-Match" = Option<String>, Header, description = "The entity tags of the client's sets, or *"),
     ),
     responses(
-        (status = 200, description = "The set, or its tag alone if `known` is that", body = library_schemas::Directives,
-            headers(("ETag" = String, description = "Strong, of the content alone: equal on all agents that serve the same"))),
-        (status = 304, description = "The client still has the set, at the end of the wait or of the agent",
+        (status = 200, description = "The set, or only its tag if `known` equals it", body = library_schemas::Directives,
+            headers(("ETag" = String, description = "A strong tag that depends only on the content, so agents with the same set have the same tag"))),
+        (status = 304, description = "The set did not change until the wait or the agent ended",
             headers(("ETag" = String, description = "As with 200"))),
         InvalidField, Internal, TooManyWaiting))]
 pub(super) async fn get(
@@ -195,7 +195,7 @@ pub(super) async fn get(
         known,
         headers: &headers,
     };
-    // Before the first load, so that no publish is missed between the two.
+    // The subscription comes before the first load, so that no publish between the two is missed.
     let mut subscription = agent.store.subscribe();
     let deadline = wait.map(|wait| Instant::now() + wait);
     let mut slot = None;

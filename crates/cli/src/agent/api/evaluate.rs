@@ -1,5 +1,5 @@
-//! `POST /v1/evaluate` and `POST /v1/evaluate/batch`: evaluates one request, or several by
-//! one set and at one instant.
+//! `POST /v1/evaluate` and `POST /v1/evaluate/batch`: returns the decision for one request, or the
+//! decisions for several requests from one set and for one instant.
 
 use axum::extract::State;
 use axum::http::header;
@@ -17,7 +17,7 @@ use super::openapi::{Busy, Internal, InvalidField, LargeBatch, LargeBody, SlowBo
 use super::problem::Problem;
 use super::state::Agent;
 
-/// How many requests a batch may hold.
+/// The largest number of requests in a batch.
 const MAX_BATCH: usize = 256;
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -33,11 +33,11 @@ struct Decisions<'a> {
     decisions: Vec<Explanation<'a>>,
 }
 
-/// What applies to a request
+/// Evaluate a request
 #[utoipa::path(post, path = "/v1/evaluate", operation_id = "evaluate",
     request_body = EvaluateRequest,
     responses(
-        (status = 200, description = "The decision, in headers, too", body = library_schemas::Decision, headers(
+        (status = 200, description = "The decision, in the body and in headers", body = library_schemas::Decision, headers(
             ("Directives-Level" = String, description = "As `level`"),
             ("Directives-Ring-Buffer" = String, description = "true or false"),
             ("Directives-Capture" = String, description = "true or false"))),
@@ -64,7 +64,7 @@ pub(super) fn decision_headers(decision: Decision) -> [(&'static str, &'static s
     ]
 }
 
-/// What applies to each of several requests
+/// Evaluate several requests
 #[utoipa::path(post, path = "/v1/evaluate/batch", operation_id = "evaluateBatch",
     request_body = Batch<'_>,
     responses((status = 200, description = "The decisions", body = library_schemas::Decisions),
@@ -97,7 +97,7 @@ fn parse_batch(body: &[u8]) -> Result<Vec<EvaluateRequest>, Problem> {
     })?;
     let requests = batch.requests.len();
     if requests > MAX_BATCH {
-        let problem = format!("there are {requests}; send at most {MAX_BATCH} at once");
+        let problem = format!("there are {requests} requests; send at most {MAX_BATCH} at once");
         return Err(Problem::field("requests", &problem));
     }
     let requests = batch.requests.iter().enumerate().map(|(number, request)| {

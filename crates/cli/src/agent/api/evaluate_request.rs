@@ -1,4 +1,5 @@
-//! Decodes the attributes of a request to evaluate, and names the field that is invalid.
+//! Decodes the attributes of the request to evaluate from a body or from headers. An error names the
+//! invalid field.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -24,13 +25,13 @@ pub(super) struct EvaluateRequest {
     index: String,
     principal: String,
     endpoint: EndpointKind,
-    /// The id of the request, which decides whether it is sampled.
+    /// The id of the request, which decides whether a sample contains it.
     pub(super) request_id: String,
 }
 
 impl EvaluateRequest {
-    /// Parses the body, or names the invalid field. An unknown tenant is left out; `null`
-    /// is invalid, as it is in a directive.
+    /// Parses the body, or returns the invalid field. A client omits an unknown tenant. `null` is
+    /// invalid, as it is in a directive.
     pub(super) fn parse(body: &[u8]) -> Result<Self, Problem> {
         let Pairs(pairs) = serde_json::from_slice(body).map_err(|error| {
             Problem::field("body", &format!("it is not a JSON object: {error}"))
@@ -55,7 +56,7 @@ impl EvaluateRequest {
         })
     }
 
-    /// The same from headers, for proxies that cannot send a body.
+    /// Parses headers, for proxies that cannot send a body.
     pub(super) fn from_headers(headers: &HeaderMap) -> Result<Self, Problem> {
         let endpoint = required_header(headers, "directives-endpoint")?;
         Ok(Self {
@@ -91,7 +92,7 @@ fn header(headers: &HeaderMap, name: &'static str) -> Result<Option<String>, Pro
     if values.next().is_some() {
         return Err(Problem::field(name, "it is repeated; send it once"));
     }
-    // Bytes beyond ASCII are UTF-8, as in the documents of directives.
+    // Other bytes than ASCII are decoded as UTF-8, as in the documents of directives.
     std::str::from_utf8(value.as_bytes())
         .map(|value| Some(value.to_owned()))
         .map_err(|_| Problem::field(name, "it is not UTF-8"))

@@ -1,5 +1,5 @@
-//! Bounds on responses that need much processor time or memory, and their execution off
-//! the threads that serve connections.
+//! Bounds the number of responses that need much processor time or memory, and computes them on
+//! separate threads.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,18 +9,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::problem::Problem;
 
-/// How many directives, or comparisons with one, are processed on the serving threads.
+/// The largest amount of work on a serving thread, in directives to process.
 const MAX_INLINE_SIZE: usize = 1000;
-/// How many large responses may be computed or sent at a time.
+/// The number of large responses that may be computed or sent at the same time.
 const MAX_CONCURRENT: usize = 16;
-/// How long a request waits for a permit.
+/// The time limit for the wait for a permit.
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Issues permits for large responses.
 #[derive(Clone, Debug)]
 pub(super) struct Admission(Arc<Semaphore>);
 
-/// The permission to compute and send a large response, until it is dropped.
+/// A permit to compute and send a large response. It is returned when this is dropped.
 #[derive(Debug)]
 pub(super) struct AdmissionPermit(
     #[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit,
@@ -36,7 +36,7 @@ impl Admission {
         let permit = Arc::clone(&self.0).acquire_owned();
         match tokio::time::timeout(PERMIT_TIMEOUT, permit).await {
             Ok(Ok(permit)) => Ok(AdmissionPermit(permit)),
-            // The semaphore is never closed, so this is the timeout.
+            // The semaphore is never closed, so the error is the timeout.
             Ok(Err(_)) | Err(_) => Err(Problem::busy(format!(
                 "{MAX_CONCURRENT} large responses are under way; try again"
             ))),
@@ -44,8 +44,8 @@ impl Admission {
     }
 }
 
-/// Runs work on this thread if its size (directives to look at) is small, else on a
-/// thread for blocking work.
+/// Runs the work on this thread if it is small, otherwise on a thread for blocking work. The size
+/// is the number of directives to process.
 pub(super) async fn run_sized<T: Send + 'static>(
     size: usize,
     work: impl FnOnce() -> T + Send + 'static,

@@ -1,9 +1,10 @@
-//! `/v1/ext_authz/...`: evaluation for proxies whose authorization check repeats the method
-//! and the path of a request and can send headers only, such as Envoy's ext_authz.
+//! `/v1/ext_authz/...`: evaluates a request for the authorization check of a proxy, such as Envoy's
+//! ext_authz. Such a check repeats the method and the path of the request and sends no body.
 //!
-//! Such a proxy rejects the request if the response is a refusal. So this path never refuses:
-//! with invalid headers nothing applies, and `Directives-Error` says why. What the checks in
-//! front of it refuse becomes a server error, which the proxy is configured to ignore.
+//! A proxy rejects the request if its authorization check is refused. So this path never refuses a
+//! check. If the headers are invalid, no directive applies, and `Directives-Error` contains the
+//! reason. A refusal by the access checks becomes a server error, which the proxy ignores by its
+//! configuration.
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};

@@ -1,4 +1,4 @@
-//! `/healthz`, `/readyz` and `/v1/status`: whether the agent works, for probes and people.
+//! `/healthz`, `/readyz` and `/v1/status`: reports the state of the agent to probes and operators.
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
@@ -22,11 +22,11 @@ pub(super) async fn healthz() -> &'static str {
 
 /// Whether the agent has a set to serve
 ///
-/// The set may come from a read or from the last-good file. Its age does not matter, so that
-/// a fleet stays in service while the cluster is away; with `fresh`, it does.
+/// The set may come from a read or from the last-good file. Its age matters only with `fresh`, so
+/// that a fleet stays in service while the cluster is unreachable.
 #[utoipa::path(get, path = "/readyz",
-    params(("fresh" = Option<String>, Query, description = "Fail if the set is stale, too", max_length = 0)),
-    responses((status = 200, description = "It has one", body = String), InvalidField, NotReady))]
+    params(("fresh" = Option<String>, Query, description = "Fail also if the set is stale", max_length = 0)),
+    responses((status = 200, description = "The agent has a set", body = String), InvalidField, NotReady))]
 pub(super) async fn readyz(
     State(agent): State<Agent>,
     RawQuery(query): RawQuery,

@@ -1,5 +1,5 @@
-//! The JSON documents whose encoding is the library's: they are described here, and
-//! encoded elsewhere.
+//! Describes the JSON documents that the library encodes. These types exist only for the OpenAPI
+//! description.
 
 #![expect(dead_code, reason = "they are descriptions, never constructed")]
 
@@ -10,39 +10,41 @@ pub(super) use opensearch_directives::{DiagLevel as Level, EndpointKind};
 /// A directive as it is published.
 #[derive(ToSchema)]
 pub(super) struct Directive {
-    /// Unique in the index.
+    /// The id, which is unique in the index.
     id: String,
     level: Level,
-    /// Only requests of this tenant.
+    /// The directive matches only requests of this tenant.
     #[schema(nullable = false)]
     tenant: Option<String>,
-    /// Only requests for this index.
+    /// The directive matches only requests to this index.
     #[schema(nullable = false)]
     index: Option<String>,
-    /// Only requests of this principal.
+    /// The directive matches only requests of this principal.
     #[schema(nullable = false)]
     principal: Option<String>,
     #[schema(nullable = false)]
     endpoint: Option<EndpointKind>,
-    /// How many of a thousand requests, chosen by their ids.
+    /// The number of requests in a thousand that it applies to, selected by their ids.
     #[schema(maximum = 1000)]
     sample_per_mille: u16,
     ring_buffer: bool,
     capture: bool,
-    /// In a snapshot only: the fields that narrow the directive.
+    /// The names of the targeted fields. Only a snapshot contains this field.
     #[schema(nullable = false)]
     targets: Option<Vec<String>>,
-    /// In a snapshot only: always false, since a set has no revoked directive.
+    /// Always false, because a set contains no revoked directive. Only a snapshot contains this
+    /// field.
     #[schema(nullable = false)]
     revoked: Option<bool>,
-    /// The directive applies from this time on; absent in a listing: from the beginning.
+    /// The directive applies from this time on. In a listing, the field is absent if there is no
+    /// start.
     #[schema(nullable = false, format = DateTime)]
     starts_at: Option<String>,
     /// The directive no longer applies from this time on.
     #[schema(format = DateTime)]
     expires_at: String,
-    /// In a listing only: whether it had expired, by the agent's clock, when the response was
-    /// made.
+    /// Whether the directive had expired at the time of the response, by the agent's clock. Only a
+    /// listing contains this field.
     #[schema(nullable = false)]
     expired: Option<bool>,
 }
@@ -50,15 +52,16 @@ pub(super) struct Directive {
 /// The published set.
 #[derive(ToSchema)]
 pub(super) struct Directives {
-    /// Identifies the content: equal on all agents that serve the same.
+    /// Identifies the content. Agents with the same set have the same tag.
     #[schema(pattern = "^[0-9a-f]{32}$")]
     tag: String,
-    /// Ordered by id, expired directives included; null if `known` is this tag.
+    /// The directives in the order of their ids, including expired ones; null if `known` equals the
+    /// tag.
     #[schema(required)]
     directives: Option<Vec<Directive>>,
 }
 
-/// What the directives decide about a request.
+/// The decision for a request.
 #[derive(ToSchema)]
 pub(super) struct Decision {
     /// The highest level of the directives that apply.
@@ -69,7 +72,7 @@ pub(super) struct Decision {
     directives: Vec<String>,
 }
 
-/// One decision for each request, in their order, all by one set and at one instant.
+/// One decision for each request, in the order of the requests, from one set and for one instant.
 #[derive(ToSchema)]
 pub(super) struct Decisions {
     #[schema(max_items = 256)]
@@ -81,13 +84,13 @@ pub(super) struct Decisions {
 pub(super) struct Rejection {
     id: String,
     field: String,
-    /// The value of the field, shortened.
+    /// The value of the field, shortened if it is long.
     value: String,
-    /// What is wrong, in snake_case.
+    /// The kind of the problem, in snake_case.
     reason: String,
 }
 
-/// All that is published.
+/// Everything that is published together.
 #[derive(ToSchema)]
 pub(super) struct Snapshot {
     #[schema(pattern = "^[0-9a-f]{32}$")]
@@ -95,6 +98,6 @@ pub(super) struct Snapshot {
     revision: opensearch_directives::status::Revision,
     directives: Vec<Directive>,
     rejected: Vec<Rejection>,
-    /// Number of revoked documents, which are not among the directives.
+    /// The number of revoked documents. They are not among the directives.
     revoked: usize,
 }

@@ -1,4 +1,4 @@
-//! `/metrics` in the format that the client accepts.
+//! `/metrics`: returns the metrics as OpenMetrics or in Prometheus's text format.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
@@ -13,7 +13,8 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 
 /// Metrics for Prometheus
 ///
-/// OpenMetrics if the `Accept` header names it, else Prometheus's text format 0.0.4.
+/// The format is OpenMetrics if the `Accept` header names it, otherwise Prometheus's text format
+/// 0.0.4.
 #[utoipa::path(get, path = "/metrics",
     responses((status = 200, description = "The metrics", content(
         (String = "text/plain"), (String = "application/openmetrics-text"))), Internal))]
@@ -37,8 +38,8 @@ pub(super) async fn get(
     Ok((headers, text).into_response())
 }
 
-/// Whether the client names OpenMetrics and prefers it, or an equal weight, to plain text.
-/// A wildcard stands for plain text, which every client understands.
+/// Whether the client names OpenMetrics with a weight that is not below that of plain text. A
+/// wildcard counts as plain text, which every client understands.
 fn prefers_openmetrics(headers: &HeaderMap) -> bool {
     let (mut openmetrics, mut plain) = (0.0_f32, 0.0_f32);
     for value in headers.get_all(header::ACCEPT) {
@@ -86,7 +87,7 @@ mod tests {
                 Some("Application/OpenMetrics-Text; version=1.0.0, */*"),
                 true,
             ),
-            // Prometheus 2 and 3.
+            // These are the headers of Prometheus 2 and 3.
             (
                 Some(
                     "application/openmetrics-text;version=1.0.0;q=0.5,\

@@ -1,5 +1,5 @@
-//! The agent's HTTP interface: one file per group of paths, with its OpenAPI description
-//! beside the code.
+//! The responses of the agent's HTTP interface. Each file contains the handlers of a group of paths
+//! together with their OpenAPI description.
 
 mod body;
 mod directives;

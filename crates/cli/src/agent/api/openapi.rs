@@ -1,4 +1,4 @@
-//! The OpenAPI description, generated from the handlers and their types.
+//! Generates the OpenAPI description from the handlers and their types.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +46,7 @@ pub(super) fn router() -> OpenApiRouter<Agent> {
 #[derive(Clone, Debug)]
 pub(super) struct Description(pub(super) Bytes);
 
-/// This document
+/// The OpenAPI description of this interface
 #[utoipa::path(get, path = "/openapi.json", operation_id = "openapi",
     responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
 pub(super) async fn get(Extension(Description(json)): Extension<Description>) -> Response {
@@ -69,7 +69,9 @@ fn problem(
         let seconds = ObjectBuilder::new().schema_type(Type::Integer);
         let header = HeaderBuilder::new()
             .schema(Some(seconds.build()))
-            .description(Some("After how many seconds to try again"));
+            .description(Some(
+                "The number of seconds after which the client should try again",
+            ));
         response = response.header("Retry-After", header.build());
     }
     BTreeMap::from([(status.to_owned(), response.build().into())])
@@ -94,9 +96,9 @@ problems! {
     LargeBody: "413", "The body is larger than 64 KiB", false;
     LargeBatch: "413", "The body is larger than 1 MiB", false;
     Internal: "500", "The agent has a bug", false;
-    Busy: "503", "Too many requests of this kind are under way", true;
+    Busy: "503", "Too many requests of this kind are in progress", true;
     TooManyWaiting: "503", "Too many clients wait for a change", true;
-    NotReady: "503", "There is no set to serve, or it is stale and `fresh` was asked for, or the agent is shutting down; `detail` says which", false;
-    NoSnapshot: "503", "There was no complete read yet, the set was emptied for its age, or too many requests are under way", false;
-    PollFailed: "503", "The poll failed, and the published set stays; `detail` says why", false;
+    NotReady: "503", "There is no set to serve, or it is stale and the request has `fresh`, or the agent is shutting down; `detail` contains the reason", false;
+    NoSnapshot: "503", "There was no complete read yet, the set was emptied because of its age, or too many requests are in progress", false;
+    PollFailed: "503", "The poll failed, and the published set stays; `detail` contains the reason", false;
 }

@@ -1,4 +1,4 @@
-//! `GET /v1/osproxy`: the active directives in osproxy's own format.
+//! `GET /v1/osproxy`: converts the active directives to the format of osproxy.
 
 use axum::extract::State;
 use axum::http::header;
@@ -13,7 +13,7 @@ use super::openapi::{Busy, Internal};
 use super::problem::Problem;
 use super::state::Agent;
 
-/// The format of osproxy 1.0.5, whose decoder refuses any other field.
+/// The format of osproxy 1.0.5. Its decoder refuses unknown fields.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct OsproxyBlob<'a> {
     directives: Vec<ActiveDirective<'a>>,
@@ -25,7 +25,7 @@ struct ActiveDirective<'a> {
     id: &'a str,
     #[schema(value_type = super::library_schemas::Level)]
     level: &'a str,
-    /// The remaining seconds at the time of the response, rounded down.
+    /// The number of seconds from the response to the expiry, rounded down.
     #[schema(minimum = 1)]
     ttl_secs: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,8 +47,8 @@ struct ActiveDirective<'a> {
 }
 
 impl<'a> ActiveDirective<'a> {
-    /// `None` unless the directive is active for at least another second. The remaining
-    /// seconds are rounded down, so that it never lasts longer than it may.
+    /// Converts a directive that is active for at least another second; otherwise returns `None`.
+    /// The seconds are rounded down, so that the directive never ends too late.
     fn new(directive: DirectiveRef<'a>, now: Timestamp) -> Option<Self> {
         if !directive.is_active(now) {
             return None;
@@ -80,10 +80,10 @@ fn encode(set: &DirectiveSet, now: Timestamp) -> serde_json::Result<Vec<u8>> {
     serde_json::to_vec(&OsproxyBlob { directives })
 }
 
-/// The active directives as osproxy publishes them
+/// The active directives in the format of osproxy
 ///
-/// For `POST /admin/directives` of osproxy, and for its etcd key. The times to live count from
-/// the response, so it must not be stored.
+/// The response can be sent to `POST /admin/directives` of osproxy, or stored under its etcd key. It
+/// must not be cached, because the times to live start at the response.
 #[utoipa::path(get, path = "/v1/osproxy", operation_id = "osproxy",
     responses(
         (status = 200, description = "Active directives only; those with less than a second left are omitted",

@@ -1,8 +1,8 @@
-//! Strict parsing of query strings: an unknown or repeated parameter is an error.
+//! Parses query strings strictly: an unknown or repeated parameter is an error.
 
 use super::problem::Problem;
 
-/// The values of the known parameters, in their order.
+/// Returns the values of the known parameters, in the order of their names in `known`.
 pub(super) fn parameters<const N: usize>(
     names: [&'static str; N],
     query: Option<&str>,
@@ -20,7 +20,7 @@ pub(super) fn parameters<const N: usize>(
     Ok(values)
 }
 
-/// Whether the only parameter of a path, which takes no value, is present.
+/// Whether the query has the only parameter of a path, which takes no value.
 pub(super) fn single_flag(name: &'static str, query: Option<&str>) -> Result<bool, Problem> {
     let [value] = parameters([name], query)?;
     match value.as_deref() {

@@ -1,5 +1,5 @@
-//! Removes the identity of the cluster user from error texts: OpenSearch repeats it in
-//! each refusal, and clients of the agent need not know it.
+//! Removes the name and the roles of the cluster user from error texts. OpenSearch includes them in
+//! each refusal, and clients of the agent do not need them.
 
 const USER: &str = "User [";
 const REDACTED: &str = "User [redacted]";
@@ -16,7 +16,8 @@ pub(super) fn redact_users(text: &str) -> String {
     redacted + rest
 }
 
-/// What follows the bracket that closes an already opened one; nothing if the text was cut.
+/// Returns the text after the bracket that closes an already open one. If the text was cut off
+/// before that bracket, it returns an empty text.
 fn after_closing_bracket(text: &str) -> &str {
     let mut depth = 1_usize;
     for (offset, byte) in text.bytes().enumerate() {

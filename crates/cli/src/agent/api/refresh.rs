@@ -1,4 +1,4 @@
-//! `POST /v1/refresh`: polls at once instead of at the end of the interval.
+//! `POST /v1/refresh`: triggers a poll, and returns the published state after it.
 
 use axum::Json;
 use axum::extract::State;
@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::redact_errors::redact_users;
 use super::state::Agent;
 
-/// What is published after the poll.
+/// The published state after the poll.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Refreshed {
     #[schema(required)]
@@ -24,8 +24,8 @@ pub(super) struct Refreshed {
 
 /// Poll now
 ///
-/// Returns when a poll has ended that began after the request. Requests that arrive while a
-/// poll runs share the next one.
+/// The response is sent when a poll has ended that began after the request. Requests that arrive
+/// during a poll share the next poll.
 #[utoipa::path(post, path = "/v1/refresh", operation_id = "refresh",
     responses((status = 200, description = "The poll succeeded", body = Refreshed), PollFailed))]
 pub(super) async fn post(State(agent): State<Agent>) -> Result<Json<Refreshed>, Problem> {

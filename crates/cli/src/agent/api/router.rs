@@ -1,4 +1,4 @@
-//! Assembles the paths of both listeners and the checks in front of them.
+//! Assembles the routes of both listeners and the checks that precede their handlers.
 
 use std::sync::Arc;
 
@@ -18,11 +18,11 @@ use super::problem::Problem;
 use super::state::Agent;
 use super::{directives, evaluate, ext_authz, health, metrics, osproxy, refresh, snapshot};
 
-/// The largest body of a request, and of a batch of requests.
+/// The size limits of the body of a request and of a batch.
 const MAX_BODY_BYTES: usize = 64 << 10;
 const MAX_BATCH_BODY_BYTES: usize = 1 << 20;
 
-/// The API: every path, each behind the permission that it needs.
+/// Builds the router of the API, in which each path requires its permission.
 pub(in super::super) fn router(agent: Agent, access: Arc<Access>) -> Router {
     let permission = |permission| {
         middleware::from_fn_with_state((Arc::clone(&access), permission), check_permission)
@@ -55,7 +55,7 @@ pub(in super::super) fn router(agent: Agent, access: Arc<Access>) -> Router {
         .merge(evaluate)
         .merge(refresh)
         .split_for_parts();
-    // The description consists of strings only, which always serialise.
+    // The description contains only strings, so its serialisation cannot fail.
     let description = Description(Bytes::from(description.to_json().unwrap_or_default()));
     finish(
         router
@@ -67,8 +67,8 @@ pub(in super::super) fn router(agent: Agent, access: Arc<Access>) -> Router {
     )
 }
 
-/// What the health listener serves. It is meant to be reachable by probes and by
-/// Prometheus, under whichever host name they use.
+/// Builds the router of the health listener. It accepts every host name, because probes and
+/// Prometheus may use any.
 pub(in super::super) fn health_router(agent: Agent) -> Router {
     let router = OpenApiRouter::new()
         .routes(routes!(health::healthz))
@@ -79,7 +79,7 @@ pub(in super::super) fn health_router(agent: Agent) -> Router {
 
 fn finish(router: Router<Agent>, agent: Agent) -> Router {
     router
-        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "this path does not exist"))
         .method_not_allowed_fallback(async || {
             Problem::new(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -90,7 +90,7 @@ fn finish(router: Router<Agent>, agent: Agent) -> Router {
         .with_state(agent)
 }
 
-/// Keeps responses out of caches, unless they say otherwise.
+/// Forbids caches to store a response, unless its handler has set another rule.
 async fn forbid_caching(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     response
@@ -100,7 +100,7 @@ async fn forbid_caching(request: Request, next: Next) -> Response {
     response
 }
 
-/// Serves nothing but health checks on a connection from the reserve for them.
+/// Refuses all requests except health checks on a connection that is reserved for them.
 async fn reserve_for_health(
     Extension(peer): Extension<Peer>,
     request: Request,

@@ -1,4 +1,4 @@
-//! `GET /v1/snapshot`: the published snapshot, for the next agent of a chain.
+//! `GET /v1/snapshot`: returns the published snapshot to another agent, which serves it in turn.
 
 use std::sync::{Arc, Weak};
 
@@ -34,18 +34,18 @@ struct EncodedSnapshot {
     json: Arc<RawValue>,
 }
 
-/// The snapshot with its age, or its tag alone.
+/// The snapshot with its age, or only its tag.
 #[derive(Serialize, ToSchema)]
 pub(super) struct SnapshotResponse<'a> {
     /// The index or alias that is polled.
     index: &'a str,
-    /// How long ago an agent read the index for it.
+    /// The time since the first agent of the chain read the index.
     #[schema(minimum = 0)]
     age_seconds: f64,
-    /// Identifies the snapshot.
+    /// The tag that identifies the snapshot.
     #[schema(pattern = "^[0-9a-f]{32}$")]
     tag: &'a str,
-    /// Null if `known` is this tag.
+    /// The snapshot, or null if `known` equals the tag.
     #[schema(required, value_type = Option<library_schemas::Snapshot>)]
     snapshot: Option<&'a RawValue>,
 }
@@ -64,7 +64,7 @@ impl SnapshotCache {
         if snapshot.revision().is_none() {
             return Err(Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "there was no complete read yet, or the set was emptied for its age",
+                "there was no complete read yet, or the set was emptied because of its age",
             ));
         }
         if let Some(encoded) = last
@@ -73,7 +73,7 @@ impl SnapshotCache {
         {
             return Ok(encoded.clone());
         }
-        // The lock moves into the work, which so completes even if the client disconnects.
+        // The work owns the lock, so it completes even if the client disconnects.
         let encoded = run_sized(snapshot.set().len(), move || {
             let json: Arc<RawValue> = snapshot.to_json()?.into();
             let encoded = EncodedSnapshot {
@@ -87,18 +87,18 @@ impl SnapshotCache {
     }
 }
 
-/// All that is published, for the next agent of a chain
+/// Everything that is published, for another agent
 #[utoipa::path(get, path = "/v1/snapshot", operation_id = "snapshot",
-    params(("known" = Option<String>, Query, description = "The tag of the snapshot that the client has")),
-    responses((status = 200, description = "The snapshot, unless the client has it", body = SnapshotResponse<'_>),
+    params(("known" = Option<String>, Query, description = "The tag of the client's snapshot")),
+    responses((status = 200, description = "The snapshot, or null if the client already has it", body = SnapshotResponse<'_>),
         InvalidField, Internal, NoSnapshot))]
 pub(super) async fn get(
     State(agent): State<Agent>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let [known] = parameters(["known"], query.as_deref())?;
-    // The age is taken before the snapshot, so the reported age may be too high but never
-    // too low.
+    // The age is measured before the snapshot is loaded. So the reported age may be too high, but
+    // never too low.
     let status = agent.store.status();
     let encoded = agent.snapshots.current().await?;
     let json = [(header::CONTENT_TYPE, "application/json")];

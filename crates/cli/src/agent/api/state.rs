@@ -1,4 +1,4 @@
-//! What the handlers share: the store, caches of encoded responses, and bounds on work.
+//! The state that all handlers share: the store, caches of encoded responses, and bounds on work.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Bounds on the clients that wait for a change: how many, and for how long.
+//! Bounds the number of clients that wait for a change, and the duration of their waits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::problem::Problem;
 /// The longest wait of a client.
 const MAX_WAIT: Duration = Duration::from_mins(1);
 
-/// The slots for clients that wait, and the signal that ends every wait.
+/// The slots for waiting clients, and the signal that ends every wait.
 #[derive(Clone, Debug)]
 pub(super) struct WaitSlots {
     slots: Arc<Semaphore>,
@@ -23,7 +23,7 @@ pub(super) struct WaitSlots {
     phase: PhaseReceiver,
 }
 
-/// The slot of a waiting client, free again when this is dropped.
+/// The slot of a waiting client. It becomes free when this is dropped.
 #[derive(Debug)]
 pub(super) struct WaitSlot {
     _permit: OwnedSemaphorePermit,
@@ -77,7 +77,9 @@ impl WaitSlots {
 pub(super) fn parse_wait(wait: &str) -> Result<Duration, Problem> {
     let wait = duration::parse(wait).map_err(|problem| Problem::field("wait", &problem))?;
     if wait > MAX_WAIT {
-        let problem = format!("it is longer than {MAX_WAIT:?}; send another request after that");
+        let problem = format!(
+            "it is longer than {MAX_WAIT:?}; wait for that time and then send another request"
+        );
         return Err(Problem::field("wait", &problem));
     }
     Ok(wait)

@@ -1,11 +1,11 @@
-//! Parses and prints the addresses to listen on: `HOST:PORT`, `:PORT` or `unix:PATH`.
+//! Parses and prints addresses of an agent: `HOST:PORT`, `:PORT` or `unix:PATH`.
 
 use std::fmt;
 #[cfg(unix)]
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Where to listen, or where an agent listens.
+/// An address on which an agent listens.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in super::super::super) enum Address {
     /// The host is empty for all interfaces.
@@ -14,7 +14,8 @@ pub(in super::super::super) enum Address {
     Unix(PathBuf),
 }
 
-const FIX: &str = "write one such as 127.0.0.1:9980, localhost:9980, :9980, or unix: and a path";
+const FIX: &str =
+    "write an address such as 127.0.0.1:9980, localhost:9980, :9980, or unix: and a path";
 
 impl FromStr for Address {
     type Err = String;
@@ -70,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_usual_form_is_understood() {
+    fn every_form_of_an_address_is_parsed() {
         for text in [
             "127.0.0.1:9980",
             ":9980",
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn other_forms_are_refused_with_the_fix() {
+    fn other_texts_are_refused_with_the_fix() {
         for text in [
             "",
             "9980",

@@ -1,9 +1,8 @@
-//! The bound on open connections, and which connection is closed when it is reached.
+//! Bounds the number of open connections, and selects the connection to close at the bound.
 //!
-//! A connection that has no request under way is closed in favour of a new one, the one
-//! that has been idle longest first. So clients that open connections and send nothing
-//! cannot keep others out. If every connection has a request under way, a few further
-//! connections are admitted for health checks only.
+//! A new connection replaces the one that has been idle for the longest time. So clients that open
+//! connections without sending requests cannot exclude others. If every connection has a request in
+//! progress, a few further connections are admitted, for health checks only.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +14,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// How many connections are admitted beyond the limit, for health checks only.
+/// The number of connections above the limit that are admitted for health checks.
 const HEALTH_RESERVE: usize = 16;
 
 /// The open connections of one or several listeners.
@@ -51,8 +50,7 @@ pub(super) struct Admitted {
     pub(super) health_only: bool,
 }
 
-/// A request under way. Its connection is not closed in favour of another until this is
-/// dropped.
+/// A request in progress. Until this is dropped, no other connection can replace its connection.
 #[derive(Debug)]
 pub(super) struct UnderWay {
     shared: Arc<Shared>,
@@ -84,10 +82,10 @@ impl Connections {
         );
     }
 
-    /// Admits a connection, after one of the others has ended if it must.
+    /// Admits a connection. At the limit, it first waits until another connection has ended.
     pub(super) async fn admit(&self) -> Admitted {
         loop {
-            // Before the attempt, so that no notification is missed in between.
+            // The registration comes before the attempt, so that no notification in between is lost.
             let freed = self.0.freed.notified();
             if let Some(admitted) = self.try_admit() {
                 return admitted;
@@ -206,7 +204,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_longest_idle_connection_makes_room() {
         let (connections, admitted) = full(3).await;
-        // The first one was used last.
+        // The first connection is now the one that was used last.
         drop(admitted[0].begin_request());
         let new = connections.admit().await;
         assert!(!new.health_only);
@@ -224,7 +222,7 @@ mod tests {
         for _ in 0..HEALTH_RESERVE {
             let reserved = connections.admit().await;
             assert!(reserved.health_only);
-            // Neither it nor the busy ones may be closed for the next.
+            // Neither this connection nor a busy one may be closed for the next connection.
             std::mem::forget(reserved.begin_request());
             std::mem::forget(reserved);
         }
@@ -239,7 +237,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_end_admits_the_next() {
         let (connections, mut admitted) = full(1 + HEALTH_RESERVE).await;
-        // All of them were told to end, and none has ended yet.
+        // All connections were notified to end, and none has ended yet.
         for _ in 0..=HEALTH_RESERVE {
             connections.shed();
         }

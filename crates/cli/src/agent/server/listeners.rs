@@ -1,4 +1,4 @@
-//! The flags that say where the agent listens, and the bound listeners.
+//! Binds the addresses on which the agent listens, as its flags state.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -16,14 +16,14 @@ use super::address::Address;
 #[cfg(unix)]
 use super::unix_socket::SocketFile;
 
-/// How long a client may leave a part of a response unread.
+/// The time limit in which a client must read a part of a response.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Serving")]
 pub(in super::super) struct ListenArgs {
-    /// Address of the API: HOST:PORT, :PORT for all interfaces (port 0 takes a free one), or
-    /// unix: and the path of a socket; several with commas, or the flag several times
+    /// Address of the API: HOST:PORT, :PORT for all interfaces, or unix: and the path of a socket.
+    /// Port 0 selects a free port. Separate several addresses by commas, or repeat the flag
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -32,18 +32,18 @@ pub(in super::super) struct ListenArgs {
     )]
     listen: Vec<Address>,
 
-    /// Address of a second listener that serves /healthz, /readyz and /metrics only, for
-    /// probes and Prometheus; may be reachable from other hosts
+    /// Address of a second listener that serves only /healthz, /readyz and /metrics, for probes and
+    /// Prometheus; other hosts may reach it
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     health_listen: Vec<Address>,
 
-    /// Mode of the Unix sockets' files: 600 admits this user, 660 its group, too
+    /// Mode of the files of Unix sockets: 600 admits this user, and 660 also its group
     #[cfg(unix)]
     #[arg(long, value_name = "MODE", default_value = "600", value_parser = super::unix_socket::mode)]
     socket_mode: u32,
 
-    /// How many clients may wait for a change at a time; more are refused. Each needs an
-    /// open file, whose number the system limits (ulimit -n)
+    /// Number of clients that may wait for a change at the same time; further ones are refused.
+    /// Each client needs an open file, and the system limits the number of open files (ulimit -n)
     #[arg(long, value_name = "N", default_value_t = 512)]
     pub(in super::super) max_waiting: u16,
 }
@@ -90,7 +90,8 @@ impl ListenArgs {
     }
 }
 
-/// The address to bind: IPv4 first, since clients that try IPv6 first fall back to it.
+/// Returns the address to bind. IPv4 is preferred, because clients that try IPv6 first fall back to
+/// IPv4.
 async fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
     if host.is_empty() {
         return Ok((IpAddr::from(Ipv6Addr::UNSPECIFIED), port).into());
@@ -106,7 +107,7 @@ async fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
 
 async fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     match TcpListener::bind(address).await {
-        // All interfaces, on a host without IPv6.
+        // On a host without IPv6, this address denotes all interfaces.
         Err(error)
             if address.ip() == IpAddr::from(Ipv6Addr::UNSPECIFIED)
                 && error.kind() != io::ErrorKind::AddrInUse =>
@@ -125,7 +126,7 @@ pub(in super::super) enum Listener {
     Unix(SocketFile),
 }
 
-/// The bytes of a connection. Writing fails if the client reads nothing for too long.
+/// The byte stream of a connection. A write fails if the client reads nothing for too long.
 pub(super) type Stream = Pin<Box<TimeoutStream<Box<dyn Duplex>>>>;
 
 pub(super) trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}

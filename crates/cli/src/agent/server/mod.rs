@@ -1,5 +1,5 @@
-//! Accepts connections on TCP addresses and Unix sockets within bounds on their number and
-//! on the time that a client may take.
+//! Accepts connections on TCP addresses and Unix sockets. Their number and the time that a client
+//! may take are bounded.
 
 mod address;
 mod connection_info;

@@ -19,22 +19,22 @@ use super::connection_info::Peer;
 use super::connections::{Admitted, Connections};
 use super::listeners::{Listener, Stream};
 
-/// How long a connection may stay without its first request, TLS handshake included.
+/// The time limit for the first request of a connection, including the TLS handshake.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection may stay idle between requests. It is longer than the 60 s of nginx and of
-/// common load balancers, so that the client closes first: only the client knows when it sends the
-/// next request.
+/// The time limit for idleness between requests. It is longer than the 60 s of nginx and of common
+/// load balancers, so that the client closes the connection first. Otherwise the agent could close
+/// it while the client sends a request.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-/// How long requests under way may still take after the agent has been told to stop.
+/// The time limit for requests in progress after the stop signal.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
-/// The pause after a failed accept, most likely for lack of file descriptors.
+/// The pause after a failed accept. The usual reason is a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The TLS configuration of new connections, if there is one.
 #[cfg(feature = "rustls-tls")]
 pub(in super::super) type TlsReceiver =
     Option<tokio::sync::watch::Receiver<Arc<tokio_rustls::rustls::ServerConfig>>>;
-/// Without `rustls-tls` there is none.
+/// The TLS configuration does not exist without `rustls-tls`.
 #[cfg(not(feature = "rustls-tls"))]
 pub(in super::super) type TlsReceiver = Option<std::convert::Infallible>;
 
@@ -47,8 +47,8 @@ struct Server {
     phase: PhaseReceiver,
 }
 
-/// Serves until the phase is [`Stopping`](super::super::lifecycle::Phase::Stopping), then
-/// lets requests under way end within a bounded time.
+/// Serves until the phase is [`Stopping`](super::super::lifecycle::Phase::Stopping). Then requests
+/// in progress may complete within a time limit.
 pub(in super::super) async fn serve(
     listeners: Vec<Listener>,
     app: Router,
@@ -74,7 +74,7 @@ async fn accept_loop(listener: Listener, server: Server) {
         let accepted = tokio::select! {
             accepted = accept(&listener, &server.connections) => accepted,
             () = server.phase.stopping() => break,
-            // Ended connections must not pile up.
+            // Ended connections are removed, so that the set of connections does not grow.
             Some(_) = tasks.join_next() => continue,
         };
         if let Some((stream, admitted)) = accepted {
@@ -87,7 +87,7 @@ async fn accept_loop(listener: Listener, server: Server) {
     }
     drop(listener);
     let ended = async { while tasks.join_next().await.is_some() {} };
-    // Connections that are still busy after this end with the process.
+    // Connections that are still busy after the limit end with the process.
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, ended).await;
 }
 
@@ -155,7 +155,7 @@ impl Server {
             tokio::select! {
                 result = connection.as_mut() => return Ok(result?),
                 () = &mut first_request, if !has_served.load(Ordering::Relaxed) => {
-                    // Unless the first request came at the same instant.
+                    // The first request may have arrived at the same instant.
                     if !has_served.load(Ordering::Relaxed) {
                         return Err("no request arrived in time".into());
                     }
@@ -167,7 +167,7 @@ impl Server {
                 if !has_served.load(Ordering::Relaxed) {
                     return Ok(());
                 }
-                // Ends an idle connection at once, and a busy one after its response.
+                // This ends an idle connection at once, and a busy connection after its response.
                 connection.as_mut().graceful_shutdown();
             }
         }

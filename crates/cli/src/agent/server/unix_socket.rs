@@ -1,9 +1,9 @@
-//! Creates and removes the socket file, and lets only one agent at a time own its path.
+//! Creates and removes the socket file, and ensures that only one agent at a time owns its path.
 //!
-//! Two agents that are given the same path must not take it from each other, and a file
-//! that a killed agent left behind must not keep the next from starting. A lock on a file
-//! beside it (`PATH.lock`, which stays) tells the two cases apart without a race: the
-//! holder of the lock owns the path, and the system releases it however a process ends.
+//! Two agents with the same path must not replace each other's socket. A file of a killed agent must
+//! not prevent the next start. A lock on the file `PATH.lock`, which stays, distinguishes the two
+//! cases without a race: the holder of the lock owns the path, and the system releases the lock
+//! when the process ends.
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
 
-/// How many connections may wait to be accepted.
+/// The number of connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
 
 /// A socket that listens. Its file is removed when this is dropped.
@@ -21,19 +21,19 @@ const BACKLOG: u32 = 1024;
 pub(in super::super) struct SocketFile {
     listener: UnixListener,
     path: PathBuf,
-    /// The file's device and inode, by which it is known again.
+    /// The device and the inode of the file, which identify it.
     identity: (u64, u64),
     _lock: File,
 }
 
 impl SocketFile {
-    /// Listens on a path. The mode decides from the beginning who can connect.
+    /// Listens on a path. The mode restricts the clients from the first connection on.
     pub(super) fn bind(path: &Path, mode: u32) -> io::Result<Self> {
         let lock = lock(path)?;
         remove_stale(path)?;
         let socket = UnixSocket::new_stream()?;
         socket.bind(path)?;
-        // Nobody can connect before `listen`, so the mode is in force first.
+        // No client can connect before `listen`, so the mode is set in time.
         let listener = fs::set_permissions(path, Permissions::from_mode(mode))
             .and_then(|()| socket.listen(BACKLOG));
         let found = listener.and_then(|listener| Ok((listener, identity(path)?)));
@@ -90,7 +90,7 @@ fn lock(path: &Path) -> io::Result<File> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(io::Error::new(
             io::ErrorKind::AddrInUse,
-            "another agent serves there; use another path",
+            "another agent uses this path; use another path",
         )),
         Err(TryLockError::Error(error)) => Err(error),
     }
@@ -105,10 +105,10 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     };
     let in_use = |what: &str| Err(io::Error::new(io::ErrorKind::AddrInUse, what));
     if !file.file_type().is_socket() {
-        return in_use("the file there is not a socket; use another path");
+        return in_use("this file is not a socket; use another path");
     }
     match std::os::unix::net::UnixStream::connect(path) {
-        Ok(_) => in_use("another program serves there; use another path"),
+        Ok(_) => in_use("another program listens on this socket; use another path"),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
         Err(error) => Err(error),
     }
@@ -143,12 +143,12 @@ mod tests {
         drop(first);
         assert!(!path.exists());
 
-        // A killed agent leaves its file behind.
+        // A killed agent does not remove its file.
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(path.exists());
         drop(SocketFile::bind(&path, 0o660).unwrap());
 
-        // A socket of another program.
+        // This is the socket of another program.
         let other = std::os::unix::net::UnixListener::bind(&path).unwrap();
         let refused = SocketFile::bind(&path, 0o600).unwrap_err().to_string();
         assert!(refused.contains("another program"), "{refused}");
