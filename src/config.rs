@@ -68,10 +68,11 @@ pub struct Config {
     pub max_backoff: Duration,
     /// How long one poll may take in total, whatever the number of requests and nodes.
     pub poll_timeout: Duration,
-    /// The set is emptied if the last complete read is older than this; `None`: never.
+    /// From this age of the last complete read on, no directive applies; `None`: there is no bound.
     ///
-    /// This is checked between polls and at the end of each poll, so the set may be emptied late by
-    /// up to `poll_timeout`.
+    /// It holds at each evaluation, to the second and by the time that is passed to `evaluate`,
+    /// even if the refresher no longer runs. The refresher also empties the set, between
+    /// polls, and notifies the subscribers.
     pub clear_after: Option<Duration>,
     /// The file in which the last good set is kept; it is written after each publish.
     pub last_good: Option<PathBuf>,

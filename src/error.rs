@@ -205,22 +205,36 @@ enum RefreshFailure {
     Poll(Arc<PollError>),
     #[error(transparent)]
     Stopped(#[from] Stopped),
+    #[error(
+        "the refresher did not respond within {0:?}; nothing drives its runtime, or the process was forked"
+    )]
+    NoResponse(Duration),
 }
 
 impl RefreshError {
-    /// Why the poll failed; `None` if the store was shut down.
+    pub(crate) fn no_response(limit: Duration) -> Self {
+        Self(RefreshFailure::NoResponse(limit))
+    }
+
+    /// Why the poll failed; `None` if there was no poll.
     #[must_use]
     pub fn poll_error(&self) -> Option<&PollError> {
         match &self.0 {
             RefreshFailure::Poll(error) => Some(error),
-            RefreshFailure::Stopped(_) => None,
+            RefreshFailure::Stopped(_) | RefreshFailure::NoResponse(_) => None,
         }
     }
 
-    /// Whether the store was shut down.
+    /// Whether the refresher has ended.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
-        self.poll_error().is_none()
+        matches!(self.0, RefreshFailure::Stopped(_))
+    }
+
+    /// Whether the refresher did not respond in time, because nothing runs it.
+    #[must_use]
+    pub fn is_timed_out(&self) -> bool {
+        matches!(self.0, RefreshFailure::NoResponse(_))
     }
 
     /// Whether the cluster could not be reached or did not respond in time.
@@ -242,7 +256,8 @@ impl From<Stopped> for RefreshError {
     }
 }
 
-/// The store was shut down or dropped: nothing more will be published.
+/// The refresher has ended, because the store was shut down or its runtime ended: nothing more will
+/// be published.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the store was shut down")]
+#[error("the refresher of the store has ended")]
 pub struct Stopped;

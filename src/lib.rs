@@ -83,6 +83,7 @@ mod snapshot_source;
 pub mod status;
 mod store;
 mod sync;
+mod time_limit;
 
 /// Items that the crates of this project share. They are not part of the public interface.
 #[doc(hidden)]

@@ -23,8 +23,39 @@ pub enum Staleness {
     Fresh,
     /// The last complete read is older than `stale_after`.
     Stale,
-    /// There was no complete read yet, or the set was emptied because of its age.
+    /// There was no complete read yet, or it is older than `clear_after`.
     Dark,
+}
+
+/// Whether the refresher runs, which polls the index and publishes. A reader of the status finds it
+/// out by itself, also when the refresher can no longer report anything.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RefresherState {
+    /// It was never run.
+    NotStarted,
+    /// It polls, or waits for the next poll.
+    Running,
+    /// It should have polled, or ended its poll, five seconds before this time, and has not. Its
+    /// runtime is blocked or not driven, or the process was forked.
+    Overdue {
+        /// When it became overdue.
+        #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
+        since: Timestamp,
+    },
+    /// It ended and will publish nothing more: the store was shut down, the runtime was dropped, or
+    /// the runtime has no timer.
+    Stopped,
+}
+
+impl RefresherState {
+    /// Whether it polls, or waits for the next poll.
+    #[must_use]
+    pub fn is_running(self) -> bool {
+        self == Self::Running
+    }
 }
 
 /// Events since the start; each number only grows.
@@ -206,6 +237,8 @@ pub struct Status {
     pub age_seconds: Option<f64>,
     /// Whether the age is within `stale_after`.
     pub staleness: Staleness,
+    /// Whether the refresher runs.
+    pub refresher: RefresherState,
     /// Failed polls in a row.
     pub consecutive_failures: u32,
     /// Seconds from the end of the last poll to the beginning of the next.

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::AbortHandle;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::{Config, Startup};
 use crate::error::{RefreshError, StartError, Stopped};
 use crate::http::Client;
-use crate::refresher::{PollLoop, Refresher, Shared, Subscription, Waiter};
+use crate::refresher::{GRACE, PollLoop, Refresher, Shared, Subscription, Waiter};
 use crate::status::Status;
+use crate::time_limit::within;
 use opensearch_directives_core::Snapshot;
 use opensearch_directives_core::{DirectiveSet, DirectiveStates, DirectiveStore, Reader};
 
@@ -29,9 +29,11 @@ const QUEUED_WAITERS: usize = 64;
 /// sets that were loaded stay valid.
 #[derive(Debug)]
 pub struct OpenSearchDirectiveStore {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     waiting: mpsc::Sender<Waiter>,
-    task: AbortHandle,
+    /// Tells the refresher to end, by `true` or by being dropped.
+    stop: watch::Sender<bool>,
+    refresh_limit: Duration,
 }
 
 impl OpenSearchDirectiveStore {
@@ -74,11 +76,14 @@ impl OpenSearchDirectiveStore {
             Startup::Empty => Duration::ZERO,
         };
         let (waiting, waiters) = mpsc::channel(QUEUED_WAITERS);
-        let task = tokio::spawn(PollLoop::new(refresher, waiters).run(pause));
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(PollLoop::new(refresher, stopped, waiters).run(pause));
         Ok(Self {
             shared,
             waiting,
-            task: task.abort_handle(),
+            stop,
+            // The poll that runs, and the one after it.
+            refresh_limit: (config.poll_timeout.saturating_mul(2)).saturating_add(GRACE),
         })
     }
 
@@ -96,16 +101,22 @@ impl OpenSearchDirectiveStore {
     }
 
     /// Polls now, and returns when that poll has ended. Callers that arrive while a poll runs
-    /// share the next one.
+    /// share the next one. It also returns if the refresher does not run: after twice
+    /// [`Config::poll_timeout`] and five seconds.
     ///
     /// # Errors
-    /// [`RefreshError`] if the poll failed (the published set stays), or if the store
-    /// was shut down.
+    /// [`RefreshError`] if the poll failed (the published set stays), if the refresher has ended,
+    /// or if it did not respond in time.
     pub async fn refresh(&self) -> Result<(), RefreshError> {
         let (done, result) = oneshot::channel();
-        self.waiting.send(done).await.map_err(|_| Stopped)?;
-        let polled = result.await.map_err(|_| Stopped)?;
-        polled.map_err(RefreshError::from)
+        let polled = async {
+            self.waiting.send(done).await.map_err(|_| Stopped)?;
+            result.await.map_err(|_| Stopped)
+        };
+        match within(self.refresh_limit, polled).await {
+            Some(polled) => polled?.map_err(RefreshError::from),
+            None => Err(RefreshError::no_response(self.refresh_limit)),
+        }
     }
 
     /// The published snapshot: the set with the revision, the rejections and the time of the
@@ -149,23 +160,17 @@ impl OpenSearchDirectiveStore {
         self.shared.reload_credentials();
     }
 
-    /// Ends the polling, also in the middle of a poll, and returns when the task has
-    /// ended. The published set stays.
+    /// Ends the polling, also in the middle of a poll, and returns when the refresher has
+    /// ended, or after five seconds if nothing runs it. The published set stays.
     pub async fn shutdown(&self) {
-        self.task.abort();
+        self.stop.send_replace(true);
         // The loop drops its receiver last.
-        self.waiting.closed().await;
+        within(GRACE, self.waiting.closed()).await;
     }
 }
 
 impl DirectiveStore for OpenSearchDirectiveStore {
     fn load(&self) -> Arc<DirectiveSet> {
         self.shared.published.load()
-    }
-}
-
-impl Drop for OpenSearchDirectiveStore {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }

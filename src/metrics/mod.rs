@@ -29,6 +29,7 @@
 //! | `directives_probe{by}` | gauge | 1 for the request by which polls look for changes: `statistics`, `search`, `nothing` or `agent` |
 //! | `directives_delta_reads_enabled` | gauge | 1 if delta reads work, 0 if each change triggers a full read |
 //! | `directives_staleness{state}` | gauge | 1 for the state that holds: `fresh`, `stale` or `dark` |
+//! | `directives_refresher{state}` | gauge | 1 for the state that holds: `running`, `overdue`, `stopped` or `not_started`; alert on `running` not being 1 |
 //! | `directives_node_up{node}` | gauge | 1 if the node responded to the last request |
 //! | `directives_build_info{version}` | info | 1, with the version of this library |
 
@@ -44,7 +45,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::http::NodeStatus;
-use crate::status::{ProbeMethod, Staleness, Status};
+use crate::status::{ProbeMethod, RefresherState, Staleness, Status};
 use crate::store::OpenSearchDirectiveStore;
 use opensearch_directives_core::DirectiveStates;
 
@@ -99,6 +100,24 @@ fn encode(status: &Status, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fm
             ("fresh", status.staleness == Staleness::Fresh),
             ("stale", status.staleness == Staleness::Stale),
             ("dark", status.staleness == Staleness::Dark),
+        ],
+    )?;
+    let refresher = status.refresher;
+    one_of(
+        encoder,
+        (
+            "directives_refresher",
+            "Whether the refresher runs, which polls the index and publishes",
+        ),
+        "state",
+        &[
+            ("running", refresher.is_running()),
+            (
+                "overdue",
+                matches!(refresher, RefresherState::Overdue { .. }),
+            ),
+            ("stopped", refresher == RefresherState::Stopped),
+            ("not_started", refresher == RefresherState::NotStarted),
         ],
     )?;
     let probe = status.reading.probe;

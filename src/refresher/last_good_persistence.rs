@@ -26,11 +26,12 @@ impl Refresher {
             ?read_at,
             "serving the last good set"
         );
-        self.published_generation = None;
-        self.outlet.publish(snapshot);
         // If the clock was set back, the read may lie in the future. It then counts as a read of
         // now.
         let age = read_at.and_then(|at| Duration::try_from(now.duration_since(at)).ok());
+        self.withdraw_in_time(snapshot.set(), now, age.unwrap_or_default());
+        self.published_generation = None;
+        self.outlet.publish(snapshot);
         self.shared.update(|progress| {
             progress.last_success = read_at;
             progress.read_age = Some(ReadAge::noted_now(age.unwrap_or_default()));

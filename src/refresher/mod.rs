@@ -4,16 +4,20 @@
 //! if it differs from the published one.
 
 mod last_good_persistence;
+mod liveness;
 mod poll;
 mod publish;
 mod shared_state;
 mod subscription;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use futures_util::FutureExt as _;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
+use tracing::error;
 
 use crate::agent_source::AgentSource;
 use crate::clock::Clock;
@@ -26,6 +30,9 @@ use crate::safeguard_switches::Safeguards;
 use crate::snapshot_source::SnapshotSource;
 use crate::sync::IndexSynchronizer;
 
+pub(crate) use liveness::GRACE;
+use liveness::Liveness;
+use poll::panic_text;
 pub use shared_state::Shared;
 use subscription::Outlet;
 pub use subscription::Subscription;
@@ -134,18 +141,45 @@ fn seed_of(instance: &str) -> u64 {
 #[derive(Debug)]
 pub(crate) struct PollLoop {
     refresher: Refresher,
+    /// Becomes true when the store is shut down, and closes when it is dropped.
+    stop: watch::Receiver<bool>,
     // The last field, so that a sender sees it closed when everything else is gone.
     waiting: mpsc::Receiver<Waiter>,
 }
 
 impl PollLoop {
-    pub(crate) fn new(refresher: Refresher, waiting: mpsc::Receiver<Waiter>) -> Self {
-        Self { refresher, waiting }
+    pub(crate) fn new(
+        refresher: Refresher,
+        stop: watch::Receiver<bool>,
+        waiting: mpsc::Receiver<Waiter>,
+    ) -> Self {
+        Self {
+            refresher,
+            stop,
+            waiting,
+        }
     }
 
-    /// Polls until the store is gone: first after `pause`, and at once when a caller waits. All
-    /// callers that began to wait before a poll begins share that poll.
-    pub(crate) async fn run(mut self, mut pause: Duration) {
+    /// Polls until the store is gone, first after `pause`. When the store is gone, it ends also in
+    /// the middle of a poll.
+    pub(crate) async fn run(mut self, pause: Duration) {
+        let mut stop = self.stop.clone();
+        // A poll survives its own panics; one outside of it, such as that of a runtime without a
+        // timer, would come back at once.
+        let polls = AssertUnwindSafe(self.poll_forever(pause)).catch_unwind();
+        let panic = tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return,
+            ended = polls => ended.err(),
+        };
+        if let Some(panic) = panic {
+            let error = PollError::panic(panic_text(panic.as_ref()));
+            self.refresher.record_failure(&error);
+        }
+    }
+
+    /// All callers that began to wait before a poll begins share that poll.
+    async fn poll_forever(&mut self, mut pause: Duration) {
         while let Some(waiters) = self.wait(pause).await {
             let result = self.refresher.poll().await.map_err(Arc::new);
             let failure = result.as_ref().err().map(AsRef::as_ref);
@@ -160,9 +194,10 @@ impl PollLoop {
     /// Waits for the next poll and returns the callers that wait for it; `None` when the store
     /// is gone. Meanwhile the set is emptied if it becomes too old.
     async fn wait(&mut self, pause: Duration) -> Option<Vec<Waiter>> {
-        self.refresher
-            .shared
-            .update(|progress| progress.next_poll_in = pause);
+        self.refresher.shared.update(|progress| {
+            progress.next_poll_in = pause;
+            progress.liveness = Liveness::due_within(pause);
+        });
         let mut waiters = Vec::new();
         let pause = tokio::time::sleep(pause);
         tokio::pin!(pause);
@@ -181,6 +216,21 @@ impl PollLoop {
             waiters.push(waiter);
         }
         Some(waiters)
+    }
+}
+
+/// Reports the end, whatever its reason: a runtime that is dropped drops its tasks.
+impl Drop for PollLoop {
+    fn drop(&mut self) {
+        let is_expected = self.stop.has_changed().is_err() || *self.stop.borrow();
+        if !is_expected {
+            error!(
+                "the refresher ended although its store is in use; no directive is published any more"
+            );
+        }
+        self.refresher
+            .shared
+            .update(|progress| progress.liveness = Liveness::Ended);
     }
 }
 

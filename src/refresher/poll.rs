@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, debug, info, info_span, warn};
 
 use super::Refresher;
+use super::liveness::Liveness;
 use super::shared_state::ReadAge;
 use crate::error::{PollError, PollErrorKind};
 use crate::http::chain;
@@ -41,8 +42,10 @@ impl Refresher {
 
     async fn attempt(&mut self) -> Result<(), PollError> {
         let now = self.clock.now();
-        self.shared
-            .update(|progress| progress.last_attempt = Some(now));
+        self.shared.update(|progress| {
+            progress.last_attempt = Some(now);
+            progress.liveness = Liveness::due_within(self.poll_timeout);
+        });
         let age = self.shared.progress().read_age.map(ReadAge::now);
         let snapshot = self.shared.published.snapshot();
         let published = PublishedState {
@@ -60,7 +63,11 @@ impl Refresher {
             age,
         } = polled;
         let now = self.clock.now();
+        if let Some(snapshot) = &snapshot {
+            self.withdraw_in_time(snapshot.set(), now, age);
+        }
         let changed = snapshot.is_some_and(|snapshot| self.publish_if_new(snapshot, now));
+        self.withdraw_in_time(self.shared.published.snapshot().set(), now, age);
         self.published_generation = Some(generation);
         self.record_success(read_at, age);
         // If the file could not be written, the write is repeated, even if nothing has changed

@@ -1,6 +1,7 @@
 //! Replaces the published snapshot, and empties it when it becomes too old.
 
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -9,7 +10,7 @@ use tracing::{info, warn};
 use super::Refresher;
 use super::poll::panic_text;
 use crate::error::PollError;
-use opensearch_directives_core::Snapshot;
+use opensearch_directives_core::{DirectiveSet, Snapshot};
 
 /// How many rejections of one revision are logged; the status contains all of them.
 const LOGGED_REJECTIONS: usize = 100;
@@ -29,6 +30,15 @@ impl Refresher {
             progress.counters.rejections += rejections;
         });
         true
+    }
+
+    /// Sets until when the directives of a set apply that was read this long before `now`, so that
+    /// `clear_after` holds even if nothing is published any more.
+    pub(super) fn withdraw_in_time(&self, set: &DirectiveSet, now: Timestamp, age: Duration) {
+        if let Some(clear_after) = self.clear_after {
+            let at = now.saturating_add(clear_after.saturating_sub(age));
+            set.withdraw_at(at.unwrap_or(Timestamp::MAX));
+        }
     }
 
     /// When the published set becomes too old; `None` if there is no bound, or it is empty.

@@ -16,6 +16,7 @@ use opensearch_directives_core::Snapshot;
 use opensearch_directives_core::internal::Published;
 use opensearch_directives_core::{DirectiveSet, DirectiveStates};
 
+use super::liveness::Liveness;
 use super::subscription::Subscription;
 
 /// The state that the loop and the store share.
@@ -27,6 +28,7 @@ pub struct Shared {
     pub(super) client: Client,
     instance: String,
     stale_after: Duration,
+    clear_after: Option<Duration>,
     clock: Arc<dyn Clock>,
     /// Written by the loop only. The status reads a consistent state.
     progress: watch::Sender<Progress>,
@@ -44,6 +46,7 @@ pub(super) struct Progress {
     pub(super) last_good_error: Option<String>,
     pub(super) consecutive_failures: u32,
     pub(super) next_poll_in: Duration,
+    pub(super) liveness: Liveness,
     pub(super) source: SourceReport,
     pub(super) counters: Counters,
 }
@@ -86,18 +89,28 @@ impl Shared {
             client,
             instance: config.instance.clone(),
             stale_after: config.stale_after,
+            clear_after: config.clear_after,
             clock: Arc::clone(&config.clock),
             progress: watch::Sender::default(),
         }
     }
 
-    /// The published snapshot.
+    /// The published snapshot, or an empty one if the published one is older than `clear_after` and
+    /// the loop has not emptied it yet.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.published.snapshot()
+        let age = self.progress().read_age.map(ReadAge::now);
+        self.snapshot_of_age(age)
     }
 
-    /// The published set.
+    fn snapshot_of_age(&self, age: Option<Duration>) -> Arc<Snapshot> {
+        match (age, self.clear_after) {
+            (Some(age), Some(clear_after)) if age >= clear_after => Arc::default(),
+            _ => self.published.snapshot(),
+        }
+    }
+
+    /// The published set. None of its directives applies after `clear_after`.
     #[must_use]
     pub fn load(&self) -> Arc<DirectiveSet> {
         self.published.load()
@@ -108,8 +121,8 @@ impl Shared {
     pub fn status(&self) -> Status {
         // Progress first: a publish that it reports is then already in the snapshot.
         let progress = self.progress();
-        let snapshot = self.published.snapshot();
         let age = progress.read_age.map(ReadAge::now);
+        let snapshot = self.snapshot_of_age(age);
         let (credential_reloads, credential_reload_failures) = self.client.credential_reloads();
         Status {
             instance: self.instance.clone(),
@@ -129,6 +142,7 @@ impl Shared {
                 Some(age) if age > self.stale_after => Staleness::Stale,
                 Some(_) => Staleness::Fresh,
             },
+            refresher: progress.liveness.state(&*self.clock),
             consecutive_failures: progress.consecutive_failures,
             next_poll_in_seconds: progress.next_poll_in.as_secs_f64(),
             clock_skew_seconds: progress.source.clock_skew,
@@ -147,7 +161,7 @@ impl Shared {
     }
 
     pub(crate) fn states(&self) -> DirectiveStates {
-        self.published.snapshot().set().states(self.clock.now())
+        self.snapshot().set().states(self.clock.now())
     }
 
     pub(super) fn progress(&self) -> watch::Ref<'_, Progress> {

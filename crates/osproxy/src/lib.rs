@@ -48,7 +48,8 @@ use opensearch_directives::Subscription;
 ///   have expired, or are superfluous beside another. For introspection, use the store.
 /// - **No directive outlives its expiry**, even if the task is late or has ended: each directive
 ///   carries its expiry, to the nanosecond, by the clocks of osproxy as they were read at the
-///   conversion. Time that passes between the two clock reads makes the expiry earlier.
+///   conversion. Time that passes between the two clock reads makes the expiry earlier. The bound
+///   `clear_after` of the store holds in the same way.
 /// - `load` takes no lock, does no I/O and does not allocate. All threads share one
 ///   reference count, as in osproxy's own stores.
 ///

@@ -8,6 +8,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use osproxy_observe as peer;
@@ -21,19 +22,24 @@ use opensearch_directives::{DiagLevel, DirectiveRef, DirectiveSet, EndpointKind}
 /// bounds the cost if many have the same targets; a superfluous one may then remain in the set.
 const MAX_COMPARED: usize = 32;
 
+/// The distance below which a bound is near.
+const NEAR: Duration = Duration::from_secs(1);
+
 /// The directives of a set that osproxy needs at an instant.
 #[derive(Debug)]
 pub(super) struct DecisiveDirectives {
     pub(super) directives: Vec<peer::DiagnosticsDirective>,
-    /// The next start or expiry, until which the selection is valid.
+    /// The next start, expiry or check of the age, until which the selection is valid.
     pub(super) next_change: Option<Timestamp>,
 }
 
 impl DecisiveDirectives {
     pub(super) fn of(set: &DirectiveSet, now: &ClockPair) -> Self {
-        let mut next_change = None;
+        let bound = AgeBound::of(set);
+        let mut next_change = bound.next_conversion(now);
         let mut active = Vec::new();
-        for directive in set.iter().filter(|directive| can_matter(directive, now)) {
+        let directives = set.iter().map(|directive| bound.limit(directive));
+        for directive in directives.filter(|directive| can_matter(directive, now)) {
             match directive.starts_at {
                 Some(start) if !directive.is_active(now.wall()) => lower(&mut next_change, start),
                 _ => active.push(directive),
@@ -53,6 +59,34 @@ impl DecisiveDirectives {
                 .collect(),
             next_change,
         }
+    }
+}
+
+/// The instant from which on no directive of the set applies, if the store bounds the age of its
+/// set. The store moves it at each complete read, and osproxy's directives expire at it.
+struct AgeBound(Option<Timestamp>);
+
+impl AgeBound {
+    fn of(set: &DirectiveSet) -> Self {
+        Self(set.withdrawn_at())
+    }
+
+    /// When to convert again, so that the directives outlast a bound that has moved: halfway to it,
+    /// or at the bound itself if it is near.
+    fn next_conversion(&self, now: &ClockPair) -> Option<Timestamp> {
+        let bound = self.0.filter(|bound| *bound > now.wall())?;
+        let half = now.until(bound) / 2;
+        if half < NEAR {
+            return Some(bound);
+        }
+        now.wall().checked_add(half).ok()
+    }
+
+    fn limit<'a>(&self, mut directive: DirectiveRef<'a>) -> DirectiveRef<'a> {
+        if let Some(bound) = self.0 {
+            directive.expires_at = directive.expires_at.min(bound);
+        }
+        directive
     }
 }
 

@@ -10,6 +10,7 @@ mod ages;
 mod custom_source;
 mod fake_transport;
 mod panics_and_cut_off_polls;
+mod refresher_that_stopped;
 mod subscriptions;
 
 use std::collections::HashSet;

@@ -222,6 +222,26 @@ async fn no_directive_outlives_its_expiry_without_the_task() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn p12_the_bound_on_the_age_of_the_set_moves_and_holds_without_the_task() {
+    let both = Both::start(Vec::new()).await;
+    let set = DirectiveSet::from_directives(vec![shape(60_000)]);
+    set.withdraw_at(ms(5_000));
+    both.ours.publish(set);
+    for second in 1..20 {
+        advance(1_000).await;
+        assert_eq!(both.osproxy_level(), DiagLevel::Shape, "{second}");
+        both.ours.load().withdraw_at(ms(5_000 + second * 1_000));
+    }
+    // The bound is now at second 24, and the task has converted the one of second 22 or later.
+    both.peers.task.abort();
+    advance(5_000).await;
+    assert_eq!(
+        (both.osproxy_level(), both.own_level()),
+        (DiagLevel::Off, DiagLevel::Off)
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn dropping_the_adapter_ends_the_task() {
     let both = Both::start(vec![shape(1_000)]).await;
     let ours = Arc::downgrade(&both.ours);
