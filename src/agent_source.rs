@@ -1,8 +1,8 @@
-//! Polls the snapshot that another agent publishes, in place of the index.
+//! Reads the snapshot that another agent publishes, instead of reading the index.
 //!
-//! An agent returns its published snapshot and how long ago the index was read for it. So the
-//! revision and the digest pass through a chain of agents unchanged, and the age that each agent
-//! reports is that of the read of the index, however many agents are in between.
+//! An agent returns its published snapshot and the time since the index was read. The revision and
+//! the digest therefore pass through a chain of agents unchanged. The age that each agent reports
+//! is the time since the read of the index, for any number of agents in between.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,10 +28,11 @@ const PATH: &str = "/v1/snapshot";
 /// The response of an agent.
 #[derive(Deserialize)]
 struct Response<'a> {
-    /// The index or alias that is polled at the other end of the chain.
+    /// The index or alias that the first agent of the chain polls.
     index: String,
     age_seconds: f64,
-    /// Identifies the snapshot: an agent that receives the tag need not send the snapshot.
+    /// A text that identifies the snapshot. If a request contains the tag, the agent does not send
+    /// the same snapshot again.
     tag: String,
     #[serde(borrow)]
     snapshot: Option<&'a RawValue>,
@@ -41,30 +42,32 @@ struct Response<'a> {
 #[derive(Debug)]
 struct Received {
     tag: String,
-    /// `None`: the agent has the snapshot that the tag in the request stands for.
+    /// `None` if the agent still has the snapshot of the tag in the request.
     snapshot: Option<Snapshot>,
     read_at: Timestamp,
     age: Duration,
 }
 
-/// Why a snapshot of another agent is refused.
+/// The reason for which a snapshot of another agent is refused.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AgentError {
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
-    #[error("it is not a snapshot that this version knows")]
+    #[error("the response is not a snapshot in the format of this version")]
     Json(#[from] serde_json::Error),
-    #[error("the agent polls the index {0}; name that index, or another agent")]
+    #[error("the agent polls the index {0}; configure that index, or another agent")]
     OtherIndex(String),
-    #[error("its age is not a number of seconds from 0")]
+    #[error("the age of the snapshot is not a non-negative number of seconds")]
     Age,
-    /// The response has no snapshot, and the tag is not the one in the request.
-    #[error("the agent returned no snapshot, although this store does not have its current one")]
+    /// The response contains no snapshot, and its tag differs from the tag in the request.
+    #[error(
+        "the agent returned no snapshot, although this store does not have the agent's current snapshot"
+    )]
     NotRequested,
-    /// Another agent than before responded, and its snapshot is older than the published one.
-    #[error("it was read from the index earlier than the published one")]
+    /// Another agent responded than before, and its snapshot is older than the published one.
+    #[error("the agent read the index earlier than the published snapshot was read")]
     Older,
-    #[error("the index was read {age:.1?} ago, and a set is emptied after {clear_after:?}")]
+    #[error("the index was read {age:.1?} ago, but sets are emptied after {clear_after:?}")]
     TooOld {
         age: Duration,
         clear_after: Duration,
@@ -84,16 +87,16 @@ impl AgentError {
     }
 }
 
-/// One agent, or several that poll the same index.
+/// A source that polls one agent, or several agents of the same index.
 #[derive(Debug)]
 pub(crate) struct AgentSource {
     client: Client,
     clock: Arc<dyn Clock>,
     max_documents: usize,
     clear_after: Option<Duration>,
-    /// How many snapshots were received.
+    /// The number of snapshots that were received.
     generation: u64,
-    /// The tag of the last one; empty before the first.
+    /// The tag of the last snapshot; empty before the first one.
     tag: String,
     counters: ReadCounters,
 }
@@ -113,7 +116,7 @@ impl AgentSource {
 
     /// Requests the agent's snapshot, unless it is the published one.
     async fn read(&mut self, published: PublishedState<'_>) -> Result<Polled, ReadError> {
-        // The age of the last complete read, unless there is none or the set was emptied.
+        // There is no age before the first complete read, or after the set was emptied.
         let age = published
             .age
             .filter(|_| published.snapshot.revision().is_some());
@@ -146,7 +149,7 @@ impl AgentSource {
             .map_err(|error| ReadError::of_request(index, error))?;
         let (bytes, max_documents) = (body.len(), self.max_documents);
         let (clock, expected) = (Arc::clone(&self.clock), index.to_owned());
-        // The transit time counts, too: a reported age may be too high but never too low.
+        // The transit time is added, so a reported age may be too high but never too low.
         let parse = move || {
             let elapsed = sent_at.elapsed();
             parse(&body, &expected, max_documents, elapsed, clock.now())
@@ -216,7 +219,8 @@ impl SnapshotSource for AgentSource {
 }
 
 impl Received {
-    /// If two agents have the same snapshot, the later read of the index counts.
+    /// Limits the age of the snapshot. If two agents have the same snapshot, the later read of the
+    /// index counts.
     fn no_older_than(self, age: Option<Duration>) -> Self {
         match age.filter(|age| *age < self.age) {
             Some(age) => Self {

@@ -1,4 +1,5 @@
-//! The wall clock as an injectable trait, and the system clock behind it, which never goes back.
+//! The wall clock as a trait, so that tests can replace it, and the system clock, which never goes
+//! back within a process.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -7,25 +8,26 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-/// Provides the time of day. It is injected, so that a test can set it.
+/// Provides the time of day. The clock is injected, so that a test can set the time.
 pub trait Clock: Send + Sync + fmt::Debug {
-    /// The current instant.
+    /// Returns the current instant.
     fn now(&self) -> Timestamp;
 }
 
-/// The operating system's wall clock, which never goes back within one process, so that an expired
+/// The operating system's wall clock. It never goes back within one process, so an expired
 /// directive stays expired.
 ///
 /// If the wall clock is set back by more than a tenth of a second, this clock continues from its
 /// last value at the rate of the monotonic clock. If the wall clock is set forward, this clock
-/// follows it; after a wrong correction, only a restart of the process returns to the earlier time.
+/// follows. If it was set forward by mistake, only a restart of the process returns to the correct
+/// time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
     #[expect(
         clippy::disallowed_methods,
-        reason = "beside the wall clock, which tests do not pause either"
+        reason = "the system clock also needs real monotonic time"
     )]
     fn now(&self) -> Timestamp {
         static FORWARD: LazyLock<(Forward, Instant)> =
@@ -50,10 +52,10 @@ const NOTED_AFTER: i64 = 100;
 #[derive(Debug)]
 struct Forward {
     started: Timestamp,
-    /// By how much the wall clock has been set forward since the start, in milliseconds.
+    /// The time by which the wall clock was set forward since the start, in milliseconds.
     ahead: AtomicI64,
-    /// The latest stored time, in milliseconds since 1970. The usual path of a reader loads only
-    /// this value, which is written at most ten times a second.
+    /// The latest stored time, in milliseconds since 1970. A reader usually loads only this value,
+    /// which is written at most ten times a second.
     latest: AtomicI64,
 }
 
@@ -66,7 +68,7 @@ impl Forward {
         }
     }
 
-    /// The time, computed from the wall clock and from the monotonic time since the start.
+    /// Returns the time, computed from the wall clock and from the monotonic time since the start.
     fn at(&self, wall: Timestamp, elapsed: impl FnOnce() -> Duration) -> Timestamp {
         let since = wall.as_millisecond() - self.latest.load(Ordering::Relaxed);
         if (0..NOTED_AFTER).contains(&since) {
@@ -76,7 +78,7 @@ impl Forward {
     }
 
     fn note(&self, wall: Timestamp, elapsed: Duration) -> Timestamp {
-        // This is only reached at the largest representable time.
+        // The fallback only applies beyond the largest representable time.
         let steady = self
             .started
             .saturating_add(elapsed)

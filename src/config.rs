@@ -1,4 +1,5 @@
-//! Settings of a store: what it polls, how often, and what it does if a poll fails.
+//! Settings of a store: the source that it polls, the intervals and limits, and the behaviour when
+//! a poll fails.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,34 +10,34 @@ use url::Url;
 use crate::clock::{Clock, SystemClock};
 use crate::http::{ClusterConfig, ConfigError};
 
-/// What a store does if the index cannot be read when it starts.
+/// The behaviour of a store if the index cannot be read at the start.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum Startup {
-    /// Fails: [`start`](crate::OpenSearchDirectiveStore::start) returns after a complete
-    /// read, or returns the reason why there was none.
+    /// The start fails. [`start`](crate::OpenSearchDirectiveStore::start) returns after a complete
+    /// read, or returns the error of the read.
     #[default]
     Require,
-    /// Starts with the set of the last-good file and keeps polling. Fails if neither the index
-    /// nor the file can be read.
+    /// The store starts with the set of the last-good file and continues to poll. The start fails
+    /// if neither the index nor the file can be read.
     LastGood,
-    /// Starts with an empty set and keeps polling.
+    /// The store starts with an empty set and continues to poll.
     Empty,
 }
 
-/// What kind of servers the addresses of the [`ClusterConfig`] are.
+/// The kind of servers at the addresses of the [`ClusterConfig`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum Upstream {
-    /// The nodes of a cluster that has the index.
+    /// The servers are the nodes of a cluster that has the index.
     #[default]
     Index,
-    /// Agents (`directives agent`) that poll the index, or poll such agents.
+    /// The servers are agents (`directives agent`), which poll the index or other agents.
     ///
-    /// Revision, digest and rejections come from them, and their bound on expiries (`max_ttl`)
-    /// holds. The age is that of the read of the index. If several addresses are given, all
-    /// agents poll the same index, and an agent whose snapshot is older than the published one
-    /// is ignored.
+    /// The revision, the digest and the rejections are those of the agent, and the agent's limit
+    /// for expiries (`max_ttl`) applies. The age is the time since the agent read the index. If
+    /// several addresses are given, all agents must poll the same index. An agent whose snapshot is
+    /// older than the published one is ignored.
     Agent,
 }
 
@@ -55,36 +56,39 @@ pub enum Upstream {
 pub struct Config {
     /// The cluster, the index, and the credentials.
     pub cluster: ClusterConfig,
-    /// What kind of servers is polled.
+    /// The kind of servers that are polled.
     pub upstream: Upstream,
-    /// The time from the end of one poll to the start of the next, before jitter.
+    /// The pause from the end of one poll to the start of the next one, without jitter.
     pub interval: Duration,
-    /// What to do when the first read fails.
+    /// The behaviour if the first read fails.
     pub startup: Startup,
-    /// A set counts as stale if the last complete read is older than this.
+    /// The age of the last complete read above which a set counts as stale.
     pub stale_after: Duration,
-    /// The longest pause between polls while they fail, also if a response asks for a longer
-    /// one by `Retry-After`.
+    /// The longest pause between failed polls. It also limits the pause that a response requests
+    /// with `Retry-After`.
     pub max_backoff: Duration,
-    /// How long one poll may take in total, whatever the number of requests and nodes.
+    /// The time limit of one poll, including all its requests to all nodes.
     pub poll_timeout: Duration,
-    /// From this age of the last complete read on, no directive applies; `None`: there is no bound.
+    /// The age of the last complete read from which no directive applies. With `None`, there is no
+    /// limit.
     ///
-    /// It holds at each evaluation, to the second and by the time that is passed to `evaluate`,
-    /// even if the refresher no longer runs. The refresher also empties the set, between
-    /// polls, and notifies the subscribers.
+    /// Each evaluation enforces the limit, to the second, with the time that is passed to
+    /// `evaluate`. This works even if the refresher no longer runs. The refresher also empties the
+    /// set between polls, and notifies the subscribers.
     pub clear_after: Option<Duration>,
-    /// The file in which the last good set is kept; it is written after each publish.
+    /// The file in which the last good set is stored. It is written after each publish.
     pub last_good: Option<PathBuf>,
-    /// Interval between full reads (±20 % jitter): a safety net behind the checks of each
-    /// poll.
+    /// The interval between full reads, with a jitter of ±20 %. Full reads detect changes that the
+    /// checks of each poll might miss.
     pub reconcile_interval: Duration,
-    /// How far in the future an expiry may be. A document beyond that is rejected until it is
-    /// written again or the next full read (`reconcile_interval`).
+    /// The longest time from now to the expiry of a directive. A document with a later expiry is
+    /// rejected. It is checked again when it is written, and at the next full read
+    /// (`reconcile_interval`).
     pub max_ttl: Duration,
-    /// How many documents the index may hold; a read of more documents fails.
+    /// The largest number of documents in the index. A read of more documents fails.
     pub max_documents: usize,
-    /// The instance's name in its status; it also spreads the fleet over nodes and time.
+    /// The name of this instance in its status. It also distributes the fleet over nodes and in
+    /// time.
     pub instance: String,
     /// Provides the time of day.
     pub clock: Arc<dyn Clock>,
@@ -95,18 +99,18 @@ impl Config {
     pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
     /// The default age above which a set counts as stale.
     pub const DEFAULT_STALE_AFTER: Duration = Duration::from_secs(30);
-    /// The default longest pause while polls fail.
+    /// The default of the longest pause between failed polls.
     pub const DEFAULT_MAX_BACKOFF: Duration = Duration::from_secs(30);
     /// The default time limit of one poll.
     pub const DEFAULT_POLL_TIMEOUT: Duration = Duration::from_secs(8);
     /// The default interval between full reads.
     pub const DEFAULT_RECONCILE_INTERVAL: Duration = Duration::from_mins(30);
-    /// The default bound on an expiry: 30 days ahead.
+    /// The default limit for an expiry: 30 days from now.
     pub const DEFAULT_MAX_TTL: Duration = Duration::from_hours(30 * 24);
-    /// The default limit of documents.
+    /// The default limit for the number of documents.
     pub const DEFAULT_MAX_DOCUMENTS: usize = 200_000;
 
-    /// The default settings for this cluster, with a random instance name.
+    /// Returns the default settings for this cluster, with a random instance name.
     #[must_use]
     pub fn new(cluster: ClusterConfig) -> Self {
         Self {
@@ -127,13 +131,13 @@ impl Config {
         }
     }
 
-    /// The default settings for the index `directives` on one node.
+    /// Returns the default settings for the index `directives` on one node.
     #[must_use]
     pub fn for_url(url: Url) -> Self {
         Self::new(ClusterConfig::new([url]))
     }
 
-    /// Sets what kind of servers is polled.
+    /// Sets the kind of servers that are polled.
     #[must_use]
     pub fn with_upstream(mut self, upstream: Upstream) -> Self {
         self.upstream = upstream;
@@ -147,7 +151,7 @@ impl Config {
         self
     }
 
-    /// Sets what happens if the first read fails.
+    /// Sets the behaviour if the first read fails.
     #[must_use]
     pub fn with_startup(mut self, startup: Startup) -> Self {
         self.startup = startup;
@@ -161,7 +165,7 @@ impl Config {
         self
     }
 
-    /// Sets the longest pause while polls fail.
+    /// Sets the longest pause between failed polls.
     #[must_use]
     pub fn with_max_backoff(mut self, max_backoff: Duration) -> Self {
         self.max_backoff = max_backoff;
@@ -175,14 +179,14 @@ impl Config {
         self
     }
 
-    /// Sets the age of the last complete read above which the set is emptied.
+    /// Sets the age of the last complete read at which the set is emptied.
     #[must_use]
     pub fn with_clear_after(mut self, clear_after: Duration) -> Self {
         self.clear_after = Some(clear_after);
         self
     }
 
-    /// Sets the file in which the last good set is kept.
+    /// Sets the file in which the last good set is stored.
     #[must_use]
     pub fn with_last_good(mut self, file: impl Into<PathBuf>) -> Self {
         self.last_good = Some(file.into());
@@ -196,14 +200,14 @@ impl Config {
         self
     }
 
-    /// Sets how far in the future an expiry may be.
+    /// Sets the longest time from now to the expiry of a directive.
     #[must_use]
     pub fn with_max_ttl(mut self, max_ttl: Duration) -> Self {
         self.max_ttl = max_ttl;
         self
     }
 
-    /// Sets how many documents the index may hold.
+    /// Sets the largest number of documents in the index.
     #[must_use]
     pub fn with_max_documents(mut self, max_documents: usize) -> Self {
         self.max_documents = max_documents;
@@ -224,7 +228,7 @@ impl Config {
         self
     }
 
-    /// Refuses settings that cannot work, before anything is sent.
+    /// Refuses invalid settings, before a request is sent.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         self.cluster.check()?;
         for (name, duration) in [

@@ -1,8 +1,8 @@
-//! Errors of a store: why it did not start, or why a poll changed nothing.
+//! The errors of a store: a failed start, a failed poll, and a refresh that was not possible.
 //!
-//! Each error is opaque. `kind()` and the `is_…()` methods help to decide how to react, and
+//! Each error is opaque. A caller decides with `kind()` and the `is_…()` methods how to react.
 //! [`source()`](std::error::Error::source) returns the cause, which the error's own text does not
-//! repeat. [`chain`] prints an error with all its causes.
+//! repeat. [`chain`] formats an error with all its causes.
 
 use std::error::Error;
 use std::fmt;
@@ -18,7 +18,7 @@ pub use opensearch_directives_core::{
     BuildError, SnapshotError, SnapshotErrorKind, UnknownDiagLevel, UnknownEndpointKind,
 };
 
-/// Why a poll changed nothing.
+/// A poll failed. The published set did not change.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct PollError(PollFailure);
@@ -27,7 +27,7 @@ pub struct PollError(PollFailure);
 enum PollFailure {
     #[error(transparent)]
     Read(ReadError),
-    #[error("the poll took longer than {0:?} in all (`poll_timeout`)")]
+    #[error("the poll took longer than {0:?} (`poll_timeout`)")]
     Deadline(Duration),
     #[error("the refresher panicked: {0}")]
     Panic(String),
@@ -42,7 +42,7 @@ impl PollError {
         Self(PollFailure::Panic(text))
     }
 
-    /// The kind of the failure.
+    /// Returns the kind of the failure.
     #[must_use]
     pub fn kind(&self) -> PollErrorKind {
         match &self.0 {
@@ -52,7 +52,7 @@ impl PollError {
         }
     }
 
-    /// Why the index could not be read, if that is the reason.
+    /// Returns the error of the read, if the index could not be read.
     #[must_use]
     pub fn read_error(&self) -> Option<&ReadError> {
         match &self.0 {
@@ -71,19 +71,19 @@ impl PollError {
         }
     }
 
-    /// Whether the cluster said that the index does not exist.
+    /// Whether the cluster reported that the index does not exist.
     #[must_use]
     pub fn is_index_not_found(&self) -> bool {
         self.read_error().is_some_and(ReadError::is_index_not_found)
     }
 
-    /// How long the response asked to wait before another attempt.
+    /// Returns the time that the server requested before the next attempt (`Retry-After`).
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.read_error().and_then(ReadError::retry_after)
     }
 
-    /// Counts the failure.
+    /// Increments the counter of this kind of failure.
     pub(crate) fn count_in(&self, failures: &mut PollFailures) {
         let counter = match self.kind() {
             PollErrorKind::Request => &mut failures.request,
@@ -106,17 +106,17 @@ impl From<ReadError> for PollError {
     }
 }
 
-/// Why a store did not start.
+/// The store could not be started.
 #[derive(Debug)]
 pub struct StartError(StartFailure);
 
 #[derive(Debug)]
 enum StartFailure {
-    /// The configuration cannot work; nothing was sent.
+    /// The configuration is invalid. No request was sent.
     Config(ConfigError),
-    /// There was no first complete read.
+    /// The first read failed.
     FirstRead(PollError),
-    /// There was no first complete read, and no last-good file to begin with.
+    /// The first read failed, and the last-good file could not be read either.
     LastGood {
         poll: PollError,
         file: LastGoodError,
@@ -132,7 +132,7 @@ impl StartError {
         Self(StartFailure::LastGood { poll, file })
     }
 
-    /// The setting that cannot work, if that is the reason.
+    /// Returns the error of the invalid setting, if the configuration is the reason.
     #[must_use]
     pub fn config_error(&self) -> Option<&ConfigError> {
         match &self.0 {
@@ -141,7 +141,7 @@ impl StartError {
         }
     }
 
-    /// Why the first poll failed, if that is the reason.
+    /// Returns the error of the first poll, if it failed.
     #[must_use]
     pub fn poll_error(&self) -> Option<&PollError> {
         match &self.0 {
@@ -156,7 +156,7 @@ impl StartError {
         self.poll_error().is_some_and(PollError::is_unreachable)
     }
 
-    /// Whether the cluster said that the index does not exist.
+    /// Whether the cluster reported that the index does not exist.
     #[must_use]
     pub fn is_index_not_found(&self) -> bool {
         self.poll_error().is_some_and(PollError::is_index_not_found)
@@ -166,9 +166,9 @@ impl StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            StartFailure::Config(_) => f.write_str("the configuration cannot be used"),
+            StartFailure::Config(_) => f.write_str("the configuration is invalid"),
             StartFailure::FirstRead(_) => f.write_str("the first read of the directives failed"),
-            // One error has one source, so the other cause is part of the text.
+            // An error has only one source, so the other cause is a part of the text.
             StartFailure::LastGood { poll, .. } => write!(
                 f,
                 "the first read of the directives failed ({}), and there is no last good set",
@@ -194,7 +194,7 @@ impl From<ConfigError> for StartError {
     }
 }
 
-/// Why [`refresh`](crate::OpenSearchDirectiveStore::refresh) did not read the index.
+/// [`refresh`](crate::OpenSearchDirectiveStore::refresh) could not read the index.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct RefreshError(RefreshFailure);
@@ -206,7 +206,7 @@ enum RefreshFailure {
     #[error(transparent)]
     Stopped(#[from] Stopped),
     #[error(
-        "the refresher did not respond within {0:?}; nothing drives its runtime, or the process was forked"
+        "the refresher did not respond within {0:?}; its runtime does not run, or the process was forked"
     )]
     NoResponse(Duration),
 }
@@ -216,7 +216,7 @@ impl RefreshError {
         Self(RefreshFailure::NoResponse(limit))
     }
 
-    /// Why the poll failed; `None` if there was no poll.
+    /// Returns the error of the poll; `None` if there was no poll.
     #[must_use]
     pub fn poll_error(&self) -> Option<&PollError> {
         match &self.0 {
@@ -231,7 +231,7 @@ impl RefreshError {
         matches!(self.0, RefreshFailure::Stopped(_))
     }
 
-    /// Whether the refresher did not respond in time, because nothing runs it.
+    /// Whether the refresher did not respond in time, because its runtime does not run.
     #[must_use]
     pub fn is_timed_out(&self) -> bool {
         matches!(self.0, RefreshFailure::NoResponse(_))
@@ -256,8 +256,8 @@ impl From<Stopped> for RefreshError {
     }
 }
 
-/// The refresher has ended, because the store was shut down or its runtime ended: nothing more will
-/// be published.
+/// The refresher has ended, because the store was shut down or its runtime ended. It publishes no
+/// more sets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the refresher of the store has ended")]
 pub struct Stopped;

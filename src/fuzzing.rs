@@ -1,9 +1,9 @@
-//! Entry points for fuzz targets. Built by `cargo fuzz` only.
+//! Entry points for the fuzz targets in `fuzz/`. Only `cargo fuzz` compiles this file.
 
 use crate::rest::{Complete, SearchResponse};
 
-/// Parses bytes as the response of a search. A response counts as complete only if it says so
-/// itself.
+/// Parses bytes as the response of a search. If the parser accepts the response as complete, this
+/// checks that every part of the JSON confirms it.
 pub fn search_answer(body: &[u8]) {
     let Ok(response) = serde_json::from_slice::<SearchResponse<'_>>(body) else {
         return;
@@ -11,8 +11,8 @@ pub fn search_answer(body: &[u8]) {
     let Ok(Complete { hits, .. }) = response.complete() else {
         return;
     };
-    // `serde_json::Value` refuses more than the typed parser does, for example invalid UTF-8 in a
-    // field that is ignored.
+    // `serde_json::Value` refuses more input than the typed parser, for example invalid UTF-8 in an
+    // ignored field.
     let Ok(value) = serde_json::from_slice::<serde_json::Value>(body) else {
         return;
     };

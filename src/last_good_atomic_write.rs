@@ -1,15 +1,16 @@
-//! Replaces the last-good file by a rename, so that it is never half written, and finds out before
-//! the first write what would prevent one.
+//! Replaces the last-good file atomically by a rename, and detects before the first write whether
+//! the file can be replaced.
 //!
-//! The process keeps the written file open and locked. So two agents that are configured with the
-//! same path detect it, and no lock file remains, however they end.
+//! The process keeps the written file open and locked. If two agents are configured with the same
+//! path, they detect the conflict. The lock ends with the process, so no lock file remains after a
+//! crash.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A last-good file by its path, with the lock on the version that this process wrote.
+/// The path of a last-good file, with the locked file that this process wrote last.
 #[derive(Debug)]
 pub(crate) struct LastGoodFile {
     path: PathBuf,
@@ -28,7 +29,7 @@ impl LastGoodFile {
         &self.path
     }
 
-    /// Checks that the file can be replaced, without changing it and without leaving a temporary
+    /// Checks that the file can be replaced. This neither changes the file nor leaves a temporary
     /// file.
     pub(crate) fn check(&self) -> io::Result<()> {
         let written = self.written();
@@ -38,7 +39,7 @@ impl LastGoodFile {
         Ok(())
     }
 
-    /// Replaces the file by these parts, one after the other.
+    /// Replaces the content of the file with these parts, in this order.
     pub(crate) fn replace(&self, parts: &[&[u8]]) -> io::Result<()> {
         let mut written = self.written();
         let target = self.target(written.as_ref())?;
@@ -55,19 +56,19 @@ impl LastGoodFile {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Resolves links to the file itself. Fails if the file cannot be replaced.
+    /// Resolves symbolic links to the file itself. Fails if the file cannot be replaced.
     fn target(&self, written: Option<&File>) -> io::Result<PathBuf> {
         let target = behind_links(&self.path)?;
         if target.is_dir() {
             return Err(io::Error::new(
                 io::ErrorKind::IsADirectory,
-                "the path is a folder; add the name of a file in it",
+                "the path is a directory; add the name of a file in it",
             ));
         }
         if is_mount_point(&target) {
             return Err(io::Error::new(
                 io::ErrorKind::ResourceBusy,
-                "the file is mounted by itself, so it cannot be replaced; mount its folder",
+                "the file itself is a mount point, so it cannot be replaced; mount its directory",
             ));
         }
         check_owner(&target, written)?;
@@ -75,7 +76,7 @@ impl LastGoodFile {
     }
 }
 
-/// Follows symbolic links, also to a file that does not exist yet.
+/// Follows symbolic links, even to a file that does not exist yet.
 fn behind_links(path: &Path) -> io::Result<PathBuf> {
     match fs::canonicalize(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::read_link(path) {
@@ -86,7 +87,7 @@ fn behind_links(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// Refuses a file that another process has written and still holds.
+/// Refuses a file that another running process has written.
 fn check_owner(target: &Path, written: Option<&File>) -> io::Result<()> {
     let current = match File::open(target) {
         Ok(current) => current,
@@ -100,7 +101,7 @@ fn check_owner(target: &Path, written: Option<&File>) -> io::Result<()> {
     match current.try_lock() {
         Err(TryLockError::WouldBlock) => Err(io::Error::new(
             io::ErrorKind::AlreadyExists,
-            "another agent keeps its last good set in this file; give each a file of its own",
+            "another agent stores its last good set in this file; configure a separate file for each agent",
         )),
         // On a file system without locks, the conflict cannot be detected.
         Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
@@ -119,7 +120,8 @@ fn is_same_file(_: &File, _: &File) -> bool {
     true
 }
 
-/// Whether a container mounts this single file. Only Linux provides this information.
+/// Whether this single file is a mount point, as in a container. Only Linux provides this
+/// information.
 fn is_mount_point(target: &Path) -> bool {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     mounts
@@ -134,7 +136,7 @@ fn folder_of(path: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-/// A temporary file in the target's folder. It is removed unless it replaces the target.
+/// A temporary file in the target's directory. It is removed unless it replaces the target.
 #[derive(Debug)]
 struct Temporary {
     file: File,
@@ -149,7 +151,7 @@ impl Temporary {
         // file.
         path.push(format!(".{}.new", std::process::id()));
         let path = PathBuf::from(path);
-        // A temporary file that a crash left may have another mode.
+        // A temporary file that remains after a crash may have other permissions.
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -162,10 +164,10 @@ impl Temporary {
             let folder = folder_of(target).display();
             io::Error::new(
                 error.kind(),
-                format!("cannot create files in {folder}: {error}; the folder must be writable"),
+                format!("cannot create files in {folder}: {error}; the directory must be writable"),
             )
         })?;
-        // A failure is ignored because some file systems have no locks.
+        // A failure is ignored, because some file systems have no locks.
         let _ = file.try_lock();
         Ok(Self {
             file,
@@ -174,7 +176,7 @@ impl Temporary {
         })
     }
 
-    /// Renames the file to its target and returns it, with its lock.
+    /// Renames the file to the target. Returns the open file, which keeps its lock.
     fn rename_to(mut self, target: &Path) -> io::Result<File> {
         fs::rename(&self.path, target)?;
         self.is_renamed = true;
@@ -185,13 +187,13 @@ impl Temporary {
 impl Drop for Temporary {
     fn drop(&mut self) {
         if !self.is_renamed {
-            // If the removal fails, the next write of this process repeats it.
+            // If the removal fails, the next write of this process removes the file.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Synchronises the folder, so that the rename survives a crash.
+/// Synchronises the directory to disk, so that the rename survives a crash.
 #[cfg(unix)]
 fn sync_folder(target: &Path) -> io::Result<()> {
     File::open(folder_of(target))?.sync_all()
@@ -255,7 +257,7 @@ mod tests {
             let refused = LastGoodFile::new(path.to_owned()).check();
             refused.unwrap_err().to_string()
         };
-        assert!(check(folder.path()).contains("is a folder"));
+        assert!(check(folder.path()).contains("is a directory"));
         let missing = check(&folder.path().join("missing/last-good"));
         assert!(missing.contains("cannot create files in"), "{missing}");
         // No process may create files there, root included.

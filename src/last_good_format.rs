@@ -1,10 +1,12 @@
-//! Encodes and decodes the file with the last published snapshot, for a start while the cluster
-//! cannot be read.
+//! The format of the last-good file, which contains the last published snapshot for a start without
+//! the cluster.
 //!
-//! The first line is a checksum of the rest, the second a header that names the index, and the
-//! third the snapshot in the JSON that agents exchange. The file is complete or refused: it is
-//! written under another name, synchronised to disk and then renamed. Expiries are absolute, so
-//! none begins anew. The file holds no credentials, and only its owner may read it.
+//! The first line is a checksum of the other lines. The second line is a header with the name of
+//! the index. The third line is the snapshot, in the JSON that agents exchange.
+//!
+//! An incomplete or changed file is refused because of its checksum. Expiries are absolute, so
+//! reading the file prolongs no directive. The file contains no credentials, and only its owner can
+//! read it.
 
 use std::error::Error;
 use std::fmt;
@@ -22,12 +24,12 @@ use opensearch_directives_core::{Snapshot, SnapshotError};
 
 const FORMAT: &str = "opensearch-directives last good";
 const VERSION: u32 = 2;
-/// The largest file that is read.
+/// The size limit of a file, in bytes.
 const MAX_BYTES: u64 = 1 << 30;
 /// The number of hexadecimal digits of a checksum.
 const CHECKSUM_CHARS: usize = 64;
 
-/// The reason why a last-good file cannot be used.
+/// The reason for which a last-good file cannot be used.
 #[derive(Debug)]
 pub struct LastGoodError {
     path: PathBuf,
@@ -40,9 +42,9 @@ pub struct LastGoodError {
 pub enum LastGoodErrorKind {
     /// The file cannot be read.
     Io,
-    /// The file is damaged: its content differs from the written one.
+    /// The file is damaged: its content differs from the content that was written.
     Damaged,
-    /// Another version of this program wrote the file, in another format.
+    /// Another version of this program wrote the file in another format.
     OtherVersion,
     /// The file belongs to another index.
     OtherIndex,
@@ -69,7 +71,7 @@ impl LastGoodError {
         }
     }
 
-    /// The file.
+    /// Returns the path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -108,8 +110,8 @@ impl fmt::Display for LastGoodError {
             ),
             Repr::OtherIndex { found, expected } => write!(
                 f,
-                "the last-good file {path} belongs to the index {found}, not {expected}; name \
-                 another file"
+                "the last-good file {path} belongs to the index {found}, not {expected}; \
+                 configure another file"
             ),
         }
     }
@@ -121,7 +123,8 @@ impl fmt::Display for LastGoodError {
 struct Header {
     format: String,
     version: u32,
-    /// The index or alias that is polled; the snapshot's revision names the concrete index.
+    /// The index or alias that is polled. The snapshot's revision contains the name of the concrete
+    /// index.
     index: String,
     read_at: Timestamp,
 }
@@ -134,7 +137,7 @@ struct Versioned {
 }
 
 /// Writes a snapshot that was read from an index. A snapshot without a revision was not read from
-/// one, so it is not written.
+/// an index and is not written.
 pub(crate) fn write(file: &LastGoodFile, index: &str, snapshot: &Snapshot) -> io::Result<()> {
     let (Some(_), Some(read_at)) = (snapshot.revision(), snapshot.read_at()) else {
         return Ok(());
@@ -179,7 +182,7 @@ fn parse(path: &Path, index: &str) -> Result<Snapshot, Repr> {
     Snapshot::from_json(snapshot.trim_end(), usize::MAX, read_at).map_err(Repr::Snapshot)
 }
 
-/// Returns the bytes after the checksum, if they match it.
+/// Returns the bytes after the checksum, if the checksum is correct.
 fn verified(bytes: &[u8]) -> Result<&[u8], Repr> {
     let (sum, body) = bytes
         .split_at_checked(CHECKSUM_CHARS)
@@ -192,7 +195,7 @@ fn verified(bytes: &[u8]) -> Result<&[u8], Repr> {
     }
 }
 
-/// Checks the header, and returns when the snapshot was read from the index.
+/// Checks the header, and returns the time at which the snapshot was read from the index.
 fn check_header(header: &str, index: &str) -> Result<Timestamp, Repr> {
     let versioned: Versioned =
         serde_json::from_str(header).map_err(|_| Repr::Damaged("it has no header"))?;

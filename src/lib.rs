@@ -1,9 +1,10 @@
-//! Diagnostics directives that live in an OpenSearch index, for proxies in front of it.
+//! Lets proxies in front of OpenSearch record more diagnostics for selected requests, controlled by
+//! documents in an index.
 //!
-//! A *directive* makes a proxy record more about a part of the traffic for a limited time. It has a
-//! level, targets, a sample rate and an expiry. Operators keep directives as documents in an index.
-//! A *refresher* polls the index, builds an immutable [`DirectiveSet`] and publishes it in one
-//! swap; the request path loads the set and evaluates requests with it.
+//! A *directive* instructs a proxy to record more about a part of the traffic for a limited time.
+//! It has a level, targets, a sample rate and an expiry. Operators store directives as documents in
+//! an index. A *refresher* polls the index, builds an immutable [`DirectiveSet`] and publishes it
+//! in one swap. The request path loads the set and evaluates requests with it.
 //!
 //! ```text
 //! index ── poll ──▶ complete read ──▶ DirectiveSet ── publish ──▶ load() ──▶ evaluate()
@@ -12,23 +13,23 @@
 //!
 //! # Guarantees
 //!
-//! - **The request path pays nothing**: [`DirectiveStore::load`], [`Reader::load`] and
-//!   [`DirectiveSet::evaluate`] do no I/O, take no lock and do not allocate, and their cost
-//!   does not grow with the number of directives.
-//! - **Only a complete, consistent read is published**, whole; a poll that fails changes
-//!   nothing but the [`Status`].
-//! - **A directive starts and expires at its own times**, checked at each evaluation,
-//!   however stale the set is.
-//! - **What is wrong is refused, never widened**: a document is decoded field by field, and
-//!   absent, valid and wrong are three things. A rejection is in the log, a counter and the
-//!   status.
+//! - **The request path has almost no cost.** [`DirectiveStore::load`], [`Reader::load`] and
+//!   [`DirectiveSet::evaluate`] perform no I/O, take no lock and do not allocate. Their cost does
+//!   not grow with the number of directives.
+//! - **Only a complete, consistent read is published**, in one swap. A poll that fails changes only
+//!   the [`Status`].
+//! - **A directive starts and expires at its own times.** Each evaluation checks them, even if the
+//!   set is stale.
+//! - **An invalid document never widens a directive.** The decoder distinguishes absent, valid and
+//!   wrong values for each field, and rejects the whole document if one value is wrong. Each
+//!   rejection appears in the log, in a counter and in the status.
 //!
 //! # Use
 //!
-//! [`OpenSearchDirectiveStore::start`] starts polling; a proxy holds it as an
-//! `Arc<dyn DirectiveStore>`. [`InMemoryDirectiveStore`] is for tests and for applications
-//! with a source of their own. The module [`admin`] is what the `directives` command is made
-//! of.
+//! [`OpenSearchDirectiveStore::start`] starts a store that polls the index. A proxy can hold it as
+//! an `Arc<dyn DirectiveStore>`. [`InMemoryDirectiveStore`] is for tests and for applications that
+//! have their own source of directives. The module [`admin`] contains the operations of the
+//! `directives` command.
 //!
 //! ```no_run
 //! use opensearch_directives::{
@@ -40,7 +41,7 @@
 //! let config = Config::for_url("http://127.0.0.1:9200".parse()?);
 //! let store = OpenSearchDirectiveStore::start(config).await?;
 //!
-//! // Once a request:
+//! // Once for each request:
 //! let attrs = RequestAttrs {
 //!     tenant: Some("acme"),
 //!     index: "orders",
@@ -54,11 +55,11 @@
 //!
 //! # Features
 //!
-//! - `rustls-tls` (default): HTTPS by rustls. An application that installs a process-wide
-//!   rustls provider first has that one used.
-//! - `native-tls`: HTTPS by the platform's library.
-//! - `aws-sigv4`: requests signed with AWS Signature Version 4.
-//! - `prometheus`: the status as a `prometheus-client` collector.
+//! - `rustls-tls` (default): HTTPS with rustls. If the application has installed a process-wide
+//!   rustls provider, that provider is used.
+//! - `native-tls`: HTTPS with the TLS library of the platform.
+//! - `aws-sigv4`: signs requests with AWS Signature Version 4.
+//! - `prometheus`: exports the status with a `prometheus-client` collector.
 
 #![forbid(unsafe_code)]
 
@@ -85,7 +86,7 @@ mod store;
 mod sync;
 mod time_limit;
 
-/// Items that the crates of this project share. They are not part of the public interface.
+/// Items that the crates of this project share. They are not a part of the public interface.
 #[doc(hidden)]
 pub mod internal {
     pub use opensearch_directives_core::internal::*;
@@ -96,7 +97,7 @@ pub mod internal {
     pub use crate::safeguard_switches::{Safeguard, Safeguards};
 }
 
-// These names are the ones that most applications need; the others are in the public modules.
+// Most applications need only these names. The public modules contain the others.
 pub use clock::{Clock, SystemClock};
 pub use config::{Config, Startup, Upstream};
 pub use error::{RefreshError, StartError};

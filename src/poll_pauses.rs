@@ -6,7 +6,7 @@ use std::time::Duration;
 /// The jitter of the pause after a success, in percent of the interval.
 const JITTER_PERCENT: u32 = 10;
 
-/// Plans the pauses between polls.
+/// Computes the pauses between the polls of one instance.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     interval: Duration,
@@ -16,7 +16,8 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// Creates a planner. The seed determines every pause, so that a schedule can be repeated.
+    /// Creates the plan for one instance. The seed determines every pause, so that a schedule can
+    /// be repeated.
     pub(crate) fn new(interval: Duration, max: Duration, seed: u64) -> Self {
         Self {
             interval,
@@ -26,22 +27,24 @@ impl Backoff {
         }
     }
 
-    /// The pause before the first poll of the loop, chosen at random within the interval, so that
-    /// instances that start together do not poll together.
+    /// Returns the pause before the first poll of the loop. It is a random part of the interval, so
+    /// that instances that start at the same time poll at different times.
     pub(crate) fn phase(&mut self) -> Duration {
         self.interval.mul_f64(self.random.f64())
     }
 
-    /// The pause after a success: the interval ±10 %.
+    /// Returns the pause after a success: the interval ±10 %.
     pub(crate) fn succeeded(&mut self) -> Duration {
         self.failures = 0;
         let percent = self.random.u32(100 - JITTER_PERCENT..=100 + JITTER_PERCENT);
         self.interval * percent / 100
     }
 
-    /// The pause after a failure: chosen at random between the interval and an upper limit that
-    /// doubles with each consecutive failure, up to the cap. It is not shorter than the response's
-    /// `Retry-After`, which the cap limits too.
+    /// Returns the pause after a failure.
+    ///
+    /// It is chosen at random between the interval and an upper limit. The limit doubles with each
+    /// consecutive failure, up to `max`. The pause is not shorter than the response's
+    /// `Retry-After`, but never longer than `max`.
     pub(crate) fn failed(&mut self, retry_after: Option<Duration>) -> Duration {
         self.failures = self.failures.saturating_add(1);
         let doubled = 1_u32

@@ -1,8 +1,8 @@
-//! A store's status: what is published, how old it is, and how the polls went, for people, health
-//! probes and metrics.
+//! The status of a store for people, health probes and metrics: the published revision, its age,
+//! and the results of the polls.
 //!
-//! Last attempt, last success, last change and last error are kept apart: a store may poll
-//! successfully for days without a change.
+//! The times of the last attempt, the last success and the last change are separate fields, because
+//! a store may poll successfully for days without a change.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub use crate::http::{NodeState, NodeStatus};
 pub use opensearch_directives_core::document::Rejection;
 pub use opensearch_directives_core::{Digest, DirectiveState, DirectiveStates, Revision};
 
-/// Whether the published set can be trusted to be that of the index.
+/// Whether the published set is known to be that of the index.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -23,42 +23,43 @@ pub enum Staleness {
     Fresh,
     /// The last complete read is older than `stale_after`.
     Stale,
-    /// There was no complete read yet, or it is older than `clear_after`.
+    /// There was no complete read yet, or the last one is older than `clear_after`.
     Dark,
 }
 
-/// Whether the refresher runs, which polls the index and publishes. A reader of the status finds it
-/// out by itself, also when the refresher can no longer report anything.
+/// Whether the refresher, which polls the index and publishes, runs. The reader of the status
+/// determines this itself, so the state is correct even if the refresher hangs.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RefresherState {
-    /// It was never run.
+    /// The refresher has not started.
     NotStarted,
-    /// It polls, or waits for the next poll.
+    /// The refresher polls, or waits for the next poll.
     Running,
-    /// It should have polled, or ended its poll, five seconds before this time, and has not. Its
-    /// runtime is blocked or not driven, or the process was forked.
+    /// The refresher should have started or ended a poll by now, but it has not. Its runtime is
+    /// blocked or does not run, or the process was forked.
     Overdue {
-        /// When it became overdue.
+        /// The time at which the refresher became overdue, which is five seconds after the expected
+        /// action.
         #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
         since: Timestamp,
     },
-    /// It ended and will publish nothing more: the store was shut down, the runtime was dropped, or
-    /// the runtime has no timer.
+    /// The refresher has ended and publishes no more sets. The store was shut down, the runtime was
+    /// dropped, or the runtime has no timer.
     Stopped,
 }
 
 impl RefresherState {
-    /// Whether it polls, or waits for the next poll.
+    /// Whether the refresher polls, or waits for the next poll.
     #[must_use]
     pub fn is_running(self) -> bool {
         self == Self::Running
     }
 }
 
-/// Events since the start; each number only grows.
+/// The numbers of events since the start. Each number only grows.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
@@ -69,13 +70,13 @@ pub struct Counters {
     pub polls_failed: u64,
     /// The failed polls by reason.
     pub failures: PollFailures,
-    /// The successful polls by what they had to read.
+    /// The successful polls by kind of read.
     pub reads: ReadCounters,
-    /// The duration of all polls together, in seconds.
+    /// The total duration of all polls, in seconds.
     #[serde(serialize_with = "seconds")]
     #[cfg_attr(feature = "openapi", schema(value_type = f64, minimum = 0))]
     pub poll_seconds: Duration,
-    /// Requests that were sent, to all nodes together.
+    /// Requests that were sent to all nodes.
     pub requests: u64,
     /// Bytes in the bodies of all responses.
     pub bytes_received: u64,
@@ -83,11 +84,11 @@ pub struct Counters {
     pub credential_reloads: u64,
     /// Reloads of credentials and certificates that failed; the last good ones stay in use.
     pub credential_reload_failures: u64,
-    /// Sets published.
+    /// Sets that were published.
     pub publishes: u64,
     /// Rejected documents, each counted once per revision.
     pub rejections: u64,
-    /// Panics in the refresher, after each of which it continued.
+    /// Panics in the refresher. It continued after each of them.
     pub panics: u64,
 }
 
@@ -101,7 +102,7 @@ fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S
 struct Rejected<'a> {
     /// The document's `_id`.
     id: &'a str,
-    /// What is wrong; starts with the name of the field.
+    /// The reason. The text starts with the name of the field.
     reason: String,
 }
 
@@ -117,17 +118,17 @@ fn rejections<S: Serializer>(rejected: &[Rejection], serializer: S) -> Result<S:
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct PollFailures {
-    /// A request got no usable response: the connection failed, the time limit passed, or the
-    /// server refused it.
+    /// A request received no usable response: the connection failed, the time limit passed, or the
+    /// server refused the request.
     pub request: u64,
     /// The index does not exist, or its name refers to no index or to several.
     pub no_index: u64,
     /// A response was not complete or mixed several states of the index, or the role hides
-    /// documents.
+    /// documents or fields.
     pub incomplete: u64,
-    /// The response was older than the published set, or may have been.
+    /// The response was older than the published set, or this could not be excluded.
     pub stale: u64,
-    /// The index holds more documents than is allowed.
+    /// The index has more documents than `max_documents`.
     pub too_many_documents: u64,
     /// The poll as a whole took too long.
     pub deadline: u64,
@@ -135,7 +136,7 @@ pub struct PollFailures {
     pub panic: u64,
 }
 
-/// Successful polls by what they had to read.
+/// Successful polls by kind of read.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
@@ -148,8 +149,8 @@ pub struct ReadCounters {
     pub full_reads: u64,
     /// Reads that were refused because they were older than the published set.
     pub stale_reads: u64,
-    /// Full reads that found a difference which the incremental polls had missed. Expected to
-    /// stay 0.
+    /// Full reads that found a difference which the incremental polls had missed. The number is
+    /// expected to stay 0.
     pub corrections: u64,
 }
 
@@ -159,20 +160,20 @@ pub struct ReadCounters {
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum ProbeMethod {
-    /// The index statistics: one small request.
+    /// The index statistics, with one small request.
     #[default]
     Statistics,
-    /// A search that aggregates all documents: two small requests.
+    /// A search that aggregates all documents, with two small requests.
     Search,
-    /// No request suffices: each poll reads everything.
+    /// No small request is sufficient, so each poll reads everything.
     #[serde(rename = "nothing")]
     None,
-    /// The tag of another agent's snapshot: one small request.
+    /// The tag of another agent's snapshot, with one small request.
     Agent,
 }
 
-/// The strategy of the polls: the cheapest that the server and the role permit. A refused feature
-/// is tried again, first after 10 seconds and later at growing intervals.
+/// The strategy of the polls. It is the cheapest strategy that the server and the role permit. A
+/// refused feature is tried again after 10 seconds, and then after growing pauses.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
@@ -181,7 +182,8 @@ pub struct PollStrategy {
     pub probe: ProbeMethod,
     /// Whether delta reads work.
     pub delta: bool,
-    /// The features that the polls cannot use, each with the reason. It is empty in the best case.
+    /// The features that the polls cannot use, with the reasons. The list is empty if all features
+    /// are available.
     pub notes: Vec<String>,
 }
 
@@ -202,7 +204,7 @@ impl Default for PollStrategy {
 pub struct Status {
     /// The name of this instance.
     pub instance: String,
-    /// The index or alias that is read.
+    /// The index or alias that is polled.
     pub index: String,
     /// The revision of the index from which the published set was read; `None` before the first
     /// complete read.
@@ -211,49 +213,51 @@ pub struct Status {
     /// The digest of the published set's content.
     #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9a-f]{32}$"))]
     pub digest: Digest,
-    /// How many directives are published, expired ones included.
+    /// The number of published directives, including expired ones.
     pub directives: usize,
-    /// How many documents of that revision are revoked.
+    /// The number of revoked documents of that revision.
     pub revoked: usize,
     /// The documents of that revision that were rejected.
     #[serde(serialize_with = "rejections")]
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<Rejected<'static>>))]
     pub rejected: Vec<Rejection>,
-    /// When the last poll began.
+    /// The time at which the last poll began.
     #[cfg_attr(feature = "openapi", schema(required, value_type = Option<String>, format = DateTime))]
     pub last_attempt: Option<Timestamp>,
-    /// When the last poll ended that read the index completely or found it unchanged.
+    /// The time at which the last successful poll ended. A poll is successful if it read the index
+    /// completely or found it unchanged.
     #[cfg_attr(feature = "openapi", schema(required, value_type = Option<String>, format = DateTime))]
     pub last_success: Option<Timestamp>,
-    /// When a set was published last.
+    /// The time of the last publish.
     #[cfg_attr(feature = "openapi", schema(required, value_type = Option<String>, format = DateTime))]
     pub last_change: Option<Timestamp>,
     /// The error of the last poll; `None` after a success.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub last_error: Option<String>,
-    /// The age: seconds since a poll last confirmed that the published set is current. `None`
-    /// before the first complete read.
+    /// The age: the seconds since the last poll that confirmed the published set. `None` before the
+    /// first complete read.
     #[cfg_attr(feature = "openapi", schema(required, minimum = 0))]
     pub age_seconds: Option<f64>,
     /// Whether the age is within `stale_after`.
     pub staleness: Staleness,
     /// Whether the refresher runs.
     pub refresher: RefresherState,
-    /// Failed polls in a row.
+    /// The number of consecutive failed polls.
     pub consecutive_failures: u32,
-    /// Seconds from the end of the last poll to the beginning of the next.
+    /// The seconds from the end of the last poll to the beginning of the next one.
     pub next_poll_in_seconds: f64,
-    /// By how many seconds the local clock is ahead of the cluster's, measured at each full read.
-    /// `None` if it was never measured or the role does not permit it.
+    /// The seconds by which the local clock is ahead of the cluster's, measured at each full read.
+    /// `None` if they were not measured, or the role does not permit it.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub clock_skew_seconds: Option<f64>,
     /// The strategy of the polls.
     pub reading: PollStrategy,
     /// The nodes and their state.
     pub nodes: Vec<NodeState>,
-    /// Why the last-good file could not be written; `None` if it was, or there is none.
+    /// The error of the last write of the last-good file. `None` if the file was written, or if no
+    /// file is configured.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub last_good_error: Option<String>,
-    /// Events since the start.
+    /// The numbers of events since the start.
     pub counters: Counters,
 }

@@ -1,4 +1,5 @@
-//! The public handle of a polled index: start, load, refresh, status and shutdown.
+//! The handle of a store that polls an index: it starts the polling, loads the published set, and
+//! reports the status.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,24 +15,25 @@ use crate::time_limit::within;
 use opensearch_directives_core::Snapshot;
 use opensearch_directives_core::{DirectiveSet, DirectiveStates, DirectiveStore, Reader};
 
-/// How many callers of `refresh` may queue; further ones wait until the queue has room.
+/// The length of the queue for callers of `refresh`. Further callers wait until the queue has room.
 const QUEUED_WAITERS: usize = 64;
 
 /// A store that polls an index and publishes the directives in it.
 ///
-/// It is a cache of the index and may be stale: normally by the interval, and during an outage for
-/// as long as the cluster cannot be read. [`status`](Self::status) reports the age. Regardless of
-/// the age, each directive starts and expires at its own times, compared with the instant that the
-/// caller passes to `evaluate`.
+/// The store is a cache of the index and may be stale. Normally its age is at most the poll
+/// interval. During an outage, the set ages until the cluster can be read again.
+/// [`status`](Self::status) reports the age. Regardless of the age, each directive starts and
+/// expires at its own times, which are compared with the instant that the caller passes to
+/// `evaluate`.
 ///
-/// Only complete reads are published, each in one swap; a poll that fails changes
-/// nothing. Dropping the store ends its task, and so does [`shutdown`](Self::shutdown);
-/// sets that were loaded stay valid.
+/// Only complete reads are published, each in one swap. A poll that fails does not change the
+/// published set. Dropping the store or calling [`shutdown`](Self::shutdown) ends its task. Sets
+/// that were loaded before stay valid.
 #[derive(Debug)]
 pub struct OpenSearchDirectiveStore {
     pub(crate) shared: Arc<Shared>,
     waiting: mpsc::Sender<Waiter>,
-    /// Tells the refresher to end, by `true` or by being dropped.
+    /// The signal for the refresher to end: the value `true`, or a closed channel.
     stop: watch::Sender<bool>,
     refresh_limit: Duration,
 }
@@ -39,16 +41,16 @@ pub struct OpenSearchDirectiveStore {
 impl OpenSearchDirectiveStore {
     /// Starts polling on the current tokio runtime.
     ///
-    /// With [`Startup::Require`] it returns after the first complete read. With
-    /// [`Startup::LastGood`] it returns after the first read, or with the set of the
-    /// last-good file. With [`Startup::Empty`] it returns at once with an empty set, and
-    /// the first poll begins at once.
+    /// With [`Startup::Require`], this returns after the first complete read. With
+    /// [`Startup::LastGood`], it returns after the first read, or with the set of the last-good
+    /// file. With [`Startup::Empty`], it returns immediately with an empty set, and the first poll
+    /// begins immediately.
     ///
     /// # Errors
-    /// [`StartError`] says which setting cannot work, or why there was no first read.
+    /// [`StartError`] contains the invalid setting or the error of the first read.
     ///
     /// # Panics
-    /// Outside of a tokio runtime with time and I/O enabled.
+    /// Panics outside of a tokio runtime with time and I/O enabled.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         config.check()?;
         let mut cluster = config.cluster.clone();
@@ -82,31 +84,31 @@ impl OpenSearchDirectiveStore {
             shared,
             waiting,
             stop,
-            // The poll that runs, and the one after it.
+            // A caller may wait for the current poll and for the next one.
             refresh_limit: (config.poll_timeout.saturating_mul(2)).saturating_add(GRACE),
         })
     }
 
-    /// The state of the store: what is published, its age, and how the polling goes.
+    /// Returns the published revision, its age, and the results of the polls.
     #[must_use]
     pub fn status(&self) -> Status {
         self.shared.status()
     }
 
-    /// How many of the published directives are scheduled, active and expired. This visits all of
-    /// them: it is meant for metrics, not for the request path.
+    /// Counts the published directives that are scheduled, active and expired. This reads all
+    /// directives, so it is intended for metrics and not for the request path.
     #[must_use]
     pub fn states(&self) -> DirectiveStates {
         self.shared.states()
     }
 
-    /// Polls now, and returns when that poll has ended. Callers that arrive while a poll runs
-    /// share the next one. It also returns if the refresher does not run: after twice
-    /// [`Config::poll_timeout`] and five seconds.
+    /// Polls immediately, and returns when that poll has ended. Callers that arrive during a poll
+    /// share the next poll. If the refresher does not run, this returns an error after twice
+    /// [`Config::poll_timeout`] plus five seconds.
     ///
     /// # Errors
-    /// [`RefreshError`] if the poll failed (the published set stays), if the refresher has ended,
-    /// or if it did not respond in time.
+    /// [`RefreshError`] if the poll failed, if the refresher has ended, or if it did not respond in
+    /// time. The published set stays in use.
     pub async fn refresh(&self) -> Result<(), RefreshError> {
         let (done, result) = oneshot::channel();
         let polled = async {
@@ -119,15 +121,16 @@ impl OpenSearchDirectiveStore {
         }
     }
 
-    /// The published snapshot: the set with the revision, the rejections and the time of the
-    /// same read. It is meant for code that passes it on or reports on it; the request path uses
-    /// [`load`](DirectiveStore::load), for which threads do not contend.
+    /// Returns the published snapshot: the set with the revision, the rejections and the time of
+    /// the same read. It is intended for code that forwards the snapshot or reports its content.
+    /// The request path uses [`load`](DirectiveStore::load), which avoids contention between
+    /// threads.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.shared.snapshot()
     }
 
-    /// Notifies of each publish from now on, until the store ends.
+    /// Creates a subscription, which is notified of each later publish until the store ends.
     ///
     /// ```no_run
     /// # use opensearch_directives::{DirectiveStore as _, OpenSearchDirectiveStore};
@@ -142,29 +145,31 @@ impl OpenSearchDirectiveStore {
     /// # }
     /// ```
     ///
-    /// Subscribe before you load, as here, so that a publish in between is notified.
+    /// Subscribe before the first load, as in this example. A publish between both calls is then
+    /// notified.
     #[must_use]
     pub fn subscribe(&self) -> Subscription {
         self.shared.subscription.anew()
     }
 
-    /// A reader for a worker that owns its loop.
+    /// Creates a read handle for a worker that owns it.
     #[must_use]
     pub fn reader(&self) -> Reader {
         self.shared.published.reader()
     }
 
-    /// Has files of secrets and certificates, and the application's credentials provider, read
-    /// again before the next request, instead of within a minute.
+    /// Requests that credentials and certificates are loaded again before the next request.
+    /// Otherwise this happens once a minute. It concerns files and the application's credentials
+    /// provider.
     pub fn reload_credentials(&self) {
         self.shared.reload_credentials();
     }
 
-    /// Ends the polling, also in the middle of a poll, and returns when the refresher has
-    /// ended, or after five seconds if nothing runs it. The published set stays.
+    /// Ends the polling, even during a poll, and returns when the refresher has ended. If its
+    /// runtime does not run, this returns after five seconds. The published set stays available.
     pub async fn shutdown(&self) {
         self.stop.send_replace(true);
-        // The loop drops its receiver last.
+        // The loop drops its receiver at the very end.
         within(GRACE, self.waiting.closed()).await;
     }
 }

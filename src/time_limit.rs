@@ -1,5 +1,5 @@
-//! Limits how long a future may take, on every executor: a caller of the store need not run on a
-//! tokio runtime.
+//! Limits the duration of a future on every executor, because callers of the store may run outside
+//! of a tokio runtime.
 
 use std::panic::catch_unwind;
 use std::sync::mpsc;
@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
-/// The future's output, or `None` if it took longer.
+/// Returns the future's output, or `None` if the future took longer than the limit.
 pub(crate) async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
     let future = std::pin::pin!(future);
     let first = match tokio_sleep(limit) {
@@ -27,14 +27,16 @@ pub(crate) async fn within<T>(limit: Duration, future: impl Future<Output = T>) 
     first
 }
 
-/// The timer of the current runtime; `None` outside of a runtime, or if it has no timer.
+/// Returns the timer of the current runtime; `None` outside of a runtime, or if the runtime has no
+/// timer.
 fn tokio_sleep(limit: Duration) -> Option<Sleep> {
     Handle::try_current().ok()?;
-    // Tokio reports a missing timer only by a panic.
+    // Tokio reports a missing timer only with a panic.
     catch_unwind(|| tokio::time::sleep(limit)).ok()
 }
 
-/// Completes after the limit. The thread ends earlier if this future is dropped.
+/// Completes after the limit, which a thread measures. If this future is dropped, the thread ends
+/// earlier.
 fn thread_sleep(limit: Duration) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
     let (done, is_done) = oneshot::channel::<()>();
     let (dropped, is_dropped) = mpsc::channel::<()>();
@@ -43,7 +45,7 @@ fn thread_sleep(limit: Duration) -> std::pin::Pin<Box<dyn Future<Output = ()> + 
         drop(done);
     });
     Box::pin(async move {
-        // Without a thread, there is no limit; the machine has other problems then.
+        // If no thread can be created, there is no limit.
         if spawned.is_err() {
             std::future::pending::<()>().await;
         }

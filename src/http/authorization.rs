@@ -1,4 +1,5 @@
-//! Builds the `Authorization` header of a request, or signs the request for AWS.
+//! Builds the `Authorization` header of a request from the configured secrets, or signs the request
+//! for AWS.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -12,7 +13,7 @@ use super::secret::Secret;
 #[cfg(feature = "aws-sigv4")]
 use super::signature::Signer;
 
-/// Credentials as they are at one time, ready to be put into requests.
+/// The header value or the signer for requests, made from the current secrets.
 #[derive(Clone)]
 pub(super) enum Authorization {
     None,
@@ -22,8 +23,8 @@ pub(super) enum Authorization {
 }
 
 impl Authorization {
-    /// Reads the secrets, which may block. [`Credentials::Provider`] has to be resolved
-    /// first.
+    /// Reads the secrets. This blocks if a secret is a file. A [`Credentials::Provider`] must be
+    /// resolved first.
     pub(super) fn read(credentials: &Credentials) -> Result<Self, ConfigError> {
         let value = match credentials {
             Credentials::None => return Ok(Self::None),
@@ -44,12 +45,12 @@ impl Authorization {
             Credentials::ApiKey(key) => {
                 let key = read(key, "the API key")?;
                 if !key.expose_secret().contains(':') {
-                    return Err(error("the API key: write it as ID:KEY"));
+                    return Err(error("the API key has no colon; write it as ID:KEY"));
                 }
                 format!("ApiKey {}", BASE64_STANDARD.encode(key.expose_secret()))
             }
             Credentials::Provider(_) => {
-                return Err(error("a credentials provider provided another provider"));
+                return Err(error("the credentials provider returned another provider"));
             }
             #[cfg(feature = "aws-sigv4")]
             Credentials::AwsSigV4 {
@@ -59,14 +60,14 @@ impl Authorization {
             } => return Signer::new(provider, region, service).map(Self::AwsSigV4),
         };
         let mut value = HeaderValue::try_from(value).map_err(|_| {
-            // The cause could print the secret.
+            // The cause is dropped, because it could print the secret.
             error("the credentials contain characters that a header cannot carry")
         })?;
         value.set_sensitive(true);
         Ok(Self::Header(value))
     }
 
-    /// Adds the header, or signs the request.
+    /// Adds the header to a request, or signs the request.
     #[cfg_attr(
         not(feature = "aws-sigv4"),
         expect(clippy::unused_async, reason = "a signature waits for its keys")
@@ -86,12 +87,12 @@ impl Authorization {
         Ok(())
     }
 
-    /// Whether requests are the same as with the previous credentials.
+    /// Whether these credentials lead to the same requests as the previous ones.
     pub(super) fn is_same_as_before(&self, before: Option<&Self>) -> bool {
         match (self, before) {
             (Self::None, Some(Self::None)) => true,
             (Self::Header(one), Some(Self::Header(other))) => one == other,
-            // Signing asks the provider for its keys each time.
+            // The signer requests its keys from the provider for each request.
             #[cfg(feature = "aws-sigv4")]
             (Self::AwsSigV4(_), Some(Self::AwsSigV4(_))) => true,
             _ => false,

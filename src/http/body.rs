@@ -1,4 +1,5 @@
-//! Response bodies, bounded while they arrive and while they are decompressed.
+//! Reads a response body and stops at the size limit, both for the bytes that arrive and for the
+//! decompressed bytes.
 
 use std::io::{self, Write};
 
@@ -8,8 +9,8 @@ use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 
 use super::error::RequestFailure;
 
-/// Reads a body of at most `limit` bytes, as sent and as decompressed. Nothing beyond the
-/// limit is kept in memory.
+/// Reads a body. The limit applies to the bytes as sent and to the decompressed bytes. Bytes beyond
+/// the limit are not kept in memory.
 pub(super) async fn read(
     mut response: reqwest::Response,
     limit: u64,
@@ -27,7 +28,8 @@ pub(super) async fn read(
     body.finish()
 }
 
-/// Reads at most `limit` bytes of a body that is only used in an error text.
+/// Reads the first `limit` bytes of a body. It is for error responses, which are only quoted in an
+/// error text.
 pub(super) async fn read_beginning(
     mut response: reqwest::Response,
     limit: u64,
@@ -46,7 +48,7 @@ fn broken(error: reqwest::Error) -> RequestFailure {
     RequestFailure::Connection(error.without_url().into())
 }
 
-/// A body that is arriving.
+/// A body of which the first bytes have arrived.
 struct Body {
     decoder: Decoder,
     received: u64,
@@ -129,7 +131,7 @@ fn not_gzip(error: io::Error) -> RequestFailure {
     RequestFailure::Malformed(error.into())
 }
 
-/// A writer that keeps bytes up to a limit.
+/// A writer that stores bytes up to a limit.
 struct Bounded {
     bytes: Vec<u8>,
     limit: usize,
@@ -140,7 +142,7 @@ impl Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let room = self.limit.saturating_sub(self.bytes.len());
         if bytes.len() > room {
-            // The bytes that fit are kept, because error texts show the beginning.
+            // The bytes up to the limit are stored, because error texts quote the beginning.
             self.bytes.extend_from_slice(&bytes[..room]);
             self.is_exceeded = true;
             return Err(io::Error::other("the limit is reached"));

@@ -1,4 +1,4 @@
-//! Sends a request to the nodes in turn until one of them responds.
+//! Sends a request to the nodes in turn until one of them responds, and counts requests and bytes.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,26 +18,26 @@ use super::nodes::{NodeState, Nodes};
 use super::reqwest_transport::NetworkTransport;
 use super::transport::{Request, Response, Transport};
 
-/// A connection to a cluster and the name of the index there. Clones share connections.
+/// An HTTP client for the nodes of a cluster, with the name of the index. Clones share connections.
 #[derive(Clone, Debug)]
 pub struct Client {
     transport: Arc<dyn Transport>,
     nodes: Arc<Nodes>,
     index: Arc<str>,
     request_timeout: Duration,
-    /// The text that tells an operator what to check if the credentials are not accepted.
+    /// The advice for an operator if the cluster does not accept the credentials.
     to_check: &'static str,
     traffic: Arc<Traffic>,
 }
 
-/// The node that responds first: all later requests go to it.
+/// The first node that responded. All later requests of a poll go to this node.
 ///
-/// What one node reports of the cluster says nothing about what another one shows.
+/// The confirmation of one node says nothing about the data of another node.
 #[derive(Debug, Default)]
 pub(crate) struct PinnedNode(OnceLock<usize>);
 
 impl PinnedNode {
-    /// Its index in the configured list, once it has responded.
+    /// Returns the position of the node in the configured list; `None` before the first response.
     pub(crate) fn index(&self) -> Option<usize> {
         self.0.get().copied()
     }
@@ -56,10 +56,10 @@ struct Traffic {
 }
 
 impl Client {
-    /// Checks the configuration and builds the client; sends nothing.
+    /// Checks the configuration and creates the client. This sends no request.
     ///
     /// # Errors
-    /// [`ConfigError`] says which setting cannot work.
+    /// [`ConfigError`] names the invalid setting.
     pub fn new(config: &ClusterConfig) -> Result<Self, ConfigError> {
         config.check()?;
         if let Some(url) = config.unencrypted_url() {
@@ -72,7 +72,8 @@ impl Client {
         Ok(Self::over(transport, config))
     }
 
-    /// A client over another transport, which has its own certificates and credentials.
+    /// Creates a client that uses another transport. The transport has its own certificates and
+    /// credentials.
     #[doc(hidden)]
     #[must_use]
     pub fn over(transport: Arc<dyn Transport>, config: &ClusterConfig) -> Self {
@@ -88,33 +89,33 @@ impl Client {
         }
     }
 
-    /// How many requests were sent, to all nodes together.
+    /// Returns the number of requests that were sent to all nodes.
     pub(crate) fn requests(&self) -> u64 {
         self.traffic.requests.load(Ordering::Relaxed)
     }
 
-    /// How many bytes the responses' bodies had.
+    /// Returns the number of bytes in the bodies of all responses.
     pub(crate) fn bytes_received(&self) -> u64 {
         self.traffic.bytes_received.load(Ordering::Relaxed)
     }
 
-    /// How often credentials or certificates were reloaded, and how often that failed.
+    /// Returns how often credentials or certificates were reloaded, and how often a reload failed.
     pub(crate) fn credential_reloads(&self) -> (u64, u64) {
         self.transport.credential_reloads()
     }
 
-    /// Has credentials and certificates read again before the next request.
+    /// Requests that credentials and certificates are read again before the next request.
     pub(crate) fn reload_credentials(&self) {
         self.transport.reload_credentials();
     }
 
-    /// The name of the index.
+    /// Returns the name of the index.
     #[must_use]
     pub fn index(&self) -> &str {
         &self.index
     }
 
-    /// The nodes and their states.
+    /// Returns the nodes and their states.
     #[must_use]
     pub fn nodes(&self) -> Vec<NodeState> {
         self.nodes.states()
@@ -122,17 +123,20 @@ impl Client {
 
     /// Sends a request and returns the body of a response of status 2xx.
     ///
-    /// Tries the nodes in turn until one responds, each for at most the request's time limit. Every
-    /// request may be sent twice: it reads, or it writes a whole document under its id. A response
-    /// of status 429, 502, 503 or 504 counts as a failure of the node, since another node may
-    /// succeed. So does one of status 401, 403 or 500, unless every node sends such a response:
-    /// then it is the decision of the cluster.
+    /// The nodes are tried in turn until one responds, each for at most the time limit of a
+    /// request. A request may be sent twice. This is safe, because it only reads, or writes a whole
+    /// document under its id.
+    ///
+    /// A response of status 429, 502, 503 or 504 counts as a failure of the node, because another
+    /// node may succeed. A response of status 401, 403 or 500 also counts as a failure of the node,
+    /// unless every node sends such a response. In that case the response is the decision of the
+    /// cluster.
     pub(crate) async fn send(&self, request: Request) -> Result<Bytes, RequestError> {
         self.send_to(&PinnedNode::default(), request).await
     }
 
-    /// Works as [`send`](Self::send), but only on the pinned node. If there is none yet, the node
-    /// that responds becomes the pinned one.
+    /// Works like [`send`](Self::send), but only tries the pinned node. If no node is pinned yet,
+    /// the node that responds becomes the pinned node.
     pub(crate) async fn send_to(
         &self,
         pinned: &PinnedNode,
@@ -149,21 +153,21 @@ impl Client {
         ))
     }
 
-    /// Whether the pinned node failed after it had responded, and there are others.
+    /// Whether the pinned node failed after its first response, and there are other nodes.
     pub(crate) fn has_lost(&self, pinned: &PinnedNode) -> bool {
         pinned
             .index()
             .is_some_and(|node| self.nodes.has_better_than(node))
     }
 
-    /// Tries other nodes first from now on.
+    /// Lets later requests try other nodes first.
     pub(crate) fn avoid(&self, pinned: &PinnedNode) {
         if let Some(node) = pinned.index() {
             self.nodes.avoid(node, Instant::now());
         }
     }
 
-    /// Sends a request as [`send`](Self::send) does, and decodes the body from JSON.
+    /// Sends a request like [`send`](Self::send), and decodes the JSON body.
     pub(crate) async fn json<T: DeserializeOwned>(
         &self,
         request: Request,
@@ -173,7 +177,7 @@ impl Client {
         serde_json::from_slice(&body).map_err(|error| malformed(operation, error))
     }
 
-    /// Tries the nodes in turn. Returns the response with the index of the node that sent it.
+    /// Tries the nodes in turn. Returns the response with the position of the node that sent it.
     async fn exchange(
         &self,
         pinned: &PinnedNode,
@@ -221,12 +225,12 @@ impl Client {
             pinned.pin(node);
             return Ok((node, response));
         }
-        // There is always a node, so there is always an error.
+        // There is at least one node, so there is always an error.
         let none = RequestFailure::Timeout(self.request_timeout);
         Err(last_error.unwrap_or_else(|| RequestError::new(request.operation(), none)))
     }
 
-    /// Sends to one node, within the time limit.
+    /// Sends the request to one node, within the time limit.
     async fn attempt(&self, node: usize, request: &Request) -> Result<Response, RequestFailure> {
         self.traffic.requests.fetch_add(1, Ordering::Relaxed);
         let limit = self.request_timeout;
@@ -248,18 +252,18 @@ impl Client {
     }
 }
 
-/// Whether another node may succeed: this one is overloaded, or is not part of a cluster.
+/// Whether the node is overloaded, or is not part of a cluster. Another node may succeed.
 fn is_overloaded(status: u16) -> bool {
     matches!(status, 429 | 502..=504)
 }
 
-/// Whether a response is perhaps not the cluster's but of one node, whose security index or
-/// disk is damaged, or of something in front of it.
+/// Whether the refusal may concern only this node. Its security index or its disk may be damaged,
+/// or a proxy in front of it may have refused the request.
 fn may_be_of_one_node(status: u16) -> bool {
     matches!(status, 401 | 403 | 500)
 }
 
-/// The failure of a response of status 2xx whose body is not the expected one.
+/// Creates the error for a response of status 2xx with an unexpected body.
 pub(crate) fn malformed(
     operation: String,
     error: impl Into<Box<dyn std::error::Error + Send + Sync>>,

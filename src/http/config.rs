@@ -1,4 +1,5 @@
-//! Settings of a connection: nodes, index, credentials, TLS and time limits.
+//! Settings of the connection to a cluster: nodes, index, credentials, TLS, time limits and size
+//! limit.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,48 +11,48 @@ use super::credentials::Credentials;
 use super::proxy::is_loopback;
 use super::tls::Tls;
 
-/// How to reach the directives' index. The settings are checked by [`Client::new`](super::Client::new).
+/// The settings with which the index is accessed. [`Client::new`](super::Client::new) checks them.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ClusterConfig {
-    /// The nodes' addresses, `http` or `https`, without user name or password.
-    /// At least one; all of the same cluster.
+    /// The addresses of the nodes, with `http` or `https` and without user name or password. At
+    /// least one is required, and all must belong to the same cluster.
     pub urls: Vec<Url>,
-    /// The index, or an alias of exactly one index.
+    /// The name of the index, or an alias of exactly one index.
     pub index: String,
     /// The credentials of the requests.
     pub credentials: Credentials,
-    /// Which servers are trusted, and which client certificate is presented.
+    /// The trusted CA certificates and the client certificate.
     pub tls: Tls,
-    /// How long one request may take on one node, from connecting to the last byte.
+    /// The time limit of one request to one node, from connecting to the last byte of the response.
     pub request_timeout: Duration,
-    /// How long connecting to a node may take, if there are other nodes. Connecting to the
-    /// only one, or through a proxy, may take `request_timeout`.
+    /// The time limit for connecting to a node if there are other nodes. For the only node, or
+    /// through a proxy, the limit is `request_timeout`.
     pub connect_timeout: Duration,
-    /// How many bytes one response may have, both as sent and as decompressed. A larger one
-    /// is refused as soon as that is known, and no more of it is kept in memory.
+    /// The size limit of one response in bytes, both as sent and as decompressed. A larger response
+    /// is refused as soon as the limit is exceeded, and the rest is not read.
     pub max_response_bytes: u64,
-    /// Whether the proxies of the environment are used: `HTTP_PROXY`, `HTTPS_PROXY`,
-    /// `ALL_PROXY` and `NO_PROXY`, also in lower case. Addresses of this machine are never
-    /// reached through a proxy.
+    /// Whether to use the proxies that the environment variables `HTTP_PROXY`, `HTTPS_PROXY`,
+    /// `ALL_PROXY` and `NO_PROXY` name. The names may also be in lower case. Loopback addresses are
+    /// never accessed through a proxy.
     pub use_proxy: bool,
-    /// Selects the first node, so that a fleet spreads over the nodes. Any text that differs
-    /// between instances.
+    /// The name of this instance. It selects the first node, so that the instances of a fleet are
+    /// distributed over the nodes.
     pub instance: String,
 }
 
 impl ClusterConfig {
-    /// The index's default name.
+    /// The default name of the index.
     pub const DEFAULT_INDEX: &'static str = "directives";
     /// The default time limit of one request.
     pub const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
-    /// The default time limit of connecting.
+    /// The default time limit for connecting.
     pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-    /// The default limit of one response: 56 MiB, so that a response increases the memory of a
+    /// The default size limit of one response: 56 MiB. One response then increases the memory of a
     /// process by less than 64 MB.
     pub const DEFAULT_MAX_RESPONSE_BYTES: u64 = 56 << 20;
 
-    /// The index `directives` on these nodes, with no credentials.
+    /// Creates the settings for the index `directives` on these nodes, without credentials.
     #[must_use]
     pub fn new(urls: impl IntoIterator<Item = Url>) -> Self {
         Self {
@@ -81,7 +82,7 @@ impl ClusterConfig {
         self
     }
 
-    /// Sets which servers are trusted.
+    /// Sets the trusted CA certificates and the client certificate.
     #[must_use]
     pub fn with_tls(mut self, tls: Tls) -> Self {
         self.tls = tls;
@@ -95,29 +96,29 @@ impl ClusterConfig {
         self
     }
 
-    /// Sets the time limit of connecting.
+    /// Sets the time limit for connecting.
     #[must_use]
     pub fn with_connect_timeout(mut self, connect_timeout: Duration) -> Self {
         self.connect_timeout = connect_timeout;
         self
     }
 
-    /// Sets the limit of one response.
+    /// Sets the size limit of one response.
     #[must_use]
     pub fn with_max_response_bytes(mut self, max_response_bytes: u64) -> Self {
         self.max_response_bytes = max_response_bytes;
         self
     }
 
-    /// Does not use the proxies of the environment.
+    /// Ignores the proxies that the environment names.
     #[must_use]
     pub fn without_proxy(mut self) -> Self {
         self.use_proxy = false;
         self
     }
 
-    /// The first address to which a password, a token or a key would be sent over the
-    /// network without encryption.
+    /// Returns the first address to which a password, a token or a key would be sent without
+    /// encryption. Loopback addresses do not count.
     #[must_use]
     pub fn unencrypted_url(&self) -> Option<&Url> {
         let exposes = |url: &&Url| url.scheme() == "http" && !is_loopback(url);
@@ -128,7 +129,7 @@ impl ClusterConfig {
         }
     }
 
-    /// Refuses settings that cannot work, before anything is sent.
+    /// Refuses invalid settings, before a request is sent.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         if self.urls.is_empty() {
             return Err(url_error("no url: set the address of at least one node"));
@@ -150,7 +151,7 @@ impl ClusterConfig {
 }
 
 impl fmt::Debug for ClusterConfig {
-    /// Prints no secret, not even one that an address contains by mistake.
+    /// Prints no secret, not even a secret that an address contains by mistake.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let urls: Vec<_> = self.urls.iter().map(without_secrets).collect();
         f.debug_struct("ClusterConfig")
@@ -167,12 +168,11 @@ impl fmt::Debug for ClusterConfig {
     }
 }
 
-/// An address in which only scheme, host, port and path are left.
+/// Returns an address reduced to scheme, host, port and path.
 fn without_secrets(url: &Url) -> String {
     if url.cannot_be_a_base() {
-        // The part before the first colon may be a user name instead of a scheme, and the rest a
-        // password.
-        return "(not printed, since it has no host)".to_owned();
+        // Such an address may be `user:password` instead of `scheme:path`.
+        return "(not printed, because it has no host)".to_owned();
     }
     let host = url.host_str().unwrap_or_default();
     let port = url.port().map(|port| format!(":{port}"));
@@ -186,9 +186,9 @@ fn without_secrets(url: &Url) -> String {
 
 fn check_url(url: &Url) -> Result<(), ConfigError> {
     if !url.username().is_empty() || url.password().is_some() {
-        // The url itself would print the secret.
+        // The URL is not printed, because it contains the secret.
         return Err(url_error(format!(
-            "url of host {}: it contains a user name or password, which would show in logs; \
+            "url of host {}: it contains a user name or password, which would appear in logs; \
              set the credentials separately",
             url.host_str().unwrap_or_default()
         )));
@@ -217,8 +217,8 @@ fn url_error(message: impl Into<String>) -> ConfigError {
     ConfigError::new(ConfigErrorKind::Url, message)
 }
 
-/// Checks the rules of index names, and excludes the characters with which a name refers to several
-/// indices: a set must come from exactly one.
+/// Checks that a name is valid for an index. Characters that let a name refer to several indices
+/// are refused, because a set must come from exactly one index.
 fn check_index(index: &str) -> Result<(), ConfigError> {
     let problem = if index.is_empty() {
         "it is empty"
@@ -227,20 +227,20 @@ fn check_index(index: &str) -> Result<(), ConfigError> {
     } else if index.starts_with(['_', '-', '+']) {
         "it begins with one of _ - +"
     } else if index == "." || index == ".." {
-        "it is a dot"
+        "it consists of dots"
     } else if index.contains(['*', ',', '?', '<', '>', '"', '\\', '/', '|', '#', ':', '%'])
         || index.contains(char::is_whitespace)
         || index.contains(char::is_control)
     {
-        "it has a wildcard, a comma, a space or another character that names cannot have"
+        "it contains a wildcard, a comma, a space or another character that is not allowed in names"
     } else if index.chars().any(char::is_uppercase) {
-        "it has upper-case letters"
+        "it contains upper-case letters"
     } else {
         return Ok(());
     };
     Err(ConfigError::new(
         ConfigErrorKind::Index,
-        format!("index {index:?}: {problem}; set the name of exactly one index or alias"),
+        format!("index {index:?}: {problem}; set the name of one index or alias"),
     ))
 }
 

@@ -1,11 +1,11 @@
-//! The error for settings that cannot work, found before anything is sent.
+//! The error for an invalid setting, which is detected before a request is sent.
 
 use std::error::Error;
 use std::fmt;
 
 use super::error::Cause;
 
-/// A configuration that cannot work; nothing was sent. The text holds no secret.
+/// The configuration is invalid. No request was sent. The text contains no secret.
 #[derive(Debug)]
 pub struct ConfigError {
     kind: ConfigErrorKind,
@@ -13,19 +13,19 @@ pub struct ConfigError {
     source: Option<Cause>,
 }
 
-/// What a [`ConfigError`] is about.
+/// The kind of setting that is invalid.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum ConfigErrorKind {
-    /// A node's address, or that there is none.
+    /// The address of a node is invalid, or there is no address.
     Url,
-    /// The name of the index.
+    /// The name of the index is invalid.
     Index,
-    /// A user name, password, token or key.
+    /// A user name, password, token or key cannot be used.
     Credentials,
-    /// A certificate, a private key, or that the system has no CA certificates.
+    /// A certificate or a private key cannot be used, or the system has no CA certificates.
     Certificate,
-    /// Another setting.
+    /// Another setting is invalid.
     Setting,
     /// The HTTP client could not be built.
     Client,
@@ -45,17 +45,17 @@ impl ConfigError {
         self
     }
 
-    /// A setting with what is wrong with it and what to do.
+    /// Creates the error for a setting. `problem` states the fault and the remedy.
     pub(crate) fn setting(setting: &str, problem: impl fmt::Display) -> Self {
         Self::new(ConfigErrorKind::Setting, format!("{setting}: {problem}"))
     }
 
-    /// A duration that must not be zero.
+    /// Creates the error for a duration that must not be zero.
     pub(crate) fn zero_duration(setting: &str) -> Self {
         Self::setting(setting, "it is zero; set a longer duration")
     }
 
-    /// What the error is about.
+    /// Returns the kind of setting that is invalid.
     #[must_use]
     pub fn kind(&self) -> ConfigErrorKind {
         self.kind

@@ -1,5 +1,5 @@
-//! Holds the HTTP clients with their credentials and certificates, and replaces them when files
-//! change.
+//! Keeps the HTTP clients with their credentials and certificates, and replaces them when a
+//! secret's file or a provider's credentials change.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -15,10 +15,10 @@ use super::credentials::Credentials;
 use super::error::{Cause, RequestFailure, chain};
 use super::tls::{Tls, TlsConfig, TlsMaterial};
 
-/// How often files are read and providers are called again without another reason.
+/// The interval at which files are read and providers are called again.
 const RENEW_EVERY: Duration = Duration::from_mins(1);
 
-/// Clients and credentials as they are at one time.
+/// The clients and credentials that were made from the same files.
 pub(super) struct Session {
     clients: Clients,
     /// `None` until the application's provider was called.
@@ -26,8 +26,8 @@ pub(super) struct Session {
     tls_digest: [u8; 32],
 }
 
-/// The clients of a session, directly and through the proxies of the environment. The latter
-/// is absent if no node needs it.
+/// The clients of a session. `direct` connects to a node itself, and `proxied` connects through the
+/// proxy of the environment. `proxied` is `None` if no node needs a proxy.
 #[derive(Clone)]
 struct Clients {
     direct: Route,
@@ -37,14 +37,14 @@ struct Clients {
 /// Two clients with the same settings.
 #[derive(Clone)]
 struct Route {
-    /// Keeps connections for the next request.
+    /// A client that keeps connections for later requests.
     pooled: reqwest::Client,
-    /// Opens a connection for each request.
+    /// A client that opens a new connection for each request.
     fresh: reqwest::Client,
 }
 
 impl Session {
-    /// The client for a request.
+    /// Returns the client for a request.
     pub(super) fn client(&self, through_proxy: bool, fresh: bool) -> &reqwest::Client {
         let route = match &self.clients.proxied {
             Some(proxied) if through_proxy => proxied,
@@ -58,14 +58,14 @@ impl Session {
     }
 }
 
-/// Settings from which a session is made.
+/// The settings from which a session is created.
 #[derive(Clone)]
 pub(super) struct SessionSettings {
     tls: Tls,
     credentials: Credentials,
     needs_tls: bool,
     needs_proxy: bool,
-    /// The time limit of connecting without a proxy.
+    /// The time limit for connecting without a proxy.
     connect_timeout: Option<Duration>,
 }
 
@@ -76,12 +76,12 @@ impl SessionSettings {
             credentials: config.credentials.clone(),
             needs_tls: config.urls.iter().any(|url| url.scheme() == "https"),
             needs_proxy,
-            // If there is no other node, connecting may take the whole time limit.
+            // If there is no other node, connecting may take the time limit of the whole request.
             connect_timeout: (config.urls.len() > 1).then_some(config.connect_timeout),
         }
     }
 
-    /// Whether a session can become outdated.
+    /// Whether the credentials or certificates can change.
     fn can_change(&self) -> bool {
         let credentials = match &self.credentials {
             Credentials::Basic {
@@ -95,7 +95,7 @@ impl SessionSettings {
         credentials || self.tls.has_files()
     }
 
-    /// Clients for these certificates.
+    /// Creates the clients for these certificates.
     fn clients(&self, material: &TlsMaterial) -> Result<Clients, ConfigError> {
         let tls = TlsConfig::new(material, self.needs_tls)?;
         let route = |through_proxy: bool| -> Result<Route, ConfigError> {
@@ -122,8 +122,8 @@ impl SessionSettings {
     }
 }
 
-/// What all clients have in common: nothing that could make a response unbounded or send a
-/// request somewhere else, also if another crate enables features of `reqwest`.
+/// Returns the common settings of all clients. They switch off redirects, retries and automatic
+/// decompression, even if another crate enables these features of `reqwest`.
 fn client_builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
@@ -144,11 +144,11 @@ fn client_error(error: reqwest::Error) -> ConfigError {
     .with_source(error.without_url())
 }
 
-/// The session in use.
+/// The current session, and its renewal.
 pub(super) struct Sessions {
     settings: SessionSettings,
     state: Mutex<State>,
-    /// The lock that the task holds while it creates the next session.
+    /// This lock is held while the next session is created.
     renewing: tokio::sync::Mutex<()>,
     renewals: AtomicU64,
     failures: AtomicU64,
@@ -161,7 +161,8 @@ struct State {
 }
 
 impl Sessions {
-    /// Reads all files. The application's provider is called before the first request.
+    /// Creates the first session and reads all files. The application's provider is called later,
+    /// before the first request.
     pub(super) fn new(settings: SessionSettings) -> Result<Self, ConfigError> {
         let material = settings.tls.read()?;
         let clients = settings.clients(&material)?;
@@ -186,7 +187,8 @@ impl Sessions {
         })
     }
 
-    /// The session for the next request; renewed if its time is up.
+    /// Returns the session for the next request. It is renewed first if the last check is too long
+    /// ago.
     pub(super) async fn current(&self) -> Result<Arc<Session>, RequestFailure> {
         let (session, checked_at) = {
             let state = self.state();
@@ -204,18 +206,18 @@ impl Sessions {
         Ok(session)
     }
 
-    /// Returns the session that follows the given one if anything has changed. If the new files
-    /// cannot be used, the error is logged and the given session stays in use.
+    /// Returns a session that replaces the given one, or `None` if nothing has changed. If the new
+    /// files cannot be used, the error is logged, and the given session stays in use.
     pub(super) async fn renew(&self, used: &Arc<Session>) -> Option<Arc<Session>> {
         self.renewed(used).await.ok().flatten()
     }
 
-    /// Requests a check of the session before the next request.
+    /// Requests that the session is checked before the next request.
     pub(super) fn expire(&self) {
         self.state().checked_at = None;
     }
 
-    /// How often credentials or certificates were replaced, and how often that failed.
+    /// Returns how often credentials or certificates were replaced, and how often that failed.
     pub(super) fn counts(&self) -> (u64, u64) {
         (
             self.renewals.load(Ordering::Relaxed),
@@ -258,7 +260,8 @@ impl Sessions {
         }
     }
 
-    /// A session from what files and the provider hold now; `None` if that is the same.
+    /// Creates a session from the current content of the files and of the provider. Returns `None`
+    /// if the content has not changed.
     async fn make(&self, current: Arc<Session>) -> Result<Option<Session>, Cause> {
         let mut settings = self.settings.clone();
         if let Credentials::Provider(provider) = &settings.credentials {
@@ -273,7 +276,7 @@ impl Sessions {
     }
 }
 
-/// Reads files, which blocks.
+/// Reads the files and creates a session if they changed. This blocks.
 fn read_session(
     settings: &SessionSettings,
     current: &Session,

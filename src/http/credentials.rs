@@ -1,4 +1,5 @@
-//! How a client proves its identity to the cluster. Nothing here prints a secret.
+//! The methods with which a client authenticates itself to the cluster. No output of these types
+//! contains a secret.
 
 use std::error::Error;
 use std::fmt;
@@ -10,12 +11,12 @@ use futures_util::future::BoxFuture;
 
 use super::secret::Secret;
 
-/// The credentials that authenticate requests to the cluster. A client certificate is set in
-/// [`Tls`](super::Tls) and can be combined with any of these.
+/// The credentials that authenticate requests to the cluster. They can be combined with a client
+/// certificate, which is set in [`Tls`](super::Tls).
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Credentials {
-    /// Requests carry no credentials.
+    /// The requests contain no credentials.
     #[default]
     None,
     /// HTTP basic authentication.
@@ -27,19 +28,19 @@ pub enum Credentials {
     },
     /// A bearer token, such as a JSON web token.
     Bearer(Secret),
-    /// An API key, written as `ID:KEY`; sent as `Authorization: ApiKey base64(ID:KEY)`.
+    /// An API key in the form `ID:KEY`. It is sent as `Authorization: ApiKey base64(ID:KEY)`.
     ApiKey(Secret),
-    /// Credentials from the application, see [`provider`](Self::provider).
+    /// Credentials that the application provides; see [`provider`](Self::provider).
     Provider(CredentialsProvider),
-    /// AWS Signature Version 4. The provider is called for each request, so credentials
-    /// that rotate are followed.
+    /// AWS Signature Version 4. The provider is called for each request, so rotated credentials are
+    /// used immediately.
     #[cfg(feature = "aws-sigv4")]
     AwsSigV4 {
         /// Provides the keys.
         provider: aws_credential_types::provider::SharedCredentialsProvider,
         /// The region, such as `eu-central-1`.
         region: String,
-        /// The service that the requests are signed for: `es` for OpenSearch Service.
+        /// The service for which the requests are signed: `es` for OpenSearch Service.
         service: String,
     },
 }
@@ -52,9 +53,9 @@ type Provide = dyn Fn() -> BoxFuture<'static, Result<Credentials, BoxError>> + S
 type BoxError = Box<dyn Error + Send + Sync>;
 
 impl Credentials {
-    /// Credentials that the application provides: the function is called before the first
-    /// request, once a minute, and after a response of status 401. If it fails, the last
-    /// good credentials stay in use.
+    /// Creates credentials from a function of the application. The function is called before the
+    /// first request, once a minute, and after a response of status 401. If it fails, the last good
+    /// credentials stay in use.
     ///
     /// ```
     /// use opensearch_directives::Credentials;
@@ -72,7 +73,7 @@ impl Credentials {
         Self::Provider(CredentialsProvider(Arc::new(move || provide().boxed())))
     }
 
-    /// What to check when the cluster does not accept them.
+    /// Returns the advice for an operator if the cluster does not accept the credentials.
     pub(super) fn to_check(&self) -> &'static str {
         match self {
             Self::None => "set a user and password, a token, an API key or a client certificate",
@@ -85,7 +86,7 @@ impl Credentials {
         }
     }
 
-    /// Whether requests carry a secret that an eavesdropper on the network could reuse.
+    /// Whether the requests contain a secret that an eavesdropper on the network could reuse.
     pub(super) fn are_reusable_by_a_listener(&self) -> bool {
         match self {
             Self::None => false,

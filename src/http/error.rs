@@ -1,4 +1,4 @@
-//! The error for a request that got no usable response, with the node, the status and the cause.
+//! The error for a request without a usable response, with the node, the status and the cause.
 
 use std::error::Error;
 use std::fmt;
@@ -7,10 +7,9 @@ use std::time::Duration;
 /// A boxed cause.
 pub(crate) type Cause = Box<dyn Error + Send + Sync>;
 
-/// A request that got no usable response.
+/// A request received no usable response.
 ///
-/// The text says what is wrong, for which request, on which node, and through which proxy.
-/// It holds no secret.
+/// The text contains the fault, the request, the node and the proxy. It contains no secret.
 pub struct RequestError(Box<Inner>);
 
 struct Inner {
@@ -20,17 +19,18 @@ struct Inner {
     failure: RequestFailure,
 }
 
-/// What kind of failure a [`RequestError`] reports.
+/// The kind of failure that a [`RequestError`] reports.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum RequestErrorKind {
     /// The response was not complete within the time limit.
     Timeout,
-    /// The node or the proxy accepted no connection, or the connection broke.
+    /// The node or the proxy accepted no connection, or the connection was interrupted.
     Connection,
-    /// The server's certificate was not accepted, or the handshake failed for another reason.
+    /// The client does not accept the server's certificate, or the handshake failed for another
+    /// reason.
     Tls,
-    /// The credentials could not be provided or cannot be sent.
+    /// The credentials are not available or cannot be sent.
     Credentials,
     /// The response was larger than the limit.
     TooLarge,
@@ -40,11 +40,11 @@ pub enum RequestErrorKind {
     Redirect,
     /// The response's HTTP status was an error.
     Status,
-    /// The status was a success, but the body was not the expected one.
+    /// The status was a success, but the body was unexpected.
     Malformed,
 }
 
-/// Why a request failed, with the details.
+/// The reason for which a request failed, with the details.
 #[derive(Debug, thiserror::Error)]
 #[allow(
     missing_docs,
@@ -59,7 +59,7 @@ pub enum RequestFailure {
     Connection(#[source] Cause),
     #[error("{advice}")]
     Tls {
-        /// What is wrong and what to do.
+        /// The fault and the remedy.
         advice: String,
         source: Cause,
     },
@@ -68,8 +68,8 @@ pub enum RequestFailure {
     #[error("the response is larger than the limit of {limit} bytes; raise `max_response_bytes`")]
     TooLarge { limit: u64 },
     #[error(
-        "the response is encoded as {0:?}, which is not supported; turn off the compression of \
-         whatever is in front of the cluster"
+        "the response has the content encoding {0:?}, which is not supported; switch off \
+         compression in the proxy or load balancer in front of the cluster"
     )]
     Encoding(String),
     #[error("the response redirects (status {status}), which is not followed, to {advice}")]
@@ -81,10 +81,10 @@ pub enum RequestFailure {
     #[error("the response has status {status}{}", Reason(.exception.as_deref(), .reason))]
     Status {
         status: u16,
-        /// OpenSearch's name of the problem, such as `index_not_found_exception`; `None` if
-        /// the response is not OpenSearch's.
+        /// The type of the exception, such as `index_not_found_exception`; `None` if OpenSearch did
+        /// not send the response.
         exception: Option<String>,
-        /// What the response says, shortened.
+        /// The reason in the response, shortened.
         reason: String,
         retry_after: Option<Duration>,
     },
@@ -136,31 +136,31 @@ impl RequestError {
         self
     }
 
-    /// Adds the address of the proxy that the request went through.
+    /// Adds the address of the proxy through which the request was sent.
     pub(crate) fn through_proxy(mut self, proxy: Option<String>) -> Self {
         self.0.proxy = proxy;
         self
     }
 
-    /// What kind of failure this is.
+    /// Returns the kind of the failure.
     #[must_use]
     pub fn kind(&self) -> RequestErrorKind {
         self.0.failure.kind()
     }
 
-    /// The request, as `METHOD /path`.
+    /// Returns the request, as `METHOD /path`.
     #[must_use]
     pub fn operation(&self) -> &str {
         &self.0.operation
     }
 
-    /// The address of the node that the request was last sent to, if it was sent.
+    /// Returns the address of the last node to which the request was sent.
     #[must_use]
     pub fn node(&self) -> Option<&str> {
         self.0.node.as_deref()
     }
 
-    /// The HTTP status, if the response was an error response.
+    /// Returns the HTTP status, if the failure is an error response.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self.0.failure {
@@ -169,8 +169,8 @@ impl RequestError {
         }
     }
 
-    /// OpenSearch's name of the problem, such as `index_not_found_exception`; `None` if the
-    /// response was not OpenSearch's.
+    /// Returns the type of the exception, such as `index_not_found_exception`; `None` if OpenSearch
+    /// did not send the response.
     #[must_use]
     pub fn exception(&self) -> Option<&str> {
         match &self.0.failure {
@@ -179,7 +179,7 @@ impl RequestError {
         }
     }
 
-    /// What the error response says, shortened.
+    /// Returns the reason in the error response, shortened.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         match &self.0.failure {
@@ -188,7 +188,7 @@ impl RequestError {
         }
     }
 
-    /// How long the response asked to wait before the next request.
+    /// Returns the time that the server requested before the next request (`Retry-After`).
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self.0.failure {
@@ -197,13 +197,13 @@ impl RequestError {
         }
     }
 
-    /// Whether OpenSearch itself said that the index does not exist.
+    /// Whether OpenSearch itself reported that the index does not exist.
     #[must_use]
     pub fn is_index_not_found(&self) -> bool {
         self.exception() == Some("index_not_found_exception")
     }
 
-    /// Whether the cluster could not be reached, was unavailable, or did not respond in time: the
+    /// Whether the cluster could not be reached, was unavailable, or did not respond in time. The
     /// same request may succeed later.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
@@ -216,8 +216,8 @@ impl RequestError {
         }
     }
 
-    /// Whether the server does not know this request or its roles forbid it: another API may
-    /// serve the same purpose.
+    /// Whether the server does not support this request, or the role does not permit it. Another
+    /// API may serve the same purpose.
     pub(crate) fn is_unsupported(&self) -> bool {
         match self.status() {
             Some(403 | 405 | 501) => true,
@@ -264,8 +264,8 @@ impl Error for RequestError {
     }
 }
 
-/// An error and its causes on one line, as logs and the status print it. The errors of
-/// this crate do not repeat their causes in their own text.
+/// Formats an error and its causes on one line, as in logs and in the status. The errors of this
+/// crate do not repeat their causes in their own text.
 #[must_use]
 pub fn chain(error: &dyn Error) -> String {
     let mut line = error.to_string();

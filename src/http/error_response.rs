@@ -1,14 +1,15 @@
-//! Interprets the body of an error response, whether OpenSearch or a proxy in front of it sent it.
+//! Converts an error response into an error. The response may come from OpenSearch or from a proxy
+//! in front of it.
 
 use serde::Deserialize;
 
 use super::error::RequestFailure;
 use super::transport::Response;
 
-/// How much of an error response's text an error keeps, in characters.
+/// The number of characters of a response's text that an error keeps.
 const REASON_CHARS: usize = 300;
 
-/// A problem as OpenSearch reports it.
+/// An exception in a response of OpenSearch.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Exception {
     r#type: String,
@@ -17,12 +18,12 @@ pub(crate) struct Exception {
 }
 
 impl Exception {
-    /// Whether it has this name.
+    /// Whether the exception has this type.
     pub(crate) fn is(&self, name: &str) -> bool {
         self.r#type == name
     }
 
-    /// The reason of the innermost cause: what went wrong, not what failed because of it.
+    /// Returns the reason of the innermost cause. The outer exceptions are only its consequences.
     pub(crate) fn root_reason(&self) -> &str {
         let mut exception = self;
         while let Some(cause) = &exception.caused_by {
@@ -32,8 +33,8 @@ impl Exception {
     }
 }
 
-/// The failure that an error response reports. `to_check` says which credentials to check if
-/// they were not accepted.
+/// Returns the failure that an error response reports. `to_check` is the advice if the credentials
+/// were not accepted.
 pub(super) fn failure(response: &Response, to_check: &str) -> RequestFailure {
     #[derive(Deserialize)]
     struct Refusal {
@@ -76,8 +77,8 @@ pub(super) fn failure(response: &Response, to_check: &str) -> RequestFailure {
     }
 }
 
-/// Describes a response that is not OpenSearch's, such as an agent's or a load balancer's
-/// page.
+/// Describes a response that OpenSearch did not send, such as an agent's error or the page of a
+/// load balancer.
 fn foreign(response: &Response) -> String {
     #[derive(Deserialize)]
     struct ProblemDocument {
@@ -94,7 +95,7 @@ fn foreign(response: &Response) -> String {
     format!("not from OpenSearch ({content_type}): {}", text(response))
 }
 
-/// The beginning of the text, on one line.
+/// Returns the beginning of the text, on one line.
 fn text(response: &Response) -> String {
     let beginning = &response.body[..response.body.len().min(8 * REASON_CHARS)];
     let text = String::from_utf8_lossy(beginning);

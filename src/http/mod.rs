@@ -1,7 +1,8 @@
-//! HTTP client of a cluster: sends a request to one of its nodes and returns the response.
+//! An HTTP client for the nodes of one cluster. It sends a request to one of the nodes and returns
+//! the response.
 //!
-//! Each request has a time limit, and each response a size limit. Nothing here knows what a
-//! directive is.
+//! Each request has a time limit, and each response has a size limit. This module is independent of
+//! directives.
 
 mod authorization;
 mod body;
@@ -40,14 +41,14 @@ use std::time::{Duration, SystemTime};
 
 use crate::clock::{Clock as _, SystemClock};
 
-/// The time of day, for values that other computers compare with their clocks.
+/// Returns the time of day, for values that other computers compare with their clocks.
 fn wall_clock() -> SystemTime {
     let seconds = SystemClock.now().as_second();
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.try_into().unwrap_or_default())
 }
 
-/// Acquires a lock, even if another thread panicked while it held the lock: no code in this module
-/// leaves a locked value half changed.
+/// Acquires a lock, even if another thread panicked while it held the lock. This is safe, because
+/// no code in this module can panic between two related changes of a locked value.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

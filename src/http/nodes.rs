@@ -1,8 +1,9 @@
-//! The order in which nodes are tried: the one that responded last, then the others.
+//! Decides in which order the nodes are tried: first the node that responded last, then the other
+//! live nodes, then the dead ones.
 //!
-//! A node that fails is marked dead and comes last for one second after the first failure and
-//! twice as long after each further one, up to a minute. Dead nodes are still tried, the one
-//! whose time is up first before the others, if no other node responds.
+//! A node that fails is marked as dead for one second. Each further failure doubles this time, up
+//! to a minute. If no live node responds, the dead nodes are also tried, in the order in which they
+//! become live again.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use url::Url;
 const REVIVE_AFTER: Duration = Duration::from_secs(1);
 const REVIVE_AFTER_AT_MOST: Duration = Duration::from_mins(1);
 
-/// Whether requests go to a node.
+/// Whether a node is tried first or only after the live nodes.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -31,12 +32,12 @@ pub enum NodeStatus {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct NodeState {
-    /// Its address.
+    /// The address of the node.
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = "uri"))]
     pub url: Url,
-    /// Whether requests go to it.
+    /// Whether the node is alive.
     pub status: NodeStatus,
-    /// How many requests in a row failed.
+    /// The number of consecutive failed requests.
     pub failures: u32,
 }
 
@@ -45,7 +46,7 @@ struct Node {
     url: Url,
     failures: u32,
     dead_until: Option<Instant>,
-    /// Its last response had a status that may be this node's alone.
+    /// Whether its last response had a status that may be the fault of this node alone.
     has_refused: bool,
 }
 
@@ -58,12 +59,12 @@ pub(crate) struct Nodes {
 #[derive(Debug)]
 struct Inner {
     nodes: Vec<Node>,
-    /// The index of the one to try first.
+    /// The position of the node to try first.
     preferred: usize,
 }
 
 impl Nodes {
-    /// `start` selects the node to begin with.
+    /// Creates the list. `start` selects the node to try first.
     pub(crate) fn new(urls: &[Url], start: u64) -> Self {
         let nodes: Vec<Node> = urls
             .iter()
@@ -80,15 +81,16 @@ impl Nodes {
         }
     }
 
-    /// The indices of the nodes in the order in which to try them: first those that may be
-    /// alive, from the preferred one on, then the dead by when their time is up.
+    /// Returns the positions of the nodes in the order in which to try them. The live nodes come
+    /// first, starting with the preferred one. The dead nodes follow, ordered by the end of their
+    /// pause.
     pub(crate) fn order(&self, now: Instant) -> Vec<usize> {
         let inner = self.lock();
         let count = inner.nodes.len();
         let mut order: Vec<usize> = (0..count)
             .map(|offset| (inner.preferred + offset) % count)
             .collect();
-        // The sort is stable, so that live nodes keep their order.
+        // The sort is stable, so live nodes keep their order.
         order.sort_by_key(|&index| inner.nodes[index].dead_until.filter(|&until| until > now));
         order
     }
@@ -101,9 +103,11 @@ impl Nodes {
             .unwrap_or_default()
     }
 
-    /// Begins to send to a node. It has failed unless it is said to have responded, also when
-    /// nobody waits for it any longer: otherwise a node that does not respond within the
-    /// deadline of a poll would stay the first to be tried.
+    /// Starts a request to a node.
+    ///
+    /// The request counts as failed when the returned value is dropped, unless the caller reports a
+    /// response. A poll that is cut off at its deadline therefore also counts as a failure of the
+    /// node. Otherwise such a node would be tried first again.
     pub(crate) fn attempt(&self, node_index: usize) -> Attempt<'_> {
         Attempt {
             nodes: self,
@@ -128,18 +132,18 @@ impl Nodes {
         self.prefer_another(node_index);
     }
 
-    /// Whether a node failed or refused, and another may do better.
+    /// Whether a node failed or refused a request, and another node may succeed.
     pub(crate) fn has_better_than(&self, node_index: usize) -> bool {
         let nodes = &self.lock().nodes;
         nodes.get(node_index).is_some_and(|node| {
             let has_other = nodes.len() > 1;
-            // The node itself refused, so it is none of those.
+            // This node has refused, so it is not one of the nodes that may serve the request.
             let another_may_serve = nodes.iter().any(|other| !other.has_refused);
             has_other && (node.failures > 0 || node.has_refused && another_may_serve)
         })
     }
 
-    /// The node did not serve a request.
+    /// Records that a node did not serve a request.
     pub(crate) fn failed(&self, node_index: usize, now: Instant) {
         let mut inner = self.lock();
         if let Some(node) = inner.nodes.get_mut(node_index) {
@@ -150,14 +154,13 @@ impl Nodes {
         }
     }
 
-    /// Marks a node as failed although it may have responded, and prefers another one.
+    /// Marks a node as failed, even if it responded, and prefers another node.
     pub(crate) fn avoid(&self, node_index: usize, now: Instant) {
         self.failed(node_index, now);
         self.prefer_another(node_index);
     }
 
-    /// Moves the preference to another node, so that this one is not tried first even after its
-    /// pause.
+    /// Prefers another node, so that this node is not tried first even after its pause.
     pub(crate) fn prefer_another(&self, node_index: usize) {
         let mut inner = self.lock();
         if inner.preferred == node_index {
@@ -186,7 +189,7 @@ impl Nodes {
     }
 }
 
-/// A request that is being sent to a node.
+/// A request to a node that has not ended yet.
 #[derive(Debug)]
 pub(crate) struct Attempt<'a> {
     nodes: &'a Nodes,
@@ -194,14 +197,14 @@ pub(crate) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// The node responded.
+    /// Reports that the node responded.
     pub(crate) fn succeeded(self) {
         self.nodes.succeeded(self.node_index);
-        // The node has not failed.
+        // Dropping the attempt would count as a failure.
         std::mem::forget(self);
     }
 
-    /// The node responded with a status that may be its own fault or the cluster's decision.
+    /// Reports a response whose status may be the node's own fault or the cluster's decision.
     pub(crate) fn refused(self) {
         self.nodes.refused(self.node_index);
         std::mem::forget(self);

@@ -1,12 +1,12 @@
-//! Determines which nodes are reached through a proxy that the environment names.
+//! Determines, for each node, the proxy that the environment variables select.
 //!
-//! The variables are `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, also in lower
-//! case. Addresses of this machine never go through a proxy.
+//! The variables are `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, also in lower case.
+//! Loopback addresses are never accessed through a proxy.
 
 use hyper_util::client::proxy::matcher::Matcher;
 use url::{Host, Url};
 
-/// The proxy of each node, as errors name it: without user name and password.
+/// Returns the proxy of each node, without user name and password.
 pub(super) fn of_nodes(urls: &[Url], enabled: bool) -> Vec<Option<String>> {
     let environment = Matcher::from_env();
     let proxy = |url: &Url| {
@@ -16,14 +16,14 @@ pub(super) fn of_nodes(urls: &[Url], enabled: bool) -> Vec<Option<String>> {
         let intercept = environment.intercept(&url.as_str().parse().ok()?)?;
         let uri = intercept.uri();
         let authority = uri.authority()?.as_str();
-        // The part before the `@` is a secret.
+        // The part before the `@` contains the password.
         let host = authority.rsplit('@').next()?;
         Some(format!("{}://{host}", uri.scheme_str().unwrap_or("http")))
     };
     urls.iter().map(proxy).collect()
 }
 
-/// Whether an address is of this machine.
+/// Whether an address is a loopback address.
 pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => {

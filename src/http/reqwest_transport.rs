@@ -1,4 +1,5 @@
-//! Sends requests over real connections (HTTP/1.1), and repeats one whose idle connection broke.
+//! Sends requests over the network with HTTP/1.1. A request is repeated once if an idle connection
+//! was closed or the credentials changed.
 
 use std::fmt;
 use std::time::Duration;
@@ -21,13 +22,13 @@ use super::tls;
 use super::transport::{Method, Request, Response, Transport};
 use super::wall_clock;
 
-/// How much of an error response is read, in bytes.
+/// The number of bytes of an error response that are read.
 const MAX_ERROR_BYTES: u64 = 256 << 10;
 
-/// Sends requests over the network.
+/// The transport over real connections.
 pub(super) struct NetworkTransport {
     urls: Vec<Url>,
-    /// The proxy of each node, if it has one.
+    /// The proxy of each node; `None` for a direct connection.
     proxies: Vec<Option<String>>,
     sessions: Sessions,
     connect_timeout: Duration,
@@ -35,7 +36,7 @@ pub(super) struct NetworkTransport {
 }
 
 impl fmt::Debug for NetworkTransport {
-    /// Prints no client: it would print credentials.
+    /// Prints no field, because the clients would print credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NetworkTransport").finish_non_exhaustive()
     }
@@ -54,8 +55,8 @@ impl NetworkTransport {
         })
     }
 
-    /// Sends with the current credentials and, if they are not accepted, once more with newer
-    /// ones if there are.
+    /// Sends a request with the current credentials. If they are not accepted and newer ones exist,
+    /// the request is sent again with these.
     async fn send_authorized(
         &self,
         node: usize,
@@ -74,11 +75,11 @@ impl NetworkTransport {
         result
     }
 
-    /// Sends, and repeats the request once if its connection broke before the response began.
+    /// Sends a request, and repeats it once if the connection was closed before the response began.
     ///
-    /// A server or a load balancer closes a connection that was idle for too long, perhaps
-    /// just as the next request is written. A connection that was just opened does not have
-    /// that fault, so all idle ones are avoided the second time.
+    /// A server or a load balancer closes connections that are idle for too long. It may do so at
+    /// the moment when the next request is written. The second attempt opens a new connection,
+    /// which cannot have this fault.
     async fn send_repeatedly(
         &self,
         node: usize,
@@ -150,7 +151,7 @@ impl NetworkTransport {
             };
         }
         if error.is_timeout() {
-            // No other time limit is set on the client.
+            // The time limit for connecting is the only one that the client has.
             return RequestFailure::NoConnection(self.connect_timeout);
         }
         RequestFailure::Connection(error.into())
@@ -205,7 +206,7 @@ fn headers(request: &Request) -> Result<HeaderMap, RequestFailure> {
     Ok(headers)
 }
 
-/// Whether a connection was there and broke before any response.
+/// Whether an established connection was closed before the response began.
 fn is_broken_connection(error: &reqwest::Error) -> bool {
     error.is_request()
         && !error.is_connect()
@@ -217,8 +218,8 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// How long the response asks to wait, in seconds or until a date. The date is compared with
-/// the server's own clock if the response tells it.
+/// Returns the time that `Retry-After` requests, in seconds or until a date. The date is compared
+/// with the server's `Date` header if the response has one.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = text(headers, &RETRY_AFTER)?.trim();
     if let Ok(seconds) = value.parse() {
@@ -231,7 +232,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(until.duration_since(now).unwrap_or_default())
 }
 
-/// The target of a redirect without possible secrets in it, and the setting to change.
+/// Returns the target of a redirect without possible secrets, and the setting to change.
 fn redirect_advice(response: &reqwest::Response, request: &Request) -> String {
     let Some(target) =
         text(response.headers(), &LOCATION).and_then(|target| response.url().join(target).ok())

@@ -8,16 +8,16 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-/// The largest secret or bundle of certificates that is read, in bytes.
+/// The size limit of a secret or of a bundle of certificates, in bytes.
 const MAX_BYTES: u64 = 4 << 20;
 
 /// A text that is never printed: a password, a token, a key, or certificates.
 ///
-/// It is given directly (`Secret::from("…")`) or as a [file](Self::file). A file is read
-/// again when it may have changed: once a minute, and after a response of status 401 or a
-/// failed handshake. If it then cannot be used, the last good content stays in use.
+/// The text is given directly (`Secret::from("…")`) or as a [file](Self::file). A file is read
+/// again once a minute, and after a response of status 401 or a failed handshake. If the new
+/// content cannot be used, the last good content stays in use.
 ///
-/// White space at either end does not count, whichever way the text is given.
+/// White space at both ends of the text is ignored.
 #[derive(Clone)]
 pub struct Secret(Source);
 
@@ -27,7 +27,7 @@ enum Source {
     File(Arc<Path>),
 }
 
-/// A secret that cannot be read.
+/// The reason for which a secret cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SecretError {
     #[error("cannot read {}", .file.display())]
@@ -43,7 +43,8 @@ pub(crate) enum SecretError {
 }
 
 impl Secret {
-    /// The content of a file, which is read again when it may have changed.
+    /// Creates a secret whose text is the content of a file. The file is read again when it may
+    /// have changed.
     #[must_use]
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self(Source::File(path.into().into()))
@@ -54,7 +55,7 @@ impl Secret {
         matches!(self.0, Source::File(_))
     }
 
-    /// The text as it is now. Blocks while a file is read.
+    /// Returns the current text. This blocks if the secret is a file.
     pub(super) fn read(&self) -> Result<SecretString, SecretError> {
         let text = match &self.0 {
             Source::Text(text) => text.expose_secret().trim().to_owned(),

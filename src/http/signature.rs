@@ -1,4 +1,4 @@
-//! Signs requests with AWS Signature Version 4.
+//! Signs requests with AWS Signature Version 4, with credentials from an AWS provider.
 
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_sigv4::http_request::{
@@ -29,14 +29,14 @@ impl Signer {
         if service.is_empty() || region.is_empty() {
             return Err(ConfigError::setting(
                 "AWS region and service",
-                "both are needed to sign a request",
+                "both are required to sign a request",
             ));
         }
         if service == "aoss" {
             return Err(ConfigError::setting(
                 "AWS service",
-                "OpenSearch Serverless (aoss) cannot hold directives, because it has no document \
-                 ids, statistics or refresh; use OpenSearch Service (es)",
+                "OpenSearch Serverless (aoss) cannot store directives, because it has no \
+                 document ids, statistics or refresh; use OpenSearch Service (es)",
             ));
         }
         Ok(Self {

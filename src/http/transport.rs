@@ -1,6 +1,8 @@
-//! The trait that separates the client from the network: one request to one node, one response.
+//! The trait for sending one request to one node. It separates the client from the network, so that
+//! tests can replace the network.
 //!
-//! `reqwest_transport.rs` implements it; simulations bring their own implementation.
+//! `reqwest_transport.rs` implements the trait for real connections. The simulation has its own
+//! implementation.
 
 #![allow(
     missing_docs,
@@ -42,7 +44,7 @@ pub struct Request {
     pub path: String,
     pub query: Vec<(&'static str, String)>,
     pub body: Option<Bytes>,
-    /// In addition to those that every request has.
+    /// The headers in addition to those that every request has.
     pub headers: Vec<(&'static str, String)>,
 }
 
@@ -67,7 +69,7 @@ impl Request {
         self
     }
 
-    /// A body of another type.
+    /// Sets a body with another content type than JSON.
     pub fn body(self, content_type: impl Into<String>, body: impl Into<Bytes>) -> Self {
         self.header("content-type", content_type).json(body)
     }
@@ -77,15 +79,15 @@ impl Request {
         self
     }
 
-    /// The name of the request in errors and logs.
+    /// Returns the name of the request for errors and logs.
     pub fn operation(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
 }
 
-/// One part of a path (an index, an id), percent-encoded.
+/// Percent-encodes one segment of a path, such as an index or an id.
 pub(crate) fn segment(text: &str) -> String {
-    // A base url is needed to encode one part alone.
+    // The parser encodes a segment only as a part of a complete URL.
     let Ok(mut url) = url::Url::parse("http://h/") else {
         return String::new();
     };
@@ -95,7 +97,7 @@ pub(crate) fn segment(text: &str) -> String {
     url.path()[1..].to_owned()
 }
 
-/// A node's response, whatever its status.
+/// A node's response, with any status.
 #[derive(Clone, Debug)]
 pub struct Response {
     pub status: u16,
@@ -104,10 +106,10 @@ pub struct Response {
     pub body: Bytes,
 }
 
-/// Sends one request to one node. Implementations need not keep the time limit, since the
-/// client does.
+/// Sends one request to one node. An implementation may ignore the time limit, because the client
+/// enforces it.
 pub trait Transport: Send + Sync + fmt::Debug {
-    /// Sends to the node that has this index in the configured list.
+    /// Sends a request to the node at this position in the configured list.
     fn send<'a>(
         &'a self,
         node: usize,
@@ -115,16 +117,16 @@ pub trait Transport: Send + Sync + fmt::Debug {
         timeout: Duration,
     ) -> BoxFuture<'a, Result<Response, RequestFailure>>;
 
-    /// The proxy through which a node is reached, without user name and password.
+    /// Returns the proxy through which a node is accessed, without user name and password.
     fn proxy(&self, _node: usize) -> Option<&str> {
         None
     }
 
-    /// How often credentials or certificates were reloaded, and how often that failed.
+    /// Returns how often credentials or certificates were reloaded, and how often a reload failed.
     fn credential_reloads(&self) -> (u64, u64) {
         (0, 0)
     }
 
-    /// Has credentials and certificates read again before the next request.
+    /// Requests that credentials and certificates are read again before the next request.
     fn reload_credentials(&self) {}
 }

@@ -1,4 +1,5 @@
-//! Exports the event counts of a status, such as polls, failures and publishes.
+//! Exports the counters of a status, such as polls, failures and publishes, in the Prometheus
+//! format.
 
 use std::fmt;
 
@@ -8,7 +9,8 @@ use prometheus_client::metrics::counter::ConstCounter;
 
 use crate::status::Counters;
 
-/// Name, help, label, and the members of a family by the value of the label.
+/// The name, the help text and the label of a metric family, with the count for each value of the
+/// label.
 type Family<'a> = (&'a str, &'a str, &'a str, Vec<(&'a str, u64)>);
 
 pub(super) fn encode(
@@ -27,7 +29,7 @@ pub(super) fn encode(
     }
     let seconds = encoder.encode_descriptor(
         "directives_poll_seconds",
-        "The duration of all polls together",
+        "The total duration of all polls in seconds",
         None,
         MetricType::Counter,
     )?;
@@ -39,7 +41,7 @@ fn families(counters: &Counters) -> [Family<'static>; 3] {
     [
         (
             "directives_polls",
-            "Polls by how they ended",
+            "Polls by result",
             "result",
             vec![
                 ("success", counters.polls_succeeded),
@@ -62,7 +64,7 @@ fn families(counters: &Counters) -> [Family<'static>; 3] {
         ),
         (
             "directives_reads",
-            "Successful polls by what they read",
+            "Successful polls by kind of read",
             "kind",
             vec![
                 ("unchanged", reads.unchanged),
@@ -78,7 +80,7 @@ fn totals(counters: &Counters) -> [(&'static str, &'static str, u64); 9] {
     [
         (
             "directives_stale_reads",
-            "Reads refused because they were older than the published set",
+            "Reads that were refused because they were older than the published set",
             reads.stale_reads,
         ),
         (
@@ -88,7 +90,7 @@ fn totals(counters: &Counters) -> [(&'static str, &'static str, u64); 9] {
         ),
         (
             "directives_requests",
-            "Requests sent, to whichever node",
+            "Requests that were sent to all nodes",
             counters.requests,
         ),
         (
@@ -106,7 +108,11 @@ fn totals(counters: &Counters) -> [(&'static str, &'static str, u64); 9] {
             "Reloads of credentials and certificates that failed",
             counters.credential_reload_failures,
         ),
-        ("directives_publishes", "Sets published", counters.publishes),
+        (
+            "directives_publishes",
+            "Sets that were published",
+            counters.publishes,
+        ),
         (
             "directives_rejections",
             "Rejected documents, once per revision",

@@ -1,13 +1,14 @@
-//! Exports the current values of a status, such as ages and numbers of directives.
+//! Exports the current values of a status, such as ages and numbers of directives, in the
+//! Prometheus format.
 
 use jiff::Timestamp;
 
 use crate::status::Status;
 
-/// Name, help and value; no value where there is nothing to report.
+/// The name, the help text and the value of a gauge. A gauge without a value is not exported.
 pub(super) type Gauge = (&'static str, &'static str, Option<f64>);
 
-/// The gauges of the published set, then those of the polling.
+/// Returns the gauges of the published set and of the polling.
 #[expect(
     clippy::cast_precision_loss,
     reason = "metrics are floating-point numbers"
@@ -17,12 +18,12 @@ pub(super) fn gauges(status: &Status) -> Vec<Gauge> {
     let published = [
         (
             "directives_published",
-            "Directives in the published set, expired ones included",
+            "Directives in the published set, including expired ones",
             Some(status.directives as f64),
         ),
         (
             "directives_rejected",
-            "Documents of the published revision that were refused",
+            "Documents of the published revision that were rejected",
             Some(status.rejected.len() as f64),
         ),
         (
@@ -44,7 +45,7 @@ pub(super) fn gauges(status: &Status) -> Vec<Gauge> {
     published.into_iter().chain(polling(status)).collect()
 }
 
-/// The gauges of the polling.
+/// Returns the gauges of the polling.
 #[expect(
     clippy::cast_precision_loss,
     reason = "metrics are floating-point numbers"
@@ -54,37 +55,37 @@ fn polling(status: &Status) -> [Gauge; 8] {
     [
         (
             "directives_last_attempt_timestamp_seconds",
-            "When the last poll began",
+            "The time at which the last poll began",
             seconds(status.last_attempt),
         ),
         (
             "directives_last_success_timestamp_seconds",
-            "When the last complete read ended",
+            "The time at which the last successful poll ended",
             seconds(status.last_success),
         ),
         (
             "directives_last_change_timestamp_seconds",
-            "When a set was published last",
+            "The time of the last publish",
             seconds(status.last_change),
         ),
         (
             "directives_consecutive_failures",
-            "Failed polls in a row",
+            "The number of consecutive failed polls",
             Some(f64::from(status.consecutive_failures)),
         ),
         (
             "directives_clock_skew_seconds",
-            "By how much our clock is ahead of the cluster's",
+            "The seconds by which the local clock is ahead of the cluster's",
             status.clock_skew_seconds,
         ),
         (
             "directives_delta_reads_enabled",
-            "Whether changes are read alone",
+            "Whether delta reads work (1) or each change triggers a full read (0)",
             Some(f64::from(u8::from(status.reading.delta))),
         ),
         (
             "directives_next_poll_seconds",
-            "The pause before the next poll",
+            "The pause before the next poll in seconds",
             Some(status.next_poll_in_seconds),
         ),
         (

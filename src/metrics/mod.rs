@@ -1,35 +1,35 @@
-//! Exports a store's status as Prometheus metrics.
+//! Exports the status of a store as Prometheus metrics, with one metric for each field.
 //!
 //! | metric | type | meaning |
 //! |---|---|---|
-//! | `directives_polls_total{result}` | counter | polls that found the index unchanged or read it completely (`success`), and the others (`failure`) |
+//! | `directives_polls_total{result}` | counter | polls that found the index unchanged or read it completely (`success`), and failed polls (`failure`) |
 //! | `directives_poll_failures_total{reason}` | counter | failed polls: `request`, `no_index`, `incomplete`, `stale`, `too_many_documents`, `deadline`, `panic` |
 //! | `directives_reads_total{kind}` | counter | successful polls that read nothing (`unchanged`), the changes (`delta`) or everything (`full`) |
-//! | `directives_stale_reads_total` | counter | reads refused because they were older than the published set |
+//! | `directives_stale_reads_total` | counter | reads that were refused because they were older than the published set |
 //! | `directives_corrections_total` | counter | full reads that found a difference which the incremental polls had missed |
-//! | `directives_poll_seconds_total` | counter | the duration of all polls together |
-//! | `directives_requests_total` | counter | requests sent, to whichever node |
+//! | `directives_poll_seconds_total` | counter | the total duration of all polls |
+//! | `directives_requests_total` | counter | requests that were sent to all nodes |
 //! | `directives_received_bytes_total` | counter | bytes in the bodies of all responses |
-//! | `directives_publishes_total` | counter | sets published |
+//! | `directives_publishes_total` | counter | sets that were published |
 //! | `directives_rejections_total` | counter | rejected documents, once per revision |
 //! | `directives_refresher_panics_total` | counter | panics that the refresher survived |
-//! | `directives_published` | gauge | directives in the published set, expired ones included |
+//! | `directives_published` | gauge | directives in the published set, including expired ones |
 //! | `directives_documents_by_state{state}` | gauge | documents of the published revision that are `scheduled`, `active`, `expired`, `revoked` or `rejected` |
 //! | `directives_rejected` | gauge | documents of the published revision that were rejected |
 //! | `directives_documents` | gauge | documents of the published revision |
 //! | `directives_revision_max_seq_no` | gauge | the highest `_seq_no` of the published revision |
-//! | `directives_last_read_age_seconds` | gauge | seconds since the last complete read; absent before the first |
-//! | `directives_last_attempt_timestamp_seconds` | gauge | when the last poll began |
-//! | `directives_last_success_timestamp_seconds` | gauge | when the last complete read ended |
-//! | `directives_last_change_timestamp_seconds` | gauge | when a set was published last |
-//! | `directives_consecutive_failures` | gauge | failed polls in a row |
+//! | `directives_last_read_age_seconds` | gauge | seconds since the last complete read; absent before the first one |
+//! | `directives_last_attempt_timestamp_seconds` | gauge | the time at which the last poll began |
+//! | `directives_last_success_timestamp_seconds` | gauge | the time at which the last successful poll ended |
+//! | `directives_last_change_timestamp_seconds` | gauge | the time of the last publish |
+//! | `directives_consecutive_failures` | gauge | the number of consecutive failed polls |
 //! | `directives_next_poll_seconds` | gauge | the pause before the next poll |
 //! | `directives_last_good_failing` | gauge | 1 if the last-good file cannot be written |
-//! | `directives_clock_skew_seconds` | gauge | by how much the local clock is ahead of the cluster's; absent if never measured |
-//! | `directives_probe{by}` | gauge | 1 for the request by which polls look for changes: `statistics`, `search`, `nothing` or `agent` |
+//! | `directives_clock_skew_seconds` | gauge | the seconds by which the local clock is ahead of the cluster's; absent if they were not measured |
+//! | `directives_probe{by}` | gauge | 1 for the request with which polls detect changes: `statistics`, `search`, `nothing` or `agent` |
 //! | `directives_delta_reads_enabled` | gauge | 1 if delta reads work, 0 if each change triggers a full read |
-//! | `directives_staleness{state}` | gauge | 1 for the state that holds: `fresh`, `stale` or `dark` |
-//! | `directives_refresher{state}` | gauge | 1 for the state that holds: `running`, `overdue`, `stopped` or `not_started`; alert on `running` not being 1 |
+//! | `directives_staleness{state}` | gauge | 1 for the current state: `fresh`, `stale` or `dark` |
+//! | `directives_refresher{state}` | gauge | 1 for the current state: `running`, `overdue`, `stopped` or `not_started`; alert if `running` is not 1 |
 //! | `directives_node_up{node}` | gauge | 1 if the node responded to the last request |
 //! | `directives_build_info{version}` | info | 1, with the version of this library |
 
@@ -49,7 +49,7 @@ use crate::status::{ProbeMethod, RefresherState, Staleness, Status};
 use crate::store::OpenSearchDirectiveStore;
 use opensearch_directives_core::DirectiveStates;
 
-/// Collects a store's status whenever metrics are asked for.
+/// Collects a store's status whenever the metrics are requested.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -66,7 +66,7 @@ pub struct StatusCollector {
 }
 
 impl StatusCollector {
-    /// A collector of this store's status.
+    /// Creates a collector of this store's status.
     #[must_use]
     pub fn new(store: Arc<OpenSearchDirectiveStore>) -> Self {
         Self { store }
@@ -93,7 +93,7 @@ fn encode(status: &Status, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fm
         encoder,
         (
             "directives_staleness",
-            "How far the published set can be trusted to be the index's",
+            "Whether the published set is known to be that of the index",
         ),
         "state",
         &[
@@ -107,7 +107,7 @@ fn encode(status: &Status, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fm
         encoder,
         (
             "directives_refresher",
-            "Whether the refresher runs, which polls the index and publishes",
+            "Whether the refresher, which polls the index and publishes, runs",
         ),
         "state",
         &[
@@ -125,7 +125,7 @@ fn encode(status: &Status, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fm
         encoder,
         (
             "directives_probe",
-            "The way in which polls look for changes",
+            "The request with which polls detect changes",
         ),
         "by",
         &[
@@ -146,11 +146,11 @@ fn encode(status: &Status, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fm
         .encode_info(&[("version", env!("CARGO_PKG_VERSION"))])
 }
 
-/// Whether each node responded to the last request that was sent to it.
+/// Exports whether each node responded to the last request.
 fn nodes(status: &Status, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
     let mut up = encoder.encode_descriptor(
         "directives_node_up",
-        "Whether the node answered when it was asked last",
+        "Whether the node responded to the last request",
         None,
         MetricType::Gauge,
     )?;
@@ -188,7 +188,8 @@ fn by_state(
     Ok(())
 }
 
-/// A gauge for each state that something can be in, 1 for the one that holds.
+/// Exports a gauge for each possible state. The value of the current state is 1, and that of the
+/// others is 0.
 fn one_of(
     encoder: &mut DescriptorEncoder<'_>,
     (name, help): (&str, &str),

@@ -1,4 +1,4 @@
-//! Restores the published set after a restart without the cluster, and saves it after each publish.
+//! Loads the last-good file at a start without the cluster, and writes it after each publish.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::last_good_format::{self, LastGoodError};
 use crate::rest::off_the_runtime;
 
 impl Refresher {
-    /// Publishes the set of the last-good file.
+    /// Publishes the snapshot of the last-good file.
     pub(crate) async fn restore(&mut self) -> Result<(), LastGoodError> {
         let Some(file) = self.last_good.clone() else {
             return Ok(());
@@ -24,10 +24,10 @@ impl Refresher {
         info!(
             directives = snapshot.set().len(),
             ?read_at,
-            "serving the last good set"
+            "publishing the set of the last-good file"
         );
-        // If the clock was set back, the read may lie in the future. It then counts as a read of
-        // now.
+        // If the clock was set back, the time of the read may be in the future. The age is then
+        // zero.
         let age = read_at.and_then(|at| Duration::try_from(now.duration_since(at)).ok());
         self.withdraw_in_time(snapshot.set(), now, age.unwrap_or_default());
         self.published_generation = None;
@@ -39,7 +39,7 @@ impl Refresher {
         Ok(())
     }
 
-    /// Logs at the start if the last-good file cannot be written.
+    /// Checks at the start whether the last-good file can be written, and logs a failure.
     pub(crate) async fn check_last_good(&self) {
         let Some(file) = self.last_good.clone() else {
             return;
@@ -53,7 +53,7 @@ impl Refresher {
         }
     }
 
-    /// Writes the published set to the last-good file, if there is one.
+    /// Writes the published snapshot to the last-good file, if one is configured.
     pub(super) async fn write_last_good(&self) {
         let Some(file) = self.last_good.clone() else {
             return;

@@ -1,4 +1,5 @@
-//! Whether the refresher runs, as everybody who reads the status can tell without its help.
+//! Determines from the last sign of life whether the refresher runs. A reader of the status can do
+//! this even if the refresher hangs.
 
 use std::time::Duration;
 
@@ -7,11 +8,10 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::status::RefresherState;
 
-/// How late the refresher may be before it counts as overdue: longer than a busy runtime delays a
-/// task.
+/// The delay above which the refresher counts as overdue. A busy runtime delays a task by less.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
-/// A century.
+/// A time that nobody waits for: a century.
 const FAR: Duration = Duration::from_hours(24 * 36_500);
 
 /// The last sign of life of the refresher.
@@ -19,18 +19,18 @@ const FAR: Duration = Duration::from_hours(24 * 36_500);
 pub(super) enum Liveness {
     #[default]
     NotStarted,
-    /// It announced that it would do something by this instant.
+    /// The refresher has announced its next action for this instant at the latest.
     DueBy(Instant),
-    /// Its future completed or was dropped.
+    /// The future of the refresher completed or was dropped.
     Ended,
 }
 
 impl Liveness {
-    /// The refresher acts again within this time.
+    /// Returns the state of a refresher that will act again within this time.
     pub(super) fn due_within(time: Duration) -> Self {
         let now = Instant::now();
         let due = now.checked_add(time.saturating_add(GRACE));
-        // A time that cannot be represented is replaced by one that nobody awaits.
+        // A time that cannot be represented is replaced by a time in the far future.
         Self::DueBy(due.unwrap_or(now + FAR))
     }
 

@@ -1,7 +1,7 @@
-//! The polling loop: it waits, polls and publishes until the store is dropped.
+//! The polling loop, which waits, polls and publishes until the store is dropped.
 //!
-//! A failed poll changes nothing but the status. A snapshot is published in one swap, and only
-//! if it differs from the published one.
+//! A failed poll changes only the status. A snapshot is published in one swap, and only if it
+//! differs from the published one.
 
 mod last_good_persistence;
 mod liveness;
@@ -37,7 +37,7 @@ pub use shared_state::Shared;
 use subscription::Outlet;
 pub use subscription::Subscription;
 
-/// A caller that waits for a poll which begins after now.
+/// A caller that waits for the result of the next poll.
 pub(crate) type Waiter = oneshot::Sender<Result<(), Arc<PollError>>>;
 
 /// Polls a source and publishes its snapshots.
@@ -46,7 +46,7 @@ pub struct Refresher {
     shared: Arc<Shared>,
     outlet: Outlet,
     source: Box<dyn SnapshotSource>,
-    /// The generation of the source that is published.
+    /// The generation of the source whose snapshot is published.
     published_generation: Option<u64>,
     clock: Arc<dyn Clock>,
     backoff: Backoff,
@@ -56,7 +56,7 @@ pub struct Refresher {
 }
 
 impl Refresher {
-    /// A refresher of the source that the configuration selects.
+    /// Creates a refresher for the source that the configuration selects.
     pub(crate) fn new(config: &Config, client: Client) -> Self {
         let source: Box<dyn SnapshotSource> = match config.upstream {
             Upstream::Index => {
@@ -68,8 +68,8 @@ impl Refresher {
         Self::over(config, client, source)
     }
 
-    /// A refresher of the index that reads `page_size` documents with one request and leaves
-    /// safeguards out, for tests that must notice it.
+    /// Creates a refresher of the index with another page size and without some safeguards, for
+    /// tests that must detect the missing safeguards.
     #[doc(hidden)]
     #[must_use]
     pub fn with_tuning(
@@ -84,7 +84,7 @@ impl Refresher {
         Self::over(config, client, Box::new(source))
     }
 
-    /// A refresher of any source.
+    /// Creates a refresher for any source.
     pub(crate) fn over(config: &Config, client: Client, source: Box<dyn SnapshotSource>) -> Self {
         let (outlet, published, subscription) = Outlet::new();
         Self {
@@ -108,19 +108,19 @@ impl Refresher {
         }
     }
 
-    /// The state that this refresher shares with its store.
+    /// Returns the state that this refresher shares with its store.
     #[doc(hidden)]
     #[must_use]
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 
-    /// The pause before the first poll of a loop whose first read is done.
+    /// Returns the pause before the first poll of a loop whose first read is done.
     pub(crate) fn phase(&mut self) -> Duration {
         self.backoff.phase()
     }
 
-    /// The pause between a poll, which may have failed, and the next one.
+    /// Returns the pause after a poll. `failure` is the error of the poll, if it failed.
     #[doc(hidden)]
     pub fn pause_after(&mut self, failure: Option<&PollError>) -> Duration {
         match failure {
@@ -130,7 +130,8 @@ impl Refresher {
     }
 }
 
-/// The seed depends on the name alone, so that an instance keeps its phase when it restarts.
+/// Computes a seed from the name of the instance, so that the instance polls at the same phase
+/// after a restart.
 fn seed_of(instance: &str) -> u64 {
     instance
         .bytes()
@@ -141,9 +142,10 @@ fn seed_of(instance: &str) -> u64 {
 #[derive(Debug)]
 pub(crate) struct PollLoop {
     refresher: Refresher,
-    /// Becomes true when the store is shut down, and closes when it is dropped.
+    /// The signal of the store: it becomes `true` at a shutdown, and closes when the store is
+    /// dropped.
     stop: watch::Receiver<bool>,
-    // The last field, so that a sender sees it closed when everything else is gone.
+    // This field is the last one, so the channel closes after all other fields are dropped.
     waiting: mpsc::Receiver<Waiter>,
 }
 
@@ -160,12 +162,12 @@ impl PollLoop {
         }
     }
 
-    /// Polls until the store is gone, first after `pause`. When the store is gone, it ends also in
-    /// the middle of a poll.
+    /// Polls until the store is dropped. The first poll begins after `pause`. When the store is
+    /// dropped, the loop ends even during a poll.
     pub(crate) async fn run(mut self, pause: Duration) {
         let mut stop = self.stop.clone();
-        // A poll survives its own panics; one outside of it, such as that of a runtime without a
-        // timer, would come back at once.
+        // A poll catches its own panics. A panic outside of a poll, for example in a runtime
+        // without a timer, would occur again immediately, so it ends the loop.
         let polls = AssertUnwindSafe(self.poll_forever(pause)).catch_unwind();
         let panic = tokio::select! {
             biased;
@@ -178,21 +180,21 @@ impl PollLoop {
         }
     }
 
-    /// All callers that began to wait before a poll begins share that poll.
+    /// All callers that are waiting when a poll begins share its result.
     async fn poll_forever(&mut self, mut pause: Duration) {
         while let Some(waiters) = self.wait(pause).await {
             let result = self.refresher.poll().await.map_err(Arc::new);
             let failure = result.as_ref().err().map(AsRef::as_ref);
             pause = self.refresher.pause_after(failure);
             for waiter in waiters {
-                // A caller that no longer waits does not matter.
+                // The caller may no longer wait; its result is then dropped.
                 let _ = waiter.send(result.clone());
             }
         }
     }
 
-    /// Waits for the next poll and returns the callers that wait for it; `None` when the store
-    /// is gone. Meanwhile the set is emptied if it becomes too old.
+    /// Waits until the next poll and returns the callers that wait for it. Returns `None` when the
+    /// store was dropped. If the set becomes too old in the meantime, it is emptied.
     async fn wait(&mut self, pause: Duration) -> Option<Vec<Waiter>> {
         self.refresher.shared.update(|progress| {
             progress.next_poll_in = pause;
@@ -219,14 +221,13 @@ impl PollLoop {
     }
 }
 
-/// Reports the end, whatever its reason: a runtime that is dropped drops its tasks.
+/// Reports the end of the loop for every reason. For example, a runtime that is dropped drops its
+/// tasks.
 impl Drop for PollLoop {
     fn drop(&mut self) {
         let is_expected = self.stop.has_changed().is_err() || *self.stop.borrow();
         if !is_expected {
-            error!(
-                "the refresher ended although its store is in use; no directive is published any more"
-            );
+            error!("the refresher ended although its store is in use; it publishes no more sets");
         }
         self.refresher
             .shared
@@ -234,7 +235,7 @@ impl Drop for PollLoop {
     }
 }
 
-/// Completes at an instant, or never.
+/// Completes at this instant. With `None`, it never completes.
 async fn until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,

@@ -1,4 +1,4 @@
-//! Runs one poll within its deadline, survives a panic in it, and records the result in the status.
+//! Runs one poll within its time limit, catches a panic, and records the result in the status.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -17,13 +17,13 @@ use crate::http::chain;
 use crate::snapshot_source::{Polled, PublishedState};
 
 impl Refresher {
-    /// Polls the source once and publishes what is new.
+    /// Polls the source once and publishes a new snapshot.
     #[doc(hidden)]
     pub async fn poll(&mut self) -> Result<(), PollError> {
         let span = info_span!("poll", index = self.shared.client.index());
         let begin = Instant::now();
-        // The guard covers all of it, because the clock and the log subscriber are the
-        // application's code.
+        // The whole attempt is guarded, because the clock and the log subscriber are code of the
+        // application.
         let guarded = AssertUnwindSafe(self.attempt()).catch_unwind();
         let result = match guarded.instrument(span.clone()).await {
             Ok(result) => result,
@@ -70,19 +70,18 @@ impl Refresher {
         self.withdraw_in_time(self.shared.published.snapshot().set(), now, age);
         self.published_generation = Some(generation);
         self.record_success(read_at, age);
-        // If the file could not be written, the write is repeated, even if nothing has changed
-        // since.
+        // A failed write of the file is repeated at the next poll, even if nothing has changed.
         if changed || self.shared.progress().last_good_error.is_some() {
             self.write_last_good().await;
         }
         Ok(())
     }
 
-    /// Records a successful poll, for which the index was read this long ago.
+    /// Records a successful poll. `age` is the time since the index was read.
     fn record_success(&self, read_at: Timestamp, age: Duration) {
         let failures = self.shared.progress().consecutive_failures;
         if failures > 0 {
-            info!(failures, "the polls succeed again");
+            info!(failures, "the poll succeeded after failures");
         }
         self.shared.update(|progress| {
             progress.last_success = Some(read_at);
@@ -95,13 +94,13 @@ impl Refresher {
 
     pub(super) fn record_failure(&self, error: &PollError) {
         let text = chain(error);
-        // An error is logged once, not at each poll, while it stays the same.
+        // An error that stays the same is logged as a warning only once.
         if self.shared.progress().last_error.as_ref() == Some(&text) {
             debug!(error = text, "the poll failed again");
         } else {
             warn!(
                 error = text,
-                "the poll failed; the published directives stay"
+                "the poll failed; the published directives stay in use"
             );
         }
         self.shared.update(|progress| {

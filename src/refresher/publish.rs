@@ -1,4 +1,4 @@
-//! Replaces the published snapshot, and empties it when it becomes too old.
+//! Replaces the published snapshot with a new one, or with an empty one when it becomes too old.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use super::poll::panic_text;
 use crate::error::PollError;
 use opensearch_directives_core::{DirectiveSet, Snapshot};
 
-/// How many rejections of one revision are logged; the status contains all of them.
+/// The number of rejections of one revision that are logged. The status contains all of them.
 const LOGGED_REJECTIONS: usize = 100;
 
 impl Refresher {
-    /// Publishes a snapshot unless it equals the published one; returns whether it did.
+    /// Publishes a snapshot unless it equals the published one. Returns whether it was published.
     pub(super) fn publish_if_new(&mut self, snapshot: Snapshot, now: Timestamp) -> bool {
         if self.shared.published.snapshot().is_same_as(&snapshot) {
             return false;
@@ -32,8 +32,8 @@ impl Refresher {
         true
     }
 
-    /// Sets until when the directives of a set apply that was read this long before `now`, so that
-    /// `clear_after` holds even if nothing is published any more.
+    /// Sets the instant from which no directive of the set applies, so that `clear_after` holds
+    /// even if the refresher publishes no more sets. `age` is the time since the set was read.
     pub(super) fn withdraw_in_time(&self, set: &DirectiveSet, now: Timestamp, age: Duration) {
         if let Some(clear_after) = self.clear_after {
             let at = now.saturating_add(clear_after.saturating_sub(age));
@@ -41,7 +41,8 @@ impl Refresher {
         }
     }
 
-    /// When the published set becomes too old; `None` if there is no bound, or it is empty.
+    /// Returns the instant at which the published set becomes too old. `None` if there is no limit,
+    /// or the set is empty.
     pub(super) fn clear_at(&self) -> Option<Instant> {
         let clear_after = self.clear_after?;
         self.shared.published.snapshot().revision().as_ref()?;
@@ -49,7 +50,7 @@ impl Refresher {
         read_age.reaches(clear_after)
     }
 
-    /// Empties the set, surviving a panic.
+    /// Empties the set. A panic is caught and recorded.
     pub(super) fn clear(&mut self) {
         let guarded = std::panic::catch_unwind(AssertUnwindSafe(|| self.publish_empty()));
         if let Err(panic) = guarded {
@@ -72,7 +73,7 @@ impl Refresher {
     }
 }
 
-/// Logs a snapshot that is about to be published.
+/// Logs a snapshot before it is published.
 fn announce(snapshot: &Snapshot) {
     let rejections = snapshot.rejections();
     for rejection in rejections.iter().take(LOGGED_REJECTIONS) {
@@ -81,7 +82,10 @@ fn announce(snapshot: &Snapshot) {
     if let Some(more) = rejections.len().checked_sub(LOGGED_REJECTIONS)
         && more > 0
     {
-        warn!(more, "further documents are rejected; the status lists all");
+        warn!(
+            more,
+            "further documents are rejected; the status lists all of them"
+        );
     }
     info!(
         directives = snapshot.set().len(),

@@ -1,4 +1,5 @@
-//! The published snapshot and the progress of polling, which the loop writes and the store reads.
+//! The state that the polling loop writes and the store reads: the published snapshot and the
+//! progress of the polls.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,14 +24,14 @@ use super::subscription::Subscription;
 #[derive(Debug)]
 pub struct Shared {
     pub(crate) published: Published<Snapshot>,
-    /// The origin of new subscriptions.
+    /// The subscription from which new ones are cloned.
     pub(crate) subscription: Subscription,
     pub(super) client: Client,
     instance: String,
     stale_after: Duration,
     clear_after: Option<Duration>,
     clock: Arc<dyn Clock>,
-    /// Written by the loop only. The status reads a consistent state.
+    /// The progress. Only the loop writes it, and the status reads it as one consistent value.
     progress: watch::Sender<Progress>,
 }
 
@@ -39,7 +40,7 @@ pub struct Shared {
 pub(super) struct Progress {
     pub(super) last_attempt: Option<Timestamp>,
     pub(super) last_success: Option<Timestamp>,
-    /// The age of the published set, by a clock that never jumps.
+    /// The age of the published set, measured with the monotonic clock.
     pub(super) read_age: Option<ReadAge>,
     pub(super) last_change: Option<Timestamp>,
     pub(super) last_error: Option<String>,
@@ -51,7 +52,7 @@ pub(super) struct Progress {
     pub(super) counters: Counters,
 }
 
-/// The age of a read at an instant.
+/// The age of a read, which grows with time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReadAge {
     noted_at: Instant,
@@ -70,7 +71,7 @@ impl ReadAge {
         self.then.saturating_add(self.noted_at.elapsed())
     }
 
-    /// The instant at which the set reaches this age.
+    /// Returns the instant at which the read reaches this age.
     pub(super) fn reaches(self, age: Duration) -> Option<Instant> {
         self.noted_at.checked_add(age.saturating_sub(self.then))
     }
@@ -95,8 +96,8 @@ impl Shared {
         }
     }
 
-    /// The published snapshot, or an empty one if the published one is older than `clear_after` and
-    /// the loop has not emptied it yet.
+    /// Returns the published snapshot. Returns an empty one if the published one is older than
+    /// `clear_after` and the loop has not emptied it yet.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         let age = self.progress().read_age.map(ReadAge::now);
@@ -110,16 +111,17 @@ impl Shared {
         }
     }
 
-    /// The published set. None of its directives applies after `clear_after`.
+    /// Returns the published set. None of its directives applies after `clear_after`.
     #[must_use]
     pub fn load(&self) -> Arc<DirectiveSet> {
         self.published.load()
     }
 
-    /// The state of the store now.
+    /// Returns the current status of the store.
     #[must_use]
     pub fn status(&self) -> Status {
-        // Progress first: a publish that it reports is then already in the snapshot.
+        // The progress is read first, so the snapshot contains every publish that the progress
+        // reports.
         let progress = self.progress();
         let age = progress.read_age.map(ReadAge::now);
         let snapshot = self.snapshot_of_age(age);

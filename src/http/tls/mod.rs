@@ -1,6 +1,6 @@
-//! Which servers are trusted, and which certificate the client presents.
+//! Configures the trusted CA certificates and the client certificate of HTTPS connections.
 //!
-//! With the feature `rustls-tls`, rustls does it, also if `native-tls` is enabled too.
+//! If both features `rustls-tls` and `native-tls` are enabled, rustls is used.
 
 #[cfg(all(feature = "native-tls", not(feature = "rustls-tls")))]
 mod native;
@@ -14,10 +14,9 @@ use sha2::{Digest as _, Sha256};
 use super::config_error::{ConfigError, ConfigErrorKind};
 use super::secret::Secret;
 
-/// Which servers are trusted, and which certificate the client presents.
+/// The trusted CA certificates, and the certificate that the client presents.
 ///
-/// By default the CAs are trusted that the operating system trusts, and no client
-/// certificate is presented.
+/// By default, the CAs of the operating system are trusted, and the client presents no certificate.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct Tls {
@@ -27,34 +26,36 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Trusts the CAs that the operating system trusts.
+    /// Trusts the CAs of the operating system.
     pub fn system() -> Self {
         Self::default()
     }
 
-    /// Also trusts these certificates (PEM, one or more): those of CAs, or the certificate of
-    /// the server itself. A server's own certificate is then accepted although it is
-    /// self-signed and marked as a CA, as `openssl req -x509` makes them; it still has to be
-    /// for the host's name and not expired.
+    /// Also trusts these certificates (PEM, one or more). Each is the certificate of a CA or of the
+    /// server itself.
+    ///
+    /// The server's own certificate is accepted even if it is self-signed and marked as a CA, like
+    /// the certificates that `openssl req -x509` creates. It must still be valid for the host name
+    /// and not be expired.
     pub fn with_ca_certificates(mut self, pem: impl Into<Secret>) -> Self {
         self.ca_certificates = Some(pem.into());
         self
     }
 
-    /// Presents this client certificate (PEM, with its chain). The private key is in the same
-    /// text, unless it is set by [`with_client_key`](Self::with_client_key).
+    /// Presents this client certificate (PEM, with its chain). The text also contains the private
+    /// key, unless [`with_client_key`](Self::with_client_key) sets it.
     pub fn with_client_certificate(mut self, pem: impl Into<Secret>) -> Self {
         self.client_certificate = Some(pem.into());
         self
     }
 
-    /// The private key (PEM) of the client certificate.
+    /// Sets the private key (PEM) of the client certificate.
     pub fn with_client_key(mut self, pem: impl Into<Secret>) -> Self {
         self.client_key = Some(pem.into());
         self
     }
 
-    /// Whether a part of it can change.
+    /// Whether a certificate or a key is a file, which can change.
     pub(super) fn has_files(&self) -> bool {
         [
             &self.ca_certificates,
@@ -66,7 +67,7 @@ impl Tls {
         .any(Secret::is_file)
     }
 
-    /// Reads the files, which blocks.
+    /// Reads the files. This blocks.
     pub(super) fn read(&self) -> Result<TlsMaterial, ConfigError> {
         if self.client_key.is_some() && self.client_certificate.is_none() {
             return Err(certificate_error(
@@ -87,7 +88,7 @@ impl Tls {
     }
 }
 
-/// Certificates and keys as they are at one time.
+/// The current content of the certificates and keys.
 pub(super) struct TlsMaterial {
     ca_certificates: Option<SecretString>,
     client_certificate: Option<SecretString>,
@@ -95,7 +96,7 @@ pub(super) struct TlsMaterial {
 }
 
 impl TlsMaterial {
-    /// A digest, which differs if a certificate or a key differs.
+    /// Returns a digest. It differs if a certificate or a key differs.
     pub(super) fn digest(&self) -> [u8; 32] {
         let mut digest = Sha256::new();
         for part in [
@@ -110,14 +111,14 @@ impl TlsMaterial {
         digest.finalize().into()
     }
 
-    /// The CA certificates' text.
+    /// Returns the text of the CA certificates.
     #[cfg(any(feature = "rustls-tls", feature = "native-tls"))]
     fn ca_pem(&self) -> Option<&[u8]> {
         let text = self.ca_certificates.as_ref()?;
         Some(text.expose_secret().as_bytes())
     }
 
-    /// The texts in which the client's certificate and key are.
+    /// Returns the texts that contain the client's certificate and its key.
     #[cfg(any(feature = "rustls-tls", feature = "native-tls"))]
     fn client_pem(&self) -> Option<(&[u8], &[u8])> {
         let certificate = self.client_certificate.as_ref()?;
@@ -129,7 +130,7 @@ impl TlsMaterial {
     }
 }
 
-/// The TLS settings of clients, made once for all of them.
+/// The TLS settings that all clients of a session share.
 #[derive(Clone)]
 pub(super) struct TlsConfig(Backend);
 
@@ -137,13 +138,13 @@ pub(super) struct TlsConfig(Backend);
 type Backend = ::rustls::ClientConfig;
 #[cfg(all(feature = "native-tls", not(feature = "rustls-tls")))]
 type Backend = native::Config;
-/// Without TLS there is nothing to configure: `https` addresses are refused.
+/// Without TLS, nothing is configured, and `https` addresses are refused.
 #[cfg(not(any(feature = "rustls-tls", feature = "native-tls")))]
 type Backend = ();
 
 impl TlsConfig {
-    /// If no node's address is `https`, not even the system's CA certificates are loaded, so
-    /// that they may be absent.
+    /// Creates the settings. If no node's address is `https`, the system's CA certificates are not
+    /// loaded, because they may be missing.
     #[cfg_attr(
         not(any(feature = "rustls-tls", feature = "native-tls")),
         expect(
@@ -166,7 +167,7 @@ impl TlsConfig {
         Ok(Self(config))
     }
 
-    /// Makes a client use these settings.
+    /// Adds these settings to a client.
     #[cfg_attr(
         not(any(feature = "rustls-tls", feature = "native-tls")),
         expect(clippy::unused_self, reason = "used with TLS")
@@ -180,7 +181,7 @@ impl TlsConfig {
     }
 }
 
-/// Describes a failed handshake and its remedy, if the error is about a handshake.
+/// Describes a failed handshake and its remedy. Returns `None` if the error has another cause.
 pub(super) fn explain(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     #[cfg(feature = "rustls-tls")]
     return rustls::explain(error);

@@ -1,11 +1,11 @@
-//! Configures TLS through the platform's library, for the feature `native-tls`.
+//! Configures TLS with the TLS library of the platform, for the feature `native-tls`.
 
 use reqwest::{Certificate, ClientBuilder, Identity};
 
 use super::{TlsMaterial, certificate_error};
 use crate::http::config_error::ConfigError;
 
-/// Certificates in the form that the client takes.
+/// The certificates in the types of the HTTP client.
 #[derive(Clone, Default)]
 pub(super) struct Config {
     ca_certificates: Vec<Certificate>,

@@ -1,4 +1,5 @@
-//! Configures TLS through rustls, with the process-wide provider if the application installed one.
+//! Configures TLS with rustls, verifies server certificates, and explains failed handshakes. If the
+//! application installed a process-wide rustls provider, that provider is used.
 
 use std::error::Error;
 use std::io;
@@ -16,7 +17,7 @@ use rustls::{
 use super::{TlsMaterial, certificate_error};
 use crate::http::config_error::{ConfigError, ConfigErrorKind};
 
-/// The configuration of a client.
+/// Creates the configuration of a client.
 pub(super) fn config(material: &TlsMaterial) -> Result<ClientConfig, ConfigError> {
     let trusted = match material.ca_pem() {
         Some(pem) => certificates(pem, "the CA certificate")?,
@@ -43,7 +44,7 @@ pub(super) fn config(material: &TlsMaterial) -> Result<ClientConfig, ConfigError
     })
 }
 
-/// A configuration for clients that never use TLS: it trusts no certificate.
+/// Creates the configuration for clients that never use TLS. It trusts no certificate.
 pub(super) fn unused() -> Result<ClientConfig, ConfigError> {
     Ok(ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
@@ -77,8 +78,8 @@ fn certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>, 
     Ok(certificates)
 }
 
-/// Verifies as the platform does, and accepts exactly the configured certificates although
-/// they are marked as a CA.
+/// Verifies certificates like the platform. In addition, it accepts the configured certificates
+/// themselves as server certificates, even if they are marked as a CA.
 #[derive(Debug)]
 struct Verifier {
     platform: Arc<dyn ServerCertVerifier>,
@@ -98,9 +99,9 @@ impl Verifier {
         .map_err(|error| {
             if trusted.is_empty() {
                 certificate_error(
-                    "https needs CA certificates, and the system has none: install the package \
-                     `ca-certificates`, point SSL_CERT_FILE to a bundle, or set the CA \
-                     certificate (--ca-certificate)",
+                    "https needs CA certificates, but the system has none; install the package \
+                     `ca-certificates`, set SSL_CERT_FILE to a bundle, or set the CA certificate \
+                     (--ca-certificate)",
                 )
             } else {
                 certificate_error("the CA certificate cannot be used")
@@ -131,7 +132,8 @@ impl ServerCertVerifier for Verifier {
             now,
         );
         match result {
-            // This is checked after the validity in time, so only the name is left to check.
+            // The platform reports this error after it has checked the validity period, so only the
+            // name remains to be checked.
             Err(error) if is_ca_used_as_end_entity(&error) && self.trusted.contains(end_entity) => {
                 let certificate = ParsedCertificate::try_from(end_entity)?;
                 rustls::client::verify_server_name(&certificate, server_name)?;
@@ -173,7 +175,7 @@ fn is_ca_used_as_end_entity(error: &rustls::Error) -> bool {
     other.0.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity)
 }
 
-/// Describes a failed handshake and its remedy.
+/// Returns a description of a failed handshake and its remedy.
 pub(super) fn explain(error: &(dyn Error + 'static)) -> Option<String> {
     let error = find(error)?;
     let advice = match error {
@@ -188,33 +190,33 @@ pub(super) fn explain(error: &(dyn Error + 'static)) -> Option<String> {
         rustls::Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         ) => {
-            "the server's certificate is for another name; use a name of the certificate in the \
-             URL"
+            "the server's certificate is not valid for this host name; use a name of the \
+             certificate in the URL"
         }
         rustls::Error::InvalidCertificate(
             CertificateError::Expired | CertificateError::ExpiredContext { .. },
         ) => "the server's certificate has expired",
         rustls::Error::InvalidCertificate(_) => "the server's certificate is not accepted",
         rustls::Error::AlertReceived(_) => {
-            "the server ended the handshake; if it requires a client certificate, check the one \
-             that is set (--client-certificate)"
+            "the server refused the handshake; if it requires a client certificate, check the \
+             configured one (--client-certificate)"
         }
         rustls::Error::InvalidMessage(_) => {
-            "the server does not speak TLS at this port; check whether the URL is http"
+            "the server does not use TLS on this port; check whether the URL must start with http://"
         }
         _ => "the TLS handshake failed",
     };
     Some(advice.to_owned())
 }
 
-/// The TLS error among the causes.
+/// Returns the TLS error among the causes of an error.
 fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref() {
             return Some(found);
         }
-        // An I/O error's `source` skips the error that it wraps.
+        // `source()` of an I/O error does not return the error that it wraps.
         if let Some(inner) = error
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref)

@@ -255,7 +255,9 @@ async fn an_agent_without_a_read_or_of_another_index_is_not_followed() {
     let agent = Agent::start(&url, &index, &[]);
     let printed = start(&agent, "other");
     assert!(
-        printed.contains(&format!("the agent polls the index {index}; name that")),
+        printed.contains(&format!(
+            "the agent polls the index {index}; configure that"
+        )),
         "{printed}"
     );
 
