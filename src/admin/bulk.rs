@@ -1,5 +1,5 @@
-//! Bulk requests: actions are grouped into parts by size, and each part's response says
-//! what became of each action.
+//! Sends bulk requests in parts of limited size, and reads the result of each action from the
+//! response.
 
 use std::collections::HashMap;
 
@@ -10,8 +10,8 @@ use super::directives_api::DirectivesApi;
 use super::error::WriteError;
 use crate::http::{Exception, Method, Request, malformed};
 
-/// The size up to which actions share one request. Proxies refuse bodies above 1 MB by
-/// default (nginx: `client_max_body_size`).
+/// The size limit of one request, in bytes. By default, proxies refuse bodies above 1 MB (nginx:
+/// `client_max_body_size`).
 pub(super) const PART_BYTES: usize = 900 << 10;
 
 /// The cluster's response to one bulk action.
@@ -19,16 +19,16 @@ pub(super) const PART_BYTES: usize = 900 << 10;
 pub(super) enum ActionResult {
     /// The action succeeded.
     Done,
-    /// OpenSearch said that there is no such document.
+    /// OpenSearch reported that the document does not exist.
     NotFound,
-    /// The document is not the version that the action is conditional on.
+    /// The document has another version than the action requires.
     Conflict,
-    /// The cluster refuses it, with a reason.
+    /// The cluster refused the action, with this reason.
     Refused(String),
 }
 
-/// Groups lengths into consecutive parts of at most `limit` bytes; a single item may be
-/// longer.
+/// Groups items into consecutive parts of at most `limit` bytes, and returns the number of items in
+/// each part. An item above the limit forms a part of its own.
 pub(super) fn parts(lengths: impl Iterator<Item = usize>, limit: usize) -> Vec<usize> {
     let mut parts = Vec::new();
     let (mut items, mut bytes) = (0, 0);
@@ -47,7 +47,7 @@ pub(super) fn parts(lengths: impl Iterator<Item = usize>, limit: usize) -> Vec<u
 }
 
 impl DirectivesApi {
-    /// Sends one part of a bulk; `refresh` makes all that was written visible to searches.
+    /// Sends one part of a bulk request. `refresh` makes all written documents visible to searches.
     pub(super) async fn bulk_part(
         &self,
         actions: &[String],
@@ -55,7 +55,7 @@ impl DirectivesApi {
     ) -> Result<Vec<ActionResult>, WriteError> {
         #[derive(Deserialize)]
         struct Bulk {
-            // Each with one key, the action's name.
+            // Each item has one key, the name of the action.
             items: Vec<HashMap<String, Item>>,
         }
         #[derive(Deserialize)]
@@ -95,7 +95,7 @@ impl DirectivesApi {
             .collect();
         match results {
             Some(results) if results.len() == actions.len() => Ok(results),
-            _ => Err(malformed(operation, "it lacks the result of some actions").into()),
+            _ => Err(malformed(operation, "the response lacks the result of some actions").into()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Reads the name, the version and the distribution of the cluster, for diagnosis.
+//! Requests the name, the version and the distribution of the cluster, for diagnosis.
 
 use serde::Deserialize;
 
@@ -14,7 +14,7 @@ pub struct ClusterInfo {
     pub name: String,
     /// The version of the server.
     pub version: String,
-    /// The server's distribution, such as `opensearch`; `None` if it does not say.
+    /// The server's distribution, such as `opensearch`; `None` if the response does not contain it.
     pub distribution: Option<String>,
 }
 

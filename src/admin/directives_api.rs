@@ -1,5 +1,5 @@
-//! The entry point of administration: the client with its bounds, what it reads, and the
-//! short forms of apply, revoke and delete.
+//! The client with which operators read and change directives, with short methods for apply, revoke
+//! and delete.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,8 @@ use crate::http::{Client, Method, Request, RequestError};
 use crate::rest::{IndexReader, Session};
 use opensearch_directives_core::document::{DecodeLimits, Document, Draft, Rejection, decode};
 
-/// The version of a document that was read. A write is conditional on it.
+/// The version of a document when it was read. A write succeeds only if the document still has this
+/// version.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct Version {
@@ -27,17 +28,17 @@ pub struct Version {
     pub primary_term: u64,
 }
 
-/// A document as it is stored, whether or not a proxy accepts it.
+/// A document as it is stored. A proxy may reject it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Stored {
     /// The document's id.
     pub id: String,
-    /// The directive, or why a proxy rejects the document.
+    /// The decoded document, or the reason for which a proxy rejects it.
     pub document: Result<Document, Rejection>,
     /// The stored JSON.
     pub source: Box<RawValue>,
-    /// The version that was read; `None` if the server does not tell it.
+    /// The version of the document; `None` if the response does not contain it.
     pub version: Option<Version>,
 }
 
@@ -56,7 +57,7 @@ impl Stored {
         }
     }
 
-    /// Whether the stored JSON has a field of this name.
+    /// Whether the stored JSON has a field with this name.
     #[must_use]
     pub fn has_field(&self, name: &str) -> bool {
         type Fields = serde_json::Map<String, serde_json::Value>;
@@ -64,7 +65,7 @@ impl Stored {
             .is_ok_and(|fields| fields.contains_key(name))
     }
 
-    /// Whether the document was revoked, also if it is malformed otherwise.
+    /// Whether the document is revoked. This is known even for a malformed document.
     #[must_use]
     pub fn is_revoked(&self) -> bool {
         #[derive(Deserialize)]
@@ -81,10 +82,10 @@ impl Stored {
 
 /// Reads and changes the directives of one index.
 ///
-/// A change is planned first ([`plan`](Self::plan), [`PlannedWrite::revoke`],
-/// [`PlannedWrite::delete`]): the plan holds what was read and what would be
-/// stored. [`execute`](Self::execute) then writes it under the condition that each
-/// directive still is what the plan was made from.
+/// A change is planned first with [`plan`](Self::plan), [`PlannedWrite::revoke`] or
+/// [`PlannedWrite::delete`]. The plan contains the document that was read and the document to
+/// store. [`execute`](Self::execute) then writes the new document only if the stored one has not
+/// changed since.
 #[derive(Clone, Debug)]
 pub struct DirectivesApi {
     pub(super) client: Client,
@@ -93,7 +94,7 @@ pub struct DirectivesApi {
 }
 
 impl DirectivesApi {
-    /// Uses the client's index.
+    /// Creates an API for the client's index.
     #[must_use]
     pub fn new(client: Client) -> Self {
         Self {
@@ -103,14 +104,14 @@ impl DirectivesApi {
         }
     }
 
-    /// Sets how far ahead an expiry may lie.
+    /// Sets the longest time from now to the expiry of a directive.
     #[must_use]
     pub fn with_max_ttl(mut self, max_ttl: Duration) -> Self {
         self.max_ttl = max_ttl;
         self
     }
 
-    /// The name of the index or alias.
+    /// Returns the name of the index or alias.
     #[must_use]
     pub fn index(&self) -> &str {
         self.client.index()
@@ -123,8 +124,8 @@ impl DirectivesApi {
         }
     }
 
-    /// The current time by the cluster's clock, or by the local clock where the cluster
-    /// does not tell.
+    /// Returns the current time of the cluster's clock, or of the local clock if the role does not
+    /// permit the request.
     ///
     /// # Errors
     /// The cluster did not respond, or the response is not from OpenSearch.
@@ -133,11 +134,11 @@ impl DirectivesApi {
         Ok(time.unwrap_or_else(|| self.clock.now()))
     }
 
-    /// The user that the cluster authenticated; `None` where it does not tell, for example
-    /// because it has no security plugin.
+    /// Returns the user that the cluster authenticated. `None` if the cluster does not return a
+    /// user, for example because it has no security plugin.
     ///
     /// # Errors
-    /// No response.
+    /// The cluster did not respond.
     pub async fn authenticated_user(&self) -> Result<Option<String>, WriteError> {
         #[derive(Deserialize)]
         struct AuthInfo {
@@ -156,22 +157,26 @@ impl DirectivesApi {
         IndexReader::new(client, "list", Config::DEFAULT_MAX_DOCUMENTS).session()
     }
 
-    /// Writes directives; each replaces whole what has its id, and keeps only who created
-    /// it and when. Returns when a search finds them. Each draft is checked here and by
-    /// the cluster's pipeline before the first is written.
+    /// Writes directives and returns when they are visible to searches.
+    ///
+    /// Each draft replaces the stored document with the same id. Only the author and the time of
+    /// the first write are kept. All drafts are checked, first locally and then by the cluster's
+    /// pipeline, before the first one is written.
     ///
     /// # Errors
-    /// [`WriteError`]; its text says if some of the directives were written.
+    /// [`WriteError`]. Its text states whether some of the directives were written.
     pub async fn apply(&self, drafts: &[Draft]) -> Result<(), WriteError> {
         let plan = self.plan(drafts).await?;
         self.execute_all(plan).await
     }
 
-    /// Revokes a directive: it stays in the index and applies nowhere. One that was
-    /// revoked before stays as it is. Returns when a search finds it revoked.
+    /// Revokes a directive and returns when the revocation is visible to searches. The directive
+    /// stays in the index but applies to no request. A directive that is already revoked does not
+    /// change.
     ///
     /// # Errors
-    /// [`WriteError::is_not_found`], or why it could not be written.
+    /// [`WriteError::is_not_found`] if there is no such directive, or the reason for which it could
+    /// not be written.
     pub async fn revoke(&self, id: &str, revoked_by: Option<&str>) -> Result<(), WriteError> {
         let stored = self.require(id).await?;
         let now = self.now().await?;
@@ -179,10 +184,11 @@ impl DirectivesApi {
         self.execute_all(vec![plan]).await
     }
 
-    /// Deletes a directive, and with it whatever shows that it existed.
+    /// Deletes a directive, including its audit record.
     ///
     /// # Errors
-    /// [`WriteError::is_not_found`], or why it could not be deleted.
+    /// [`WriteError::is_not_found`] if there is no such directive, or the reason for which it could
+    /// not be deleted.
     pub async fn delete(&self, id: &str) -> Result<(), WriteError> {
         let stored = self.require(id).await?;
         self.execute_all(vec![PlannedWrite::delete(stored)]).await
@@ -206,7 +212,7 @@ impl DirectivesApi {
                 }
                 Outcome::Conflict { .. } => {
                     conflict.get_or_insert_with(|| planned.id.clone());
-                    "somebody else changed it meanwhile".to_owned()
+                    "somebody else changed it in the meantime".to_owned()
                 }
                 Outcome::Refused { reason } => reason,
                 Outcome::Unknown => "it is not known whether it was written".to_owned(),
@@ -224,7 +230,7 @@ impl DirectivesApi {
         }
     }
 
-    /// Sends a request, and decodes its response.
+    /// Sends a request and decodes the response.
     pub(super) async fn json<T: serde::de::DeserializeOwned>(
         &self,
         request: Request,

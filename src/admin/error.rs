@@ -1,5 +1,4 @@
-//! The one error type of reading and writing directives, and the predicates that tell a caller how
-//! to react.
+//! The error of reading and writing directives, with predicates for the reaction of a caller.
 
 use std::error::Error;
 use std::fmt;
@@ -9,10 +8,10 @@ use crate::http::{RequestError, RequestErrorKind};
 use crate::rest::ReadError;
 use opensearch_directives_core::document::Rejection;
 
-/// Why directives could not be read or written.
+/// Directives could not be read or written.
 ///
-/// Nothing was written when a function returns this error, except by
-/// [`apply`](super::DirectivesApi::apply), whose error then says what was.
+/// If a function returns this error, it has written nothing. The only exception is
+/// [`apply`](super::DirectivesApi::apply), whose error names the directives that were not written.
 pub struct WriteError(Box<Kind>);
 
 #[derive(Debug)]
@@ -29,7 +28,7 @@ pub(super) enum Kind {
     Conflict(String),
     NoIndex {
         index: String,
-        /// Indices that hold directives.
+        /// The indices that contain directives.
         others: Vec<String>,
     },
     NoPipeline,
@@ -40,13 +39,13 @@ pub(super) enum Kind {
 }
 
 impl WriteError {
-    /// Whether the input is wrong: no proxy would take the directive.
+    /// Whether the input is invalid, so that every proxy would reject the directive.
     #[must_use]
     pub fn is_invalid(&self) -> bool {
         matches!(*self.0, Kind::Invalid { .. })
     }
 
-    /// Whether the cluster refused the directives, or the caller.
+    /// Whether the cluster refused the directives or the user.
     #[must_use]
     pub fn is_refused(&self) -> bool {
         match &*self.0 {
@@ -57,14 +56,14 @@ impl WriteError {
         }
     }
 
-    /// Whether somebody else changed the directive since it was read.
+    /// Whether somebody else changed the directive after it was read.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
         matches!(*self.0, Kind::Conflict(_))
     }
 
-    /// Whether OpenSearch itself said that the directive, the index or the pipeline does
-    /// not exist. A status 404 of anything else does not count.
+    /// Whether OpenSearch itself reported that the directive, the index or the pipeline does not
+    /// exist. A status 404 of another server does not count.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         match &*self.0 {
@@ -88,11 +87,11 @@ impl WriteError {
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         self.request()
-            // The cluster is busy: try again later.
+            // The cluster is overloaded; a later request may succeed.
             .is_some_and(|error| error.is_unreachable() || error.status() == Some(429))
     }
 
-    /// The HTTP status with which the request was refused.
+    /// Returns the HTTP status of the error response.
     fn status(&self) -> Option<u16> {
         self.request()?.status()
     }
@@ -126,7 +125,7 @@ impl fmt::Display for WriteError {
             ),
             Kind::Conflict(id) => write!(
                 f,
-                "the directive {id} was changed by somebody else meanwhile; it was not written"
+                "somebody else changed the directive {id} in the meantime; it was not written"
             ),
             Kind::NoIndex { index, others } => no_index(f, index, others),
             Kind::NoPipeline => write!(
@@ -135,8 +134,8 @@ impl fmt::Display for WriteError {
             ),
             Kind::NotFound(id) => write!(f, "there is no directive {id}"),
             Kind::NotOpenSearch(_) => f.write_str(
-                "the response does not come from OpenSearch, so it says nothing about the \
-                 directives; check the URL, its path, and proxies on the way",
+                "the response does not come from OpenSearch; check the URL, its path, and the \
+                 proxies in front of the cluster",
             ),
             Kind::Request(_) => f.write_str("the request to the cluster failed"),
             Kind::Read(error) => error.fmt(f),
@@ -144,7 +143,7 @@ impl fmt::Display for WriteError {
     }
 }
 
-/// Says that an index does not exist, and which ones hold directives.
+/// Writes that an index does not exist, and the names of the indices that contain directives.
 fn no_index(f: &mut fmt::Formatter<'_>, index: &str, others: &[String]) -> fmt::Result {
     const LISTED: usize = 10;
     write!(f, "the index {index} does not exist; ")?;

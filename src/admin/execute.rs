@@ -1,5 +1,4 @@
-//! Executes a plan: writes each change under the condition that the directive still is
-//! the version that the plan was made from.
+//! Executes a plan with conditional bulk requests, and determines the outcome of each write.
 
 use std::collections::HashMap;
 
@@ -8,42 +7,42 @@ use super::directives_api::{DirectivesApi, Stored};
 use super::error::WriteError;
 use super::plan::PlannedWrite;
 
-/// What became of one planned write.
+/// The outcome of one planned write.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// The index holds what was planned.
+    /// The index contains the planned document.
     Written,
-    /// The index held it already; nothing was sent.
+    /// The index already contained the planned document; nothing was sent.
     Unchanged,
-    /// Somebody else changed the directive after it was read; nothing was written.
+    /// Somebody else changed the directive after it was read, so it was not written.
     Conflict {
-        /// What is stored now; `None` if it was deleted or cannot be read.
+        /// The stored document; `None` if it was deleted or cannot be read.
         current: Option<Box<Stored>>,
     },
-    /// The cluster refused it.
+    /// The cluster refused the write.
     Refused {
         /// The cluster's reason.
         reason: String,
     },
-    /// The request failed while the cluster may have been writing.
+    /// The request failed, but the cluster may have written the document.
     Unknown,
-    /// It was not sent, because an earlier request failed.
+    /// The write was not sent, because an earlier request failed.
     NotSent,
 }
 
-/// What became of a plan.
+/// The outcome of a plan.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct WriteReport {
     /// Each planned write with its outcome, in the plan's order.
     pub outcomes: Vec<(PlannedWrite, Outcome)>,
-    /// The request that failed, if one did. Later parts of the plan were not sent.
+    /// The error of the first failed request. Later parts of the plan were not sent.
     pub failure: Option<WriteError>,
 }
 
 impl DirectivesApi {
-    /// Writes a plan. All of it is tried; the report has the outcome of each write.
-    /// Returns when a search finds what was written.
+    /// Writes a plan and returns when the documents are visible to searches. A refused write does
+    /// not stop the others. The report contains the outcome of each write.
     pub async fn execute(&self, plan: Vec<PlannedWrite>) -> WriteReport {
         let mut outcomes: Vec<Outcome> = plan.iter().map(|_| Outcome::Unchanged).collect();
         let (sent, actions): (Vec<usize>, Vec<String>) = plan
@@ -87,8 +86,8 @@ impl DirectivesApi {
         }
     }
 
-    /// Sends the revocations again that an older mapping refuses, in the form that it takes: a
-    /// directive must be revocable before the index is upgraded.
+    /// Repeats the revocations that an older mapping refuses, in the form that the mapping accepts.
+    /// A directive must be revocable before the index is upgraded.
     async fn revoke_in_older_mapping(&self, plan: &[PlannedWrite], outcomes: &mut [Outcome]) {
         let (again, actions): (Vec<usize>, Vec<String>) = plan
             .iter()
@@ -103,7 +102,7 @@ impl DirectivesApi {
         let mut from = 0;
         for length in parts(actions.iter().map(String::len), PART_BYTES) {
             let to = from + length;
-            // Without a response the refusal stays, and the report says so.
+            // Without a response, the outcome in the report remains a refusal.
             let Ok(results) = self.bulk_part(&actions[from..to], true).await else {
                 return;
             };
@@ -114,8 +113,11 @@ impl DirectivesApi {
         }
     }
 
-    /// Reads what is in doubt again: a conflict is none if the index holds what was
-    /// planned, because the client sends a request once more when its connection breaks.
+    /// Reads the documents with an unclear outcome again.
+    ///
+    /// The client repeats a request if its connection was interrupted, and the second request then
+    /// conflicts with the first. If the index contains the planned document, such a conflict is a
+    /// success.
     async fn resolve(&self, plan: &[PlannedWrite], outcomes: &mut [Outcome]) {
         let doubtful: Vec<&str> = plan
             .iter()
@@ -126,7 +128,7 @@ impl DirectivesApi {
         if doubtful.is_empty() {
             return;
         }
-        // Without a response the doubt stays, and the report says so.
+        // Without a response, the outcome in the report remains unclear.
         let Ok(current) = self.get_many(&doubtful).await else {
             return;
         };
@@ -150,7 +152,7 @@ impl DirectivesApi {
 fn outcome(planned: &PlannedWrite, result: ActionResult) -> Outcome {
     match result {
         ActionResult::Done => Outcome::Written,
-        // It is gone, as was planned.
+        // The document does not exist any more, as planned.
         ActionResult::NotFound if planned.is_delete() => Outcome::Written,
         ActionResult::NotFound | ActionResult::Conflict => Outcome::Conflict { current: None },
         ActionResult::Refused(reason) => Outcome::Refused { reason },

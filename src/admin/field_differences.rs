@@ -1,5 +1,5 @@
-//! Compares two versions of a directive field by field, and says which differences widen
-//! what is recorded or lose what somebody wrote.
+//! Compares two versions of a directive field by field, and classifies each difference by its
+//! effect.
 
 use jiff::Timestamp;
 use opensearch_directives_core::document::{Document, Rejection};
@@ -7,13 +7,13 @@ use opensearch_directives_core::document::{Document, Rejection};
 /// The effect of a changed field.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ChangeEffect {
-    /// More requests match, or more is recorded of them.
+    /// The directive matches more requests, or more is recorded about them.
     Widens,
-    /// A text that somebody wrote is lost.
+    /// A text in the audit record is removed.
     Loses,
-    /// A directive that had ended, or was revoked, applies again.
+    /// A directive that had expired or was revoked applies again.
     Reactivates,
-    /// The directive ends later.
+    /// The directive expires later.
     Prolongs,
     /// The change has none of these effects.
     Other,
@@ -25,24 +25,24 @@ pub enum ChangeEffect {
 pub struct FieldChange {
     /// The field's name in the document.
     pub field: &'static str,
-    /// The former value; `None` if there was none.
+    /// The previous value; `None` if the field was absent.
     pub before: Option<String>,
-    /// The new value; `None` if there is none.
+    /// The new value; `None` if the field is absent.
     pub after: Option<String>,
     /// The effect of the change.
     pub effect: ChangeEffect,
 }
 
 impl FieldChange {
-    /// The differences between two versions of a directive, without `created_*` and
-    /// `updated_*`.
+    /// Returns the differences between two versions of a directive. The fields `created_*` and
+    /// `updated_*` are not compared.
     #[must_use]
     pub fn between(before: &Document, after: &Document) -> Vec<Self> {
         changes(before, after)
     }
 
-    /// The replacement of a document that no proxy accepts. Its intended targets are unknown, so
-    /// the replacement may widen it.
+    /// Returns the change for the replacement of a malformed document. Its intended targets are
+    /// unknown, so the replacement may widen it.
     pub(super) fn of_malformed(rejection: &Rejection) -> Self {
         Self {
             field: "document",
@@ -76,8 +76,8 @@ impl Changes {
     }
 }
 
-/// The differences between a stored directive and what is to replace it, without
-/// `created_*` and `updated_*`.
+/// Returns the differences between a stored directive and its replacement. The fields `created_*`
+/// and `updated_*` are not compared.
 pub(super) fn changes(before: &Document, after: &Document) -> Vec<FieldChange> {
     let mut all = Changes(Vec::new());
     targets(&mut all, before, after);
@@ -98,7 +98,7 @@ pub(super) fn changes(before: &Document, after: &Document) -> Vec<FieldChange> {
 }
 
 fn targets(all: &mut Changes, before: &Document, after: &Document) {
-    // Another value matches requests that did not match before.
+    // With another value, the directive matches requests that it did not match before.
     fn target<T>(before: Option<&T>, _: Option<&T>) -> ChangeEffect {
         match before {
             Some(_) => ChangeEffect::Widens,
@@ -144,7 +144,7 @@ fn effects(all: &mut Changes, before: &Document, after: &Document) {
 
 fn times(all: &mut Changes, before: &Document, after: &Document) {
     let (old, new) = (&before.directive, &after.directive);
-    // The time of the write: a start that has passed by then is a start at once.
+    // A start before the time of the write means that the directive starts immediately.
     let written = after.audit.updated_at.unwrap_or(Timestamp::MIN);
     let begins = |start: Option<Timestamp>| start.filter(|&start| start > written);
     all.add(
@@ -173,7 +173,7 @@ fn times(all: &mut Changes, before: &Document, after: &Document) {
     };
     let (old, new) = (before.audit.revoked_at, after.audit.revoked_at);
     if old == new {
-        // A document may be revoked without a time of revocation.
+        // A revoked document may lack the time of its revocation.
         let (old, new) = (Some(before.revoked), Some(after.revoked));
         all.add("revoked", old, new, |_, _| revocation);
     } else {
@@ -187,7 +187,7 @@ mod tests {
     use super::*;
     use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, EndpointKind};
 
-    /// The fields that say who wrote when, and those that follow from others.
+    /// The fields for the author and the time of a write, and the fields that depend on others.
     const NOT_COMPARED: [&str; 7] = [
         "targets",
         "created_at",
@@ -286,7 +286,7 @@ mod tests {
             assert_eq!(found.len(), 1, "{field}: {found:?}");
             assert_eq!((found[0].field, found[0].effect), (field, effect));
         }
-        // No field of the mapping is forgotten.
+        // Every field of the mapping is compared, or excluded on purpose.
         let template = include_str!("../../mappings/index-template.json");
         let template: serde_json::Value = serde_json::from_str(template).unwrap();
         let fields = template["template"]["mappings"]["properties"]

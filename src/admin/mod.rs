@@ -1,5 +1,5 @@
-//! Administration: installing the pipeline, the template and the index, and changing
-//! directives under the condition that nobody else changed them meanwhile.
+//! Administration for operators: prepares a cluster, and reads and changes directives without
+//! overwriting concurrent changes.
 
 mod bulk;
 mod cluster_info;

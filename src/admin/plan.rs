@@ -1,5 +1,5 @@
-//! Plans changes: what is stored now, what would be stored instead, and the bulk action
-//! that makes it so.
+//! Plans changes of directives: compares the stored documents with the wanted ones, and creates the
+//! bulk actions.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -12,10 +12,10 @@ use super::field_differences::{FieldChange, changes};
 use crate::admin::PIPELINE;
 use opensearch_directives_core::document::{Audit, Document, Draft, Expiry, encode_draft};
 
-/// What a planned write does.
+/// The effect of a planned write.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum PlannedKind {
-    /// It stores a directive under an id that nobody uses.
+    /// It stores a directive with a new id.
     Create,
     /// It replaces a directive.
     Replace,
@@ -23,20 +23,20 @@ pub enum PlannedKind {
     Revoke,
     /// It deletes a directive.
     Delete,
-    /// Nothing: the index holds already what is asked for.
+    /// It changes nothing, because the index already contains the wanted document.
     Nothing,
 }
 
-/// One change of one directive: what was read, and what is to be stored instead.
+/// One change of one directive, with the document that was read and the document to store.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PlannedWrite {
     /// The directive's id.
     pub id: String,
-    /// What was read; `None` if there was no such directive.
+    /// The document that was read; `None` if there was no such directive.
     pub before: Option<Stored>,
-    /// The document that the pipeline makes of it; `None` if nothing is to be stored, or
-    /// if what is stored stays malformed.
+    /// The document that will be stored. `None` if the directive is deleted, or if a malformed
+    /// document is revoked.
     pub after: Option<Document>,
     action: Action,
 }
@@ -50,8 +50,7 @@ enum Action {
 }
 
 impl PlannedWrite {
-    /// Plans to revoke a directive. One that was revoked before or has expired stays as
-    /// it is.
+    /// Plans to revoke a directive. A directive that is already revoked or expired does not change.
     #[must_use]
     pub fn revoke(stored: Stored, at: Timestamp, by: Option<&str>, reason: Option<&str>) -> Self {
         let mut after = stored.document.as_ref().ok().cloned();
@@ -65,7 +64,7 @@ impl PlannedWrite {
             if let Some(reason) = reason {
                 fields["revoked_reason"] = reason.into();
             }
-            // Without a name the former author's must not stay.
+            // Without a name, the name of the previous author must not remain.
             fields["updated_by"] = by.unwrap_or("unknown").into();
             if let Some(author) = by {
                 fields["revoked_by"] = author.into();
@@ -99,7 +98,7 @@ impl PlannedWrite {
         }
     }
 
-    /// The fields that change, without those that only say who wrote when.
+    /// Returns the fields that change, except the authors and the times of writes.
     #[must_use]
     pub fn changes(&self) -> Vec<FieldChange> {
         match (&self.before, &self.after) {
@@ -111,7 +110,7 @@ impl PlannedWrite {
         }
     }
 
-    /// What the write does.
+    /// Returns the effect of the write.
     #[must_use]
     pub fn kind(&self) -> PlannedKind {
         match &self.action {
@@ -127,7 +126,7 @@ impl PlannedWrite {
         matches!(self.action, Action::Delete)
     }
 
-    /// The lines of a bulk request; `None` if nothing is to be written.
+    /// Returns the lines for a bulk request; `None` if there is nothing to write.
     pub(super) fn action(&self) -> Option<String> {
         let mut target = json!({ "_id": self.id });
         if let Some(version) = self.before.as_ref().and_then(|before| before.version) {
@@ -137,7 +136,8 @@ impl PlannedWrite {
         match &self.action {
             Action::Index(source, _) => {
                 target["pipeline"] = PIPELINE.into();
-                // A condition on `create` fails the whole bulk; it is one by itself.
+                // `create` already fails if the document exists, and a version condition would fail
+                // the whole bulk request.
                 let name = if self.before.is_some() {
                     "index"
                 } else {
@@ -145,8 +145,8 @@ impl PlannedWrite {
                 };
                 Some(format!("{}\n{}\n", json!({ name: target }), source.get()))
             }
-            // A bulk update does not run the pipeline, which would refuse a document that
-            // is malformed or expired: whatever is stored can be revoked.
+            // A bulk update does not run the pipeline, which would refuse a malformed or expired
+            // document. Any stored document can therefore be revoked.
             Action::Revoke(fields) => {
                 let action = json!({ "update": target });
                 Some(format!("{action}\n{}\n", json!({ "doc": fields })))
@@ -156,8 +156,9 @@ impl PlannedWrite {
         }
     }
 
-    /// The action for an index whose mapping lacks `revoked`, because it is older than the
-    /// stored form: there `revoked_at` alone revokes. `None` if it would lose a reason.
+    /// Returns the action for an index with an older mapping, which lacks the field `revoked`. In
+    /// such an index, `revoked_at` alone revokes a directive. Returns `None` if the action contains
+    /// a reason, which the older mapping cannot store.
     pub(super) fn action_for_older_mapping(&self) -> Option<String> {
         let mut older = self.clone();
         match &mut older.action {
@@ -169,7 +170,7 @@ impl PlannedWrite {
         }
     }
 
-    /// Whether the index holds what was planned.
+    /// Whether the index contains the planned document.
     pub(super) fn is_stored_as(&self, current: Option<&Stored>) -> bool {
         match (&self.action, current) {
             (Action::Delete, None) | (Action::Nothing, _) => true,
@@ -192,7 +193,7 @@ impl PlannedWrite {
         }
     }
 
-    /// Whether the index still holds the version that was read.
+    /// Whether the index still contains the version that was read.
     pub(super) fn is_unwritten(&self, current: Option<&Stored>) -> bool {
         match (&self.before, current) {
             (None, None) => true,
@@ -204,8 +205,8 @@ impl PlannedWrite {
     }
 }
 
-/// Whether a stored directive already is what a draft asks for. A time to live counts
-/// from the write, so the same one once more is the same content and prolongs nothing.
+/// Whether a stored directive already has the content of a draft. A time to live counts from the
+/// write of the stored directive, so writing the same draft again does not prolong it.
 fn is_same_content(stored: &Document, wanted: &Document, expiry: Expiry) -> bool {
     let mut wanted = wanted.clone();
     if let (Expiry::After(ttl), Some(written)) = (expiry, stored.audit.updated_at)
@@ -218,12 +219,12 @@ fn is_same_content(stored: &Document, wanted: &Document, expiry: Expiry) -> bool
 }
 
 impl DirectivesApi {
-    /// Plans to store directives: checks each here and by the cluster's pipeline, and
-    /// compares with what is stored. Nothing is written.
+    /// Plans to store directives. Checks each draft locally and with the cluster's pipeline, and
+    /// compares it with the stored document. Nothing is written.
     ///
     /// # Errors
-    /// [`WriteError::is_invalid`] or [`WriteError::is_refused`] if one of the drafts is not
-    /// a directive, or why the cluster could not be asked.
+    /// [`WriteError::is_invalid`] or [`WriteError::is_refused`] if a draft is not valid, or the
+    /// error of a request.
     pub async fn plan(&self, drafts: &[Draft]) -> Result<Vec<PlannedWrite>, WriteError> {
         self.check(drafts)?;
         let ids: Vec<&str> = drafts.iter().map(|draft| draft.id.as_str()).collect();
@@ -231,10 +232,11 @@ impl DirectivesApi {
         self.plan_from(drafts, stored).await
     }
 
-    /// [`plan`](Self::plan), from what was read before: one entry for each draft.
+    /// Works like [`plan`](Self::plan) with documents that were read before. `stored` has one entry
+    /// for each draft.
     ///
     /// # Errors
-    /// As [`plan`](Self::plan).
+    /// The errors of [`plan`](Self::plan).
     pub async fn plan_from(
         &self,
         drafts: &[Draft],
@@ -285,7 +287,8 @@ impl DirectivesApi {
     }
 }
 
-/// Who created a stored directive, and when: it stays when the directive is replaced.
+/// Returns the author and the time of the first write of a stored directive. Both are kept when the
+/// directive is replaced.
 fn created(stored: Option<&Stored>) -> Audit {
     #[derive(Default, Deserialize)]
     struct Created {
@@ -295,7 +298,7 @@ fn created(stored: Option<&Stored>) -> Audit {
     let Some(stored) = stored else {
         return Audit::default();
     };
-    // Also of a document that is malformed otherwise.
+    // These fields are read even from a malformed document.
     let created: Created = serde_json::from_str(stored.source.get()).unwrap_or_default();
     let text = |value: Option<Value>| value?.as_str().map(str::to_owned);
     Audit {

@@ -1,4 +1,4 @@
-//! Reads directives: by id in real time, or all of them.
+//! Reads stored directives by id in real time, or all directives of the index.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,8 @@ use crate::http::{Exception, Method, Request, malformed};
 use crate::rest::{Collect, Hit, Incomplete};
 use opensearch_directives_core::document::DecodeLimits;
 
-/// How many documents one multi-get reads: a response stays far below the response cap.
+/// The number of documents in one multi-get request. Its response stays far below the size limit of
+/// responses.
 const MULTI_GET: usize = 2_000;
 
 /// The response of a multi-get.
@@ -22,7 +23,7 @@ const MULTI_GET: usize = 2_000;
 struct MultiGet {
     docs: Vec<Item>,
 }
-/// Says of one id whether there is a document: `found`, or an error.
+/// The result for one id: a document, the fact that there is none, or an error.
 #[derive(Deserialize)]
 struct Item {
     #[serde(rename = "_id")]
@@ -38,19 +39,20 @@ struct Item {
 }
 
 impl DirectivesApi {
-    /// The document of this id, or `None` if OpenSearch says that there is none.
+    /// Reads the document with this id. Returns `None` if OpenSearch reports that it does not
+    /// exist.
     ///
     /// # Errors
-    /// Why it could not be read.
+    /// The document could not be read.
     pub async fn get(&self, id: &str) -> Result<Option<Stored>, WriteError> {
         Ok(self.get_many(&[id]).await?.pop().flatten())
     }
 
-    /// The documents of these ids, in their order; `None` where OpenSearch says that there
-    /// is none. Reads in real time, without waiting for a refresh.
+    /// Reads the documents with these ids in real time, that is, without waiting for a refresh. The
+    /// result has the order of the ids, and `None` for each document that does not exist.
     ///
     /// # Errors
-    /// Why one of them could not be read.
+    /// One of the documents could not be read.
     pub async fn get_many(&self, ids: &[&str]) -> Result<Vec<Option<Stored>>, WriteError> {
         let mut all = Vec::with_capacity(ids.len());
         for part in ids.chunks(MULTI_GET) {
@@ -65,13 +67,19 @@ impl DirectivesApi {
         let operation = request.operation();
         let response: MultiGet = self.json(request).await?;
         if response.docs.len() != ids.len() {
-            return Err(malformed(operation, "it lacks some of the requested ids").into());
+            return Err(
+                malformed(operation, "the response lacks some of the requested ids").into(),
+            );
         }
         let limits = self.limits();
         let mut all = Vec::with_capacity(ids.len());
         for (id, item) in ids.iter().zip(response.docs) {
             if item.id != **id {
-                return Err(malformed(operation, "it holds an id that was not requested").into());
+                return Err(malformed(
+                    operation,
+                    "the response contains an id that was not requested",
+                )
+                .into());
             }
             all.push(match (item.found, item.error, item.source) {
                 (Some(false), None, None) => None,
@@ -92,17 +100,21 @@ impl DirectivesApi {
                     return Err(Kind::Refused(vec![Refusal { id, reason }]).into());
                 }
                 _ => {
-                    return Err(malformed(operation, "an item is neither found nor missing").into());
+                    return Err(malformed(
+                        operation,
+                        "the response does not state whether a document exists",
+                    )
+                    .into());
                 }
             });
         }
         Ok(all)
     }
 
-    /// Every document of the index, ordered by id.
+    /// Reads every document of the index, ordered by id.
     ///
     /// # Errors
-    /// Why the index could not be read completely.
+    /// The index could not be read completely.
     pub async fn list(&self) -> Result<Vec<Stored>, WriteError> {
         struct All {
             limits: DecodeLimits,
@@ -135,8 +147,8 @@ impl DirectivesApi {
         Ok(all.stored)
     }
 
-    /// The error of an index that does not exist. The name may be mistyped, so it lists the
-    /// indices that hold directives.
+    /// Creates the error for an index that does not exist. The name may contain a typing error, so
+    /// the error lists the indices that contain directives.
     pub(super) async fn no_index(&self) -> WriteError {
         #[derive(Deserialize)]
         struct Index {
@@ -163,7 +175,7 @@ impl DirectivesApi {
         };
         Kind::NoIndex {
             index: self.client.index().to_owned(),
-            // A user who may not read the mappings gets the message without the list.
+            // If the role does not permit reading the mappings, the message has no list.
             others: all
                 .unwrap_or_default()
                 .into_iter()

@@ -1,4 +1,4 @@
-//! The roles of `mappings/roles`, installed through the REST API of the security plugin.
+//! Installs the roles of `mappings/roles` with the REST API of the security plugin.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::installer::{Change, InstallError, InstallStep, Installer, file};
 use crate::http::{Method, Request, segment};
 
 const WHAT: &str = "role";
-/// The word that the files have for the index, in names and in index patterns.
+/// The name of the index in the files, both in the names of roles and in index patterns.
 const INDEX_IN_FILES: &str = "directives";
 const ROLES: [(&str, &str); 6] = [
     (
@@ -36,10 +36,10 @@ const ROLES: [(&str, &str); 6] = [
 ];
 
 impl Installer {
-    /// The changes that [`install_roles`](Self::install_roles) would make now.
+    /// Returns the changes that [`install_roles`](Self::install_roles) would make now.
     ///
     /// # Errors
-    /// The cluster has no security plugin, or does not let the caller read its roles.
+    /// The cluster has no security plugin, or the user may not read the roles.
     pub async fn plan_roles(&self) -> Result<Vec<InstallStep>, InstallError> {
         let mut steps = Vec::with_capacity(ROLES.len());
         for (name, json) in ROLES {
@@ -64,11 +64,11 @@ impl Installer {
         Ok(steps)
     }
 
-    /// Creates the roles for the client's index, or replaces those that differ, and reports
-    /// each. Nobody gets a role by it.
+    /// Creates the roles for the client's index, replaces roles that differ, and returns one step
+    /// for each role. No user is mapped to a role.
     ///
     /// # Errors
-    /// As [`plan_roles`](Self::plan_roles), or the caller may not change roles.
+    /// The errors of [`plan_roles`](Self::plan_roles), or the user may not change roles.
     pub async fn install_roles(&self) -> Result<Vec<InstallStep>, InstallError> {
         let steps = self.plan_roles().await?;
         for step in steps.iter().filter(|step| step.change != Change::Keep) {
@@ -80,7 +80,7 @@ impl Installer {
     }
 }
 
-/// Adapts a role's file to an index of another name.
+/// Parses the file of a role, and adapts it to an index with another name.
 fn role_for(index: &str, json: &str) -> Value {
     let mut role = file(json);
     let permissions = role["index_permissions"].as_array_mut();
@@ -98,7 +98,8 @@ fn role_for(index: &str, json: &str) -> Value {
     role
 }
 
-/// Whether an installed role, which the plugin fills up with defaults, is this one.
+/// Whether an installed role grants the same permissions as ours. The plugin adds defaults to an
+/// installed role, which are ignored.
 fn permits_the_same(installed: &Value, role: &Value) -> bool {
     let indices = |of: &Value| {
         let permissions = of["index_permissions"].as_array();

@@ -1,4 +1,4 @@
-//! Sends drafts to the `_simulate` API of the ingest pipeline, to learn without a write what it
+//! Sends drafts to the `_simulate` API of the ingest pipeline, which returns the documents that it
 //! would store.
 
 use opensearch::ingest::IngestSimulateParts;
@@ -14,8 +14,8 @@ use crate::http::{Exception, Method, Request, malformed};
 use opensearch_directives_core::document::{Document, Draft, decode};
 
 impl DirectivesApi {
-    /// The documents that the pipeline makes of drafts. All are simulated before the
-    /// first problem is returned, so nothing is written when one is refused.
+    /// Returns the documents that the pipeline creates from drafts. All drafts are simulated before
+    /// an error is returned, so nothing is written if one draft is refused.
     pub(super) async fn simulate(
         &self,
         drafts: &[Draft],
@@ -103,7 +103,7 @@ impl DirectivesApi {
             .collect();
         match items {
             Some(items) if items.len() == docs.len() => Ok(items),
-            _ => Err(malformed(operation, "it lacks some of the documents").into()),
+            _ => Err(malformed(operation, "the response lacks some of the documents").into()),
         }
     }
 }

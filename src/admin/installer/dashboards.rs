@@ -1,4 +1,5 @@
-//! Imports the saved objects into OpenSearch Dashboards.
+//! Imports the dashboards of this project into OpenSearch Dashboards, adapted to the name of the
+//! index.
 
 use serde_json::Value;
 
@@ -12,11 +13,11 @@ const INDEX_IN_FILE: &str = "directives";
 const BOUNDARY: &str = "opensearch-directives-saved-objects";
 
 impl Installer {
-    /// Imports the saved objects into OpenSearch Dashboards; `dashboards` is a client of its
-    /// address. Objects with the same ids are replaced.
+    /// Imports the saved objects into OpenSearch Dashboards. `dashboards` is a client for its
+    /// address. Objects with the same ids are replaced. Returns the number of imported objects.
     ///
     /// # Errors
-    /// [`InstallError`], also when only some of the objects were taken.
+    /// [`InstallError`], also if only some of the objects were imported.
     pub async fn import_dashboards(&self, dashboards: &Client) -> Result<u64, InstallError> {
         let objects = self.saved_objects();
         let body = format!(
@@ -39,7 +40,7 @@ impl Installer {
         Ok(response["successCount"].as_u64().unwrap_or_default())
     }
 
-    /// The saved objects for the client's index, as NDJSON.
+    /// Returns the saved objects for the client's index, as NDJSON.
     #[must_use]
     pub fn saved_objects(&self) -> String {
         let title = |index: &str| format!("\"title\":\"{index}\",\"timeFieldName\"");

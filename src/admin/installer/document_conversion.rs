@@ -1,8 +1,8 @@
-//! Converts the documents of an earlier version to the stored form.
+//! Converts documents that an earlier version of this project wrote to the stored form.
 //!
-//! A script adds the explicit fields. It does not run the ingest pipeline, which would refuse
-//! an expired document and so stop the conversion in the middle; and it changes nothing that a
-//! document says. A document that is malformed stays malformed, and proxies keep refusing it.
+//! A script adds the explicit fields and changes no existing field. The ingest pipeline does not
+//! run, because it would refuse an expired document and abort the conversion. A malformed document
+//! stays malformed, and proxies still reject it.
 
 use opensearch::{CountParts, UpdateByQueryParts};
 use serde::Deserialize;
@@ -12,13 +12,15 @@ use super::error::InstallError;
 use super::{InstallStep, Installer};
 use crate::http::{Method, Request};
 
-/// How many documents one request converts, so that it ends within the request's timeout.
+/// The number of documents that one request converts. It is small enough for the request's time
+/// limit.
 const BATCH: u64 = 2_000;
-/// How many requests in a row may convert nothing because others write the same documents.
+/// The number of consecutive requests that may convert nothing because of concurrent writes.
 const MAX_IDLE: u32 = 5;
 const WHAT: &str = "stored form";
 
-/// `targets` is written only where it is missing: one that disagrees shows a damaged document.
+/// The script that adds the fields. It writes `targets` only if it is missing, because an existing
+/// list that disagrees indicates a damaged document.
 const SCRIPT: &str = "\
 def document = ctx._source;
 if (document.containsKey('targets') == false) {
@@ -36,7 +38,7 @@ document.revoked = document.containsKey('revoked_at') && document.revoked_at != 
 ";
 
 impl Installer {
-    /// The number of documents that are not in the stored form. Proxies refuse them.
+    /// Returns the number of documents that are not in the stored form. Proxies reject them.
     ///
     /// # Errors
     /// [`InstallError`] if the index cannot be searched.
@@ -56,11 +58,12 @@ impl Installer {
         }
     }
 
-    /// Installs, then converts every document to the stored form. Returns the steps of the
-    /// installation and the number of documents that were converted.
+    /// Runs [`install`](Self::install), then converts every document to the stored form. Returns
+    /// the steps of the installation and the number of converted documents.
     ///
     /// # Errors
-    /// [`InstallError`]. It may be repeated, and continues where it stopped.
+    /// [`InstallError`]. The upgrade can be repeated, and continues after the documents that are
+    /// already converted.
     pub async fn upgrade(&self) -> Result<(Vec<InstallStep>, u64), InstallError> {
         let steps = self.install().await?;
         let (mut converted, mut idle) = (0, 0);
@@ -106,11 +109,12 @@ impl Installer {
 struct Batch {
     /// The number of documents that the request found.
     total: u64,
-    /// The number of documents that it converted.
+    /// The number of documents that the request converted.
     updated: u64,
 }
 
-/// Every stored document has `revoked`.
+/// Returns the query for documents that are not in the stored form. Every stored document has the
+/// field `revoked`.
 fn outdated() -> Value {
     json!({ "bool": { "must_not": { "exists": { "field": "revoked" } } } })
 }

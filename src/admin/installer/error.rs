@@ -1,11 +1,11 @@
-//! The reasons why preparing a cluster failed, each with the step and the remedy.
+//! The error of preparing a cluster, with the failed step and the remedy.
 
 use std::error::Error;
 use std::fmt;
 
 use crate::http::RequestError;
 
-/// Why the cluster could not be prepared.
+/// The cluster could not be prepared for directives.
 #[derive(Debug)]
 pub struct InstallError(Repr);
 
@@ -15,13 +15,13 @@ pub struct InstallError(Repr);
 pub enum InstallErrorKind {
     /// A request failed.
     Request,
-    /// An installed version is newer than the one of this program.
+    /// The installed version is newer than the version of this program.
     Newer,
-    /// The index does not fit, whether it existed before or was just created.
+    /// The index, existing or just created, has unsuitable settings or an unsuitable mapping.
     DoesNotFit,
     /// Another index template has the same priority.
     TemplatePriority,
-    /// The cluster's shard awareness refuses the number of replicas.
+    /// The cluster's shard allocation awareness does not permit the number of replicas.
     Replicas,
     /// The bounds contradict each other.
     Bounds,
@@ -59,7 +59,7 @@ impl InstallError {
         Self(Repr::Request(what, Box::new(source)))
     }
 
-    /// The error of a step that writes, with the known reasons for a refusal told apart.
+    /// Creates the error of a failed write, and recognises the known reasons for a refusal.
     pub(super) fn of_step(what: &'static str, source: RequestError) -> Self {
         let says = |words: &str| source.reason().is_some_and(|reason| reason.contains(words));
         if says("same priority") {
@@ -102,7 +102,7 @@ impl InstallError {
         Self(Repr::Dashboards(errors))
     }
 
-    /// The kind of the error.
+    /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> InstallErrorKind {
         match self.0 {
@@ -117,28 +117,28 @@ impl InstallError {
         }
     }
 
-    /// Whether the input is wrong: the bounds contradict each other.
+    /// Whether the input is invalid, because the bounds contradict each other.
     #[must_use]
     pub fn is_invalid(&self) -> bool {
         matches!(self.0, Repr::Bounds(_))
     }
 
-    /// Whether OpenSearch itself said that what is asked for does not exist. A status 404 of
-    /// anything else does not count.
+    /// Whether OpenSearch itself reported that the requested resource does not exist. A status 404
+    /// of another server does not count.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.request_error()
             .is_some_and(|error| error.status() == Some(404) && error.exception().is_some())
     }
 
-    /// Whether no node returned a usable response in time, or the cluster is busy.
+    /// Whether no node returned a usable response in time, or the cluster is overloaded.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         self.request_error()
             .is_some_and(|error| error.is_unreachable() || error.status() == Some(429))
     }
 
-    /// Whether the cluster refused the request, or the caller.
+    /// Whether the cluster refused the request or the user.
     #[must_use]
     pub fn is_refused(&self) -> bool {
         match self.0 {
@@ -154,7 +154,7 @@ impl InstallError {
         }
     }
 
-    /// The request that failed, if one did.
+    /// Returns the failed request, if the cause is a request.
     #[must_use]
     pub fn request_error(&self) -> Option<&RequestError> {
         match &self.0 {
@@ -181,12 +181,12 @@ impl fmt::Display for InstallError {
         match &self.0 {
             Repr::Request(what, _) => write!(f, "cannot install the {what}"),
             Repr::TemplatePriority(_) => f.write_str(
-                "another index template matches the index with the same priority; choose another \
-                 priority with --template-priority, above that of the templates that must not act",
+                "another index template with the same priority matches the index; set a higher \
+                 priority with --template-priority",
             ),
             Repr::Replicas(_) => f.write_str(
-                "the cluster's zones do not allow one replica; choose the number with \
-                 --replicas, one less than a multiple of the number of zones",
+                "the cluster's zones do not allow one replica; set --replicas to a multiple of \
+                 the number of zones, minus one",
             ),
             Repr::Newer {
                 what,
@@ -194,8 +194,8 @@ impl fmt::Display for InstallError {
                 ours,
             } => write!(
                 f,
-                "the {what} has version {installed}, newer than this program's {ours}; use a \
-                 newer program, or delete the {what} first"
+                "the {what} has version {installed}, but this program installs version {ours}; \
+                 use a newer program, or delete the {what} first"
             ),
             Repr::DoesNotFit {
                 index,
@@ -203,7 +203,7 @@ impl fmt::Display for InstallError {
                 made_now,
             } => {
                 let made = if *made_now {
-                    "was made, but"
+                    "was created, but"
                 } else {
                     "exists and"
                 };
@@ -213,21 +213,21 @@ impl fmt::Display for InstallError {
                     problems.join("; ")
                 )?;
                 f.write_str(if *made_now {
-                    "; an index template of a higher priority interferes: exclude the index \
-                     from it, delete the index and install again"
+                    "; an index template with a higher priority changed it: exclude the index \
+                     from that template, delete the index and install again"
                 } else {
-                    "; reindex it into one that `directives init` makes, or name another"
+                    "; reindex it into an index that `directives init` creates, or use another name"
                 })
             }
             Repr::Bounds(problem) => f.write_str(problem),
             Repr::Upgrade { index, left } => write!(
                 f,
-                "{left} documents of the index {index} are not in the stored form yet, because \
-                 somebody writes them meanwhile; run the upgrade again"
+                "{left} documents of the index {index} are not converted yet, because of \
+                 concurrent writes; run the upgrade again"
             ),
             Repr::Dashboards(errors) => write!(
                 f,
-                "OpenSearch Dashboards did not take all saved objects: {errors}"
+                "OpenSearch Dashboards did not import all saved objects: {errors}"
             ),
         }
     }

@@ -1,4 +1,4 @@
-//! Embeds the JSON files of `mappings/` in the program and parses them.
+//! Embeds the JSON files of `mappings/` into the program, and parses them.
 
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ pub(super) fn template() -> Value {
     parse(TEMPLATE_JSON)
 }
 
-/// A test checks that each file is JSON.
+/// Parses an embedded file. A test checks that each file is valid JSON.
 pub(in crate::admin) fn parse(json: &str) -> Value {
     serde_json::from_str(json).unwrap_or_default()
 }

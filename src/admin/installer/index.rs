@@ -1,8 +1,9 @@
-//! The index itself: created with its settings and mapping in the request, brought up to date
-//! where it exists, and checked afterwards.
+//! Creates the index with its settings and mapping, updates an existing one, and verifies the
+//! result.
 //!
-//! The request names everything, because a foreign template with a higher priority would
-//! otherwise make an index without pipeline, without strict mapping or with several shards.
+//! The request contains all settings and the whole mapping. Otherwise, another template with a
+//! higher priority could create an index without pipeline, without strict mapping or with several
+//! shards.
 
 use opensearch::indices::{
     IndicesCreateParts, IndicesGetParts, IndicesPutMappingParts, IndicesPutSettingsParts,
@@ -19,7 +20,7 @@ const WHAT: &str = "index";
 const CHANGEABLE: [&str; 2] = ["index.default_pipeline", "index.refresh_interval"];
 
 impl Installer {
-    /// The steps that bring the index into the state that its template describes.
+    /// Returns the steps that create the index, or that update it to the state in its template.
     pub(super) async fn plan_index(
         &self,
         wanted: &Value,
@@ -48,7 +49,7 @@ impl Installer {
         Ok(steps)
     }
 
-    /// Checks the settings and the mapping that the index has after the requests.
+    /// Verifies the settings and the mapping of the index after the installation.
     pub(super) async fn verify_index(&self) -> Result<(), InstallError> {
         let wanted = self.template(None)["template"].take();
         let Some((_, index)) = self.existing_index().await? else {
@@ -73,7 +74,7 @@ impl Installer {
         }
     }
 
-    /// The concrete index, with flat settings.
+    /// Requests the concrete index, with flat settings.
     async fn existing_index(&self) -> Result<Option<(String, Value)>, InstallError> {
         let path = IndicesGetParts::Index(&[self.client.index()]).url();
         let request = Request::new(Method::Get, path).query("flat_settings", "true");
@@ -90,13 +91,13 @@ impl Installer {
                 Ok(Some((name, index)))
             }
             _ => {
-                let problem = format!("it stands for {count} indices, not one");
+                let problem = format!("the name refers to {count} indices instead of one");
                 Err(self.does_not_fit(vec![problem], false))
             }
         }
     }
 
-    /// The settings that differ and can be changed.
+    /// Returns the settings that differ and can be changed.
     fn settings_update(&self, index: &Value, wanted: &Value) -> Option<Value> {
         let mut stale: Map<String, Value> = CHANGEABLE
             .into_iter()
@@ -121,7 +122,7 @@ impl Installer {
     }
 }
 
-/// The differences that cannot be corrected while the index is open.
+/// Returns the differences that cannot be corrected while the index is open.
 fn fixed_problems(index: &Value, wanted: &Value) -> Vec<String> {
     let mut problems = Vec::new();
     let settings = &index["settings"];
@@ -135,7 +136,7 @@ fn fixed_problems(index: &Value, wanted: &Value) -> Vec<String> {
         && pipeline != "_none"
     {
         problems.push(format!(
-            "index.final_pipeline is {pipeline}, which changes documents after they were checked"
+            "index.final_pipeline is {pipeline}, which can change documents after the pipeline has checked them"
         ));
     }
     for (field, wanted) in fields(wanted) {
@@ -150,7 +151,7 @@ fn fixed_problems(index: &Value, wanted: &Value) -> Vec<String> {
     problems
 }
 
-/// The fields that are missing, or `None` if the mapping is complete and strict.
+/// Returns the missing fields, or `None` if the mapping is complete and strict.
 fn mapping_update(index: &Value, wanted: &Value) -> Option<Value> {
     let mappings = &index["mappings"];
     let missing: Map<String, Value> = fields(wanted)

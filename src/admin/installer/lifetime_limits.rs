@@ -1,4 +1,4 @@
-//! The limits that a site sets on the lifetime of directives, as parameters of its ingest pipeline.
+//! The limits of a site for the lifetime of directives. They are parameters of the ingest pipeline.
 
 use std::time::Duration;
 
@@ -6,20 +6,20 @@ use serde_json::Value;
 
 use super::error::InstallError;
 
-/// How long directives of a site may live. The ingest pipeline holds these bounds, so they
-/// apply to every write, by the command and by curl alike.
+/// The limits for the lifetime of directives. The ingest pipeline enforces them, so they apply to
+/// every write, both with the command and with curl.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct SiteBounds {
-    /// The time to live of a directive that says none.
+    /// The time to live of a directive without an expiry.
     pub default_ttl: Duration,
-    /// The longest time to live.
+    /// The longest allowed time to live.
     pub max_ttl: Duration,
-    /// The longest time to live of a directive that asks for capture.
+    /// The longest allowed time to live of a directive that requests capture.
     pub max_capture_ttl: Duration,
 }
 
-/// The bounds to change; `None` keeps the installed value.
+/// The limits to change; `None` keeps the installed value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct BoundsChange {
     /// See [`SiteBounds::default_ttl`].
@@ -35,7 +35,8 @@ const MAX_TTL: &str = "max_ttl_secs";
 const MAX_CAPTURE_TTL: &str = "max_capture_ttl_secs";
 
 impl SiteBounds {
-    /// Reads the parameters of a pipeline. A pipeline of an earlier version has none.
+    /// Reads the limits from the parameters of a pipeline. A pipeline of an earlier version has
+    /// none.
     pub(super) fn of(params: &Value) -> Option<Self> {
         let seconds = |name: &str| params[name].as_u64().map(Duration::from_secs);
         Some(Self {
@@ -51,8 +52,8 @@ impl SiteBounds {
         params[MAX_CAPTURE_TTL] = self.max_capture_ttl.as_secs().into();
     }
 
-    /// These bounds with a change. A capture bound that is not named stays below `max_ttl`,
-    /// and so does the default.
+    /// Returns these limits with a change. If `max_ttl` is lowered, the other limits are lowered to
+    /// it, unless the change sets them.
     pub(super) fn with(self, change: BoundsChange) -> Result<Self, InstallError> {
         let max_ttl = change.max_ttl.unwrap_or(self.max_ttl);
         let bounds = Self {
@@ -69,7 +70,7 @@ impl SiteBounds {
         ] {
             if ttl.as_secs() == 0 || ttl.subsec_nanos() != 0 {
                 return Err(InstallError::bounds(format!(
-                    "{flag} is {ttl:?}; give whole seconds, at least one"
+                    "{flag} is {ttl:?}; set a whole number of seconds, at least one"
                 )));
             }
             if ttl > max_ttl {

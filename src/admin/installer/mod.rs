@@ -1,7 +1,8 @@
-//! Prepares a cluster for directives: ingest pipeline, index template, index, dashboards.
+//! Prepares a cluster for directives: installs the ingest pipeline, the index template, the index
+//! and the dashboards.
 //!
-//! An installation is a plan of requests, so that `--dry-run` can show it. It may be repeated;
-//! whatever is newer than this program is left alone.
+//! An installation is a list of requests, so that `--dry-run` can print it. It can be repeated. An
+//! installed resource that is newer than this program is never replaced.
 
 mod dashboards;
 mod document_conversion;
@@ -23,15 +24,15 @@ pub(super) use files::parse as file;
 pub use lifetime_limits::{BoundsChange, SiteBounds};
 pub(crate) use pipeline::PIPELINE;
 
-/// What a step does to the cluster.
+/// The effect of a step on the cluster.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Change {
-    /// It is missing, and is created.
+    /// The resource is missing and is created.
     Create,
-    /// It is there, and is brought up to date.
+    /// The resource exists and is updated.
     Update,
-    /// It is there and up to date.
+    /// The resource exists and is up to date.
     Keep,
 }
 
@@ -49,9 +50,9 @@ impl fmt::Display for Change {
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub struct InstallStep {
-    /// What is installed.
+    /// The name of the installed resource.
     pub what: &'static str,
-    /// What the step does.
+    /// The effect of the step.
     pub change: Change,
     /// The request's method.
     pub method: &'static str,
@@ -73,7 +74,7 @@ impl InstallStep {
     }
 }
 
-/// Prepares a cluster for the index of its client.
+/// Installs all resources for the index of a client.
 #[derive(Clone, Debug)]
 pub struct Installer {
     pub(super) client: Client,
@@ -83,7 +84,7 @@ pub struct Installer {
 }
 
 impl Installer {
-    /// An installer for the client's index.
+    /// Creates an installer for the client's index.
     #[must_use]
     pub fn new(client: Client) -> Self {
         Self {
@@ -94,33 +95,33 @@ impl Installer {
         }
     }
 
-    /// Sets bounds of the site. A bound that is not set keeps its installed value.
+    /// Sets limits of the site. A limit that is not set keeps its installed value.
     #[must_use]
     pub fn with_bounds(mut self, bounds: BoundsChange) -> Self {
         self.bounds = bounds;
         self
     }
 
-    /// Sets the number of replicas. Without it the index has one replica where there is a
-    /// second node (`auto_expand_replicas` 0-1), or the number that it has already.
+    /// Sets the number of replicas. By default, a new index has one replica if there is a second
+    /// node (`auto_expand_replicas` 0-1), and an existing index keeps its number.
     #[must_use]
     pub fn with_replicas(mut self, replicas: u16) -> Self {
         self.replicas = Some(replicas);
         self
     }
 
-    /// Sets the priority of the index template. Without it the template has priority 500, or
-    /// the priority that it has already.
+    /// Sets the priority of the index template. By default, a new template has priority 500, and an
+    /// existing template keeps its priority.
     #[must_use]
     pub fn with_template_priority(mut self, priority: u32) -> Self {
         self.template_priority = Some(priority);
         self
     }
 
-    /// The steps that [`install`](Self::install) would take now. Changes nothing.
+    /// Returns the steps that [`install`](Self::install) would execute now. This changes nothing.
     ///
     /// # Errors
-    /// Those of `install` that can be known beforehand.
+    /// The errors of `install` that can be detected before a write.
     pub async fn plan(&self) -> Result<Vec<InstallStep>, InstallError> {
         let pipeline = self.plan_pipeline().await?;
         let template = self.plan_template().await?;
@@ -128,18 +129,18 @@ impl Installer {
         Ok([pipeline, template].into_iter().chain(index).collect())
     }
 
-    /// Installs whatever is missing or outdated, checks the index, and returns the steps.
+    /// Installs all missing or outdated resources, verifies the index, and returns the steps.
     ///
     /// # Errors
-    /// [`InstallError`]. The steps before the error stay done; installing again continues from
-    /// there.
+    /// [`InstallError`]. The steps before the error are not undone, and another installation
+    /// continues after them.
     pub async fn install(&self) -> Result<Vec<InstallStep>, InstallError> {
         let steps = self.plan().await?;
         for step in steps.iter().filter(|step| step.change != Change::Keep) {
             let request = Request::new(Method::Put, step.path.clone()).json(step.body.to_string());
             match self.client.send(request).await {
                 Ok(_) => {}
-                // Another installer was faster.
+                // Another installer has created the resource in the meantime.
                 Err(error) if error.exception() == Some("resource_already_exists_exception") => {}
                 Err(source) => return Err(InstallError::of_step(step.what, source)),
             }
@@ -148,7 +149,7 @@ impl Installer {
         Ok(steps)
     }
 
-    /// The body of a response, or `None` if the resource does not exist.
+    /// Requests a resource. Returns `None` if it does not exist.
     pub(super) async fn fetch(
         &self,
         what: &'static str,
@@ -162,7 +163,7 @@ impl Installer {
     }
 }
 
-/// Compares the version of an embedded file with the installed one.
+/// Compares the version of an embedded file with the installed version.
 fn change(
     what: &'static str,
     ours: &Value,

@@ -1,4 +1,5 @@
-//! Creates or updates the ingest pipeline, which holds the bounds of the site as parameters.
+//! Creates or updates the ingest pipeline, and keeps the limits of the site, which are its
+//! parameters.
 
 use opensearch::ingest::IngestPutPipelineParts;
 use serde_json::Value;
@@ -8,13 +9,13 @@ use super::lifetime_limits::SiteBounds;
 use super::{Change, InstallStep, Installer, change, files};
 use crate::http::{Method, Request};
 
-/// The pipeline's name, whatever the index is called.
+/// The name of the pipeline, which does not depend on the name of the index.
 pub(crate) const PIPELINE: &str = "directives";
 const WHAT: &str = "ingest pipeline";
 const PARAMS: &str = "/processors/1/script/params";
 
 impl Installer {
-    /// The bounds of the site; `None` if no pipeline with bounds is installed.
+    /// Returns the limits of the site; `None` if no pipeline with limits is installed.
     ///
     /// # Errors
     /// [`InstallError`] if the pipeline cannot be read.
@@ -25,10 +26,10 @@ impl Installer {
     pub(super) async fn plan_pipeline(&self) -> Result<InstallStep, InstallError> {
         let mut body = files::pipeline();
         let installed = self.installed_pipeline().await?;
-        // A newer pipeline is refused before its bounds are looked at.
+        // A newer pipeline is refused before its limits are read.
         let mut change = change(WHAT, &body, installed.as_ref())?;
-        let ours =
-            bounds(&body).ok_or_else(|| InstallError::bounds("the pipeline has no bounds"))?;
+        let ours = bounds(&body)
+            .ok_or_else(|| InstallError::bounds("the embedded pipeline has no limits"))?;
         let kept = installed.as_ref().and_then(bounds);
         let wanted = kept.unwrap_or(ours).with(self.bounds)?;
         if let Some(params) = body.pointer_mut(PARAMS) {

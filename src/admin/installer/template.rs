@@ -1,5 +1,5 @@
-//! Installs the index template, which applies when somebody else creates the index, by a first
-//! write or by hand.
+//! Installs the index template, which applies if the index is created without this installer, for
+//! example by a first write.
 
 use opensearch::indices::IndicesPutIndexTemplateParts;
 use serde_json::{Value, json};
@@ -29,8 +29,8 @@ impl Installer {
         Ok(InstallStep::put(WHAT, change, path, body))
     }
 
-    /// The template for the client's index, with the priority and the number of replicas that
-    /// were asked for, or else those of the installed template.
+    /// Returns the template for the client's index. A priority or number of replicas that is not
+    /// set is copied from the installed template.
     pub(super) fn template(&self, installed: Option<&Value>) -> Value {
         let mut template = files::template();
         template["index_patterns"] = json!([self.client.index()]);
@@ -46,14 +46,14 @@ impl Installer {
     }
 }
 
-/// Replaces the automatic number of replicas by a fixed one.
+/// Replaces the automatic number of replicas with a fixed one.
 pub(super) fn set_replicas(settings: &mut Value, replicas: &str) {
     settings["index.auto_expand_replicas"] = "false".into();
     settings["index.number_of_replicas"] = replicas.into();
 }
 
-/// The fixed number of replicas of a template. OpenSearch returns settings nested, whichever
-/// way they were written.
+/// Returns the fixed number of replicas of a template. OpenSearch always returns nested settings,
+/// even if they were written with flat names.
 fn replicas(template: &Value) -> Option<String> {
     let settings = &template["template"]["settings"];
     let flat = &settings["index.number_of_replicas"];
