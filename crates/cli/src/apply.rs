@@ -10,12 +10,14 @@ use opensearch_directives::document::{Draft, Expiry};
 use opensearch_directives::{Clock as _, SystemClock};
 use opensearch_directives::{Config, DiagLevel, DirectiveMatch, EndpointKind};
 
+use super::desired_state::OwnerArgs;
 use super::duration::parse;
 use super::exit::{Exit, Failure};
 use super::flag_values;
 use super::guards::{self, GuardArgs};
 use super::input;
 use super::instant::When;
+use super::superfluous;
 use super::write_args::WriteArgs;
 
 /// The time to live of a directive that states no end.
@@ -31,7 +33,8 @@ const DEFAULT_CAPTURE_TTL: Duration = Duration::from_mins(5);
 Examples:
   directives apply slow-acme --level ShapeTiming --tenant acme --sample 10% --reason INC-1
   directives apply night --level Shape --index orders --starts-at 02:00 --for 1h
-  directives apply -f directives.yaml --dry-run"
+  directives apply -f directives.yaml --dry-run
+  directives apply -f directives/ --owner search-team --prune"
 )]
 pub(super) struct ApplyArgs {
     /// The directive's id
@@ -64,9 +67,10 @@ pub(super) struct ApplyArgs {
     #[arg(long)]
     principal: Option<String>,
 
-    /// Match only requests to this class of endpoints, such as Search
-    #[arg(long, value_parser = flag_values::endpoint)]
-    endpoint: Option<EndpointKind>,
+    /// Match only requests to this class of endpoints, such as Search. Several, separated by
+    /// commas, become one directive each: ID-Search, ID-Count
+    #[arg(long, value_parser = flag_values::endpoint, value_delimiter = ',')]
+    endpoint: Vec<EndpointKind>,
 
     /// Percentage of the matching requests that it applies to, such as 10% [default: 100%]
     #[arg(long, value_name = "PERCENT", value_parser = flag_values::sample, conflicts_with = "sample_per_mille")]
@@ -114,6 +118,8 @@ pub(super) struct ApplyArgs {
     max_ttl: Duration,
 
     #[command(flatten)]
+    owner: OwnerArgs,
+    #[command(flatten)]
     guards: GuardArgs,
     #[command(flatten)]
     write: WriteArgs,
@@ -122,10 +128,11 @@ pub(super) struct ApplyArgs {
 pub(super) async fn run(mut args: ApplyArgs) -> Result<Exit, Failure> {
     let now = SystemClock.now();
     let mut drafts = if args.file.is_empty() {
-        vec![args.draft(now)?]
+        args.drafts(now)?
     } else {
         input::drafts(&args.file).await?
     };
+    args.owner.assign(&mut drafts)?;
     guards::check_lengths(&drafts, args.max_ttl, now)?;
     args.guards.check_drafts(&drafts)?;
     let api = args.write.api().await?.with_max_ttl(args.max_ttl);
@@ -135,12 +142,42 @@ pub(super) async fn run(mut args: ApplyArgs) -> Result<Exit, Failure> {
         draft.reason = draft.reason.take().or_else(|| args.reason.clone());
         draft.ticket = draft.ticket.take().or_else(|| args.ticket.clone());
     }
-    let plan = api.plan(&drafts).await?;
-    args.guards.check_plan(&args.write, &plan, &author, now)?;
+    let mut plan = api.plan(&drafts).await?;
+    superfluous::warn(&api, &plan, now).await;
+    let reason = args.reason.as_deref();
+    let pruned = args
+        .owner
+        .plan_prune(&api, &drafts, &author, reason)
+        .await?;
+    let question = args.owner.question(pruned.len());
+    plan.extend(pruned);
+    args.guards
+        .check_plan(&args.write, &plan, &author, question, now)?;
     args.write.execute(&api, plan, Vec::new(), now).await
 }
 
 impl ApplyArgs {
+    /// The drafts that the flags describe: one for each endpoint, since a directive has one at most.
+    fn drafts(&mut self, now: Timestamp) -> Result<Vec<Draft>, Failure> {
+        let mut endpoints = std::mem::take(&mut self.endpoint);
+        endpoints.sort_by_key(|endpoint| endpoint.as_str());
+        endpoints.dedup();
+        let mut draft = self.draft(now)?;
+        if let [endpoint] = endpoints[..] {
+            draft.match_.endpoint = Some(endpoint);
+        }
+        if endpoints.len() < 2 {
+            return Ok(vec![draft]);
+        }
+        let drafts = endpoints.into_iter().map(|endpoint| {
+            let mut one = draft.clone();
+            one.id = format!("{}-{endpoint}", draft.id);
+            one.match_.endpoint = Some(endpoint);
+            one
+        });
+        Ok(drafts.collect())
+    }
+
     fn draft(&mut self, now: Timestamp) -> Result<Draft, Failure> {
         let (Some(id), Some(level)) = (self.id.take(), self.level) else {
             return Err(Failure::usage("give an id and --level, or --file"));
@@ -152,7 +189,7 @@ impl ApplyArgs {
             tenant: self.tenant.take(),
             index: self.index.take(),
             principal: self.principal.take(),
-            endpoint: self.endpoint,
+            endpoint: None,
         };
         draft.sample_per_mille = self.sample.or(self.sample_per_mille).unwrap_or(1000);
         draft.ring_buffer = self.ring_buffer;

@@ -5,12 +5,19 @@ use std::io::Write as _;
 
 use clap::Args;
 use clap_complete::Shell;
+use clap_complete::env::Shells;
 
+use super::completion_candidates;
 use super::exit::Failure;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Example:
+The script runs `directives` to complete values, for example the ids of directives in the current
+context.
+
+Examples:
+  source <(directives completion zsh)
+  directives completion fish | source
   directives completion bash > ~/.local/share/bash-completion/completions/directives")]
 pub(super) struct CompletionArgs {
     /// The shell that uses the script
@@ -19,12 +26,18 @@ pub(super) struct CompletionArgs {
 
 pub(super) fn run(args: &CompletionArgs) -> Result<(), Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(
-        args.shell,
-        &mut super::command(None),
-        "directives",
+    let shells = Shells::builtins();
+    let shell = shells
+        .completer(&args.shell.to_string())
+        .ok_or_else(|| Failure::usage(format!("there is no script for {}", args.shell)))?;
+    let name = "directives";
+    shell.write_registration(
+        completion_candidates::VARIABLE,
+        name,
+        name,
+        name,
         &mut script,
-    );
+    )?;
     Ok(std::io::stdout().lock().write_all(&script)?)
 }
 

@@ -13,7 +13,7 @@ use opensearch_directives::{ClusterConfig, Credentials, Secret, Tls};
 use url::Url;
 
 use super::exit::Failure;
-use super::{context_file, duration};
+use super::{context_file, credential_command, duration};
 
 /// The cluster, the index, and the credentials.
 #[derive(Clone, Debug, Args)]
@@ -54,6 +54,11 @@ pub(super) struct ConnectionArgs {
     /// it changes
     #[arg(long, value_name = "FILE", conflicts_with_all = ["username", "bearer_token_file"])]
     api_key_file: Option<PathBuf>,
+
+    /// Command that prints the password of --username, or a bearer token if no user name is given;
+    /// the shell runs it once. Files and variables with a secret win over it
+    #[arg(long, value_name = "COMMAND")]
+    credential_command: Option<String>,
 
     /// PEM file of CA certificates to trust, or of the server's own certificate if that is
     /// self-signed
@@ -122,6 +127,17 @@ pub(super) struct TimeoutArgs {
     /// Time limit of one request to one node
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
     request_timeout: Duration,
+
+    /// Print the details of an error
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+impl TimeoutArgs {
+    /// The time limit of one request.
+    pub(super) fn request_timeout(self) -> Duration {
+        self.request_timeout
+    }
 }
 
 impl ConnectionArgs {
@@ -166,6 +182,22 @@ impl ConnectionArgs {
         }
     }
 
+    /// The file of CA certificates, if one is given.
+    pub(super) fn ca_certificate(&self) -> Option<&PathBuf> {
+        self.ca_certificate.as_ref()
+    }
+
+    /// Refuses a credential that would be read only once, for a process that runs for days.
+    pub(super) fn require_renewable_credentials(&self) -> Result<(), Failure> {
+        match &self.credential_command {
+            None => Ok(()),
+            Some(_) => Err(Failure::usage(
+                "--credential-command: its secret would be read only once; an agent reads a file, \
+                 such as --bearer-token-file, again when it changes",
+            )),
+        }
+    }
+
     /// Returns the same settings with another address.
     pub(super) fn with_url(&self, url: impl Into<String>) -> Self {
         Self {
@@ -203,13 +235,6 @@ impl ConnectionArgs {
         tls
     }
 
-    #[cfg_attr(
-        not(feature = "aws-sigv4"),
-        expect(
-            clippy::unused_async,
-            reason = "AWS's credential providers may need the network"
-        )
-    )]
     async fn credentials(&self) -> Result<Credentials, Failure> {
         #[cfg(feature = "aws-sigv4")]
         if let Some(region) = &self.aws_region {
@@ -217,9 +242,16 @@ impl ConnectionArgs {
         }
         let password = secret(self.password_file.as_ref(), "DIRECTIVES_PASSWORD");
         if let Some(username) = &self.username {
-            let password = password.ok_or_else(|| {
-                Failure::usage("--username: set DIRECTIVES_PASSWORD or --password-file, too")
-            })?;
+            let password = match (password, &self.credential_command) {
+                (Some(password), _) => password,
+                (None, Some(command)) => credential_command::secret(command).await?,
+                (None, None) => {
+                    return Err(Failure::usage(
+                        "--username: set DIRECTIVES_PASSWORD, --password-file or \
+                         --credential-command, too",
+                    ));
+                }
+            };
             return Ok(Credentials::Basic {
                 username: username.clone(),
                 password,
@@ -231,6 +263,11 @@ impl ConnectionArgs {
         }
         if let Some(key) = secret(self.api_key_file.as_ref(), "DIRECTIVES_API_KEY") {
             return Ok(Credentials::ApiKey(key));
+        }
+        if let Some(command) = &self.credential_command {
+            return Ok(Credentials::Bearer(
+                credential_command::secret(command).await?,
+            ));
         }
         if password.is_some() {
             return Err(Failure::usage(

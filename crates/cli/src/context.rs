@@ -73,6 +73,10 @@ struct SetArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["username", "bearer_token_file"])]
     api_key_file: Option<String>,
 
+    /// Command that prints the password of --username, or a bearer token if no user name is given
+    #[arg(long, value_name = "COMMAND", conflicts_with_all = ["password_file", "bearer_token_file", "api_key_file"])]
+    credential_command: Option<String>,
+
     /// PEM file of CA certificates to trust
     #[arg(long, value_name = "FILE")]
     ca_certificate: Option<String>,
@@ -151,6 +155,7 @@ impl SetArgs {
             password_file: self.password_file,
             bearer_token_file: self.bearer_token_file,
             api_key_file: self.api_key_file,
+            credential_command: self.credential_command,
             ca_certificate: self.ca_certificate,
             client_certificate: self.client_certificate,
             protected: self.protected,

@@ -27,6 +27,8 @@ pub(super) struct Context {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) api_key_file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) credential_command: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ca_certificate: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) client_certificate: Option<String>,
@@ -46,6 +48,7 @@ impl Context {
             ("password-file", one(&self.password_file)),
             ("bearer-token-file", one(&self.bearer_token_file)),
             ("api-key-file", one(&self.api_key_file)),
+            ("credential-command", one(&self.credential_command)),
             ("ca-certificate", one(&self.ca_certificate)),
             ("client-certificate", one(&self.client_certificate)),
         ]
@@ -132,6 +135,12 @@ static SELECTED: OnceLock<Option<Selected>> = OnceLock::new();
 /// Returns the context of this run. Before [`select`] has run, there is none.
 pub(super) fn selected() -> Option<&'static Selected> {
     SELECTED.get()?.as_ref()
+}
+
+/// The name of the context of this run, if every write in it asks first.
+pub(super) fn protected() -> Option<&'static str> {
+    let selected = selected().filter(|selected| selected.context.protected)?;
+    Some(&selected.name)
 }
 
 /// Finds the context of this run: the one that `--context` names, otherwise the one that

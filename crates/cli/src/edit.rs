@@ -20,7 +20,7 @@ expires_at, reason, ticket, owner.
 
 Examples:
   directives edit slow-acme --set level=Shape --unset capture
-  directives edit slow-acme --set tenant=acme,sample=5%
+  directives edit slow-acme --set tenant=acme --set sample=5%
   directives edit slow-acme                   # in $VISUAL or $EDITOR")]
 pub(super) struct EditArgs {
     /// The id of the directive
@@ -39,6 +39,20 @@ pub(super) struct EditArgs {
     #[command(flatten)]
     write: WriteArgs,
 }
+
+/// The fields that `--unset` can remove.
+pub(super) const FIELDS: [&str; 10] = [
+    "tenant",
+    "index",
+    "principal",
+    "endpoint",
+    "ring_buffer",
+    "capture",
+    "starts_at",
+    "reason",
+    "ticket",
+    "owner",
+];
 
 fn assignment(text: &str) -> Result<(String, String), String> {
     let (field, value) = text.split_once('=').ok_or("write FIELD=VALUE")?;
@@ -72,7 +86,9 @@ pub(super) async fn run(args: EditArgs) -> Result<Exit, Failure> {
     guards::check_lengths(&drafts, opensearch_directives::Config::DEFAULT_MAX_TTL, now)?;
     args.guards.check_drafts(&drafts)?;
     let plan = api.plan_from(&drafts, vec![Some(stored)]).await?;
-    args.guards.check_plan(&args.write, &plan, &author, now)?;
+    super::superfluous::warn(&api, &plan, now).await;
+    args.guards
+        .check_plan(&args.write, &plan, &author, None, now)?;
     args.write.execute(&api, plan, Vec::new(), now).await
 }
 
@@ -215,6 +231,22 @@ mod tests {
             "revoked_reason": "found",
         });
         document.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn every_field_that_is_offered_can_be_removed() {
+        let document = Value::from(stored()).to_string();
+        let limits = DecodeLimits {
+            now: "2030-01-01T12:00:00Z".parse().unwrap(),
+            max_ttl: std::time::Duration::MAX,
+        };
+        let document = decode("one", &document, &limits).unwrap().to_document();
+        for field in FIELDS {
+            let whole = draft_of(&document, "erin");
+            let mut draft = whole.clone();
+            unset(&mut draft, field).unwrap();
+            assert_ne!(draft, whole, "{field}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use clap::{Arg, ArgAction, Command};
 use super::context_file::Selected;
 
 /// The flags of operators' commands that have a variable.
-const WITH_VARIABLE: [&str; 18] = [
+const WITH_VARIABLE: [&str; 19] = [
     "context",
     "url",
     "directives-index",
@@ -20,6 +20,7 @@ const WITH_VARIABLE: [&str; 18] = [
     "password-file",
     "bearer-token-file",
     "api-key-file",
+    "credential-command",
     "ca-certificate",
     "client-certificate",
     "client-key",

@@ -10,6 +10,8 @@ use opensearch_directives::error::{
     ConfigError, PollError, ReadError, RequestError, chain as error_chain,
 };
 
+use super::error_text;
+
 /// The section of `--help` about environment variables and exit codes.
 pub(super) const HELP: &str = "\
 Flags for the connection, the output and the author, and all flags of the agent, can also be set
@@ -72,7 +74,7 @@ pub(super) struct Failure {
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "error: {}", error_chain(&*self.error))
+        write!(f, "error: {}", error_text::text(&*self.error))
     }
 }
 
@@ -109,7 +111,7 @@ impl Failure {
         {
             return Exit::Success;
         }
-        let _ = writeln!(std::io::stderr(), "error: {}", error_chain(&*self.error));
+        let _ = writeln!(std::io::stderr(), "{self}");
         self.exit
     }
 }

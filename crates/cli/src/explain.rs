@@ -1,18 +1,20 @@
 //! `directives explain`: evaluates a request, and reports for each directive the first condition
 //! that fails.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use jiff::Timestamp;
-use opensearch_directives::admin::{DirectivesApi, Stored};
+use opensearch_directives::admin::DirectivesApi;
 use opensearch_directives::document::Document;
-use opensearch_directives::{
-    Decision, DiagnosticsDirective, DirectiveSet, EndpointKind, RequestAttrs,
-};
+use opensearch_directives::{Decision, DirectiveSet, EndpointKind, RequestAttrs};
 use serde_json::{Value, json};
 
+use super::agent_client::{AgentClient, AgentUrl};
 use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::directive_text::{printable, summary};
 use super::exit::{Exit, Failure};
+use super::explain_source::{self, Candidate};
 use super::filters::State;
 use super::flag_values;
 use super::instant::clock;
@@ -20,8 +22,10 @@ use super::stdio::{ReportFormat, print};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Example:
-  directives explain --tenant acme --index orders --principal checkout --endpoint Search")]
+Examples:
+  directives explain --tenant acme --index orders --principal checkout --endpoint Search
+  directives explain --index orders --principal checkout --endpoint Search \\
+    --agent unix:/run/directives/agent.sock")]
 pub(super) struct ExplainArgs {
     /// The tenant of the request; without this flag, the request has no tenant
     #[arg(long)]
@@ -48,6 +52,15 @@ pub(super) struct ExplainArgs {
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: ReportFormat,
 
+    /// Let this agent decide instead of reading the index: http://HOST:9980, https://HOST:9980,
+    /// or unix: and the path of a socket. A certificate of its own CA needs --ca-certificate
+    #[arg(long, value_name = "URL")]
+    agent: Option<AgentUrl>,
+
+    /// File that contains the bearer token for the agent (or set DIRECTIVES_AGENT_TOKEN)
+    #[arg(long, value_name = "FILE", requires = "agent")]
+    agent_token_file: Option<PathBuf>,
+
     #[command(flatten)]
     connection: ConnectionArgs,
     #[command(flatten)]
@@ -64,29 +77,67 @@ struct Verdict {
 }
 
 pub(super) async fn run(args: ExplainArgs) -> Result<Exit, Failure> {
-    let api = DirectivesApi::new(args.connection.client(args.timeout).await?);
-    let all = api.list().await?;
-    let now = api.now().await?;
     let request = RequestAttrs {
         tenant: args.tenant.as_deref(),
         index: &args.index,
         principal: &args.principal,
         endpoint: args.endpoint,
     };
-    let live: Vec<DiagnosticsDirective> = all
+    let evidence = if let Some(agent) = &args.agent {
+        let agent = args.agent_client(agent)?;
+        explain_source::from_agent(&agent, &request, &args.request_id).await?
+    } else {
+        let api = DirectivesApi::new(args.connection.client(args.timeout).await?);
+        explain_source::from_index(&api, &request, &args.request_id).await?
+    };
+    let mut verdicts: Vec<Verdict> = evidence
+        .directives
         .iter()
-        .filter_map(|stored| stored.document.as_ref().ok())
-        .filter(|document| !document.revoked)
-        .map(|document| document.directive.clone())
-        .collect();
-    let decision = DirectiveSet::from_directives(live).evaluate(&request, now, &args.request_id);
-    let mut verdicts: Vec<Verdict> = all
-        .iter()
-        .map(|stored| verdict(stored, &request, now, &args.request_id))
+        .map(|candidate| {
+            let found = verdict(candidate, &request, evidence.now, &args.request_id);
+            match &evidence.applied_by_agent {
+                Some(applied) => found.by_agent(applied.contains(&candidate.id)),
+                None => found,
+            }
+        })
         .collect();
     verdicts.sort_by_key(|verdict| (!verdict.applies, std::cmp::Reverse(verdict.held)));
-    print_verdicts(decision, &verdicts, args.output.is_json())?;
+    print_verdicts(evidence.decision, &verdicts, args.output.is_json())?;
     Ok(Exit::Success)
+}
+
+impl ExplainArgs {
+    fn agent_client(&self, agent: &AgentUrl) -> Result<AgentClient, Failure> {
+        let token = match &self.agent_token_file {
+            Some(file) => {
+                let text = std::fs::read_to_string(file);
+                Some(text.map_err(|error| Failure::of_file(file, error))?)
+            }
+            None => std::env::var("DIRECTIVES_AGENT_TOKEN").ok(),
+        };
+        let token = token
+            .map(|token| token.trim().to_owned())
+            .filter(|token| !token.is_empty());
+        AgentClient::new(
+            agent.clone(),
+            token,
+            self.connection.ca_certificate(),
+            self.timeout.request_timeout(),
+        )
+    }
+}
+
+impl Verdict {
+    /// The verdict of an agent, whose clock or set may differ from what is known here.
+    fn by_agent(mut self, applies: bool) -> Self {
+        if self.applies && !applies {
+            self.reason = format!("the agent does not apply it ({})", self.reason);
+        } else if applies && !self.applies {
+            self.reason = format!("the agent applies it ({})", self.reason);
+        }
+        self.applies = applies;
+        self
+    }
 }
 
 fn print_verdicts(decision: Decision, verdicts: &[Verdict], as_json: bool) -> Result<(), Failure> {
@@ -123,18 +174,17 @@ fn print_verdicts(decision: Decision, verdicts: &[Verdict], as_json: bool) -> Re
     Ok(())
 }
 
-fn verdict(stored: &Stored, request: &RequestAttrs<'_>, now: Timestamp, id: &str) -> Verdict {
-    let state = State::of(stored, now);
-    let missed = match &stored.document {
-        Err(rejection) => Err((0, format!("malformed: {rejection}"))),
-        Ok(document) => first_miss(document, state, request, now, id),
+fn verdict(candidate: &Candidate, request: &RequestAttrs<'_>, now: Timestamp, id: &str) -> Verdict {
+    let missed = match &candidate.document {
+        Err(problem) => Err((0, problem.clone())),
+        Ok(document) => first_miss(document, candidate.state, request, now, id),
     };
     let (applies, held, reason) = match missed {
         Ok(reason) => (true, usize::MAX, reason),
         Err((held, reason)) => (false, held, reason),
     };
     Verdict {
-        id: stored.id.clone(),
+        id: candidate.id.clone(),
         applies,
         held,
         reason,

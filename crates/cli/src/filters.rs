@@ -24,14 +24,18 @@ pub(super) enum State {
 impl State {
     pub(super) fn of(stored: &Stored, now: Timestamp) -> Self {
         match &stored.document {
-            Ok(document) => match document.state(now).as_str() {
-                "active" => Self::Active,
-                "scheduled" => Self::Scheduled,
-                "expired" => Self::Expired,
-                _ => Self::Revoked,
-            },
+            Ok(document) => Self::of_document(document, now),
             Err(_) if stored.is_revoked() => Self::Revoked,
             Err(_) => Self::Rejected,
+        }
+    }
+
+    pub(super) fn of_document(document: &Document, now: Timestamp) -> Self {
+        match document.state(now).as_str() {
+            "active" => Self::Active,
+            "scheduled" => Self::Scheduled,
+            "expired" => Self::Expired,
+            _ => Self::Revoked,
         }
     }
 
@@ -62,6 +66,10 @@ pub(super) struct FilterArgs {
     /// Only directives that this person created or was the last to change
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
+
+    /// Only directives of this owner
+    #[arg(long, value_name = "NAME")]
+    owner: Option<String>,
 
     /// Only directives that capture
     #[arg(long)]
@@ -108,6 +116,7 @@ impl FilterArgs {
             state,
             matches,
             by,
+            owner,
             capture,
             everything,
             ending_within,
@@ -115,6 +124,7 @@ impl FilterArgs {
         state.is_empty()
             && matches.is_empty()
             && by.is_none()
+            && owner.is_none()
             && !capture
             && !everything
             && ending_within.is_none()
@@ -162,8 +172,10 @@ impl FilterArgs {
             let within = SignedDuration::try_from(within).unwrap_or(SignedDuration::MAX);
             left.is_positive() && left <= within && !document.revoked
         });
+        let owner = self.owner.is_none() || audit.owner == self.owner;
         matches
             && by
+            && owner
             && ending
             && (!self.capture || directive.capture)
             && (!self.everything || *match_ == DirectiveMatch::all())

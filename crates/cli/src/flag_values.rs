@@ -30,9 +30,16 @@ fn named<T: Copy>(
         .iter()
         .map(|name| (strsim::jaro_winkler(&plain(name), &plain(text)), name))
         .max_by(|a, b| a.0.total_cmp(&b.0))
-        .filter(|(similarity, _)| *similarity > 0.8);
+        .filter(|(similarity, _)| *similarity > 0.8)
+        .map(|(_, name)| name)
+        // `bulk` is a part of IngestBulk.
+        .or_else(|| {
+            let is_word = plain(text).len() > 3;
+            let mut names = names.iter();
+            names.find(|name| is_word && plain(name).contains(&plain(text)))
+        });
     let hint = match nearest {
-        Some((_, name)) => format!("did you mean {name}? "),
+        Some(name) => format!("did you mean {name}? "),
         None => String::new(),
     };
     Err(format!(
@@ -77,6 +84,7 @@ mod tests {
             let error = level(text).unwrap_err();
             assert!(error.contains(says), "{text}: {error}");
         }
+        assert!(endpoint("Bulk").unwrap_err().contains("mean IngestBulk?"));
         let error = level("loud").unwrap_err();
         assert!(error.contains("Write one of Off, Shape,"), "{error}");
         assert!(!error.contains("did you mean"), "{error}");

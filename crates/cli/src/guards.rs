@@ -124,12 +124,14 @@ impl GuardArgs {
         Ok(())
     }
 
-    /// Checks the planned writes, and asks for consent to those with a wide effect.
+    /// Checks the planned writes, and asks for consent to those with a wide effect. The caller
+    /// may have a question of its own about the plan.
     pub(super) fn check_plan(
         &self,
         write: &WriteArgs,
         plan: &[PlannedWrite],
         author: &str,
+        question: Option<String>,
         now: Timestamp,
     ) -> Result<(), Failure> {
         for planned in plan {
@@ -156,6 +158,7 @@ impl GuardArgs {
                     .to_owned(),
             );
         }
+        questions.extend(question);
         if questions.is_empty() {
             return Ok(());
         }

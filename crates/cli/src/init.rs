@@ -8,12 +8,15 @@ use opensearch_directives::Config;
 use opensearch_directives::admin::{BoundsChange, Installer};
 use url::Url;
 
+use super::confirm::confirm;
 use super::connection::{ConnectionArgs, TimeoutArgs};
+use super::context_file;
 use super::duration::parse;
 use super::exit::Failure;
 use super::stdio::print;
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct InitArgs {
     #[command(flatten)]
     connection: ConnectionArgs,
@@ -23,6 +26,10 @@ pub(super) struct InitArgs {
     /// Print the requests that this command would send, and change nothing
     #[arg(long)]
     dry_run: bool,
+
+    /// Do not ask for confirmation in a protected context
+    #[arg(short, long)]
+    yes: bool,
 
     /// Set the time to live of directives that state no end; later runs keep the value
     /// [default: the installed value, initially 15m]
@@ -83,6 +90,13 @@ pub(super) async fn run(args: InitArgs) -> Result<(), Failure> {
             ))?;
         }
         return Ok(());
+    }
+    if let Some(context) = context_file::protected()
+        && !args.yes
+    {
+        let location = args.connection.location();
+        let question = format!("Install in {location}? The context {context} is protected.");
+        confirm(&question, "--yes")?;
     }
     let (mut steps, converted) = if args.upgrade {
         let (steps, converted) = installer.upgrade().await?;

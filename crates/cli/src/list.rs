@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use opensearch_directives::admin::{DirectivesApi, Stored};
+use opensearch_directives::DiagnosticsDirective;
+use opensearch_directives::admin::{DirectivesApi, Stored, Version};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
+use super::directive_text::printable;
+use super::duration::relative;
 use super::exit::{Exit, Failure};
 use super::filters::{FilterArgs, State};
 use super::output_formats::print_all;
-use super::stdio::OutputArgs;
+use super::stdio::{Format, OutputArgs};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -57,10 +60,10 @@ pub(super) async fn run(args: ListArgs) -> Result<Exit, Failure> {
     if args.watch {
         return watch(&api, &args).await;
     }
-    let (all, found, now) = select(&api, &args).await?;
-    print_all(&all, args.output.output, now)?;
-    if all.len() < found {
-        super::stdio::note(&format!("{} more (--limit)", found - all.len()));
+    let listing = select(&api, &args).await?;
+    print_all(&listing.shown, args.output.output, listing.now)?;
+    if listing.more > 0 {
+        super::stdio::note(&format!("{} more (--limit)", listing.more));
     }
     Ok(Exit::Success)
 }
@@ -72,17 +75,19 @@ async fn watch(api: &DirectivesApi, args: &ListArgs) -> Result<Exit, Failure> {
     let mut shown = None;
     loop {
         match select(api, args).await {
-            Ok((all, _, now)) => {
-                let states: Vec<_> = all
-                    .iter()
-                    .map(|stored| (stored.id.clone(), stored.version, State::of(stored, now)))
-                    .collect();
+            Ok(listing) => {
+                let states = listing.states();
                 if terminal || shown.as_ref() != Some(&states) {
                     if terminal {
                         // These sequences clear the screen.
                         super::stdio::print("\x1b[2J\x1b[H")?;
                     }
-                    print_all(&all, args.output.output, now)?;
+                    print_all(&listing.shown, args.output.output, listing.now)?;
+                    if let (Format::Table | Format::Wide, Some(next)) =
+                        (args.output.output, &listing.next)
+                    {
+                        super::stdio::print(&format!("\nnext: {next}"))?;
+                    }
                     shown = Some(states);
                 }
             }
@@ -93,18 +98,64 @@ async fn watch(api: &DirectivesApi, args: &ListArgs) -> Result<Exit, Failure> {
     }
 }
 
-/// Returns the directives to print, their number before the limit, and the cluster's time.
-async fn select(
-    api: &DirectivesApi,
-    args: &ListArgs,
-) -> Result<(Vec<Stored>, usize, Timestamp), Failure> {
+/// The directives that one read found.
+struct Listing {
+    shown: Vec<Stored>,
+    /// The number of directives that `--limit` cuts off.
+    more: usize,
+    /// The next start and the next end, in words.
+    next: Option<String>,
+    /// The cluster's time.
+    now: Timestamp,
+}
+
+impl Listing {
+    /// Identifies what is shown, without the relative times.
+    fn states(&self) -> Vec<(String, Option<Version>, State)> {
+        let state = |stored: &Stored| {
+            let state = State::of(stored, self.now);
+            (stored.id.clone(), stored.version, state)
+        };
+        self.shown.iter().map(state).collect()
+    }
+}
+
+async fn select(api: &DirectivesApi, args: &ListArgs) -> Result<Listing, Failure> {
     let mut all = api.list().await?;
     let now = api.now().await?;
     all.retain(|stored| args.filters.pass(stored, now));
+    let next = next_changes(&all, now);
     sort(&mut all, args.sort, now);
-    let found = all.len();
-    all.truncate(args.limit.unwrap_or(usize::MAX));
-    Ok((all, found, now))
+    let shown = args.limit.unwrap_or(usize::MAX).min(all.len());
+    let more = all.len() - shown;
+    all.truncate(shown);
+    Ok(Listing {
+        shown: all,
+        more,
+        next,
+        now,
+    })
+}
+
+/// The directive that starts next and the one that ends next.
+fn next_changes(all: &[Stored], now: Timestamp) -> Option<String> {
+    let next = |verb: &str, state: State, time: fn(&DiagnosticsDirective) -> Option<Timestamp>| {
+        let (at, id) = all
+            .iter()
+            .filter(|stored| State::of(stored, now) == state)
+            .filter_map(|stored| {
+                let document = stored.document.as_ref().ok()?;
+                Some((time(&document.directive)?, &stored.id))
+            })
+            .min()?;
+        Some(format!("{} {verb} {}", printable(id), relative(at, now)))
+    };
+    let starts = next("starts", State::Scheduled, |directive| directive.starts_at);
+    let ends = next("ends", State::Active, |directive| {
+        Some(directive.expires_at)
+    });
+    let both: Vec<String> = starts.into_iter().chain(ends).collect();
+    (!both.is_empty()).then(|| both.join("; "))
 }
 
 fn sort(all: &mut [Stored], key: SortKey, now: Timestamp) {

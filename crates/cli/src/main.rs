@@ -9,26 +9,34 @@
 
 mod acting_user;
 mod agent;
+mod agent_client;
 mod agent_probe;
 mod apply;
 mod completion_and_man;
+mod completion_candidates;
 mod confirm;
 mod connection;
 mod context;
 mod context_file;
+mod credential_command;
 mod delete;
+mod desired_state;
 mod diff;
+mod directive_table;
 mod directive_text;
 mod doctor;
 mod duration;
 mod edit;
 mod editor;
 mod environment;
+mod error_text;
 mod exit;
 mod explain;
+mod explain_source;
 mod extend;
 mod filters;
 mod flag_values;
+mod flags_before_verb;
 mod get;
 mod guards;
 mod init;
@@ -41,6 +49,7 @@ mod report_wording;
 mod revoke;
 mod selection;
 mod stdio;
+mod superfluous;
 mod validate;
 mod write_args;
 mod write_report;
@@ -104,12 +113,16 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    run_command_line().into()
+    match completion_candidates::complete_if_requested() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => run_command_line().into(),
+        Err(error) => error.exit(),
+    }
 }
 
 /// Parses and runs the command line, and reports an error on standard error.
 fn run_command_line() -> Exit {
-    let args: Vec<OsString> = std::env::args_os().collect();
+    let args = flags_before_verb::move_behind_verb(std::env::args_os().collect(), &Cli::command());
     let context = match context_file::select(&args) {
         Ok(context) => context,
         Err(failure) => return failure.report(),
@@ -138,6 +151,10 @@ fn run_command_line() -> Exit {
 
 fn parse(args: Vec<OsString>, context: Option<&Selected>) -> Result<Cli, clap::Error> {
     let matches = command(context).try_get_matches_from(args)?;
+    let verb = matches.subcommand().map(|(_, verb)| verb);
+    let verbose = verb.and_then(|verb| verb.try_get_one("verbose").ok().flatten());
+    // The agent has no such flag: its log is for its operators.
+    error_text::set_verbose(verbose != Some(&false));
     Cli::from_arg_matches(&matches)
 }
 

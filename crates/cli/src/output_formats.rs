@@ -4,14 +4,13 @@
 use comfy_table::{Table, presets};
 use jiff::Timestamp;
 use opensearch_directives::admin::Stored;
-use opensearch_directives::document::Document;
 use serde_json::{Map, Value};
 
-use super::directive_text::{printable, records, targets};
+use super::directive_table::{columns, table, terminal_width, trimmed};
+use super::directive_text::printable;
 use super::duration::relative;
 use super::exit::Failure;
 use super::filters::State;
-use super::flag_values::per_mille;
 use super::stdio::{Format, print};
 
 /// Prints documents in a format.
@@ -34,8 +33,8 @@ pub(super) fn print_all(all: &[Stored], format: Format, now: Timestamp) -> Resul
         }
         Format::Csv => print(&csv(all, now)),
         Format::Table | Format::Wide if all.is_empty() => print("no directives"),
-        Format::Table => print(&table(all, now, false)),
-        Format::Wide => print(&table(all, now, true)),
+        Format::Table => print(&table(all, now, false, terminal_width())),
+        Format::Wide => print(&table(all, now, true, terminal_width())),
     }
 }
 
@@ -65,74 +64,6 @@ pub(super) fn to_json(stored: &Stored, now: Timestamp) -> Value {
     object.into()
 }
 
-const HEADER: [&str; 9] = [
-    "ID", "STATE", "LEVEL", "MATCHES", "SAMPLE", "RECORDS", "EXPIRES", "BY", "REASON",
-];
-const WIDE_HEADER: [&str; 5] = ["STARTS", "TICKET", "CREATED BY", "REVOKED BY", "UPDATED"];
-
-/// Formats the documents as a table with one row for each.
-fn table(all: &[Stored], now: Timestamp, wide: bool) -> String {
-    let mut table = Table::new();
-    let header = HEADER
-        .iter()
-        .chain(wide.then_some(&WIDE_HEADER).into_iter().flatten());
-    table
-        .load_style(presets::NOTHING)
-        .set_header(header.copied());
-    for stored in all {
-        let mut row = row(stored, now);
-        if wide {
-            row.extend(wide_columns(stored, now));
-        }
-        table.add_row(row.iter().map(|text| printable(text)));
-    }
-    trimmed(&table)
-}
-
-fn row(stored: &Stored, now: Timestamp) -> Vec<String> {
-    let mut row = vec![
-        stored.id.clone(),
-        State::of(stored, now).as_str().to_owned(),
-    ];
-    match &stored.document {
-        Ok(document) => row.extend(columns(document, now)),
-        Err(rejection) => {
-            row.extend(std::iter::repeat_n(String::new(), HEADER.len() - 3));
-            row.push(rejection.to_string());
-        }
-    }
-    row
-}
-
-fn columns(document: &Document, now: Timestamp) -> [String; 7] {
-    let directive = &document.directive;
-    let audit = &document.audit;
-    [
-        directive.level.to_string(),
-        targets(&directive.match_),
-        per_mille(directive.sample_per_mille),
-        records(document),
-        relative(directive.expires_at, now),
-        audit.updated_by.clone().unwrap_or_default(),
-        audit.reason.clone().unwrap_or_default(),
-    ]
-}
-
-fn wide_columns(stored: &Stored, now: Timestamp) -> [String; 5] {
-    let Ok(document) = &stored.document else {
-        return Default::default();
-    };
-    let at = |time: Option<Timestamp>| time.map(|time| relative(time, now)).unwrap_or_default();
-    let audit = &document.audit;
-    [
-        at(document.directive.starts_at),
-        audit.ticket.clone().unwrap_or_default(),
-        audit.created_by.clone().unwrap_or_default(),
-        audit.revoked_by.clone().unwrap_or_default(),
-        at(audit.updated_at),
-    ]
-}
-
 /// Formats all fields as CSV (RFC 4180), with absolute times.
 fn csv(all: &[Stored], now: Timestamp) -> String {
     let columns = [
@@ -150,12 +81,14 @@ fn csv(all: &[Stored], now: Timestamp) -> String {
         "expires_at",
         "reason",
         "ticket",
+        "owner",
         "created_by",
         "created_at",
         "updated_by",
         "updated_at",
         "revoked_by",
         "revoked_at",
+        "revoked_reason",
     ];
     let mut lines = vec![columns.join(",")];
     for stored in all {
@@ -213,24 +146,15 @@ pub(super) fn details(stored: &Stored, now: Timestamp) -> String {
             add("expires", at(Some(document.directive.expires_at)));
             add("reason", reason);
             add("ticket", audit.ticket.clone().unwrap_or_default());
+            add("owner", audit.owner.clone().unwrap_or_default());
             add("created", by(audit.created_at, &audit.created_by));
             add("updated", by(audit.updated_at, &audit.updated_by));
             add("revoked", by(audit.revoked_at, &audit.revoked_by));
+            add(
+                "revoked for",
+                audit.revoked_reason.clone().unwrap_or_default(),
+            );
         }
     }
     trimmed(&table)
-}
-
-fn trimmed(table: &Table) -> String {
-    table
-        .lines()
-        // The table style pads each cell with a space.
-        .map(|line| {
-            line.strip_prefix(' ')
-                .unwrap_or(&line)
-                .trim_end()
-                .to_owned()
-        })
-        .collect::<Vec<_>>()
-        .join("\n")
 }

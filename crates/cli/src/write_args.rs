@@ -87,10 +87,9 @@ impl WriteArgs {
         now: Timestamp,
     ) -> Result<Exit, Failure> {
         let location = self.connection.location();
-        let protected = context_file::selected().filter(|selected| selected.context.protected);
         let settled = self.has_consented.get() || plan.is_empty();
-        if let (Some(selected), false) = (protected, settled) {
-            let question = format!("The context {} is protected.", selected.name);
+        if let (Some(context), false) = (context_file::protected(), settled) {
+            let question = format!("The context {context} is protected.");
             self.confirm(&question, &plan, now)?;
         }
         let report = if self.dry_run {

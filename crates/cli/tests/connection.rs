@@ -206,3 +206,88 @@ async fn the_exit_code_is_4_if_the_cluster_accepts_no_connection() {
     assert!(printed.contains("no connection within 50ms"), "{printed}");
     assert_eq!(code, 4, "{printed}");
 }
+
+#[tokio::test]
+async fn a_command_prints_the_credential() {
+    let server = unauthorized().await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("contexts.yaml");
+    let variables = [("DIRECTIVES_CONFIG", config.to_str().unwrap())];
+    let url = server.uri();
+    let set = ["context", "set", "prod", "--url", &url];
+    for (credentials, expected) in [
+        (
+            vec!["--credential-command", "echo hunter2"],
+            "Bearer hunter2",
+        ),
+        (
+            vec![
+                "--username",
+                "ann",
+                "--credential-command",
+                "printf hunter2",
+            ],
+            "Basic YW5uOmh1bnRlcjI=",
+        ),
+    ] {
+        let (code, printed) = run(&[&set[..], &credentials].concat(), &variables);
+        assert_eq!(code, 0, "{printed}");
+        let (code, printed) = run(&["get", "one"], &variables);
+        assert_eq!(code, 5, "{printed}");
+        assert!(!printed.contains("hunter2"), "{printed}");
+        let requests = server.received_requests().await.unwrap();
+        let header = &requests.last().unwrap().headers["authorization"];
+        assert_eq!(header, expected);
+    }
+    for (command, says) in [
+        ("exit 3", "the command failed: exit status: 3"),
+        ("true", "the command printed nothing"),
+    ] {
+        let (code, printed) = run(&["get", "one", "--credential-command", command], &[]);
+        assert_eq!(code, 2, "{printed}");
+        assert!(printed.contains(says), "{printed}");
+    }
+    let args = ["agent", "--credential-command", "echo hunter2"];
+    let (code, printed) = run(&args, &[]);
+    assert_eq!(code, 2, "{printed}");
+    assert!(printed.contains("read only once"), "{printed}");
+}
+
+#[tokio::test]
+async fn an_error_leads_with_the_point_and_has_its_details_with_verbose() {
+    let busy = MockServer::start().await;
+    Mock::given(any())
+        .respond_with(ResponseTemplate::new(429))
+        .mount(&busy)
+        .await;
+    let busy_url = busy.uri();
+    let busy_text = format!("error: the cluster at {busy_url} is busy; try again");
+    let tls_url = busy_url.replace("http:", "https:");
+    let tls_text = format!("error: cannot reach {tls_url}: the server does not speak TLS");
+    let closed = "http://127.0.0.1:1";
+    for (url, code, says) in [
+        (
+            closed,
+            4,
+            "error: cannot reach http://127.0.0.1:1: Connection refused\n",
+        ),
+        (&busy_url, 4, &busy_text),
+        (&tls_url, 4, &tls_text),
+        (
+            "127.0.0.1:9200",
+            2,
+            "write it as http://HOST:9200 or https://HOST:9200",
+        ),
+        ("localhost:9200", 2, "write http:// or https://"),
+    ] {
+        for verb in ["get one", "list", "revoke one"] {
+            let args: Vec<&str> = verb.split(' ').chain(["--url", url]).collect();
+            let (found, printed) = run(&args, &[]);
+            assert_eq!(found, code, "{verb} {url}: {printed}");
+            assert!(printed.contains(says), "{verb} {url}: {printed}");
+        }
+    }
+    let (_, details) = run(&["-v", "list", "--url", closed], &[]);
+    assert!(details.contains("(GET /directives/"), "{details}");
+    assert!(details.contains("tcp connect error"), "{details}");
+}

@@ -16,17 +16,25 @@
 
 mod support;
 
+mod added_effect;
 mod agent;
 mod bad_input;
 #[cfg(target_os = "linux")]
 mod bounded_memory;
+#[cfg(unix)]
+mod completion;
 mod concurrency;
 mod connect_timeout;
 mod connection;
+mod desired_state;
+#[cfg(unix)]
+mod explain_agent;
 mod init;
 mod lifecycle_of_a_directive;
 mod not_opensearch;
 mod read_only_and_cleanup_verbs;
 mod template_pipeline_dashboards;
+#[cfg(unix)]
+mod terminal;
 mod usage_mistakes;
 mod write_verbs;

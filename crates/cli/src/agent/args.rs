@@ -116,6 +116,7 @@ impl AgentArgs {
             UpstreamKind::Index => Upstream::Index,
             UpstreamKind::Agent => Upstream::Agent,
         };
+        self.connection.require_renewable_credentials()?;
         let cluster = self.connection.cluster(self.request_timeout).await?;
         let mut config = Config::new(cluster)
             .with_upstream(upstream)

@@ -2,5 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod command;
+#[cfg(unix)]
+pub(crate) mod terminal;
 
 pub(crate) use test_support::{eventually, http, in_hours, node, stored};

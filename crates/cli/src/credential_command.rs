@@ -1,0 +1,45 @@
+//! Runs the command that prints a secret, such as a password manager.
+
+use std::process::Stdio;
+
+use opensearch_directives::Secret;
+use tokio::io::AsyncReadExt as _;
+use tokio::process::Command;
+
+use super::exit::Failure;
+
+/// The longest secret that is read, in bytes.
+const MAX_BYTES: u64 = 64 << 10;
+
+/// Runs a command by the shell, and returns what it prints. It may ask the user, because its
+/// standard input and standard error are those of this command.
+pub(super) async fn secret(command: &str) -> Result<Secret, Failure> {
+    let failed = |problem: String| Failure::usage(format!("--credential-command: {problem}"));
+    let (shell, flag) = if cfg!(windows) {
+        ("cmd", "/C")
+    } else {
+        ("sh", "-c")
+    };
+    let mut process = Command::new(shell)
+        .args([flag, command])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| failed(format!("cannot start {shell}: {error}")))?;
+    let mut text = String::new();
+    if let Some(stdout) = process.stdout.take() {
+        let read = stdout.take(MAX_BYTES).read_to_string(&mut text).await;
+        read.map_err(|error| failed(format!("cannot read its output: {error}")))?;
+    }
+    let status = process
+        .wait()
+        .await
+        .map_err(|error| failed(error.to_string()))?;
+    if !status.success() {
+        return Err(failed(format!("the command failed: {status}")));
+    }
+    if text.trim().is_empty() {
+        return Err(failed("the command printed nothing".to_owned()));
+    }
+    Ok(Secret::from(text))
+}

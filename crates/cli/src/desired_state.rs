@@ -1,0 +1,88 @@
+//! `apply --owner NAME --prune`: makes files the desired state of one owner's directives.
+
+use std::collections::HashSet;
+
+use clap::Args;
+use jiff::Timestamp;
+use opensearch_directives::admin::{DirectivesApi, PlannedWrite, Stored};
+use opensearch_directives::document::Draft;
+
+use super::directive_text::printable;
+use super::exit::Failure;
+use super::filters::State;
+
+/// The reason of a revocation, unless `--reason` gives another one.
+const REASON: &str = "the applied files no longer contain it";
+
+/// The flags about the owner of directives.
+#[derive(Debug, Args)]
+pub(super) struct OwnerArgs {
+    /// The person or team that is responsible for it; with --file, for directives without an owner
+    #[arg(long, value_name = "NAME")]
+    owner: Option<String>,
+
+    /// Also revoke the directives of --owner that the files do not contain. A directive without an
+    /// owner, or of another one, is never revoked
+    #[arg(long, requires = "owner", conflicts_with = "id")]
+    prune: bool,
+}
+
+impl OwnerArgs {
+    /// Sets the owner where a draft has none. With `--prune`, no draft may have another owner.
+    pub(super) fn assign(&self, drafts: &mut [Draft]) -> Result<(), Failure> {
+        for draft in drafts {
+            let owner = draft.owner.take().or_else(|| self.owner.clone());
+            if self.prune && owner != self.owner {
+                return Err(Failure::usage(format!(
+                    "{}: its owner is {}, not the --owner of this --prune; apply it without --prune",
+                    printable(&draft.id),
+                    printable(owner.as_deref().unwrap_or_default()),
+                )));
+            }
+            draft.owner = owner;
+        }
+        Ok(())
+    }
+
+    /// Plans to revoke the owner's directives that are not among the drafts.
+    pub(super) async fn plan_prune(
+        &self,
+        api: &DirectivesApi,
+        drafts: &[Draft],
+        author: &str,
+        reason: Option<&str>,
+    ) -> Result<Vec<PlannedWrite>, Failure> {
+        if !self.prune {
+            return Ok(Vec::new());
+        }
+        let now = api.now().await?;
+        let kept: HashSet<&str> = drafts.iter().map(|draft| draft.id.as_str()).collect();
+        let mut all = api.list().await?;
+        all.retain(|stored| !kept.contains(stored.id.as_str()) && self.owns_live(stored, now));
+        let reason = reason.unwrap_or(REASON);
+        Ok(all
+            .into_iter()
+            .map(|stored| PlannedWrite::revoke(stored, now, Some(author), Some(reason)))
+            .collect())
+    }
+
+    /// Whether a directive has this owner and has not ended. The owner of a malformed document is
+    /// unknown.
+    fn owns_live(&self, stored: &Stored, now: Timestamp) -> bool {
+        let live = matches!(State::of(stored, now), State::Active | State::Scheduled);
+        let owner = stored
+            .document
+            .as_ref()
+            .ok()
+            .map(|document| &document.audit.owner);
+        live && self.owner.is_some() && owner == Some(&self.owner)
+    }
+
+    /// The question for the consent to a number of revocations.
+    pub(super) fn question(&self, revocations: usize) -> Option<String> {
+        let owner = printable(self.owner.as_deref()?);
+        (revocations > 0).then(|| {
+            format!("Revoke {revocations} directives of {owner} that the files do not contain?")
+        })
+    }
+}

@@ -1,0 +1,56 @@
+//! Words an error for people: what is wrong first, and the details only with `--verbose`.
+
+use std::error::Error;
+use std::sync::OnceLock;
+
+use opensearch_directives::error::{RequestError, RequestErrorKind, chain};
+
+static VERBOSE: OnceLock<bool> = OnceLock::new();
+
+/// Sets whether errors are printed with their details.
+pub(super) fn set_verbose(verbose: bool) {
+    // This function runs once; a second call would have no effect.
+    let _ = VERBOSE.set(verbose);
+}
+
+/// The text of an error and of its causes, on one line.
+pub(super) fn text(error: &(dyn Error + 'static)) -> String {
+    if VERBOSE.get() == Some(&true) {
+        return chain(error);
+    }
+    let request = causes(error).find_map(|cause| cause.downcast_ref::<RequestError>());
+    let brief = request.and_then(brief);
+    brief.unwrap_or_else(|| {
+        let text = chain(error);
+        // The cause says more.
+        match text.strip_prefix("the request to the cluster failed: ") {
+            Some(cause) => cause.to_owned(),
+            None => text,
+        }
+    })
+}
+
+/// An error and its causes.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
+
+/// The short text for a cluster that cannot be used now.
+fn brief(error: &RequestError) -> Option<String> {
+    let node = error.node()?.trim_end_matches('/');
+    let text = error.to_string();
+    let (failure, _) = text.split_once(&format!(" ({}", error.operation()))?;
+    match (error.kind(), error.status()) {
+        (RequestErrorKind::Connection, _) => {
+            let cause = causes(error).skip(1).last().map(ToString::to_string);
+            let cause = cause.unwrap_or_else(|| failure.to_owned());
+            let cause = cause.split(" (os error").next().unwrap_or_default();
+            Some(format!("cannot reach {node}: {cause}"))
+        }
+        (RequestErrorKind::Timeout | RequestErrorKind::Tls, _) => {
+            Some(format!("cannot reach {node}: {failure}"))
+        }
+        (_, Some(429)) => Some(format!("the cluster at {node} is busy; try again")),
+        _ => None,
+    }
+}

@@ -1,0 +1,193 @@
+//! Obtains the decision about a request and the directives that it was made from: from the index,
+//! or from an agent.
+
+use jiff::Timestamp;
+use opensearch_directives::admin::{DirectivesApi, Stored};
+use opensearch_directives::document::Document;
+use opensearch_directives::{
+    Clock as _, Decision, DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveSet,
+    EndpointKind, RequestAttrs, SystemClock,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::agent_client::AgentClient;
+use super::exit::Failure;
+use super::filters::State;
+use super::stdio::note;
+
+/// A decision, and what it was made from.
+#[derive(Debug)]
+pub(super) struct Evidence {
+    pub(super) decision: Decision,
+    pub(super) directives: Vec<Candidate>,
+    /// The ids of the directives that apply, where an agent decided.
+    pub(super) applied_by_agent: Option<Vec<String>>,
+    pub(super) now: Timestamp,
+}
+
+/// A directive that may apply.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) id: String,
+    /// The directive, or why it is not known.
+    pub(super) document: Result<Document, String>,
+    pub(super) state: State,
+}
+
+impl Candidate {
+    fn of_stored(stored: Stored, now: Timestamp) -> Self {
+        let state = State::of(&stored, now);
+        Self {
+            id: stored.id,
+            document: stored
+                .document
+                .map_err(|rejection| format!("malformed: {rejection}")),
+            state,
+        }
+    }
+
+    fn of_directive(directive: DiagnosticsDirective, now: Timestamp) -> Self {
+        let document = Document::new(directive);
+        Self {
+            id: document.directive.id.clone(),
+            state: State::of_document(&document, now),
+            document: Ok(document),
+        }
+    }
+}
+
+/// Reads the index and decides as a proxy does that has just read it.
+pub(super) async fn from_index(
+    api: &DirectivesApi,
+    request: &RequestAttrs<'_>,
+    request_id: &str,
+) -> Result<Evidence, Failure> {
+    let all = api.list().await?;
+    let now = api.now().await?;
+    let live: Vec<DiagnosticsDirective> = all
+        .iter()
+        .filter_map(|stored| stored.document.as_ref().ok())
+        .filter(|document| !document.revoked)
+        .map(|document| document.directive.clone())
+        .collect();
+    Ok(Evidence {
+        decision: DirectiveSet::from_directives(live).evaluate(request, now, request_id),
+        directives: all
+            .into_iter()
+            .map(|stored| Candidate::of_stored(stored, now))
+            .collect(),
+        applied_by_agent: None,
+        now,
+    })
+}
+
+/// Lets an agent decide, and reads the set that it publishes.
+pub(super) async fn from_agent(
+    agent: &AgentClient,
+    request: &RequestAttrs<'_>,
+    request_id: &str,
+) -> Result<Evidence, Failure> {
+    let mut body = json!({
+        "index": request.index,
+        "principal": request.principal,
+        "endpoint": request.endpoint,
+        "request_id": request_id,
+    });
+    if let Some(tenant) = request.tenant {
+        body["tenant"] = tenant.into();
+    }
+    let decided = agent.json("/v1/evaluate", Some(&body)).await?;
+    let decided: Decided = decode(decided.ok_or_else(|| {
+        Failure::new(
+            super::exit::Exit::Refused,
+            "the agent does not permit this token to evaluate requests",
+        )
+    })?)?;
+    let set: Published = if let Some(set) = agent.json("/v1/directives", None).await? {
+        decode(set)?
+    } else {
+        note("note: the agent does not permit this token to read its directives");
+        Published::default()
+    };
+    let now = SystemClock.now();
+    let mut directives: Vec<Candidate> = set
+        .directives
+        .into_iter()
+        .map(|published| Candidate::of_directive(published.into(), now))
+        .collect();
+    for id in &decided.directives {
+        if !directives.iter().any(|known| known.id == *id) {
+            directives.push(Candidate {
+                id: id.clone(),
+                document: Err("its content is not known here".to_owned()),
+                state: State::Active,
+            });
+        }
+    }
+    let mut decision = Decision::default();
+    decision.level = decided.level;
+    decision.ring_buffer = decided.ring_buffer;
+    decision.capture = decided.capture;
+    Ok(Evidence {
+        decision,
+        directives,
+        applied_by_agent: Some(decided.directives),
+        now,
+    })
+}
+
+fn decode<T: for<'a> Deserialize<'a>>(response: Value) -> Result<T, Failure> {
+    serde_json::from_value(response).map_err(|error| {
+        Failure::other(format!(
+            "the response is not one of a `directives agent` of this version: {error}"
+        ))
+    })
+}
+
+/// The decision of an agent.
+#[derive(Deserialize)]
+struct Decided {
+    level: DiagLevel,
+    ring_buffer: bool,
+    capture: bool,
+    directives: Vec<String>,
+}
+
+/// The set that an agent publishes.
+#[derive(Default, Deserialize)]
+struct Published {
+    directives: Vec<PublishedDirective>,
+}
+
+#[derive(Deserialize)]
+struct PublishedDirective {
+    id: String,
+    level: DiagLevel,
+    tenant: Option<String>,
+    index: Option<String>,
+    principal: Option<String>,
+    endpoint: Option<EndpointKind>,
+    sample_per_mille: u16,
+    ring_buffer: bool,
+    capture: bool,
+    starts_at: Option<Timestamp>,
+    expires_at: Timestamp,
+}
+
+impl From<PublishedDirective> for DiagnosticsDirective {
+    fn from(one: PublishedDirective) -> Self {
+        let mut directive = Self::new(one.id, one.level, one.expires_at);
+        directive.match_ = DirectiveMatch {
+            tenant: one.tenant,
+            index: one.index,
+            principal: one.principal,
+            endpoint: one.endpoint,
+        };
+        directive.sample_per_mille = one.sample_per_mille;
+        directive.ring_buffer = one.ring_buffer;
+        directive.capture = one.capture;
+        directive.starts_at = one.starts_at;
+        directive
+    }
+}

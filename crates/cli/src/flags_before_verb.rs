@@ -1,0 +1,104 @@
+//! Lets flags precede the verb: `directives --context prod list` is `directives list --context prod`.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+
+use clap::{ArgAction, Command};
+
+/// Moves the flags before the verb behind it. What no verb knows stays, so that it is refused.
+pub(super) fn move_behind_verb(mut args: Vec<OsString>, command: &Command) -> Vec<OsString> {
+    let takes_value = flags(command);
+    let mut end = 1;
+    while let Some(text) = args.get(end).map(|arg| arg.to_string_lossy()) {
+        if !text.starts_with('-') {
+            break;
+        }
+        let Some(&takes_value) = takes_value.get(name(&text)) else {
+            return args;
+        };
+        let is_complete = text.contains('=') || !text.starts_with("--") && text.len() > 2;
+        end += if takes_value && !is_complete { 2 } else { 1 };
+    }
+    if end < args.len() {
+        args[1..=end].rotate_right(1);
+    }
+    args
+}
+
+/// `--output` of `--output=json`, and `-o` of `-ojson`.
+fn name(text: &str) -> &str {
+    if text.starts_with("--") {
+        text.split_once('=').map_or(text, |(name, _)| name)
+    } else {
+        text.get(..2).unwrap_or(text)
+    }
+}
+
+/// The flags of all verbs, each with whether it takes a value.
+fn flags(command: &Command) -> HashMap<String, bool> {
+    let mut all = HashMap::new();
+    for arg in command.get_subcommands().flat_map(Command::get_arguments) {
+        let takes_value = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append);
+        let long = arg.get_long_and_visible_aliases().unwrap_or_default();
+        let short = arg.get_short_and_visible_aliases().unwrap_or_default();
+        let names = long.iter().map(|long| format!("--{long}"));
+        for name in names.chain(short.iter().map(|short| format!("-{short}"))) {
+            all.insert(name, takes_value);
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moved(text: &str) -> String {
+        let args = text.split(' ').map(OsString::from).collect();
+        let args = move_behind_verb(args, &crate::command(None));
+        let words: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
+        words.join(" ")
+    }
+
+    #[test]
+    fn flags_before_the_verb_are_moved_with_their_values() {
+        for (typed, read) in [
+            ("directives list", "directives list"),
+            (
+                "directives --context prod list -w",
+                "directives list --context prod -w",
+            ),
+            (
+                "directives -o json --url=http://x get a",
+                "directives get -o json --url=http://x a",
+            ),
+            (
+                "directives -ojson --dry-run apply -f x",
+                "directives apply -ojson --dry-run -f x",
+            ),
+            // What belongs to no verb, and what has no verb, stays.
+            ("directives --version list", "directives --version list"),
+            ("directives --nosuch list", "directives --nosuch list"),
+            ("directives --context", "directives --context"),
+            ("directives --dry-run", "directives --dry-run"),
+        ] {
+            assert_eq!(moved(typed), read);
+        }
+    }
+
+    #[test]
+    fn a_flag_takes_a_value_in_all_verbs_or_in_none() {
+        let command = crate::command(None);
+        for verb in command.get_subcommands() {
+            let alone = Command::new("directives").subcommand(verb.clone());
+            for (flag, takes_value) in flags(&alone) {
+                assert_eq!(
+                    flags(&command)[&flag],
+                    takes_value,
+                    "{} {flag}",
+                    verb.get_name()
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,40 @@
+"""Runs a command on a pseudo-terminal: on_terminal.py COLUMNS REPLY COMMAND...
+
+The reply is typed at each `[y/N]` question. The output of the command is printed, and its exit
+code is passed on. A reply of `EOF` ends the input instead.
+"""
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import sys
+import termios
+
+SECONDS = 60
+
+columns, reply, *command = sys.argv[1:]
+pid, terminal = pty.fork()
+if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, int(columns), 0, 0))
+    os.execvp(command[0], command)
+
+output, answered = b"", 0
+while True:
+    if not select.select([terminal], [], [], SECONDS)[0]:
+        os.kill(pid, 9)
+        sys.exit(f"no output within {SECONDS} s after {output!r}")
+    try:
+        part = os.read(terminal, 65536)
+    except OSError:  # How Linux reports that the command closed the terminal.
+        part = b""
+    if not part:
+        break
+    output += part
+    while output.count(b"[y/N] ") > answered:
+        answered += 1
+        os.write(terminal, b"\x04" if reply == "EOF" else reply.encode() + b"\n")
+sys.stdout.buffer.write(output.replace(b"\r\n", b"\n"))
+sys.stdout.flush()
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
