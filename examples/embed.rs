@@ -7,13 +7,16 @@
 
 use opensearch_directives::{
     Clock as _, Config, DirectiveStore as _, EndpointKind, OpenSearchDirectiveStore, RequestAttrs,
-    SystemClock,
+    Startup, SystemClock,
 };
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let store = OpenSearchDirectiveStore::start(Config::for_url("http://127.0.0.1:9200".parse()?));
-    let store = store.await?;
+    let config = Config::for_url("http://127.0.0.1:9200".parse()?)
+        // A proxy must serve its traffic even if the cluster is unavailable at the start.
+        .with_startup(Startup::LastGoodOrEmpty)
+        .with_last_good(std::env::temp_dir().join("directives-last-good"));
+    let store = OpenSearchDirectiveStore::start(config).await?;
 
     // A proxy does this once for each request:
     let attrs = RequestAttrs {

@@ -11,18 +11,51 @@ use crate::clock::{Clock, SystemClock};
 use crate::http::{ClusterConfig, ConfigError};
 
 /// The behaviour of a store if the index cannot be read at the start.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+///
+/// [`LastGoodOrEmpty`](Self::LastGoodOrEmpty) is recommended for a proxy, which must serve its
+/// traffic even if the cluster is unavailable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Startup {
     /// The start fails. [`start`](crate::OpenSearchDirectiveStore::start) returns after a complete
     /// read, or returns the error of the read.
-    #[default]
-    Require,
+    Require {
+        /// The time within which a read that failed is repeated. The first attempt is not cut off,
+        /// so there is one attempt if this is zero, which is the default.
+        within: Duration,
+    },
     /// The store starts with the set of the last-good file and continues to poll. The start fails
     /// if neither the index nor the file can be read.
     LastGood,
+    /// The store starts with the set of the last-good file, or with an empty set if the file cannot
+    /// be read either, and continues to poll. Neither the cluster nor the file makes the start fail.
+    LastGoodOrEmpty,
     /// The store starts with an empty set and continues to poll.
     Empty,
+}
+
+impl Startup {
+    /// Returns the policy of a refresher that continues to poll if the first read fails.
+    pub(crate) fn once(self) -> Self {
+        match self {
+            Self::Require { .. } => Self::default(),
+            other => other,
+        }
+    }
+
+    /// Returns whether the store reads the last-good file.
+    fn restores(self) -> bool {
+        matches!(self, Self::LastGood | Self::LastGoodOrEmpty)
+    }
+}
+
+/// One complete attempt.
+impl Default for Startup {
+    fn default() -> Self {
+        Self::Require {
+            within: Duration::ZERO,
+        }
+    }
 }
 
 /// The kind of servers at the addresses of the [`ClusterConfig`].
@@ -117,7 +150,7 @@ impl Config {
             cluster,
             upstream: Upstream::default(),
             interval: Self::DEFAULT_INTERVAL,
-            startup: Startup::Require,
+            startup: Startup::default(),
             stale_after: Self::DEFAULT_STALE_AFTER,
             max_backoff: Self::DEFAULT_MAX_BACKOFF,
             poll_timeout: Self::DEFAULT_POLL_TIMEOUT,
@@ -244,10 +277,10 @@ impl Config {
                 return Err(ConfigError::zero_duration(name));
             }
         }
-        if self.startup == Startup::LastGood && self.last_good.is_none() {
+        if self.startup.restores() && self.last_good.is_none() {
             return Err(ConfigError::setting(
                 "startup",
-                "last-good needs a file; set `last_good`",
+                "this policy restores a last-good file; set `last_good`",
             ));
         }
         Ok(())

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::status::PollFailures;
+use crate::status::{PollFailures, RefresherState};
 
 pub use crate::http::{ConfigError, ConfigErrorKind, RequestError, RequestErrorKind, chain};
 pub use crate::last_good_format::{LastGoodError, LastGoodErrorKind};
@@ -19,9 +19,9 @@ pub use opensearch_directives_core::{
 };
 
 /// A poll failed. The published set did not change.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct PollError(PollFailure);
+pub struct PollError(Arc<PollFailure>);
 
 #[derive(Debug, thiserror::Error)]
 enum PollFailure {
@@ -35,17 +35,17 @@ enum PollFailure {
 
 impl PollError {
     pub(crate) fn deadline(poll_timeout: Duration) -> Self {
-        Self(PollFailure::Deadline(poll_timeout))
+        Self(Arc::new(PollFailure::Deadline(poll_timeout)))
     }
 
     pub(crate) fn panic(text: String) -> Self {
-        Self(PollFailure::Panic(text))
+        Self(Arc::new(PollFailure::Panic(text)))
     }
 
     /// Returns the kind of the failure.
     #[must_use]
     pub fn kind(&self) -> PollErrorKind {
-        match &self.0 {
+        match &*self.0 {
             PollFailure::Read(error) => error.kind(),
             PollFailure::Deadline(_) => PollErrorKind::Deadline,
             PollFailure::Panic(_) => PollErrorKind::Panic,
@@ -55,7 +55,7 @@ impl PollError {
     /// Returns the error of the read, if the index could not be read.
     #[must_use]
     pub fn read_error(&self) -> Option<&ReadError> {
-        match &self.0 {
+        match &*self.0 {
             PollFailure::Read(error) => Some(error),
             PollFailure::Deadline(_) | PollFailure::Panic(_) => None,
         }
@@ -64,7 +64,7 @@ impl PollError {
     /// Whether the cluster could not be reached or did not respond in time.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
-        match &self.0 {
+        match &*self.0 {
             PollFailure::Read(error) => error.is_unreachable(),
             PollFailure::Deadline(_) => true,
             PollFailure::Panic(_) => false,
@@ -102,7 +102,7 @@ impl PollError {
 
 impl From<ReadError> for PollError {
     fn from(error: ReadError) -> Self {
-        Self(PollFailure::Read(error))
+        Self(Arc::new(PollFailure::Read(error)))
     }
 }
 
@@ -121,6 +121,12 @@ enum StartFailure {
         poll: PollError,
         file: LastGoodError,
     },
+    /// There was no set of the index in time.
+    NotReady {
+        within: Duration,
+        refresher: RefresherState,
+        poll: Option<PollError>,
+    },
 }
 
 impl StartError {
@@ -132,6 +138,18 @@ impl StartError {
         Self(StartFailure::LastGood { poll, file })
     }
 
+    pub(crate) fn not_ready(
+        within: Duration,
+        refresher: RefresherState,
+        poll: Option<PollError>,
+    ) -> Self {
+        Self(StartFailure::NotReady {
+            within,
+            refresher,
+            poll,
+        })
+    }
+
     /// Returns the error of the invalid setting, if the configuration is the reason.
     #[must_use]
     pub fn config_error(&self) -> Option<&ConfigError> {
@@ -141,12 +159,13 @@ impl StartError {
         }
     }
 
-    /// Returns the error of the first poll, if it failed.
+    /// Returns the error of the last poll, if it failed.
     #[must_use]
     pub fn poll_error(&self) -> Option<&PollError> {
         match &self.0 {
             StartFailure::Config(_) => None,
             StartFailure::FirstRead(poll) | StartFailure::LastGood { poll, .. } => Some(poll),
+            StartFailure::NotReady { poll, .. } => poll.as_ref(),
         }
     }
 
@@ -174,6 +193,18 @@ impl fmt::Display for StartError {
                 "the first read of the directives failed ({}), and there is no last good set",
                 chain(poll)
             ),
+            StartFailure::NotReady {
+                within, refresher, ..
+            } => match refresher {
+                RefresherState::NotStarted => write!(
+                    f,
+                    "there was no complete read within {within:?}, because the refresher was not run"
+                ),
+                RefresherState::Stopped => {
+                    f.write_str("the refresher ended before the first complete read")
+                }
+                _ => write!(f, "there was no complete read within {within:?}"),
+            },
         }
     }
 }
@@ -184,6 +215,7 @@ impl Error for StartError {
             StartFailure::Config(error) => Some(error),
             StartFailure::FirstRead(error) => Some(error),
             StartFailure::LastGood { file, .. } => Some(file),
+            StartFailure::NotReady { poll, .. } => poll.as_ref().map(|poll| poll as _),
         }
     }
 }
@@ -202,7 +234,7 @@ pub struct RefreshError(RefreshFailure);
 #[derive(Clone, Debug, thiserror::Error)]
 enum RefreshFailure {
     #[error(transparent)]
-    Poll(Arc<PollError>),
+    Poll(PollError),
     #[error(transparent)]
     Stopped(#[from] Stopped),
     #[error(
@@ -244,8 +276,8 @@ impl RefreshError {
     }
 }
 
-impl From<Arc<PollError>> for RefreshError {
-    fn from(error: Arc<PollError>) -> Self {
+impl From<PollError> for RefreshError {
+    fn from(error: PollError) -> Self {
         Self(RefreshFailure::Poll(error))
     }
 }

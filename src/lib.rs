@@ -26,19 +26,23 @@
 //!
 //! # Use
 //!
-//! [`OpenSearchDirectiveStore::start`] starts a store that polls the index. A proxy can hold it as
-//! an `Arc<dyn DirectiveStore>`. [`InMemoryDirectiveStore`] is for tests and for applications that
-//! have their own source of directives. The module [`admin`] contains the operations of the
-//! `directives` command.
+//! [`OpenSearchDirectiveStore::start`] starts a store that polls the index;
+//! [`OpenSearchDirectiveStore::build`] returns the store and a [`Refresher`] that the application
+//! runs itself. A proxy can hold the store as an `Arc<dyn DirectiveStore>`.
+//! [`InMemoryDirectiveStore`] is for tests and for applications that have their own source of
+//! directives. The module [`admin`] contains the operations of the `directives` command.
 //!
 //! ```no_run
 //! use opensearch_directives::{
 //!     Clock as _, Config, DirectiveStore as _, EndpointKind, OpenSearchDirectiveStore,
-//!     RequestAttrs, SystemClock,
+//!     RequestAttrs, Startup, SystemClock,
 //! };
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let config = Config::for_url("http://127.0.0.1:9200".parse()?);
+//! let config = Config::for_url("http://127.0.0.1:9200".parse()?)
+//!     // A proxy must serve its traffic even if the cluster is unavailable at the start.
+//!     .with_startup(Startup::LastGoodOrEmpty)
+//!     .with_last_good("/var/lib/proxy/directives");
 //! let store = OpenSearchDirectiveStore::start(config).await?;
 //!
 //! // Once for each request:
@@ -92,7 +96,7 @@ pub mod internal {
     pub use opensearch_directives_core::internal::*;
 
     pub use crate::http::{Client, Method, Request, RequestFailure, Response, Transport};
-    pub use crate::refresher::{Refresher, Shared};
+    pub use crate::refresher::{Poller, Shared};
     pub use crate::rest::{CLOSE_TIMEOUT, PAGE_SIZE, off_the_runtime, weight_of};
     pub use crate::safeguard_switches::{Safeguard, Safeguards};
 }
@@ -109,6 +113,6 @@ pub use opensearch_directives_core::{
     DirectiveSetBuilder, DirectiveStore, EndpointKind, Explanation, InMemoryDirectiveStore, Reader,
     RequestAttrs, Snapshot, document,
 };
-pub use refresher::Subscription;
+pub use refresher::{Refresher, Subscription};
 pub use status::Status;
 pub use store::OpenSearchDirectiveStore;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::{Config, Startup};
-use crate::error::{RefreshError, StartError, Stopped};
+use crate::error::{ConfigError, RefreshError, StartError, Stopped};
 use crate::http::Client;
-use crate::refresher::{GRACE, PollLoop, Refresher, Shared, Subscription, Waiter};
+use crate::refresher::{GRACE, Poller, Refresher, Shared, Subscription, Waiter};
 use crate::status::Status;
 use crate::time_limit::within;
 use opensearch_directives_core::Snapshot;
@@ -27,8 +27,8 @@ const QUEUED_WAITERS: usize = 64;
 /// `evaluate`.
 ///
 /// Only complete reads are published, each in one swap. A poll that fails does not change the
-/// published set. Dropping the store or calling [`shutdown`](Self::shutdown) ends its task. Sets
-/// that were loaded before stay valid.
+/// published set. Dropping the store or calling [`shutdown`](Self::shutdown) ends its
+/// [`Refresher`]. Sets that were loaded before stay valid.
 #[derive(Debug)]
 pub struct OpenSearchDirectiveStore {
     pub(crate) shared: Arc<Shared>,
@@ -39,12 +39,53 @@ pub struct OpenSearchDirectiveStore {
 }
 
 impl OpenSearchDirectiveStore {
-    /// Starts polling on the current tokio runtime.
+    /// Builds a store and its refresher. This needs no runtime and does not use the network.
+    ///
+    /// The store is empty until the application runs the refresher, in a task or on a thread. It
+    /// can then wait for the first set:
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use opensearch_directives::{Config, OpenSearchDirectiveStore};
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// let config = Config::for_url("http://127.0.0.1:9200".parse()?);
+    /// let (store, refresher) = OpenSearchDirectiveStore::build(config)?;
+    /// tokio::spawn(refresher.run());
+    /// store.ready(Duration::from_secs(10)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConfigError`] if a setting is invalid, or a file cannot be read.
+    pub fn build(config: Config) -> Result<(Self, Refresher), ConfigError> {
+        config.check()?;
+        let mut cluster = config.cluster.clone();
+        cluster.instance.clone_from(&config.instance);
+        let client = Client::new(&cluster)?;
+        Ok(Self::build_over(&config, Poller::new(&config, client)))
+    }
+
+    pub(crate) fn build_over(config: &Config, poller: Poller) -> (Self, Refresher) {
+        let (waiting, waiters) = mpsc::channel(QUEUED_WAITERS);
+        let (stop, stopped) = watch::channel(false);
+        let store = Self {
+            shared: Arc::clone(poller.shared()),
+            waiting,
+            stop,
+            // A caller may wait for the current poll and for the next one.
+            refresh_limit: (config.poll_timeout.saturating_mul(2)).saturating_add(GRACE),
+        };
+        (store, Refresher::new(poller, stopped, waiters))
+    }
+
+    /// Builds a store, reads the index by the policy [`Config::startup`], and spawns the refresher on
+    /// the current tokio runtime.
     ///
     /// With [`Startup::Require`], this returns after the first complete read. With
-    /// [`Startup::LastGood`], it returns after the first read, or with the set of the last-good
-    /// file. With [`Startup::Empty`], it returns immediately with an empty set, and the first poll
-    /// begins immediately.
+    /// [`Startup::LastGood`] and [`Startup::LastGoodOrEmpty`], it returns after the first read, or
+    /// with the set that replaces it. With [`Startup::Empty`], it returns immediately with an empty
+    /// set, and the first poll begins immediately.
     ///
     /// # Errors
     /// [`StartError`] contains the invalid setting or the error of the first read.
@@ -52,41 +93,42 @@ impl OpenSearchDirectiveStore {
     /// # Panics
     /// Panics outside of a tokio runtime with time and I/O enabled.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        config.check()?;
-        let mut cluster = config.cluster.clone();
-        cluster.instance.clone_from(&config.instance);
-        Self::start_over(&config, Client::new(&cluster)?).await
+        let startup = config.startup;
+        Self::begin(Self::build(config)?, startup).await
     }
 
+    pub(crate) async fn begin(
+        (store, mut refresher): (Self, Refresher),
+        startup: Startup,
+    ) -> Result<Self, StartError> {
+        match refresher.poller().begin(startup).await {
+            Ok(pause) => {
+                tokio::spawn(refresher.run_after(Some(pause)));
+                Ok(store)
+            }
+            Err(error) => {
+                // First the store: the end of the refresher is then expected.
+                drop(store);
+                Err(error)
+            }
+        }
+    }
+
+    /// A store over the transport of a test.
+    #[cfg(test)]
     pub(crate) async fn start_over(config: &Config, client: Client) -> Result<Self, StartError> {
-        let mut refresher = Refresher::new(config, client);
-        refresher.check_last_good().await;
-        let shared = Arc::clone(refresher.shared());
-        let pause = match config.startup {
-            Startup::Require => {
-                refresher.poll().await.map_err(StartError::first_read)?;
-                refresher.phase()
-            }
-            Startup::LastGood => {
-                if let Err(poll) = refresher.poll().await
-                    && let Err(file) = refresher.restore().await
-                {
-                    return Err(StartError::last_good(poll, file));
-                }
-                refresher.phase()
-            }
-            Startup::Empty => Duration::ZERO,
-        };
-        let (waiting, waiters) = mpsc::channel(QUEUED_WAITERS);
-        let (stop, stopped) = watch::channel(false);
-        tokio::spawn(PollLoop::new(refresher, stopped, waiters).run(pause));
-        Ok(Self {
-            shared,
-            waiting,
-            stop,
-            // A caller may wait for the current poll and for the next one.
-            refresh_limit: (config.poll_timeout.saturating_mul(2)).saturating_add(GRACE),
-        })
+        let built = Self::build_over(config, Poller::new(config, client));
+        Self::begin(built, config.startup).await
+    }
+
+    /// Waits until a snapshot of the index is published, by a complete read or from the last-good
+    /// file. A store that is ready stays ready. This works on every executor.
+    ///
+    /// # Errors
+    /// [`StartError`] if no snapshot was published within the limit, with the error of the last
+    /// poll, or if the refresher has ended.
+    pub async fn ready(&self, within: Duration) -> Result<(), StartError> {
+        self.shared.ready(within).await
     }
 
     /// Returns the published revision, its age, and the results of the polls.

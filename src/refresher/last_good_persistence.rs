@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use super::Refresher;
+use super::Poller;
 use super::shared_state::ReadAge;
 use crate::last_good_format::{self, LastGoodError};
 use crate::rest::off_the_runtime;
 
-impl Refresher {
+impl Poller {
     /// Publishes the snapshot of the last-good file.
     pub(crate) async fn restore(&mut self) -> Result<(), LastGoodError> {
         let Some(file) = self.last_good.clone() else {

@@ -34,6 +34,10 @@ impl Liveness {
         Self::DueBy(due.unwrap_or(now + FAR))
     }
 
+    pub(super) fn has_ended(self) -> bool {
+        matches!(self, Self::Ended)
+    }
+
     pub(super) fn state(self, clock: &dyn Clock) -> RefresherState {
         match self {
             Self::NotStarted => RefresherState::NotStarted,

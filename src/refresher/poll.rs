@@ -9,14 +9,14 @@ use jiff::Timestamp;
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, debug, info, info_span, warn};
 
-use super::Refresher;
+use super::Poller;
 use super::liveness::Liveness;
 use super::shared_state::ReadAge;
 use crate::error::{PollError, PollErrorKind};
 use crate::http::chain;
 use crate::snapshot_source::{Polled, PublishedState};
 
-impl Refresher {
+impl Poller {
     /// Polls the source once and publishes a new snapshot.
     #[doc(hidden)]
     pub async fn poll(&mut self) -> Result<(), PollError> {
@@ -87,6 +87,7 @@ impl Refresher {
             progress.last_success = Some(read_at);
             progress.read_age = Some(ReadAge::noted_now(age));
             progress.last_error = None;
+            progress.last_failure = None;
             progress.consecutive_failures = 0;
             progress.counters.polls_succeeded += 1;
         });
@@ -105,6 +106,7 @@ impl Refresher {
         }
         self.shared.update(|progress| {
             progress.last_error = Some(text);
+            progress.last_failure = Some(error.clone());
             progress.consecutive_failures = progress.consecutive_failures.saturating_add(1);
             progress.counters.polls_failed += 1;
             error.count_in(&mut progress.counters.failures);

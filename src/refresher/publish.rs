@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::Refresher;
+use super::Poller;
 use super::poll::panic_text;
 use crate::error::PollError;
 use opensearch_directives_core::{DirectiveSet, Snapshot};
@@ -15,7 +15,7 @@ use opensearch_directives_core::{DirectiveSet, Snapshot};
 /// The number of rejections of one revision that are logged. The status contains all of them.
 const LOGGED_REJECTIONS: usize = 100;
 
-impl Refresher {
+impl Poller {
     /// Publishes a snapshot unless it equals the published one. Returns whether it was published.
     pub(super) fn publish_if_new(&mut self, snapshot: Snapshot, now: Timestamp) -> bool {
         if self.shared.published.snapshot().is_same_as(&snapshot) {

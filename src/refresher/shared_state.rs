@@ -10,9 +10,11 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::error::{PollError, StartError};
 use crate::http::Client;
 use crate::snapshot_source::SourceReport;
 use crate::status::{Counters, Staleness, Status};
+use crate::time_limit::within;
 use opensearch_directives_core::Snapshot;
 use opensearch_directives_core::internal::Published;
 use opensearch_directives_core::{DirectiveSet, DirectiveStates};
@@ -44,12 +46,22 @@ pub(super) struct Progress {
     pub(super) read_age: Option<ReadAge>,
     pub(super) last_change: Option<Timestamp>,
     pub(super) last_error: Option<String>,
+    /// The same error, for a caller that waits for the first read.
+    pub(super) last_failure: Option<PollError>,
     pub(super) last_good_error: Option<String>,
     pub(super) consecutive_failures: u32,
     pub(super) next_poll_in: Duration,
     pub(super) liveness: Liveness,
     pub(super) source: SourceReport,
     pub(super) counters: Counters,
+}
+
+impl Progress {
+    /// Returns whether a snapshot of the index was published, by a complete read or from the
+    /// last-good file.
+    fn is_ready(&self) -> bool {
+        self.read_age.is_some()
+    }
 }
 
 /// The age of a read, which grows with time.
@@ -160,6 +172,28 @@ impl Shared {
                 ..progress.counters
             },
         }
+    }
+
+    /// Waits for a snapshot of the index until the limit has passed.
+    pub(crate) async fn ready(&self, limit: Duration) -> Result<(), StartError> {
+        let mut progress = self.progress.subscribe();
+        let decided = async {
+            let decided =
+                |progress: &Progress| progress.is_ready() || progress.liveness.has_ended();
+            // The sender lives as long as this.
+            let _ = progress.wait_for(decided).await;
+        };
+        within(limit, decided).await;
+        let progress = self.progress();
+        if progress.is_ready() {
+            return Ok(());
+        }
+        let state = progress.liveness.state(&*self.clock);
+        Err(StartError::not_ready(
+            limit,
+            state,
+            progress.last_failure.clone(),
+        ))
     }
 
     pub(crate) fn states(&self) -> DirectiveStates {

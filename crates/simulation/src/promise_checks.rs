@@ -13,7 +13,7 @@ use crate::world::World;
 use opensearch_directives::Config;
 use opensearch_directives::Snapshot;
 use opensearch_directives::error::{PollError, PollErrorKind};
-use opensearch_directives::internal::{CLOSE_TIMEOUT, Refresher, Shared};
+use opensearch_directives::internal::{CLOSE_TIMEOUT, Poller, Shared};
 use opensearch_directives::status::Rejection;
 use opensearch_directives::status::{Counters, ProbeMethod, Status};
 use opensearch_directives::{Decision, EndpointKind, RequestAttrs};
@@ -35,7 +35,7 @@ fn broken<T>(promise: &'static str, how: impl Into<String>) -> Result<T, Broken>
 /// A refresher with the state against which each of its polls is checked.
 #[derive(Debug)]
 pub(crate) struct ObservedRefresher {
-    pub(crate) refresher: Refresher,
+    pub(crate) refresher: Poller,
     shared: Arc<Shared>,
     published: Arc<Snapshot>,
     counters: Counters,
@@ -45,7 +45,7 @@ pub(crate) struct ObservedRefresher {
 }
 
 impl ObservedRefresher {
-    pub(crate) fn new(refresher: Refresher) -> Self {
+    pub(crate) fn new(refresher: Poller) -> Self {
         let shared = Arc::clone(refresher.shared());
         Self {
             refresher,

@@ -12,7 +12,7 @@ use crate::world::{World, pause};
 use crate::world_parameters::Shape;
 use opensearch_directives::ClusterConfig;
 use opensearch_directives::Config;
-use opensearch_directives::internal::Refresher;
+use opensearch_directives::internal::Poller;
 use opensearch_directives::internal::{Client, Transport};
 use opensearch_directives::internal::{Safeguard, Safeguards};
 
@@ -234,7 +234,7 @@ pub(crate) fn refresher(wire: &Wire, n: usize, left_out: Option<Safeguard>) -> O
     let client = Client::over(transport, &config.cluster);
     let all = Safeguards::all();
     let safeguards = left_out.map_or(all, |safeguard| all.without(safeguard));
-    ObservedRefresher::new(Refresher::with_tuning(&config, client, page, safeguards))
+    ObservedRefresher::new(Poller::with_tuning(&config, client, page, safeguards))
 }
 
 /// Runs one schedule on the current thread.

@@ -64,7 +64,7 @@ async fn p7_a_source_learns_which_of_its_generations_is_published() {
         told: Arc::clone(&told),
     };
     let client = Client::over(Fake::new(Order::Hang), &config().cluster);
-    let mut refresher = Refresher::over(&config(), client, Box::new(source));
+    let mut refresher = Poller::over(&config(), client, Box::new(source));
     for _ in 0..3 {
         refresher.poll().await.unwrap();
     }

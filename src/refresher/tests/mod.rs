@@ -11,16 +11,20 @@ mod custom_source;
 mod fake_transport;
 mod panics_and_cut_off_polls;
 mod refresher_that_stopped;
+mod start_up;
 mod subscriptions;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
+use crate::clock::Clock;
+use crate::config::Config;
 use crate::error::PollErrorKind;
 use crate::http::chain;
-use crate::http::{ClusterConfig, Transport};
+use crate::http::{Client, ClusterConfig, Transport};
 use crate::status::Staleness;
 use crate::store::OpenSearchDirectiveStore;
 use fake_transport::{Fake, Order};

@@ -33,7 +33,7 @@ pub(in super::super) struct AgentArgs {
     clear_after: Option<Duration>,
 
     /// File that keeps the last good set
-    #[arg(long, value_name = "FILE", required_if_eq("startup", "last-good"))]
+    #[arg(long, value_name = "FILE", required_if_eq_any([("startup", "last-good"), ("startup", "last-good-or-empty")]))]
     last_good: Option<PathBuf>,
 
     /// Age of the last complete read from which on the set counts as stale. A metric, the status
@@ -91,8 +91,10 @@ pub(in super::super) struct AgentArgs {
 enum StartupPolicy {
     /// The agent exits with an error
     Require,
-    /// The agent serves the last good set from its file
+    /// The agent serves the last good set from its file, or exits with an error
     LastGood,
+    /// The agent serves the last good set from its file, or an empty set
+    LastGoodOrEmpty,
     /// The agent serves an empty set until a read succeeds
     Empty,
 }
@@ -108,9 +110,10 @@ enum UpstreamKind {
 impl AgentArgs {
     pub(super) async fn config(&self) -> Result<Config, Failure> {
         let startup = match self.startup {
-            StartupPolicy::Require => Startup::Require,
+            StartupPolicy::Require => Startup::default(),
             StartupPolicy::Empty => Startup::Empty,
             StartupPolicy::LastGood => Startup::LastGood,
+            StartupPolicy::LastGoodOrEmpty => Startup::LastGoodOrEmpty,
         };
         let upstream = match self.upstream {
             UpstreamKind::Index => Upstream::Index,

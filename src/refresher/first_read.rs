@@ -1,0 +1,61 @@
+//! The first read of a store, and its replacement by the start-up policy if the read fails.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::Poller;
+use crate::config::Startup;
+use crate::error::{PollError, StartError, chain};
+use crate::last_good_format::LastGoodError;
+
+impl Poller {
+    /// Reads the index and follows the policy if the read fails. Returns the pause before the next
+    /// poll.
+    pub(crate) async fn begin(&mut self, startup: Startup) -> Result<Duration, StartError> {
+        self.check_last_good().await;
+        match startup {
+            Startup::Empty => return Ok(Duration::ZERO),
+            Startup::Require { within } => {
+                self.poll_within(within)
+                    .await
+                    .map_err(StartError::first_read)?;
+            }
+            Startup::LastGood => {
+                if let Err((poll, file)) = self.poll_or_restore().await {
+                    return Err(StartError::last_good(poll, file));
+                }
+            }
+            Startup::LastGoodOrEmpty => {
+                if let Err((_, file)) = self.poll_or_restore().await {
+                    warn!(error = %chain(&file), "starting with an empty set");
+                }
+            }
+        }
+        Ok(self.phase())
+    }
+
+    /// Polls at least once, and repeats a failed poll until `within` has passed.
+    async fn poll_within(&mut self, within: Duration) -> Result<(), PollError> {
+        let began = Instant::now();
+        loop {
+            let Err(error) = self.poll().await else {
+                return Ok(());
+            };
+            let pause = self.pause_after(Some(&error));
+            if began.elapsed().saturating_add(pause) > within {
+                return Err(error);
+            }
+            self.announce_pause(pause);
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn poll_or_restore(&mut self) -> Result<(), (PollError, LastGoodError)> {
+        let Err(poll) = self.poll().await else {
+            return Ok(());
+        };
+        self.restore().await.map_err(|file| (poll, file))
+    }
+}

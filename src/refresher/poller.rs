@@ -1,0 +1,127 @@
+//! The poller: the state that the polls of one store share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::agent_source::AgentSource;
+use crate::clock::Clock;
+use crate::config::{Config, Startup, Upstream};
+use crate::error::PollError;
+use crate::http::Client;
+use crate::last_good_atomic_write::LastGoodFile;
+use crate::poll_pauses::Backoff;
+use crate::safeguard_switches::Safeguards;
+use crate::snapshot_source::SnapshotSource;
+use crate::sync::IndexSynchronizer;
+
+use super::liveness::Liveness;
+use super::shared_state::Shared;
+use super::subscription::Outlet;
+
+/// Polls a source and publishes its snapshots.
+#[derive(Debug)]
+pub struct Poller {
+    pub(super) shared: Arc<Shared>,
+    pub(super) outlet: Outlet,
+    pub(super) source: Box<dyn SnapshotSource>,
+    /// The generation of the source that is published.
+    pub(super) published_generation: Option<u64>,
+    pub(super) clock: Arc<dyn Clock>,
+    backoff: Backoff,
+    pub(super) poll_timeout: Duration,
+    pub(super) clear_after: Option<Duration>,
+    pub(super) last_good: Option<Arc<LastGoodFile>>,
+    pub(super) startup: Startup,
+}
+
+impl Poller {
+    /// Creates a poller for the source that the configuration selects.
+    pub(crate) fn new(config: &Config, client: Client) -> Self {
+        let source: Box<dyn SnapshotSource> = match config.upstream {
+            Upstream::Index => {
+                let seed = seed_of(&config.instance);
+                Box::new(IndexSynchronizer::new(config, client.clone(), seed))
+            }
+            Upstream::Agent => Box::new(AgentSource::new(config, client.clone())),
+        };
+        Self::over(config, client, source)
+    }
+
+    /// Creates a poller of the index with another page size and without some safeguards, for tests
+    /// that must detect the missing safeguards.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_tuning(
+        config: &Config,
+        client: Client,
+        page_size: usize,
+        safeguards: Safeguards,
+    ) -> Self {
+        let seed = seed_of(&config.instance);
+        let source = IndexSynchronizer::new(config, client.clone(), seed);
+        let source = source.with_tuning(page_size, safeguards);
+        Self::over(config, client, Box::new(source))
+    }
+
+    /// Creates a poller for any source.
+    pub(crate) fn over(config: &Config, client: Client, source: Box<dyn SnapshotSource>) -> Self {
+        let (outlet, published, subscription) = Outlet::new();
+        Self {
+            shared: Arc::new(Shared::new(config, client, published, subscription)),
+            outlet,
+            source,
+            published_generation: None,
+            clock: Arc::clone(&config.clock),
+            backoff: Backoff::new(
+                config.interval,
+                config.max_backoff,
+                seed_of(&config.instance),
+            ),
+            poll_timeout: config.poll_timeout,
+            clear_after: config.clear_after,
+            last_good: config
+                .last_good
+                .clone()
+                .map(LastGoodFile::new)
+                .map(Arc::new),
+            startup: config.startup,
+        }
+    }
+
+    /// Returns the state that this poller shares with its store.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Returns the pause before the first poll of a loop whose first read is done.
+    pub(crate) fn phase(&mut self) -> Duration {
+        self.backoff.phase()
+    }
+
+    /// Records when the next poll begins, for the readers of the status.
+    pub(super) fn announce_pause(&self, pause: Duration) {
+        self.shared.update(|progress| {
+            progress.next_poll_in = pause;
+            progress.liveness = Liveness::due_within(pause);
+        });
+    }
+
+    /// Returns the pause after a poll. `failure` is the error of the poll, if it failed.
+    #[doc(hidden)]
+    pub fn pause_after(&mut self, failure: Option<&PollError>) -> Duration {
+        match failure {
+            None => self.backoff.succeeded(),
+            Some(error) => self.backoff.failed(error.retry_after()),
+        }
+    }
+}
+
+/// Computes a seed from the name of the instance, so that the instance polls at the same phase
+/// after a restart.
+fn seed_of(instance: &str) -> u64 {
+    instance
+        .bytes()
+        .fold(0, |seed: u64, byte| seed.rotate_left(7) ^ u64::from(byte))
+}

@@ -1,0 +1,141 @@
+//! Tests of the start: built without a runtime, run by the application, and the policies for a
+//! first read that fails.
+
+use super::*;
+use crate::status::RefresherState;
+use crate::{RefreshError, StartError, Startup};
+
+/// A store and a refresher that nobody has run, over a scripted transport.
+fn build(config: &Config, order: Order) -> (Arc<Fake>, OpenSearchDirectiveStore, Refresher) {
+    let fake = Fake::new(order);
+    let client = Client::over(Arc::clone(&fake) as Arc<dyn Transport>, &config.cluster);
+    let (store, refresher) =
+        OpenSearchDirectiveStore::build_over(config, Poller::new(config, client));
+    (fake, store, refresher)
+}
+
+#[test]
+fn a_store_is_built_without_a_runtime_and_says_that_it_was_not_run() {
+    let (store, refresher) = OpenSearchDirectiveStore::build(config()).unwrap();
+    assert!(store.load().is_empty());
+    let status = store.status();
+    assert_eq!(status.refresher, RefresherState::NotStarted);
+    assert_eq!(
+        (status.staleness, status.last_attempt),
+        (Staleness::Dark, None)
+    );
+    drop(refresher);
+    assert_eq!(store.status().refresher, RefresherState::Stopped);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_is_ready_after_its_first_complete_read() {
+    let (fake, store, refresher) = build(&config(), Order::Refuse(503, None));
+    let error = store.ready(SECOND).await.unwrap_err();
+    assert_eq!(
+        chain(&error),
+        "there was no complete read within 1s, because the refresher was not run"
+    );
+    let polling = tokio::spawn(refresher.run());
+    let error = store.ready(SECOND).await.unwrap_err();
+    assert!(error.poll_error().is_some(), "{error:?}");
+    let text = chain(&error);
+    assert!(
+        text.starts_with("there was no complete read within 1s: ") && text.contains("status 503"),
+        "{text}"
+    );
+    fake.set(Order::Good(2));
+    // The policy is to require a read; a refresher that the application runs goes on all the same.
+    store.ready(SECOND * 60).await.unwrap();
+    assert_eq!(store.load().len(), 2);
+    store.ready(Duration::ZERO).await.unwrap();
+    drop(store);
+    polling.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_whose_refresher_ends_is_not_awaited() {
+    let (_fake, store, refresher) = build(&config(), Order::Hang);
+    let polling = tokio::spawn(refresher.run());
+    let aborted = async {
+        tokio::time::sleep(SECOND).await;
+        polling.abort();
+    };
+    let (ready, ()) = tokio::join!(store.ready(Duration::MAX), aborted);
+    let text = ready.unwrap_err().to_string();
+    assert_eq!(text, "the refresher ended before the first complete read");
+}
+
+#[test]
+fn a_refresher_runs_on_a_thread_of_its_own() {
+    let (_fake, store, refresher) = build(&config(), Order::Good(3));
+    let thread = refresher.spawn_thread().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let ready: Result<(), StartError> = runtime.block_on(store.ready(SECOND * 60));
+    ready.unwrap();
+    assert_eq!(store.load().len(), 3);
+    let refreshed: Result<(), RefreshError> = runtime.block_on(store.refresh());
+    refreshed.unwrap();
+    drop(store);
+    thread.join().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn p9_a_required_read_is_tried_again_for_as_long_as_the_policy_says() {
+    let require = |within| config().with_startup(Startup::Require { within });
+    for (within, attempts) in [(Duration::ZERO, 1..=1), (SECOND * 120, 4..=13)] {
+        let fake = Fake::new(Order::Refuse(503, None));
+        let client = Client::over(Arc::clone(&fake) as Arc<dyn Transport>, &config().cluster);
+        let begin = Instant::now();
+        let error = OpenSearchDirectiveStore::start_over(&require(within), client).await;
+        assert!(chain(&error.unwrap_err()).contains("status 503"));
+        assert!(begin.elapsed() <= within, "{:?}", begin.elapsed());
+        assert!(attempts.contains(&fake.polls()), "{}", fake.polls());
+    }
+
+    let fake = Fake::new(Order::Refuse(503, None));
+    let client = Client::over(Arc::clone(&fake) as Arc<dyn Transport>, &config().cluster);
+    let config = require(SECOND * 120);
+    let recovers = async {
+        tokio::time::sleep(SECOND * 50).await;
+        fake.set(Order::Good(1));
+    };
+    let (store, ()) = tokio::join!(
+        OpenSearchDirectiveStore::start_over(&config, client),
+        recovers
+    );
+    assert_eq!(store.unwrap().load().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn p9_last_good_or_empty_starts_in_any_case() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config()
+        .with_startup(Startup::LastGoodOrEmpty)
+        .with_last_good(folder.path().join("last-good"));
+    let (_fake, empty) = start_with(&config, Order::Refuse(503, None)).await;
+    assert_eq!(empty.load().len(), 0);
+    assert_eq!(empty.status().staleness, Staleness::Dark);
+    assert!(empty.ready(Duration::ZERO).await.is_err());
+    drop(empty);
+    start_with(&config, Order::Good(2)).await;
+    let (_fake, restored) = start_with(&config, Order::Refuse(503, None)).await;
+    assert_eq!(restored.load().len(), 2);
+    restored.ready(Duration::ZERO).await.unwrap();
+
+    // The same if the application runs the refresher.
+    let (_fake, store, refresher) = build(&config, Order::Refuse(503, None));
+    tokio::spawn(refresher.run());
+    store.ready(SECOND).await.unwrap();
+    assert_eq!(store.load().len(), 2);
+}
+
+#[test]
+fn a_policy_that_restores_a_file_needs_one() {
+    for startup in [Startup::LastGood, Startup::LastGoodOrEmpty] {
+        let error = OpenSearchDirectiveStore::build(config().with_startup(startup)).unwrap_err();
+        assert!(error.to_string().contains("set `last_good`"), "{error}");
+    }
+}
