@@ -1,5 +1,5 @@
-//! Models the nodes, each node's knowledge of the cluster state, and the index that the configured
-//! name refers to.
+//! Models the nodes of the cluster, the cluster state that each node knows, and the index to which
+//! the configured name refers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub(crate) const CLUSTER_UUID: &str = "cluster-1";
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ClusterState {
     pub(crate) version: u64,
-    /// The indices that the configured name refers to.
+    /// The indices to which the configured name refers.
     pub(crate) bound: Vec<usize>,
     /// All indices that exist in this state.
     pub(crate) alive: Vec<usize>,
@@ -28,20 +28,20 @@ pub(crate) struct ClusterState {
     pub(crate) primaries: BTreeMap<usize, Vec<usize>>,
 }
 
-/// The situation of a node that has lost contact with the others.
+/// The state of a node that has lost contact with the other nodes.
 #[derive(Clone, Debug)]
 pub(crate) struct CutOff {
-    /// The cluster state that it had when it was cut off.
+    /// The cluster state that the node knew when it was cut off.
     pub(crate) state: Arc<ClusterState>,
-    /// Whether the elected manager is on this side of the cut: the node then serves cluster
-    /// requests until that manager steps down.
+    /// Whether the elected manager is on the node's side of the network partition. If so, the node
+    /// serves cluster requests until that manager steps down.
     had_manager: bool,
     since: Instant,
 }
 
-/// How long an elected manager that has lost the other nodes still acts as the manager. It checks
-/// each node every second, considers a node gone after three checks without a response within ten
-/// seconds, and steps down if too few nodes are left (`cluster.fault_detection.follower_check`).
+/// An elected manager that has lost the other nodes acts as the manager for this long. It checks
+/// each node every second, with a time limit of ten seconds. After three failed checks, it removes
+/// the node, and it steps down if too few nodes remain (`cluster.fault_detection.follower_check`).
 const STEPS_DOWN_AFTER: Duration = Duration::from_secs(40);
 
 impl CutOff {
@@ -64,12 +64,12 @@ pub(crate) struct Node {
     pub(crate) cut_off: Option<CutOff>,
 }
 
-/// A point in time with the views that it preserves.
+/// A point in time, with the views that it keeps.
 #[derive(Debug)]
 pub(crate) struct PointInTime {
     pub(crate) index: usize,
     pub(crate) views: Vec<Arc<State>>,
-    /// The node that holds each view; the view is lost if that node goes down.
+    /// The node that holds each view. If the node goes down, the view is lost.
     pub(crate) nodes: Vec<usize>,
 }
 
@@ -80,12 +80,12 @@ pub(crate) struct Cluster {
     pub(crate) current: Arc<ClusterState>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) points_in_time: BTreeMap<String, PointInTime>,
-    /// The indices that the name has referred to, in order; `None` while it referred to no index or
-    /// to several.
+    /// The indices to which the name has referred, in order. `None` stands for a time when it
+    /// referred to no index or to several.
     pub(crate) epochs: Vec<Option<usize>>,
     pub(crate) stored: Vec<(usize, Stored)>,
     pub(crate) opened: u64,
-    /// Selects, together with the preference, the copy that serves a search.
+    /// A number that, together with the preference, selects the copy for a search.
     pub(crate) routing: u64,
     is_alias: bool,
 }
@@ -114,7 +114,7 @@ impl Cluster {
         self.is_alias
     }
 
-    /// The cluster state that a node acts on.
+    /// Returns the cluster state that a node knows.
     pub(crate) fn state_of(&self, node: usize) -> &Arc<ClusterState> {
         match &self.nodes[node].cut_off {
             Some(cut_off) => &cut_off.state,
@@ -134,7 +134,7 @@ impl Cluster {
         self.is_well(to)
     }
 
-    /// The index that the name refers to now, if it is exactly one.
+    /// Returns the index to which the name refers now, if it is exactly one.
     pub(crate) fn bound(&self) -> Option<usize> {
         match self.current.bound[..] {
             [index] => Some(index),
@@ -146,13 +146,13 @@ impl Cluster {
         self.current.closed.contains(&index)
     }
 
-    /// The nodes on which the copies of a new index are allocated.
+    /// Returns the nodes on which the copies of a new index are allocated.
     fn placement(&self, copies: usize) -> Vec<usize> {
         let well = (0..self.nodes.len()).filter(|&node| self.is_well(node));
         well.take(copies.max(1)).collect()
     }
 
-    /// Adds an index. Returns `None` if no node can hold it.
+    /// Adds an index. Returns `None` if no node is available for it.
     pub(crate) fn create(
         &mut self,
         refresh_interval: Option<&'static str>,
@@ -179,8 +179,7 @@ impl Cluster {
         Some(number)
     }
 
-    /// Replaces the content of an index by a snapshot, as a restore does: the uuid stays, and the
-    /// history changes.
+    /// Restores a snapshot into an index. The uuid stays the same, but the history changes.
     pub(crate) fn restore(&mut self, index: usize, stored: &Stored) -> Option<usize> {
         let before = &self.indices[index];
         let (name, uuid) = (before.name.clone(), before.uuid.clone());
@@ -210,7 +209,7 @@ impl Cluster {
         }
     }
 
-    /// The manager removes the nodes that are gone from the cluster state.
+    /// Lets the manager remove the nodes that are down or cut off from the cluster state.
     pub(crate) fn notice(&mut self) {
         let well: Vec<bool> = (0..self.nodes.len()).map(|n| self.is_well(n)).collect();
         for index in self.current.alive.clone() {
@@ -221,7 +220,7 @@ impl Cluster {
         self.change(|_| {});
     }
 
-    /// Whether the cluster state still contains nodes that are gone.
+    /// Whether the cluster state still contains nodes that are down or cut off.
     pub(crate) fn is_unnoticed(&self) -> bool {
         let shards = |&index: &usize| &self.indices[index].shards;
         self.current.alive.iter().flat_map(shards).any(|shard| {
@@ -250,7 +249,7 @@ impl Cluster {
         self.change(|_| {});
     }
 
-    /// The indices of a shard's copies that a node can reach.
+    /// Returns the positions of the copies of a shard that a node can reach.
     pub(crate) fn reached(&self, from: usize, index: usize, shard: usize) -> Vec<usize> {
         let copies = &self.indices[index].shards[shard].copies;
         (0..copies.len())

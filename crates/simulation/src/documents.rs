@@ -1,4 +1,5 @@
-//! Generates the documents that writers store, each with the directive that must result from it.
+//! Generates the documents that writers store, each with the directive that a refresher must decode
+//! from it.
 
 use std::fmt::Write as _;
 
@@ -13,13 +14,13 @@ pub(crate) const TENANTS: [&str; 2] = ["acme", "globex"];
 
 #[derive(Debug)]
 pub(crate) struct Document {
-    /// The `_source`.
+    /// The `_source` of the document.
     pub(crate) source: String,
     pub(crate) content: Content,
     pub(crate) updated_at: Option<Timestamp>,
 }
 
-/// The directive in the document, or why there is none.
+/// The directive in the document, or the reason for which it contains none.
 #[derive(Debug)]
 pub(crate) enum Content {
     Directive(DiagnosticsDirective),
@@ -36,19 +37,19 @@ const MALFORMED: [&str; 10] = [
     r#""targets":[],"level":"Most","expires_at":"2030-01-02T00:00:00Z""#,
     r#""targets":[],"level":["Shape"],"expires_at":"2030-01-02T00:00:00Z""#,
     r#""targets":[],"level":"Shape","expires_at":"2230-01-01T00:00:00Z""#,
-    // Field-level security may hide a target or the list of targets; the last case is a target that
-    // is not in the list.
+    // In these documents a target or the list of targets is hidden. The last document has a target
+    // that is not in the list.
     r#""targets":["tenant"],"level":"Shape","expires_at":"2030-01-02T00:00:00Z""#,
     r#""level":"Shape","expires_at":"2030-01-02T00:00:00Z""#,
     r#""targets":[],"level":"Shape","tenant":"acme","expires_at":"2030-01-02T00:00:00Z""#,
 ];
-/// The remaining fields of a stored document that is not revoked and has no start.
+/// The remaining fields of a document that is not revoked and has no start.
 const AT_ONCE: &str =
     r#","sample_per_mille":1000,"starts_at":"1970-01-01T00:00:00Z","revoked":false"#;
 
 impl Document {
     pub(crate) fn random(rng: &mut Rng, id: &str, now: Timestamp) -> Self {
-        // Some writes bypass the ingest pipeline, which sets the time.
+        // Some writes bypass the ingest pipeline, so they have no time.
         let updated_at = (rng.u8(..8) > 0).then_some(now);
         let mut source = String::with_capacity(160);
         let content = match rng.u8(..16) {

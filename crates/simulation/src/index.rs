@@ -1,4 +1,4 @@
-//! Models one concrete index: its identity, its shards, and a stored copy of it.
+//! Models one concrete index with its uuid, its history and its shards, and a snapshot of it.
 
 use std::sync::Arc;
 
@@ -22,12 +22,12 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// The number of the shard that holds a document.
+    /// Returns the number of the shard that stores a document.
     pub(crate) fn shard_of(&self, id: &str) -> usize {
         usize::from(id.bytes().next().unwrap_or_default()) % self.shards.len()
     }
 
-    /// The first deletion of a document that follows an operation on it.
+    /// Returns the first deletion of the document after this operation.
     pub(crate) fn deletion_after(&self, operation: &Operation) -> Option<&Arc<Operation>> {
         let shard = &self.shards[self.shard_of(operation.id)];
         let later =

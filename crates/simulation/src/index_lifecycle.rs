@@ -1,4 +1,5 @@
-//! Changes a whole index: snapshots, restores, closing, replacement, and moves of the alias.
+//! Events that concern a whole index: snapshots, restores, closing, replacement, and moves of the
+//! alias.
 
 use std::sync::Arc;
 
@@ -21,9 +22,10 @@ impl World {
             return;
         };
         let count = self.cluster.stored.len();
-        // Only the statistics distinguish one history of an index from another.
-        let told = !self.quirks.no_stats && (!self.shape.cut_off || self.shape.one_name_twice);
-        if !self.shape.moves || !told || count == 0 {
+        // Only the statistics show that another history of the index was restored.
+        let is_visible =
+            !self.quirks.no_stats && (!self.shape.cut_off || self.shape.one_name_twice);
+        if !self.shape.moves || !is_visible || count == 0 {
             return;
         }
         let (from, stored) = self.cluster.stored[self.rng.usize(..count)].clone();
@@ -82,11 +84,11 @@ impl World {
             }
             state.bound = vec![index];
         });
-        self.note(|| format!("the name stands for index {index}"));
+        self.note(|| format!("the name refers to index {index}"));
     }
 
-    /// Replaces this index by another one, which is empty or has the same number of documents with
-    /// the same `_seq_no`s and different content.
+    /// Replaces this index with another one. The new index is empty, or it has the same number of
+    /// documents with the same `_seq_no`s and different content.
     pub(crate) fn replace_index(&mut self, alike: bool) {
         if !self.shape.moves {
             return;

@@ -1,18 +1,18 @@
 //! Injects faults between a refresher and the cluster: lost, delayed, refused and incomplete
-//! responses.
+//! responses, and outages.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use fastrand::Rng;
 
-use crate::rest_responses::{Answered, forbidden, json, refusal};
+use crate::rest_responses::{ResponseResult, forbidden, json, refusal};
 use crate::search::Found;
 use crate::world::World;
 use crate::world_parameters::Shape;
 use opensearch_directives::internal::{Request, RequestFailure, Response};
 
-/// The rates of faults.
+/// The rates of the faults that the network injects.
 #[derive(Clone, Debug)]
 pub(crate) struct Weather {
     /// The number of faults in a thousand requests.
@@ -46,7 +46,7 @@ impl Weather {
         }
     }
 
-    /// Makes all nodes unreachable, or reachable again.
+    /// Starts or ends an outage of all nodes.
     pub(crate) fn change(&mut self, rng: &mut Rng) {
         if !self.fair {
             self.outage = !self.outage && rng.bool();
@@ -57,38 +57,39 @@ impl Weather {
 /// The effect of a fault on a request.
 #[derive(Debug)]
 pub(crate) enum Sent {
-    Answered(Answered),
+    Response(ResponseResult),
     /// The response arrives late and unchanged.
-    Late(Answered, Duration),
+    Late(ResponseResult, Duration),
     Hangs,
     Panics,
 }
 
 impl World {
-    /// Applies a random fault to a request, or none; `answer` produces the correct response.
+    /// Sends a request with a random fault or without a fault. `respond` produces the correct
+    /// response.
     pub(crate) fn send(
         &mut self,
         request: &Request,
-        answer: impl FnOnce(&mut Self) -> Answered,
+        respond: impl FnOnce(&mut Self) -> ResponseResult,
     ) -> Sent {
         if self.weather.outage {
             let refused = RequestFailure::Connection("connection refused".into());
             return match self.rng.u8(..3) {
                 0 => Sent::Hangs,
-                1 => Sent::Answered(Err(refused)),
-                _ => Sent::Answered(Ok(refusal(503, "unavailable", "no shard available"))),
+                1 => Sent::Response(Err(refused)),
+                _ => Sent::Response(Ok(refusal(503, "unavailable", "no shard available"))),
             };
         }
         if self.rng.u16(..1000) >= self.weather.faulty {
-            return Sent::Answered(answer(self));
+            return Sent::Response(respond(self));
         }
         let kind = self.rng.u8(..16);
         self.note(|| format!("fault {kind} hits {}", request.operation()));
-        let error = |kind| Sent::Answered(Err(kind));
+        let error = |kind| Sent::Response(Err(kind));
         let refused = |status, retry_after| {
-            let mut answer = refusal(status, "some_exception", "not now");
-            answer.retry_after = retry_after;
-            Sent::Answered(Ok(answer))
+            let mut response = refusal(status, "some_exception", "not now");
+            response.retry_after = retry_after;
+            Sent::Response(Ok(response))
         };
         match kind {
             0 => error(RequestFailure::Connection("reset".into())),
@@ -96,7 +97,7 @@ impl World {
             2 => Sent::Hangs,
             // The request reaches the server, but its response is lost.
             3 => {
-                let _ = answer(self);
+                let _ = respond(self);
                 Sent::Hangs
             }
             4 => Sent::Panics,
@@ -104,21 +105,22 @@ impl World {
             6 => refused(429, Some(Duration::from_secs(self.rng.u64(..30)))),
             7 => refused(401, None),
             8 | 9 if self.spares(request) => refused(500, None),
-            8 => Sent::Answered(Ok(forbidden())),
-            9 => Sent::Answered(Ok(page(404))),
-            10 => Sent::Answered(Ok(page(200))),
-            11 => Sent::Answered(Ok(json(200, "{}"))),
-            12 | 13 => Sent::Answered(answer(self).map(|answer| self.truncate(answer))),
+            8 => Sent::Response(Ok(forbidden())),
+            9 => Sent::Response(Ok(page(404))),
+            10 => Sent::Response(Ok(page(200))),
+            11 => Sent::Response(Ok(json(200, "{}"))),
+            12 | 13 => Sent::Response(respond(self).map(|response| self.truncate(response))),
             _ => {
                 let late = Duration::from_millis(self.rng.u64(..2_500));
-                Sent::Late(answer(self), late)
+                Sent::Late(respond(self), late)
             }
         }
     }
 
-    /// Whether this request is the only way left to distinguish a node that is cut off from a
-    /// healthy one, a copy that lags from a current one, or one history of an index from another.
-    /// Refusing it would make the promises impossible to keep.
+    /// Whether a refresher must receive the response to this request to keep its promises.
+    ///
+    /// In this world, the request is the only means to detect a node that is cut off, a copy that
+    /// lags, or a restored index. Such a request is never refused.
     fn spares(&self, request: &Request) -> bool {
         let is = |part| request.path.contains(part);
         self.shape.cut_off && (is("_mget") || is("_cluster"))
@@ -126,15 +128,15 @@ impl World {
             || self.shape.moves && is("_stats")
     }
 
-    fn truncate(&mut self, mut answer: Response) -> Response {
-        let end = self.rng.usize(..answer.body.len().max(1));
-        answer.body = answer.body.slice(..end.min(answer.body.len()));
-        answer
+    fn truncate(&mut self, mut response: Response) -> Response {
+        let end = self.rng.usize(..response.body.len().max(1));
+        response.body = response.body.slice(..end.min(response.body.len()));
+        response
     }
 
-    /// Randomly removes a part of a search result, as a server does that responds with 200 and
-    /// reports the missing part.
-    pub(crate) fn spoil(&mut self, mut found: Found) -> Found {
+    /// Randomly removes a part of a search result. Real servers respond with 200 and report the
+    /// missing part in the same way.
+    pub(crate) fn remove_a_part(&mut self, mut found: Found) -> Found {
         if self.rng.u16(..1000) >= self.weather.partial {
             return found;
         }
@@ -154,8 +156,9 @@ impl World {
                 found.total = found.hits.len();
             }
             2 => found.total += 1,
-            // Pages are exempt: if the total were reduced too, the page would look complete. No
-            // real server does that, because it counts in the same view that it reads.
+            // The total is reduced only if all documents are in one page. In a later page, a lower
+            // total could make an incomplete read look complete. Real servers never return such a
+            // page, because they count the documents in the same view.
             3 if found.total > 0 && found.hits.len() == found.total => found.total -= 1,
             4 => found.relation = "gte",
             _ => {
@@ -166,7 +169,7 @@ impl World {
     }
 }
 
-/// The error page of a load balancer.
+/// Returns the error page of a load balancer.
 fn page(status: u16) -> Response {
     Response {
         status,

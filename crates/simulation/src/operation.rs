@@ -1,4 +1,4 @@
-//! Models a write or a deletion of one document, and whether it was acknowledged or lost.
+//! Models a write or a deletion of one document, and its fate: in flight, acknowledged or lost.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::documents::Document;
 
-/// The last operation on each document, deletions included.
+/// The last operation on each document, including deletions.
 pub(crate) type State = BTreeMap<&'static str, Arc<Operation>>;
 
 /// A write or a deletion of one document.
@@ -25,7 +25,7 @@ pub(crate) struct Operation {
 pub(crate) enum Fate {
     InFlight,
     Acknowledged,
-    /// A failover lost the operation, and its `_seq_no` is assigned again.
+    /// A failover lost the operation, and its `_seq_no` will be assigned again.
     Lost,
 }
 
@@ -45,7 +45,7 @@ impl Operation {
         })
     }
 
-    /// An operation that all copies have applied.
+    /// Creates an operation that all copies have applied.
     pub(crate) fn acknowledged(
         id: &'static str,
         seq_no: u64,
@@ -64,7 +64,7 @@ impl Operation {
         }
     }
 
-    /// The operation in a few words, for the report of a broken promise.
+    /// Describes the operation briefly, for the report of a broken promise.
     pub(crate) fn brief(&self) -> String {
         let gone = if self.document.is_some() {
             ""
@@ -79,7 +79,7 @@ impl Operation {
     }
 }
 
-/// The documents of a state, without its deletions.
+/// Returns the documents of a state, without deletions.
 pub(crate) fn documents(state: &State) -> impl Iterator<Item = (&Operation, &Arc<Document>)> {
     state
         .values()

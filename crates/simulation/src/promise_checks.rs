@@ -1,4 +1,5 @@
-//! Checks after every poll that the promises hold: what was published, when, and what the status reports.
+//! Checks after every poll that the published snapshot, the pauses and the status keep all
+//! promises.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::documents::TENANTS;
-use crate::simulated_transport::TOLD_TO;
+use crate::simulated_transport::INJECTED_PANIC;
 use crate::step_back_check::Floor;
 use crate::view_history::View;
 use crate::world::World;
@@ -18,7 +19,7 @@ use opensearch_directives::status::Rejection;
 use opensearch_directives::status::{Counters, ProbeMethod, Status};
 use opensearch_directives::{Decision, EndpointKind, RequestAttrs};
 
-/// A broken promise, with a description of the violation.
+/// A violated promise, with a description.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Broken {
     pub(crate) promise: &'static str,
@@ -32,7 +33,7 @@ fn broken<T>(promise: &'static str, how: impl Into<String>) -> Result<T, Broken>
     })
 }
 
-/// A refresher with the state against which each of its polls is checked.
+/// A refresher, with the state that is needed to check its next poll.
 #[derive(Debug)]
 pub(crate) struct ObservedRefresher {
     pub(crate) refresher: Poller,
@@ -40,7 +41,7 @@ pub(crate) struct ObservedRefresher {
     published: Arc<Snapshot>,
     counters: Counters,
     floor: Option<Floor>,
-    /// The recorded view that the published snapshot is of.
+    /// The recorded view to which the published snapshot corresponds.
     view: Option<View>,
 }
 
@@ -57,7 +58,7 @@ impl ObservedRefresher {
         }
     }
 
-    /// Checks the published snapshot and the status after a poll against those before it.
+    /// Compares the published snapshot and the status after a poll with those before it.
     pub(crate) fn check(
         &mut self,
         world: &World,
@@ -80,8 +81,8 @@ impl ObservedRefresher {
         self.check_decisions(world.now())
     }
 
-    /// Checks that the poll met its deadline, apart from closing a point in time, and that the
-    /// pause before the next poll is within its bounds.
+    /// Checks the duration of the poll and the pause before the next one. Closing a point in time
+    /// may exceed the time limit of the poll.
     pub(crate) fn check_times(
         &mut self,
         result: &Result<(), PollError>,
@@ -97,8 +98,9 @@ impl ObservedRefresher {
                 Config::DEFAULT_INTERVAL * 11 / 10,
             ),
             Err(error) => {
-                let asked = error.retry_after().unwrap_or_default();
-                let least = Config::DEFAULT_INTERVAL.max(asked.min(Config::DEFAULT_MAX_BACKOFF));
+                let retry_after = error.retry_after().unwrap_or_default();
+                let least =
+                    Config::DEFAULT_INTERVAL.max(retry_after.min(Config::DEFAULT_MAX_BACKOFF));
                 (least, least.max(Config::DEFAULT_MAX_BACKOFF))
             }
         };
@@ -126,7 +128,7 @@ impl ObservedRefresher {
         expected.panics = before.panics + u64::from(panicked);
         if let Err(error) = result
             && panicked
-            && error.to_string() != format!("the refresher panicked: {TOLD_TO}")
+            && error.to_string() != format!("the refresher panicked: {INJECTED_PANIC}")
         {
             return broken("P10", format!("a panic in the poll: {error}"));
         }
@@ -151,7 +153,10 @@ impl ObservedRefresher {
         if self.published.revision().is_none()
             && status.last_error.as_ref().is_none_or(String::is_empty)
         {
-            return broken("P9", "there was no complete read yet, and nothing says why");
+            return broken(
+                "P9",
+                "there was no complete read yet, and the status contains no error",
+            );
         }
         if (status.consecutive_failures == 0) != result.is_ok() {
             return broken("P5", format!("{} failures", status.consecutive_failures));
@@ -159,7 +164,7 @@ impl ObservedRefresher {
         Ok(())
     }
 
-    /// Checks that the set, the status and the snapshot are of the same read.
+    /// Checks that the set, the status and the snapshot come from the same read.
     fn check_agreement(&self, status: &Status) -> Result<(), Broken> {
         let snapshot = &self.published;
         let refused: Vec<_> = status.rejected.iter().map(Rejection::id).collect();
@@ -176,17 +181,18 @@ impl ObservedRefresher {
         Ok(())
     }
 
-    /// Checks that the published snapshot is one complete view, and no step back.
+    /// Checks that the published snapshot is one complete view, and not a step back.
     fn check_published(&mut self, world: &World) -> Result<(), Broken> {
         let snapshot = Arc::clone(&self.published);
         let mut any = None;
         let mut lowest: Option<Floor> = None;
-        for shown in world.history.views(&snapshot) {
-            any = Some(shown.clone());
-            let Some(floor) = Floor::after(self.floor.as_ref(), world, shown) else {
+        for view in world.history.views(&snapshot) {
+            any = Some(view.clone());
+            let Some(floor) = Floor::after(self.floor.as_ref(), world, view) else {
                 continue;
             };
-            // If several views have this content, the oldest of them is the weakest claim.
+            // If several views have this content, the oldest one is assumed, which leads to the
+            // weakest check.
             if lowest.as_ref().is_none_or(|low| floor.rank() < low.rank()) {
                 lowest = Some(floor);
             }
@@ -197,11 +203,11 @@ impl ObservedRefresher {
                 self.view = any;
                 Ok(())
             }
-            (None, Some(shown)) => {
-                let shown_now: Vec<_> = shown.operations().map(|o| o.brief()).collect();
+            (None, Some(view)) => {
+                let views_now: Vec<_> = view.operations().map(|o| o.brief()).collect();
                 let floor = self.floor.as_ref().map(Floor::describe);
-                let index = shown.index;
-                let how = format!("went back to {shown_now:?} of index {index}, from {floor:?}");
+                let index = view.index;
+                let how = format!("went back to {views_now:?} of index {index}, from {floor:?}");
                 broken("P3", how)
             }
             (None, None) => broken(
@@ -211,7 +217,7 @@ impl ObservedRefresher {
         }
     }
 
-    /// Checks that every decision is that of the published view at this instant.
+    /// Checks that every decision equals that of the published view at this instant.
     fn check_decisions(&self, now: Timestamp) -> Result<(), Broken> {
         let set = self.shared.load();
         for tenant in [None, Some(TENANTS[0]), Some(TENANTS[1])] {
@@ -253,15 +259,16 @@ impl ObservedRefresher {
         };
         let revision = self.published.revision();
         let of_this = |uuid: &str| uuid == of.uuid || !world.history.knows_identity;
-        revision.is_some_and(|revision| of_this(&revision.uuid)) && truth.is_what(&self.published)
+        revision.is_some_and(|revision| of_this(&revision.uuid))
+            && truth.is_view_of(&self.published)
     }
 
-    /// Whether the polls look for changes by the index statistics.
+    /// Whether the polls detect changes with the index statistics.
     pub(crate) fn has_statistics(&self) -> bool {
         self.shared.status().reading.probe == ProbeMethod::Statistics
     }
 
-    /// Whether the last poll failed with the hint at document-level security.
+    /// Whether the last poll failed because of hidden documents.
     pub(crate) fn misses_documents(&self) -> bool {
         let status = self.shared.status();
         let error = status.last_error.unwrap_or_default();

@@ -1,5 +1,4 @@
-//! Builds worlds in which only the test causes events, for cases that are too rare in random
-//! schedules.
+//! Builds worlds without random events, for tests of cases that are too rare in random schedules.
 
 use std::sync::Arc;
 
@@ -9,8 +8,8 @@ use crate::simulated_transport::Wire;
 use crate::world::World;
 use crate::world_parameters::Shape;
 
-/// A world of two nodes, each with a copy of the only shard. `None` if the seed produces fewer
-/// copies.
+/// Creates a world of two nodes, each with a copy of the only shard. Returns `None` if the seed
+/// produces fewer copies.
 pub(crate) fn two_nodes(seed: u64) -> Option<Wire> {
     let shape = Shape {
         nodes: 2,
@@ -48,7 +47,7 @@ pub(crate) fn write(wire: &Wire, id: &'static str, then: impl FnOnce(&mut Shard)
     });
 }
 
-/// Makes the other copy the primary.
+/// Promotes the other copy to the primary.
 pub(crate) fn hand_over(wire: &Wire) {
     with_shard(wire, Shard::promote);
     let mut world = wire.world();

@@ -1,5 +1,4 @@
-//! Builds the simulated cluster's responses as OpenSearch sends them for the requested
-//! `filter_path`.
+//! Builds the responses of the simulated cluster in the format of OpenSearch.
 
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -15,8 +14,8 @@ use crate::stats_response;
 use crate::world::World;
 use opensearch_directives::internal::{Method, Request, RequestFailure, Response};
 
-/// A response with its status, or no response at all.
-pub(crate) type Answered = Result<Response, RequestFailure>;
+/// A response with its status, or the failure of a request without a response.
+pub(crate) type ResponseResult = Result<Response, RequestFailure>;
 
 pub(crate) fn json(status: u16, body: impl Into<Bytes>) -> Response {
     Response {
@@ -27,7 +26,7 @@ pub(crate) fn json(status: u16, body: impl Into<Bytes>) -> Response {
     }
 }
 
-/// An error response in OpenSearch's format.
+/// Creates an error response in OpenSearch's format.
 pub(crate) fn refusal(status: u16, name: &str, reason: &str) -> Response {
     json(
         status,
@@ -65,7 +64,7 @@ pub(crate) fn parameter<'a>(request: &'a Request, name: &str) -> Option<&'a str>
     Some(found.1.as_str())
 }
 
-/// The indices that a name in a path refers to.
+/// Returns the indices to which a name in a path refers.
 fn resolve(world: &World, state: &ClusterState, name: &str) -> Vec<usize> {
     if name == NAME {
         return state.bound.clone();
@@ -74,8 +73,8 @@ fn resolve(world: &World, state: &ClusterState, name: &str) -> Vec<usize> {
     state.alive.iter().filter(named).copied().collect()
 }
 
-/// Computes a node's response to a request.
-pub(crate) fn answer(world: &mut World, node: usize, request: &Request) -> Answered {
+/// Returns a node's response to a request.
+pub(crate) fn respond(world: &mut World, node: usize, request: &Request) -> ResponseResult {
     if !world.cluster.nodes[node].up {
         return Err(RequestFailure::Connection("connection refused".into()));
     }
@@ -174,7 +173,7 @@ fn settings(world: &World, node: usize, indices: &[usize]) -> Response {
     json(200, body)
 }
 
-/// The mapping of each index. It states no version, so no field counts as hidden.
+/// Returns the mapping of each index. It has no version, so no field counts as hidden.
 fn mapping(world: &World, indices: &[usize]) -> Response {
     let names = indices
         .iter()
@@ -185,20 +184,24 @@ fn mapping(world: &World, indices: &[usize]) -> Response {
     json(200, format!("{{{}}}", of_each.join(",")))
 }
 
-/// One more than the highest `_seq_no` that a copy has received.
-pub(crate) fn given(shard: &Shard, place: usize) -> u64 {
-    if place == shard.primary {
+/// Returns the next `_seq_no` after the highest one that a copy has received.
+pub(crate) fn next_seq_no(shard: &Shard, position: usize) -> u64 {
+    if position == shard.primary {
         return shard.next_seq_no;
     }
-    let applied = shard.copies[place].applied.values();
+    let applied = shard.copies[position].applied.values();
     applied.map(|o| o.seq_no + 1).max().unwrap_or(0)
 }
 
-/// The lowest `_seq_no` that a copy lacks.
-pub(crate) fn complete(shard: &Shard, place: usize) -> u64 {
-    let missing = shard.copies[place].pending.iter().map(|o| o.seq_no).min();
-    let given = given(shard, place);
-    missing.map_or(given, |missing| missing.min(given))
+/// Returns the lowest `_seq_no` that a copy lacks.
+pub(crate) fn first_missing(shard: &Shard, position: usize) -> u64 {
+    let missing = shard.copies[position]
+        .pending
+        .iter()
+        .map(|o| o.seq_no)
+        .min();
+    let next = next_seq_no(shard, position);
+    missing.map_or(next, |missing| missing.min(next))
 }
 
 fn gets(
@@ -234,7 +237,8 @@ fn gets(
             }
             _ => None,
         };
-        // If no copy is available, the response has an `error`, which the filter removes.
+        // If no copy is available, a real response has the field `error`, which `filter_path`
+        // removes.
         if let Some((index, shard, copy)) = copy {
             let applied = &world.cluster.indices[index].shards[shard].copies[copy].applied;
             let found = applied
@@ -251,7 +255,7 @@ fn gets(
     json(200, body)
 }
 
-/// The copy that serves a get by id, as the indices of index, shard and copy.
+/// Returns the copy that serves a get by id, as the positions of the index, the shard and the copy.
 fn copy_for_a_get(
     world: &mut World,
     node: usize,
@@ -271,7 +275,7 @@ fn copy_for_a_get(
     Some((index, shard, copy))
 }
 
-/// The copy that serves a search with a preference.
+/// Returns the copy that serves a search with a preference.
 pub(crate) fn preferred(
     reached: &[usize],
     preference: Option<&str>,
@@ -279,8 +283,8 @@ pub(crate) fn preferred(
 ) -> Option<usize> {
     let mut hasher = DefaultHasher::new();
     (preference, routing).hash(&mut hasher);
-    let place = usize::try_from(hasher.finish() % (reached.len().max(1) as u64)).ok()?;
-    reached.get(place).copied()
+    let position = usize::try_from(hasher.finish() % (reached.len().max(1) as u64)).ok()?;
+    reached.get(position).copied()
 }
 
 /// Decodes a request's body as JSON.

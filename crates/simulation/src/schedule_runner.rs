@@ -1,4 +1,5 @@
-//! Runs schedules, a world and the polls of its refreshers: one by seed, or thousands in parallel.
+//! Runs schedules: a world with the polls of its refreshers, for one seed or for thousands of seeds
+//! in parallel.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,7 +31,7 @@ pub(crate) struct Plan {
     pub(crate) shape: Shape,
     /// The safeguards of the refreshers.
     pub(crate) left_out: Option<Safeguard>,
-    /// The details that the network hides from the refreshers.
+    /// The detail that the network hides from the refreshers.
     pub(crate) lie: Option<Lie>,
 }
 
@@ -39,13 +40,13 @@ pub(crate) struct Plan {
 pub(crate) struct Ran {
     pub(crate) polls: u64,
     pub(crate) published: u64,
-    /// The number of refreshers that needed a minute, which a known limitation permits.
+    /// The number of refreshers that needed a minute because of a known limitation.
     pub(crate) delayed: u64,
     /// The number of refreshers that reported a hidden document.
     pub(crate) hidden: u64,
 }
 
-/// A failed schedule with its seed and its log.
+/// A failed schedule, with its seed and its log.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) seed: u64,
@@ -65,7 +66,7 @@ impl std::fmt::Display for Failure {
     }
 }
 
-/// Runs one schedule. If it fails, runs it again with a log.
+/// Runs one schedule. If it fails, this runs it again with a log.
 pub(crate) async fn run(seed: u64, plan: &Plan) -> Result<Ran, Failure> {
     let mut failed = None;
     for logs in [false, true] {
@@ -120,15 +121,15 @@ async fn steps(wire: &Wire, left_out: Option<Safeguard>, ran: &mut Ran) -> Resul
     Ok(())
 }
 
-/// After the last disturbance a refresher publishes everything without a reconcile (P13), or
-/// says that documents are hidden from it (P11).
+/// Checks that, after the last fault, a refresher publishes everything without a reconcile (P13),
+/// or reports hidden documents (P11).
 async fn catches_up(
     wire: &Wire,
     refresher: &mut ObservedRefresher,
     n: usize,
     ran: &mut Ran,
 ) -> Result<(), Broken> {
-    // This change is polled before any search shows it.
+    // The refreshers poll this change before any search returns it.
     wire.world().update_a_document();
     tokio::time::advance(Duration::from_secs(2)).await;
     counted(wire, refresher, n, ran).await?;
@@ -142,8 +143,8 @@ async fn catches_up(
             format!("refresher {n} does not notice that a document is hidden")
         });
     }
-    // Known limitation: if the primary cannot be selected, a possible step back is accepted only
-    // after it has persisted for a minute.
+    // This is a known limitation: if the primary cannot be selected, a possible step back is
+    // accepted only after it has persisted for a minute.
     if wire.world().quirks.no_primary {
         tokio::time::advance(Duration::from_mins(1)).await;
         ran.delayed += 1;
@@ -174,7 +175,7 @@ fn broken_unless(
     Err(Broken { promise, how })
 }
 
-/// Polls until everything is published. Returns `false` if that takes too many polls.
+/// Polls until everything is published. Returns `false` if this takes too many polls.
 async fn settles(
     wire: &Wire,
     refresher: &mut ObservedRefresher,
@@ -202,7 +203,7 @@ async fn counted(
     checked
 }
 
-/// Polls once and checks every promise against the result.
+/// Polls once and checks every promise.
 pub(crate) async fn poll(
     wire: &Wire,
     watched: &mut ObservedRefresher,
@@ -242,8 +243,8 @@ pub(crate) fn run_alone(seed: u64, plan: &Plan) -> Result<Ran, Failure> {
     runtime().block_on(run(seed, plan))
 }
 
-/// Runs the given number of schedules, starting at a seed, on two threads. Returns the sum of their
-/// results and the failed ones in the order of their seeds.
+/// Runs schedules for consecutive seeds on two threads. Returns the sum of their results, and the
+/// failed schedules in the order of their seeds.
 pub(crate) fn run_many(first: u64, count: u64, plan: &Plan) -> (Ran, Vec<Failure>) {
     let next = AtomicU64::new(0);
     let work = || {

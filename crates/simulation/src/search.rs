@@ -1,4 +1,4 @@
-//! Executes searches on the simulated index, and opens and closes points in time.
+//! Executes searches on the views of the simulated shards, and opens and closes points in time.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ impl Hit {
     }
 }
 
-/// The result of a search before it is encoded as JSON.
+/// The result of a search, before it is encoded as JSON.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) timed_out: bool,
@@ -61,8 +61,8 @@ pub(crate) fn live(world: &mut World, node: usize, index: usize, request: &Reque
     }
 }
 
-/// For each shard, the view that a preference selects and the node that holds it. `None` if a shard
-/// is unreachable.
+/// Returns, for each shard, the view that a preference selects and the node that holds it. Returns
+/// `None` if a shard is unreachable.
 fn views(
     world: &mut World,
     node: usize,
@@ -128,7 +128,7 @@ pub(crate) fn in_a_point_in_time(world: &mut World, node: usize, request: &Reque
     let id = body["pit"]["id"].as_str().unwrap_or_default();
     let cluster = &world.cluster;
     let state = cluster.state_of(node);
-    // The views of a point in time are lost together with their index.
+    // If an index is deleted, the views of its points in time are lost.
     let known = cluster
         .points_in_time
         .get(id)
@@ -191,11 +191,11 @@ fn search(world: &mut World, index: usize, views: &[Arc<State>], body: &Value) -
         point_in_time: body["pit"]["id"].as_str().map(str::to_owned),
     };
     let several = world.cluster.indices[index].shards.len() > 1;
-    let found = world.spoil(found);
+    let found = world.remove_a_part(found);
     json(200, found.write(several))
 }
 
-/// The cluster's aggregates over all documents of a view.
+/// Returns the cluster's aggregates over all documents of a view.
 fn sum(views: &[Arc<State>], hidden: Option<&str>) -> String {
     let mut count = 0;
     let mut max = None;

@@ -1,8 +1,8 @@
-//! Models one shard with its copies: replication, refreshes, failovers and recovery.
+//! Models one shard and its copies, with replication, refreshes, failovers and recovery.
 //!
-//! A write gets its `_seq_no` on the primary at once. Each copy *applies* it later, in any order
-//! among concurrent writes, and shows it to searches after that copy's next refresh. The write is
-//! acknowledged once every in-sync copy has applied it.
+//! The primary assigns a `_seq_no` to a write immediately. Each copy *applies* the write later;
+//! concurrent writes may be applied in any order. A search on a copy returns the write after the
+//! next refresh of that copy. The write is acknowledged once every in-sync copy has applied it.
 
 use std::sync::Arc;
 
@@ -16,11 +16,12 @@ pub(crate) struct Copy {
     pub(crate) applied: Arc<State>,
     /// The operations that the copy has received but not applied.
     pub(crate) pending: Vec<Arc<Operation>>,
-    /// The state that searches of this copy show.
+    /// The state that a search on this copy returns.
     pub(crate) visible: Arc<State>,
     /// Whether refreshes of this copy are suspended.
     pub(crate) lags: bool,
-    /// Whether a write is acknowledged only after this copy has applied it.
+    /// Whether this copy is in sync, so that a write is acknowledged only after this copy has
+    /// applied it.
     pub(crate) in_sync: bool,
 }
 
@@ -52,7 +53,7 @@ impl Copy {
         self.visible = Arc::clone(&self.applied);
     }
 
-    /// Replaces the state by that of another copy, as a recovery does.
+    /// Replaces the state with that of another copy, as in a recovery.
     fn recover(&mut self, from: &Arc<State>) {
         self.applied = Arc::clone(from);
         self.pending.clear();
@@ -64,7 +65,7 @@ impl Copy {
 #[derive(Debug)]
 pub(crate) struct Shard {
     pub(crate) copies: Vec<Copy>,
-    /// The index of the primary in `copies`.
+    /// The position of the primary in `copies`.
     pub(crate) primary: usize,
     pub(crate) next_seq_no: u64,
     /// The primary term, which each failover increments.
@@ -108,7 +109,7 @@ impl Shard {
         self.in_flight.push(operation);
     }
 
-    /// Makes one copy apply one pending operation, which `pick` selects. A replica can apply only
+    /// Lets one copy apply one pending operation, which `pick` selects. A replica can only apply
     /// operations that the primary has applied.
     pub(crate) fn deliver(&mut self, copy: usize, pick: impl FnOnce(usize) -> usize) {
         let first = &self.copies[self.primary].pending;
@@ -128,7 +129,7 @@ impl Shard {
         self.acknowledge();
     }
 
-    /// Makes all copies for which `reached` holds apply their pending operations in order.
+    /// Lets all copies that `reached` selects apply their pending operations in order.
     pub(crate) fn deliver_all(&mut self, reached: impl Fn(&Copy) -> bool) {
         let order = std::iter::once(self.primary)
             .chain((0..self.copies.len()).filter(|&copy| copy != self.primary));
@@ -155,8 +156,8 @@ impl Shard {
         });
     }
 
-    /// Removes copies from the in-sync set, and promotes another copy if the primary was among
-    /// them. Returns `false` if no in-sync copy would remain.
+    /// Removes copies from the in-sync set. If the primary is among them, another copy is promoted.
+    /// Returns `false` if no in-sync copy would remain.
     pub(crate) fn drop_copies(&mut self, gone: impl Fn(usize) -> bool) -> bool {
         if !self
             .copies
@@ -175,8 +176,8 @@ impl Shard {
         true
     }
 
-    /// Promotes the first in-sync replica. Operations that it has not applied are lost, and the
-    /// next `_seq_no` follows its highest one.
+    /// Promotes the first in-sync replica. Operations that it has not applied are lost, and it
+    /// assigns the next `_seq_no` after its highest one.
     pub(crate) fn promote(&mut self) {
         let old = self.primary;
         let Some(new) =
@@ -212,8 +213,8 @@ impl Shard {
         self.acknowledge();
     }
 
-    /// Accepts a write on a primary that is cut off and does not know it yet. The write is never
-    /// acknowledged unless the other copies come back.
+    /// Accepts a write on a primary that is cut off and has not noticed it yet. The write is
+    /// acknowledged only if the other copies reconnect.
     pub(crate) fn write_alone(&mut self, id: &'static str, document: Option<Arc<Document>>) {
         let primary = self.primary;
         self.write(id, document);
@@ -228,7 +229,7 @@ impl Shard {
             return;
         };
         if self.copies[copy].in_sync {
-            // The manager never noticed the absence of the node, so the copy is still in sync.
+            // The manager has not noticed that the node was absent, so the copy is still in sync.
             return;
         }
         self.deliver_all(|copy| copy.in_sync);

@@ -1,4 +1,5 @@
-//! Implements the client's transport over a simulated world, and can hide details from a refresher.
+//! The client's transport into a simulated world. It can hide details of the responses from a
+//! refresher.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -10,13 +11,13 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 use crate::network_faults::Sent;
-use crate::rest_responses::answer;
+use crate::rest_responses::respond;
 use crate::world::World;
 use opensearch_directives::Clock;
 use opensearch_directives::internal::{Request, RequestFailure, Response, Transport};
 
-/// The message of a panic that the schedule injects.
-pub(crate) const TOLD_TO: &str = "told to";
+/// The message of the panics that the simulation injects.
+pub(crate) const INJECTED_PANIC: &str = "injected by the simulation";
 
 /// A shared handle to the world.
 #[derive(Clone)]
@@ -43,12 +44,12 @@ impl Wire {
         self.world.lock().unwrap()
     }
 
-    fn rewritten(&self, mut answer: Response) -> Response {
+    fn rewritten(&self, mut response: Response) -> Response {
         if let Some(lie) = self.lie {
-            let body = String::from_utf8_lossy(&answer.body).into_owned();
-            answer.body = Bytes::from(lie.rewrite(body));
+            let body = String::from_utf8_lossy(&response.body).into_owned();
+            response.body = Bytes::from(lie.rewrite(body));
         }
-        answer
+        response
     }
 }
 
@@ -62,7 +63,7 @@ impl Transport for Wire {
         let sent = {
             let mut world = self.world();
             world.stir();
-            let sent = world.send(request, |world| answer(world, node, request));
+            let sent = world.send(request, |world| respond(world, node, request));
             world.note(|| {
                 format!(
                     "node {node}: {} gives {}",
@@ -75,14 +76,14 @@ impl Transport for Wire {
         };
         async move {
             match sent {
-                Sent::Answered(answered) => answered.map(|answer| self.rewritten(answer)),
-                Sent::Late(answered, late) => {
+                Sent::Response(result) => result.map(|response| self.rewritten(response)),
+                Sent::Late(result, late) => {
                     tokio::time::sleep(late).await;
-                    answered.map(|answer| self.rewritten(answer))
+                    result.map(|response| self.rewritten(response))
                 }
                 Sent::Hangs => std::future::pending().await,
-                // This panic bypasses the hook, which would print each one.
-                Sent::Panics => std::panic::resume_unwind(Box::new(TOLD_TO)),
+                // This call bypasses the panic hook, which would print every panic.
+                Sent::Panics => std::panic::resume_unwind(Box::new(INJECTED_PANIC)),
             }
         }
         .boxed()
@@ -91,9 +92,9 @@ impl Transport for Wire {
 
 fn brief(sent: &Sent) -> String {
     match sent {
-        Sent::Answered(Ok(answer)) | Sent::Late(Ok(answer), _) => {
-            let body = String::from_utf8_lossy(&answer.body);
-            format!("{} {body}", answer.status)
+        Sent::Response(Ok(response)) | Sent::Late(Ok(response), _) => {
+            let body = String::from_utf8_lossy(&response.body);
+            format!("{} {body}", response.status)
         }
         other => format!("{other:?}"),
     }

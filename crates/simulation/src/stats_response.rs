@@ -1,10 +1,10 @@
-//! Builds the response to `_stats`: the checkpoints and the document count of each copy.
+//! Builds the response to `_stats`, with the checkpoints and the document count of each copy.
 
 use std::fmt::Write as _;
 
 use crate::cluster::ClusterState;
 use crate::operation::documents;
-use crate::rest_responses::{closed, complete, forbidden, given, json, not_found};
+use crate::rest_responses::{closed, first_missing, forbidden, json, next_seq_no, not_found};
 use crate::world::World;
 use opensearch_directives::internal::Response;
 
@@ -42,8 +42,8 @@ pub(crate) fn stats(
     )
 }
 
-/// Writes the statistics of each shard of an index that a node can reach. Returns the number of
-/// in-sync copies that it cannot reach.
+/// Writes the statistics of each shard copy that a node can reach. Returns the number of in-sync
+/// copies that the node cannot reach.
 fn shard_stats(
     world: &World,
     node: usize,
@@ -59,7 +59,7 @@ fn shard_stats(
             .copies
             .iter()
             .enumerate()
-            .filter(|(place, copy)| copy.in_sync && !reached.contains(place))
+            .filter(|(position, copy)| copy.in_sync && !reached.contains(position))
             .count();
         if reached.is_empty() {
             continue;
@@ -68,14 +68,14 @@ fn shard_stats(
             body.push(',');
         }
         let _ = write!(body, r#""{number}":["#);
-        for (nth, &place) in reached.iter().enumerate() {
-            let copy = &shard.copies[place];
-            let given = given(shard, place);
-            // The global checkpoint: every in-sync copy holds the operations up to it.
+        for (nth, &position) in reached.iter().enumerate() {
+            let copy = &shard.copies[position];
+            let next = next_seq_no(shard, position);
+            // Every in-sync copy holds the operations up to the global checkpoint.
             let complete = (0..shard.copies.len())
-                .filter(|&place| shard.copies[place].in_sync)
-                .map(|place| complete(shard, place))
-                .fold(complete(shard, place), u64::min);
+                .filter(|&position| shard.copies[position].in_sync)
+                .map(|position| first_missing(shard, position))
+                .fold(first_missing(shard, position), u64::min);
             let _ = write!(
                 body,
                 r#"{}{{"routing":{{"primary":{},"node":"node-{}"}},"docs":{{"count":{}}},"commit":{{"user_data":{{"history_uuid":"{}"}}}},"seq_no":{{"max_seq_no":{},"global_checkpoint":{}}}}}"#,
@@ -84,7 +84,7 @@ fn shard_stats(
                 copy.node,
                 documents(&copy.visible).count(),
                 of.history,
-                i128::from(given) - 1,
+                i128::from(next) - 1,
                 i128::from(complete) - 1,
             );
         }

@@ -1,4 +1,5 @@
-//! Decides whether a published view undoes anything that was published before it (P3).
+//! Decides whether a published view is older, in any document, than what the same refresher has
+//! published before (P3).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,19 +9,19 @@ use crate::operation::{Fate, Operation};
 use crate::view_history::View;
 use crate::world::World;
 
-/// The operations that a refresher has published: no older ones may be published afterwards.
+/// The operations that a refresher has published. It must not publish older ones afterwards.
 #[derive(Debug)]
 pub(crate) struct Floor {
-    /// The position in the sequence of indices that the name referred to.
+    /// The position of the index in the sequence of indices to which the name referred.
     epoch: usize,
     index: usize,
-    /// For each document, the published operations, oldest first: one that is acknowledged and
-    /// those that a failover may still lose.
+    /// The published operations of each document, oldest first. One of them is acknowledged, and a
+    /// failover may still lose the others.
     published: BTreeMap<&'static str, Vec<Arc<Operation>>>,
 }
 
 impl Floor {
-    /// The last operation on a document that was both published and acknowledged.
+    /// Returns the last operation on a document that was both published and acknowledged.
     fn acknowledged(&self, id: &str) -> Option<&Arc<Operation>> {
         let published = self.published.get(id)?;
         let acknowledged = |operation: &&Arc<Operation>| operation.fate() == Fate::Acknowledged;
@@ -30,21 +31,22 @@ impl Floor {
             .max_by_key(|o| o.seq_no)
     }
 
-    /// The floor after this view is published. `None` if the view is a step back.
+    /// Returns the floor after this view is published, or `None` if the view is a step back.
     ///
-    /// A missing document was either deleted or not written yet. These cases cannot be
-    /// distinguished, so the view is a step back only if no deletion of the document exists.
-    pub(crate) fn after(before: Option<&Self>, world: &World, shown: &View) -> Option<Self> {
+    /// A missing document may have been deleted, or the view may be older than the document. These
+    /// cases cannot be distinguished, so the view is a step back only if no deletion of the
+    /// document exists.
+    pub(crate) fn after(before: Option<&Self>, world: &World, view: &View) -> Option<Self> {
         let first = before.map_or(0, |floor| floor.epoch);
         let epochs = world.cluster.epochs.iter().enumerate().skip(first);
-        let mut epochs = epochs.filter(|(_, index)| **index == Some(shown.index));
+        let mut epochs = epochs.filter(|(_, index)| **index == Some(view.index));
         let (epoch, _) = epochs.next()?;
-        let before = before.filter(|floor| floor.index == shown.index);
-        let index = &world.cluster.indices[shown.index];
+        let before = before.filter(|floor| floor.index == view.index);
+        let index = &world.cluster.indices[view.index];
         let mut published = BTreeMap::new();
         for id in IDS {
             let bound = before.and_then(|floor| floor.acknowledged(id));
-            let live = shown
+            let live = view
                 .operation(id)
                 .filter(|operation| operation.document.is_some());
             let now = match (live, bound) {
@@ -67,7 +69,7 @@ impl Floor {
             states.dedup_by(|a, b| Arc::ptr_eq(a, b));
             published.insert(id, states);
         }
-        let index = shown.index;
+        let index = view.index;
         Some(Self {
             epoch,
             index,
@@ -75,13 +77,13 @@ impl Floor {
         })
     }
 
-    /// Orders the floors that a snapshot can lead to: by epoch, then by sequence numbers.
+    /// Returns the rank of a floor: its epoch, then its sequence numbers.
     pub(crate) fn rank(&self) -> (usize, u64) {
         let last = self.published.values().filter_map(|states| states.last());
         (self.epoch, last.map(|operation| operation.seq_no).sum())
     }
 
-    /// The index and the operations, for the report of a broken promise.
+    /// Returns the index and the operations, for the report of a broken promise.
     pub(crate) fn describe(&self) -> (usize, Vec<String>) {
         let operations = self.published.values().flatten();
         (

@@ -1,4 +1,5 @@
-//! Records every view that any copy has shown to a search, to recognise what a refresher publishes.
+//! Records every view that a search returned, to find the views to which a published snapshot
+//! corresponds.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,21 +10,22 @@ use opensearch_directives::DiagnosticsDirective;
 use opensearch_directives::Snapshot;
 use opensearch_directives::status::Rejection;
 
-/// One view of an index: the state that one copy of each shard shows.
+/// One view of an index, that is, the visible state of one copy of each shard.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
     pub(crate) index: usize,
     pub(crate) shards: Vec<Arc<State>>,
 }
 
-/// The key by which a view matches a revision: uuid, count, highest `_seq_no` and sum of them.
+/// The key of a view, which also identifies a revision: the uuid, the count, the highest `_seq_no`
+/// and the sum of all `_seq_no`s.
 type Key = (String, u64, Option<u64>, u64);
 
 #[derive(Debug, Default)]
 pub(crate) struct History {
     /// Whether a revision identifies its index.
     pub(crate) knows_identity: bool,
-    shown: HashMap<Key, Vec<View>>,
+    views: HashMap<Key, Vec<View>>,
     last: Option<View>,
 }
 
@@ -32,7 +34,7 @@ impl View {
         self.shards.iter().flat_map(|state| state.values())
     }
 
-    /// The last operation on a document that this view contains.
+    /// Returns the last operation on a document in this view.
     pub(crate) fn operation(&self, id: &str) -> Option<&Arc<Operation>> {
         self.shards.iter().find_map(|state| state.get(id))
     }
@@ -77,8 +79,8 @@ impl View {
         (uuid.to_owned(), count, max, sum)
     }
 
-    /// Whether a set and its rejections are exactly those of this view.
-    pub(crate) fn is_what(&self, snapshot: &Snapshot) -> bool {
+    /// Whether a snapshot has exactly the directives and rejections of this view.
+    pub(crate) fn is_view_of(&self, snapshot: &Snapshot) -> bool {
         let mut directives: Vec<_> = self.directives().collect();
         directives.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         let mut refused: Vec<_> = snapshot.rejections().iter().map(Rejection::id).collect();
@@ -113,19 +115,19 @@ impl History {
         {
             return;
         }
-        let shown = View {
+        let view = View {
             index,
             shards: shards.to_vec(),
         };
-        let key = shown.key(if self.knows_identity { uuid } else { "" });
-        let known = self.shown.entry(key).or_default();
+        let key = view.key(if self.knows_identity { uuid } else { "" });
+        let known = self.views.entry(key).or_default();
         if !known.iter().any(|known| known.same(index, shards)) {
-            known.push(shown.clone());
+            known.push(view.clone());
         }
-        self.last = Some(shown);
+        self.last = Some(view);
     }
 
-    /// The recorded views that a published snapshot can be of.
+    /// Returns the recorded views to which a published snapshot can correspond.
     pub(crate) fn views<'a>(&'a self, snapshot: &'a Snapshot) -> impl Iterator<Item = &'a View> {
         let key = snapshot.revision().map(|revision| {
             let uuid = revision.uuid.as_str();
@@ -137,9 +139,9 @@ impl History {
                 revision.sum_seq_no,
             )
         });
-        key.and_then(|key| self.shown.get(&key))
+        key.and_then(|key| self.views.get(&key))
             .into_iter()
             .flatten()
-            .filter(move |shown| shown.is_what(snapshot))
+            .filter(move |view| view.is_view_of(snapshot))
     }
 }

@@ -1,5 +1,5 @@
-//! Holds the whole state of one simulated world: cluster, writers, network and clock, all derived
-//! from one seed.
+//! The whole state of one simulated world. Everything in it, from the cluster to the network, is
+//! derived from one seed.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -27,13 +27,13 @@ pub(crate) struct World {
     pub(crate) weather: Weather,
     pub(crate) history: History,
     pub(crate) shape: Shape,
-    /// Whether random events occur, also during a poll.
+    /// Whether random events occur during a poll.
     pub(crate) lively: bool,
     pub(crate) began: Instant,
     pub(crate) epoch: Timestamp,
-    /// The initial parameters, printed at the top of the log.
+    /// The initial parameters, which are printed at the top of the log.
     pub(crate) is: String,
-    /// The last events; `None` unless a log is wanted.
+    /// The last events; `None` if no log is requested.
     pub(crate) log: Option<VecDeque<String>>,
 }
 
@@ -98,7 +98,7 @@ impl World {
         self.quirks.hidden.is_some_and(|id| self.shows(id))
     }
 
-    /// Whether a search of the primary shows a document.
+    /// Whether a search on the primary returns a document.
     pub(crate) fn shows(&self, id: &str) -> bool {
         let Some(index) = self.cluster.bound() else {
             return false;
@@ -138,7 +138,7 @@ impl World {
     }
 }
 
-/// The simulated time between two steps.
+/// Returns a random simulated time between two steps.
 pub(crate) fn pause(rng: &mut Rng) -> Duration {
     Duration::from_millis(match rng.u8(..8) {
         0 => rng.u64(..60_000),

@@ -1,4 +1,4 @@
-//! The events of a world, drawn at random: writes, replication, refreshes, failures of nodes and failovers.
+//! The random events of a world: writes, replication, refreshes, failures of nodes and failovers.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::world::World;
 impl World {
     /// Applies a random event, or none, between two requests of a poll.
     pub(crate) fn stir(&mut self) {
-        // Hidden documents are only noticed in an index that does not change during the poll.
+        // Hidden documents are detected only in an index that does not change during the poll.
         if self.lively && self.quirks.hidden.is_none() && self.rng.u8(..8) == 0 {
             let moves = self.shape.moves;
             self.shape.moves &= self.shape.moves_during_a_poll;
@@ -52,7 +52,7 @@ impl World {
         (self.rng.u8(..4) > 0).then(|| Arc::new(Document::random(&mut self.rng, id, now)))
     }
 
-    /// The index that accepts writes, if there is one.
+    /// Returns the index that accepts writes, if there is one.
     fn writable(&self) -> Option<usize> {
         self.cluster
             .bound()
@@ -93,8 +93,8 @@ impl World {
         });
     }
 
-    /// Updates a document on every copy without a refresh, so that no search shows the new version
-    /// yet.
+    /// Updates a document on every copy without a refresh, so that no search returns the new
+    /// version yet.
     pub(crate) fn update_a_document(&mut self) {
         let Some(index) = self.writable() else { return };
         let live = |index: &Index, id: &str| {
@@ -113,7 +113,7 @@ impl World {
         self.note(|| format!("update {id}, which no search shows yet"));
     }
 
-    /// Makes a random copy apply one pending operation.
+    /// Lets a random copy apply one pending operation.
     fn deliver(&mut self) {
         let Some(index) = self.cluster.bound() else {
             return;
@@ -187,7 +187,7 @@ impl World {
         self.note(|| "other copies lag".to_owned());
     }
 
-    /// Changes which copies the cluster selects for searches.
+    /// Changes the copies that the cluster selects for searches.
     fn reroute(&mut self) {
         self.cluster.routing += 1;
         self.note(|| "searches go to other copies".to_owned());

@@ -1,5 +1,5 @@
-//! Draws the parameters of a world: its size, the events that can occur, and how its servers differ
-//! from OpenSearch 3.
+//! Draws the parameters of a world: its size, the kinds of events, and the differences of its
+//! servers from OpenSearch 3.
 
 use fastrand::Rng;
 
@@ -14,26 +14,26 @@ pub(crate) struct Shape {
     pub(crate) nodes: usize,
     pub(crate) copies: usize,
     pub(crate) shards: usize,
-    /// Some copies refresh late.
+    /// Whether some copies refresh late.
     pub(crate) lag: bool,
-    /// Nodes that are cut off from the others and still serve requests.
+    /// Whether nodes can be cut off from the others and still serve requests.
     pub(crate) cut_off: bool,
-    /// The name can move to another index.
+    /// Whether the name can move to another index.
     pub(crate) moves: bool,
-    /// The name can also move between two requests of one poll.
+    /// Whether the name can also move between two requests of one poll.
     pub(crate) moves_during_a_poll: bool,
-    /// An index of the same concrete name exists on both sides of a network partition.
+    /// Whether an index with the same concrete name exists on both sides of a network partition.
     pub(crate) one_name_twice: bool,
     pub(crate) quirks: bool,
     pub(crate) faults: bool,
-    /// The refreshers need several pages for a full read.
+    /// Whether the refreshers need several pages for a full read.
     pub(crate) pages: bool,
-    /// The number of documents that a refresher reads with one request.
+    /// The number of documents in one page.
     pub(crate) page: usize,
 }
 
 impl Shape {
-    /// A world in which every kind of event occurs.
+    /// Returns the parameters of a world in which every kind of event occurs.
     pub(crate) fn all() -> Self {
         Self {
             nodes: 3,
@@ -76,7 +76,7 @@ impl Shape {
     }
 }
 
-/// The requests that a server refuses or serves differently from OpenSearch 3.
+/// The requests that the servers refuse or serve differently from OpenSearch 3.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own")]
 pub(crate) struct Quirks {
@@ -102,14 +102,14 @@ pub(crate) struct Quirks {
     pub(crate) no_gets: bool,
     /// Responds to `_mget` with 200 and a `security_exception` for each document.
     pub(crate) no_items: bool,
-    /// Document-level security hides this document from searches and lookups, not from the
+    /// Document-level security hides this document from searches and `_mget`, but not from the
     /// statistics.
     pub(crate) hidden: Option<&'static str>,
 }
 
 impl Quirks {
-    /// Hides a document in one of eight worlds whose statistics are reliable. A separate random
-    /// generator decides, so that existing seeds produce the same worlds as before.
+    /// Hides a document in one of eight worlds, if the statistics of the world are reliable. A
+    /// separate random generator is used, so that existing seeds produce the same worlds as before.
     pub(crate) fn hide(&mut self, seed: u64, shape: &Shape) {
         let mut rng = Rng::with_seed(seed ^ 0x0d15_ea5e);
         let reliable = !shape.faults && !shape.cut_off && !self.no_stats && shape.copies == 1;
@@ -135,14 +135,14 @@ impl Quirks {
             no_primary: some() && blind,
             no_cluster_state: some() && blind,
             no_node_stats: some(),
-            // In a random world, only a fault has this effect.
+            // In a random world, only a fault can cause such a refusal.
             no_gets: false,
             no_items: false,
             hidden: None,
             no_point_in_time: some().then(|| [400, 404, 405][rng.usize(..3)]),
         };
-        // Without a point in time, pages of several shards, or pages without aggregates, cannot be
-        // shown to be of one view.
+        // Without a point in time, a refresher needs aggregates and a single shard to verify that
+        // all pages belong to one view.
         if shape.page < PAGE_SIZE && (shape.shards > 1 || quirks.no_sums || quirks.sums_refused) {
             quirks.no_point_in_time = None;
         }

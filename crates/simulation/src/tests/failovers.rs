@@ -10,17 +10,18 @@ use crate::schedule_runner::{poll, refresher, runtime};
 use crate::simulated_transport::Wire;
 use opensearch_directives::internal::Safeguard;
 
-/// The number of worlds to try, because a refresher may select a node that the test cannot use.
+/// The number of worlds to try. A test cannot use a world in which the refresher polls another
+/// node.
 const WORLDS: u64 = 500;
 
-/// A refresher that has published the view of node 0, which holds the primary. `None` if it polls
-/// another node in this world.
+/// Returns a refresher that has published the view of node 0, which holds the primary. Returns
+/// `None` if the refresher polls another node in this world.
 async fn follower_of_node_0(
     seed: u64,
     left_out: Option<Safeguard>,
 ) -> Option<(Wire, ObservedRefresher)> {
     let wire = two_nodes(seed)?;
-    // The refresher's number decides which node it polls first.
+    // The number of the refresher decides which node it polls first.
     let mut watched = refresher(&wire, usize::try_from(seed % 4).unwrap(), left_out);
     write(&wire, "a", |shard| {
         shard.deliver_all(|_| true);
@@ -51,7 +52,7 @@ async fn catches_up(wire: &Wire, watched: &mut ObservedRefresher) {
     assert!(watched.has_all(&wire.world()));
 }
 
-/// Node 1 becomes the primary and is cut off; node 0 becomes the primary again and deletes a
+/// Node 1 becomes the primary and is cut off. Node 0 becomes the primary again and deletes a
 /// document. Afterwards only node 1 is reachable.
 async fn ask_who_was_the_primary(
     seed: u64,
@@ -94,7 +95,7 @@ fn a_refresher_that_does_not_date_its_views_is_caught() {
     assert!(promises.contains(&"P3"), "{results:?}");
 }
 
-/// Node 1 becomes the primary before its next refresh, on servers that do not permit `_mget`.
+/// Node 1 becomes the primary before its next refresh. The servers do not permit `_mget`.
 #[test]
 fn p3_a_new_primary_that_does_not_show_yet_what_it_holds_brings_nothing_back() {
     all(async |seed| {
@@ -133,8 +134,8 @@ fn p3_a_new_primary_that_does_not_show_yet_what_it_holds_brings_nothing_back() {
     });
 }
 
-/// A cluster returned its state version before and now refuses to. For a minute, the refresher must
-/// assume a node that is cut off.
+/// A cluster that returned the version of its state before now refuses the request. For a minute,
+/// the refresher must assume that the node is cut off.
 #[test]
 fn p3_a_failover_is_not_followed_blindly_where_the_version_is_not_told_any_more() {
     all(async |seed| {

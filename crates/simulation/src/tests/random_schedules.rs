@@ -5,13 +5,13 @@ use opensearch_directives::internal::Safeguard;
 use crate::schedule_runner::{Plan, run_alone, run_many};
 use crate::world_parameters::Shape;
 
-/// Seeds that failed once in worlds without paged reads.
+/// Seeds that once failed in worlds without paged reads.
 const FAILED_BEFORE_PAGES: &[u64] = &[
     5455, 21_913, 27_358, 136_208, 194_608, 277_340, 505_719, 575_519, 678_779, 685_917, 691_445,
     702_518, 721_295, 773_827, 797_698, 848_924, 923_307,
 ];
 
-/// Seeds that failed once, kept as regression tests.
+/// Seeds that once failed. They are kept as regression tests.
 const FAILED_ONCE: &[u64] = &[18_227_327_758_840, 18_227_327_916_493, 18_227_328_089_424];
 
 pub(crate) fn plan() -> Plan {
@@ -29,7 +29,7 @@ fn plan_as_before() -> Plan {
     plan
 }
 
-/// The safeguard that `SIMULATION_WITHOUT` names; it is left out, to find the schedules that need
+/// Returns the safeguard in `SIMULATION_WITHOUT`. It is left out, to find the schedules that need
 /// it.
 fn left_out_by_environment() -> Option<Safeguard> {
     let name = std::env::var("SIMULATION_WITHOUT").ok()?;

@@ -1,16 +1,17 @@
 //! Tests a `_seq_no` that two primaries assigned to two versions of one document.
 //!
-//! A primary shows a write that no other copy has; another takes over, gives its number to
-//! another write of the same document, and hands back. Nothing in the statistics shows it,
-//! and the sums are the same. Too rare for a random schedule.
+//! A search on a primary returns a write that no other copy has. Another copy becomes the primary
+//! and assigns the same number to another write of the same document. Then the first copy becomes
+//! the primary again. The statistics do not show this, and the sums are the same. This case is too
+//! rare for random schedules.
 
 use crate::promise_checks::Broken;
 use crate::quiet_world::{hand_over, two_nodes, write};
 use crate::schedule_runner::{poll, refresher, runtime};
 use opensearch_directives::internal::Safeguard;
 
-/// Returns `None` if the world is unsuitable: it has one node, or the refresher reads a copy other
-/// than the primary.
+/// Returns `None` if the world is unsuitable, because it has only one node or the refresher does
+/// not read the primary.
 async fn run(seed: u64, left_out: Option<Safeguard>) -> Option<Result<(), Broken>> {
     let wire = two_nodes(seed)?;
     let mut watched = refresher(&wire, 0, left_out);

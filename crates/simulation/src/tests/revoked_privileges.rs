@@ -7,11 +7,11 @@ use crate::quiet_world::{two_nodes, with_shard, write};
 use crate::schedule_runner::{poll, refresher, runtime};
 use crate::simulated_transport::Wire;
 
-/// More than the interval between full reads.
+/// A time longer than the interval between full reads.
 const RECONCILE: Duration = Duration::from_hours(1);
 
-/// A refresher that has published a document which every copy shows. `None` if the world does not
-/// permit this situation.
+/// Returns a refresher that has published a document which every copy returns. Returns `None` if
+/// the world does not permit this.
 async fn follower(seed: u64) -> Option<(Wire, ObservedRefresher)> {
     let wire = two_nodes(seed)?;
     let mut watched = refresher(&wire, 0, None);
