@@ -1,5 +1,5 @@
-//! Tests servers and load balancers that misbehave: redirects, connections closed while idle,
-//! single nodes that refuse, maintenance pages, and endless responses.
+//! Tests servers and load balancers that misbehave, for example with redirects, closed connections,
+//! maintenance pages and endless responses.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -22,7 +22,7 @@ fn cluster(urls: &[&str]) -> ClusterConfig {
         .with_max_response_bytes(1 << 20)
 }
 
-/// A store that polls only on request.
+/// Returns settings with which a store polls only on request.
 fn config(cluster: ClusterConfig) -> Config {
     Config::new(cluster)
         .with_interval(Duration::from_hours(1))
@@ -203,7 +203,7 @@ fn gzip(text: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_response_is_bounded_while_it_arrives_and_while_it_is_decompressed() {
-    // The body decompresses to 1 GiB, from 64 gzip members.
+    // The 64 gzip members of this body decompress to 1 GiB.
     let bomb = gzip(&vec![b' '; 16 << 20]).repeat(64);
     let gzipped = RawServer::start(move |_| ok("content-encoding: gzip\r\n", &bomb)).await;
     let endless = RawServer::start(|_| {

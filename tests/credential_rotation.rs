@@ -14,7 +14,7 @@ use serde_json::json;
 use wiremock::matchers::{any, header, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-/// A server with an empty index, which responds with 401 to requests without this header.
+/// Lets a server return an empty index. It responds with 401 to requests without this header.
 async fn accept(server: &MockServer, authorization: &str) {
     server.reset().await;
     let settings = json!({"directives": {"settings": {
@@ -47,7 +47,7 @@ async fn start(
     OpenSearchDirectiveStore::start(config).await
 }
 
-/// The numbers of successful and of failed reloads.
+/// Returns the numbers of successful and of failed reloads.
 fn reloads(store: &OpenSearchDirectiveStore) -> (u64, u64) {
     let counters = store.status().counters;
     (
@@ -83,7 +83,7 @@ async fn a_file_that_changed_is_read_after_a_401_in_the_same_poll() {
     ] {
         let server = MockServer::start().await;
         accept(&server, old.1).await;
-        // White space at either end is not part of the secret.
+        // White space at both ends is not a part of the secret.
         fs::write(&file, format!("\n {}\r\n", old.0)).unwrap();
         let store = start(&server, credentials).await.unwrap();
         assert_eq!(reloads(&store), (0, 0));

@@ -1,5 +1,5 @@
-//! Tests how many requests and documents a poll needs on a real node, and which strategy it
-//! selects.
+//! Tests the number of requests and documents that a poll of a real node needs, and the strategy
+//! that it selects.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use test_support::{in_hours, stored};
 /// The largest number of bytes that a poll of an unchanged index may receive.
 const UNCHANGED_BYTES: u64 = 300;
 
-/// A store that polls only on request.
+/// Starts a store that polls only on request.
 async fn start(url: &str, index: &str) -> OpenSearchDirectiveStore {
     let config = Config::new(cluster(url, index))
         .with_interval(Duration::from_hours(1))
@@ -37,7 +37,7 @@ async fn settle(store: &OpenSearchDirectiveStore) {
     .await;
 }
 
-/// The requests and bytes of one poll.
+/// Returns the number of requests and bytes of one poll.
 async fn cost(store: &OpenSearchDirectiveStore) -> (u64, u64) {
     let before = store.status().counters;
     store.refresh().await.unwrap();
@@ -118,7 +118,7 @@ async fn a_change_is_read_alone_and_a_deletion_is_seen() {
     assert_eq!(revision.documents, 21);
     assert!(revision.updated_at.is_some());
 
-    // No response contains a deletion, so the aggregates have to reveal it.
+    // No search response contains a deletion, so the aggregates must show it.
     let document = format!("{url}/{index}/_doc/d-00?refresh=true");
     http::send("DELETE", &document, None).await;
     store.refresh().await.unwrap();

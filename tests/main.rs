@@ -1,4 +1,5 @@
-//! Tests of the library that need a server: a real node, or one that returns scripted responses.
+//! Tests of the library that need a server: a real node, or a server that returns scripted
+//! responses.
 
 #![allow(
     clippy::unwrap_used,

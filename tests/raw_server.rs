@@ -1,4 +1,4 @@
-//! A server that sends scripted bytes, for responses that no HTTP library would send.
+//! A server that sends scripted bytes, to test responses that no HTTP library would send.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,13 +14,13 @@ const SEARCH: &str = r#"{"timed_out":false,"_shards":{"total":1,"successful":1,"
 
 /// A request that the server received.
 pub(crate) struct Received {
-    /// How many requests came before it on the same connection.
+    /// The number of earlier requests on the same connection.
     pub(crate) before: usize,
     pub(crate) text: String,
 }
 
 impl Received {
-    /// The response body of an empty index.
+    /// Returns the response body of an empty index.
     pub(crate) fn empty_index(&self) -> &'static str {
         if self.text.starts_with("GET") {
             SETTINGS
@@ -32,15 +32,15 @@ impl Received {
 
 /// The next action on the connection.
 pub(crate) enum Reply {
-    /// Sends these bytes.
+    /// The server sends these bytes.
     Bytes(Vec<u8>),
-    /// Sends the first bytes once, and then the others repeatedly.
+    /// The server sends the first bytes once, and then the others repeatedly.
     Endless(&'static str, Vec<u8>),
-    /// Closes the connection.
+    /// The server closes the connection.
     Close,
 }
 
-/// A response of status 200.
+/// Returns a response of status 200.
 pub(crate) fn ok(headers: &str, body: &[u8]) -> Reply {
     let head = format!(
         "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n{headers}\r\n",

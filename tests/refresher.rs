@@ -1,4 +1,4 @@
-//! Tests a store that polls an index on a real node.
+//! Tests what a store publishes and reports while it polls an index on a real node.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use test_support::http::{self, bulk};
 use test_support::node::{cluster, installed_index, shared_url, unique_index};
 use test_support::{in_hours, stored};
 
-/// A store that polls only on request.
+/// Returns settings with which a store polls only on request.
 fn config(url: &str, index: &str) -> Config {
     Config::new(cluster(url, index))
         .with_interval(Duration::from_hours(1))
@@ -58,11 +58,11 @@ async fn p1_an_index_of_25000_documents_is_read_whole() {
         ids == expected,
         "each of them once, in the order of their ids"
     );
-    // No point in time stays open.
+    // No point in time remains open.
     let (_, open) = http::get(&format!("{url}/{index}/_stats/search")).await;
     assert_eq!(open["_all"]["total"]["search"]["point_in_time_current"], 0);
 
-    // A page holds 10,000 documents: the cases are exactly that many, and one less.
+    // A page has at most 10,000 documents. The cases are exactly one page, and one document less.
     for left in [10_000, 9_999] {
         let range = json!({"query": {"range": {"_seq_no": {"gte": left}}}});
         http::send(
@@ -156,7 +156,8 @@ async fn p5_an_index_that_is_deleted_is_a_failed_poll_and_its_return_is_followed
         (before.last_success, before.last_change)
     );
 
-    // The index is created again with as many documents: it is another index, not a stale copy.
+    // The index is created again with the same number of documents. It counts as another index, not
+    // as a stale copy.
     http::put(&format!("{url}/{index}"), &json!({})).await;
     bulk(&url, documents(&index, 7..9)).await;
     store.refresh().await.unwrap();

@@ -81,7 +81,7 @@ fn cluster(server: &MockServer) -> ClusterConfig {
         .with_max_response_bytes(100_000)
 }
 
-/// A store that polls only on request.
+/// Returns settings with which a store polls only on request.
 fn config(cluster: ClusterConfig) -> Config {
     Config::new(cluster)
         .with_interval(Duration::from_hours(1))
@@ -89,7 +89,7 @@ fn config(cluster: ClusterConfig) -> Config {
         .with_max_documents(10)
 }
 
-/// The state that a failed poll must not change.
+/// Returns the state that a failed poll must not change.
 fn served(store: &OpenSearchDirectiveStore) -> (Vec<String>, Status) {
     let ids = store
         .load()
@@ -480,7 +480,7 @@ async fn p9_start_says_why_it_failed() {
 async fn p10_after_shutdown_and_drop_no_task_is_left() {
     let server = MockServer::start().await;
     answer(&server, ok(good())).await;
-    // The store holds one reference, and its task holds further ones.
+    // The store has one reference to the clock, and its task has others.
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let start = async || {
         let config = config(cluster(&server)).with_clock(Arc::clone(&clock));
@@ -496,7 +496,7 @@ async fn p10_after_shutdown_and_drop_no_task_is_left() {
     drop(store);
     assert_eq!(Arc::strong_count(&clock), 1);
 
-    // The store is dropped in the middle of a poll.
+    // The store is dropped during a poll.
     let store = start().await;
     answer(&server, ok(good()).set_delay(Duration::from_mins(10))).await;
     tokio::select! {
@@ -711,7 +711,7 @@ async fn credentials_are_sent_and_never_shown() {
     assert!(log.lines_with("the poll failed") > 0, "the log is seen");
 }
 
-/// Collects the log.
+/// A writer that collects the log.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 

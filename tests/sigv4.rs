@@ -1,4 +1,5 @@
-//! Tests that requests are signed with AWS Signature Version 4 as a server verifies them.
+//! Tests that requests are signed with AWS Signature Version 4, with the headers that a server
+//! verifies.
 
 use aws_credential_types::provider::SharedCredentialsProvider;
 use opensearch_directives::{ClusterConfig, Config, Credentials, OpenSearchDirectiveStore};

@@ -1,4 +1,5 @@
-//! Tests HTTPS with a private CA and with client certificates, in a real handshake.
+//! Tests HTTPS connections with private CAs, client certificates and certificate rotation, in real
+//! handshakes.
 
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ fn authority() -> Authority {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-/// A certificate for a host name, with its key.
+/// Creates a certificate for a host name, with its key.
 fn signed(by: &Authority, name: &str) -> (rcgen::Certificate, KeyPair) {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
@@ -169,7 +170,7 @@ async fn what_is_no_certificate_is_refused_before_anything_is_sent() {
     }
 }
 
-/// A certificate as `openssl req -x509` makes it: self-signed and marked as a CA.
+/// Creates a certificate like `openssl req -x509`: self-signed and marked as a CA.
 fn self_signed(name: &str) -> (rcgen::Certificate, KeyPair) {
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -223,7 +224,7 @@ async fn certificates_in_files_are_read_again_after_a_failed_handshake() {
         .with_startup(opensearch_directives::Startup::Empty);
     let store = OpenSearchDirectiveStore::start(config).await.unwrap();
     store.refresh().await.unwrap_err();
-    // The rotation is incomplete: the certificate is new, and its key is missing.
+    // The rotation is incomplete: the certificate is new, but its key is missing.
     std::fs::write(&ca, ours.pem()).unwrap();
     std::fs::write(&certificate, signed(&clients, "proxy").0.pem()).unwrap();
     store.refresh().await.unwrap_err();

@@ -1,9 +1,9 @@
-//! Measures polling on a real cluster: requests, bytes and time for each way of reading.
+//! Measures polls of a real cluster: requests, bytes and time for each kind of read.
 //! `scripts/bench-poll` starts the cluster, runs this program and writes its tables into
 //! `BENCHMARKS.md`.
 //!
-//! Takes the cluster's address from `OPENSEARCH_URL`, and makes and deletes indices of
-//! its own there.
+//! The program reads the address of the cluster from `OPENSEARCH_URL`. It creates its own indices
+//! and deletes them at the end.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![allow(unreachable_pub, reason = "a binary")]
@@ -50,8 +50,8 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let cluster = Cluster::from_environment();
-        // This measurement is first, because memory that others have freed would be reused for the
-        // new stores.
+        // This measurement is first. Later, new stores would reuse memory that other measurements
+        // have freed.
         memory(&cluster).await;
         costs(&cluster).await;
         one_change(&cluster, &spans).await;
@@ -69,7 +69,7 @@ async fn start(cluster: &Cluster, interval: Duration) -> OpenSearchDirectiveStor
     }
 }
 
-/// A store that polls only on request.
+/// Starts a store that polls only on request.
 async fn idle(cluster: &Cluster) -> OpenSearchDirectiveStore {
     start(cluster, Duration::from_hours(1)).await
 }
@@ -82,7 +82,7 @@ async fn settle(store: &OpenSearchDirectiveStore) {
     }
 }
 
-/// The cost of a poll on both sides.
+/// The cost of a poll for the store and for the cluster.
 #[derive(Clone, Copy)]
 struct Cost {
     requests: f64,
@@ -91,7 +91,7 @@ struct Cost {
     server: Duration,
 }
 
-/// The average cost of one poll.
+/// Returns the average cost of one poll.
 async fn cost(cluster: &Cluster, store: &OpenSearchDirectiveStore, polls: u32) -> Cost {
     let (counters, client, server) = (
         store.status().counters,
@@ -113,7 +113,7 @@ async fn cost(cluster: &Cluster, store: &OpenSearchDirectiveStore, polls: u32) -
     }
 }
 
-/// Warms the node up, so that it reaches its long-term speed.
+/// Sends polls until the node has reached its long-term speed.
 async fn warm_up(cluster: &Cluster) {
     cluster.fill(1_000).await;
     full_read(cluster, FULL_READS_TO_WARM_UP).await;
@@ -146,7 +146,7 @@ async fn costs(cluster: &Cluster) {
     println!();
 }
 
-/// The first poll of a store reads everything.
+/// Measures the first polls of stores, which read everything.
 async fn full_read(cluster: &Cluster, polls: u32) -> Cost {
     let (client, server) = (Process::own().cpu_time(), cluster.cpu_time().await);
     let (mut requests, mut bytes) = (0, 0);
@@ -259,7 +259,7 @@ async fn propagation(cluster: &Cluster) {
     println!();
 }
 
-/// The time after which each store showed a tenant.
+/// Returns the time after which each store returned a directive for a tenant.
 async fn all_see(stores: &[OpenSearchDirectiveStore], tenant: &str) -> Vec<Duration> {
     let begin = Instant::now();
     let mut seen = vec![None; stores.len()];
@@ -283,7 +283,7 @@ async fn memory(cluster: &Cluster) {
     println!("Resident memory, after the first read:\n");
     for (directives, stores) in [(0, 200_u32), (1_000, 200), (100_000, 4)] {
         cluster.fill(directives).await;
-        // The first store loads data that all share, so it is not counted.
+        // The first store is not counted, because it loads data that all stores share.
         let first = idle(cluster).await;
         let before = Process::own().resident_bytes();
         let mut all = Vec::new();

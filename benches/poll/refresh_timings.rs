@@ -1,4 +1,5 @@
-//! Records the instants of a store's last search response and last publish, from its tracing spans.
+//! Records, from the tracing spans of a store, the instants of its last search response and of its
+//! last publish.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};

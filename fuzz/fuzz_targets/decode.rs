@@ -1,5 +1,5 @@
-//! Any text as a stored document: no panic; an accepted document means what its JSON says and
-//! survives encoding; a rejection stays short.
+//! Decodes arbitrary text as a stored document. The decoder must not panic, an accepted document
+//! must agree with its JSON and survive encoding, and a rejection must be short.
 
 #![no_main]
 
@@ -27,7 +27,7 @@ fuzz_target!(|source: &str| {
     }
 });
 
-/// Reads the source in another way, in which nothing is wrong any more.
+/// Checks an accepted document against its JSON, which is parsed in another way.
 fn agrees_with_the_json(document: &Document, source: &str) {
     let value: Value = serde_json::from_str(source).expect("it was JSON");
     let text = |name: &str| {
@@ -58,7 +58,7 @@ fn agrees_with_the_json(document: &Document, source: &str) {
         let written = value.get(name);
         assert_eq!(Some(switch), written.map_or(Some(false), Value::as_bool));
     }
-    // Nothing explicit is missing, and every target that is named is there.
+    // The required fields are present, and so is every target that `targets` names.
     for name in ["level", "starts_at", "expires_at"] {
         assert!(value[name].is_string(), "{name}");
     }

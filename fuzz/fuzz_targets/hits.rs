@@ -1,4 +1,5 @@
-//! Any bytes as the answer of a search: no panic, and never more documents than came.
+//! Decodes arbitrary bytes as the response of a search. The decoder must not panic, and must not
+//! accept a response that does not state its completeness.
 
 #![no_main]
 

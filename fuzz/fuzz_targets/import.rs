@@ -1,5 +1,5 @@
-//! Any bytes as an input file: no panic, a short error; every draft has an id of its own and
-//! survives encoding.
+//! Parses arbitrary bytes as an import file. The parser must not panic, an error must be short, and
+//! every draft must have a unique id and survive encoding.
 
 #![no_main]
 
@@ -28,7 +28,7 @@ fuzz_target!(|input: &[u8]| {
     let mut ids = HashSet::new();
     for draft in &drafts {
         assert!(ids.insert(&draft.id), "an id twice");
-        // The JSON that is sent to the pipeline is the same draft again.
+        // The JSON for the pipeline must be parsed as the same draft.
         if draft.check(&limits).is_ok() {
             let json = encode_draft(draft, &Audit::default());
             let mut fields: serde_json::Map<String, serde_json::Value> =

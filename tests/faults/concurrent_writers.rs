@@ -1,4 +1,5 @@
-//! Tests fifty refreshers that follow 20,000 writes of eight concurrent writers.
+//! Tests fifty refreshers that follow 20,000 writes of eight concurrent writers, without a step
+//! back and up to the last write.
 
 use std::sync::Arc;
 use std::time::Duration;

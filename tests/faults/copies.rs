@@ -1,4 +1,5 @@
-//! Tests the views of several copies of one shard, and of a copy that is not refreshed yet.
+//! Tests that a store follows several copies of a shard without a step back, even if a copy is not
+//! refreshed.
 
 use serde_json::json;
 
@@ -25,7 +26,7 @@ async fn p3_deletions_are_followed_though_the_id_is_written_again_all_the_time()
     for round in 0..5 {
         must("DELETE", &format!("{a}?refresh=true"), None).await;
         write(&url, &index, &format!("b-{round}")).await;
-        // The document is written but not visible yet.
+        // This write is not visible to searches yet.
         let directive = json!({"level": "Shape", "tenant": "a", "ttl_secs": 3600});
         must("PUT", &a, Some(&directive)).await;
         if store.refresh().await.is_ok() {
@@ -42,7 +43,7 @@ async fn p3_what_one_copy_showed_as_deleted_does_not_come_back_from_another() {
     let index = cluster.installed_index("come-back").await;
     let settings = format!("/{index}/_settings");
     let refresh = json!({ "index.refresh_interval": NOT_BY_ITSELF });
-    cluster.ask("PUT", &settings, Some(&refresh)).await;
+    cluster.request("PUT", &settings, Some(&refresh)).await;
     write(&cluster.url(0), &index, "a").await;
     let mut stores = Vec::new();
     for number in 0..8 {
@@ -59,19 +60,19 @@ async fn p3_what_one_copy_showed_as_deleted_does_not_come_back_from_another() {
         assert_eq!(ids(store), ["a", "b"]);
     }
     let b = format!("/{index}/_doc/b");
-    cluster.ask("DELETE", &b, None).await;
+    cluster.request("DELETE", &b, None).await;
     // This refresh makes the deletion visible on the replica only.
     let on_replica = format!("/{index}/_doc/a?realtime=false&refresh=true&preference=_replica");
-    cluster.ask("GET", &on_replica, None).await;
+    cluster.request("GET", &on_replica, None).await;
     for store in &stores {
         store.refresh().await.unwrap();
     }
     stores.retain(|store| ids(store) == ["a"]);
     assert!(!stores.is_empty(), "none reads the replica");
 
-    // The replica is removed, and the primary shows its older view.
+    // The replica is removed. A search on the primary returns its older view.
     let alone = json!({"index.auto_expand_replicas": "false", "index.number_of_replicas": 0});
-    cluster.ask("PUT", &settings, Some(&alone)).await;
+    cluster.request("PUT", &settings, Some(&alone)).await;
     for store in &stores {
         for _ in 0..5 {
             // A poll may fail, but it must not publish an older view.
@@ -80,7 +81,7 @@ async fn p3_what_one_copy_showed_as_deleted_does_not_come_back_from_another() {
         }
     }
     cluster
-        .ask("POST", &format!("/{index}/_refresh"), None)
+        .request("POST", &format!("/{index}/_refresh"), None)
         .await;
     for store in &stores {
         eventually(

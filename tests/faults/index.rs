@@ -1,4 +1,4 @@
-//! Tests restores, deletions and replacements of an index while stores read it.
+//! Tests stores while their index is restored, deleted, replaced or blocked.
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ async fn p5_while_the_index_is_gone_each_poll_fails_and_says_so() {
     }
     let counters = store.status().counters;
     assert_eq!(counters.failures.no_index, 5);
-    // The cluster itself reports this, so no node is marked as failed.
+    // The cluster itself reports this fault, so no node is marked as failed.
     assert_eq!(store.status().nodes[0].failures, 0);
 }
 
@@ -51,7 +51,8 @@ async fn p5_while_the_index_is_gone_each_poll_fails_and_says_so() {
 async fn p3_an_index_that_is_made_again_between_two_polls_is_another() {
     let url = shared_url();
     let index = installed_index(&url, "made-again").await;
-    // The new index has as many documents with the same numbers and times: only the uuid differs.
+    // The documents of the new index have the same numbers and times as before. Only the uuid of
+    // the index differs.
     let documents = |tenant: &str| -> String {
         let at = "2026-01-01T00:00:00Z";
         (0..3)
@@ -110,8 +111,7 @@ async fn p5_a_closed_index_is_a_failed_poll_until_it_is_opened() {
     assert_eq!(store.status().last_error, None);
 }
 
-/// Takes a snapshot of an index with two directives, changes the index, and calls `restore` to
-/// restore the snapshot.
+/// Takes a snapshot of an index with two directives, changes the index, and restores the snapshot.
 async fn restored(prefix: &str, way: &str) {
     let url = shared_url();
     let index = installed_index(&url, prefix).await;
@@ -163,7 +163,7 @@ async fn restored(prefix: &str, way: &str) {
     let after = store.status().revision.unwrap();
     assert!(after.max_seq_no < before.max_seq_no);
 
-    // Later writes are followed, too.
+    // The store also follows later writes.
     write(&url, &index, "e").await;
     store.refresh().await.unwrap();
     assert_eq!(ids(&store), ["a", "b", "e"]);
@@ -218,7 +218,7 @@ async fn p3_an_alias_that_is_switched_to_an_older_index_is_followed() {
 async fn a_full_disk_stops_writers_and_not_readers() {
     let url = shared_url();
     let index = installed_index(&url, "full").await;
-    // The index holds more than a page, so that a full read needs a point in time.
+    // The index contains more than one page of documents, so a full read needs a point in time.
     let expires_at = in_hours(1);
     let many: String = (0..10_001)
         .map(|n| {

@@ -1,5 +1,5 @@
-//! Tests of a store against faults of a real cluster, of its nodes, and of the network between
-//! them.
+//! Tests stores during faults of a real cluster: of its nodes, its index, its shard copies and its
+//! network.
 
 mod concurrent_writers;
 mod copies;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use test_support::http;
 
-/// A store that polls only on request.
+/// Starts a store that polls only on request.
 async fn on_demand(cluster: ClusterConfig) -> OpenSearchDirectiveStore {
     let config = Config::new(cluster)
         .with_interval(Duration::from_hours(1))
@@ -23,7 +23,7 @@ async fn on_demand(cluster: ClusterConfig) -> OpenSearchDirectiveStore {
     OpenSearchDirectiveStore::start(config).await.unwrap()
 }
 
-/// The ids of a set, in order.
+/// Returns the ids of the published set, in order.
 fn ids(store: &OpenSearchDirectiveStore) -> Vec<String> {
     let set = store.load();
     set.iter()
@@ -31,7 +31,7 @@ fn ids(store: &OpenSearchDirectiveStore) -> Vec<String> {
         .collect()
 }
 
-/// Writes a directive for the tenant of the same name, and returns when it is visible.
+/// Writes a directive for the tenant of the same name, and returns when it is visible to searches.
 async fn write(url: &str, index: &str, id: &str) {
     let directive = json!({"level": "Shape", "tenant": id, "ttl_secs": 3600});
     let path = format!("{url}/{index}/_doc/{id}?refresh=true");

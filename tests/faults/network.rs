@@ -1,4 +1,4 @@
-//! Tests what a store does when the network delays, cuts or corrupts responses.
+//! Tests stores while the network delays, truncates or withholds the responses of a node.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ fn through(proxies: &[&Proxy], index: &str) -> ClusterConfig {
         .with_request_timeout(REQUEST_TIMEOUT)
 }
 
-/// With one node, a fault makes polls fail and has no effect after it has ended.
+/// With one node, polls fail during a fault. After its end, the fault has no further effect.
 async fn costs_polls_only(prefix: &str, fault: Fault, reason: &str) {
     let url = shared_url();
     let index = installed_index(&url, prefix).await;
@@ -64,14 +64,14 @@ async fn costs_polls_only(prefix: &str, fault: Fault, reason: &str) {
     assert_eq!(status.nodes[0].status, NodeStatus::Alive);
 }
 
-/// With a second node, a fault does not make polls fail.
+/// With a second node, polls do not fail during a fault.
 async fn costs_nothing(prefix: &str, fault: Fault) {
     let url = shared_url();
     let index = installed_index(&url, prefix).await;
     write(&url, &index, "a").await;
     let proxies = [Proxy::before(&url).await, Proxy::before(&url).await];
     let store = on_demand(through(&[&proxies[0], &proxies[1]], &index)).await;
-    let polled = usize::from(proxies[0].asked() == 0);
+    let polled = usize::from(proxies[0].forwarded() == 0);
     proxies[polled].set(fault);
     write(&url, &index, "b").await;
     store.refresh().await.unwrap();

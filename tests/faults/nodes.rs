@@ -1,4 +1,4 @@
-//! Tests stores while nodes of a cluster are killed, stopped and restarted.
+//! Tests stores while nodes of a cluster are killed, paused and restarted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ fn over(urls: &[String], index: &str) -> ClusterConfig {
         .with_request_timeout(REQUEST_TIMEOUT)
 }
 
-/// Stores that poll continuously and start with different nodes.
+/// Starts stores that poll continuously and begin with different nodes.
 async fn stores(cluster: &Cluster, index: &str) -> Vec<Arc<OpenSearchDirectiveStore>> {
     let mut stores = Vec::new();
     for number in 0..STORES {
@@ -40,7 +40,7 @@ async fn stores(cluster: &Cluster, index: &str) -> Vec<Arc<OpenSearchDirectiveSt
     stores
 }
 
-/// Waits until all stores show exactly what the index holds.
+/// Waits until the content of all stores equals that of the index.
 async fn all_agree(cluster: &Cluster, index: &str, stores: &[Arc<OpenSearchDirectiveStore>]) {
     let listing = cluster.listing(index).await;
     for store in stores {
@@ -53,8 +53,8 @@ async fn all_agree(cluster: &Cluster, index: &str, stores: &[Arc<OpenSearchDirec
     }
 }
 
-/// Writes continuously while `meanwhile` injects faults. At the end all stores must have all
-/// writes, and none may have taken a step back.
+/// Writes continuously while `meanwhile` injects faults. At the end, all stores must have published
+/// all writes, and no store may have published a step back.
 async fn under_writes(
     cluster: &mut Cluster,
     prefix: &str,
@@ -78,7 +78,7 @@ async fn under_writes(
             writer.write(5, 5).await;
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        // This write follows all faults.
+        // This write happens after all faults have ended.
         writer.write(50, 5).await;
     });
     meanwhile(cluster, &index).await;
@@ -98,7 +98,7 @@ async fn p5_a_poll_succeeds_though_the_node_that_was_polled_is_killed_or_stopped
     let mut cluster = shared_cluster().await;
     let index = cluster.installed_index("polled").await;
     write(&cluster.url(0), &index, "a").await;
-    // The test needs a node that only the store depends on.
+    // The test needs a node on which only the store depends.
     let manager = cluster.roles(&index).await.manager;
     let polled = (manager + 1) % 3;
     cluster.exclude(&index, polled).await;
@@ -109,13 +109,13 @@ async fn p5_a_poll_succeeds_though_the_node_that_was_polled_is_killed_or_stopped
     let urls: Vec<String> = proxies.iter().map(Proxy::url).collect();
     let mut number = 0;
     let store = loop {
-        // The name of its instance decides which node a store polls first.
+        // The name of the instance decides which node a store polls first.
         let config = Config::new(over(&urls, &index))
             .with_interval(Duration::from_hours(1))
             .with_poll_timeout(Duration::from_mins(1))
             .with_instance(format!("store-{number}"));
         let store = OpenSearchDirectiveStore::start(config).await.unwrap();
-        if proxies[0].asked() > 0 {
+        if proxies[0].forwarded() > 0 {
             break store;
         }
         number += 1;
@@ -170,7 +170,7 @@ async fn p3_nothing_goes_back_when_the_primarys_node_stops_and_comes_back() {
         let shards = format!("/_cat/shards/{index}?format=json");
         eventually(
             "another copy is the primary",
-            async || cluster.ask("GET", &shards, None).await,
+            async || cluster.request("GET", &shards, None).await,
             |shards| {
                 shards.as_array().unwrap().iter().any(|shard| {
                     shard["prirep"] == "p" && shard["node"] == format!("node-{}", before.replica)

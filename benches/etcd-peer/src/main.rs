@@ -1,6 +1,6 @@
-//! Measures osproxy-etcd 1.0.5 on a real etcd: the time from an acknowledged write to `load()`, and
-//! how many directives fit. `scripts/bench-etcd` starts etcd, runs this program and writes its
-//! output into `BENCHMARKS.md`.
+//! Measures osproxy-etcd 1.0.5 on a real etcd: the time from an acknowledged write until `load()`
+//! returns it, and the largest number of directives. `scripts/bench-etcd` starts etcd, runs this
+//! program and writes its output into `BENCHMARKS.md`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,14 +14,15 @@ use serde_json::{Value, json};
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const KEY: &str = "directives";
-/// A key that nobody watches, so that the search for the largest number does not wait for watches.
-/// It is as long as the other key, because its length counts in the request.
+/// A key that no store watches, so that the search for the largest number does not wait for
+/// watches. It has the length of the other key, because the key is a part of the request, whose
+/// size is limited.
 const KEY_OF_NONE: &str = "no-watcher";
 const WRITES: usize = 50;
-/// After this time a change counts as lost by the watch.
+/// A change counts as lost if no watch has reported it after this time.
 const LOST_AFTER: Duration = Duration::from_secs(5);
-/// The upper limit of the search for the largest number: about ten times what etcd accepts by
-/// default.
+/// The upper limit of the search for the largest number. It is about ten times the number that etcd
+/// accepts by default.
 const DIRECTIVES_AT_MOST: usize = 1 << 18;
 
 #[tokio::main]
@@ -47,11 +48,11 @@ fn blob(directives: usize) -> Vec<u8> {
     json!({ "directives": directives }).to_string().into_bytes()
 }
 
-/// `fits` is the largest number of directives.
+/// Measures the propagation. `fits` is the largest number of directives.
 async fn propagation(endpoint: &str, client: &mut Client, fits: usize) -> Result<()> {
     println!("| directives | proxies | writes | lost | first | median of all | last |");
     println!("|---:|---:|---:|---:|:---|:---|:---|");
-    // The peer's watches outlive its stores, so the case with many stores is last.
+    // The watches of osproxy-etcd outlive its stores, so the case with many stores is last.
     for (directives, proxies) in [(100, 1), (10_000, 1), (fits - 2, 1), (100, 500)] {
         client.put(KEY, blob(directives), None).await?;
         let mut stores = Vec::new();
@@ -60,12 +61,12 @@ async fn propagation(endpoint: &str, client: &mut Client, fits: usize) -> Result
             let endpoints = [endpoint.to_owned()];
             stores.push(EtcdDirectiveStore::connect(&endpoints, KEY, clock).await?);
         }
-        // The watches begin after the connection; a change in between is lost.
+        // The watches begin after the connection, and a change between both would be lost.
         tokio::time::sleep(Duration::from_secs(2)).await;
         let (mut firsts, mut medians, mut lasts) = (Vec::new(), Vec::new(), Vec::new());
         let mut lost = 0;
         for write in 0..WRITES {
-            // One more or one less, so that the change can be seen.
+            // Each write changes the number of directives by one, so that a store can detect it.
             let directives = directives + 1 + write % 2;
             client.put(KEY, blob(directives), None).await?;
             let mut seen = all_see(&stores, directives).await;
@@ -89,8 +90,8 @@ async fn propagation(endpoint: &str, client: &mut Client, fits: usize) -> Result
     Ok(())
 }
 
-/// The time after which each store showed the given number of directives. Stores that lost the
-/// change are left out.
+/// Returns the time after which each store returned the given number of directives. Stores that
+/// lost the change are omitted.
 async fn all_see(stores: &[EtcdDirectiveStore], directives: usize) -> Vec<Duration> {
     let begin = Instant::now();
     let mut seen = vec![None; stores.len()];
@@ -105,7 +106,7 @@ async fn all_see(stores: &[EtcdDirectiveStore], directives: usize) -> Vec<Durati
     seen.into_iter().flatten().collect()
 }
 
-/// The median and the 99th percentile.
+/// Returns the median and the 99th percentile as a text.
 fn percentiles(times: &mut [Duration]) -> String {
     if times.is_empty() {
         return "–".to_owned();
@@ -116,7 +117,7 @@ fn percentiles(times: &mut [Duration]) -> String {
     format!("p50 {:.1} ms, p99 {:.1} ms", millis(at(50)), millis(at(99)))
 }
 
-/// The largest number of directives that etcd accepts.
+/// Returns the largest number of directives that etcd accepts.
 async fn limit(client: &mut Client) -> Result<usize> {
     let (mut fits, mut refused) = (1, DIRECTIVES_AT_MOST);
     let mut reason = String::new();

@@ -1,4 +1,5 @@
-//! Asserts that the request path does not allocate, and how many bytes a set occupies.
+//! Asserts that the request path does not allocate, and limits the number of bytes that a set
+//! occupies.
 //!
 //! Only the allocations of the measuring thread are counted, so the tests may run in parallel.
 
@@ -19,7 +20,7 @@ use osproxy_observe as peer;
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 const LATER: Timestamp = Timestamp::constant(1_900_000_000, 123_456_789);
 
-/// A set that uses each part of the lookup: groups, samples, starts, wildcards.
+/// Returns a set that uses every part of the lookup: groups, samples, starts and wildcards.
 fn varied(directives: usize) -> DirectiveSet {
     (0..directives)
         .map(|n| {
@@ -51,7 +52,7 @@ fn varied(directives: usize) -> DirectiveSet {
         .collect()
 }
 
-/// A set of directives that each target a tenant.
+/// Returns a set of directives that each target a tenant.
 fn for_tenants(directives: usize) -> DirectiveSet {
     let tenants = tenants().into_iter().cycle().take(directives).enumerate();
     tenants
@@ -63,7 +64,8 @@ fn for_tenants(directives: usize) -> DirectiveSet {
         .collect()
 }
 
-/// Evaluates a request of each tenant at each instant, and returns how many decisions have a level.
+/// Evaluates a request of each tenant at each instant. Returns the number of decisions with a
+/// level.
 fn evaluate_all(set: &DirectiveSet, tenants: &[String], nows: &[Timestamp]) -> usize {
     let mut decided = 0;
     for tenant in tenants {
@@ -146,7 +148,7 @@ fn a_read_does_not_allocate_across_a_publish_from_another_thread() {
             for n in 1..=100 {
                 store.publish(varied(n));
                 published.fetch_add(1, Ordering::Release);
-                // Wait until the reader has seen the set.
+                // The publisher waits until the reader has loaded the set.
                 while published.load(Ordering::Acquire) != 0 {
                     std::thread::yield_now();
                 }
@@ -168,7 +170,8 @@ fn a_read_does_not_allocate_across_a_publish_from_another_thread() {
             }
         });
         assert_eq!(seen, 100);
-        // This thread may free sets that the other one allocated, so the balance is not compared.
+        // This thread may free sets that the other thread allocated, so only the number of
+        // allocations is compared.
         assert_eq!(allocated.count_total, 0, "{allocated:?}");
     });
 }
@@ -179,7 +182,7 @@ fn tenant(n: usize) -> String {
     format!("tenant-{n:06}")
 }
 
-/// One directive for each of 100,000 tenants.
+/// Adds one directive for each of 100,000 tenants.
 fn one_for_each_tenant(mut add: impl FnMut(&DiagnosticsDirective)) {
     for n in 0..MANY {
         let directive =
@@ -189,7 +192,7 @@ fn one_for_each_tenant(mut add: impl FnMut(&DiagnosticsDirective)) {
     }
 }
 
-/// The bytes for each of the directives.
+/// Returns the number of bytes for each directive.
 #[expect(clippy::cast_precision_loss, reason = "printed with one decimal")]
 fn each(bytes: u64) -> f64 {
     bytes as f64 / MANY as f64
@@ -233,7 +236,7 @@ fn a_directive_takes_at_most_seventy_bytes() {
         each(peer_built.bytes_max),
     );
     assert!(each(built.bytes_current.unsigned_abs()) <= 70.0);
-    // A table or an arena that grows exists twice for a moment.
+    // While a table or an arena grows, the old and the new one exist at the same time.
     assert!(each(built.bytes_max) <= 1.5 * 70.0);
     drop(set);
 }

@@ -1,6 +1,7 @@
-//! Property test: the compiled set decides as a scan of its directives does, and as osproxy-observe
-//! 1.0.5 does for the same directives and request. There is one known difference: osproxy includes
-//! a request without an id in every sample from 38 per mille on, and this crate in none.
+//! Property test: the compiled set makes the same decisions as a scan over its directives, and as
+//! osproxy-observe 1.0.5 for the same directives and request. There is one known difference:
+//! osproxy includes a request without an id in every sample of 38 per mille or more, and this crate
+//! includes it in no sample.
 //!
 //! Each generated set is evaluated for 500 requests, and each comparison counts as one case. The
 //! number of sets is 2,000, or the value of `READ_PATH_SETS`.
@@ -40,8 +41,8 @@ const PEER_LEVELS: [peer::DiagLevel; 4] = [
     peer::DiagLevel::ShapeRewriteDiff,
 ];
 
-/// Strings of the lengths at which the hash or the encoding of the length changes. They are the
-/// same for tenant, index and principal.
+/// Returns strings with the lengths at which the hash or the encoding of the length changes. The
+/// same strings are used for tenant, index and principal.
 fn texts() -> Vec<String> {
     let mut texts: Vec<String> = ["", "a", "b", "acme", "acmf", "tenant-000123", "ünïcödé"]
         .map(str::to_owned)
@@ -50,7 +51,7 @@ fn texts() -> Vec<String> {
     texts
 }
 
-/// Adjacent instants around every value at which a comparison could go wrong.
+/// Returns adjacent instants around every value at which a comparison could be wrong.
 fn instants() -> Vec<Timestamp> {
     let second = 1_000_000_000_i128;
     let mut instants: Vec<Timestamp> = [
@@ -70,7 +71,7 @@ fn instants() -> Vec<Timestamp> {
     instants
 }
 
-/// A directive as places in the lists above.
+/// A directive whose fields are positions in the lists above.
 #[derive(Clone, Debug)]
 struct Drawn {
     tenant: Option<usize>,
@@ -86,7 +87,7 @@ struct Drawn {
 }
 
 fn drawn() -> impl Strategy<Value = Drawn> {
-    // The first texts come most often, so that directives share them and requests match.
+    // The first texts are drawn most often, so that directives share them and requests match.
     let target =
         || proptest::option::weighted(0.4, prop_oneof![4 => 0..3_usize, 1 => 0..texts().len()]);
     let instants = instants().len();
@@ -141,9 +142,11 @@ impl Drawn {
         directive
     }
 
-    /// The peer's form of the directive; `None` if it has not started at the instant, since the
-    /// peer has no starts. The peer's clock shows the position of an instant in the list, which
-    /// preserves the order.
+    /// Returns the directive in the types of osproxy-observe. Returns `None` if the directive has
+    /// not started at this instant, because osproxy-observe has no starts.
+    ///
+    /// The clock of osproxy-observe returns the position of an instant in the list, which preserves
+    /// the order.
     fn peers(&self, now: usize, texts: &[String]) -> Option<peer::DiagnosticsDirective> {
         if self.starts_at.is_some_and(|starts_at| now < starts_at) {
             return None;
@@ -166,7 +169,8 @@ impl Drawn {
     }
 }
 
-/// The lookup has special paths for sets of some kinds, which random sets hardly ever are.
+/// The kind of a generated set. The lookup has special paths for some kinds, which are rare among
+/// random sets.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Any,
@@ -218,7 +222,7 @@ fn peer_instant(position: usize) -> osproxy_core::Instant {
     clock.now()
 }
 
-/// The requests for which sets are evaluated, in the forms of both implementations.
+/// The requests that are evaluated, in the types of both implementations.
 struct Requests {
     texts: Vec<String>,
     instants: Vec<Timestamp>,
@@ -296,7 +300,8 @@ impl Requests {
         applying.sort_unstable();
         prop_assert_eq!(reported, applying);
         if id.as_str().is_empty() {
-            // The peer samples this request. The decisions are equal only if no directive samples.
+            // osproxy-observe samples a request without an id. The decisions are equal only if no
+            // directive has a sample rate.
             let unsampled =
                 |d: &DirectiveRef<'_>| d.sample_per_mille == 0 || d.sample_per_mille >= 1000;
             if !set.iter().all(|directive| unsampled(&directive)) {
@@ -370,6 +375,6 @@ fn a_compiled_set_decides_as_a_scan_and_as_the_peer() {
     );
 
     println!("{} cases, {} of them decided", cases.get(), decided.get());
-    // Otherwise the test would mostly compare empty decisions.
+    // Without this check, the test could mostly compare empty decisions.
     assert!(decided.get() * 10 > cases.get());
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use osproxy_core::{Clock, Instant};
 
-/// The instants of both clocks of osproxy, read together.
+/// An instant of the wall clock and an instant of the monotonic clock, which were read together.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ClockPair {
     monotonic: Instant,
@@ -16,35 +16,39 @@ pub(super) struct ClockPair {
 impl ClockPair {
     /// Reads both clocks.
     pub(super) fn read(clock: &dyn Clock) -> Self {
-        // In this order: time that passes between the two reads makes an expiry earlier, not later.
+        // The order of the two reads matters: time that passes between them makes an expiry
+        // earlier, not later.
         let monotonic = clock.now();
         let wall = clock.unix_nanos();
         Self {
             monotonic,
-            // Cannot fail: a `u64` of nanoseconds ends in the year 2554.
+            // The conversion cannot fail, because a `u64` of nanoseconds ends in the year 2554.
             wall: Timestamp::from_nanosecond(wall.into()).unwrap_or(Timestamp::MAX),
         }
     }
 
-    /// The instant of the wall clock.
+    /// Returns the instant of the wall clock.
     pub(super) fn wall(&self) -> Timestamp {
         self.wall
     }
 
-    /// The time until an instant; zero if it has passed.
+    /// Returns the time until an instant, or zero if the instant has passed.
     pub(super) fn until(&self, then: Timestamp) -> Duration {
         let nanos = then.as_nanosecond() - self.wall.as_nanosecond();
         Duration::from_nanos(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX))
     }
 
-    /// The instant of the monotonic clock that corresponds to an instant of the wall clock, to the
-    /// nanosecond. osproxy offers no other way to construct an [`Instant`]. An instant beyond its
-    /// range becomes the last one of the range, which is earlier.
+    /// Converts an instant of the wall clock to the corresponding instant of the monotonic clock,
+    /// to the nanosecond.
+    ///
+    /// osproxy offers no other way to construct an [`Instant`]. An instant beyond its range becomes
+    /// the last one of the range, which is earlier.
     pub(super) fn instant_of(&self, then: Timestamp) -> Instant {
         self.monotonic.saturating_add(self.until(then))
     }
 
-    /// By how much the wall clock has moved relative to the monotonic clock since `earlier`.
+    /// Returns the time by which the wall clock was set relative to the monotonic clock since
+    /// `earlier`.
     pub(super) fn drift_since(&self, earlier: &Self) -> Duration {
         let wall = self.wall.as_nanosecond() - earlier.wall.as_nanosecond();
         let passed = self

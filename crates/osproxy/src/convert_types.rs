@@ -6,9 +6,9 @@ use osproxy_observe as peer;
 use super::clock_pair::ClockPair;
 use opensearch_directives::{DiagLevel, DirectiveRef, EndpointKind};
 
-/// Converts a directive that has started; `None` if osproxy does not have its level or endpoint
-/// kind. Such a directive does not apply in osproxy, since a substitute could record more than the
-/// operator requested.
+/// Converts a directive that has started. Returns `None` if osproxy does not have its level or
+/// endpoint kind. Such a directive does not apply in osproxy, because a substitute could record
+/// more than the operator requested.
 pub(super) fn directive(
     ours: DirectiveRef<'_>,
     now: &ClockPair,
@@ -43,7 +43,7 @@ fn level(ours: DiagLevel) -> Option<peer::DiagLevel> {
     })
 }
 
-/// Converts an endpoint kind, without a fallback for a kind that only one side has.
+/// Converts an endpoint kind. Returns `None` for a kind that osproxy does not have.
 pub(super) fn endpoint(ours: EndpointKind) -> Option<osproxy_core::EndpointKind> {
     use osproxy_core::EndpointKind as Peer;
     Some(match ours {

@@ -1,5 +1,5 @@
-//! The task that follows a store: it converts the store's set for osproxy and replaces osproxy's
-//! set at each publish, start, expiry and clock change.
+//! The task that converts a store's set for osproxy after each publish, start, expiry and change of
+//! the clock.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -19,14 +19,15 @@ use opensearch_directives::Subscription;
 use opensearch_directives::internal::{off_the_runtime, weight_of};
 use opensearch_directives::{DirectiveSet, DirectiveStore};
 
-/// The longest interval between two checks of the clocks and of a store without a subscription.
+/// The longest interval between two checks. Each check compares the clocks, and detects a publish
+/// of a store that has no subscriptions.
 pub(super) const CHECK_INTERVAL: Duration = Duration::from_millis(250);
-/// The drift between the two clocks beyond which all expiries are converted again.
+/// If the two clocks drift apart by more than this, all expiries are converted again.
 pub(super) const MAX_DRIFT: Duration = Duration::from_millis(1);
 /// The shortest pause after a publish.
 const MIN_PAUSE: Duration = Duration::from_millis(10);
-/// The pause after a publish, as a multiple of the time that the conversion took. It bounds the
-/// task's share of a core to a fifth, even if many directives start and expire.
+/// The pause after a publish, as a multiple of the duration of the conversion. It limits the task
+/// to a fifth of a core, even if many directives start and expire.
 const PAUSE_FACTOR: u32 = 4;
 
 pub(super) struct Follower {
@@ -34,13 +35,13 @@ pub(super) struct Follower {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) current: Arc<ArcSwap<peer::DirectiveSet>>,
     published: Option<Published>,
-    /// The set that was replaced last. It is kept until the next check, by when no request holds it
-    /// any more, so that this task frees it and not a request.
+    /// The set that was replaced last. It is kept until the next check. No request uses it any more
+    /// at that time, so this task frees it, and not a request.
     replaced: Option<Arc<peer::DirectiveSet>>,
     next_check: Instant,
 }
 
-/// The set that was converted last, and until when the conversion is valid.
+/// The set that was converted last, and the time until which the conversion is valid.
 struct Published {
     set: DirectiveSet,
     at: ClockPair,
@@ -67,7 +68,8 @@ impl Follower {
         }
     }
 
-    /// Checks at each publish of the store and at each scheduled check, and never returns.
+    /// Checks the set after each publish of the store and at each scheduled time. This never
+    /// returns.
     pub(super) async fn run(mut self, mut publishes: Option<Subscription>) {
         loop {
             tokio::select! {
@@ -81,15 +83,16 @@ impl Follower {
         }
     }
 
-    /// Converts and publishes if the last conversion is no longer valid, and returns whether it did.
-    /// A panic of the clock or the store is caught.
+    /// Converts and publishes the set if the last conversion is no longer valid. Returns whether it
+    /// was published. A panic of the clock or the store is caught.
     pub(super) async fn check(&mut self) -> bool {
-        // The clock and the store may be code of the application.
+        // The clock and the store may be code of the application, which can panic.
         let updated = AssertUnwindSafe(self.update()).catch_unwind().await;
         updated.unwrap_or_else(|_| {
             error!("converting the directives panicked; osproxy has no directives until a conversion succeeds");
             self.published = None;
-            // Publish no directives, since the last ones may have been revoked.
+            // After a panic, an empty set is published, because the last directives may have been
+            // revoked.
             self.replaced = Some(self.current.swap(Arc::default()));
             true
         })
@@ -132,7 +135,7 @@ impl Follower {
         true
     }
 
-    /// Schedules a check at the next start or expiry, if that is earlier than the scheduled one.
+    /// Schedules a check at the next start or expiry, if it is earlier than the scheduled check.
     fn schedule_check(&mut self, next_change: Option<Timestamp>, now: &ClockPair) {
         if let Some(next) = next_change {
             let until = now
@@ -143,7 +146,8 @@ impl Follower {
     }
 }
 
-/// Waits for the next publish of the store; forever if the store has no subscription or is gone.
+/// Waits for the next publish of the store. If the store has no subscriptions or was dropped, this
+/// waits forever.
 async fn store_published(publishes: &mut Option<Subscription>) {
     if let Some(subscription) = publishes
         && subscription.changed().await.is_ok()

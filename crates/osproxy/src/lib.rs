@@ -19,8 +19,8 @@ use opensearch_directives::DirectiveStore;
 use opensearch_directives::OpenSearchDirectiveStore;
 use opensearch_directives::Subscription;
 
-/// An [`osproxy_observe::DirectiveStore`] with the directives of a store of this project, for
-/// `Pipeline::with_directive_store`.
+/// An [`osproxy_observe::DirectiveStore`] that provides the directives of a store of this project,
+/// for `Pipeline::with_directive_store`.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -41,40 +41,45 @@ use opensearch_directives::Subscription;
 ///
 /// # Guarantees
 ///
-/// - osproxy's set is converted from one published set for one instant: a request that loads once
-///   never sees a mixture of two publishes.
-/// - osproxy decides as [`DirectiveSet::evaluate`](opensearch_directives::DirectiveSet::evaluate)
-///   does. Its set omits directives that cannot change a decision, because they have not started,
-///   have expired, or are superfluous beside another. For introspection, use the store.
-/// - **No directive outlives its expiry**, even if the task is late or has ended: each directive
-///   carries its expiry, to the nanosecond, by the clocks of osproxy as they were read at the
-///   conversion. Time that passes between the two clock reads makes the expiry earlier. The bound
-///   `clear_after` of the store holds in the same way.
-/// - `load` takes no lock, does no I/O and does not allocate. All threads share one
-///   reference count, as in osproxy's own stores.
+/// - osproxy's set is converted from one published set for one instant. A request that loads once
+///   never uses parts of two publishes.
+/// - osproxy makes the same decisions as
+///   [`DirectiveSet::evaluate`](opensearch_directives::DirectiveSet::evaluate). Its set omits
+///   directives that cannot change a decision: those that have not started, have expired, or are
+///   superfluous because of another directive. For introspection, use the store.
+/// - **No directive outlives its expiry**, even if the task is late or has ended. Each directive
+///   contains its expiry, converted to osproxy's monotonic clock with nanosecond precision. Time
+///   that passes between the reads of the two clocks makes the expiry earlier. The limit
+///   `clear_after` of the store is enforced in the same way.
+/// - `load` takes no lock, performs no I/O and does not allocate. All threads share one reference
+///   count, as in osproxy's own stores.
 ///
 /// # Sampling
 ///
-/// osproxy evaluates the directives itself. A request **without an id** is therefore in osproxy's
-/// samples from 38 per mille on, whereas `evaluate` of this project includes it in none.
+/// osproxy evaluates the directives itself. Therefore a request **without an id** is in every
+/// osproxy sample of 38 per mille or more, whereas `evaluate` of this project includes it in no
+/// sample.
 ///
 /// # Staleness
 ///
-/// In addition to the store's own staleness: a publish of an [`OpenSearchDirectiveStore`] is
-/// converted as soon as the task runs, a publish of another store within 250 ms, and a start takes
-/// effect with the timer's resolution of a millisecond. A large set is converted on a blocking
-/// thread. After each conversion the task pauses for 10 ms or four times the duration of the
-/// conversion, whichever is longer, and a publish waits for the end of the pause.
+/// The following delays add to the store's own staleness. A publish of an
+/// [`OpenSearchDirectiveStore`] is converted as soon as the task runs, and a publish of another
+/// store within 250 ms. A start takes effect with the timer's resolution of a millisecond. A large
+/// set is converted on a blocking thread.
+///
+/// After each conversion the task pauses for 10 ms or four times the duration of the conversion,
+/// whichever is longer. A publish waits for the end of the pause.
 ///
 /// # Clocks
 ///
 /// osproxy compares expiries with a monotonic clock, which does not follow the wall clock. If the
 /// wall clock is **set forward**, or the machine resumes from suspension, a directive may outlive
-/// its absolute expiry until the next check, at most 250 ms plus the duration of the conversion
-/// (and any pause before it). The task then detects that the clocks have drifted apart by more than
-/// a millisecond, and converts all expiries again. If the wall clock is set back, expiries move
-/// with it in the same way, as they do for `evaluate`. If the task does not run, expiries keep the
-/// relation of the clocks at the last conversion.
+/// its absolute expiry until the next check. This takes at most 250 ms plus the duration of the
+/// conversion and of a pause before it. The check detects that the clocks have drifted apart by
+/// more than a millisecond, and converts all expiries again.
+///
+/// If the wall clock is set back, the expiries are adjusted in the same way, as for `evaluate`. If
+/// the task does not run, the expiries stay as they were at the last conversion.
 ///
 /// Dropping the store ends the task.
 pub struct OsproxyDirectiveStore {
@@ -83,24 +88,24 @@ pub struct OsproxyDirectiveStore {
 }
 
 impl OsproxyDirectiveStore {
-    /// Follows a store that polls an index. Returns when its current set is converted.
+    /// Follows a store that polls an index. Returns after its current set is converted.
     ///
-    /// `clock` must be the clock of the pipeline, which is [`osproxy_core::SystemClock`] by default:
-    /// the instants of two clocks are not comparable.
+    /// `clock` must be the clock of the pipeline, because the instants of two clocks are not
+    /// comparable. By default it is [`osproxy_core::SystemClock`].
     ///
     /// # Panics
-    /// Outside of a tokio runtime with time enabled.
+    /// Panics outside of a tokio runtime with time enabled.
     pub async fn start(store: Arc<OpenSearchDirectiveStore>, clock: Arc<dyn Clock>) -> Self {
         let publishes = store.subscribe();
         Self::follow(store, clock, Some(publishes)).await
     }
 
-    /// Follows any other store, such as an
+    /// Follows a store that has no subscriptions, such as an
     /// [`InMemoryDirectiveStore`](opensearch_directives::InMemoryDirectiveStore). A publish is
     /// converted within 250 ms.
     ///
     /// # Panics
-    /// Outside of a tokio runtime with time enabled.
+    /// Panics outside of a tokio runtime with time enabled.
     pub async fn start_over(store: Arc<dyn DirectiveStore>, clock: Arc<dyn Clock>) -> Self {
         Self::follow(store, clock, None).await
     }
@@ -127,7 +132,7 @@ impl peer::DirectiveStore for OsproxyDirectiveStore {
     }
 }
 
-/// Shows the number of osproxy's directives.
+/// Writes the number of osproxy's directives.
 impl fmt::Debug for OsproxyDirectiveStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OsproxyDirectiveStore")

@@ -1,10 +1,10 @@
-//! Selects and orders the directives that osproxy receives: only those that can change a decision
-//! before the next conversion.
+//! Selects the directives that can change a decision of osproxy before the next conversion, and
+//! puts those first that end a scan.
 //!
-//! osproxy scans its set three times for each request: completely for the level, and up to the
-//! first directive that applies for the ring buffer and for capture. So it does not receive
-//! directives that have not started or have expired, that have no effects, whose sample rate is
-//! zero, or that are superfluous beside another. Directives that end a scan come first.
+//! osproxy scans its set three times for each request. The scan for the level is complete. The
+//! scans for the ring buffer and for capture end at the first directive that applies. Therefore
+//! osproxy only receives directives that have started, have not expired, have effects, have a
+//! sample rate above zero, and are not superfluous because of another directive.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -18,18 +18,20 @@ use super::convert_types;
 use opensearch_directives::status::DirectiveState;
 use opensearch_directives::{DiagLevel, DirectiveRef, DirectiveSet, EndpointKind};
 
-/// The number of directives with the same targets that a directive is compared with. The limit
-/// bounds the cost if many have the same targets; a superfluous one may then remain in the set.
+/// Each directive is compared with at most this many directives with the same targets. The limit
+/// bounds the cost if many directives have the same targets. A superfluous directive may then
+/// remain in the set.
 const MAX_COMPARED: usize = 32;
 
-/// The distance below which a bound is near.
+/// An age limit that is reached within this time is near.
 const NEAR: Duration = Duration::from_secs(1);
 
 /// The directives of a set that osproxy needs at an instant.
 #[derive(Debug)]
 pub(super) struct DecisiveDirectives {
     pub(super) directives: Vec<peer::DiagnosticsDirective>,
-    /// The next start, expiry or check of the age, until which the selection is valid.
+    /// The selection is valid until this instant: the next start, the next expiry or the next check
+    /// of the age limit.
     pub(super) next_change: Option<Timestamp>,
 }
 
@@ -49,8 +51,8 @@ impl DecisiveDirectives {
         for directive in &decisive {
             lower(&mut next_change, directive.expires_at);
         }
-        // The sort is stable: of the directives that end a scan, those with the fewest targets come
-        // first.
+        // The sort is stable, so among the directives that end a scan, those with the fewest
+        // targets come first.
         decisive.sort_by_key(|directive| !(directive.ring_buffer || directive.capture));
         Self {
             directives: decisive
@@ -62,8 +64,8 @@ impl DecisiveDirectives {
     }
 }
 
-/// The instant from which on no directive of the set applies, if the store bounds the age of its
-/// set. The store moves it at each complete read, and osproxy's directives expire at it.
+/// The instant from which no directive of the set applies, if the store limits the age of its set.
+/// Each complete read moves this instant. osproxy's directives expire at it.
 struct AgeBound(Option<Timestamp>);
 
 impl AgeBound {
@@ -71,8 +73,9 @@ impl AgeBound {
         Self(set.withdrawn_at())
     }
 
-    /// When to convert again, so that the directives outlast a bound that has moved: halfway to it,
-    /// or at the bound itself if it is near.
+    /// Returns the instant of the next conversion, so that osproxy's directives follow an age limit
+    /// that the store has moved. It is halfway to the age limit, or the age limit itself if it is
+    /// near.
     fn next_conversion(&self, now: &ClockPair) -> Option<Timestamp> {
         let bound = self.0.filter(|bound| *bound > now.wall())?;
         let half = now.until(bound) / 2;
@@ -102,10 +105,11 @@ fn lower(next: &mut Option<Timestamp>, then: Timestamp) {
     *next = Some(next.map_or(then, |next| next.min(then)));
 }
 
-/// Removes each directive that is superfluous: another one matches all of its requests, has at least
-/// its effects, samples at least as many requests and expires no earlier.
+/// Removes each superfluous directive. A directive is superfluous if another one matches all of its
+/// requests, has at least the same effects, samples at least as many requests and expires no
+/// earlier.
 fn without_superfluous(mut directives: Vec<DirectiveRef<'_>>) -> Vec<DirectiveRef<'_>> {
-    // A directive that makes another superfluous comes before it in this order.
+    // In this order, a directive comes after those that can make it superfluous.
     directives.sort_by_key(|directive| {
         (
             Targets::of(directive).bits().count_ones(),
@@ -125,9 +129,9 @@ fn without_superfluous(mut directives: Vec<DirectiveRef<'_>>) -> Vec<DirectiveRe
 #[derive(Default)]
 struct Decisive<'a> {
     directives: Vec<DirectiveRef<'a>>,
-    /// For each of them, the position of the previous one with the same targets.
+    /// For each directive, the position of the previous one with the same targets.
     before: Vec<Option<usize>>,
-    /// The position of the last one with these targets.
+    /// For each combination of targets, the position of the last directive.
     last: HashMap<Targets<'a>, usize>,
     /// One bit for each combination of targets that occurs.
     combinations: u16,
@@ -149,7 +153,7 @@ impl<'a> Decisive<'a> {
         self.combinations |= 1 << bits;
     }
 
-    /// Whether a directive with these targets makes this one superfluous.
+    /// Whether a directive with these targets makes `directive` superfluous.
     fn covers(&self, targets: Targets<'a>, directive: &DirectiveRef<'a>) -> bool {
         let last = self.last.get(&targets).copied();
         std::iter::successors(last, |&position| self.before[position])
@@ -186,7 +190,7 @@ impl<'a> Targets<'a> {
         }
     }
 
-    /// One bit for each target that is set.
+    /// Returns a bit mask with one bit for each target that is set.
     fn bits(&self) -> u16 {
         u16::from(self.tenant.is_some())
             | u16::from(self.index.is_some()) << 1
@@ -194,7 +198,7 @@ impl<'a> Targets<'a> {
             | u16::from(self.endpoint.is_some()) << 3
     }
 
-    /// Only the targets of these bits.
+    /// Returns only the targets whose bits are set.
     fn only(&self, bits: u16) -> Self {
         Self {
             tenant: self.tenant.filter(|_| bits & 1 != 0),

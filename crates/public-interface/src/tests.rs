@@ -12,10 +12,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The listing of a library: one line an item, blanket and derived implementations left out.
+/// Returns the listing of a library, with one line for each item. Blanket and derived
+/// implementations are omitted.
 fn listing(package: &str, features: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    // A target folder of its own: the variable below would make others build everything anew.
+    // This build has its own target directory. In the shared one, the variable below would cause a
+    // complete rebuild.
     let target = root.join("target/public-interface");
     let output = Command::new(env!("CARGO"))
         .args([
@@ -35,7 +37,7 @@ fn listing(package: &str, features: &str) -> String {
         ])
         .current_dir(&root)
         .env("CARGO_TARGET_DIR", &target)
-        // rustdoc's JSON is not stable yet.
+        // The JSON output of rustdoc is not stable yet, so this variable is needed.
         .env("RUSTC_BOOTSTRAP", "1")
         .output()
         .unwrap();
@@ -60,7 +62,7 @@ fn listing_file(package: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("listings/{package}.txt"))
 }
 
-/// Shows the first lines that differ, as a diff does.
+/// Returns the first lines that differ, in the format of a diff.
 fn difference(listed: &str, found: &str) -> String {
     let gone = listed
         .lines()

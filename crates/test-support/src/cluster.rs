@@ -1,4 +1,4 @@
-//! Starts three real nodes as one cluster; a test can stop and restart each of them.
+//! A cluster of three real nodes. A test can kill, pause and restart each of them.
 
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -17,8 +17,7 @@ use super::node_launcher::{self, Starting};
 const NODES: usize = 3;
 /// The time limit of one request of the test support.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// With these settings a stopped node is removed from the cluster within seconds instead of half a
-/// minute.
+/// With these settings, the cluster removes a stopped node within seconds instead of half a minute.
 const SETTINGS: [&str; 4] = [
     "cluster.fault_detection.follower_check.timeout=3s",
     "cluster.fault_detection.follower_check.retry_count=2",
@@ -26,8 +25,8 @@ const SETTINGS: [&str; 4] = [
     "cluster.fault_detection.leader_check.retry_count=2",
 ];
 
-/// Three nodes, which are stopped when this is dropped, and at the latest when the test process
-/// ends.
+/// Three nodes. They are stopped when this value is dropped, and at the latest when the test
+/// process ends.
 pub struct Cluster {
     name: String,
     members: Vec<Member>,
@@ -38,7 +37,7 @@ pub struct Cluster {
 struct Member {
     port: u16,
     transport_port: u16,
-    /// The process; `None` while the node is dead.
+    /// The process of the node; `None` while the node is killed.
     process: Option<Child>,
 }
 
@@ -54,13 +53,14 @@ pub struct Roles {
 }
 
 impl Roles {
-    /// The node with no copy of the index.
+    /// Returns the node that has no copy of the index.
     pub fn bystander(&self) -> usize {
         NODES - self.primary - self.replica
     }
 }
 
-/// Returns the cluster that tests use one after another, once all its nodes run and it is healthy.
+/// Returns the cluster that all tests share. Each test has exclusive use of it, and begins when all
+/// nodes run and the cluster is healthy.
 pub async fn shared_cluster() -> MutexGuard<'static, Cluster> {
     static CLUSTER: OnceLock<Mutex<Cluster>> = OnceLock::new();
     let cluster = CLUSTER.get_or_init(|| Mutex::new(Cluster::start()));
@@ -83,7 +83,8 @@ impl Cluster {
                 })
                 .collect(),
             directory: tempfile::tempdir().unwrap(),
-            // Each test has its own runtime, and pooled connections would end with it.
+            // The client keeps no idle connections, because each test has its own runtime and
+            // connections end with the runtime.
             client: reqwest::Client::builder()
                 .timeout(TIMEOUT)
                 .pool_max_idle_per_host(0)
@@ -102,7 +103,7 @@ impl Cluster {
         (0..NODES).map(|node| self.url(node)).collect()
     }
 
-    /// Kills a node as `kill -9` does. Its data stays.
+    /// Kills a node like `kill -9`. Its data is kept.
     pub fn kill(&mut self, node: usize) {
         if let Some(mut process) = self.members[node].process.take() {
             let _ = process.kill();
@@ -116,7 +117,7 @@ impl Cluster {
         Paused::new(process.id())
     }
 
-    /// Starts all dead nodes again with their data.
+    /// Starts all killed nodes again with their data.
     pub fn revive(&mut self) {
         let starting: Vec<(usize, Starting)> = (0..NODES)
             .filter(|&node| self.members[node].process.is_none())
@@ -133,10 +134,10 @@ impl Cluster {
         self.revive();
         let query = "wait_for_nodes=3&wait_for_status=green&timeout=5s";
         eventually(
-            "all nodes and copies are there",
+            "all nodes and copies are available",
             async || {
                 let health = format!("/_cluster/health?{query}");
-                self.try_ask("GET", &health, None).await
+                self.try_request("GET", &health, None).await
             },
             |health| {
                 health
@@ -147,7 +148,7 @@ impl Cluster {
         .await;
     }
 
-    /// Creates an index as `directives init` does, and waits for all its copies.
+    /// Creates an index like `directives init`, and waits for all its copies.
     pub async fn installed_index(&mut self, prefix: &str) -> String {
         let index = node::installed_index(&self.url(0), prefix).await;
         self.heal().await;
@@ -159,7 +160,7 @@ impl Cluster {
         let shards = format!("/_cat/shards/{index}?format=json");
         let shards = eventually(
             "each copy is on a node",
-            async || self.ask("GET", &shards, None).await,
+            async || self.request("GET", &shards, None).await,
             |shards| {
                 shards.as_array().is_some_and(|shards| {
                     shards.len() == 2 && shards.iter().all(|shard| shard["state"] == "STARTED")
@@ -170,11 +171,11 @@ impl Cluster {
         let node_of = |role: &str| {
             let shard = shards.as_array().unwrap().iter();
             let shard = shard.clone().find(|shard| shard["prirep"] == role).unwrap();
-            place(&shard["node"])
+            node_position(&shard["node"])
         };
-        let managers = self.ask("GET", "/_cat/cluster_manager?format=json", None);
+        let managers = self.request("GET", "/_cat/cluster_manager?format=json", None);
         Roles {
-            manager: place(&managers.await[0]["node"]),
+            manager: node_position(&managers.await[0]["node"]),
             primary: node_of("p"),
             replica: node_of("r"),
         }
@@ -183,7 +184,7 @@ impl Cluster {
     /// Moves the index's copies away from a node.
     pub async fn exclude(&self, index: &str, node: usize) -> Roles {
         let setting = json!({ "index.routing.allocation.exclude._name": name(node) });
-        self.ask("PUT", &format!("/{index}/_settings"), Some(&setting))
+        self.request("PUT", &format!("/{index}/_settings"), Some(&setting))
             .await;
         eventually(
             "the copies have moved",
@@ -195,34 +196,35 @@ impl Cluster {
 
     /// Returns the content of the index.
     pub async fn listing(&self, index: &str) -> Vec<(String, String)> {
-        self.ask("POST", &format!("/{index}/_refresh"), None).await;
+        self.request("POST", &format!("/{index}/_refresh"), None)
+            .await;
         let search = format!("/{index}/_search?size=10000&preference=_primary");
-        super::write_ledger::listing(&self.ask("GET", &search, None).await)
+        super::write_ledger::listing(&self.request("GET", &search, None).await)
     }
 
     /// Sends a request to the first node that responds.
-    pub async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+    pub async fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         eventually(
-            "a node answers",
-            async || self.try_ask(method, path, body).await,
+            "a node responds",
+            async || self.try_request(method, path, body).await,
             Option::is_some,
         )
         .await
         .unwrap()
     }
 
-    async fn try_ask(&self, method: &str, path: &str, body: Option<&Value>) -> Option<Value> {
+    async fn try_request(&self, method: &str, path: &str, body: Option<&Value>) -> Option<Value> {
         for node in 0..NODES {
             let url = format!("{}{path}", self.url(node));
             let mut request = self.client.request(method.parse().unwrap(), url);
             if let Some(body) = body {
                 request = request.json(body);
             }
-            if let Ok(answer) = request.send().await
-                && (answer.status().is_success() || answer.status().as_u16() == 408)
-                && let Ok(answer) = answer.json().await
+            if let Ok(response) = request.send().await
+                && (response.status().is_success() || response.status().as_u16() == 408)
+                && let Ok(response) = response.json().await
             {
-                return Some(answer);
+                return Some(response);
             }
         }
         None
@@ -254,8 +256,8 @@ impl Cluster {
             &self.directory.path().join(name(node)),
             member.port,
             &options,
-            // Only this source supports several nodes, and a small heap lets three of them run at
-            // once.
+            // Only this source supports several nodes. With a small heap, three nodes can run at
+            // the same time.
             &[("OPENSEARCH_SOURCE", "maven"), ("OPENSEARCH_HEAP", "256m")],
         )
     }
@@ -269,8 +271,8 @@ impl Drop for Cluster {
     }
 }
 
-/// A process that is suspended until this is dropped or the test process ends. A suspended node
-/// would not notice that end by itself.
+/// A process that is suspended until this value is dropped or the test process ends. A suspended
+/// node cannot notice the end of the test process by itself.
 pub struct Paused {
     helper: Child,
 }
@@ -303,7 +305,7 @@ fn name(node: usize) -> String {
     format!("node-{node}")
 }
 
-fn place(name: &Value) -> usize {
+fn node_position(name: &Value) -> usize {
     let name = name.as_str().unwrap();
     name.strip_prefix("node-").unwrap().parse().unwrap()
 }

@@ -1,4 +1,4 @@
-//! Waits until a condition holds, with a deadline; it never waits for a fixed time.
+//! Waits until a condition holds, up to a deadline, instead of sleeping for a fixed time.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -8,16 +8,16 @@ use tokio::time::Instant;
 const DEADLINE: Duration = Duration::from_mins(2);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Waits until `look` returns a value that `is_it` accepts, and returns that value.
+/// Waits until `observe` returns a value that `is_expected` accepts, and returns that value.
 pub async fn eventually<T: Debug>(
     what: &str,
-    mut look: impl AsyncFnMut() -> T,
-    is_it: impl Fn(&T) -> bool,
+    mut observe: impl AsyncFnMut() -> T,
+    is_expected: impl Fn(&T) -> bool,
 ) -> T {
     let deadline = Instant::now() + DEADLINE;
     loop {
-        let seen = look().await;
-        if is_it(&seen) {
+        let seen = observe().await;
+        if is_expected(&seen) {
             return seen;
         }
         assert!(

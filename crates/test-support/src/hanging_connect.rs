@@ -1,8 +1,9 @@
-//! A listener whose accept queue is full, so that connecting to it hangs.
+//! Provides an address at which a connection attempt hangs, because the accept queue of the
+//! listener is full.
 
 use std::time::Duration;
 
-/// Returns an address whose connections are neither refused nor accepted.
+/// Returns an address that neither refuses nor accepts connections.
 pub async fn takes_no_connections() -> (String, impl Sized) {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();

@@ -10,9 +10,9 @@ pub async fn send(method: &str, url: &str, body: Option<&Value>) -> (u16, Value)
     if let Some(body) = body {
         request = request.json(body);
     }
-    let answer = request.send().await.unwrap();
-    let status = answer.status().as_u16();
-    (status, answer.json().await.unwrap_or_default())
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    (status, response.json().await.unwrap_or_default())
 }
 
 pub async fn get(url: &str) -> (u16, Value) {

@@ -1,5 +1,5 @@
-//! What the integration tests and the benchmarks share: real OpenSearch nodes, network
-//! proxies that break connections, writers with a ledger, and waiting on conditions.
+//! The helpers of the integration tests and benchmarks: real OpenSearch nodes, network proxies that
+//! inject faults, writers with a ledger, and waiting for conditions.
 
 #![allow(
     clippy::unwrap_used,
@@ -32,8 +32,8 @@ pub mod store_observer;
 pub mod write_ledger;
 pub mod writers;
 
-/// The stored form of a document, for writes that bypass the ingest pipeline. Fields that the
-/// caller sets are kept.
+/// Returns the stored form of a document, for writes that bypass the ingest pipeline. Fields that
+/// the caller sets are kept.
 pub fn stored(mut document: serde_json::Value) -> serde_json::Value {
     let fields = document.as_object_mut().unwrap();
     let targets: Vec<&str> = ["tenant", "index", "principal", "endpoint"]
@@ -53,7 +53,7 @@ pub fn stored(mut document: serde_json::Value) -> serde_json::Value {
     document
 }
 
-/// The instant in the given number of hours, in RFC 3339 format.
+/// Returns the instant in this many hours, in RFC 3339 format.
 pub fn in_hours(hours: i64) -> String {
     let now = opensearch_directives::Clock::now(&opensearch_directives::SystemClock);
     (now + jiff::SignedDuration::from_hours(hours)).to_string()

@@ -1,4 +1,5 @@
-//! A single real OpenSearch node that is stopped when its test ends.
+//! Starts a single real OpenSearch node for one test, or one node that all tests of a process
+//! share.
 
 use std::process::Child;
 use std::sync::OnceLock;
@@ -12,8 +13,8 @@ use url::Url;
 
 use super::node_launcher;
 
-/// A node, which is stopped when this is dropped, and at the latest when the test process ends: the
-/// node watches its standard input, which only the test process holds open.
+/// A node. It is stopped when this value is dropped. It also stops when the test process ends,
+/// because it watches its standard input, which only the test process keeps open.
 #[derive(Debug)]
 pub struct Node {
     process: Child,
@@ -43,7 +44,7 @@ impl Node {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Kills the node as `kill -9` does. Its data stays.
+    /// Kills the node like `kill -9`. Its data is kept.
     pub fn kill(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -63,15 +64,15 @@ impl Drop for Node {
     }
 }
 
-/// The address of the node that all tests share: `OPENSEARCH_URL`, or a node that is started for
-/// them.
+/// Returns the address of the node that all tests share. It is `OPENSEARCH_URL`, or a node that
+/// this function starts once.
 pub fn shared_url() -> String {
     static URL: OnceLock<String> = OnceLock::new();
     URL.get_or_init(|| {
         if let Ok(url) = std::env::var("OPENSEARCH_URL") {
             return url.trim_end_matches('/').to_owned();
         }
-        // The node is never dropped; it stops when the process that holds its standard input ends.
+        // The node is never dropped. It stops when the test process ends.
         Box::leak(Box::new(Node::start())).url()
     })
     .clone()
@@ -84,7 +85,7 @@ pub fn unique_index(prefix: &str) -> String {
     format!("{prefix}-{}-{number}", std::process::id())
 }
 
-/// Creates an index on a node as `directives init` does.
+/// Creates an index on a node like `directives init`.
 pub async fn installed_index(url: &str, prefix: &str) -> String {
     let index = unique_index(prefix);
     Installer::new(Client::new(&cluster(url, &index)).unwrap())
@@ -94,8 +95,8 @@ pub async fn installed_index(url: &str, prefix: &str) -> String {
     index
 }
 
-/// The connection of the tests to an index. Its time limits are long because the machine may be
-/// busy.
+/// Returns the settings with which the tests access an index. The time limits are long, because the
+/// machine may be busy.
 pub fn cluster(url: &str, index: &str) -> ClusterConfig {
     let url: Url = url.parse().unwrap();
     ClusterConfig::new([url])

@@ -1,4 +1,4 @@
-//! Starts an OpenSearch process through `scripts/opensearch` and waits until it is ready.
+//! Starts an OpenSearch process with `scripts/opensearch` and waits until it is ready.
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -10,16 +10,16 @@ const START: Duration = Duration::from_mins(3);
 
 /// A node process that is not ready yet.
 ///
-/// The node stops at the latest when the test process ends: it watches its standard input, which
-/// only the test process holds open.
+/// The node stops at the latest when the test process ends, because it watches its standard input,
+/// which only the test process keeps open.
 pub struct Starting {
     process: Child,
     said: Arc<Mutex<Vec<String>>>,
     is_ready: mpsc::Receiver<u16>,
 }
 
-/// Starts a node at a port; 0 selects a free one. All nodes of a cluster must be started before the
-/// caller waits for the first.
+/// Starts a node on this port; 0 selects a free port. All nodes of a cluster must be started before
+/// the caller waits for the first one.
 pub fn start(
     directory: &Path,
     port: u16,
@@ -60,7 +60,7 @@ impl Starting {
     }
 }
 
-/// Keeps the last lines of the node's output, and reports its port.
+/// Reads the node's output. It stores the last lines, and reports the port of the node.
 fn drain(
     output: impl Read + Send + 'static,
     said: &Arc<Mutex<Vec<String>>>,

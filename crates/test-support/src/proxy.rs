@@ -1,4 +1,4 @@
-//! A TCP proxy that delays, cuts or corrupts a node's responses, as a bad network does.
+//! A TCP proxy that delays, truncates or withholds a node's responses, to simulate network faults.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,20 +21,20 @@ pub enum Fault {
     Delay(Duration),
     /// Responses arrive byte by byte, with this pause between the bytes.
     Drip(Duration),
-    /// The connection is closed in order after this many bytes.
+    /// The connection is closed normally after this many bytes.
     Cut(usize),
     /// The connection is reset after this many bytes.
     Reset(usize),
-    /// Requests are accepted, and no response ever arrives.
+    /// Requests are accepted, but no response ever arrives.
     BlackHole,
 }
 
-/// A proxy in front of a node, until it is dropped.
+/// A proxy in front of a node. It ends when it is dropped.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
     fault: watch::Sender<Fault>,
-    asked: Arc<AtomicU64>,
+    forwarded: Arc<AtomicU64>,
     task: JoinHandle<()>,
 }
 
@@ -46,22 +46,24 @@ impl Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (fault, faults) = watch::channel(Fault::None);
-        let asked = Arc::new(AtomicU64::new(0));
-        let count = Arc::clone(&asked);
+        let forwarded = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&forwarded);
         let task = tokio::spawn(async move {
-            // These tasks are aborted together with this one.
+            // These tasks are aborted when this task ends.
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
                 while connections.try_join_next().is_some() {}
-                let (faults, count) = (faults.clone(), Arc::clone(&count));
-                // The error is ignored because the client under test has to detect it.
-                connections.spawn(async move { drop(relay(client, node, faults, &count).await) });
+                let (faults, forwarded_requests) = (faults.clone(), Arc::clone(&counter));
+                // The error is ignored, because the client under test must detect it.
+                connections.spawn(async move {
+                    drop(relay(client, node, faults, &forwarded_requests).await)
+                });
             }
         });
         Self {
             address,
             fault,
-            asked,
+            forwarded,
             task,
         }
     }
@@ -70,14 +72,14 @@ impl Proxy {
         format!("http://{}", self.address)
     }
 
-    /// Applies a fault to all responses from now on, also on open connections.
+    /// Applies a fault to all later responses, including those on open connections.
     pub fn set(&self, fault: Fault) {
         self.fault.send_replace(fault);
     }
 
-    /// How many reads of request data were forwarded to the node.
-    pub fn asked(&self) -> u64 {
-        self.asked.load(Ordering::Relaxed)
+    /// Returns how many times request data was forwarded to the node.
+    pub fn forwarded(&self) -> u64 {
+        self.forwarded.load(Ordering::Relaxed)
     }
 }
 
@@ -91,24 +93,24 @@ async fn relay(
     client: TcpStream,
     node: SocketAddr,
     faults: watch::Receiver<Fault>,
-    asked: &AtomicU64,
+    forwarded: &AtomicU64,
 ) -> io::Result<()> {
     let upstream = TcpStream::connect(node).await?;
     client.set_nodelay(true)?;
     upstream.set_nodelay(true)?;
     let (from_client, to_client) = client.into_split();
     let (from_node, to_node) = upstream.into_split();
-    // When one direction ends, the other is closed, too.
+    // When one direction ends, the other one is closed, too.
     tokio::select! {
-        ended = requests(from_client, to_node, asked) => ended,
-        ended = answers(from_node, to_client, faults) => ended,
+        ended = requests(from_client, to_node, forwarded) => ended,
+        ended = responses(from_node, to_client, faults) => ended,
     }
 }
 
 async fn requests(
     mut from_client: OwnedReadHalf,
     mut to_node: OwnedWriteHalf,
-    asked: &AtomicU64,
+    forwarded: &AtomicU64,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 64 << 10];
     loop {
@@ -116,12 +118,12 @@ async fn requests(
         if read == 0 {
             return Ok(());
         }
-        asked.fetch_add(1, Ordering::Relaxed);
+        forwarded.fetch_add(1, Ordering::Relaxed);
         to_node.write_all(&buffer[..read]).await?;
     }
 }
 
-async fn answers(
+async fn responses(
     mut from_node: OwnedReadHalf,
     mut to_client: OwnedWriteHalf,
     faults: watch::Receiver<Fault>,
@@ -132,29 +134,29 @@ async fn answers(
         if read == 0 {
             return Ok(());
         }
-        let answer = &buffer[..read];
+        let response = &buffer[..read];
         let fault = *faults.borrow();
         match fault {
-            Fault::None => to_client.write_all(answer).await?,
+            Fault::None => to_client.write_all(response).await?,
             Fault::Delay(pause) => {
                 tokio::time::sleep(pause).await;
-                to_client.write_all(answer).await?;
+                to_client.write_all(response).await?;
             }
             Fault::Drip(pause) => {
-                for byte in answer {
+                for byte in response {
                     to_client.write_all(&[*byte]).await?;
                     tokio::time::sleep(pause).await;
                 }
             }
             Fault::Cut(bytes) => {
-                to_client.write_all(&answer[..bytes.min(read)]).await?;
+                to_client.write_all(&response[..bytes.min(read)]).await?;
                 return to_client.shutdown().await;
             }
             Fault::Reset(bytes) => {
-                to_client.write_all(&answer[..bytes.min(read)]).await?;
+                to_client.write_all(&response[..bytes.min(read)]).await?;
                 #[expect(deprecated, reason = "nothing is left to wait for: it is a reset")]
                 to_client.as_ref().set_linger(Some(Duration::ZERO))?;
-                // The connection is reset, without the orderly close that a drop would send.
+                // The connection is reset. Dropping it would close it normally.
                 to_client.forget();
                 return Ok(());
             }

@@ -1,4 +1,5 @@
-//! A real OpenSearch node with the security plugin, its certificates and its administrator.
+//! A real OpenSearch node with the security plugin, and the certificates and the administrator to
+//! access it.
 
 use std::path::PathBuf;
 use std::process::Child;
@@ -12,8 +13,8 @@ pub const ADMIN: &str = "admin";
 /// The password of [`ADMIN`].
 pub const ADMIN_PASSWORD: &str = "admin";
 
-/// A node that requires TLS and known users. It is stopped when this is dropped, and at the latest
-/// when the test process ends.
+/// A node that requires TLS and authentication. It is stopped when this value is dropped, and at
+/// the latest when the test process ends.
 #[derive(Debug)]
 pub struct SecuredNode {
     process: Child,
@@ -37,7 +38,7 @@ impl SecuredNode {
         format!("https://127.0.0.1:{}", self.port)
     }
 
-    /// The path of one of the node's files: `ca.pem`, `other-ca.pem`, `client.pem` or
+    /// Returns the path of one of the node's files: `ca.pem`, `other-ca.pem`, `client.pem` or
     /// `client-key.pem`.
     pub fn file(&self, name: &str) -> PathBuf {
         self.directory.path().join("security").join(name)

@@ -1,4 +1,5 @@
-//! Watches what stores publish during a test and compares each set with the recorded writes.
+//! Observes the sets that stores publish during a test, and compares each set with the writes that
+//! were recorded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,12 +8,12 @@ use std::time::Duration;
 
 use opensearch_directives::{DirectiveSet, DirectiveStore as _, OpenSearchDirectiveStore};
 
-use super::write_ledger::{Ledger, Shown};
+use super::write_ledger::{Ledger, Observed};
 
 const PAUSE: Duration = Duration::from_millis(5);
 const STEPS_AT_MOST: usize = 20;
 
-/// An observer on its own thread, so that it also runs while the test waits.
+/// An observer on its own thread. It also runs while the test waits.
 pub struct Witness {
     enough: Arc<AtomicBool>,
     thread: Option<JoinHandle<Seen>>,
@@ -21,17 +22,17 @@ pub struct Witness {
 /// The results of the observation.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// How often a store published a set that differs from the previously observed one.
+    /// The number of times that an observed set differed from the previous one.
     pub sets: u64,
     /// The first steps back that were observed.
     pub steps_back: Vec<String>,
 }
 
-/// One store with the state that it has shown so far.
+/// One store, with the directives that were observed so far.
 struct Watched {
     store: Arc<OpenSearchDirectiveStore>,
     last: Option<Arc<DirectiveSet>>,
-    shown: Vec<Shown>,
+    observed: Vec<Observed>,
 }
 
 impl Witness {
@@ -43,7 +44,7 @@ impl Witness {
             .map(|store| Watched {
                 store: Arc::clone(store),
                 last: None,
-                shown: vec![Shown::default(); ledger.ids()],
+                observed: vec![Observed::default(); ledger.ids()],
             })
             .collect();
         let thread = std::thread::spawn(move || {
@@ -96,7 +97,7 @@ impl Watched {
             return;
         }
         seen.sets += 1;
-        for step in ledger.hold(&mut self.shown, &set) {
+        for step in ledger.record(&mut self.observed, &set) {
             if seen.steps_back.len() < STEPS_AT_MOST {
                 let revision = self.store.status().revision;
                 seen.steps_back

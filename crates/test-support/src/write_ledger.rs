@@ -1,8 +1,9 @@
-//! Records the writes of a test, to compare them with the directives that stores publish.
+//! Records the writes of a test, so that the directives that stores publish can be checked for step
+//! backs.
 //!
-//! Each operation on an id, write or deletion, has a number, and they rise. A written
-//! directive carries its number as its tenant, so that a step back shows in the set
-//! itself, whatever the store says of it.
+//! Each operation on an id, that is, a write or a deletion, has a higher number than the previous
+//! one. The tenant of a written directive contains the number. A step back is therefore visible in
+//! the set itself.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -25,24 +26,24 @@ struct Entry {
     sent: u64,
     /// The number of the last deletion that was sent.
     deletion: u64,
-    /// The number of the last operation that the cluster may have lost: it was never acknowledged,
-    /// although a store may have shown it.
+    /// The number of the last operation that the cluster may have lost. It was never acknowledged,
+    /// although a store may have published it.
     uncertain: u64,
 }
 
-/// The state of one id as a store has shown it.
+/// The state of one id, as it was observed in the sets of a store.
 #[derive(Clone, Copy, Default, Debug)]
-pub struct Shown {
-    /// The highest number that was shown so far.
+pub struct Observed {
+    /// The highest number that was observed so far.
     number: u64,
     /// Whether the directive is in the current set.
-    there: bool,
+    is_present: bool,
 }
 
-/// An operation before it is sent.
+/// An operation that is going to be sent.
 #[derive(Clone, Debug)]
 pub struct Operation {
-    pub place: usize,
+    pub slot: usize,
     pub number: u64,
     pub deletes: bool,
 }
@@ -59,14 +60,14 @@ impl Ledger {
         self.entries.len()
     }
 
-    pub fn next(&self, place: usize, deletes: bool) -> Operation {
-        let mut entry = self.entry(place);
+    pub fn next(&self, slot: usize, deletes: bool) -> Operation {
+        let mut entry = self.entry(slot);
         entry.sent += 1;
         if deletes {
             entry.deletion = entry.sent;
         }
         Operation {
-            place,
+            slot,
             number: entry.sent,
             deletes,
         }
@@ -74,15 +75,15 @@ impl Ledger {
 
     /// Records that the cluster did not acknowledge the operation.
     pub fn is_uncertain(&self, operation: &Operation) {
-        let mut entry = self.entry(operation.place);
+        let mut entry = self.entry(operation.slot);
         entry.uncertain = entry.uncertain.max(operation.number);
     }
 
-    /// The lines of a `_bulk` request. The number is also the document's version, so an operation
-    /// that is repeated or delayed does not undo a later one.
+    /// Returns the lines of a `_bulk` request. The number is also the document's version, so a
+    /// repeated or delayed operation cannot undo a later one.
     pub fn lines(&self, operation: &Operation) -> String {
         let meta = json!({
-            "_id": id(operation.place),
+            "_id": id(operation.slot),
             "version": operation.number,
             "version_type": "external",
         });
@@ -98,34 +99,34 @@ impl Ledger {
     }
 
     /// Records the content of a set, and returns every step back in it.
-    pub fn hold(&self, shown: &mut [Shown], set: &DirectiveSet) -> Vec<String> {
+    pub fn record(&self, observed: &mut [Observed], set: &DirectiveSet) -> Vec<String> {
         let mut numbers = vec![None; self.ids()];
         for directive in set.iter() {
             let tenant = directive.tenant.unwrap_or_default();
             let number: u64 = tenant.trim_start_matches("v-").parse().unwrap();
-            let place: usize = directive.id.trim_start_matches("d-").parse().unwrap();
-            numbers[place] = Some(number);
+            let slot: usize = directive.id.trim_start_matches("d-").parse().unwrap();
+            numbers[slot] = Some(number);
         }
         let mut steps = Vec::new();
-        for (place, (before, now)) in shown.iter_mut().zip(numbers).enumerate() {
-            if let Err(step) = self.entry(place).follow(before, now) {
-                steps.push(format!("{}: {step}", id(place)));
+        for (slot, (before, now)) in observed.iter_mut().zip(numbers).enumerate() {
+            if let Err(step) = self.entry(slot).follow(before, now) {
+                steps.push(format!("{}: {step}", id(slot)));
             }
         }
         steps
     }
 
-    fn entry(&self, place: usize) -> MutexGuard<'_, Entry> {
-        self.entries[place].lock().unwrap()
+    fn entry(&self, slot: usize) -> MutexGuard<'_, Entry> {
+        self.entries[slot].lock().unwrap()
     }
 }
 
 impl Entry {
-    fn follow(&self, shown: &mut Shown, now: Option<u64>) -> Result<(), String> {
-        let before = *shown;
-        shown.there = now.is_some();
+    fn follow(&self, observed: &mut Observed, now: Option<u64>) -> Result<(), String> {
+        let before = *observed;
+        observed.is_present = now.is_some();
         let Some(number) = now else {
-            if before.there && self.deletion <= before.number && self.uncertain == 0 {
+            if before.is_present && self.deletion <= before.number && self.uncertain == 0 {
                 return Err(format!(
                     "v-{} is gone, and nobody deleted it",
                     before.number
@@ -133,18 +134,18 @@ impl Entry {
             }
             return Ok(());
         };
-        shown.number = number.max(before.number);
+        observed.number = number.max(before.number);
         if number > self.sent {
             return Err(format!("v-{number} was never written"));
         }
-        if number > before.number || (number == before.number && before.there) {
+        if number > before.number || (number == before.number && before.is_present) {
             return Ok(());
         }
-        // Operations that were lost with a node are not in the index either.
+        // The index does not contain operations that were lost with a node either.
         if self.uncertain > number {
             return Ok(());
         }
-        if before.there {
+        if before.is_present {
             return Err(format!("v-{number} after v-{}", before.number));
         }
         Err(format!(
@@ -154,15 +155,15 @@ impl Entry {
     }
 }
 
-fn id(place: usize) -> String {
-    format!("d-{place:04}")
+fn id(slot: usize) -> String {
+    format!("d-{slot:04}")
 }
 
 fn tenant(number: u64) -> String {
     format!("v-{number}")
 }
 
-/// The content of a set: the ids with their tenants.
+/// Returns the content of a set: the ids with their tenants.
 pub fn content(set: &DirectiveSet) -> Vec<(String, String)> {
     set.iter()
         .map(|directive| {
@@ -172,10 +173,10 @@ pub fn content(set: &DirectiveSet) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The content of an index from the response of a search for all documents, ordered by id.
-pub fn listing(answer: &Value) -> Vec<(String, String)> {
-    let hits = answer["hits"]["hits"].as_array().unwrap();
-    assert_eq!(answer["hits"]["total"]["value"], hits.len());
+/// Returns the content of an index, ordered by id, from the response of a search for all documents.
+pub fn listing(response: &Value) -> Vec<(String, String)> {
+    let hits = response["hits"]["hits"].as_array().unwrap();
+    assert_eq!(response["hits"]["total"]["value"], hits.len());
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let mut content: Vec<(String, String)> = hits
         .iter()
@@ -188,8 +189,8 @@ pub fn listing(answer: &Value) -> Vec<(String, String)> {
 #[test]
 fn a_ledger_tells_steps_back_from_steps() {
     let ledger = Ledger::new(1);
-    let mut shown = Shown::default();
-    let mut sees = |number| ledger.entry(0).follow(&mut shown, number).is_ok();
+    let mut observed = Observed::default();
+    let mut sees = |number| ledger.entry(0).follow(&mut observed, number).is_ok();
     assert!(sees(None));
     assert!(!sees(Some(1)), "never written");
     for deletes in [false, false, true, false] {

@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use super::write_ledger::{Ledger, Operation};
 
-/// The time limit of one request on one node.
+/// The time limit of one request to one node.
 const TIMEOUT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(50);
 const TRIES: usize = 2_000;
 const DELETIONS_PERCENT: u32 = 15;
 
-/// One of several writers, with its own ids.
+/// One of several concurrent writers. Each has its own ids.
 pub struct Writer {
     pub urls: Vec<String>,
     pub index: String,
@@ -35,16 +35,16 @@ impl Writer {
             let places = self.random.choose_multiple(self.ids.clone(), count);
             let batch: Vec<Operation> = places
                 .into_iter()
-                .map(|place| {
+                .map(|slot| {
                     let deletes = self.random.u32(0..100) < DELETIONS_PERCENT;
-                    self.ledger.next(place, deletes)
+                    self.ledger.next(slot, deletes)
                 })
                 .collect();
             self.send(&client, batch).await;
         }
     }
 
-    /// Repeats the request, on one node after another, until all operations are acknowledged.
+    /// Repeats the request on one node after another, until all operations are acknowledged.
     async fn send(&mut self, client: &reqwest::Client, mut batch: Vec<Operation>) {
         for try_ in 0..TRIES {
             if batch.is_empty() {
@@ -69,27 +69,28 @@ impl Writer {
     }
 }
 
-/// Which of the operations were acknowledged; none without a usable response.
+/// Returns which of the operations were acknowledged. Without a usable response, the result is
+/// empty.
 async fn bulk(client: &reqwest::Client, url: &str, body: String) -> Vec<bool> {
     let request = client
         .post(url)
         .header("content-type", "application/x-ndjson")
         .body(body);
-    let Ok(answer) = request.send().await else {
+    let Ok(response) = request.send().await else {
         return Vec::new();
     };
-    let Ok(answer) = answer.json::<Value>().await else {
+    let Ok(response) = response.json::<Value>().await else {
         return Vec::new();
     };
-    let Some(items) = answer["items"].as_array() else {
+    let Some(items) = response["items"].as_array() else {
         return Vec::new();
     };
     items
         .iter()
         .map(|item| {
             let (_, outcome) = item.as_object().unwrap().iter().next().unwrap();
-            // The document was missing already, or an earlier attempt had succeeded; both count as
-            // acknowledged.
+            // The document may have been missing before, or an earlier attempt may have succeeded.
+            // Both cases count as acknowledged.
             let status = outcome["status"].as_u64().unwrap_or_default();
             let error = outcome["error"]["type"].as_str();
             match status {

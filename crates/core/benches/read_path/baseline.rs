@@ -1,5 +1,5 @@
-//! The baseline of the benchmark, the obvious read path: a `hashbrown` table keyed by the targets, in
-//! an `ArcSwap` that is read through its guard.
+//! The baseline of the benchmark: a simple read path with a `hashbrown` table in an `ArcSwap`,
+//! which is read with a guard.
 
 use std::hash::BuildHasher as _;
 
@@ -9,7 +9,7 @@ use hashbrown::HashTable;
 use jiff::Timestamp;
 use opensearch_directives_core::{Decision, DiagnosticsDirective, EndpointKind, RequestAttrs};
 
-/// A value for each target that is set.
+/// The values of the targets that are set.
 type Key<'a> = (
     Option<&'a str>,
     Option<&'a str>,
@@ -22,7 +22,7 @@ fn key(directive: &DiagnosticsDirective) -> Key<'_> {
     (it.tenant, it.index, it.principal, it.endpoint)
 }
 
-/// Directives by their keys.
+/// The directives, grouped by key.
 #[derive(Default)]
 pub struct BaselineSet {
     hasher: RandomState,

@@ -17,18 +17,18 @@ use crate::baseline::BaselineSet;
 /// The number of different requests.
 pub const REQUESTS: usize = 1024;
 
-/// The kind of directives, and what the requests match.
+/// The kind of the directives, and the directives that the requests match.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Case {
-    /// One directive for each tenant; the requests are of other tenants.
+    /// There is one directive for each tenant. The requests have other tenants.
     NoMatch,
-    /// One directive for each tenant; each request is of one of these tenants.
+    /// There is one directive for each tenant. Each request has one of these tenants.
     OneMatch,
-    /// As `OneMatch`, after the last expiry.
+    /// The same as `OneMatch`, but after the last expiry.
     AllExpired,
-    /// Half of the directives target every request, the others one tenant each.
+    /// Half of the directives target every request, and the others target one tenant each.
     Wildcards,
-    /// As `OneMatch`, with a sample rate of one half.
+    /// The same as `OneMatch`, with a sample rate of one half.
     Sampled,
 }
 
@@ -57,8 +57,9 @@ const LATER: Timestamp = Timestamp::constant(1_900_000_900, 0);
 const PRINCIPAL: &str = "svc-checkout";
 const INDEX: &str = "orders";
 
-/// A string for each request, adjacent in memory like the strings that a proxy has just parsed, so
-/// that the cache misses of a call are those of the set. The memory is never freed.
+/// Creates a string for each request. The strings are adjacent in memory, like those that a proxy
+/// has just parsed. The cache misses of a call are therefore caused by the set. The memory is never
+/// freed.
 fn texts(text: impl Fn(usize) -> String) -> Vec<&'static str> {
     let all: &'static str = (0..REQUESTS).map(&text).collect::<String>().leak();
     let mut rest = all;
@@ -71,7 +72,7 @@ fn texts(text: impl Fn(usize) -> String) -> Vec<&'static str> {
         .collect()
 }
 
-/// Directives and requests of one case and size.
+/// The directives and requests of one case and size.
 pub struct Data {
     pub ours: Vec<DiagnosticsDirective>,
     pub peers: Vec<peer::DiagnosticsDirective>,
@@ -81,13 +82,13 @@ pub struct Data {
     peer_now: Instant,
 }
 
-/// A request, as a proxy has parsed it.
+/// A request in the form in which a proxy has parsed it.
 struct Request {
     attrs: RequestAttrs<'static>,
     id: &'static str,
 }
 
-/// The same request in the peer's types.
+/// The same request in the types of osproxy-observe.
 struct PeerRequest {
     attrs: peer::RequestAttrs<'static>,
     id: RequestId,
@@ -110,7 +111,7 @@ impl Data {
         };
         let tenants = texts(|n| match case {
             Case::NoMatch | Case::Wildcards => format!("nobody-{n:06}"),
-            // Spread the requests over all directives.
+            // The requests are distributed over all directives.
             _ => format!("tenant-{:06}", n * 7919 % directives.max(1)),
         });
         let ids = texts(|n| format!("3f2b8c1e-7a64-4d0e-9b51-0c2d4e{n:06}"));
@@ -164,7 +165,7 @@ impl Data {
         }
     }
 
-    /// This crate's whole request sequence, for the request with this number.
+    /// Runs the whole sequence of this crate for the request with this number.
     #[expect(
         clippy::inline_always,
         reason = "a request handler calls the store directly"
@@ -184,7 +185,7 @@ impl Data {
         set.evaluate(attrs, self.now, id)
     }
 
-    /// The baseline's whole request sequence, for the same request.
+    /// Runs the whole sequence of the baseline for the same request.
     #[expect(
         clippy::inline_always,
         reason = "a request handler calls the store directly"
@@ -195,7 +196,7 @@ impl Data {
         store.load().evaluate(attrs, self.now, id)
     }
 
-    /// The peer's whole request sequence, for the same request.
+    /// Runs the whole sequence of osproxy-observe for the same request.
     #[expect(
         clippy::inline_always,
         reason = "a request handler calls the store directly"
@@ -228,7 +229,7 @@ impl Data {
     }
 }
 
-/// Documents of an index, each with its id.
+/// Returns the documents of an index, each with its id.
 pub fn documents(directives: usize) -> Vec<(String, String)> {
     (0..directives)
         .map(|n| {
@@ -240,7 +241,7 @@ pub fn documents(directives: usize) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The same directives in the peer's format.
+/// Returns the same directives in the format of osproxy-observe.
 pub fn blob(directives: usize) -> Vec<u8> {
     let entries: Vec<String> = (0..directives)
         .map(|n| {

@@ -1,4 +1,4 @@
-//! Benchmarks the read path against osproxy-observe 1.0.5 and against the obvious implementation
+//! Benchmarks the read path against osproxy-observe 1.0.5 and against a simple implementation
 //! (`baseline.rs`), on the same data in one process. `scripts/bench` runs it and writes its tables
 //! into `BENCHMARKS.md`.
 //!
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The contestants, with the same directives.
+/// The compared implementations, with the same directives.
 struct Sides {
     data: Data,
     ours: Arc<dyn DirectiveStore>,
@@ -111,7 +111,8 @@ fn times(ours: f64, peers: f64) -> String {
 fn load() {
     let sides = Sides::new(Case::NoMatch, 10);
     let mut reader = sides.in_memory.reader();
-    // A fixed set that no other thread holds: the cost of changing an uncontended count.
+    // The cost of changing a reference count without contention: a fixed set that no other thread
+    // uses.
     let fixed: Arc<dyn DirectiveStore> = Arc::new(Arc::new(DirectiveSet::new()));
     let [count, ours, handle, peers] = in_turns([
         &mut |calls| {
@@ -186,8 +187,8 @@ fn sequence(case: Case) {
     println!();
 }
 
-/// The time of a whole request for each contestant: of the first request only with a `mask` of 0,
-/// of all requests in turn with `usize::MAX`.
+/// Returns the time of a whole request for each implementation. With a `mask` of 0, only the first
+/// request is repeated. With `usize::MAX`, all requests are evaluated in turn.
 fn request_in_turns(sides: &Sides, mask: usize) -> [f64; 3] {
     let data = &sides.data;
     in_turns([
@@ -405,10 +406,10 @@ fn decoding() {
     println!();
 }
 
-/// Repeats a call the given number of times.
+/// A function that repeats a call the given number of times.
 type Call = fn(&Sides, usize);
 
-/// The calls whose instructions are counted.
+/// The calls whose instructions can be counted.
 const CALLS: [(&str, Case, Call); 17] = [
     ("load", Case::NoMatch, |sides, calls| {
         for _ in 0..calls {

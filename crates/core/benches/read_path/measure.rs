@@ -1,20 +1,22 @@
-//! Measures contestants against each other on a busy machine.
+//! Compares the speed of several implementations on a machine that other processes use at the same
+//! time.
 //!
-//! The speed of a shared machine changes from one second to the next. So the contestants take
-//! turns of a millisecond or more, and the fastest of many turns is the result, since other work
-//! can only add to it. (Benchmark libraries run one contestant to its end before the next.)
+//! The speed of a shared machine changes every second. Therefore the implementations run
+//! alternately, each for a millisecond or more in one turn. The result is the fastest of many
+//! turns, because other processes can only make a turn slower. (Benchmark libraries complete one
+//! implementation before they start the next.)
 
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-/// A contestant: a function that repeats its work the given number of times.
+/// One of the compared implementations: a function that repeats its work the given number of times.
 pub type Work<'a> = &'a mut dyn FnMut(usize);
 
-/// The minimum length of a turn; a turn is at least one call.
+/// The minimum duration of a turn. A turn has at least one call.
 const TURN: Duration = Duration::from_millis(1);
 const TURNS: usize = 51;
 
-/// The nanoseconds of a call of each contestant in its fastest turn.
+/// Returns the nanoseconds of a call of each implementation in its fastest turn.
 pub fn in_turns<const N: usize>(mut contestants: [Work<'_>; N]) -> [f64; N] {
     let calls: Vec<usize> = contestants.iter_mut().map(calls_a_turn).collect();
     let mut times: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(TURNS));
@@ -40,10 +42,10 @@ fn calls_a_turn(work: &mut Work<'_>) -> usize {
     }
 }
 
-/// The nanoseconds of a call while two threads call concurrently.
+/// Returns the nanoseconds of a call while two threads call concurrently.
 pub fn on_two_threads<const N: usize>(contestants: [&(dyn Fn(usize) + Sync); N]) -> [f64; N] {
     let mut times: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(TURNS));
-    // The turns are longer, since threads do not start at the same instant.
+    // The turns are longer, because threads do not start at the same instant.
     let calls = contestants.map(|work| {
         let mut work = |calls| work(calls);
         8 * calls_a_turn(&mut (&mut work as Work<'_>))
@@ -52,7 +54,7 @@ pub fn on_two_threads<const N: usize>(contestants: [&(dyn Fn(usize) + Sync); N])
     for _ in 0..TURNS {
         for ((work, &calls), times) in contestants.iter().zip(&calls).zip(&mut times) {
             let turn = || {
-                // One call before, so that thread-local memory is initialised.
+                // The first call initialises thread-local memory and is not measured.
                 work(1);
                 barrier.wait();
                 let start = Instant::now();

@@ -1,5 +1,5 @@
-//! Property tests: osproxy decides with the converted directives as this project decides with all
-//! directives of the set.
+//! Property tests: the decisions of osproxy with the converted directives equal those of this
+//! project with all directives.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ const TEXTS: [&str; 3] = ["acme", "acmf", ""];
 const ENDPOINTS: [EndpointKind; 2] = [EndpointKind::Search, EndpointKind::IngestDoc];
 /// Sample rates per mille.
 const SAMPLES: [u16; 7] = [0, 1, 400, 500, 999, 1000, u16::MAX];
-/// Nanoseconds of the wall clock, adjacent where a comparison could go wrong.
+/// Instants of the wall clock in nanoseconds. Some of them are adjacent, to test the comparisons.
 const TIMES: [i64; 12] = [-5, 0, 1, 49, 50, 51, 99, 100, 101, 102, 150, 1_000];
 
 fn directive() -> impl Strategy<Value = DiagnosticsDirective> {
@@ -50,7 +50,8 @@ fn directive() -> impl Strategy<Value = DiagnosticsDirective> {
 }
 
 fn request() -> impl Strategy<Value = Request<'static>> {
-    // Every request has an id: osproxy samples a request without one, and `evaluate` does not.
+    // Every request has an id, because osproxy samples a request without an id, and `evaluate` does
+    // not.
     let ids = select(vec![
         "request-1",
         "request-2",
@@ -77,9 +78,9 @@ fn request() -> impl Strategy<Value = Request<'static>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..Default::default() })]
 
-    /// Until the next change, the converted set decides as the original set does. After that, when
-    /// the task is late, it decides as if no directive had started since. Expiries are exact to the
-    /// nanosecond in both cases.
+    /// Until the next change, the converted set makes the same decisions as the original set. If
+    /// the task is late after that, it decides as if no directive had started since. Expiries are
+    /// exact to the nanosecond in both cases.
     #[test]
     fn osproxy_decides_as_evaluate_and_no_directive_outlives_its_expiry(
         directives in prop::collection::vec(directive(), 0..40),
@@ -126,7 +127,8 @@ proptest! {
         }
     }
 
-    /// No directive is published twice, and none that cannot change a decision.
+    /// No directive is published twice, and no directive is published that cannot change a
+    /// decision.
     #[test]
     fn only_decisive_directives_are_published_and_each_once(
         directives in prop::collection::vec(directive(), 0..40),
@@ -157,7 +159,8 @@ fn an_expiry_is_the_same_instant_on_both_clocks() {
     let now = ClockPair::read(&clock);
     let expiry = now.instant_of(at(1_900_000_000_123_457_000));
     assert_eq!(expiry.saturating_duration_since(clock.now()), nanos(134));
-    // An expiry in the past becomes now, and one beyond the range the last instant, never later.
+    // An expiry in the past becomes the current instant. An expiry beyond the range becomes the
+    // last instant, which is earlier.
     assert_eq!(now.instant_of(Timestamp::MIN), clock.now());
     let last = clock.now().saturating_add(Duration::MAX);
     assert_eq!(now.instant_of(Timestamp::MAX), last);
@@ -165,7 +168,7 @@ fn an_expiry_is_the_same_instant_on_both_clocks() {
 
 #[test]
 fn a_delay_between_the_two_clock_reads_makes_expiries_earlier() {
-    /// A clock of which each read takes a microsecond.
+    /// A clock whose reads each take a microsecond.
     #[derive(Debug, Default)]
     struct Slow(ManualClock);
     impl Clock for Slow {

@@ -1,4 +1,5 @@
-//! Tests of the follower in virtual time: osproxy's clock is derived from tokio's paused clock.
+//! Tests the task that follows a store, in virtual time: osproxy's clock is derived from tokio's
+//! paused clock.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -77,7 +78,7 @@ impl Both {
     }
 }
 
-/// The instant this number of milliseconds after the begin.
+/// Returns the instant this many milliseconds after the start of the test.
 fn ms(count: i64) -> Timestamp {
     at(BEGIN + count * MILLI)
 }
@@ -104,7 +105,7 @@ async fn starts_and_expiries_are_followed_to_the_millisecond() {
     let mut seen = Vec::new();
     for _ in 0..2_100 {
         advance(1).await;
-        // A start is at most a millisecond late, which is the resolution of the timer; an expiry is
+        // A start is at most a millisecond late, which is the resolution of the timer. An expiry is
         // exact.
         let before = ACME.ours(
             &both.ours.load(),
@@ -133,7 +134,7 @@ async fn a_publish_of_a_store_with_a_subscription_is_converted_at_once() {
     let peers = OsproxyDirectiveStore::follow(ours.clone(), clock.clone(), subscription).await;
     assert!(peers.load().is_empty());
     for _ in 0..3 {
-        // Longer than the pause after a publish.
+        // This is longer than the pause after a publish.
         advance(50).await;
         ours.publish(DirectiveSet::from_directives(vec![shape(60_000)]));
         publishes.send_replace(());
@@ -148,7 +149,8 @@ async fn a_publish_of_a_store_with_a_subscription_is_converted_at_once() {
             "the revoked directive is still in the set"
         );
     }
-    // After the subscription has closed, the store is still checked, and not in a busy loop.
+    // After the subscription has closed, the store is still checked at intervals, not in a busy
+    // loop.
     drop(publishes);
     ours.publish(DirectiveSet::from_directives(vec![shape(60_000)]));
     advance(300).await;
@@ -212,7 +214,7 @@ async fn after_a_panic_no_directive_is_published_until_a_conversion_succeeds() {
 #[tokio::test(start_paused = true)]
 async fn no_directive_outlives_its_expiry_without_the_task() {
     let both = Both::start(vec![shape(1_000)]).await;
-    // The task never runs again.
+    // After this, the task never runs again.
     both.peers.task.abort();
     advance(999).await;
     assert_eq!(both.osproxy_level(), DiagLevel::Shape);
@@ -232,7 +234,8 @@ async fn p12_the_bound_on_the_age_of_the_set_moves_and_holds_without_the_task() 
         assert_eq!(both.osproxy_level(), DiagLevel::Shape, "{second}");
         both.ours.load().withdraw_at(ms(5_000 + second * 1_000));
     }
-    // The bound is now at second 24, and the task has converted the one of second 22 or later.
+    // The age limit is now at second 24. The task has converted the limit of second 22 or a later
+    // one.
     both.peers.task.abort();
     advance(5_000).await;
     assert_eq!(
@@ -252,7 +255,7 @@ async fn dropping_the_adapter_ends_the_task() {
 
 #[tokio::test(start_paused = true)]
 async fn many_expiries_do_not_keep_the_task_busy() {
-    // One directive expires each tenth of a millisecond.
+    // One directive expires every tenth of a millisecond.
     let directives = (0..10_000).map(|n| {
         DiagnosticsDirective::new(format!("{n}"), DiagLevel::Shape, at(BEGIN + n * MILLI / 10))
             .with_match(DirectiveMatch::all().for_tenant(format!("tenant-{n}")))

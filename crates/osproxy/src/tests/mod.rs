@@ -1,4 +1,4 @@
-//! Clocks and requests that the tests of the conversion and of the follower share.
+//! The clocks and requests that several tests of the adapter use.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
@@ -15,7 +15,7 @@ use osproxy_observe as peer;
 use super::convert_types;
 use opensearch_directives::{Decision, DirectiveSet, EndpointKind, RequestAttrs};
 
-/// osproxy's manual clock with a wall clock that can be set.
+/// osproxy's manual clock, with a wall clock that a test can set.
 #[derive(Debug, Default)]
 struct TestClock {
     manual: ManualClock,
@@ -45,7 +45,7 @@ impl Clock for TestClock {
     }
 }
 
-/// A request, evaluated by both sides.
+/// A request that osproxy and this project both evaluate.
 #[derive(Clone, Copy, Debug)]
 struct Request<'a> {
     tenant: Option<&'a str>,
@@ -66,7 +66,7 @@ impl Request<'_> {
         set.evaluate(&attrs, now, self.id)
     }
 
-    /// osproxy's decision, in this project's type.
+    /// Returns osproxy's decision as a value of this project's type.
     fn peers(&self, set: &peer::DirectiveSet, now: Instant) -> Decision {
         let tenant = self.tenant.map(PartitionId::from);
         let attrs = peer::RequestAttrs {

@@ -54,14 +54,15 @@ impl Cluster {
         self.send("POST", &format!("{INDEX}/_refresh"), None).await;
     }
 
-    /// Writes one directive, and returns when searches find it.
+    /// Writes one directive, and returns when it is visible to searches.
     pub async fn write(&self, id: &str, tenant: &str) {
         let path = format!("{INDEX}/_doc/{id}?refresh=true");
         self.send("PUT", &path, Some(document(tenant).to_string()))
             .await;
     }
 
-    /// The processor time that the server has used; its counter is updated once a second.
+    /// Returns the processor time that the server has used. The server updates this number once a
+    /// second.
     pub async fn cpu_time(&self) -> Duration {
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         let stats = self.send("GET", "_nodes/stats/process", None).await;
@@ -81,10 +82,10 @@ impl Cluster {
                 .header("content-type", "application/json")
                 .body(body);
         }
-        let answer = request.send().await.expect("an answer");
-        let answer: Value = answer.json().await.expect("JSON");
-        assert_ne!(answer["errors"], true, "{answer:#}");
-        answer
+        let response = request.send().await.expect("a response");
+        let response: Value = response.json().await.expect("JSON");
+        assert_ne!(response["errors"], true, "{response:#}");
+        response
     }
 }
 

@@ -1,4 +1,5 @@
-//! Helpers that the benchmarks on a real cluster share.
+//! Helpers of the benchmarks that measure a real cluster: the cluster, process statistics and
+//! percentiles.
 
 pub mod cluster;
 pub mod process;
@@ -9,7 +10,7 @@ pub fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-/// The median and the 99th percentile.
+/// Returns the median and the 99th percentile as a text.
 pub fn percentiles(times: &mut [Duration]) -> String {
     times.sort_unstable();
     let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];

@@ -1,4 +1,4 @@
-//! Reads the memory and the processor time of a process from `/proc`. Linux only.
+//! Reads the memory and the processor time of a process from `/proc`. This works only on Linux.
 
 use std::fs;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ impl Process {
         Self(format!("/proc/{pid}").into())
     }
 
-    /// The processor time of all threads that still run.
+    /// Returns the processor time of all threads that still run.
     pub fn cpu_time(&self) -> Duration {
         let threads = fs::read_dir(self.0.join("task")).expect("threads");
         let nanos = threads.flatten().filter_map(|thread| {
@@ -27,7 +27,7 @@ impl Process {
         Duration::from_nanos(nanos.sum())
     }
 
-    /// The resident memory of the process.
+    /// Returns the resident memory of the process.
     pub fn resident_bytes(&self) -> u64 {
         let statm = fs::read_to_string(self.0.join("statm")).expect("the memory");
         let pages = statm.split_whitespace().nth(1).and_then(|n| n.parse().ok());
