@@ -91,6 +91,8 @@ pub struct DirectivesApi {
     pub(super) client: Client,
     clock: Arc<dyn Clock>,
     max_ttl: Duration,
+    /// The user that the cluster authenticated, which each write records.
+    pub(super) authenticated_as: Option<String>,
 }
 
 impl DirectivesApi {
@@ -101,6 +103,7 @@ impl DirectivesApi {
             client,
             clock: Arc::new(SystemClock),
             max_ttl: Config::DEFAULT_MAX_TTL,
+            authenticated_as: None,
         }
     }
 
@@ -108,6 +111,14 @@ impl DirectivesApi {
     #[must_use]
     pub fn with_max_ttl(mut self, max_ttl: Duration) -> Self {
         self.max_ttl = max_ttl;
+        self
+    }
+
+    /// Sets the name that each write records beside its author, who is only claimed: that of the
+    /// [authenticated user](Self::authenticated_user). Without it, no write keeps such a name.
+    #[must_use]
+    pub fn with_authenticated_user(mut self, name: Option<String>) -> Self {
+        self.authenticated_as = name;
         self
     }
 

@@ -91,6 +91,15 @@ impl WriteError {
             .is_some_and(|error| error.is_unreachable() || error.status() == Some(429))
     }
 
+    /// Whether the pipeline refuses all directives only because it does not know a field.
+    pub(super) fn is_unknown_field(&self, field: &str) -> bool {
+        let text = format!("{field}: it is not a field");
+        match &*self.0 {
+            Kind::Refused(all) => all.iter().all(|one| one.reason.starts_with(&text)),
+            _ => false,
+        }
+    }
+
     /// Returns the HTTP status of the error response.
     fn status(&self) -> Option<u16> {
         self.request()?.status()

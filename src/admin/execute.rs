@@ -43,17 +43,37 @@ pub struct WriteReport {
 impl DirectivesApi {
     /// Writes a plan and returns when the documents are visible to searches. A refused write does
     /// not stop the others. The report contains the outcome of each write.
-    pub async fn execute(&self, plan: Vec<PlannedWrite>) -> WriteReport {
+    pub async fn execute(&self, mut plan: Vec<PlannedWrite>) -> WriteReport {
+        for planned in &mut plan {
+            planned.authenticate(self.authenticated_as.as_deref());
+        }
         let mut outcomes: Vec<Outcome> = plan.iter().map(|_| Outcome::Unchanged).collect();
-        let (sent, actions): (Vec<usize>, Vec<String>) = plan
+        let all: Vec<usize> = (0..plan.len()).collect();
+        let failure = self.send(&plan, &all, &mut outcomes).await;
+        self.repeat_for_older_mapping(&mut plan, &mut outcomes)
+            .await;
+        self.resolve(&plan, &mut outcomes).await;
+        WriteReport {
+            outcomes: plan.into_iter().zip(outcomes).collect(),
+            failure,
+        }
+    }
+
+    /// Sends some of the planned writes in parts, and sets their outcomes. Returns the request that
+    /// failed; the parts after it are not sent.
+    async fn send(
+        &self,
+        plan: &[PlannedWrite],
+        chosen: &[usize],
+        outcomes: &mut [Outcome],
+    ) -> Option<WriteError> {
+        let (sent, actions): (Vec<usize>, Vec<String>) = chosen
             .iter()
-            .enumerate()
-            .filter_map(|(at, planned)| Some((at, planned.action()?)))
+            .filter_map(|&at| Some((at, plan[at].action()?)))
             .unzip();
         for &at in &sent {
             outcomes[at] = Outcome::NotSent;
         }
-        let mut failure = None;
         let mut from = 0;
         for length in parts(actions.iter().map(String::len), PART_BYTES) {
             let (part, to) = (&sent[from..from + length], from + length);
@@ -72,44 +92,32 @@ impl DirectivesApi {
                             Outcome::Unknown
                         };
                     }
-                    failure = Some(error);
-                    break;
+                    return Some(error);
                 }
             }
             from = to;
         }
-        self.revoke_in_older_mapping(&plan, &mut outcomes).await;
-        self.resolve(&plan, &mut outcomes).await;
-        WriteReport {
-            outcomes: plan.into_iter().zip(outcomes).collect(),
-            failure,
-        }
+        None
     }
 
-    /// Repeats the revocations that an older mapping refuses, in the form that the mapping accepts.
+    /// Repeats the writes that an older mapping refuses, in the form that the mapping accepts.
     /// A directive must be revocable before the index is upgraded.
-    async fn revoke_in_older_mapping(&self, plan: &[PlannedWrite], outcomes: &mut [Outcome]) {
-        let (again, actions): (Vec<usize>, Vec<String>) = plan
-            .iter()
-            .zip(&*outcomes)
-            .enumerate()
-            .filter(|(_, (_, outcome))| match outcome {
-                Outcome::Refused { reason } => reason.contains("introduction of [revoked"),
-                _ => false,
-            })
-            .filter_map(|(at, (planned, _))| Some((at, planned.action_for_older_mapping()?)))
-            .unzip();
-        let mut from = 0;
-        for length in parts(actions.iter().map(String::len), PART_BYTES) {
-            let to = from + length;
-            // Without a response, the outcome in the report remains a refusal.
-            let Ok(results) = self.bulk_part(&actions[from..to], true).await else {
-                return;
-            };
-            for (&at, result) in again[from..to].iter().zip(results) {
-                outcomes[at] = outcome(&plan[at], result);
-            }
-            from = to;
+    async fn repeat_for_older_mapping(&self, plan: &mut [PlannedWrite], outcomes: &mut [Outcome]) {
+        // A mapping can lack two fields, and a refusal names one of them.
+        for _ in 0..2 {
+            let again: Vec<usize> = plan
+                .iter_mut()
+                .zip(&*outcomes)
+                .enumerate()
+                .filter_map(|(at, (planned, outcome))| match outcome {
+                    Outcome::Refused { reason } => {
+                        planned.adapt_to_older_mapping(reason).then_some(at)
+                    }
+                    _ => None,
+                })
+                .collect();
+            // The outcomes say whether the second attempt succeeded.
+            let _ = self.send(plan, &again, outcomes).await;
         }
     }
 

@@ -188,12 +188,13 @@ mod tests {
     use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, EndpointKind};
 
     /// The fields for the author and the time of a write, and the fields that depend on others.
-    const NOT_COMPARED: [&str; 7] = [
+    const NOT_COMPARED: [&str; 8] = [
         "targets",
         "created_at",
         "created_by",
         "updated_at",
         "updated_by",
+        "authenticated_as",
         "revoked_by",
         "revoked_reason",
     ];

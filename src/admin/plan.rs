@@ -12,6 +12,9 @@ use super::field_differences::{FieldChange, changes};
 use crate::admin::PIPELINE;
 use opensearch_directives_core::document::{Audit, Document, Draft, Expiry, encode_draft};
 
+/// The field for the user that the cluster authenticated.
+const AUTHENTICATED_AS: &str = "authenticated_as";
+
 /// The effect of a planned write.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum PlannedKind {
@@ -156,17 +159,44 @@ impl PlannedWrite {
         }
     }
 
-    /// Returns the action for an index with an older mapping, which lacks the field `revoked`. In
-    /// such an index, `revoked_at` alone revokes a directive. Returns `None` if the action contains
-    /// a reason, which the older mapping cannot store.
-    pub(super) fn action_for_older_mapping(&self) -> Option<String> {
-        let mut older = self.clone();
-        match &mut older.action {
-            Action::Revoke(Value::Object(fields)) if !fields.contains_key("revoked_reason") => {
-                fields.remove("revoked");
-                older.action()
+    /// Adds the authenticated user to a revocation. The name of a former writer is removed.
+    pub(super) fn authenticate(&mut self, user: Option<&str>) {
+        let Action::Revoke(fields) = &mut self.action else {
+            return;
+        };
+        let former = self.before.as_ref();
+        if user.is_some() || former.is_some_and(|before| before.has_field(AUTHENTICATED_AS)) {
+            fields[AUTHENTICATED_AS] = user.into();
+        }
+        if let Some(after) = &mut self.after {
+            after.audit.authenticated_as = user.map(str::to_owned);
+        }
+    }
+
+    /// Removes the field that an older mapping refuses for this reason, and returns whether the
+    /// write can be sent again. In an index without `revoked`, `revoked_at` alone revokes. A given
+    /// reason is never dropped.
+    pub(super) fn adapt_to_older_mapping(&mut self, reason: &str) -> bool {
+        let is_about = |field: &str| reason.contains(&format!("introduction of [{field}]"));
+        match &mut self.action {
+            Action::Index(source, _) if is_about(AUTHENTICATED_AS) => {
+                let Ok(Value::Object(mut fields)) = serde_json::from_str(source.get()) else {
+                    return false;
+                };
+                let removed = fields.remove(AUTHENTICATED_AS).is_some();
+                match serde_json::value::to_raw_value(&fields) {
+                    Ok(adapted) => *source = adapted,
+                    Err(_) => return false,
+                }
+                removed
             }
-            Action::Revoke(_) | Action::Index(..) | Action::Delete | Action::Nothing => None,
+            Action::Revoke(Value::Object(fields)) if is_about(AUTHENTICATED_AS) => {
+                fields.remove(AUTHENTICATED_AS).is_some()
+            }
+            Action::Revoke(Value::Object(fields)) if is_about("revoked") => {
+                !fields.contains_key("revoked_reason") && fields.remove("revoked").is_some()
+            }
+            Action::Index(..) | Action::Revoke(_) | Action::Delete | Action::Nothing => false,
         }
     }
 
@@ -243,13 +273,28 @@ impl DirectivesApi {
         stored: Vec<Option<Stored>>,
     ) -> Result<Vec<PlannedWrite>, WriteError> {
         self.check(drafts)?;
-        let sources: Vec<Box<RawValue>> = drafts
-            .iter()
-            .zip(&stored)
-            .map(|(draft, stored)| encode_draft(draft, &created(stored.as_ref())))
-            .collect();
-        let simulated = self.simulate(drafts, &sources).await?;
-        let planned = drafts.iter().zip(stored).zip(sources).zip(simulated);
+        let sources = |authenticated_as: Option<&str>| -> Vec<Box<RawValue>> {
+            let records = stored.iter().map(|stored| Audit {
+                authenticated_as: authenticated_as.map(str::to_owned),
+                ..created(stored.as_ref())
+            });
+            drafts
+                .iter()
+                .zip(records)
+                .map(|(draft, record)| encode_draft(draft, &record))
+                .collect()
+        };
+        let mut encoded = sources(self.authenticated_as.as_deref());
+        let simulated = match self.simulate(drafts, &encoded).await {
+            // An older pipeline does not know the field. Directives must be writable before it is
+            // upgraded.
+            Err(error) if error.is_unknown_field(AUTHENTICATED_AS) => {
+                encoded = sources(None);
+                self.simulate(drafts, &encoded).await?
+            }
+            simulated => simulated?,
+        };
+        let planned = drafts.iter().zip(stored).zip(encoded).zip(simulated);
         Ok(planned
             .map(|(((draft, before), source), after)| {
                 let equal = before

@@ -1,7 +1,7 @@
 //! Formats a directive, or the changes of a directive, as one line of text.
 
 use opensearch_directives::admin::{ChangeEffect, FieldChange};
-use opensearch_directives::document::Document;
+use opensearch_directives::document::{Audit, Document};
 use opensearch_directives::{DirectiveMatch, EndpointKind};
 
 /// The text for a directive without a target. It is in capitals because it must not be overlooked.
@@ -101,6 +101,15 @@ pub(super) fn change(change: &FieldChange, after: Option<&Document>) -> (String,
 }
 
 /// Replaces control characters, because a text that another user wrote must not control the
+/// The author of the last write, with the user that the cluster authenticated.
+pub(super) fn author(audit: &Audit) -> Option<String> {
+    let claimed = audit.updated_by.as_deref()?;
+    Some(match audit.authenticated_as.as_deref() {
+        Some(user) => format!("{claimed} (authenticated as {user})"),
+        None => claimed.to_owned(),
+    })
+}
+
 /// terminal.
 pub(super) fn printable(text: &str) -> String {
     text.chars()

@@ -192,12 +192,13 @@ mod tests {
     type Fields = Map<String, Value>;
 
     /// The fields that the command or the pipeline sets at each write.
-    const STAMPED: [&str; 9] = [
+    const STAMPED: [&str; 10] = [
         "targets",
         "created_at",
         "created_by",
         "updated_at",
         "updated_by",
+        "authenticated_as",
         "revoked",
         "revoked_at",
         "revoked_by",
@@ -226,6 +227,7 @@ mod tests {
             "created_by": "bob",
             "updated_at": "2030-01-01T11:30:00Z",
             "updated_by": "carol",
+            "authenticated_as": "carol@example.com",
             "revoked_at": "2030-01-01T11:30:00Z",
             "revoked_by": "dave",
             "revoked_reason": "found",

@@ -14,7 +14,7 @@ const READ_AT_MOST: u64 = (64 << 20) + 1;
 
 /// The fields that `get` and `list` print in addition to the fields of a draft. They are left out
 /// when such output is applied again.
-const PRINTED_ONLY: [&str; 11] = [
+const PRINTED_ONLY: [&str; 12] = [
     "state",
     "rejected_for",
     "targets",
@@ -22,6 +22,7 @@ const PRINTED_ONLY: [&str; 11] = [
     "created_at",
     "created_by",
     "updated_at",
+    "authenticated_as",
     "revoked_at",
     "revoked_by",
     "revoked_reason",

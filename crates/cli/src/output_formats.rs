@@ -7,7 +7,7 @@ use opensearch_directives::admin::Stored;
 use serde_json::{Map, Value};
 
 use super::directive_table::{columns, table, terminal_width, trimmed};
-use super::directive_text::printable;
+use super::directive_text::{author, printable};
 use super::duration::relative;
 use super::exit::Failure;
 use super::filters::State;
@@ -85,6 +85,7 @@ fn csv(all: &[Stored], now: Timestamp) -> String {
         "created_by",
         "created_at",
         "updated_by",
+        "authenticated_as",
         "updated_at",
         "revoked_by",
         "revoked_at",
@@ -148,7 +149,7 @@ pub(super) fn details(stored: &Stored, now: Timestamp) -> String {
             add("ticket", audit.ticket.clone().unwrap_or_default());
             add("owner", audit.owner.clone().unwrap_or_default());
             add("created", by(audit.created_at, &audit.created_by));
-            add("updated", by(audit.updated_at, &audit.updated_by));
+            add("updated", by(audit.updated_at, &author(audit)));
             add("revoked", by(audit.revoked_at, &audit.revoked_by));
             add(
                 "revoked for",

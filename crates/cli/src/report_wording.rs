@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use opensearch_directives::admin::{FieldChange, PlannedWrite, Stored};
 use opensearch_directives::document::Document;
 
-use super::directive_text::{change, printable, summary};
+use super::directive_text::{author, change, printable, summary};
 use super::instant::{clock, until};
 
 /// Formats a new expiry together with the former one.
@@ -45,7 +45,7 @@ pub(super) fn conflict(planned: &PlannedWrite, current: Option<&Stored>) -> Stri
         return "somebody changed it meanwhile, and it is malformed now; nothing was written"
             .to_owned();
     };
-    let who = now.audit.updated_by.as_deref().unwrap_or("somebody");
+    let who = author(&now.audit).unwrap_or_else(|| "somebody".to_owned());
     let when = now
         .audit
         .updated_at

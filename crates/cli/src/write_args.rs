@@ -47,9 +47,9 @@ pub(super) struct WriteArgs {
 impl WriteArgs {
     /// Connects to the API of the index.
     pub(super) async fn api(&self) -> Result<DirectivesApi, Failure> {
-        Ok(DirectivesApi::new(
-            self.connection.client(self.timeout).await?,
-        ))
+        let api = DirectivesApi::new(self.connection.client(self.timeout).await?);
+        let user = api.authenticated_user().await?;
+        Ok(api.with_authenticated_user(user))
     }
 
     /// Determines the author of the write.

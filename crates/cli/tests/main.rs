@@ -18,6 +18,7 @@ mod support;
 
 mod added_effect;
 mod agent;
+mod authenticated_user;
 mod bad_input;
 #[cfg(target_os = "linux")]
 mod bounded_memory;

@@ -164,3 +164,38 @@ async fn an_agent_takes_a_rotated_password_from_its_file() {
         assert!(!log.contains(secret), "{log}");
     }
 }
+
+#[tokio::test]
+#[ignore = "scripts/test-security runs it"]
+async fn a_write_records_the_authenticated_user_beside_the_author() {
+    let index = installed_index("recorded").await;
+    let first = user_with(&role_for("operator", &index)).await;
+    let second = user_with(&role_for("responder", &index)).await;
+    let stored = |user: &str| {
+        let ran = run_as((user, PASSWORD), &index, &["get", "one", "-o", "json"]);
+        ran.ok().json()
+    };
+    let apply = "apply one --level Shape --tenant acme --author ann";
+    run_as(
+        (&first, PASSWORD),
+        &index,
+        &apply.split(' ').collect::<Vec<_>>(),
+    )
+    .ok();
+    let one = stored(&first);
+    assert_eq!(
+        (&one["updated_by"], &one["authenticated_as"]),
+        (&json!("ann"), &json!(first))
+    );
+    run_as(
+        (&second, PASSWORD),
+        &index,
+        &["revoke", "one", "--author", "ann"],
+    )
+    .ok();
+    let revoked = stored(&second);
+    assert_eq!(
+        (&revoked["revoked_by"], &revoked["authenticated_as"]),
+        (&json!("ann"), &json!(second))
+    );
+}

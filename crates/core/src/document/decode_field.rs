@@ -16,7 +16,7 @@ use super::time;
 use crate::{DiagLevel, EndpointKind};
 
 /// The names of all fields that a document can have, in the order in which they are checked.
-pub(super) const NAMES: [&str; 25] = [
+pub(super) const NAMES: [&str; 26] = [
     "id",
     "targets",
     "level",
@@ -39,6 +39,7 @@ pub(super) const NAMES: [&str; 25] = [
     "created_by",
     "updated_at",
     "updated_by",
+    "authenticated_as",
     "revoked_at",
     "revoked_by",
     "revoked_reason",
@@ -174,6 +175,7 @@ impl<'a> Fields<'a> {
                 created_by: self.note("created_by")?,
                 updated_at: self.stamp("updated_at")?,
                 updated_by: self.note("updated_by")?,
+                authenticated_as: self.note("authenticated_as")?,
                 revoked_at: self.revoked_at()?,
                 revoked_by: self.note("revoked_by")?,
                 revoked_reason: self.note("revoked_reason")?,

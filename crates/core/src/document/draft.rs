@@ -223,10 +223,11 @@ impl Draft {
 
 /// Refuses the fields that only the command or the pipeline may write.
 fn refuse_stamped(fields: &Fields<'_>) -> Result<(), Fault> {
-    const STAMPED: [&str; 6] = [
+    const STAMPED: [&str; 7] = [
         "created_at",
         "created_by",
         "updated_at",
+        "authenticated_as",
         "revoked_at",
         "revoked_by",
         "revoked_reason",

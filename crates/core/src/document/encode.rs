@@ -29,20 +29,22 @@ pub fn encode(document: &Document, limits: &DecodeLimits) -> Result<Box<RawValue
 /// Serialises a draft for indexing through the ingest pipeline. The pipeline makes the expiry
 /// absolute, adds the missing fields and sets the times of the audit record.
 ///
-/// Call [`Draft::check`] first. `created` contains the author and the time of the first write of
-/// this id; it is empty if this is the first write.
+/// Call [`Draft::check`] first. `record` contains the author and the time of the first write of
+/// this id, unless this is the first write, and the user that the cluster authenticated for this
+/// write, if the cluster tells. Its other fields are ignored.
 #[must_use]
-pub fn encode_draft(draft: &Draft, created: &Audit) -> Box<RawValue> {
+pub fn encode_draft(draft: &Draft, record: &Audit) -> Box<RawValue> {
     let audit = Audit {
         reason: draft.reason.clone(),
         ticket: draft.ticket.clone(),
         owner: draft.owner.clone(),
-        created_at: created.created_at,
-        created_by: match created.created_at {
-            Some(_) => created.created_by.clone(),
+        created_at: record.created_at,
+        created_by: match record.created_at {
+            Some(_) => record.created_by.clone(),
             None => draft.author.clone(),
         },
         updated_by: draft.author.clone(),
+        authenticated_as: record.authenticated_as.clone(),
         ..Audit::default()
     };
     to_json(&DraftJson {
@@ -114,6 +116,7 @@ fn write_audit<M: SerializeMap>(map: &mut M, audit: &Audit) -> Result<(), M::Err
         ("owner", &audit.owner),
         ("created_by", &audit.created_by),
         ("updated_by", &audit.updated_by),
+        ("authenticated_as", &audit.authenticated_as),
         ("revoked_by", &audit.revoked_by),
         ("revoked_reason", &audit.revoked_reason),
     ] {

@@ -86,6 +86,10 @@ pub struct Audit<Text = String> {
     /// The author of the last write.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_by: Option<Text>,
+    /// The user that the cluster authenticated for the last write, as the writer says; `None` if the
+    /// cluster does not tell. Authors are claimed freely, and this name is beside the claim.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authenticated_as: Option<Text>,
     /// The time of the revocation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
@@ -108,6 +112,7 @@ impl Audit<Cow<'_, str>> {
             created_by: owned(&self.created_by),
             updated_at: self.updated_at,
             updated_by: owned(&self.updated_by),
+            authenticated_as: owned(&self.authenticated_as),
             revoked_at: self.revoked_at,
             revoked_by: owned(&self.revoked_by),
             revoked_reason: owned(&self.revoked_reason),

@@ -196,6 +196,7 @@ fn what_is_stamped_cannot_be_imported() {
         "created_at",
         "created_by",
         "updated_at",
+        "authenticated_as",
         "revoked_at",
         "revoked_by",
     ] {

@@ -107,7 +107,7 @@ fn directive() -> impl Strategy<Value = DiagnosticsDirective> {
 }
 
 fn audit() -> impl Strategy<Value = Audit> {
-    let notes = vec(option::of(text()), 7);
+    let notes = vec(option::of(text()), 8);
     let stamps = (
         option::of(instant()),
         option::of(instant()),
@@ -123,6 +123,7 @@ fn audit() -> impl Strategy<Value = Audit> {
             created_by: note(),
             updated_at,
             updated_by: note(),
+            authenticated_as: note(),
             revoked_at,
             revoked_by: note(),
             revoked_reason: note(),
