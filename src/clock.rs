@@ -9,9 +9,36 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 /// Provides the time of day. The clock is injected, so that a test can set the time.
-pub trait Clock: Send + Sync + fmt::Debug {
+///
+/// A closure is a clock, too:
+///
+/// ```
+/// use std::sync::Arc;
+/// use opensearch_directives::{Clock, Config};
+/// use jiff::Timestamp;
+///
+/// # let config = Config::for_url("http://127.0.0.1:9200".parse()?);
+/// let noon: Timestamp = "2030-01-01T12:00:00Z".parse()?;
+/// let config = config.with_clock(Arc::new(move || noon));
+/// assert_eq!(config.clock.now(), noon);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait Clock: Send + Sync {
     /// Returns the current instant.
     fn now(&self) -> Timestamp;
+}
+
+impl<F: Fn() -> Timestamp + Send + Sync> Clock for F {
+    fn now(&self) -> Timestamp {
+        self()
+    }
+}
+
+/// Shows no more than the trait, since a closure cannot be shown.
+impl fmt::Debug for dyn Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("dyn Clock")
+    }
 }
 
 /// The operating system's wall clock. It never goes back within one process, so an expired

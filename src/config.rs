@@ -95,8 +95,9 @@ pub struct Config {
     pub interval: Duration,
     /// The behaviour if the first read fails.
     pub startup: Startup,
-    /// The age of the last complete read above which a set counts as stale.
-    pub stale_after: Duration,
+    /// The age of the last complete read from which on the set counts as stale. `None` stands for
+    /// [`DEFAULT_STALE_AFTER`](Self::DEFAULT_STALE_AFTER), or for three intervals if they are longer.
+    pub stale_after: Option<Duration>,
     /// The longest pause between failed polls. It also limits the pause that a response requests
     /// with `Retry-After`.
     pub max_backoff: Duration,
@@ -128,6 +129,8 @@ pub struct Config {
 }
 
 impl Config {
+    /// The shortest pause between polls.
+    pub const MIN_INTERVAL: Duration = Duration::from_millis(10);
     /// The default pause between polls.
     pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
     /// The default age above which a set counts as stale.
@@ -137,9 +140,9 @@ impl Config {
     /// The default time limit of one poll.
     pub const DEFAULT_POLL_TIMEOUT: Duration = Duration::from_secs(8);
     /// The default interval between full reads.
-    pub const DEFAULT_RECONCILE_INTERVAL: Duration = Duration::from_mins(30);
+    pub const DEFAULT_RECONCILE_INTERVAL: Duration = Duration::from_secs(30 * 60);
     /// The default limit for an expiry: 30 days from now.
-    pub const DEFAULT_MAX_TTL: Duration = Duration::from_hours(30 * 24);
+    pub const DEFAULT_MAX_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
     /// The default limit for the number of documents.
     pub const DEFAULT_MAX_DOCUMENTS: usize = 200_000;
 
@@ -151,7 +154,7 @@ impl Config {
             upstream: Upstream::default(),
             interval: Self::DEFAULT_INTERVAL,
             startup: Startup::default(),
-            stale_after: Self::DEFAULT_STALE_AFTER,
+            stale_after: None,
             max_backoff: Self::DEFAULT_MAX_BACKOFF,
             poll_timeout: Self::DEFAULT_POLL_TIMEOUT,
             clear_after: None,
@@ -194,7 +197,7 @@ impl Config {
     /// Sets the age above which the set counts as stale.
     #[must_use]
     pub fn with_stale_after(mut self, stale_after: Duration) -> Self {
-        self.stale_after = stale_after;
+        self.stale_after = Some(stale_after);
         self
     }
 
@@ -261,22 +264,17 @@ impl Config {
         self
     }
 
-    /// Refuses invalid settings, before a request is sent.
+    /// Returns the age from which on the set counts as stale.
+    pub(crate) fn effective_stale_after(&self) -> Duration {
+        let three_intervals = self.interval.saturating_mul(3);
+        self.stale_after
+            .unwrap_or(Self::DEFAULT_STALE_AFTER.max(three_intervals))
+    }
+
+    /// Refuses settings that cannot work, before anything is sent.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         self.cluster.check()?;
-        for (name, duration) in [
-            ("interval", self.interval),
-            ("stale_after", self.stale_after),
-            ("max_backoff", self.max_backoff),
-            ("poll_timeout", self.poll_timeout),
-            ("reconcile_interval", self.reconcile_interval),
-            ("max_ttl", self.max_ttl),
-            ("clear_after", self.clear_after.unwrap_or(Duration::MAX)),
-        ] {
-            if duration.is_zero() {
-                return Err(ConfigError::zero_duration(name));
-            }
-        }
+        self.check_durations()?;
         if self.startup.restores() && self.last_good.is_none() {
             return Err(ConfigError::setting(
                 "startup",
@@ -284,5 +282,81 @@ impl Config {
             ));
         }
         Ok(())
+    }
+
+    fn check_durations(&self) -> Result<(), ConfigError> {
+        for (name, duration) in [
+            ("interval", self.interval),
+            ("max_backoff", self.max_backoff),
+            ("poll_timeout", self.poll_timeout),
+            ("reconcile_interval", self.reconcile_interval),
+            ("max_ttl", self.max_ttl),
+        ] {
+            if duration.is_zero() {
+                return Err(ConfigError::zero_duration(name));
+            }
+        }
+        if self.interval < Self::MIN_INTERVAL {
+            let (interval, min) = (self.interval, Self::MIN_INTERVAL);
+            let problem = format!("{interval:?} is too short; set at least {min:?}");
+            return Err(ConfigError::setting("interval", problem));
+        }
+        let longest_pause = self.interval.saturating_mul(11) / 10;
+        for (name, age) in [
+            ("stale_after", self.stale_after),
+            ("clear_after", self.clear_after),
+        ] {
+            if let Some(age) = age.filter(|age| *age <= longest_pause) {
+                let problem = format!(
+                    "the set reaches the age {age:?} before each poll, since polls are up to \
+                     {longest_pause:?} apart; set a longer time, or a shorter interval"
+                );
+                return Err(ConfigError::setting(name, problem));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn config() -> Config {
+        Config::for_url("http://127.0.0.1:9200".parse().unwrap())
+    }
+
+    #[test]
+    fn durations_that_cannot_work_are_refused() {
+        let refused = |config: Config, name: &str| {
+            let error = config.check().unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{name}: ")), "{error}");
+        };
+        config().check().unwrap();
+        refused(config().with_interval(Duration::ZERO), "interval");
+        refused(config().with_interval(Duration::from_nanos(1)), "interval");
+        refused(config().with_poll_timeout(Duration::ZERO), "poll_timeout");
+        let ten_seconds = config().with_interval(SECOND * 10);
+        for age in [Duration::ZERO, SECOND * 10, SECOND * 11] {
+            refused(ten_seconds.clone().with_stale_after(age), "stale_after");
+            refused(ten_seconds.clone().with_clear_after(age), "clear_after");
+        }
+        let after = SECOND * 12;
+        let accepted = ten_seconds.with_stale_after(after).with_clear_after(after);
+        accepted.check().unwrap();
+    }
+
+    #[test]
+    fn a_long_interval_lengthens_the_default_age_of_a_stale_set() {
+        assert_eq!(config().effective_stale_after(), SECOND * 30);
+        let hourly = config().with_interval(SECOND * 3600);
+        hourly.check().unwrap();
+        assert_eq!(hourly.effective_stale_after(), SECOND * 3 * 3600);
+        let earlier = hourly.with_stale_after(SECOND * 5000);
+        assert_eq!(earlier.effective_stale_after(), SECOND * 5000);
     }
 }

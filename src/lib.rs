@@ -78,14 +78,15 @@ pub mod fuzzing;
 mod http;
 mod last_good_atomic_write;
 mod last_good_format;
-#[cfg(feature = "prometheus")]
-mod metrics;
 mod poll_pauses;
 mod refresher;
 mod rest;
 mod safeguard_switches;
+mod samples;
 mod snapshot_source;
 pub mod status;
+#[cfg(feature = "prometheus")]
+mod status_collector;
 mod store;
 mod sync;
 mod time_limit;
@@ -106,8 +107,6 @@ pub use clock::{Clock, SystemClock};
 pub use config::{Config, Startup, Upstream};
 pub use error::{RefreshError, StartError};
 pub use http::{ClusterConfig, Credentials, CredentialsProvider, Secret, Tls};
-#[cfg(feature = "prometheus")]
-pub use metrics::StatusCollector;
 pub use opensearch_directives_core::{
     Decision, DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef, DirectiveSet,
     DirectiveSetBuilder, DirectiveStore, EndpointKind, Explanation, InMemoryDirectiveStore, Reader,
@@ -115,4 +114,6 @@ pub use opensearch_directives_core::{
 };
 pub use refresher::{Refresher, Subscription};
 pub use status::Status;
+#[cfg(feature = "prometheus")]
+pub use status_collector::StatusCollector;
 pub use store::OpenSearchDirectiveStore;

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 pub use crate::http::{NodeState, NodeStatus};
+pub use crate::samples::{Sample, SampleKind};
 pub use opensearch_directives_core::document::Rejection;
 pub use opensearch_directives_core::{Digest, DirectiveState, DirectiveStates, Revision};
 

@@ -10,7 +10,7 @@ use crate::config::{Config, Startup};
 use crate::error::{ConfigError, RefreshError, StartError, Stopped};
 use crate::http::Client;
 use crate::refresher::{GRACE, Poller, Refresher, Shared, Subscription, Waiter};
-use crate::status::Status;
+use crate::status::{Sample, Status};
 use crate::time_limit::within;
 use opensearch_directives_core::Snapshot;
 use opensearch_directives_core::{DirectiveSet, DirectiveStates, DirectiveStore, Reader};
@@ -142,6 +142,13 @@ impl OpenSearchDirectiveStore {
     #[must_use]
     pub fn states(&self) -> DirectiveStates {
         self.shared.states()
+    }
+
+    /// Returns the status as plain samples, for metrics of any kind. This reads all directives, like
+    /// [`states`](Self::states).
+    #[must_use]
+    pub fn samples(&self) -> Vec<Sample> {
+        self.status().samples_with(self.states())
     }
 
     /// Polls immediately, and returns when that poll has ended. Callers that arrive during a poll

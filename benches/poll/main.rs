@@ -62,7 +62,7 @@ fn main() {
 async fn start(cluster: &Cluster, interval: Duration) -> OpenSearchDirectiveStore {
     let config = Config::new(cluster.config())
         .with_interval(interval)
-        .with_poll_timeout(Duration::from_mins(2));
+        .with_poll_timeout(Duration::from_secs(2 * 60));
     match OpenSearchDirectiveStore::start(config).await {
         Ok(store) => store,
         Err(error) => panic!("{}", chain(&error)),
@@ -71,7 +71,7 @@ async fn start(cluster: &Cluster, interval: Duration) -> OpenSearchDirectiveStor
 
 /// Starts a store that polls only on request.
 async fn idle(cluster: &Cluster) -> OpenSearchDirectiveStore {
-    start(cluster, Duration::from_hours(1)).await
+    start(cluster, Duration::from_secs(60 * 60)).await
 }
 
 async fn settle(store: &OpenSearchDirectiveStore) {

@@ -16,7 +16,7 @@ use super::error::{Cause, RequestFailure, chain};
 use super::tls::{Tls, TlsConfig, TlsMaterial};
 
 /// The interval at which files are read and providers are called again.
-const RENEW_EVERY: Duration = Duration::from_mins(1);
+const RENEW_EVERY: Duration = Duration::from_secs(60);
 
 /// The clients and credentials that were made from the same files.
 pub(super) struct Session {

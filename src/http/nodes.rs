@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use url::Url;
 
 const REVIVE_AFTER: Duration = Duration::from_secs(1);
-const REVIVE_AFTER_AT_MOST: Duration = Duration::from_mins(1);
+const REVIVE_AFTER_AT_MOST: Duration = Duration::from_secs(60);
 
 /// Whether a node is tried first or only after the live nodes.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -12,7 +12,7 @@ use crate::status::RefresherState;
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
 /// A time that nobody waits for: a century.
-const FAR: Duration = Duration::from_hours(24 * 36_500);
+const FAR: Duration = Duration::from_secs(24 * 36_500 * 60 * 60);
 
 /// The last sign of life of the refresher.
 #[derive(Clone, Copy, Debug, Default)]

@@ -101,7 +101,7 @@ impl Shared {
             subscription,
             client,
             instance: config.instance.clone(),
-            stale_after: config.stale_after,
+            stale_after: config.effective_stale_after(),
             clear_after: config.clear_after,
             clock: Arc::clone(&config.clock),
             progress: watch::Sender::default(),

@@ -10,7 +10,7 @@ use crate::rest::ShardCheckpoints;
 /// A view may lag behind the primary by this many refreshes of the index.
 const REFRESHES: u32 = 3;
 /// The shortest and the longest time that a view gets to converge.
-const CONVERGES_WITHIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+const CONVERGES_WITHIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// Whether a view contains all operations that the primary held at its checkpoints. A search
 /// returns a write only after the next refresh, so a view can lack some of them.

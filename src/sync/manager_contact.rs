@@ -17,7 +17,7 @@ use crate::rest::ClusterVersion;
 /// A confirmation is valid for this long, and an older version is doubted for this long. With the
 /// default settings, a cluster manager that lost contact with the other nodes steps down within 40
 /// seconds.
-pub(super) const CONFIRM_AFTER: Duration = Duration::from_mins(1);
+pub(super) const CONFIRM_AFTER: Duration = Duration::from_secs(60);
 
 /// How the nodes responded to requests for the version of the cluster state.
 #[derive(Debug)]

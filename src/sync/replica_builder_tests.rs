@@ -34,7 +34,7 @@ fn decoding_takes_at_most_twice_what_came_and_what_is_kept() {
     let body = bodies.iter().map(Vec::len).sum::<usize>();
     let limits = DecodeLimits {
         now: "2030-01-01T12:00:00Z".parse().unwrap(),
-        max_ttl: Duration::from_hours(1),
+        max_ttl: Duration::from_secs(60 * 60),
     };
     let mut replica = Replica::default();
     let used = allocation_counter::measure(|| {

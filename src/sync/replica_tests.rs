@@ -26,7 +26,7 @@ type Documents = BTreeMap<String, (u64, Kind)>;
 fn limits() -> DecodeLimits {
     DecodeLimits {
         now: "2030-01-01T12:00:00Z".parse().unwrap(),
-        max_ttl: Duration::from_hours(24),
+        max_ttl: Duration::from_secs(24 * 60 * 60),
     }
 }
 

@@ -90,15 +90,15 @@ mod tests {
     use super::*;
 
     const BOUNDS: SiteBounds = SiteBounds {
-        default_ttl: Duration::from_mins(15),
-        max_ttl: Duration::from_hours(2),
-        max_capture_ttl: Duration::from_hours(1),
+        default_ttl: Duration::from_secs(15 * 60),
+        max_ttl: Duration::from_secs(2 * 60 * 60),
+        max_capture_ttl: Duration::from_secs(60 * 60),
     };
 
     #[test]
     fn a_lower_maximum_lowers_the_bounds_that_are_not_named() {
         let change = BoundsChange {
-            max_ttl: Some(Duration::from_mins(10)),
+            max_ttl: Some(Duration::from_secs(10 * 60)),
             ..BoundsChange::default()
         };
         let bounds = BOUNDS.with(change).unwrap();
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn bounds_that_contradict_each_other_are_refused() {
-        let day = Some(Duration::from_hours(24));
+        let day = Some(Duration::from_secs(24 * 60 * 60));
         for change in [
             BoundsChange {
                 default_ttl: day,

@@ -37,9 +37,9 @@ pub(in super::super) struct AgentArgs {
     last_good: Option<PathBuf>,
 
     /// Age of the last complete read from which on the set counts as stale. A metric, the status
-    /// and /readyz?fresh report this
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse)]
-    stale_after: Duration,
+    /// and /readyz?fresh report this [default: 30s, or three intervals if they are longer]
+    #[arg(long, value_name = "DURATION", value_parser = parse)]
+    stale_after: Option<Duration>,
 
     /// Time limit of one request to one node
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse)]
@@ -125,12 +125,14 @@ impl AgentArgs {
             .with_upstream(upstream)
             .with_interval(self.interval)
             .with_startup(startup)
-            .with_stale_after(self.stale_after)
             .with_poll_timeout(self.poll_timeout)
             .with_max_backoff(self.max_backoff)
             .with_reconcile_interval(self.reconcile_interval)
             .with_max_ttl(self.max_ttl)
             .with_max_documents(self.max_documents);
+        if let Some(stale_after) = self.stale_after {
+            config = config.with_stale_after(stale_after);
+        }
         if let Some(clear_after) = self.clear_after {
             config = config.with_clear_after(clear_after);
         }

@@ -26,7 +26,7 @@ use super::targets_check::TARGET_FIELDS;
 use super::{DecodeLimits, Document, Rejection};
 use crate::{DiagLevel, DiagnosticsDirective};
 
-const HOUR: Duration = Duration::from_hours(1);
+const HOUR: Duration = Duration::from_secs(60 * 60);
 
 fn at(time: &str) -> Timestamp {
     time.parse().unwrap()

@@ -33,7 +33,7 @@ impl Agent {
         connections: &Connections,
     ) -> Self {
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(StatusCollector::new(Arc::clone(&store))));
+        registry.register_collector(Box::new(StatusCollector::new(&store)));
         connections.register(&mut registry);
         Self {
             listings: ListingCache::new(Arc::clone(&store), Arc::clone(&clock)),

@@ -1,42 +1,44 @@
-//! Exports the counters of a status, such as polls, failures and publishes, in the Prometheus
-//! format.
+//! The counters of a status, such as polls, failures and publishes, as samples.
 
-use std::fmt;
-
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::ConstCounter;
-
+use super::{Sample, SampleKind};
 use crate::status::Counters;
 
 /// The name, the help text and the label of a metric family, with the count for each value of the
 /// label.
-type Family<'a> = (&'a str, &'a str, &'a str, Vec<(&'a str, u64)>);
+type Family = (
+    &'static str,
+    &'static str,
+    &'static str,
+    Vec<(&'static str, u64)>,
+);
 
-pub(super) fn encode(
-    counters: &Counters,
-    encoder: &mut DescriptorEncoder<'_>,
-) -> Result<(), fmt::Error> {
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "metrics are floating-point numbers"
+)]
+pub(super) fn counters(counters: &Counters) -> Vec<Sample> {
+    let mut samples = Vec::new();
+    let mut add = |name, help, label: Option<(&'static str, &str)>, value| {
+        samples.push(Sample::new(SampleKind::Counter, name, help, label, value));
+    };
     for (name, help, label, members) in families(counters) {
-        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
         for (value, count) in members {
-            ConstCounter::new(count).encode(family.encode_family(&[(label, value)])?)?;
+            add(name, help, Some((label, value)), count as f64);
         }
     }
     for (name, help, count) in totals(counters) {
-        let descriptor = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-        ConstCounter::new(count).encode(descriptor)?;
+        add(name, help, None, count as f64);
     }
-    let seconds = encoder.encode_descriptor(
+    add(
         "directives_poll_seconds",
         "The total duration of all polls in seconds",
         None,
-        MetricType::Counter,
-    )?;
-    ConstCounter::new(counters.poll_seconds.as_secs_f64()).encode(seconds)
+        counters.poll_seconds.as_secs_f64(),
+    );
+    samples
 }
 
-fn families(counters: &Counters) -> [Family<'static>; 3] {
+fn families(counters: &Counters) -> [Family; 3] {
     let (failures, reads) = (&counters.failures, &counters.reads);
     [
         (

@@ -1,0 +1,119 @@
+//! The status of a store as plain samples, for metrics of any kind.
+
+mod counters;
+mod gauges;
+
+use crate::status::{DirectiveStates, Status};
+
+/// The kind of a [`Sample`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum SampleKind {
+    /// A count of events since the start, which only grows.
+    Counter,
+    /// A current value.
+    Gauge,
+}
+
+/// One value of a store's metrics, for example for the crate `metrics` or for OpenTelemetry.
+///
+/// ```
+/// # use opensearch_directives::{OpenSearchDirectiveStore, status::SampleKind};
+/// # fn record_counter(_: &str, _: Option<(&str, String)>, _: f64) {}
+/// # fn record_gauge(_: &str, _: Option<(&str, String)>, _: f64) {}
+/// fn export(store: &OpenSearchDirectiveStore) {
+///     for sample in store.samples() {
+///         match sample.kind {
+///             SampleKind::Counter => record_counter(sample.name, sample.label, sample.value),
+///             _ => record_gauge(sample.name, sample.label, sample.value),
+///         }
+///     }
+/// }
+/// ```
+///
+/// The names are those of Prometheus, whose exporters append `_total` to the name of a counter:
+///
+/// | metric | type | meaning |
+/// |---|---|---|
+/// | `directives_polls_total{result}` | counter | polls that found the index unchanged or read it completely (`success`), and failed polls (`failure`) |
+/// | `directives_poll_failures_total{reason}` | counter | failed polls: `request`, `no_index`, `incomplete`, `stale`, `too_many_documents`, `deadline`, `panic` |
+/// | `directives_reads_total{kind}` | counter | successful polls that read nothing (`unchanged`), the changes (`delta`) or everything (`full`) |
+/// | `directives_stale_reads_total` | counter | reads that were refused because they were older than the published set |
+/// | `directives_corrections_total` | counter | full reads that found a difference which the incremental polls had missed |
+/// | `directives_poll_seconds_total` | counter | the total duration of all polls |
+/// | `directives_requests_total` | counter | requests that were sent to all nodes |
+/// | `directives_received_bytes_total` | counter | bytes in the bodies of all responses |
+/// | `directives_publishes_total` | counter | sets that were published |
+/// | `directives_rejections_total` | counter | rejected documents, once per revision |
+/// | `directives_refresher_panics_total` | counter | panics that the refresher survived |
+/// | `directives_published` | gauge | directives in the published set, including expired ones |
+/// | `directives_documents_by_state{state}` | gauge | documents of the published revision that are `scheduled`, `active`, `expired`, `revoked` or `rejected` |
+/// | `directives_rejected` | gauge | documents of the published revision that were rejected |
+/// | `directives_documents` | gauge | documents of the published revision |
+/// | `directives_revision_max_seq_no` | gauge | the highest `_seq_no` of the published revision |
+/// | `directives_last_read_age_seconds` | gauge | seconds since the last complete read; absent before the first one |
+/// | `directives_last_attempt_timestamp_seconds` | gauge | the time at which the last poll began |
+/// | `directives_last_success_timestamp_seconds` | gauge | the time at which the last successful poll ended |
+/// | `directives_last_change_timestamp_seconds` | gauge | the time of the last publish |
+/// | `directives_consecutive_failures` | gauge | the number of consecutive failed polls |
+/// | `directives_next_poll_seconds` | gauge | the pause before the next poll |
+/// | `directives_last_good_failing` | gauge | 1 if the last-good file cannot be written |
+/// | `directives_clock_skew_seconds` | gauge | the seconds by which the local clock is ahead of the cluster's; absent if they were not measured |
+/// | `directives_probe{by}` | gauge | 1 for the request with which polls detect changes: `statistics`, `search`, `nothing` or `agent` |
+/// | `directives_delta_reads_enabled` | gauge | 1 if delta reads work, 0 if each change triggers a full read |
+/// | `directives_staleness{state}` | gauge | 1 for the current state: `fresh`, `stale` or `dark` |
+/// | `directives_refresher{state}` | gauge | 1 for the current state: `running`, `overdue`, `stopped` or `not_started`; alert if `running` is not 1 |
+/// | `directives_node_up{node}` | gauge | 1 if the node responded to the last request |
+/// | `directives_build_info{version}` | gauge | 1, with the version of this library |
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub struct Sample {
+    /// Whether the value is a count or a current value.
+    pub kind: SampleKind,
+    /// The name of the metric, such as `directives_publishes`, without a suffix for its kind.
+    pub name: &'static str,
+    /// One line that says what the metric is.
+    pub help: &'static str,
+    /// The label that distinguishes the samples of a metric that has several.
+    pub label: Option<(&'static str, String)>,
+    /// The value.
+    pub value: f64,
+}
+
+impl Sample {
+    fn new(
+        kind: SampleKind,
+        name: &'static str,
+        help: &'static str,
+        label: Option<(&'static str, &str)>,
+        value: f64,
+    ) -> Self {
+        Self {
+            kind,
+            name,
+            help,
+            label: label.map(|(name, value)| (name, value.to_owned())),
+            value,
+        }
+    }
+}
+
+impl Status {
+    /// Returns the status as samples. Samples with the same name follow each other.
+    ///
+    /// [`OpenSearchDirectiveStore::samples`](crate::OpenSearchDirectiveStore::samples) also returns
+    /// the number of documents in each state.
+    #[must_use]
+    pub fn samples(&self) -> Vec<Sample> {
+        let mut samples = counters::counters(&self.counters);
+        samples.extend(gauges::gauges(self));
+        samples
+    }
+
+    /// Returns the status and the number of documents in each state as samples.
+    pub(crate) fn samples_with(&self, published: DirectiveStates) -> Vec<Sample> {
+        let mut samples = self.samples();
+        samples.extend(gauges::documents_by_state(self, published));
+        samples
+    }
+}

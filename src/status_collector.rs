@@ -1,0 +1,197 @@
+//! Exports the samples of one or more stores as Prometheus metrics.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, MetricEncoder};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+use crate::samples::{Sample, SampleKind};
+use crate::store::OpenSearchDirectiveStore;
+
+/// Collects the [samples](OpenSearchDirectiveStore::samples) of stores whenever the metrics are
+/// requested.
+///
+/// It keeps no store alive: a store that was dropped is no longer exported.
+///
+/// ```
+/// # use std::sync::Arc;
+/// use opensearch_directives::prometheus_client::registry::Registry;
+/// use opensearch_directives::{OpenSearchDirectiveStore, StatusCollector};
+///
+/// fn register(store: &Arc<OpenSearchDirectiveStore>, registry: &mut Registry) {
+///     registry.register_collector(Box::new(StatusCollector::new(store)));
+/// }
+///
+/// /// Several stores in one registry need a label that distinguishes them.
+/// fn register_both(stores: [&Arc<OpenSearchDirectiveStore>; 2], registry: &mut Registry) {
+///     let collector = StatusCollector::default()
+///         .with_store([("cluster", "eu")], stores[0])
+///         .with_store([("cluster", "us")], stores[1]);
+///     registry.register_collector(Box::new(collector));
+/// }
+/// ```
+#[derive(Debug, Default)]
+pub struct StatusCollector {
+    stores: Vec<LabelledStore>,
+}
+
+type Labels = Vec<(String, String)>;
+
+#[derive(Debug)]
+struct LabelledStore {
+    labels: Labels,
+    store: Weak<OpenSearchDirectiveStore>,
+}
+
+impl StatusCollector {
+    /// Creates a collector of one store, without labels.
+    #[must_use]
+    pub fn new(store: &Arc<OpenSearchDirectiveStore>) -> Self {
+        Self::default().with_store([] as [(&str, &str); 0], store)
+    }
+
+    /// Adds a store, whose metrics get these labels. Each store must have other values, for the same
+    /// names.
+    #[must_use]
+    pub fn with_store<K: Into<String>, V: Into<String>>(
+        mut self,
+        labels: impl IntoIterator<Item = (K, V)>,
+        store: &Arc<OpenSearchDirectiveStore>,
+    ) -> Self {
+        let labels = labels.into_iter();
+        self.stores.push(LabelledStore {
+            labels: labels
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+            store: Arc::downgrade(store),
+        });
+        self
+    }
+}
+
+/// The samples of one metric, with all their labels.
+#[derive(Debug, Default)]
+struct Family(Vec<(Labels, Sample)>);
+
+impl Collector for StatusCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        for Family(samples) in self.families() {
+            let Some((_, first)) = samples.first() else {
+                continue;
+            };
+            let kind = match first.kind {
+                SampleKind::Counter => MetricType::Counter,
+                SampleKind::Gauge => MetricType::Gauge,
+            };
+            let mut family = encoder.encode_descriptor(first.name, first.help, None, kind)?;
+            for (labels, sample) in &samples {
+                if labels.is_empty() {
+                    // Only a family of one sample has no label.
+                    encode_value(sample, family)?;
+                    break;
+                }
+                encode_value(sample, family.encode_family(labels)?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl StatusCollector {
+    /// Returns the samples of all stores by the name of the metric: an exposition may describe each
+    /// metric only once.
+    fn families(&self) -> Vec<Family> {
+        let mut families: Vec<Family> = Vec::new();
+        let mut position_of = HashMap::new();
+        for LabelledStore { labels, store } in &self.stores {
+            let Some(store) = store.upgrade() else {
+                continue;
+            };
+            for sample in store.samples() {
+                let position = *position_of.entry(sample.name).or_insert_with(|| {
+                    families.push(Family::default());
+                    families.len() - 1
+                });
+                let mut labels = labels.clone();
+                let label = sample.label.clone();
+                labels.extend(label.map(|(name, value)| (name.to_owned(), value)));
+                families[position].0.push((labels, sample));
+            }
+        }
+        families
+    }
+}
+
+fn encode_value(sample: &Sample, encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
+    match sample.kind {
+        SampleKind::Counter => ConstCounter::new(sample.value).encode(encoder),
+        SampleKind::Gauge => ConstGauge::new(sample.value).encode(encoder),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use prometheus_client::encoding::text::encode;
+    use prometheus_client::registry::Registry;
+
+    use super::*;
+    use crate::{Config, Refresher};
+
+    fn store() -> (Arc<OpenSearchDirectiveStore>, Refresher) {
+        let config = Config::for_url("http://127.0.0.1:9200".parse().unwrap());
+        let (store, refresher) = OpenSearchDirectiveStore::build(config).unwrap();
+        (Arc::new(store), refresher)
+    }
+
+    fn exported(collector: StatusCollector) -> impl Fn() -> String {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(collector));
+        move || {
+            let mut text = String::new();
+            encode(&mut text, &registry).unwrap();
+            text
+        }
+    }
+
+    #[test]
+    fn several_stores_share_a_registry_and_none_is_kept_alive() {
+        let ((eu, _one), (us, _other)) = (store(), store());
+        let collector = StatusCollector::default()
+            .with_store([("cluster", "eu")], &eu)
+            .with_store([("cluster", "us")], &us);
+        let export = exported(collector);
+        let text = export();
+        for line in [
+            "directives_refresher{cluster=\"eu\",state=\"not_started\"} 1.0\n",
+            "directives_refresher{cluster=\"us\",state=\"not_started\"} 1.0\n",
+            "directives_publishes_total{cluster=\"us\"} 0.0\n",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+        for line in text.lines().filter(|line| line.starts_with("# TYPE")) {
+            assert_eq!(text.matches(line).count(), 1, "{line}");
+        }
+        drop(eu);
+        let text = export();
+        assert!(!text.contains("\"eu\""), "{text}");
+        assert!(text.contains("\"us\""), "{text}");
+        drop(us);
+        assert_eq!(export(), "# EOF\n");
+    }
+
+    #[test]
+    fn the_metrics_of_one_store_need_no_label() {
+        let (store, _refresher) = store();
+        let text = exported(StatusCollector::new(&store))();
+        assert!(text.contains("directives_published 0.0\n"), "{text}");
+        assert!(text.contains("directives_polls_total{result=\"success\"} 0.0\n"));
+        assert!(text.contains("directives_build_info{version="));
+    }
+}
