@@ -66,6 +66,8 @@
 //! - `prometheus`: exports the status with a `prometheus-client` collector.
 
 #![forbid(unsafe_code)]
+// On docs.rs, each item names the feature that it needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod admin;
 mod agent_source;
