@@ -36,15 +36,17 @@ impl<'a> Sampler<'a> {
     /// Whether the request is in the sample of a rate.
     #[inline]
     pub(crate) fn contains(&mut self, sample_per_mille: u16) -> bool {
-        sample_per_mille >= ALWAYS
-            || sample_per_mille > 0
-                && *self.bucket.get_or_insert_with(|| bucket(self.request_id)) < sample_per_mille
+        sample_per_mille >= ALWAYS || self.bucket() < sample_per_mille
+    }
+
+    #[inline(never)]
+    fn bucket(&mut self) -> u16 {
+        *self.bucket.get_or_insert_with(|| bucket(self.request_id))
     }
 }
 
 /// Returns the request's bucket, a number below 1000. The request is in the sample of every rate
 /// above this number. A request without an id has the bucket 1000.
-#[inline(never)]
 fn bucket(request_id: &str) -> u16 {
     if request_id.is_empty() {
         return ALWAYS;

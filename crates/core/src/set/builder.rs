@@ -39,7 +39,7 @@ impl DirectiveSetBuilder {
     #[must_use]
     pub fn with_capacity(directives: usize) -> Self {
         Self {
-            directives: Ok(PackedDirectives::with_capacity(directives)),
+            directives: Ok(PackedDirectives::with_capacity(directives, 0)),
         }
     }
 
@@ -58,24 +58,23 @@ impl DirectiveSetBuilder {
     /// [`BuildError::is_too_large`] if there are more than 2^32 directives, or if the total length
     /// of their ids and targets exceeds four gigabytes.
     pub fn build(self) -> Result<DirectiveSet, BuildError> {
-        Ok(DirectiveSet::compile(self.directives?))
+        Ok(DirectiveSet::compile(self.directives?)?)
     }
 }
 
 impl DirectiveSet {
-    pub(super) fn compile(mut directives: PackedDirectives) -> Self {
+    pub(super) fn compile(mut directives: PackedDirectives) -> Result<Self, Full> {
         if directives.len() == 0 {
-            return Self::new();
+            return Ok(Self::new());
         }
         directives.shrink_to_fit();
-        let table = LookupTable::build(&directives);
+        let table = LookupTable::build(&mut directives)?;
         let end = SetEnd::at_last_expiry(&table);
-        Self {
-            compiled: Some(Arc::new(Compiled {
-                directives,
-                table,
-                end,
-            })),
-        }
+        let compiled = Some(Arc::new(Compiled {
+            directives,
+            table,
+            end,
+        }));
+        Ok(Self { compiled })
     }
 }

@@ -4,10 +4,9 @@
 use jiff::Timestamp;
 
 use super::Compiled;
-use super::key_hash::KeyHashes;
-use super::lookup_table::Slot;
-use super::packed_directives::{Shape, target};
-use super::packed_effects::Effects;
+use super::decision::Effects;
+use super::lookup_table::{END, chain};
+use super::packed_directives::{Instant, Shape, instant, target};
 use crate::model::request::RequestAttrs;
 use crate::model::sampling::{self, Sampler};
 
@@ -25,94 +24,71 @@ impl Compiled {
         now: Timestamp,
         request_id: &str,
     ) -> Effects {
-        let table = &self.table;
-        if self.end.has_passed(now) {
-            return Effects::NONE;
+        let has_active = !self.end.has_passed(now);
+        let (table, directives, now) = (&self.table, &self.directives, instant(now));
+        if has_active && table.combinations != TENANT_ONLY {
+            return self.evaluate_all(attrs, now, request_id);
         }
-        let tenant = attrs
-            .tenant
-            .filter(|_| table.combinations & TENANT_ONLY != 0);
-        let found = tenant.and_then(|tenant| table.find_tenant(&self.directives, tenant));
-        if table.combinations & !TENANT_ONLY != 0 {
-            return self.evaluate_all(found, attrs, now, request_id);
-        }
-        match found {
-            None => Effects::NONE,
-            Some(slot) => self.evaluate_slot(slot, now, request_id),
-        }
-    }
-
-    #[inline(never)]
-    fn evaluate_slot(&self, slot: Slot, now: Timestamp, request_id: &str) -> Effects {
-        match slot {
-            Slot::Single(number) => self.evaluate_single(number as usize, now, request_id),
-            Slot::Group(_) => self.evaluate_group(slot, now, request_id),
-        }
-    }
-
-    #[inline]
-    fn evaluate_single(&self, number: usize, now: Timestamp, request_id: &str) -> Effects {
-        let record = &self.directives.records()[number];
-        if record.expires.is_after(now)
-            && self.directives.has_started(number, now)
-            && sampling::is_sampled(record.sample_per_mille, request_id)
+        if has_active
+            && attrs.tenant.is_some()
+            && let Some(candidate) = table.candidate(Shape::TENANT, attrs)
+            && let Some(first) = table.confirm(candidate, directives, Shape::TENANT, attrs)
         {
-            record.effects
-        } else {
-            Effects::NONE
-        }
-    }
-
-    #[inline(never)]
-    fn evaluate_group(&self, slot: Slot, now: Timestamp, request_id: &str) -> Effects {
-        let mut evaluation = Evaluation {
-            effects: Effects::NONE,
-            now,
-            sampler: Sampler::new(request_id),
-        };
-        self.merge_slot(slot, &mut evaluation);
-        evaluation.effects
-    }
-
-    #[inline(never)]
-    fn evaluate_all(
-        &self,
-        tenant: Option<Slot>,
-        attrs: &RequestAttrs<'_>,
-        now: Timestamp,
-        request_id: &str,
-    ) -> Effects {
-        let mut evaluation = Evaluation {
-            effects: Effects::NONE,
-            now,
-            sampler: Sampler::new(request_id),
-        };
-        if let Some(slot) = tenant {
-            self.merge_slot(slot, &mut evaluation);
-        }
-        if let Some(slot) = self.table.wildcards {
-            self.merge_slot(slot, &mut evaluation);
-        }
-        let others = self.table.combinations & !(TENANT_ONLY | 1);
-        if others != 0 {
-            self.for_each_slot(others, attrs, evaluation.now, |slot| {
-                self.merge_slot(slot, &mut evaluation);
-            });
-        }
-        evaluation.effects
-    }
-
-    #[inline(never)]
-    fn merge_slot(&self, slot: Slot, evaluation: &mut Evaluation<'_>) {
-        let [decisive, _] = self.members(&slot);
-        self.for_each_active(decisive, evaluation.now, |number| {
-            let record = &self.directives.records()[number];
-            if !evaluation.effects.covers(record.effects)
-                && evaluation.sampler.contains(record.sample_per_mille)
-            {
-                evaluation.effects = evaluation.effects.merge(record.effects);
+            let record = &directives.records[first as usize];
+            if record.next != END {
+                return self.evaluate_key(first, now, request_id);
             }
-        });
+            if record.expires() > now
+                && directives.has_started(first as usize, now)
+                && sampling::is_sampled(record.sample_per_mille, request_id)
+            {
+                return record.effects;
+            }
+        }
+        Effects::default()
+    }
+
+    #[inline(never)]
+    fn evaluate_key(&self, first: u32, now: Instant, request_id: &str) -> Effects {
+        let mut sampler = Sampler::new(request_id);
+        self.merge(first, Effects::default(), now, &mut sampler)
+    }
+
+    #[inline(never)]
+    fn evaluate_all(&self, attrs: &RequestAttrs<'_>, now: Instant, request_id: &str) -> Effects {
+        let mut effects = Effects::default();
+        let mut sampler = Sampler::new(request_id);
+        let mut merge = |first| effects = self.merge(first, effects, now, &mut sampler);
+        if let Some(first) = self.table.wildcards {
+            merge(first);
+        }
+        self.for_each_key(self.table.combinations & !1, attrs, merge);
+        effects
+    }
+
+    /// Adds the effects of the directives of a key.
+    #[inline]
+    fn merge(
+        &self,
+        first: u32,
+        mut effects: Effects,
+        now: Instant,
+        sampler: &mut Sampler<'_>,
+    ) -> Effects {
+        let mut number = first as usize;
+        while let Some(record) = self.directives.records.get(number)
+            && !record.is_superfluous
+            && record.expires() > now
+        {
+            if !effects.covers(record.effects)
+                && self.directives.has_started(number, now)
+                && sampler.contains(record.sample_per_mille)
+            {
+                effects = effects.and(record.effects);
+            }
+            number = record.next as usize;
+        }
+        effects
     }
 
     /// Calls `visit` with the index of each directive that applies.
@@ -123,75 +99,43 @@ impl Compiled {
         request_id: &str,
         mut visit: impl FnMut(usize),
     ) {
+        if self.end.has_passed(now) {
+            return;
+        }
+        let now = instant(now);
         let mut sampler = Sampler::new(request_id);
-        self.for_each_slot(self.table.combinations, attrs, now, |slot| {
-            for members in self.members(&slot) {
-                self.for_each_active(members, now, |number| {
-                    if sampler.contains(self.directives.records()[number].sample_per_mille) {
-                        visit(number);
+        self.for_each_key(self.table.combinations, attrs, |first| {
+            for number in chain(&self.directives, first) {
+                let record = &self.directives.records[number];
+                if record.expires() <= now {
+                    // The directives after an expired superfluous one have also expired.
+                    if record.is_superfluous {
+                        break;
                     }
-                });
+                } else if self.directives.has_started(number, now)
+                    && sampler.contains(record.sample_per_mille)
+                {
+                    visit(number);
+                }
             }
         });
     }
 
-    /// Calls `visit` with the slot of each key that the request has.
+    /// Calls `visit` with the first directive of each key that the request has.
     #[inline]
-    fn for_each_slot(
-        &self,
-        mut left: u16,
-        attrs: &RequestAttrs<'_>,
-        now: Timestamp,
-        mut visit: impl FnMut(Slot),
-    ) {
-        let table = &self.table;
-        if self.end.has_passed(now) {
-            return;
-        }
+    fn for_each_key(&self, mut left: u16, attrs: &RequestAttrs<'_>, mut visit: impl FnMut(u32)) {
         if attrs.tenant.is_none() {
             left &= !WITH_TENANT;
         }
-        let hashes = KeyHashes::new(&table.state, table.targets, attrs);
         while left != 0 {
             #[expect(clippy::cast_possible_truncation, reason = "below 16")]
-            let targets = left.trailing_zeros() as u8;
-            let shape = Shape::new(targets, attrs.endpoint);
+            let shape = Shape::new(left.trailing_zeros() as u8, attrs.endpoint);
+            if let Some(candidate) = self.table.candidate(shape, attrs)
+                && let Some(first) = (self.table).confirm(candidate, &self.directives, shape, attrs)
+            {
+                visit(first);
+            }
             left &= left - 1;
-            let hash = hashes.of_shape(shape);
-            if let Some(slot) = table.find(&self.directives, hash, shape, attrs) {
-                visit(slot);
-            }
         }
     }
-
-    /// Returns the decisive and the superfluous directives of a slot.
-    #[inline]
-    fn members<'a>(&'a self, slot: &'a Slot) -> [&'a [u32]; 2] {
-        match slot {
-            Slot::Single(number) => [std::slice::from_ref(number), &[]],
-            Slot::Group(group) => self.table.members(*group),
-        }
-    }
-
-    /// Calls `visit` with the index of each directive that has started. It stops at the first
-    /// expired directive, because all later ones have also expired.
-    #[inline]
-    fn for_each_active(&self, members: &[u32], now: Timestamp, mut visit: impl FnMut(usize)) {
-        for &number in members {
-            let number = number as usize;
-            if !self.directives.records()[number].expires.is_after(now) {
-                break;
-            }
-            if self.directives.has_started(number, now) {
-                visit(number);
-            }
-        }
-    }
-}
-
-/// The state of the evaluation of one request.
-struct Evaluation<'a> {
-    effects: Effects,
-    now: Timestamp,
-    sampler: Sampler<'a>,
 }

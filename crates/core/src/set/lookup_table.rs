@@ -1,247 +1,214 @@
 //! The hash table that maps a key to its directives. A key is a combination of targets with their
 //! values.
 //!
-//! Directives with the same key form a *group*. A single directive is stored in the table itself. A
-//! group of several is a range of `members`. It contains first the *decisive* directives, which can
-//! change a decision, and then the *superfluous* ones, which cannot. Both parts are sorted by
-//! expiry, latest first, so an evaluation stops at the first expired directive.
+//! The table contains the index of the first directive with a key, and each directive the index of
+//! the next one. The *decisive* directives, which can change a decision, precede the *superfluous*
+//! ones, which cannot. Both parts are sorted by expiry, latest first, so an evaluation stops at the
+//! first directive that has expired or is superfluous.
 //!
-//! A directive is superfluous if another directive of its group starts no later, expires no
+//! A directive is superfluous if another directive with the same key starts no later, expires no
 //! earlier, samples at least as many requests and has at least the same effects. As a result, an
 //! evaluation reads at most one directive without a start for each combination of effects and
 //! sample rate.
 
 use std::cmp::Reverse;
+use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use super::key_hash::{self, KeyHashes};
-use super::packed_directives::{Instant, PackedDirectives, Record, Shape};
-use super::packed_effects::Effects;
+use super::decision::Effects;
+use super::packed_directives::{ALWAYS, Full, Instant, PackedDirectives, Shape, target};
 use crate::model::request::RequestAttrs;
-use crate::model::sampling::ALWAYS;
+use crate::model::sampling;
 
-/// The directives of a key.
+/// Follows the last directive of a key.
+pub(super) const END: u32 = u32::MAX;
+
+/// The offset of a key, and the index of the first directive that has it.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Slot {
-    /// The index of the only directive.
-    Single(u32),
-    /// The index of a group.
-    Group(u32),
-}
-
-/// An entry of the hash table, in eight bytes: a slot and the offset of its key.
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    key: u32,
-    /// The index of a directive, or the index of a group with the bit `GROUP` set.
-    bits: u32,
-}
-
-const GROUP: u32 = 1 << 31;
-
-impl Entry {
-    #[inline]
-    fn slot(self) -> Slot {
-        if self.bits & GROUP == 0 {
-            Slot::Single(self.bits)
-        } else {
-            Slot::Group(self.bits & !GROUP)
-        }
-    }
-}
-
-/// The directives of one key, as ranges of `members`: those in `start..rest` are decisive, and
-/// those in `rest..end` are superfluous.
-#[derive(Clone, Copy, Debug, Default)]
-struct Group {
-    start: u32,
-    rest: u32,
-    end: u32,
+pub(super) struct Entry {
+    pub(super) key: u32,
+    first: u32,
 }
 
 #[derive(Debug)]
 pub(super) struct LookupTable {
-    pub(super) state: RandomState,
+    state: RandomState,
     entries: HashTable<Entry>,
     /// The latest expiry. From this instant, no directive applies.
     pub(super) last_expiry: Instant,
     /// The combinations of targets in use. Bit `n` is set if a key has the combination of targets
     /// with the number `n`.
     pub(super) combinations: u16,
-    /// The directives of the key without targets.
-    pub(super) wildcards: Option<Slot>,
-    /// The targets that any key sets.
-    pub(super) targets: u8,
-    groups: Vec<Group>,
-    members: Vec<u32>,
+    /// The first directive without targets.
+    pub(super) wildcards: Option<u32>,
 }
 
 impl LookupTable {
-    pub(super) fn build(directives: &PackedDirectives) -> Self {
+    /// Builds the table, and links the directives that have the same key.
+    pub(super) fn build(directives: &mut PackedDirectives) -> Result<Self, Full> {
         let mut table = Self {
             state: RandomState::default(),
             entries: HashTable::with_capacity(directives.len()),
-            last_expiry: Instant::ALWAYS,
+            last_expiry: ALWAYS,
             combinations: 0,
             wildcards: None,
-            targets: 0,
-            groups: Vec::new(),
-            members: Vec::new(),
         };
-        let mut members = Vec::new();
-        for (number, record) in (0..).zip(directives.records()) {
-            // A directive with a sample rate of zero applies to no request.
-            if record.sample_per_mille > 0 {
-                table.last_expiry = table.last_expiry.max(record.expires);
-                table.add(directives, number, &mut members);
+        for number in 0..u32::try_from(directives.len()).map_err(|_| Full)? {
+            table.add(directives, number);
+        }
+        let state = &table.state;
+        let rehash = |entry: &Entry| hash_at(state, directives, *entry);
+        table.entries.shrink_to_fit(rehash);
+        for entry in &mut table.entries {
+            if directives.records[entry.first as usize].next != END {
+                entry.first = order(directives, entry.first);
             }
         }
-        table.shrink_to_fit(directives);
-        table.order_members(directives, members);
-        let attrs = RequestAttrs::default();
-        let shape = Shape::new(0, attrs.endpoint);
-        let hash = KeyHashes::default().of_shape(shape);
-        table.wildcards = table.find(directives, hash, shape, &attrs);
-        table
+        table.wildcards = table.find(directives, Shape::ANY, &RequestAttrs::default());
+        Ok(table)
     }
 
-    /// Adds a directive to the table. Also adds it to `members` if another directive has the same
-    /// key.
-    fn add(&mut self, directives: &PackedDirectives, number: u32, members: &mut Vec<Member>) {
-        let key = directives.records()[number as usize].key;
-        let (shape, attrs) = directives.key(key);
-        self.combinations |= 1 << shape.targets();
-        self.targets |= shape.targets();
-        let hash = KeyHashes::new(&self.state, shape.targets(), &attrs).of_shape(shape);
-        let found = self
-            .entries
-            .find_mut(hash, |entry| directives.is_key(entry.key, shape, &attrs));
-        let Some(entry) = found else {
-            let entry = Entry { key, bits: number };
-            let rehash = |entry: &Entry| rehash(&self.state, directives, *entry);
-            self.entries.insert_unique(hash, entry, rehash);
+    /// Adds a directive in front of those with the same key.
+    fn add(&mut self, directives: &mut PackedDirectives, number: u32) {
+        let record = directives.records[number as usize];
+        // A directive with a sample rate of zero applies to no request.
+        if record.sample_per_mille == 0 {
             return;
-        };
-        let group = match entry.slot() {
-            Slot::Group(group) => group,
-            Slot::Single(first) => {
-                let group = index_of(self.groups.len());
-                self.groups.push(Group::default());
-                members.push(Member {
-                    group,
-                    number: first,
-                });
-                entry.bits = group | GROUP;
-                group
-            }
-        };
-        members.push(Member { group, number });
-    }
-
-    /// Frees the capacity that is not needed because directives share keys.
-    fn shrink_to_fit(&mut self, directives: &PackedDirectives) {
-        let state = &self.state;
-        self.entries
-            .shrink_to_fit(|entry| rehash(state, directives, *entry));
-    }
-
-    fn order_members(&mut self, directives: &PackedDirectives, mut members: Vec<Member>) {
-        let record = |member: &Member| directives.records()[member.number as usize];
-        members.sort_unstable_by_key(|member| {
-            let expires = record(member).expires;
-            (member.group, Reverse(expires), member.number)
-        });
-        self.members.reserve_exact(members.len());
-        self.groups.shrink_to_fit();
-        let mut superfluous = Vec::new();
-        for group in members.chunk_by(|a, b| a.group == b.group) {
-            let mut admitted = Admitted::default();
-            let start = index_of(self.members.len());
-            for member in group {
-                let start = directives.start(member.number as usize);
-                if admitted.covers(&record(member), start) {
-                    superfluous.push(member.number);
-                } else {
-                    self.members.push(member.number);
-                }
-            }
-            let rest = index_of(self.members.len());
-            self.members.append(&mut superfluous);
-            let end = index_of(self.members.len());
-            let of = &mut self.groups[group[0].group as usize];
-            (of.start, of.rest, of.end) = (start, rest, end);
         }
+        self.last_expiry = self.last_expiry.max(record.expires());
+        let (shape, attrs) = directives.key(record.key);
+        self.combinations |= 1 << shape.targets();
+        let hash = hash(&self.state, shape, &attrs);
+        let is_key = |entry: &Entry| directives.is_key(entry.key, shape, &attrs);
+        let next = if let Some(entry) = self.entries.find_mut(hash, is_key) {
+            std::mem::replace(&mut entry.first, number)
+        } else {
+            let (key, first) = (record.key, number);
+            let rehash = |entry: &Entry| hash_at(&self.state, directives, *entry);
+            self.entries
+                .insert_unique(hash, Entry { key, first }, rehash);
+            END
+        };
+        let record = &mut directives.records[number as usize];
+        // The records of a patched set still have the links of the previous set.
+        (record.next, record.is_superfluous) = (next, false);
     }
 
-    /// Returns the slot of the key that consists of a shape and the strings of a request.
-    #[inline]
-    pub(super) fn find(
+    /// Returns an entry that most likely has the key with this shape and the strings of the request.
+    /// If there is no candidate, no directive has the key.
+    #[expect(clippy::inline_always, reason = "the shape is often a constant")]
+    #[inline(always)]
+    pub(super) fn candidate(&self, shape: Shape, attrs: &RequestAttrs<'_>) -> Option<Entry> {
+        let hash = hash(&self.state, shape, attrs);
+        self.entries.iter_hash(hash).next().copied()
+    }
+
+    /// Returns the first directive with the key for which [`candidate`](Self::candidate) has returned
+    /// this entry.
+    #[expect(clippy::inline_always, reason = "the shape is often a constant")]
+    #[inline(always)]
+    pub(super) fn confirm(
         &self,
+        candidate: Entry,
         directives: &PackedDirectives,
-        hash: u64,
         shape: Shape,
         attrs: &RequestAttrs<'_>,
-    ) -> Option<Slot> {
-        let found = self
-            .entries
-            .find(hash, |entry| directives.is_key(entry.key, shape, attrs));
-        found.map(|entry| entry.slot())
+    ) -> Option<u32> {
+        if directives.is_key(candidate.key, shape, attrs) {
+            return Some(candidate.first);
+        }
+        self.find(directives, shape, attrs)
     }
 
-    /// Returns the slot of the key whose only target is this tenant.
-    #[inline]
-    pub(super) fn find_tenant(&self, directives: &PackedDirectives, tenant: &str) -> Option<Slot> {
-        let hash = key_hash::of_string(&self.state, tenant);
-        let found = self
-            .entries
-            .find(hash, |entry| directives.is_tenant(entry.key, tenant));
-        found.map(|entry| entry.slot())
-    }
-
-    /// Returns the decisive and the superfluous members of a group.
-    #[inline]
-    pub(super) fn members(&self, group: u32) -> [&[u32]; 2] {
-        let group = &self.groups[group as usize];
-        let range = |start: u32, end: u32| &self.members[start as usize..end as usize];
-        [range(group.start, group.rest), range(group.rest, group.end)]
+    /// Returns the first directive with a key, if the candidate has another key. Without it, the
+    /// state of the search would cost every lookup registers.
+    #[cold]
+    fn find(
+        &self,
+        directives: &PackedDirectives,
+        shape: Shape,
+        attrs: &RequestAttrs<'_>,
+    ) -> Option<u32> {
+        let hash = hash(&self.state, shape, attrs);
+        let is_key = |entry: &Entry| directives.is_key(entry.key, shape, attrs);
+        self.entries.find(hash, is_key).map(|entry| entry.first)
     }
 }
 
-/// A directive that belongs to a group.
-struct Member {
-    group: u32,
-    number: u32,
+/// Returns this directive and those that follow it with the same key.
+#[inline]
+pub(super) fn chain(directives: &PackedDirectives, first: u32) -> impl Iterator<Item = usize> {
+    let mut next = first;
+    std::iter::from_fn(move || {
+        let number = next as usize;
+        next = directives.records.get(number)?.next;
+        Some(number)
+    })
 }
 
-fn rehash(state: &RandomState, directives: &PackedDirectives, entry: Entry) -> u64 {
+fn hash_at(state: &RandomState, directives: &PackedDirectives, entry: Entry) -> u64 {
     let (shape, attrs) = directives.key(entry.key);
-    KeyHashes::new(state, shape.targets(), &attrs).of_shape(shape)
+    hash(state, shape, &attrs)
 }
 
-/// Converts a length, which never exceeds the number of directives.
-fn index_of(length: usize) -> u32 {
-    u32::try_from(length).unwrap_or(u32::MAX)
+/// Returns the hash of a key.
+#[expect(clippy::inline_always, reason = "the shape is often a constant")]
+#[inline(always)]
+fn hash(state: &RandomState, shape: Shape, attrs: &RequestAttrs<'_>) -> u64 {
+    let mut hasher = state.build_hasher();
+    let mut write = |target: u8, string: &str| {
+        if shape.has(target) {
+            hasher.write(string.as_bytes());
+        }
+    };
+    write(target::TENANT, attrs.tenant.unwrap_or_default());
+    write(target::INDEX, attrs.index);
+    write(target::PRINCIPAL, attrs.principal);
+    hasher.finish() ^ u64::from(shape.bits()).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// The decisive members of a group so far. For each combination of effects, it stores the sample
-/// rate and the start of the last member.
+/// Sorts the directives of a key for an evaluation, and returns the first of them.
+fn order(directives: &mut PackedDirectives, first: u32) -> u32 {
+    let mut numbers: Vec<usize> = chain(directives, first).collect();
+    let expires = |number: usize| directives.records[number].expires();
+    numbers.sort_unstable_by_key(|&number| (Reverse(expires(number)), number));
+    let mut admitted = Admitted::default();
+    for &number in &numbers {
+        directives.records[number].is_superfluous = !admitted.admit(directives, number);
+    }
+    numbers.sort_by_key(|&number| directives.records[number].is_superfluous);
+    let mut next = END;
+    for &number in numbers.iter().rev() {
+        directives.records[number].next = std::mem::replace(&mut next, index_of(number));
+    }
+    next
+}
+
+/// The effects, the sample rate and the start of decisive directives of a key: the last one with each
+/// combination of effects.
 #[derive(Default)]
-struct Admitted([Option<(u16, Instant)>; Effects::COUNT]);
+struct Admitted(Vec<(Effects, u16, Instant)>);
 
 impl Admitted {
-    /// Whether an admitted member makes this directive superfluous. If not, the directive is
-    /// admitted.
-    fn covers(&mut self, record: &Record, start: Instant) -> bool {
-        let rate = record.sample_per_mille.min(ALWAYS);
-        let is_covered = Effects::all().zip(self.0).any(|(effects, admitted)| {
-            effects.covers(record.effects)
-                && admitted.is_some_and(|(other, since)| other >= rate && since <= start)
+    /// Admits a directive unless it is superfluous. It must not expire later than the previous ones.
+    fn admit(&mut self, directives: &PackedDirectives, number: usize) -> bool {
+        let record = &directives.records[number];
+        let (effects, start) = (record.effects, directives.start(number));
+        let rate = record.sample_per_mille.min(sampling::ALWAYS);
+        let is_superfluous = self.0.iter().any(|&(of_other, rate_of_other, since)| {
+            of_other.covers(effects) && rate_of_other >= rate && since <= start
         });
-        if !is_covered {
-            self.0[record.effects.number()] = Some((rate, start));
+        if !is_superfluous {
+            self.0.retain(|(of_other, ..)| *of_other != effects);
+            self.0.push((effects, rate, start));
         }
-        is_covered
+        !is_superfluous
     }
+}
+
+/// Converts the index of a directive. `build` has checked that it is below `END`.
+fn index_of(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(END)
 }

@@ -36,15 +36,15 @@ impl DirectiveSetBuilder {
         }
         let order: Vec<usize> = ids.into_iter().map(|(_, index)| index).collect();
         if is_ordered {
-            return Ok((DirectiveSet::compile(directives), order));
+            return Ok((DirectiveSet::compile(directives)?, order));
         }
-        let mut ordered = PackedDirectives::default();
-        ordered.reserve_exact(directives.len(), directives.bytes());
+        let bytes = directives.bytes_of(0..directives.len()).len();
+        let mut ordered = PackedDirectives::with_capacity(directives.len(), bytes);
         for &index in &order {
             ordered.extend_from(&directives, index..index + 1)?;
         }
         drop(directives);
-        Ok((DirectiveSet::compile(ordered), order))
+        Ok((DirectiveSet::compile(ordered)?, order))
     }
 }
 

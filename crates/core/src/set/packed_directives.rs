@@ -1,59 +1,39 @@
-//! Stores directives compactly: twenty bytes for each directive, and the strings of all directives
-//! in one arena.
+//! Stores directives compactly: 24 bytes for each directive, and the strings of all directives in
+//! one arena.
+
+use std::ops::Range;
 
 use jiff::Timestamp;
 
-use super::packed_effects::Effects;
+use super::decision::Effects;
 use super::string_arena::StringArena;
 use crate::model::directive::DirectiveRef;
 use crate::model::request::{EndpointKind, RequestAttrs};
 
-/// A `Timestamp` in twelve bytes, with the same order as `Timestamp`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-#[repr(Rust, packed(4))]
-pub(super) struct Instant {
-    second: i64,
-    nanosecond: i32,
+/// The seconds and nanoseconds of a `Timestamp`. Both have the same sign, so comparing them in turn
+/// compares the timestamps.
+pub(super) type Instant = (i64, i32);
+
+/// An instant that is earlier than every `Timestamp`.
+pub(super) const ALWAYS: Instant = (i64::MIN, 0);
+
+#[inline]
+pub(super) fn instant(timestamp: Timestamp) -> Instant {
+    (timestamp.as_second(), timestamp.subsec_nanosecond())
 }
 
-impl Instant {
-    /// An instant that is earlier than every `Timestamp`.
-    pub(super) const ALWAYS: Self = Self {
-        second: i64::MIN,
-        nanosecond: 0,
-    };
+/// Converts back to a `Timestamp`; `None` for [`ALWAYS`].
+fn timestamp((second, nanosecond): Instant) -> Option<Timestamp> {
+    // `ALWAYS` is outside the range of jiff, whose error would allocate.
+    let is_timestamp = (second, nanosecond) != ALWAYS;
+    is_timestamp.then(|| Timestamp::new(second, nanosecond).ok())?
+}
 
-    #[inline]
-    pub(super) fn of(timestamp: Timestamp) -> Self {
-        // Both numbers have the same sign, so comparing them in turn compares the instants.
-        Self {
-            second: timestamp.as_second(),
-            nanosecond: timestamp.subsec_nanosecond(),
-        }
-    }
-
-    #[inline]
-    pub(super) fn is_after(&self, now: Timestamp) -> bool {
-        let second = self.second;
-        second > now.as_second()
-            || second == now.as_second() && self.nanosecond > now.subsec_nanosecond()
-    }
-
-    /// This instant rounded up to a second since 1970, so that `now.as_second()` reaches it only
-    /// when `now` does. (Before 1970, `as_second` rounds up, hence one second more.)
-    pub(super) fn rounded_up(self) -> i64 {
-        let rounds = self.nanosecond > 0 || self.second <= 0;
-        self.second.saturating_add(i64::from(rounds))
-    }
-
-    /// Converts back to a `Timestamp`; `None` for [`ALWAYS`](Self::ALWAYS).
-    fn timestamp(self) -> Option<Timestamp> {
-        if self == Self::ALWAYS {
-            // This value is outside the range of jiff, whose error would allocate.
-            return None;
-        }
-        Timestamp::new(self.second, self.nanosecond).ok()
-    }
+/// Rounds an instant up to a second since 1970, so that `now.as_second()` reaches it only when `now`
+/// does. (Before 1970, `as_second` rounds up, hence one second more.)
+pub(super) fn rounded_up((second, nanosecond): Instant) -> i64 {
+    let rounds = nanosecond > 0 || second <= 0;
+    second.saturating_add(i64::from(rounds))
 }
 
 /// One bit for each target that a directive can set.
@@ -76,6 +56,11 @@ const ENDPOINT_SHIFT: u32 = 3;
 const _: () = assert!(EndpointKind::ALL.len() < 1 << 4);
 
 impl Shape {
+    /// No target.
+    pub(super) const ANY: Self = Self(0);
+    /// The tenant alone.
+    pub(super) const TENANT: Self = Self(target::TENANT);
+
     /// `endpoint` is ignored unless `targets` contains it.
     #[inline]
     pub(super) fn new(targets: u8, endpoint: EndpointKind) -> Self {
@@ -86,7 +71,7 @@ impl Shape {
         }
     }
 
-    pub(super) fn of(directive: DirectiveRef<'_>) -> Self {
+    fn of(directive: DirectiveRef<'_>) -> Self {
         let bit = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
         let targets = bit(directive.tenant.is_some(), target::TENANT)
             | bit(directive.index.is_some(), target::INDEX)
@@ -95,20 +80,14 @@ impl Shape {
         Self::new(targets, directive.endpoint.unwrap_or(EndpointKind::Unknown))
     }
 
-    #[inline]
     pub(super) fn targets(self) -> u8 {
-        let endpoint = if self.endpoint_bits() == 0 {
-            0
-        } else {
-            target::ENDPOINT
-        };
+        let endpoint = self.endpoint().map_or(0, |_| target::ENDPOINT);
         self.0 & 0b111 | endpoint
     }
 
-    /// Returns zero if no endpoint is set, otherwise the endpoint's number plus one.
-    #[inline]
-    pub(super) fn endpoint_bits(self) -> u8 {
-        self.0 >> ENDPOINT_SHIFT
+    fn endpoint(self) -> Option<EndpointKind> {
+        let number = usize::from(self.0 >> ENDPOINT_SHIFT).checked_sub(1)?;
+        EndpointKind::ALL.get(number).copied()
     }
 
     /// Whether a target that is a string is set.
@@ -117,29 +96,41 @@ impl Shape {
         self.0 & target != 0
     }
 
-    fn endpoint(self) -> Option<EndpointKind> {
-        let number = usize::from(self.endpoint_bits()).checked_sub(1)?;
-        EndpointKind::ALL.get(number).copied()
+    /// All bits, to be hashed.
+    #[inline]
+    pub(super) fn bits(self) -> u8 {
+        self.0
     }
 }
 
 /// One directive.
 #[derive(Clone, Copy, Debug)]
+#[repr(Rust, packed(4))]
 pub(super) struct Record {
-    pub(super) expires: Instant,
-    /// The offset of the key in the arena. The key consists of the shape and the strings of the
-    /// targets. The id of the directive follows the key.
+    expires_second: i64,
+    expires_nanosecond: i32,
+    /// The offset of the key in the arena. The id of the directive follows the key.
     pub(super) key: u32,
+    /// The index of the next directive with the same key: see `lookup_table.rs`.
+    pub(super) next: u32,
     pub(super) sample_per_mille: u16,
     pub(super) effects: Effects,
+    /// Whether another directive with the same key makes this one superfluous: see
+    /// `lookup_table.rs`.
+    pub(super) is_superfluous: bool,
 }
 
-const _: () = assert!(size_of::<Record>() == 20);
+impl Record {
+    #[inline]
+    pub(super) fn expires(&self) -> Instant {
+        (self.expires_second, self.expires_nanosecond)
+    }
+}
 
 /// Directives in the order in which they were added.
 #[derive(Debug, Default)]
 pub(super) struct PackedDirectives {
-    records: Vec<Record>,
+    pub(super) records: Vec<Record>,
     /// The start of each record; empty if no directive has a start.
     starts: Vec<Instant>,
     strings: StringArena,
@@ -150,17 +141,11 @@ pub(super) struct PackedDirectives {
 pub(super) struct Full;
 
 impl PackedDirectives {
-    pub(super) fn with_capacity(directives: usize) -> Self {
-        Self {
-            records: Vec::with_capacity(directives),
-            ..Self::default()
-        }
-    }
-
-    /// Reserves capacity for exactly this number of additional directives and bytes of strings.
-    pub(super) fn reserve_exact(&mut self, directives: usize, bytes: usize) {
-        self.records.reserve_exact(directives);
-        self.strings.reserve_exact(bytes);
+    pub(super) fn with_capacity(directives: usize, bytes: usize) -> Self {
+        let mut packed = Self::default();
+        packed.records.reserve_exact(directives);
+        packed.strings.reserve_exact(bytes);
+        packed
     }
 
     pub(super) fn shrink_to_fit(&mut self) {
@@ -173,93 +158,87 @@ impl PackedDirectives {
         self.records.len()
     }
 
-    /// Returns the length of all strings in bytes.
-    pub(super) fn bytes(&self) -> usize {
-        self.strings.len()
-    }
-
-    /// Returns the number of bytes that the strings of a directive occupy.
-    pub(super) fn bytes_of(directive: DirectiveRef<'_>) -> usize {
-        let targets = [directive.tenant, directive.index, directive.principal];
-        let strings = targets.into_iter().flatten().chain([directive.id]);
-        strings.map(StringArena::bytes_of).sum::<usize>() + 1
-    }
-
-    pub(super) fn records(&self) -> &[Record] {
-        &self.records
-    }
-
     pub(super) fn push(&mut self, directive: DirectiveRef<'_>) -> Result<(), Full> {
+        let (expires_second, expires_nanosecond) = instant(directive.expires_at);
         let record = Record {
-            expires: Instant::of(directive.expires_at),
-            key: number(self.strings.len())?,
+            expires_second,
+            expires_nanosecond,
+            key: u32::try_from(self.strings.len()).map_err(|_| Full)?,
+            next: 0,
             sample_per_mille: directive.sample_per_mille,
             effects: Effects::of(directive),
+            is_superfluous: false,
         };
         self.strings.push_ascii(Shape::of(directive).0);
         let targets = [directive.tenant, directive.index, directive.principal];
         for string in targets.into_iter().flatten().chain([directive.id]) {
             self.strings.push(string);
         }
-        let start = directive.starts_at.map_or(Instant::ALWAYS, Instant::of);
-        self.push_start(start);
-        self.records.push(record);
+        self.push_record(record, directive.starts_at.map_or(ALWAYS, instant));
         Ok(())
     }
 
-    /// Adds the start of the next record.
-    fn push_start(&mut self, start: Instant) {
-        if self.starts.is_empty() && start != Instant::ALWAYS {
-            self.starts.resize(self.records.len(), Instant::ALWAYS);
+    fn push_record(&mut self, record: Record, start: Instant) {
+        if start != ALWAYS {
+            // The directives so far have no start.
+            self.starts.resize(self.records.len(), ALWAYS);
         }
-        if start != Instant::ALWAYS || !self.starts.is_empty() {
+        if start != ALWAYS || !self.starts.is_empty() {
             self.starts.push(start);
         }
+        self.records.push(record);
     }
 
     /// Appends a range of the directives of another sequence.
-    pub(super) fn extend_from(
-        &mut self,
-        other: &Self,
-        range: std::ops::Range<usize>,
-    ) -> Result<(), Full> {
-        let end = other.offset(range.end);
-        let start = other.offset(range.start);
-        let moved = self.strings.len();
-        number((moved + end).saturating_sub(start))?;
-        self.strings.extend_from(&other.strings, start, end);
+    pub(super) fn extend_from(&mut self, other: &Self, range: Range<usize>) -> Result<(), Full> {
+        let bytes = other.bytes_of(range.clone());
+        let (before, after) = (bytes.start, self.strings.len());
+        self.strings.extend_from(&other.strings, bytes);
         for index in range {
-            let Some(&record) = other.records.get(index) else {
-                break;
-            };
-            self.push_start(other.start(index));
-            self.records.push(Record {
-                key: number(record.key as usize - start + moved)?,
-                ..record
-            });
+            let mut record = other.records[index];
+            let key = record.key as usize - before + after;
+            record.key = u32::try_from(key).map_err(|_| Full)?;
+            self.push_record(record, other.start(index));
         }
         Ok(())
     }
 
-    /// Returns the offset of the strings of a record. For the index after the last record it
-    /// returns the end of all strings.
-    fn offset(&self, index: usize) -> usize {
-        self.records
-            .get(index)
-            .map_or(self.strings.len(), |record| record.key as usize)
-    }
-
-    /// Whether the directive at this index has started.
-    #[inline]
-    pub(super) fn has_started(&self, index: usize, now: Timestamp) -> bool {
-        self.starts
-            .get(index)
-            .is_none_or(|start| !start.is_after(now))
+    /// Returns the part of the arena that contains the strings of a range of directives.
+    pub(super) fn bytes_of(&self, range: Range<usize>) -> Range<usize> {
+        let offset = |index: usize| match self.records.get(index) {
+            Some(record) => record.key as usize,
+            None => self.strings.len(),
+        };
+        offset(range.start)..offset(range.end)
     }
 
     #[inline]
+    pub(super) fn has_started(&self, index: usize, now: Instant) -> bool {
+        self.starts.get(index).is_none_or(|start| *start <= now)
+    }
+
     pub(super) fn start(&self, index: usize) -> Instant {
-        self.starts.get(index).copied().unwrap_or(Instant::ALWAYS)
+        self.starts.get(index).copied().unwrap_or(ALWAYS)
+    }
+
+    /// Returns the directive at an index.
+    pub(super) fn get(&self, index: usize) -> Option<DirectiveRef<'_>> {
+        let record = self.records.get(index)?;
+        let (shape, [tenant, target_index, principal], mut offset) = self.read_key(record.key);
+        let decision = record.effects.decision();
+        Some(DirectiveRef {
+            id: self.strings.read(&mut offset),
+            tenant,
+            index: target_index,
+            principal,
+            endpoint: shape.endpoint(),
+            level: decision.level,
+            sample_per_mille: record.sample_per_mille,
+            starts_at: timestamp(self.start(index)),
+            expires_at: timestamp(record.expires()).unwrap_or(Timestamp::MIN),
+            ring_buffer: decision.ring_buffer,
+            capture: decision.capture,
+        })
     }
 
     /// Returns the key at an offset, with its strings in the form of request attributes.
@@ -283,39 +262,9 @@ impl PackedDirectives {
         (shape, strings, offset)
     }
 
-    /// Returns the directive at an index.
-    pub(super) fn get(&self, index: usize) -> Option<DirectiveRef<'_>> {
-        let record = self.records.get(index)?;
-        let (shape, [tenant, target_index, principal], mut id) = self.read_key(record.key);
-        let decision = record.effects.decision();
-        Some(DirectiveRef {
-            id: self.strings.read(&mut id),
-            tenant,
-            index: target_index,
-            principal,
-            endpoint: shape.endpoint(),
-            level: decision.level,
-            sample_per_mille: record.sample_per_mille,
-            starts_at: self.start(index).timestamp(),
-            expires_at: record.expires.timestamp().unwrap_or(Timestamp::MIN),
-            ring_buffer: decision.ring_buffer,
-            capture: decision.capture,
-        })
-    }
-
-    /// Whether this tenant is the only target of the key at an offset.
-    #[inline(never)]
-    pub(super) fn is_tenant(&self, key: u32, tenant: &str) -> bool {
-        let mut offset = key as usize;
-        self.strings.read_ascii(&mut offset) == target::TENANT
-            && self.strings.is_next(&mut offset, tenant)
-    }
-
     /// Whether the key at an offset has this shape and the strings of the request.
-    //
-    // This function is not inlined, because most lookups find no entry and inlining would cost the
-    // lookup registers.
-    #[inline(never)]
+    #[expect(clippy::inline_always, reason = "the shape is often a constant")]
+    #[inline(always)]
     pub(super) fn is_key(&self, key: u32, shape: Shape, attrs: &RequestAttrs<'_>) -> bool {
         let mut offset = key as usize;
         if self.strings.read_ascii(&mut offset) != shape.0 {
@@ -327,10 +276,6 @@ impl PackedDirectives {
             && is(target::INDEX, attrs.index)
             && is(target::PRINCIPAL, attrs.principal)
     }
-}
-
-fn number(length: usize) -> Result<u32, Full> {
-    u32::try_from(length).map_err(|_| Full)
 }
 
 #[cfg(test)]
@@ -351,11 +296,11 @@ mod tests {
         }
         for &a in &timestamps {
             for &b in &timestamps {
-                assert_eq!(Instant::of(a).cmp(&Instant::of(b)), a.cmp(&b), "{a} {b}");
+                assert_eq!(instant(a).cmp(&instant(b)), a.cmp(&b), "{a} {b}");
             }
-            assert_eq!(Instant::of(a).timestamp(), Some(a));
-            assert!(Instant::ALWAYS < Instant::of(a));
+            assert_eq!(timestamp(instant(a)), Some(a));
+            assert!(ALWAYS < instant(a));
         }
-        assert_eq!(Instant::ALWAYS.timestamp(), None);
+        assert_eq!(timestamp(ALWAYS), None);
     }
 }

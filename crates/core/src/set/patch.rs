@@ -37,26 +37,29 @@ impl DirectiveSet {
     pub fn patched(&self, edits: &[Edit<'_>]) -> Result<Self, BuildError> {
         let none = PackedDirectives::default();
         let before = self.compiled.as_ref().map_or(&none, |it| &it.directives);
-        let inserted = edits.iter().filter_map(|edit| edit.inserts);
-        let removed = edits.iter().filter(|edit| edit.removes);
-        let removed = removed.filter_map(|edit| before.get(edit.position));
-        let bytes = |sum: usize, directive| sum + PackedDirectives::bytes_of(directive);
+        let mut inserted = PackedDirectives::default();
+        for directive in edits.iter().filter_map(|edit| edit.inserts) {
+            inserted.push(directive)?;
+        }
         // The exact capacity is reserved, so that shrinking does not copy the data again.
-        let mut directives = PackedDirectives::default();
-        directives.reserve_exact(
-            (before.len() + inserted.clone().count()).saturating_sub(removed.clone().count()),
-            (before.bytes() + inserted.fold(0, bytes)).saturating_sub(removed.fold(0, bytes)),
+        let bytes = |of: &PackedDirectives, range| of.bytes_of(range).len();
+        let removed = edits.iter().map(|edit| edit.position..edit.end());
+        let removed_bytes: usize = removed.clone().map(|range| bytes(before, range)).sum();
+        let mut directives = PackedDirectives::with_capacity(
+            before.len() + inserted.len() - removed.map(|range| range.len()).sum::<usize>(),
+            bytes(before, 0..before.len()) + bytes(&inserted, 0..inserted.len()) - removed_bytes,
         );
-        let mut next = 0;
+        let (mut next, mut insert) = (0, 0);
         for edit in edits {
             directives.extend_from(before, next..edit.position)?;
-            if let Some(directive) = edit.inserts {
-                directives.push(directive)?;
+            if edit.inserts.is_some() {
+                directives.extend_from(&inserted, insert..insert + 1)?;
+                insert += 1;
             }
             next = edit.end();
         }
         directives.extend_from(before, next..before.len())?;
-        Ok(Self::compile(directives))
+        Ok(Self::compile(directives)?)
     }
 }
 

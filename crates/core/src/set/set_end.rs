@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::DirectiveSet;
 use super::lookup_table::LookupTable;
-use super::packed_directives::Instant;
+use super::packed_directives::{instant, rounded_up};
 
 /// Both ends in seconds since 1970, rounded up: each directive has its exact expiry.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(super) struct SetEnd {
 
 impl SetEnd {
     pub(super) fn at_last_expiry(table: &LookupTable) -> Self {
-        let last_expiry = table.last_expiry.rounded_up();
+        let last_expiry = rounded_up(table.last_expiry);
         Self {
             last_expiry,
             bound: AtomicI64::new(i64::MAX),
@@ -44,7 +44,7 @@ impl DirectiveSet {
     #[doc(hidden)]
     pub fn withdraw_at(&self, at: Timestamp) {
         if let Some(compiled) = &self.compiled {
-            let (end, bound) = (&compiled.end, Instant::of(at).rounded_up());
+            let (end, bound) = (&compiled.end, rounded_up(instant(at)));
             end.bound.store(bound, Ordering::Relaxed);
             end.end.store(bound.min(end.last_expiry), Ordering::Relaxed);
         }

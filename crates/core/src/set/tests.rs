@@ -4,8 +4,10 @@
 
 use jiff::Timestamp;
 
+use super::lookup_table::chain;
+use super::packed_directives::Shape;
 use super::*;
-use crate::{DirectiveMatch, EndpointKind};
+use crate::{DiagLevel, DirectiveMatch, EndpointKind};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -135,25 +137,46 @@ fn a_key_found_by_its_hash_is_compared_string_by_string() {
         directive("two", DiagLevel::Shape, 10).with_match(for_acme.for_index("orders")),
     ]);
     let directives = &set.compiled.as_ref().unwrap().directives;
-    let [one, two] = directives.records() else {
-        unreachable!("two directives were added")
-    };
+    let [one, two] = [0, 1].map(|index: usize| directives.records[index].key);
     let others = ["acmf", "acmee", ""].map(|tenant| RequestAttrs {
         tenant: Some(tenant),
         ..acme()
     });
-    for record in [one, two] {
-        let (shape, _) = directives.key(record.key);
-        assert!(directives.is_key(record.key, shape, &acme()));
+    for key in [one, two] {
+        let (shape, _) = directives.key(key);
+        assert!(directives.is_key(key, shape, &acme()));
         for attrs in others {
-            assert!(!directives.is_key(record.key, shape, &attrs));
+            assert!(!directives.is_key(key, shape, &attrs));
         }
     }
-    assert!(directives.is_tenant(one.key, "acme") && !directives.is_tenant(one.key, "acmf"));
-    // The same string in another target is another key, and so is a key with one more target.
-    assert!(!directives.is_key(one.key, directives.key(two.key).0, &acme()));
-    assert!(!directives.is_key(two.key, directives.key(one.key).0, &acme()));
-    assert!(!directives.is_tenant(two.key, "acme"));
+    // A key with one more target is another key.
+    assert!(!directives.is_key(one, directives.key(two).0, &acme()));
+    assert!(!directives.is_key(two, directives.key(one).0, &acme()));
+}
+
+#[test]
+fn a_key_is_found_behind_a_candidate_with_another_key() {
+    let set: DirectiveSet = (0..2_000)
+        .map(|n| {
+            let tenant = DirectiveMatch::all().for_tenant(format!("tenant-{n}"));
+            directive(&n.to_string(), DiagLevel::Shape, 10).with_match(tenant)
+        })
+        .collect();
+    let compiled = set.compiled.as_ref().unwrap();
+    let mut others = 0;
+    for n in 0..2_000 {
+        let tenant = format!("tenant-{n}");
+        let attrs = acme().with_tenant(&tenant);
+        let Some(candidate) = compiled.table.candidate(Shape::TENANT, &attrs) else {
+            unreachable!("the tenant has a directive")
+        };
+        let (table, directives) = (&compiled.table, &compiled.directives);
+        let first = table.confirm(candidate, directives, Shape::TENANT, &attrs);
+        assert_eq!(first, Some(n));
+        others += u32::from(!directives.is_key(candidate.key, Shape::TENANT, &attrs));
+    }
+    // The hash of some hundred of the keys resembles that of another one.
+    assert!(others > 0);
 }
 
 #[test]
@@ -169,11 +192,10 @@ fn superfluous_directives_are_listed_but_not_evaluated() {
     }
     let set = DirectiveSet::from_directives(directives);
     assert_eq!(set.len(), 1_002);
-    let table = &set.compiled.as_ref().unwrap().table;
-    let Some(lookup_table::Slot::Group(group)) = table.wildcards else {
-        unreachable!("the directives form one group")
-    };
-    let [decisive, superfluous] = table.members(group);
+    let compiled = set.compiled.as_ref().unwrap();
+    let first = compiled.table.wildcards;
+    let (superfluous, decisive): (Vec<_>, Vec<_>) = chain(&compiled.directives, first.unwrap())
+        .partition(|&index| compiled.directives.records[index].is_superfluous);
     // The decisive directives are the last three, each with a higher sample rate than the later
     // ones, and the one without effects.
     assert!(decisive.len() <= 4, "{}", decisive.len());

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use proptest::prelude::*;
 
+use super::super::Compiled;
 use super::*;
 use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, EndpointKind, RequestAttrs};
 
@@ -149,7 +150,26 @@ fn assert_same(patched: &DirectiveSet, built: &DirectiveSet) {
         assert!(patched.is_empty() && built.is_empty());
         return;
     };
-    assert_eq!(patched.directives.bytes(), built.directives.bytes());
+    let bytes = |of: &Compiled| of.directives.bytes_of(0..of.directives.len());
+    assert_eq!(bytes(patched), bytes(built));
+}
+
+#[test]
+fn a_superfluous_directive_decides_again_once_the_better_one_is_removed() {
+    let shape = |n, second| {
+        let expires_at = Timestamp::from_second(second).unwrap();
+        DiagnosticsDirective::new(id(n), DiagLevel::Shape, expires_at)
+    };
+    let set = DirectiveSet::from_directives(vec![shape(0, 10), shape(1, 20)]);
+    let removal = Edit {
+        position: 1,
+        removes: true,
+        inserts: None,
+    };
+    let patched = set.patched(&[removal]).unwrap();
+    let attrs = RequestAttrs::default();
+    let level = patched.evaluate(&attrs, Timestamp::UNIX_EPOCH, "").level;
+    assert_eq!(level, DiagLevel::Shape);
 }
 
 proptest! {

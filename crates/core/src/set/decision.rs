@@ -1,0 +1,92 @@
+//! The decision about a request, and the rule that combines several decisions into one.
+
+use std::ops::BitOr;
+
+use serde::Serialize;
+
+use crate::model::directive::{DiagLevel, DirectiveRef};
+
+/// The decision of a set of directives about one request.
+///
+/// The operator `|` combines two decisions about the same request, for example about two indices of
+/// its path, into one that includes both.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize)]
+#[non_exhaustive]
+pub struct Decision {
+    /// The highest level of the directives that apply; `Off` if no directive applies.
+    pub level: DiagLevel,
+    /// Whether one of these directives requests the ring buffer.
+    pub ring_buffer: bool,
+    /// Whether one of these directives requests capture.
+    pub capture: bool,
+}
+
+/// Returns the higher level, and the ring buffer and capture if one of the decisions requests them.
+impl BitOr for Decision {
+    type Output = Self;
+
+    #[inline]
+    fn bitor(self, other: Self) -> Self {
+        Self {
+            level: self.level.max(other.level),
+            ring_buffer: self.ring_buffer | other.ring_buffer,
+            capture: self.capture | other.capture,
+        }
+    }
+}
+
+/// A [`Decision`] with the directives that led to it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[non_exhaustive]
+pub struct Explanation<'a> {
+    /// The decision.
+    #[serde(flatten)]
+    pub decision: Decision,
+    /// The ids of the directives that apply, in the set's order.
+    pub directives: Vec<&'a str>,
+}
+
+/// A [`Decision`] in one byte. A level sets as many of the low bits as there are levels below it, so
+/// that two values combine by a bitwise *or*, without a comparison of the levels.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Effects(u8);
+
+const LEVEL_BITS: usize = DiagLevel::ALL.len() - 1;
+// `Effects::decision` knows four levels.
+const _: () = assert!(LEVEL_BITS == 3);
+const RING_BUFFER: u8 = 1 << LEVEL_BITS;
+const CAPTURE: u8 = RING_BUFFER << 1;
+
+impl Effects {
+    /// Returns the effects of one directive.
+    pub(super) fn of(directive: DirectiveRef<'_>) -> Self {
+        let flag = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
+        let level = (1 << directive.level as u8) - 1;
+        Self(level | flag(directive.ring_buffer, RING_BUFFER) | flag(directive.capture, CAPTURE))
+    }
+
+    #[inline]
+    pub(super) fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether these effects include the other effects.
+    #[inline]
+    pub(super) fn covers(self, other: Self) -> bool {
+        self.and(other) == self
+    }
+
+    #[inline]
+    pub(super) fn decision(self) -> Decision {
+        Decision {
+            level: match (self.0 & (RING_BUFFER - 1)).count_ones() {
+                0 => DiagLevel::Off,
+                1 => DiagLevel::Shape,
+                2 => DiagLevel::ShapeTiming,
+                _ => DiagLevel::ShapeRewriteDiff,
+            },
+            ring_buffer: self.0 & RING_BUFFER != 0,
+            capture: self.0 & CAPTURE != 0,
+        }
+    }
+}
