@@ -1,4 +1,4 @@
-//! Tests polling another agent, over a transport that returns scripted snapshots.
+//! Tests the source that polls another agent, over a transport that returns scripted snapshots.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -25,7 +25,7 @@ impl Clock for Noon {
     }
 }
 
-/// Returns one response after a delay, and records the queries.
+/// A transport that returns one response after a delay, and records the queries.
 #[derive(Debug)]
 struct Fake {
     response: Mutex<Value>,
@@ -134,7 +134,7 @@ fn why(result: Result<Polled, ReadError>) -> AgentError {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_age_is_that_of_the_read_of_the_index_and_the_way_counts() {
+async fn the_age_includes_the_transit_time() {
     let (fake, mut upstream) = agent(SECOND, None);
     fake.says("directives", 7.5, "t", Some(&snapshot("a")));
     let taken = upstream
@@ -151,7 +151,7 @@ async fn the_age_is_that_of_the_read_of_the_index_and_the_way_counts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_published_is_not_sent_again_and_nothing_else_is_taken_for_it() {
+async fn a_published_snapshot_is_not_sent_again() {
     let (fake, mut upstream) = agent(SECOND, None);
     let (a, b) = (snapshot("a"), snapshot("b"));
     fake.says("directives", 1.0, "tag-a", Some(&a));
@@ -167,7 +167,7 @@ async fn what_is_published_is_not_sent_again_and_nothing_else_is_taken_for_it() 
     assert!(taken.snapshot.is_none());
     assert_eq!(taken.age, SECOND * 4);
 
-    // The published set came from elsewhere, or was emptied since.
+    // The published set has another origin, or was emptied in the meantime.
     for other in [&b, &Snapshot::default()] {
         assert!(matches!(
             why(upstream.read(published(other, None, age)).await),
@@ -191,7 +191,7 @@ async fn p3_an_agent_that_is_behind_changes_nothing() {
         why(upstream.read(published(&a, None, Some(SECOND * 10))).await),
         AgentError::Older
     ));
-    // An equal snapshot with an earlier read changes nothing: the known age is kept.
+    // An equal snapshot with an earlier read changes nothing, and the known age is kept.
     fake.says("directives", 60.0, "tag-a", Some(&a));
     let taken = upstream
         .read(published(&a, None, Some(SECOND * 10)))
@@ -213,7 +213,7 @@ async fn p3_an_agent_that_is_behind_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p5_what_would_be_emptied_at_once_is_not_taken() {
+async fn p5_a_snapshot_that_is_too_old_is_refused() {
     let (fake, mut upstream) = agent(SECOND, Some(SECOND * 60));
     fake.says("directives", 59.0, "t", Some(&snapshot("a")));
     assert!(matches!(
@@ -230,7 +230,7 @@ async fn p5_what_would_be_emptied_at_once_is_not_taken() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p1_what_is_not_an_response_of_such_an_agent_is_refused() {
+async fn p1_a_response_of_another_server_or_agent_is_refused() {
     let (fake, mut upstream) = agent(SECOND, None);
     fake.says("other", 1.0, "t", Some(&snapshot("a")));
     assert!(matches!(

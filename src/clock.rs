@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn p4_a_wall_clock_that_is_set_back_does_not_take_the_time_back() {
+    fn p4_the_time_does_not_go_back_if_the_wall_clock_is_set_back() {
         let forward = Forward::new(NOON.parse().unwrap());
         assert_eq!(now(&forward, 10, 10), 10);
         // The wall clock is set back by an hour: the time continues from its last value.
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wall_clock_that_goes_evenly_is_taken_as_it_is() {
+    fn a_steady_wall_clock_is_returned_unchanged() {
         let forward = Forward::new(NOON.parse().unwrap());
         let noon: Timestamp = NOON.parse().unwrap();
         for step in 0..1000_i64 {

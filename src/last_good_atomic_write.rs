@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_stays_and_its_target_is_replaced() {
+    fn a_symbolic_link_stays_and_its_target_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let (target, link) = (folder.path().join("target"), folder.path().join("link"));
         std::os::unix::fs::symlink("target", &link).unwrap();
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_cannot_work_is_found_out_before_the_first_write() {
+    fn an_unusable_path_is_detected_before_the_first_write() {
         let folder = tempfile::tempdir().unwrap();
         let check = |path: &Path| {
             let refused = LastGoodFile::new(path.to_owned()).check();
@@ -271,7 +271,7 @@ mod tests {
 
     /// A write to `/dev/full` fails as on a full disk.
     #[test]
-    fn a_failed_write_leaves_the_file_and_nothing_beside_it() {
+    fn a_failed_write_changes_no_file_and_leaves_no_temporary_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("last-good");
         let file = LastGoodFile::new(path.clone());

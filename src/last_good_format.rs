@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expiry_in_it_is_absolute() {
+    fn an_expiry_in_the_file_is_absolute() {
         let (_folder, path) = written();
         let later = "2050-01-01T00:00:00Z".parse().unwrap();
         let read = read(&path, "directives").unwrap();
@@ -298,7 +298,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn only_its_owner_may_read_it() {
+    fn only_the_owner_can_read_the_file() {
         use std::os::unix::fs::PermissionsExt as _;
         let (_folder, path) = written();
         assert_eq!(
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_changed_or_missing_anywhere_is_damage() {
+    fn a_changed_or_missing_byte_is_detected() {
         let (_folder, path) = written();
         let good = fs::read(&path).unwrap();
         let refused = |bytes: &[u8]| {
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_another_index_or_version_is_refused_by_name() {
+    fn a_file_of_another_index_or_version_is_refused_with_the_reason() {
         let (_folder, path) = written();
         let error = read(&path, "other").unwrap_err().to_string();
         assert!(

@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn p8_pauses_after_failures_grow_to_the_cap_and_start_anew_after_a_success() {
+    fn p8_pauses_after_failures_grow_to_the_cap_and_are_reset_by_a_success() {
         for seed in 0..200 {
             let mut one = backoff(seed);
             for failure in 1..100_u32 {

@@ -60,7 +60,7 @@ fn empty() -> ResponseTemplate {
 }
 
 #[tokio::test]
-async fn a_redirect_is_not_followed_and_the_error_says_what_to_set() {
+async fn a_redirect_is_not_followed_and_the_error_names_the_setting() {
     let target = MockServer::start().await;
     for status in [301, 302, 303, 307, 308] {
         let target = target.uri().replace("http://", "http://ann:hunter2@");
@@ -85,7 +85,7 @@ async fn a_redirect_is_not_followed_and_the_error_says_what_to_set() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_closed_as_the_next_request_is_written_costs_no_poll() {
+async fn a_connection_closed_while_a_request_is_written_fails_no_poll() {
     let server = RawServer::start(|received| match received.before {
         0 => ok("", received.empty_index().as_bytes()),
         _ => Reply::Close,
@@ -102,7 +102,7 @@ async fn a_connection_that_is_closed_as_the_next_request_is_written_costs_no_pol
 }
 
 #[tokio::test]
-async fn a_request_is_repeated_once_and_no_more() {
+async fn a_request_is_repeated_at_most_once() {
     let server = RawServer::start(|_| Reply::Close).await;
     let said = refused(&server.url).await;
     assert!(said.contains("the connection failed"), "{said}");
@@ -111,7 +111,7 @@ async fn a_request_is_repeated_once_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_node_that_refuses_alone_costs_no_poll_and_is_not_preferred() {
+async fn a_single_node_that_refuses_fails_no_poll_and_is_not_preferred() {
     for status in [401, 403, 429, 500, 502, 503] {
         for refuses_everything in [false, true] {
             let (bad, good) = (MockServer::start().await, MockServer::start().await);
@@ -142,7 +142,7 @@ async fn a_node_that_refuses_alone_costs_no_poll_and_is_not_preferred() {
 }
 
 #[tokio::test]
-async fn what_every_node_refuses_is_the_refusal_of_the_cluster() {
+async fn a_refusal_by_every_node_is_the_refusal_of_the_cluster() {
     let (one, other) = (MockServer::start().await, MockServer::start().await);
     for server in [&one, &other] {
         mount(server, ResponseTemplate::new(403)).await;
@@ -237,7 +237,7 @@ async fn a_response_is_bounded_while_it_arrives_and_while_it_is_decompressed() {
 }
 
 #[tokio::test]
-async fn an_error_response_without_end_still_tells_its_status() {
+async fn an_endless_error_response_is_reported_with_its_status() {
     let server = RawServer::start(|_| {
         Reply::Endless(
             "HTTP/1.1 403 F\r\ncontent-type: text/html\r\n\r\n",
@@ -254,7 +254,7 @@ async fn an_error_response_without_end_still_tells_its_status() {
 }
 
 #[tokio::test]
-async fn headers_without_end_are_a_failed_request() {
+async fn endless_headers_fail_the_request() {
     let server = RawServer::start(|_| {
         Reply::Endless(
             "HTTP/1.1 200 OK\r\n",
@@ -267,7 +267,7 @@ async fn headers_without_end_are_a_failed_request() {
 }
 
 #[tokio::test]
-async fn gzip_is_read_and_another_encoding_is_named() {
+async fn gzip_is_decoded_and_another_encoding_is_refused_by_name() {
     let server = RawServer::start(|received| {
         let body = gzip(received.empty_index().as_bytes());
         ok("content-encoding: gzip\r\n", &body)
@@ -295,7 +295,7 @@ async fn gzip_is_read_and_another_encoding_is_named() {
 }
 
 #[tokio::test]
-async fn json_that_is_nested_without_end_is_a_failed_poll() {
+async fn deeply_nested_json_fails_the_poll() {
     let server = RawServer::start(|_| ok("", "{\"timed_out\":".repeat(50_000).as_bytes())).await;
     let said = refused(&server.url).await;
     assert!(said.contains("not the expected JSON"), "{said}");

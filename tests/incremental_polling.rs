@@ -63,7 +63,7 @@ fn tenants(store: &OpenSearchDirectiveStore) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_unchanged_poll_is_one_small_request_whatever_the_index_holds() {
+async fn an_unchanged_poll_is_one_small_request_for_any_index() {
     let url = shared_url();
     let index = installed_index(&url, "unchanged").await;
     let store = start(&url, &index).await;
@@ -92,7 +92,7 @@ async fn an_unchanged_poll_is_one_small_request_whatever_the_index_holds() {
 }
 
 #[tokio::test]
-async fn a_change_is_read_alone_and_a_deletion_is_seen() {
+async fn a_delta_read_reads_only_the_change_and_a_deletion_is_detected() {
     let url = shared_url();
     let index = installed_index(&url, "delta").await;
     for n in 0..20 {
@@ -130,7 +130,7 @@ async fn a_change_is_read_alone_and_a_deletion_is_seen() {
 
 /// No write happens after the first poll, but a refresh makes an earlier write visible.
 #[tokio::test]
-async fn p1_what_becomes_visible_later_is_not_missed() {
+async fn p1_a_document_that_becomes_visible_later_is_not_missed() {
     let url = shared_url();
     let index = installed_index(&url, "later").await;
     let settings = format!("{url}/{index}/_settings");
@@ -187,7 +187,7 @@ async fn an_index_of_several_shards_is_read_whole_and_the_status_says_so() {
 }
 
 #[tokio::test]
-async fn the_clock_is_measured_against_the_clusters() {
+async fn the_clock_is_compared_with_the_clusters_clock() {
     let url = shared_url();
     let index = installed_index(&url, "skew").await;
     let store = start(&url, &index).await;

@@ -40,7 +40,7 @@ fn documents(index: &str, ids: std::ops::Range<usize>) -> String {
 }
 
 #[tokio::test]
-async fn p1_an_index_of_25000_documents_is_read_whole() {
+async fn p1_an_index_of_25000_documents_is_read_completely() {
     let url = shared_url();
     let index = installed_index(&url, "large").await;
     for begin in (0..25_000).step_by(5_000) {
@@ -92,7 +92,7 @@ async fn p1_more_documents_than_the_cap_are_not_read() {
 }
 
 #[tokio::test]
-async fn p2_a_document_that_is_gone_from_a_complete_read_is_gone() {
+async fn p2_a_document_that_a_complete_read_lacks_is_deleted() {
     let url = shared_url();
     let index = installed_index(&url, "gone").await;
     bulk(&url, documents(&index, 0..3)).await;
@@ -109,7 +109,7 @@ async fn p2_a_document_that_is_gone_from_a_complete_read_is_gone() {
 }
 
 #[tokio::test]
-async fn p6_a_malformed_document_beside_100_good_ones_costs_only_itself() {
+async fn p6_a_malformed_document_does_not_affect_100_valid_ones() {
     let url = shared_url();
     let index = installed_index(&url, "bad").await;
     let mut body = documents(&index, 0..100);
@@ -134,7 +134,7 @@ async fn p6_a_malformed_document_beside_100_good_ones_costs_only_itself() {
 }
 
 #[tokio::test]
-async fn p5_an_index_that_is_deleted_is_a_failed_poll_and_its_return_is_followed() {
+async fn p5_polls_of_a_deleted_index_fail_until_it_exists_again() {
     let url = shared_url();
     let index = installed_index(&url, "deleted").await;
     bulk(&url, documents(&index, 0..2)).await;
@@ -212,7 +212,7 @@ async fn p9_the_index_missing_at_the_start() {
 }
 
 #[tokio::test]
-async fn an_alias_of_one_index_is_followed_and_of_two_refused() {
+async fn an_alias_of_one_index_is_followed_and_an_alias_of_two_is_refused() {
     let url = shared_url();
     let (one, two) = (
         installed_index(&url, "al-a").await,
@@ -240,7 +240,7 @@ async fn an_alias_of_one_index_is_followed_and_of_two_refused() {
 }
 
 #[tokio::test]
-async fn what_is_applied_is_found_by_the_next_poll() {
+async fn an_applied_directive_is_found_by_the_next_poll() {
     let url = shared_url();
     let index = installed_index(&url, "writer").await;
     let store = OpenSearchDirectiveStore::start(

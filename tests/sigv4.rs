@@ -43,7 +43,7 @@ async fn each_request_is_signed_for_the_region_and_service() {
 }
 
 #[tokio::test]
-async fn opensearch_serverless_is_refused_in_one_sentence() {
+async fn opensearch_serverless_is_refused_with_the_reason() {
     let keys = aws_credential_types::Credentials::new("AKID", "hunter2", None, None, "test");
     let credentials = Credentials::AwsSigV4 {
         provider: SharedCredentialsProvider::new(keys),

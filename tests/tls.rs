@@ -115,7 +115,7 @@ fn trusting(authority: &Authority) -> Tls {
 }
 
 #[tokio::test]
-async fn a_ca_of_ones_own_is_trusted_and_no_other() {
+async fn only_the_configured_private_ca_is_trusted() {
     let (ours, other) = (authority(), authority());
     let url = serve(&ours, None).await;
     let store = start(&url, trusting(&ours), Credentials::None)
@@ -130,7 +130,7 @@ async fn a_ca_of_ones_own_is_trusted_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_client_certificate_is_shown() {
+async fn a_client_certificate_is_presented() {
     let (ours, clients) = (authority(), authority());
     let url = serve(&ours, Some(&clients)).await;
     let presenting = |by: &Authority| {
@@ -155,7 +155,7 @@ async fn a_client_certificate_is_shown() {
 }
 
 #[tokio::test]
-async fn what_is_no_certificate_is_refused_before_anything_is_sent() {
+async fn an_invalid_certificate_is_refused_before_a_request() {
     for tls in [
         Tls::system().with_ca_certificates("hunter2"),
         Tls::system().with_client_certificate("hunter2"),
@@ -179,7 +179,7 @@ fn self_signed(name: &str) -> (rcgen::Certificate, KeyPair) {
 }
 
 #[tokio::test]
-async fn a_self_signed_certificate_is_explained_and_exactly_it_can_be_trusted() {
+async fn a_self_signed_certificate_is_explained_and_can_be_trusted() {
     let (certificate, key) = self_signed("localhost");
     let pem = certificate.pem();
     let url = serve_as((certificate, key), None).await;

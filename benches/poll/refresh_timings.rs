@@ -51,7 +51,7 @@ impl<S: Subscriber> Layer<S> for Spans {
         let mut text = Text::default();
         event.record(&mut text);
         let mut seen = self.0.lock().expect("no panic");
-        if text.0.contains("answered") && text.0.contains("_search") {
+        if text.0.contains("a node responded") && text.0.contains("_search") {
             seen.0 = Some(Instant::now());
         } else if text.0.contains("publishing") {
             seen.1 = Some(Instant::now());

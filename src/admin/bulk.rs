@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_are_as_long_as_allowed_and_hold_everything_in_order() {
+    fn parts_are_as_large_as_allowed_and_contain_all_items_in_order() {
         let split = |lengths: &[usize]| parts(lengths.iter().copied(), 10);
         assert_eq!(split(&[]), [0_usize; 0]);
         assert_eq!(split(&[4, 6]), [2]);

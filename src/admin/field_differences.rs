@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn what_had_ended_or_was_revoked_is_reactivated() {
+    fn an_expired_or_revoked_directive_is_reactivated() {
         let mut after = document();
         after.audit.updated_at = Some(at(2_000));
         after.directive.expires_at = at(3_000);
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn an_earlier_start_widens_unless_it_has_passed_already() {
+    fn an_earlier_start_widens_unless_it_has_passed() {
         let mut scheduled = document();
         scheduled.directive.starts_at = Some(at(500));
         assert_eq!(

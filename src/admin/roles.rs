@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_file_is_a_role_of_this_index_and_what_belongs_to_it() {
+    fn each_role_grants_permissions_only_for_this_index_and_its_history() {
         for (name, json) in ROLES {
             let role = role_for("mine", json);
             assert!(role["description"].is_string(), "{name}");
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restriction_that_somebody_added_is_a_difference() {
+    fn an_added_restriction_is_a_difference() {
         let role = role_for("mine", ROLES[0].1);
         let mut installed = role.clone();
         installed["reserved"] = false.into();

@@ -199,9 +199,7 @@ impl Client {
                 }
                 Ok(response) if !is_overloaded(response.status) => {
                     attempt.succeeded();
-                    for (refusing, _) in refusals {
-                        self.nodes.failed(refusing, Instant::now());
-                    }
+                    self.mark_as_failed(&refusals);
                     pinned.pin(node);
                     return Ok((node, response));
                 }
@@ -228,6 +226,13 @@ impl Client {
         // There is at least one node, so there is always an error.
         let none = RequestFailure::Timeout(self.request_timeout);
         Err(last_error.unwrap_or_else(|| RequestError::new(request.operation(), none)))
+    }
+
+    /// Marks the nodes that refused a request as failed, because another node served it.
+    fn mark_as_failed(&self, refusals: &[(usize, Response)]) {
+        for (node, _) in refusals {
+            self.nodes.failed(*node, Instant::now());
+        }
     }
 
     /// Sends the request to one node, within the time limit.

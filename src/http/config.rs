@@ -122,7 +122,7 @@ impl ClusterConfig {
     #[must_use]
     pub fn unencrypted_url(&self) -> Option<&Url> {
         let exposes = |url: &&Url| url.scheme() == "http" && !is_loopback(url);
-        if self.credentials.are_reusable_by_a_listener() {
+        if self.credentials.can_be_reused_by_an_eavesdropper() {
             self.urls.iter().find(exposes)
         } else {
             None
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_usable_configuration_passes() {
+    fn a_valid_configuration_is_accepted() {
         config("http://127.0.0.1:9200").check().unwrap();
         config("http://lb.example/opensearch/").check().unwrap();
         config("http://h")

@@ -87,7 +87,7 @@ impl Credentials {
     }
 
     /// Whether the requests contain a secret that an eavesdropper on the network could reuse.
-    pub(super) fn are_reusable_by_a_listener(&self) -> bool {
+    pub(super) fn can_be_reused_by_an_eavesdropper(&self) -> bool {
         match self {
             Self::None => false,
             #[cfg(feature = "aws-sigv4")]

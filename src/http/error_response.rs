@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_named_as_what_it_is() {
+    fn a_page_that_is_not_from_opensearch_is_named_as_such() {
         assert_eq!(
             said(403, "text/html", "<h1>Blocked\n by lb-7</h1>"),
             "the response has status 403: not from OpenSearch (text/html): <h1>Blocked by lb-7</h1>"
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_nested_without_end_is_text() {
+    fn a_deeply_nested_body_is_treated_as_text() {
         let body: &'static str = Box::leak("{\"error\":".repeat(100_000).into_boxed_str());
         assert!(said(400, "application/json", body).contains("not from OpenSearch"));
     }

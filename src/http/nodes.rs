@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_dead_node_comes_last_until_its_time_is_up() {
+    async fn a_dead_node_is_tried_last_until_its_pause_ends() {
         let nodes = nodes(3, 0);
         nodes.failed(0, Instant::now());
         assert_eq!(nodes.order(Instant::now()), [1, 2, 0]);
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_node_that_is_avoided_is_not_the_first_again() {
+    async fn an_avoided_node_is_not_tried_first_again() {
         let nodes = nodes(3, 2);
         nodes.avoid(2, Instant::now());
         assert_eq!(nodes.order(Instant::now()), [0, 1, 2]);
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_node_that_refuses_alone_is_left_for_another_and_all_that_refuse_are_not() {
+    async fn a_single_node_that_refuses_is_avoided_but_not_if_all_refuse() {
         let nodes = nodes(2, 0);
         nodes.attempt(0).refused();
         assert_eq!(nodes.order(Instant::now()), [1, 0]);
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn when_all_are_dead_all_are_still_tried() {
+    async fn if_all_nodes_are_dead_all_are_still_tried() {
         let nodes = nodes(2, 0);
         nodes.failed(0, Instant::now());
         nodes.failed(0, Instant::now());

@@ -63,7 +63,7 @@ pub(crate) enum ReadFailure {
     /// before. The node may be cut off from the cluster.
     VersionWithheld,
     HiddenDocuments {
-        shown: u64,
+        visible: u64,
         counted: u64,
     },
     /// A document is rejected because the role hides or masks its fields.
@@ -163,24 +163,12 @@ impl fmt::Display for ReadError {
                 "{index} refers to {} indices; make it the name or an alias of exactly one index",
                 indices.len()
             ),
-            ReadFailure::Stale(what) => write!(
+            ReadFailure::Stale(_) | ReadFailure::Unconfirmed | ReadFailure::VersionWithheld => {
+                self.fmt_older_state(f)
+            }
+            ReadFailure::HiddenDocuments { visible, counted } => write!(
                 f,
-                "{index} returned an older state than in an earlier poll: {what}"
-            ),
-            ReadFailure::Unconfirmed => write!(
-                f,
-                "{index} may have returned an older state than in an earlier poll, and the role \
-                 does not permit a request that would show this; the state is accepted if it \
-                 persists"
-            ),
-            ReadFailure::VersionWithheld => write!(
-                f,
-                "the cluster no longer returns the version of its state; if this persists for a \
-                 minute, {index} is read without the version"
-            ),
-            ReadFailure::HiddenDocuments { shown, counted } => write!(
-                f,
-                "{index} returns {shown} of {counted} documents; does document-level security \
+                "{index} returns {visible} of {counted} documents; does document-level security \
                  hide documents from this user? Give the user a role that can read all documents \
                  of {index}"
             ),
@@ -199,6 +187,30 @@ impl fmt::Display for ReadError {
                  ({max_documents}); delete old documents or raise `max_documents`"
             ),
             ReadFailure::Agent(_) => write!(f, "the agent's snapshot of {index} is refused"),
+        }
+    }
+}
+
+impl ReadError {
+    /// Writes the text of a response that is or may be older than an earlier one.
+    fn fmt_older_state(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let index = &self.index;
+        match self.failure.as_ref() {
+            ReadFailure::Stale(what) => write!(
+                f,
+                "{index} returned an older state than in an earlier poll: {what}"
+            ),
+            ReadFailure::Unconfirmed => write!(
+                f,
+                "{index} may have returned an older state than in an earlier poll, and the role \
+                 does not permit a request that would show this; the state is accepted if it \
+                 persists"
+            ),
+            _ => write!(
+                f,
+                "the cluster no longer returns the version of its state; if this persists for a \
+                 minute, {index} is read without the version"
+            ),
         }
     }
 }

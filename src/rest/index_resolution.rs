@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refresh_interval_is_parsed_as_the_settings_have_it() {
+    fn a_refresh_interval_is_parsed_in_the_format_of_the_settings() {
         let seconds = |n| Some(Duration::from_secs(n));
         for (text, interval) in [
             (None, seconds(1)),

@@ -15,7 +15,7 @@ fn complete(json: &str) -> Result<u64, Incomplete> {
 }
 
 #[test]
-fn p1_only_an_response_that_says_it_is_complete_is() {
+fn p1_a_response_is_complete_only_if_it_states_so() {
     assert_eq!(complete(COMPLETE), Ok(1));
     for (from, to, error) in [
         (
@@ -65,7 +65,7 @@ fn value() -> Value {
 }
 
 #[test]
-fn p1_what_an_response_does_not_say_is_not_taken_for_granted() {
+fn p1_a_response_without_a_required_part_is_not_complete() {
     for (path, name, error) in [
         ("", "timed_out", "timed_out"),
         ("", "_shards", "_shards"),
@@ -90,7 +90,7 @@ fn p1_what_an_response_does_not_say_is_not_taken_for_granted() {
 
 /// A part that every response has, with an invalid value.
 #[test]
-fn an_response_of_another_shape_is_refused() {
+fn a_response_of_another_shape_is_refused() {
     for (path, name) in [
         ("", "timed_out"),
         ("", "_shards"),
@@ -136,7 +136,7 @@ fn an_response_of_another_shape_is_refused() {
 }
 
 #[test]
-fn shards_that_did_not_response_are_counted() {
+fn shards_that_did_not_respond_are_counted() {
     for (total, successful, failed, counted) in [
         (5, 3, 2, 2),
         (5, 3, 0, 2),
@@ -155,7 +155,7 @@ fn shards_that_did_not_response_are_counted() {
 }
 
 #[test]
-fn a_document_is_given_as_it_stands() {
+fn a_document_is_passed_on_unchanged() {
     let source = r#"{ "level" : "\u0053hape","tenant":{"a":[1.50]} }"#;
     let response = COMPLETE
         .replace(r#"{"level":"Shape"}"#, &format!(" {source} "))
@@ -174,7 +174,7 @@ fn a_document_is_given_as_it_stands() {
 }
 
 #[test]
-fn an_empty_page_need_not_have_a_list() {
+fn an_empty_page_may_lack_the_list_of_hits() {
     for hits in [json!({}), json!({"hits": []})] {
         let mut response = value();
         response["hits"] = hits;

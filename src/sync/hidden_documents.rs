@@ -24,9 +24,9 @@ impl IndexSynchronizer {
         let Some((before, after)) = self.checkpoints_around(session, observed, after).await? else {
             return Ok(());
         };
-        let shown = view.replica.fingerprint().documents;
+        let visible = view.replica.fingerprint().documents;
         let counted = before.documents().max(after.documents());
-        if shown >= counted
+        if visible >= counted
             || view.index.refresh_interval.is_none()
             || !self.checks(Safeguard::HiddenDocuments)
         {
@@ -35,14 +35,14 @@ impl IndexSynchronizer {
         // The statistics are those of the primary, so they are compared with a search on the
         // primary.
         let summary = session.summary_of_primary(&view.index).await?;
-        let shown_by_primary = match summary {
+        let visible_on_primary = match summary {
             Some(Summary { of, primary: true }) => of.documents,
-            _ => shown,
+            _ => visible,
         };
         let Probe::Checkpoints(again) = session.probe().await? else {
             return Ok(());
         };
-        if shown_by_primary >= after.documents().min(again.documents()) {
+        if visible_on_primary >= after.documents().min(again.documents()) {
             return Ok(());
         }
         self.reader.switch_copy();
@@ -50,7 +50,7 @@ impl IndexSynchronizer {
             return Err(session.incomplete(Incomplete::Moving));
         }
         Err(session.error(ReadFailure::HiddenDocuments {
-            shown: shown_by_primary,
+            visible: visible_on_primary,
             counted: again.documents(),
         }))
     }

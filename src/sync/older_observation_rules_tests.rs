@@ -25,7 +25,7 @@ const VERSION_ROWS: &[(&[bool], &[bool], ManagerFinding, Step)] = &[
 const ANY: &[bool] = &[false, true];
 
 #[test]
-fn p3_each_row_of_the_version_table_decides_as_it_stands() {
+fn p3_the_rules_for_versions_equal_each_row_of_the_table() {
     let mut rows = 0;
     for &(follows, due, manager, step) in VERSION_ROWS {
         for &follows in follows {
@@ -61,7 +61,7 @@ const VIEW_ROWS: &[(&[bool], DocumentsFinding, SearchFinding, Step)] = &[
 ];
 
 #[test]
-fn p3_each_row_of_the_view_table_decides_as_it_stands() {
+fn p3_the_rules_for_views_equal_each_row_of_the_table() {
     for &(statistics, documents, search, step) in VIEW_ROWS {
         for &statistics in statistics {
             let findings = ViewFindings {

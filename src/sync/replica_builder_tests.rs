@@ -25,7 +25,7 @@ fn page(ids: std::ops::Range<usize>, total: usize) -> Vec<u8> {
 }
 
 #[test]
-fn decoding_takes_at_most_twice_what_came_and_what_is_kept() {
+fn decoding_needs_at_most_twice_the_size_of_the_body_and_the_replica() {
     const DIRECTIVES: usize = 100_000;
     let bodies: Vec<Vec<u8>> = (0..DIRECTIVES)
         .step_by(PAGE_SIZE)

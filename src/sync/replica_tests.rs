@@ -100,7 +100,7 @@ fn write(documents: &mut Documents, next: &mut u64, writes: &[(u8, Option<Kind>)
 
 proptest! {
     #[test]
-    fn p1_changes_applied_are_the_same_as_everything_read_anew(
+    fn p1_applying_changes_equals_a_full_read(
         before in any_writes(20),
         after in any_writes(20),
         again in 0..20_u64,
@@ -134,7 +134,7 @@ proptest! {
     }
 
     #[test]
-    fn p1_changes_applied_one_after_the_other_are_the_same_as_everything_read_anew(
+    fn p1_applying_changes_repeatedly_equals_a_full_read(
         first in prop::collection::vec((0..60_u8, any_kind()), 0..60),
         changes in prop::collection::vec(
             prop::collection::vec((0..60_u8, any_kind()), 1..4),
@@ -160,7 +160,7 @@ proptest! {
     }
 
     #[test]
-    fn p3_every_step_back_may_be_regressioned_and_no_change_in_place(
+    fn p3_every_step_back_is_a_possible_regression_and_an_update_is_not(
         before in any_writes(20),
         after in any_writes(20),
     ) {
@@ -188,7 +188,7 @@ proptest! {
 }
 
 #[test]
-fn p1_a_document_that_comes_twice_is_refused() {
+fn p1_a_repeated_document_is_refused() {
     for kinds in [
         [Kind::Valid(0), Kind::Valid(1)],
         [Kind::Valid(0), Kind::Malformed],
@@ -241,7 +241,7 @@ fn each(bytes: u64) -> u64 {
 }
 
 #[test]
-fn changes_among_many_take_as_little_memory_as_reading_all() {
+fn a_delta_read_needs_as_little_memory_as_a_full_read() {
     let mut collector = ReplicaBuilder::new(limits());
     for n in 0..MANY {
         give_for_tenant(&mut collector, n, n, &format!("tenant-{n:06}"));

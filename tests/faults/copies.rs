@@ -14,7 +14,7 @@ use test_support::node::{cluster, installed_index, shared_url};
 const NOT_BY_ITSELF: &str = "-1";
 
 #[tokio::test]
-async fn p3_deletions_are_followed_though_the_id_is_written_again_all_the_time() {
+async fn p3_deletions_are_followed_even_if_the_id_is_written_again_repeatedly() {
     let url = shared_url();
     let index = installed_index(&url, "written-again").await;
     let refresh = json!({ "index.refresh_interval": NOT_BY_ITSELF });
@@ -38,7 +38,7 @@ async fn p3_deletions_are_followed_though_the_id_is_written_again_all_the_time()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn p3_what_one_copy_showed_as_deleted_does_not_come_back_from_another() {
+async fn p3_a_deletion_on_one_copy_is_not_undone_by_another_copy() {
     let mut cluster = shared_cluster().await;
     let index = cluster.installed_index("come-back").await;
     let settings = format!("/{index}/_settings");

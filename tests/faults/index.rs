@@ -31,7 +31,7 @@ async fn fails(store: &OpenSearchDirectiveStore, reason: &str) {
 }
 
 #[tokio::test]
-async fn p5_while_the_index_is_gone_each_poll_fails_and_says_so() {
+async fn p5_polls_of_a_missing_index_fail_with_the_reason() {
     let url = shared_url();
     let index = installed_index(&url, "gone-for-long").await;
     write(&url, &index, "a").await;
@@ -48,7 +48,7 @@ async fn p5_while_the_index_is_gone_each_poll_fails_and_says_so() {
 }
 
 #[tokio::test]
-async fn p3_an_index_that_is_made_again_between_two_polls_is_another() {
+async fn p3_an_index_that_is_created_again_between_two_polls_is_another_index() {
     let url = shared_url();
     let index = installed_index(&url, "made-again").await;
     // The documents of the new index have the same numbers and times as before. Only the uuid of
@@ -91,7 +91,7 @@ async fn p3_an_index_that_is_made_again_between_two_polls_is_another() {
 }
 
 #[tokio::test]
-async fn p5_a_closed_index_is_a_failed_poll_until_it_is_opened() {
+async fn p5_polls_of_a_closed_index_fail_until_it_is_opened() {
     let url = shared_url();
     let index = installed_index(&url, "closed").await;
     write(&url, &index, "a").await;
@@ -170,12 +170,12 @@ async fn restored(prefix: &str, way: &str) {
 }
 
 #[tokio::test]
-async fn p3_an_index_that_is_restored_in_its_place_is_taken_for_what_it_is() {
+async fn p3_an_index_that_is_restored_in_place_is_followed() {
     restored("restored-in-place", "_close").await;
 }
 
 #[tokio::test]
-async fn p3_an_index_that_is_deleted_and_restored_is_taken_for_what_it_is() {
+async fn p3_an_index_that_is_deleted_and_restored_is_followed() {
     restored("restored-anew", "").await;
 }
 
@@ -215,7 +215,7 @@ async fn p3_an_alias_that_is_switched_to_an_older_index_is_followed() {
 }
 
 #[tokio::test]
-async fn a_full_disk_stops_writers_and_not_readers() {
+async fn a_full_disk_stops_writers_but_not_readers() {
     let url = shared_url();
     let index = installed_index(&url, "full").await;
     // The index contains more than one page of documents, so a full read needs a point in time.

@@ -83,19 +83,19 @@ async fn costs_nothing(prefix: &str, fault: Fault) {
 }
 
 #[tokio::test]
-async fn p5_a_connection_that_is_cut_in_the_middle_of_an_answer() {
+async fn p5_a_connection_that_is_closed_during_a_response() {
     costs_polls_only("cut", CUT, "the connection failed").await;
     costs_nothing("cut-two", CUT).await;
 }
 
 #[tokio::test]
-async fn p5_a_connection_that_is_reset_in_the_middle_of_an_answer() {
+async fn p5_a_connection_that_is_reset_during_a_response() {
     costs_polls_only("reset", RESET, "the connection failed").await;
     costs_nothing("reset-two", RESET).await;
 }
 
 #[tokio::test]
-async fn p5_an_answer_that_comes_too_late() {
+async fn p5_a_response_that_arrives_too_late() {
     costs_polls_only("delay", DELAY, "no complete response within 4s").await;
     costs_nothing("delay-two", DELAY).await;
 }
@@ -107,13 +107,13 @@ async fn p5_an_answer_that_drips() {
 }
 
 #[tokio::test]
-async fn p5_an_answer_that_never_comes() {
+async fn p5_a_response_that_never_arrives() {
     costs_polls_only("hole", Fault::BlackHole, "no complete response within 4s").await;
     costs_nothing("hole-two", Fault::BlackHole).await;
 }
 
 #[tokio::test]
-async fn an_answer_that_comes_late_but_in_time_counts() {
+async fn a_response_within_the_time_limit_is_accepted() {
     let url = shared_url();
     let index = installed_index(&url, "late").await;
     let proxy = Proxy::before(&url).await;

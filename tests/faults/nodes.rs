@@ -94,7 +94,7 @@ async fn under_writes(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn p5_a_poll_succeeds_though_the_node_that_was_polled_is_killed_or_stopped() {
+async fn p5_a_poll_succeeds_although_its_node_is_killed_or_paused() {
     let mut cluster = shared_cluster().await;
     let index = cluster.installed_index("polled").await;
     write(&cluster.url(0), &index, "a").await;
@@ -149,7 +149,7 @@ async fn p5_a_poll_succeeds_though_the_node_that_was_polled_is_killed_or_stopped
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn p3_nothing_goes_back_when_the_primarys_node_is_killed() {
+async fn p3_a_killed_primary_causes_no_step_back() {
     let mut cluster = shared_cluster().await;
     under_writes(&mut cluster, "failover", async |cluster, index| {
         let before = cluster.roles(index).await;
@@ -162,7 +162,7 @@ async fn p3_nothing_goes_back_when_the_primarys_node_is_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn p3_nothing_goes_back_when_the_primarys_node_stops_and_comes_back() {
+async fn p3_a_paused_primary_causes_no_step_back() {
     let mut cluster = shared_cluster().await;
     under_writes(&mut cluster, "stopped", async |cluster, index| {
         let before = cluster.roles(index).await;
@@ -185,7 +185,7 @@ async fn p3_nothing_goes_back_when_the_primarys_node_stops_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn p5_all_nodes_are_killed_and_come_back() {
+async fn p5_all_nodes_are_killed_and_restarted() {
     let mut cluster = shared_cluster().await;
     under_writes(&mut cluster, "all", async |cluster, index| {
         let store = on_demand(over(&cluster.urls(), index)).await;

@@ -324,7 +324,7 @@ impl Requests {
 }
 
 #[test]
-fn a_compiled_set_decides_as_a_scan_and_as_the_peer() {
+fn a_compiled_set_decides_like_a_scan_and_like_osproxy() {
     let sets = std::env::var("READ_PATH_SETS").map_or(2_000, |sets| {
         sets.parse().expect("READ_PATH_SETS is a number")
     });

@@ -48,6 +48,16 @@ const AT_ONCE: &str =
     r#","sample_per_mille":1000,"starts_at":"1970-01-01T00:00:00Z","revoked":false"#;
 
 impl Document {
+    /// Creates a document that every decoder must reject.
+    #[cfg(test)]
+    pub(crate) fn malformed() -> Self {
+        Self {
+            source: format!("{{{}{AT_ONCE}}}", MALFORMED[0]),
+            content: Content::Malformed,
+            updated_at: None,
+        }
+    }
+
     pub(crate) fn random(rng: &mut Rng, id: &str, now: Timestamp) -> Self {
         // Some writes bypass the ingest pipeline, so they have no time.
         let updated_at = (rng.u8(..8) > 0).then_some(now);

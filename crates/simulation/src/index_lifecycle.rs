@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::documents::Document;
+use crate::index::Stored;
 use crate::operation::{Operation, State};
 use crate::world::World;
 
@@ -29,16 +30,22 @@ impl World {
             return;
         }
         let (from, stored) = self.cluster.stored[self.rng.usize(..count)].clone();
-        let Some(new) = self.cluster.restore(index, &stored) else {
-            return;
-        };
+        if let Some(new) = self.restore_into(index, &stored) {
+            self.note(|| format!("restore index {from} into {index}, now {new}"));
+        }
+    }
+
+    /// Restores a snapshot into an index, and lets the name refer to the result. Returns `None` if
+    /// no node is available for it.
+    pub(crate) fn restore_into(&mut self, index: usize, stored: &Stored) -> Option<usize> {
+        let new = self.cluster.restore(index, stored)?;
         self.cluster.change(|state| {
             state.alive.retain(|&other| other != index);
             state.alive.push(new);
             state.closed.retain(|&other| other != index);
             state.bound = vec![new];
         });
-        self.note(|| format!("restore index {from} into {index}, now {new}"));
+        Some(new)
     }
 
     pub(crate) fn close_or_open(&mut self) {

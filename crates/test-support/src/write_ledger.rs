@@ -187,7 +187,7 @@ pub fn listing(response: &Value) -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_ledger_tells_steps_back_from_steps() {
+fn a_ledger_distinguishes_steps_back_from_progress() {
     let ledger = Ledger::new(1);
     let mut observed = Observed::default();
     let mut sees = |number| ledger.entry(0).follow(&mut observed, number).is_ok();

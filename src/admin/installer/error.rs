@@ -200,25 +200,22 @@ impl fmt::Display for InstallError {
             Repr::DoesNotFit {
                 index,
                 problems,
-                made_now,
-            } => {
-                let made = if *made_now {
-                    "was created, but"
-                } else {
-                    "exists and"
-                };
-                write!(
-                    f,
-                    "the index {index} {made} does not fit: {}",
-                    problems.join("; ")
-                )?;
-                f.write_str(if *made_now {
-                    "; an index template with a higher priority changed it: exclude the index \
-                     from that template, delete the index and install again"
-                } else {
-                    "; reindex it into an index that `directives init` creates, or use another name"
-                })
-            }
+                made_now: true,
+            } => write!(
+                f,
+                "the index {index} was created, but does not fit: {}; an index template with a \
+                 higher priority changed it: exclude the index from that template, delete the \
+                 index and install again",
+                problems.join("; ")
+            ),
+            Repr::DoesNotFit {
+                index, problems, ..
+            } => write!(
+                f,
+                "the index {index} exists and does not fit: {}; reindex it into an index that \
+                 `directives init` creates, or use another name",
+                problems.join("; ")
+            ),
             Repr::Bounds(problem) => f.write_str(problem),
             Repr::Upgrade { index, left } => write!(
                 f,

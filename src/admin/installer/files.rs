@@ -37,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pipeline_holds_its_readable_source() {
+    fn the_pipeline_contains_its_readable_source() {
         let source = include_str!("../../../mappings/ingest-pipeline.painless");
         let script = &pipeline()["processors"][1]["script"];
         assert_eq!(script["source"], source, "run scripts/lib/pipeline.py");

@@ -96,7 +96,7 @@ mod tests {
     };
 
     #[test]
-    fn a_lower_maximum_lowers_the_bounds_that_are_not_named() {
+    fn a_lower_maximum_lowers_the_limits_that_are_not_set() {
         let change = BoundsChange {
             max_ttl: Some(Duration::from_secs(10 * 60)),
             ..BoundsChange::default()

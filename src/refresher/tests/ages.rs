@@ -31,7 +31,7 @@ async fn p5_the_age_of_the_set_is_visible() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p5_a_set_that_is_too_old_is_emptied_only_if_asked_for() {
+async fn p5_a_set_that_is_too_old_is_emptied_only_if_configured() {
     let (fake, kept) = start(Order::Good(2)).await;
     fake.set(Order::Hang);
     let bounded = config().with_clear_after(SECOND * 600);
@@ -48,7 +48,7 @@ async fn p5_a_set_that_is_too_old_is_emptied_only_if_asked_for() {
     tokio::time::sleep(SECOND * 6000).await;
     assert_eq!(store.status().counters.publishes, 2);
     assert_eq!(kept.load().len(), 2, "off by default");
-    // The next complete read brings it back.
+    // The next complete read publishes the directives again.
     other.set(Order::Good(2));
     store.refresh().await.unwrap();
     assert_eq!(store.load().len(), 2);
@@ -73,7 +73,7 @@ async fn p5_a_last_good_file_is_as_old_as_its_read() {
         (Some(540.0), Staleness::Stale)
     );
     assert_eq!(store.load().len(), 1);
-    // A set that is older than the bound is emptied by the first check of its age.
+    // The first check of the age empties a set that is older than the limit.
     let years = later(60 * 24 * 3650).with_clear_after(SECOND * 600);
     let (_fake, store) = start_with(&years, Order::Refuse(503, None)).await;
     tokio::time::sleep(Duration::from_millis(1)).await;
@@ -81,7 +81,7 @@ async fn p5_a_last_good_file_is_as_old_as_its_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p4_start_and_expiry_hold_at_read_time_whatever_the_refresher_does() {
+async fn p4_start_and_expiry_are_checked_at_read_time_without_the_refresher() {
     let (fake, store) = start(Order::Good(1)).await;
     fake.set(Order::Hang);
     let attrs = RequestAttrs {

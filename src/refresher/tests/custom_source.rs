@@ -13,11 +13,12 @@ use super::*;
 use crate::rest::ReadError;
 use crate::snapshot_source::{Polled, PublishedState, SnapshotSource, SourceReport};
 
-/// Returns one generation after another and records the published generation that each poll passes.
+/// A source that returns one generation after another. It records the published generation that
+/// each poll passes to it.
 #[derive(Debug)]
 struct Scripted {
     generations: VecDeque<u64>,
-    told: Arc<std::sync::Mutex<Vec<Option<u64>>>>,
+    polled_generations: Arc<std::sync::Mutex<Vec<Option<u64>>>>,
 }
 
 fn snapshot(generation: u64) -> Snapshot {
@@ -39,7 +40,10 @@ impl SnapshotSource for Scripted {
         &'a mut self,
         published: PublishedState<'a>,
     ) -> BoxFuture<'a, Result<Polled, ReadError>> {
-        self.told.lock().unwrap().push(published.generation);
+        self.polled_generations
+            .lock()
+            .unwrap()
+            .push(published.generation);
         let generation = self.generations.pop_front().unwrap();
         let is_new = published.generation != Some(generation);
         let polled = Polled {
@@ -58,10 +62,10 @@ impl SnapshotSource for Scripted {
 
 #[tokio::test(start_paused = true)]
 async fn p7_a_source_learns_which_of_its_generations_is_published() {
-    let told = Arc::default();
+    let polled_generations = Arc::default();
     let source = Scripted {
         generations: [1, 1, 2, 2].into(),
-        told: Arc::clone(&told),
+        polled_generations: Arc::clone(&polled_generations),
     };
     let client = Client::over(Fake::new(Order::Hang), &config().cluster);
     let mut refresher = Poller::over(&config(), client, Box::new(source));
@@ -69,9 +73,12 @@ async fn p7_a_source_learns_which_of_its_generations_is_published() {
         refresher.poll().await.unwrap();
     }
     assert_eq!(refresher.shared().status().counters.publishes, 2);
-    // An emptied set no longer has a generation of the source.
+    // After the set is emptied, no generation of the source is published.
     refresher.clear();
     refresher.poll().await.unwrap();
-    assert_eq!(*told.lock().unwrap(), [None, Some(1), Some(1), None]);
+    assert_eq!(
+        *polled_generations.lock().unwrap(),
+        [None, Some(1), Some(1), None]
+    );
     assert_eq!(refresher.shared().load().len(), 1);
 }

@@ -12,12 +12,12 @@ use tokio::time::Instant;
 
 use crate::http::{Request, RequestFailure, Response, Transport};
 
-/// The scripted behaviour of the transport for one poll.
+/// The scripted behaviour of the transport.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) enum Order {
-    /// Responds with this many directives.
+    /// The transport responds with this many directives.
     Good(u64),
-    /// Responds with this status and `Retry-After`.
+    /// The transport responds with this status and this `Retry-After`.
     Refuse(u16, Option<Duration>),
     Hang,
     Panic,
@@ -26,10 +26,10 @@ pub(super) enum Order {
 #[derive(Debug)]
 pub(super) struct Fake {
     order: Mutex<Order>,
-    /// When each poll began.
+    /// The instant at which each poll began.
     polls: Mutex<Vec<Instant>>,
-    /// Whether documents were read since the last statistics request: the next one then ends the
-    /// poll.
+    /// Whether documents were read after the last request for statistics. If so, the next such
+    /// request ends the poll.
     read: Mutex<bool>,
 }
 
@@ -50,7 +50,7 @@ impl Fake {
         self.polls.lock().unwrap().len()
     }
 
-    /// The pauses between the polls that have begun since the first `from`.
+    /// Returns the pauses between the polls, without the first `from` polls.
     pub(super) fn pauses(&self, from: usize) -> Vec<Duration> {
         let polls = self.polls.lock().unwrap();
         polls[from..]
@@ -68,19 +68,19 @@ impl Fake {
             }
             *read = false;
         } else {
-            let answered = matches!(order, Order::Good(_));
+            let is_good = matches!(order, Order::Good(_));
             let documents = request.path.ends_with("_search") && !is_sum(request);
-            *read = answered && (*read || documents);
+            *read = is_good && (*read || documents);
         }
     }
 }
 
 /// Whether a search requests no documents.
 fn is_sum(request: &Request) -> bool {
-    asked(request)["size"] == 0
+    request_body(request)["size"] == 0
 }
 
-fn asked(request: &Request) -> Value {
+fn request_body(request: &Request) -> Value {
     request
         .body
         .as_ref()
@@ -110,9 +110,9 @@ fn body(request: &Request, directives: u64) -> Value {
         let time: Timestamp = super::NOON.parse().unwrap();
         return json!({"nodes": {"n": {"timestamp": time.as_millisecond()}}});
     }
-    let asked = asked(request);
+    let query = request_body(request);
     if path.ends_with("_mget") {
-        let docs: Vec<Value> = asked["ids"]
+        let docs: Vec<Value> = query["ids"]
             .as_array()
             .unwrap()
             .iter()
@@ -127,7 +127,7 @@ fn body(request: &Request, directives: u64) -> Value {
             .collect();
         return json!({"docs": docs});
     }
-    let above = asked
+    let above = query
         .pointer("/query/range/_seq_no/gt")
         .and_then(Value::as_u64);
     let hits: Vec<Value> = (above.map_or(0, |above| above + 1)..directives)
@@ -173,7 +173,7 @@ impl Transport for Fake {
                 Order::Good(directives) => (200, None, body(request, directives)),
                 Order::Refuse(status, retry_after) => (status, retry_after, Value::Null),
                 Order::Hang => std::future::pending().await,
-                Order::Panic => panic!("told to"),
+                Order::Panic => panic!("requested by the test"),
             };
             Ok(Response {
                 status,

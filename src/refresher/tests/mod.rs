@@ -3,12 +3,13 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test fails by panicking, and the transport is told to"
+    reason = "a test fails by panicking, and a transport panics on request"
 )]
 
 mod ages;
 mod custom_source;
 mod fake_transport;
+mod node_failures;
 mod panics_and_cut_off_polls;
 mod refresher_that_stopped;
 mod start_up;
@@ -34,7 +35,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const INTERVAL: Duration = Duration::from_secs(10);
 const NOON: &str = "2030-01-01T12:00:00Z";
 
-/// A clock that stands still.
+/// A clock that always returns noon.
 #[derive(Debug)]
 struct Noon;
 
@@ -44,7 +45,7 @@ impl Clock for Noon {
     }
 }
 
-/// A clock that stands still at another time.
+/// A clock that always returns the same instant.
 #[derive(Debug)]
 struct Standing(Timestamp);
 
@@ -74,7 +75,7 @@ async fn start(order: Order) -> (Arc<Fake>, OpenSearchDirectiveStore) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p8_polls_come_at_the_interval_give_or_take_a_tenth() {
+async fn p8_polls_follow_the_interval_within_a_tenth() {
     let (fake, store) = start(Order::Good(1)).await;
     tokio::time::sleep(INTERVAL * 100).await;
     let pauses = fake.pauses(1);
@@ -136,7 +137,7 @@ async fn p8_retry_after_is_honoured_up_to_max_backoff() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p10_a_panic_is_seen_in_the_status_and_the_polling_goes_on() {
+async fn p10_a_panic_is_reported_in_the_status_and_polling_continues() {
     let (fake, store) = start(Order::Good(3)).await;
     fake.set(Order::Panic);
     let error = store.refresh().await.unwrap_err();
@@ -145,7 +146,7 @@ async fn p10_a_panic_is_seen_in_the_status_and_the_polling_goes_on() {
     let status = store.status();
     assert_eq!(
         status.last_error.unwrap(),
-        "the refresher panicked: told to"
+        "the refresher panicked: requested by the test"
     );
     assert!(status.counters.panics > 2, "{:?}", status.counters);
     assert_eq!(store.load().len(), 3, "the set stays");
@@ -156,7 +157,7 @@ async fn p10_a_panic_is_seen_in_the_status_and_the_polling_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p5_a_server_that_hangs_fails_the_poll_and_not_the_loop() {
+async fn p5_a_server_that_hangs_fails_the_poll_but_not_the_loop() {
     let (fake, store) = start(Order::Good(1)).await;
     fake.set(Order::Hang);
     store.refresh().await.unwrap_err();
@@ -211,7 +212,7 @@ async fn p9_a_start_that_requires_a_read_ends_within_ten_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p10_a_shutdown_in_the_middle_of_a_poll_returns_at_once() {
+async fn p10_a_shutdown_during_a_poll_returns_immediately() {
     let (fake, store) = start(Order::Good(1)).await;
     fake.set(Order::Hang);
     tokio::time::sleep(INTERVAL).await;
@@ -224,7 +225,7 @@ async fn p10_a_shutdown_in_the_middle_of_a_poll_returns_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p10_a_store_dropped_in_the_middle_of_a_poll_leaves_no_task() {
+async fn p10_a_store_dropped_during_a_poll_leaves_no_task() {
     let (fake, store) = start(Order::Good(1)).await;
     fake.set(Order::Hang);
     tokio::time::sleep(INTERVAL).await;
@@ -240,12 +241,12 @@ async fn p10_a_store_dropped_in_the_middle_of_a_poll_leaves_no_task() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_that_comes_during_a_poll_gets_the_next_one() {
+async fn a_refresh_during_a_poll_waits_for_the_next_poll() {
     let (fake, store) = start(Order::Good(1)).await;
     fake.set(Order::Hang);
     let first = store.refresh();
     let second = async {
-        // Lets the first begin its poll.
+        // The first caller begins its poll.
         tokio::time::sleep(SECOND).await;
         fake.set(Order::Good(2));
         store.refresh().await
@@ -258,7 +259,7 @@ async fn a_refresh_that_comes_during_a_poll_gets_the_next_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p9_a_start_without_a_cluster_takes_the_last_good_file() {
+async fn p9_a_start_without_a_cluster_uses_the_last_good_file() {
     let folder = tempfile::tempdir().unwrap();
     let config = config()
         .with_startup(crate::Startup::LastGood)
@@ -291,7 +292,7 @@ async fn p9_a_start_without_a_cluster_takes_the_last_good_file() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_last_good_file_that_cannot_be_written_is_seen_and_not_fatal() {
+async fn an_unwritable_last_good_file_is_reported_and_not_fatal() {
     let folder = tempfile::tempdir().unwrap();
     let config = config().with_last_good(folder.path().join("missing/last-good"));
     let (_fake, store) = start_with(&config, Order::Good(1)).await;

@@ -12,12 +12,12 @@ use super::*;
 use crate::http::{Method, Request, RequestFailure, Response};
 
 #[tokio::test(start_paused = true)]
-async fn callers_that_come_during_a_poll_share_the_next_one() {
+async fn callers_that_arrive_during_a_poll_share_the_next_one() {
     let (fake, store) = start(Order::Good(1)).await;
     fake.set(Order::Hang);
     let first = store.refresh();
     let others = async {
-        // Lets the first begin its poll.
+        // The first caller begins its poll.
         tokio::time::sleep(SECOND).await;
         fake.set(Order::Good(2));
         futures_util::future::join_all((0..50).map(|_| store.refresh())).await
@@ -89,7 +89,7 @@ async fn a_last_good_file_that_could_not_be_written_is_written_once_it_can_be() 
     assert_eq!(store.status().counters.publishes, 1, "nothing changed");
 }
 
-/// An index of more than one page: points in time can be opened, but reading from them never
+/// An index of more than one page. Points in time can be opened, but a read from them never
 /// returns.
 #[derive(Debug)]
 struct Paged {
@@ -142,7 +142,7 @@ impl Transport for Paged {
 
 #[tokio::test(start_paused = true)]
 async fn a_point_in_time_is_closed_when_the_deadline_cuts_the_poll() {
-    // Closing does not delay the loop, whether or not the server responds.
+    // Closing does not delay the loop, even if the server does not respond.
     for closes in [true, false] {
         let mut config = config()
             .with_startup(crate::Startup::Empty)
@@ -164,61 +164,4 @@ async fn a_point_in_time_is_closed_when_the_deadline_cuts_the_poll() {
         let last = sent.last().unwrap();
         assert_eq!(last, "DELETE /_search/point_in_time", "{sent:?}");
     }
-}
-
-/// Two nodes: the one that receives the first request fails at its first search.
-#[derive(Debug)]
-struct GoesAway {
-    others: Arc<Fake>,
-    gone: Mutex<Option<usize>>,
-    asked: Mutex<Vec<(usize, String)>>,
-}
-
-impl Transport for GoesAway {
-    fn send<'a>(
-        &'a self,
-        node: usize,
-        request: &'a Request,
-        timeout: Duration,
-    ) -> BoxFuture<'a, Result<Response, RequestFailure>> {
-        let mut gone = self.gone.lock().unwrap();
-        if gone.is_none() && request.path.ends_with("_search") {
-            *gone = Some(node);
-        }
-        self.asked
-            .lock()
-            .unwrap()
-            .push((node, request.path.clone()));
-        if *gone == Some(node) {
-            let reset = RequestFailure::Connection("reset".into());
-            return Box::pin(std::future::ready(Err(reset)));
-        }
-        self.others.send(node, request, timeout)
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn p3_when_a_node_goes_away_during_a_poll_another_is_asked_all_of_it() {
-    let urls = ["http://127.0.0.1:9200", "http://127.0.0.2:9200"];
-    let cluster = ClusterConfig::new(urls.map(|url| url.parse().unwrap()));
-    let transport = Arc::new(GoesAway {
-        others: Fake::new(Order::Good(3)),
-        gone: Mutex::default(),
-        asked: Mutex::default(),
-    });
-    let client = Client::over(Arc::clone(&transport) as Arc<dyn Transport>, &cluster);
-    let store = OpenSearchDirectiveStore::start_over(&config(), client)
-        .await
-        .unwrap();
-    assert_eq!(store.load().len(), 3);
-    assert_eq!(store.status().counters.polls_failed, 0);
-    let asked = transport.asked.lock().unwrap().clone();
-    let (first, _) = asked[0];
-    let of = |wanted: bool| -> Vec<&str> {
-        let of_it = asked.iter().filter(|(node, _)| (*node == first) == wanted);
-        of_it.map(|(_, path)| path.as_str()).collect()
-    };
-    let (before, after) = (of(true), of(false));
-    assert_eq!(after[..before.len()], before, "from the beginning");
-    assert!(after.len() > before.len());
 }

@@ -1,5 +1,5 @@
-//! Tests that a refresher which no longer runs is seen, and that the bound on the age of the set
-//! holds without it.
+//! Tests that a refresher which no longer runs is reported, and that the age limit of the set is
+//! enforced without it.
 
 use futures_util::FutureExt as _;
 use tokio::runtime::{Builder, Runtime};
@@ -8,7 +8,7 @@ use super::*;
 use crate::error::RefreshError;
 use crate::status::RefresherState;
 
-/// A runtime of one thread whose clock is paused.
+/// Creates a runtime of one thread with a paused clock.
 fn runtime() -> Runtime {
     let mut builder = Builder::new_current_thread();
     builder.enable_time().start_paused(true).build().unwrap()
@@ -25,8 +25,8 @@ fn refresh(store: &OpenSearchDirectiveStore) -> RefreshError {
     runtime().block_on(store.refresh()).unwrap_err()
 }
 
-/// Whether the directives of the scripted index apply this long after noon; by themselves they
-/// apply from 12:10 to 12:20.
+/// Whether the directives of the scripted index apply this long after noon. Without an age limit
+/// they apply from 12:10 to 12:20.
 fn applies(store: &OpenSearchDirectiveStore, after_noon: Duration) -> bool {
     let attrs = RequestAttrs::new("orders", "svc", EndpointKind::Search);
     let now = Noon.now() + after_noon;
@@ -80,7 +80,7 @@ fn p12_a_runtime_that_nobody_drives_is_seen_and_a_refresh_returns() {
     }
     assert!(!applies(&store, SECOND * 900));
 
-    // Once the runtime is driven again, everything continues.
+    // Once the runtime runs again, the refresher continues.
     runtime.block_on(async { tokio::time::sleep(INTERVAL * 2).await });
     let _context = runtime.enter();
     assert_eq!(store.status().refresher, RefresherState::Running);

@@ -1,11 +1,10 @@
-//! Tests of the start: built without a runtime, run by the application, and the policies for a
-//! first read that fails.
+//! Tests stores that are built without a runtime, and the policies for a first read that fails.
 
 use super::*;
 use crate::status::RefresherState;
 use crate::{RefreshError, StartError, Startup};
 
-/// A store and a refresher that nobody has run, over a scripted transport.
+/// Builds a store with a scripted transport, and a refresher that has not started.
 fn build(config: &Config, order: Order) -> (Arc<Fake>, OpenSearchDirectiveStore, Refresher) {
     let fake = Fake::new(order);
     let client = Client::over(Arc::clone(&fake) as Arc<dyn Transport>, &config.cluster);
@@ -45,7 +44,8 @@ async fn a_store_is_ready_after_its_first_complete_read() {
         "{text}"
     );
     fake.set(Order::Good(2));
-    // The policy is to require a read; a refresher that the application runs goes on all the same.
+    // The policy requires a read, but a refresher that the application runs continues after a
+    // failure.
     store.ready(SECOND * 60).await.unwrap();
     assert_eq!(store.load().len(), 2);
     store.ready(Duration::ZERO).await.unwrap();
@@ -125,7 +125,7 @@ async fn p9_last_good_or_empty_starts_in_any_case() {
     assert_eq!(restored.load().len(), 2);
     restored.ready(Duration::ZERO).await.unwrap();
 
-    // The same if the application runs the refresher.
+    // The same holds if the application runs the refresher.
     let (_fake, store, refresher) = build(&config, Order::Refuse(503, None));
     tokio::spawn(refresher.run());
     store.ready(SECOND).await.unwrap();

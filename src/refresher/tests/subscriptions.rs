@@ -1,4 +1,4 @@
-//! Tests that subscribers are notified of each publish.
+//! Tests that subscribers are notified of each publish and of the end of the store.
 
 use futures_util::FutureExt as _;
 
@@ -6,13 +6,13 @@ use super::*;
 use crate::error::Stopped;
 
 /// Waits for a notification, for at most ten minutes.
-async fn told(subscription: &mut Subscription) -> Result<(), Stopped> {
-    let told = tokio::time::timeout(SECOND * 600, subscription.changed()).await;
-    told.unwrap_or_else(|_| panic!("nothing was told"))
+async fn notified(subscription: &mut Subscription) -> Result<(), Stopped> {
+    let changed = tokio::time::timeout(SECOND * 600, subscription.changed()).await;
+    changed.unwrap_or_else(|_| panic!("there was no notification"))
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_publish_is_told_and_an_unchanged_poll_is_not() {
+async fn each_publish_is_notified_and_an_unchanged_poll_is_not() {
     let (fake, store) = start(Order::Good(1)).await;
     let mut subscription = store.subscribe();
     store.refresh().await.unwrap();
@@ -22,8 +22,8 @@ async fn each_publish_is_told_and_an_unchanged_poll_is_not() {
         "neither what was published before the subscription, nor an unchanged poll"
     );
     fake.set(Order::Good(2));
-    // The loop itself polls here; no caller requests it.
-    told(&mut subscription).await.unwrap();
+    // The loop polls here by itself, without a caller.
+    notified(&mut subscription).await.unwrap();
     assert_eq!(store.load().len(), 2);
     assert_eq!(store.snapshot().set().len(), 2);
     fake.set(Order::Refuse(500, None));
@@ -34,39 +34,39 @@ async fn each_publish_is_told_and_an_unchanged_poll_is_not() {
         store.refresh().await.unwrap();
     }
     let mut other = subscription.clone();
-    told(&mut subscription).await.unwrap();
-    told(&mut other).await.unwrap();
+    notified(&mut subscription).await.unwrap();
+    notified(&mut other).await.unwrap();
     assert_eq!(
         subscription.changed().now_or_never(),
         None,
-        "two publishes that were not asked for are told as one"
+        "two publishes in quick succession are notified as one"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_set_that_is_emptied_for_its_age_is_told() {
+async fn a_set_that_is_emptied_because_of_its_age_is_notified() {
     let config = config().with_clear_after(SECOND * 60);
     let (fake, store) = start_with(&config, Order::Good(1)).await;
     let mut subscription = store.subscribe();
     fake.set(Order::Refuse(500, None));
-    told(&mut subscription).await.unwrap();
+    notified(&mut subscription).await.unwrap();
     assert!(store.load().is_empty());
     assert_eq!(store.snapshot().revision(), None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_of_the_store_is_told() {
+async fn the_end_of_the_store_is_notified() {
     let (fake, store) = start(Order::Good(1)).await;
     let mut before = store.subscribe();
     fake.set(Order::Good(2));
     store.refresh().await.unwrap();
     store.shutdown().await;
-    told(&mut before).await.unwrap();
-    assert_eq!(told(&mut before).await, Err(Stopped));
-    assert_eq!(told(&mut store.subscribe()).await, Err(Stopped));
+    notified(&mut before).await.unwrap();
+    assert_eq!(notified(&mut before).await, Err(Stopped));
+    assert_eq!(notified(&mut store.subscribe()).await, Err(Stopped));
 
     let (_fake, store) = start(Order::Good(1)).await;
     let mut dropped = store.subscribe();
     drop(store);
-    assert_eq!(told(&mut dropped).await, Err(Stopped));
+    assert_eq!(notified(&mut dropped).await, Err(Stopped));
 }

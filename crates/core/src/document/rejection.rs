@@ -164,21 +164,40 @@ fn shorten(text: &str, chars: usize) -> String {
 /// Shortens an untrusted text, and escapes the characters that move a terminal's cursor or change
 /// the direction of the text.
 pub(super) fn printable(text: &str) -> String {
-    let mut shown = String::new();
+    let mut printed = String::new();
     for char in shorten(text, VALUE_CHARS).chars() {
         if char.is_control() || is_format(char) {
-            shown.extend(char.escape_unicode());
+            printed.extend(char.escape_unicode());
         } else {
-            shown.push(char);
+            printed.push(char);
         }
     }
-    shown
+    printed
 }
 
 /// Whether a character is invisible but changes how other characters are displayed.
 fn is_format(char: char) -> bool {
     matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
+
+// These reasons have long texts, because the document may be valid for other readers.
+const HIDDEN_OR_MISSING: &str = "\
+    missing, but every stored document has it: field-level security hides it from this reader, or \
+    the document was written without the ingest pipeline; give the reader a role without \
+    field-level security, or write the directive again (`directives init --upgrade` converts \
+    documents of an earlier version)";
+const HIDDEN_TARGET: &str = "\
+    missing, but `targets` names it: field-level security hides it from this reader, or a partial \
+    update removed it; give the reader a role without field-level security, or write the \
+    directive again";
+const NOT_TARGETS: &str = "\
+    is not a list of the targeted fields (tenant, index, principal, endpoint), each once: field \
+    masking changes it for this reader, or the document was written without the ingest pipeline; \
+    give the reader a role without field masking, or write the directive again";
+const MASKED: &str = "\
+    looks masked (64 hexadecimal digits) and would match no request: field masking changes it for \
+    this reader; give the reader a role without field masking. A target of this form cannot be \
+    written";
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -206,17 +225,8 @@ impl fmt::Display for RejectionReason {
             Self::UnknownField => "is not a field of a directive; correct the name or leave it out",
             Self::RepeatedField => "occurs twice; remove one",
             Self::Missing => "missing; it is required",
-            Self::HiddenOrMissing => {
-                "missing, but every stored document has it: field-level security hides it from \
-                 this reader, or the document was written without the ingest pipeline; give the \
-                 reader a role without field-level security, or write the directive again \
-                 (`directives init --upgrade` converts documents of an earlier version)"
-            }
-            Self::HiddenTarget => {
-                "missing, but `targets` names it: field-level security hides it from this \
-                 reader, or a partial update removed it; give the reader a role without \
-                 field-level security, or write the directive again"
-            }
+            Self::HiddenOrMissing => HIDDEN_OR_MISSING,
+            Self::HiddenTarget => HIDDEN_TARGET,
             Self::NamedTargetMissing => {
                 "missing, but `targets` names it; write the target, or remove it from `targets`"
             }
@@ -224,18 +234,9 @@ impl fmt::Display for RejectionReason {
                 "does not name every target of the document: it was changed without the ingest \
                  pipeline; write the directive again"
             }
-            Self::NotTargets => {
-                "is not a list of the targeted fields (tenant, index, principal, endpoint), each \
-                 once: field masking changes it for this reader, or the document was written \
-                 without the ingest pipeline; give the reader a role without field masking, or \
-                 write the directive again"
-            }
+            Self::NotTargets => NOT_TARGETS,
             Self::NotATarget => "is not a name; write a non-empty text, or leave the field out",
-            Self::Masked => {
-                "looks masked (64 hexadecimal digits) and would match no request: field masking \
-                 changes it for this reader; give the reader a role without field masking. A \
-                 target of this form cannot be written"
-            }
+            Self::Masked => MASKED,
             Self::NotALevel => return UnknownDiagLevel.fmt(f),
             Self::NotAnEndpoint => {
                 return write!(
@@ -292,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rejection_does_not_move_the_cursor_of_its_reader() {
+    fn a_rejection_contains_no_control_characters() {
         for source in [
             r#"{"\u001b[2J\u000alevel":1}"#,
             "{\"level\":\"a\u{202e}b\u{9b}2J\"}",

@@ -1,4 +1,5 @@
-//! The promises of the codec: one module for decoding, encoding, drafts, imports and types.
+//! Tests of the document formats: the promises of the decoder, the encoder, drafts and import
+//! files.
 
 #![allow(
     clippy::unwrap_used,
@@ -32,7 +33,7 @@ fn at(time: &str) -> Timestamp {
     time.parse().unwrap()
 }
 
-/// Noon, and an hour at most.
+/// Returns limits with noon as the current instant and an hour as the longest time to live.
 fn limits() -> DecodeLimits {
     DecodeLimits {
         now: at("2030-01-01T12:00:00Z"),
@@ -40,7 +41,7 @@ fn limits() -> DecodeLimits {
     }
 }
 
-/// The document of [`stored_json`] without further fields, under the id "d".
+/// Returns the document of [`stored_json`] without further fields, with the id "d".
 fn plain() -> Document {
     Document::new(DiagnosticsDirective::new(
         "d",
@@ -49,7 +50,7 @@ fn plain() -> Document {
     ))
 }
 
-/// The explicit fields of a plain stored document.
+/// The required fields of a stored document, with plain values.
 const STORED: [(&str, &str); 6] = [
     ("targets", "[]"),
     ("level", "\"Shape\""),
@@ -59,19 +60,19 @@ const STORED: [(&str, &str); 6] = [
     ("revoked", "false"),
 ];
 
-/// A plain stored document with these fields before the others. A field that is given replaces
-/// the plain one, and `targets` names the targets that are given.
+/// Returns a plain stored document with additional fields. An additional field replaces the plain
+/// one, and `targets` names the additional targets.
 fn stored_json(fields: &str) -> String {
-    let given = |name: &str| fields.contains(&format!("\"{name}\":"));
+    let is_set = |name: &str| fields.contains(&format!("\"{name}\":"));
     let targets: Vec<String> = TARGET_FIELDS
         .iter()
-        .filter(|name| given(name))
+        .filter(|name| is_set(name))
         .map(|name| format!("\"{name}\""))
         .collect();
     let targets = format!("[{}]", targets.join(","));
     let rest: Vec<String> = STORED
         .iter()
-        .filter(|(name, _)| !given(name))
+        .filter(|(name, _)| !is_set(name))
         .map(|&(name, value)| match name {
             "targets" => format!("\"targets\":{targets}"),
             _ => format!("\"{name}\":{value}"),

@@ -1,8 +1,9 @@
-//! The instant from which on no directive of a set applies: the last expiry, or an earlier bound that
-//! the publisher moves.
+//! Stores the instant from which no directive of a set applies: the last expiry, or an earlier
+//! limit that the publisher can move.
 //!
-//! The bound lies in the set itself, so that it holds at each evaluation, even if the publisher no
-//! longer runs. It replaces the comparison with the last expiry and costs an evaluation nothing.
+//! The limit is a part of the set, so each evaluation enforces it, even if the publisher no longer
+//! runs. The comparison with this instant replaces the comparison with the last expiry, so it adds
+//! no cost to an evaluation.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -12,13 +13,14 @@ use super::DirectiveSet;
 use super::lookup_table::LookupTable;
 use super::packed_directives::{instant, rounded_up};
 
-/// Both ends in seconds since 1970, rounded up: each directive has its exact expiry.
+/// The last expiry and the limit, in seconds since 1970, rounded up. The exact expiry is stored in
+/// each directive.
 #[derive(Debug)]
 pub(super) struct SetEnd {
     last_expiry: i64,
-    /// The bound; `i64::MAX` if there is none.
+    /// The limit; `i64::MAX` if there is none.
     bound: AtomicI64,
-    /// The earlier of both.
+    /// The earlier one of the last expiry and the limit.
     end: AtomicI64,
 }
 
@@ -39,8 +41,9 @@ impl SetEnd {
 }
 
 impl DirectiveSet {
-    /// Sets the instant, rounded up to a second, from which on no directive of this set applies, in
-    /// all handles to it. A later call moves it, also forward.
+    /// Sets the instant from which no directive of this set applies, rounded up to a second. It
+    /// takes effect in all handles to the set. A later call can move the instant to an earlier or a
+    /// later time.
     #[doc(hidden)]
     pub fn withdraw_at(&self, at: Timestamp) {
         if let Some(compiled) = &self.compiled {
@@ -50,7 +53,7 @@ impl DirectiveSet {
         }
     }
 
-    /// The instant of [`withdraw_at`](Self::withdraw_at).
+    /// Returns the instant that [`withdraw_at`](Self::withdraw_at) has set.
     #[doc(hidden)]
     #[must_use]
     pub fn withdrawn_at(&self) -> Option<Timestamp> {
@@ -72,7 +75,8 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    /// Directives with different targets, so that every path of an evaluation is taken.
+    /// Returns a set whose directives have different targets, so that every path of an evaluation
+    /// is tested.
     fn set(expires: i64) -> DirectiveSet {
         let targets = [
             DirectiveMatch::all(),
@@ -107,7 +111,7 @@ mod tests {
             (applying(&handle, at(49)), applying(&handle, at(50))),
             (3, 0)
         );
-        // The publisher moves the bound when it has read the same set again.
+        // The publisher moves the limit after it has read the same set again.
         set.withdraw_at(at(60) + SignedDuration::from_nanos(1));
         assert_eq!(
             (applying(&handle, at(60)), applying(&handle, at(61))),

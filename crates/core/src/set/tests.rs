@@ -247,7 +247,7 @@ fn every_directive_that_applies_is_reported_once() {
 }
 
 #[test]
-fn the_sample_decides_only_where_it_can_change_the_decision() {
+fn the_sample_rate_is_used_only_if_it_can_change_the_decision() {
     // The two directives have the same effects. The sampled one is superfluous until the other one
     // expires; after that it decides.
     let set = DirectiveSet::from_directives(vec![

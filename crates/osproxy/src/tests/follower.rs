@@ -126,7 +126,7 @@ async fn starts_and_expiries_are_followed_to_the_millisecond() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_publish_of_a_store_with_a_subscription_is_converted_at_once() {
+async fn a_publish_of_a_store_with_a_subscription_is_converted_immediately() {
     let clock = VirtualClock::new();
     let ours = Arc::new(InMemoryDirectiveStore::new());
     let publishes = watch::Sender::new(());

@@ -40,27 +40,27 @@ fn must_break(promises: &[&str], left_out: Option<Safeguard>, lie: Option<Lie>) 
 }
 
 #[test]
-fn a_refresher_without_order_is_caught() {
+fn a_refresher_without_regression_checks_is_detected() {
     must_break(&["P3"], Some(Safeguard::Regressions), None);
 }
 
 #[test]
-fn a_refresher_without_fingerprints_is_caught() {
+fn a_refresher_without_fingerprints_is_detected() {
     must_break(&["P1, P2, P6"], Some(Safeguard::Fingerprint), None);
 }
 
 #[test]
-fn a_refresher_that_publishes_what_is_partial_is_caught() {
+fn a_refresher_that_publishes_incomplete_reads_is_detected() {
     must_break(&["P1, P2, P6"], None, Some(Lie::NoPartial));
 }
 
 #[test]
-fn a_refresher_that_does_not_know_one_index_from_another_is_caught() {
+fn a_refresher_that_does_not_distinguish_indices_is_detected() {
     must_break(&["P1, P2, P6", "in the end"], None, Some(Lie::NoIdentity));
 }
 
 #[test]
-fn a_refresher_that_lets_one_node_answer_for_another_is_caught() {
+fn a_refresher_that_mixes_nodes_in_one_poll_is_detected() {
     // Among the first 130,000 seeds, only this one, 87,811 and 110,924 detect the missing
     // safeguard.
     must_break_in(&[57_935], "P1, P2, P6", Safeguard::OneNode);
@@ -68,21 +68,21 @@ fn a_refresher_that_lets_one_node_answer_for_another_is_caught() {
 }
 
 #[test]
-fn a_refresher_whose_pages_are_of_several_views_is_caught() {
+fn a_refresher_that_mixes_pages_of_several_views_is_detected() {
     must_break(&["P1, P2, P6"], Some(Safeguard::OneView), None);
 }
 
 #[test]
-fn a_refresher_that_does_not_wait_for_convergence_is_caught() {
+fn a_refresher_that_does_not_wait_for_convergence_is_detected() {
     must_break(&["P13"], Some(Safeguard::Convergence), None);
 }
 
 #[test]
-fn a_refresher_that_takes_hidden_documents_for_deleted_is_caught() {
+fn a_refresher_that_treats_hidden_documents_as_deleted_is_detected() {
     must_break(&["P1, P2, P6"], Some(Safeguard::HiddenDocuments), None);
 }
 
 #[test]
-fn a_refresher_that_does_not_resolve_the_name_again_is_caught() {
+fn a_refresher_that_does_not_resolve_the_name_again_is_detected() {
     must_break(&["P1, P2, P6"], Some(Safeguard::SameIndex), None);
 }

@@ -81,13 +81,13 @@ async fn ask_who_was_the_primary(
 }
 
 #[test]
-fn p3_a_primary_of_before_that_is_cut_off_brings_nothing_back() {
+fn p3_a_former_primary_that_is_cut_off_causes_no_step_back() {
     let results = all(async |seed| ask_who_was_the_primary(seed, None).await);
     assert!(results.iter().all(Result::is_ok), "{results:?}");
 }
 
 #[test]
-fn a_refresher_that_does_not_date_its_views_is_caught() {
+fn a_refresher_that_does_not_confirm_after_a_read_is_detected() {
     let results =
         all(async |seed| ask_who_was_the_primary(seed, Some(Safeguard::ConfirmAfterRead)).await);
     let broken = results.iter().filter_map(|result| result.as_ref().err());
@@ -97,7 +97,7 @@ fn a_refresher_that_does_not_date_its_views_is_caught() {
 
 /// Node 1 becomes the primary before its next refresh. The servers do not permit `_mget`.
 #[test]
-fn p3_a_new_primary_that_does_not_show_yet_what_it_holds_brings_nothing_back() {
+fn p3_a_new_primary_before_its_refresh_causes_no_step_back() {
     all(async |seed| {
         let wire = two_nodes(seed)?;
         with_shard(&wire, |shard| shard.copies[1].lags = true);
@@ -137,7 +137,7 @@ fn p3_a_new_primary_that_does_not_show_yet_what_it_holds_brings_nothing_back() {
 /// A cluster that returned the version of its state before now refuses the request. For a minute,
 /// the refresher must assume that the node is cut off.
 #[test]
-fn p3_a_failover_is_not_followed_blindly_where_the_version_is_not_told_any_more() {
+fn p3_a_failover_is_not_accepted_at_once_if_the_version_is_withheld() {
     all(async |seed| {
         let (wire, mut watched) = follower_of_node_0(seed, None).await?;
         let published = watched.published().revision().cloned();

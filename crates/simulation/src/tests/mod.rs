@@ -3,5 +3,6 @@
 mod broken_refreshers;
 mod failovers;
 mod random_schedules;
+mod restored_indices;
 mod reused_seq_nos;
 mod revoked_privileges;

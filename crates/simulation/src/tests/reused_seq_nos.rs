@@ -41,14 +41,14 @@ fn results(left_out: Option<Safeguard>) -> Vec<Result<(), Broken>> {
 }
 
 #[test]
-fn p1_a_number_that_was_given_twice_is_not_taken_for_the_same() {
+fn p1_a_reused_seq_no_does_not_count_as_the_same_version() {
     let results = results(None);
     assert!(results.len() > 10, "{}", results.len());
     assert!(results.iter().all(Result::is_ok), "{results:?}");
 }
 
 #[test]
-fn a_refresher_that_does_not_see_a_number_given_twice_is_caught() {
+fn a_refresher_that_misses_a_reused_seq_no_is_detected() {
     let results = results(Some(Safeguard::PrimaryTerm));
     let broken = results.iter().filter_map(|result| result.as_ref().err());
     let promises: Vec<_> = broken.map(|broken| broken.promise).collect();

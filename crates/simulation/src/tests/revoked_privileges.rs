@@ -41,7 +41,7 @@ fn in_each_world(run: impl AsyncFn(&Wire, &mut ObservedRefresher)) {
 }
 
 #[test]
-fn p11_documents_that_a_role_loses_are_not_taken_for_deleted() {
+fn p11_documents_that_become_hidden_do_not_count_as_deleted() {
     in_each_world(async |wire, watched| {
         let published = watched.published().revision().cloned();
         wire.world().quirks.hidden = Some("a");
@@ -53,7 +53,7 @@ fn p11_documents_that_a_role_loses_are_not_taken_for_deleted() {
 }
 
 #[test]
-fn p11_a_first_read_that_misses_documents_publishes_nothing() {
+fn p11_a_first_read_with_hidden_documents_publishes_nothing() {
     in_each_world(async |wire, _| {
         wire.world().quirks.hidden = Some("a");
         let mut watched = refresher(wire, 1, None);
@@ -64,7 +64,7 @@ fn p11_a_first_read_that_misses_documents_publishes_nothing() {
 }
 
 #[test]
-fn p13_a_deletion_is_published_where_documents_may_not_be_looked_up() {
+fn p13_a_deletion_is_published_even_if_mget_is_not_permitted() {
     in_each_world(async |wire, watched| {
         wire.world().quirks.no_items = true;
         with_shard(wire, |shard| {
@@ -81,7 +81,7 @@ fn p13_a_deletion_is_published_where_documents_may_not_be_looked_up() {
 }
 
 #[test]
-fn p13_one_refusal_of_the_statistics_is_forgotten_within_seconds() {
+fn p13_statistics_are_requested_again_seconds_after_a_refusal() {
     in_each_world(async |wire, watched| {
         wire.world().quirks.no_stats = true;
         poll(wire, watched, 0).await.unwrap();

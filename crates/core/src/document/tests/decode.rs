@@ -28,7 +28,7 @@ fn assert_refused(source: &str, field: &str, value: &str, reason: Reason) {
 }
 
 #[test]
-fn what_is_no_object_is_refused_as_a_whole() {
+fn a_document_that_is_not_an_object_is_refused() {
     for source in [
         "",
         " ",
@@ -52,12 +52,12 @@ fn what_is_no_object_is_refused_as_a_whole() {
     ] {
         assert_refused(source, "_source", source, Reason::NotAnObject);
     }
-    // Shown so that it can be seen.
-    for (source, shown) in [
+    // The rejection prints control characters in a visible form.
+    for (source, printed) in [
         ("\u{feff}{}", "\\u{feff}{}"),
         ("{\"a\":\"\n\"}", "{\"a\":\"\\u{a}\"}"),
     ] {
-        assert_refused(source, "_source", shown, Reason::NotAnObject);
+        assert_refused(source, "_source", printed, Reason::NotAnObject);
     }
 }
 
@@ -79,7 +79,7 @@ fn an_unknown_key_is_refused() {
 }
 
 #[test]
-fn a_repeated_key_is_refused_even_if_it_says_the_same() {
+fn a_repeated_key_is_refused_even_with_the_same_value() {
     for name in NAMES {
         for source in [
             stored_json(&format!("\"{name}\":1,\"{name}\":1,")),
@@ -106,7 +106,7 @@ fn the_first_wrong_key_is_named_even_if_more_follows() {
 }
 
 #[test]
-fn a_key_or_a_text_written_with_escapes_counts_the_same() {
+fn a_key_or_text_with_escapes_is_equivalent() {
     let mut expected = plain();
     expected.directive.match_.tenant = Some("acme\"\u{1f600}".into());
     let source =
@@ -124,7 +124,7 @@ fn a_key_or_a_text_written_with_escapes_counts_the_same() {
 }
 
 #[test]
-fn a_text_that_is_no_unicode_is_wrong() {
+fn a_text_that_is_not_unicode_is_wrong() {
     for text in [r#""\ud800""#, r#""\udc00\ud800""#, r#""a\ud800b""#] {
         let source = stored_json(&format!("\"tenant\":{text},"));
         assert_refused(&source, "tenant", text, Reason::NotATarget);
@@ -189,7 +189,7 @@ fn a_rate_is_a_whole_number_up_to_a_thousand() {
 }
 
 #[test]
-fn a_switch_is_not_a_text_or_a_number() {
+fn a_boolean_is_not_a_text_or_a_number() {
     for name in ["ring_buffer", "capture"] {
         for value in ["\"true\"", "\"false\"", "0", "1", "null"] {
             let source = stored_json(&format!("\"{name}\":{value},"));
@@ -199,7 +199,7 @@ fn a_switch_is_not_a_text_or_a_number() {
 }
 
 #[test]
-fn a_name_counts_exactly_as_it_is_written() {
+fn a_name_is_compared_exactly() {
     for level in ["\"shape\"", "\"SHAPE\"", "\"Shape \"", "\"\"", "1"] {
         let source = stored_json(&format!("\"level\":{level},"));
         assert_refused(&source, "level", level, Reason::NotALevel);
@@ -258,7 +258,7 @@ fn an_expiry_is_after_the_start() {
 }
 
 #[test]
-fn an_expiry_lies_as_far_ahead_as_is_allowed_and_no_further() {
+fn an_expiry_is_accepted_up_to_the_exact_limit() {
     let source = |expiry: &str| stored_json(&format!("\"expires_at\":\"{expiry}\","));
     let latest = "2030-01-01T13:00:00Z";
     assert_eq!(
@@ -276,7 +276,7 @@ fn an_expiry_lies_as_far_ahead_as_is_allowed_and_no_further() {
 }
 
 #[test]
-fn a_limit_beyond_all_time_is_none() {
+fn a_limit_beyond_the_last_timestamp_is_no_limit() {
     let last = Timestamp::MAX;
     let source = stored_json(&format!("\"expires_at\":\"{last}\","));
     for (now, max_ttl, taken) in [
@@ -293,9 +293,9 @@ fn a_limit_beyond_all_time_is_none() {
     }
 }
 
-/// What has passed is no error: it applies no more.
+/// An expiry in the past is not an error. The directive does not apply any more.
 #[test]
-fn an_expiry_in_the_past_is_taken() {
+fn an_expiry_in_the_past_is_accepted() {
     let source = stored_json(
         "\"starts_at\":\"1960-01-01T00:00:00Z\",\"expires_at\":\"1970-01-01T00:00:00Z\",",
     );
@@ -328,9 +328,9 @@ fn a_document_is_in_one_state() {
     }
 }
 
-/// A rejection is logged and kept in the status: it has to stay small.
+/// A rejection is logged and stored in the status, so it must be short.
 #[test]
-fn a_rejection_keeps_a_little_of_what_is_wrong() {
+fn a_rejection_keeps_the_beginning_of_the_wrong_value() {
     let huge = "é".repeat(100_000);
     let id = "é".repeat(256);
     for source in [

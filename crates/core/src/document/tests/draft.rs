@@ -1,4 +1,5 @@
-//! The checks that a draft passes before it is sent.
+//! Tests the checks of a draft before it is sent, and that the decoder accepts a draft that passes
+//! them.
 
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ fn assert_refused(draft: &Draft, field: &str, value: &str, reason: Reason) {
 }
 
 #[test]
-fn an_id_is_one_that_an_index_takes() {
+fn only_ids_that_an_index_accepts_are_accepted() {
     for id in [
         "a",
         " ",
@@ -54,7 +55,7 @@ fn an_id_is_one_that_an_index_takes() {
         "\"\"",
         Reason::NotAnId,
     );
-    for (id, shown) in [
+    for (id, printed) in [
         ("a\nb", r#""a\nb""#),
         ("\0", r#""\0""#),
         ("a\tb", r#""a\tb""#),
@@ -68,7 +69,7 @@ fn an_id_is_one_that_an_index_takes() {
                 ..draft()
             },
             "id",
-            shown,
+            printed,
             Reason::NotAnId,
         );
     }
@@ -113,7 +114,7 @@ fn a_rate_above_a_thousand_is_refused() {
 }
 
 #[test]
-fn a_time_to_live_is_of_whole_seconds_within_the_limit() {
+fn a_time_to_live_is_a_whole_number_of_seconds_within_the_limit() {
     let draft = |ttl| Draft {
         expiry: Expiry::After(ttl),
         ..draft()
@@ -125,14 +126,15 @@ fn a_time_to_live_is_of_whole_seconds_within_the_limit() {
             "{secs}"
         );
     }
-    for (ttl, shown) in [
+    for (ttl, printed) in [
         (Duration::ZERO, "0ns"),
         (Duration::from_nanos(1), "1ns"),
         (Duration::from_millis(1500), "1.5s"),
     ] {
-        assert_refused(&draft(ttl), "ttl_secs", shown, Reason::NotATtl);
+        assert_refused(&draft(ttl), "ttl_secs", printed, Reason::NotATtl);
     }
-    // A second too far; further than a timestamp reaches; further than a signed span.
+    // These times exceed the limit by a second, the range of a timestamp, and the range of a signed
+    // duration.
     for secs in [3601, 1 << 40, i64::MAX.unsigned_abs(), u64::MAX] {
         let draft = draft(Duration::from_secs(secs));
         assert_refused(&draft, "ttl_secs", &secs.to_string(), Reason::BeyondMaxTtl);
@@ -145,7 +147,7 @@ fn a_time_to_live_is_of_whole_seconds_within_the_limit() {
 }
 
 #[test]
-fn an_expiry_lies_ahead_within_the_limit() {
+fn an_expiry_is_in_the_future_within_the_limit() {
     let draft = |time| Draft {
         expiry: Expiry::At(at(time)),
         ..draft()
@@ -225,10 +227,10 @@ fn a_draft_is_read_with_its_expiry() {
 }
 
 proptest! {
-    /// A proxy takes each draft that passes the check, once the draft is stored. It refuses
-    /// every other one, except where only the expiry has passed.
+    /// A proxy accepts each stored draft that passes the check. It rejects every other draft,
+    /// unless the only fault is an expiry in the past.
     #[test]
-    fn a_draft_that_passes_is_taken_by_the_decoder(
+    fn a_draft_that_passes_is_accepted_by_the_decoder(
         document in generators::document(),
         id in prop_oneof![Just("d".to_owned()), generators::text()],
         rate in prop_oneof![9 => 0..=1000_u16, 1 => any::<u16>()],
@@ -283,7 +285,7 @@ proptest! {
 }
 
 #[test]
-fn the_last_instant_is_no_overflow() {
+fn the_last_instant_does_not_overflow() {
     let limits = DecodeLimits {
         now: Timestamp::MAX,
         max_ttl: Duration::MAX,

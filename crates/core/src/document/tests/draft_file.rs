@@ -1,4 +1,4 @@
-//! Every form of input, and everything that is wrong with one.
+//! Tests every format of an import file, and every reason for which a file is refused.
 
 use std::error::Error as _;
 
@@ -32,7 +32,7 @@ fn error(input: &str) -> String {
 }
 
 #[test]
-fn every_form_gives_the_same_drafts_in_order() {
+fn every_format_leads_to_the_same_drafts_in_order() {
     let pretty = B.replace(',', ",\r\n\t").replace('{', "{\n");
     for input in [
         format!("{A}\n{B}"),
@@ -60,7 +60,7 @@ fn every_form_gives_the_same_drafts_in_order() {
 }
 
 #[test]
-fn an_input_without_an_entry_is_said_to_be_empty() {
+fn an_input_without_an_entry_is_reported_as_empty() {
     for input in [
         "",
         " ",
@@ -76,7 +76,7 @@ fn an_input_without_an_entry_is_said_to_be_empty() {
 }
 
 #[test]
-fn what_is_no_text_or_no_json_is_said_to_be_so() {
+fn an_input_that_is_not_text_or_not_json_is_refused_with_the_reason() {
     let mut bytes = A.as_bytes().to_vec();
     bytes[8] = 0xff;
     let error = parse_drafts(&bytes).unwrap_err();
@@ -144,7 +144,7 @@ fn every_entry_that_is_wrong_is_listed() {
         r#"{"level":"Shape","ttl_secs":60}"#,
         r#"{"id":"late","level":"Shape","ttl_secs":60,"x":1}"#,
     );
-    // Each entry begins a line, after so many lines without one.
+    // Each entry begins on its own line, after this many lines without an entry.
     let expected = |before: usize| {
         format!(
             "5 of the entries cannot be used
@@ -168,7 +168,7 @@ fn every_entry_that_is_wrong_is_listed() {
 }
 
 #[test]
-fn an_id_is_repeated_however_it_is_written() {
+fn a_repeated_id_is_detected_in_every_notation() {
     let input = format!("{A}\n{}", A.replace("\"a\"", "\"\\u0061\""));
     assert!(error(&input).contains("entry 2 (a): id: the input contains this id twice"));
 }
@@ -191,7 +191,7 @@ fn problems_beyond_the_first_twenty_are_counted() {
 }
 
 #[test]
-fn what_is_stamped_cannot_be_imported() {
+fn fields_of_the_pipeline_cannot_be_imported() {
     for name in [
         "created_at",
         "created_by",
@@ -212,7 +212,7 @@ fn what_is_stamped_cannot_be_imported() {
 }
 
 #[test]
-fn a_blob_holds_its_directives_and_nothing_else() {
+fn a_blob_contains_only_its_directives() {
     for input in [
         format!("{{\"directives\":[{A}],\"extra\":1}}"),
         format!("{{\"directives\":{A}}}"),
@@ -224,9 +224,9 @@ fn a_blob_holds_its_directives_and_nothing_else() {
     }
 }
 
-/// What is no blob at all is an entry, and refused as one.
+/// An object without the form of a blob is parsed as an entry, and refused.
 #[test]
-fn what_is_no_blob_is_an_entry() {
+fn an_object_that_is_not_a_blob_is_an_entry() {
     for input in [
         format!("{{\"directives\":[{A}],\"directives\":[{B}]}}"),
         format!("{{\"directives\":[{A}]}}\n{{\"directives\":[{B}]}}"),

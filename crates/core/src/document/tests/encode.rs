@@ -1,4 +1,5 @@
-//! What is encoded is decoded to the same; what is not valid is not encoded.
+//! Tests that an encoded document decodes to the same document, and that an invalid document is not
+//! encoded.
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn decode_gives_back_what_was_encoded(document in generators::document(), now in generators::instant()) {
+    fn decode_returns_the_encoded_document(document in generators::document(), now in generators::instant()) {
         let limits = DecodeLimits { now, max_ttl: Duration::MAX };
         let json = encode(&document, &limits).unwrap();
         let id = document.directive.id.clone();
@@ -25,16 +26,16 @@ proptest! {
         prop_assert_eq!(found.directive(), document.directive.as_ref());
         prop_assert_eq!(found.is_revoked(), document.revoked);
         prop_assert_eq!(found.to_document(), document.clone());
-        // From then on it does not change at all.
+        // A second round trip does not change the document at all.
         let again = encode(&document, &limits).unwrap();
         let again = decode(&document.directive.id, again.get(), &limits).unwrap();
         prop_assert_eq!(again.to_document(), document);
     }
 
-    /// Whatever the document and the limits, what `encode` writes decodes, and what it
-    /// refuses is refused for something that is there.
+    /// For any document and limits, the output of `encode` can be decoded. If `encode` refuses a
+    /// document, the document really has the reported fault.
     #[test]
-    fn encode_writes_what_decodes_and_nothing_else(
+    fn encode_writes_only_documents_that_decode(
         mut document in generators::document(),
         empty in 0..8_usize,
         rate in prop_oneof![3 => 0..=1000_u16, 1 => any::<u16>()],
@@ -81,11 +82,11 @@ proptest! {
     }
 }
 
-/// Changes a valid document; gives the field and the reason for which it is refused.
+/// A change of a valid document, with the field and the reason for which the result is refused.
 type Change = (fn(&mut Document), &'static str, Reason, &'static str);
 
 #[test]
-fn what_is_not_valid_is_refused_as_decode_refuses_it() {
+fn an_invalid_document_is_refused_like_by_decode() {
     let changes: [Change; 7] = [
         (
             |it| it.directive.match_.tenant = Some(String::new()),
@@ -149,7 +150,7 @@ fn what_is_not_valid_is_refused_as_decode_refuses_it() {
     );
 }
 
-/// A change of the stored bytes must be seen in review.
+/// With this test, a review shows every change of the stored bytes.
 #[test]
 fn a_stored_document_has_these_bytes() {
     let mut document = plain();

@@ -9,7 +9,7 @@ use proptest::sample::select;
 use crate::document::{Audit, Document};
 use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, EndpointKind};
 
-/// Any text, with many of the characters that JSON escapes or encodes in parts.
+/// Generates any text. Many characters are ones that JSON escapes or encodes as surrogate pairs.
 pub(super) fn text() -> impl Strategy<Value = String> {
     let odd = select(vec![
         '"',
@@ -39,7 +39,7 @@ pub(super) fn filled_text() -> impl Strategy<Value = String> {
     text().prop_map(|text| if text.is_empty() { " ".into() } else { text })
 }
 
-/// Any id that an index takes and a path can carry.
+/// Generates any id that an index accepts and a path can contain.
 pub(super) fn id() -> impl Strategy<Value = String> {
     text().prop_map(|text| {
         let id: String = text.chars().filter(|char| !char.is_control()).collect();
@@ -50,7 +50,7 @@ pub(super) fn id() -> impl Strategy<Value = String> {
     })
 }
 
-/// Any instant there is, to the nanosecond, the first and the last often.
+/// Generates any instant with nanosecond precision. The first and the last instant are frequent.
 pub(super) fn instant() -> impl Strategy<Value = Timestamp> {
     let (first, last) = (
         Timestamp::MIN.as_nanosecond(),
@@ -86,7 +86,7 @@ fn directive() -> impl Strategy<Value = DiagnosticsDirective> {
                 let (starts_at, expires_at) = match window {
                     (Some(one), other) if one == other => return None,
                     (Some(one), other) => (Some(one.min(other)), one.max(other)),
-                    // The first instant of all has none before it.
+                    // No instant is before the first one.
                     (None, expires_at) if expires_at == Timestamp::MIN => return None,
                     (None, expires_at) => (None, expires_at),
                 };
@@ -131,7 +131,7 @@ fn audit() -> impl Strategy<Value = Audit> {
     })
 }
 
-/// Any document that is valid where no expiry lies too far ahead.
+/// Generates any document that is valid without a limit for its expiry.
 pub(super) fn document() -> impl Strategy<Value = Document> {
     (directive(), audit(), any::<bool>()).prop_map(|(directive, audit, revoked)| {
         let document = Document::new(directive).with_audit(audit);
@@ -140,8 +140,8 @@ pub(super) fn document() -> impl Strategy<Value = Document> {
     })
 }
 
-/// The document that a reader gets at `now`: a start that is not later than the creation is no
-/// start.
+/// Returns the document that a reader decodes at `now`. A start that is not later than the creation
+/// is removed.
 pub(super) fn normal(mut document: Document, now: Timestamp) -> Document {
     let latest = now
         .checked_add(SignedDuration::from_mins(5))
@@ -154,7 +154,7 @@ pub(super) fn normal(mut document: Document, now: Timestamp) -> Document {
     document
 }
 
-/// Any JSON, three levels deep.
+/// Generates any JSON value of at most three levels.
 pub(super) fn json() -> impl Strategy<Value = serde_json::Value> {
     use serde_json::Value;
     let leaf = prop_oneof![

@@ -40,7 +40,7 @@ fn a_tenant_hidden_by_a_role_does_not_widen_a_directive_to_every_tenant() {
 }
 
 #[test]
-fn a_hidden_rate_start_or_revocation_refuses_the_document() {
+fn a_document_with_a_hidden_rate_start_or_revocation_is_rejected() {
     let whole = stored_json("");
     for (name, field) in [
         ("targets", "\"targets\":[],"),
@@ -64,13 +64,13 @@ fn a_hidden_rate_start_or_revocation_refuses_the_document() {
 }
 
 #[test]
-fn a_document_of_the_earlier_implicit_form_is_refused() {
+fn a_document_of_the_earlier_implicit_form_is_rejected() {
     let source = r#"{"level":"Shape","expires_at":"2030-01-01T12:15:00Z"}"#;
     assert_eq!(refused(source).reason(), Reason::HiddenOrMissing);
 }
 
 #[test]
-fn a_masked_target_is_refused_and_named_as_masked() {
+fn a_masked_target_is_rejected_as_masked() {
     for name in ["tenant", "index", "principal"] {
         let source = stored_json(&format!("\"{name}\":\"{MASKED}\","));
         let rejection = refused(&source);
@@ -94,7 +94,7 @@ fn a_masked_target_is_refused_and_named_as_masked() {
         let source = stored_json(&format!("\"{name}\":\"{MASKED}\","));
         assert_eq!(refused(&source).field(), name);
     }
-    // Nearly masked is a name like any other.
+    // A name that only resembles a masked text is valid.
     for tenant in [&MASKED[1..], &MASKED.to_uppercase()] {
         let source = stored_json(&format!("\"tenant\":\"{tenant}\","));
         let document = decode(&source).unwrap();
@@ -103,7 +103,7 @@ fn a_masked_target_is_refused_and_named_as_masked() {
 }
 
 #[test]
-fn targets_name_exactly_the_targets_that_are_there() {
+fn targets_name_exactly_the_targets_that_are_set() {
     for targets in [
         "[\"tenant\",\"tenant\"]",
         "[\"level\"]",
@@ -129,14 +129,15 @@ fn targets_name_exactly_the_targets_that_are_there() {
 }
 
 #[test]
-fn a_revoked_directive_stays_revoked_whatever_is_hidden() {
+fn a_revoked_directive_stays_revoked_if_fields_are_hidden() {
     let time = "\"revoked_at\":\"2030-01-01T12:00:00Z\",";
     let whole = stored_json(&format!("{time}\"revoked\":true,"));
     assert!(decode(&whole).unwrap().revoked);
-    // Without the time it is still revoked.
+    // Without the time of the revocation, the document is still revoked.
     let document = decode(&stored_json("\"revoked\":true,")).unwrap();
     assert!(document.revoked && document.audit.revoked_at.is_none());
-    // Without the switch it is refused, and so it is if the two disagree.
+    // Without `revoked`, the document is rejected. It is also rejected if `revoked` and
+    // `revoked_at` disagree.
     let hidden = whole.replace("\"revoked\":true,", "");
     assert_eq!(refused(&hidden).reason(), Reason::HiddenOrMissing);
     let half = stored_json(time);
@@ -160,7 +161,7 @@ fn a_revoked_directive_stays_revoked_whatever_is_hidden() {
 }
 
 #[test]
-fn an_id_that_no_path_can_carry_is_refused() {
+fn an_id_that_no_path_can_contain_is_refused() {
     for id in [
         "",
         ".",
@@ -185,23 +186,23 @@ fn an_id_that_no_path_can_carry_is_refused() {
 }
 
 #[test]
-fn a_directive_that_started_when_it_was_created_applies_at_once() {
+fn a_directive_that_started_when_it_was_created_applies_immediately() {
     let start = |starts_at: &str, created_at: &str| {
         let created = format!("\"starts_at\":\"{starts_at}\",\"created_at\":\"{created_at}\",");
         decode(&stored_json(&created)).unwrap().directive.starts_at
     };
     let noon = "2030-01-01T12:00:00Z";
-    // The cluster's clock may be a little ahead.
+    // The cluster's clock may be slightly ahead of the reader's clock.
     for at_once in [noon, "2030-01-01T11:00:00Z", "2030-01-01T12:05:00Z"] {
         assert_eq!(start(at_once, at_once), None, "{at_once}");
     }
     assert_eq!(start("2030-01-01T11:00:00Z", noon), None);
     let later = "2030-01-01T12:00:00.000000001Z";
     assert_eq!(start(later, noon), Some(at(later)));
-    // A creation in the future does not bring a start forward.
+    // A creation time in the future does not make the start earlier.
     let future = "2030-01-01T12:05:00.000000001Z";
     assert_eq!(start(future, "2099-01-01T00:00:00Z"), Some(at(future)));
-    // A hidden creation leaves the start as it is.
+    // If the creation time is hidden, the start does not change.
     let hidden = decode(&stored_json(&format!("\"starts_at\":\"{noon}\","))).unwrap();
     assert_eq!(hidden.directive.starts_at, Some(at(noon)));
 }
@@ -212,12 +213,13 @@ fn a_plain_stored_document_decodes() {
 }
 
 proptest! {
-    /// The promise itself: a reader that is shown only some of the fields takes nothing that
-    /// matches more, records more, or lasts longer than the whole document says.
+    /// This is the promise itself. A reader that can read only some of the fields accepts no
+    /// directive that matches more requests, records more or lasts longer than the whole document
+    /// states.
     #[test]
     fn hidden_fields_never_widen(
         document in generators::document(),
-        shown in subsequence(NAMES.to_vec(), 0..=NAMES.len()),
+        visible in subsequence(NAMES.to_vec(), 0..=NAMES.len()),
         now in generators::instant(),
     ) {
         let all = DecodeLimits { now, max_ttl: std::time::Duration::MAX };
@@ -225,7 +227,7 @@ proptest! {
         let whole: Map<String, Value> = serde_json::from_str(json.get()).unwrap();
         let part: Map<String, Value> = whole
             .into_iter()
-            .filter(|(name, _)| shown.contains(&name.as_str()))
+            .filter(|(name, _)| visible.contains(&name.as_str()))
             .collect();
         let source = Value::Object(part).to_string();
         let id = &document.directive.id;

@@ -13,7 +13,7 @@ use crate::document::decode_field::NAMES;
 use crate::document::targets_check::TARGET_FIELDS;
 use crate::document::{DecodeLimits, Rejection};
 
-/// Whether a value is one that a field of this name may hold.
+/// Whether a value has the type of the field with this name.
 fn is_of_the_type(name: &str, value: &Value) -> bool {
     match name {
         "level" | "endpoint" => value.is_string(),
@@ -31,7 +31,7 @@ fn is_of_the_type(name: &str, value: &Value) -> bool {
 }
 
 proptest! {
-    /// Whatever stands in a field, the document means what stands there or nothing.
+    /// For any value of a field, the document has the meaning of this value, or it is rejected.
     #[test]
     fn a_wrong_value_never_widens(
         document in generators::document(),
@@ -43,7 +43,8 @@ proptest! {
         let json = crate::document::encode(&document, &all).unwrap();
         let mut fields: serde_json::Map<String, Value> = serde_json::from_str(json.get()).unwrap();
         fields.insert(name.into(), value.clone());
-        // A new target must be named; otherwise each document with one would be refused.
+        // A new target must be listed in `targets`, because the document would be rejected
+        // otherwise.
         if TARGET_FIELDS.contains(&name) {
             let named: Vec<&str> = TARGET_FIELDS.into_iter().filter(|n| fields.contains_key(*n)).collect();
             fields.insert("targets".into(), named.into());
@@ -92,9 +93,10 @@ proptest! {
         let _: Result<_, Rejection> = crate::document::decode(&id, &value.to_string(), &limits());
     }
 
-    /// A document cut off, or with one byte changed, gives a document or a rejection.
+    /// A document that is truncated, or in which one byte is changed, is decoded or rejected
+    /// without a panic.
     #[test]
-    fn a_damaged_document_is_decoded_or_refused(
+    fn a_damaged_document_is_decoded_or_rejected(
         document in generators::document(),
         changes in vec((any::<proptest::sample::Index>(), any::<u8>()), 0..3),
         end in any::<proptest::sample::Index>(),
@@ -102,9 +104,9 @@ proptest! {
     ) {
         let all = DecodeLimits { now: limits().now, max_ttl: Duration::MAX };
         let mut bytes = crate::document::encode(&document, &all).unwrap().get().as_bytes().to_vec();
-        for (place, byte) in changes {
-            let place = place.index(bytes.len());
-            bytes[place] = byte;
+        for (offset, byte) in changes {
+            let offset = offset.index(bytes.len());
+            bytes[offset] = byte;
         }
         if cut {
             bytes.truncate(end.index(bytes.len()));

@@ -1,7 +1,8 @@
-//! A blob that osproxy-observe 1.0.5 publishes means the same here.
+//! Tests that a file of directives (a blob) of osproxy-observe 1.0.5 has the same meaning in this
+//! crate.
 //!
-//! Where osproxy takes a blob and this crate does not, it is one of the inputs that
-//! osproxy takes for something else than was written: see [`known`].
+//! This crate refuses some blobs that osproxy accepts. osproxy interprets each of them in another
+//! way than they were written: see [`known`].
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -25,7 +26,7 @@ fn ours(blob: &str) -> Result<Vec<Draft>, ImportError> {
     parse_drafts(blob.as_bytes())
 }
 
-/// A draft as osproxy lists a directive.
+/// Returns a draft in the format in which osproxy lists a directive.
 fn listed(draft: &Draft, expired: bool) -> Value {
     let mut fields = serde_json::Map::new();
     let mut set = |name: &str, value: Value| fields.insert(name.into(), value);
@@ -48,11 +49,11 @@ fn listed(draft: &Draft, expired: bool) -> Value {
     Value::Object(fields)
 }
 
-/// Every field agrees, and each ends at the same nanosecond.
+/// Asserts that every field is equal, and that each directive expires at the same nanosecond.
 fn assert_same(theirs: &DirectiveSet, ours: &[Draft], blob: &str) {
     let start = ManualClock::new().now();
     assert_eq!(theirs.len(), ours.len(), "{blob}");
-    for (place, draft) in ours.iter().enumerate() {
+    for (position, draft) in ours.iter().enumerate() {
         let Expiry::After(ttl) = draft.expiry else {
             panic!("{blob}: not relative");
         };
@@ -61,13 +62,17 @@ fn assert_same(theirs: &DirectiveSet, ours: &[Draft], blob: &str) {
             (ttl, true),
         ] {
             let all = theirs.introspect(start.saturating_add(age));
-            assert_eq!(all["directives"][place], listed(draft, expired), "{blob}");
+            assert_eq!(
+                all["directives"][position],
+                listed(draft, expired),
+                "{blob}"
+            );
         }
     }
 }
 
-/// Why osproxy takes a blob that is refused here: each is an input that it takes for
-/// something else than was written.
+/// Returns the known reason for which osproxy accepts a blob that is refused here. osproxy
+/// interprets such a blob in another way than it was written.
 fn known(blob: &[Vec<(String, Value)>]) -> Option<&'static str> {
     if blob.is_empty() {
         return Some("an empty list is no directive to write");
@@ -130,7 +135,7 @@ fn field() -> impl Strategy<Value = (String, Value)> {
 fn directive() -> impl Strategy<Value = Vec<(String, Value)>> {
     let ids = select(vec!["a", "b", "c", "d", "e", "f", "g", "h"]).prop_map(Value::from);
     let levels = select(DiagLevel::ALL).prop_map(|it| Value::from(it.as_str()));
-    // Their clock counts nanoseconds in 64 bits: more would be cut off there.
+    // The clock of osproxy counts nanoseconds in 64 bits, so osproxy would truncate larger numbers.
     let ttls = prop_oneof![9 => 1..1_000_000_u64, 1 => Just(0)].prop_map(Value::from);
     (ids, levels, ttls, vec(field(), 0..6)).prop_map(|(id, level, ttl, mut fields)| {
         for (name, value) in [("id", id), ("level", level), ("ttl_secs", ttl)] {
@@ -195,9 +200,9 @@ fn a_blob_means_the_same_or_is_refused() {
     }
 }
 
-/// The blobs of osproxy's own tests of its decoder.
+/// The blobs come from osproxy's own tests of its decoder.
 #[test]
-fn osproxys_own_blobs_mean_the_same() {
+fn blobs_of_osproxy_keep_their_meaning() {
     let taken = r#"{"directives":[
         {"id":"a","level":"ShapeTiming","ttl_secs":1800,"tenant":"acme"},
         {"id":"b","level":"Shape","ttl_secs":60,"sample_per_mille":250,"ring_buffer":true}
@@ -221,9 +226,9 @@ fn osproxys_own_blobs_mean_the_same() {
     }
 }
 
-/// Each of the known differences, so that none goes away unseen.
+/// Tests each known difference, so that this test fails if osproxy removes one.
 #[test]
-fn what_osproxy_widens_is_refused() {
+fn documents_that_osproxy_widens_are_refused() {
     let blob = |fields: &str| {
         format!(r#"{{"directives":[{{"id":"a","level":"Shape","ttl_secs":60{fields}}}]}}"#)
     };
@@ -249,7 +254,7 @@ fn what_osproxy_widens_is_refused() {
     assert!(theirs(r#"{"directives":[]}"#).unwrap().is_empty());
     let empty = ours(r#"{"directives":[]}"#).unwrap_err();
     assert_eq!(empty.kind(), ImportErrorKind::Empty);
-    // The pipeline gives it the site's default, which is bounded.
+    // The pipeline adds the site's default expiry, which is limited.
     let endless = r#"{"directives":[{"id":"a","level":"Shape"}]}"#;
     assert!(theirs(endless).is_err());
     assert_eq!(ours(endless).unwrap()[0].expiry, Expiry::SiteDefault);

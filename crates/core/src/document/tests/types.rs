@@ -1,11 +1,11 @@
-//! Every field with every type of JSON, and the outcome.
+//! Tests every field with a value of every JSON type.
 
 use super::{HOUR, STORED, at, decode, limits, plain};
 use crate::document::decode_field::NAMES;
 use crate::document::{Audit, Document, Draft, Expiry, Rejection, RejectionReason as Reason};
 use crate::{DiagLevel, DiagnosticsDirective};
 
-/// One value of each type, and the field left out.
+/// A value of each type, and `None` for an absent field.
 const VALUES: [Option<&str>; 10] = [
     None,
     Some("null"),
@@ -19,13 +19,14 @@ const VALUES: [Option<&str>; 10] = [
     Some("{}"),
 ];
 
-/// The outcome of one value: `.` as if the field were left out, `=` it counts, `x` refused
-/// for the reason of the field. The others are refused for a reason of their own: `m` missing,
-/// `u` unknown, `i` not the `_id`, `2` two expiries, `s` stamped, `t` not named by `targets`.
+/// The outcome for each value of a field. `.` means that the value counts as absent. `=` means that
+/// the value is used. `x` means that the document is refused with the reason of the field. The
+/// other letters are refusals with another reason: `m` missing, `u` unknown, `i` not the `_id`, `2`
+/// two expiries, `s` written by the pipeline, `t` not named by `targets`.
 type Outcomes = [(&'static str, &'static str, Reason); NAMES.len()];
 
 const OF_DOCUMENT: Outcomes = [
-    // Absent, null, true, 42, 1.5, "", "text", [], ["a"], {}.
+    // The values are: absent, null, true, 42, 1.5, "", "text", [], ["a"], {}.
     ("id", ".xxxxiixxx", Reason::NotAnId),
     ("targets", "mxxxxxx.xx", Reason::NotTargets),
     ("level", "mxxxxxxxxx", Reason::NotALevel),
@@ -55,7 +56,7 @@ const OF_DOCUMENT: Outcomes = [
 ];
 
 const OF_DRAFT: Outcomes = [
-    // Absent, null, true, 42, 1.5, "", "text", [], ["a"], {}.
+    // The values are: absent, null, true, 42, 1.5, "", "text", [], ["a"], {}.
     ("id", "mxxxx==xxx", Reason::NotAnId),
     ("targets", ".xxxxxx.xx", Reason::NotTargets),
     ("level", "mxxxxxxxxx", Reason::NotALevel),
@@ -84,7 +85,7 @@ const OF_DRAFT: Outcomes = [
     ("revoked_reason", ".sssssssss", Reason::NotAText),
 ];
 
-/// The fields of a base object, with one of them replaced or left out.
+/// Returns a base object in which one field is replaced or removed.
 fn object(base: &[(&str, &str)], name: &str, value: Option<&str>) -> String {
     let fields: Vec<String> = base
         .iter()
@@ -96,7 +97,7 @@ fn object(base: &[(&str, &str)], name: &str, value: Option<&str>) -> String {
     format!("{{{}}}", fields.join(","))
 }
 
-/// Walks a table: `read` reads an object, `set` tells what a counted value means.
+/// Checks a table. `read` decodes an object, and `set` applies a value that is used.
 fn check<T: Clone + PartialEq + std::fmt::Debug>(
     table: &Outcomes,
     base: &[(&str, &str)],
@@ -162,7 +163,7 @@ fn text(value: &str) -> String {
 }
 
 #[test]
-fn each_field_of_a_document_takes_its_own_type_only() {
+fn each_field_of_a_document_accepts_only_its_type() {
     check(
         &OF_DOCUMENT,
         &STORED,
@@ -192,7 +193,7 @@ fn each_field_of_a_document_takes_its_own_type_only() {
 }
 
 #[test]
-fn each_field_of_a_draft_takes_its_own_type_only() {
+fn each_field_of_a_draft_accepts_only_its_type() {
     let base = [
         ("id", "\"d\""),
         ("level", "\"Shape\""),
@@ -227,7 +228,7 @@ fn each_field_of_a_draft_takes_its_own_type_only() {
     );
 }
 
-/// The valid values that the table has not.
+/// Tests the valid values that are not in the table.
 #[test]
 fn every_field_counts() {
     let source = r#"{

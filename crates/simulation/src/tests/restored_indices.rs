@@ -1,0 +1,62 @@
+//! Tests an index that is restored in place, so that a `_seq_no` belongs to another version of a
+//! document than before.
+
+use std::sync::Arc;
+
+use crate::documents::Document;
+use crate::operation::{Fate, Operation};
+use crate::promise_checks::ObservedRefresher;
+use crate::quiet_world::{two_nodes, write};
+use crate::schedule_runner::{poll, refresher, runtime};
+use crate::simulated_transport::Wire;
+
+/// Returns a refresher that has published a directive. Returns `None` if the random document is
+/// not a directive, or the world does not permit this.
+async fn follower_of_a_directive(seed: u64) -> Option<(Wire, ObservedRefresher)> {
+    let wire = two_nodes(seed)?;
+    let mut observed = refresher(&wire, 0, None);
+    write(&wire, "a", |shard| shard.deliver_all(|_| true));
+    wire.world().settle();
+    poll(&wire, &mut observed, 0).await.ok()?;
+    let has_a = observed.has_all(&wire.world()) && observed.published().set().len() == 1;
+    has_a.then_some((wire, observed))
+}
+
+/// Restores a snapshot in which the document has the same `_seq_no` and term, but is malformed.
+fn restore_malformed(wire: &Wire) {
+    let mut world = wire.world();
+    let index = world.cluster.bound().unwrap();
+    let mut stored = world.cluster.indices[index].store();
+    let (state, _) = &mut stored.shards[0];
+    let state = Arc::make_mut(state);
+    let before = Arc::clone(&state["a"]);
+    let malformed = Some(Arc::new(Document::malformed()));
+    let operation = Operation::new("a", before.seq_no, before.term, malformed);
+    operation.set_fate(Fate::Acknowledged);
+    state.insert("a", operation);
+    world.restore_into(index, &stored).unwrap();
+    world.settle();
+}
+
+/// A document that is rejected under a `_seq_no` under which it was accepted before is a sign of
+/// field-level security only if the index still has the same history.
+#[test]
+fn p11_a_malformed_document_of_a_restored_index_does_not_count_as_hidden_fields() {
+    let runtime = runtime();
+    let mut worlds = 0;
+    for seed in 1..=100 {
+        runtime.block_on(async {
+            let Some((wire, mut observed)) = follower_of_a_directive(seed).await else {
+                return;
+            };
+            worlds += 1;
+            restore_malformed(&wire);
+            for _ in 0..3 {
+                poll(&wire, &mut observed, 0).await.unwrap();
+            }
+            assert!(observed.has_all(&wire.world()), "seed {seed}");
+            assert_eq!(observed.published().rejections().len(), 1, "seed {seed}");
+        });
+    }
+    assert!(worlds > 10, "{worlds}");
+}

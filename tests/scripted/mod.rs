@@ -1,0 +1,114 @@
+//! Tests a store against a scripted server, for responses that a real node does not return on
+//! demand.
+
+mod concurrent_callers;
+mod faulty_responses;
+mod log_contents;
+mod start_and_shutdown;
+mod unresponsive_nodes;
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use opensearch_directives::{ClusterConfig, Config, OpenSearchDirectiveStore};
+use serde_json::{Value, json};
+use wiremock::matchers::{method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use test_support::stored;
+
+const SETTINGS: &str =
+    "/directives/_settings/index.uuid,index.number_of_shards,index.refresh_interval";
+const SEARCH: &str = "/directives/_search";
+
+/// Returns the settings of these indices.
+fn settings(indices: &[&str]) -> ResponseTemplate {
+    let one = json!({"settings": {"index.uuid": "u-1", "index.number_of_shards": "1"}});
+    let body: Value = indices
+        .iter()
+        .map(|name| ((*name).to_owned(), one.clone()))
+        .collect();
+    ok(body)
+}
+
+fn hit(id: &str, seq_no: u64, source: Value) -> Value {
+    json!({"_index": "directives", "_id": id, "_seq_no": seq_no, "_source": source})
+}
+
+fn shape() -> Value {
+    stored(json!({"level": "Shape", "expires_at": "2100-01-01T00:00:00Z"}))
+}
+
+/// Returns the complete response of a search with these hits.
+fn complete(hits: &[Value]) -> Value {
+    json!({
+        "timed_out": false,
+        "_shards": {"total": 1, "successful": 1, "failed": 0},
+        "hits": {"total": {"value": hits.len(), "relation": "eq"}, "hits": hits},
+    })
+}
+
+/// Returns a complete response with two directives.
+fn good() -> Value {
+    complete(&[hit("a", 0, shape()), hit("b", 1, shape())])
+}
+
+fn ok(body: Value) -> ResponseTemplate {
+    ResponseTemplate::new(200).set_body_json(body)
+}
+
+/// Lets the server return this response to searches.
+async fn respond(server: &MockServer, search: ResponseTemplate) {
+    respond_with_settings(server, settings(&["directives"]), search).await;
+}
+
+async fn respond_with_settings(
+    server: &MockServer,
+    settings: ResponseTemplate,
+    search: ResponseTemplate,
+) {
+    server.reset().await;
+    Mock::given(method("GET"))
+        .and(path(SETTINGS))
+        .respond_with(settings)
+        .mount(server)
+        .await;
+    Mock::given(method("POST"))
+        .and(path(SEARCH))
+        .respond_with(search)
+        .mount(server)
+        .await;
+}
+
+/// Starts a server that returns two directives.
+async fn good_server() -> MockServer {
+    let server = MockServer::start().await;
+    respond(&server, ok(good())).await;
+    server
+}
+
+fn cluster(server: &MockServer) -> ClusterConfig {
+    ClusterConfig::new([server.uri().parse().unwrap()])
+        .with_request_timeout(Duration::from_secs(10))
+        .with_max_response_bytes(100_000)
+}
+
+/// Returns settings with which a store polls only on request.
+fn config(cluster: ClusterConfig) -> Config {
+    Config::new(cluster)
+        .with_interval(Duration::from_hours(1))
+        .with_max_ttl(Duration::from_hours(24 * 36_500))
+        .with_max_documents(10)
+}
+
+async fn start(server: &MockServer) -> OpenSearchDirectiveStore {
+    OpenSearchDirectiveStore::start(config(cluster(server)))
+        .await
+        .unwrap()
+}
+
+/// Returns a URL at which connections are refused, because nothing listens on its port.
+fn refusing_url() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
