@@ -10,7 +10,7 @@ use opensearch_directives::{
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
@@ -43,60 +43,61 @@ async fn serve(authority: &Authority, clients: Option<&Authority>) -> String {
 }
 
 async fn serve_as(
-    (certificate, key): (rcgen::Certificate, KeyPair),
+    certificate: (rcgen::Certificate, KeyPair),
     clients: Option<&Authority>,
 ) -> String {
+    let acceptor = TlsAcceptor::from(Arc::new(server_config(certificate, clients)));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(respond(acceptor.clone(), stream));
+        }
+    });
+    format!("https://localhost:{port}")
+}
+
+fn server_config(
+    (certificate, key): (rcgen::Certificate, KeyPair),
+    clients: Option<&Authority>,
+) -> ServerConfig {
     let builder = ServerConfig::builder();
     let builder = match clients {
         None => builder.with_no_client_auth(),
         Some(clients) => {
             let mut roots = RootCertStore::empty();
-            roots
-                .add(CertificateDer::from(clients.der().to_vec()))
-                .unwrap();
-            builder.with_client_cert_verifier(
-                WebPkiClientVerifier::builder(Arc::new(roots))
-                    .build()
-                    .unwrap(),
-            )
+            let authority = CertificateDer::from(clients.der().to_vec());
+            roots.add(authority).unwrap();
+            let verifier = WebPkiClientVerifier::builder(Arc::new(roots));
+            builder.with_client_cert_verifier(verifier.build().unwrap())
         }
     };
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let config = builder
+    builder
         .with_single_cert(vec![certificate.der().clone()], key)
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!(
-        "https://localhost:{}",
-        listener.local_addr().unwrap().port()
+        .unwrap()
+}
+
+/// Responds to one request. A failed handshake is ignored, because the client reports it.
+async fn respond(acceptor: TlsAcceptor, stream: TcpStream) {
+    let Ok(mut stream) = acceptor.accept(stream).await else {
+        return;
+    };
+    let mut request = vec![0; 8192];
+    let Ok(read) = stream.read(&mut request).await else {
+        return;
+    };
+    let body = if request[..read].starts_with(b"GET") {
+        SETTINGS
+    } else {
+        SEARCH
+    };
+    let response = format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
     );
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                let Ok(mut stream) = acceptor.accept(stream).await else {
-                    return;
-                };
-                let mut request = vec![0; 8192];
-                let Ok(read) = stream.read(&mut request).await else {
-                    return;
-                };
-                let body = if request[..read].starts_with(b"GET") {
-                    SETTINGS
-                } else {
-                    SEARCH
-                };
-                let answer = format!(
-                    "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-                    body.len()
-                );
-                let _ = stream.write_all(answer.as_bytes()).await;
-                let _ = stream.shutdown().await;
-            });
-        }
-    });
-    url
+    let _ = stream.write_all(response.as_bytes()).await;
+    let _ = stream.shutdown().await;
 }
 
 async fn start(

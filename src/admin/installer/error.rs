@@ -200,22 +200,8 @@ impl fmt::Display for InstallError {
             Repr::DoesNotFit {
                 index,
                 problems,
-                made_now: true,
-            } => write!(
-                f,
-                "the index {index} was created, but does not fit: {}; an index template with a \
-                 higher priority changed it: exclude the index from that template, delete the \
-                 index and install again",
-                problems.join("; ")
-            ),
-            Repr::DoesNotFit {
-                index, problems, ..
-            } => write!(
-                f,
-                "the index {index} exists and does not fit: {}; reindex it into an index that \
-                 `directives init` creates, or use another name",
-                problems.join("; ")
-            ),
+                made_now,
+            } => does_not_fit(f, index, problems, *made_now),
             Repr::Bounds(problem) => f.write_str(problem),
             Repr::Upgrade { index, left } => write!(
                 f,
@@ -227,5 +213,28 @@ impl fmt::Display for InstallError {
                 "OpenSearch Dashboards did not import all saved objects: {errors}"
             ),
         }
+    }
+}
+
+fn does_not_fit(
+    f: &mut fmt::Formatter<'_>,
+    index: &str,
+    problems: &[String],
+    made_now: bool,
+) -> fmt::Result {
+    let problems = problems.join("; ");
+    if made_now {
+        write!(
+            f,
+            "the index {index} was created, but does not fit: {problems}; an index template with \
+             a higher priority changed it: exclude the index from that template, delete the index \
+             and install again"
+        )
+    } else {
+        write!(
+            f,
+            "the index {index} exists and does not fit: {problems}; reindex it into an index that \
+             `directives init` creates, or use another name"
+        )
     }
 }

@@ -94,8 +94,8 @@ fn body(request: &Request, directives: u64) -> Value {
             "index.uuid": "u", "index.number_of_shards": "1", "index.refresh_interval": "1s",
         }}});
     }
-    let highest = i64::try_from(directives).unwrap() - 1;
     if path.contains("_stats/docs") {
+        let highest = i64::try_from(directives).unwrap() - 1;
         return json!({"indices": {"directives": {"uuid": "u", "shards": {"0": [{
             "routing": {"primary": true, "node": "n"},
             "docs": {"count": directives},
@@ -110,23 +110,32 @@ fn body(request: &Request, directives: u64) -> Value {
         let time: Timestamp = super::NOON.parse().unwrap();
         return json!({"nodes": {"n": {"timestamp": time.as_millisecond()}}});
     }
-    let query = request_body(request);
     if path.ends_with("_mget") {
-        let docs: Vec<Value> = query["ids"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|id| {
-                let seq_no: u64 = id.as_str().unwrap().parse().unwrap();
-                if seq_no < directives {
-                    json!({"_id": id, "_seq_no": seq_no, "found": true})
-                } else {
-                    json!({"_id": id, "found": false})
-                }
-            })
-            .collect();
-        return json!({"docs": docs});
+        return mget_response(request, directives);
     }
+    search_response(request, directives)
+}
+
+fn mget_response(request: &Request, directives: u64) -> Value {
+    let query = request_body(request);
+    let docs: Vec<Value> = query["ids"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|id| {
+            let seq_no: u64 = id.as_str().unwrap().parse().unwrap();
+            if seq_no < directives {
+                json!({"_id": id, "_seq_no": seq_no, "found": true})
+            } else {
+                json!({"_id": id, "found": false})
+            }
+        })
+        .collect();
+    json!({"docs": docs})
+}
+
+fn search_response(request: &Request, directives: u64) -> Value {
+    let query = request_body(request);
     let above = query
         .pointer("/query/range/_seq_no/gt")
         .and_then(Value::as_u64);
@@ -151,7 +160,7 @@ fn body(request: &Request, directives: u64) -> Value {
         "aggregations": {"all": {
             "seq": {
                 "count": directives,
-                "max": (directives > 0).then_some(highest),
+                "max": directives.checked_sub(1),
                 "sum": (0..directives).sum::<u64>(),
             },
             "updated": {"value": null},

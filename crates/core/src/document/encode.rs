@@ -30,8 +30,8 @@ pub fn encode(document: &Document, limits: &DecodeLimits) -> Result<Box<RawValue
 /// absolute, adds the missing fields and sets the times of the audit record.
 ///
 /// Call [`Draft::check`] first. `record` contains the author and the time of the first write of
-/// this id, unless this is the first write, and the user that the cluster authenticated for this
-/// write, if the cluster tells. Its other fields are ignored.
+/// this id, unless this is the first write. It also contains the user that the cluster
+/// authenticated for this write, if the cluster returned one. Its other fields are ignored.
 #[must_use]
 pub fn encode_draft(draft: &Draft, record: &Audit) -> Box<RawValue> {
     let audit = Audit {

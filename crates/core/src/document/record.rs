@@ -86,8 +86,9 @@ pub struct Audit<Text = String> {
     /// The author of the last write.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_by: Option<Text>,
-    /// The user that the cluster authenticated for the last write, as the writer says; `None` if the
-    /// cluster does not tell. Authors are claimed freely, and this name is beside the claim.
+    /// The user that the cluster authenticated for the last write, as the writer reports it. `None`
+    /// if the cluster did not return a user. Writers can claim any author, so this name is stored
+    /// in addition to the author.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authenticated_as: Option<Text>,
     /// The time of the revocation.

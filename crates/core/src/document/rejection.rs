@@ -180,7 +180,7 @@ fn is_format(char: char) -> bool {
     matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
-// These reasons have long texts, because the document may be valid for other readers.
+// The long texts of some reasons.
 const HIDDEN_OR_MISSING: &str = "\
     missing, but every stored document has it: field-level security hides it from this reader, or \
     the document was written without the ingest pipeline; give the reader a role without \
@@ -198,6 +198,10 @@ const MASKED: &str = "\
     looks masked (64 hexadecimal digits) and would match no request: field masking changes it for \
     this reader; give the reader a role without field masking. A target of this form cannot be \
     written";
+
+const RELATIVE_EXPIRY: &str = "\
+    missing; a ttl_secs alone would start again at each read. Write expires_at, or index through \
+    the ingest pipeline, which converts ttl_secs into expires_at";
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -258,10 +262,7 @@ impl fmt::Display for RejectionReason {
                  than \".\" and \"..\""
             }
             Self::IdMismatch => "is not the document's _id; leave it out",
-            Self::RelativeExpiry => {
-                "missing; a ttl_secs alone would start again at each read. Write expires_at, or \
-                 index through the ingest pipeline, which converts ttl_secs into expires_at"
-            }
+            Self::RelativeExpiry => RELATIVE_EXPIRY,
             Self::TwoExpiries => "is set together with expires_at; write only one of them",
             Self::StampedField => "is set by the command or the pipeline; leave it out",
             Self::RevokedDisagrees => {

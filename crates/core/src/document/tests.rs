@@ -10,6 +10,7 @@
 )]
 
 mod decode;
+mod decode_times;
 mod draft;
 mod draft_file;
 mod encode;

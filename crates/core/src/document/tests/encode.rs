@@ -85,53 +85,27 @@ proptest! {
 /// A change of a valid document, with the field and the reason for which the result is refused.
 type Change = (fn(&mut Document), &'static str, Reason, &'static str);
 
+#[rustfmt::skip]
+const CHANGES: [Change; 7] = [
+    (|it| it.directive.match_.tenant = Some(String::new()), "tenant", Reason::NotATarget,
+     "\"tenant\":\"\","),
+    (|it| it.directive.match_.index = Some(String::new()), "index", Reason::NotATarget,
+     "\"index\":\"\","),
+    (|it| it.directive.match_.principal = Some(String::new()), "principal", Reason::NotATarget,
+     "\"principal\":\"\","),
+    (|it| it.directive.sample_per_mille = 1001, "sample_per_mille", Reason::NotASampleRate,
+     "\"sample_per_mille\":1001,"),
+    (|it| it.directive.sample_per_mille = u16::MAX, "sample_per_mille", Reason::NotASampleRate,
+     "\"sample_per_mille\":65535,"),
+    (|it| it.directive.starts_at = Some(it.directive.expires_at), "expires_at",
+     Reason::ExpiresBeforeStart, "\"starts_at\":\"2030-01-01T12:15:00Z\","),
+    (|it| it.directive.starts_at = Some(Timestamp::MAX), "expires_at",
+     Reason::ExpiresBeforeStart, "\"starts_at\":\"9999-12-30T22:00:00.999999999Z\","),
+];
+
 #[test]
 fn an_invalid_document_is_refused_like_by_decode() {
-    let changes: [Change; 7] = [
-        (
-            |it| it.directive.match_.tenant = Some(String::new()),
-            "tenant",
-            Reason::NotATarget,
-            "\"tenant\":\"\",",
-        ),
-        (
-            |it| it.directive.match_.index = Some(String::new()),
-            "index",
-            Reason::NotATarget,
-            "\"index\":\"\",",
-        ),
-        (
-            |it| it.directive.match_.principal = Some(String::new()),
-            "principal",
-            Reason::NotATarget,
-            "\"principal\":\"\",",
-        ),
-        (
-            |it| it.directive.sample_per_mille = 1001,
-            "sample_per_mille",
-            Reason::NotASampleRate,
-            "\"sample_per_mille\":1001,",
-        ),
-        (
-            |it| it.directive.sample_per_mille = u16::MAX,
-            "sample_per_mille",
-            Reason::NotASampleRate,
-            "\"sample_per_mille\":65535,",
-        ),
-        (
-            |it| it.directive.starts_at = Some(it.directive.expires_at),
-            "expires_at",
-            Reason::ExpiresBeforeStart,
-            "\"starts_at\":\"2030-01-01T12:15:00Z\",",
-        ),
-        (
-            |it| it.directive.starts_at = Some(Timestamp::MAX),
-            "expires_at",
-            Reason::ExpiresBeforeStart,
-            "\"starts_at\":\"9999-12-30T22:00:00.999999999Z\",",
-        ),
-    ];
-    for (change, field, reason, fields) in changes {
+    for (change, field, reason, fields) in CHANGES {
         let mut document = plain();
         change(&mut document);
         let found = encode(&document, &limits()).unwrap_err();
