@@ -111,8 +111,8 @@ pub use error::{RefreshError, StartError};
 pub use http::{ClusterConfig, Credentials, CredentialsProvider, Secret, Tls};
 pub use opensearch_directives_core::{
     Decision, DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef, DirectiveSet,
-    DirectiveSetBuilder, DirectiveStore, EndpointKind, Explanation, InMemoryDirectiveStore, Reader,
-    RequestAttrs, Snapshot, document,
+    DirectiveSetBuilder, DirectiveStore, Endpoint, EndpointKind, Explanation,
+    InMemoryDirectiveStore, Reader, RequestAttrs, Snapshot, document,
 };
 pub use refresher::{Refresher, Subscription};
 pub use status::Status;

@@ -17,6 +17,7 @@ pub use digest::Digest;
 pub use model::directive::{
     DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef, DirectiveState, UnknownDiagLevel,
 };
+pub use model::endpoint::Endpoint;
 pub use model::request::{EndpointKind, RequestAttrs, RequestId, UnknownEndpointKind};
 pub use publish::Reader;
 pub use set::{

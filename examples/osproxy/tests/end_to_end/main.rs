@@ -5,6 +5,7 @@
 
 mod boundary;
 mod client;
+mod endpoints;
 mod load;
 mod proxy;
 mod targets;

@@ -1,0 +1,138 @@
+//! Classifies the method and path of an OpenSearch request, so that every proxy derives the same
+//! endpoint kind and the same indices from a request.
+
+use super::request::EndpointKind;
+
+/// The endpoint kind of a request and the indices in its path.
+///
+/// The classification is that of osproxy 1.0.5 (`osproxy_transport::classify`), so that a directive
+/// has the same meaning in every proxy. A path that osproxy does not know is
+/// [`Unknown`](EndpointKind::Unknown), for example `/{index}/_update/{id}`.
+///
+/// # Several indices
+///
+/// A path can name several indices, separated by commas. Evaluate the request once for each of
+/// them, and combine the decisions with `|`:
+///
+/// ```
+/// use jiff::Timestamp;
+/// use opensearch_directives_core::{
+///     Decision, DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveSet, Endpoint, RequestAttrs,
+/// };
+///
+/// let set = DirectiveSet::from_directives(vec![
+///     DiagnosticsDirective::new("orders", DiagLevel::Shape, Timestamp::MAX)
+///         .with_match(DirectiveMatch::all().for_index("orders")),
+/// ]);
+/// let endpoint = Endpoint::of("POST", "/customers,orders/_search?size=1");
+/// let decision = endpoint.indices().fold(Decision::default(), |decision, index| {
+///     let attrs = RequestAttrs::new(index, "checkout", endpoint.kind());
+///     decision | set.evaluate(&attrs, Timestamp::UNIX_EPOCH, "request-1")
+/// });
+/// assert_eq!(decision.level, DiagLevel::Shape);
+/// ```
+///
+/// (osproxy itself takes `customers,orders` as one name, which is
+/// [`index_expression`](Self::index_expression).)
+///
+/// # Rules
+///
+/// - **A wildcard is a name.** A request to `logs-*` matches a directive whose index is `logs-*`,
+///   and no directive whose index is `logs-1`, because a proxy does not know which indices exist.
+///   The same holds for `_all`, for an alias and for date math.
+/// - **A request without an index** has the index `""`, which matches no directive that names an
+///   index. This also holds for the indices in a body (`_bulk`, `_mget`, `_msearch`).
+/// - **A request without a principal** or tenant likewise matches no directive that names one. Use
+///   `""` for the principal and `None` for the tenant.
+/// - The path is not percent-decoded. A proxy that decodes paths must do so before it calls
+///   [`of`](Self::of).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Endpoint<'a> {
+    kind: EndpointKind,
+    index_expression: &'a str,
+}
+
+impl<'a> Endpoint<'a> {
+    /// Classifies a request by its method, in upper case, and its path. A query is ignored.
+    #[must_use]
+    pub fn of(method: &str, path: &'a str) -> Self {
+        let path = path.split_once('?').map_or(path, |(path, _)| path);
+        let mut segments = path.split('/').filter(|segment| !segment.is_empty());
+        let first = segments.next().unwrap_or_default();
+        let rest = [segments.next(), segments.next(), segments.next()];
+        let named = match rest {
+            [None, ..] => kind_without_index(first),
+            [Some("scroll" | "point_in_time"), None, _] | [Some("scroll"), Some(_), None]
+                if first == "_search" =>
+            {
+                Some((EndpointKind::Cursor, ""))
+            }
+            [Some(verb), id, None] => kind_with_index(method, verb, id).map(|kind| (kind, first)),
+            _ => None,
+        };
+        let (kind, index_expression) = named.unwrap_or(match first {
+            "_cat" | "_cluster" | "_nodes" => (EndpointKind::Admin, ""),
+            _ => (EndpointKind::Unknown, first),
+        });
+        Self {
+            kind,
+            index_expression,
+        }
+    }
+
+    /// Returns the endpoint kind.
+    #[must_use]
+    pub const fn kind(&self) -> EndpointKind {
+        self.kind
+    }
+
+    /// Returns the part of the path that names the indices, `""` if the path names none.
+    #[must_use]
+    pub const fn index_expression(&self) -> &'a str {
+        self.index_expression
+    }
+
+    /// Returns the indices in the path. It is one empty name if the path names no index.
+    pub fn indices(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.index_expression.split(',')
+    }
+}
+
+/// Classifies a path of one segment.
+fn kind_without_index(segment: &str) -> Option<(EndpointKind, &str)> {
+    let kind = match segment {
+        "_search" => EndpointKind::Search,
+        "_mget" => EndpointKind::MultiGet,
+        "_msearch" => EndpointKind::MultiSearch,
+        "_bulk" => EndpointKind::IngestBulk,
+        _ => return None,
+    };
+    Some((kind, ""))
+}
+
+/// Classifies the segments after the index.
+fn kind_with_index(method: &str, verb: &str, id: Option<&str>) -> Option<EndpointKind> {
+    Some(match (verb, id) {
+        ("_doc" | "_create", Some(_)) => match method {
+            "GET" | "HEAD" => EndpointKind::GetById,
+            "DELETE" => EndpointKind::DeleteById,
+            "PUT" | "POST" => EndpointKind::IngestDoc,
+            _ => EndpointKind::Unknown,
+        },
+        ("_doc", None) => match method {
+            "PUT" | "POST" => EndpointKind::IngestDoc,
+            _ => EndpointKind::Unknown,
+        },
+        ("_search", Some("point_in_time")) => EndpointKind::Cursor,
+        ("_search", None) => EndpointKind::Search,
+        ("_count", None) => EndpointKind::Count,
+        ("_mget", None) => EndpointKind::MultiGet,
+        ("_msearch", None) => EndpointKind::MultiSearch,
+        ("_bulk", None) => EndpointKind::IngestBulk,
+        ("_delete_by_query", None) => EndpointKind::DeleteByQuery,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests;
