@@ -20,8 +20,8 @@ pub enum Startup {
     /// The start fails. [`start`](crate::OpenSearchDirectiveStore::start) returns after a complete
     /// read, or returns the error of the read.
     Require {
-        /// The time within which a read that failed is repeated. The first attempt is not cut off,
-        /// so there is one attempt if this is zero, which is the default.
+        /// A failed read is repeated within this time. The first attempt is never cut off, so the
+        /// default of zero means one attempt.
         within: Duration,
     },
     /// The store starts with the set of the last-good file and continues to poll. The start fails
@@ -49,7 +49,7 @@ impl Startup {
     }
 }
 
-/// One complete attempt.
+/// Returns [`Startup::Require`] with a single attempt.
 impl Default for Startup {
     fn default() -> Self {
         Self::Require {
@@ -95,8 +95,9 @@ pub struct Config {
     pub interval: Duration,
     /// The behaviour if the first read fails.
     pub startup: Startup,
-    /// The age of the last complete read from which on the set counts as stale. `None` stands for
-    /// [`DEFAULT_STALE_AFTER`](Self::DEFAULT_STALE_AFTER), or for three intervals if they are longer.
+    /// The age of the last complete read from which the set counts as stale. `None` stands for
+    /// [`DEFAULT_STALE_AFTER`](Self::DEFAULT_STALE_AFTER), or for three intervals if they are
+    /// longer.
     pub stale_after: Option<Duration>,
     /// The longest pause between failed polls. It also limits the pause that a response requests
     /// with `Retry-After`.
@@ -264,14 +265,14 @@ impl Config {
         self
     }
 
-    /// Returns the age from which on the set counts as stale.
+    /// Returns the age from which the set counts as stale.
     pub(crate) fn effective_stale_after(&self) -> Duration {
         let three_intervals = self.interval.saturating_mul(3);
         self.stale_after
             .unwrap_or(Self::DEFAULT_STALE_AFTER.max(three_intervals))
     }
 
-    /// Refuses settings that cannot work, before anything is sent.
+    /// Refuses invalid settings, before a request is sent.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         self.cluster.check()?;
         self.check_durations()?;

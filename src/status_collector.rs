@@ -16,7 +16,7 @@ use crate::store::OpenSearchDirectiveStore;
 /// Collects the [samples](OpenSearchDirectiveStore::samples) of stores whenever the metrics are
 /// requested.
 ///
-/// It keeps no store alive: a store that was dropped is no longer exported.
+/// It keeps no store alive. A store that was dropped is no longer exported.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -55,8 +55,8 @@ impl StatusCollector {
         Self::default().with_store([] as [(&str, &str); 0], store)
     }
 
-    /// Adds a store, whose metrics get these labels. Each store must have other values, for the same
-    /// names.
+    /// Adds a store with these labels. All stores must have the same names of labels, and each
+    /// store must have different values.
     #[must_use]
     pub fn with_store<K: Into<String>, V: Into<String>>(
         mut self,
@@ -91,7 +91,7 @@ impl Collector for StatusCollector {
             let mut family = encoder.encode_descriptor(first.name, first.help, None, kind)?;
             for (labels, sample) in &samples {
                 if labels.is_empty() {
-                    // Only a family of one sample has no label.
+                    // A sample without a label is the only one of its family.
                     encode_value(sample, family)?;
                     break;
                 }
@@ -103,7 +103,7 @@ impl Collector for StatusCollector {
 }
 
 impl StatusCollector {
-    /// Returns the samples of all stores by the name of the metric: an exposition may describe each
+    /// Returns the samples of all stores, grouped by metric, because the output may describe each
     /// metric only once.
     fn families(&self) -> Vec<Family> {
         let mut families: Vec<Family> = Vec::new();

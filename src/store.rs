@@ -107,14 +107,14 @@ impl OpenSearchDirectiveStore {
                 Ok(store)
             }
             Err(error) => {
-                // First the store: the end of the refresher is then expected.
+                // The store is dropped first, so that the end of the refresher is expected.
                 drop(store);
                 Err(error)
             }
         }
     }
 
-    /// A store over the transport of a test.
+    /// Starts a store with the transport of a test.
     #[cfg(test)]
     pub(crate) async fn start_over(config: &Config, client: Client) -> Result<Self, StartError> {
         let built = Self::build_over(config, Poller::new(config, client));

@@ -6,5 +6,5 @@
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|body: &[u8]| {
-    opensearch_directives::fuzzing::search_answer(body);
+    opensearch_directives::fuzzing::search_response(body);
 });

@@ -27,12 +27,12 @@ fuzz_target!(|input: &[u8]| {
     assert!(!drafts.is_empty());
     let mut ids = HashSet::new();
     for draft in &drafts {
-        assert!(ids.insert(&draft.id), "an id twice");
+        assert!(ids.insert(&draft.id), "an id is repeated");
         // The JSON for the pipeline must be parsed as the same draft.
         if draft.check(&limits).is_ok() {
             let json = encode_draft(draft, &Audit::default());
             let mut fields: serde_json::Map<String, serde_json::Value> =
-                serde_json::from_str(json.get()).expect("it is an object");
+                serde_json::from_str(json.get()).expect("a draft is an object");
             fields.remove("created_by");
             fields.insert("id".to_owned(), draft.id.clone().into());
             let again = Draft::from_json(&serde_json::Value::from(fields).to_string());

@@ -114,8 +114,9 @@ impl DirectivesApi {
         self
     }
 
-    /// Sets the name that each write records beside its author, who is only claimed: that of the
-    /// [authenticated user](Self::authenticated_user). Without it, no write keeps such a name.
+    /// Sets the name of the [authenticated user](Self::authenticated_user). Each write stores it in
+    /// addition to the author, because writers can claim any author. By default, writes store no
+    /// such name.
     #[must_use]
     pub fn with_authenticated_user(mut self, name: Option<String>) -> Self {
         self.authenticated_as = name;

@@ -59,8 +59,8 @@ impl DirectivesApi {
         }
     }
 
-    /// Sends some of the planned writes in parts, and sets their outcomes. Returns the request that
-    /// failed; the parts after it are not sent.
+    /// Sends some of the planned writes in parts, and sets their outcomes. Returns the error of the
+    /// first failed request. Later parts are not sent.
     async fn send(
         &self,
         plan: &[PlannedWrite],

@@ -215,72 +215,75 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
+    type Edit = fn(&mut Document);
+
+    /// A change of each field, with its effect.
+    const CASES: [(&str, ChangeEffect, Edit); 20] = [
+        ("tenant", ChangeEffect::Widens, |d| {
+            d.directive.match_.tenant = None;
+        }),
+        ("tenant", ChangeEffect::Widens, |d| {
+            d.directive.match_.tenant = Some("umbrella".to_owned());
+        }),
+        ("index", ChangeEffect::Other, |d| {
+            d.directive.match_.index = Some("orders".to_owned());
+        }),
+        ("endpoint", ChangeEffect::Other, |d| {
+            d.directive.match_.endpoint = Some(EndpointKind::Search);
+        }),
+        ("level", ChangeEffect::Widens, |d| {
+            d.directive.level = DiagLevel::ShapeTiming;
+        }),
+        ("level", ChangeEffect::Other, |d| {
+            d.directive.level = DiagLevel::Off;
+        }),
+        ("sample_per_mille", ChangeEffect::Widens, |d| {
+            d.directive.sample_per_mille = 101;
+        }),
+        ("sample_per_mille", ChangeEffect::Other, |d| {
+            d.directive.sample_per_mille = 99;
+        }),
+        ("ring_buffer", ChangeEffect::Widens, |d| {
+            d.directive.ring_buffer = true;
+        }),
+        ("capture", ChangeEffect::Widens, |d| {
+            d.directive.capture = true;
+        }),
+        ("expires_at", ChangeEffect::Prolongs, |d| {
+            d.directive.expires_at = at(1_001);
+        }),
+        ("expires_at", ChangeEffect::Other, |d| {
+            d.directive.expires_at = at(999);
+        }),
+        ("starts_at", ChangeEffect::Other, |d| {
+            d.directive.starts_at = Some(at(500));
+        }),
+        ("reason", ChangeEffect::Loses, |d| {
+            d.audit.reason = None;
+        }),
+        ("ticket", ChangeEffect::Loses, |d| {
+            d.audit.ticket = None;
+        }),
+        ("ticket", ChangeEffect::Other, |d| {
+            d.audit.ticket = Some("INC-2".to_owned());
+        }),
+        ("owner", ChangeEffect::Loses, |d| {
+            d.audit.owner = None;
+        }),
+        ("principal", ChangeEffect::Other, |d| {
+            d.directive.match_.principal = Some("alice".to_owned());
+        }),
+        ("revoked", ChangeEffect::Other, |d| {
+            d.revoked = true;
+        }),
+        ("revoked_at", ChangeEffect::Other, |d| {
+            d.audit.revoked_at = Some(at(1));
+        }),
+    ];
+
     #[test]
     fn each_field_has_its_effect() {
-        type Edit = fn(&mut Document);
-        let cases: [(&str, ChangeEffect, Edit); 20] = [
-            ("tenant", ChangeEffect::Widens, |d| {
-                d.directive.match_.tenant = None;
-            }),
-            ("tenant", ChangeEffect::Widens, |d| {
-                d.directive.match_.tenant = Some("umbrella".to_owned());
-            }),
-            ("index", ChangeEffect::Other, |d| {
-                d.directive.match_.index = Some("orders".to_owned());
-            }),
-            ("endpoint", ChangeEffect::Other, |d| {
-                d.directive.match_.endpoint = Some(EndpointKind::Search);
-            }),
-            ("level", ChangeEffect::Widens, |d| {
-                d.directive.level = DiagLevel::ShapeTiming;
-            }),
-            ("level", ChangeEffect::Other, |d| {
-                d.directive.level = DiagLevel::Off;
-            }),
-            ("sample_per_mille", ChangeEffect::Widens, |d| {
-                d.directive.sample_per_mille = 101;
-            }),
-            ("sample_per_mille", ChangeEffect::Other, |d| {
-                d.directive.sample_per_mille = 99;
-            }),
-            ("ring_buffer", ChangeEffect::Widens, |d| {
-                d.directive.ring_buffer = true;
-            }),
-            ("capture", ChangeEffect::Widens, |d| {
-                d.directive.capture = true;
-            }),
-            ("expires_at", ChangeEffect::Prolongs, |d| {
-                d.directive.expires_at = at(1_001);
-            }),
-            ("expires_at", ChangeEffect::Other, |d| {
-                d.directive.expires_at = at(999);
-            }),
-            ("starts_at", ChangeEffect::Other, |d| {
-                d.directive.starts_at = Some(at(500));
-            }),
-            ("reason", ChangeEffect::Loses, |d| {
-                d.audit.reason = None;
-            }),
-            ("ticket", ChangeEffect::Loses, |d| {
-                d.audit.ticket = None;
-            }),
-            ("ticket", ChangeEffect::Other, |d| {
-                d.audit.ticket = Some("INC-2".to_owned());
-            }),
-            ("owner", ChangeEffect::Loses, |d| {
-                d.audit.owner = None;
-            }),
-            ("principal", ChangeEffect::Other, |d| {
-                d.directive.match_.principal = Some("alice".to_owned());
-            }),
-            ("revoked", ChangeEffect::Other, |d| {
-                d.revoked = true;
-            }),
-            ("revoked_at", ChangeEffect::Other, |d| {
-                d.audit.revoked_at = Some(at(1));
-            }),
-        ];
-        for (field, effect, edit) in cases {
+        for (field, effect, edit) in CASES {
             let mut after = document();
             edit(&mut after);
             let found = changes(&document(), &after);
@@ -294,7 +297,7 @@ mod tests {
             .as_object()
             .unwrap();
         for name in fields.keys() {
-            let is_compared = cases.iter().any(|(field, ..)| field == name);
+            let is_compared = CASES.iter().any(|(field, ..)| field == name);
             assert_ne!(is_compared, NOT_COMPARED.contains(&name.as_str()), "{name}");
         }
         assert_eq!(changes(&document(), &document()), []);

@@ -159,7 +159,7 @@ impl PlannedWrite {
         }
     }
 
-    /// Adds the authenticated user to a revocation. The name of a former writer is removed.
+    /// Adds the authenticated user to a revocation. The name of the previous user is removed.
     pub(super) fn authenticate(&mut self, user: Option<&str>) {
         let Action::Revoke(fields) = &mut self.action else {
             return;
@@ -174,8 +174,8 @@ impl PlannedWrite {
     }
 
     /// Removes the field that an older mapping refuses for this reason, and returns whether the
-    /// write can be sent again. In an index without `revoked`, `revoked_at` alone revokes. A given
-    /// reason is never dropped.
+    /// write can be sent again. In an index without `revoked`, `revoked_at` alone revokes. The
+    /// reason of a revocation is never removed.
     pub(super) fn adapt_to_older_mapping(&mut self, reason: &str) -> bool {
         let is_about = |field: &str| reason.contains(&format!("introduction of [{field}]"));
         match &mut self.action {

@@ -11,7 +11,7 @@ use crate::status::RefresherState;
 /// The delay above which the refresher counts as overdue. A busy runtime delays a task by less.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
-/// A time that nobody waits for: a century.
+/// A century, which stands for a time that never ends.
 const FAR: Duration = Duration::from_secs(24 * 36_500 * 60 * 60);
 
 /// The last sign of life of the refresher.

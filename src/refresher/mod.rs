@@ -97,8 +97,8 @@ impl Refresher {
         &mut self.poller
     }
 
-    /// Polls until the store is dropped. The first poll begins after `pause`; without a pause, the
-    /// first read comes before it. When the store is dropped, the loop ends even during a poll.
+    /// Polls until the store is dropped. The first poll begins after `pause`. Without a pause, this
+    /// first reads the index. When the store is dropped, the loop ends even during a poll.
     pub(crate) async fn run_after(mut self, pause: Option<Duration>) {
         let mut stop = self.stop.clone();
         let polls = async {

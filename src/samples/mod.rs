@@ -72,7 +72,7 @@ pub struct Sample {
     pub kind: SampleKind,
     /// The name of the metric, such as `directives_publishes`, without a suffix for its kind.
     pub name: &'static str,
-    /// One line that says what the metric is.
+    /// A description of the metric, in one line.
     pub help: &'static str,
     /// The label that distinguishes the samples of a metric that has several.
     pub label: Option<(&'static str, String)>,

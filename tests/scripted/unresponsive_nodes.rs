@@ -6,13 +6,13 @@
 use std::time::Duration;
 
 use opensearch_directives::status::{NodeState, NodeStatus};
-use opensearch_directives::{ClusterConfig, OpenSearchDirectiveStore};
+use opensearch_directives::{ClusterConfig, Config, OpenSearchDirectiveStore};
 use wiremock::matchers::path_regex;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use test_support::hanging_connect::takes_no_connections;
 
-use super::{config, good_server, refusing_url};
+use super::{good_server, refusing_url};
 
 /// Returns the rotations of a list of nodes.
 fn rotations<const N: usize>(urls: &[String; N]) -> [ClusterConfig; N] {
@@ -21,6 +21,11 @@ fn rotations<const N: usize>(urls: &[String; N]) -> [ClusterConfig; N] {
         urls.rotate_left(first);
         ClusterConfig::new(urls.map(|url| url.parse().unwrap()))
     })
+}
+
+/// Returns settings with the same name of the instance for all stores.
+fn config(cluster: ClusterConfig) -> Config {
+    super::config(cluster).with_instance("proxy-1")
 }
 
 /// Returns the state of the node with this URL.

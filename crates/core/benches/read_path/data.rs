@@ -129,18 +129,7 @@ impl Data {
                 })
                 .collect(),
             peers: (0..directives)
-                .map(|n| peer::DiagnosticsDirective {
-                    id: format!("d-{n:06}"),
-                    match_: peer::DirectiveMatch {
-                        tenant: target(n).map(|tenant| tenant.as_str().into()),
-                        ..peer::DirectiveMatch::default()
-                    },
-                    level: peer::DiagLevel::Shape,
-                    sample_per_mille: sample,
-                    expires_at: later,
-                    ring_buffer: false,
-                    capture: false,
-                })
+                .map(|n| peer_directive(n, target(n), sample, later))
                 .collect(),
             requests: Box::new(std::array::from_fn(|n| Request {
                 attrs: RequestAttrs {
@@ -251,4 +240,24 @@ pub fn blob(directives: usize) -> Vec<u8> {
         })
         .collect();
     format!(r#"{{"directives":[{}]}}"#, entries.join(",")).into_bytes()
+}
+
+fn peer_directive(
+    n: usize,
+    tenant: Option<String>,
+    sample_per_mille: u16,
+    expires_at: osproxy_core::Instant,
+) -> peer::DiagnosticsDirective {
+    peer::DiagnosticsDirective {
+        id: format!("d-{n:06}"),
+        match_: peer::DirectiveMatch {
+            tenant: tenant.map(|tenant| tenant.as_str().into()),
+            ..peer::DirectiveMatch::default()
+        },
+        level: peer::DiagLevel::Shape,
+        sample_per_mille,
+        expires_at,
+        ring_buffer: false,
+        capture: false,
+    }
 }

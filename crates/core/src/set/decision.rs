@@ -46,13 +46,13 @@ pub struct Explanation<'a> {
     pub directives: Vec<&'a str>,
 }
 
-/// A [`Decision`] in one byte. A level sets as many of the low bits as there are levels below it, so
-/// that two values combine by a bitwise *or*, without a comparison of the levels.
+/// A [`Decision`] in one byte. The level with number `n` sets the `n` lowest bits. Two values can
+/// therefore be combined with a bitwise *or*, without a comparison of the levels.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Effects(u8);
 
 const LEVEL_BITS: usize = DiagLevel::ALL.len() - 1;
-// `Effects::decision` knows four levels.
+// `Effects::decision` supports exactly four levels.
 const _: () = assert!(LEVEL_BITS == 3);
 const RING_BUFFER: u8 = 1 << LEVEL_BITS;
 const CAPTURE: u8 = RING_BUFFER << 1;

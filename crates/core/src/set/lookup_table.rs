@@ -122,8 +122,8 @@ impl LookupTable {
         self.find(directives, shape, attrs)
     }
 
-    /// Returns the first directive with a key, if the candidate has another key. Without it, the
-    /// state of the search would cost every lookup registers.
+    /// Returns the first directive with a key, if the candidate has another key. It is a separate
+    /// function, so that its state costs the other lookups no registers.
     #[cold]
     fn find(
         &self,

@@ -29,8 +29,9 @@ fn timestamp((second, nanosecond): Instant) -> Option<Timestamp> {
     is_timestamp.then(|| Timestamp::new(second, nanosecond).ok())?
 }
 
-/// Rounds an instant up to a second since 1970, so that `now.as_second()` reaches it only when `now`
-/// does. (Before 1970, `as_second` rounds up, hence one second more.)
+/// Rounds an instant up to a second since 1970. `now.as_second()` is not less than the result only
+/// if `now` is not before the instant. (Before 1970, `as_second` rounds up, so this adds one
+/// second.)
 pub(super) fn rounded_up((second, nanosecond): Instant) -> i64 {
     let rounds = nanosecond > 0 || second <= 0;
     second.saturating_add(i64::from(rounds))
@@ -56,9 +57,9 @@ const ENDPOINT_SHIFT: u32 = 3;
 const _: () = assert!(EndpointKind::ALL.len() < 1 << 4);
 
 impl Shape {
-    /// No target.
+    /// No target is set.
     pub(super) const ANY: Self = Self(0);
-    /// The tenant alone.
+    /// Only the tenant is set.
     pub(super) const TENANT: Self = Self(target::TENANT);
 
     /// `endpoint` is ignored unless `targets` contains it.
@@ -96,7 +97,7 @@ impl Shape {
         self.0 & target != 0
     }
 
-    /// All bits, to be hashed.
+    /// Returns all bits, for hashing.
     #[inline]
     pub(super) fn bits(self) -> u8 {
         self.0
@@ -180,7 +181,7 @@ impl PackedDirectives {
 
     fn push_record(&mut self, record: Record, start: Instant) {
         if start != ALWAYS {
-            // The directives so far have no start.
+            // The previous directives have no start.
             self.starts.resize(self.records.len(), ALWAYS);
         }
         if start != ALWAYS || !self.starts.is_empty() {
