@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{Client, Method, Request, malformed};
 use crate::rest::{PollErrorKind, ReadError, ReadFailure, off_the_runtime};
-use crate::snapshot_source::{Polled, PublishedState, SnapshotSource, SourceReport};
+use crate::source::{Polled, PublishedState, SnapshotSource, SourceReport};
 use crate::status::{PollStrategy, ProbeMethod, ReadCounters};
 use opensearch_directives_core::{Snapshot, SnapshotError, SnapshotErrorKind};
 

@@ -122,6 +122,7 @@ fn published(
         snapshot,
         generation,
         age,
+        now: Noon.now(),
     }
 }
 

@@ -174,6 +174,13 @@ impl Config {
         Self::new(ClusterConfig::new([url]))
     }
 
+    /// Creates the default settings for a [source](crate::source) other than an index. The name of
+    /// the source appears in the status, in the log and in the last-good file.
+    #[must_use]
+    pub fn for_source(name: impl Into<String>) -> Self {
+        Self::new(ClusterConfig::new([]).with_index(name))
+    }
+
     /// Sets the kind of servers that are polled.
     #[must_use]
     pub fn with_upstream(mut self, upstream: Upstream) -> Self {
@@ -275,6 +282,11 @@ impl Config {
     /// Refuses invalid settings, before a request is sent.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         self.cluster.check()?;
+        self.check_polling()
+    }
+
+    /// Refuses settings of the polling that cannot work.
+    pub(crate) fn check_polling(&self) -> Result<(), ConfigError> {
         self.check_durations()?;
         if self.startup.restores() && self.last_good.is_none() {
             return Err(ConfigError::setting(

@@ -63,6 +63,7 @@
 //!   rustls provider, that provider is used.
 //! - `native-tls`: HTTPS with the TLS library of the platform.
 //! - `aws-sigv4`: signs requests with AWS Signature Version 4.
+//! - `testing`: the module `testing`, for the tests of an embedder.
 //! - `prometheus`: exports the status with a `prometheus-client` collector.
 
 #![forbid(unsafe_code)]
@@ -85,12 +86,14 @@ mod refresher;
 mod rest;
 mod safeguard_switches;
 mod samples;
-mod snapshot_source;
+pub mod source;
 pub mod status;
 #[cfg(feature = "prometheus")]
 mod status_collector;
 mod store;
 mod sync;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod time_limit;
 
 /// Items that the crates of this project share. They are not a part of the public interface.

@@ -8,8 +8,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::{Config, Startup};
 use crate::error::{ConfigError, RefreshError, StartError, Stopped};
-use crate::http::Client;
+use crate::http::{Client, NoTransport};
 use crate::refresher::{GRACE, Poller, Refresher, Shared, Subscription, Waiter};
+use crate::source::SnapshotSource;
 use crate::status::{Sample, Status};
 use crate::time_limit::within;
 use opensearch_directives_core::Snapshot;
@@ -64,6 +65,21 @@ impl OpenSearchDirectiveStore {
         cluster.instance.clone_from(&config.instance);
         let client = Client::new(&cluster)?;
         Ok(Self::build_over(&config, Poller::new(&config, client)))
+    }
+
+    /// Builds a store and its refresher over a [source](crate::source) other than an index. The
+    /// configuration is that of [`Config::for_source`]; its cluster is not used.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if a setting is invalid.
+    pub fn build_from(
+        config: &Config,
+        source: impl SnapshotSource + 'static,
+    ) -> Result<(Self, Refresher), ConfigError> {
+        config.check_polling()?;
+        let client = Client::over(Arc::new(NoTransport), &config.cluster);
+        let poller = Poller::over(config, client, Box::new(source));
+        Ok(Self::build_over(config, poller))
     }
 
     pub(crate) fn build_over(config: &Config, poller: Poller) -> (Self, Refresher) {

@@ -33,8 +33,8 @@ pub(crate) use error_response::Exception;
 pub use nodes::{NodeState, NodeStatus};
 pub use secret::Secret;
 pub use tls::Tls;
-pub(crate) use transport::segment;
 pub use transport::{Method, Request, Response, Transport};
+pub(crate) use transport::{NoTransport, segment};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};

@@ -130,3 +130,19 @@ pub trait Transport: Send + Sync + fmt::Debug {
     /// Requests that credentials and certificates are read again before the next request.
     fn reload_credentials(&self) {}
 }
+
+/// The transport of a store whose source sends no requests through a client.
+#[derive(Debug)]
+pub(crate) struct NoTransport;
+
+impl Transport for NoTransport {
+    fn send<'a>(
+        &'a self,
+        _node: usize,
+        _request: &'a Request,
+        _timeout: Duration,
+    ) -> BoxFuture<'a, Result<Response, RequestFailure>> {
+        let failure = RequestFailure::Connection("this store has no cluster".into());
+        Box::pin(std::future::ready(Err(failure)))
+    }
+}

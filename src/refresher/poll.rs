@@ -14,7 +14,7 @@ use super::liveness::Liveness;
 use super::shared_state::ReadAge;
 use crate::error::{PollError, PollErrorKind};
 use crate::http::chain;
-use crate::snapshot_source::{Polled, PublishedState};
+use crate::source::{Polled, PublishedState};
 
 impl Poller {
     /// Polls the source once and publishes a new snapshot.
@@ -52,6 +52,7 @@ impl Poller {
             snapshot: &snapshot,
             generation: self.published_generation,
             age,
+            now,
         };
         let polled = timeout(self.poll_timeout, self.source.poll(published))
             .await

@@ -11,7 +11,7 @@ use crate::http::Client;
 use crate::last_good_atomic_write::LastGoodFile;
 use crate::poll_pauses::Backoff;
 use crate::safeguard_switches::Safeguards;
-use crate::snapshot_source::SnapshotSource;
+use crate::source::SnapshotSource;
 use crate::sync::IndexSynchronizer;
 
 use super::liveness::Liveness;

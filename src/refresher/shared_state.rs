@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{PollError, StartError};
 use crate::http::Client;
-use crate::snapshot_source::SourceReport;
+use crate::source::SourceReport;
 use crate::status::{Counters, Staleness, Status};
 use crate::time_limit::within;
 use opensearch_directives_core::Snapshot;

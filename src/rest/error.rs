@@ -24,7 +24,7 @@ pub struct ReadError {
 #[non_exhaustive]
 pub enum PollErrorKind {
     /// A request received no usable response: the connection failed, the time limit passed, or the
-    /// server refused the request.
+    /// server refused the request. A source of the application failed.
     Request,
     /// The index does not exist, or its name refers to no index or to several.
     NoIndex,
@@ -77,6 +77,8 @@ pub(crate) enum ReadFailure {
     },
     /// The snapshot of another agent is refused.
     Agent(AgentError),
+    /// A source of the application failed.
+    Source(Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl ReadError {
@@ -85,6 +87,16 @@ impl ReadError {
             index: index.to_owned(),
             failure: Box::new(failure),
         }
+    }
+
+    /// Creates the error of a [source](crate::source) of the application. `name` is what could not
+    /// be read, such as the name of a file.
+    #[must_use]
+    pub fn of_source(
+        name: &str,
+        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::new(name, ReadFailure::Source(cause.into()))
     }
 
     /// Creates the error for a request that failed.
@@ -101,7 +113,7 @@ impl ReadError {
     #[must_use]
     pub fn kind(&self) -> PollErrorKind {
         match self.failure.as_ref() {
-            ReadFailure::Request(_) => PollErrorKind::Request,
+            ReadFailure::Request(_) | ReadFailure::Source(_) => PollErrorKind::Request,
             ReadFailure::NoIndex(_) | ReadFailure::NotOneIndex { .. } => PollErrorKind::NoIndex,
             ReadFailure::Incomplete(_) => PollErrorKind::Incomplete,
             ReadFailure::Stale(_) | ReadFailure::Unconfirmed | ReadFailure::VersionWithheld => {
@@ -155,6 +167,7 @@ impl fmt::Display for ReadError {
                 "the index {index} does not exist; create it with `directives init`"
             ),
             ReadFailure::Request(_) => write!(f, "cannot read the index {index}"),
+            ReadFailure::Source(_) => write!(f, "cannot read {index}"),
             ReadFailure::Incomplete(_) => {
                 write!(f, "the response to the read of {index} is not complete")
             }
@@ -222,6 +235,7 @@ impl std::error::Error for ReadError {
             ReadFailure::Incomplete(what) => Some(what),
             ReadFailure::HiddenFields { rejection, .. } => Some(rejection),
             ReadFailure::Agent(error) => Some(error),
+            ReadFailure::Source(error) => Some(&**error),
             _ => None,
         }
     }

@@ -54,7 +54,7 @@ use crate::config::Config;
 use crate::http::Client;
 use crate::rest::{Incomplete, IndexReader, Probe, ReadError, Session, ShardCheckpoints};
 use crate::safeguard_switches::{Safeguard, Safeguards};
-use crate::snapshot_source::{Polled, PublishedState, SnapshotSource, SourceReport};
+use crate::source::{Polled, PublishedState, SnapshotSource, SourceReport};
 use crate::status::ReadCounters;
 use opensearch_directives_core::document::DecodeLimits;
 

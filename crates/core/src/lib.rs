@@ -9,6 +9,8 @@ mod publish;
 mod set;
 mod snapshot;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 #[doc(hidden)]
 pub mod internal;

@@ -11,7 +11,7 @@ use opensearch_directives_core::{
 
 use super::*;
 use crate::rest::ReadError;
-use crate::snapshot_source::{Polled, PublishedState, SnapshotSource, SourceReport};
+use crate::source::{Polled, PublishedState, SnapshotSource, SourceReport};
 
 /// A source that returns one generation after another. It records the published generation that
 /// each poll passes to it.

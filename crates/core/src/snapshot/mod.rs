@@ -66,6 +66,29 @@ impl From<SnapshotParts> for Snapshot {
 }
 
 impl Snapshot {
+    /// Creates the snapshot of a complete read that rejected nothing, for a source of the
+    /// application. Another read with the same content must have the same `revision`.
+    #[must_use]
+    pub fn new(set: DirectiveSet, revision: Revision, read_at: Timestamp) -> Self {
+        Self {
+            digest: set.digest(),
+            set,
+            revision: Some(revision),
+            rejections: Vec::new(),
+            revoked: 0,
+            read_at: Some(read_at),
+        }
+    }
+
+    /// Sets the documents that were rejected, ordered by id.
+    #[must_use]
+    pub fn with_rejections(mut self, rejections: Vec<Rejection>) -> Self {
+        self.rejections = rejections;
+        self
+    }
+}
+
+impl Snapshot {
     /// Whether another read had the same result.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {

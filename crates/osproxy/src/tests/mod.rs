@@ -2,13 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod conformance;
 mod conversion;
 mod follower;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use osproxy_core::{Clock, Instant, ManualClock, PartitionId, PrincipalId, RequestId};
 use osproxy_observe as peer;
 

@@ -1,0 +1,111 @@
+//! The rules of the kit, and the outcome of each.
+
+use std::fmt;
+
+/// A promise of a store.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Rule {
+    /// A load returns one complete published set, never a mixture of two.
+    PublishedWhole,
+    /// A load that begins after a publish has returned returns that set or a later one, on every
+    /// thread, and no thread loads an older set than before.
+    NeverBackwards,
+    /// A set that was loaded does not change when another is published.
+    SnapshotKept,
+    /// A directive ends at its expiry, to the nanosecond, by the time that is passed to the
+    /// evaluation.
+    ExpiryAtRead,
+    /// A directive does not apply before its start.
+    StartAtRead,
+    /// A request without an id is in no sample below 1000 per mille.
+    NoIdNoSample,
+    /// A load and an evaluation do not allocate.
+    NoAllocation,
+}
+
+impl Rule {
+    /// All rules, in the order of the report.
+    pub const ALL: [Self; 7] = [
+        Self::PublishedWhole,
+        Self::NeverBackwards,
+        Self::SnapshotKept,
+        Self::ExpiryAtRead,
+        Self::StartAtRead,
+        Self::NoIdNoSample,
+        Self::NoAllocation,
+    ];
+
+    /// The rule in words.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PublishedWhole => "a load returns one complete published set",
+            Self::NeverBackwards => "no load returns an older set than was published before it",
+            Self::SnapshotKept => "a loaded set does not change",
+            Self::ExpiryAtRead => "a directive ends at its expiry",
+            Self::StartAtRead => "a directive does not apply before its start",
+            Self::NoIdNoSample => "a request without an id is in no sample",
+            Self::NoAllocation => "a load and an evaluation do not allocate",
+        }
+    }
+}
+
+/// Whether a store keeps a rule.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It does, as far as the kit can tell.
+    Kept,
+    /// It does not; the text says what was observed.
+    Broken(String),
+    /// The rule could not be checked; the text says why.
+    Skipped(&'static str),
+}
+
+/// The outcome of each rule for one store. `Display` shows it as a list.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[must_use]
+pub struct Report {
+    outcomes: Vec<(Rule, Outcome)>,
+}
+
+impl Report {
+    pub(super) fn add(&mut self, rule: Rule, outcome: Outcome) {
+        self.outcomes.push((rule, outcome));
+    }
+
+    /// The outcome of each rule.
+    #[must_use]
+    pub fn outcomes(&self) -> &[(Rule, Outcome)] {
+        &self.outcomes
+    }
+
+    /// The rules that the store breaks.
+    #[must_use]
+    pub fn broken(&self) -> Vec<Rule> {
+        let is_broken = |(_, outcome): &&(Rule, Outcome)| matches!(outcome, Outcome::Broken(_));
+        let broken = self.outcomes.iter().filter(is_broken);
+        broken.map(|(rule, _)| *rule).collect()
+    }
+
+    /// Whether the store breaks no rule.
+    #[must_use]
+    pub fn conforms(&self) -> bool {
+        self.broken().is_empty()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (rule, outcome) in &self.outcomes {
+            let rule = rule.as_str();
+            match outcome {
+                Outcome::Kept => writeln!(f, "kept     {rule}")?,
+                Outcome::Broken(observed) => writeln!(f, "BROKEN   {rule}: {observed}")?,
+                Outcome::Skipped(reason) => writeln!(f, "skipped  {rule}: {reason}")?,
+            }
+        }
+        Ok(())
+    }
+}

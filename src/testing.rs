@@ -1,0 +1,180 @@
+//! Parts for the tests of an application that embeds the library: a clock that a test sets, a
+//! source that a test scripts, a status to begin with, and the conformance kit for stores.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use opensearch_directives_core::{DiagnosticsDirective, DirectiveSet, Revision, Snapshot};
+
+use crate::Config;
+use crate::clock::Clock;
+use crate::source::{PollFuture, Polled, PublishedState, ReadError, SnapshotSource};
+use crate::status::Status;
+use crate::store::OpenSearchDirectiveStore;
+
+pub use opensearch_directives_core::testing::*;
+
+/// A clock that stands still until a test moves it. Clones are the same clock.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+/// use opensearch_directives::testing::ManualClock;
+/// use opensearch_directives::{Clock as _, Config};
+///
+/// let clock = ManualClock::new("2030-01-01T12:00:00Z".parse()?);
+/// let config = Config::for_source("a test").with_clock(Arc::new(clock.clone()));
+/// clock.advance(Duration::from_secs(60));
+/// assert_eq!(config.clock.now(), "2030-01-01T12:01:00Z".parse()?);
+/// # Ok::<(), jiff::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ManualClock(Arc<Mutex<Timestamp>>);
+
+impl ManualClock {
+    /// Creates a clock that shows this instant.
+    #[must_use]
+    pub fn new(now: Timestamp) -> Self {
+        Self(Arc::new(Mutex::new(now)))
+    }
+
+    /// Sets the clock, forward or back.
+    pub fn set(&self, now: Timestamp) {
+        *lock(&self.0) = now;
+    }
+
+    /// Sets the clock forward, at most to the last instant.
+    pub fn advance(&self, time: Duration) {
+        let mut now = lock(&self.0);
+        *now = now.saturating_add(time).unwrap_or(Timestamp::MAX);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        *lock(&self.0)
+    }
+}
+
+/// Returns the status of a store that was built and not run. Its fields are public, so a test can
+/// set those that matter to it.
+///
+/// ```
+/// use opensearch_directives::status::Staleness;
+///
+/// let mut status = opensearch_directives::testing::status();
+/// status.staleness = Staleness::Stale;
+/// status.age_seconds = Some(60.0);
+/// assert!(status.last_error.is_none());
+/// ```
+///
+/// # Panics
+/// Never.
+#[must_use]
+#[expect(clippy::expect_used, reason = "the default settings are valid")]
+pub fn status() -> Status {
+    let config = Config::for_source("directives").with_instance("test");
+    let (store, _refresher) =
+        OpenSearchDirectiveStore::build_from(&config, ScriptedSource::default())
+            .expect("the default settings are valid");
+    let mut status = store.status();
+    status.instance = "test".to_owned();
+    status
+}
+
+/// A source that returns what a test sets. Clones are the same source.
+///
+/// ```
+/// use std::time::Duration;
+/// use opensearch_directives::testing::ScriptedSource;
+/// use opensearch_directives::{
+///     Config, DiagLevel, DiagnosticsDirective, DirectiveStore as _, OpenSearchDirectiveStore,
+/// };
+/// use jiff::Timestamp;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let source = ScriptedSource::default();
+/// let config = Config::for_source("a test");
+/// let (store, refresher) = OpenSearchDirectiveStore::build_from(&config, source.clone())?;
+/// tokio::spawn(refresher.run());
+/// store.ready(Duration::from_secs(10)).await?;
+///
+/// source.set(vec![DiagnosticsDirective::new("all", DiagLevel::Shape, Timestamp::MAX)]);
+/// store.refresh().await?;
+/// assert_eq!(store.load().len(), 1);
+///
+/// source.fail("the cluster is down");
+/// assert!(store.refresh().await.is_err());
+/// assert_eq!(store.load().len(), 1);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ScriptedSource(Arc<Mutex<Script>>);
+
+#[derive(Debug, Default)]
+struct Script {
+    generation: u64,
+    directives: Vec<DiagnosticsDirective>,
+    failure: Failure,
+}
+
+#[derive(Clone, Debug, Default)]
+enum Failure {
+    #[default]
+    None,
+    Error(String),
+    Hang,
+}
+
+impl ScriptedSource {
+    /// Lets the next polls succeed and find these directives.
+    pub fn set(&self, directives: Vec<DiagnosticsDirective>) {
+        let mut script = lock(&self.0);
+        script.generation += 1;
+        script.directives = directives;
+        script.failure = Failure::None;
+    }
+
+    /// Lets the next polls fail for this reason.
+    pub fn fail(&self, reason: impl Into<String>) {
+        lock(&self.0).failure = Failure::Error(reason.into());
+    }
+
+    /// Lets the next polls hang until they are cut off.
+    pub fn hang(&self) {
+        lock(&self.0).failure = Failure::Hang;
+    }
+}
+
+impl SnapshotSource for ScriptedSource {
+    fn poll<'a>(&'a mut self, published: PublishedState<'a>) -> PollFuture<'a> {
+        let script = lock(&self.0);
+        let failure = script.failure.clone();
+        let generation = script.generation;
+        let polled = if published.generation == Some(generation) {
+            Polled::unchanged(generation, published.now)
+        } else {
+            let set = DirectiveSet::from_directives(script.directives.clone());
+            let mut revision = Revision::new("scripted", "scripted");
+            revision.documents = script.directives.len() as u64;
+            revision.sum_seq_no = generation;
+            let snapshot = Snapshot::new(set, revision, published.now);
+            Polled::changed(generation, snapshot, published.now)
+        };
+        drop(script);
+        Box::pin(async move {
+            match failure {
+                Failure::None => Ok(polled),
+                Failure::Error(reason) => Err(ReadError::of_source("the scripted source", reason)),
+                Failure::Hang => std::future::pending().await,
+            }
+        })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
