@@ -23,20 +23,8 @@ pub(super) async fn run(args: DeleteArgs) -> Result<Exit, Failure> {
     let api = args.write.api().await?;
     let now = api.now().await?;
     let selection = args.selection.read(&api, now).await?;
-    let plan: Vec<PlannedWrite> = selection
-        .found
-        .into_iter()
-        .map(PlannedWrite::delete)
-        .collect();
-    if !selection.named && !plan.is_empty() {
-        let question = format!(
-            "Delete {} directives? `revoke` would keep the record.",
-            plan.len()
-        );
-        args.write.confirm(&question, &plan, now)?;
-    }
-    if plan.is_empty() && selection.missing.is_empty() {
-        super::stdio::note("no directive is selected");
-    }
-    args.write.execute(&api, plan, selection.missing, now).await
+    let question = |count| format!("Delete {count} directives? `revoke` would keep the record.");
+    selection
+        .write(&api, &args.write, PlannedWrite::delete, question, now)
+        .await
 }

@@ -12,7 +12,7 @@ use super::confirm::is_interactive;
 use super::directive_text::printable;
 use super::duration::length;
 use super::exit::{Exit, Failure};
-use super::stdio::note;
+use super::stdio::warn;
 use super::write_args::WriteArgs;
 
 /// The longest time to live of a directive that captures.
@@ -90,6 +90,7 @@ pub(super) fn check_lengths(
 impl GuardArgs {
     /// Checks drafts before the first request is sent.
     pub(super) fn check_drafts(&self, drafts: &[Draft]) -> Result<(), Failure> {
+        let mut warnings = Vec::new();
         for draft in drafts {
             let id = printable(&draft.id);
             if draft.match_ == DirectiveMatch::all() && !self.everything {
@@ -119,8 +120,9 @@ impl GuardArgs {
             } else {
                 continue;
             };
-            note(&format!("warning: {id}: {empty}"));
+            warnings.push(format!("{id}: {empty}"));
         }
+        warn(&warnings);
         Ok(())
     }
 

@@ -30,17 +30,10 @@ pub(super) async fn run(args: RevokeArgs) -> Result<Exit, Failure> {
     let author = args.write.author(&api).await?;
     let now = api.now().await?;
     let selection = args.selection.read(&api, now).await?;
-    let plan: Vec<PlannedWrite> = selection
-        .found
-        .into_iter()
-        .map(|stored| PlannedWrite::revoke(stored, now, Some(&author), args.reason.as_deref()))
-        .collect();
-    if !selection.named && !plan.is_empty() {
-        let question = format!("Revoke {} directives?", plan.len());
-        args.write.confirm(&question, &plan, now)?;
-    }
-    if plan.is_empty() && selection.missing.is_empty() {
-        super::stdio::note("no directive is selected");
-    }
-    args.write.execute(&api, plan, selection.missing, now).await
+    let reason = args.reason.as_deref();
+    let revoke = |stored| PlannedWrite::revoke(stored, now, Some(&author), reason);
+    let question = |count| format!("Revoke {count} directives?");
+    selection
+        .write(&api, &args.write, revoke, question, now)
+        .await
 }

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 use jiff::Timestamp;
-use opensearch_directives::admin::{DirectivesApi, Stored};
+use opensearch_directives::admin::{DirectivesApi, PlannedWrite, Stored};
 
-use super::exit::Failure;
+use super::exit::{Exit, Failure};
 use super::filters::{FilterArgs, State};
 use super::input;
+use super::write_args::WriteArgs;
 
 /// The flags that select directives.
 #[derive(Debug, Args)]
@@ -34,11 +35,33 @@ pub(super) struct SelectionArgs {
 /// The selected directives, with the versions that were read.
 #[derive(Debug)]
 pub(super) struct Selection {
-    pub(super) found: Vec<Stored>,
+    found: Vec<Stored>,
     /// Ids for which the index has no directive.
-    pub(super) missing: Vec<String>,
+    missing: Vec<String>,
     /// Whether the user named each directive, so that no confirmation is needed.
-    pub(super) named: bool,
+    named: bool,
+}
+
+impl Selection {
+    /// Plans a write of each selected directive, and executes the plan. If the user did not name
+    /// each directive, the question with their number is asked first.
+    pub(super) async fn write(
+        self,
+        api: &DirectivesApi,
+        args: &WriteArgs,
+        plan: impl Fn(Stored) -> PlannedWrite,
+        question: impl Fn(usize) -> String,
+        now: Timestamp,
+    ) -> Result<Exit, Failure> {
+        let plan: Vec<PlannedWrite> = self.found.into_iter().map(plan).collect();
+        if !self.named && !plan.is_empty() {
+            args.confirm(&question(plan.len()), &plan, now)?;
+        }
+        if plan.is_empty() && self.missing.is_empty() {
+            super::stdio::note("no directive is selected");
+        }
+        args.execute(api, plan, self.missing, now).await
+    }
 }
 
 impl SelectionArgs {

@@ -53,6 +53,17 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     Ok(stdout.flush()?)
 }
 
+/// Prints warnings on standard error: the first ones, and the number of the others.
+pub(super) fn warn(warnings: &[String]) {
+    const SHOWN: usize = 10;
+    for warning in warnings.iter().take(SHOWN) {
+        note(&format!("warning: {warning}"));
+    }
+    if warnings.len() > SHOWN {
+        note(&format!("and {} more warnings", warnings.len() - SHOWN));
+    }
+}
+
 /// Prints a note on standard error.
 pub(super) fn note(text: &str) {
     // If standard error cannot be written, the note is lost.

@@ -13,7 +13,7 @@ use opensearch_directives::{DiagnosticsDirective, DirectiveMatch};
 
 use super::directive_text::{printable, summary};
 use super::instant::until;
-use super::stdio::note;
+use super::stdio;
 
 /// Warns about each directive that the plan writes although another one covers it.
 ///
@@ -23,14 +23,10 @@ pub(super) async fn warn(api: &DirectivesApi, plan: &[PlannedWrite], now: Timest
         return;
     }
     match api.list().await {
-        Ok(stored) => {
-            for warning in warnings(&stored, plan, now) {
-                note(&format!("warning: {warning}"));
-            }
-        }
-        Err(error) => note(&format!(
-            "warning: cannot check whether another directive makes this superfluous: {error}"
-        )),
+        Ok(stored) => stdio::warn(&warnings(&stored, plan, now)),
+        Err(error) => stdio::warn(&[format!(
+            "cannot check whether another directive makes this superfluous: {error}"
+        )]),
     }
 }
 

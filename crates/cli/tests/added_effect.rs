@@ -1,7 +1,10 @@
 //! Tests the warnings about directives that add nothing, and one directive for each of several
 //! endpoints.
 
-use crate::support::command::{Ran, run};
+use serde_json::json;
+
+use crate::support::command::{Ran, run, run_with};
+use crate::support::in_hours;
 use crate::support::node::{installed_index, shared_url};
 
 fn words(text: &str) -> Vec<&str> {
@@ -69,6 +72,30 @@ async fn a_directive_that_another_one_covers_gives_a_warning_and_is_written() {
     ] {
         assert!(go(typed).stderr.contains(warning), "{typed}");
     }
+}
+
+#[tokio::test]
+async fn of_many_warnings_the_first_are_shown() {
+    let url = shared_url();
+    let index = installed_index(&url, "manycovered").await;
+    let end = in_hours(1);
+    let lines: Vec<String> = (10..25)
+        .map(|n| json!({"id": format!("d{n}"), "level": "Shape", "tenant": "t", "expires_at": end}))
+        .map(|draft| draft.to_string())
+        .collect();
+    let applied = run_with(&url, &index, &["apply", "-f", "-"], &lines.join("\n")).ok();
+    // The first one covers the others.
+    assert!(
+        !applied.stderr.contains("d10: it adds"),
+        "{}",
+        applied.stderr
+    );
+    assert_eq!(applied.stderr.matches("it adds nothing").count(), 10);
+    assert!(
+        applied.stderr.ends_with("and 4 more warnings\n"),
+        "{}",
+        applied.stderr
+    );
 }
 
 #[tokio::test]

@@ -85,11 +85,11 @@ async fn a_protected_context_asks_before_each_write_once() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("contexts.yaml");
     let set = format!("context set prod --url {url} --directives-index {index} --protected");
-    let status = directives()
+    let set = directives()
         .args(words(&set))
         .env("DIRECTIVES_CONFIG", &file)
-        .status();
-    assert!(status.unwrap().success());
+        .output();
+    assert!(set.unwrap().status.success());
     let terminal = Terminal {
         url: &url,
         index: &index,

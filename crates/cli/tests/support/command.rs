@@ -53,6 +53,8 @@ pub(crate) fn run_with(url: &str, index: &str, args: &[&str], input: &str) -> Ra
         .args(args)
         .env("DIRECTIVES_URL", url)
         .env("DIRECTIVES_INDEX", index)
+        // The machine may be busy.
+        .env("DIRECTIVES_REQUEST_TIMEOUT", "60s")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -33,6 +33,8 @@ impl Terminal<'_> {
             .env("DIRECTIVES_AUTHOR", "tester")
             .env("DIRECTIVES_URL", self.url)
             .env("DIRECTIVES_INDEX", self.index)
+            // The machine may be busy.
+            .env("DIRECTIVES_REQUEST_TIMEOUT", "60s")
             .env("NO_COLOR", "1")
             .envs(variables.iter().copied())
             .output();
