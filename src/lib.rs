@@ -65,6 +65,7 @@
 //! - `aws-sigv4`: signs requests with AWS Signature Version 4.
 //! - `testing`: the module `testing`, for the tests of an embedder.
 //! - `prometheus`: exports the status with a `prometheus-client` collector.
+//! - `tower`: provides a layer that evaluates each request.
 
 #![forbid(unsafe_code)]
 // On docs.rs, each item names the feature that it needs.
@@ -95,6 +96,8 @@ mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod time_limit;
+#[cfg(feature = "tower")]
+pub mod tower;
 
 /// Items that the crates of this project share. They are not a part of the public interface.
 #[doc(hidden)]
@@ -115,7 +118,7 @@ pub use http::{ClusterConfig, Credentials, CredentialsProvider, Secret, Tls};
 pub use opensearch_directives_core::{
     Decision, DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef, DirectiveSet,
     DirectiveSetBuilder, DirectiveStore, Endpoint, EndpointKind, Explanation,
-    InMemoryDirectiveStore, Reader, RequestAttrs, Snapshot, document,
+    InMemoryDirectiveStore, Reader, RequestAttrs, RequestId, Snapshot, document,
 };
 pub use refresher::{Refresher, Subscription};
 pub use status::Status;

@@ -1,0 +1,91 @@
+//! The result of an evaluation in which at least one directive applies. It is stored in the
+//! extensions of the request and of the response.
+
+use std::sync::Arc;
+
+use http::Extensions;
+use opensearch_directives_core::Decision;
+
+/// The decision about a request, and the ids of the directives that led to it.
+///
+/// It is in the extensions only if a directive applies. A clone shares the ids.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AppliedDirectives(Arc<Inner>);
+
+#[derive(PartialEq, Eq, Debug)]
+struct Inner {
+    decision: Decision,
+    ids: Vec<Box<str>>,
+    has_more: bool,
+}
+
+impl AppliedDirectives {
+    /// How many ids are kept. More directives than this can apply to one request, and the decision
+    /// includes all of them.
+    pub const MAX_IDS: usize = 32;
+
+    /// Returns what applies to the request or response with these extensions, or `None` if no
+    /// directive applies.
+    #[must_use]
+    pub fn of(extensions: &Extensions) -> Option<&Self> {
+        extensions.get()
+    }
+
+    /// Returns the decision about the request or response with these extensions. Its level is
+    /// `Off` if no directive applies.
+    #[must_use]
+    pub fn decision_of(extensions: &Extensions) -> Decision {
+        Self::of(extensions).map(Self::decision).unwrap_or_default()
+    }
+
+    /// The decision.
+    #[must_use]
+    pub fn decision(&self) -> Decision {
+        self.0.decision
+    }
+
+    /// The ids of the directives that apply, in no particular order: all of them, unless
+    /// [`has_more`](Self::has_more).
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.0.ids.iter().map(AsRef::as_ref)
+    }
+
+    /// Whether more than [`MAX_IDS`](Self::MAX_IDS) directives apply, so that [`ids`](Self::ids)
+    /// does not contain all of them.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        self.0.has_more
+    }
+}
+
+/// Collects the ids of the directives that apply. It does not allocate before the first one.
+#[derive(Default)]
+pub(super) struct Collected {
+    ids: Vec<Box<str>>,
+    has_more: bool,
+}
+
+impl Collected {
+    /// Adds an id. A directive that applies to several indices of the request counts once.
+    pub(super) fn add(&mut self, id: &str) {
+        if self.ids.iter().any(|known| **known == *id) {
+            return;
+        }
+        if self.ids.len() < AppliedDirectives::MAX_IDS {
+            self.ids.push(id.into());
+        } else {
+            self.has_more = true;
+        }
+    }
+
+    /// Returns the result, or `None` if no directive applies.
+    pub(super) fn finish(self, decision: Decision) -> Option<AppliedDirectives> {
+        (!self.ids.is_empty()).then(|| {
+            AppliedDirectives(Arc::new(Inner {
+                decision,
+                ids: self.ids,
+                has_more: self.has_more,
+            }))
+        })
+    }
+}

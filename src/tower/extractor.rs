@@ -1,0 +1,67 @@
+//! The interface through which the layer obtains the attributes of a request.
+
+use http::request::Parts;
+use opensearch_directives_core::{RequestAttrs, RequestId};
+
+/// Obtains the attributes of a request from its method, URI, headers and extensions.
+///
+/// It is implemented by [`RestExtractor`](super::RestExtractor), and by every closure that returns
+/// the attributes. Pass a closure to
+/// [`Evaluator::with_extractor_fn`](super::Evaluator::with_extractor_fn), so that the compiler
+/// infers its lifetimes.
+///
+/// An extractor cannot fail. If an attribute is unknown, omit it: a request without an attribute
+/// matches fewer directives, never more.
+pub trait Extractor {
+    /// Returns the attributes of the request.
+    fn extract<'a>(&'a self, request: &'a Parts) -> Extracted<'a>;
+}
+
+impl<F> Extractor for F
+where
+    F: for<'a> Fn(&'a Parts) -> Extracted<'a>,
+{
+    fn extract<'a>(&'a self, request: &'a Parts) -> Extracted<'a> {
+        self(request)
+    }
+}
+
+/// The attributes of one request and the id that decides about sampling.
+///
+/// `RequestAttrs::index` may be a list of names with commas, as in `GET /orders,items/_search`.
+/// Then the set is evaluated for each name, and the results are combined.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Extracted<'a> {
+    pub(super) attrs: RequestAttrs<'a>,
+    pub(super) request_id: RequestId<'a>,
+}
+
+impl<'a> Extracted<'a> {
+    /// Creates the result of an extraction.
+    #[must_use]
+    pub const fn new(attrs: RequestAttrs<'a>, request_id: RequestId<'a>) -> Self {
+        Self { attrs, request_id }
+    }
+
+    /// The attributes, with the index as it was extracted.
+    #[must_use]
+    pub const fn attrs(&self) -> &RequestAttrs<'a> {
+        &self.attrs
+    }
+
+    /// The id of the request.
+    #[must_use]
+    pub const fn request_id(&self) -> RequestId<'a> {
+        self.request_id
+    }
+
+    /// The attributes for each index of the request.
+    pub(super) fn for_each_index(&self) -> impl Iterator<Item = RequestAttrs<'a>> {
+        let attrs = self.attrs;
+        attrs.index.split(',').map(move |index| {
+            let mut attrs = attrs;
+            attrs.index = index;
+            attrs
+        })
+    }
+}

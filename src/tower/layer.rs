@@ -1,0 +1,125 @@
+//! The layer, its service, and the future that passes the result on to the response.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::applied_directives::AppliedDirectives;
+use super::evaluator::Evaluator;
+use super::extractor::Extractor;
+use super::rest_extractor::RestExtractor;
+
+/// A layer that evaluates each request once. See the [module](super).
+#[derive(Debug)]
+pub struct DirectivesLayer<E = RestExtractor> {
+    evaluator: Arc<Evaluator<E>>,
+}
+
+impl<E> DirectivesLayer<E> {
+    /// Creates the layer.
+    #[must_use]
+    pub fn new(evaluator: Evaluator<E>) -> Self {
+        Self {
+            evaluator: Arc::new(evaluator),
+        }
+    }
+}
+
+/// The extractor does not need to be `Clone`, because the clones share it.
+impl<E> Clone for DirectivesLayer<E> {
+    fn clone(&self) -> Self {
+        Self {
+            evaluator: Arc::clone(&self.evaluator),
+        }
+    }
+}
+
+impl<S, E> Layer<S> for DirectivesLayer<E> {
+    type Service = DirectivesService<S, E>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        DirectivesService {
+            inner,
+            evaluator: Arc::clone(&self.evaluator),
+        }
+    }
+}
+
+/// The service of a [`DirectivesLayer`].
+#[derive(Debug)]
+pub struct DirectivesService<S, E = RestExtractor> {
+    inner: S,
+    evaluator: Arc<Evaluator<E>>,
+}
+
+impl<S: Clone, E> Clone for DirectivesService<S, E> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            evaluator: Arc::clone(&self.evaluator),
+        }
+    }
+}
+
+impl<S, E, RequestBody, ResponseBody> Service<Request<RequestBody>> for DirectivesService<S, E>
+where
+    S: Service<Request<RequestBody>, Response = Response<ResponseBody>>,
+    E: Extractor,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
+        let (mut parts, body) = request.into_parts();
+        let applied = self.evaluator.evaluate(&parts);
+        match &applied {
+            Some(applied) => {
+                parts.extensions.insert(applied.clone());
+            }
+            // An extension of an earlier layer must not pass for the result of this one.
+            None => {
+                parts.extensions.remove::<AppliedDirectives>();
+            }
+        }
+        ResponseFuture {
+            inner: self.inner.call(Request::from_parts(parts, body)),
+            applied,
+        }
+    }
+}
+
+pin_project! {
+    /// The future of a [`DirectivesService`].
+    #[derive(Debug)]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        inner: F,
+        applied: Option<AppliedDirectives>,
+    }
+}
+
+impl<F, Body, Error> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<Body>, Error>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut result = ready!(this.inner.poll(context));
+        if let (Ok(response), Some(applied)) = (&mut result, this.applied.take()) {
+            response.extensions_mut().insert(applied);
+        }
+        Poll::Ready(result)
+    }
+}

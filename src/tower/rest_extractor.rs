@@ -1,0 +1,90 @@
+//! The extractor for requests to OpenSearch's REST interface.
+
+use http::HeaderName;
+use http::request::Parts;
+use opensearch_directives_core::{Endpoint, RequestAttrs, RequestId};
+
+use super::extractor::{Extracted, Extractor};
+
+/// Extracts the class of the endpoint and the index from the path of an OpenSearch request, and the
+/// other attributes from headers.
+///
+/// | attribute | source | if it is absent or not ASCII text |
+/// |---|---|---|
+/// | endpoint | method and path, by the rules of [`Endpoint`] | `Unknown` |
+/// | index | the path, by the rules of [`Endpoint`]; each name of a list is evaluated | empty |
+/// | tenant | the header of [`with_tenant_header`](Self::with_tenant_header) | no tenant |
+/// | principal | the header of [`with_principal_header`](Self::with_principal_header) | empty |
+/// | request id | `X-Request-Id`, or the header of [`with_request_id_header`](Self::with_request_id_header) | in no sample below 1000 |
+///
+/// **Take tenant and principal only from headers that the authentication in front of the layer
+/// sets**, and that it removes from clients' requests. For the same reason, a client that can set
+/// the header of the request id can choose whether its request is sampled.
+#[derive(Clone, Debug)]
+pub struct RestExtractor {
+    tenant: Option<HeaderName>,
+    principal: Option<HeaderName>,
+    request_id: HeaderName,
+}
+
+impl RestExtractor {
+    /// Creates an extractor that takes the request id from `X-Request-Id`, and neither a tenant nor
+    /// a principal.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            tenant: None,
+            principal: None,
+            request_id: HeaderName::from_static("x-request-id"),
+        }
+    }
+
+    /// Takes the tenant from this header.
+    #[must_use]
+    pub fn with_tenant_header(mut self, header: HeaderName) -> Self {
+        self.tenant = Some(header);
+        self
+    }
+
+    /// Takes the principal from this header.
+    #[must_use]
+    pub fn with_principal_header(mut self, header: HeaderName) -> Self {
+        self.principal = Some(header);
+        self
+    }
+
+    /// Takes the request id from this header.
+    #[must_use]
+    pub fn with_request_id_header(mut self, header: HeaderName) -> Self {
+        self.request_id = header;
+        self
+    }
+}
+
+impl Default for RestExtractor {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Extractor for RestExtractor {
+    fn extract<'a>(&'a self, request: &'a Parts) -> Extracted<'a> {
+        let endpoint = Endpoint::of(request.method.as_str(), request.uri.path());
+        let principal = header(request, self.principal.as_ref()).unwrap_or_default();
+        let mut attrs = RequestAttrs::new(endpoint.index_expression(), principal, endpoint.kind());
+        attrs.tenant = header(request, self.tenant.as_ref());
+        let request_id = RequestId::from_header(header(request, Some(&self.request_id)));
+        Extracted::new(attrs, request_id)
+    }
+}
+
+/// Returns the value of a header. A header that occurs twice counts as absent, because a server
+/// behind the proxy may use the other value.
+fn header<'a>(request: &'a Parts, name: Option<&HeaderName>) -> Option<&'a str> {
+    let mut values = request.headers.get_all(name?).iter();
+    let value = values.next()?;
+    if values.next().is_some() {
+        return None;
+    }
+    value.to_str().ok().filter(|value| !value.is_empty())
+}
