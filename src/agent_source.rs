@@ -3,6 +3,8 @@
 //! An agent returns its published snapshot and the time since the index was read. The revision and
 //! the digest therefore pass through a chain of agents unchanged. The age that each agent reports
 //! is the time since the read of the index, for any number of agents in between.
+//! The signatures of directives pass through, too, and each store verifies them with its own
+//! trusted keys.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +20,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{Client, Method, Request, malformed};
 use crate::rest::{PollErrorKind, ReadError, ReadFailure, off_the_runtime};
+use crate::signatures::{Trust, Verifier};
 use crate::source::{Polled, PublishedState, SnapshotSource, SourceReport};
 use crate::status::{PollStrategy, ProbeMethod, ReadCounters};
 use opensearch_directives_core::{Snapshot, SnapshotError, SnapshotErrorKind};
@@ -92,6 +95,9 @@ impl AgentError {
 pub(crate) struct AgentSource {
     client: Client,
     clock: Arc<dyn Clock>,
+    verifier: Arc<Verifier>,
+    /// The generation of the trust with which the last snapshot was decoded.
+    trust_generation: u64,
     max_documents: usize,
     clear_after: Option<Duration>,
     /// The number of snapshots that were received.
@@ -102,10 +108,12 @@ pub(crate) struct AgentSource {
 }
 
 impl AgentSource {
-    pub(crate) fn new(config: &Config, client: Client) -> Self {
+    pub(crate) fn new(config: &Config, client: Client, verifier: Arc<Verifier>) -> Self {
         Self {
             client,
             clock: Arc::clone(&config.clock),
+            trust_generation: verifier.generation(),
+            verifier,
             max_documents: config.max_documents,
             clear_after: config.clear_after,
             generation: 0,
@@ -120,7 +128,12 @@ impl AgentSource {
         let age = published
             .age
             .filter(|_| published.snapshot.revision().is_some());
-        let is_ours = self.generation > 0 && published.generation == Some(self.generation);
+        let trust_generation = self.verifier.generation();
+        // Other keys or another policy may decide differently about every directive.
+        let is_trusted_anew = trust_generation != self.trust_generation;
+        let is_ours = self.generation > 0
+            && published.generation == Some(self.generation)
+            && !is_trusted_anew;
         let mut request = Request::new(Method::Get, PATH);
         if is_ours {
             request = request.query("known", &self.tag);
@@ -128,7 +141,12 @@ impl AgentSource {
         let sent_at = Instant::now();
         let received = self.exchange(request, sent_at).await?;
         let age = age.map(|age| age.saturating_add(sent_at.elapsed()));
-        self.check(&received, published.snapshot, is_ours, age)?;
+        let is_known = received.snapshot.as_ref().is_some_and(|snapshot| {
+            snapshot.is_same_as(published.snapshot)
+                || is_trusted_anew && snapshot.revision() == published.snapshot.revision()
+        });
+        self.check(&received, is_known, is_ours, age)?;
+        self.trust_generation = trust_generation;
         if received.snapshot.is_some() {
             self.generation += 1;
             self.tag.clone_from(&received.tag);
@@ -148,11 +166,13 @@ impl AgentSource {
             .await
             .map_err(|error| ReadError::of_request(index, error))?;
         let (bytes, max_documents) = (body.len(), self.max_documents);
+        let trust = self.verifier.trust();
         let (clock, expected) = (Arc::clone(&self.clock), index.to_owned());
         // The transit time is added, so a reported age may be too high but never too low.
         let parse = move || {
             let elapsed = sent_at.elapsed();
-            parse(&body, &expected, max_documents, elapsed, clock.now())
+            let limits = (max_documents, trust.as_deref());
+            parse(&body, &expected, limits, elapsed, clock.now())
         };
         off_the_runtime(bytes, parse)
             .await
@@ -167,11 +187,12 @@ impl AgentSource {
             })
     }
 
-    /// Refuses a snapshot that is too old or older than the published one.
+    /// Refuses a snapshot that is too old, or older than the published one unless it is known to
+    /// be of the same state of the index.
     fn check(
         &self,
         received: &Received,
-        published: &Snapshot,
+        is_known: bool,
         is_ours: bool,
         published_age: Option<Duration>,
     ) -> Result<(), ReadError> {
@@ -182,10 +203,7 @@ impl AgentSource {
         match &received.snapshot {
             None if is_ours && received.tag == self.tag => Ok(()),
             None => Err(self.refused(AgentError::NotRequested)),
-            Some(snapshot)
-                if published_age.is_some_and(|age| received.age > age)
-                    && !snapshot.is_same_as(published) =>
-            {
+            Some(_) if !is_known && published_age.is_some_and(|age| received.age > age) => {
                 Err(self.refused(AgentError::Older))
             }
             Some(_) => Ok(()),
@@ -246,7 +264,7 @@ impl Received {
 fn parse(
     body: &[u8],
     index: &str,
-    max_documents: usize,
+    (max_documents, trust): (usize, Option<&Trust>),
     elapsed: Duration,
     now: Timestamp,
 ) -> Result<Received, AgentError> {
@@ -264,7 +282,11 @@ fn parse(
         .ok_or(AgentError::Age)?;
     let snapshot = response
         .snapshot
-        .map(|json| Snapshot::from_json(json.get(), max_documents, read_at))
+        .map(|json| {
+            Snapshot::from_json_if(json.get(), max_documents, read_at, |document, uuid| {
+                Trust::check_with(trust, document, uuid)
+            })
+        })
         .transpose()?;
     Ok(Received {
         tag: response.tag,

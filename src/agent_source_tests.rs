@@ -72,7 +72,7 @@ fn agent(takes: Duration, clear_after: Option<Duration>) -> (Arc<Fake>, AgentSou
     .with_max_documents(10);
     config.clear_after = clear_after;
     let client = Client::over(Arc::clone(&fake) as Arc<dyn Transport>, &config.cluster);
-    let upstream = AgentSource::new(&config, client);
+    let upstream = AgentSource::new(&config, client, Arc::default());
     (fake, upstream)
 }
 
@@ -93,6 +93,7 @@ fn snapshot(id: &str) -> Snapshot {
             revision.updated_at = None;
             revision
         }),
+        signatures: Arc::default(),
         rejections: Vec::new(),
         revoked: 0,
         read_at: None,

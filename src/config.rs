@@ -9,6 +9,8 @@ use url::Url;
 
 use crate::clock::{Clock, SystemClock};
 use crate::http::{ClusterConfig, ConfigError};
+#[cfg(feature = "signatures")]
+use crate::signatures::SignatureChecks;
 
 /// The behaviour of a store if the index cannot be read at the start.
 ///
@@ -122,6 +124,10 @@ pub struct Config {
     pub max_ttl: Duration,
     /// The largest number of documents in the index. A read of more documents fails.
     pub max_documents: usize,
+    /// The keys whose signatures count, and which directives need them; `None`: signatures are
+    /// not verified.
+    #[cfg(feature = "signatures")]
+    pub signatures: Option<SignatureChecks>,
     /// The name of this instance in its status. It also distributes the fleet over nodes and in
     /// time.
     pub instance: String,
@@ -163,6 +169,8 @@ impl Config {
             reconcile_interval: Self::DEFAULT_RECONCILE_INTERVAL,
             max_ttl: Self::DEFAULT_MAX_TTL,
             max_documents: Self::DEFAULT_MAX_DOCUMENTS,
+            #[cfg(feature = "signatures")]
+            signatures: None,
             instance: format!("{:016x}", fastrand::u64(..)),
             clock: Arc::new(SystemClock),
         }
@@ -255,6 +263,14 @@ impl Config {
     #[must_use]
     pub fn with_max_documents(mut self, max_documents: usize) -> Self {
         self.max_documents = max_documents;
+        self
+    }
+
+    /// Sets which keys are trusted and which directives need signatures.
+    #[cfg(feature = "signatures")]
+    #[must_use]
+    pub fn with_signatures(mut self, signatures: SignatureChecks) -> Self {
+        self.signatures = Some(signatures);
         self
     }
 

@@ -62,6 +62,7 @@
 //! - `rustls-tls` (default): HTTPS with rustls. If the application has installed a process-wide
 //!   rustls provider, that provider is used.
 //! - `native-tls`: HTTPS with the TLS library of the platform.
+//! - `signatures` (default): verifies and creates signatures of directives, see [`signatures`].
 //! - `aws-sigv4`: signs requests with AWS Signature Version 4.
 //! - `testing`: the module `testing`, for the tests of an embedder.
 //! - `prometheus`: exports the status with a `prometheus-client` collector.
@@ -87,6 +88,11 @@ mod refresher;
 mod rest;
 mod safeguard_switches;
 mod samples;
+#[cfg(feature = "signatures")]
+pub mod signatures;
+#[cfg(not(feature = "signatures"))]
+#[path = "signatures_disabled.rs"]
+mod signatures;
 pub mod source;
 pub mod status;
 #[cfg(feature = "prometheus")]

@@ -81,10 +81,12 @@ pub struct Counters {
     pub requests: u64,
     /// Bytes in the bodies of all responses.
     pub bytes_received: u64,
-    /// Reloads of credentials and certificates that had changed.
+    /// Reloads of credentials, certificates, trusted keys and signature policies that had changed.
     pub credential_reloads: u64,
-    /// Reloads of credentials and certificates that failed; the last good ones stay in use.
+    /// Reloads of them that failed; the last good ones stay in use.
     pub credential_reload_failures: u64,
+    /// Signatures that were verified. Equal content is verified once.
+    pub signature_verifications: u64,
     /// Sets that were published.
     pub publishes: u64,
     /// Rejected documents, each counted once per revision.
@@ -259,6 +261,8 @@ pub struct Status {
     /// file is configured.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub last_good_error: Option<String>,
+    /// The keys whose signatures count, as `NAME:KEY`; empty if signatures are not verified.
+    pub trusted_keys: Vec<String>,
     /// The numbers of events since the start.
     pub counters: Counters,
 }

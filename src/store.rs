@@ -10,6 +10,7 @@ use crate::config::{Config, Startup};
 use crate::error::{ConfigError, RefreshError, StartError, Stopped};
 use crate::http::{Client, NoTransport};
 use crate::refresher::{GRACE, Poller, Refresher, Shared, Subscription, Waiter};
+use crate::signatures::Verifier;
 use crate::source::SnapshotSource;
 use crate::status::{Sample, Status};
 use crate::time_limit::within;
@@ -64,7 +65,9 @@ impl OpenSearchDirectiveStore {
         let mut cluster = config.cluster.clone();
         cluster.instance.clone_from(&config.instance);
         let client = Client::new(&cluster)?;
-        Ok(Self::build_over(&config, Poller::new(&config, client)))
+        let verifier = Arc::new(Verifier::new(&config)?);
+        let poller = Poller::new(&config, client, verifier);
+        Ok(Self::build_over(&config, poller))
     }
 
     /// Builds a store and its refresher over a [source](crate::source) other than an index. The
@@ -77,8 +80,16 @@ impl OpenSearchDirectiveStore {
         source: impl SnapshotSource + 'static,
     ) -> Result<(Self, Refresher), ConfigError> {
         config.check_polling()?;
+        #[cfg(feature = "signatures")]
+        if config.signatures.is_some() {
+            return Err(ConfigError::setting(
+                "signatures",
+                "only snapshots of an index or an agent are verified; leave it out",
+            ));
+        }
         let client = Client::over(Arc::new(NoTransport), &config.cluster);
-        let poller = Poller::over(config, client, Box::new(source));
+        let verifier = Arc::default();
+        let poller = Poller::over(config, client, verifier, Box::new(source));
         Ok(Self::build_over(config, poller))
     }
 
@@ -133,7 +144,7 @@ impl OpenSearchDirectiveStore {
     /// Starts a store with the transport of a test.
     #[cfg(test)]
     pub(crate) async fn start_over(config: &Config, client: Client) -> Result<Self, StartError> {
-        let built = Self::build_over(config, Poller::new(config, client));
+        let built = Self::build_over(config, Poller::new(config, client, Arc::default()));
         Self::begin(built, config.startup).await
     }
 
@@ -223,7 +234,8 @@ impl OpenSearchDirectiveStore {
         self.shared.published.reader()
     }
 
-    /// Requests that credentials and certificates are loaded again before the next request.
+    /// Requests that credentials, certificates, trusted keys and signature policies
+    /// are loaded again before the next request.
     /// Otherwise this happens once a minute. It concerns files and the application's credentials
     /// provider.
     pub fn reload_credentials(&self) {

@@ -17,6 +17,9 @@ METADATA = [
 # The limit of a text in characters. It keeps each keyword below the 32,766 bytes that an index
 # accepts.
 MAX_TEXT = 4096
+# How many signatures proxies take, and the length that none of them exceeds.
+MAX_SIGNATURES = 8
+MAX_SIGNATURE_TEXT = 256
 # The fields that narrow a directive, in the order of `targets`.
 TARGETS = ["tenant", "index", "principal", "endpoint"]
 # The fields of a draft that the pipeline replaces by others, so they are not stored.
@@ -47,6 +50,8 @@ def main():
                         "levels": LEVELS,
                         "endpoints": ENDPOINTS,
                         "max_text": MAX_TEXT,
+                        "max_signatures": MAX_SIGNATURES,
+                        "max_signature_text": MAX_SIGNATURE_TEXT,
                         "default_ttl_secs": DEFAULT_TTL_SECS,
                         "max_ttl_secs": MAX_TTL_SECS,
                         "max_capture_ttl_secs": MAX_CAPTURE_TTL_SECS,

@@ -20,6 +20,15 @@ pub(super) enum Kind {
         id: String,
         source: Rejection,
     },
+    /// A directive that cannot be signed.
+    #[cfg_attr(
+        not(feature = "signatures"),
+        expect(dead_code, reason = "nothing is signed")
+    )]
+    NotSigned {
+        id: String,
+        reason: String,
+    },
     Refused(Vec<Refusal>),
     Partial {
         written: usize,
@@ -42,7 +51,7 @@ impl WriteError {
     /// Whether the input is invalid, so that every proxy would reject the directive.
     #[must_use]
     pub fn is_invalid(&self) -> bool {
-        matches!(*self.0, Kind::Invalid { .. })
+        matches!(*self.0, Kind::Invalid { .. } | Kind::NotSigned { .. })
     }
 
     /// Whether the cluster refused the directives or the user.
@@ -120,6 +129,10 @@ impl fmt::Display for WriteError {
             Kind::Invalid { id, .. } => {
                 write!(f, "the directive {id} is not valid; nothing was written")
             }
+            Kind::NotSigned { id, reason } => write!(
+                f,
+                "the directive {id} cannot be signed: {reason}; nothing was written"
+            ),
             Kind::Refused(refusals) => write!(
                 f,
                 "the cluster refuses {} of the directives; nothing was written{}",
@@ -179,7 +192,8 @@ impl Error for WriteError {
             Kind::Invalid { source, .. } => Some(source),
             Kind::NotOpenSearch(error) | Kind::Request(error) => Some(error),
             Kind::Read(error) => error.source(),
-            Kind::Refused(_)
+            Kind::NotSigned { .. }
+            | Kind::Refused(_)
             | Kind::Partial { .. }
             | Kind::Conflict(_)
             | Kind::NoIndex { .. }

@@ -11,6 +11,8 @@ mod installer;
 mod plan;
 mod read;
 mod roles;
+#[cfg(feature = "signatures")]
+mod sign;
 mod simulate;
 
 pub use crate::http::Client;

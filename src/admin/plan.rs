@@ -24,6 +24,8 @@ pub enum PlannedKind {
     Replace,
     /// It revokes a directive.
     Revoke,
+    /// It adds signatures to a directive, which stays as it is.
+    Sign,
     /// It deletes a directive.
     Delete,
     /// It changes nothing, because the index already contains the wanted document.
@@ -41,13 +43,18 @@ pub struct PlannedWrite {
     /// The document that will be stored. `None` if the directive is deleted, or if a malformed
     /// document is revoked.
     pub after: Option<Document>,
-    action: Action,
+    pub(super) action: Action,
 }
 
 #[derive(Clone, Debug)]
-enum Action {
+pub(super) enum Action {
     Index(Box<RawValue>, Expiry),
     Revoke(Value),
+    #[cfg_attr(
+        not(feature = "signatures"),
+        expect(dead_code, reason = "nothing is signed")
+    )]
+    Sign(Value),
     Delete,
     Nothing,
 }
@@ -120,6 +127,7 @@ impl PlannedWrite {
             Action::Index(..) if self.before.is_none() => PlannedKind::Create,
             Action::Index(..) => PlannedKind::Replace,
             Action::Revoke(_) => PlannedKind::Revoke,
+            Action::Sign(_) => PlannedKind::Sign,
             Action::Delete => PlannedKind::Delete,
             Action::Nothing => PlannedKind::Nothing,
         }
@@ -149,8 +157,9 @@ impl PlannedWrite {
                 Some(format!("{}\n{}\n", json!({ name: target }), source.get()))
             }
             // A bulk update does not run the pipeline, which would refuse a malformed or expired
-            // document. Any stored document can therefore be revoked.
-            Action::Revoke(fields) => {
+            // document. Any stored document can therefore be revoked. A signature
+            // covers what is stored, so the pipeline must not change that.
+            Action::Revoke(fields) | Action::Sign(fields) => {
                 let action = json!({ "update": target });
                 Some(format!("{action}\n{}\n", json!({ "doc": fields })))
             }
@@ -159,9 +168,10 @@ impl PlannedWrite {
         }
     }
 
-    /// Adds the authenticated user to a revocation. The name of the previous user is removed.
+    /// Adds the authenticated user to a revocation or a signature. The name of the previous
+    /// user is removed.
     pub(super) fn authenticate(&mut self, user: Option<&str>) {
-        let Action::Revoke(fields) = &mut self.action else {
+        let (Action::Revoke(fields) | Action::Sign(fields)) = &mut self.action else {
             return;
         };
         let former = self.before.as_ref();
@@ -190,13 +200,19 @@ impl PlannedWrite {
                 }
                 removed
             }
-            Action::Revoke(Value::Object(fields)) if is_about(AUTHENTICATED_AS) => {
+            Action::Revoke(Value::Object(fields)) | Action::Sign(Value::Object(fields))
+                if is_about(AUTHENTICATED_AS) =>
+            {
                 fields.remove(AUTHENTICATED_AS).is_some()
             }
             Action::Revoke(Value::Object(fields)) if is_about("revoked") => {
                 !fields.contains_key("revoked_reason") && fields.remove("revoked").is_some()
             }
-            Action::Index(..) | Action::Revoke(_) | Action::Delete | Action::Nothing => false,
+            Action::Index(..)
+            | Action::Revoke(_)
+            | Action::Sign(_)
+            | Action::Delete
+            | Action::Nothing => false,
         }
     }
 
@@ -204,7 +220,13 @@ impl PlannedWrite {
     pub(super) fn is_stored_as(&self, current: Option<&Stored>) -> bool {
         match (&self.action, current) {
             (Action::Delete, None) | (Action::Nothing, _) => true,
-            (Action::Index(..) | Action::Revoke(_), None) | (Action::Delete, Some(_)) => false,
+            (Action::Index(..) | Action::Revoke(_) | Action::Sign(_), None)
+            | (Action::Delete, Some(_)) => false,
+            (Action::Sign(_), Some(current)) => {
+                let signatures = |document: &Document| document.signatures.clone();
+                self.after.as_ref().map(signatures)
+                    == current.document.as_ref().ok().map(signatures)
+            }
             (Action::Revoke(fields), Some(current)) => {
                 let same = |name: &str| {
                     serde_json::from_str::<Value>(current.source.get())

@@ -16,8 +16,9 @@ impl Poller {
             return Ok(());
         };
         let (index, now) = (self.shared.client.index().to_owned(), self.clock.now());
+        let trust = self.shared.verifier.trust();
         let snapshot = off_the_runtime(usize::MAX, move || {
-            last_good_format::read(file.path(), &index)
+            last_good_format::read(file.path(), &index, trust.as_deref())
         })
         .await?;
         let read_at = snapshot.read_at();

@@ -54,7 +54,12 @@ impl Poller {
             age,
             now,
         };
-        let polled = timeout(self.poll_timeout, self.source.poll(published))
+        let (verifier, source) = (&self.shared.verifier, &mut self.source);
+        let poll = async {
+            verifier.renew().await;
+            source.poll(published).await
+        };
+        let polled = timeout(self.poll_timeout, poll)
             .await
             .map_err(|_| PollError::deadline(self.poll_timeout))??;
         let Polled {

@@ -11,6 +11,7 @@ use crate::http::Client;
 use crate::last_good_atomic_write::LastGoodFile;
 use crate::poll_pauses::Backoff;
 use crate::safeguard_switches::Safeguards;
+use crate::signatures::Verifier;
 use crate::source::SnapshotSource;
 use crate::sync::IndexSynchronizer;
 
@@ -36,15 +37,19 @@ pub struct Poller {
 
 impl Poller {
     /// Creates a poller for the source that the configuration selects.
-    pub(crate) fn new(config: &Config, client: Client) -> Self {
+    pub(crate) fn new(config: &Config, client: Client, verifier: Arc<Verifier>) -> Self {
         let source: Box<dyn SnapshotSource> = match config.upstream {
             Upstream::Index => {
                 let seed = seed_of(&config.instance);
-                Box::new(IndexSynchronizer::new(config, client.clone(), seed))
+                let (client, verifier) = (client.clone(), Arc::clone(&verifier));
+                Box::new(IndexSynchronizer::new(config, client, verifier, seed))
             }
-            Upstream::Agent => Box::new(AgentSource::new(config, client.clone())),
+            Upstream::Agent => {
+                let verifier = Arc::clone(&verifier);
+                Box::new(AgentSource::new(config, client.clone(), verifier))
+            }
         };
-        Self::over(config, client, source)
+        Self::over(config, client, verifier, source)
     }
 
     /// Creates a poller of the index with another page size and without some safeguards, for tests
@@ -58,16 +63,23 @@ impl Poller {
         safeguards: Safeguards,
     ) -> Self {
         let seed = seed_of(&config.instance);
-        let source = IndexSynchronizer::new(config, client.clone(), seed);
+        let verifier = Arc::new(Verifier::default());
+        let source = IndexSynchronizer::new(config, client.clone(), Arc::clone(&verifier), seed);
         let source = source.with_tuning(page_size, safeguards);
-        Self::over(config, client, Box::new(source))
+        Self::over(config, client, verifier, Box::new(source))
     }
 
     /// Creates a poller for any source.
-    pub(crate) fn over(config: &Config, client: Client, source: Box<dyn SnapshotSource>) -> Self {
+    pub(crate) fn over(
+        config: &Config,
+        client: Client,
+        verifier: Arc<Verifier>,
+        source: Box<dyn SnapshotSource>,
+    ) -> Self {
         let (outlet, published, subscription) = Outlet::new();
+        let shared = Shared::new(config, client, verifier, published, subscription);
         Self {
-            shared: Arc::new(Shared::new(config, client, published, subscription)),
+            shared: Arc::new(shared),
             outlet,
             source,
             published_generation: None,

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{PollError, StartError};
 use crate::http::Client;
+use crate::signatures::Verifier;
 use crate::source::SourceReport;
 use crate::status::{Counters, Staleness, Status};
 use crate::time_limit::within;
@@ -29,6 +30,7 @@ pub struct Shared {
     /// The subscription from which new ones are cloned.
     pub(crate) subscription: Subscription,
     pub(super) client: Client,
+    pub(super) verifier: Arc<Verifier>,
     instance: String,
     stale_after: Duration,
     clear_after: Option<Duration>,
@@ -93,6 +95,7 @@ impl Shared {
     pub(super) fn new(
         config: &Config,
         client: Client,
+        verifier: Arc<Verifier>,
         published: Published<Snapshot>,
         subscription: Subscription,
     ) -> Self {
@@ -100,6 +103,7 @@ impl Shared {
             published,
             subscription,
             client,
+            verifier,
             instance: config.instance.clone(),
             stale_after: config.effective_stale_after(),
             clear_after: config.clear_after,
@@ -138,6 +142,7 @@ impl Shared {
         let age = progress.read_age.map(ReadAge::now);
         let snapshot = self.snapshot_of_age(age);
         let (credential_reloads, credential_reload_failures) = self.client.credential_reloads();
+        let (trust_reloads, trust_reload_failures) = self.verifier.reloads();
         Status {
             instance: self.instance.clone(),
             index: self.client.index().to_owned(),
@@ -163,12 +168,14 @@ impl Shared {
             reading: progress.source.strategy.clone(),
             nodes: self.client.nodes(),
             last_good_error: progress.last_good_error.clone(),
+            trusted_keys: self.verifier.trusted_keys(),
             counters: Counters {
                 requests: self.client.requests(),
                 bytes_received: self.client.bytes_received(),
                 reads: progress.source.counters,
-                credential_reloads,
-                credential_reload_failures,
+                credential_reloads: credential_reloads + trust_reloads,
+                credential_reload_failures: credential_reload_failures + trust_reload_failures,
+                signature_verifications: self.verifier.verifications(),
                 ..progress.counters
             },
         }
@@ -206,6 +213,7 @@ impl Shared {
 
     pub(crate) fn reload_credentials(&self) {
         self.client.reload_credentials();
+        self.verifier.expire();
     }
 
     pub(super) fn update(&self, change: impl FnOnce(&mut Progress)) {

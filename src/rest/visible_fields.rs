@@ -13,8 +13,10 @@ use super::index_resolution::ConcreteIndex;
 use super::poll_session::Session;
 use crate::http::{Method, Request};
 
-/// The first version of our mapping that lists all fields of a stored document.
+/// The first version of our mapping that lists all fields of a stored document but `signatures`.
 const FIRST_EXPLICIT_VERSION: u64 = 2;
+/// The first version of the mapping that has `signatures`.
+const FIRST_SIGNED_VERSION: u64 = 3;
 
 /// The response to `GET /{index}/_mapping`, by concrete index.
 type Response = HashMap<String, IndexMapping>;
@@ -44,7 +46,11 @@ struct Meta {
 impl Mapping {
     fn hides(&self, field: &str) -> bool {
         let version = self.meta.as_ref().and_then(|meta| meta.version);
-        version >= Some(FIRST_EXPLICIT_VERSION) && !self.properties.contains_key(field)
+        let first = match field {
+            "signatures" => FIRST_SIGNED_VERSION,
+            _ => FIRST_EXPLICIT_VERSION,
+        };
+        version >= Some(first) && !self.properties.contains_key(field)
     }
 }
 
@@ -100,6 +106,17 @@ mod tests {
         ] {
             let parsed: Mapping = serde_json::from_str(mapping).unwrap();
             assert_eq!(parsed.hides("tenant"), hides, "{mapping}");
+        }
+        for (mapping, hides) in [
+            (r#"{"_meta":{"version":2}}"#, false),
+            (r#"{"_meta":{"version":3}}"#, true),
+            (
+                r#"{"_meta":{"version":3},"properties":{"signatures":{}}}"#,
+                false,
+            ),
+        ] {
+            let parsed: Mapping = serde_json::from_str(mapping).unwrap();
+            assert_eq!(parsed.hides("signatures"), hides, "{mapping}");
         }
     }
 }

@@ -77,7 +77,7 @@ fn families(counters: &Counters) -> [Family; 3] {
     ]
 }
 
-fn totals(counters: &Counters) -> [(&'static str, &'static str, u64); 9] {
+fn totals(counters: &Counters) -> [(&'static str, &'static str, u64); 10] {
     let reads = &counters.reads;
     [
         (
@@ -102,13 +102,18 @@ fn totals(counters: &Counters) -> [(&'static str, &'static str, u64); 9] {
         ),
         (
             "directives_credential_reloads",
-            "Reloads of credentials and certificates that had changed",
+            "Reloads of credentials, certificates and trusted keys that had changed",
             counters.credential_reloads,
         ),
         (
             "directives_credential_reload_failures",
-            "Reloads of credentials and certificates that failed",
+            "Reloads of credentials, certificates and trusted keys that failed",
             counters.credential_reload_failures,
+        ),
+        (
+            "directives_signature_verifications",
+            "Signatures verified; equal content is verified once",
+            counters.signature_verifications,
         ),
         (
             "directives_publishes",

@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::hit_decoder::{DecodedHit, HitDecoder};
 use super::possible_step_backs::{Regression, may_be_regression};
 use super::replica::{Other, Others, Replica};
 use crate::rest::{Collect, Hit, Incomplete};
 use opensearch_directives_core::DiagnosticsDirective;
-use opensearch_directives_core::document::{DecodeLimits, decode, is_revoked};
-use opensearch_directives_core::internal::Edit;
+use opensearch_directives_core::document::Signature;
+use opensearch_directives_core::internal::{Edit, SignatureTable};
 
 /// The decoded documents of a delta read, by id.
 #[derive(Debug)]
 pub(crate) struct ChangeSet {
-    limits: DecodeLimits,
+    decoder: HitDecoder,
     changes: BTreeMap<Box<str>, Change>,
 }
 
@@ -25,14 +26,14 @@ struct Change {
 
 #[derive(Debug)]
 enum Content {
-    Directive(Box<DiagnosticsDirective>),
+    Directive(Box<DiagnosticsDirective>, Box<[Signature]>),
     Other(Other),
 }
 
 impl ChangeSet {
-    pub(crate) fn new(limits: DecodeLimits) -> Self {
+    pub(crate) fn new(decoder: HitDecoder) -> Self {
         Self {
-            limits,
+            decoder,
             changes: BTreeMap::new(),
         }
     }
@@ -52,7 +53,7 @@ impl ChangeSet {
                     rejection: Some(rejection),
                     ..
                 }) => rejection.is_incomplete() && replica.seq_no(id) != Some(change.seq_no),
-                Content::Other(_) | Content::Directive(_) => false,
+                Content::Other(_) | Content::Directive(..) => false,
             })
     }
 
@@ -96,7 +97,7 @@ impl ChangeSet {
                 Err(position) => (position, false),
             };
             let inserts = match &change.content {
-                Content::Directive(directive) => Some(directive.as_ref().as_ref()),
+                Content::Directive(directive, _) => Some(directive.as_ref().as_ref()),
                 Content::Other(_) => None,
             };
             let edit = Edit {
@@ -118,8 +119,26 @@ impl ChangeSet {
         seq_nos.extend_from_slice(replica.seq_nos.get(from..).unwrap_or_default());
         let set = replica.set.patched(&edits).ok()?;
         drop(edits);
+        let signatures = self.signatures_after(&replica.signatures);
         let others = self.others_after(&replica.others);
-        Some(Replica::new(set, digest, seq_nos, others))
+        Some(Replica::new(set, digest, seq_nos, signatures, others))
+    }
+
+    /// The signatures of the directives, with the changes applied.
+    fn signatures_after(&mut self, before: &Arc<SignatureTable>) -> Arc<SignatureTable> {
+        let mut table = Arc::clone(before);
+        for (id, change) in &mut self.changes {
+            match &mut change.content {
+                Content::Directive(_, signatures) if !signatures.is_empty() => {
+                    Arc::make_mut(&mut table).insert(id.clone(), std::mem::take(signatures));
+                }
+                Content::Directive(..) | Content::Other(_) if !table.contains_key(id) => {}
+                Content::Directive(..) | Content::Other(_) => {
+                    Arc::make_mut(&mut table).remove(id);
+                }
+            }
+        }
+        table
     }
 
     /// Returns the revoked and rejected documents with the changes applied.
@@ -127,8 +146,8 @@ impl ChangeSet {
         let mut others = Arc::clone(before);
         for (id, change) in self.changes {
             match change.content {
-                Content::Directive(_) if !others.contains_key(&id) => {}
-                Content::Directive(_) => drop(Arc::make_mut(&mut others).remove(&id)),
+                Content::Directive(..) if !others.contains_key(&id) => {}
+                Content::Directive(..) => drop(Arc::make_mut(&mut others).remove(&id)),
                 Content::Other(other) => drop(Arc::make_mut(&mut others).insert(id, other)),
             }
         }
@@ -138,16 +157,15 @@ impl ChangeSet {
 
 impl Collect for ChangeSet {
     fn take(&mut self, hit: &Hit<'_>) -> Result<(), Incomplete> {
-        let other = |rejection| {
-            Content::Other(Other {
+        let content = match self.decoder.decode(hit) {
+            DecodedHit::Directive(document) => Content::Directive(
+                Box::new(document.directive().to_directive()),
+                document.signatures().into(),
+            ),
+            DecodedHit::Other { rejection, .. } => Content::Other(Other {
                 seq_no: hit.seq_no,
                 rejection,
-            })
-        };
-        let content = match decode(&hit.id, hit.source.get(), &self.limits) {
-            Ok(document) if document.is_revoked() => other(None),
-            Ok(document) => Content::Directive(Box::new(document.directive().to_directive())),
-            Err(rejection) => other((!is_revoked(hit.source.get())).then_some(rejection)),
+            }),
         };
         let change = Change {
             seq_no: hit.seq_no,

@@ -27,10 +27,13 @@ impl IndexSynchronizer {
         let lagged = before.is_some_and(|known| known.lags);
         let checkpoints = observed.into_checkpoints();
         let same = before.filter(|known| checkpoints.is_some() && known.checkpoints == checkpoints);
-        let corrects = same.is_some_and(|known| {
-            known.convergence == Convergence::Converged
-                && known.replica.digest() != view.replica.digest()
-        });
+        // Other trusted keys explain a difference, too.
+        let corrects = same
+            .filter(|_| !self.is_trust_outdated())
+            .is_some_and(|known| {
+                known.convergence == Convergence::Converged
+                    && known.replica.digest() != view.replica.digest()
+            });
         let earlier = same.map(|known| known.convergence);
         let convergence = convergence(checkpoints.as_ref(), earlier, &view, began);
         let overdue = matches!(earlier, Some(Convergence::Converging { .. }))

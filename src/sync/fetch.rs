@@ -70,7 +70,7 @@ impl IndexSynchronizer {
         if !self.permits_delta_reads(&known.index) {
             return Ok(None);
         }
-        let changes = ChangeSet::new(self.limits());
+        let changes = ChangeSet::new(self.decoder(&known.index));
         let read = session.read_delta(&known.index, known.delta_after(), changes);
         let (changes, documents, aggregates, term) = match read.await? {
             DeltaRead::Documents {
@@ -150,7 +150,7 @@ impl IndexSynchronizer {
         observed: &ObservedVersion,
     ) -> Result<View, ReadError> {
         let index = resolve(session, observed).await?;
-        let collector = ReplicaBuilder::new(self.limits());
+        let collector = ReplicaBuilder::new(self.decoder(&index));
         let FullRead {
             collector,
             aggregates,

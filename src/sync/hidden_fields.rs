@@ -38,6 +38,8 @@ impl IndexSynchronizer {
                 && known.term == view.term
                 // After a restore, the same number may belong to another version of a document.
                 && observed.shares_history_with(known) == Some(true)
+                // Other trusted keys may reject a document that was accepted before.
+                && !self.is_trust_outdated()
         });
         let unwritten = known.and_then(|known| view.replica.rejected_since(&known.replica));
         if let Some(rejection) = unwritten {
@@ -46,7 +48,7 @@ impl IndexSynchronizer {
         let mut incomplete: Vec<&Rejection> = view
             .replica
             .rejected()
-            .filter(|rejection| rejection.is_incomplete())
+            .filter(|rejection| rejection.is_incomplete() || rejection.lacks_signatures())
             .collect();
         incomplete.sort_by_key(|rejection| rejection.field());
         incomplete.dedup_by_key(|rejection| rejection.field());

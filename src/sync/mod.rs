@@ -19,6 +19,7 @@
 //! | `hidden_fields.rs` | detects fields that the role hides or masks |
 //! | `commit.rs` | replaces the state at the end of a successful read |
 //! | `refused_features.rs` | records features that are refused, and tries them again later |
+//! | `hit_decoder.rs` | decides whether a document is a directive, revoked or rejected |
 //! | `replica.rs`, `replica_builder.rs`, `apply_delta.rs`, `possible_step_backs.rs` | the replica, and how reads create and compare replicas |
 //!
 //! The state is replaced at the end of a successful poll only. A poll that fails or is cut off
@@ -31,6 +32,7 @@ mod convergence;
 mod fetch;
 mod hidden_documents;
 mod hidden_fields;
+mod hit_decoder;
 mod manager_contact;
 mod older_observation;
 mod older_observation_rules;
@@ -52,13 +54,17 @@ use tracing::debug;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::Client;
-use crate::rest::{Incomplete, IndexReader, Probe, ReadError, Session, ShardCheckpoints};
+use crate::rest::{
+    ConcreteIndex, Incomplete, IndexReader, Probe, ReadError, Session, ShardCheckpoints,
+};
 use crate::safeguard_switches::{Safeguard, Safeguards};
+use crate::signatures::Verifier;
 use crate::source::{Polled, PublishedState, SnapshotSource, SourceReport};
 use crate::status::ReadCounters;
 use opensearch_directives_core::document::DecodeLimits;
 
 use convergence::{Convergence, LowWatermark};
+use hit_decoder::HitDecoder;
 use manager_contact::ManagerContact;
 use probe::ObservedVersion;
 use refused_features::Degradations;
@@ -76,6 +82,9 @@ pub(crate) struct IndexSynchronizer {
     reconcile_interval: Duration,
     random: fastrand::Rng,
     safeguards: Safeguards,
+    verifier: Arc<Verifier>,
+    /// The generation of the trust with which the known view was decoded.
+    trust_generation: u64,
     state: State,
     /// The number of times that the known view was replaced so far.
     generation: u64,
@@ -89,7 +98,7 @@ pub(crate) struct IndexSynchronizer {
 }
 
 impl IndexSynchronizer {
-    pub(crate) fn new(config: &Config, client: Client, seed: u64) -> Self {
+    pub(crate) fn new(config: &Config, client: Client, verifier: Arc<Verifier>, seed: u64) -> Self {
         Self {
             reader: IndexReader::new(client, &config.instance, config.max_documents),
             clock: Arc::clone(&config.clock),
@@ -97,6 +106,8 @@ impl IndexSynchronizer {
             reconcile_interval: config.reconcile_interval,
             random: fastrand::Rng::with_seed(seed),
             safeguards: Safeguards::all(),
+            trust_generation: verifier.generation(),
+            verifier,
             state: State::Unread,
             generation: 0,
             manager: ManagerContact::default(),
@@ -140,7 +151,9 @@ impl IndexSynchronizer {
 
     async fn run(&mut self, session: &mut Session) -> Result<(), ReadError> {
         let began = Instant::now();
-        let reconcile = began >= self.reconcile_at;
+        let trust_generation = self.verifier.generation();
+        // Other keys or another policy may decide differently about every document.
+        let reconcile = began >= self.reconcile_at || self.is_trust_outdated();
         self.degradations.begin_poll(reconcile);
         let observed = self.observe(session).await?;
         self.observe_checkpoint(&observed);
@@ -162,6 +175,7 @@ impl IndexSynchronizer {
             self.measure_clock_skew(session).await;
         }
         self.commit(observed, after, view, began);
+        self.trust_generation = trust_generation;
         self.degradations.end_poll();
         if reconcile {
             let percent = self.random.u32(100 - JITTER_PERCENT..=100 + JITTER_PERCENT);
@@ -251,11 +265,18 @@ impl IndexSynchronizer {
         Ok(checkpoints)
     }
 
-    fn limits(&self) -> DecodeLimits {
-        DecodeLimits {
+    /// Whether the known view was decoded with other keys or another policy.
+    fn is_trust_outdated(&self) -> bool {
+        self.trust_generation != self.verifier.generation()
+    }
+
+    /// Decides about the documents of a read that begins now.
+    fn decoder(&self, index: &ConcreteIndex) -> HitDecoder {
+        let limits = DecodeLimits {
             now: self.clock.now(),
             max_ttl: self.max_ttl,
-        }
+        };
+        HitDecoder::new(limits, &index.uuid, self.verifier.trust())
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::rest::Aggregates;
 use opensearch_directives_core::document::Rejection;
+use opensearch_directives_core::internal::SignatureTable;
 use opensearch_directives_core::{Digest, DirectiveSet};
 
 /// One view of the index.
@@ -19,6 +20,8 @@ pub(crate) struct Replica {
     pub(super) digest: Digest,
     /// The `_seq_no` of each directive, in the order of the set.
     pub(super) seq_nos: Box<[u64]>,
+    /// The signatures of the directives that have any, shared like `others`.
+    pub(super) signatures: Arc<SignatureTable>,
     /// The documents that are not in the set, by id. Replicas share this map until one of its
     /// documents changes.
     pub(super) others: Arc<Others>,
@@ -80,6 +83,7 @@ impl Replica {
         set: DirectiveSet,
         digest: Digest,
         seq_nos: Vec<u64>,
+        signatures: Arc<SignatureTable>,
         others: Arc<Others>,
     ) -> Self {
         let seq_nos = seq_nos.into_boxed_slice();
@@ -92,6 +96,7 @@ impl Replica {
             set,
             digest,
             seq_nos,
+            signatures,
             others,
         }
     }
@@ -103,6 +108,11 @@ impl Replica {
 
     pub(crate) fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// A handle to the signatures of the directives.
+    pub(super) fn signatures(&self) -> Arc<SignatureTable> {
+        Arc::clone(&self.signatures)
     }
 
     pub(crate) fn fingerprint(&self) -> Fingerprint {

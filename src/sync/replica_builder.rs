@@ -4,29 +4,32 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::hit_decoder::{DecodedHit, HitDecoder};
 use super::replica::{Other, Others, Replica};
 use crate::rest::{Collect, Hit, Incomplete};
 use opensearch_directives_core::DirectiveSetBuilder;
-use opensearch_directives_core::document::{DecodeLimits, decode, is_revoked};
+use opensearch_directives_core::internal::SignatureTable;
 
 /// Decodes each document of a page immediately. An invalid document is rejected and affects no
 /// other document.
 #[derive(Debug)]
 pub(crate) struct ReplicaBuilder {
-    limits: DecodeLimits,
+    decoder: HitDecoder,
     builder: DirectiveSetBuilder,
     /// The `_seq_no` of each directive, in the order of the pages.
     seq_nos: Vec<u64>,
+    signatures: SignatureTable,
     others: Others,
     updated_at: Option<Timestamp>,
 }
 
 impl ReplicaBuilder {
-    pub(crate) fn new(limits: DecodeLimits) -> Self {
+    pub(crate) fn new(decoder: HitDecoder) -> Self {
         Self {
-            limits,
+            decoder,
             builder: DirectiveSetBuilder::default(),
             seq_nos: Vec::new(),
+            signatures: SignatureTable::new(),
             others: Others::new(),
             updated_at: None,
         }
@@ -59,24 +62,36 @@ impl ReplicaBuilder {
             .filter_map(|arrival| self.seq_nos.get(arrival).copied())
             .collect();
         let digest = set.digest();
-        Ok(Replica::new(set, digest, seq_nos, Arc::new(self.others)))
+        Ok(Replica::new(
+            set,
+            digest,
+            seq_nos,
+            Arc::new(self.signatures),
+            Arc::new(self.others),
+        ))
     }
 }
 
 impl Collect for ReplicaBuilder {
     fn take(&mut self, hit: &Hit<'_>) -> Result<(), Incomplete> {
-        let rejection = match decode(&hit.id, hit.source.get(), &self.limits) {
-            Ok(document) => {
+        let rejection = match self.decoder.decode(hit) {
+            DecodedHit::Directive(document) => {
                 self.updated_at = self.updated_at.max(document.audit().updated_at);
-                if !document.is_revoked() {
-                    self.builder.push(document.directive());
-                    self.seq_nos.push(hit.seq_no);
-                    return Ok(());
+                if !document.signatures().is_empty() {
+                    let signatures = document.signatures().into();
+                    self.signatures.insert(hit.id.as_ref().into(), signatures);
                 }
-                None
+                self.builder.push(document.directive());
+                self.seq_nos.push(hit.seq_no);
+                return Ok(());
             }
-            // A revoked document applies to no request, even if it is also invalid.
-            Err(rejection) => (!is_revoked(hit.source.get())).then_some(rejection),
+            DecodedHit::Other {
+                rejection,
+                updated_at,
+            } => {
+                self.updated_at = self.updated_at.max(updated_at);
+                rejection
+            }
         };
         let other = Other {
             seq_no: hit.seq_no,

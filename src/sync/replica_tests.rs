@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use serde_json::value::RawValue;
 
 use super::super::apply_delta::ChangeSet;
+use super::super::hit_decoder::HitDecoder;
 use super::super::replica_builder::ReplicaBuilder;
 use super::*;
 use crate::rest::{Collect, Hit};
@@ -23,11 +24,12 @@ enum Kind {
 
 type Documents = BTreeMap<String, (u64, Kind)>;
 
-fn limits() -> DecodeLimits {
-    DecodeLimits {
+fn decoder() -> HitDecoder {
+    let limits = DecodeLimits {
         now: "2030-01-01T12:00:00Z".parse().unwrap(),
         max_ttl: Duration::from_secs(24 * 60 * 60),
-    }
+    };
+    HitDecoder::new(limits, "u", None)
 }
 
 fn give(to: &mut impl Collect, id: &str, seq_no: u64, kind: Kind) {
@@ -53,7 +55,7 @@ fn give(to: &mut impl Collect, id: &str, seq_no: u64, kind: Kind) {
 }
 
 fn replica(documents: &Documents) -> Replica {
-    let mut collector = ReplicaBuilder::new(limits());
+    let mut collector = ReplicaBuilder::new(decoder());
     for (id, &(seq_no, kind)) in documents {
         give(&mut collector, id, seq_no, kind);
     }
@@ -114,7 +116,7 @@ proptest! {
         write(&mut documents, &mut next, &after);
         let new = replica(&documents);
 
-        let mut delta = ChangeSet::new(limits());
+        let mut delta = ChangeSet::new(decoder());
         for (id, &(seq_no, kind)) in documents.iter().filter(|(_, (seq_no, _))| *seq_no >= cursor) {
             give(&mut delta, id, seq_no, kind);
         }
@@ -150,7 +152,7 @@ proptest! {
         for writes in &changes {
             let cursor = next;
             write(&mut documents, &mut next, &put(writes));
-            let mut delta = ChangeSet::new(limits());
+            let mut delta = ChangeSet::new(decoder());
             for (id, &(seq_no, kind)) in documents.iter().filter(|(_, (seq_no, _))| *seq_no >= cursor) {
                 give(&mut delta, id, seq_no, kind);
             }
@@ -194,7 +196,7 @@ fn p1_a_repeated_document_is_refused() {
         [Kind::Valid(0), Kind::Malformed],
         [Kind::Revoked, Kind::Malformed],
     ] {
-        let mut collector = ReplicaBuilder::new(limits());
+        let mut collector = ReplicaBuilder::new(decoder());
         let mut repeated = false;
         for (seq_no, kind) in (0..).zip(kinds) {
             let source = match kind {
@@ -242,7 +244,7 @@ fn each(bytes: u64) -> u64 {
 
 #[test]
 fn a_delta_read_needs_as_little_memory_as_a_full_read() {
-    let mut collector = ReplicaBuilder::new(limits());
+    let mut collector = ReplicaBuilder::new(decoder());
     for n in 0..MANY {
         give_for_tenant(&mut collector, n, n, &format!("tenant-{n:06}"));
     }
@@ -250,7 +252,7 @@ fn a_delta_read_needs_as_little_memory_as_a_full_read() {
     let mut next = MANY;
     // The numbers of changes cover a small patch, a rebuilt set, and a larger patch.
     for changes in [1, 12_000, 1_000] {
-        let mut delta = ChangeSet::new(limits());
+        let mut delta = ChangeSet::new(decoder());
         for n in 0..changes {
             next += 1;
             give_for_tenant(&mut delta, n * 7 % MANY, next, &format!("change-{next:06}"));

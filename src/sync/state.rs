@@ -201,6 +201,7 @@ impl Known {
         Snapshot::from(SnapshotParts {
             set: self.replica.set(),
             digest: self.replica.digest(),
+            signatures: self.replica.signatures(),
             revision: Some(revision),
             rejections: self.replica.rejections(),
             revoked: self.replica.revoked(),

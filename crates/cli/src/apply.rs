@@ -17,6 +17,7 @@ use super::flag_values;
 use super::guards::{self, GuardArgs};
 use super::input;
 use super::instant::When;
+use super::sign_args::SignArgs;
 use super::superfluous;
 use super::write_args::WriteArgs;
 
@@ -118,6 +119,8 @@ pub(super) struct ApplyArgs {
     max_ttl: Duration,
 
     #[command(flatten)]
+    sign: SignArgs,
+    #[command(flatten)]
     owner: OwnerArgs,
     #[command(flatten)]
     guards: GuardArgs,
@@ -142,7 +145,7 @@ pub(super) async fn run(mut args: ApplyArgs) -> Result<Exit, Failure> {
         draft.reason = draft.reason.take().or_else(|| args.reason.clone());
         draft.ticket = draft.ticket.take().or_else(|| args.ticket.clone());
     }
-    let mut plan = api.plan(&drafts).await?;
+    let mut plan = args.sign.plan(&api, &mut drafts, None).await?;
     superfluous::warn(&api, &plan, now).await;
     let reason = args.reason.as_deref();
     let pruned = args

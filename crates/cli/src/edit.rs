@@ -11,6 +11,7 @@ use super::filters::State;
 use super::flag_values;
 use super::guards::{self, GuardArgs};
 use super::instant::When;
+use super::sign_args::SignArgs;
 use super::write_args::WriteArgs;
 
 #[derive(Debug, Args)]
@@ -34,6 +35,8 @@ pub(super) struct EditArgs {
     #[arg(long, value_name = "FIELD")]
     unset: Vec<String>,
 
+    #[command(flatten)]
+    sign: SignArgs,
     #[command(flatten)]
     guards: GuardArgs,
     #[command(flatten)]
@@ -82,10 +85,11 @@ pub(super) async fn run(args: EditArgs) -> Result<Exit, Failure> {
         unset(&mut draft, field)
             .map_err(|error| Failure::usage(format!("--unset {field}: {error}")))?;
     }
-    let drafts = [draft];
+    let mut drafts = [draft];
     guards::check_lengths(&drafts, opensearch_directives::Config::DEFAULT_MAX_TTL, now)?;
     args.guards.check_drafts(&drafts)?;
-    let plan = api.plan_from(&drafts, vec![Some(stored)]).await?;
+    let stored = Some(vec![Some(stored)]);
+    let plan = args.sign.plan(&api, &mut drafts, stored).await?;
     super::superfluous::warn(&api, &plan, now).await;
     args.guards
         .check_plan(&args.write, &plan, &author, None, now)?;
@@ -122,6 +126,7 @@ pub(super) fn draft_of(document: &Document, author: &str) -> Draft {
     draft.ticket.clone_from(&document.audit.ticket);
     draft.owner.clone_from(&document.audit.owner);
     draft.author = Some(author.to_owned());
+    draft.signatures.clone_from(&document.signatures);
     draft
 }
 
@@ -231,6 +236,7 @@ mod tests {
             "revoked_at": "2030-01-01T11:30:00Z",
             "revoked_by": "dave",
             "revoked_reason": "found",
+            "signatures": [format!("alice:{}:{}", "0".repeat(16), "1".repeat(128))],
         });
         document.as_object().unwrap().clone()
     }

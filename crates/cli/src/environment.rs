@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn every_verb_that_writes_has_a_dry_run() {
         for name in [
-            "init", "apply", "revoke", "delete", "extend", "edit", "prune",
+            "init", "apply", "revoke", "delete", "extend", "edit", "prune", "sign",
         ] {
             let command = crate::command(None);
             let verb = command.find_subcommand(name);

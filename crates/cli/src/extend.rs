@@ -13,6 +13,7 @@ use super::edit::{draft_of, ended};
 use super::exit::{Exit, Failure};
 use super::guards;
 use super::instant::When;
+use super::sign_args::SignArgs;
 use super::write_args::WriteArgs;
 
 #[derive(Debug, Args)]
@@ -35,6 +36,8 @@ pub(super) struct ExtendArgs {
     max_ttl: Duration,
 
     #[command(flatten)]
+    sign: SignArgs,
+    #[command(flatten)]
     write: WriteArgs,
 }
 
@@ -54,7 +57,7 @@ pub(super) async fn run(args: ExtendArgs) -> Result<Exit, Failure> {
         }
     }
     guards::check_lengths(&drafts, args.max_ttl, now)?;
-    let plan = api.plan_from(&drafts, stored).await?;
+    let plan = args.sign.plan(&api, &mut drafts, Some(stored)).await?;
     args.write.execute(&api, plan, missing, now).await
 }
 

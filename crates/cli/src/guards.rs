@@ -223,7 +223,9 @@ fn risk(planned: &PlannedWrite, author: &str) -> Option<String> {
         .and_then(|before| before.document.as_ref().ok());
     match planned.kind() {
         PlannedKind::Create | PlannedKind::Replace => {}
-        PlannedKind::Revoke | PlannedKind::Delete | PlannedKind::Nothing => return None,
+        PlannedKind::Revoke | PlannedKind::Sign | PlannedKind::Delete | PlannedKind::Nothing => {
+            return None;
+        }
     }
     let was = |is: fn(&Document) -> bool| before.is_some_and(is);
     let everything = |document: &Document| document.directive.match_ == DirectiveMatch::all();

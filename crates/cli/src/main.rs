@@ -42,15 +42,20 @@ mod guards;
 mod init;
 mod input;
 mod instant;
+mod keygen;
 mod list;
 mod output_formats;
 mod prune;
 mod report_wording;
 mod revoke;
 mod selection;
+mod sign;
+mod sign_args;
+mod signature_args;
 mod stdio;
 mod superfluous;
 mod validate;
+mod verify;
 mod write_args;
 mod write_report;
 
@@ -88,6 +93,12 @@ enum Command {
     Edit(Box<edit::EditArgs>),
     /// End directives at once; their documents stay in the index as a record
     Revoke(revoke::RevokeArgs),
+    /// Create the key with which a person signs directives
+    Keygen(keygen::KeygenArgs),
+    /// Add a signature to stored directives
+    Sign(sign::SignStoredArgs),
+    /// Show who signed directives, and which ones a proxy with these keys would reject
+    Verify(verify::VerifyArgs),
     /// Remove the documents of directives; no record of them stays
     Delete(delete::DeleteArgs),
     /// Delete directives that ended long ago
@@ -174,6 +185,9 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Extend(args) => extend::run(args).await,
         Command::Edit(args) => edit::run(*args).await,
         Command::Revoke(args) => revoke::run(args).await,
+        Command::Keygen(args) => keygen::run(&args).map(done),
+        Command::Sign(args) => sign::run(args).await,
+        Command::Verify(args) => verify::run(args).await,
         Command::Delete(args) => delete::run(args).await,
         Command::Prune(args) => prune::run(args).await,
         Command::Diff(args) => diff::run(args).await,

@@ -21,6 +21,7 @@ pub(super) enum Done {
     Replaced,
     Unchanged,
     Revoked,
+    Signed,
     Deleted,
     NotFound,
     Conflict,
@@ -36,6 +37,7 @@ impl Done {
             Self::Replaced => "replaced",
             Self::Unchanged => "unchanged",
             Self::Revoked => "revoked",
+            Self::Signed => "signed",
             Self::Deleted => "deleted",
             Self::NotFound => "not found",
             Self::Conflict => "conflict",
@@ -47,9 +49,12 @@ impl Done {
 
     fn exit(self) -> Exit {
         match self {
-            Self::Created | Self::Replaced | Self::Unchanged | Self::Revoked | Self::Deleted => {
-                Exit::Success
-            }
+            Self::Created
+            | Self::Replaced
+            | Self::Unchanged
+            | Self::Revoked
+            | Self::Signed
+            | Self::Deleted => Exit::Success,
             Self::NotFound => Exit::NotFound,
             Self::Conflict => Exit::Conflict,
             Self::Refused => Exit::Refused,
@@ -64,6 +69,7 @@ impl From<PlannedKind> for Done {
             PlannedKind::Create => Self::Created,
             PlannedKind::Replace => Self::Replaced,
             PlannedKind::Revoke => Self::Revoked,
+            PlannedKind::Sign => Self::Signed,
             PlannedKind::Delete => Self::Deleted,
             PlannedKind::Nothing => Self::Unchanged,
         }
@@ -246,6 +252,11 @@ impl Report {
                 None => "it was already revoked".to_owned(),
             }),
             Done::Revoked => after.map(summary),
+            Done::Signed => {
+                let after = after?;
+                let signers = super::verify::signers(&after.signatures);
+                Some(format!("{}; signed by {signers}; {}", summary(after), end?))
+            }
             Done::Deleted => {
                 let before = planned.before.as_ref()?.document.as_ref().ok()?;
                 Some(format!(

@@ -34,6 +34,7 @@ mod init;
 mod lifecycle_of_a_directive;
 mod not_opensearch;
 mod read_only_and_cleanup_verbs;
+mod signatures;
 mod template_pipeline_dashboards;
 #[cfg(unix)]
 mod terminal;

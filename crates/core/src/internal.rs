@@ -1,7 +1,8 @@
 //! Re-exports items for the other crates of this project, which have the same version. These items
 //! are not a part of the public interface and can change in every release.
 
-pub use crate::hex::Hex;
+pub use crate::document::reject_signatures;
+pub use crate::hex::{Hex, from_hex};
 pub use crate::publish::{Published, Publisher, publication};
 pub use crate::set::Edit;
-pub use crate::snapshot::SnapshotParts;
+pub use crate::snapshot::{SignatureTable, SnapshotParts};

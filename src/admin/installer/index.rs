@@ -159,8 +159,11 @@ fn mapping_update(index: &Value, wanted: &Value) -> Option<Value> {
         .map(|(field, wanted)| (field.clone(), wanted.clone()))
         .collect();
     let dynamic = &wanted["mappings"]["dynamic"];
-    (!missing.is_empty() || mappings["dynamic"] != *dynamic)
-        .then(|| json!({ "dynamic": dynamic, "properties": missing }))
+    (!missing.is_empty() || mappings["dynamic"] != *dynamic).then(|| {
+        // The version shows which fields a reader should see.
+        let meta = &wanted["mappings"]["_meta"];
+        json!({ "dynamic": dynamic, "_meta": meta, "properties": missing })
+    })
 }
 
 fn fields(wanted: &Value) -> impl Iterator<Item = (&String, &Value)> {

@@ -29,6 +29,7 @@ fn snapshot(generation: u64) -> Snapshot {
         digest: set.digest(),
         set,
         revision: Some(Revision::new("directives-1", "u")),
+        signatures: Arc::default(),
         rejections: Vec::new(),
         revoked: 0,
         read_at: None,
@@ -68,7 +69,7 @@ async fn p7_a_source_learns_which_of_its_generations_is_published() {
         polled_generations: Arc::clone(&polled_generations),
     };
     let client = Client::over(Fake::new(Order::Hang), &config().cluster);
-    let mut refresher = Poller::over(&config(), client, Box::new(source));
+    let mut refresher = Poller::over(&config(), client, Arc::default(), Box::new(source));
     for _ in 0..3 {
         refresher.poll().await.unwrap();
     }

@@ -8,8 +8,10 @@ use crate::{RefreshError, StartError, Startup};
 fn build(config: &Config, order: Order) -> (Arc<Fake>, OpenSearchDirectiveStore, Refresher) {
     let fake = Fake::new(order);
     let client = Client::over(Arc::clone(&fake) as Arc<dyn Transport>, &config.cluster);
-    let (store, refresher) =
-        OpenSearchDirectiveStore::build_over(config, Poller::new(config, client));
+    let (store, refresher) = OpenSearchDirectiveStore::build_over(
+        config,
+        Poller::new(config, client, std::sync::Arc::default()),
+    );
     (fake, store, refresher)
 }
 

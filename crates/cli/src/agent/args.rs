@@ -9,6 +9,7 @@ use opensearch_directives::{Config, Startup, Upstream};
 use super::super::connection::ConnectionArgs;
 use super::super::duration::parse;
 use super::super::exit::Failure;
+use super::super::signature_args::SignatureArgs;
 use super::access::AccessArgs;
 use super::log_filter::LogArgs;
 use super::server::ListenArgs;
@@ -84,6 +85,9 @@ pub(in super::super) struct AgentArgs {
     pub(super) access: AccessArgs,
 
     #[command(flatten)]
+    signatures: SignatureArgs,
+
+    #[command(flatten)]
     connection: ConnectionArgs,
 }
 
@@ -135,6 +139,9 @@ impl AgentArgs {
         }
         if let Some(clear_after) = self.clear_after {
             config = config.with_clear_after(clear_after);
+        }
+        if let Some(checks) = self.signatures.checks()? {
+            config = config.with_signatures(checks);
         }
         if let Some(file) = &self.last_good {
             config = config.with_last_good(file);

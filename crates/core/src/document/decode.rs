@@ -9,6 +9,8 @@ use super::decode_field::{Body, Fields};
 use super::id;
 use super::record::{Audit, Document};
 use super::rejection::{Fault, Rejection, RejectionReason as Reason};
+use super::signature::Signature;
+use super::signed_form::{SignedForm, signed_start};
 use super::targets_check::TargetFields;
 use crate::{DiagLevel, DirectiveRef};
 
@@ -60,6 +62,8 @@ pub struct DocumentRef<'a> {
     level: DiagLevel,
     sample_per_mille: u16,
     starts_at: Option<Timestamp>,
+    /// The field as it is stored.
+    stored_start: Timestamp,
     expires_at: Timestamp,
     revoked: bool,
 }
@@ -96,12 +100,30 @@ impl<'a> DocumentRef<'a> {
         self.revoked
     }
 
+    /// The signatures of the document. Nothing has verified them.
+    #[must_use]
+    pub fn signatures(&self) -> &[Signature] {
+        &self.body.signatures
+    }
+
+    /// The form that a signature of this document covers, in the index with this uuid. It is
+    /// the same before and after a signature is added.
+    #[must_use]
+    pub fn signed_form<'b>(&'b self, index_uuid: &'b str) -> SignedForm<'b> {
+        let directive = DirectiveRef {
+            starts_at: Some(self.stored_start),
+            ..self.directive()
+        };
+        SignedForm::new(directive, index_uuid)
+    }
+
     /// Returns an owned copy of the document.
     #[must_use]
     pub fn to_document(&self) -> Document {
         Document::new(self.directive().to_directive())
             .with_audit(self.body.audit.to_owned_texts())
             .with_revoked(self.revoked)
+            .with_signatures(self.body.signatures.clone())
     }
 }
 
@@ -193,7 +215,14 @@ fn decode_fields<'a>(
         id,
         level,
         sample_per_mille,
-        starts_at: limits.start(starts_at, body.audit.created_at),
+        // A signature covers the start and not the time of creation, so a signed directive
+        // starts when it says, whatever somebody wrote into `created_at`.
+        starts_at: if body.signatures.is_empty() {
+            limits.start(starts_at, body.audit.created_at)
+        } else {
+            signed_start(Some(starts_at))
+        },
+        stored_start: starts_at,
         expires_at,
         revoked,
         body,

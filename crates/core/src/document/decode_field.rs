@@ -11,12 +11,13 @@ use serde_json::value::RawValue;
 
 use super::record::Audit;
 use super::rejection::{Fault, RejectionReason as Reason, printable};
+use super::signature::{self, Signature};
 use super::targets_check::TargetFields;
 use super::time;
 use crate::{DiagLevel, EndpointKind};
 
 /// The names of all fields that a document can have, in the order in which they are checked.
-pub(super) const NAMES: [&str; 26] = [
+pub(super) const NAMES: [&str; 27] = [
     "id",
     "targets",
     "level",
@@ -43,6 +44,7 @@ pub(super) const NAMES: [&str; 26] = [
     "revoked_at",
     "revoked_by",
     "revoked_reason",
+    "signatures",
 ];
 
 /// The length of a masked text. By default, the security plugin's field masking replaces a text
@@ -180,6 +182,9 @@ impl<'a> Fields<'a> {
                 revoked_by: self.note("revoked_by")?,
                 revoked_reason: self.note("revoked_reason")?,
             },
+            signatures: self
+                .decode("signatures", Reason::NotSignatures, signature::decode_list)?
+                .unwrap_or_default(),
         })
     }
 }
@@ -201,6 +206,7 @@ pub(super) struct Body<'a> {
     pub(super) revoked: Option<bool>,
     pub(super) author: Option<Cow<'a, str>>,
     pub(super) audit: Audit<Cow<'a, str>>,
+    pub(super) signatures: Vec<Signature>,
 }
 
 /// Decodes a JSON string, or returns `None` if the JSON is not a string.

@@ -10,8 +10,9 @@ use super::decode::DecodeLimits;
 use super::decode_field::{Body, Fields, looks_masked};
 use super::id;
 use super::rejection::{Fault, Rejection, RejectionReason as Reason};
+use super::signature::Signature;
 use super::targets_check::TargetFields;
-use crate::{DiagLevel, DirectiveMatch, DirectiveRef};
+use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef};
 
 /// The time at which a directive expires.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,6 +55,8 @@ pub struct Draft {
     pub owner: Option<String>,
     /// The author of this write.
     pub author: Option<String>,
+    /// The signatures of the directive, which must have an absolute expiry then.
+    pub signatures: Vec<Signature>,
 }
 
 impl Draft {
@@ -73,6 +76,7 @@ impl Draft {
             ticket: None,
             owner: None,
             author: None,
+            signatures: Vec::new(),
         }
     }
 
@@ -132,7 +136,18 @@ impl Draft {
             ticket: owned(body.audit.ticket),
             owner: owned(body.audit.owner),
             author: owned(body.author.or(body.audit.updated_by)),
+            signatures: body.signatures,
         }
+    }
+
+    /// Returns the draft as a directive with this expiry.
+    #[must_use]
+    pub fn to_directive(&self, expires_at: Timestamp) -> DiagnosticsDirective {
+        DirectiveRef {
+            expires_at,
+            ..self.as_directive()
+        }
+        .to_directive()
     }
 
     /// Returns the draft as a directive. Its expiry is a placeholder, because the expiry is not
@@ -177,6 +192,9 @@ impl Draft {
                 }
                 _ => {}
             }
+        }
+        if !self.signatures.is_empty() && !matches!(self.expiry, Expiry::At(_)) {
+            return Err(Fault::new("signatures", "", Reason::SignedRelativeExpiry));
         }
         if self.sample_per_mille > 1000 {
             let rate = self.sample_per_mille.to_string();

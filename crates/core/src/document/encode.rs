@@ -9,6 +9,7 @@ use super::decode::{DecodeLimits, decode};
 use super::draft::{Draft, Expiry};
 use super::record::{Audit, Document};
 use super::rejection::Rejection;
+use super::signature::Signature;
 use super::targets_check::TargetFields;
 use crate::{DirectiveRef, EndpointKind};
 
@@ -109,6 +110,17 @@ fn write_directive<M: SerializeMap>(
     map.serialize_entry("revoked", &revoked)
 }
 
+/// Writes the signatures, if there are any.
+fn write_signatures<M: SerializeMap>(
+    map: &mut M,
+    signatures: &[Signature],
+) -> Result<(), M::Error> {
+    if signatures.is_empty() {
+        return Ok(());
+    }
+    map.serialize_entry("signatures", signatures)
+}
+
 fn write_audit<M: SerializeMap>(map: &mut M, audit: &Audit) -> Result<(), M::Error> {
     for (name, text) in [
         ("reason", &audit.reason),
@@ -148,25 +160,33 @@ impl Serialize for StoredJson<'_> {
             directive,
             revoked,
             audit,
+            signatures,
         } = self.document;
         let at_once = audit
             .created_at
+            .filter(|_| signatures.is_empty())
             .map_or(Timestamp::UNIX_EPOCH, |at| at.min(self.limits.now));
         let mut map = serializer.serialize_map(None)?;
         write_directive(&mut map, &directive.as_ref(), at_once, *revoked)?;
         write_audit(&mut map, audit)?;
+        write_signatures(&mut map, signatures)?;
         map.end()
     }
 }
 
-/// Serialises a directive in the stored form, with its id and without an audit record.
-pub(crate) struct DirectiveJson<'a>(pub(crate) DirectiveRef<'a>);
+/// Serialises a directive in the stored form, with its id and its signatures, without an audit
+/// record.
+pub(crate) struct DirectiveJson<'a> {
+    pub(crate) directive: DirectiveRef<'a>,
+    pub(crate) signatures: &'a [Signature],
+}
 
 impl Serialize for DirectiveJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("id", self.0.id)?;
-        write_directive(&mut map, &self.0, Timestamp::UNIX_EPOCH, false)?;
+        map.serialize_entry("id", self.directive.id)?;
+        write_directive(&mut map, &self.directive, Timestamp::UNIX_EPOCH, false)?;
+        write_signatures(&mut map, self.signatures)?;
         map.end()
     }
 }
@@ -184,7 +204,9 @@ impl Serialize for DraftJson<'_> {
         let mut map = serializer.serialize_map(None)?;
         write_scope(&mut map, &directive)?;
         write_effects(&mut map, &directive)?;
-        if let Some(starts_at) = draft.starts_at {
+        // The pipeline would write the time of creation, which a signature does not cover.
+        let signed = (!draft.signatures.is_empty()).then_some(Timestamp::UNIX_EPOCH);
+        if let Some(starts_at) = draft.starts_at.or(signed) {
             map.serialize_entry("starts_at", &starts_at)?;
         }
         match draft.expiry {
@@ -193,6 +215,7 @@ impl Serialize for DraftJson<'_> {
             Expiry::SiteDefault => {}
         }
         write_audit(&mut map, self.audit)?;
+        write_signatures(&mut map, &draft.signatures)?;
         map.end()
     }
 }

@@ -20,6 +20,8 @@ mod encode;
 mod id;
 mod record;
 mod rejection;
+mod signature;
+mod signed_form;
 mod targets_check;
 mod time;
 
@@ -30,7 +32,11 @@ pub use draft_file_error::{ImportError, ImportErrorKind};
 pub(crate) use encode::{DirectiveJson, write_effects, write_scope};
 pub use encode::{encode, encode_draft};
 pub use record::{Audit, Document, DocumentState};
+#[doc(hidden)]
+pub use rejection::reject_signatures;
 pub use rejection::{Rejection, RejectionReason};
+pub use signature::{KeyId, NotASignature, Signature, is_signer_name};
+pub use signed_form::SignedForm;
 
 #[cfg(test)]
 mod tests;

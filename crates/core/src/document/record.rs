@@ -6,6 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::signature::Signature;
 use crate::{DiagnosticsDirective, DirectiveState};
 
 /// A document of the index: a directive, with its revocation and its audit record.
@@ -18,6 +19,8 @@ pub struct Document {
     pub revoked: bool,
     /// The audit record, which is written for people.
     pub audit: Audit,
+    /// The signatures, which nothing has verified. They are stored if there are any.
+    pub signatures: Vec<Signature>,
 }
 
 impl Document {
@@ -28,6 +31,7 @@ impl Document {
             directive,
             revoked: false,
             audit: Audit::default(),
+            signatures: Vec::new(),
         }
     }
 
@@ -43,6 +47,13 @@ impl Document {
     #[must_use]
     pub fn with_revoked(mut self, revoked: bool) -> Self {
         self.revoked = revoked;
+        self
+    }
+
+    /// Sets the signatures.
+    #[must_use]
+    pub fn with_signatures(mut self, signatures: Vec<Signature>) -> Self {
+        self.signatures = signatures;
         self
     }
 

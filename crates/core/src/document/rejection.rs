@@ -58,8 +58,29 @@ impl Rejection {
                 | RejectionReason::HiddenTarget
                 | RejectionReason::Masked
                 | RejectionReason::NotTargets
+                | RejectionReason::NotSignatures
         )
     }
+}
+
+impl Rejection {
+    /// Whether too few signers have signed. A role that hides the signatures from the reader has
+    /// the same effect.
+    #[must_use]
+    pub fn lacks_signatures(&self) -> bool {
+        self.reason == RejectionReason::TooFewSigners
+    }
+}
+
+/// The rejection of a document whose signatures do not satisfy a proxy's policy.
+#[doc(hidden)]
+#[must_use]
+pub fn reject_signatures(id: &str, value: &str, reason: RejectionReason) -> Rejection {
+    let field = match reason {
+        RejectionReason::RevokedBefore => "revoked",
+        _ => "signatures",
+    };
+    Fault::new(field, value, reason).of(id)
 }
 
 /// The fault of a field. The text also says how to correct it.
@@ -121,6 +142,16 @@ pub enum RejectionReason {
     ExpiresInThePast,
     /// The expiry is later than `max_ttl` allows.
     BeyondMaxTtl,
+    /// Not a list of signatures.
+    NotSignatures,
+    /// Signatures beside an expiry that the cluster computes, which no signature can cover.
+    SignedRelativeExpiry,
+    /// Fewer signers than the signature policy of the proxy requires.
+    TooFewSigners,
+    /// A signature by a trusted key that does not cover the document.
+    WrongSignature,
+    /// Not revoked, although the proxy has seen the same signed directive revoked.
+    RevokedBefore,
 }
 
 /// A rejection without the document's id.
@@ -271,39 +302,32 @@ impl fmt::Display for RejectionReason {
             Self::ExpiresBeforeStart => "is not after starts_at; write a later time",
             Self::ExpiresInThePast => "is not in the future; write a later time",
             Self::BeyondMaxTtl => "is later than max_ttl allows; write an earlier time",
+            Self::NotSignatures => {
+                "is not a list of 1 to 8 signatures, each SIGNER:KEY:SIGNATURE by another key: \
+                 field masking changes it for this reader, or it was written by hand; give the \
+                 reader a role without field masking, or sign the directive with `directives sign`"
+            }
+            Self::SignedRelativeExpiry => {
+                "stand beside a relative expiry, which no signature can cover; write expires_at, \
+                 or leave the signatures out and use --sign-with"
+            }
+            Self::TooFewSigners => {
+                "required signers have signed with a key that this proxy trusts; add a signature \
+                 with `directives sign`, or check the trusted keys and the signature policy"
+            }
+            Self::WrongSignature => {
+                "did not sign this: the directive was changed or extended after it was signed, \
+                 or copied from another id or index; sign it with `directives sign` if it is \
+                 right, else revoke it"
+            }
+            Self::RevokedBefore => {
+                "but this proxy saw the same signed directive revoked, and that is final; write \
+                 it again with another expiry"
+            }
         })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use std::time::Duration;
-
-    use jiff::Timestamp;
-
-    use super::*;
-    use crate::document::{DecodeLimits, decode};
-
-    fn rejection(id: &str, source: &str) -> Rejection {
-        let limits = DecodeLimits {
-            now: Timestamp::UNIX_EPOCH,
-            max_ttl: Duration::MAX,
-        };
-        decode(id, source, &limits).unwrap_err()
-    }
-
-    #[test]
-    fn a_rejection_contains_no_control_characters() {
-        for source in [
-            r#"{"\u001b[2J\u000alevel":1}"#,
-            "{\"level\":\"a\u{202e}b\u{9b}2J\"}",
-            "{\"level\":\"Shape\",\"tenant\":[\n1,\r\n2]}",
-            "[\n\u{7f}\u{feff}",
-        ] {
-            let message = rejection("d", source).to_string();
-            assert!(!message.contains(char::is_control), "{message:?}");
-            assert!(!message.contains(['\u{202e}', '\u{feff}']), "{message:?}");
-        }
-    }
-}
+#[path = "rejection_tests.rs"]
+mod tests;

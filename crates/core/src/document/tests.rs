@@ -18,6 +18,7 @@ mod generators;
 mod hidden_or_masked_fields;
 mod never_widens;
 mod osproxy;
+mod signatures;
 mod types;
 
 use std::time::Duration;

@@ -2,19 +2,23 @@
 //!
 //! The reader does not trust the JSON. It decodes each directive as a stored document, and the
 //! digest of all directives must equal the digest in the JSON.
+//! A reader that verifies signatures then rejects single directives, as a reader of the index does.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::document::{DecodeLimits, DirectiveJson, Rejection, decode as decode_document};
+use crate::document::{
+    DecodeLimits, DirectiveJson, DocumentRef, Rejection, decode as decode_document,
+};
 use crate::{Digest, DirectiveSet, DirectiveSetBuilder};
 
 use super::json_error::{Repr, SnapshotError};
-use super::{Revision, Snapshot};
+use super::{Revision, SignatureTable, Snapshot};
 
 #[derive(Serialize)]
 struct SnapshotJson<'a> {
@@ -25,11 +29,14 @@ struct SnapshotJson<'a> {
     revoked: usize,
 }
 
-struct SetJson<'a>(&'a DirectiveSet);
+struct SetJson<'a>(&'a Snapshot);
 
 impl Serialize for SetJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(DirectiveJson))
+        serializer.collect_seq(self.0.set.iter().map(|directive| DirectiveJson {
+            signatures: self.0.signatures(directive.id),
+            directive,
+        }))
     }
 }
 
@@ -43,7 +50,7 @@ impl Snapshot {
         serde_json::value::to_raw_value(&SnapshotJson {
             digest: self.digest,
             revision: self.revision.as_ref(),
-            directives: SetJson(&self.set),
+            directives: SetJson(self),
             rejected: &self.rejections,
             revoked: self.revoked,
         })
@@ -76,6 +83,21 @@ impl Snapshot {
     /// [`SnapshotError`] if the JSON is not a snapshot, contains too many directives, or has
     /// another digest than its directives.
     pub fn from_json(json: &str, cap: usize, read_at: Timestamp) -> Result<Self, SnapshotError> {
+        Self::from_json_if(json, cap, read_at, |_, _| Ok(()))
+    }
+
+    /// [`from_json`](Self::from_json), without the directives that a check rejects. The check
+    /// receives each directive and the uuid of the index that the snapshot was read from.
+    ///
+    /// # Errors
+    /// As [`from_json`](Self::from_json).
+    #[doc(hidden)]
+    pub fn from_json_if(
+        json: &str,
+        cap: usize,
+        read_at: Timestamp,
+        mut check: impl FnMut(&DocumentRef<'_>, &str) -> Result<(), Rejection>,
+    ) -> Result<Self, SnapshotError> {
         let read: ReadSnapshot<'_> = serde_json::from_str(json)?;
         if read.directives.len() > cap {
             return Err(SnapshotError(Repr::TooManyDirectives {
@@ -83,32 +105,57 @@ impl Snapshot {
                 cap,
             }));
         }
-        let set = decode_set(&read.directives, read_at)?;
-        let digest = set.digest();
-        if digest.to_string() != read.digest {
+        let uuid = &read.revision.uuid;
+        let decoded = decode_set(&read.directives, read_at, |document| check(document, uuid))?;
+        if decoded.claimed.to_string() != read.digest {
             return Err(SnapshotError(Repr::Digest {
                 claimed: read.digest.into_owned(),
-                found: digest,
+                found: decoded.claimed,
             }));
         }
+        let digest = if decoded.rejections.is_empty() {
+            decoded.claimed
+        } else {
+            decoded.set.digest()
+        };
+        let mut rejections = read.rejected;
+        rejections.extend(decoded.rejections);
+        rejections.sort_by(|a, b| a.id().cmp(b.id()));
         Ok(Self {
-            set,
             digest,
+            set: decoded.set,
+            signatures: Arc::new(decoded.signatures),
             revision: Some(read.revision),
-            rejections: read.rejected,
+            rejections,
             revoked: read.revoked,
             read_at: Some(read_at),
         })
     }
 }
 
-fn decode_set(directives: &[&RawValue], now: Timestamp) -> Result<DirectiveSet, SnapshotError> {
+/// The directives of a snapshot.
+struct Decoded {
+    set: DirectiveSet,
+    signatures: SignatureTable,
+    /// The directives that the check rejected.
+    rejections: Vec<Rejection>,
+    /// The digest of all directives, the rejected ones included.
+    claimed: Digest,
+}
+
+fn decode_set(
+    directives: &[&RawValue],
+    now: Timestamp,
+    mut check: impl FnMut(&DocumentRef<'_>) -> Result<(), Rejection>,
+) -> Result<Decoded, SnapshotError> {
     let limits = DecodeLimits {
         now,
         // The reader of the index has already compared each expiry with its limit.
         max_ttl: Duration::MAX,
     };
     let mut builder = DirectiveSetBuilder::with_capacity(directives.len());
+    let mut signatures = SignatureTable::new();
+    let (mut rejections, mut claimed) = (Vec::new(), Digest::default());
     for directive in directives {
         let Identified { id } = serde_json::from_str(directive.get())?;
         let document = decode_document(&id, directive.get(), &limits)
@@ -116,11 +163,25 @@ fn decode_set(directives: &[&RawValue], now: Timestamp) -> Result<DirectiveSet, 
         if document.is_revoked() {
             return Err(SnapshotError(Repr::Revoked(id.into_owned())));
         }
+        claimed = claimed.with(document.directive());
+        if let Err(rejection) = check(&document) {
+            rejections.push(rejection);
+            continue;
+        }
+        if !document.signatures().is_empty() {
+            signatures.insert(id.as_ref().into(), document.signatures().into());
+        }
         builder.push(document.directive());
     }
-    builder
+    let set = builder
         .build_by_id()
-        .map_err(|_| SnapshotError(Repr::Repeated))
+        .map_err(|_| SnapshotError(Repr::Repeated))?;
+    Ok(Decoded {
+        set,
+        signatures,
+        rejections,
+        claimed,
+    })
 }
 
 #[cfg(test)]
@@ -159,6 +220,7 @@ mod tests {
         Snapshot {
             digest: set.digest(),
             set,
+            signatures: Arc::default(),
             revision: Some(Revision {
                 index: "directives-1".to_owned(),
                 uuid: "u".to_owned(),

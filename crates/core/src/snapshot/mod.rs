@@ -5,13 +5,21 @@ mod index_revision;
 mod json;
 mod json_error;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
-use crate::document::Rejection;
+use crate::document::{Rejection, Signature};
 use crate::{Digest, DirectiveSet};
 
 pub use index_revision::Revision;
 pub use json_error::{SnapshotError, SnapshotErrorKind};
+
+/// The signatures of the directives that have any, by id. They are kept for the next agent of a
+/// chain and for the last-good file, whose readers verify them again.
+#[doc(hidden)]
+pub type SignatureTable = BTreeMap<Box<str>, Box<[Signature]>>;
 
 /// The result of one complete read. It is published in one swap, so that no reader combines the set
 /// of one read with the revision of another.
@@ -22,6 +30,7 @@ pub use json_error::{SnapshotError, SnapshotErrorKind};
 pub struct Snapshot {
     set: DirectiveSet,
     digest: Digest,
+    signatures: Arc<SignatureTable>,
     /// `None` before the first complete read.
     revision: Option<Revision>,
     rejections: Vec<Rejection>,
@@ -38,6 +47,7 @@ pub struct SnapshotParts {
     pub set: DirectiveSet,
     /// The digest, which must be that of the set.
     pub digest: Digest,
+    pub signatures: Arc<SignatureTable>,
     pub revision: Option<Revision>,
     pub rejections: Vec<Rejection>,
     pub revoked: usize,
@@ -49,6 +59,7 @@ impl From<SnapshotParts> for Snapshot {
         let SnapshotParts {
             set,
             digest,
+            signatures,
             revision,
             rejections,
             revoked,
@@ -57,6 +68,7 @@ impl From<SnapshotParts> for Snapshot {
         Self {
             set,
             digest,
+            signatures,
             revision,
             rejections,
             revoked,
@@ -72,6 +84,7 @@ impl Snapshot {
     pub fn new(set: DirectiveSet, revision: Revision, read_at: Timestamp) -> Self {
         Self {
             digest: set.digest(),
+            signatures: Arc::default(),
             set,
             revision: Some(revision),
             rejections: Vec::new(),
@@ -94,6 +107,7 @@ impl Snapshot {
     pub fn is_same_as(&self, other: &Self) -> bool {
         self.revision == other.revision
             && self.digest == other.digest
+            && self.signatures == other.signatures
             && self.rejections == other.rejections
     }
 }
@@ -109,6 +123,12 @@ impl Snapshot {
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// The signatures of a directive; empty if it has none.
+    #[must_use]
+    pub fn signatures(&self, id: &str) -> &[Signature] {
+        self.signatures.get(id).map_or(&[], |signatures| signatures)
     }
 
     /// Returns the state of the index from which the snapshot was read.

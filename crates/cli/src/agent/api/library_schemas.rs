@@ -36,6 +36,9 @@ pub(super) struct Directive {
     /// field.
     #[schema(nullable = false)]
     revoked: Option<bool>,
+    /// In a snapshot only: the signatures of the directive, if it has any.
+    #[schema(nullable = false)]
+    signatures: Option<Vec<String>>,
     /// The directive applies from this time on. In a listing, the field is absent if there is no
     /// start.
     #[schema(nullable = false, format = DateTime)]

@@ -6,7 +6,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::document::{Audit, Document};
+use crate::document::{Audit, Document, KeyId, Signature};
 use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, EndpointKind};
 
 /// Generates any text. Many characters are ones that JSON escapes or encodes as surrogate pairs.
@@ -131,22 +131,31 @@ fn audit() -> impl Strategy<Value = Audit> {
     })
 }
 
+/// Generates no signatures, or some by different keys.
+fn signatures() -> impl Strategy<Value = Vec<Signature>> {
+    let one = |key: u8| Signature::new("a.b-c_d@e", KeyId::of(&[key; 32]), [key; 64]).unwrap();
+    prop_oneof![3 => 0..1_u8, 1 => 1..9_u8].prop_map(move |keys| (0..keys).map(one).collect())
+}
+
 /// Generates any document that is valid without a limit for its expiry.
 pub(super) fn document() -> impl Strategy<Value = Document> {
-    (directive(), audit(), any::<bool>()).prop_map(|(directive, audit, revoked)| {
-        let document = Document::new(directive).with_audit(audit);
-        let revoked = revoked || document.revoked;
-        document.with_revoked(revoked)
-    })
+    (directive(), audit(), any::<bool>(), signatures()).prop_map(
+        |(directive, audit, revoked, signatures)| {
+            let document = Document::new(directive).with_audit(audit);
+            let revoked = revoked || document.revoked;
+            document.with_revoked(revoked).with_signatures(signatures)
+        },
+    )
 }
 
 /// Returns the document that a reader decodes at `now`. A start that is not later than the creation
-/// is removed.
+/// is removed, unless the document is signed.
 pub(super) fn normal(mut document: Document, now: Timestamp) -> Document {
     let latest = now
         .checked_add(SignedDuration::from_mins(5))
         .unwrap_or(Timestamp::MAX);
-    let created_at = document.audit.created_at;
+    let unsigned = document.signatures.is_empty();
+    let created_at = document.audit.created_at.filter(|_| unsigned);
     document.directive.starts_at = document.directive.starts_at.filter(|&start| {
         let created = created_at.is_some_and(|at| start <= at && start <= latest);
         start > Timestamp::UNIX_EPOCH && !created

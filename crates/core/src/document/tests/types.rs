@@ -53,6 +53,7 @@ const OF_DOCUMENT: Outcomes = [
     ("revoked_at", ".xxxxxxxxx", Reason::NotATime),
     ("revoked_by", "..xxx==xxx", Reason::NotAText),
     ("revoked_reason", "..xxx==xxx", Reason::NotAText),
+    ("signatures", ".xxxxxxxxx", Reason::NotSignatures),
 ];
 
 const OF_DRAFT: Outcomes = [
@@ -83,6 +84,7 @@ const OF_DRAFT: Outcomes = [
     ("revoked_at", ".sssssssss", Reason::NotATime),
     ("revoked_by", ".sssssssss", Reason::NotAText),
     ("revoked_reason", ".sssssssss", Reason::NotAText),
+    ("signatures", ".xxxxxxxxx", Reason::NotSignatures),
 ];
 
 /// Returns a base object in which one field is replaced or removed.

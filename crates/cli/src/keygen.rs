@@ -1,0 +1,36 @@
+//! `directives keygen`: creates the key pair of a signer.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use opensearch_directives::signatures::SigningKey;
+
+use super::exit::Failure;
+use super::stdio::print;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  directives keygen alice
+  directives apply slow-acme --level Shape --tenant acme --sign-with alice.key
+  directives agent --trusted-keys alice.pub")]
+pub(super) struct KeygenArgs {
+    /// The signer's name, perhaps after a folder: NAME.key holds the private key, NAME.pub the
+    /// public one
+    name: PathBuf,
+}
+
+pub(super) fn run(args: &KeygenArgs) -> Result<(), Failure> {
+    let name = args.name.file_name().unwrap_or_default().to_string_lossy();
+    let key = SigningKey::generate(&name).map_err(Failure::usage)?;
+    let (private, public) = key.create_files(&args.name).map_err(Failure::usage)?;
+    print(&format!(
+        "{} holds the private key of {name}; it stays with {name}",
+        private.display()
+    ))?;
+    print(&format!(
+        "{} holds the public key {}; give it to the proxies",
+        public.display(),
+        key.public().id()
+    ))
+}

@@ -1,0 +1,53 @@
+//! `directives sign`: adds a signature to stored directives, which stay as they are.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::edit::ended;
+use super::exit::{Exit, Failure};
+use super::sign_args;
+use super::write_args::WriteArgs;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  directives sign slow-acme --sign-with bob.key
+
+A signature covers what is stored at that moment: if somebody changes the directive meanwhile, it is
+not signed.")]
+pub(super) struct SignStoredArgs {
+    /// The directives' ids
+    #[arg(required = true)]
+    id: Vec<String>,
+
+    /// The private key, which `directives keygen` created; the flag several times for several keys
+    #[arg(long, value_name = "FILE", required = true)]
+    sign_with: Vec<PathBuf>,
+
+    #[command(flatten)]
+    write: WriteArgs,
+}
+
+pub(super) async fn run(args: SignStoredArgs) -> Result<Exit, Failure> {
+    let keys = sign_args::keys(&args.sign_with)?;
+    let api = args.write.api().await?;
+    let author = args.write.author(&api).await?;
+    let now = api.now().await?;
+    let ids: Vec<&str> = args.id.iter().map(String::as_str).collect();
+    let (mut found, mut missing) = (Vec::new(), Vec::new());
+    for (id, read) in args.id.iter().zip(api.get_many(&ids).await?) {
+        match read {
+            Some(stored) => {
+                ended(&stored, now)?;
+                found.push(stored);
+            }
+            None => missing.push(id.clone()),
+        }
+    }
+    let plan = api.plan_signatures(found, &keys, now, &author).await?;
+    if !plan.is_empty() {
+        args.write.confirm("Sign this?", &plan, now)?;
+    }
+    args.write.execute(&api, plan, missing, now).await
+}

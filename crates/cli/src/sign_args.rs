@@ -1,0 +1,61 @@
+//! The flag `--sign-with` of the verbs that write directives.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use opensearch_directives::admin::{DirectivesApi, PlannedWrite, Stored};
+use opensearch_directives::document::Draft;
+use opensearch_directives::signatures::SigningKey;
+
+use super::exit::Failure;
+use super::stdio::note;
+
+#[derive(Debug, Args)]
+pub(super) struct SignArgs {
+    /// Sign what is written with this private key, which `directives keygen` created; the flag
+    /// several times for several keys
+    #[arg(long, value_name = "FILE")]
+    sign_with: Vec<PathBuf>,
+}
+
+/// Reads private keys.
+pub(super) fn keys(files: &[PathBuf]) -> Result<Vec<SigningKey>, Failure> {
+    files
+        .iter()
+        .map(|file| SigningKey::read(file).map_err(Failure::usage))
+        .collect()
+}
+
+impl SignArgs {
+    /// Plans to store drafts, signed by the keys of the flag. `stored` has an entry for each draft
+    /// if they were read before.
+    pub(super) async fn plan(
+        &self,
+        api: &DirectivesApi,
+        drafts: &mut [Draft],
+        stored: Option<Vec<Option<Stored>>>,
+    ) -> Result<Vec<PlannedWrite>, Failure> {
+        let keys = keys(&self.sign_with)?;
+        let stored = match stored {
+            Some(stored) => stored,
+            None => {
+                let ids: Vec<&str> = drafts.iter().map(|draft| draft.id.as_str()).collect();
+                api.get_many(&ids).await?
+            }
+        };
+        let plan = api.plan_signed(drafts, stored, &keys).await?;
+        for planned in &plan {
+            let lost = planned.changes().into_iter().find(|change| {
+                change.field == "signatures" && change.before.is_some() && change.after.is_none()
+            });
+            if let Some(signers) = lost.and_then(|lost| lost.before) {
+                note(&format!(
+                    "warning: {}: it is no longer signed, because the signatures of {signers} do \
+                     not cover the change; sign it with --sign-with",
+                    super::directive_text::printable(&planned.id)
+                ));
+            }
+        }
+        Ok(plan)
+    }
+}

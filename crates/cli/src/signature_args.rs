@@ -1,0 +1,49 @@
+//! The flags that say which keys are trusted and which directives need signatures.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use opensearch_directives::signatures::{SignatureChecks, SignaturePolicy};
+
+use super::exit::Failure;
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Signatures")]
+pub(super) struct SignatureArgs {
+    /// File of public keys whose signatures count, one a line; several with commas, or the flag
+    /// several times; read again when it changes [default: signatures are not verified]
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
+    trusted_keys: Vec<PathBuf>,
+
+    /// Which directives need a signature: `optional` (none), `required` (each one), or `policy
+    /// FILE` (those that a policy file names) [default: required]
+    #[arg(long, value_name = "POLICY", num_args = 1..=2, requires = "trusted_keys")]
+    signatures: Vec<String>,
+}
+
+impl SignatureArgs {
+    /// The settings that the flags describe; `None` without trusted keys.
+    pub(super) fn checks(&self) -> Result<Option<SignatureChecks>, Failure> {
+        if self.trusted_keys.is_empty() {
+            return Ok(None);
+        }
+        let checks = SignatureChecks::new(&self.trusted_keys);
+        // From a variable, the name and the file are one text.
+        let words: Vec<&str> = match &self.signatures[..] {
+            [one] => match one.split_once(' ') {
+                Some((name, file)) => vec![name, file],
+                None => vec![one],
+            },
+            words => words.iter().map(String::as_str).collect(),
+        };
+        match words[..] {
+            [] | ["required"] => Ok(Some(checks)),
+            ["optional"] => Ok(Some(checks.with_policy(SignaturePolicy::optional()))),
+            ["policy", file] => Ok(Some(checks.with_policy_file(file))),
+            _ => Err(Failure::usage(format!(
+                "--signatures {}: write optional, required, or policy FILE (ids before the flag)",
+                words.join(" ")
+            ))),
+        }
+    }
+}

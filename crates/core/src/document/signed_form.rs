@@ -1,0 +1,107 @@
+//! The bytes that a signature covers: everything that decides which requests a directive
+//! matches, what it records of them and when, with the signer, the index and the id.
+//!
+//! `docs/SIGNATURES.md` describes the form byte by byte, with a test vector.
+
+use jiff::Timestamp;
+
+use crate::{DirectiveRef, EndpointKind};
+
+/// The first bytes of every signed message. No other message that the same key signs begins so,
+/// and a later form has another number.
+const TAG: &[u8] = b"opensearch-directives signature 1\0";
+
+/// A directive in the form that is signed, in one index.
+///
+/// It has no field that the ingest pipeline stamps or that is for people only: those can change
+/// without making a signature invalid, and no proxy lets them decide what a directive does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SignedForm<'a> {
+    directive: DirectiveRef<'a>,
+    index_uuid: &'a str,
+}
+
+impl<'a> SignedForm<'a> {
+    /// The form of a directive in the index with this uuid. A start that is not after 1970
+    /// means "at once", as in every stored document.
+    #[must_use]
+    pub fn new(directive: DirectiveRef<'a>, index_uuid: &'a str) -> Self {
+        let starts_at = signed_start(directive.starts_at);
+        Self {
+            directive: DirectiveRef {
+                starts_at,
+                ..directive
+            },
+            index_uuid,
+        }
+    }
+
+    /// The message that one signer signs.
+    #[must_use]
+    pub fn message(&self, signer: &str) -> Vec<u8> {
+        let mut message = Vec::with_capacity(256);
+        message.extend_from_slice(TAG);
+        put_text(&mut message, signer);
+        self.put_content(&mut message);
+        message
+    }
+
+    /// The part of the message that is the same for every signer. It identifies the content.
+    #[must_use]
+    pub fn content(&self) -> Vec<u8> {
+        let mut content = Vec::with_capacity(256);
+        self.put_content(&mut content);
+        content
+    }
+
+    fn put_content(&self, out: &mut Vec<u8>) {
+        let directive = &self.directive;
+        put_text(out, self.index_uuid);
+        put_text(out, directive.id);
+        put_text(out, directive.level.as_str());
+        for target in [
+            directive.tenant,
+            directive.index,
+            directive.principal,
+            directive.endpoint.map(EndpointKind::as_str),
+        ] {
+            match target {
+                None => out.push(0),
+                Some(target) => {
+                    out.push(1);
+                    put_text(out, target);
+                }
+            }
+        }
+        out.extend_from_slice(&directive.sample_per_mille.to_be_bytes());
+        out.push(directive.ring_buffer.into());
+        out.push(directive.capture.into());
+        match directive.starts_at {
+            None => out.push(0),
+            Some(starts_at) => {
+                out.push(1);
+                put_time(out, starts_at);
+            }
+        }
+        put_time(out, directive.expires_at);
+    }
+}
+
+/// The start of a signed directive, from the field itself: `created_at`, which anybody may
+/// write, has no part in it.
+pub(super) fn signed_start(starts_at: Option<Timestamp>) -> Option<Timestamp> {
+    starts_at.filter(|&starts_at| starts_at > Timestamp::UNIX_EPOCH)
+}
+
+/// A text after its length, so that no two lists of texts have the same bytes.
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    // No text in a document is longer: a response has a byte limit far below.
+    let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Nanoseconds since 1970 as a signed 128-bit number.
+fn put_time(out: &mut Vec<u8>, time: Timestamp) {
+    out.extend_from_slice(&time.as_nanosecond().to_be_bytes());
+}

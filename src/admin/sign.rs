@@ -1,0 +1,223 @@
+//! Signs directives: those that are to be written, and those that are stored already.
+//!
+//! A signature covers absolute times, so the ingest pipeline makes a draft absolute first, and
+//! what it made is signed. What is then planned must be exactly what was signed.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::directives_api::{DirectivesApi, Stored};
+use super::error::{Kind, WriteError};
+use super::field_differences::changes;
+use super::plan::{Action, PlannedWrite};
+use crate::error::chain;
+use crate::signatures::SigningKey;
+use opensearch_directives_core::DiagnosticsDirective;
+use opensearch_directives_core::document::{
+    Document, DocumentRef, Draft, Expiry, Signature, SignedForm, decode,
+};
+
+/// How many signatures a document may have.
+const MAX_SIGNATURES: usize = 8;
+/// How long it takes at most from the computation of an end to the write of what was signed.
+const SIGNING_TIME: SignedDuration = SignedDuration::from_mins(1);
+
+impl DirectivesApi {
+    /// The uuid of the index, which signatures cover.
+    ///
+    /// # Errors
+    /// The index does not exist, or the cluster cannot be asked.
+    pub async fn index_uuid(&self) -> Result<String, WriteError> {
+        match self.session().resolve_index().await {
+            Ok(index) => Ok(index.uuid),
+            Err(error) if error.is_index_not_found() => Err(self.no_index().await),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// [`plan_from`](Self::plan_from), with drafts that these keys sign. Their expiry becomes
+    /// absolute. Signatures of other keys that a draft has stay, unless the stored directive shows
+    /// that they are for something else.
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan), and if a directive cannot be signed.
+    pub async fn plan_signed(
+        &self,
+        drafts: &mut [Draft],
+        stored: Vec<Option<Stored>>,
+        keys: &[SigningKey],
+    ) -> Result<Vec<PlannedWrite>, WriteError> {
+        for (draft, stored) in drafts.iter_mut().zip(&stored) {
+            self.drop_outdated(draft, stored.as_ref());
+        }
+        let plan = self.plan_from(drafts, stored).await?;
+        if keys.is_empty() {
+            return Ok(plan);
+        }
+        let uuid = self.index_uuid().await?;
+        let mut stored = Vec::with_capacity(plan.len());
+        for (draft, planned) in drafts.iter_mut().zip(plan) {
+            if let Some(after) = &planned.after {
+                let end = end(draft, &planned, after);
+                draft.expiry = Expiry::At(end);
+                let directive = draft.to_directive(end);
+                let form = SignedForm::new(directive.as_ref(), &uuid);
+                draft.signatures = with_signatures(&draft.signatures, keys, &draft.id, &form)?;
+            }
+            stored.push(planned.before);
+        }
+        let plan = self.plan_from(drafts, stored).await?;
+        for (draft, planned) in drafts.iter().zip(&plan) {
+            expect_signed(draft, planned)?;
+        }
+        Ok(plan)
+    }
+
+    /// Plans to add signatures by these keys to stored directives, which stay as they are.
+    ///
+    /// # Errors
+    /// A directive is malformed, has too many signatures, or the cluster cannot be asked.
+    pub async fn plan_signatures(
+        &self,
+        stored: Vec<Stored>,
+        keys: &[SigningKey],
+        at: Timestamp,
+        by: &str,
+    ) -> Result<Vec<PlannedWrite>, WriteError> {
+        let uuid = self.index_uuid().await?;
+        stored
+            .into_iter()
+            .map(|stored| {
+                let signatures = {
+                    let document = self.decode_stored(&stored)?;
+                    let form = document.signed_form(&uuid);
+                    with_signatures(document.signatures(), keys, &stored.id, &form)?
+                };
+                Ok(PlannedWrite::sign(stored, signatures, at, by))
+            })
+            .collect()
+    }
+
+    fn decode_stored<'a>(&self, stored: &'a Stored) -> Result<DocumentRef<'a>, WriteError> {
+        decode(&stored.id, stored.source.get(), &self.limits()).map_err(|source| {
+            let id = stored.id.clone();
+            Kind::Invalid { id, source }.into()
+        })
+    }
+
+    /// Drops the signatures of a draft if they are those of a stored directive that differs.
+    fn drop_outdated(&self, draft: &mut Draft, stored: Option<&Stored>) {
+        let Some(before) = stored.and_then(|stored| self.decode_stored(stored).ok()) else {
+            return;
+        };
+        // Which index it is makes no difference between the two.
+        let same = match draft.expiry {
+            Expiry::At(end) => {
+                let directive = draft.to_directive(end);
+                let after = SignedForm::new(directive.as_ref(), "");
+                after.content() == before.signed_form("").content()
+            }
+            _ => false,
+        };
+        if !same {
+            draft.signatures.clear();
+        }
+    }
+}
+
+impl PlannedWrite {
+    /// Plans to store other signatures of a directive, which stays as it is.
+    fn sign(stored: Stored, signatures: Vec<Signature>, at: Timestamp, by: &str) -> Self {
+        let mut after = stored.document.as_ref().ok().cloned();
+        let action = match &mut after {
+            Some(after) if after.signatures != signatures => {
+                let action = json!({
+                    "signatures": signatures, "updated_at": at, "updated_by": by,
+                });
+                after.signatures = signatures;
+                after.audit.updated_at = Some(at);
+                after.audit.updated_by = Some(by.to_owned());
+                Action::Sign(action)
+            }
+            Some(_) | None => Action::Nothing,
+        };
+        Self {
+            id: stored.id.clone(),
+            before: Some(stored),
+            after,
+            action,
+        }
+    }
+}
+
+/// The end of a directive that is signed. A time to live counts from the write, so the same one once
+/// more prolongs nothing, as for a directive that is not signed.
+fn end(draft: &Draft, planned: &PlannedWrite, after: &Document) -> Timestamp {
+    let computed = after.directive.expires_at;
+    let before = planned.before.as_ref();
+    let before = before.and_then(|before| before.document.as_ref().ok());
+    let (Some(before), Expiry::After(ttl)) = (before, draft.expiry) else {
+        return computed;
+    };
+    let end = before.directive.expires_at;
+    let mut same = after.clone();
+    same.directive.expires_at = end;
+    same.signatures.clone_from(&before.signatures);
+    let passed = before
+        .audit
+        .updated_at
+        .zip(SignedDuration::try_from(ttl).ok())
+        .map(|(written, ttl)| ttl.saturating_sub(end.duration_since(written)));
+    let is_same_ttl = passed.is_some_and(|passed| !passed.is_negative() && passed <= SIGNING_TIME);
+    if is_same_ttl && changes(before, &same).is_empty() {
+        end
+    } else {
+        computed
+    }
+}
+
+/// These signatures with one by each of the keys, which replaces an earlier one by the same key.
+fn with_signatures(
+    signatures: &[Signature],
+    keys: &[SigningKey],
+    id: &str,
+    form: &SignedForm<'_>,
+) -> Result<Vec<Signature>, WriteError> {
+    let refuse = |reason: String| -> WriteError {
+        let id = id.to_owned();
+        Kind::NotSigned { id, reason }.into()
+    };
+    let mut all = signatures.to_vec();
+    for key in keys {
+        let signature = key.sign(form).map_err(|error| refuse(chain(&error)))?;
+        match all.iter_mut().find(|other| other.key() == signature.key()) {
+            Some(earlier) => *earlier = signature,
+            None => all.push(signature),
+        }
+    }
+    if all.len() > MAX_SIGNATURES {
+        return Err(refuse(format!(
+            "it would have {} signatures, and proxies take at most {MAX_SIGNATURES}; write it again",
+            all.len()
+        )));
+    }
+    Ok(all)
+}
+
+/// Makes sure that the cluster will store what was signed.
+fn expect_signed(draft: &Draft, planned: &PlannedWrite) -> Result<(), WriteError> {
+    let form = |directive: &DiagnosticsDirective| SignedForm::new(directive.as_ref(), "").content();
+    let is_signed = planned.after.as_ref().is_some_and(|after| {
+        after.signatures == draft.signatures
+            && form(&after.directive) == form(&draft.to_directive(after.directive.expires_at))
+            && draft.expiry == Expiry::At(after.directive.expires_at)
+    });
+    if is_signed {
+        return Ok(());
+    }
+    let id = draft.id.clone();
+    let reason = "the ingest pipeline changes what was signed; install the one of this version \
+                  with `directives init`"
+        .to_owned();
+    Err(Kind::NotSigned { id, reason }.into())
+}

@@ -1,0 +1,269 @@
+//! The signature policy: which directives need how many signers.
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use opensearch_directives_core::document::is_signer_name;
+use opensearch_directives_core::{DiagLevel, DirectiveRef};
+use serde::Deserialize;
+
+use super::error::{SignatureError, SignatureErrorKind};
+use super::key_files;
+
+/// How many rules a policy may have.
+const MAX_RULES: usize = 100;
+/// How many signers a rule may require: as many as a document has signatures.
+const MAX_SIGNERS: usize = 8;
+
+/// A class of directives that a rule is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum DirectiveClass {
+    /// It captures.
+    Capture,
+    /// It records into the ring buffer.
+    RingBuffer,
+    /// It has no target, so it matches every request.
+    Everything,
+    /// Its level is above this one.
+    Above(DiagLevel),
+}
+
+impl DirectiveClass {
+    /// Whether a directive belongs to the class.
+    #[must_use]
+    pub fn contains(self, directive: &DirectiveRef<'_>) -> bool {
+        match self {
+            Self::Capture => directive.capture,
+            Self::RingBuffer => directive.ring_buffer,
+            Self::Everything => {
+                directive.tenant.is_none()
+                    && directive.index.is_none()
+                    && directive.principal.is_none()
+                    && directive.endpoint.is_none()
+            }
+            Self::Above(level) => directive.level > level,
+        }
+    }
+}
+
+impl fmt::Display for DirectiveClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Capture => f.write_str("capture"),
+            Self::RingBuffer => f.write_str("ring_buffer"),
+            Self::Everything => f.write_str("everything"),
+            Self::Above(level) => write!(f, "above {level}"),
+        }
+    }
+}
+
+impl FromStr for DirectiveClass {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "capture" => Ok(Self::Capture),
+            "ring_buffer" => Ok(Self::RingBuffer),
+            "everything" => Ok(Self::Everything),
+            _ => text
+                .strip_prefix("above ")
+                .and_then(|level| level.parse().ok())
+                .map(Self::Above)
+                .ok_or_else(|| {
+                    let text = shorten(text);
+                    format!(
+                        "{text:?} is not a class of directives; write \"capture\", \
+                         \"ring_buffer\", \"everything\" or \"above LEVEL\" such as \"above Shape\""
+                    )
+                }),
+        }
+    }
+}
+
+/// One rule: directives of any of these classes need so many signers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct SignatureRule {
+    /// The classes; empty: every directive.
+    pub classes: Vec<DirectiveClass>,
+    /// How many different signers are required.
+    pub signers: usize,
+    /// The signers that count; empty: everybody with a trusted key.
+    pub of: Vec<String>,
+}
+
+impl SignatureRule {
+    /// Whether the rule is for a directive.
+    #[must_use]
+    pub fn applies_to(&self, directive: &DirectiveRef<'_>) -> bool {
+        self.classes.is_empty() || self.classes.iter().any(|class| class.contains(directive))
+    }
+
+    /// How many of these different signers count.
+    pub(super) fn count(&self, signers: &[&str]) -> usize {
+        let counts = |name: &&&str| self.of.is_empty() || self.of.iter().any(|of| of == *name);
+        signers.iter().filter(counts).count()
+    }
+}
+
+/// Which directives need how many signers. Every rule that is for a directive must be satisfied.
+/// A directive that no rule is for needs no signature.
+///
+/// Under every policy, a signature by a trusted key that does not cover the document rejects it,
+/// and one by an unknown key does not count.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SignaturePolicy {
+    rules: Vec<SignatureRule>,
+}
+
+impl SignaturePolicy {
+    /// No directive needs a signature.
+    #[must_use]
+    pub fn optional() -> Self {
+        Self::default()
+    }
+
+    /// Every directive needs one signer.
+    #[must_use]
+    pub fn required() -> Self {
+        Self {
+            rules: vec![SignatureRule {
+                classes: Vec::new(),
+                signers: 1,
+                of: Vec::new(),
+            }],
+        }
+    }
+
+    /// Reads a policy from JSON.
+    ///
+    /// ```
+    /// use opensearch_directives::signatures::SignaturePolicy;
+    ///
+    /// let policy = SignaturePolicy::parse(r#"{
+    ///     "rules": [
+    ///         {"signers": 1},
+    ///         {"for": ["capture", "everything", "above Shape"], "signers": 2, "of": ["alice", "bob", "carol"]}
+    ///     ]
+    /// }"#)?;
+    /// assert_eq!(policy.rules().len(), 2);
+    /// # Ok::<(), opensearch_directives::signatures::SignatureError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// It is not a policy, or a rule can never be satisfied.
+    pub fn parse(json: &str) -> Result<Self, SignatureError> {
+        let written: WrittenPolicy = serde_json::from_str(json).map_err(|source| {
+            SignatureError::new(
+                SignatureErrorKind::Policy,
+                "it is not the JSON of a signature policy, {\"rules\": [...]}",
+            )
+            .with_source(source)
+        })?;
+        let error = |text: String| SignatureError::new(SignatureErrorKind::Policy, text);
+        if written.rules.is_empty() || written.rules.len() > MAX_RULES {
+            return Err(error(format!(
+                "rules: there are {}; write 1 to {MAX_RULES}, or use the policy \"optional\"",
+                written.rules.len()
+            )));
+        }
+        let rules = written.rules.into_iter().enumerate();
+        let rules: Result<Vec<SignatureRule>, String> = rules
+            .map(|(n, rule)| {
+                rule.check()
+                    .map_err(|problem| format!("rules[{n}].{problem}"))
+            })
+            .collect();
+        Ok(Self {
+            rules: rules.map_err(error)?,
+        })
+    }
+
+    /// Reads a policy from a file. Blocks while it reads.
+    ///
+    /// # Errors
+    /// The file cannot be read, and as [`parse`](Self::parse).
+    pub fn read(file: &Path) -> Result<Self, SignatureError> {
+        key_files::read(file, SignatureErrorKind::Policy)
+            .and_then(|text| Self::parse(&text))
+            .map_err(|error| error.in_file(file))
+    }
+
+    /// The rules.
+    #[must_use]
+    pub fn rules(&self) -> &[SignatureRule] {
+        &self.rules
+    }
+
+    /// Whether some directive needs a signature.
+    #[must_use]
+    pub fn requires_signatures(&self) -> bool {
+        !self.rules.is_empty()
+    }
+}
+
+/// Shortens a text from a file for a message.
+fn shorten(text: &str) -> String {
+    text.chars().take(60).collect()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenPolicy {
+    rules: Vec<WrittenRule>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenRule {
+    #[serde(default, rename = "for")]
+    classes: Option<Vec<String>>,
+    signers: usize,
+    #[serde(default)]
+    of: Option<Vec<String>>,
+}
+
+impl WrittenRule {
+    fn check(self) -> Result<SignatureRule, String> {
+        let classes = match self.classes {
+            None => Vec::new(),
+            Some(classes) if classes.is_empty() => {
+                return Err("for: it is empty; leave it out for every directive".to_owned());
+            }
+            Some(classes) => classes
+                .iter()
+                .enumerate()
+                .map(|(n, class)| class.parse().map_err(|error| format!("for[{n}]: {error}")))
+                .collect::<Result<_, String>>()?,
+        };
+        let mut of = self.of.unwrap_or_default();
+        if let Some(name) = of.iter().find(|name| !is_signer_name(name)) {
+            let name = shorten(name);
+            return Err(format!("of: {name:?} cannot be the name of a signer"));
+        }
+        let listed = of.len();
+        of.sort();
+        of.dedup();
+        if of.len() < listed {
+            return Err("of: it lists a signer twice".to_owned());
+        }
+        let most = if listed == 0 {
+            MAX_SIGNERS
+        } else {
+            listed.min(MAX_SIGNERS)
+        };
+        if !(1..=most).contains(&self.signers) {
+            return Err(format!(
+                "signers: {} of {most} cannot sign; write a number from 1 to {most}",
+                self.signers
+            ));
+        }
+        Ok(SignatureRule {
+            classes,
+            signers: self.signers,
+            of,
+        })
+    }
+}

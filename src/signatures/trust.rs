@@ -1,0 +1,251 @@
+//! Decides about one document: whose signatures are valid, and whether they are enough.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
+use jiff::Timestamp;
+use opensearch_directives_core::DirectiveRef;
+use opensearch_directives_core::document::{
+    DocumentRef, Rejection, RejectionReason, Signature, SignedForm,
+};
+use opensearch_directives_core::internal::reject_signatures;
+use sha2::{Digest as _, Sha256};
+
+use super::policy::SignaturePolicy;
+use super::revoked_contents::RevokedContents;
+use super::trusted_keys::{PublicKey, TrustedKeys};
+use super::verdict_cache::{ContentHash, VerdictCache};
+
+/// How many verdicts are remembered if nobody says how many documents there can be.
+const DEFAULT_VERDICTS: usize = 1_000;
+
+/// Why a document is refused: the reason, and the value that its message begins with.
+type Refusal = (RejectionReason, Box<str>);
+
+/// The trusted keys and the signature policy of a proxy.
+pub struct Trust {
+    keys: TrustedKeys,
+    policy: SignaturePolicy,
+    verdicts: VerdictCache<Option<Refusal>>,
+    revoked: Arc<RevokedContents>,
+    pub(super) verifications: Arc<AtomicU64>,
+}
+
+impl fmt::Debug for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trust")
+            .field("keys", &self.keys)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whose signatures of a document are valid, and what follows from that.
+#[derive(Clone, Debug)]
+pub struct SignatureVerdict {
+    signers: Vec<String>,
+    unknown: Vec<String>,
+    refusal: Option<Refusal>,
+}
+
+impl SignatureVerdict {
+    /// The signers with a valid signature by a trusted key, each once.
+    #[must_use]
+    pub fn signers(&self) -> &[String] {
+        &self.signers
+    }
+
+    /// The names beside signatures by keys that are not trusted. Nothing shows that they are right.
+    #[must_use]
+    pub fn unknown_signers(&self) -> &[String] {
+        &self.unknown
+    }
+
+    /// The rejection of the document with this id; `None` if it satisfies the policy.
+    #[must_use]
+    pub fn rejection(&self, id: &str) -> Option<Rejection> {
+        self.refusal
+            .as_ref()
+            .map(|(reason, value)| reject_signatures(id, value, *reason))
+    }
+}
+
+impl PublicKey {
+    /// Whether a signature by this key, under the name of its signer, covers a directive.
+    #[must_use]
+    pub fn verifies(&self, form: &SignedForm<'_>, signature: &Signature) -> bool {
+        signature.key() == self.id()
+            && signature.signer() == self.name()
+            && UnparsedPublicKey::new(&ED25519, self.bytes())
+                .verify(&form.message(self.name()), signature.bytes())
+                .is_ok()
+    }
+}
+
+impl Trust {
+    /// Trusts these keys under a policy.
+    #[must_use]
+    pub fn new(keys: TrustedKeys, policy: SignaturePolicy) -> Self {
+        Self::sharing(
+            keys,
+            policy,
+            DEFAULT_VERDICTS,
+            Arc::default(),
+            Arc::default(),
+        )
+    }
+
+    /// Trusts these keys with what outlives a change of keys: the revocations that were seen and
+    /// the counter.
+    pub(super) fn sharing(
+        keys: TrustedKeys,
+        policy: SignaturePolicy,
+        max_documents: usize,
+        revoked: Arc<RevokedContents>,
+        verifications: Arc<AtomicU64>,
+    ) -> Self {
+        Self {
+            keys,
+            policy,
+            // A quarter more, so that changes between two full reads displace nothing.
+            verdicts: VerdictCache::new(max_documents.saturating_add(max_documents / 4)),
+            revoked,
+            verifications,
+        }
+    }
+
+    /// The trusted keys.
+    #[must_use]
+    pub fn keys(&self) -> &TrustedKeys {
+        &self.keys
+    }
+
+    /// The signature policy.
+    #[must_use]
+    pub fn policy(&self) -> &SignaturePolicy {
+        &self.policy
+    }
+
+    /// Verifies the signatures of a document in the index with this uuid.
+    #[must_use]
+    pub fn verdict(&self, document: &DocumentRef<'_>, index_uuid: &str) -> SignatureVerdict {
+        let form = document.signed_form(index_uuid);
+        self.verify(&document.directive(), &form, document.signatures())
+    }
+
+    /// Rejects a document that does not satisfy the policy. Equal content has the same verdict, so
+    /// it is verified once.
+    pub(crate) fn check(
+        &self,
+        document: &DocumentRef<'_>,
+        index_uuid: &str,
+    ) -> Result<(), Rejection> {
+        let (directive, signatures) = (document.directive(), document.signatures());
+        let reject = |refusal: Option<Refusal>| match refusal {
+            Some((reason, value)) => Err(reject_signatures(directive.id, &value, reason)),
+            None => Ok(()),
+        };
+        if signatures.is_empty() {
+            return reject(self.shortfall(&directive, &[]));
+        }
+        let form = document.signed_form(index_uuid);
+        let content = form.content();
+        reject(self.verdicts.get_or(hash(&content, signatures), || {
+            self.verify(&directive, &form, signatures).refusal
+        }))?;
+        if self.revoked.contains(&content) {
+            return reject(Some((RejectionReason::RevokedBefore, "false,".into())));
+        }
+        Ok(())
+    }
+
+    /// [`check`](Self::check), if signatures are verified.
+    pub(crate) fn check_with(
+        trust: Option<&Self>,
+        document: &DocumentRef<'_>,
+        index_uuid: &str,
+    ) -> Result<(), Rejection> {
+        trust.map_or(Ok(()), |trust| trust.check(document, index_uuid))
+    }
+
+    /// Remembers that a document is revoked, if it satisfies the policy otherwise: nobody who may
+    /// only write to the index can undo that for this process.
+    pub(crate) fn note_revoked(
+        &self,
+        document: &DocumentRef<'_>,
+        index_uuid: &str,
+        now: Timestamp,
+    ) {
+        let expires_at = document.directive().expires_at;
+        if document.signatures().is_empty()
+            || expires_at <= now
+            || self.check(document, index_uuid).is_err()
+        {
+            return;
+        }
+        let content = document.signed_form(index_uuid).content();
+        self.revoked.insert(&content, expires_at, now);
+    }
+
+    fn verify(
+        &self,
+        directive: &DirectiveRef<'_>,
+        form: &SignedForm<'_>,
+        signatures: &[Signature],
+    ) -> SignatureVerdict {
+        let (mut signers, mut unknown) = (Vec::new(), Vec::new());
+        for signature in signatures {
+            let name = signature.signer();
+            let Some(key) = self.keys.get(signature.key()) else {
+                unknown.push(name.to_owned());
+                continue;
+            };
+            self.verifications.fetch_add(1, Ordering::Relaxed);
+            if !key.verifies(form, signature) {
+                return SignatureVerdict {
+                    signers,
+                    unknown,
+                    refusal: Some((RejectionReason::WrongSignature, name.into())),
+                };
+            }
+            // Two keys of one signer are one signer.
+            if !signers.iter().any(|signer| signer == name) {
+                signers.push(name.to_owned());
+            }
+        }
+        let names: Vec<&str> = signers.iter().map(String::as_str).collect();
+        let refusal = self.shortfall(directive, &names);
+        SignatureVerdict {
+            signers,
+            unknown,
+            refusal,
+        }
+    }
+
+    /// The first rule that these signers do not satisfy.
+    fn shortfall(&self, directive: &DirectiveRef<'_>, signers: &[&str]) -> Option<Refusal> {
+        self.policy.rules().iter().find_map(|rule| {
+            let (have, need) = (rule.count(signers), rule.signers);
+            (rule.applies_to(directive) && have < need).then(|| {
+                let value = format!("{have} of {need}").into();
+                (RejectionReason::TooFewSigners, value)
+            })
+        })
+    }
+}
+
+/// A hash of everything that a verdict depends on.
+fn hash(content: &[u8], signatures: &[Signature]) -> ContentHash {
+    let mut hasher = Sha256::new();
+    hasher.update((content.len() as u64).to_be_bytes());
+    hasher.update(content);
+    for signature in signatures {
+        hasher.update((signature.signer().len() as u64).to_be_bytes());
+        hasher.update(signature.signer());
+        hasher.update(signature.key().as_bytes());
+        hasher.update(signature.bytes());
+    }
+    hasher.finalize().into()
+}

@@ -1,0 +1,169 @@
+//! Holds the trusted keys and the policy of a running store, and replaces them when files change.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::checks::SignatureChecks;
+use super::policy::SignaturePolicy;
+use super::revoked_contents::RevokedContents;
+use super::trust::Trust;
+use super::trusted_keys::TrustedKeys;
+use crate::config::Config;
+use crate::http::{ConfigError, chain};
+
+/// How often the files are read again: as often as those of credentials.
+const RENEW_EVERY: Duration = Duration::from_secs(60);
+
+/// The trust of a store, which may have none: then it verifies nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Verifier {
+    checks: Option<SignatureChecks>,
+    max_documents: usize,
+    state: Mutex<State>,
+    revoked: Arc<RevokedContents>,
+    verifications: Arc<AtomicU64>,
+    reloads: AtomicU64,
+    failures: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    trust: Option<Arc<Trust>>,
+    /// How often the trust was replaced.
+    generation: u64,
+    /// When the files were read; `None` requests that they are read before the next poll.
+    read_at: Option<Instant>,
+}
+
+impl Verifier {
+    /// Reads the files of a configuration, if it verifies signatures.
+    pub(crate) fn new(config: &Config) -> Result<Self, ConfigError> {
+        let verifier = Self {
+            checks: config.signatures.clone(),
+            max_documents: config.max_documents,
+            ..Self::default()
+        };
+        if let Some(checks) = &verifier.checks {
+            let (keys, policy) = checks.read().map_err(|error| {
+                ConfigError::setting("signatures", "the keys or the policy cannot be used")
+                    .with_source(error)
+            })?;
+            if keys.is_empty() {
+                return Err(ConfigError::setting(
+                    "signatures",
+                    "the files of trusted keys hold no key; add a file `.pub` of each signer",
+                ));
+            }
+            verifier.replace(keys, policy);
+        }
+        Ok(verifier)
+    }
+
+    /// The keys and the policy in force; `None` if signatures are not verified.
+    pub(crate) fn trust(&self) -> Option<Arc<Trust>> {
+        self.state().trust.clone()
+    }
+
+    /// The number of the trust in force. Verdicts of another one are outdated.
+    pub(crate) fn generation(&self) -> u64 {
+        self.state().generation
+    }
+
+    /// Reads the files again if their time has come. If they cannot be used, the earlier keys and
+    /// policy stay in force.
+    pub(crate) async fn renew(&self) {
+        let due = self
+            .state()
+            .read_at
+            .is_none_or(|read_at| read_at.elapsed() >= RENEW_EVERY);
+        let (Some(checks), true) = (self.checks.clone(), due) else {
+            return;
+        };
+        let read = tokio::task::spawn_blocking(move || checks.read()).await;
+        self.state().read_at = Some(Instant::now());
+        match read {
+            Ok(Ok((keys, policy))) => {
+                let same = self
+                    .trust()
+                    .is_some_and(|trust| *trust.keys() == keys && *trust.policy() == policy);
+                if !same {
+                    self.replace(keys, policy);
+                    self.reloads.fetch_add(1, Ordering::Relaxed);
+                    info!("trusted keys or the signature policy changed and were reloaded");
+                }
+            }
+            Ok(Err(error)) => {
+                self.failures.fetch_add(1, Ordering::Relaxed);
+                warn!(
+                    error = chain(&error),
+                    "trusted keys or the signature policy cannot be reloaded; the last good ones \
+                     stay in use"
+                );
+            }
+            // The runtime is shutting down.
+            Err(_) => {}
+        }
+    }
+
+    /// Requests that the files are read before the next poll.
+    pub(crate) fn expire(&self) {
+        self.state().read_at = None;
+    }
+
+    /// How many signatures were verified.
+    pub(crate) fn verifications(&self) -> u64 {
+        self.verifications.load(Ordering::Relaxed)
+    }
+
+    /// How often keys or the policy were replaced, and how often that failed.
+    pub(crate) fn reloads(&self) -> (u64, u64) {
+        (
+            self.reloads.load(Ordering::Relaxed),
+            self.failures.load(Ordering::Relaxed),
+        )
+    }
+
+    /// The trusted keys as `NAME:KEY`.
+    pub(crate) fn trusted_keys(&self) -> Vec<String> {
+        let trust = self.trust();
+        let keys = trust.iter().flat_map(|trust| trust.keys().iter());
+        keys.map(|key| format!("{}:{}", key.name(), key.id()))
+            .collect()
+    }
+
+    fn replace(&self, keys: TrustedKeys, policy: SignaturePolicy) {
+        for rule in policy.rules() {
+            let names = keys.iter().map(super::PublicKey::name);
+            let mut names: Vec<&str> = names.collect();
+            names.sort_unstable();
+            names.dedup();
+            if rule.count(&names) < rule.signers {
+                warn!(
+                    needed = rule.signers,
+                    trusted = rule.count(&names),
+                    "a rule of the signature policy needs more signers than have trusted keys"
+                );
+            }
+        }
+        let trust = Trust::sharing(
+            keys,
+            policy,
+            self.max_documents,
+            Arc::clone(&self.revoked),
+            Arc::clone(&self.verifications),
+        );
+        let mut state = self.state();
+        state.trust = Some(Arc::new(trust));
+        state.generation += 1;
+        state.read_at = Some(Instant::now());
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Each change is complete before anything can panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
