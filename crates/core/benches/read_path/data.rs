@@ -1,6 +1,7 @@
 //! Generates the directives and requests of each benchmark case, in the types of this crate and of
 //! osproxy-observe.
 
+use std::hint::black_box;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -172,6 +173,20 @@ impl Data {
     pub fn evaluate(&self, set: &DirectiveSet, request: usize) -> Decision {
         let Request { attrs, id } = &self.requests[request % REQUESTS];
         set.evaluate(attrs, self.now, id)
+    }
+
+    /// Evaluates the request and receives the directives that apply.
+    pub fn report(&self, set: &DirectiveSet, request: usize) -> Decision {
+        let Request { attrs, id } = &self.requests[request % REQUESTS];
+        set.evaluate_with(attrs, self.now, id, |directive| {
+            black_box(directive.id);
+        })
+    }
+
+    /// Runs the whole sequence at the present time. The directives have not expired yet.
+    pub fn decide_now(&self, store: &dyn DirectiveStore, request: usize) -> Decision {
+        let Request { attrs, id } = &self.requests[request % REQUESTS];
+        store.load().evaluate(attrs, Timestamp::now(), id)
     }
 
     /// Runs the whole sequence of the baseline for the same request.

@@ -100,7 +100,9 @@ fn peer_request(sides: &Sides, calls: usize) {
 
 /// Prints the names of the calls.
 pub fn list() {
-    CALLS.iter().for_each(|(call, ..)| println!("{call}"));
+    for (call, ..) in CALLS {
+        println!("{call}");
+    }
 }
 
 /// Repeats one call the given number of times.

@@ -9,6 +9,7 @@
 #![allow(unreachable_pub, reason = "a binary")]
 #![allow(clippy::expect_used, reason = "wrong data cannot be measured")]
 
+mod added_costs;
 mod baseline;
 mod data;
 mod instruction_counts;

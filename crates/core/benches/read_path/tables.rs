@@ -8,6 +8,7 @@ use opensearch_directives_core::{DirectiveSet, DirectiveSetBuilder, DirectiveSto
 use osproxy_observe as peer;
 
 use super::Sides;
+use super::added_costs;
 use super::data;
 use super::data::{Case, Data};
 use super::measure::{in_turns, on_two_threads};
@@ -22,6 +23,7 @@ pub fn print() {
         sequence(case);
     }
     reader();
+    added_costs::print();
     two_threads();
     build();
     decoding();

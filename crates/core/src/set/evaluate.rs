@@ -31,8 +31,7 @@ impl Compiled {
         }
         if has_active
             && attrs.tenant.is_some()
-            && let Some(candidate) = table.candidate(Shape::TENANT, attrs)
-            && let Some(first) = table.confirm(candidate, directives, Shape::TENANT, attrs)
+            && let Some(first) = table.find(directives, Shape::TENANT, attrs)
         {
             let record = &directives.records[first as usize];
             if record.next != END {
@@ -130,9 +129,7 @@ impl Compiled {
         while left != 0 {
             #[expect(clippy::cast_possible_truncation, reason = "below 16")]
             let shape = Shape::new(left.trailing_zeros() as u8, attrs.endpoint);
-            if let Some(candidate) = self.table.candidate(shape, attrs)
-                && let Some(first) = (self.table).confirm(candidate, &self.directives, shape, attrs)
-            {
+            if let Some(first) = self.table.find(&self.directives, shape, attrs) {
                 visit(first);
             }
             left &= left - 1;

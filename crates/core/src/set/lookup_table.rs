@@ -15,27 +15,21 @@ use std::cmp::Reverse;
 use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
 
 use super::decision::Effects;
 use super::packed_directives::{ALWAYS, Full, Instant, PackedDirectives, Shape, target};
+use super::sorted_slots::SortedSlots;
 use crate::model::request::RequestAttrs;
 use crate::model::sampling;
 
 /// Follows the last directive of a key.
 pub(super) const END: u32 = u32::MAX;
 
-/// The offset of a key, and the index of the first directive that has it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
-    pub(super) key: u32,
-    first: u32,
-}
-
 #[derive(Debug)]
 pub(super) struct LookupTable {
     state: RandomState,
-    entries: HashTable<Entry>,
+    /// The first directive with each key.
+    slots: SortedSlots,
     /// The latest expiry. From this instant, no directive applies.
     pub(super) last_expiry: Instant,
     /// The combinations of targets in use. Bit `n` is set if a key has the combination of targets
@@ -50,7 +44,7 @@ impl LookupTable {
     pub(super) fn build(directives: &mut PackedDirectives) -> Result<Self, Full> {
         let mut table = Self {
             state: RandomState::default(),
-            entries: HashTable::with_capacity(directives.len()),
+            slots: SortedSlots::new(directives.len()),
             last_expiry: ALWAYS,
             combinations: 0,
             wildcards: None,
@@ -58,14 +52,12 @@ impl LookupTable {
         for number in 0..u32::try_from(directives.len()).map_err(|_| Full)? {
             table.add(directives, number);
         }
-        let state = &table.state;
-        let rehash = |entry: &Entry| hash_at(state, directives, *entry);
-        table.entries.shrink_to_fit(rehash);
-        for entry in &mut table.entries {
-            if directives.records[entry.first as usize].next != END {
-                entry.first = order(directives, entry.first);
-            }
-        }
+        table
+            .slots
+            .replace_each(|first| match directives.records[first as usize].next {
+                END => first,
+                _ => order(directives, first),
+            });
         table.wildcards = table.find(directives, Shape::ANY, &RequestAttrs::default());
         Ok(table)
     }
@@ -81,59 +73,24 @@ impl LookupTable {
         let (shape, attrs) = directives.key(record.key);
         self.combinations |= 1 << shape.targets();
         let hash = hash(&self.state, shape, &attrs);
-        let is_key = |entry: &Entry| directives.is_key(entry.key, shape, &attrs);
-        let next = if let Some(entry) = self.entries.find_mut(hash, is_key) {
-            std::mem::replace(&mut entry.first, number)
-        } else {
-            let (key, first) = (record.key, number);
-            let rehash = |entry: &Entry| hash_at(&self.state, directives, *entry);
-            self.entries
-                .insert_unique(hash, Entry { key, first }, rehash);
-            END
-        };
+        let is_key = |first| directives.is_key(first, shape, &attrs);
+        let next = (self.slots.insert(hash, number, is_key)).unwrap_or(END);
         let record = &mut directives.records[number as usize];
         // The records of a patched set still have the links of the previous set.
         (record.next, record.is_superfluous) = (next, false);
     }
 
-    /// Returns an entry that most likely has the key with this shape and the strings of the request.
-    /// If there is no candidate, no directive has the key.
+    /// Returns the first directive whose key has this shape and the strings of the request.
     #[expect(clippy::inline_always, reason = "the shape is often a constant")]
     #[inline(always)]
-    pub(super) fn candidate(&self, shape: Shape, attrs: &RequestAttrs<'_>) -> Option<Entry> {
-        let hash = hash(&self.state, shape, attrs);
-        self.entries.iter_hash(hash).next().copied()
-    }
-
-    /// Returns the first directive with the key for which [`candidate`](Self::candidate) has returned
-    /// this entry.
-    #[expect(clippy::inline_always, reason = "the shape is often a constant")]
-    #[inline(always)]
-    pub(super) fn confirm(
-        &self,
-        candidate: Entry,
-        directives: &PackedDirectives,
-        shape: Shape,
-        attrs: &RequestAttrs<'_>,
-    ) -> Option<u32> {
-        if directives.is_key(candidate.key, shape, attrs) {
-            return Some(candidate.first);
-        }
-        self.find(directives, shape, attrs)
-    }
-
-    /// Returns the first directive with a key, if the candidate has another key. It is a separate
-    /// function, so that its state costs the other lookups no registers.
-    #[cold]
-    fn find(
+    pub(super) fn find(
         &self,
         directives: &PackedDirectives,
         shape: Shape,
         attrs: &RequestAttrs<'_>,
     ) -> Option<u32> {
-        let hash = hash(&self.state, shape, attrs);
-        let is_key = |entry: &Entry| directives.is_key(entry.key, shape, attrs);
-        self.entries.find(hash, is_key).map(|entry| entry.first)
+        let is_key = |first| directives.is_key(first, shape, attrs);
+        self.slots.find(hash(&self.state, shape, attrs), is_key)
     }
 }
 
@@ -146,11 +103,6 @@ pub(super) fn chain(directives: &PackedDirectives, first: u32) -> impl Iterator<
         next = directives.records.get(number)?.next;
         Some(number)
     })
-}
-
-fn hash_at(state: &RandomState, directives: &PackedDirectives, entry: Entry) -> u64 {
-    let (shape, attrs) = directives.key(entry.key);
-    hash(state, shape, &attrs)
 }
 
 /// Returns the hash of a key.

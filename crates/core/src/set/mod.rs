@@ -19,6 +19,7 @@ mod order_by_id;
 mod packed_directives;
 mod patch;
 mod set_end;
+mod sorted_slots;
 mod state_counts;
 mod string_arena;
 

@@ -263,11 +263,11 @@ impl PackedDirectives {
         (shape, strings, offset)
     }
 
-    /// Whether the key at an offset has this shape and the strings of the request.
+    /// Whether the key of the directive at an index has this shape and the strings of the request.
     #[expect(clippy::inline_always, reason = "the shape is often a constant")]
     #[inline(always)]
-    pub(super) fn is_key(&self, key: u32, shape: Shape, attrs: &RequestAttrs<'_>) -> bool {
-        let mut offset = key as usize;
+    pub(super) fn is_key(&self, index: u32, shape: Shape, attrs: &RequestAttrs<'_>) -> bool {
+        let mut offset = self.records[index as usize].key as usize;
         if self.strings.read_ascii(&mut offset) != shape.0 {
             return false;
         }

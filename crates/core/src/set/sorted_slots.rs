@@ -1,0 +1,136 @@
+//! A hash table in one vector, whose slots are sorted by hash. A lookup starts at the slot that the
+//! hash selects, and stops at the first greater hash.
+
+/// A part of the hash of a key, and the number that was inserted with it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Slot {
+    tag: u32,
+    number: u32,
+}
+
+/// The tag is greater than every other tag, so a lookup also stops here.
+const EMPTY: Slot = Slot {
+    tag: u32::MAX,
+    number: u32::MAX,
+};
+
+#[derive(Debug)]
+pub(super) struct SortedSlots {
+    /// The last slot is always empty.
+    slots: Vec<Slot>,
+    /// The number of slots that a hash can select.
+    homes: u64,
+}
+
+impl SortedSlots {
+    /// Creates a table for this number of keys. More keys than that make it slow, not wrong.
+    pub(super) fn new(keys: usize) -> Self {
+        // Two thirds of the slots are in use.
+        let homes = keys + keys / 2 + 1;
+        Self {
+            slots: vec![EMPTY; homes + 1],
+            homes: homes as u64,
+        }
+    }
+
+    /// Returns the number that was inserted with a key.
+    #[expect(clippy::inline_always, reason = "`is_key` is often specialised")]
+    #[inline(always)]
+    pub(super) fn find(&self, hash: u64, is_key: impl Fn(u32) -> bool) -> Option<u32> {
+        let tag = tag(hash);
+        let mut at = self.seek(tag);
+        while self.slots[at].tag == tag {
+            let number = self.slots[at].number;
+            if is_key(number) {
+                return Some(number);
+            }
+            at += 1;
+        }
+        None
+    }
+
+    /// Inserts a number, or replaces and returns the one with the same key.
+    pub(super) fn insert(
+        &mut self,
+        hash: u64,
+        number: u32,
+        is_key: impl Fn(u32) -> bool,
+    ) -> Option<u32> {
+        let tag = tag(hash);
+        let mut at = self.seek(tag);
+        while self.slots[at].tag == tag {
+            if is_key(self.slots[at].number) {
+                return Some(std::mem::replace(&mut self.slots[at].number, number));
+            }
+            at += 1;
+        }
+        // Move the slots up to the next empty one.
+        let mut moved = Slot { tag, number };
+        while moved != EMPTY {
+            std::mem::swap(&mut self.slots[at], &mut moved);
+            at += 1;
+            if at == self.slots.len() {
+                self.slots.push(EMPTY);
+            }
+        }
+        None
+    }
+
+    /// Replaces each number.
+    pub(super) fn replace_each(&mut self, mut replace: impl FnMut(u32) -> u32) {
+        for slot in self.slots.iter_mut().filter(|slot| **slot != EMPTY) {
+            slot.number = replace(slot.number);
+        }
+    }
+
+    /// Returns the first slot from the home of a tag on that has no lower tag.
+    #[inline]
+    fn seek(&self, tag: u32) -> usize {
+        let mut at = usize::try_from((u64::from(tag) * self.homes) >> u32::BITS).unwrap_or(0);
+        while self.slots[at].tag < tag {
+            at += 1;
+        }
+        at
+    }
+}
+
+/// Returns the upper half of a hash, below the tag of an empty slot.
+#[inline]
+fn tag(hash: u64) -> u32 {
+    u32::try_from(hash >> u32::BITS)
+        .unwrap_or(0)
+        .min(EMPTY.tag - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keys with the same tag, at the ends of the table, and in order and out of order.
+    #[test]
+    fn keys_with_equal_and_adjacent_tags_are_found() {
+        let tags = [u32::MAX, 0, 7, 7, u32::MAX - 1, 7, 8, 6, 0, 5, u32::MAX, 9];
+        for capacity in [0, 1, tags.len()] {
+            let mut table = SortedSlots::new(capacity);
+            let hash = |number: u32| u64::from(tags[number as usize]) << u32::BITS;
+            for number in 0..12 {
+                assert_eq!(
+                    table.insert(hash(number), number, |other| other == number),
+                    None
+                );
+            }
+            for number in 0..12 {
+                assert_eq!(
+                    table.find(hash(number), |other| other == number),
+                    Some(number)
+                );
+                assert_eq!(table.find(hash(number), |_| false), None);
+            }
+            assert_eq!(table.find(10 << u32::BITS, |_| true), None);
+            assert_eq!(table.insert(hash(3), 3, |other| other == 3), Some(3));
+            table.replace_each(|number| number + 100);
+            assert_eq!(table.find(hash(4), |other| other == 104), Some(104));
+            assert_eq!(table.slots.last(), Some(&EMPTY));
+        }
+    }
+}
