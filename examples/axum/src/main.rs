@@ -1,0 +1,112 @@
+//! A reverse proxy in front of OpenSearch, built on axum. Its directives come from an index of the
+//! same cluster. See the README for its settings.
+
+#![forbid(unsafe_code)]
+
+mod forward;
+mod observed_body;
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::serve::ListenerExt as _;
+use example_proxy::{Recorder, Settings, X_REQUEST_ID, ensure_request_id, evaluator};
+use opensearch_directives::OpenSearchDirectiveStore;
+use opensearch_directives::tower::DirectivesLayer;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use forward::Proxy;
+
+/// How long requests may take to end after the signal to stop.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let settings = Settings::from_env()?;
+
+    // Nothing here waits for the cluster: until the first poll, no directive applies.
+    let (store, refresher) = OpenSearchDirectiveStore::build(settings.config())?;
+    let store = Arc::new(store);
+    tokio::spawn(refresher.run());
+
+    let recorder = Arc::new(Recorder::default());
+    tokio::spawn(dump_on_signal(Arc::clone(&recorder))?);
+    let app = Router::new()
+        .fallback(forward::forward)
+        .with_state(Proxy::new(&settings, recorder))
+        .layer(DirectivesLayer::new(evaluator(store.clone())))
+        // The last layer is the outermost, so the evaluation finds the id.
+        .layer(middleware::from_fn(assign_request_id));
+
+    let listener = TcpListener::bind(&settings.listen)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", settings.listen))?
+        .tap_io(|connection| {
+            // Small responses must not wait for the acknowledgement of earlier ones.
+            let _ = connection.set_nodelay(true);
+        });
+    tracing::info!("listening on {}", settings.listen);
+    let mut stop = stop_signal()?;
+    let mut limit = stop.clone();
+    let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
+        let _ = stop.changed().await;
+        tracing::info!("stopping: no new connections, waiting for requests");
+    });
+    tokio::select! {
+        served = serving => served?,
+        () = async {
+            let _ = limit.changed().await;
+            tokio::time::sleep(SHUTDOWN_LIMIT).await;
+        } => tracing::warn!("requests were still running {SHUTDOWN_LIMIT:?} after the signal"),
+    }
+    store.shutdown().await;
+    Ok(())
+}
+
+/// Gives each request an id, and returns it to the client.
+async fn assign_request_id(mut request: Request, next: Next) -> Response {
+    let id = ensure_request_id(request.headers());
+    request.headers_mut().insert(X_REQUEST_ID, id.clone());
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(X_REQUEST_ID, id);
+    response
+}
+
+/// Returns a receiver that changes at SIGTERM or SIGINT.
+fn stop_signal() -> Result<tokio::sync::watch::Receiver<()>, std::io::Error> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (stop, stopped) = tokio::sync::watch::channel(());
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        let _ = stop.send(());
+    });
+    Ok(stopped)
+}
+
+/// Writes the ring buffer into the log at each SIGUSR1.
+fn dump_on_signal(
+    recorder: Arc<Recorder>,
+) -> Result<impl Future<Output = ()> + Send, std::io::Error> {
+    let mut dump = signal(SignalKind::user_defined1())?;
+    Ok(async move {
+        while dump.recv().await.is_some() {
+            recorder.dump();
+        }
+    })
+}

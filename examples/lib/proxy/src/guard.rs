@@ -1,0 +1,189 @@
+//! Refuses requests whose path names the directives index. Directives say who is observed and
+//! why, and a client that could write them could have any request captured.
+//!
+//! **This is a second line of defence.** A path does not show which index a body names (`_bulk`,
+//! `_mget`, `_msearch`, `_reindex`, `_aliases`, SQL). Only the permissions of the user as which
+//! requests reach OpenSearch protect the index completely: see the README.
+
+/// The body of the response to a refused request. Its status is 403.
+pub const FORBIDDEN_BODY: &str =
+    r#"{"error":"this request may include the directives index; name other indices in the path"}"#;
+
+/// The segments behind which a path names a document or nothing, and no further index.
+const DOCUMENT_APIS: [&str; 7] = [
+    "_doc",
+    "_create",
+    "_update",
+    "_source",
+    "_explain",
+    "_termvectors",
+    "_search",
+];
+
+/// The endpoints that include every index if the path has no index.
+const SEARCHES: [&str; 6] = [
+    "_search",
+    "_count",
+    "_field_caps",
+    "_msearch",
+    "_rank_eval",
+    "_validate",
+];
+
+/// Whether the path of a request includes the directives index, or one whose name begins with its
+/// name and a hyphen (its history and its fleet).
+///
+/// It includes the index if it names it, also percent-encoded or in a list, if a wildcard matches
+/// it, or if it is a search that names no index. Date mathematics (`<...>`) is refused as a whole.
+#[must_use]
+pub fn is_protected(path: &str, index: &str) -> bool {
+    let segments: Vec<String> = path
+        .split('/')
+        .filter(|segment| !segment.is_empty())
+        .map(decode)
+        .collect();
+    match segments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        // These paths name no index. A scroll or a point in time belongs to a search that was
+        // checked when it began.
+        [] | ["_nodes" | "_tasks", ..] | ["_search", "scroll" | "point_in_time", ..] => false,
+        [api, ..] if SEARCHES.contains(&api) => true,
+        [first, api, ..] if !is_api(first) && DOCUMENT_APIS.contains(&api) => {
+            includes(first, index)
+        }
+        ref all => all.iter().any(|segment| includes(segment, index)),
+    }
+}
+
+fn is_api(segment: &str) -> bool {
+    segment.starts_with('_') && segment != "_all"
+}
+
+/// Whether a list of index expressions includes the index.
+fn includes(expressions: &str, index: &str) -> bool {
+    expressions.split(',').any(|expression| {
+        // A remote cluster may be this cluster.
+        let name = expression.rsplit(':').next().unwrap_or(expression);
+        let name = name.trim().trim_start_matches(['+', '-']);
+        let related = format!("{index}-");
+        name == "_all"
+            || name.contains('<')
+            || name == index
+            || name.starts_with(&related)
+            || name.starts_with(&format!(".ds-{related}"))
+            || name.contains('*') && could_match(name, index)
+    })
+}
+
+/// Whether a wildcard matches the index or could match an index whose name begins with its name
+/// and a hyphen.
+fn could_match(pattern: &str, index: &str) -> bool {
+    matches(pattern.as_bytes(), index.as_bytes())
+        || matches(pattern.as_bytes(), format!("{index}-history").as_bytes())
+        || matches(pattern.as_bytes(), format!("{index}-fleet").as_bytes())
+        || matches(
+            pattern.as_bytes(),
+            format!(".ds-{index}-history-0").as_bytes(),
+        )
+}
+
+/// Whether a pattern matches a name. `*` stands for any text. The time is proportional to the
+/// product of the lengths.
+fn matches(pattern: &[u8], name: &[u8]) -> bool {
+    let (mut at, mut seen) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while seen < name.len() {
+        if pattern.get(at) == Some(&b'*') {
+            star = Some((at, seen));
+            at += 1;
+        } else if pattern.get(at) == Some(&name[seen]) {
+            at += 1;
+            seen += 1;
+        } else if let Some((star_at, star_seen)) = star {
+            // The last star stands for one more character.
+            star = Some((star_at, star_seen + 1));
+            at = star_at + 1;
+            seen = star_seen + 1;
+        } else {
+            return false;
+        }
+    }
+    pattern[at..].iter().all(|&byte| byte == b'*')
+}
+
+/// Decodes `%xx`. An invalid sequence stays as it is, and OpenSearch refuses it.
+fn decode(segment: &str) -> String {
+    let bytes = segment.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let byte = (bytes[at] == b'%')
+            .then(|| segment.get(at + 1..at + 3))
+            .flatten()
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        decoded.push(byte.unwrap_or(bytes[at]));
+        at += if byte.is_some() { 3 } else { 1 };
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_that_include_the_index_are_refused() {
+        for path in [
+            "/directives",
+            "/directives/",
+            "//directives/_search",
+            "/directives/_doc/a",
+            "/%64irectives/_search",
+            "/orders,directives/_search",
+            "/orders%2Cdirectives/_search",
+            "/direct*/_search",
+            "/*/_search",
+            "/*es/_count",
+            "/d*r*c*s/_search",
+            "/_all/_search",
+            "/_search",
+            "/_count",
+            "/*,-orders/_search",
+            "/here:directives/_search",
+            "/%3Cdirectives%3E/_search",
+            "/orders,%20directives/_search",
+            "/directives-history/_search",
+            "/directives-fl*/_search",
+            "/.ds-directives-history-000001/_search",
+            "/_cat/indices/directives",
+            "/_cluster/state/metadata/directives",
+            "/orders/_clone/directives",
+            "/_validate/query",
+        ] {
+            assert!(is_protected(path, "directives"), "{path}");
+        }
+    }
+
+    #[test]
+    fn other_paths_pass() {
+        for path in [
+            "/",
+            "/orders/_search",
+            "/orders/_doc/directives",
+            "/orders/_doc/_all",
+            "/orders,items/_search",
+            "/orders*/_search",
+            "/direct/_search",
+            "/directives2/_search",
+            "/*orders/_search",
+            "/_bulk",
+            "/_cat/indices",
+            "/_cluster/health",
+            "/_search/scroll",
+            "/_nodes/_all/stats",
+            "/orders/_search/point_in_time",
+            "/%zz/_search",
+        ] {
+            assert!(!is_protected(path, "directives"), "{path}");
+        }
+    }
+}

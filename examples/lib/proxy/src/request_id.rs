@@ -1,0 +1,63 @@
+//! The id of a request: the client's, or a new one.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// The header of the request id, in requests, in responses and towards OpenSearch.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A longer id of a client is replaced.
+const MAX_LENGTH: usize = 128;
+
+/// Returns the value of `X-Request-Id`. If the client sent none, more than one, or one that is
+/// blank, too long or not ASCII text, the proxy creates a random id.
+///
+/// A client that sends an id decides by it whether its request is sampled. A proxy for clients that
+/// must not decide this creates every id.
+#[must_use]
+pub fn ensure_request_id(headers: &HeaderMap) -> HeaderValue {
+    let mut values = headers.get_all(X_REQUEST_ID).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) if is_acceptable(value) => value.clone(),
+        _ => new_id(),
+    }
+}
+
+fn is_acceptable(value: &HeaderValue) -> bool {
+    value
+        .to_str()
+        .is_ok_and(|id| !id.trim().is_empty() && id.len() <= MAX_LENGTH)
+}
+
+fn new_id() -> HeaderValue {
+    let id = format!("{:032x}", fastrand::u128(..));
+    HeaderValue::from_str(&id).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_acceptable_id_is_kept_and_any_other_is_replaced() {
+        let id_for = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(X_REQUEST_ID, HeaderValue::from_str(value).unwrap());
+            }
+            ensure_request_id(&headers).to_str().unwrap().to_owned()
+        };
+        assert_eq!(id_for(&["request-1"]), "request-1");
+        let long = "x".repeat(MAX_LENGTH + 1);
+        for values in [
+            &[] as &[&str],
+            &[" "],
+            &["a", "b"],
+            &[&long],
+            &["caf\u{e9}"],
+        ] {
+            let id = id_for(values);
+            assert_eq!(id.len(), 32, "{values:?}");
+            assert_ne!(id, id_for(values));
+        }
+    }
+}

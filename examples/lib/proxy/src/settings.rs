@@ -1,0 +1,99 @@
+//! The settings of the proxies, read from environment variables, and what is made of them.
+
+use std::env::{self, VarError};
+use std::error::Error;
+use std::fmt::Display;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderName;
+use opensearch_directives::tower::{Evaluator, RestExtractor};
+use opensearch_directives::{ClusterConfig, Config, DirectiveStore, Startup};
+use url::Url;
+
+/// The settings of a proxy.
+#[derive(Debug)]
+pub struct Settings {
+    /// `PROXY_LISTEN`: the address on which the proxy serves, 127.0.0.1:9201 by default.
+    pub listen: String,
+    /// `OPENSEARCH_URL`: the node behind the proxy, `http://127.0.0.1:9200` by default.
+    pub opensearch: Url,
+    /// `DIRECTIVES_INDEX`: the name of the directives index, `directives` by default.
+    pub index: String,
+    /// `DIRECTIVES_INTERVAL_MS`: the pause between polls, 5000 by default.
+    pub interval: Duration,
+    /// `DIRECTIVES_LAST_GOOD`: the file in which the last good set is kept, none by default.
+    pub last_good: Option<String>,
+}
+
+impl Settings {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// The error names the variable that is invalid.
+    pub fn from_env() -> Result<Self, Box<dyn Error>> {
+        let settings = Self {
+            listen: variable("PROXY_LISTEN")?.unwrap_or_else(|| "127.0.0.1:9201".into()),
+            opensearch: match variable("OPENSEARCH_URL")? {
+                Some(url) => url,
+                None => "http://127.0.0.1:9200".parse()?,
+            },
+            index: variable("DIRECTIVES_INDEX")?.unwrap_or_else(|| "directives".into()),
+            interval: Duration::from_millis(variable("DIRECTIVES_INTERVAL_MS")?.unwrap_or(5000)),
+            last_good: variable("DIRECTIVES_LAST_GOOD")?,
+        };
+        if settings.opensearch.scheme() != "http" {
+            return Err("OPENSEARCH_URL: this example supports only http".into());
+        }
+        Ok(settings)
+    }
+
+    /// The configuration of the store. The cluster cannot make the start of the proxy fail.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        let cluster = ClusterConfig::new([self.opensearch.clone()]).with_index(self.index.as_str());
+        let config = Config::new(cluster).with_interval(self.interval);
+        match &self.last_good {
+            Some(file) => config
+                .with_startup(Startup::LastGoodOrEmpty)
+                .with_last_good(file),
+            None => config.with_startup(Startup::Empty),
+        }
+    }
+
+    /// The host and port of the node, as in a `Host` header.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let host = self.opensearch.host_str().unwrap_or("127.0.0.1");
+        let port = self.opensearch.port_or_known_default().unwrap_or(80);
+        format!("{host}:{port}")
+    }
+}
+
+/// Creates the evaluator of the proxies. **The headers are an example: they must come from the
+/// authentication in front of the proxy, and never from a client.**
+#[must_use]
+pub fn evaluator(store: Arc<dyn DirectiveStore>) -> Evaluator {
+    Evaluator::new(store).with_extractor(
+        RestExtractor::new()
+            .with_tenant_header(HeaderName::from_static("x-tenant"))
+            .with_principal_header(HeaderName::from_static("x-principal")),
+    )
+}
+
+/// Reads a variable. An empty variable counts as absent.
+fn variable<T>(name: &str) -> Result<Option<T>, Box<dyn Error>>
+where
+    T: FromStr<Err: Display>,
+{
+    match env::var(name) {
+        Ok(value) if value.is_empty() => Ok(None),
+        Ok(value) => match value.parse() {
+            Ok(parsed) => Ok(Some(parsed)),
+            Err(error) => Err(format!("{name}={value} is invalid: {error}").into()),
+        },
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(format!("{name} is not UTF-8").into()),
+    }
+}

@@ -1,0 +1,48 @@
+//! A reverse proxy in front of OpenSearch, built on Pingora. Its directives come from an index of
+//! the same cluster. See the README for its settings.
+
+#![forbid(unsafe_code)]
+
+mod proxy;
+mod refresh;
+
+use std::error::Error;
+use std::sync::Arc;
+
+use example_proxy::{Recorder, Settings, evaluator};
+use opensearch_directives::OpenSearchDirectiveStore;
+use pingora::proxy::http_proxy_service;
+use pingora::server::Server;
+use pingora::server::configuration::Opt;
+use pingora::services::background::background_service;
+use tracing_subscriber::EnvFilter;
+
+use proxy::Proxy;
+use refresh::Refresh;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let settings = Settings::from_env()?;
+    let mut server = Server::new(Opt::parse_args())?;
+    server.bootstrap();
+
+    // This needs no runtime and starts no thread, because Pingora forks later if it runs as a
+    // daemon. The refresher starts after that, as a service.
+    let (store, refresher) = OpenSearchDirectiveStore::build(settings.config())?;
+    let store = Arc::new(store);
+    let recorder = Arc::new(Recorder::default());
+    server.add_service(background_service(
+        "directives",
+        Refresh::new(refresher, Arc::clone(&recorder)),
+    ));
+
+    let proxy = Proxy::new(&settings, evaluator(store), recorder)?;
+    let mut service = http_proxy_service(&server.configuration, proxy);
+    service.add_tcp(&settings.listen);
+    server.add_service(service);
+    server.run_forever()
+}
