@@ -86,7 +86,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         path: Path::new(&path).to_owned(),
         max_ttl: config.max_ttl,
     };
-    let (store, refresher) = OpenSearchDirectiveStore::build_from(&config, source)?;
+    let (store, refresher) = OpenSearchDirectiveStore::build_from(config, source)?;
     tokio::spawn(refresher.run());
     store.ready(Duration::from_secs(10)).await?;
     println!("{} directives", store.load().len());

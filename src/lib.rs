@@ -57,6 +57,9 @@
 //! # }
 //! ```
 //!
+//! [`docs`] answers the questions of a proxy that embeds the store: which clock, which request id,
+//! which runtime, start and end, fork, memory and cost.
+//!
 //! # Features
 //!
 //! - `rustls-tls` (default): HTTPS with rustls. If the application has installed a process-wide
@@ -76,6 +79,7 @@ pub mod admin;
 mod agent_source;
 mod clock;
 mod config;
+pub mod docs;
 pub mod error;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -115,6 +119,10 @@ pub mod internal {
     pub use crate::rest::{CLOSE_TIMEOUT, PAGE_SIZE, off_the_runtime, weight_of};
     pub use crate::safeguard_switches::{Safeguard, Safeguards};
 }
+
+/// The crate of [`StatusCollector`]'s trait, in the version that it needs.
+#[cfg(feature = "prometheus")]
+pub use prometheus_client;
 
 // Most applications need only these names. The public modules contain the others.
 pub use clock::{Clock, SystemClock};

@@ -60,6 +60,10 @@ impl OpenSearchDirectiveStore {
     ///
     /// # Errors
     /// [`ConfigError`] if a setting is invalid, or a file cannot be read.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "as `start`, and so that a later version can keep the configuration"
+    )]
     pub fn build(config: Config) -> Result<(Self, Refresher), ConfigError> {
         config.check()?;
         let mut cluster = config.cluster.clone();
@@ -75,8 +79,12 @@ impl OpenSearchDirectiveStore {
     ///
     /// # Errors
     /// [`ConfigError`] if a setting is invalid.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "as `start`, and so that a later version can keep the configuration"
+    )]
     pub fn build_from(
-        config: &Config,
+        config: Config,
         source: impl SnapshotSource + 'static,
     ) -> Result<(Self, Refresher), ConfigError> {
         config.check_polling()?;
@@ -89,8 +97,8 @@ impl OpenSearchDirectiveStore {
         }
         let client = Client::over(Arc::new(NoTransport), &config.cluster);
         let verifier = Arc::default();
-        let poller = Poller::over(config, client, verifier, Box::new(source));
-        Ok(Self::build_over(config, poller))
+        let poller = Poller::over(&config, client, verifier, Box::new(source));
+        Ok(Self::build_over(&config, poller))
     }
 
     pub(crate) fn build_over(config: &Config, poller: Poller) -> (Self, Refresher) {

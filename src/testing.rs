@@ -76,11 +76,9 @@ impl Clock for ManualClock {
 pub fn status() -> Status {
     let config = Config::for_source("directives").with_instance("test");
     let (store, _refresher) =
-        OpenSearchDirectiveStore::build_from(&config, ScriptedSource::default())
+        OpenSearchDirectiveStore::build_from(config, ScriptedSource::default())
             .expect("the default settings are valid");
-    let mut status = store.status();
-    status.instance = "test".to_owned();
-    status
+    store.status()
 }
 
 /// A source that returns what a test sets. Clones are the same source.
@@ -97,7 +95,7 @@ pub fn status() -> Status {
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let source = ScriptedSource::default();
 /// let config = Config::for_source("a test");
-/// let (store, refresher) = OpenSearchDirectiveStore::build_from(&config, source.clone())?;
+/// let (store, refresher) = OpenSearchDirectiveStore::build_from(config, source.clone())?;
 /// tokio::spawn(refresher.run());
 /// store.ready(Duration::from_secs(10)).await?;
 ///

@@ -14,7 +14,7 @@ use tokio::time::Sleep;
 /// Returns the future's output, or `None` if the future took longer than the limit.
 pub(crate) async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
     let future = std::pin::pin!(future);
-    let first = match tokio_sleep(limit) {
+    match tokio_sleep(limit) {
         Some(sleep) => match select(future, std::pin::pin!(sleep)).await {
             Either::Left((output, _)) => Some(output),
             Either::Right(_) => None,
@@ -23,8 +23,7 @@ pub(crate) async fn within<T>(limit: Duration, future: impl Future<Output = T>) 
             Either::Left((output, _)) => Some(output),
             Either::Right(_) => None,
         },
-    };
-    first
+    }
 }
 
 /// Returns the timer of the current runtime; `None` outside of a runtime, or if the runtime has no

@@ -25,8 +25,8 @@ fn cluster(urls: &[&str]) -> ClusterConfig {
 /// Returns settings with which a store polls only on request.
 fn config(cluster: ClusterConfig) -> Config {
     Config::new(cluster)
-        .with_interval(Duration::from_hours(1))
-        .with_poll_timeout(Duration::from_mins(1))
+        .with_interval(Duration::from_secs(60 * 60))
+        .with_poll_timeout(Duration::from_secs(60))
 }
 
 /// Returns the error with which a store fails to start.

@@ -43,7 +43,7 @@ async fn start(
     credentials: Credentials,
 ) -> Result<OpenSearchDirectiveStore, StartError> {
     let cluster = ClusterConfig::new([server.uri().parse().unwrap()]).with_credentials(credentials);
-    let config = Config::new(cluster).with_interval(Duration::from_hours(1));
+    let config = Config::new(cluster).with_interval(Duration::from_secs(60 * 60));
     OpenSearchDirectiveStore::start(config).await
 }
 
@@ -109,7 +109,7 @@ async fn a_file_that_changed_is_read_once_a_minute() {
     store.refresh().await.unwrap();
     assert_eq!(reloads(&store), (0, 0));
     tokio::time::pause();
-    tokio::time::advance(Duration::from_mins(1)).await;
+    tokio::time::advance(Duration::from_secs(60)).await;
     tokio::time::resume();
     accept(&server, "Bearer new").await;
     store.refresh().await.unwrap();
@@ -134,7 +134,7 @@ async fn a_broken_file_changes_nothing() {
         .unwrap();
     let minute = async || {
         tokio::time::pause();
-        tokio::time::advance(Duration::from_mins(1)).await;
+        tokio::time::advance(Duration::from_secs(60)).await;
         tokio::time::resume();
     };
     let breakings: [fn(&Path); 4] = [

@@ -18,8 +18,8 @@ const UNCHANGED_BYTES: u64 = 300;
 /// Starts a store that polls only on request.
 async fn start(url: &str, index: &str) -> OpenSearchDirectiveStore {
     let config = Config::new(cluster(url, index))
-        .with_interval(Duration::from_hours(1))
-        .with_poll_timeout(Duration::from_mins(2));
+        .with_interval(Duration::from_secs(60 * 60))
+        .with_poll_timeout(Duration::from_secs(2 * 60));
     OpenSearchDirectiveStore::start(config).await.unwrap()
 }
 

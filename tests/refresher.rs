@@ -17,8 +17,8 @@ use test_support::{in_hours, stored};
 /// Returns settings with which a store polls only on request.
 fn config(url: &str, index: &str) -> Config {
     Config::new(cluster(url, index))
-        .with_interval(Duration::from_hours(1))
-        .with_poll_timeout(Duration::from_mins(2))
+        .with_interval(Duration::from_secs(60 * 60))
+        .with_poll_timeout(Duration::from_secs(2 * 60))
 }
 
 async fn start(url: &str, index: &str) -> OpenSearchDirectiveStore {
@@ -250,7 +250,11 @@ async fn an_applied_directive_is_found_by_the_next_poll() {
     .unwrap();
     let mut reader = store.reader();
     let writer = DirectivesApi::new(Client::new(&cluster(&url, &index)).unwrap());
-    let draft = Draft::new("a", DiagLevel::Shape, Expiry::After(Duration::from_mins(5)));
+    let draft = Draft::new(
+        "a",
+        DiagLevel::Shape,
+        Expiry::After(Duration::from_secs(5 * 60)),
+    );
     writer.apply(&[draft]).await.unwrap();
     eventually("it is read", async || reader.load().len(), |len| *len == 1).await;
     assert_eq!(store.load().len(), 1);

@@ -221,7 +221,7 @@ async fn certificates_in_files_are_read_again_after_a_failed_handshake() {
         .with_client_key(Secret::file(&key));
     let cluster = ClusterConfig::new([url.parse().unwrap()]).with_tls(tls);
     let config = Config::new(cluster)
-        .with_interval(std::time::Duration::from_hours(1))
+        .with_interval(std::time::Duration::from_secs(60 * 60))
         .with_startup(opensearch_directives::Startup::Empty);
     let store = OpenSearchDirectiveStore::start(config).await.unwrap();
     store.refresh().await.unwrap_err();

@@ -31,7 +31,7 @@ async fn p3_fifty_refreshers_under_20000_writes_of_eight_writers() {
         let config = Config::new(nodes)
             .with_interval(Duration::from_millis(100))
             .with_max_backoff(Duration::from_millis(500))
-            .with_poll_timeout(Duration::from_mins(1))
+            .with_poll_timeout(Duration::from_secs(60))
             .with_instance(format!("store-{number}"));
         let store = OpenSearchDirectiveStore::start(config).await.unwrap();
         stores.push(Arc::new(store));

@@ -50,7 +50,7 @@ async fn p3_a_deletion_on_one_copy_is_not_undone_by_another_copy() {
         let urls = cluster.urls();
         let nodes = ClusterConfig::new(urls.iter().map(|url| url.parse().unwrap()));
         let config = Config::new(nodes.with_index(&index))
-            .with_interval(std::time::Duration::from_hours(1))
+            .with_interval(std::time::Duration::from_secs(60 * 60))
             .with_instance(format!("store-{number}"));
         stores.push(OpenSearchDirectiveStore::start(config).await.unwrap());
     }

@@ -74,8 +74,8 @@ async fn p3_an_index_that_is_created_again_between_two_polls_is_another_index() 
     };
     bulk(&url, documents("before")).await;
     let config = opensearch_directives::Config::new(cluster(&url, &index))
-        .with_interval(std::time::Duration::from_hours(1))
-        .with_max_ttl(std::time::Duration::from_hours(100 * 366 * 24));
+        .with_interval(std::time::Duration::from_secs(60 * 60))
+        .with_max_ttl(std::time::Duration::from_secs(100 * 366 * 24 * 60 * 60));
     let store = OpenSearchDirectiveStore::start(config).await.unwrap();
     assert_eq!(tenants(&store), ["before"; 3]);
     let before = store.status().revision.unwrap();
@@ -239,7 +239,7 @@ async fn a_full_disk_stops_writers_but_not_readers() {
     let draft = Draft::new(
         "a",
         DiagLevel::Shape,
-        Expiry::After(std::time::Duration::from_mins(5)),
+        Expiry::After(std::time::Duration::from_secs(5 * 60)),
     );
     let error = writer
         .apply(std::slice::from_ref(&draft))

@@ -17,9 +17,9 @@ use test_support::http;
 /// Starts a store that polls only on request.
 async fn on_demand(cluster: ClusterConfig) -> OpenSearchDirectiveStore {
     let config = Config::new(cluster)
-        .with_interval(Duration::from_hours(1))
-        .with_max_backoff(Duration::from_hours(1))
-        .with_poll_timeout(Duration::from_mins(2));
+        .with_interval(Duration::from_secs(60 * 60))
+        .with_max_backoff(Duration::from_secs(60 * 60))
+        .with_poll_timeout(Duration::from_secs(2 * 60));
     OpenSearchDirectiveStore::start(config).await.unwrap()
 }
 

@@ -111,8 +111,8 @@ async fn p5_a_poll_succeeds_although_its_node_is_killed_or_paused() {
     let store = loop {
         // The name of the instance decides which node a store polls first.
         let config = Config::new(over(&urls, &index))
-            .with_interval(Duration::from_hours(1))
-            .with_poll_timeout(Duration::from_mins(1))
+            .with_interval(Duration::from_secs(60 * 60))
+            .with_poll_timeout(Duration::from_secs(60))
             .with_instance(format!("store-{number}"));
         let store = OpenSearchDirectiveStore::start(config).await.unwrap();
         if proxies[0].forwarded() > 0 {

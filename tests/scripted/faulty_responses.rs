@@ -223,7 +223,7 @@ async fn p5_a_response_after_the_time_limit_fails_the_poll() {
     let store = OpenSearchDirectiveStore::start(config(short))
         .await
         .unwrap();
-    respond(&server, ok(good()).set_delay(Duration::from_mins(10))).await;
+    respond(&server, ok(good()).set_delay(Duration::from_secs(10 * 60))).await;
     store.refresh().await.unwrap_err();
     let reported = store.status().last_error.unwrap();
     assert!(
@@ -250,9 +250,9 @@ async fn a_response_with_a_large_content_length_is_refused_before_it_is_read() {
         // The body never arrives, so a client that reads it has to wait.
         std::future::pending::<()>().await;
     });
-    let cluster =
-        ClusterConfig::new([url.parse().unwrap()]).with_request_timeout(Duration::from_mins(10));
-    let config = config(cluster).with_poll_timeout(Duration::from_mins(10));
+    let cluster = ClusterConfig::new([url.parse().unwrap()])
+        .with_request_timeout(Duration::from_secs(10 * 60));
+    let config = config(cluster).with_poll_timeout(Duration::from_secs(10 * 60));
     let error = OpenSearchDirectiveStore::start(config).await.unwrap_err();
     let text = chain(&error);
     assert!(

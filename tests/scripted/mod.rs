@@ -96,8 +96,8 @@ fn cluster(server: &MockServer) -> ClusterConfig {
 /// Returns settings with which a store polls only on request.
 fn config(cluster: ClusterConfig) -> Config {
     Config::new(cluster)
-        .with_interval(Duration::from_hours(1))
-        .with_max_ttl(Duration::from_hours(24 * 36_500))
+        .with_interval(Duration::from_secs(60 * 60))
+        .with_max_ttl(Duration::from_secs(24 * 36_500 * 60 * 60))
         .with_max_documents(10)
 }
 

@@ -88,7 +88,7 @@ async fn p10_after_a_drop_during_a_poll_no_task_remains() {
     let server = good_server().await;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = start_with_clock(&server, &clock).await;
-    respond(&server, ok(good()).set_delay(Duration::from_mins(10))).await;
+    respond(&server, ok(good()).set_delay(Duration::from_secs(10 * 60))).await;
     tokio::select! {
         _ = store.refresh() => panic!("the poll cannot have ended"),
         () = next_poll(&store) => {}

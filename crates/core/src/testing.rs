@@ -89,12 +89,15 @@ pub fn initial_directives() -> Vec<DiagnosticsDirective> {
     rules::timed_directives()
 }
 
+/// Runs its argument and returns how often this thread allocated.
+pub type CountAllocations = fn(&mut dyn FnMut()) -> u64;
+
 /// Checks stores.
 #[derive(Clone, Copy, Debug)]
 pub struct Kit {
     publishes: u16,
     threads: usize,
-    count_allocations: Option<fn(&mut dyn FnMut()) -> u64>,
+    count_allocations: Option<CountAllocations>,
 }
 
 impl Default for Kit {
@@ -125,7 +128,7 @@ impl Kit {
     /// Sets a function that runs its argument and returns how often this thread allocated. Without
     /// it, [`Rule::NoAllocation`] is skipped, because it needs a global allocator that counts.
     #[must_use]
-    pub fn with_allocation_counter(mut self, count: fn(&mut dyn FnMut()) -> u64) -> Self {
+    pub fn with_allocation_counter(mut self, count: CountAllocations) -> Self {
         self.count_allocations = Some(count);
         self
     }

@@ -78,8 +78,8 @@ fn a_refresher_runs_on_a_thread_of_its_own() {
     let ready: Result<(), StartError> = runtime.block_on(store.ready(SECOND * 60));
     ready.unwrap();
     assert_eq!(store.load().len(), 3);
-    let refreshed: Result<(), RefreshError> = runtime.block_on(store.refresh());
-    refreshed.unwrap();
+    let polled: Result<(), RefreshError> = runtime.block_on(store.refresh());
+    polled.unwrap();
     drop(store);
     thread.join().unwrap();
 }

@@ -145,10 +145,10 @@ impl Reader {
         let mut last = 0;
         loop {
             let was_done = done.load(Ordering::SeqCst);
-            let least = published.load(Ordering::SeqCst).max(last);
+            let lower_bound = published.load(Ordering::SeqCst).max(last);
             let number = number_of(subject, &subject.load());
             let most = started.load(Ordering::SeqCst);
-            if let ControlFlow::Break(()) = reader.note(number, least, most) {
+            if let ControlFlow::Break(()) = reader.note(number, lower_bound, most) {
                 return reader;
             }
             last = number.unwrap_or(last);
@@ -158,10 +158,10 @@ impl Reader {
         }
     }
 
-    fn note(&mut self, number: Option<u16>, least: u16, most: u16) -> ControlFlow<()> {
+    fn note(&mut self, number: Option<u16>, lower_bound: u16, most: u16) -> ControlFlow<()> {
         match number {
-            Some(number) if number < least => {
-                self.backwards = Some(format!("set {number} was loaded after set {least}"));
+            Some(number) if number < lower_bound => {
+                self.backwards = Some(format!("set {number} was loaded after set {lower_bound}"));
                 ControlFlow::Break(())
             }
             Some(number) if number <= most => ControlFlow::Continue(()),

@@ -113,7 +113,7 @@ impl Subject for Store {
 }
 
 /// Counts an allocation for each load of the faulty store.
-fn counted(fault: Fault) -> fn(&mut dyn FnMut()) -> u64 {
+fn counted(fault: Fault) -> CountAllocations {
     fn none(work: &mut dyn FnMut()) -> u64 {
         work();
         0

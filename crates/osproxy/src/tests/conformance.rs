@@ -70,8 +70,8 @@ fn the_stores_of_this_project_conform() {
     assert!(report.conforms(), "InMemoryDirectiveStore\n{report}");
 
     let (source, runtime) = (ScriptedSource::default(), runtime());
-    let config = Config::for_source("scripted").with_interval(Duration::from_secs(3600));
-    let (store, refresher) = OpenSearchDirectiveStore::build_from(&config, source.clone()).unwrap();
+    let config = Config::for_source("scripted").with_interval(Duration::from_hours(1));
+    let (store, refresher) = OpenSearchDirectiveStore::build_from(config, source.clone()).unwrap();
     runtime.spawn(refresher.run());
     let report = kit.check(&Ours {
         store,
