@@ -10,17 +10,18 @@ pub(super) fn is_interactive() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// Asks a question. Only `y` and `yes` count as consent.
+/// Shows what would be written, and asks a question. Only `y` and `yes` count as consent.
 ///
-/// Without a terminal, it fails and names the flag that states the consent.
-pub(super) fn confirm(question: &str, flag: &str) -> Result<(), Failure> {
+/// Without a terminal, it fails and says that `--yes` states the consent.
+pub(super) fn confirm(plan: &str, question: &str) -> Result<(), Failure> {
     if !is_interactive() {
+        // An error leads with the point.
         return Err(Failure::usage(format!(
-            "{question}\nnothing was written; to do it, add {flag}"
+            "{question}\nnothing was written; to do it, add --yes\n{plan}"
         )));
     }
     let mut stderr = std::io::stderr().lock();
-    write!(stderr, "{question}\nContinue? [y/N] ")?;
+    write!(stderr, "{plan}\n{question}\nContinue? [y/N] ")?;
     stderr.flush()?;
     let mut reply = String::new();
     std::io::stdin().lock().read_line(&mut reply)?;

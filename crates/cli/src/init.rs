@@ -95,8 +95,9 @@ pub(super) async fn run(args: InitArgs) -> Result<(), Failure> {
         && !args.yes
     {
         let location = args.connection.location();
-        let question = format!("Install in {location}? The context {context} is protected.");
-        confirm(&question, "--yes")?;
+        let plan =
+            format!("The pipeline, the template and the index would be installed in {location}.");
+        confirm(&plan, &format!("The context {context} is protected."))?;
     }
     let (mut steps, converted) = if args.upgrade {
         let (steps, converted) = installer.upgrade().await?;

@@ -73,7 +73,7 @@ impl WriteArgs {
         if plan.len() > SHOWN {
             text = format!("{text}\nand {} more", plan.len() - SHOWN);
         }
-        super::confirm::confirm(&format!("{text}\n{question}"), "--yes")?;
+        super::confirm::confirm(&text, question)?;
         self.has_consented.set(true);
         Ok(())
     }

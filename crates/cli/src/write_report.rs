@@ -190,7 +190,8 @@ impl Report {
                 .into_iter()
                 .map(|(done, count)| format!("{count} {}", done.as_str()))
                 .collect();
-            lines.push(format!("{} in {}", counts.join(", "), self.location));
+            let would = if self.dry_run { "would be " } else { "" };
+            lines.push(format!("{would}{} in {}", counts.join(", "), self.location));
         }
         lines.join("\n")
     }

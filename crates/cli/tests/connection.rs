@@ -263,7 +263,7 @@ async fn an_error_leads_with_the_point_and_has_its_details_with_verbose() {
     let busy_url = busy.uri();
     let busy_text = format!("error: the cluster at {busy_url} is busy; try again");
     let tls_url = busy_url.replace("http:", "https:");
-    let tls_text = format!("error: cannot reach {tls_url}: the server does not speak TLS");
+    let tls_text = format!("error: cannot reach {tls_url}: the server does not use TLS");
     let closed = "http://127.0.0.1:1";
     for (url, code, says) in [
         (
