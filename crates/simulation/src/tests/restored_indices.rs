@@ -10,16 +10,19 @@ use crate::quiet_world::{two_nodes, write};
 use crate::schedule_runner::{poll, refresher, runtime};
 use crate::simulated_transport::Wire;
 
-/// Returns a refresher that has published a directive. Returns `None` if the random document is
-/// not a directive, or the world does not permit this.
+/// Returns a refresher that has published one directive and has rejected no document. Returns
+/// `None` if the random documents do not permit this.
 async fn follower_of_a_directive(seed: u64) -> Option<(Wire, ObservedRefresher)> {
     let wire = two_nodes(seed)?;
     let mut observed = refresher(&wire, 0, None);
     write(&wire, "a", |shard| shard.deliver_all(|_| true));
     wire.world().settle();
     poll(&wire, &mut observed, 0).await.ok()?;
-    let has_a = observed.has_all(&wire.world()) && observed.published().set().len() == 1;
-    has_a.then_some((wire, observed))
+    let published = observed.published();
+    let has_one = observed.has_all(&wire.world())
+        && published.set().len() == 1
+        && published.rejections().len() == 0;
+    has_one.then_some((wire, observed))
 }
 
 /// Restores a snapshot in which the document has the same `_seq_no` and term, but is malformed.
@@ -44,7 +47,7 @@ fn restore_malformed(wire: &Wire) {
 fn p11_a_malformed_document_of_a_restored_index_does_not_count_as_hidden_fields() {
     let runtime = runtime();
     let mut worlds = 0;
-    for seed in 1..=100 {
+    for seed in 1..=400 {
         runtime.block_on(async {
             let Some((wire, mut observed)) = follower_of_a_directive(seed).await else {
                 return;
