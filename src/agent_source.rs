@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::document_limit::{DocumentCount, DocumentLimit};
 use crate::http::{Client, Method, Request, malformed};
 use crate::rest::{PollErrorKind, ReadError, ReadFailure, off_the_runtime};
 use crate::signatures::{Trust, Verifier};
@@ -98,7 +99,7 @@ pub(crate) struct AgentSource {
     verifier: Arc<Verifier>,
     /// The generation of the trust with which the last snapshot was decoded.
     trust_generation: u64,
-    max_documents: usize,
+    limit: DocumentLimit,
     clear_after: Option<Duration>,
     /// The number of snapshots that were received.
     generation: u64,
@@ -114,7 +115,7 @@ impl AgentSource {
             clock: Arc::clone(&config.clock),
             trust_generation: verifier.generation(),
             verifier,
-            max_documents: config.max_documents,
+            limit: DocumentLimit::new(config.max_documents),
             clear_after: config.clear_after,
             generation: 0,
             tag: String::new(),
@@ -146,6 +147,10 @@ impl AgentSource {
                 || is_trusted_anew && snapshot.revision() == published.snapshot.revision()
         });
         self.check(&received, is_known, is_ours, age)?;
+        if let Some(snapshot) = &received.snapshot {
+            let count = self.count(snapshot)?;
+            self.limit.note(count);
+        }
         self.trust_generation = trust_generation;
         if received.snapshot.is_some() {
             self.generation += 1;
@@ -165,13 +170,13 @@ impl AgentSource {
             .send(request)
             .await
             .map_err(|error| ReadError::of_request(index, error))?;
-        let (bytes, max_documents) = (body.len(), self.max_documents);
+        let (bytes, max_stored) = (body.len(), self.limit.max_stored());
         let trust = self.verifier.trust();
         let (clock, expected) = (Arc::clone(&self.clock), index.to_owned());
         // The transit time is added, so a reported age may be too high but never too low.
         let parse = move || {
             let elapsed = sent_at.elapsed();
-            let limits = (max_documents, trust.as_deref());
+            let limits = (max_stored, trust.as_deref());
             parse(&body, &expected, limits, elapsed, clock.now())
         };
         off_the_runtime(bytes, parse)
@@ -185,6 +190,20 @@ impl AgentSource {
                 }
                 error => self.refused(error),
             })
+    }
+
+    /// The documents of a snapshot, unless too many of them have not ended.
+    fn count(&self, snapshot: &Snapshot) -> Result<DocumentCount, ReadError> {
+        let (rejected, revoked) = (snapshot.rejections().len(), snapshot.revoked());
+        let count = DocumentCount::new(snapshot.set(), rejected, revoked, self.clock.now());
+        if self.limit.permits(count) {
+            return Ok(count);
+        }
+        let failure = ReadFailure::TooManyDocuments {
+            documents: count.unfinished as u64,
+            max_documents: self.limit.max(),
+        };
+        Err(ReadError::new(self.client.index(), failure))
     }
 
     /// Refuses a snapshot that is too old, or older than the published one unless it is known to
@@ -232,6 +251,8 @@ impl SnapshotSource for AgentSource {
                 notes: Vec::new(),
             },
             clock_skew: None,
+            unfinished: (self.generation > 0).then(|| self.limit.unfinished()),
+            warnings: self.limit.warning().into_iter().collect(),
         }
     }
 }
@@ -264,7 +285,7 @@ impl Received {
 fn parse(
     body: &[u8],
     index: &str,
-    (max_documents, trust): (usize, Option<&Trust>),
+    (max_stored, trust): (usize, Option<&Trust>),
     elapsed: Duration,
     now: Timestamp,
 ) -> Result<Received, AgentError> {
@@ -283,7 +304,7 @@ fn parse(
     let snapshot = response
         .snapshot
         .map(|json| {
-            Snapshot::from_json_if(json.get(), max_documents, read_at, |document, uuid| {
+            Snapshot::from_json_if(json.get(), max_stored, read_at, |document, uuid| {
                 Trust::check_with(trust, document, uuid)
             })
         })

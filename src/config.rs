@@ -122,7 +122,8 @@ pub struct Config {
     /// rejected. It is checked again when it is written, and at the next full read
     /// (`reconcile_interval`).
     pub max_ttl: Duration,
-    /// The largest number of documents in the index. A read of more documents fails.
+    /// The largest number of documents in the index that have neither ended nor been revoked. A
+    /// read of more fails, and so does a read of more than five times as many documents in all.
     pub max_documents: usize,
     /// The keys whose signatures count, and which directives need them; `None`: signatures are
     /// not verified.
@@ -259,7 +260,7 @@ impl Config {
         self
     }
 
-    /// Sets the largest number of documents in the index.
+    /// Sets the largest number of documents in the index that have neither ended nor been revoked.
     #[must_use]
     pub fn with_max_documents(mut self, max_documents: usize) -> Self {
         self.max_documents = max_documents;

@@ -80,6 +80,7 @@ mod agent_source;
 mod clock;
 mod config;
 pub mod docs;
+mod document_limit;
 pub mod error;
 #[cfg(fuzzing)]
 #[doc(hidden)]

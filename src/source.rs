@@ -28,6 +28,12 @@ pub trait SnapshotSource: Send + Sync + fmt::Debug {
     /// server.
     fn poll<'a>(&'a mut self, published: PublishedState<'a>) -> PollFuture<'a>;
 
+    /// Remembers the snapshot of the last-good file before the first poll, so that the source can
+    /// compare its first read with it. By default, nothing is remembered.
+    fn recall(&mut self, last_good: &Snapshot) {
+        let _ = last_good;
+    }
+
     /// Returns the counts of the polls so far, and their strategy. By default, nothing is counted.
     fn report(&self) -> SourceReport {
         SourceReport::default()
@@ -99,4 +105,9 @@ pub struct SourceReport {
     /// The seconds by which the local clock is ahead of the source's; `None` if they were not
     /// measured.
     pub clock_skew: Option<f64>,
+    /// The number of documents that count against `max_documents`; `None` if the source does not
+    /// count them, or before the first complete read.
+    pub unfinished: Option<usize>,
+    /// The conditions that an operator should correct soon.
+    pub warnings: Vec<String>,
 }

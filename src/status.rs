@@ -224,6 +224,15 @@ pub struct Status {
     #[serde(serialize_with = "rejections")]
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<Rejected<'static>>))]
     pub rejected: Vec<Rejection>,
+    /// The number of documents that had neither ended nor been revoked at the last read; `None`
+    /// before the first complete read.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub unfinished: Option<usize>,
+    /// The bound on `unfinished`. A read of more documents fails.
+    pub max_documents: usize,
+    /// The conditions that an operator should correct before polls fail or proxies disagree. It is
+    /// empty in the best case.
+    pub warnings: Vec<String>,
     /// The time at which the last poll began.
     #[cfg_attr(feature = "openapi", schema(required, value_type = Option<String>, format = DateTime))]
     pub last_attempt: Option<Timestamp>,

@@ -16,9 +16,12 @@
 )]
 
 mod broken_http_servers;
+mod captured_log;
 mod credential_rotation;
 mod faults;
+mod hidden_fields_after_restart;
 mod incremental_polling;
+mod limits_of_the_index;
 mod raw_server;
 mod refresher;
 mod scripted;

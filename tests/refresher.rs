@@ -86,7 +86,9 @@ async fn p1_more_documents_than_the_cap_are_not_read() {
         .unwrap_err();
     let error = std::error::Error::source(&error).unwrap().to_string();
     assert!(
-        error.contains("contains 101 documents, more than `max_documents` (100)"),
+        error.contains(
+            "contains 101 documents that have not ended, more than `max_documents` (100)"
+        ),
         "{error}"
     );
 }

@@ -27,7 +27,7 @@ DRAFT_ONLY = ["ttl_secs", "author"]
 # The bounds that `directives init` sets. The maximum equals the default of the proxies (30 days).
 DEFAULT_TTL_SECS = 15 * 60
 MAX_TTL_SECS = 30 * 24 * 3600
-MAX_CAPTURE_TTL_SECS = 24 * 3600
+MAX_CAPTURE_TTL_SECS = 60 * 60
 # The largest accepted difference between the clocks of the nodes and of the writers.
 CLOCK_TOLERANCE_SECS = 5 * 60
 

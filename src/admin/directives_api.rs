@@ -13,6 +13,7 @@ use super::execute::Outcome;
 use super::plan::PlannedWrite;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::document_limit::DocumentLimit;
 use crate::http::{Client, Method, Request, RequestError};
 use crate::rest::{IndexReader, Session};
 use opensearch_directives_core::document::{DecodeLimits, Document, Draft, Rejection, decode};
@@ -166,7 +167,8 @@ impl DirectivesApi {
 
     pub(super) fn session(&self) -> Session {
         let client = self.client.clone();
-        IndexReader::new(client, "list", Config::DEFAULT_MAX_DOCUMENTS).session()
+        let limit = DocumentLimit::new(Config::DEFAULT_MAX_DOCUMENTS);
+        IndexReader::new(client, "list", limit.max_stored()).session()
     }
 
     /// Writes directives and returns when they are visible to searches.

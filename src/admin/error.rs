@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::admin::PIPELINE;
 use crate::http::{RequestError, RequestErrorKind};
+use crate::rest::PIPELINE;
 use crate::rest::ReadError;
 use opensearch_directives_core::document::Rejection;
 

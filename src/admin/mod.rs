@@ -21,7 +21,6 @@ pub use directives_api::{DirectivesApi, Stored, Version};
 pub use error::{Refusal, WriteError};
 pub use execute::{Outcome, WriteReport};
 pub use field_differences::{ChangeEffect, FieldChange};
-pub(crate) use installer::PIPELINE;
 pub use installer::{
     BoundsChange, Change, InstallError, InstallErrorKind, InstallStep, Installer, SiteBounds,
 };

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::directives_api::{DirectivesApi, Stored};
 use super::error::{Kind, WriteError};
 use super::field_differences::{FieldChange, changes};
-use crate::admin::PIPELINE;
+use crate::rest::PIPELINE;
 use opensearch_directives_core::document::{Audit, Document, Draft, Expiry, encode_draft};
 
 /// The field for the user that the cluster authenticated.

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::bulk::{PART_BYTES, parts};
 use super::directives_api::DirectivesApi;
 use super::error::{Kind, Refusal, WriteError};
-use crate::admin::PIPELINE;
 use crate::http::{Exception, Method, Request, malformed};
+use crate::rest::PIPELINE;
 use opensearch_directives_core::document::{Document, Draft, decode};
 
 impl DirectivesApi {

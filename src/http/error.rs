@@ -265,7 +265,8 @@ impl Error for RequestError {
 }
 
 /// Formats an error and its causes on one line, as in logs and in the status. The errors of this
-/// crate do not repeat their causes in their own text.
+/// crate do not repeat their causes in their own text. Characters that control a terminal or are
+/// invisible are escaped, because a cluster or another agent may have sent them.
 #[must_use]
 pub fn chain(error: &dyn Error) -> String {
     let mut line = error.to_string();
@@ -279,5 +280,5 @@ pub fn chain(error: &dyn Error) -> String {
         }
         source = cause.source();
     }
-    line
+    super::visible_text::visible(&line, true)
 }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::error::RequestFailure;
 use super::transport::Response;
+use super::visible_text::visible;
 
 /// The number of characters of a response's text that an error keeps.
 const REASON_CHARS: usize = 300;
@@ -103,10 +104,11 @@ fn text(response: &Response) -> String {
     words.join(" ")
 }
 
+/// The beginning of an untrusted text, with its invisible characters escaped.
 fn shorten(text: &str) -> String {
     match text.char_indices().nth(REASON_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+        Some((end, _)) => visible(&text[..end], false) + "…",
+        None => visible(text, false),
     }
 }
 
@@ -141,6 +143,15 @@ mod tests {
         assert_eq!(
             said(403, "text/html", "<h1>Blocked\n by lb-7</h1>"),
             "the response has status 403: not from OpenSearch (text/html): <h1>Blocked by lb-7</h1>"
+        );
+    }
+
+    #[test]
+    fn a_reason_cannot_control_a_terminal() {
+        let body = "{\"error\":{\"type\":\"x\",\"reason\":\"a\\u001b[2J\\n\u{202e}b\"}}";
+        assert_eq!(
+            said(400, "application/json", body),
+            "the response has status 400 x: a\\u{1b}[2J\\u{a}\\u{202e}b"
         );
     }
 

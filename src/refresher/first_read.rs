@@ -15,6 +15,7 @@ impl Poller {
     /// poll.
     pub(crate) async fn begin(&mut self, startup: Startup) -> Result<Duration, StartError> {
         self.check_last_good().await;
+        self.recall_last_good().await;
         match startup {
             Startup::Empty => return Ok(Duration::ZERO),
             Startup::Require { within } => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::Poller;
 use super::shared_state::ReadAge;
@@ -10,6 +10,21 @@ use crate::last_good_format::{self, LastGoodError};
 use crate::rest::off_the_runtime;
 
 impl Poller {
+    /// Has the source compare its first read with the snapshot of the last-good file, if there is
+    /// one. A file that cannot be read is reported when it is needed.
+    pub(super) async fn recall_last_good(&mut self) {
+        let Some(file) = self.last_good.clone() else {
+            return;
+        };
+        let index = self.shared.client.index().to_owned();
+        let trust = self.shared.verifier.trust();
+        let read = move || last_good_format::read(file.path(), &index, trust.as_deref());
+        match off_the_runtime(usize::MAX, read).await {
+            Ok(snapshot) => self.source.recall(&snapshot),
+            Err(error) => debug!(%error, "there is no last good set to compare with"),
+        }
+    }
+
     /// Publishes the snapshot of the last-good file.
     pub(crate) async fn restore(&mut self) -> Result<(), LastGoodError> {
         let Some(file) = self.last_good.clone() else {

@@ -10,6 +10,7 @@ mod poll;
 mod poller;
 mod publish;
 mod shared_state;
+mod site_bound;
 mod subscription;
 
 use std::io;
@@ -143,6 +144,7 @@ impl Refresher {
                 // The caller may no longer wait; its result is then dropped.
                 let _ = waiter.send(result.clone());
             }
+            self.poller.compare_max_ttl().await;
         }
     }
 

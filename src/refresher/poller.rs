@@ -17,6 +17,7 @@ use crate::sync::IndexSynchronizer;
 
 use super::liveness::Liveness;
 use super::shared_state::Shared;
+use super::site_bound::SiteBound;
 use super::subscription::Outlet;
 
 /// Polls a source and publishes its snapshots.
@@ -31,6 +32,8 @@ pub struct Poller {
     backoff: Backoff,
     pub(super) poll_timeout: Duration,
     pub(super) clear_after: Option<Duration>,
+    /// `None` if the source is not an index.
+    pub(super) site_bound: Option<SiteBound>,
     pub(super) last_good: Option<Arc<LastGoodFile>>,
     pub(super) startup: Startup,
 }
@@ -38,18 +41,22 @@ pub struct Poller {
 impl Poller {
     /// Creates a poller for the source that the configuration selects.
     pub(crate) fn new(config: &Config, client: Client, verifier: Arc<Verifier>) -> Self {
-        let source: Box<dyn SnapshotSource> = match config.upstream {
+        match config.upstream {
             Upstream::Index => {
                 let seed = seed_of(&config.instance);
-                let (client, verifier) = (client.clone(), Arc::clone(&verifier));
-                Box::new(IndexSynchronizer::new(config, client, verifier, seed))
+                let for_source = Arc::clone(&verifier);
+                let source = IndexSynchronizer::new(config, client.clone(), for_source, seed);
+                let site_bound = SiteBound::new(config, client.clone());
+                Self {
+                    site_bound: Some(site_bound),
+                    ..Self::over(config, client, verifier, Box::new(source))
+                }
             }
             Upstream::Agent => {
-                let verifier = Arc::clone(&verifier);
-                Box::new(AgentSource::new(config, client.clone(), verifier))
+                let source = AgentSource::new(config, client.clone(), Arc::clone(&verifier));
+                Self::over(config, client, verifier, Box::new(source))
             }
-        };
-        Self::over(config, client, verifier, source)
+        }
     }
 
     /// Creates a poller of the index with another page size and without some safeguards, for tests
@@ -91,6 +98,7 @@ impl Poller {
             ),
             poll_timeout: config.poll_timeout,
             clear_after: config.clear_after,
+            site_bound: None,
             last_good: config
                 .last_good
                 .clone()

@@ -34,6 +34,7 @@ pub struct Shared {
     instance: String,
     stale_after: Duration,
     clear_after: Option<Duration>,
+    max_documents: usize,
     clock: Arc<dyn Clock>,
     /// The progress. Only the loop writes it, and the status reads it as one consistent value.
     progress: watch::Sender<Progress>,
@@ -55,6 +56,8 @@ pub(super) struct Progress {
     pub(super) next_poll_in: Duration,
     pub(super) liveness: Liveness,
     pub(super) source: SourceReport,
+    /// How the longest time to live differs between the ingest pipeline and this reader.
+    pub(super) max_ttl_warning: Option<String>,
     pub(super) counters: Counters,
 }
 
@@ -107,6 +110,7 @@ impl Shared {
             instance: config.instance.clone(),
             stale_after: config.effective_stale_after(),
             clear_after: config.clear_after,
+            max_documents: config.max_documents,
             clock: Arc::clone(&config.clock),
             progress: watch::Sender::default(),
         }
@@ -151,6 +155,12 @@ impl Shared {
             directives: snapshot.set().len(),
             revoked: snapshot.revoked(),
             rejected: snapshot.rejections().to_vec(),
+            unfinished: progress.source.unfinished,
+            max_documents: self.max_documents,
+            warnings: {
+                let source = progress.source.warnings.iter();
+                source.chain(&progress.max_ttl_warning).cloned().collect()
+            },
             last_attempt: progress.last_attempt,
             last_success: progress.last_success,
             last_change: progress.last_change,

@@ -36,7 +36,8 @@ pub enum PollErrorKind {
     HiddenDocuments,
     /// The role hides or masks fields of the documents.
     HiddenFields,
-    /// The index holds more documents than `max_documents`.
+    /// The index holds more documents that have not ended than `max_documents`, or a multiple of
+    /// it in all.
     TooManyDocuments,
     /// The poll as a whole took longer than `poll_timeout`.
     Deadline,
@@ -71,9 +72,15 @@ pub(crate) enum ReadFailure {
         id: String,
         rejection: Rejection,
     },
+    /// More documents have not ended than is allowed.
     TooManyDocuments {
         documents: u64,
         max_documents: usize,
+    },
+    /// More documents are stored, ended ones included, than a reader holds.
+    TooManyStored {
+        documents: u64,
+        max_stored: usize,
     },
     /// The snapshot of another agent is refused.
     Agent(AgentError),
@@ -121,7 +128,9 @@ impl ReadError {
             }
             ReadFailure::HiddenDocuments { .. } => PollErrorKind::HiddenDocuments,
             ReadFailure::HiddenFields { .. } => PollErrorKind::HiddenFields,
-            ReadFailure::TooManyDocuments { .. } => PollErrorKind::TooManyDocuments,
+            ReadFailure::TooManyDocuments { .. } | ReadFailure::TooManyStored { .. } => {
+                PollErrorKind::TooManyDocuments
+            }
             ReadFailure::Agent(error) => error.kind(),
         }
     }
@@ -196,8 +205,17 @@ impl fmt::Display for ReadError {
                 max_documents,
             } => write!(
                 f,
-                "{index} contains {documents} documents, more than `max_documents` \
-                 ({max_documents}); delete old documents or raise `max_documents`"
+                "{index} contains {documents} documents that have not ended, more than \
+                 `max_documents` ({max_documents}); revoke or delete some, or raise `max_documents`"
+            ),
+            ReadFailure::TooManyStored {
+                documents,
+                max_stored,
+            } => write!(
+                f,
+                "{index} contains {documents} documents, ended ones included, more than a reader \
+                 holds ({max_stored}, a multiple of `max_documents`); delete old ones with \
+                 `directives prune --ended-before 90d`, or raise `max_documents`"
             ),
             ReadFailure::Agent(_) => write!(f, "the agent's snapshot of {index} is refused"),
         }

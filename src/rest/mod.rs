@@ -12,6 +12,7 @@
 //! | `cluster_state_version.rs` | `_cluster/state` | Does the node have contact with the cluster manager? |
 //! | `index_resolution.rs` | `_settings` | To which concrete index does the name refer? |
 //! | `visible_fields.rs` | `_mapping` | Does the role hide fields from this user? |
+//! | `pipeline_bounds.rs` | `_ingest/pipeline` | Which longest time to live does the pipeline permit? |
 //! | `node_clock.rs` | `_nodes/stats` | What is the time on the node? |
 //!
 //! All requests of one poll go through one [`Session`] (`poll_session.rs`). A response is complete
@@ -30,6 +31,7 @@ mod mget;
 mod node_clock;
 mod offload;
 mod page;
+mod pipeline_bounds;
 mod point_in_time;
 mod poll_session;
 mod search;
@@ -48,6 +50,7 @@ pub(crate) use mget::Lookup;
 pub use offload::{off_the_runtime, weight_of};
 #[cfg(test)]
 pub(crate) use page::take_page;
+pub(crate) use pipeline_bounds::PIPELINE;
 pub use poll_session::CLOSE_TIMEOUT;
 pub(crate) use poll_session::{IndexReader, Session};
 pub use search::PAGE_SIZE;

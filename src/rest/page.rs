@@ -36,10 +36,10 @@ impl Session {
         collector: C,
         only_up_to: Option<u64>,
     ) -> Result<Page<C>, ReadError> {
-        let max_documents = self.max_documents();
+        let max_stored = self.max_stored();
         let bytes = body.len();
         let taken = off_the_runtime(bytes, move || {
-            take_page(&body, collector, max_documents as u64, only_up_to)
+            take_page(&body, collector, max_stored as u64, only_up_to)
         });
         taken.await.map_err(|error| match error {
             PageError::Json(error) => {
@@ -47,9 +47,9 @@ impl Session {
                 self.failed(malformed(operation, error))
             }
             PageError::Incomplete(what) => self.incomplete(what),
-            PageError::TooMany(documents) => self.error(ReadFailure::TooManyDocuments {
+            PageError::TooMany(documents) => self.error(ReadFailure::TooManyStored {
                 documents,
-                max_documents,
+                max_stored,
             }),
         })
     }
@@ -60,7 +60,7 @@ impl Session {
 pub(crate) fn take_page<C: Collect>(
     body: &[u8],
     mut collector: C,
-    max_documents: u64,
+    max_stored: u64,
     only_up_to: Option<u64>,
 ) -> Result<Page<C>, PageError> {
     let mut response: SearchResponse<'_> = serde_json::from_slice(body).map_err(PageError::Json)?;
@@ -70,7 +70,7 @@ pub(crate) fn take_page<C: Collect>(
         hits,
         aggregates,
     } = response.complete().map_err(PageError::Incomplete)?;
-    if total > max_documents {
+    if total > max_stored {
         return Err(PageError::TooMany(total));
     }
     if only_up_to.is_none_or(|most| total <= most) {

@@ -21,7 +21,8 @@ pub(crate) struct IndexReader {
     client: Client,
     /// The number of documents in one page.
     page_size: usize,
-    max_documents: usize,
+    /// How many documents the index may hold in all.
+    max_stored: usize,
     safeguards: Safeguards,
     /// The search preference. It keeps this instance on one copy of the shard and distributes the
     /// fleet over all copies.
@@ -31,11 +32,11 @@ pub(crate) struct IndexReader {
 }
 
 impl IndexReader {
-    pub(crate) fn new(client: Client, instance: &str, max_documents: usize) -> Self {
+    pub(crate) fn new(client: Client, instance: &str, max_stored: usize) -> Self {
         Self {
             client,
             page_size: PAGE_SIZE,
-            max_documents,
+            max_stored,
             safeguards: Safeguards::all(),
             // The cluster reserves preferences that start with an underscore.
             preference: format!("directives-{instance}"),
@@ -122,8 +123,8 @@ impl Session {
         self.reader.page_size
     }
 
-    pub(super) fn max_documents(&self) -> usize {
-        self.reader.max_documents
+    pub(super) fn max_stored(&self) -> usize {
+        self.reader.max_stored
     }
 
     pub(super) fn checks(&self, safeguard: Safeguard) -> bool {

@@ -127,7 +127,7 @@ fn one_if(holds: bool) -> f64 {
     clippy::cast_precision_loss,
     reason = "metrics are floating-point numbers"
 )]
-fn published(status: &Status) -> [Gauge; 5] {
+fn published(status: &Status) -> [Gauge; 8] {
     let revision = status.revision.as_ref();
     [
         (
@@ -144,6 +144,21 @@ fn published(status: &Status) -> [Gauge; 5] {
             "directives_documents",
             "Documents of the published revision",
             revision.map(|revision| revision.documents as f64),
+        ),
+        (
+            "directives_unfinished_documents",
+            "Documents that have neither ended nor been revoked",
+            status.unfinished.map(|unfinished| unfinished as f64),
+        ),
+        (
+            "directives_max_documents",
+            "The bound on directives_unfinished_documents, above which reads fail",
+            Some(status.max_documents as f64),
+        ),
+        (
+            "directives_warnings",
+            "Warnings in the status, such as of a bound that is almost reached",
+            Some(status.warnings.len() as f64),
         ),
         (
             "directives_revision_max_seq_no",

@@ -50,6 +50,9 @@ pub enum SampleKind {
 /// | `directives_documents_by_state{state}` | gauge | documents of the published revision that are `scheduled`, `active`, `expired`, `revoked` or `rejected` |
 /// | `directives_rejected` | gauge | documents of the published revision that were rejected |
 /// | `directives_documents` | gauge | documents of the published revision |
+/// | `directives_unfinished_documents` | gauge | documents that have neither ended nor been revoked; absent before the first read |
+/// | `directives_max_documents` | gauge | the bound on `directives_unfinished_documents`, above which reads fail |
+/// | `directives_warnings` | gauge | warnings in the status, such as of a bound that is almost reached |
 /// | `directives_revision_max_seq_no` | gauge | the highest `_seq_no` of the published revision |
 /// | `directives_last_read_age_seconds` | gauge | seconds since the last complete read; absent before the first one |
 /// | `directives_last_attempt_timestamp_seconds` | gauge | the time at which the last poll began |

@@ -44,6 +44,8 @@ impl IndexSynchronizer {
             self.reader.switch_copy();
         }
         self.count_read(view.is_full, corrects);
+        self.was_overtaken = false;
+        self.last_good = None;
         self.generation += 1;
         self.state.commit(Known {
             low_watermark: low_watermark.after_view(checkpoints.as_ref(), convergence),

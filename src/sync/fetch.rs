@@ -47,7 +47,7 @@ impl IndexSynchronizer {
         let base = self
             .state
             .known()
-            .filter(|known| !reconcile && observed.follows_known(known))
+            .filter(|_| !reconcile && !self.was_overtaken)
             // Another primary may have taken over since the known view and assigned the same
             // numbers again. Only checkpoints on both sides show this.
             .filter(|known| {

@@ -7,6 +7,7 @@ use super::probe::ObservedVersion;
 use super::replica::Replica;
 use crate::rest::{ReadError, ReadFailure, Session};
 use opensearch_directives_core::document::{Rejection, RejectionReason};
+use opensearch_directives_core::{DirectiveSet, Snapshot};
 
 impl IndexSynchronizer {
     /// Fails the poll if a full read rejects documents because the user's role hides or masks
@@ -18,6 +19,8 @@ impl IndexSynchronizer {
     /// - The document was accepted before under the same `_seq_no` of the same history, so nobody
     ///   has written it since.
     /// - The mapping that this user reads lacks the field, too.
+    ///
+    /// The first read after a start is compared with the last-good file in the same way.
     pub(super) async fn check_hidden_fields(
         &self,
         session: &Session,
@@ -45,9 +48,14 @@ impl IndexSynchronizer {
         if let Some(rejection) = unwritten {
             return Err(fails(rejection));
         }
+        let last_good = self.last_good.as_ref();
+        let recalled = last_good.and_then(|last_good| last_good.accepted_before(view));
+        if let Some(rejection) = recalled {
+            return Err(fails(rejection));
+        }
         let mut incomplete: Vec<&Rejection> = view
             .replica
-            .rejected()
+            .rejections_by_id()
             .filter(|rejection| rejection.is_incomplete() || rejection.lacks_signatures())
             .collect();
         incomplete.sort_by_key(|rejection| rejection.field());
@@ -65,8 +73,43 @@ impl IndexSynchronizer {
     }
 }
 
+/// The part of a last-good file that shows whether a document was accepted before.
+#[derive(Debug)]
+pub(super) struct LastGood {
+    index_uuid: String,
+    max_seq_no: u64,
+    /// Ordered by id.
+    set: DirectiveSet,
+}
+
+impl LastGood {
+    /// `None` if the snapshot is of no read of an index, or of an empty one.
+    pub(super) fn of(snapshot: &Snapshot) -> Option<Self> {
+        let revision = snapshot.revision()?;
+        Some(Self {
+            index_uuid: revision.uuid.clone(),
+            max_seq_no: revision.max_seq_no?,
+            set: snapshot.set().clone(),
+        })
+    }
+
+    /// The first document whose fields this user may not see any more: the file has its directive,
+    /// and nobody has written it since, because its number is not higher than those of the file.
+    fn accepted_before<'a>(&self, view: &'a View) -> Option<&'a Rejection> {
+        if view.index.uuid != self.index_uuid {
+            return None;
+        }
+        view.replica.others.iter().find_map(|(id, other)| {
+            let rejection = other.rejection.as_ref()?;
+            let is_unwritten = other.seq_no <= self.max_seq_no;
+            (is_unwritten && rejection.is_incomplete() && self.set.position_of(id).is_ok())
+                .then_some(rejection)
+        })
+    }
+}
+
 impl Replica {
-    fn rejected(&self) -> impl Iterator<Item = &Rejection> {
+    fn rejections_by_id(&self) -> impl Iterator<Item = &Rejection> {
         let others = self.others.values();
         others.filter_map(|other| other.rejection.as_ref())
     }

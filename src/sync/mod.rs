@@ -17,6 +17,7 @@
 //! | `convergence.rs` | compares a view with the operations that the primary has acknowledged |
 //! | `hidden_documents.rs` | detects documents that the role hides |
 //! | `hidden_fields.rs` | detects fields that the role hides or masks |
+//! | `document_count.rs` | fails a read of more documents than this reader may hold |
 //! | `commit.rs` | replaces the state at the end of a successful read |
 //! | `refused_features.rs` | records features that are refused, and tries them again later |
 //! | `hit_decoder.rs` | decides whether a document is a directive, revoked or rejected |
@@ -29,6 +30,7 @@ mod apply_delta;
 mod clock_skew;
 mod commit;
 mod convergence;
+mod document_count;
 mod fetch;
 mod hidden_documents;
 mod hidden_fields;
@@ -53,6 +55,7 @@ use tracing::debug;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::document_limit::DocumentLimit;
 use crate::http::Client;
 use crate::rest::{
     ConcreteIndex, Incomplete, IndexReader, Probe, ReadError, Session, ShardCheckpoints,
@@ -61,9 +64,11 @@ use crate::safeguard_switches::{Safeguard, Safeguards};
 use crate::signatures::Verifier;
 use crate::source::{Polled, PublishedState, SnapshotSource, SourceReport};
 use crate::status::ReadCounters;
+use opensearch_directives_core::Snapshot;
 use opensearch_directives_core::document::DecodeLimits;
 
 use convergence::{Convergence, LowWatermark};
+use hidden_fields::LastGood;
 use hit_decoder::HitDecoder;
 use manager_contact::ManagerContact;
 use probe::ObservedVersion;
@@ -79,6 +84,7 @@ pub(crate) struct IndexSynchronizer {
     reader: IndexReader,
     clock: Arc<dyn Clock>,
     max_ttl: Duration,
+    document_limit: DocumentLimit,
     reconcile_interval: Duration,
     random: fastrand::Rng,
     safeguards: Safeguards,
@@ -86,6 +92,12 @@ pub(crate) struct IndexSynchronizer {
     /// The generation of the trust with which the known view was decoded.
     trust_generation: u64,
     state: State,
+    /// The set of an earlier process, until the first read is committed.
+    last_good: Option<LastGood>,
+    /// Whether a poll since the last commit observed a version that does not follow the known
+    /// one. If the former primary is back by the next poll, nothing else shows that another one
+    /// may have assigned numbers again meanwhile.
+    was_overtaken: bool,
     /// The number of times that the known view was replaced so far.
     generation: u64,
     manager: ManagerContact,
@@ -99,16 +111,20 @@ pub(crate) struct IndexSynchronizer {
 
 impl IndexSynchronizer {
     pub(crate) fn new(config: &Config, client: Client, verifier: Arc<Verifier>, seed: u64) -> Self {
+        let document_limit = DocumentLimit::new(config.max_documents);
         Self {
-            reader: IndexReader::new(client, &config.instance, config.max_documents),
+            reader: IndexReader::new(client, &config.instance, document_limit.max_stored()),
             clock: Arc::clone(&config.clock),
             max_ttl: config.max_ttl,
+            document_limit,
             reconcile_interval: config.reconcile_interval,
             random: fastrand::Rng::with_seed(seed),
             safeguards: Safeguards::all(),
             trust_generation: verifier.generation(),
             verifier,
             state: State::Unread,
+            last_good: None,
+            was_overtaken: false,
             generation: 0,
             manager: ManagerContact::default(),
             degradations: Degradations::new(config.reconcile_interval),
@@ -157,6 +173,8 @@ impl IndexSynchronizer {
         self.degradations.begin_poll(reconcile);
         let observed = self.observe(session).await?;
         self.observe_checkpoint(&observed);
+        let known = self.state.known();
+        self.was_overtaken |= known.is_some_and(|known| !observed.follows_known(known));
         self.confirm_node_is_current(session, &observed, reconcile)
             .await?;
         if !reconcile && self.is_unchanged(session, &observed).await? {
@@ -165,6 +183,7 @@ impl IndexSynchronizer {
             return Ok(());
         }
         let view = self.fetch(session, &observed, reconcile).await?;
+        let count = self.check_document_limit(session, &view).await?;
         self.check_regressions(session, &observed, &view).await?;
         self.confirm_after_read(session, &observed, &view).await?;
         let after = self.revalidate(session, &observed).await?;
@@ -174,6 +193,7 @@ impl IndexSynchronizer {
         if reconcile {
             self.measure_clock_skew(session).await;
         }
+        self.document_limit.note(count);
         self.commit(observed, after, view, began);
         self.trust_generation = trust_generation;
         self.degradations.end_poll();
@@ -203,7 +223,7 @@ impl IndexSynchronizer {
         session: &Session,
         observed: &ObservedVersion,
     ) -> Result<bool, ReadError> {
-        let Some(known) = self.state.known() else {
+        let Some(known) = self.state.known().filter(|_| !self.was_overtaken) else {
             return Ok(false);
         };
         let checkpoints = match observed {
@@ -301,11 +321,17 @@ impl SnapshotSource for IndexSynchronizer {
         .boxed()
     }
 
+    fn recall(&mut self, last_good: &Snapshot) {
+        self.last_good = LastGood::of(last_good);
+    }
+
     fn report(&self) -> SourceReport {
         SourceReport {
             counters: self.counters,
             strategy: self.degradations.strategy().clone(),
             clock_skew: self.clock_skew,
+            unfinished: self.state.known().map(|_| self.document_limit.unfinished()),
+            warnings: self.document_limit.warning().into_iter().collect(),
         }
     }
 }

@@ -127,6 +127,11 @@ impl Replica {
             .collect()
     }
 
+    /// Returns the number of rejected documents.
+    pub(crate) fn rejected(&self) -> usize {
+        self.others.len() - self.revoked()
+    }
+
     /// Returns the number of revoked documents.
     pub(crate) fn revoked(&self) -> usize {
         let others = self.others.values();

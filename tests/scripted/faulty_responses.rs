@@ -65,7 +65,7 @@ fn unexpected_bodies() -> Vec<Case> {
         (
             "too many documents",
             ok(complete(&many)),
-            "contains 11 documents, more than `max_documents` (10)",
+            "contains 11 documents that have not ended, more than `max_documents` (10)",
         ),
     ]
 }

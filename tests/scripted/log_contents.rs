@@ -1,13 +1,12 @@
 //! Tests the log of a store: each rejection appears once in a revision, and no secret appears.
 
-use std::sync::{Arc, Mutex};
-
 use opensearch_directives::{Credentials, DirectiveStore as _, OpenSearchDirectiveStore};
 use serde_json::json;
-use tracing_subscriber::fmt::MakeWriter;
 use wiremock::{MockServer, ResponseTemplate};
 
 use test_support::in_hours;
+
+use crate::captured_log::Log;
 
 use super::{cluster, complete, config, good_server, hit, ok, respond, shape, start};
 
@@ -89,37 +88,4 @@ async fn credentials_are_sent_and_never_printed() {
         assert_eq!(log.lines_with(secret), 0);
     }
     assert!(log.lines_with("the poll failed") > 0, "the log is empty");
-}
-
-/// A writer that collects the log.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn lines_with(&self, text: &str) -> usize {
-        let log = self.0.lock().unwrap();
-        String::from_utf8_lossy(&log)
-            .lines()
-            .filter(|line| line.contains(text))
-            .count()
-    }
-}
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self::Writer {
-        self.clone()
-    }
 }

@@ -8,23 +8,19 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use opensearch_directives::document::{Draft, Expiry};
 use opensearch_directives::{Clock as _, SystemClock};
-use opensearch_directives::{Config, DiagLevel, DirectiveMatch, EndpointKind};
+use opensearch_directives::{DiagLevel, DirectiveMatch, EndpointKind};
 
 use super::desired_state::OwnerArgs;
 use super::duration::parse;
 use super::exit::{Exit, Failure};
 use super::flag_values;
-use super::guards::{self, GuardArgs};
+use super::guards::GuardArgs;
 use super::input;
 use super::instant::When;
 use super::sign_args::SignArgs;
 use super::superfluous;
+use super::ttl_limits::TtlLimits;
 use super::write_args::WriteArgs;
-
-/// The time to live of a directive that states no end.
-const DEFAULT_TTL: Duration = Duration::from_mins(15);
-/// The time to live of a capturing directive that states no end.
-const DEFAULT_CAPTURE_TTL: Duration = Duration::from_mins(5);
 
 #[derive(Debug, Args)]
 #[command(
@@ -90,7 +86,7 @@ pub(super) struct ApplyArgs {
     capture: bool,
 
     /// How long it applies after the write, by the cluster's clock
-    /// [default: 15m; with --capture, 5m]
+    /// [default: that of the site, initially 15m; with --capture, at most 5m]
     #[arg(long, value_name = "DURATION", value_parser = parse)]
     ttl: Option<Duration>,
 
@@ -114,9 +110,10 @@ pub(super) struct ApplyArgs {
     #[arg(long, value_name = "TEXT")]
     ticket: Option<String>,
 
-    /// The longest time to live that this command accepts
-    #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = parse)]
-    max_ttl: Duration,
+    /// The longest time to live that this command accepts; it cannot exceed the maximum of the
+    /// site [default: that maximum, initially 30d]
+    #[arg(long, value_name = "DURATION", value_parser = parse)]
+    max_ttl: Option<Duration>,
 
     #[command(flatten)]
     sign: SignArgs,
@@ -136,9 +133,14 @@ pub(super) async fn run(mut args: ApplyArgs) -> Result<Exit, Failure> {
         input::drafts(&args.file).await?
     };
     args.owner.assign(&mut drafts)?;
-    guards::check_lengths(&drafts, args.max_ttl, now)?;
     args.guards.check_drafts(&drafts)?;
-    let api = args.write.api().await?.with_max_ttl(args.max_ttl);
+    let api = args.write.api().await?;
+    let limits = TtlLimits::read(&api, args.max_ttl).await?;
+    for draft in &mut drafts {
+        limits.set_default(draft)?;
+    }
+    limits.check(&drafts, now)?;
+    let api = api.with_max_ttl(limits.max_ttl);
     let author = args.write.author(&api).await?;
     for draft in &mut drafts {
         draft.author = Some(author.clone());
@@ -205,16 +207,13 @@ impl ApplyArgs {
         if let Some(until) = instant("--until", self.until, now)? {
             return Ok(Expiry::At(until));
         }
-        let default = if self.capture {
-            DEFAULT_CAPTURE_TTL
-        } else {
-            DEFAULT_TTL
-        };
-        match (self.ttl, starts_at) {
-            (Some(ttl), _) => Ok(Expiry::After(ttl)),
-            (None, None) => Ok(Expiry::After(self.for_.unwrap_or(default))),
-            (None, Some(start)) => {
-                let length = self.for_.unwrap_or(default);
+        if let Some(ttl) = self.ttl {
+            return Ok(Expiry::After(ttl));
+        }
+        match (self.for_, starts_at) {
+            (None, _) => Ok(Expiry::SiteDefault),
+            (Some(length), None) => Ok(Expiry::After(length)),
+            (Some(length), Some(start)) => {
                 let end = When::In(length).resolve(start, TimeZone::UTC);
                 end.map(Expiry::At)
                     .map_err(|error| Failure::usage(format!("--for: {error}")))
@@ -236,6 +235,3 @@ fn instant(flag: &str, when: Option<When>, now: Timestamp) -> Result<Option<Time
     }
     Ok(Some(instant))
 }
-
-/// The default of `--max-ttl` equals the library's default.
-const _: () = assert!(Config::DEFAULT_MAX_TTL.as_secs() == 30 * 24 * 3600);

@@ -100,7 +100,6 @@ pub(super) fn change(change: &FieldChange, after: Option<&Document>) -> (String,
     (format!("{text}{word}"), widens)
 }
 
-/// Replaces control characters, because a text that another user wrote must not control the
 /// The author of the last write, with the user that the cluster authenticated.
 pub(super) fn author(audit: &Audit) -> Option<String> {
     let claimed = audit.updated_by.as_deref()?;
@@ -110,9 +109,42 @@ pub(super) fn author(audit: &Audit) -> Option<String> {
     })
 }
 
-/// terminal.
+/// Replaces characters that control a terminal, change the direction of text or are invisible,
+/// because another user may have written the text.
 pub(super) fn printable(text: &str) -> String {
+    let is_format = |c| {
+        matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+    };
     text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .map(|c| {
+            if c.is_control() || is_format(c) {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_cannot_control_the_terminal() {
+        let text = "a\u{1b}[2J\u{9b}\r\n\u{202e}\u{200b}\u{feff}é";
+        let shown = printable(text);
+        assert_eq!(shown.chars().filter(|c| *c == '\u{fffd}').count(), 7);
+        assert!(shown.ends_with('é'), "{shown}");
+    }
 }

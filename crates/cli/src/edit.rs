@@ -9,9 +9,10 @@ use opensearch_directives::document::{Document, Draft, Expiry};
 use super::exit::{Exit, Failure};
 use super::filters::State;
 use super::flag_values;
-use super::guards::{self, GuardArgs};
+use super::guards::GuardArgs;
 use super::instant::When;
 use super::sign_args::SignArgs;
+use super::ttl_limits::TtlLimits;
 use super::write_args::WriteArgs;
 
 #[derive(Debug, Args)]
@@ -64,6 +65,8 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 
 pub(super) async fn run(args: EditArgs) -> Result<Exit, Failure> {
     let api = args.write.api().await?;
+    let limits = TtlLimits::read(&api, None).await?;
+    let api = api.with_max_ttl(limits.max_ttl);
     let author = args.write.author(&api).await?;
     let now = api.now().await?;
     let Some(stored) = api.get(&args.id).await? else {
@@ -86,7 +89,7 @@ pub(super) async fn run(args: EditArgs) -> Result<Exit, Failure> {
             .map_err(|error| Failure::usage(format!("--unset {field}: {error}")))?;
     }
     let mut drafts = [draft];
-    guards::check_lengths(&drafts, opensearch_directives::Config::DEFAULT_MAX_TTL, now)?;
+    limits.check(&drafts, now)?;
     args.guards.check_drafts(&drafts)?;
     let stored = Some(vec![Some(stored)]);
     let plan = args.sign.plan(&api, &mut drafts, stored).await?;

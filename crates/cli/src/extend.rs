@@ -11,9 +11,9 @@ use opensearch_directives::document::{Draft, Expiry};
 use super::duration::parse;
 use super::edit::{draft_of, ended};
 use super::exit::{Exit, Failure};
-use super::guards;
 use super::instant::When;
 use super::sign_args::SignArgs;
+use super::ttl_limits::TtlLimits;
 use super::write_args::WriteArgs;
 
 #[derive(Debug, Args)]
@@ -31,9 +31,10 @@ pub(super) struct ExtendArgs {
     #[arg(long, value_name = "TIME")]
     until: Option<When>,
 
-    /// The longest time to live that this command accepts
-    #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = parse)]
-    max_ttl: Duration,
+    /// The longest time to live that this command accepts; it cannot exceed the maximum of the
+    /// site [default: that maximum, initially 30d]
+    #[arg(long, value_name = "DURATION", value_parser = parse)]
+    max_ttl: Option<Duration>,
 
     #[command(flatten)]
     sign: SignArgs,
@@ -42,7 +43,9 @@ pub(super) struct ExtendArgs {
 }
 
 pub(super) async fn run(args: ExtendArgs) -> Result<Exit, Failure> {
-    let api = args.write.api().await?.with_max_ttl(args.max_ttl);
+    let api = args.write.api().await?;
+    let limits = TtlLimits::read(&api, args.max_ttl).await?;
+    let api = api.with_max_ttl(limits.max_ttl);
     let author = args.write.author(&api).await?;
     let now = api.now().await?;
     let ids: Vec<&str> = args.id.iter().map(String::as_str).collect();
@@ -56,7 +59,7 @@ pub(super) async fn run(args: ExtendArgs) -> Result<Exit, Failure> {
             None => missing.push(id.clone()),
         }
     }
-    guards::check_lengths(&drafts, args.max_ttl, now)?;
+    limits.check(&drafts, now)?;
     let plan = args.sign.plan(&api, &mut drafts, Some(stored)).await?;
     args.write.execute(&api, plan, missing, now).await
 }

@@ -1,22 +1,16 @@
 //! Refuses writes that are probably mistakes, and requires consent for writes with a wide effect.
 
-use std::time::Duration;
-
 use clap::Args;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use opensearch_directives::admin::{ChangeEffect, PlannedKind, PlannedWrite};
-use opensearch_directives::document::{Document, Draft, Expiry};
+use opensearch_directives::document::{Document, Draft};
 use opensearch_directives::{DiagLevel, DirectiveMatch};
 
 use super::confirm::is_interactive;
 use super::directive_text::printable;
-use super::duration::length;
 use super::exit::{Exit, Failure};
 use super::stdio::warn;
 use super::write_args::WriteArgs;
-
-/// The longest time to live of a directive that captures.
-const MAX_CAPTURE_TTL: Duration = Duration::from_hours(1);
 
 /// The consents that an operator can give by flags.
 #[derive(Debug, Default, Args)]
@@ -42,49 +36,6 @@ pub(super) struct GuardArgs {
     /// Write new directives only; an existing id is an error
     #[arg(long)]
     create_only: bool,
-}
-
-/// Refuses a time to live above a limit. The error names the flags.
-pub(super) fn check_lengths(
-    drafts: &[Draft],
-    max_ttl: Duration,
-    now: Timestamp,
-) -> Result<(), Failure> {
-    for draft in drafts {
-        let ttl = match draft.expiry {
-            Expiry::After(ttl) => SignedDuration::try_from(ttl).unwrap_or(SignedDuration::MAX),
-            Expiry::At(end) => end.duration_since(now),
-            // The ingest pipeline inserts and bounds the default of the site.
-            _ => continue,
-        };
-        let limits = [
-            (Some(max_ttl), "the maximum of", "--max-ttl"),
-            (
-                draft.capture.then_some(MAX_CAPTURE_TTL),
-                "the maximum for a capture of",
-                "a shorter --ttl",
-            ),
-        ];
-        for (limit, of, fix) in limits {
-            let Some(limit) = limit.and_then(|limit| SignedDuration::try_from(limit).ok()) else {
-                continue;
-            };
-            // The time to live of a capture counts from its start.
-            let from_start = match (draft.capture, draft.expiry, draft.starts_at) {
-                (true, Expiry::At(end), Some(start)) if start > now => end.duration_since(start),
-                _ => ttl,
-            };
-            if from_start > limit && !(fix == "--max-ttl" && ttl <= limit) {
-                return Err(Failure::usage(format!(
-                    "{}: --ttl {} exceeds {of} {} ({fix})",
-                    printable(&draft.id),
-                    length(from_start),
-                    length(limit)
-                )));
-            }
-        }
-    }
-    Ok(())
 }
 
 impl GuardArgs {

@@ -6,11 +6,11 @@ use std::time::Duration;
 use clap::Args;
 use opensearch_directives::Config;
 use opensearch_directives::admin::{BoundsChange, Installer};
-use url::Url;
 
 use super::confirm::confirm;
 use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::context_file;
+use super::dashboards_address::DashboardsAddress;
 use super::duration::parse;
 use super::exit::Failure;
 use super::stdio::print;
@@ -42,7 +42,7 @@ pub(super) struct InitArgs {
     max_ttl: Option<Duration>,
 
     /// Set the longest time to live of directives that capture; later runs keep the value
-    /// [default: the installed value, initially 1d]
+    /// [default: the installed value, initially 1h]
     #[arg(long, value_name = "DURATION", value_parser = parse)]
     max_capture_ttl: Option<Duration>,
 
@@ -59,9 +59,15 @@ pub(super) struct InitArgs {
     #[arg(long)]
     upgrade: bool,
 
-    /// Also import the dashboards into the OpenSearch Dashboards at this address
+    /// Also import the dashboards into the OpenSearch Dashboards at this address, with its base
+    /// path and its workspace (/w/ID) if it has them; a page (/app/...) is cut off
     #[arg(long, value_name = "URL")]
-    dashboards: Option<Url>,
+    dashboards: Option<DashboardsAddress>,
+
+    /// The tenant to import the dashboards into: its name, global or private [default: the tenant
+    /// that OpenSearch Dashboards selects for the user]
+    #[arg(long, value_name = "NAME", requires = "dashboards", value_parser = tenant)]
+    dashboards_tenant: Option<String>,
 
     /// Also create the roles INDEX_reader, INDEX_recorder, INDEX_responder, INDEX_operator,
     /// INDEX_auditor and INDEX_installer of the security plugin, or replace those that
@@ -83,9 +89,12 @@ pub(super) async fn run(args: InitArgs) -> Result<(), Failure> {
                 step.change, step.what, step.method, step.path, step.body
             ))?;
         }
-        if let Some(url) = &args.dashboards {
+        if let Some(address) = &args.dashboards {
+            let tenant = address.tenant(args.dashboards_tenant.as_deref());
             print(&format!(
-                "import into {url}\nPOST /api/saved_objects/_import?overwrite=true\n{}",
+                "import into{}\nPOST {}/api/saved_objects/_import?overwrite=true\n{}",
+                address.place(tenant),
+                address.shown(),
                 installer.saved_objects()
             ))?;
         }
@@ -116,15 +125,38 @@ pub(super) async fn run(args: InitArgs) -> Result<(), Failure> {
         None => warn_of_outdated(&installer).await?,
     }
     warn_of_bounds(&installer).await?;
-    if let Some(url) = args.dashboards {
-        // The request contains the cluster's credentials, because Dashboards forwards them to the
-        // cluster.
-        let there = args.connection.with_url(url.clone());
-        let dashboards = there.client(args.timeout).await?;
-        let objects = installer.import_dashboards(&dashboards).await?;
-        print(&format!("import {objects} saved objects into {url}"))?;
+    if let Some(address) = &args.dashboards {
+        import_dashboards(&args, &installer, address).await?;
     }
     Ok(())
+}
+
+async fn import_dashboards(
+    args: &InitArgs,
+    installer: &Installer,
+    address: &DashboardsAddress,
+) -> Result<(), Failure> {
+    let tenant = address.tenant(args.dashboards_tenant.as_deref());
+    // The request contains the cluster's credentials, because Dashboards forwards them to the
+    // cluster.
+    let there = args.connection.with_url(address.url.clone());
+    let dashboards = there.client(args.timeout).await?;
+    let objects = installer.import_dashboards(&dashboards, tenant).await?;
+    print(&format!(
+        "import {objects} saved objects into{}\nopen {}",
+        address.place(tenant),
+        address.link(&installer.dashboard_path(), tenant)
+    ))
+}
+
+/// A tenant travels in a header.
+fn tenant(text: &str) -> Result<String, String> {
+    let is_name = !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic() || c == ' ');
+    if is_name {
+        Ok(text.to_owned())
+    } else {
+        Err("write the name of a tenant, global or private".to_owned())
+    }
 }
 
 async fn installer(args: &InitArgs) -> Result<Installer, Failure> {

@@ -1,19 +1,23 @@
-//! `directives validate`: decodes the directives in files with the decoder of the proxies.
+//! `directives validate`: decodes the directives in files with the decoder of the proxies, and
+//! compares them with the bounds of the site.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use opensearch_directives::admin::DirectivesApi;
 use opensearch_directives::document::DecodeLimits;
 use opensearch_directives::{Clock as _, SystemClock};
 use serde_json::json;
 
+use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::directive_text::printable;
 use super::duration::parse;
 use super::exit::{Exit, Failure};
-use super::guards::{self, GuardArgs};
+use super::guards::GuardArgs;
 use super::input;
 use super::stdio::{ReportFormat, print};
+use super::ttl_limits::TtlLimits;
 
 #[derive(Debug, Args)]
 pub(super) struct ValidateArgs {
@@ -21,9 +25,14 @@ pub(super) struct ValidateArgs {
     #[arg(short, long, value_name = "FILE", required = true)]
     file: Vec<PathBuf>,
 
-    /// The longest time to live that this command accepts
-    #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = parse)]
-    max_ttl: Duration,
+    /// The longest time to live that this command accepts [default: 30d; with --with-cluster,
+    /// the maximum of the site]
+    #[arg(long, value_name = "DURATION", value_parser = parse)]
+    max_ttl: Option<Duration>,
+
+    /// Also read the bounds of the site from the cluster
+    #[arg(long)]
+    with_cluster: bool,
 
     #[command(flatten)]
     guards: GuardArgs,
@@ -31,16 +40,30 @@ pub(super) struct ValidateArgs {
     /// Format of the report
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: ReportFormat,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+    #[command(flatten)]
+    timeout: TimeoutArgs,
 }
 
 pub(super) async fn run(args: ValidateArgs) -> Result<Exit, Failure> {
     let now = SystemClock.now();
-    let drafts = input::drafts(&args.file).await?;
-    guards::check_lengths(&drafts, args.max_ttl, now)?;
+    let mut drafts = input::drafts(&args.file).await?;
     args.guards.check_drafts(&drafts)?;
+    let ttl_limits = if args.with_cluster {
+        let api = DirectivesApi::new(args.connection.client(args.timeout).await?);
+        TtlLimits::read(&api, args.max_ttl).await?
+    } else {
+        TtlLimits::without_site(args.max_ttl)
+    };
+    for draft in &mut drafts {
+        ttl_limits.set_default(draft)?;
+    }
+    ttl_limits.check(&drafts, now)?;
     let limits = DecodeLimits {
         now,
-        max_ttl: args.max_ttl,
+        max_ttl: ttl_limits.max_ttl,
     };
     let problems: Vec<(String, String)> = drafts
         .iter()

@@ -6,7 +6,7 @@ use opensearch_directives::document::{DecodeLimits, decode};
 use opensearch_directives::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
-use crate::support::command::{Ran, run};
+use crate::support::command::{Ran, run, run_with};
 use crate::support::http::{self, bulk};
 use crate::support::in_hours;
 use crate::support::node::{Node, shared_url, unique_index};
@@ -256,11 +256,92 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
         "{}",
         contradiction.stderr
     );
+    the_command_keeps_the_bounds_of_the_site(url).await;
     let beyond = init(url, "directives", &["--max-ttl", "90d"]).await.ok();
     assert!(
         beyond.stdout.contains("proxies refuse more"),
         "{}",
         beyond.stdout
+    );
+    what_proxies_reject_is_warned_of(url);
+}
+
+/// The bounds are 10 minutes, a day, and an hour for a capture.
+async fn the_command_keeps_the_bounds_of_the_site(url: &str) {
+    let apply = |id: &str, args: &str| {
+        let line = format!("apply {id} --level Shape --tenant acme {args}");
+        let words: Vec<&str> = line.split_whitespace().collect();
+        run(url, "directives", &words)
+    };
+    let length = |id: &str| {
+        let document = run(url, "directives", &["get", id, "-o", "json"])
+            .ok()
+            .json();
+        let time =
+            |field: &str| -> jiff::Timestamp { document[field].as_str().unwrap().parse().unwrap() };
+        time("expires_at")
+            .duration_since(time("updated_at"))
+            .as_secs()
+    };
+    apply("default", "").ok();
+    assert_eq!(length("default"), 600);
+    for (args, says) in [
+        (
+            "--ttl 2d",
+            "--ttl 2d exceeds the maximum of 1d (set for this site by `directives init",
+        ),
+        (
+            "--ttl 1h --max-ttl 30m",
+            "--ttl 1h exceeds the maximum of 30m (--max-ttl)",
+        ),
+        (
+            "--max-ttl 2d",
+            "--max-ttl 2d exceeds the maximum of this site, 1d",
+        ),
+        (
+            "--ttl 2h --capture --reason r --yes",
+            "--ttl 2h exceeds the maximum for a capture of 1h",
+        ),
+    ] {
+        let ran = apply("other", args);
+        assert_eq!(ran.code, 2, "{args}: {}", ran.stderr);
+        assert!(ran.stderr.contains(says), "{args}: {}", ran.stderr);
+    }
+    let extend = ["extend", "default", "--by", "2d"];
+    let extended = run(url, "directives", &extend);
+    assert_eq!(extended.code, 2, "{}", extended.stderr);
+    assert!(
+        extended.stderr.contains("the maximum of 1d"),
+        "{}",
+        extended.stderr
+    );
+
+    let file = r#"{"id":"file","level":"Shape","tenant":"acme","ttl_secs":172800}"#;
+    let validate = |args: &[&str]| {
+        let all = [&["validate", "-f", "-"], args].concat();
+        run_with(url, "directives", &all, file)
+    };
+    validate(&[]).ok();
+    let refused = validate(&["--with-cluster"]);
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("the maximum of 1d"),
+        "{}",
+        refused.stderr
+    );
+}
+
+/// A directive that no proxy takes with its default settings is applied with a warning.
+fn what_proxies_reject_is_warned_of(url: &str) {
+    let line = "apply far --level Shape --tenant acme --ttl 60d";
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let ran = run(url, "directives", &words).ok();
+    assert!(ran.stdout.starts_with("created far"), "{}", ran.stdout);
+    assert!(
+        ran.stderr
+            .contains("it ends more than 30d ahead, and proxies reject it"),
+        "{}",
+        ran.stderr
     );
 }
 

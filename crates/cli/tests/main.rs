@@ -27,12 +27,15 @@ mod completion;
 mod concurrency;
 mod connect_timeout;
 mod connection;
+mod dashboards_import;
 mod desired_state;
+mod documented_tests;
 #[cfg(unix)]
 mod explain_agent;
 mod init;
 mod lifecycle_of_a_directive;
 mod not_opensearch;
+mod parts_of_a_file;
 mod read_only_and_cleanup_verbs;
 mod signatures;
 mod template_pipeline_dashboards;

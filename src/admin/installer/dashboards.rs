@@ -1,24 +1,44 @@
 //! Imports the dashboards of this project into OpenSearch Dashboards, adapted to the name of the
 //! index.
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::error::InstallError;
 use super::{Installer, files};
-use crate::http::{Client, Method, Request};
+use crate::http::{Client, Method, Request, RequestError, RequestErrorKind};
 
 /// The name of the index in the file.
 const INDEX_IN_FILE: &str = "directives";
 /// The boundary between the parts of the form. It does not occur in the file.
 const BOUNDARY: &str = "opensearch-directives-saved-objects";
 
+/// The path of the import below the address of OpenSearch Dashboards.
+const IMPORT: &str = "/api/saved_objects/_import";
+
+/// The response to an import. Nothing but OpenSearch Dashboards sends one with `success`.
+#[derive(Deserialize)]
+struct Imported {
+    success: bool,
+    #[serde(rename = "successCount", default)]
+    objects: u64,
+    #[serde(default)]
+    errors: Value,
+}
+
 impl Installer {
     /// Imports the saved objects into OpenSearch Dashboards. `dashboards` is a client for its
-    /// address. Objects with the same ids are replaced. Returns the number of imported objects.
+    /// address, with the base path and the workspace (`/w/ID`) if there are any. Without a tenant,
+    /// OpenSearch Dashboards selects the tenant of the user. Objects with the same ids are
+    /// replaced. Returns the number of imported objects.
     ///
     /// # Errors
     /// [`InstallError`], also if only some of the objects were imported.
-    pub async fn import_dashboards(&self, dashboards: &Client) -> Result<u64, InstallError> {
+    pub async fn import_dashboards(
+        &self,
+        dashboards: &Client,
+        tenant: Option<&str>,
+    ) -> Result<u64, InstallError> {
         let objects = self.saved_objects();
         let body = format!(
             "--{BOUNDARY}\r\n\
@@ -26,18 +46,35 @@ impl Installer {
              Content-Type: application/ndjson\r\n\r\n\
              {objects}\r\n--{BOUNDARY}--\r\n"
         );
-        let request = Request::new(Method::Post, "/api/saved_objects/_import")
+        let mut request = Request::new(Method::Post, IMPORT)
             .query("overwrite", "true")
             .header("osd-xsrf", "true")
             .body(format!("multipart/form-data; boundary={BOUNDARY}"), body);
-        let response: Value = dashboards
-            .json(request)
-            .await
-            .map_err(|source| InstallError::request("dashboards", source))?;
-        if response["success"] != true {
-            return Err(InstallError::dashboards(response["errors"].to_string()));
+        if let Some(tenant) = tenant {
+            request = request.header("securitytenant", tenant);
         }
-        Ok(response["successCount"].as_u64().unwrap_or_default())
+        let imported = dashboards.json::<Imported>(request).await;
+        let imported = imported.map_err(|source| match problem(&source) {
+            Some(problem) => InstallError::dashboards_address(problem, source),
+            None => InstallError::request("dashboards", source),
+        })?;
+        if imported.success {
+            Ok(imported.objects)
+        } else {
+            Err(InstallError::dashboards(imported.errors.to_string()))
+        }
+    }
+
+    /// The path of the dashboard below the address of OpenSearch Dashboards.
+    #[must_use]
+    pub fn dashboard_path(&self) -> String {
+        let objects = self.saved_objects();
+        let mut objects = objects
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let dashboard = objects.find(|object| object["type"] == "dashboard");
+        let id = dashboard.and_then(|object| Some(object["id"].as_str()?.to_owned()));
+        format!("/app/dashboards#/view/{}", id.unwrap_or_default())
     }
 
     /// Returns the saved objects for the client's index, as NDJSON.
@@ -48,5 +85,30 @@ impl Installer {
         files::DASHBOARDS_NDJSON
             .replace(&title(INDEX_IN_FILE), &title(self.client.index()))
             .replace(&plain(INDEX_IN_FILE), &plain(self.client.index()))
+    }
+}
+
+/// What is wrong with the address, or with the login there; `None` if the response is that of an
+/// OpenSearch Dashboards which refuses the import, or there is none.
+fn problem(error: &RequestError) -> Option<&'static str> {
+    const ADDRESS: &str = "this is not OpenSearch Dashboards, or its base path is missing; give \
+                           its address as a browser shows it, up to and without /app";
+    const LOGIN: &str = "OpenSearch Dashboards requires a login; give the user and the password of \
+                         the cluster (--username, --password-file), or a token that it accepts";
+    let text = error.to_string().to_lowercase();
+    match (error.kind(), error.status()) {
+        (RequestErrorKind::Redirect, _)
+            if ["login", "/auth", "sso"]
+                .iter()
+                .any(|word| text.contains(word)) =>
+        {
+            Some(LOGIN)
+        }
+        (RequestErrorKind::Redirect | RequestErrorKind::Malformed, _) => Some(ADDRESS),
+        (_, Some(401)) => Some(LOGIN),
+        (_, Some(404 | 405)) => Some(ADDRESS),
+        // An OpenSearch node has no such path.
+        (_, Some(400)) if text.contains("no handler found") => Some(ADDRESS),
+        _ => None,
     }
 }

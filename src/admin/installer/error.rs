@@ -52,6 +52,8 @@ enum Repr {
         left: u64,
     },
     Dashboards(String),
+    /// The address or the login is wrong, and what to do.
+    DashboardsAddress(&'static str, Box<RequestError>),
 }
 
 impl InstallError {
@@ -102,6 +104,10 @@ impl InstallError {
         Self(Repr::Dashboards(errors))
     }
 
+    pub(super) fn dashboards_address(problem: &'static str, source: RequestError) -> Self {
+        Self(Repr::DashboardsAddress(problem, Box::new(source)))
+    }
+
     /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> InstallErrorKind {
@@ -113,7 +119,7 @@ impl InstallError {
             Repr::DoesNotFit { .. } => InstallErrorKind::DoesNotFit,
             Repr::Bounds(_) => InstallErrorKind::Bounds,
             Repr::Upgrade { .. } => InstallErrorKind::Upgrade,
-            Repr::Dashboards(_) => InstallErrorKind::Dashboards,
+            Repr::Dashboards(_) | Repr::DashboardsAddress(..) => InstallErrorKind::Dashboards,
         }
     }
 
@@ -143,7 +149,7 @@ impl InstallError {
     pub fn is_refused(&self) -> bool {
         match self.0 {
             Repr::TemplatePriority(_) | Repr::Replicas(_) => true,
-            Repr::Request(_, ref source) => source
+            Repr::Request(_, ref source) | Repr::DashboardsAddress(_, ref source) => source
                 .status()
                 .is_some_and(|status| matches!(status, 400..=403 | 405..=428 | 430..=499)),
             Repr::Newer { .. }
@@ -158,9 +164,10 @@ impl InstallError {
     #[must_use]
     pub fn request_error(&self) -> Option<&RequestError> {
         match &self.0 {
-            Repr::Request(_, source) | Repr::TemplatePriority(source) | Repr::Replicas(source) => {
-                Some(source)
-            }
+            Repr::Request(_, source)
+            | Repr::TemplatePriority(source)
+            | Repr::Replicas(source)
+            | Repr::DashboardsAddress(_, source) => Some(source),
             Repr::Newer { .. }
             | Repr::DoesNotFit { .. }
             | Repr::Bounds(_)
@@ -208,6 +215,7 @@ impl fmt::Display for InstallError {
                 "{left} documents of the index {index} are not converted yet, because of \
                  concurrent writes; run the upgrade again"
             ),
+            Repr::DashboardsAddress(problem, _) => f.write_str(problem),
             Repr::Dashboards(errors) => write!(
                 f,
                 "OpenSearch Dashboards did not import all saved objects: {errors}"

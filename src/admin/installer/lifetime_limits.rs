@@ -35,6 +35,13 @@ const MAX_TTL: &str = "max_ttl_secs";
 const MAX_CAPTURE_TTL: &str = "max_capture_ttl_secs";
 
 impl SiteBounds {
+    /// The bounds of a first installation.
+    pub const INITIAL: Self = Self {
+        default_ttl: Duration::from_mins(15),
+        max_ttl: Duration::from_hours(30 * 24),
+        max_capture_ttl: Duration::from_hours(1),
+    };
+
     /// Reads the limits from the parameters of a pipeline. A pipeline of an earlier version has
     /// none.
     pub(super) fn of(params: &Value) -> Option<Self> {

@@ -22,7 +22,6 @@ use crate::http::{Client, Method, Request};
 pub use error::{InstallError, InstallErrorKind};
 pub(super) use files::parse as file;
 pub use lifetime_limits::{BoundsChange, SiteBounds};
-pub(crate) use pipeline::PIPELINE;
 
 /// The effect of a step on the cluster.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::error::InstallError;
 use super::lifetime_limits::SiteBounds;
 use super::{Change, InstallStep, Installer, change, files};
+use crate::admin::{DirectivesApi, WriteError};
 use crate::http::{Method, Request};
+use crate::rest::PIPELINE;
 
-/// The name of the pipeline, which does not depend on the name of the index.
-pub(crate) const PIPELINE: &str = "directives";
 const WHAT: &str = "ingest pipeline";
 const PARAMS: &str = "/processors/1/script/params";
 
@@ -47,10 +47,36 @@ impl Installer {
     }
 }
 
+impl DirectivesApi {
+    /// The bounds of the site. `None` if the role may not read the ingest pipeline, or if no
+    /// pipeline with bounds is installed: only a write then shows what the pipeline permits.
+    ///
+    /// # Errors
+    /// The cluster did not respond, or it refused the credentials.
+    pub async fn site_bounds(&self) -> Result<Option<SiteBounds>, WriteError> {
+        let request = Request::new(Method::Get, path());
+        match self.client.json::<Value>(request).await {
+            Ok(response) => Ok(bounds(&response[PIPELINE])),
+            Err(error) if error.is_unsupported() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
 fn path() -> std::borrow::Cow<'static, str> {
     IngestPutPipelineParts::Id(PIPELINE).url()
 }
 
 fn bounds(pipeline: &Value) -> Option<SiteBounds> {
     SiteBounds::of(pipeline.pointer(PARAMS)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_installation_has_the_initial_bounds() {
+        assert_eq!(bounds(&files::pipeline()), Some(SiteBounds::INITIAL));
+    }
 }

@@ -106,6 +106,9 @@ fn body(request: &Request, directives: u64) -> Value {
     if path.contains("_cluster/state") {
         return json!({"cluster_uuid": "c", "version": 1});
     }
+    if path.contains("_ingest") {
+        return json!({});
+    }
     if path.contains("_nodes") {
         let time: Timestamp = super::NOON.parse().unwrap();
         return json!({"nodes": {"n": {"timestamp": time.as_millisecond()}}});

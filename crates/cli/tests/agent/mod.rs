@@ -9,6 +9,7 @@ mod access;
 mod chain;
 mod connections;
 mod health;
+mod hostile_clients;
 mod lifecycle;
 mod log_filter;
 mod long_poll;

@@ -100,7 +100,10 @@ mod tests {
             "unix:",
         ] {
             let refused = text.parse::<Address>().unwrap_err();
-            assert!(refused.contains("write one such as"), "{text}: {refused}");
+            assert!(
+                refused.contains("write an address such as"),
+                "{text}: {refused}"
+            );
         }
     }
 }

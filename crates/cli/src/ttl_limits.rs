@@ -1,0 +1,201 @@
+//! How long a directive may live and lives by default: the bounds of the site, as far as the user's
+//! role may read them, and the flag `--max-ttl`, which can only shorten them.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use opensearch_directives::Config;
+use opensearch_directives::admin::{DirectivesApi, SiteBounds};
+use opensearch_directives::document::{Draft, Expiry};
+
+use super::directive_text::printable;
+use super::duration::length;
+use super::exit::Failure;
+use super::stdio::note;
+
+/// The longest time to live that a directive which captures gets by default.
+const DEFAULT_CAPTURE_TTL: Duration = Duration::from_mins(5);
+
+/// The bounds that one run of the command keeps.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TtlLimits {
+    pub(super) max_ttl: Duration,
+    max_capture_ttl: Duration,
+    /// `None` if the bounds of the site are not known: its pipeline then applies them.
+    default_ttl: Option<Duration>,
+    /// How the user raises `max_ttl`.
+    remedy: &'static str,
+}
+
+impl TtlLimits {
+    /// Reads the bounds of the site. Where the role may not read them, the flag counts, else the
+    /// bounds of a first installation; the pipeline still refuses what exceeds its own.
+    pub(super) async fn read(api: &DirectivesApi, flag: Option<Duration>) -> Result<Self, Failure> {
+        match api.site_bounds().await? {
+            Some(site) => Self::of_site(site, flag),
+            None => Ok(Self::without_site(flag)),
+        }
+    }
+
+    /// The bounds where no cluster is asked.
+    pub(super) fn without_site(flag: Option<Duration>) -> Self {
+        Self {
+            max_ttl: flag.unwrap_or(SiteBounds::INITIAL.max_ttl),
+            max_capture_ttl: SiteBounds::INITIAL.max_capture_ttl,
+            default_ttl: None,
+            remedy: "--max-ttl",
+        }
+    }
+
+    fn of_site(site: SiteBounds, flag: Option<Duration>) -> Result<Self, Failure> {
+        if let Some(flag) = flag.filter(|flag| *flag > site.max_ttl) {
+            return Err(Failure::usage(format!(
+                "--max-ttl {} exceeds the maximum of this site, {}; raise that first, with \
+                 `directives init --max-ttl`",
+                text(flag),
+                text(site.max_ttl)
+            )));
+        }
+        Ok(Self {
+            max_ttl: flag.unwrap_or(site.max_ttl),
+            max_capture_ttl: site.max_capture_ttl,
+            default_ttl: Some(site.default_ttl),
+            remedy: match flag {
+                Some(_) => "--max-ttl",
+                None => "set for this site by `directives init --max-ttl`",
+            },
+        })
+    }
+
+    /// Gives a draft that states no end the default time to live, counted from its start.
+    pub(super) fn set_default(&self, draft: &mut Draft) -> Result<(), Failure> {
+        if draft.expiry != Expiry::SiteDefault {
+            return Ok(());
+        }
+        let known = self.default_ttl.unwrap_or(SiteBounds::INITIAL.default_ttl);
+        let ttl = if draft.capture {
+            known.min(DEFAULT_CAPTURE_TTL).min(self.max_capture_ttl)
+        } else {
+            known
+        };
+        draft.expiry = match draft.starts_at {
+            Some(start) => SignedDuration::try_from(ttl)
+                .ok()
+                .and_then(|ttl| start.checked_add(ttl).ok())
+                .map(Expiry::At)
+                .ok_or_else(|| {
+                    let id = printable(&draft.id);
+                    Failure::usage(format!("{id}: its start is too far away"))
+                })?,
+            None if draft.capture || self.default_ttl.is_some() => Expiry::After(ttl),
+            // The pipeline knows it.
+            None => Expiry::SiteDefault,
+        };
+        Ok(())
+    }
+
+    /// Refuses a time to live beyond a bound, in the words of the flags. Warns of one that proxies
+    /// refuse with their default settings.
+    pub(super) fn check(&self, drafts: &[Draft], now: Timestamp) -> Result<(), Failure> {
+        for draft in drafts {
+            let (ttl, from_start) = match (draft.expiry, draft.starts_at) {
+                (Expiry::After(ttl), _) => {
+                    let ttl = SignedDuration::try_from(ttl).unwrap_or(SignedDuration::MAX);
+                    (ttl, ttl)
+                }
+                // A capture counts from its start.
+                (Expiry::At(end), Some(start)) if start > now => {
+                    (end.duration_since(now), end.duration_since(start))
+                }
+                (Expiry::At(end), _) => (end.duration_since(now), end.duration_since(now)),
+                // The pipeline applies its own default.
+                _ => continue,
+            };
+            let id = printable(&draft.id);
+            if ttl > signed(self.max_ttl) {
+                return Err(Failure::usage(format!(
+                    "{id}: --ttl {} exceeds the maximum of {} ({})",
+                    length(ttl),
+                    text(self.max_ttl),
+                    self.remedy
+                )));
+            }
+            if draft.capture && from_start > signed(self.max_capture_ttl) {
+                return Err(Failure::usage(format!(
+                    "{id}: --ttl {} exceeds the maximum for a capture of {} (a shorter --ttl)",
+                    length(from_start),
+                    text(self.max_capture_ttl)
+                )));
+            }
+            if ttl > signed(Config::DEFAULT_MAX_TTL) {
+                note(&format!(
+                    "warning: {id}: it ends more than {} ahead, and proxies reject it until then \
+                     unless they run with a higher --max-ttl",
+                    text(Config::DEFAULT_MAX_TTL)
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
+
+fn text(duration: Duration) -> String {
+    length(signed(duration))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use opensearch_directives::DiagLevel;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    fn site() -> SiteBounds {
+        let mut site = SiteBounds::INITIAL;
+        site.default_ttl = Duration::from_mins(10);
+        site.max_ttl = 3 * HOUR;
+        site.max_capture_ttl = Duration::from_mins(3);
+        site
+    }
+
+    fn draft(capture: bool) -> Draft {
+        let mut draft = Draft::new("a", DiagLevel::Shape, Expiry::SiteDefault);
+        draft.capture = capture;
+        draft
+    }
+
+    fn default_of(limits: TtlLimits, mut draft: Draft) -> Expiry {
+        limits.set_default(&mut draft).unwrap();
+        draft.expiry
+    }
+
+    #[test]
+    fn the_default_is_that_of_the_site_and_shorter_for_a_capture() {
+        let limits = TtlLimits::of_site(site(), None).unwrap();
+        let minutes = |minutes| Expiry::After(Duration::from_mins(minutes));
+        assert_eq!(default_of(limits, draft(false)), minutes(10));
+        assert_eq!(default_of(limits, draft(true)), minutes(3));
+        let unknown = TtlLimits::without_site(None);
+        assert_eq!(default_of(unknown, draft(false)), Expiry::SiteDefault);
+        assert_eq!(default_of(unknown, draft(true)), minutes(5));
+        let mut later = draft(false);
+        later.starts_at = Some("2030-01-01T12:00:00Z".parse().unwrap());
+        let end = Expiry::At("2030-01-01T12:10:00Z".parse().unwrap());
+        assert_eq!(default_of(limits, later), end);
+    }
+
+    #[test]
+    fn the_flag_shortens_the_maximum_of_the_site_and_cannot_raise_it() {
+        let limit = |flag| TtlLimits::of_site(site(), flag).map(|limits| limits.max_ttl);
+        assert_eq!(limit(None).unwrap(), 3 * HOUR);
+        assert_eq!(limit(Some(HOUR)).unwrap(), HOUR);
+        assert!(limit(Some(4 * HOUR)).is_err());
+        assert_eq!(TtlLimits::without_site(Some(4 * HOUR)).max_ttl, 4 * HOUR);
+    }
+}

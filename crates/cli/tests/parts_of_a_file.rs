@@ -1,0 +1,140 @@
+//! Tests what `apply -f` reports when a file is sent in several parts and a later part fails.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use serde_json::json;
+
+use crate::support::command::{Ran, run_with};
+use crate::support::http;
+use crate::support::node::{installed_index, shared_url};
+
+/// So many directives, of about 4 KiB each, that they do not fit into one part.
+const DIRECTIVES: usize = 300;
+
+/// What happens to the second part of the file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum SecondPart {
+    /// A proxy refuses it because of its size.
+    TooLarge,
+    /// It is written, and the response is lost.
+    ResponseLost,
+    /// It is not written, and nothing can be read afterwards.
+    NothingAfterwards,
+}
+
+/// A proxy in front of a node.
+async fn proxy(node: &str, second: SecondPart) -> String {
+    let (parts, node) = (Arc::new(AtomicUsize::new(0)), node.to_owned());
+    let forward = async move |request: Request| {
+        let is_part = request.uri().path().ends_with("/_bulk");
+        let number = if is_part {
+            parts.fetch_add(1, Ordering::SeqCst) + 1
+        } else {
+            parts.load(Ordering::SeqCst)
+        };
+        let down = || (StatusCode::BAD_GATEWAY, "<html>502</html>").into_response();
+        match second {
+            _ if number < 2 => pass(&node, request).await,
+            SecondPart::TooLarge if is_part => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "<html>413</html>").into_response()
+            }
+            SecondPart::ResponseLost if is_part => {
+                pass(&node, request).await;
+                down()
+            }
+            SecondPart::NothingAfterwards => down(),
+            SecondPart::TooLarge | SecondPart::ResponseLost => pass(&node, request).await,
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async { axum::serve(listener, Router::new().fallback(forward)).await });
+    url
+}
+
+async fn pass(node: &str, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let mut headers = parts.headers;
+    headers.remove("host");
+    let body = axum::body::to_bytes(body, 64 << 20).await.unwrap();
+    let response = reqwest::Client::new()
+        .request(parts.method, format!("{node}{}", parts.uri))
+        .headers(headers)
+        .body(body)
+        .send()
+        .await
+        .unwrap();
+    let (status, headers) = (response.status(), response.headers().clone());
+    (status, headers, response.bytes().await.unwrap()).into_response()
+}
+
+fn file() -> String {
+    (0..DIRECTIVES)
+        .map(|n| {
+            let directive = json!({
+                "id": format!("d-{n:03}"), "level": "Shape", "tenant": "acme", "ttl_secs": 3600,
+                "reason": "x".repeat(4000),
+            });
+            format!("{directive}\n")
+        })
+        .collect()
+}
+
+async fn apply(second: SecondPart) -> (Ran, usize) {
+    let node = shared_url();
+    let index = installed_index(&node, "parts").await;
+    let url = proxy(&node, second).await;
+    let applied = tokio::task::spawn_blocking({
+        let index = index.clone();
+        move || run_with(&url, &index, &["apply", "-f", "-", "--yes"], &file())
+    });
+    let ran = applied.await.unwrap();
+    // Only the last part waits for a refresh.
+    http::send("POST", &format!("{node}/{index}/_refresh"), None).await;
+    let (_, counted) = http::get(&format!("{node}/{index}/_count")).await;
+    (
+        ran,
+        usize::try_from(counted["count"].as_u64().unwrap()).unwrap(),
+    )
+}
+
+fn lines(ran: &Ran, first_word: &str) -> usize {
+    let is_one = |line: &&str| line.starts_with(first_word) && line.contains(" d-");
+    ran.stdout.lines().filter(is_one).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_later_part_that_is_refused_leaves_the_earlier_ones_written_and_reported() {
+    let (ran, stored) = apply(SecondPart::TooLarge).await;
+    assert_eq!(ran.code, 5, "{}", ran.stderr);
+    let written = lines(&ran, "created d-");
+    assert!(0 < written && written < DIRECTIVES, "{}", ran.stdout);
+    assert_eq!(lines(&ran, "not sent d-"), DIRECTIVES - written);
+    assert_eq!(stored, written);
+    assert!(ran.stderr.contains("413"), "{}", ran.stderr);
+    let sum = format!("{written} created, {} not sent", DIRECTIVES - written);
+    assert!(ran.stdout.contains(&sum), "{}", ran.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_whose_response_is_lost_is_read_again_and_reported_as_written() {
+    let (ran, stored) = apply(SecondPart::ResponseLost).await;
+    assert_eq!(lines(&ran, "created d-"), DIRECTIVES, "{}", ran.stderr);
+    assert_eq!(stored, DIRECTIVES);
+    assert_ne!(ran.code, 0, "the failed request is reported");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_of_which_nothing_can_be_read_afterwards_is_reported_as_unknown() {
+    let (ran, stored) = apply(SecondPart::NothingAfterwards).await;
+    assert_eq!(ran.code, 4, "{}", ran.stderr);
+    let written = lines(&ran, "created d-");
+    assert!(0 < written && written < DIRECTIVES, "{}", ran.stdout);
+    assert_eq!(lines(&ran, "unknown d-"), DIRECTIVES - written);
+    assert_eq!(stored, written, "an operator may apply the file again");
+}

@@ -1,0 +1,160 @@
+//! The bound on how many documents a replica holds, and the warning before it is reached.
+//!
+//! Only documents that can still apply to a request count against `max_documents`. Documents that
+//! have ended or are revoked stay in the index for years; they have a bound of their own, so that
+//! the memory of a reader is bounded, too.
+
+use jiff::Timestamp;
+use tracing::warn;
+
+use opensearch_directives_core::DirectiveSet;
+
+/// How many documents may be stored for each one that `max_documents` permits.
+const STORED_FACTOR: usize = 5;
+/// The share of a bound from which on there is a warning, in percent.
+const WARN_AT: usize = 80;
+/// The share below which a new warning is logged, so that a number that moves around `WARN_AT`
+/// does not fill the log.
+const REARM_AT: usize = 70;
+
+/// The documents of one complete read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct DocumentCount {
+    /// The documents that have neither ended nor been revoked, the rejected ones included.
+    pub(crate) unfinished: usize,
+    /// All documents.
+    pub(crate) stored: usize,
+}
+
+impl DocumentCount {
+    pub(crate) fn new(set: &DirectiveSet, rejected: usize, revoked: usize, now: Timestamp) -> Self {
+        Self {
+            unfinished: set.len() - set.states(now).expired + rejected,
+            stored: set.len() + rejected + revoked,
+        }
+    }
+}
+
+/// Compares each complete read with `max_documents`.
+#[derive(Debug)]
+pub(crate) struct DocumentLimit {
+    max: usize,
+    count: DocumentCount,
+    /// Whether the warning was logged and still holds.
+    warns: bool,
+}
+
+impl DocumentLimit {
+    pub(crate) fn new(max: usize) -> Self {
+        Self {
+            max,
+            count: DocumentCount::default(),
+            warns: false,
+        }
+    }
+
+    /// The bound on unfinished documents.
+    pub(crate) fn max(&self) -> usize {
+        self.max
+    }
+
+    /// The bound on all documents.
+    pub(crate) fn max_stored(&self) -> usize {
+        self.max.saturating_mul(STORED_FACTOR)
+    }
+
+    /// The unfinished documents of the last read that kept the bound.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.count.unfinished
+    }
+
+    /// Whether a read keeps the bound on unfinished documents.
+    pub(crate) fn permits(&self, count: DocumentCount) -> bool {
+        count.unfinished <= self.max
+    }
+
+    /// Notes a read, and logs a warning if it comes near to a bound for the first time.
+    pub(crate) fn note(&mut self, count: DocumentCount) {
+        self.count = count;
+        let warning = self.warning();
+        if let (Some(warning), false) = (&warning, self.warns) {
+            warn!("{warning}");
+        }
+        self.warns = warning.is_some() || self.warns && self.is_near(REARM_AT);
+    }
+
+    fn is_near(&self, percent: usize) -> bool {
+        reaches(self.count.unfinished, percent, self.max)
+            || reaches(self.count.stored, percent, self.max_stored())
+    }
+
+    /// The warning while a read is near to a bound.
+    pub(crate) fn warning(&self) -> Option<String> {
+        let DocumentCount { unfinished, stored } = self.count;
+        if reaches(unfinished, WARN_AT, self.max) {
+            Some(format!(
+                "{unfinished} documents have not ended, and polls fail above {} \
+                 (`max_documents`); revoke or delete some, or raise `max_documents`",
+                self.max
+            ))
+        } else if reaches(stored, WARN_AT, self.max_stored()) {
+            Some(format!(
+                "{stored} documents are stored, and polls fail above {}, {STORED_FACTOR} times \
+                 `max_documents`; delete old ones with `directives prune --ended-before 90d`",
+                self.max_stored()
+            ))
+        } else {
+            None
+        }
+    }
+}
+
+/// Whether a number of documents reaches a share of a bound.
+fn reaches(count: usize, percent: usize, bound: usize) -> bool {
+    count.saturating_mul(100) >= bound.saturating_mul(percent)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn warning(unfinished: usize, stored: usize) -> Option<String> {
+        let mut limit = DocumentLimit::new(100);
+        limit.note(DocumentCount { unfinished, stored });
+        limit.warning()
+    }
+
+    #[test]
+    fn the_warning_begins_at_four_fifths_of_either_bound() {
+        assert_eq!(warning(79, 79), None);
+        let text = warning(80, 80).unwrap();
+        assert!(text.starts_with("80 documents have not ended"), "{text}");
+        assert_eq!(warning(0, 399), None);
+        let text = warning(0, 400).unwrap();
+        assert!(text.contains("prune"), "{text}");
+    }
+
+    #[test]
+    fn ended_documents_do_not_count_against_the_bound() {
+        let limit = DocumentLimit::new(100);
+        let count = |unfinished, stored| DocumentCount { unfinished, stored };
+        assert!(limit.permits(count(100, 500)));
+        assert!(!limit.permits(count(101, 101)));
+        assert_eq!(limit.max_stored(), 500);
+    }
+
+    #[test]
+    fn a_count_that_moves_around_the_mark_warns_once() {
+        let mut limit = DocumentLimit::new(100);
+        let mut note = |unfinished| {
+            limit.note(DocumentCount {
+                unfinished,
+                stored: unfinished,
+            });
+            limit.warns
+        };
+        assert!(note(80) && note(79) && note(70));
+        assert!(!note(69));
+    }
+}

@@ -1,0 +1,57 @@
+//! Makes the invisible characters of untrusted text visible, before it reaches a terminal, a log or
+//! a status.
+
+/// Escapes the characters that move a terminal's cursor, change the direction of text or are
+/// invisible. A line feed stays if `keep_lines` is set.
+pub(crate) fn visible(text: &str, keep_lines: bool) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for char in text.chars() {
+        let is_kept = keep_lines && char == '\n';
+        if !is_kept && (char.is_control() || is_format(char)) {
+            shown.extend(char.escape_unicode());
+        } else {
+            shown.push(char);
+        }
+    }
+    shown
+}
+
+/// Whether a character is invisible but changes how other characters are displayed.
+fn is_format(char: char) -> bool {
+    matches!(
+        char,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_escape_bidirectional_and_zero_width_characters_become_visible() {
+        for (char, shown) in [
+            ('\u{1b}', "a\\u{1b}b"),
+            ('\u{7f}', "a\\u{7f}b"),
+            ('\u{9b}', "a\\u{9b}b"),
+            ('\u{202e}', "a\\u{202e}b"),
+            ('\u{2066}', "a\\u{2066}b"),
+            ('\u{200b}', "a\\u{200b}b"),
+            ('\u{feff}', "a\\u{feff}b"),
+            ('\u{e0041}', "a\\u{e0041}b"),
+            ('\r', "a\\u{d}b"),
+            ('é', "aéb"),
+        ] {
+            assert_eq!(visible(&format!("a{char}b"), true), shown);
+        }
+        assert_eq!(visible("a\nb", true), "a\nb");
+        assert_eq!(visible("a\nb", false), "a\\u{a}b");
+    }
+}

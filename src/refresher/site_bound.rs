@@ -1,0 +1,109 @@
+//! Compares the longest time to live that the ingest pipeline permits with that of this reader,
+//! between the polls.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tokio::time::{Instant, timeout};
+use tracing::{debug, warn};
+
+use super::Poller;
+use crate::config::Config;
+use crate::http::{Client, chain};
+use crate::rest::IndexReader;
+
+/// How long one comparison may delay the next poll.
+const TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The bound of the pipeline beside this reader's.
+#[derive(Debug)]
+pub(super) struct SiteBound {
+    reader: IndexReader,
+    max_ttl: Duration,
+    interval: Duration,
+    /// When the pipeline is read again.
+    next: Instant,
+    /// What the pipeline permitted when it was read last; `None` if the role may not read it.
+    site: Option<Duration>,
+}
+
+impl SiteBound {
+    pub(super) fn new(config: &Config, client: Client) -> Self {
+        Self {
+            // It reads no documents.
+            reader: IndexReader::new(client, &config.instance, 0),
+            max_ttl: config.max_ttl,
+            interval: config.reconcile_interval,
+            next: Instant::now(),
+            site: None,
+        }
+    }
+
+    /// Reads the pipeline if it is time to, and returns the warning that then holds if that may
+    /// have changed. A role that may not read the pipeline is no reason for a warning.
+    async fn compare_if_due(&mut self) -> Option<Option<String>> {
+        let now = Instant::now();
+        if now < self.next {
+            return None;
+        }
+        self.next = now.checked_add(self.interval).unwrap_or(now);
+        let session = self.reader.session();
+        let read = timeout(TIMEOUT, session.site_max_ttl()).await;
+        session.close().await;
+        match read {
+            Ok(Ok(site)) if site == self.site => None,
+            Ok(Ok(site)) => {
+                self.site = site;
+                let warning = site.and_then(|site| difference(site, self.max_ttl));
+                if let Some(warning) = &warning {
+                    warn!("{warning}");
+                }
+                Some(warning)
+            }
+            Ok(Err(error)) => {
+                debug!(error = chain(&error), "cannot read the pipeline's bounds");
+                None
+            }
+            Err(_) => {
+                debug!("reading the pipeline's bounds took too long");
+                None
+            }
+        }
+    }
+}
+
+impl Poller {
+    /// Compares the bound of the pipeline with this reader's, if that is due. It survives a panic,
+    /// which can only come from the log subscriber of the application.
+    pub(super) async fn compare_max_ttl(&mut self) {
+        let Some(bound) = &mut self.site_bound else {
+            return;
+        };
+        let compared = AssertUnwindSafe(bound.compare_if_due()).catch_unwind();
+        if let Ok(Some(warning)) = compared.await {
+            self.shared
+                .update(|progress| progress.max_ttl_warning = warning);
+        }
+    }
+}
+
+/// How the bound of the site and that of this reader differ, and what to do.
+fn difference(site: Duration, ours: Duration) -> Option<String> {
+    let (site_secs, our_secs) = (site.as_secs(), ours.as_secs());
+    if site > ours {
+        Some(format!(
+            "the ingest pipeline permits a time to live of {site_secs} s, and this reader rejects \
+             directives beyond `max_ttl` ({our_secs} s); raise `max_ttl` here, or lower the \
+             pipeline's with `directives init --max-ttl`"
+        ))
+    } else if site < ours {
+        Some(format!(
+            "this reader accepts a time to live of `max_ttl` ({our_secs} s), and the ingest \
+             pipeline permits only {site_secs} s; lower `max_ttl` here, so that a document that \
+             bypassed the pipeline is rejected"
+        ))
+    } else {
+        None
+    }
+}

@@ -1,0 +1,93 @@
+//! Reads the bound that the ingest pipeline sets on an expiry, to compare it with the reader's own.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use opensearch::ingest::IngestGetPipelineParts;
+use serde::Deserialize;
+
+use super::error::ReadError;
+use super::poll_session::Session;
+use crate::http::{Method, Request};
+
+/// The pipeline's name, whatever the index is called.
+pub(crate) const PIPELINE: &str = "directives";
+
+#[derive(Debug, Deserialize)]
+struct Pipeline {
+    #[serde(default)]
+    processors: Vec<Processor>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Processor {
+    script: Option<Script>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Script {
+    params: Option<Params>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Params {
+    max_ttl_secs: Option<u64>,
+}
+
+impl Session {
+    /// How far ahead an expiry may lie when the pipeline stores it; `None` if the role may not
+    /// read the pipeline, or it has no bound.
+    ///
+    /// # Errors
+    /// No response.
+    pub(crate) async fn site_max_ttl(&self) -> Result<Option<Duration>, ReadError> {
+        let request = Request::new(Method::Get, IngestGetPipelineParts::Id(PIPELINE).url())
+            .query("filter_path", "*.processors.script.params.max_ttl_secs");
+        match self.try_send(request).await {
+            Ok(body) => Ok(max_ttl(&body)),
+            Err(error) if error.is_unsupported() => Ok(None),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+}
+
+fn max_ttl(body: &[u8]) -> Option<Duration> {
+    let mut response: HashMap<String, Pipeline> = serde_json::from_slice(body).ok()?;
+    let processors = response.remove(PIPELINE)?.processors;
+    let mut seconds = processors
+        .into_iter()
+        .filter_map(|processor| processor.script?.params?.max_ttl_secs);
+    seconds.next().map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bound_is_found_wherever_the_script_stands() {
+        for (body, bound) in [
+            (
+                r#"{"directives":{"processors":[{"script":{"params":{"max_ttl_secs":60}}}]}}"#,
+                Some(60),
+            ),
+            (
+                r#"{"directives":{"processors":[{"set":{}},{"script":{"params":{"max_ttl_secs":60}}}]}}"#,
+                Some(60),
+            ),
+            (
+                r#"{"directives":{"processors":[{"script":{"params":{}}}]}}"#,
+                None,
+            ),
+            (
+                r#"{"other":{"processors":[{"script":{"params":{"max_ttl_secs":60}}}]}}"#,
+                None,
+            ),
+            ("{}", None),
+            ("<html>", None),
+        ] {
+            let bound = bound.map(Duration::from_secs);
+            assert_eq!(max_ttl(body.as_bytes()), bound, "{body}");
+        }
+    }
+}

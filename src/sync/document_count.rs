@@ -1,0 +1,30 @@
+//! Fails a poll that reads more unfinished documents than this reader is to hold.
+
+use std::sync::Arc;
+
+use super::IndexSynchronizer;
+use super::fetch::{View, weight};
+use crate::document_limit::DocumentCount;
+use crate::rest::{ReadError, ReadFailure, Session, off_the_runtime};
+
+impl IndexSynchronizer {
+    /// Fails the poll if more documents have not ended than `max_documents`.
+    pub(super) async fn check_document_limit(
+        &self,
+        session: &Session,
+        view: &View,
+    ) -> Result<DocumentCount, ReadError> {
+        let (replica, now) = (Arc::clone(&view.replica), self.clock.now());
+        let count = off_the_runtime(weight(&view.replica), move || {
+            DocumentCount::new(&replica.set(), replica.rejected(), replica.revoked(), now)
+        })
+        .await;
+        if self.document_limit.permits(count) {
+            return Ok(count);
+        }
+        Err(session.error(ReadFailure::TooManyDocuments {
+            documents: count.unfinished as u64,
+            max_documents: self.document_limit.max(),
+        }))
+    }
+}
