@@ -21,6 +21,10 @@ pub(crate) struct HitDecoder {
 }
 
 /// What a document is.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for one match, and most documents are directives"
+)]
 #[derive(Debug)]
 pub(super) enum DecodedHit<'a> {
     Directive(DocumentRef<'a>),

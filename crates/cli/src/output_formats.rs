@@ -150,6 +150,7 @@ pub(super) fn details(stored: &Stored, now: Timestamp) -> String {
             add("owner", audit.owner.clone().unwrap_or_default());
             add("created", by(audit.created_at, &audit.created_by));
             add("updated", by(audit.updated_at, &author(audit)));
+            add("signatures", super::verify::signers(&document.signatures));
             add("revoked", by(audit.revoked_at, &audit.revoked_by));
             add(
                 "revoked for",

@@ -64,8 +64,9 @@ fn the_message_is_as_documented() {
 
 #[test]
 fn each_field_that_decides_what_a_directive_does_changes_the_message() {
-    let base = whole();
     type Change = fn(&mut DiagnosticsDirective);
+
+    let base = whole();
     let changes: [Change; 16] = [
         |it| it.id = "slow-acmE".into(),
         |it| it.level = DiagLevel::Shape,
