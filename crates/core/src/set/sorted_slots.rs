@@ -14,6 +14,9 @@ const EMPTY: Slot = Slot {
     number: u32::MAX,
 };
 
+/// The number of slots behind those that a hash can select. More are rarely needed.
+const SPARE: usize = 16;
+
 #[derive(Debug)]
 pub(super) struct SortedSlots {
     /// The last slot is always empty.
@@ -28,7 +31,7 @@ impl SortedSlots {
         // Two thirds of the slots are in use.
         let homes = keys + keys / 2 + 1;
         Self {
-            slots: vec![EMPTY; homes + 1],
+            slots: vec![EMPTY; homes + SPARE],
             homes: homes as u64,
         }
     }
@@ -70,6 +73,8 @@ impl SortedSlots {
             std::mem::swap(&mut self.slots[at], &mut moved);
             at += 1;
             if at == self.slots.len() {
+                // A growing vector would otherwise double its memory for one slot.
+                self.slots.reserve_exact(1);
                 self.slots.push(EMPTY);
             }
         }
@@ -132,5 +137,15 @@ mod tests {
             assert_eq!(table.find(hash(4), |other| other == 104), Some(104));
             assert_eq!(table.slots.last(), Some(&EMPTY));
         }
+    }
+
+    #[test]
+    fn a_table_that_is_full_at_its_end_grows_by_single_slots() {
+        let mut table = SortedSlots::new(100);
+        for number in 0..100 {
+            assert_eq!(table.insert(u64::MAX, number, |_| false), None);
+        }
+        assert_eq!(table.find(u64::MAX, |number| number == 99), Some(99));
+        assert_eq!(table.slots.capacity(), table.slots.len());
     }
 }
