@@ -57,8 +57,8 @@ fn without_tenant() -> Value {
 
 async fn start(server: &MockServer, folder: &TempDir) -> OpenSearchDirectiveStore {
     let config = Config::new(cluster(&server.uri(), "directives"))
-        .with_interval(Duration::from_hours(1))
-        .with_max_ttl(Duration::from_hours(24 * 36_500))
+        .with_interval(Duration::from_secs(3600))
+        .with_max_ttl(Duration::from_secs(24 * 3600 * 36_500))
         .with_startup(Startup::LastGood)
         .with_last_good(folder.path().join("last-good"));
     OpenSearchDirectiveStore::start(config).await.unwrap()

@@ -19,8 +19,8 @@ const MAX: usize = 10;
 /// A store that polls only on request.
 fn config(url: &str, index: &str) -> Config {
     Config::new(cluster(url, index))
-        .with_interval(Duration::from_hours(1))
-        .with_poll_timeout(Duration::from_mins(2))
+        .with_interval(Duration::from_secs(3600))
+        .with_poll_timeout(Duration::from_secs(120))
         .with_max_documents(MAX)
 }
 

@@ -1,6 +1,7 @@
 //! Compares the longest time to live that the ingest pipeline permits with that of this reader,
 //! between the polls.
 
+use std::cmp::Ordering;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -91,19 +92,17 @@ impl Poller {
 /// How the bound of the site and that of this reader differ, and what to do.
 fn difference(site: Duration, ours: Duration) -> Option<String> {
     let (site_secs, our_secs) = (site.as_secs(), ours.as_secs());
-    if site > ours {
-        Some(format!(
+    match site.cmp(&ours) {
+        Ordering::Greater => Some(format!(
             "the ingest pipeline permits a time to live of {site_secs} s, and this reader rejects \
              directives beyond `max_ttl` ({our_secs} s); raise `max_ttl` here, or lower the \
              pipeline's with `directives init --max-ttl`"
-        ))
-    } else if site < ours {
-        Some(format!(
+        )),
+        Ordering::Less => Some(format!(
             "this reader accepts a time to live of `max_ttl` ({our_secs} s), and the ingest \
              pipeline permits only {site_secs} s; lower `max_ttl` here, so that a document that \
              bypassed the pipeline is rejected"
-        ))
-    } else {
-        None
+        )),
+        Ordering::Equal => None,
     }
 }

@@ -256,7 +256,7 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
         "{}",
         contradiction.stderr
     );
-    the_command_keeps_the_bounds_of_the_site(url).await;
+    the_command_keeps_the_bounds_of_the_site(url);
     let beyond = init(url, "directives", &["--max-ttl", "90d"]).await.ok();
     assert!(
         beyond.stdout.contains("proxies refuse more"),
@@ -267,7 +267,7 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
 }
 
 /// The bounds are 10 minutes, a day, and an hour for a capture.
-async fn the_command_keeps_the_bounds_of_the_site(url: &str) {
+fn the_command_keeps_the_bounds_of_the_site(url: &str) {
     let apply = |id: &str, args: &str| {
         let line = format!("apply {id} --level Shape --tenant acme {args}");
         let words: Vec<&str> = line.split_whitespace().collect();

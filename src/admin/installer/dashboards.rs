@@ -96,19 +96,15 @@ fn problem(error: &RequestError) -> Option<&'static str> {
     const LOGIN: &str = "OpenSearch Dashboards requires a login; give the user and the password of \
                          the cluster (--username, --password-file), or a token that it accepts";
     let text = error.to_string().to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     match (error.kind(), error.status()) {
-        (RequestErrorKind::Redirect, _)
-            if ["login", "/auth", "sso"]
-                .iter()
-                .any(|word| text.contains(word)) =>
-        {
-            Some(LOGIN)
-        }
-        (RequestErrorKind::Redirect | RequestErrorKind::Malformed, _) => Some(ADDRESS),
+        (RequestErrorKind::Redirect, _) if says(&["login", "/auth", "/sso"]) => Some(LOGIN),
         (_, Some(401)) => Some(LOGIN),
-        (_, Some(404 | 405)) => Some(ADDRESS),
+        (RequestErrorKind::Redirect | RequestErrorKind::Malformed, _) | (_, Some(404 | 405)) => {
+            Some(ADDRESS)
+        }
         // An OpenSearch node has no such path.
-        (_, Some(400)) if text.contains("no handler found") => Some(ADDRESS),
+        (_, Some(400)) if says(&["no handler found"]) => Some(ADDRESS),
         _ => None,
     }
 }

@@ -37,9 +37,9 @@ const MAX_CAPTURE_TTL: &str = "max_capture_ttl_secs";
 impl SiteBounds {
     /// The bounds of a first installation.
     pub const INITIAL: Self = Self {
-        default_ttl: Duration::from_mins(15),
-        max_ttl: Duration::from_hours(30 * 24),
-        max_capture_ttl: Duration::from_hours(1),
+        default_ttl: Duration::from_secs(15 * 60),
+        max_ttl: Duration::from_secs(30 * 24 * 3600),
+        max_capture_ttl: Duration::from_secs(3600),
     };
 
     /// Reads the limits from the parameters of a pipeline. A pipeline of an earlier version has

@@ -8,7 +8,7 @@ use crate::support::agent::Agent;
 
 /// The time limit of a request. Without the bound on idle connections, a request waits for the
 /// header timeout of other connections, which is half a minute.
-const IN_TIME: Duration = Duration::from_secs(10);
+const IN_TIME: Duration = Duration::from_secs(5);
 
 fn healthz(address: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
