@@ -1,4 +1,4 @@
-//! The bound on how many documents a replica holds, and the warning before it is reached.
+//! Limits the number of documents in a replica, and warns before the limit is reached.
 //!
 //! Only documents that can still apply to a request count against `max_documents`. Documents that
 //! have ended or are revoked stay in the index for years; they have a bound of their own, so that
@@ -9,7 +9,7 @@ use tracing::warn;
 
 use opensearch_directives_core::DirectiveSet;
 
-/// How many documents may be stored for each one that `max_documents` permits.
+/// The factor between `max_documents` and the maximum number of all stored documents.
 const STORED_FACTOR: usize = 5;
 /// The share of a bound from which on there is a warning, in percent.
 const WARN_AT: usize = 80;
@@ -73,7 +73,7 @@ impl DocumentLimit {
         count.unfinished <= self.max
     }
 
-    /// Notes a read, and logs a warning if it comes near to a bound for the first time.
+    /// Records a read, and logs a warning when the number of documents first comes near a bound.
     pub(crate) fn note(&mut self, count: DocumentCount) {
         self.count = count;
         let warning = self.warning();

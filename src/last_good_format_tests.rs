@@ -1,4 +1,4 @@
-//! Tests that a last-good file is complete and of this index, or refused.
+//! Tests that a last-good file is refused if it is incomplete or belongs to another index.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 use std::fs;

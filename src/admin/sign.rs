@@ -19,7 +19,8 @@ use opensearch_directives_core::document::{
 
 /// How many signatures a document may have.
 const MAX_SIGNATURES: usize = 8;
-/// How long it takes at most from the computation of an end to the write of what was signed.
+/// The longest permitted time between the computation of an expiry and the write of the signed
+/// directive.
 const SIGNING_TIME: SignedDuration = SignedDuration::from_mins(1);
 
 impl DirectivesApi {
@@ -105,12 +106,12 @@ impl DirectivesApi {
         })
     }
 
-    /// Drops the signatures of a draft if they are those of a stored directive that differs.
+    /// Removes the signatures of a draft if they belong to a stored directive that differs from it.
     fn drop_outdated(&self, draft: &mut Draft, stored: Option<&Stored>) {
         let Some(before) = stored.and_then(|stored| self.decode_stored(stored).ok()) else {
             return;
         };
-        // Which index it is makes no difference between the two.
+        // Both forms use the same uuid, so its value does not affect the comparison.
         let same = match draft.expiry {
             Expiry::At(end) => {
                 let directive = draft.to_directive(end);
@@ -176,7 +177,7 @@ fn end(draft: &Draft, planned: &PlannedWrite, after: &Document) -> Timestamp {
     }
 }
 
-/// These signatures with one by each of the keys, which replaces an earlier one by the same key.
+/// Adds a signature by each of the keys. A new signature replaces an earlier one by the same key.
 fn with_signatures(
     signatures: &[Signature],
     keys: &[SigningKey],

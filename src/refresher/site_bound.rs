@@ -25,7 +25,7 @@ pub(super) struct SiteBound {
     interval: Duration,
     /// When the pipeline is read again.
     next: Instant,
-    /// What the pipeline permitted when it was read last; `None` if the role may not read it.
+    /// What the pipeline permitted when it was last read. `None` if the role may not read it.
     site: Option<Duration>,
 }
 
@@ -89,7 +89,7 @@ impl Poller {
     }
 }
 
-/// How the bound of the site and that of this reader differ, and what to do.
+/// Returns the warning about a difference between the two bounds, with the remedy.
 fn difference(site: Duration, ours: Duration) -> Option<String> {
     let (site_secs, our_secs) = (site.as_secs(), ours.as_secs());
     match site.cmp(&ours) {

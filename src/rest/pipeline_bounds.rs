@@ -35,8 +35,8 @@ struct Params {
 }
 
 impl Session {
-    /// How far ahead an expiry may lie when the pipeline stores it; `None` if the role may not
-    /// read the pipeline, or it has no bound.
+    /// Returns the longest time to live that the pipeline permits. Returns `None` if the role may
+    /// not read the pipeline, or if the pipeline has no bound.
     ///
     /// # Errors
     /// No response.

@@ -1,4 +1,4 @@
-//! The signature policy: which directives need how many signers.
+//! Reads the signature policy, which defines how many signers each class of directives needs.
 
 use std::fmt;
 use std::path::Path;
@@ -11,12 +11,12 @@ use serde::Deserialize;
 use super::error::{SignatureError, SignatureErrorKind};
 use super::key_files;
 
-/// How many rules a policy may have.
+/// The maximum number of rules in a policy.
 const MAX_RULES: usize = 100;
 /// How many signers a rule may require: as many as a document has signatures.
 const MAX_SIGNERS: usize = 8;
 
-/// A class of directives that a rule is for.
+/// A class of directives to which a rule can apply.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum DirectiveClass {
@@ -82,15 +82,15 @@ impl FromStr for DirectiveClass {
     }
 }
 
-/// One rule: directives of any of these classes need so many signers.
+/// One rule: it requires a number of signers for the directives of its classes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct SignatureRule {
-    /// The classes; empty: every directive.
+    /// The classes. An empty list stands for every directive.
     pub classes: Vec<DirectiveClass>,
     /// How many different signers are required.
     pub signers: usize,
-    /// The signers that count; empty: everybody with a trusted key.
+    /// The signers that count. An empty list stands for everybody with a trusted key.
     pub of: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What satisfies a policy, and that nothing else does.
+//! Tests which signatures satisfy a policy.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 

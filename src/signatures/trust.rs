@@ -1,4 +1,4 @@
-//! Decides about one document: whose signatures are valid, and whether they are enough.
+//! Verifies the signatures of one document, and checks whether they satisfy the policy.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use super::revoked_contents::RevokedContents;
 use super::trusted_keys::{PublicKey, TrustedKeys};
 use super::verdict_cache::{ContentHash, VerdictCache};
 
-/// How many verdicts are remembered if nobody says how many documents there can be.
+/// The number of remembered verdicts if the maximum number of documents is not configured.
 const DEFAULT_VERDICTS: usize = 1_000;
 
 /// Why a document is refused: the reason, and the value that its message begins with.
@@ -57,7 +57,7 @@ impl SignatureVerdict {
         &self.signers
     }
 
-    /// The names beside signatures by keys that are not trusted. Nothing shows that they are right.
+    /// The names in the signatures by keys that are not trusted. Nothing proves these names.
     #[must_use]
     pub fn unknown_signers(&self) -> &[String] {
         &self.unknown
@@ -109,7 +109,7 @@ impl Trust {
         Self {
             keys,
             policy,
-            // A quarter more, so that changes between two full reads displace nothing.
+            // A quarter more, so that changes between two full reads do not remove other entries.
             verdicts: VerdictCache::new(max_documents.saturating_add(max_documents / 4)),
             revoked,
             verifications,

@@ -47,7 +47,7 @@ impl<V: Clone> VerdictCache<V> {
                 return verdict;
             }
         }
-        // Without the lock: another reader may compute the same, which is harmless.
+        // This runs without the lock. Another reader may compute the same, which is harmless.
         let verdict = compute();
         self.lock().insert(hash, verdict.clone(), self.limit);
         verdict

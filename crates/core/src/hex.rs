@@ -1,4 +1,5 @@
-//! Bytes as hexadecimal digits: digests, checksums, entity tags, keys and signatures.
+//! Converts bytes to hexadecimal digits and back: digests, checksums, entity tags, keys and
+//! signatures.
 
 use std::fmt;
 

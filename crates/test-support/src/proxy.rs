@@ -56,7 +56,7 @@ impl Proxy {
                 let (faults, forwarded_requests) = (faults.clone(), Arc::clone(&counter));
                 // The error is ignored, because the client under test must detect it.
                 connections.spawn(async move {
-                    drop(relay(client, node, faults, &forwarded_requests).await)
+                    drop(relay(client, node, faults, &forwarded_requests).await);
                 });
             }
         });

@@ -1,4 +1,4 @@
-//! The files of keys: written once, for their owner only, and read strictly.
+//! Tests that key files are created once, are readable by their owner only, and are read strictly.
 
 use std::fs;
 

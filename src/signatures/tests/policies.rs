@@ -1,4 +1,4 @@
-//! The policy file: what its rules are for, and what is wrong with others.
+//! Tests to which directives the rules of a policy file apply, and the errors of invalid files.
 
 use opensearch_directives_core::DiagLevel;
 

@@ -1,4 +1,5 @@
-//! Any one-bit change of a signed document is refused, or changes nothing that a signature covers.
+//! Tests that a signed document with one changed bit is rejected, unless no signature covers the
+//! changed content.
 
 use opensearch_directives_core::DiagLevel;
 use opensearch_directives_core::EndpointKind;

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::hex::{Hex, from_hex};
 
-/// How many signatures a document may have.
+/// The maximum number of signatures in a document.
 pub(super) const MAX_SIGNATURES: usize = 8;
 /// The longest name of a signer, in bytes.
 const MAX_NAME: usize = 64;
@@ -52,8 +52,8 @@ impl fmt::Debug for KeyId {
     }
 }
 
-/// Whether a text can be the name of a signer: 1 to 64 ASCII letters, digits, `.`, `_`, `-` and
-/// `@`.
+/// Whether a text can be the name of a signer. Such a name consists of 1 to 64 ASCII letters,
+/// digits, `.`, `_`, `-` and `@`.
 #[must_use]
 pub fn is_signer_name(name: &str) -> bool {
     (1..=MAX_NAME).contains(&name.len())
@@ -70,7 +70,7 @@ pub struct Signature {
     bytes: [u8; 64],
 }
 
-/// The error for a text that is not a signature, or a name that is not one of a signer.
+/// The error for an invalid signature, or for an invalid name of a signer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("it is not a signature; the form is SIGNER:KEY:SIGNATURE")]
 pub struct NotASignature;

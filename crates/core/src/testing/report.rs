@@ -1,4 +1,4 @@
-//! The rules of the kit, and the outcome of each.
+//! Defines the rules of the conformance kit, and the report with the outcome of each rule.
 
 use std::fmt;
 
@@ -55,9 +55,9 @@ impl Rule {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// It does, as far as the kit can tell.
+    /// The kit found no violation of the rule.
     Kept,
-    /// It does not; the text says what was observed.
+    /// The store breaks the rule. The text says what was observed.
     Broken(String),
     /// The rule could not be checked; the text says why.
     Skipped(&'static str),

@@ -1,4 +1,4 @@
-//! The check of each rule.
+//! Checks a store against each rule of the conformance kit.
 //!
 //! For the rules about publishes, a set stands for a number: it has one directive for each bit, whose
 //! level says whether the bit is set, and another one that says the opposite. A mixture of two sets

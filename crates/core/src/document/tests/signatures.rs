@@ -1,4 +1,4 @@
-//! What a signature covers: each field that decides what a directive does, and no other.
+//! Tests that a signature covers exactly the fields that affect what a directive does.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use crate::document::{
 use crate::hex::Hex;
 use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, EndpointKind};
 
-/// A directive in which no field has its default.
+/// Creates a directive in which no field has its default value.
 fn whole() -> DiagnosticsDirective {
     let matched = DirectiveMatch::all()
         .for_tenant("acme")
