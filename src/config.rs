@@ -123,7 +123,8 @@ pub struct Config {
     /// (`reconcile_interval`).
     pub max_ttl: Duration,
     /// The largest number of documents in the index that have neither ended nor been revoked. A
-    /// read of more fails, and so does a read of more than five times as many documents in all.
+    /// read fails if it finds more such documents. It also fails if the index has more than five
+    /// times as many documents in total.
     pub max_documents: usize,
     /// The keys whose signatures count, and which directives need them; `None`: signatures are
     /// not verified.
