@@ -34,7 +34,7 @@ impl Refresh {
             }
             Err(error) => {
                 tracing::warn!(%error, "SIGUSR1 does not dump the ring buffer");
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
     }
@@ -52,7 +52,7 @@ impl BackgroundService for Refresh {
             return;
         };
         tokio::select! {
-            _ = refresher.run() => {}
+            () = refresher.run() => {}
             () = self.dump_on_signal() => {}
             _ = shutdown.changed() => {}
         }
