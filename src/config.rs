@@ -115,6 +115,9 @@ pub struct Config {
     pub clear_after: Option<Duration>,
     /// The file in which the last good set is stored. It is written after each publish.
     pub last_good: Option<PathBuf>,
+    /// The local kill switch: while this file exists, no directive applies. The store checks for it
+    /// twice a second, even while the cluster is unreachable. The content of the file does not matter.
+    pub off_file: Option<PathBuf>,
     /// The interval between full reads, with a jitter of ±20 %. Full reads detect changes that the
     /// checks of each poll might miss.
     pub reconcile_interval: Duration,
@@ -168,6 +171,7 @@ impl Config {
             poll_timeout: Self::DEFAULT_POLL_TIMEOUT,
             clear_after: None,
             last_good: None,
+            off_file: None,
             reconcile_interval: Self::DEFAULT_RECONCILE_INTERVAL,
             max_ttl: Self::DEFAULT_MAX_TTL,
             max_documents: Self::DEFAULT_MAX_DOCUMENTS,
@@ -244,6 +248,13 @@ impl Config {
     #[must_use]
     pub fn with_last_good(mut self, file: impl Into<PathBuf>) -> Self {
         self.last_good = Some(file.into());
+        self
+    }
+
+    /// Sets the file that turns all directives off while it exists.
+    #[must_use]
+    pub fn with_off_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.off_file = Some(file.into());
         self
     }
 

@@ -209,6 +209,9 @@ pub struct Status {
     pub instance: String,
     /// The index or alias that is polled.
     pub index: String,
+    /// Whether the off file exists. Then the published set is empty, and the directives of the index
+    /// are kept aside.
+    pub off: bool,
     /// The revision of the index from which the published set was read; `None` before the first
     /// complete read.
     #[cfg_attr(feature = "openapi", schema(required))]

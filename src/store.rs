@@ -214,6 +214,16 @@ impl OpenSearchDirectiveStore {
         self.shared.snapshot()
     }
 
+    /// Returns the snapshot of the last complete read, even while the off file hides its directives.
+    ///
+    /// This is for code that sends the snapshot to other instances, which have off files of their own.
+    /// A decision must use [`load`](DirectiveStore::load), [`reader`](Self::reader) or
+    /// [`snapshot`](Self::snapshot).
+    #[must_use]
+    pub fn kept_snapshot(&self) -> Arc<Snapshot> {
+        self.shared.kept_snapshot()
+    }
+
     /// Creates a subscription, which is notified of each later publish until the store ends.
     ///
     /// ```no_run

@@ -15,6 +15,8 @@ impl Poller {
     /// poll.
     pub(crate) async fn begin(&mut self, startup: Startup) -> Result<Duration, StartError> {
         self.check_last_good().await;
+        // The file is checked before the first publish, so that nothing is visible for a moment.
+        self.off_switch.check().await;
         self.recall_last_good().await;
         match startup {
             Startup::Empty => return Ok(Duration::ZERO),

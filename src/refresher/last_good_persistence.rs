@@ -75,7 +75,7 @@ impl Poller {
             return;
         };
         let index = self.shared.client.index().to_owned();
-        let snapshot = self.shared.published.snapshot();
+        let snapshot = self.shared.kept();
         let written = off_the_runtime(usize::MAX, move || {
             last_good_format::write(&file, &index, &snapshot)
         });

@@ -6,6 +6,8 @@
 mod first_read;
 mod last_good_persistence;
 mod liveness;
+mod off_switch;
+mod outlet;
 mod poll;
 mod poller;
 mod publish;
@@ -102,12 +104,20 @@ impl Refresher {
     /// first reads the index. When the store is dropped, the loop ends even during a poll.
     pub(crate) async fn run_after(mut self, pause: Option<Duration>) {
         let mut stop = self.stop.clone();
+        let off_switch = self.poller.off_switch.clone();
         let polls = async {
             let pause = match pause {
                 Some(pause) => pause,
                 None => self.first_read().await,
             };
             self.poll_forever(pause).await;
+        };
+        // The off switch works during a poll, too.
+        let polls = async {
+            tokio::select! {
+                never = off_switch.run() => match never {},
+                () = polls => {}
+            }
         };
         // A poll catches its own panics. A panic outside of a poll, for example in a runtime
         // without a timer, would occur again immediately, so it ends the loop.

@@ -47,7 +47,7 @@ impl Poller {
             progress.liveness = Liveness::due_within(self.poll_timeout);
         });
         let age = self.shared.progress().read_age.map(ReadAge::now);
-        let snapshot = self.shared.published.snapshot();
+        let snapshot = self.shared.kept();
         let published = PublishedState {
             snapshot: &snapshot,
             generation: self.published_generation,
@@ -73,7 +73,7 @@ impl Poller {
             self.withdraw_in_time(snapshot.set(), now, age);
         }
         let changed = snapshot.is_some_and(|snapshot| self.publish_if_new(snapshot, now));
-        self.withdraw_in_time(self.shared.published.snapshot().set(), now, age);
+        self.withdraw_in_time(self.shared.kept().set(), now, age);
         self.published_generation = Some(generation);
         self.record_success(read_at, age);
         // A failed write of the file is repeated at the next poll, even if nothing has changed.

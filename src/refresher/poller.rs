@@ -16,9 +16,10 @@ use crate::source::SnapshotSource;
 use crate::sync::IndexSynchronizer;
 
 use super::liveness::Liveness;
+use super::off_switch::OffSwitch;
+use super::outlet::Outlet;
 use super::shared_state::Shared;
 use super::site_bound::SiteBound;
-use super::subscription::Outlet;
 
 /// Polls a source and publishes its snapshots.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ pub struct Poller {
     pub(super) site_bound: Option<SiteBound>,
     pub(super) last_good: Option<Arc<LastGoodFile>>,
     pub(super) startup: Startup,
+    pub(super) off_switch: OffSwitch,
 }
 
 impl Poller {
@@ -84,9 +86,21 @@ impl Poller {
         source: Box<dyn SnapshotSource>,
     ) -> Self {
         let (outlet, published, subscription) = Outlet::new();
-        let shared = Shared::new(config, client, verifier, published, subscription);
+        let shared = Arc::new(Shared::new(
+            config,
+            client,
+            verifier,
+            published,
+            subscription,
+        ));
+        let off_switch = OffSwitch::new(
+            config.off_file.clone(),
+            outlet.clone(),
+            Arc::clone(&shared),
+            Arc::clone(&config.clock),
+        );
         Self {
-            shared: Arc::new(shared),
+            shared,
             outlet,
             source,
             published_generation: None,
@@ -105,6 +119,7 @@ impl Poller {
                 .map(LastGoodFile::new)
                 .map(Arc::new),
             startup: config.startup,
+            off_switch,
         }
     }
 

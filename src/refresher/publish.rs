@@ -18,7 +18,7 @@ const LOGGED_REJECTIONS: usize = 100;
 impl Poller {
     /// Publishes a snapshot unless it equals the published one. Returns whether it was published.
     pub(super) fn publish_if_new(&mut self, snapshot: Snapshot, now: Timestamp) -> bool {
-        if self.shared.published.snapshot().is_same_as(&snapshot) {
+        if self.shared.kept().is_same_as(&snapshot) {
             return false;
         }
         announce(&snapshot);
@@ -45,7 +45,7 @@ impl Poller {
     /// or the set is empty.
     pub(super) fn clear_at(&self) -> Option<Instant> {
         let clear_after = self.clear_after?;
-        self.shared.published.snapshot().revision().as_ref()?;
+        self.shared.kept().revision().as_ref()?;
         let read_age = self.shared.progress().read_age?;
         read_age.reaches(clear_after)
     }

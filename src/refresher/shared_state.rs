@@ -21,12 +21,13 @@ use opensearch_directives_core::internal::Published;
 use opensearch_directives_core::{DirectiveSet, DirectiveStates};
 
 use super::liveness::Liveness;
+use super::outlet::Served;
 use super::subscription::Subscription;
 
 /// The state that the loop and the store share.
 #[derive(Debug)]
 pub struct Shared {
-    pub(crate) published: Published<Snapshot>,
+    pub(crate) published: Published<Served>,
     /// The subscription from which new ones are cloned.
     pub(crate) subscription: Subscription,
     pub(super) client: Client,
@@ -36,7 +37,8 @@ pub struct Shared {
     clear_after: Option<Duration>,
     max_documents: usize,
     clock: Arc<dyn Clock>,
-    /// The progress. Only the loop writes it, and the status reads it as one consistent value.
+    /// The progress. The loop and its off switch write it, and the status reads it as one consistent
+    /// value.
     progress: watch::Sender<Progress>,
 }
 
@@ -99,7 +101,7 @@ impl Shared {
         config: &Config,
         client: Client,
         verifier: Arc<Verifier>,
-        published: Published<Snapshot>,
+        published: Published<Served>,
         subscription: Subscription,
     ) -> Self {
         Self {
@@ -121,13 +123,24 @@ impl Shared {
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         let age = self.progress().read_age.map(ReadAge::now);
-        self.snapshot_of_age(age)
+        self.of_age(age, self.published.snapshot().shown())
     }
 
-    fn snapshot_of_age(&self, age: Option<Duration>) -> Arc<Snapshot> {
+    /// Returns the snapshot of the last complete read, even if the off file hides its directives.
+    pub(crate) fn kept_snapshot(&self) -> Arc<Snapshot> {
+        let age = self.progress().read_age.map(ReadAge::now);
+        self.of_age(age, self.published.snapshot().kept())
+    }
+
+    /// Returns the snapshot of the last complete read, whatever its age is.
+    pub(super) fn kept(&self) -> Arc<Snapshot> {
+        Arc::clone(self.published.snapshot().kept())
+    }
+
+    fn of_age(&self, age: Option<Duration>, snapshot: &Arc<Snapshot>) -> Arc<Snapshot> {
         match (age, self.clear_after) {
             (Some(age), Some(clear_after)) if age >= clear_after => Arc::default(),
-            _ => self.published.snapshot(),
+            _ => Arc::clone(snapshot),
         }
     }
 
@@ -143,13 +156,15 @@ impl Shared {
         // The progress is read first, so the snapshot contains every publish that the progress
         // reports.
         let progress = self.progress();
+        let served = self.published.snapshot();
         let age = progress.read_age.map(ReadAge::now);
-        let snapshot = self.snapshot_of_age(age);
+        let snapshot = self.of_age(age, served.shown());
         let (credential_reloads, credential_reload_failures) = self.client.credential_reloads();
         let (trust_reloads, trust_reload_failures) = self.verifier.reloads();
         Status {
             instance: self.instance.clone(),
             index: self.client.index().to_owned(),
+            off: served.is_off(),
             revision: snapshot.revision().cloned(),
             digest: snapshot.digest(),
             directives: snapshot.set().len(),

@@ -1,38 +1,8 @@
-//! Notifies the subscribers of each published snapshot.
+//! Notifies subscribers of each publish.
 
 use tokio::sync::watch;
 
 use crate::error::Stopped;
-use opensearch_directives_core::Snapshot;
-use opensearch_directives_core::internal::{Published, Publisher, publication};
-
-/// The writer of the published snapshot, which also notifies the subscribers. The loop owns it, and
-/// subscriptions end when it is dropped.
-#[derive(Debug)]
-pub(super) struct Outlet {
-    publisher: Publisher<Snapshot>,
-    notify: watch::Sender<()>,
-}
-
-impl Outlet {
-    /// Creates an outlet, the reader of its snapshots, and the first subscription.
-    pub(super) fn new() -> (Self, Published<Snapshot>, Subscription) {
-        let (publisher, current) = publication(Snapshot::default());
-        let (notify, subscription) = watch::channel(());
-        (
-            Self { publisher, notify },
-            current,
-            Subscription(subscription),
-        )
-    }
-
-    /// Replaces the snapshot in one swap, then wakes the subscribers. They load this snapshot or a
-    /// later one.
-    pub(super) fn publish(&mut self, snapshot: Snapshot) {
-        self.publisher.publish(snapshot);
-        self.notify.send_replace(());
-    }
-}
 
 /// Notifies one subscriber of publishes. A clone continues from the same position.
 ///
@@ -64,6 +34,10 @@ impl Subscription {
     #[must_use]
     pub fn of(notify: &watch::Sender<()>) -> Self {
         Self(notify.subscribe())
+    }
+
+    pub(super) fn new(receiver: watch::Receiver<()>) -> Self {
+        Self(receiver)
     }
 
     /// Returns a subscription that is notified of later publishes only.

@@ -178,7 +178,7 @@ fn published(status: &Status) -> [Gauge; 8] {
     clippy::cast_precision_loss,
     reason = "metrics are floating-point numbers"
 )]
-fn polling(status: &Status) -> [Gauge; 8] {
+fn polling(status: &Status) -> [Gauge; 9] {
     let seconds = |at: Option<Timestamp>| at.map(|at| at.as_millisecond() as f64 / 1000.0);
     [
         (
@@ -215,6 +215,11 @@ fn polling(status: &Status) -> [Gauge; 8] {
             "directives_next_poll_seconds",
             "The pause before the next poll in seconds",
             Some(status.next_poll_in_seconds),
+        ),
+        (
+            "directives_off",
+            "Whether the off file hides all directives",
+            Some(one_if(status.off)),
         ),
         (
             "directives_last_good_failing",

@@ -60,6 +60,7 @@ pub enum SampleKind {
 /// | `directives_last_change_timestamp_seconds` | gauge | the time of the last publish |
 /// | `directives_consecutive_failures` | gauge | the number of consecutive failed polls |
 /// | `directives_next_poll_seconds` | gauge | the pause before the next poll |
+/// | `directives_off` | gauge | 1 while the off file exists, so that no directive applies |
 /// | `directives_last_good_failing` | gauge | 1 if the last-good file cannot be written |
 /// | `directives_clock_skew_seconds` | gauge | the seconds by which the local clock is ahead of the cluster's; absent if they were not measured |
 /// | `directives_probe{by}` | gauge | 1 for the request with which polls detect changes: `statistics`, `search`, `nothing` or `agent` |

@@ -10,6 +10,7 @@ mod ages;
 mod custom_source;
 mod fake_transport;
 mod node_failures;
+mod off_switch;
 mod panics_and_cut_off_polls;
 mod refresher_that_stopped;
 mod start_up;

@@ -37,6 +37,11 @@ pub(in super::super) struct AgentArgs {
     #[arg(long, value_name = "FILE", required_if_eq_any([("startup", "last-good"), ("startup", "last-good-or-empty")]))]
     last_good: Option<PathBuf>,
 
+    /// Kill switch: while this file exists, no directive applies in this agent. The agent checks twice
+    /// a second, also while the cluster is unreachable
+    #[arg(long, value_name = "FILE")]
+    off_file: Option<PathBuf>,
+
     /// Age of the last complete read from which on the set counts as stale. A metric, the status
     /// and /readyz?fresh report this [default: 30s, or three intervals if they are longer]
     #[arg(long, value_name = "DURATION", value_parser = parse)]
@@ -145,6 +150,9 @@ impl AgentArgs {
         }
         if let Some(file) = &self.last_good {
             config = config.with_last_good(file);
+        }
+        if let Some(file) = &self.off_file {
+            config = config.with_off_file(file);
         }
         if let Some(instance) = &self.instance {
             config = config.with_instance(instance);

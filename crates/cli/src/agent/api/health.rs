@@ -23,7 +23,8 @@ pub(super) async fn healthz() -> &'static str {
 /// Whether the agent has a set to serve
 ///
 /// The set may come from a read or from the last-good file. Its age matters only with `fresh`, so
-/// that a fleet stays in service while the cluster is unreachable.
+/// that a fleet stays in service while the cluster is unreachable. An agent whose off file exists is
+/// ready, too, because its decisions are valid: no directive applies.
 #[utoipa::path(get, path = "/readyz",
     params(("fresh" = Option<String>, Query, description = "Fail also if the set is stale", max_length = 0)),
     responses((status = 200, description = "The agent has a set", body = String), InvalidField, NotReady))]
@@ -40,6 +41,9 @@ pub(super) async fn readyz(
     let status = agent.store.status();
     let age = status.age_seconds.unwrap_or_default();
     Ok(match status.staleness {
+        Staleness::Fresh if status.off => {
+            "ready, but off: the off file exists, so no directive applies\n".into_response()
+        }
         Staleness::Fresh => "ready\n".into_response(),
         Staleness::Stale if must_be_fresh => not_ready(because(
             &status,

@@ -60,7 +60,8 @@ impl SnapshotCache {
 
     async fn current(&self) -> Result<EncodedSnapshot, Problem> {
         let mut last = Arc::clone(&self.last).lock_owned().await;
-        let snapshot = self.store.snapshot();
+        // The off file is local: agents that follow this one have files of their own.
+        let snapshot = self.store.kept_snapshot();
         if snapshot.revision().is_none() {
             return Err(Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -1,0 +1,108 @@
+//! The local kill switch: while a file exists, no directive applies in this instance.
+//!
+//! The switch does not need the cluster. The polls continue while the store is off, so the current
+//! directives apply again as soon as the file is removed.
+
+use std::convert::Infallible;
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tracing::{info, warn};
+
+use super::outlet::Outlet;
+use super::shared_state::Shared;
+use crate::clock::Clock;
+use crate::rest::off_the_runtime;
+
+/// The pause between two checks for the file.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Watches the file and turns the directives off and on.
+#[derive(Clone, Debug)]
+pub(crate) struct OffSwitch {
+    /// `None` if the store has no switch.
+    file: Option<PathBuf>,
+    outlet: Outlet,
+    shared: Arc<Shared>,
+    clock: Arc<dyn Clock>,
+    /// Whether the last check failed, so that a lasting failure is logged once.
+    is_failing: bool,
+}
+
+impl OffSwitch {
+    pub(super) fn new(
+        file: Option<PathBuf>,
+        outlet: Outlet,
+        shared: Arc<Shared>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            file,
+            outlet,
+            shared,
+            clock,
+            is_failing: false,
+        }
+    }
+
+    /// Checks for the file periodically.
+    pub(super) async fn run(mut self) -> Infallible {
+        if self.file.is_none() {
+            return std::future::pending().await;
+        }
+        loop {
+            // The clock and the log subscriber are code of the application and may panic. The next
+            // check still happens.
+            let _ = AssertUnwindSafe(self.check()).catch_unwind().await;
+            tokio::time::sleep(CHECK_INTERVAL).await;
+        }
+    }
+
+    /// Checks for the file once. If the check fails, the state stays.
+    pub(crate) async fn check(&mut self) {
+        let Some(file) = self.file.clone() else {
+            return;
+        };
+        let found = off_the_runtime(usize::MAX, move || exists(&file)).await;
+        match found {
+            Ok(is_off) => {
+                self.is_failing = false;
+                self.turn(is_off);
+            }
+            Err(error) if !self.is_failing => {
+                self.is_failing = true;
+                warn!(%error, file = ?self.file, "cannot check for the off file; the state stays");
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn turn(&self, is_off: bool) {
+        if !self.outlet.set_off(is_off) {
+            return;
+        }
+        let now = self.clock.now();
+        self.shared.update(|progress| {
+            progress.last_change = Some(now);
+            progress.counters.publishes += 1;
+        });
+        if is_off {
+            warn!(file = ?self.file, "the off file exists; no directive applies until it is removed");
+        } else {
+            info!(file = ?self.file, "the off file was removed; the directives apply again");
+        }
+    }
+}
+
+/// Whether the path exists. A symbolic link without a target counts, too.
+fn exists(file: &std::path::Path) -> io::Result<bool> {
+    match std::fs::symlink_metadata(file) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,121 @@
+//! The write half of the published state. It publishes each snapshot, or an empty set while the store
+//! is off, and then wakes the subscribers.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use opensearch_directives_core::internal::{Published, Publisher, SnapshotParts, publication};
+use opensearch_directives_core::{DirectiveSet, Snapshot};
+use tokio::sync::watch;
+
+use super::subscription::Subscription;
+
+/// The published state. All of it is replaced in one swap.
+#[derive(Debug, Default)]
+pub(crate) struct Served {
+    /// The snapshot of the last complete read.
+    kept: Arc<Snapshot>,
+    /// The snapshot that requests see: the kept one, or one without directives while the store is
+    /// off.
+    shown: Arc<Snapshot>,
+    is_off: bool,
+}
+
+impl Served {
+    fn new(kept: Arc<Snapshot>, is_off: bool) -> Self {
+        let shown = if is_off {
+            Arc::new(without_directives(&kept))
+        } else {
+            Arc::clone(&kept)
+        };
+        Self {
+            kept,
+            shown,
+            is_off,
+        }
+    }
+
+    /// The snapshot of the last complete read, even if the store is off.
+    pub(crate) fn kept(&self) -> &Arc<Snapshot> {
+        &self.kept
+    }
+
+    /// The snapshot that requests see.
+    pub(crate) fn shown(&self) -> &Arc<Snapshot> {
+        &self.shown
+    }
+
+    /// Whether the off file hides the directives.
+    pub(crate) fn is_off(&self) -> bool {
+        self.is_off
+    }
+}
+
+impl AsRef<DirectiveSet> for Served {
+    fn as_ref(&self) -> &DirectiveSet {
+        self.shown.set()
+    }
+}
+
+fn without_directives(snapshot: &Snapshot) -> Snapshot {
+    SnapshotParts {
+        revision: snapshot.revision().cloned(),
+        rejections: snapshot.rejections().to_vec(),
+        revoked: snapshot.revoked(),
+        read_at: snapshot.read_at(),
+        ..SnapshotParts::default()
+    }
+    .into()
+}
+
+/// The half that publishes and notifies. The loop and its off switch own it; subscriptions end with
+/// them.
+#[derive(Clone, Debug)]
+pub(super) struct Outlet {
+    publisher: Arc<Mutex<Publisher<Served>>>,
+    published: Published<Served>,
+    notify: watch::Sender<()>,
+}
+
+impl Outlet {
+    /// An outlet, its published half, and the first subscription.
+    pub(super) fn new() -> (Self, Published<Served>, Subscription) {
+        let (publisher, published) = publication(Served::default());
+        let (notify, receiver) = watch::channel(());
+        let outlet = Self {
+            publisher: Arc::new(Mutex::new(publisher)),
+            published: published.clone(),
+            notify,
+        };
+        (outlet, published, Subscription::new(receiver))
+    }
+
+    /// Replaces the kept snapshot in one swap, then wakes the subscribers: they find this snapshot
+    /// or a later one. A store that is off stays off.
+    pub(super) fn publish(&self, snapshot: Snapshot) {
+        let mut publisher = self.lock();
+        let is_off = self.published.snapshot().is_off();
+        publisher.publish(Served::new(Arc::new(snapshot), is_off));
+        drop(publisher);
+        self.notify.send_replace(());
+    }
+
+    /// Hides the directives, or shows the kept ones again. It returns whether that is a change.
+    pub(super) fn set_off(&self, is_off: bool) -> bool {
+        let mut publisher = self.lock();
+        let current = self.published.snapshot();
+        if current.is_off() == is_off {
+            return false;
+        }
+        publisher.publish(Served::new(Arc::clone(current.kept()), is_off));
+        drop(publisher);
+        self.notify.send_replace(());
+        true
+    }
+
+    /// The lock orders the publishes of the loop and of the off switch. No reader takes it.
+    fn lock(&self) -> MutexGuard<'_, Publisher<Served>> {
+        self.publisher
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
