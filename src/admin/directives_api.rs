@@ -14,7 +14,7 @@ use super::plan::PlannedWrite;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::document_limit::DocumentLimit;
-use crate::http::{Client, Method, Request, RequestError};
+use crate::http::{Client, Request, RequestError};
 use crate::rest::{IndexReader, Session};
 use opensearch_directives_core::document::{DecodeLimits, Document, Draft, Rejection, decode};
 
@@ -153,16 +153,7 @@ impl DirectivesApi {
     /// # Errors
     /// The cluster did not respond.
     pub async fn authenticated_user(&self) -> Result<Option<String>, WriteError> {
-        #[derive(Deserialize)]
-        struct AuthInfo {
-            user_name: Option<String>,
-        }
-        let request = Request::new(Method::Get, "/_plugins/_security/authinfo");
-        match self.json::<AuthInfo>(request).await {
-            Ok(info) => Ok(info.user_name.filter(|name| !name.is_empty())),
-            Err(error) if error.is_unreachable() => Err(error),
-            Err(_) => Ok(None),
-        }
+        Ok(self.caller().await?.map(|caller| caller.name))
     }
 
     pub(super) fn session(&self) -> Session {

@@ -3,6 +3,7 @@
 
 mod bulk;
 mod cluster_info;
+mod diagnosis;
 mod directives_api;
 mod error;
 mod execute;
@@ -17,6 +18,9 @@ mod simulate;
 
 pub use crate::http::Client;
 pub use cluster_info::ClusterInfo;
+pub use diagnosis::{
+    Caller, IndexHealth, IndexState, Permission, ServerCertificate, SnapshotState, Visibility,
+};
 pub use directives_api::{DirectivesApi, Stored, Version};
 pub use error::{Refusal, WriteError};
 pub use execute::{Outcome, WriteReport};

@@ -80,6 +80,24 @@ impl Installer {
     }
 }
 
+/// Returns the names of the roles for this index that contain a permission.
+pub(super) fn roles_that_permit(action: &str, index: &str) -> Vec<String> {
+    let contains = |list: &Value| {
+        let actions = list.as_array();
+        actions.is_some_and(|actions| actions.iter().any(|one| one == action))
+    };
+    let permits = |json: &str| {
+        let role = role_for(index, json);
+        let indices = role["index_permissions"].as_array();
+        contains(&role["cluster_permissions"])
+            || indices.is_some_and(|all| all.iter().any(|one| contains(&one["allowed_actions"])))
+    };
+    let permitting = ROLES.into_iter().filter(|(_, json)| permits(json));
+    permitting
+        .map(|(name, _)| format!("{index}_{name}"))
+        .collect()
+}
+
 /// Parses the file of a role, and adapts it to an index with another name.
 fn role_for(index: &str, json: &str) -> Value {
     let mut role = file(json);

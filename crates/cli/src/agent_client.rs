@@ -10,7 +10,7 @@ use url::Url;
 
 use super::exit::{Exit, Failure};
 
-/// The largest response that is read, in bytes: an agent may list 100,000 directives.
+/// The limit of a response in bytes. It is large because an agent may list 100,000 directives.
 const MAX_BODY_BYTES: usize = 64 << 20;
 
 const FIX: &str = "write http://HOST:9980, https://HOST:9980, or unix: and the path of a socket";

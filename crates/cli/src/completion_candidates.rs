@@ -19,10 +19,10 @@ use super::edit;
 use super::filters::State;
 use super::flags_before_verb::move_behind_verb;
 
-/// The variable that asks for completion.
+/// The variable with which the shell requests completion.
 pub(super) const VARIABLE: &str = "DIRECTIVES_COMPLETE";
 
-/// How long the cluster may take: the user waits for the shell.
+/// The time limit for the cluster. It is short because the user waits for the shell.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Prints the candidates if the shell asks for them, and returns whether it did.
@@ -87,8 +87,8 @@ fn contexts() -> Vec<CompletionCandidate> {
     contexts.into_keys().map(CompletionCandidate::new).collect()
 }
 
-/// The ids in the index that the command line names. Without a response in time there are none:
-/// an error would disturb the line that the user types.
+/// Returns the ids in the index that the command line names. If no response arrives in time, it
+/// returns none, because an error would disturb the line that the user types.
 fn ids() -> Vec<CompletionCandidate> {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -198,6 +198,12 @@ impl ConnectionArgs {
         }
     }
 
+    /// Returns the PEM files of certificates.
+    pub(super) fn certificate_files(&self) -> Vec<PathBuf> {
+        let files = [&self.ca_certificate, &self.client_certificate];
+        files.into_iter().flatten().cloned().collect()
+    }
+
     /// Returns the same settings with another address.
     pub(super) fn with_url(&self, url: impl Into<String>) -> Self {
         Self {

@@ -8,11 +8,11 @@ use tokio::process::Command;
 
 use super::exit::Failure;
 
-/// The longest secret that is read, in bytes.
+/// The limit of a secret in bytes.
 const MAX_BYTES: u64 = 64 << 10;
 
-/// Runs a command by the shell, and returns what it prints. It may ask the user, because its
-/// standard input and standard error are those of this command.
+/// Runs a command in the shell, and returns its output. The command may ask the user, because it
+/// shares standard input and standard error with this program.
 pub(super) async fn secret(command: &str) -> Result<Secret, Failure> {
     let failed = |problem: String| Failure::usage(format!("--credential-command: {problem}"));
     let (shell, flag) = if cfg!(windows) {

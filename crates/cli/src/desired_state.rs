@@ -11,7 +11,7 @@ use super::directive_text::printable;
 use super::exit::Failure;
 use super::filters::State;
 
-/// The reason of a revocation, unless `--reason` gives another one.
+/// The reason for a revocation if `--reason` is not given.
 const REASON: &str = "the applied files no longer contain it";
 
 /// The flags about the owner of directives.
@@ -28,7 +28,8 @@ pub(super) struct OwnerArgs {
 }
 
 impl OwnerArgs {
-    /// Sets the owner where a draft has none. With `--prune`, no draft may have another owner.
+    /// Sets the owner of each draft that has none. With `--prune`, a draft with another owner is an
+    /// error.
     pub(super) fn assign(&self, drafts: &mut [Draft]) -> Result<(), Failure> {
         for draft in drafts {
             let owner = draft.owner.take().or_else(|| self.owner.clone());
@@ -78,7 +79,7 @@ impl OwnerArgs {
         live && self.owner.is_some() && owner == Some(&self.owner)
     }
 
-    /// The question for the consent to a number of revocations.
+    /// Returns the question that asks for consent to a number of revocations.
     pub(super) fn question(&self, revocations: usize) -> Option<String> {
         let owner = printable(self.owner.as_deref()?);
         (revocations > 0).then(|| {

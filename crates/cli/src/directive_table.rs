@@ -22,8 +22,8 @@ const WIDE_HEADER: [&str; 7] = [
     "REVOKED BY",
     "REVOKED FOR",
 ];
-/// The columns that are truncated where the terminal is too narrow. All others are short, or
-/// decide what a person does next.
+/// The columns that are truncated if the terminal is too narrow. All other columns are short, or the
+/// operator needs them whole.
 const TRUNCATED: [&str; 7] = [
     "MATCHES",
     "BY",
@@ -34,7 +34,7 @@ const TRUNCATED: [&str; 7] = [
     "REVOKED FOR",
 ];
 
-/// The width of the terminal that standard output is; `None` if it is no terminal.
+/// Returns the width of the terminal. `None` if standard output is not a terminal.
 pub(super) fn terminal_width() -> Option<u16> {
     terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0)
 }
@@ -69,7 +69,7 @@ fn fitted(header: &[&str], rows: impl Iterator<Item = Vec<String>>, width: Optio
         .set_header(line(names))
         .add_rows(rows.map(line));
     if let Some(width) = width {
-        // No text holds this character, so texts are truncated within words, too.
+        // No text contains this character, so texts are truncated even within words.
         table
             .set_delimiter('\0')
             .set_truncation_indicator("…")
@@ -78,7 +78,7 @@ fn fitted(header: &[&str], rows: impl Iterator<Item = Vec<String>>, width: Optio
             .set_width(width.saturating_add(1));
         let widths = table.column_max_content_widths();
         for (column, (name, content)) in table.column_iter_mut().zip(header.iter().zip(widths)) {
-            // A very long id must not take the whole line.
+            // A very long id must not occupy the whole line.
             let least = if TRUNCATED.contains(name) {
                 u16::try_from(name.len()).unwrap_or(content)
             } else {

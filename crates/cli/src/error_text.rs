@@ -1,4 +1,4 @@
-//! Words an error for people: what is wrong first, and the details only with `--verbose`.
+//! Formats an error for the operator. The problem comes first, and `--verbose` adds the details.
 
 use std::error::Error;
 use std::sync::OnceLock;
@@ -9,7 +9,7 @@ static VERBOSE: OnceLock<bool> = OnceLock::new();
 
 /// Sets whether errors are printed with their details.
 pub(super) fn set_verbose(verbose: bool) {
-    // This function runs once; a second call would have no effect.
+    // The value can be set once. This function runs once, so the result does not matter.
     let _ = VERBOSE.set(verbose);
 }
 
@@ -22,7 +22,7 @@ pub(super) fn text(error: &(dyn Error + 'static)) -> String {
     let brief = request.and_then(brief);
     brief.unwrap_or_else(|| {
         let text = chain(error);
-        // The cause says more.
+        // The text of the cause contains more details.
         match text.strip_prefix("the request to the cluster failed: ") {
             Some(cause) => cause.to_owned(),
             None => text,
@@ -35,7 +35,7 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     std::iter::successors(Some(error), |&error| error.source())
 }
 
-/// The short text for a cluster that cannot be used now.
+/// Returns a short text if the cluster is unreachable or busy.
 fn brief(error: &RequestError) -> Option<String> {
     let node = error.node()?.trim_end_matches('/');
     let text = error.to_string();

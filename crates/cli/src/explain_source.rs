@@ -1,5 +1,4 @@
-//! Obtains the decision about a request and the directives that it was made from: from the index,
-//! or from an agent.
+//! Obtains the decision for a request and the directives behind it, from the index or from an agent.
 
 use jiff::Timestamp;
 use opensearch_directives::admin::{DirectivesApi, Stored};
@@ -16,12 +15,12 @@ use super::exit::Failure;
 use super::filters::State;
 use super::stdio::note;
 
-/// A decision, and what it was made from.
+/// A decision, and the directives behind it.
 #[derive(Debug)]
 pub(super) struct Evidence {
     pub(super) decision: Decision,
     pub(super) directives: Vec<Candidate>,
-    /// The ids of the directives that apply, where an agent decided.
+    /// The ids of the directives that apply. They are known only if an agent made the decision.
     pub(super) applied_by_agent: Option<Vec<String>>,
     pub(super) now: Timestamp,
 }
@@ -30,7 +29,7 @@ pub(super) struct Evidence {
 #[derive(Debug)]
 pub(super) struct Candidate {
     pub(super) id: String,
-    /// The directive, or why it is not known.
+    /// The directive, or the reason why it is not known.
     pub(super) document: Result<Document, String>,
     pub(super) state: State,
 }
@@ -57,7 +56,7 @@ impl Candidate {
     }
 }
 
-/// Reads the index and decides as a proxy does that has just read it.
+/// Reads the index, and makes the decision of a proxy that has just read it.
 pub(super) async fn from_index(
     api: &DirectivesApi,
     request: &RequestAttrs<'_>,
@@ -82,7 +81,7 @@ pub(super) async fn from_index(
     })
 }
 
-/// Lets an agent decide, and reads the set that it publishes.
+/// Requests the decision and the published set from an agent.
 pub(super) async fn from_agent(
     agent: &AgentClient,
     request: &RequestAttrs<'_>,

@@ -5,7 +5,8 @@ use std::ffi::OsString;
 
 use clap::{ArgAction, Command};
 
-/// Moves the flags before the verb behind it. What no verb knows stays, so that it is refused.
+/// Moves the flags that precede the verb behind it. A flag that no verb has is not moved, so the
+/// parser refuses it.
 pub(super) fn move_behind_verb(mut args: Vec<OsString>, command: &Command) -> Vec<OsString> {
     let takes_value = flags(command);
     let mut end = 1;
@@ -25,7 +26,8 @@ pub(super) fn move_behind_verb(mut args: Vec<OsString>, command: &Command) -> Ve
     args
 }
 
-/// `--output` of `--output=json`, and `-o` of `-ojson`.
+/// Returns the name of a flag without its value, such as `--output` of `--output=json` and `-o` of
+/// `-ojson`.
 fn name(text: &str) -> &str {
     if text.starts_with("--") {
         text.split_once('=').map_or(text, |(name, _)| name)
@@ -76,7 +78,7 @@ mod tests {
                 "directives -ojson --dry-run apply -f x",
                 "directives apply -ojson --dry-run -f x",
             ),
-            // What belongs to no verb, and what has no verb, stays.
+            // A flag of no verb is not moved, and neither is a flag without a verb.
             ("directives --version list", "directives --version list"),
             ("directives --nosuch list", "directives --nosuch list"),
             ("directives --context", "directives --context"),

@@ -64,34 +64,16 @@ pub(super) fn to_json(stored: &Stored, now: Timestamp) -> Value {
     object.into()
 }
 
+/// The fields of the CSV format.
+const CSV_HEADER: &str = "\
+    id,state,level,tenant,index,principal,endpoint,sample_per_mille,ring_buffer,capture,\
+    starts_at,expires_at,reason,ticket,owner,created_by,created_at,updated_by,\
+    authenticated_as,updated_at,revoked_by,revoked_at,revoked_reason";
+
 /// Formats all fields as CSV (RFC 4180), with absolute times.
 fn csv(all: &[Stored], now: Timestamp) -> String {
-    let columns = [
-        "id",
-        "state",
-        "level",
-        "tenant",
-        "index",
-        "principal",
-        "endpoint",
-        "sample_per_mille",
-        "ring_buffer",
-        "capture",
-        "starts_at",
-        "expires_at",
-        "reason",
-        "ticket",
-        "owner",
-        "created_by",
-        "created_at",
-        "updated_by",
-        "authenticated_as",
-        "updated_at",
-        "revoked_by",
-        "revoked_at",
-        "revoked_reason",
-    ];
-    let mut lines = vec![columns.join(",")];
+    let columns: Vec<&str> = CSV_HEADER.split(',').collect();
+    let mut lines = vec![CSV_HEADER.to_owned()];
     for stored in all {
         let value = to_json(stored, now);
         let cells = columns.iter().map(|column| match &value[column] {

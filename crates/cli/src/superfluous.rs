@@ -1,8 +1,8 @@
 //! Finds planned directives that add nothing because another directive covers them.
 //!
-//! Levels only add up, and a lower sample is a part of a higher one. So a directive is superfluous
-//! if another one matches at least the same requests, at least as long, and records at least as
-//! much of them.
+//! The highest level counts, and a lower sample is a part of a higher one. So a directive is
+//! superfluous if another directive matches at least the same requests, lasts at least as long, and
+//! records at least as much.
 
 use std::collections::{HashMap, HashSet};
 
@@ -63,7 +63,7 @@ fn applies(document: &Document, now: Timestamp) -> bool {
     !document.revoked && document.directive.expires_at > now
 }
 
-/// The directives that may cover others, by what they match.
+/// The directives that may cover others, grouped by their targets.
 struct Candidates<'a>(HashMap<&'a DirectiveMatch, Vec<&'a Document>>);
 
 impl<'a> Candidates<'a> {
@@ -76,8 +76,8 @@ impl<'a> Candidates<'a> {
         Self(all)
     }
 
-    /// The first directive that covers this one. Of two that cover each other, only the one with
-    /// the greater id counts as superfluous.
+    /// Returns the first directive that covers this one. If two directives cover each other, only the
+    /// one with the greater id counts as superfluous.
     fn that_cover(&self, directive: &DiagnosticsDirective, now: Timestamp) -> Option<&'a Document> {
         wider(&directive.match_)
             .iter()
@@ -93,7 +93,7 @@ impl<'a> Candidates<'a> {
     }
 }
 
-/// Every match that has some of the targets: those match at least the same requests.
+/// Returns every match with a subset of the targets. Each of them matches at least the same requests.
 fn wider(match_: &DirectiveMatch) -> Vec<DirectiveMatch> {
     let mut all = vec![match_.clone()];
     let removals: [fn(&mut DirectiveMatch); 4] = [
@@ -114,7 +114,7 @@ fn wider(match_: &DirectiveMatch) -> Vec<DirectiveMatch> {
     all
 }
 
-/// Whether a directive records at least as much as another one, of all that the other one matches.
+/// Whether a directive records at least as much of each request as another directive.
 fn covers(other: &DiagnosticsDirective, one: &DiagnosticsDirective, now: Timestamp) -> bool {
     let start =
         |directive: &DiagnosticsDirective| directive.starts_at.map_or(now, |at| at.max(now));
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_matches_and_records_as_much_as_long_covers() {
+    fn a_directive_covers_another_only_if_it_matches_and_records_as_much_for_as_long() {
         type Edit = fn(&mut DiagnosticsDirective);
         let cases: [(&str, bool, Edit); 13] = [
             ("equal", true, |_| {}),

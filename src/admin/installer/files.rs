@@ -15,6 +15,14 @@ pub(super) fn template() -> Value {
     parse(TEMPLATE_JSON)
 }
 
+/// Returns the names of the fields in the mapping of the index.
+pub(in crate::admin) fn mapped_fields() -> Vec<String> {
+    let template = template();
+    let properties = template["template"]["mappings"]["properties"].as_object();
+    let names = properties.into_iter().flat_map(|map| map.keys());
+    names.cloned().collect()
+}
+
 /// Parses an embedded file. A test checks that each file is valid JSON.
 pub(in crate::admin) fn parse(json: &str) -> Value {
     serde_json::from_str(json).unwrap_or_default()

@@ -20,7 +20,7 @@ use serde_json::Value;
 use crate::http::{Client, Method, Request};
 
 pub use error::{InstallError, InstallErrorKind};
-pub(super) use files::parse as file;
+pub(super) use files::{mapped_fields, parse as file};
 pub use lifetime_limits::{BoundsChange, SiteBounds};
 
 /// The effect of a step on the cluster.

@@ -1,0 +1,200 @@
+//! `directives doctor`: examines all that directives depend on, and names the remedy for each
+//! problem.
+
+mod certificates;
+mod documents;
+mod index;
+mod permissions;
+mod report;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use jiff::SignedDuration;
+use opensearch_directives::admin::{Change, Client, DirectivesApi, Installer};
+use opensearch_directives::error::chain;
+use opensearch_directives::{Clock as _, Config, SystemClock};
+
+use super::connection::{ConnectionArgs, TimeoutArgs};
+use super::directive_text::printable;
+use super::duration::length;
+use super::exit::{Exit, Failure};
+use super::stdio::ReportFormat;
+use report::Checks;
+
+/// The remedy if the user may not read the installation.
+const INSTALLER: &str =
+    "map the user to the role directives_installer, or let an installer check it";
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The command changes nothing. Each line is ok, a warning or a failure, and contains the remedy. The
+exit code is 1 if there is a failure, otherwise 0; warnings do not count.")]
+pub(super) struct DoctorArgs {
+    /// Format of the report
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: ReportFormat,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+    #[command(flatten)]
+    timeout: TimeoutArgs,
+}
+
+pub(super) async fn run(args: DoctorArgs) -> Result<Exit, Failure> {
+    let client = args.connection.client(args.timeout).await?;
+    let mut checks = Checks::default();
+    let files = args.connection.certificate_files();
+    check_all(&mut checks, client, &args.connection.location(), files).await;
+    checks.print(args.output.is_json())?;
+    Ok(if checks.have_failed() {
+        Exit::Other
+    } else {
+        Exit::Success
+    })
+}
+
+async fn check_all(checks: &mut Checks, client: Client, location: &str, files: Vec<PathBuf>) {
+    let api = DirectivesApi::new(client.clone());
+    certificates::check_files(checks, files);
+    if !check_cluster(checks, &api, location).await {
+        // Every other check would report the same problem.
+        return;
+    }
+    check_caller(checks, &api).await;
+    certificates::check_servers(checks, &api).await;
+    check_installation(checks, client).await;
+    if index::check(checks, &api).await {
+        permissions::check(checks, &api).await;
+        documents::check(checks, &api).await;
+    }
+    check_clock(checks, &api).await;
+}
+
+/// Returns whether the cluster responds.
+async fn check_cluster(checks: &mut Checks, api: &DirectivesApi, location: &str) -> bool {
+    match api.cluster_info().await {
+        Ok(info) => {
+            let distribution = info
+                .distribution
+                .as_deref()
+                .unwrap_or("unknown distribution");
+            let text = format!(
+                "{distribution} {} ({}), {location}",
+                info.version, info.name
+            );
+            checks.ok("cluster", text);
+            true
+        }
+        // The roles of `init --roles` do not permit this request, which has no other purpose.
+        Err(error) if error.is_refused() && matches!(api.caller().await, Ok(Some(_))) => {
+            checks.ok("cluster", format!("responds at {location}"));
+            true
+        }
+        Err(error) => {
+            let fix = "check --url, the network, and the credentials";
+            checks.failure("cluster", chain(&error), fix);
+            false
+        }
+    }
+}
+
+async fn check_caller(checks: &mut Checks, api: &DirectivesApi) {
+    match api.caller().await {
+        Ok(Some(caller)) => {
+            let mut roles = caller.roles;
+            roles.sort();
+            let text = format!(
+                "authenticated as {}, with the roles {}",
+                printable(&caller.name),
+                printable(&roles.join(", "))
+            );
+            checks.ok("user", text);
+        }
+        Ok(None) => checks.ok("user", "the cluster does not authenticate users"),
+        Err(error) => checks.failure("user", chain(&error), "check the credentials"),
+    }
+}
+
+/// Compares the pipeline, the template, the index, its mapping and its settings with those that
+/// this version installs, and the limits of the site with those of the proxies.
+async fn check_installation(checks: &mut Checks, client: Client) {
+    let name = "installation";
+    let installer = Installer::new(client);
+    let steps = match installer.plan().await {
+        Ok(steps) => steps,
+        Err(error) if error.is_refused() => {
+            checks.warning(name, format!("not checked: {}", chain(&error)), INSTALLER);
+            return;
+        }
+        Err(error) => {
+            checks.failure(name, chain(&error), "see the message");
+            return;
+        }
+    };
+    for step in steps {
+        match step.change {
+            Change::Keep => checks.ok(name, format!("the {} is up to date", step.what)),
+            Change::Create => {
+                let text = format!("the {} is missing", step.what);
+                checks.failure(name, text, "directives init");
+            }
+            _ => {
+                let text = format!(
+                    "the {} differs from this version's ({})",
+                    step.what, step.path
+                );
+                checks.warning(name, text, "directives init");
+            }
+        }
+    }
+    check_limits(checks, &installer).await;
+}
+
+/// Compares the limit of the site with the default limit of the proxies.
+async fn check_limits(checks: &mut Checks, installer: &Installer) {
+    let length = |ttl| length(SignedDuration::try_from(ttl).unwrap_or(SignedDuration::MAX));
+    match installer.bounds().await {
+        Ok(Some(bounds)) if bounds.max_ttl > Config::DEFAULT_MAX_TTL => {
+            let text = format!(
+                "the pipeline permits a time to live of {}, but by default proxies reject more than {}",
+                length(bounds.max_ttl),
+                length(Config::DEFAULT_MAX_TTL)
+            );
+            checks.warning(
+                "limits",
+                text,
+                "directives init --max-ttl 30d, or a higher --max-ttl at each agent",
+            );
+        }
+        Ok(Some(_)) => checks.ok(
+            "limits",
+            "the pipeline permits no longer time to live than proxies",
+        ),
+        Ok(None) => {}
+        Err(error) => checks.warning(
+            "limits",
+            format!("not checked: {}", chain(&error)),
+            INSTALLER,
+        ),
+    }
+}
+
+async fn check_clock(checks: &mut Checks, api: &DirectivesApi) {
+    let cluster = match api.now().await {
+        Ok(cluster) => cluster,
+        Err(error) => {
+            checks.failure("clock", chain(&error), "check the connection");
+            return;
+        }
+    };
+    let skew = cluster.duration_since(SystemClock.now());
+    match skew.abs().as_secs() {
+        0..=1 => checks.ok("clock", "differs by less than 2s from the cluster's clock"),
+        _ => checks.warning(
+            "clock",
+            format!("differs by {} from the cluster's clock", length(skew.abs())),
+            "synchronise both clocks by NTP",
+        ),
+    }
+}

@@ -1,0 +1,128 @@
+//! The report of the checks: one line or one JSON object for each check, with the remedy.
+
+use anstyle::{AnsiColor, Style};
+use opensearch_directives::admin::WriteError;
+use opensearch_directives::error::chain;
+use serde_json::{Value, json};
+
+use crate::exit::Failure;
+use crate::stdio::print;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Health {
+    Ok,
+    Warning,
+    Failure,
+}
+
+impl Health {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Failure => "failure",
+        }
+    }
+}
+
+/// The result of one check.
+#[derive(Debug)]
+pub(super) struct Check {
+    pub(super) name: &'static str,
+    pub(super) health: Health,
+    pub(super) text: String,
+    /// The command or the step that solves the problem.
+    pub(super) fix: Option<String>,
+}
+
+/// The results of all checks.
+#[derive(Debug, Default)]
+pub(super) struct Checks(Vec<Check>);
+
+impl Checks {
+    pub(super) fn ok(&mut self, name: &'static str, text: impl Into<String>) {
+        self.add(name, Health::Ok, text, None);
+    }
+
+    pub(super) fn warning(
+        &mut self,
+        name: &'static str,
+        text: impl Into<String>,
+        fix: impl Into<String>,
+    ) {
+        self.add(name, Health::Warning, text, Some(fix.into()));
+    }
+
+    pub(super) fn failure(
+        &mut self,
+        name: &'static str,
+        text: impl Into<String>,
+        fix: impl Into<String>,
+    ) {
+        self.add(name, Health::Failure, text, Some(fix.into()));
+    }
+
+    /// Records that a check was not possible: as a warning if the role does not permit it, otherwise
+    /// as a failure.
+    pub(super) fn not_checked(&mut self, name: &'static str, error: &WriteError, fix: &str) {
+        if error.is_refused() {
+            self.warning(name, format!("not checked: {}", chain(error)), fix);
+        } else {
+            self.failure(name, chain(error), "check the connection");
+        }
+    }
+
+    fn add(
+        &mut self,
+        name: &'static str,
+        health: Health,
+        text: impl Into<String>,
+        fix: Option<String>,
+    ) {
+        self.0.push(Check {
+            name,
+            health,
+            text: text.into(),
+            fix,
+        });
+    }
+
+    pub(super) fn have_failed(&self) -> bool {
+        self.0.iter().any(|check| check.health == Health::Failure)
+    }
+
+    pub(super) fn print(&self, as_json: bool) -> Result<(), Failure> {
+        if as_json {
+            let checks: Vec<Value> = self.0.iter().map(to_json).collect();
+            return print(&format!("{:#}", json!({ "checks": checks })));
+        }
+        for check in &self.0 {
+            print(&line(check))?;
+        }
+        Ok(())
+    }
+}
+
+fn to_json(check: &Check) -> Value {
+    json!({
+        "check": check.name,
+        "health": check.health.as_str(),
+        "text": check.text,
+        "fix": check.fix,
+    })
+}
+
+fn line(check: &Check) -> String {
+    let color = match check.health {
+        Health::Ok => AnsiColor::Green,
+        Health::Warning => AnsiColor::Yellow,
+        Health::Failure => AnsiColor::Red,
+    };
+    let style = Style::new().fg_color(Some(color.into()));
+    let health = check.health.as_str();
+    let line = format!("{style}{health:8}{style:#}{}: {}", check.name, check.text);
+    match &check.fix {
+        Some(fix) => format!("{line}; remedy: {fix}"),
+        None => line,
+    }
+}

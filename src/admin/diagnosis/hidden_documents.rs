@@ -1,0 +1,97 @@
+//! Compares the statistics, which count all documents, with a search, which finds only the documents
+//! and the fields that the role shows.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::admin::{DirectivesApi, WriteError};
+use crate::http::{Method, Request, segment};
+
+/// The numbers of documents that two APIs report.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Visibility {
+    /// The number of documents in the statistics.
+    pub stored: u64,
+    /// The number of documents that a search finds.
+    pub found: u64,
+}
+
+impl Visibility {
+    /// Whether document-level security hides documents.
+    #[must_use]
+    pub fn hides_documents(&self) -> bool {
+        self.found < self.stored
+    }
+}
+
+impl DirectivesApi {
+    /// Counts the documents with and without the restrictions of the role. A write at the same time
+    /// can cause a difference, so the count is repeated before a difference is reported.
+    ///
+    /// # Errors
+    /// The cluster did not respond, or the role does not permit the statistics or the search.
+    pub async fn visibility(&self) -> Result<Visibility, WriteError> {
+        let mut stored = self.stored_documents().await?;
+        let mut found = self.found_documents().await?;
+        if found < stored {
+            // The statistics may count a write that no search shows before the next refresh.
+            tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+            found = self.found_documents().await?;
+            stored = stored.min(self.stored_documents().await?);
+        }
+        Ok(Visibility { stored, found })
+    }
+
+    async fn stored_documents(&self) -> Result<u64, WriteError> {
+        let path = format!("/{}/_stats/docs", segment(self.index()));
+        let stats: Value = self.json(Request::new(Method::Get, path)).await?;
+        Ok(stats["_all"]["primaries"]["docs"]["count"]
+            .as_u64()
+            .unwrap_or_default())
+    }
+
+    async fn found_documents(&self) -> Result<u64, WriteError> {
+        #[derive(Deserialize)]
+        struct Found {
+            hits: Hits,
+        }
+        #[derive(Deserialize)]
+        struct Hits {
+            total: Total,
+        }
+        #[derive(Deserialize)]
+        struct Total {
+            value: u64,
+        }
+        let path = format!("/{}/_search", segment(self.index()));
+        let body = json!({ "size": 0, "track_total_hits": true });
+        let request = Request::new(Method::Post, path).json(body.to_string());
+        let found: Found = self.json(request).await?;
+        Ok(found.hits.total.value)
+    }
+
+    /// Returns the fields of a stored document that the mapping lacks for this user, because
+    /// field-level security hides them.
+    ///
+    /// # Errors
+    /// The cluster did not respond, or the role does not permit reading the mapping.
+    pub async fn hidden_fields(&self) -> Result<Vec<String>, WriteError> {
+        let path = format!("/{}/_mapping", segment(self.index()));
+        let mappings: Value = self.json(Request::new(Method::Get, path)).await?;
+        let expected = crate::admin::installer::mapped_fields();
+        let shown = |field: &str| {
+            let mut indices = mappings
+                .as_object()
+                .into_iter()
+                .flat_map(|map| map.values());
+            indices.any(|index| index["mappings"]["properties"].get(field).is_some())
+        };
+        // An index of another program has none of the fields.
+        if !expected.iter().any(|field| shown(field)) {
+            return Ok(Vec::new());
+        }
+        let hidden = expected.into_iter().filter(|field| !shown(field));
+        Ok(hidden.collect())
+    }
+}

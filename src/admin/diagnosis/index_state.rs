@@ -1,0 +1,115 @@
+//! Requests the shards, the replicas and the refresh interval of the index, and the zones between
+//! which the cluster balances its replicas.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::admin::{DirectivesApi, WriteError};
+use crate::http::{Method, Request, segment};
+
+/// The state of the index.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct IndexState {
+    /// The name of the concrete index.
+    pub name: String,
+    /// The number of primary shards. Directives need one.
+    pub shards: Option<u32>,
+    /// The number of replicas.
+    pub replicas: Option<u32>,
+    /// Whether the cluster adjusts the number of replicas to the number of nodes.
+    pub expands_replicas: bool,
+    /// The refresh interval, such as `1s`; `-1` means never.
+    pub refresh_interval: Option<String>,
+}
+
+/// The placement of the shards.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[non_exhaustive]
+pub struct IndexHealth {
+    /// `green`, `yellow` or `red`.
+    pub status: String,
+    /// The number of shards without a node.
+    pub unassigned_shards: u32,
+    /// The number of nodes that hold data.
+    pub number_of_data_nodes: u32,
+}
+
+impl DirectivesApi {
+    /// Returns the settings of the index that concern its shards.
+    ///
+    /// # Errors
+    /// The cluster did not respond, or the role does not permit reading the settings.
+    pub async fn index_state(&self) -> Result<IndexState, WriteError> {
+        let path = format!("/{}/_settings", segment(self.index()));
+        let request = Request::new(Method::Get, path).query("flat_settings", "true");
+        let settings: Value = self.json(request).await?;
+        let Some((name, index)) = settings.as_object().and_then(|all| all.iter().next()) else {
+            return Ok(IndexState::default());
+        };
+        let text = |key: &str| index["settings"][key].as_str();
+        let number = |key: &str| text(key).and_then(|text| text.parse().ok());
+        Ok(IndexState {
+            name: name.clone(),
+            shards: number("index.number_of_shards"),
+            replicas: number("index.number_of_replicas"),
+            expands_replicas: text("index.auto_expand_replicas")
+                .is_some_and(|text| text != "false"),
+            refresh_interval: text("index.refresh_interval").map(str::to_owned),
+        })
+    }
+
+    /// Returns the placement of the index's shards.
+    ///
+    /// # Errors
+    /// The cluster did not respond, or the role does not permit `cluster:monitor/health`.
+    pub async fn index_health(&self) -> Result<IndexHealth, WriteError> {
+        let path = format!("/_cluster/health/{}", segment(self.index()));
+        self.json(Request::new(Method::Get, path)).await
+    }
+
+    /// Returns the number of zones between which the cluster balances the copies of a shard. Returns
+    /// `None` if it does not balance them.
+    ///
+    /// # Errors
+    /// The cluster did not respond, or the role does not permit reading the cluster's settings.
+    pub async fn balanced_zones(&self) -> Result<Option<u32>, WriteError> {
+        const AWARENESS: &str = "cluster.routing.allocation.awareness";
+        let request = Request::new(Method::Get, "/_cluster/settings")
+            .query("flat_settings", "true")
+            .query("include_defaults", "true");
+        let settings: Value = self.json(request).await?;
+        let value = |key: &str| {
+            ["transient", "persistent", "defaults"]
+                .into_iter()
+                .find_map(|group| settings[group].get(format!("{AWARENESS}.{key}")))
+        };
+        if value("balance").and_then(Value::as_str) != Some("true") {
+            return Ok(None);
+        }
+        let attributes = texts(value("attributes"));
+        let zones = attributes.iter().map(|attribute| {
+            let values = texts(value(&format!("force.{attribute}.values")));
+            u32::try_from(values.len()).unwrap_or(u32::MAX)
+        });
+        Ok(zones.max().filter(|zones| *zones > 0))
+    }
+}
+
+/// The elements of a setting, which is a list or a text with commas.
+fn texts(value: Option<&Value>) -> Vec<String> {
+    match value {
+        Some(Value::Array(list)) => {
+            let texts = list.iter().filter_map(Value::as_str);
+            texts.map(str::to_owned).collect()
+        }
+        Some(Value::String(text)) => {
+            let texts = text.split(',').map(str::trim);
+            texts
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned)
+                .collect()
+        }
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,19 @@
+//! Examines a cluster for an operator: permissions, shards, hidden documents, snapshots and
+//! certificates.
+//!
+//! No request of this module changes anything. A question whose request the role does not permit has
+//! an error with [`is_refused`](crate::admin::WriteError::is_refused).
+
+mod caller;
+mod certificates;
+mod hidden_documents;
+mod index_state;
+mod permissions;
+mod snapshots;
+
+pub use caller::Caller;
+pub use certificates::ServerCertificate;
+pub use hidden_documents::Visibility;
+pub use index_state::{IndexHealth, IndexState};
+pub use permissions::Permission;
+pub use snapshots::SnapshotState;

@@ -1,0 +1,202 @@
+//! Sends one request for each permission that a verb or an agent needs, and finds out from the response
+//! whether the role has it. None of these requests changes anything.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::admin::roles::roles_that_permit;
+use crate::admin::{DirectivesApi, PIPELINE, WriteError};
+use crate::http::{Method, Request, RequestError, segment};
+
+/// The id of the probing documents. Writes to it are conditional on a version that does not exist.
+const PROBE_ID: &str = "directives-doctor";
+
+/// A permission, and whether the user has it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Permission {
+    /// The operation that needs the permission, such as `apply directives`.
+    pub operation: &'static str,
+    /// The name of the permission in the security plugin.
+    pub action: &'static str,
+    /// Whether reading directives is impossible without it.
+    pub is_for_reading: bool,
+    /// The roles of `directives init --roles` that contain the permission.
+    pub roles: Vec<String>,
+    /// Whether the user has the permission.
+    pub is_granted: bool,
+}
+
+impl DirectivesApi {
+    /// Tries each permission of a verb or an agent.
+    ///
+    /// A probing write is conditional on a version that no document has, so it is refused as a
+    /// conflict after its permission was checked. It takes no `_seq_no`.
+    ///
+    /// # Errors
+    /// The cluster did not respond, or the index does not exist.
+    pub async fn permissions(&self) -> Result<Vec<Permission>, WriteError> {
+        let index = segment(self.index());
+        let mut all = Vec::new();
+        for (operation, action, is_for_reading, request) in reads(&index, self.index()) {
+            let is_granted = self.try_request(request).await?;
+            all.push(self.permission(operation, action, is_for_reading, is_granted));
+        }
+        let writes = self.try_writes().await?;
+        for ((operation, action), is_granted) in WRITES.into_iter().zip(writes) {
+            all.push(self.permission(operation, action, false, is_granted));
+        }
+        Ok(all)
+    }
+
+    fn permission(
+        &self,
+        operation: &'static str,
+        action: &'static str,
+        is_for_reading: bool,
+        is_granted: bool,
+    ) -> Permission {
+        Permission {
+            operation,
+            action,
+            is_for_reading,
+            roles: roles_that_permit(action, self.index()),
+            is_granted,
+        }
+    }
+
+    /// Returns whether the cluster permitted the request. An item of a multi-get can be refused by
+    /// itself.
+    async fn try_request(&self, request: Request) -> Result<bool, WriteError> {
+        match self.client.json::<Value>(request).await {
+            Ok(response) => Ok(!is_forbidden(&response["docs"][0]["error"])),
+            Err(error) if is_refusal(&error) => Ok(false),
+            Err(error) if error.is_unreachable() || error.is_index_not_found() => {
+                Err(self.failed(error).await)
+            }
+            // Any other status means that the permission was checked before.
+            Err(_) => Ok(true),
+        }
+    }
+
+    /// Returns for each of [`WRITES`] whether the cluster permitted it.
+    async fn try_writes(&self) -> Result<[bool; 3], WriteError> {
+        #[derive(Deserialize)]
+        struct Bulk {
+            #[serde(default)]
+            items: Vec<Value>,
+        }
+        let action = |name: &str| {
+            json!({ name: {
+                "_index": self.index(), "_id": PROBE_ID,
+                "if_seq_no": i64::MAX, "if_primary_term": 1,
+            }})
+        };
+        // If a server ignored the conditions, this directive would record nothing for a second.
+        let draft =
+            json!({ "level": "Off", "tenant": PROBE_ID, "sample_per_mille": 0, "ttl_secs": 1 });
+        let update = json!({ "doc": { "revoked": true } });
+        let lines = [
+            action("index"),
+            draft,
+            action("update"),
+            update,
+            action("delete"),
+        ];
+        let body: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let request = Request::new(Method::Post, "/_bulk").body("application/x-ndjson", body);
+        let bulk: Bulk = match self.client.json(request).await {
+            Ok(bulk) => bulk,
+            Err(error) if is_refusal(&error) => return Ok([false; 3]),
+            Err(error) => return Err(self.failed(error).await),
+        };
+        let permits = |number: usize, name: &str| {
+            let item = bulk.items.get(number);
+            item.is_some_and(|item| !is_forbidden(&item[name]["error"]))
+        };
+        Ok([
+            permits(0, "index"),
+            permits(1, "update"),
+            permits(2, "delete"),
+        ])
+    }
+}
+
+/// The operations and the actions of the probing writes, in the order of the bulk request.
+const WRITES: [(&str, &str); 3] = [
+    (
+        "apply, extend and edit directives",
+        "indices:data/write/index",
+    ),
+    ("revoke directives", "indices:data/write/update"),
+    ("delete directives", "indices:data/write/delete"),
+];
+
+type Read = (&'static str, &'static str, bool, Request);
+
+/// The probing requests that read, with their operations, their actions, and whether reading
+/// directives is impossible without them.
+fn reads(index: &str, name: &str) -> [Read; 7] {
+    let get = |path: String| Request::new(Method::Get, path);
+    let post = |path: String, body: &Value| Request::new(Method::Post, path).json(body.to_string());
+    let draft = json!({ "level": "Off", "tenant": PROBE_ID, "ttl_secs": 60 });
+    [
+        (
+            "list directives and poll them",
+            "indices:data/read/search",
+            true,
+            post(format!("/{index}/_search"), &json!({ "size": 0 })),
+        ),
+        (
+            "read directives by id",
+            "indices:data/read/mget*",
+            true,
+            post(
+                "/_mget".to_owned(),
+                &json!({ "docs": [{ "_index": name, "_id": PROBE_ID }] }),
+            ),
+        ),
+        (
+            "resolve the index",
+            "indices:monitor/settings/get",
+            true,
+            get(format!("/{index}/_settings/index.uuid")),
+        ),
+        (
+            "poll at the lowest cost",
+            "indices:monitor/stats",
+            false,
+            get(format!("/{index}/_stats/docs")),
+        ),
+        (
+            "notice hidden fields",
+            "indices:admin/mappings/get",
+            false,
+            get(format!("/{index}/_mapping")),
+        ),
+        (
+            "measure the clock skew",
+            "cluster:monitor/nodes/stats",
+            false,
+            get("/_nodes/_local/stats/os".to_owned()).query("filter_path", "nodes.*.timestamp"),
+        ),
+        (
+            "validate drafts by the pipeline",
+            "cluster:admin/ingest/pipeline/simulate",
+            false,
+            post(
+                format!("/_ingest/pipeline/{PIPELINE}/_simulate"),
+                &json!({ "docs": [{ "_index": name, "_id": PROBE_ID, "_source": draft }] }),
+            ),
+        ),
+    ]
+}
+
+fn is_refusal(error: &RequestError) -> bool {
+    matches!(error.status(), Some(401 | 403))
+}
+
+/// Whether the error of an item is a missing permission.
+fn is_forbidden(error: &Value) -> bool {
+    error["type"] == "security_exception"
+}
