@@ -29,9 +29,12 @@ mod connect_timeout;
 mod connection;
 mod dashboards_import;
 mod desired_state;
+mod doctor;
 mod documented_tests;
 #[cfg(unix)]
 mod explain_agent;
+mod golden;
+mod incident;
 mod init;
 mod lifecycle_of_a_directive;
 mod not_opensearch;

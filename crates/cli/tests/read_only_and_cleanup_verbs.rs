@@ -114,7 +114,7 @@ async fn doctor_reports_each_part_and_fails_where_something_is_missing() {
         "ok      cluster: ",
         "ok      installation: the index is up to date",
         "ok      clock: ",
-        "warning documents: 1 malformed, such as bad; to mend it: directives list",
+        "warning documents: 1 malformed, such as bad; remedy: directives list",
     ] {
         assert!(well.contains(line), "{line}: {well}");
     }

@@ -5,8 +5,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::admin::roles::roles_that_permit;
-use crate::admin::{DirectivesApi, PIPELINE, WriteError};
+use crate::admin::{DirectivesApi, WriteError};
 use crate::http::{Method, Request, RequestError, segment};
+use crate::rest::PIPELINE;
 
 /// The id of the probing documents. Writes to it are conditional on a version that does not exist.
 const PROBE_ID: &str = "directives-doctor";

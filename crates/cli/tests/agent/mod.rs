@@ -14,6 +14,7 @@ mod lifecycle;
 mod log_filter;
 mod long_poll;
 mod metrics;
+mod off_file;
 mod openapi;
 #[cfg(unix)]
 mod osproxy_batch_socket;

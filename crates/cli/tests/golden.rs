@@ -1,0 +1,251 @@
+//! Compares the output of every verb with files in `golden/`: the text, the JSON and the errors, on a
+//! real node.
+//!
+//! Times, durations, addresses and names of this run are replaced by placeholders. After an intended
+//! change, run the test with `UPDATE_GOLDEN=1` and review the difference of the files.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use regex::Regex;
+use serde_json::json;
+
+use crate::support::command::{Ran, directives};
+use crate::support::http;
+use crate::support::node::{shared_url, unique_index};
+
+/// A verb, and the command lines whose output its file contains. They run in this order. A line may
+/// contain single quotes, and standard input after `<`.
+const VERBS: [(&str, &[&str]); 16] = [
+    ("init", &["init", "init"]),
+    (
+        "validate",
+        &[
+            r#"validate -f - < {"id":"one","level":"Shape","tenant":"acme","ttl_secs":60}"#,
+            r#"validate -f - -o json < {"id":"one","level":"Shape","tenant":"acme","ttl_secs":60}"#,
+            r#"validate -f - < {"id":"one","level":"shape","ttl_secs":60}"#,
+        ],
+    ),
+    (
+        "apply",
+        &[
+            "apply slow --level ShapeTiming --tenant acme --sample 10% --ttl 5d --ticket INC-1 --reason 'slow searches'",
+            "apply slow --level ShapeTiming --tenant acme --sample 10% --ttl 5d --ticket INC-1 --reason 'slow searches'",
+            "apply slow --level ShapeTiming --sample 10% --ttl 5d",
+            "apply slow --level ShapeTiming --tenant acme --ttl 5d --replace",
+            "apply all --level Shape --everything --ttl 5d --reason 'all requests' --yes -o json",
+            "apply slow --level Shape --tenant acme --create-only",
+            "apply none --level Shape --tenant acme --dry-run --ttl 5d",
+            "apply bad --level Shape",
+            "apply bad --level loud --tenant acme",
+        ],
+    ),
+    (
+        "list",
+        &[
+            "list",
+            "list -o wide",
+            "list -o name",
+            "list -o csv",
+            "list -o yaml --matches tenant=acme",
+            "list -o json --everything",
+            "list --by nobody",
+        ],
+    ),
+    ("get", &["get slow", "get slow -o json", "get slow nosuch"]),
+    (
+        "explain",
+        &[
+            "explain --tenant acme --index orders --principal svc --endpoint Search --request-id r",
+            "explain --index orders --principal svc --endpoint Search -o json",
+        ],
+    ),
+    (
+        "diff",
+        &[
+            r#"diff -f - < {"id":"slow","level":"ShapeRewriteDiff","tenant":"acme","ttl_secs":432000}"#,
+            r#"diff -f - -o json < {"id":"new","level":"Shape","tenant":"acme","ttl_secs":432000}"#,
+        ],
+    ),
+    (
+        "extend",
+        &[
+            "extend slow --by 1d",
+            "extend slow nosuch --by 1d -o json",
+            "extend slow --until +1s",
+            "extend slow",
+        ],
+    ),
+    (
+        "edit",
+        &[
+            "edit slow --set level=Shape --unset ticket --replace --yes",
+            "edit slow --set sample=100% --yes",
+            "edit slow --set levle=Shape",
+            "edit nosuch --set level=Shape",
+        ],
+    ),
+    (
+        "revoke",
+        &[
+            "revoke --all",
+            "revoke slow nosuch --reason 'INC-1 is over'",
+            "revoke slow",
+            "revoke --matches tenant=acme --yes -o json",
+            "revoke",
+        ],
+    ),
+    (
+        "delete",
+        &["delete slow", "delete slow", "delete --everything"],
+    ),
+    (
+        "prune",
+        &["prune --ended-before 1d", "prune --ended-before 99999999d"],
+    ),
+    ("doctor", &["doctor", "doctor -o json"]),
+    (
+        "context",
+        &[
+            "context set prod --url https://search.example:9200 --username ops --protected",
+            "context use prod",
+            "context list",
+            "context show prod",
+            "context show nosuch",
+            "context delete prod",
+        ],
+    ),
+    ("probe", &["probe --agent 127.0.0.1:1"]),
+    (
+        "errors",
+        &[
+            "list --url http://127.0.0.1:1",
+            "list --directives-index nosuch-golden",
+            "lsit",
+            "agent --listen 0.0.0.0:0",
+            "agent --directives-index nosuch-golden --listen 127.0.0.1:0",
+        ],
+    ),
+];
+
+/// Splits a command line into arguments and standard input.
+fn parse(line: &str) -> (Vec<String>, &str) {
+    let (arguments, input) = line.split_once(" < ").unwrap_or((line, ""));
+    let mut words = Vec::new();
+    for (number, part) in arguments.split('\'').enumerate() {
+        if number % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    (words, input)
+}
+
+/// Replaces everything that differs between two runs by a placeholder.
+struct Redaction(Vec<(Regex, &'static str)>);
+
+impl Redaction {
+    fn new(url: &str, index: &str, folder: &Path) -> Self {
+        let literal = |text: &str| regex::escape(text);
+        let rules = [
+            (literal(url), "URL"),
+            (literal(index), "INDEX"),
+            (literal(&folder.display().to_string()), "FOLDER"),
+            (
+                r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z".to_owned(),
+                "TIME",
+            ),
+            (r"\b\d\d:\d\d:\d\dZ".to_owned(), "TIME"),
+            (
+                r"\b\d+(\.\d+)?(d|h|m|s|ms)( \d+(h|m|s))?( ago)\b".to_owned(),
+                "DURATION ago",
+            ),
+            (
+                r"\b(in|for|after|by|\() ?\d+(\.\d+)?(d|h|m|s|ms)( \d+(h|m|s))?\b".to_owned(),
+                "$1 DURATION",
+            ),
+            (r"\b3\.\d+\.\d+ \([^)]*\)".to_owned(), "VERSION (CLUSTER)"),
+            (r"\b\d{4,5} bytes".to_owned(), "N bytes"),
+            (r"\(\d+(d|h|m|s)( \d+(h|m|s))?\)".to_owned(), "(DURATION)"),
+            // Other tests have indices on the same node.
+            (
+                r"directives are in [^(]*\(".to_owned(),
+                "directives are in INDICES (",
+            ),
+            // The width of a column depends on the replaced texts.
+            (r"(\S) {3,}".to_owned(), "$1  "),
+        ];
+        let rules = rules.map(|(pattern, text)| (Regex::new(&pattern).unwrap(), text));
+        Self(rules.into())
+    }
+
+    fn apply(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (pattern, placeholder) in &self.0 {
+            text = pattern.replace_all(&text, *placeholder).into_owned();
+        }
+        text
+    }
+}
+
+fn run(url: &str, index: &str, folder: &Path, line: &str) -> Ran {
+    use std::io::Write as _;
+    let (arguments, input) = parse(line);
+    let mut process = directives()
+        .args(arguments)
+        .env("DIRECTIVES_URL", url)
+        .env("DIRECTIVES_INDEX", index)
+        .env("DIRECTIVES_CONFIG", folder.join("contexts.yaml"))
+        .env("TZ", "UTC")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The command may end before it reads its input.
+    let _ = process.stdin.take().unwrap().write_all(input.as_bytes());
+    process.wait_with_output().unwrap().into()
+}
+
+#[tokio::test]
+async fn the_output_of_every_verb_is_as_its_golden_file() {
+    let (url, index) = (shared_url(), unique_index("golden"));
+    let folder = tempfile::tempdir().unwrap();
+    let redaction = Redaction::new(&url, &index, folder.path());
+    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let updates = std::env::var_os("UPDATE_GOLDEN").is_some();
+    let mut differences = String::new();
+    for (verb, lines) in VERBS {
+        if verb == "list" {
+            // A malformed document, which bypasses the pipeline, is listed as rejected.
+            let document = json!({"level": "Shape", "tenant": 42});
+            let path = format!("{url}/{index}/_doc/broken?pipeline=_none&refresh=true");
+            http::put(&path, &document).await;
+        }
+        let mut found = String::new();
+        for line in lines {
+            let ran = run(&url, &index, folder.path(), line);
+            let _ = writeln!(found, "$ directives {line}");
+            found += &redaction.apply(&ran.stdout);
+            for error in redaction.apply(&ran.stderr).lines() {
+                let _ = writeln!(found, "! {error}");
+            }
+            let _ = writeln!(found, "exit code {}\n", ran.code);
+        }
+        let file = golden.join(format!("{verb}.txt"));
+        if updates {
+            std::fs::create_dir_all(&golden).unwrap();
+            std::fs::write(&file, &found).unwrap();
+            continue;
+        }
+        let expected = std::fs::read_to_string(&file).unwrap_or_default();
+        if expected != found {
+            let _ = writeln!(differences, "{}:\n{found}", file.display());
+        }
+    }
+    assert!(
+        differences.is_empty(),
+        "the output differs; run with UPDATE_GOLDEN=1 and review the difference\n{differences}"
+    );
+}

@@ -1,0 +1,180 @@
+//! Plays an incident: operators and a CI loop change the same directives at once. No update is lost,
+//! nothing is widened without consent, and nothing that was revoked applies again.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::support::command::{Ran, run, run_with};
+use crate::support::node::{installed_index, shared_url};
+
+/// The number of directives that are revoked at once. `INCIDENT_DIRECTIVES` sets another number, such
+/// as 20000, which takes a minute or more.
+fn many() -> usize {
+    let number = std::env::var("INCIDENT_DIRECTIVES").ok();
+    number.map_or(2_000, |number| number.parse().unwrap())
+}
+
+fn words(text: &str) -> Vec<&str> {
+    text.split_whitespace().collect()
+}
+
+/// The index with its address, as the commands of the operators need it.
+struct Incident {
+    url: String,
+    index: String,
+}
+
+impl Incident {
+    fn run(&self, line: &str) -> Ran {
+        run(&self.url, &self.index, &words(line))
+    }
+
+    fn directive(&self, id: &str) -> Value {
+        let ran = self.run(&format!("get {id} -o json"));
+        ran.ok().json()
+    }
+
+    /// Re-applies a file until it is told to stop, as a CI job does, and counts the runs by their
+    /// exit codes: success, a missing consent, and a conflict.
+    fn ci_loop(&self, file: &Path, stop: &AtomicBool, runs: &[AtomicUsize; 3]) {
+        while !stop.load(Ordering::Relaxed) {
+            let file = file.to_str().unwrap();
+            let ran = self.run(&format!("apply -f {file} --author ci --yes"));
+            let count = match ran.code {
+                0 => 0,
+                2 => 1,
+                6 => 2,
+                code => panic!("{code}: {}{}", ran.stdout, ran.stderr),
+            };
+            runs[count].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Six operators change one directive at the same time. Each repeats a conflict with a new read.
+    fn six_operators(&self) -> usize {
+        let edit = |n: usize| {
+            let line = match n % 2 {
+                0 => format!("extend slow --by {}m --author op{n}", n + 1),
+                _ => format!("edit slow --set reason=seen-by-{n} --author op{n}"),
+            };
+            let mut written = 0;
+            for _ in 0..100 {
+                let ran = self.run(&line);
+                match ran.code {
+                    0 => {
+                        written += 1;
+                        break;
+                    }
+                    6 => assert!(ran.stdout.contains("conflict slow "), "{}", ran.stdout),
+                    code => panic!("{line}: {code} {}{}", ran.stdout, ran.stderr),
+                }
+            }
+            written
+        };
+        std::thread::scope(|scope| {
+            let operators = [0, 1, 2, 3, 4, 5].map(|n| scope.spawn(move || edit(n)));
+            operators.map(|one| one.join().unwrap()).into_iter().sum()
+        })
+    }
+}
+
+#[tokio::test]
+async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_nothing() {
+    let url = shared_url();
+    let index = installed_index(&url, "incident").await;
+    let incident = Incident { url, index };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("directives.json");
+    // The file of the CI job: one directive of the incident, and one that a typo revokes.
+    let desired = json!([
+        {"id": "slow", "level": "Shape", "tenant": "acme", "ticket": "INC-1", "ttl_secs": 7200},
+        {"id": "d00001", "level": "Shape", "tenant": "t00001", "ttl_secs": 7200},
+    ]);
+    std::fs::write(&file, desired.to_string()).unwrap();
+    incident
+        .run(&format!("apply -f {} --author ci", file.display()))
+        .ok();
+    let lines: Vec<String> = (0..many())
+        .map(|n| {
+            format!(r#"{{"id":"d{n:05}","level":"Shape","tenant":"t{n:05}","ttl_secs":7200}}"#)
+        })
+        .collect();
+    run_with(
+        &incident.url,
+        &incident.index,
+        &["apply", "-f", "-"],
+        &lines.join("\n"),
+    )
+    .ok();
+
+    let stop = AtomicBool::new(false);
+    let runs = [const { AtomicUsize::new(0) }; 3];
+    std::thread::scope(|scope| {
+        let ci = scope.spawn(|| incident.ci_loop(&file, &stop, &runs));
+        while runs[0].load(Ordering::Relaxed) == 0 && !ci.is_finished() {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        // An operator takes the directive over. The file of the CI job has no owner, so the job would
+        // lose it, and is refused from now on.
+        incident.run("edit slow --set owner=sre").ok();
+        let before = incident.directive("slow");
+        // Each of the six succeeds at last, and each conflict was reported to its author.
+        assert_eq!(incident.six_operators(), 6);
+        let after = incident.directive("slow");
+        for field in [
+            "tenant",
+            "level",
+            "ticket",
+            "owner",
+            "sample_per_mille",
+            "created_by",
+            "targets",
+        ] {
+            assert_eq!(after[field], before[field], "{field}");
+        }
+        assert!(
+            after["reason"].as_str().unwrap().starts_with("seen-by-"),
+            "{after}"
+        );
+        // All three extensions count: 1, 3 and 5 minutes.
+        let end = |directive: &Value| -> jiff::Timestamp {
+            directive["expires_at"].as_str().unwrap().parse().unwrap()
+        };
+        assert_eq!(end(&after).duration_since(end(&before)).as_mins(), 9);
+        // A typo in a mass revocation affects only itself.
+        let typo = incident.run("revoke d00001 d0002 d00003 --reason INC-1");
+        assert_eq!(typo.code, 3);
+        for line in ["revoked d00001 ", "not found d0002 ", "revoked d00003 "] {
+            assert!(typo.stdout.contains(line), "{line}: {}", typo.stdout);
+        }
+        let report = incident
+            .run("revoke --all --yes --reason INC-1 -o json")
+            .ok()
+            .json();
+        assert_eq!(
+            report["summary"]["revoked"],
+            json!(many() - 2 + 1),
+            "{}",
+            report["summary"]
+        );
+        let refused = runs[1].load(Ordering::Relaxed);
+        // The CI job runs again, twice at least, after everything was revoked.
+        while runs[1].load(Ordering::Relaxed) < refused + 2 && !ci.is_finished() {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        stop.store(true, Ordering::Relaxed);
+        ci.join().unwrap();
+    });
+    // Nothing applies again: the CI job had no consent to reactivate anything.
+    let listed = incident.run("list -o json").ok().json();
+    let listed = listed.as_array().unwrap();
+    assert_eq!(listed.len(), many() + 1);
+    let alive: Vec<&Value> = listed
+        .iter()
+        .filter(|one| one["state"] != "revoked")
+        .collect();
+    assert_eq!(alive, Vec::<&Value>::new());
+    println!("runs of the CI job by result (done, refused, conflict): {runs:?}");
+}
