@@ -1,7 +1,6 @@
 //! Sends one request for each permission that a verb or an agent needs, and finds out from the response
 //! whether the role has it. None of these requests changes anything.
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::admin::roles::roles_that_permit;
@@ -80,50 +79,39 @@ impl DirectivesApi {
         }
     }
 
-    /// Returns for each of [`WRITES`] whether the cluster permitted it.
+    /// Returns for each of [`WRITES`] whether the cluster permitted it. Each write is a request of its
+    /// own, because the security plugin refuses a whole bulk request for one action in it.
     async fn try_writes(&self) -> Result<[bool; 3], WriteError> {
-        #[derive(Deserialize)]
-        struct Bulk {
-            #[serde(default)]
-            items: Vec<Value>,
-        }
-        let action = |name: &str| {
-            json!({ name: {
-                "_index": self.index(), "_id": PROBE_ID,
-                "if_seq_no": i64::MAX, "if_primary_term": 1,
-            }})
-        };
         // If a server ignored the conditions, this directive would record nothing for a second.
         let draft =
             json!({ "level": "Off", "tenant": PROBE_ID, "sample_per_mille": 0, "ttl_secs": 1 });
         let update = json!({ "doc": { "revoked": true } });
-        let lines = [
-            action("index"),
-            draft,
-            action("update"),
-            update,
-            action("delete"),
-        ];
-        let body: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        let request = Request::new(Method::Post, "/_bulk").body("application/x-ndjson", body);
-        let bulk: Bulk = match self.client.json(request).await {
-            Ok(bulk) => bulk,
-            Err(error) if is_refusal(&error) => return Ok([false; 3]),
-            Err(error) => return Err(self.failed(error).await),
-        };
-        let permits = |number: usize, name: &str| {
-            let item = bulk.items.get(number);
-            item.is_some_and(|item| !is_forbidden(&item[name]["error"]))
-        };
         Ok([
-            permits(0, "index"),
-            permits(1, "update"),
-            permits(2, "delete"),
+            self.try_write("index", Some(&draft)).await?,
+            self.try_write("update", Some(&update)).await?,
+            self.try_write("delete", None).await?,
         ])
+    }
+
+    async fn try_write(&self, name: &str, source: Option<&Value>) -> Result<bool, WriteError> {
+        let action = json!({ name: {
+            "_index": self.index(), "_id": PROBE_ID,
+            "if_seq_no": i64::MAX, "if_primary_term": 1,
+        }});
+        let source = source
+            .map(|source| format!("{source}\n"))
+            .unwrap_or_default();
+        let body = format!("{action}\n{source}");
+        let request = Request::new(Method::Post, "/_bulk").body("application/x-ndjson", body);
+        match self.client.json::<Value>(request).await {
+            Ok(bulk) => Ok(!is_forbidden(&bulk["items"][0][name]["error"])),
+            Err(error) if is_refusal(&error) => Ok(false),
+            Err(error) => Err(self.failed(error).await),
+        }
     }
 }
 
-/// The operations and the actions of the probing writes, in the order of the bulk request.
+/// The operations and the actions of the probing writes, in the order of the requests.
 const WRITES: [(&str, &str); 3] = [
     (
         "apply, extend and edit directives",
