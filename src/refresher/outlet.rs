@@ -79,14 +79,14 @@ pub(super) struct Outlet {
 impl Outlet {
     /// An outlet, its published half, and the first subscription.
     pub(super) fn new() -> (Self, Published<Served>, Subscription) {
-        let (publisher, published) = publication(Served::default());
+        let (publisher, readable) = publication(Served::default());
         let (notify, receiver) = watch::channel(());
         let outlet = Self {
             publisher: Arc::new(Mutex::new(publisher)),
-            published: published.clone(),
+            published: readable.clone(),
             notify,
         };
-        (outlet, published, Subscription::new(receiver))
+        (outlet, readable, Subscription::new(receiver))
     }
 
     /// Replaces the kept snapshot in one swap, then wakes the subscribers: they find this snapshot

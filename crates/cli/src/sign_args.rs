@@ -36,12 +36,11 @@ impl SignArgs {
         stored: Option<Vec<Option<Stored>>>,
     ) -> Result<Vec<PlannedWrite>, Failure> {
         let keys = keys(&self.sign_with)?;
-        let stored = match stored {
-            Some(stored) => stored,
-            None => {
-                let ids: Vec<&str> = drafts.iter().map(|draft| draft.id.as_str()).collect();
-                api.get_many(&ids).await?
-            }
+        let stored = if let Some(stored) = stored {
+            stored
+        } else {
+            let ids: Vec<&str> = drafts.iter().map(|draft| draft.id.as_str()).collect();
+            api.get_many(&ids).await?
         };
         let plan = api.plan_signed(drafts, stored, &keys).await?;
         for planned in &plan {

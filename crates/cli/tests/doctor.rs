@@ -1,5 +1,6 @@
 //! Tests that `doctor` finds problems which a node of the tests does not have, on scripted responses.
 
+use opensearch_directives::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 use wiremock::matchers::{body_string_contains, method, path, path_regex};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -75,7 +76,7 @@ async fn with(problems: &[(&str, &str, Value)]) -> MockServer {
 }
 
 fn hours_ago(hours: i64) -> i64 {
-    let now = jiff::Timestamp::now();
+    let now = SystemClock.now();
     (now - jiff::SignedDuration::from_hours(hours)).as_millisecond()
 }
 
@@ -297,7 +298,7 @@ async fn doctor_reports_a_missing_permission_with_the_roles_that_contain_it() {
 async fn doctor_reports_certificates_in_files_before_they_expire() {
     let folder = tempfile::tempdir().unwrap();
     let mut parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    let now = jiff::Timestamp::now();
+    let now = SystemClock.now();
     let server = healthy().await;
     for (hours, expected) in [
         (24 * 90, "ok      certificates: "),

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use serde_json::{Value, json};
 
 use crate::support::command::{Ran, run, run_with};
+use crate::support::eventually::blocking_until;
 use crate::support::node::{installed_index, shared_url};
 
 /// The number of directives that are revoked at once. `INCIDENT_DIRECTIVES` sets another number, such
@@ -113,9 +114,9 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
     let runs = [const { AtomicUsize::new(0) }; 3];
     std::thread::scope(|scope| {
         let ci = scope.spawn(|| incident.ci_loop(&file, &stop, &runs));
-        while runs[0].load(Ordering::Relaxed) == 0 && !ci.is_finished() {
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
+        blocking_until("the CI job applies its file", || {
+            runs[0].load(Ordering::Relaxed) > 0 || ci.is_finished()
+        });
         // An operator takes the directive over. The file of the CI job has no owner, so the job would
         // lose it, and is refused from now on.
         incident.run("edit slow --set owner=sre").ok();
@@ -161,9 +162,9 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
         );
         let refused = runs[1].load(Ordering::Relaxed);
         // The CI job runs again, twice at least, after everything was revoked.
-        while runs[1].load(Ordering::Relaxed) < refused + 2 && !ci.is_finished() {
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
+        blocking_until("the CI job is refused twice", || {
+            runs[1].load(Ordering::Relaxed) >= refused + 2 || ci.is_finished()
+        });
         stop.store(true, Ordering::Relaxed);
         ci.join().unwrap();
     });

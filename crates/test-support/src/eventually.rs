@@ -27,3 +27,16 @@ pub async fn eventually<T: Debug>(
         tokio::time::sleep(PAUSE).await;
     }
 }
+
+/// Blocks the thread until the condition holds, for a test without a runtime.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a blocking test has no timer but the thread's"
+)]
+pub fn blocking_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        std::thread::sleep(PAUSE);
+    }
+}

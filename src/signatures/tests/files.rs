@@ -106,7 +106,7 @@ fn a_file_of_trusted_keys_is_read_strictly() {
 fn a_signature_is_as_documented() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("alice.key");
-    let seed: String = (1..=32).map(|byte| format!("{byte:02x}")).collect();
+    let seed: String = (1..=32).fold(String::new(), |seed, byte| format!("{seed}{byte:02x}"));
     write_private(&file, &format!("directives-private-key alice {seed}\n"));
     let alice = SigningKey::read(&file).unwrap();
     let matched = DirectiveMatch::all()

@@ -61,7 +61,7 @@ async fn check_hidden(checks: &mut Checks, api: &DirectivesApi) {
         ),
         Ok(_) => checks.ok(HIDDEN, "the role hides no document"),
         Err(error) => {
-            checks.not_checked(HIDDEN, &error, "map the user to the role directives_reader")
+            checks.not_checked(HIDDEN, &error, "map the user to the role directives_reader");
         }
     }
     match api.hidden_fields().await {
@@ -72,7 +72,7 @@ async fn check_hidden(checks: &mut Checks, api: &DirectivesApi) {
             restriction,
         ),
         Err(error) => {
-            checks.not_checked(HIDDEN, &error, "map the user to the role directives_reader")
+            checks.not_checked(HIDDEN, &error, "map the user to the role directives_reader");
         }
     }
 }

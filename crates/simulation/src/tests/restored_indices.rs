@@ -21,7 +21,7 @@ async fn follower_of_a_directive(seed: u64) -> Option<(Wire, ObservedRefresher)>
     let published = observed.published();
     let has_one = observed.has_all(&wire.world())
         && published.set().len() == 1
-        && published.rejections().len() == 0;
+        && published.rejections().is_empty();
     has_one.then_some((wire, observed))
 }
 
