@@ -227,8 +227,8 @@ pub struct Status {
     #[serde(serialize_with = "rejections")]
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<Rejected<'static>>))]
     pub rejected: Vec<Rejection>,
-    /// The number of documents that had neither ended nor been revoked at the last read; `None`
-    /// before the first complete read.
+    /// The number of documents that had neither ended nor been revoked at the last complete
+    /// read; `None` before the first one.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub unfinished: Option<usize>,
     /// The bound on `unfinished`. A read of more documents fails.

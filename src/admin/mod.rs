@@ -8,10 +8,10 @@ mod directives_api;
 mod error;
 mod execute;
 mod field_differences;
+mod install_roles;
 mod installer;
 mod plan;
 mod read;
-mod roles;
 #[cfg(feature = "signatures")]
 mod sign;
 mod simulate;

@@ -14,8 +14,8 @@ use crate::http::{Exception, Method, Request, malformed};
 use crate::rest::{Collect, Hit, Incomplete};
 use opensearch_directives_core::document::DecodeLimits;
 
-/// The number of documents in one multi-get request. Its response stays far below the size limit of
-/// responses.
+/// The number of documents in one multi-get request. The response of such a request stays far
+/// below the size limit of responses.
 const MULTI_GET: usize = 2_000;
 
 /// The response of a multi-get.

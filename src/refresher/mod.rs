@@ -9,7 +9,7 @@ mod liveness;
 mod off_switch;
 mod outlet;
 mod poll;
-mod poller;
+mod poll_state;
 mod publish;
 mod shared_state;
 mod site_bound;
@@ -30,7 +30,7 @@ use crate::error::{PollError, chain};
 pub(crate) use liveness::GRACE;
 use liveness::Liveness;
 use poll::panic_text;
-pub use poller::Poller;
+pub use poll_state::Poller;
 pub use shared_state::Shared;
 pub use subscription::Subscription;
 

@@ -62,7 +62,8 @@ impl OffSwitch {
         }
     }
 
-    /// Checks for the file once. If the check fails, the state stays.
+    /// Checks once whether the file exists. If an error prevents the check, the switch keeps its
+    /// state.
     pub(crate) async fn check(&mut self) {
         let Some(file) = self.file.clone() else {
             return;

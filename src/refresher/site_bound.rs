@@ -75,8 +75,8 @@ impl SiteBound {
 }
 
 impl Poller {
-    /// Compares the bound of the pipeline with this reader's, if that is due. It survives a panic,
-    /// which can only come from the log subscriber of the application.
+    /// Compares the bound of the pipeline with this reader's, if that is due. A panic
+    /// is caught: only the log subscriber of the application can cause one here.
     pub(super) async fn compare_max_ttl(&mut self) {
         let Some(bound) = &mut self.site_bound else {
             return;

@@ -4,8 +4,8 @@
 use opensearch::cluster::ClusterStateParts;
 use serde::Deserialize;
 
-use super::error::ReadError;
 use super::poll_session::Session;
+use super::read_error::ReadError;
 use crate::http::{Method, Request};
 
 /// The version of the cluster state that a node knows.

@@ -4,9 +4,9 @@
 use opensearch::SearchParts;
 use serde_json::{Map, json};
 
-use super::error::ReadError;
 use super::index_resolution::ConcreteIndex;
 use super::poll_session::Session;
+use super::read_error::ReadError;
 use super::search::{is_refused_query, search};
 use super::search_response::{Aggregates, Collect};
 

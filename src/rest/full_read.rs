@@ -4,11 +4,11 @@
 use opensearch::SearchParts;
 use serde_json::{Map, Value, json};
 
-use super::error::ReadError;
 use super::incomplete::Incomplete;
 use super::index_resolution::ConcreteIndex;
 use super::point_in_time::{KEEP_ALIVE, Opened, PointInTimeId};
 use super::poll_session::Session;
+use super::read_error::ReadError;
 use super::search::{is_refused_query, search};
 use super::search_response::{Aggregates, Collect};
 use crate::http::Request;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use opensearch::indices::IndicesGetSettingsParts;
 use serde::Deserialize;
 
-use super::error::{ReadError, ReadFailure};
 use super::poll_session::Session;
+use super::read_error::{ReadError, ReadFailure};
 use crate::http::{Method, Request, malformed};
 
 /// The concrete index from which documents are read.

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 use opensearch::indices::IndicesStatsParts;
 use serde::Deserialize;
 
-use super::error::{ReadError, ReadFailure};
 use super::poll_session::Session;
+use super::read_error::{ReadError, ReadFailure};
 use crate::http::{Method, Request, chain, malformed};
 
 const FILTER_PATH: &str = "indices.*.uuid,indices.*.shards.*.routing.primary,\

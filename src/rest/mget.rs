@@ -7,10 +7,10 @@ use opensearch::MgetParts;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::error::ReadError;
 use super::incomplete::Incomplete;
 use super::index_resolution::ConcreteIndex;
 use super::poll_session::Session;
+use super::read_error::ReadError;
 use crate::http::{Method, Request};
 
 /// The number of documents in one request.

@@ -17,12 +17,11 @@
 //!
 //! All requests of one poll go through one [`Session`] (`poll_session.rs`). A response is complete
 //! only if every shard responded in time, the total is exact, and the response contains as many
-//! documents as the total (`search_response.rs`, `page.rs`). Only in a complete response does the
+//! documents as the total (`search_response.rs`, `page_check.rs`). Only in a complete response does the
 //! absence of a document mean that the document was deleted.
 
 mod cluster_state_version;
 mod delta_read;
-mod error;
 mod full_read;
 mod incomplete;
 mod index_resolution;
@@ -30,18 +29,17 @@ mod index_stats;
 mod mget;
 mod node_clock;
 mod offload;
-mod page;
+mod page_check;
 mod pipeline_bounds;
 mod point_in_time;
 mod poll_session;
+mod read_error;
 mod search;
 mod search_response;
 mod visible_fields;
 
 pub(crate) use cluster_state_version::ClusterVersion;
 pub(crate) use delta_read::DeltaRead;
-pub(crate) use error::ReadFailure;
-pub use error::{PollErrorKind, ReadError};
 pub(crate) use full_read::FullRead;
 pub(crate) use incomplete::Incomplete;
 pub(crate) use index_resolution::ConcreteIndex;
@@ -49,10 +47,12 @@ pub(crate) use index_stats::{Probe, ShardCheckpoints};
 pub(crate) use mget::Lookup;
 pub use offload::{off_the_runtime, weight_of};
 #[cfg(test)]
-pub(crate) use page::take_page;
+pub(crate) use page_check::take_page;
 pub(crate) use pipeline_bounds::PIPELINE;
 pub use poll_session::CLOSE_TIMEOUT;
 pub(crate) use poll_session::{IndexReader, Session};
+pub(crate) use read_error::ReadFailure;
+pub use read_error::{PollErrorKind, ReadError};
 pub use search::PAGE_SIZE;
 pub(crate) use search::Summary;
 pub(crate) use search_response::{Aggregates, Collect, Hit};

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use opensearch::nodes::NodesStatsParts;
 use serde::Deserialize;
 
-use super::error::ReadError;
 use super::poll_session::Session;
+use super::read_error::ReadError;
 use crate::http::{Method, Request};
 
 impl Session {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use opensearch::ingest::IngestGetPipelineParts;
 use serde::Deserialize;
 
-use super::error::ReadError;
 use super::poll_session::Session;
+use super::read_error::ReadError;
 use crate::http::{Method, Request};
 
 /// The pipeline's name, whatever the index is called.

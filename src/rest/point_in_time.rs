@@ -3,9 +3,9 @@
 use opensearch::{CreatePitParts, DeletePitParts};
 use tracing::debug;
 
-use super::error::ReadError;
 use super::index_resolution::ConcreteIndex;
 use super::poll_session::{CLOSE_TIMEOUT, Session};
+use super::read_error::ReadError;
 use crate::http::{Client, Method, Request, chain, malformed};
 
 /// The time for which the server keeps a point in time between two pages.

@@ -8,9 +8,9 @@ use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 use tracing::Instrument as _;
 
-use super::error::{ReadError, ReadFailure};
 use super::incomplete::Incomplete;
 use super::point_in_time::{self, PointInTimeId};
+use super::read_error::{ReadError, ReadFailure};
 use super::search::PAGE_SIZE;
 use crate::http::{Client, PinnedNode, Request, RequestError, malformed};
 use crate::safeguard_switches::{Safeguard, Safeguards};

@@ -3,10 +3,10 @@
 use opensearch::SearchParts;
 use serde_json::{Map, Value};
 
-use super::error::ReadError;
 use super::incomplete::Incomplete;
 use super::index_resolution::ConcreteIndex;
 use super::poll_session::Session;
+use super::read_error::ReadError;
 use super::search_response::{AGGREGATIONS, Aggregates, Collect, Hit};
 use crate::http::{Method, Request, RequestError};
 

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tracing::debug;
 
-use super::error::ReadError;
 use super::index_resolution::ConcreteIndex;
 use super::poll_session::Session;
+use super::read_error::ReadError;
 use crate::http::{Method, Request};
 
 /// The first version of our mapping that lists all fields of a stored document but `signatures`.
@@ -55,8 +55,9 @@ impl Mapping {
 }
 
 impl Session {
-    /// Returns the first of these fields that the mapping of this user lacks although our mapping
-    /// has it. Returns `None` if there is no such field, or if the response does not show this.
+    /// Returns the first of `fields` that the server hides from the user of this session: the
+    /// project's mapping has the field, but the mapping in the response does not. Returns `None` if
+    /// no field is hidden, or if the response does not tell.
     ///
     /// # Errors
     /// The server did not respond. A refusal is not an error, because the role may not permit

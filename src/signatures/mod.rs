@@ -8,24 +8,24 @@
 //!
 //! `docs/SIGNATURES.md` in the repository describes what a signature covers and what it does not.
 
-mod checks;
 mod error;
 mod key_files;
 mod policy;
 mod revoked_contents;
+mod settings;
 mod signing_key;
-mod trust;
+mod trust_reload;
 mod trusted_keys;
 mod verdict_cache;
-mod verifier;
+mod verify_document;
 
-pub use checks::SignatureChecks;
 pub use error::{SignatureError, SignatureErrorKind};
 pub use policy::{DirectiveClass, SignaturePolicy, SignatureRule};
+pub use settings::SignatureChecks;
 pub use signing_key::SigningKey;
-pub use trust::{SignatureVerdict, Trust};
+pub(crate) use trust_reload::Verifier;
 pub use trusted_keys::{PublicKey, TrustedKeys};
-pub(crate) use verifier::Verifier;
+pub use verify_document::{SignatureVerdict, Trust};
 
 #[cfg(test)]
 mod tests;

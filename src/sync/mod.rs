@@ -17,7 +17,7 @@
 //! | `convergence.rs` | compares a view with the operations that the primary has acknowledged |
 //! | `hidden_documents.rs` | detects documents that the role hides |
 //! | `hidden_fields.rs` | detects fields that the role hides or masks |
-//! | `document_count.rs` | fails a read of more documents than this reader may hold |
+//! | `document_limit_check.rs` | fails a read of more documents than this reader may hold |
 //! | `commit.rs` | replaces the state at the end of a successful read |
 //! | `refused_features.rs` | records features that are refused, and tries them again later |
 //! | `hit_decoder.rs` | decides whether a document is a directive, revoked or rejected |
@@ -30,7 +30,7 @@ mod apply_delta;
 mod clock_skew;
 mod commit;
 mod convergence;
-mod document_count;
+mod document_limit_check;
 mod fetch;
 mod hidden_documents;
 mod hidden_fields;

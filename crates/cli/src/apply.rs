@@ -10,6 +10,7 @@ use opensearch_directives::document::{Draft, Expiry};
 use opensearch_directives::{Clock as _, SystemClock};
 use opensearch_directives::{DiagLevel, DirectiveMatch, EndpointKind};
 
+use super::covered_by_another;
 use super::desired_state::OwnerArgs;
 use super::duration::parse;
 use super::exit::{Exit, Failure};
@@ -18,7 +19,6 @@ use super::guards::GuardArgs;
 use super::input;
 use super::instant::When;
 use super::sign_args::SignArgs;
-use super::superfluous;
 use super::ttl_limits::TtlLimits;
 use super::write_args::WriteArgs;
 
@@ -148,7 +148,7 @@ pub(super) async fn run(mut args: ApplyArgs) -> Result<Exit, Failure> {
         draft.ticket = draft.ticket.take().or_else(|| args.ticket.clone());
     }
     let mut plan = args.sign.plan(&api, &mut drafts, None).await?;
-    superfluous::warn(&api, &plan, now).await;
+    covered_by_another::warn(&api, &plan, now).await;
     let reason = args.reason.as_deref();
     let pruned = args
         .owner

@@ -93,7 +93,7 @@ pub(super) async fn run(args: EditArgs) -> Result<Exit, Failure> {
     args.guards.check_drafts(&drafts)?;
     let stored = Some(vec![Some(stored)]);
     let plan = args.sign.plan(&api, &mut drafts, stored).await?;
-    super::superfluous::warn(&api, &plan, now).await;
+    super::covered_by_another::warn(&api, &plan, now).await;
     args.guards
         .check_plan(&args.write, &plan, &author, None, now)?;
     args.write.execute(&api, plan, Vec::new(), now).await

@@ -103,7 +103,7 @@ struct Listing {
     shown: Vec<Stored>,
     /// The number of directives that `--limit` cuts off.
     more: usize,
-    /// The next start and the next end, in words.
+    /// The next start and the next end of any directive, in words.
     next: Option<String>,
     /// The cluster's time.
     now: Timestamp,

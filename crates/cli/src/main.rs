@@ -18,6 +18,7 @@ mod confirm;
 mod connection;
 mod context;
 mod context_file;
+mod covered_by_another;
 mod credential_command;
 mod dashboards_address;
 mod delete;
@@ -50,11 +51,10 @@ mod prune;
 mod report_wording;
 mod revoke;
 mod selection;
-mod sign;
 mod sign_args;
+mod sign_stored;
 mod signature_args;
 mod stdio;
-mod superfluous;
 mod ttl_limits;
 mod validate;
 mod verify;
@@ -98,7 +98,7 @@ enum Command {
     /// Create the key with which a person signs directives
     Keygen(keygen::KeygenArgs),
     /// Add a signature to stored directives
-    Sign(sign::SignStoredArgs),
+    Sign(sign_stored::SignStoredArgs),
     /// Show who signed directives, and which ones a proxy with these keys would reject
     Verify(verify::VerifyArgs),
     /// Remove the documents of directives; no record of them stays
@@ -166,7 +166,7 @@ fn parse(args: Vec<OsString>, context: Option<&Selected>) -> Result<Cli, clap::E
     let matches = command(context).try_get_matches_from(args)?;
     let verb = matches.subcommand().map(|(_, verb)| verb);
     let verbose = verb.and_then(|verb| verb.try_get_one("verbose").ok().flatten());
-    // The agent has no such flag: its log is for its operators.
+    // The agent has no flag `--verbose`. Its errors are always verbose, because they go to a log.
     error_text::set_verbose(verbose != Some(&false));
     Cli::from_arg_matches(&matches)
 }
@@ -188,7 +188,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Edit(args) => edit::run(*args).await,
         Command::Revoke(args) => revoke::run(args).await,
         Command::Keygen(args) => keygen::run(&args).map(done),
-        Command::Sign(args) => sign::run(args).await,
+        Command::Sign(args) => sign_stored::run(args).await,
         Command::Verify(args) => verify::run(args).await,
         Command::Delete(args) => delete::run(args).await,
         Command::Prune(args) => prune::run(args).await,

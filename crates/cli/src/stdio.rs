@@ -45,7 +45,7 @@ impl ReportFormat {
     }
 }
 
-/// Prints a line. Colours are removed if there is no terminal or if NO_COLOR is set. A closed pipe
+/// Prints a line. Colours are removed if the output is not a terminal or if NO_COLOR is set. A closed pipe
 /// ends the output without an error.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = anstream::stdout().lock();

@@ -16,7 +16,6 @@
 
 mod support;
 
-mod added_effect;
 mod agent;
 mod authenticated_user;
 mod bad_input;
@@ -27,6 +26,7 @@ mod completion;
 mod concurrency;
 mod connect_timeout;
 mod connection;
+mod covered_by_another;
 mod dashboards_import;
 mod desired_state;
 mod doctor;

@@ -49,9 +49,9 @@ pub trait DirectiveStore: Send + Sync {
     ///   returns that set or a later one, on every thread. A load that is concurrent with a publish
     ///   returns the old or the new set.
     /// - In [`InMemoryDirectiveStore`] and in the store that polls an index, up to 64 threads do
-    ///   not contend for a reference count. These stores have 64 counts, which are assigned to
-    ///   threads in the order of their first loads; further threads share them. A clone of an `Arc`
-    ///   uses the count of that `Arc`, even on another thread.
+    ///   not contend for a reference count. Each of these stores has 64 reference counts. The first
+    ///   64 threads that load use one each, and later threads share them. A clone of an `Arc` uses
+    ///   the count of that `Arc`, even on another thread.
     /// - A thread that does not load keeps no set alive. It retains only the memory of one handle
     ///   (128 bytes).
     ///

@@ -43,8 +43,8 @@
 //! assert!(report.conforms(), "{report}");
 //! ```
 
+mod check_rules;
 mod report;
-mod rules;
 
 use jiff::Timestamp;
 
@@ -86,7 +86,7 @@ pub fn noon() -> Timestamp {
 /// that starts, and one that samples.
 #[must_use]
 pub fn initial_directives() -> Vec<DiagnosticsDirective> {
-    rules::timed_directives()
+    check_rules::timed_directives()
 }
 
 /// Runs its argument and returns how often this thread allocated.
@@ -135,7 +135,7 @@ impl Kit {
 
     /// Checks each rule.
     pub fn check<S: Subject>(&self, subject: &S) -> Report {
-        rules::check(self, subject)
+        check_rules::check(self, subject)
     }
 }
 

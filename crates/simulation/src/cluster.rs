@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::document_write::State;
 use crate::index::{Index, Stored};
-use crate::operation::State;
 use crate::shard::{Copy, Shard};
 
 /// The configured name of the index, which all refreshers poll.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::operation::{Operation, State};
+use crate::document_write::{Operation, State};
 use crate::shard::{Copy, Shard};
 
 /// A snapshot of an index: the state and the next `_seq_no` of each shard.

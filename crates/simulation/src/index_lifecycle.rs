@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::documents::Document;
+use crate::document_generator::Document;
+use crate::document_write::{Operation, State};
 use crate::index::Stored;
-use crate::operation::{Operation, State};
 use crate::world::World;
 
 impl World {

@@ -14,20 +14,20 @@
 )]
 
 mod cluster;
-mod documents;
+mod document_generator;
+mod document_write;
 mod index;
 mod index_lifecycle;
 mod network_faults;
-mod operation;
 mod promise_checks;
 mod rest_responses;
 mod schedule_runner;
 mod search;
+mod searched_views;
 mod shard;
 mod simulated_transport;
 mod stats_response;
 mod step_back_check;
-mod view_history;
 mod world;
 mod world_events;
 mod world_parameters;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::documents::Document;
+use crate::document_generator::Document;
 use crate::shard::Shard;
 use crate::simulated_transport::Wire;
 use crate::world::World;

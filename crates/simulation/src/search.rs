@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::cluster::PointInTime;
-use crate::documents::Document;
-use crate::operation::{Operation, State, documents};
+use crate::document_generator::Document;
+use crate::document_write::{Operation, State, documents};
 use crate::rest_responses::{
     body, closed, forbidden, json, no_shard, parameter, preferred, refusal,
 };

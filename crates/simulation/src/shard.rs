@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use crate::documents::Document;
-use crate::operation::{Fate, Operation, State};
+use crate::document_generator::Document;
+use crate::document_write::{Fate, Operation, State};
 
 /// One copy of a shard, on one node.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::cluster::ClusterState;
-use crate::operation::documents;
+use crate::document_write::documents;
 use crate::rest_responses::{closed, first_missing, forbidden, json, next_seq_no, not_found};
 use crate::world::World;
 use opensearch_directives::internal::Response;

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::documents::IDS;
-use crate::operation::{Fate, Operation};
-use crate::view_history::View;
+use crate::document_generator::IDS;
+use crate::document_write::{Fate, Operation};
+use crate::searched_views::View;
 use crate::world::World;
 
 /// The operations that a refresher has published. It must not publish older ones afterwards.

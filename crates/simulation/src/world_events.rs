@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::cluster::CutOff;
-use crate::documents::{Document, IDS};
+use crate::document_generator::{Document, IDS};
 use crate::index::Index;
 use crate::world::World;
 

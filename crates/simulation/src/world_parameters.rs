@@ -5,7 +5,7 @@ use fastrand::Rng;
 
 use opensearch_directives::internal::PAGE_SIZE;
 
-use crate::documents::IDS;
+use crate::document_generator::IDS;
 
 /// The kinds of events that can occur in a world, and its size.
 #[derive(Clone, Debug)]

@@ -49,7 +49,7 @@ impl Proxy {
         let forwarded = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&forwarded);
         let task = tokio::spawn(async move {
-            // These tasks are aborted when this task ends.
+            // The `JoinSet` aborts the tasks of the connections when the accept loop ends.
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
                 while connections.try_join_next().is_some() {}

@@ -39,7 +39,7 @@ pub struct Parts {
     /// Receives the requests and responses that a directive captures. Without a capture sink,
     /// osproxy streams searches and bulk writes, and no directive applies to them.
     pub capture: Option<Box<dyn Capture>>,
-    /// The number of requests that the break-glass tape keeps.
+    /// The number of recent requests that osproxy's break-glass tape keeps in memory.
     pub tape: usize,
 }
 

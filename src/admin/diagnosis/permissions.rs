@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::admin::roles::roles_that_permit;
+use crate::admin::install_roles::roles_that_permit;
 use crate::admin::{DirectivesApi, WriteError};
 use crate::http::{Method, Request, RequestError, segment};
 use crate::rest::PIPELINE;

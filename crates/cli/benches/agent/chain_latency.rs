@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use crate::agent::{Agent, Response};
+use crate::agent_process::{Agent, Response};
 use test_support::measure::cluster::Cluster;
 use test_support::measure::percentiles;
 

@@ -14,7 +14,7 @@
 )]
 #![allow(clippy::format_collect, reason = "not what is measured")]
 
-mod agent;
+mod agent_process;
 mod chain_latency;
 mod notification_latency;
 

@@ -20,6 +20,6 @@ mod support;
 mod authentication;
 mod hidden_documents_and_fields;
 mod multi_get;
-mod permitted_verbs;
 mod roles;
 mod secured_cluster;
+mod try_every_verb;

@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::permitted_verbs::{CHECKS, outcome, prepare};
 use crate::secured_cluster::{admin_runs, put_role, put_user, role_file, run};
 use crate::support::node::unique_index;
+use crate::try_every_verb::{CHECKS, outcome, prepare};
 
 const ROLES: [&str; 6] = [
     "reader",

@@ -9,13 +9,13 @@
 #![allow(unreachable_pub, reason = "a binary")]
 #![allow(clippy::expect_used, reason = "wrong data cannot be measured")]
 
-mod added_costs;
 mod baseline;
 mod data;
 mod instruction_counts;
 mod measure;
+mod measurements;
+mod report_and_clock_costs;
 mod table_format;
-mod tables;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
         // Cargo passes `--bench`.
-        [] | ["--bench"] => tables::print(),
+        [] | ["--bench"] => measurements::print(),
         ["--calls"] => instruction_counts::list(),
         ["--count", call, directives, calls] => {
             return instruction_counts::run(call, directives, calls);

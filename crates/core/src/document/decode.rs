@@ -6,12 +6,12 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::decode_field::{Body, Fields};
+use super::hidden_targets_check::TargetFields;
 use super::id;
 use super::record::{Audit, Document};
 use super::rejection::{Fault, Rejection, RejectionReason as Reason};
 use super::signature::Signature;
 use super::signed_form::{SignedForm, signed_start};
-use super::targets_check::TargetFields;
 use crate::{DiagLevel, DirectiveRef};
 
 /// A `created_at` up to this far ahead of the reader's clock counts as the past. The tolerance

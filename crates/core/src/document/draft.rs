@@ -8,10 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::decode::DecodeLimits;
 use super::decode_field::{Body, Fields, looks_masked};
+use super::hidden_targets_check::TargetFields;
 use super::id;
 use super::rejection::{Fault, Rejection, RejectionReason as Reason};
 use super::signature::Signature;
-use super::targets_check::TargetFields;
 use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef};
 
 /// The time at which a directive expires.

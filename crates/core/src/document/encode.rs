@@ -7,10 +7,10 @@ use serde_json::value::RawValue;
 
 use super::decode::{DecodeLimits, decode};
 use super::draft::{Draft, Expiry};
+use super::hidden_targets_check::TargetFields;
 use super::record::{Audit, Document};
 use super::rejection::Rejection;
 use super::signature::Signature;
-use super::targets_check::TargetFields;
 use crate::{DirectiveRef, EndpointKind};
 
 /// Serialises a stored document. The JSON does not contain the id, which is the document's `_id`.

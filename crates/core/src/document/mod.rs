@@ -17,12 +17,12 @@ mod draft;
 mod draft_file;
 mod draft_file_error;
 mod encode;
+mod hidden_targets_check;
 mod id;
 mod record;
 mod rejection;
 mod signature;
 mod signed_form;
-mod targets_check;
 mod time;
 
 pub use decode::{DecodeLimits, DocumentRef, decode, is_revoked};

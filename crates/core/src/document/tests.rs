@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::targets_check::TARGET_FIELDS;
+use super::hidden_targets_check::TARGET_FIELDS;
 use super::{DecodeLimits, Document, Rejection};
 use crate::{DiagLevel, DiagnosticsDirective};
 

@@ -53,7 +53,8 @@ pub struct Endpoint<'a> {
 }
 
 impl<'a> Endpoint<'a> {
-    /// Classifies a request by its method, in upper case, and its path. A query is ignored.
+    /// Classifies a request by its method and its path. The method must be in upper case, and a query
+    /// is ignored.
     #[must_use]
     pub fn of(method: &str, path: &'a str) -> Self {
         let path = path.split_once('?').map_or(path, |(path, _)| path);

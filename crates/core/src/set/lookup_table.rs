@@ -18,7 +18,7 @@ use foldhash::fast::RandomState;
 
 use super::decision::Effects;
 use super::packed_directives::{ALWAYS, Full, Instant, PackedDirectives, Shape, target};
-use super::sorted_slots::SortedSlots;
+use super::sorted_hash_table::SortedSlots;
 use crate::model::request::RequestAttrs;
 use crate::model::sampling;
 

@@ -19,7 +19,7 @@ mod order_by_id;
 mod packed_directives;
 mod patch;
 mod set_end;
-mod sorted_slots;
+mod sorted_hash_table;
 mod state_counts;
 mod string_arena;
 

@@ -132,7 +132,7 @@ impl Record {
 #[derive(Debug, Default)]
 pub(super) struct PackedDirectives {
     pub(super) records: Vec<Record>,
-    /// The start of each record; empty if no directive has a start.
+    /// The start time of each directive, in the order of `records`; empty if no directive has one.
     starts: Vec<Instant>,
     strings: StringArena,
 }

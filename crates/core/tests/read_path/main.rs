@@ -8,7 +8,7 @@
 
 #![allow(clippy::expect_used, reason = "tests")]
 
-mod generated_sets;
+mod set_generators;
 
 use std::cell::Cell;
 
@@ -19,7 +19,7 @@ use osproxy_observe as peer;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use generated_sets::{Drawn, ENDPOINTS, PEER_ENDPOINTS, directives, instants, peer_instant, texts};
+use set_generators::{Drawn, ENDPOINTS, PEER_ENDPOINTS, directives, instants, peer_instant, texts};
 
 const NOWS_PER_SET: usize = 5;
 const REQUESTS_PER_NOW: usize = 100;

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use crate::documents::Document;
-use crate::operation::{Fate, Operation};
+use crate::document_generator::Document;
+use crate::document_write::{Fate, Operation};
 use crate::promise_checks::ObservedRefresher;
 use crate::quiet_world::{two_nodes, write};
 use crate::schedule_runner::{poll, refresher, runtime};

@@ -2,7 +2,7 @@
 //! may take are bounded.
 
 mod address;
-mod connection_info;
+mod connection_origin;
 mod connections;
 mod listeners;
 mod serve;
@@ -10,7 +10,7 @@ mod serve;
 mod unix_socket;
 
 pub(in super::super) use address::Address;
-pub(super) use connection_info::Peer;
+pub(super) use connection_origin::Peer;
 pub(super) use connections::Connections;
 pub(super) use listeners::{ListenArgs, Listeners};
 pub(super) use serve::{TlsReceiver, serve};

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
 use super::super::lifecycle::PhaseReceiver;
-use super::connection_info::Peer;
+use super::connection_origin::Peer;
 use super::connections::{Admitted, Connections};
 use super::listeners::{Listener, Stream};
 

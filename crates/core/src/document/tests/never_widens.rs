@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{generators, limits};
 use crate::document::decode_field::NAMES;
-use crate::document::targets_check::TARGET_FIELDS;
+use crate::document::hidden_targets_check::TARGET_FIELDS;
 use crate::document::{DecodeLimits, Rejection};
 
 /// Whether a value has the type of the field with this name.

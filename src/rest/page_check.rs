@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
-use super::error::{ReadError, ReadFailure};
 use super::incomplete::Incomplete;
 use super::offload::off_the_runtime;
 use super::poll_session::Session;
+use super::read_error::{ReadError, ReadFailure};
 use super::search_response::{Aggregates, Collect, Complete, SearchResponse};
 use crate::http::malformed;
 

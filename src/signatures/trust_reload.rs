@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::checks::SignatureChecks;
 use super::policy::SignaturePolicy;
 use super::revoked_contents::RevokedContents;
-use super::trust::Trust;
+use super::settings::SignatureChecks;
 use super::trusted_keys::TrustedKeys;
+use super::verify_document::Trust;
 use crate::config::Config;
 use crate::http::{ConfigError, chain};
 

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::documents::Content;
-use crate::operation::{Operation, State, documents};
+use crate::document_generator::Content;
+use crate::document_write::{Operation, State, documents};
 use opensearch_directives::DiagnosticsDirective;
 use opensearch_directives::Snapshot;
 use opensearch_directives::status::Rejection;

@@ -18,7 +18,7 @@ use super::revoked_contents::RevokedContents;
 use super::trusted_keys::{PublicKey, TrustedKeys};
 use super::verdict_cache::{ContentHash, VerdictCache};
 
-/// The number of remembered verdicts if the maximum number of documents is not configured.
+/// The capacity of the verdict cache if the configuration has no maximum number of documents.
 const DEFAULT_VERDICTS: usize = 1_000;
 
 /// Why a document is refused: the reason, and the value that its message begins with.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use crate::documents::Document;
+use crate::document_generator::Document;
 
 /// The last operation on each document, including deletions.
 pub(crate) type State = BTreeMap<&'static str, Arc<Operation>>;
