@@ -134,6 +134,7 @@ pub(super) async fn run(mut args: ApplyArgs) -> Result<Exit, Failure> {
     };
     args.owner.assign(&mut drafts)?;
     args.guards.check_drafts(&drafts)?;
+    let signer = args.sign.signer()?;
     let api = args.write.api().await?;
     let limits = TtlLimits::read(&api, args.max_ttl).await?;
     for draft in &mut drafts {
@@ -147,7 +148,7 @@ pub(super) async fn run(mut args: ApplyArgs) -> Result<Exit, Failure> {
         draft.reason = draft.reason.take().or_else(|| args.reason.clone());
         draft.ticket = draft.ticket.take().or_else(|| args.ticket.clone());
     }
-    let mut plan = args.sign.plan(&api, &mut drafts, None).await?;
+    let mut plan = signer.plan(&api, &mut drafts, None).await?;
     covered_by_another::warn(&api, &plan, now).await;
     let reason = args.reason.as_deref();
     let pruned = args

@@ -64,6 +64,7 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 }
 
 pub(super) async fn run(args: EditArgs) -> Result<Exit, Failure> {
+    let signer = args.sign.signer()?;
     let api = args.write.api().await?;
     let limits = TtlLimits::read(&api, None).await?;
     let api = api.with_max_ttl(limits.max_ttl);
@@ -92,7 +93,7 @@ pub(super) async fn run(args: EditArgs) -> Result<Exit, Failure> {
     limits.check(&drafts, now)?;
     args.guards.check_drafts(&drafts)?;
     let stored = Some(vec![Some(stored)]);
-    let plan = args.sign.plan(&api, &mut drafts, stored).await?;
+    let plan = signer.plan(&api, &mut drafts, stored).await?;
     super::covered_by_another::warn(&api, &plan, now).await;
     args.guards
         .check_plan(&args.write, &plan, &author, None, now)?;

@@ -43,6 +43,7 @@ pub(super) struct ExtendArgs {
 }
 
 pub(super) async fn run(args: ExtendArgs) -> Result<Exit, Failure> {
+    let signer = args.sign.signer()?;
     let api = args.write.api().await?;
     let limits = TtlLimits::read(&api, args.max_ttl).await?;
     let api = api.with_max_ttl(limits.max_ttl);
@@ -60,7 +61,7 @@ pub(super) async fn run(args: ExtendArgs) -> Result<Exit, Failure> {
         }
     }
     limits.check(&drafts, now)?;
-    let plan = args.sign.plan(&api, &mut drafts, Some(stored)).await?;
+    let plan = signer.plan(&api, &mut drafts, Some(stored)).await?;
     args.write.execute(&api, plan, missing, now).await
 }
 

@@ -27,7 +27,19 @@ pub(super) fn keys(files: &[PathBuf]) -> Result<Vec<SigningKey>, Failure> {
 }
 
 impl SignArgs {
-    /// Plans to store drafts, signed by the keys of the flag. `stored` has an entry for each draft
+    /// Reads the keys, before anything is requested from the cluster: a missing file is a mistake
+    /// in the command line.
+    pub(super) fn signer(&self) -> Result<Signer, Failure> {
+        keys(&self.sign_with).map(Signer)
+    }
+}
+
+/// The keys that sign what is written.
+#[derive(Debug)]
+pub(super) struct Signer(Vec<SigningKey>);
+
+impl Signer {
+    /// Plans to store drafts, signed by the keys. `stored` has an entry for each draft
     /// if they were read before.
     pub(super) async fn plan(
         &self,
@@ -35,14 +47,13 @@ impl SignArgs {
         drafts: &mut [Draft],
         stored: Option<Vec<Option<Stored>>>,
     ) -> Result<Vec<PlannedWrite>, Failure> {
-        let keys = keys(&self.sign_with)?;
         let stored = if let Some(stored) = stored {
             stored
         } else {
             let ids: Vec<&str> = drafts.iter().map(|draft| draft.id.as_str()).collect();
             api.get_many(&ids).await?
         };
-        let plan = api.plan_signed(drafts, stored, &keys).await?;
+        let plan = api.plan_signed(drafts, stored, &self.0).await?;
         for planned in &plan {
             let lost = planned.changes().into_iter().find(|change| {
                 change.field == "signatures" && change.before.is_some() && change.after.is_none()
