@@ -14,6 +14,10 @@ use crate::http::ConfigError;
 #[derive(Debug)]
 pub(crate) struct Trust(Infallible);
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the same method as with the feature"
+)]
 impl Trust {
     pub(crate) fn check_with(
         trust: Option<&Self>,
@@ -33,7 +37,7 @@ impl Trust {
 
 /// Verifies nothing.
 #[derive(Debug, Default)]
-pub(crate) struct Verifier;
+pub(crate) struct Verifier {}
 
 #[expect(
     clippy::unused_self,
@@ -42,7 +46,7 @@ pub(crate) struct Verifier;
 )]
 impl Verifier {
     pub(crate) fn new(_: &Config) -> Result<Self, ConfigError> {
-        Ok(Self)
+        Ok(Self {})
     }
 
     pub(crate) fn trust(&self) -> Option<Arc<Trust>> {
