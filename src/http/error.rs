@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use opensearch_directives_core::internal::visible;
+
 /// A boxed cause.
 pub(crate) type Cause = Box<dyn Error + Send + Sync>;
 
@@ -280,5 +282,5 @@ pub fn chain(error: &dyn Error) -> String {
         }
         source = cause.source();
     }
-    super::visible_text::visible(&line, true)
+    visible(&line, true)
 }

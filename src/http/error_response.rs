@@ -1,11 +1,11 @@
 //! Converts an error response into an error. The response may come from OpenSearch or from a proxy
 //! in front of it.
 
+use opensearch_directives_core::internal::visible;
 use serde::Deserialize;
 
 use super::error::RequestFailure;
 use super::transport::Response;
-use super::visible_text::visible;
 
 /// The number of characters of a response's text that an error keeps.
 const REASON_CHARS: usize = 300;

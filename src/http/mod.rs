@@ -21,7 +21,6 @@ mod secret;
 mod signature;
 mod tls;
 mod transport;
-mod visible_text;
 
 pub use client::Client;
 pub(crate) use client::{PinnedNode, malformed};

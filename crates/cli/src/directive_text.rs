@@ -2,6 +2,7 @@
 
 use opensearch_directives::admin::{ChangeEffect, FieldChange};
 use opensearch_directives::document::{Audit, Document};
+use opensearch_directives::internal::is_invisible;
 use opensearch_directives::{DirectiveMatch, EndpointKind};
 
 /// The text for a directive without a target. It is in capitals because it must not be overlooked.
@@ -112,27 +113,8 @@ pub(super) fn author(audit: &Audit) -> Option<String> {
 /// Replaces characters that control a terminal, change the direction of text or are invisible,
 /// because another user may have written the text.
 pub(super) fn printable(text: &str) -> String {
-    let is_format = |c| {
-        matches!(
-            c,
-            '\u{ad}'
-                | '\u{61c}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
-        )
-    };
     text.chars()
-        .map(|c| {
-            if c.is_control() || is_format(c) {
-                '\u{fffd}'
-            } else {
-                c
-            }
-        })
+        .map(|char| if is_invisible(char) { '\u{fffd}' } else { char })
         .collect()
 }
 

@@ -6,3 +6,4 @@ pub use crate::hex::{Hex, from_hex};
 pub use crate::publish::{Published, Publisher, publication};
 pub use crate::set::Edit;
 pub use crate::snapshot::{SignatureTable, SnapshotParts};
+pub use crate::visible_text::{is_invisible, visible};

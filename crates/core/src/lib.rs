@@ -11,6 +11,7 @@ mod snapshot;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod visible_text;
 
 #[doc(hidden)]
 pub mod internal;

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::visible_text::visible;
 use crate::{UnknownDiagLevel, UnknownEndpointKind};
 
 /// The number of characters of a wrong value that are kept.
@@ -195,30 +196,7 @@ fn shorten(text: &str, chars: usize) -> String {
 /// Shortens an untrusted text, and escapes the characters that move a terminal's cursor or change
 /// the direction of the text.
 pub(super) fn printable(text: &str) -> String {
-    let mut printed = String::new();
-    for char in shorten(text, VALUE_CHARS).chars() {
-        if char.is_control() || is_format(char) {
-            printed.extend(char.escape_unicode());
-        } else {
-            printed.push(char);
-        }
-    }
-    printed
-}
-
-/// Whether a character is invisible but changes how other characters are displayed.
-fn is_format(char: char) -> bool {
-    matches!(
-        char,
-        '\u{ad}'
-            | '\u{61c}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}'
-    )
+    visible(&shorten(text, VALUE_CHARS), false)
 }
 
 // The long texts of some reasons.

@@ -3,11 +3,12 @@
 
 /// Escapes the characters that move a terminal's cursor, change the direction of text or are
 /// invisible. A line feed stays if `keep_lines` is set.
-pub(crate) fn visible(text: &str, keep_lines: bool) -> String {
+#[must_use]
+pub fn visible(text: &str, keep_lines: bool) -> String {
     let mut shown = String::with_capacity(text.len());
     for char in text.chars() {
         let is_kept = keep_lines && char == '\n';
-        if !is_kept && (char.is_control() || is_format(char)) {
+        if !is_kept && is_invisible(char) {
             shown.extend(char.escape_unicode());
         } else {
             shown.push(char);
@@ -16,19 +17,22 @@ pub(crate) fn visible(text: &str, keep_lines: bool) -> String {
     shown
 }
 
-/// Whether a character is invisible but changes how other characters are displayed.
-fn is_format(char: char) -> bool {
-    matches!(
-        char,
-        '\u{ad}'
-            | '\u{61c}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}'
-    )
+/// Whether a character is a control character, or is invisible but changes how other characters
+/// are displayed.
+#[must_use]
+pub fn is_invisible(char: char) -> bool {
+    char.is_control()
+        || matches!(
+            char,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 #[cfg(test)]
