@@ -13,7 +13,8 @@ use super::secret::Secret;
 #[cfg(feature = "aws-sigv4")]
 use super::signature::Signer;
 
-/// The header value or the signer for requests, made from the current secrets.
+/// The value of the `Authorization` header, made from the current secrets, or the signer of AWS
+/// requests.
 #[derive(Clone)]
 pub(super) enum Authorization {
     None,
@@ -23,8 +24,8 @@ pub(super) enum Authorization {
 }
 
 impl Authorization {
-    /// Reads the secrets. This blocks if a secret is a file. A [`Credentials::Provider`] must be
-    /// resolved first.
+    /// Reads the secrets. This blocks the thread if a secret is in a file. The caller must resolve
+    /// a [`Credentials::Provider`] first.
     pub(super) fn read(credentials: &Credentials) -> Result<Self, ConfigError> {
         let value = match credentials {
             Credentials::None => return Ok(Self::None),
@@ -87,12 +88,13 @@ impl Authorization {
         Ok(())
     }
 
-    /// Whether these credentials lead to the same requests as the previous ones.
+    /// Whether these credentials have the same effect on requests as the previous ones.
     pub(super) fn is_same_as_before(&self, before: Option<&Self>) -> bool {
         match (self, before) {
             (Self::None, Some(Self::None)) => true,
             (Self::Header(one), Some(Self::Header(other))) => one == other,
-            // The signer requests its keys from the provider for each request.
+            // A signer gets its keys from the provider for each request, so any two signers are
+            // equivalent.
             #[cfg(feature = "aws-sigv4")]
             (Self::AwsSigV4(_), Some(Self::AwsSigV4(_))) => true,
             _ => false,

@@ -1,4 +1,4 @@
-//! Reads a response body and stops at the size limit, both for the bytes that arrive and for the
+//! Reads a response body up to a size limit, which applies to the received bytes and to the
 //! decompressed bytes.
 
 use std::io::{self, Write};
@@ -9,8 +9,8 @@ use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 
 use super::error::RequestFailure;
 
-/// Reads a body. The limit applies to the bytes as sent and to the decompressed bytes. Bytes beyond
-/// the limit are not kept in memory.
+/// Reads a body. Returns an error as soon as the received or the decompressed bytes exceed the
+/// limit. Bytes beyond the limit are not stored.
 pub(super) async fn read(
     mut response: reqwest::Response,
     limit: u64,
@@ -28,8 +28,8 @@ pub(super) async fn read(
     body.finish()
 }
 
-/// Reads the first `limit` bytes of a body. It is for error responses, which are only quoted in an
-/// error text.
+/// Reads the first `limit` bytes of a body. This is enough for an error response, because an error
+/// message quotes only its beginning.
 pub(super) async fn read_beginning(
     mut response: reqwest::Response,
     limit: u64,
@@ -48,7 +48,7 @@ fn broken(error: reqwest::Error) -> RequestFailure {
     RequestFailure::Connection(error.without_url().into())
 }
 
-/// A body of which the first bytes have arrived.
+/// A body that is being received.
 struct Body {
     decoder: Decoder,
     received: u64,
@@ -131,7 +131,7 @@ fn not_gzip(error: io::Error) -> RequestFailure {
     RequestFailure::Malformed(error.into())
 }
 
-/// A writer that stores bytes up to a limit.
+/// A writer that stores at most `limit` bytes.
 struct Bounded {
     bytes: Vec<u8>,
     limit: usize,
@@ -142,7 +142,7 @@ impl Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let room = self.limit.saturating_sub(self.bytes.len());
         if bytes.len() > room {
-            // The bytes up to the limit are stored, because error texts quote the beginning.
+            // The bytes up to the limit are stored, because an error message quotes the beginning.
             self.bytes.extend_from_slice(&bytes[..room]);
             self.is_exceeded = true;
             return Err(io::Error::other("the limit is reached"));

@@ -18,7 +18,8 @@ use super::nodes::{NodeState, Nodes};
 use super::reqwest_transport::NetworkTransport;
 use super::transport::{Request, Response, Transport};
 
-/// An HTTP client for the nodes of a cluster, with the name of the index. Clones share connections.
+/// An HTTP client for the nodes of a cluster. It also holds the name of the index. Clones share
+/// connections.
 #[derive(Clone, Debug)]
 pub struct Client {
     transport: Arc<dyn Transport>,
@@ -30,14 +31,16 @@ pub struct Client {
     traffic: Arc<Traffic>,
 }
 
-/// The first node that responded. All later requests of a poll go to this node.
+/// The node that responded to the first request of a poll. All later requests of the poll go to
+/// this node.
 ///
-/// The confirmation of one node says nothing about the data of another node.
+/// One node's confirmation says nothing about another node's data, so a poll must use a single
+/// node.
 #[derive(Debug, Default)]
 pub(crate) struct PinnedNode(OnceLock<usize>);
 
 impl PinnedNode {
-    /// Returns the position of the node in the configured list; `None` before the first response.
+    /// Returns the pinned node's position in the configured list; `None` before the first response.
     pub(crate) fn index(&self) -> Option<usize> {
         self.0.get().copied()
     }
@@ -48,7 +51,7 @@ impl PinnedNode {
     }
 }
 
-/// Requests and bytes since the start.
+/// The number of requests and of received bytes since the client was created.
 #[derive(Debug, Default)]
 struct Traffic {
     requests: AtomicU64,
@@ -72,8 +75,7 @@ impl Client {
         Ok(Self::over(transport, config))
     }
 
-    /// Creates a client that uses another transport. The transport has its own certificates and
-    /// credentials.
+    /// Creates a client over the given transport, which has its own certificates and credentials.
     #[doc(hidden)]
     #[must_use]
     pub fn over(transport: Arc<dyn Transport>, config: &ClusterConfig) -> Self {
@@ -89,22 +91,22 @@ impl Client {
         }
     }
 
-    /// Returns the number of requests that were sent to all nodes.
+    /// Returns the total number of requests sent to the nodes.
     pub(crate) fn requests(&self) -> u64 {
         self.traffic.requests.load(Ordering::Relaxed)
     }
 
-    /// Returns the number of bytes in the bodies of all responses.
+    /// Returns the total number of bytes in the response bodies.
     pub(crate) fn bytes_received(&self) -> u64 {
         self.traffic.bytes_received.load(Ordering::Relaxed)
     }
 
-    /// Returns how often credentials or certificates were reloaded, and how often a reload failed.
+    /// Returns the number of successful and of failed reloads of credentials or certificates.
     pub(crate) fn credential_reloads(&self) -> (u64, u64) {
         self.transport.credential_reloads()
     }
 
-    /// Requests that credentials and certificates are read again before the next request.
+    /// Makes the next request reload credentials and certificates first.
     pub(crate) fn reload_credentials(&self) {
         self.transport.reload_credentials();
     }
@@ -124,18 +126,18 @@ impl Client {
     /// Sends a request and returns the body of a response of status 2xx.
     ///
     /// The nodes are tried in turn until one responds, each for at most the time limit of a
-    /// request. A request may be sent twice. This is safe, because it only reads, or writes a whole
-    /// document under its id.
+    /// request. A request may be sent twice. This is safe, because every request either only reads,
+    /// or writes a whole document under its id.
     ///
     /// A response of status 429, 502, 503 or 504 counts as a failure of the node, because another
     /// node may succeed. A response of status 401, 403 or 500 also counts as a failure of the node,
-    /// unless every node sends such a response. In that case the response is the decision of the
-    /// cluster.
+    /// but only if another node then serves the request. If no node serves it, the response is
+    /// returned as the cluster's decision.
     pub(crate) async fn send(&self, request: Request) -> Result<Bytes, RequestError> {
         self.send_to(&PinnedNode::default(), request).await
     }
 
-    /// Works like [`send`](Self::send), but only tries the pinned node. If no node is pinned yet,
+    /// Works like [`send`](Self::send), but tries only the pinned node. If no node is pinned yet,
     /// the node that responds becomes the pinned node.
     pub(crate) async fn send_to(
         &self,
@@ -153,14 +155,14 @@ impl Client {
         ))
     }
 
-    /// Whether the pinned node failed after its first response, and there are other nodes.
+    /// Whether the pinned node has since failed or refused a request that another node may serve.
     pub(crate) fn has_lost(&self, pinned: &PinnedNode) -> bool {
         pinned
             .index()
             .is_some_and(|node| self.nodes.has_better_than(node))
     }
 
-    /// Lets later requests try other nodes first.
+    /// Marks the pinned node as failed, so that later requests try other nodes first.
     pub(crate) fn avoid(&self, pinned: &PinnedNode) {
         if let Some(node) = pinned.index() {
             self.nodes.avoid(node, Instant::now());
@@ -177,7 +179,8 @@ impl Client {
         serde_json::from_slice(&body).map_err(|error| malformed(operation, error))
     }
 
-    /// Tries the nodes in turn. Returns the response with the position of the node that sent it.
+    /// Tries the pinned node, or all nodes in turn if none is pinned. Returns the position of the
+    /// node that responded, and its response.
     async fn exchange(
         &self,
         pinned: &PinnedNode,
@@ -204,7 +207,7 @@ impl Client {
                     return Ok((node, response));
                 }
                 Ok(response) => error_response::failure(&response, self.to_check),
-                // Another node would send a body of the same size.
+                // No other node is tried, because it would send a body of the same size.
                 Err(failure @ RequestFailure::TooLarge { .. }) => {
                     attempt.succeeded();
                     return Err(self.error(request, node, failure));
@@ -223,7 +226,7 @@ impl Client {
             pinned.pin(node);
             return Ok((node, response));
         }
-        // There is at least one node, so there is always an error.
+        // At least one node was tried, so `last_error` is set here.
         let none = RequestFailure::Timeout(self.request_timeout);
         Err(last_error.unwrap_or_else(|| RequestError::new(request.operation(), none)))
     }
@@ -257,13 +260,14 @@ impl Client {
     }
 }
 
-/// Whether the node is overloaded, or is not part of a cluster. Another node may succeed.
+/// Whether the status means that the node is overloaded or is not part of a cluster, so that
+/// another node may succeed.
 fn is_overloaded(status: u16) -> bool {
     matches!(status, 429 | 502..=504)
 }
 
-/// Whether the refusal may concern only this node. Its security index or its disk may be damaged,
-/// or a proxy in front of it may have refused the request.
+/// Whether the status may be the fault of this node alone: its security index or its disk may be
+/// damaged, or a proxy in front of it may have refused the request.
 fn may_be_of_one_node(status: u16) -> bool {
     matches!(status, 401 | 403 | 500)
 }

@@ -11,33 +11,33 @@ use super::credentials::Credentials;
 use super::proxy::is_loopback;
 use super::tls::Tls;
 
-/// The settings with which the index is accessed. [`Client::new`](super::Client::new) checks them.
+/// The settings for access to the index. [`Client::new`](super::Client::new) checks them.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ClusterConfig {
-    /// The addresses of the nodes, with `http` or `https` and without user name or password. At
-    /// least one is required, and all must belong to the same cluster.
+    /// The `http` or `https` addresses of the nodes, without user name or password. At least one is
+    /// required, and all nodes must belong to the same cluster.
     pub urls: Vec<Url>,
     /// The name of the index, or an alias of exactly one index.
     pub index: String,
-    /// The credentials of the requests.
+    /// The credentials with which requests are sent.
     pub credentials: Credentials,
     /// The trusted CA certificates and the client certificate.
     pub tls: Tls,
     /// The time limit of one request to one node, from connecting to the last byte of the response.
     pub request_timeout: Duration,
-    /// The time limit for connecting to a node if there are other nodes. For the only node, or
-    /// through a proxy, the limit is `request_timeout`.
+    /// The time limit for connecting to a node. It does not apply if there is only one node or if
+    /// the connection goes through a proxy: the limit is then `request_timeout`.
     pub connect_timeout: Duration,
     /// The size limit of one response in bytes, both as sent and as decompressed. A larger response
     /// is refused as soon as the limit is exceeded, and the rest is not read.
     pub max_response_bytes: u64,
-    /// Whether to use the proxies that the environment variables `HTTP_PROXY`, `HTTPS_PROXY`,
-    /// `ALL_PROXY` and `NO_PROXY` name. The names may also be in lower case. Loopback addresses are
-    /// never accessed through a proxy.
+    /// Whether to use proxies as the environment variables `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`
+    /// and `NO_PROXY`, or their lower-case variants, specify. Loopback addresses are never accessed
+    /// through a proxy.
     pub use_proxy: bool,
-    /// The name of this instance. It selects the first node, so that the instances of a fleet are
-    /// distributed over the nodes.
+    /// The name of this instance. A hash of the name selects the node to try first, so that the
+    /// instances of a fleet are distributed over the nodes.
     pub instance: String,
 }
 
@@ -48,8 +48,8 @@ impl ClusterConfig {
     pub const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
     /// The default time limit for connecting.
     pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-    /// The default size limit of one response: 56 MiB. One response then increases the memory of a
-    /// process by less than 64 MB.
+    /// The default size limit of one response: 56 MiB. With this limit, one response increases the
+    /// memory of a process by less than 64 MB.
     pub const DEFAULT_MAX_RESPONSE_BYTES: u64 = 56 << 20;
 
     /// Creates the settings for the index `directives` on these nodes, without credentials.
@@ -110,7 +110,7 @@ impl ClusterConfig {
         self
     }
 
-    /// Ignores the proxies that the environment names.
+    /// Ignores the proxies that environment variables specify.
     #[must_use]
     pub fn without_proxy(mut self) -> Self {
         self.use_proxy = false;
@@ -129,7 +129,7 @@ impl ClusterConfig {
         }
     }
 
-    /// Refuses invalid settings, before a request is sent.
+    /// Returns an error if a setting is invalid. This sends no request.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         if self.urls.is_empty() {
             return Err(url_error("no url: set the address of at least one node"));
@@ -168,10 +168,10 @@ impl fmt::Debug for ClusterConfig {
     }
 }
 
-/// Returns an address reduced to scheme, host, port and path.
+/// Returns only the scheme, host, port and path of an address.
 fn without_secrets(url: &Url) -> String {
     if url.cannot_be_a_base() {
-        // Such an address may be `user:password` instead of `scheme:path`.
+        // An address without a host may be a `user:password` that was parsed as `scheme:path`.
         return "(not printed, because it has no host)".to_owned();
     }
     let host = url.host_str().unwrap_or_default();
@@ -186,7 +186,7 @@ fn without_secrets(url: &Url) -> String {
 
 fn check_url(url: &Url) -> Result<(), ConfigError> {
     if !url.username().is_empty() || url.password().is_some() {
-        // The URL is not printed, because it contains the secret.
+        // The URL is not printed, because it contains a secret.
         return Err(url_error(format!(
             "url of host {}: it contains a user name or password, which would appear in logs; \
              set the credentials separately",
@@ -217,8 +217,8 @@ fn url_error(message: impl Into<String>) -> ConfigError {
     ConfigError::new(ConfigErrorKind::Url, message)
 }
 
-/// Checks that a name is valid for an index. Characters that let a name refer to several indices
-/// are refused, because a set must come from exactly one index.
+/// Checks that an index name is valid. Characters with which a name could refer to several indices
+/// are refused, because a directive set must come from exactly one index.
 fn check_index(index: &str) -> Result<(), ConfigError> {
     let problem = if index.is_empty() {
         "it is empty"

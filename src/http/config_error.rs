@@ -1,11 +1,11 @@
-//! The error for an invalid setting, which is detected before a request is sent.
+//! The error that reports an invalid setting before any request is sent.
 
 use std::error::Error;
 use std::fmt;
 
 use super::error::Cause;
 
-/// The configuration is invalid. No request was sent. The text contains no secret.
+/// The configuration is invalid. No request was sent. The error message contains no secret.
 #[derive(Debug)]
 pub struct ConfigError {
     kind: ConfigErrorKind,
@@ -25,7 +25,7 @@ pub enum ConfigErrorKind {
     Credentials,
     /// A certificate or a private key cannot be used, or the system has no CA certificates.
     Certificate,
-    /// Another setting is invalid.
+    /// A setting that no other kind covers is invalid.
     Setting,
     /// The HTTP client could not be built.
     Client,

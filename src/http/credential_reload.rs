@@ -1,5 +1,5 @@
-//! Keeps the HTTP clients with their credentials and certificates, and replaces them when a
-//! secret's file or a provider's credentials change.
+//! Holds the HTTP clients with their credentials and certificates, and replaces them when a file
+//! with a secret or the credentials of a provider change.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -15,29 +15,30 @@ use super::credentials::Credentials;
 use super::error::{Cause, RequestFailure, chain};
 use super::tls::{Tls, TlsConfig, TlsMaterial};
 
-/// The interval at which files are read and providers are called again.
+/// The interval at which files are re-read and credentials providers are called again.
 const RENEW_EVERY: Duration = Duration::from_secs(60);
 
-/// The clients and credentials that were made from the same files.
+/// The clients, credentials and certificates that are used together.
 pub(super) struct Session {
     clients: Clients,
-    /// `None` until the application's provider was called.
+    /// `None` until the application's credentials provider is called for the first time.
     authorization: Option<Authorization>,
     tls_digest: [u8; 32],
 }
 
-/// The clients of a session. `direct` connects to a node itself, and `proxied` connects through the
-/// proxy of the environment. `proxied` is `None` if no node needs a proxy.
+/// The clients of a session. `direct` connects to the nodes directly, and `proxied` connects
+/// through the proxy that the environment variables select. `proxied` is `None` if no node needs a
+/// proxy.
 #[derive(Clone)]
 struct Clients {
     direct: Route,
     proxied: Option<Route>,
 }
 
-/// Two clients with the same settings.
+/// Two clients with the same TLS and proxy settings.
 #[derive(Clone)]
 struct Route {
-    /// A client that keeps connections for later requests.
+    /// A client that reuses idle connections.
     pooled: reqwest::Client,
     /// A client that opens a new connection for each request.
     fresh: reqwest::Client,
@@ -65,7 +66,7 @@ pub(super) struct SessionSettings {
     credentials: Credentials,
     needs_tls: bool,
     needs_proxy: bool,
-    /// The time limit for connecting without a proxy.
+    /// The connect timeout of direct connections; `None` if there is only one node.
     connect_timeout: Option<Duration>,
 }
 
@@ -76,7 +77,7 @@ impl SessionSettings {
             credentials: config.credentials.clone(),
             needs_tls: config.urls.iter().any(|url| url.scheme() == "https"),
             needs_proxy,
-            // If there is no other node, connecting may take the time limit of the whole request.
+            // With only one node, connecting may use up the time limit of the whole request.
             connect_timeout: (config.urls.len() > 1).then_some(config.connect_timeout),
         }
     }
@@ -95,7 +96,7 @@ impl SessionSettings {
         credentials || self.tls.has_files()
     }
 
-    /// Creates the clients for these certificates.
+    /// Creates the clients with the given certificates.
     fn clients(&self, material: &TlsMaterial) -> Result<Clients, ConfigError> {
         let tls = TlsConfig::new(material, self.needs_tls)?;
         let route = |through_proxy: bool| -> Result<Route, ConfigError> {
@@ -144,11 +145,11 @@ fn client_error(error: reqwest::Error) -> ConfigError {
     .with_source(error.without_url())
 }
 
-/// The current session, and its renewal.
+/// Holds the current session and renews it.
 pub(super) struct Sessions {
     settings: SessionSettings,
     state: Mutex<State>,
-    /// This lock is held while the next session is created.
+    /// This lock is held while a session is created, so that only one task creates it.
     renewing: tokio::sync::Mutex<()>,
     renewals: AtomicU64,
     failures: AtomicU64,
@@ -156,13 +157,13 @@ pub(super) struct Sessions {
 
 struct State {
     session: Arc<Session>,
-    /// The instant of the next check; `None` requests a check before the next request.
+    /// The instant of the last check for changes; `None` causes a check before the next request.
     checked_at: Option<Instant>,
 }
 
 impl Sessions {
-    /// Creates the first session and reads all files. The application's provider is called later,
-    /// before the first request.
+    /// Reads all files and creates the first session. The application's credentials provider is
+    /// called later, before the first request.
     pub(super) fn new(settings: SessionSettings) -> Result<Self, ConfigError> {
         let material = settings.tls.read()?;
         let clients = settings.clients(&material)?;
@@ -187,8 +188,7 @@ impl Sessions {
         })
     }
 
-    /// Returns the session for the next request. It is renewed first if the last check is too long
-    /// ago.
+    /// Returns the session for the next request. If a check for changes is due, it is made first.
     pub(super) async fn current(&self) -> Result<Arc<Session>, RequestFailure> {
         let (session, checked_at) = {
             let state = self.state();
@@ -207,17 +207,17 @@ impl Sessions {
     }
 
     /// Returns a session that replaces the given one, or `None` if nothing has changed. If the new
-    /// files cannot be used, the error is logged, and the given session stays in use.
+    /// files or credentials cannot be used, this logs the error and returns `None`, too.
     pub(super) async fn renew(&self, used: &Arc<Session>) -> Option<Arc<Session>> {
         self.renewed(used).await.ok().flatten()
     }
 
-    /// Requests that the session is checked before the next request.
+    /// Makes the next request check first whether credentials or certificates have changed.
     pub(super) fn expire(&self) {
         self.state().checked_at = None;
     }
 
-    /// Returns how often credentials or certificates were replaced, and how often that failed.
+    /// Returns the number of successful and of failed reloads of credentials or certificates.
     pub(super) fn counts(&self) -> (u64, u64) {
         (
             self.renewals.load(Ordering::Relaxed),
@@ -242,7 +242,7 @@ impl Sessions {
             Ok(Some(session)) => {
                 let session = Arc::new(session);
                 state.session = session.clone();
-                // The first call of a provider replaces nothing.
+                // The first call of a provider replaces nothing, so it is not counted.
                 if current.authorization.is_some() {
                     self.renewals.fetch_add(1, Ordering::Relaxed);
                     info!("credentials or certificates changed and were reloaded");
@@ -260,8 +260,8 @@ impl Sessions {
         }
     }
 
-    /// Creates a session from the current content of the files and of the provider. Returns `None`
-    /// if the content has not changed.
+    /// Creates a session from the current content of the files and the current credentials of the
+    /// provider. Returns `None` if neither has changed.
     async fn make(&self, current: Arc<Session>) -> Result<Option<Session>, Cause> {
         let mut settings = self.settings.clone();
         if let Credentials::Provider(provider) = &settings.credentials {
@@ -276,7 +276,8 @@ impl Sessions {
     }
 }
 
-/// Reads the files and creates a session if they changed. This blocks.
+/// Reads the files, and creates a session if the credentials or certificates have changed. This
+/// blocks the thread.
 fn read_session(
     settings: &SessionSettings,
     current: &Session,

@@ -1,5 +1,5 @@
-//! The methods with which a client authenticates itself to the cluster. No output of these types
-//! contains a secret.
+//! The methods with which a client authenticates itself to the cluster. The `Debug` output of these
+//! types contains no secret.
 
 use std::error::Error;
 use std::fmt;
@@ -36,7 +36,7 @@ pub enum Credentials {
     /// used immediately.
     #[cfg(feature = "aws-sigv4")]
     AwsSigV4 {
-        /// Provides the keys.
+        /// The provider of the AWS keys.
         provider: aws_credential_types::provider::SharedCredentialsProvider,
         /// The region, such as `eu-central-1`.
         region: String,
@@ -54,8 +54,8 @@ type BoxError = Box<dyn Error + Send + Sync>;
 
 impl Credentials {
     /// Creates credentials from a function of the application. The function is called before the
-    /// first request, once a minute, and after a response of status 401. If it fails, the last good
-    /// credentials stay in use.
+    /// first request, once a minute, and after a response of status 401. If the function fails, the
+    /// last good credentials stay in use.
     ///
     /// ```
     /// use opensearch_directives::Credentials;

@@ -1,4 +1,5 @@
-//! The error for a request without a usable response, with the node, the status and the cause.
+//! The error for a request that received no usable response. It contains the node, the status and
+//! the cause.
 
 use std::error::Error;
 use std::fmt;
@@ -6,12 +7,12 @@ use std::time::Duration;
 
 use opensearch_directives_core::internal::visible;
 
-/// A boxed cause.
+/// The boxed cause of an error.
 pub(crate) type Cause = Box<dyn Error + Send + Sync>;
 
 /// A request received no usable response.
 ///
-/// The text contains the fault, the request, the node and the proxy. It contains no secret.
+/// The error message contains the fault, the request, the node and the proxy, but no secret.
 pub struct RequestError(Box<Inner>);
 
 struct Inner {
@@ -29,7 +30,7 @@ pub enum RequestErrorKind {
     Timeout,
     /// The node or the proxy accepted no connection, or the connection was interrupted.
     Connection,
-    /// The client does not accept the server's certificate, or the handshake failed for another
+    /// The client does not accept the server's certificate, or the TLS handshake failed for another
     /// reason.
     Tls,
     /// The credentials are not available or cannot be sent.
@@ -38,15 +39,15 @@ pub enum RequestErrorKind {
     TooLarge,
     /// The response's content encoding is not supported.
     Encoding,
-    /// The response was a redirect, which is not followed.
+    /// The response was a redirect. Redirects are not followed.
     Redirect,
     /// The response's HTTP status was an error.
     Status,
-    /// The status was a success, but the body was unexpected.
+    /// The HTTP status was 2xx, but the body was not as expected.
     Malformed,
 }
 
-/// The reason for which a request failed, with the details.
+/// The reason why a request failed, with details.
 #[derive(Debug, thiserror::Error)]
 #[allow(
     missing_docs,
@@ -77,7 +78,7 @@ pub enum RequestFailure {
     #[error("the response redirects (status {status}), which is not followed, to {advice}")]
     Redirect {
         status: u16,
-        /// The target of the redirect, and the setting to change.
+        /// The target of the redirect, and the URL to set instead.
         advice: String,
     },
     #[error("the response has status {status}{}", Reason(.exception.as_deref(), .reason))]
@@ -86,7 +87,7 @@ pub enum RequestFailure {
         /// The type of the exception, such as `index_not_found_exception`; `None` if OpenSearch did
         /// not send the response.
         exception: Option<String>,
-        /// The reason in the response, shortened.
+        /// The shortened reason from the response.
         reason: String,
         retry_after: Option<Duration>,
     },
@@ -132,13 +133,13 @@ impl RequestError {
         }))
     }
 
-    /// Adds the address of the node.
+    /// Adds to the error the address of the node.
     pub(crate) fn on_node(mut self, url: String) -> Self {
         self.0.node = Some(url);
         self
     }
 
-    /// Adds the address of the proxy through which the request was sent.
+    /// Adds to the error the address of the proxy through which the request was sent.
     pub(crate) fn through_proxy(mut self, proxy: Option<String>) -> Self {
         self.0.proxy = proxy;
         self
@@ -181,7 +182,7 @@ impl RequestError {
         }
     }
 
-    /// Returns the reason in the error response, shortened.
+    /// Returns the shortened reason from the error response.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         match &self.0.failure {
@@ -190,7 +191,8 @@ impl RequestError {
         }
     }
 
-    /// Returns the time that the server requested before the next request (`Retry-After`).
+    /// Returns how long the server wants the client to wait before the next request
+    /// (`Retry-After`).
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self.0.failure {
@@ -218,8 +220,8 @@ impl RequestError {
         }
     }
 
-    /// Whether the server does not support this request, or the role does not permit it. Another
-    /// API may serve the same purpose.
+    /// Whether the server does not support this request, or the role does not permit it. The caller
+    /// may use another API instead.
     pub(crate) fn is_unsupported(&self) -> bool {
         match self.status() {
             Some(403 | 405 | 501) => true,
@@ -266,16 +268,16 @@ impl Error for RequestError {
     }
 }
 
-/// Formats an error and its causes on one line, as in logs and in the status. The errors of this
-/// crate do not repeat their causes in their own text. Characters that control a terminal or are
-/// invisible are escaped, because a cluster or another agent may have sent them.
+/// Formats an error and its causes on one line, for logs and for the status. The error messages of
+/// this crate do not repeat their causes. Invisible characters and terminal control characters are
+/// escaped, because a cluster or another agent may have sent them.
 #[must_use]
 pub fn chain(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
         let text = cause.to_string();
-        // Some libraries repeat their cause in their own text.
+        // The error messages of some libraries already end with their cause.
         if !line.ends_with(&text) {
             line.push_str(": ");
             line.push_str(&text);

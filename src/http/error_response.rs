@@ -7,10 +7,10 @@ use serde::Deserialize;
 use super::error::RequestFailure;
 use super::transport::Response;
 
-/// The number of characters of a response's text that an error keeps.
+/// The maximum number of characters of a response that an error message quotes.
 const REASON_CHARS: usize = 300;
 
-/// An exception in a response of OpenSearch.
+/// An exception in an OpenSearch response.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Exception {
     r#type: String,
@@ -34,8 +34,8 @@ impl Exception {
     }
 }
 
-/// Returns the failure that an error response reports. `to_check` is the advice if the credentials
-/// were not accepted.
+/// Returns the failure that an error response reports. `to_check` is the advice for a response of
+/// status 401.
 pub(super) fn failure(response: &Response, to_check: &str) -> RequestFailure {
     #[derive(Deserialize)]
     struct Refusal {
@@ -58,7 +58,7 @@ pub(super) fn failure(response: &Response, to_check: &str) -> RequestFailure {
         Ok(Refusal {
             error: Problem::Text(text),
         }) => (None, text),
-        // OpenSearch's security plugin sends plain text.
+        // OpenSearch's security plugin sends plain text with status 401.
         Err(_) if response.status == 401 => (None, text(response)),
         Err(_) => (None, foreign(response)),
     };
@@ -78,8 +78,8 @@ pub(super) fn failure(response: &Response, to_check: &str) -> RequestFailure {
     }
 }
 
-/// Describes a response that OpenSearch did not send, such as an agent's error or the page of a
-/// load balancer.
+/// Describes a response that OpenSearch did not send, such as an agent's error or a load balancer's
+/// error page.
 fn foreign(response: &Response) -> String {
     #[derive(Deserialize)]
     struct ProblemDocument {
@@ -96,7 +96,7 @@ fn foreign(response: &Response) -> String {
     format!("not from OpenSearch ({content_type}): {}", text(response))
 }
 
-/// Returns the beginning of the text, on one line.
+/// Returns the beginning of the response body, on one line.
 fn text(response: &Response) -> String {
     let beginning = &response.body[..response.body.len().min(8 * REASON_CHARS)];
     let text = String::from_utf8_lossy(beginning);
@@ -104,7 +104,7 @@ fn text(response: &Response) -> String {
     words.join(" ")
 }
 
-/// The beginning of an untrusted text, with its invisible characters escaped.
+/// Returns the beginning of an untrusted text, with invisible characters escaped.
 fn shorten(text: &str) -> String {
     match text.char_indices().nth(REASON_CHARS) {
         Some((end, _)) => visible(&text[..end], false) + "…",

@@ -1,8 +1,8 @@
 //! An HTTP client for the nodes of one cluster. It sends a request to one of the nodes and returns
 //! the response.
 //!
-//! Each request has a time limit, and each response has a size limit. This module is independent of
-//! directives.
+//! Each request has a time limit, and each response has a size limit. Nothing in this module is
+//! specific to directives.
 
 mod authorization;
 mod body;
@@ -41,7 +41,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::clock::{Clock as _, SystemClock};
 
-/// Returns the time of day, for values that other computers compare with their clocks.
+/// Returns the system time in whole seconds, for AWS signatures and `Retry-After` dates.
 fn wall_clock() -> SystemTime {
     let seconds = SystemClock.now().as_second();
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.try_into().unwrap_or_default())

@@ -15,15 +15,15 @@ use url::Url;
 const REVIVE_AFTER: Duration = Duration::from_secs(1);
 const REVIVE_AFTER_AT_MOST: Duration = Duration::from_secs(60);
 
-/// Whether a node is tried first or only after the live nodes.
+/// Whether a node is alive or dead. Dead nodes are tried only after the live ones.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum NodeStatus {
-    /// The node responded to the last request, or has received none yet.
+    /// The node responded to its last request, or has not received a request yet.
     Alive,
-    /// The node did not respond to the last request, or refused a request that another node served.
+    /// The node did not respond to its last request, or refused a request that another node served.
     Dead,
 }
 
@@ -46,7 +46,8 @@ struct Node {
     url: Url,
     failures: u32,
     dead_until: Option<Instant>,
-    /// Whether its last response had a status that may be the fault of this node alone.
+    /// Whether the node's last response had status 401, 403 or 500, which may be the fault of this
+    /// node alone.
     has_refused: bool,
 }
 
@@ -59,12 +60,12 @@ pub(crate) struct Nodes {
 #[derive(Debug)]
 struct Inner {
     nodes: Vec<Node>,
-    /// The position of the node to try first.
+    /// The index in `nodes` of the node to try first.
     preferred: usize,
 }
 
 impl Nodes {
-    /// Creates the list. `start` selects the node to try first.
+    /// Creates the list of nodes. `start` modulo the number of nodes selects the node to try first.
     pub(crate) fn new(urls: &[Url], start: u64) -> Self {
         let nodes: Vec<Node> = urls
             .iter()
@@ -82,8 +83,8 @@ impl Nodes {
     }
 
     /// Returns the positions of the nodes in the order in which to try them. The live nodes come
-    /// first, starting with the preferred one. The dead nodes follow, ordered by the end of their
-    /// pause.
+    /// first, starting with the preferred one. The dead nodes follow, ordered by the time at which
+    /// they become live again.
     pub(crate) fn order(&self, now: Instant) -> Vec<usize> {
         let inner = self.lock();
         let count = inner.nodes.len();
@@ -103,11 +104,10 @@ impl Nodes {
             .unwrap_or_default()
     }
 
-    /// Starts a request to a node.
+    /// Records that a request to a node starts.
     ///
-    /// The request counts as failed when the returned value is dropped, unless the caller reports a
-    /// response. A poll that is cut off at its deadline therefore also counts as a failure of the
-    /// node. Otherwise such a node would be tried first again.
+    /// If the returned value is dropped before the caller reports a response, the request counts as
+    /// failed. So a node at which a poll was cut off by its deadline is not tried first again.
     pub(crate) fn attempt(&self, node_index: usize) -> Attempt<'_> {
         Attempt {
             nodes: self,
@@ -132,12 +132,12 @@ impl Nodes {
         self.prefer_another(node_index);
     }
 
-    /// Whether a node failed or refused a request, and another node may succeed.
+    /// Whether this node failed or refused a request that another node may serve.
     pub(crate) fn has_better_than(&self, node_index: usize) -> bool {
         let nodes = &self.lock().nodes;
         nodes.get(node_index).is_some_and(|node| {
             let has_other = nodes.len() > 1;
-            // This node has refused, so it is not one of the nodes that may serve the request.
+            // This value is used only if this node has refused, so the node found is another one.
             let another_may_serve = nodes.iter().any(|other| !other.has_refused);
             has_other && (node.failures > 0 || node.has_refused && another_may_serve)
         })
@@ -154,13 +154,13 @@ impl Nodes {
         }
     }
 
-    /// Marks a node as failed, even if it responded, and prefers another node.
+    /// Marks a node as failed, although it may have responded, and prefers another node.
     pub(crate) fn avoid(&self, node_index: usize, now: Instant) {
         self.failed(node_index, now);
         self.prefer_another(node_index);
     }
 
-    /// Prefers another node, so that this node is not tried first even after its pause.
+    /// Prefers another node, so that this node is not tried first even when it is live again.
     pub(crate) fn prefer_another(&self, node_index: usize) {
         let mut inner = self.lock();
         if inner.preferred == node_index {
@@ -189,7 +189,7 @@ impl Nodes {
     }
 }
 
-/// A request to a node that has not ended yet.
+/// A pending request to a node.
 #[derive(Debug)]
 pub(crate) struct Attempt<'a> {
     nodes: &'a Nodes,

@@ -1,12 +1,13 @@
 //! Determines, for each node, the proxy that the environment variables select.
 //!
-//! The variables are `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, also in lower case.
-//! Loopback addresses are never accessed through a proxy.
+//! The variables are `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, or their lower-case
+//! variants. Loopback addresses are never accessed through a proxy.
 
 use hyper_util::client::proxy::matcher::Matcher;
 use url::{Host, Url};
 
-/// Returns the proxy of each node, without user name and password.
+/// Returns the address of each node's proxy, without user name and password; `None` if the node is
+/// accessed directly.
 pub(super) fn of_nodes(urls: &[Url], enabled: bool) -> Vec<Option<String>> {
     let environment = Matcher::from_env();
     let proxy = |url: &Url| {
@@ -16,14 +17,14 @@ pub(super) fn of_nodes(urls: &[Url], enabled: bool) -> Vec<Option<String>> {
         let intercept = environment.intercept(&url.as_str().parse().ok()?)?;
         let uri = intercept.uri();
         let authority = uri.authority()?.as_str();
-        // The part before the `@` contains the password.
+        // The part before the `@` contains the user name and password.
         let host = authority.rsplit('@').next()?;
         Some(format!("{}://{host}", uri.scheme_str().unwrap_or("http")))
     };
     urls.iter().map(proxy).collect()
 }
 
-/// Whether an address is a loopback address.
+/// Whether the host of a URL is a loopback address.
 pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => {

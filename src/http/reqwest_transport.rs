@@ -1,5 +1,5 @@
-//! Sends requests over the network with HTTP/1.1. A request is repeated once if an idle connection
-//! was closed or the credentials changed.
+//! Sends requests over the network with HTTP/1.1. A request is sent a second time if the server
+//! closed an idle connection or if the credentials have changed.
 
 use std::fmt;
 use std::time::Duration;
@@ -22,10 +22,10 @@ use super::tls;
 use super::transport::{Method, Request, Response, Transport};
 use super::wall_clock;
 
-/// The number of bytes of an error response that are read.
+/// The maximum number of bytes that are read from an error response.
 const MAX_ERROR_BYTES: u64 = 256 << 10;
 
-/// The transport over real connections.
+/// The transport that sends requests over the network.
 pub(super) struct NetworkTransport {
     urls: Vec<Url>,
     /// The proxy of each node; `None` for a direct connection.
@@ -36,7 +36,7 @@ pub(super) struct NetworkTransport {
 }
 
 impl fmt::Debug for NetworkTransport {
-    /// Prints no field, because the clients would print credentials.
+    /// Prints no fields, because the HTTP clients among them would print credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NetworkTransport").finish_non_exhaustive()
     }
@@ -55,8 +55,9 @@ impl NetworkTransport {
         })
     }
 
-    /// Sends a request with the current credentials. If they are not accepted and newer ones exist,
-    /// the request is sent again with these.
+    /// Sends a request with the current credentials. If it fails in a way that outdated credentials
+    /// or certificates can cause, and newer ones exist, the request is sent again with the newer
+    /// ones.
     async fn send_authorized(
         &self,
         node: usize,
@@ -77,9 +78,9 @@ impl NetworkTransport {
 
     /// Sends a request, and repeats it once if the connection was closed before the response began.
     ///
-    /// A server or a load balancer closes connections that are idle for too long. It may do so at
-    /// the moment when the next request is written. The second attempt opens a new connection,
-    /// which cannot have this fault.
+    /// A server or a load balancer closes connections that are idle for too long, possibly at the
+    /// moment when the next request is written. The second attempt opens a new connection, which
+    /// cannot be closed as idle.
     async fn send_repeatedly(
         &self,
         node: usize,
@@ -151,7 +152,7 @@ impl NetworkTransport {
             };
         }
         if error.is_timeout() {
-            // The time limit for connecting is the only one that the client has.
+            // The connect timeout is the only time limit that is set on the `reqwest` client.
             return RequestFailure::NoConnection(self.connect_timeout);
         }
         RequestFailure::Connection(error.into())
@@ -218,8 +219,9 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Returns the time that `Retry-After` requests, in seconds or until a date. The date is compared
-/// with the server's `Date` header if the response has one.
+/// Returns how long to wait according to the `Retry-After` header, which contains seconds or a
+/// date. A date is compared with the response's `Date` header, or with the local clock if that
+/// header is missing.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = text(headers, &RETRY_AFTER)?.trim();
     if let Ok(seconds) = value.parse() {
@@ -232,7 +234,8 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(until.duration_since(now).unwrap_or_default())
 }
 
-/// Returns the target of a redirect without possible secrets, and the setting to change.
+/// Describes the target of a redirect, without the parts that may contain secrets, and the URL to
+/// set instead.
 fn redirect_advice(response: &reqwest::Response, request: &Request) -> String {
     let Some(target) =
         text(response.headers(), &LOCATION).and_then(|target| response.url().join(target).ok())

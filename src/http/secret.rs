@@ -1,5 +1,5 @@
-//! A secret text that no output ever contains: a password, token, key or PEM text, given as text or
-//! in a file that is read again when it changes.
+//! A secret that is never printed: a password, token, key or PEM certificate. It is given as a
+//! string, or as a file that is re-read to notice changes.
 
 use std::fmt;
 use std::io::{self, Read as _};
@@ -11,13 +11,13 @@ use secrecy::{ExposeSecret as _, SecretString};
 /// The size limit of a secret or of a bundle of certificates, in bytes.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// A text that is never printed: a password, a token, a key, or certificates.
+/// A secret that is never printed: a password, a token, a key, or certificates.
 ///
-/// The text is given directly (`Secret::from("…")`) or as a [file](Self::file). A file is read
-/// again once a minute, and after a response of status 401 or a failed handshake. If the new
+/// The secret is given as a string (`Secret::from("…")`) or as a [file](Self::file). A file is
+/// re-read once a minute, and after a response of status 401 or a failed handshake. If the new
 /// content cannot be used, the last good content stays in use.
 ///
-/// White space at both ends of the text is ignored.
+/// Leading and trailing white space is ignored.
 #[derive(Clone)]
 pub struct Secret(Source);
 
@@ -27,7 +27,7 @@ enum Source {
     File(Arc<Path>),
 }
 
-/// The reason for which a secret cannot be read.
+/// The reason why a secret cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SecretError {
     #[error("cannot read {}", .file.display())]
@@ -43,19 +43,18 @@ pub(crate) enum SecretError {
 }
 
 impl Secret {
-    /// Creates a secret whose text is the content of a file. The file is read again when it may
-    /// have changed.
+    /// Creates a secret from the content of a file. [`Secret`] says when the file is re-read.
     #[must_use]
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self(Source::File(path.into().into()))
     }
 
-    /// Whether the text can change.
+    /// Whether the secret is in a file, so that it can change.
     pub(super) fn is_file(&self) -> bool {
         matches!(self.0, Source::File(_))
     }
 
-    /// Returns the current text. This blocks if the secret is a file.
+    /// Returns the current secret. This blocks the thread if the secret is in a file.
     pub(super) fn read(&self) -> Result<SecretString, SecretError> {
         let text = match &self.0 {
             Source::Text(text) => text.expose_secret().trim().to_owned(),
@@ -101,7 +100,7 @@ impl From<&str> for Secret {
 }
 
 impl fmt::Debug for Secret {
-    /// Prints the file's name, never the text.
+    /// Prints the name of the file, but never the secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Source::Text(_) => f.write_str("Secret(..)"),

@@ -1,4 +1,4 @@
-//! Signs requests with AWS Signature Version 4, with credentials from an AWS provider.
+//! Signs requests with AWS Signature Version 4. An AWS credentials provider supplies the keys.
 
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_sigv4::http_request::{

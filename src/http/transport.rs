@@ -36,7 +36,7 @@ impl fmt::Display for Method {
     }
 }
 
-/// A request. Its path is percent-encoded.
+/// An HTTP request whose path is percent-encoded.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Request {
@@ -69,7 +69,7 @@ impl Request {
         self
     }
 
-    /// Sets a body with another content type than JSON.
+    /// Sets a body whose content type is not JSON.
     pub fn body(self, content_type: impl Into<String>, body: impl Into<Bytes>) -> Self {
         self.header("content-type", content_type).json(body)
     }
@@ -79,15 +79,15 @@ impl Request {
         self
     }
 
-    /// Returns the name of the request for errors and logs.
+    /// Returns the method and the path, which identify the request in errors and logs.
     pub fn operation(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
 }
 
-/// Percent-encodes one segment of a path, such as an index or an id.
+/// Percent-encodes one segment of a path, such as an index name or a document id.
 pub(crate) fn segment(text: &str) -> String {
-    // The parser encodes a segment only as a part of a complete URL.
+    // `Url` encodes a path segment only as a part of a complete URL.
     let Ok(mut url) = url::Url::parse("http://h/") else {
         return String::new();
     };
@@ -97,7 +97,7 @@ pub(crate) fn segment(text: &str) -> String {
     url.path()[1..].to_owned()
 }
 
-/// A node's response, with any status.
+/// A node's response, which may have any status.
 #[derive(Clone, Debug)]
 pub struct Response {
     pub status: u16,
@@ -109,7 +109,7 @@ pub struct Response {
 /// Sends one request to one node. An implementation may ignore the time limit, because the client
 /// enforces it.
 pub trait Transport: Send + Sync + fmt::Debug {
-    /// Sends a request to the node at this position in the configured list.
+    /// Sends a request to the node at position `node` of the configured list.
     fn send<'a>(
         &'a self,
         node: usize,
@@ -117,21 +117,22 @@ pub trait Transport: Send + Sync + fmt::Debug {
         timeout: Duration,
     ) -> BoxFuture<'a, Result<Response, RequestFailure>>;
 
-    /// Returns the proxy through which a node is accessed, without user name and password.
+    /// Returns the address of the proxy through which a node is accessed, without user name and
+    /// password.
     fn proxy(&self, _node: usize) -> Option<&str> {
         None
     }
 
-    /// Returns how often credentials or certificates were reloaded, and how often a reload failed.
+    /// Returns the number of successful and of failed reloads of credentials or certificates.
     fn credential_reloads(&self) -> (u64, u64) {
         (0, 0)
     }
 
-    /// Requests that credentials and certificates are read again before the next request.
+    /// Makes the next request reload credentials and certificates first.
     fn reload_credentials(&self) {}
 }
 
-/// The transport of a store whose source sends no requests through a client.
+/// The transport of a store that reads from no cluster. Every request fails.
 #[derive(Debug)]
 pub(crate) struct NoTransport;
 

@@ -31,8 +31,8 @@ impl Tls {
         Self::default()
     }
 
-    /// Also trusts these certificates (PEM, one or more). Each is the certificate of a CA or of the
-    /// server itself.
+    /// Trusts these certificates (PEM, one or more) in addition to the system's CAs. Each is the
+    /// certificate of a CA or of the server itself.
     ///
     /// The server's own certificate is accepted even if it is self-signed and marked as a CA, like
     /// the certificates that `openssl req -x509` creates. It must still be valid for the host name
@@ -42,8 +42,8 @@ impl Tls {
         self
     }
 
-    /// Presents this client certificate (PEM, with its chain). The text also contains the private
-    /// key, unless [`with_client_key`](Self::with_client_key) sets it.
+    /// Presents this client certificate (PEM, with its chain). The PEM text must also contain the
+    /// private key, unless [`with_client_key`](Self::with_client_key) sets the key.
     pub fn with_client_certificate(mut self, pem: impl Into<Secret>) -> Self {
         self.client_certificate = Some(pem.into());
         self
@@ -55,7 +55,7 @@ impl Tls {
         self
     }
 
-    /// Whether a certificate or a key is a file, which can change.
+    /// Whether a certificate or a key is in a file, so that it can change.
     pub(super) fn has_files(&self) -> bool {
         [
             &self.ca_certificates,
@@ -67,7 +67,7 @@ impl Tls {
         .any(Secret::is_file)
     }
 
-    /// Reads the files. This blocks.
+    /// Reads the certificates and keys. This blocks the thread if they are in files.
     pub(super) fn read(&self) -> Result<TlsMaterial, ConfigError> {
         if self.client_key.is_some() && self.client_certificate.is_none() {
             return Err(certificate_error(
@@ -88,7 +88,7 @@ impl Tls {
     }
 }
 
-/// The current content of the certificates and keys.
+/// The PEM texts of the certificates and of the key, as they were last read.
 pub(super) struct TlsMaterial {
     ca_certificates: Option<SecretString>,
     client_certificate: Option<SecretString>,
@@ -96,7 +96,7 @@ pub(super) struct TlsMaterial {
 }
 
 impl TlsMaterial {
-    /// Returns a digest. It differs if a certificate or a key differs.
+    /// Returns a digest that changes whenever a certificate or the key changes.
     pub(super) fn digest(&self) -> [u8; 32] {
         let mut digest = Sha256::new();
         for part in [
@@ -111,14 +111,14 @@ impl TlsMaterial {
         digest.finalize().into()
     }
 
-    /// Returns the text of the CA certificates.
+    /// Returns the configured CA certificates as PEM.
     #[cfg(any(feature = "rustls-tls", feature = "native-tls"))]
     fn ca_pem(&self) -> Option<&[u8]> {
         let text = self.ca_certificates.as_ref()?;
         Some(text.expose_secret().as_bytes())
     }
 
-    /// Returns the texts that contain the client's certificate and its key.
+    /// Returns the client certificate and its private key, each as PEM.
     #[cfg(any(feature = "rustls-tls", feature = "native-tls"))]
     fn client_pem(&self) -> Option<(&[u8], &[u8])> {
         let certificate = self.client_certificate.as_ref()?;
@@ -130,7 +130,7 @@ impl TlsMaterial {
     }
 }
 
-/// The TLS settings that all clients of a session share.
+/// The TLS settings that several HTTP clients share.
 #[derive(Clone)]
 pub(super) struct TlsConfig(Backend);
 
@@ -138,13 +138,13 @@ pub(super) struct TlsConfig(Backend);
 type Backend = ::rustls::ClientConfig;
 #[cfg(all(feature = "native-tls", not(feature = "rustls-tls")))]
 type Backend = native::Config;
-/// Without TLS, nothing is configured, and `https` addresses are refused.
+/// A build without a TLS feature has no TLS settings and refuses `https` addresses.
 #[cfg(not(any(feature = "rustls-tls", feature = "native-tls")))]
 type Backend = ();
 
 impl TlsConfig {
-    /// Creates the settings. If no node's address is `https`, the system's CA certificates are not
-    /// loaded, because they may be missing.
+    /// Creates the settings. If no node has an `https` address (`is_used` is false), the system's
+    /// CA certificates are not loaded, because they may be missing.
     #[cfg_attr(
         not(any(feature = "rustls-tls", feature = "native-tls")),
         expect(
@@ -167,7 +167,7 @@ impl TlsConfig {
         Ok(Self(config))
     }
 
-    /// Adds these settings to a client.
+    /// Applies these settings to the builder of an HTTP client.
     #[cfg_attr(
         not(any(feature = "rustls-tls", feature = "native-tls")),
         expect(clippy::unused_self, reason = "used with TLS")
@@ -181,7 +181,8 @@ impl TlsConfig {
     }
 }
 
-/// Describes a failed handshake and its remedy. Returns `None` if the error has another cause.
+/// Describes why a TLS handshake failed, and the remedy. Returns `None` if the error has another
+/// cause or if the build does not use rustls.
 pub(super) fn explain(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     #[cfg(feature = "rustls-tls")]
     return rustls::explain(error);

@@ -1,5 +1,5 @@
 //! Configures TLS with rustls, verifies server certificates, and explains failed handshakes. If the
-//! application installed a process-wide rustls provider, that provider is used.
+//! application installed a process-wide rustls crypto provider, that provider is used.
 
 use std::error::Error;
 use std::io;
@@ -17,7 +17,7 @@ use rustls::{
 use super::{TlsMaterial, certificate_error};
 use crate::http::config_error::{ConfigError, ConfigErrorKind};
 
-/// Creates the configuration of a client.
+/// Creates the rustls configuration of an HTTP client.
 pub(super) fn config(material: &TlsMaterial) -> Result<ClientConfig, ConfigError> {
     let trusted = match material.ca_pem() {
         Some(pem) => certificates(pem, "the CA certificate")?,
@@ -78,12 +78,12 @@ fn certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>, 
     Ok(certificates)
 }
 
-/// Verifies certificates like the platform. In addition, it accepts the configured certificates
-/// themselves as server certificates, even if they are marked as a CA.
+/// Verifies server certificates with the platform's verifier. In addition, it accepts each
+/// configured certificate as a server certificate, even if the certificate is marked as a CA.
 #[derive(Debug)]
 struct Verifier {
     platform: Arc<dyn ServerCertVerifier>,
-    /// The configured certificates.
+    /// The certificates that the application configured as CA certificates.
     trusted: Vec<CertificateDer<'static>>,
 }
 
@@ -132,8 +132,8 @@ impl ServerCertVerifier for Verifier {
             now,
         );
         match result {
-            // The platform reports this error after it has checked the validity period, so only the
-            // name remains to be checked.
+            // The platform's verifier reports `CaUsedAsEndEntity` only after it has checked the
+            // validity period, so only the host name remains to be checked.
             Err(error) if is_ca_used_as_end_entity(&error) && self.trusted.contains(end_entity) => {
                 let certificate = ParsedCertificate::try_from(end_entity)?;
                 rustls::client::verify_server_name(&certificate, server_name)?;
@@ -175,7 +175,8 @@ fn is_ca_used_as_end_entity(error: &rustls::Error) -> bool {
     other.0.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity)
 }
 
-/// Returns a description of a failed handshake and its remedy.
+/// Describes why a TLS handshake failed, and the remedy. Returns `None` if the error has another
+/// cause.
 pub(super) fn explain(error: &(dyn Error + 'static)) -> Option<String> {
     let error = find(error)?;
     let advice = match error {
@@ -209,7 +210,7 @@ pub(super) fn explain(error: &(dyn Error + 'static)) -> Option<String> {
     Some(advice.to_owned())
 }
 
-/// Returns the TLS error among the causes of an error.
+/// Returns the first rustls error among an error and its causes.
 fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     let mut next = Some(error);
     while let Some(error) = next {
