@@ -13,7 +13,7 @@ impl fmt::Display for Hex<'_> {
     }
 }
 
-/// Reads exactly `N` bytes from lower-case hexadecimal digits.
+/// Decodes `N` bytes from exactly `2 * N` lower-case hexadecimal digits.
 #[must_use]
 pub fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     fn digit(byte: u8) -> Option<u8> {

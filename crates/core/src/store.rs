@@ -42,16 +42,16 @@ pub trait DirectiveStore: Send + Sync {
     ///
     /// # Guarantees
     ///
-    /// - It never blocks, takes no lock and performs no I/O. The stores of this crate do not
+    /// - A load never blocks, takes no lock and performs no I/O. The stores of this crate do not
     ///   allocate either, not even in the first load after a publish. (The first load on a thread
     ///   initialises a few words of thread-local memory.)
-    /// - It returns one complete published set. If a load begins after a publish has returned, it
-    ///   returns that set or a later one, on every thread. A load that is concurrent with a publish
-    ///   returns the old or the new set.
+    /// - A load returns one complete published set. If a load begins after a publish has returned,
+    ///   it returns that set or a later one, on every thread. A load that is concurrent with a
+    ///   publish returns the old or the new set.
     /// - In [`InMemoryDirectiveStore`] and in the store that polls an index, up to 64 threads do
     ///   not contend for a reference count. Each of these stores has 64 reference counts. The first
-    ///   64 threads that load use one each, and later threads share them. A clone of an `Arc` uses
-    ///   the count of that `Arc`, even on another thread.
+    ///   64 threads that load use one count each, and later threads share these counts. A clone of
+    ///   a loaded `Arc` uses the count of the original, even on another thread.
     /// - A thread that does not load keeps no set alive. It retains only the memory of one handle
     ///   (128 bytes).
     ///
@@ -63,7 +63,7 @@ pub trait DirectiveStore: Send + Sync {
     /// # Cost
     ///
     /// A load increments and later decrements a reference count, and checks whether a newer set was
-    /// published. A worker that can keep a handle of its own avoids the count with a [`Reader`].
+    /// published. A worker that can own a [`Reader`] avoids the cost of the reference count.
     fn load(&self) -> Arc<DirectiveSet>;
 }
 
@@ -122,7 +122,8 @@ impl InMemoryDirectiveStore {
         }
     }
 
-    /// Publishes a set and returns the store, for construction.
+    /// Publishes a set and returns the store, so that a store can be created with a set in one
+    /// expression.
     #[must_use]
     pub fn with_directives(self, set: DirectiveSet) -> Self {
         self.publish(set);

@@ -7,7 +7,8 @@ use super::named_enum::named_enum;
 use super::request::{EndpointKind, RequestAttrs};
 use super::sampling::{self, ALWAYS};
 
-/// The amount of diagnostics to record for a request. A later variant records more.
+/// The amount of diagnostics to record for a request. Each variant records more than the previous
+/// one.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
 )]
@@ -22,7 +23,7 @@ pub enum DiagLevel {
     Shape,
     /// Records shapes and the duration of each stage.
     ShapeTiming,
-    /// Records shapes, durations, and the changes of the shape by a rewrite (never values).
+    /// Records shapes, durations, and how a rewrite changed the shape (never values).
     ShapeRewriteDiff,
 }
 
@@ -38,17 +39,17 @@ named_enum!(
 
 /// The requests that a directive targets.
 ///
-/// A request matches if **every target that is set** equals the attribute of the request. A target
-/// that is not set matches every request.
+/// A request matches if **every target that is set** equals the corresponding attribute of the
+/// request. A target that is not set matches every request.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct DirectiveMatch {
-    /// Only requests of this tenant.
+    /// If set, only requests of this tenant match.
     pub tenant: Option<String>,
-    /// Only requests to this index.
+    /// If set, only requests to this index match.
     pub index: Option<String>,
-    /// Only requests of this principal.
+    /// If set, only requests of this principal match.
     pub principal: Option<String>,
-    /// Only requests to this class of endpoint.
+    /// If set, only requests to this class of endpoint match.
     pub endpoint: Option<EndpointKind>,
 }
 
@@ -59,28 +60,28 @@ impl DirectiveMatch {
         Self::default()
     }
 
-    /// Narrows to one tenant.
+    /// Restricts the match to one tenant.
     #[must_use]
     pub fn for_tenant(mut self, tenant: impl Into<String>) -> Self {
         self.tenant = Some(tenant.into());
         self
     }
 
-    /// Narrows to one index.
+    /// Restricts the match to one index.
     #[must_use]
     pub fn for_index(mut self, index: impl Into<String>) -> Self {
         self.index = Some(index.into());
         self
     }
 
-    /// Narrows to one principal.
+    /// Restricts the match to one principal.
     #[must_use]
     pub fn for_principal(mut self, principal: impl Into<String>) -> Self {
         self.principal = Some(principal.into());
         self
     }
 
-    /// Narrows to one class of endpoint.
+    /// Restricts the match to one class of endpoint.
     #[must_use]
     pub fn for_endpoint(mut self, endpoint: EndpointKind) -> Self {
         self.endpoint = Some(endpoint);
@@ -109,7 +110,7 @@ struct Targets<'a> {
 }
 
 impl Targets<'_> {
-    /// Whether every target that is set equals the attribute of the request.
+    /// Whether every target that is set equals the corresponding attribute of the request.
     fn match_(&self, attrs: &RequestAttrs<'_>) -> bool {
         self.tenant
             .is_none_or(|tenant| attrs.tenant == Some(tenant))
@@ -123,8 +124,7 @@ impl Targets<'_> {
     }
 }
 
-/// A diagnostics directive. It requests that a proxy records more about some requests for a limited
-/// time.
+/// A diagnostics directive asks a proxy to record more about some requests for a limited time.
 ///
 /// Create it with [`DiagnosticsDirective::new`] and the `with_` methods, so that the code still
 /// compiles if a later version adds a field:
@@ -232,19 +232,20 @@ impl DiagnosticsDirective {
     }
 }
 
-/// The state of a directive at an instant, by its start and expiry.
+/// Whether a directive is scheduled, active or expired at an instant.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum DirectiveState {
     /// The directive has not started yet.
     Scheduled,
-    /// The directive has started and has not expired. It applies to the requests that match.
+    /// The directive has started and has not expired, so it applies to the requests that match.
     Active,
     /// The directive has expired and applies to no request.
     Expired,
 }
 
-/// A [`DiagnosticsDirective`] with borrowed strings. A set is built from such values without
-/// copying the strings, and its iterator returns such values.
+/// A [`DiagnosticsDirective`] with borrowed strings.
+/// [`DirectiveSetBuilder`](crate::DirectiveSetBuilder) takes directives in this form, and the
+/// iterator of a set returns them in this form.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct DirectiveRef<'a> {
@@ -293,8 +294,8 @@ impl DirectiveRef<'_> {
         }
     }
 
-    /// Returns the state at an instant. Once the expiry has passed, the directive is expired, even
-    /// if its start is later.
+    /// Returns the state of the directive at an instant. Once the expiry has passed, the directive
+    /// is expired, even if its start is later.
     #[must_use]
     pub fn state(&self, now: Timestamp) -> DirectiveState {
         if now >= self.expires_at {
@@ -325,7 +326,7 @@ impl DirectiveRef<'_> {
     }
 
     /// Whether the directive applies to a request: it is active, the request matches, and the
-    /// request is in its sample.
+    /// request is in the directive's sample.
     #[must_use]
     pub fn applies(&self, attrs: &RequestAttrs<'_>, now: Timestamp, request_id: &str) -> bool {
         self.is_active(now)

@@ -32,18 +32,20 @@ use super::request::EndpointKind;
 /// assert_eq!(decision.level, DiagLevel::Shape);
 /// ```
 ///
-/// (osproxy itself takes `customers,orders` as one name, which is
-/// [`index_expression`](Self::index_expression).)
+/// (osproxy itself treats `customers,orders` as one name;
+/// [`index_expression`](Self::index_expression) returns it unsplit.)
 ///
 /// # Rules
 ///
 /// - **A wildcard is a name.** A request to `logs-*` matches a directive whose index is `logs-*`,
 ///   and no directive whose index is `logs-1`, because a proxy does not know which indices exist.
-///   The same holds for `_all`, for an alias and for date math.
+///   Likewise, `_all`, an alias and a date-math expression each match only a directive with exactly
+///   this name.
 /// - **A request without an index** has the index `""`, which matches no directive that names an
-///   index. This also holds for the indices in a body (`_bulk`, `_mget`, `_msearch`).
-/// - **A request without a principal** or tenant likewise matches no directive that names one. Use
-///   `""` for the principal and `None` for the tenant.
+///   index. Indices that only the body names (`_bulk`, `_mget`, `_msearch`) are ignored.
+/// - **A request without a principal** matches no directive that names a principal, and a request
+///   without a tenant matches no directive that names a tenant. Use `""` for a missing principal
+///   and `None` for a missing tenant.
 /// - The path is not percent-decoded. A proxy that decodes paths must do so before it calls
 ///   [`of`](Self::of).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -93,7 +95,7 @@ impl<'a> Endpoint<'a> {
         self.index_expression
     }
 
-    /// Returns the indices in the path. It is one empty name if the path names no index.
+    /// Returns the index names in the path, or one empty name if the path names no index.
     pub fn indices(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         self.index_expression.split(',')
     }
@@ -111,7 +113,7 @@ fn kind_without_index(segment: &str) -> Option<(EndpointKind, &str)> {
     Some((kind, ""))
 }
 
-/// Classifies the segments after the index.
+/// Classifies a request by its method and by the path segments after the index.
 fn kind_with_index(method: &str, verb: &str, id: Option<&str>) -> Option<EndpointKind> {
     Some(match (verb, id) {
         ("_doc" | "_create", Some(_)) => match method {

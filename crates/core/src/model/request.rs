@@ -1,5 +1,5 @@
-//! The attributes of a request with which directives are matched, and the id that decides about
-//! sampling.
+//! The attributes of a request that directives are matched against, and the request id that decides
+//! whether the request is sampled.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use super::named_enum::named_enum;
 /// The class of a request's endpoint.
 ///
 /// The twelve classes and their names equal those of `osproxy-core` 1.0.5 (`EndpointKind::as_str`),
-/// so that a directive has the same meaning in both projects.
+/// so that a directive has the same meaning in this project and in osproxy.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(into = "&'static str", try_from = "std::borrow::Cow<'_, str>")]
@@ -60,9 +60,9 @@ named_enum!(
 
 /// The attributes of one request that a directive can target, borrowed from the request.
 ///
-/// A proxy that always knows all attributes can write a literal. If a later version adds an
-/// attribute, such code does not compile until it sets the attribute. Code that must still compile
-/// in that case uses [`new`](Self::new) and the `with_` methods.
+/// A proxy that always knows all attributes can write a literal. If a later version of this crate
+/// adds an attribute, a literal does not compile until it sets the new attribute. Code that must
+/// still compile after such an upgrade uses [`new`](Self::new) and the `with_` methods.
 ///
 /// ```
 /// use opensearch_directives_core::{EndpointKind, RequestAttrs};
@@ -120,10 +120,10 @@ impl Default for RequestAttrs<'_> {
 /// The id of a request, which decides whether the request is in a sample.
 ///
 /// [`DirectiveSet::evaluate`](crate::DirectiveSet::evaluate) takes the id as a `&str`. This type
-/// converts an optional header value into such an id.
+/// creates the id from an optional header value.
 ///
 /// **A client that can choose the id of its request can choose whether the request is sampled.** If
-/// that matters, pass an id that the proxy generates.
+/// clients must not have this choice, pass an id that the proxy generates.
 ///
 /// ```
 /// use opensearch_directives_core::RequestId;

@@ -1,24 +1,25 @@
 //! The rule that decides whether a request is in the sample of a directive.
 //!
-//! The decision depends on the request's id instead of a random number. Therefore a retry of a
-//! request is recorded like the first attempt, and every proxy selects the same requests.
+//! The decision depends on the request's id instead of a random number. Therefore a retry with the
+//! same id is recorded like the first attempt, and every proxy selects the same requests.
 //!
 //! The rule is the same as in osproxy-observe 1.0.5 (`directive.rs`): a request is in the sample if
 //! the FNV-1a hash (64 bits) of its id, modulo 1000, is lower than the rate. Two directives with
 //! the same rate therefore select the same requests.
 //!
-//! There is one exception: a request without an id is in no sample. Otherwise the hash of the empty
-//! string would put all such requests into every sample of 38 per mille or more.
+//! There is one exception: here, a request without an id is in no sample below 1000 per mille. In
+//! osproxy, the hash of the empty string puts all requests without an id into every sample of 38
+//! per mille or more.
 
 /// The rate at which every request is in the sample.
 pub(crate) const ALWAYS: u16 = 1000;
 
-/// Whether a request is in the sample of a rate. Use [`Sampler`] to check several rates.
+/// Whether a request is sampled at this rate. Use [`Sampler`] to check several rates.
 pub(crate) fn is_sampled(sample_per_mille: u16, request_id: &str) -> bool {
     Sampler::new(request_id).contains(sample_per_mille)
 }
 
-/// Decides about one request for several rates, and hashes its id at most once.
+/// Checks one request against several sample rates, and hashes its id at most once.
 pub(crate) struct Sampler<'a> {
     request_id: &'a str,
     bucket: Option<u16>,
@@ -33,7 +34,7 @@ impl<'a> Sampler<'a> {
         }
     }
 
-    /// Whether the request is in the sample of a rate.
+    /// Whether the request is sampled at this rate.
     #[inline]
     pub(crate) fn contains(&mut self, sample_per_mille: u16) -> bool {
         sample_per_mille >= ALWAYS || self.bucket() < sample_per_mille
@@ -45,8 +46,8 @@ impl<'a> Sampler<'a> {
     }
 }
 
-/// Returns the request's bucket, a number below 1000. The request is in the sample of every rate
-/// above this number. A request without an id has the bucket 1000.
+/// Returns the bucket of a request: a number below 1000, or 1000 if the request has no id. The
+/// request is sampled at every rate above its bucket.
 fn bucket(request_id: &str) -> u16 {
     if request_id.is_empty() {
         return ALWAYS;

@@ -6,9 +6,9 @@
 //! - A publish is one atomic swap: a read returns the complete new value or the complete previous
 //!   value.
 //! - A read that begins after [`Publisher::publish`] has returned never returns an older value.
-//!   This holds on every thread and for every way to read.
+//!   This holds on every thread and for every read method.
 //! - Reads are monotonic: a thread that has read a value, or was notified of it by another thread,
-//!   reads that value or a later one from then on. This holds for every way to read.
+//!   reads that value or a later one from then on, whichever read method it uses.
 //! - A read takes no lock. Reads do not wait for a publish, and a publish does not wait for reads.
 //! - Reads on up to [`HANDLES`] threads do not write to shared memory.
 //! - A value stays alive only in the cell and in callers that hold it. An idle thread retains the
@@ -16,20 +16,21 @@
 //!
 //! # How it works
 //!
-//! Each publication has a version, which is unique in the process and is stored together with the
-//! value. A copy of a value therefore always has the version of that value. A publish first
-//! announces the new version and *then* swaps in the value. If a reader's copy has the announced
-//! version, the reader uses its copy. Otherwise it reads the pointer, which is the old value before
-//! the swap and the new value after it.
+//! Each publication (a published value) has a version, which is unique in the process and is stored
+//! together with the value. A cached copy of a value therefore always has the version of that
+//! value. A publish first announces the new version and *then* swaps in the value. If a reader's
+//! cached copy has the announced version, the reader uses this copy. Otherwise the reader loads the
+//! pointer, which refers to the old value before the swap and to the new value after it.
 //!
-//! This order makes reads monotonic: when the first reader reads the new value, no reader accepts
-//! an older copy as current any more. If the value were swapped first, one reader could read the
-//! new value while another reader still found the old version and used its copy.
+//! Announcing the version first makes reads monotonic: once any reader has read the new value, no
+//! reader accepts an older copy as current. If the value were swapped first, one reader could read
+//! the new value while another reader still found the old version and used its old copy.
 //!
-//! `load` must return an `Arc`, and threads that change the same reference count contend for it.
-//! Therefore a publication has [`HANDLES`] handles to the same set. Each handle has its own
-//! reference count, and each thread uses the handle of its slot. The thread caches a `Weak` of this
-//! handle. A read does not allocate, not even the first read after a publish.
+//! `load` must return an `Arc`, and threads that change the same reference count contend for its
+//! cache line. Therefore a publication has [`HANDLES`] handles to the same set. Each handle has its
+//! own reference count, and each thread has a slot number that selects its handle. Each thread
+//! caches a `Weak` of its handle. A read does not allocate, not even the first read after a
+//! publish.
 
 mod reader;
 mod thread_cache;
@@ -43,11 +44,11 @@ use arc_swap::ArcSwap;
 use crate::set::DirectiveSet;
 pub use reader::Reader;
 
-/// The number of handles of a publication. Up to this number of threads have their own handle;
-/// further threads share one.
+/// The number of handles to the set in each publication. Up to this number of threads, each thread
+/// uses a handle of its own; with more threads, some share a handle.
 const HANDLES: usize = 64;
 
-/// The next version in this process. No publication has version zero.
+/// The version of the next publication in this process. No publication has version zero.
 static NEXT_VERSION: AtomicU64 = AtomicU64::new(1);
 
 /// Creates a cell that contains `first`, and returns its writer and its reader.
@@ -59,16 +60,17 @@ pub fn publication<T: AsRef<DirectiveSet>>(first: T) -> (Publisher<T>, Published
     (Publisher { to: to.clone() }, to)
 }
 
-/// The writer of a cell. A cell has only one, so publishes have an order.
+/// The writer of a cell. A cell has only one writer, so publishes have an order.
 pub struct Publisher<T> {
     to: Published<T>,
 }
 
 impl<T: AsRef<DirectiveSet>> Publisher<T> {
-    /// Replaces the value.
+    /// Replaces the published value.
     pub fn publish(&mut self, value: T) {
         let next = Arc::new(Publication::new(value));
-        // The order makes reads monotonic: see the module's documentation.
+        // The announcement precedes the swap, which makes reads monotonic: see the module's
+        // documentation.
         self.announce(next.version);
         self.to.current.store(next);
     }
@@ -85,7 +87,8 @@ pub struct Published<T> {
 }
 
 impl<T> Published<T> {
-    /// Returns the set that was published last. Few or no other threads use its reference count.
+    /// Returns the set that was published last. Few or no other threads use the reference count of
+    /// the returned `Arc`.
     #[inline]
     #[must_use]
     pub fn load(&self) -> Arc<DirectiveSet> {
@@ -101,7 +104,8 @@ impl<T> Published<T> {
         Arc::clone(handle)
     }
 
-    /// Returns the value that was published last. All threads share its reference count.
+    /// Returns the value that was published last. All threads share the reference count of the
+    /// returned `Arc`.
     #[must_use]
     pub fn snapshot(&self) -> Arc<T> {
         Arc::clone(&self.current.load().value)
@@ -142,11 +146,11 @@ impl<T: fmt::Debug> fmt::Debug for Published<T> {
     }
 }
 
-/// The version of the current publication. During a publish, it is briefly the version of the next
-/// one.
+/// The announced version: that of the current publication or, briefly during a publish, that of the
+/// next one.
 ///
-/// It has its own cache line. Every read loads it, so memory that is written more often must not
-/// share the line.
+/// The announced version has its own cache line. Every read loads the version, so memory that is
+/// written more often must not share the line.
 #[repr(align(64))]
 struct Announced(AtomicU64);
 
@@ -157,7 +161,7 @@ impl Announced {
     }
 }
 
-/// A published value, with its handles for threads.
+/// A published value with its version, and the handles through which threads use its set.
 struct Publication<T> {
     version: u64,
     value: Arc<T>,
@@ -174,7 +178,7 @@ impl<T: AsRef<DirectiveSet>> Publication<T> {
     }
 }
 
-/// The part of a cell that a [`Reader`] needs, independent of the type of the value.
+/// The part of a cell that a [`Reader`] needs, independent of the type of the published value.
 trait Source: Send + Sync {
     /// Returns the set that was published last, with its version.
     fn latest(&self) -> (u64, DirectiveSet);

@@ -1,4 +1,4 @@
-//! A handle that one worker owns. It loads the published set without changing a reference count.
+//! A read handle that one worker owns. A load through it does not change a reference count.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use crate::set::DirectiveSet;
 
 /// A handle through which one worker reads a store's set in one or two nanoseconds.
 ///
-/// A worker that can own a `&mut` handle should use a reader. Examples are a thread of a
-/// thread-per-core proxy and the task of a connection. A reader keeps the set that it returned
-/// last, and each load only checks whether a newer set was published. It changes no reference
-/// count, so readers do not slow each other down. Code that has only a shared `&dyn DirectiveStore`
-/// uses [`DirectiveStore::load`](crate::DirectiveStore::load).
+/// A worker that can own a handle mutably should use a reader, for example a thread of a
+/// thread-per-core proxy or the task of a connection. A reader keeps the set that it returned last,
+/// and each load only checks whether a newer set was published. A load changes no reference count,
+/// so readers do not slow each other down. Code that has only a shared `&dyn DirectiveStore` uses
+/// [`DirectiveStore::load`](crate::DirectiveStore::load).
 ///
 /// ```
 /// use opensearch_directives_core::{DirectiveSet, InMemoryDirectiveStore};
@@ -33,8 +33,8 @@ use crate::set::DirectiveSet;
 ///
 /// - [`load`](Self::load) returns one complete published set. After a publish has returned, each
 ///   later `load` of every reader returns that set or a later one.
-/// - The set does not change while it is borrowed. If a request borrows it once, all decisions of
-///   the request come from the same set.
+/// - A set does not change while it is borrowed. If a request borrows the set once, all decisions
+///   of the request come from the same set.
 /// - `load` does not allocate, lock, wait or perform I/O, not even directly after a publish. (The
 ///   first load after a publish frees the old set if no other handle to that set exists.)
 ///

@@ -7,8 +7,8 @@ use std::sync::{Arc, Weak};
 
 use crate::set::DirectiveSet;
 
-/// A handle to the set of one publication. The handle is weak, so that an idle thread keeps no set
-/// alive.
+/// A handle to the set of one publication, and the version of this publication. The handle is weak,
+/// so that an idle thread keeps no set alive.
 struct Cached {
     version: u64,
     handle: Weak<DirectiveSet>,
@@ -24,8 +24,8 @@ thread_local! {
 
 static NEXT_SLOT: AtomicUsize = AtomicUsize::new(0);
 
-/// Returns the slot of this thread. Slots are assigned in the order of the threads' first loads. A
-/// thread that is ending has slot zero.
+/// Returns the slot of this thread. Slots are assigned in the order of the threads' first loads.
+/// While a thread ends and its thread-locals are already dropped, it uses slot zero.
 pub(super) fn slot() -> usize {
     SLOT.try_with(|slot| *slot).unwrap_or(0)
 }
@@ -42,7 +42,8 @@ pub(super) fn get(version: u64) -> Option<Arc<DirectiveSet>> {
         .ok()?
 }
 
-/// Replaces the cached handle. A thread that is ending caches nothing.
+/// Replaces the cached handle. A thread that is ending and has dropped its thread-locals caches
+/// nothing.
 pub(super) fn set(version: u64, handle: &Arc<DirectiveSet>) {
     let _ = CACHED.try_with(|cached| {
         if let Ok(mut cached) = cached.try_borrow_mut() {

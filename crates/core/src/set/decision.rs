@@ -9,19 +9,20 @@ use crate::model::directive::{DiagLevel, DirectiveRef};
 /// The decision of a set of directives about one request.
 ///
 /// The operator `|` combines two decisions about the same request, for example about two indices of
-/// its path, into one that includes both.
+/// its path.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct Decision {
     /// The highest level of the directives that apply; `Off` if no directive applies.
     pub level: DiagLevel,
-    /// Whether one of these directives requests the ring buffer.
+    /// Whether a directive that applies requests the ring buffer.
     pub ring_buffer: bool,
-    /// Whether one of these directives requests capture.
+    /// Whether a directive that applies requests capture.
     pub capture: bool,
 }
 
-/// Returns the higher level, and the ring buffer and capture if one of the decisions requests them.
+/// Returns a decision with the higher of the two levels. It requests the ring buffer and capture if
+/// either decision requests them.
 impl BitOr for Decision {
     type Output = Self;
 

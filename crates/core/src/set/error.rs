@@ -1,5 +1,5 @@
-//! The reasons for which directives cannot be compiled into a set: too many of them, or a repeated
-//! id.
+//! The reasons why directives cannot be compiled into a set: they need too much space, or an id is
+//! repeated.
 
 use super::packed_directives::Full;
 
@@ -26,7 +26,8 @@ impl BuildError {
         self.0 == Kind::TooLarge
     }
 
-    /// Returns the id that two of the directives share, if this is the reason.
+    /// Returns the id that two of the directives share, if a repeated id is the reason for the
+    /// error.
     #[must_use]
     pub fn repeated_id(&self) -> Option<&str> {
         match &self.0 {

@@ -1,5 +1,5 @@
-//! Evaluates a request: looks up every key that the request has, and merges the effects of the
-//! directives that apply.
+//! Evaluates a request: looks up each combination of its attributes that directives target, and
+//! merges the effects of the directives that apply.
 
 use jiff::Timestamp;
 
@@ -10,8 +10,8 @@ use super::packed_directives::{Instant, Shape, instant, target};
 use crate::model::request::RequestAttrs;
 use crate::model::sampling::{self, Sampler};
 
-/// The combinations of targets that include the tenant, as a bit mask. These combinations have odd
-/// numbers.
+/// A bit mask of the combinations of targets that include the tenant, which are those with an odd
+/// number.
 const WITH_TENANT: u16 = 0xaaaa;
 const TENANT_ONLY: u16 = 1 << target::TENANT;
 const _: () = assert!(target::TENANT == 1);
@@ -65,7 +65,8 @@ impl Compiled {
         effects
     }
 
-    /// Adds the effects of the directives of a key.
+    /// Walks the directives that have the same key as `first`, and merges the effects of those that
+    /// apply.
     #[inline]
     fn merge(
         &self,
@@ -107,7 +108,8 @@ impl Compiled {
             for number in chain(&self.directives, first) {
                 let record = &self.directives.records[number];
                 if record.expires() <= now {
-                    // The directives after an expired superfluous one have also expired.
+                    // The superfluous directives are at the end, sorted by expiry: all after an
+                    // expired one have also expired.
                     if record.is_superfluous {
                         break;
                     }
@@ -120,7 +122,8 @@ impl Compiled {
         });
     }
 
-    /// Calls `visit` with the first directive of each key that the request has.
+    /// Calls `visit` with the first directive for each combination of the request's attributes that
+    /// directives target.
     #[inline]
     fn for_each_key(&self, mut left: u16, attrs: &RequestAttrs<'_>, mut visit: impl FnMut(u32)) {
         if attrs.tenant.is_none() {

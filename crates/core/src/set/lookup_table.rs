@@ -1,10 +1,10 @@
 //! The hash table that maps a key to its directives. A key is a combination of targets with their
 //! values.
 //!
-//! The table contains the index of the first directive with a key, and each directive the index of
-//! the next one. The *decisive* directives, which can change a decision, precede the *superfluous*
-//! ones, which cannot. Both parts are sorted by expiry, latest first, so an evaluation stops at the
-//! first directive that has expired or is superfluous.
+//! For each key, the table contains the index of the first directive, and each directive contains
+//! the index of the next one with the same key. The *decisive* directives, which can change a
+//! decision, precede the *superfluous* ones, which cannot. Both parts are sorted by expiry, latest
+//! first, so an evaluation stops at the first directive that has expired or is superfluous.
 //!
 //! A directive is superfluous if another directive with the same key starts no later, expires no
 //! earlier, samples at least as many requests and has at least the same effects. As a result, an
@@ -22,20 +22,20 @@ use super::sorted_hash_table::SortedSlots;
 use crate::model::request::RequestAttrs;
 use crate::model::sampling;
 
-/// Follows the last directive of a key.
+/// Marks the end of the list of directives with the same key.
 pub(super) const END: u32 = u32::MAX;
 
 #[derive(Debug)]
 pub(super) struct LookupTable {
     state: RandomState,
-    /// The first directive with each key.
+    /// The index of the first directive with each key.
     slots: SortedSlots,
-    /// The latest expiry. From this instant, no directive applies.
+    /// The latest expiry of all directives. From this instant on, no directive applies.
     pub(super) last_expiry: Instant,
     /// The combinations of targets in use. Bit `n` is set if a key has the combination of targets
     /// with the number `n`.
     pub(super) combinations: u16,
-    /// The first directive without targets.
+    /// The index of the first directive without targets.
     pub(super) wildcards: Option<u32>,
 }
 
@@ -80,7 +80,8 @@ impl LookupTable {
         (record.next, record.is_superfluous) = (next, false);
     }
 
-    /// Returns the first directive whose key has this shape and the strings of the request.
+    /// Returns the first directive whose key has this shape (set of targets) and the strings of the
+    /// request.
     #[expect(clippy::inline_always, reason = "the shape is often a constant")]
     #[inline(always)]
     pub(super) fn find(
@@ -94,7 +95,7 @@ impl LookupTable {
     }
 }
 
-/// Returns this directive and those that follow it with the same key.
+/// Returns the indices of the directives with the same key, beginning with `first`.
 #[inline]
 pub(super) fn chain(directives: &PackedDirectives, first: u32) -> impl Iterator<Item = usize> {
     let mut next = first;
@@ -121,7 +122,8 @@ fn hash(state: &RandomState, shape: Shape, attrs: &RequestAttrs<'_>) -> u64 {
     hasher.finish() ^ u64::from(shape.bits()).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// Sorts the directives of a key for an evaluation, and returns the first of them.
+/// Sorts the directives with one key into the order in which an evaluation reads them, and returns
+/// the first one.
 fn order(directives: &mut PackedDirectives, first: u32) -> u32 {
     let mut numbers: Vec<usize> = chain(directives, first).collect();
     let expires = |number: usize| directives.records[number].expires();
@@ -138,13 +140,14 @@ fn order(directives: &mut PackedDirectives, first: u32) -> u32 {
     next
 }
 
-/// The effects, the sample rate and the start of decisive directives of a key: the last one with each
-/// combination of effects.
+/// The effects, sample rate and start of the decisive directives with one key. Of those with the
+/// same effects, only the last one that was admitted is stored.
 #[derive(Default)]
 struct Admitted(Vec<(Effects, u16, Instant)>);
 
 impl Admitted {
-    /// Admits a directive unless it is superfluous. It must not expire later than the previous ones.
+    /// Admits a directive unless it is superfluous. Directives must be passed in the order of their
+    /// expiry, latest first.
     fn admit(&mut self, directives: &PackedDirectives, number: usize) -> bool {
         let record = &directives.records[number];
         let (effects, start) = (record.effects, directives.start(number));
@@ -160,7 +163,8 @@ impl Admitted {
     }
 }
 
-/// Converts the index of a directive. `build` has checked that it is below `END`.
+/// Converts the index of a directive to a `u32`. `build` has checked that every index is below
+/// `END`.
 fn index_of(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(END)
 }

@@ -4,10 +4,10 @@
 //!
 //! `packed_directives.rs` stores each directive in 24 bytes, and all strings in one allocation
 //! (`string_arena.rs`). `builder.rs` packs directives one by one. `lookup_table.rs` builds the hash
-//! table, and `evaluate.rs` uses it: one lookup for each combination of targets in use. A lookup
-//! also compares the strings, so that a hash collision never widens a directive. The directives
-//! stay in the order in which they were added. `patch.rs` builds the next set from a set and a list
-//! of changes.
+//! table, in which `evaluate.rs` makes one lookup for each combination of targets in use. A lookup
+//! also compares the strings, so that a hash collision never makes a directive apply to another
+//! request. The directives stay in the order in which they were added. `patch.rs` builds the next
+//! set from a set and a list of changes.
 
 mod builder;
 mod decision;
@@ -57,11 +57,12 @@ struct Compiled {
 /// set is freed with its last handle.
 ///
 /// An empty set occupies no memory. A set of 100,000 directives that each target a tenant needs
-/// about 38 bytes for each directive, in addition to its id and tenant. If a directive of the set
+/// about 38 bytes for each directive, in addition to its id and tenant. If any directive of the set
 /// has a start, each directive needs 16 more bytes.
 //
-// The alignment is a cache line. A store keeps several handles for threads (`publish/mod.rs`), each
-// with its own reference count. Threads would contend for a cache line that contains two counts.
+// The type is aligned to a cache line. A store keeps several handles for threads
+// (`publish/mod.rs`), each with its own reference count, and threads would contend for a cache line
+// that contains two counts.
 #[derive(Clone, Default)]
 #[repr(align(64))]
 pub struct DirectiveSet {
@@ -81,8 +82,8 @@ impl DirectiveSet {
     /// id twice.)
     ///
     /// # Panics
-    /// Panics if the total length of the ids and targets exceeds four gigabytes. If that is
-    /// possible, use [`DirectiveSetBuilder`], which returns an error.
+    /// Panics if the total length of the ids and targets exceeds four gigabytes. If the strings can
+    /// be this long, use [`DirectiveSetBuilder`], which returns an error instead.
     #[must_use]
     pub fn from_directives(directives: Vec<DiagnosticsDirective>) -> Self {
         directives.into_iter().collect()
@@ -112,19 +113,19 @@ impl DirectiveSet {
     ///
     /// - The same arguments always lead to the same decision.
     /// - An evaluation does not allocate, lock, read a clock, perform I/O or panic.
-    /// - The cost does not depend on the number of directives. It consists of one hash for each
-    ///   attribute that a directive targets, one lookup for each combination of targets in use, and
-    ///   the directives that target exactly this request. Expired directives with the same targets
-    ///   cost one comparison.
+    /// - The cost does not depend on the number of directives. It consists of one hash and one
+    ///   lookup for each combination of targets in use, and of one step for each matching directive
+    ///   that can change the decision. All expired directives with the same targets together cost
+    ///   one comparison.
     /// - The request's id is hashed at most once, and only if a directive with a rate below 1000
     ///   could change the decision.
     ///
     /// # Sampling
     ///
     /// The hash of `request_id` decides whether a request is in a sample. A request without an id
-    /// (`""`, see [`RequestId`](crate::RequestId)) is in no sample below 1000. **A client that can
-    /// choose the id can choose whether its request is sampled.** If that matters, use an id that
-    /// the proxy generates instead of one from the client's header.
+    /// (`""`, see [`RequestId`](crate::RequestId)) is in no sample below 1000 per mille. **A client
+    /// that can choose the id can choose whether its request is sampled.** If clients must not have
+    /// this choice, use an id that the proxy generates instead of one from the client's header.
     ///
     /// # How to use it
     ///
@@ -164,8 +165,8 @@ impl DirectiveSet {
     /// applies to the request, in no particular order.
     ///
     /// Every directive that applies is reported once, including one that does not change the
-    /// decision. The guarantees of `evaluate` hold, except for the cost: it grows with the number
-    /// of active directives that match the request.
+    /// decision. The guarantees of `evaluate` hold, except for the cost, which grows with the
+    /// number of active directives that match the request.
     ///
     /// ```
     /// use jiff::Timestamp;
@@ -205,7 +206,7 @@ impl DirectiveSet {
     }
 
     /// Evaluates as [`evaluate`](Self::evaluate) does, and returns the ids of the directives that
-    /// apply, in the set's order. It is for people and tests: unlike
+    /// apply, in the set's order. This method is meant for people and tests: unlike
     /// [`evaluate_with`](Self::evaluate_with), it allocates.
     #[must_use]
     pub fn explain(
@@ -242,8 +243,8 @@ impl DirectiveSet {
     }
 
     /// Returns the set as JSON for people and tools: `{"directives": [...]}` in the set's order. A
-    /// target or start that is not set is omitted. Instants are RFC 3339 in UTC. `expired` states
-    /// whether the directive has expired at `now`.
+    /// target or start that is not set is omitted. Instants are RFC 3339 in UTC. The field
+    /// `expired` states whether the directive has expired at `now`.
     #[must_use]
     pub fn introspect(&self, now: Timestamp) -> Value {
         introspection_json::introspect(self, now)
@@ -251,7 +252,7 @@ impl DirectiveSet {
 }
 
 impl DirectiveSet {
-    /// Whether both are handles to the same set in memory, not only equal sets.
+    /// Whether both handles refer to the same set in memory, not only to equal sets.
     #[doc(hidden)]
     #[must_use]
     pub fn is_handle_of(&self, other: &Self) -> bool {
@@ -271,7 +272,7 @@ impl AsRef<DirectiveSet> for DirectiveSet {
 
 #[cfg(test)]
 impl DirectiveSet {
-    /// A weak reference, with which a test checks whether the set was freed.
+    /// Returns a weak reference, with which a test checks whether the set was freed.
     pub(crate) fn downgrade(&self) -> std::sync::Weak<impl Sized + use<>> {
         self.compiled
             .as_ref()

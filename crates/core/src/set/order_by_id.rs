@@ -49,8 +49,8 @@ impl DirectiveSetBuilder {
 }
 
 impl DirectiveSet {
-    /// Returns the position of an id in a set that is ordered by id. If the set lacks the id, the
-    /// error is the position at which it would be inserted.
+    /// Returns the position of an id in a set that is ordered by id. If the set does not contain
+    /// the id, the error is the position at which the id would be inserted.
     #[doc(hidden)]
     pub fn position_of(&self, id: &str) -> Result<usize, usize> {
         let (mut start, mut end) = (0, self.len());

@@ -10,8 +10,8 @@ use super::string_arena::StringArena;
 use crate::model::directive::DirectiveRef;
 use crate::model::request::{EndpointKind, RequestAttrs};
 
-/// The seconds and nanoseconds of a `Timestamp`. Both have the same sign, so comparing them in turn
-/// compares the timestamps.
+/// The seconds and nanoseconds of a `Timestamp`. Both have the same sign, so comparing first the
+/// seconds and then the nanoseconds compares the timestamps.
 pub(super) type Instant = (i64, i32);
 
 /// An instant that is earlier than every `Timestamp`.
@@ -22,15 +22,15 @@ pub(super) fn instant(timestamp: Timestamp) -> Instant {
     (timestamp.as_second(), timestamp.subsec_nanosecond())
 }
 
-/// Converts back to a `Timestamp`; `None` for [`ALWAYS`].
+/// Converts an [`Instant`] back to a `Timestamp`. Returns `None` for [`ALWAYS`].
 fn timestamp((second, nanosecond): Instant) -> Option<Timestamp> {
-    // `ALWAYS` is outside the range of jiff, whose error would allocate.
+    // `ALWAYS` is outside jiff's range, and creating jiff's error would allocate.
     let is_timestamp = (second, nanosecond) != ALWAYS;
     is_timestamp.then(|| Timestamp::new(second, nanosecond).ok())?
 }
 
-/// Rounds an instant up to a second since 1970. `now.as_second()` is not less than the result only
-/// if `now` is not before the instant. (Before 1970, `as_second` rounds up, so this adds one
+/// Rounds an instant up to whole seconds since 1970. If `now.as_second()` has reached the result,
+/// `now` has reached the instant. (Before 1970, `as_second` rounds up, so this function adds one
 /// second.)
 pub(super) fn rounded_up((second, nanosecond): Instant) -> i64 {
     let rounds = nanosecond > 0 || second <= 0;
@@ -45,8 +45,8 @@ pub(super) mod target {
     pub(in super::super) const ENDPOINT: u8 = 8;
 }
 
-/// The targets that are set, with the endpoint if it is one of them. The shape and the strings of
-/// the targets form the key of a directive.
+/// The targets that a directive specifies, and the endpoint if the directive targets one. The shape
+/// and the strings of the targets together form the key of a directive.
 ///
 /// A shape has seven bits, so that the string arena can store it as an ASCII character. Each target
 /// that is a string has one bit. The endpoint has four bits, which are zero if no endpoint is set.
@@ -57,12 +57,12 @@ const ENDPOINT_SHIFT: u32 = 3;
 const _: () = assert!(EndpointKind::ALL.len() < 1 << 4);
 
 impl Shape {
-    /// No target is set.
+    /// The shape without targets.
     pub(super) const ANY: Self = Self(0);
-    /// Only the tenant is set.
+    /// The shape with the tenant as its only target.
     pub(super) const TENANT: Self = Self(target::TENANT);
 
-    /// `endpoint` is ignored unless `targets` contains it.
+    /// Creates a shape. `endpoint` is ignored unless `targets` contains the bit of the endpoint.
     #[inline]
     pub(super) fn new(targets: u8, endpoint: EndpointKind) -> Self {
         if targets & target::ENDPOINT == 0 {
@@ -91,7 +91,7 @@ impl Shape {
         EndpointKind::ALL.get(number).copied()
     }
 
-    /// Whether a target that is a string is set.
+    /// Whether the shape contains this target, which must be one of the three string targets.
     #[inline]
     pub(super) fn has(self, target: u8) -> bool {
         self.0 & target != 0
@@ -104,7 +104,7 @@ impl Shape {
     }
 }
 
-/// One directive.
+/// One directive in packed form.
 #[derive(Clone, Copy, Debug)]
 #[repr(Rust, packed(4))]
 pub(super) struct Record {
@@ -181,7 +181,7 @@ impl PackedDirectives {
 
     fn push_record(&mut self, record: Record, start: Instant) {
         if start != ALWAYS {
-            // The previous directives have no start.
+            // The directives before the first one with a start have none.
             self.starts.resize(self.records.len(), ALWAYS);
         }
         if start != ALWAYS || !self.starts.is_empty() {

@@ -16,7 +16,8 @@ pub struct Edit<'a> {
     pub position: usize,
     /// Whether the directive at this position is removed.
     pub removes: bool,
-    /// The directive that is inserted at this position, before a directive that stays.
+    /// The directive that is inserted at this position. A directive that stays follows the inserted
+    /// one.
     pub inserts: Option<DirectiveRef<'a>>,
 }
 

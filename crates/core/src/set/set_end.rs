@@ -2,8 +2,8 @@
 //! limit that the publisher can move.
 //!
 //! The limit is a part of the set, so each evaluation enforces it, even if the publisher no longer
-//! runs. The comparison with this instant replaces the comparison with the last expiry, so it adds
-//! no cost to an evaluation.
+//! runs. An evaluation compares the current time with this instant instead of with the last expiry,
+//! so the limit adds no cost.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -20,7 +20,7 @@ pub(super) struct SetEnd {
     last_expiry: i64,
     /// The limit; `i64::MAX` if there is none.
     bound: AtomicI64,
-    /// The earlier one of the last expiry and the limit.
+    /// The earlier of the last expiry and the limit.
     end: AtomicI64,
 }
 
@@ -41,9 +41,9 @@ impl SetEnd {
 }
 
 impl DirectiveSet {
-    /// Sets the instant from which no directive of this set applies, rounded up to a second. It
-    /// takes effect in all handles to the set. A later call can move the instant to an earlier or a
-    /// later time.
+    /// Sets the instant from which on no directive of this set applies, rounded up to a second. The
+    /// instant takes effect in all handles to the set. A later call can move the instant to an
+    /// earlier or a later time.
     #[doc(hidden)]
     pub fn withdraw_at(&self, at: Timestamp) {
         if let Some(compiled) = &self.compiled {

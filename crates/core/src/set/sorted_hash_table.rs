@@ -1,20 +1,20 @@
-//! A hash table in one vector, whose slots are sorted by hash. A lookup starts at the slot that the
-//! hash selects, and stops at the first greater hash.
+//! A hash table in one vector whose slots are sorted by hash. A lookup starts at the slot that the
+//! hash selects, and stops at the first slot with a greater hash.
 
-/// A part of the hash of a key, and the number that was inserted with it.
+/// A part of the hash of a key, and the number that was inserted with this key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Slot {
     tag: u32,
     number: u32,
 }
 
-/// The tag is greater than every other tag, so a lookup also stops here.
+/// An empty slot. Its tag is greater than every other tag, so a lookup also stops at an empty slot.
 const EMPTY: Slot = Slot {
     tag: u32::MAX,
     number: u32::MAX,
 };
 
-/// The number of slots behind those that a hash can select. More are rarely needed.
+/// The number of spare slots after the last one that a hash can select. More are rarely needed.
 const SPARE: usize = 16;
 
 #[derive(Debug)]
@@ -26,9 +26,10 @@ pub(super) struct SortedSlots {
 }
 
 impl SortedSlots {
-    /// Creates a table for this number of keys. More keys than that make it slow, not wrong.
+    /// Creates a table for this number of keys. With more keys, lookups become slower but stay
+    /// correct.
     pub(super) fn new(keys: usize) -> Self {
-        // Two thirds of the slots are in use.
+        // With this number of keys, about two thirds of the slots are in use.
         let homes = keys + keys / 2 + 1;
         Self {
             slots: vec![EMPTY; homes + SPARE],
@@ -52,7 +53,7 @@ impl SortedSlots {
         None
     }
 
-    /// Inserts a number, or replaces and returns the one with the same key.
+    /// Inserts a number for a key. If the key already has a number, replaces and returns it.
     pub(super) fn insert(
         &mut self,
         hash: u64,
@@ -67,13 +68,13 @@ impl SortedSlots {
             }
             at += 1;
         }
-        // Move the slots up to the next empty one.
+        // Shift the following slots by one, up to the next empty slot.
         let mut moved = Slot { tag, number };
         while moved != EMPTY {
             std::mem::swap(&mut self.slots[at], &mut moved);
             at += 1;
             if at == self.slots.len() {
-                // A growing vector would otherwise double its memory for one slot.
+                // `push` alone would double the memory of the vector for one slot.
                 self.slots.reserve_exact(1);
                 self.slots.push(EMPTY);
             }
@@ -88,7 +89,7 @@ impl SortedSlots {
         }
     }
 
-    /// Returns the first slot from the home of a tag on that has no lower tag.
+    /// Searches from the home slot of a tag, and returns the first slot whose tag is not lower.
     #[inline]
     fn seek(&self, tag: u32) -> usize {
         let mut at = usize::try_from((u64::from(tag) * self.homes) >> u32::BITS).unwrap_or(0);
@@ -99,7 +100,7 @@ impl SortedSlots {
     }
 }
 
-/// Returns the upper half of a hash, below the tag of an empty slot.
+/// Returns the upper half of a hash, limited to values below the tag of an empty slot.
 #[inline]
 fn tag(hash: u64) -> u32 {
     u32::try_from(hash >> u32::BITS)
@@ -111,7 +112,8 @@ fn tag(hash: u64) -> u32 {
 mod tests {
     use super::*;
 
-    /// Keys with the same tag, at the ends of the table, and in order and out of order.
+    /// Inserts keys with the same tag and keys at both ends of the table, in order and out of
+    /// order.
     #[test]
     fn keys_with_equal_and_adjacent_tags_are_found() {
         let tags = [u32::MAX, 0, 7, 7, u32::MAX - 1, 7, 8, 6, 0, 5, u32::MAX, 9];

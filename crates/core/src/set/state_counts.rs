@@ -1,4 +1,5 @@
-//! Counts the directives of a set that are scheduled, active and expired, for metrics.
+//! Counts, for metrics, how many directives of a set are in each state: scheduled, active or
+//! expired.
 
 use jiff::Timestamp;
 

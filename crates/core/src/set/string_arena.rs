@@ -4,8 +4,8 @@
 /// A sequence of strings, each preceded by its length.
 ///
 /// The length is written in groups of six bits, one group in each byte, with the least significant
-/// group first. The bit `MORE` means that another byte follows. Every such byte is ASCII, so the
-/// whole buffer is a `str`, and a string is read without checking its encoding.
+/// group first. The bit `MORE` means that another byte follows. The bytes of a length are ASCII, so
+/// the whole buffer is a `str`, and a string is read without checking its encoding.
 #[derive(Clone, Debug, Default)]
 pub(super) struct StringArena(String);
 
@@ -21,7 +21,7 @@ impl StringArena {
         self.0.shrink_to_fit();
     }
 
-    /// Returns the length in bytes, which is also the offset of the next string.
+    /// Returns the length of the arena in bytes, which is also the offset of the next string.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
@@ -40,18 +40,18 @@ impl StringArena {
         self.0.push_str(string);
     }
 
-    /// Adds one character instead of a string.
+    /// Adds one ASCII character, without a length.
     pub(super) fn push_ascii(&mut self, character: u8) {
         self.0.push(char::from(character));
     }
 
-    /// Appends a part of another arena. Both offsets must be the start of a string, or the end of
-    /// the arena.
+    /// Appends a part of another arena. Both ends of the part must be the start of a string or the
+    /// end of the other arena.
     pub(super) fn extend_from(&mut self, other: &Self, part: std::ops::Range<usize>) {
         self.0.push_str(other.0.get(part).unwrap_or_default());
     }
 
-    /// Returns the character at an offset, and advances the offset past it.
+    /// Returns the character at an offset, and advances the offset past the character.
     #[inline]
     pub(super) fn read_ascii(&self, offset: &mut usize) -> u8 {
         let character = self.0.as_bytes().get(*offset).copied();
@@ -59,19 +59,20 @@ impl StringArena {
         character.unwrap_or_default()
     }
 
-    /// Returns the string at an offset, and advances the offset past it.
+    /// Returns the string at an offset, and advances the offset past this string.
     pub(super) fn read(&self, offset: &mut usize) -> &str {
         self.0.get(self.next(offset)).unwrap_or_default()
     }
 
-    /// Compares the string at an offset with `string`, and advances the offset past it.
+    /// Compares the stored string at an offset with `string`, and advances the offset past the
+    /// stored string.
     #[inline]
     pub(super) fn is_next(&self, offset: &mut usize, string: &str) -> bool {
         self.0.as_bytes().get(self.next(offset)) == Some(string.as_bytes())
     }
 
-    /// Returns the range of the string at an offset, without its length, and advances the offset
-    /// past it.
+    /// Returns the byte range of the string at an offset, excluding the length before it, and
+    /// advances the offset past the string.
     #[inline]
     fn next(&self, offset: &mut usize) -> std::ops::Range<usize> {
         let first = self.read_ascii(offset);

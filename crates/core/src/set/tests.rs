@@ -169,10 +169,10 @@ fn superfluous_directives_are_listed_but_not_evaluated() {
     let first = compiled.table.wildcards;
     let (superfluous, decisive): (Vec<_>, Vec<_>) = chain(&compiled.directives, first.unwrap())
         .partition(|&index| compiled.directives.records[index].is_superfluous);
-    // The decisive directives are the last three, each with a higher sample rate than the later
-    // ones, and the one without effects.
+    // At most four directives are decisive: the one without effects, and up to three others, each
+    // with a higher sample rate than those that expire later.
     assert!(decisive.len() <= 4, "{}", decisive.len());
-    // The group contains all directives except the one with a sample rate of zero.
+    // The directives with the same key include all except the one with a sample rate of zero.
     assert_eq!(decisive.len() + superfluous.len(), 1_001);
 }
 
@@ -221,8 +221,8 @@ fn every_directive_that_applies_is_reported_once() {
 
 #[test]
 fn the_sample_rate_is_used_only_if_it_can_change_the_decision() {
-    // The two directives have the same effects. The sampled one is superfluous until the other one
-    // expires; after that it decides.
+    // The two directives have the same effects. The sample rate of `half` cannot change the
+    // decision until `all` expires; after that, it decides.
     let set = DirectiveSet::from_directives(vec![
         directive("all", DiagLevel::Shape, 10),
         directive("half", DiagLevel::Shape, 20).with_sample_per_mille(500),

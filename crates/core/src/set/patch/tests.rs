@@ -11,8 +11,8 @@ use super::super::Compiled;
 use super::*;
 use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, EndpointKind, RequestAttrs};
 
-/// There are only a few strings, so that directives share them. One is also an id, and one is
-/// empty.
+/// There are only a few strings, so that several directives use the same one. One string is also an
+/// id, and one is empty.
 const TEXTS: [&str; 5] = ["a", "acme", "directive-07", "", "a-text-of-some-length"];
 const ENDPOINTS: [EndpointKind; 2] = [EndpointKind::Search, EndpointKind::IngestDoc];
 /// Seconds since 1970: the earliest and the latest instant, and two instants between them.
@@ -117,7 +117,8 @@ fn built(model: &Model) -> DirectiveSet {
     model.values().cloned().collect()
 }
 
-/// Asserts that a patched set lists, decides and packs the same as a built one.
+/// Asserts that a patched set lists the same directives, makes the same decisions and has strings
+/// of the same size as a set that is built from scratch.
 fn assert_same(patched: &DirectiveSet, built: &DirectiveSet) {
     assert!(patched.iter().eq(built.iter()), "{patched:?} {built:?}");
     assert_eq!(patched.digest(), built.digest());
