@@ -8,7 +8,7 @@ use super::poll_session::Session;
 use super::read_error::ReadError;
 use crate::http::{Method, Request};
 
-/// The version of the cluster state that a node knows.
+/// The version of the cluster state, as a node reports it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ClusterVersion {
     cluster_uuid: String,
@@ -24,9 +24,9 @@ impl ClusterVersion {
 
 impl Session {
     /// Requests the version of the cluster state from the elected cluster manager, through the
-    /// session's node. A node without a cluster manager responds with an error.
+    /// session's node. A node that has no contact with a cluster manager responds with an error.
     ///
-    /// Returns `None` if the role does not permit the request, or the server does not return a
+    /// Returns `None` if the role does not permit the request, or if the response contains no
     /// version.
     pub(crate) async fn cluster_version(&self) -> Result<Option<ClusterVersion>, ReadError> {
         #[derive(Deserialize)]

@@ -1,5 +1,5 @@
-//! Searches for the documents above a `_seq_no`. The same response contains the aggregates of all
-//! documents.
+//! Searches for the documents whose `_seq_no` is above a given number. The response also contains
+//! the aggregates over all documents of the index.
 
 use opensearch::SearchParts;
 use serde_json::{Map, json};
@@ -13,7 +13,7 @@ use super::search_response::{Aggregates, Collect};
 /// The outcome of a delta read.
 #[derive(Debug)]
 pub(crate) enum DeltaRead<C> {
-    /// All documents above the given `_seq_no`.
+    /// All documents whose `_seq_no` is above the given number.
     Documents {
         collector: C,
         documents: u64,
@@ -23,7 +23,7 @@ pub(crate) enum DeltaRead<C> {
     },
     /// More documents changed than one response can contain.
     TooMany,
-    /// The server does not search or aggregate sequence numbers.
+    /// The server cannot search or aggregate by `_seq_no`.
     Unsupported,
 }
 

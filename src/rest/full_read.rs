@@ -1,5 +1,5 @@
-//! Reads all documents of the index, page by page, in such a way that all pages belong to one state
-//! of the index.
+//! Reads all documents of the index page by page, and ensures that all pages show the same state of
+//! the index.
 
 use opensearch::SearchParts;
 use serde_json::{Map, Value, json};
@@ -14,11 +14,12 @@ use super::search_response::{Aggregates, Collect};
 use crate::http::Request;
 use crate::safeguard_switches::Safeguard;
 
-/// All documents of one view of the index.
+/// The result of a full read: all documents of one state of the index.
 #[derive(Debug)]
 pub(crate) struct FullRead<C> {
     pub(crate) collector: C,
-    /// The cluster's aggregates over this view; `None` if the server does not support them.
+    /// The aggregates that the cluster computed over all documents; `None` if it does not support
+    /// them.
     pub(crate) aggregates: Option<Aggregates>,
     /// The highest primary term in which a document was written.
     pub(crate) term: Option<u64>,
@@ -29,18 +30,18 @@ pub(crate) struct FullRead<C> {
 /// The view from which all pages are read.
 enum View {
     PointInTime(PointInTimeId),
-    /// The live index. Pages belong to one view if their aggregates are equal.
+    /// The live index. If the aggregates of two pages differ, the index has changed between them.
     Live(Aggregates),
 }
 
-/// The pages that were read so far.
+/// What the pages that were read so far contained.
 struct Pages<C> {
     collector: C,
     read: u64,
     term: Option<u64>,
     /// The `search_after` value for the request of the next page.
     after: Option<Value>,
-    /// Total and aggregates of the first page.
+    /// The total number of documents and the aggregates that the first page reported.
     first: Option<(u64, Option<Aggregates>)>,
 }
 
@@ -51,8 +52,8 @@ impl Session {
         index: &ConcreteIndex,
         collector: C,
     ) -> Result<FullRead<C>, ReadError> {
-        // One search reads one view of the shard. Only a read of several pages needs a point in
-        // time, which costs two more requests.
+        // A single search sees one state of the shard. Only a read of several pages needs a point
+        // in time, which costs two more requests.
         let path = SearchParts::Index(&[&index.name]).url();
         let page_size = self.page_size();
         let request =
@@ -80,7 +81,8 @@ impl Session {
         read
     }
 
-    /// Opens the view for a read of several pages.
+    /// Opens the view for a read of several pages: a point in time, or the live index if the server
+    /// supports no points in time.
     async fn open_view(
         &mut self,
         index: &ConcreteIndex,
@@ -138,7 +140,7 @@ impl Session {
         }
     }
 
-    /// Checks that a page belongs to the same view as the other pages.
+    /// Checks that a page shows the same state of the index as the earlier pages.
     fn check_view(
         &mut self,
         view: &mut View,
@@ -193,8 +195,8 @@ impl Session {
     ) -> Request {
         let mut body = Map::new();
         let mut put = |key: &str, value| body.insert(key.to_owned(), value);
-        // Every shard assigns its own `_seq_no`s, so documents of different shards can have equal
-        // numbers.
+        // Each shard assigns its own `_seq_no`s, so documents of different shards can have equal
+        // numbers and need a second sort key.
         put(
             "sort",
             if index.shards == 1 {
@@ -208,7 +210,7 @@ impl Session {
         }
         match view {
             // A search in a point in time needs no preference, because the point in time was opened
-            // on this instance's copy.
+            // on the shard copy that this instance prefers.
             View::PointInTime(id) => {
                 put("pit", json!({ "id": id, "keep_alive": KEEP_ALIVE }));
                 search("/_search", self.page_size(), aggregates, body)

@@ -1,6 +1,6 @@
 //! The reasons why a response of status 200 does not count as complete.
 
-/// The part that a response of status 200 lacks to be complete.
+/// The reason why a response of status 200 is incomplete.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub(crate) enum Incomplete {
     #[error("the search timed out on the server (timed_out)")]
@@ -20,7 +20,8 @@ pub(crate) enum Incomplete {
     Repeated,
     #[error("the documents are too many or too long for one directive set")]
     TooLarge,
-    // Under document-level security, the aggregates include documents that no search returns.
+    // Under document-level security, the aggregates include documents that the role hides from
+    // searches.
     #[error(
         "the documents that were read do not match the cluster's aggregates; if this persists, \
          does document-level security hide documents from this user?"
@@ -30,7 +31,7 @@ pub(crate) enum Incomplete {
     Replaced,
     #[error("the index changed while its documents were counted")]
     Moving,
-    /// The response lacks a field that shows whether it is complete.
+    /// The response lacks a field that would show whether the response is complete.
     #[error("the response lacks {0}")]
     Missing(&'static str),
 }

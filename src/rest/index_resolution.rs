@@ -28,7 +28,8 @@ impl ConcreteIndex {
     }
 }
 
-/// The response to `GET /{index}/_settings?flat_settings=true`, by concrete index.
+/// The response to `GET /{index}/_settings?flat_settings=true`, keyed by the name of the concrete
+/// index.
 type Response = HashMap<String, IndexSettings>;
 
 #[derive(Debug, Deserialize)]
@@ -54,7 +55,7 @@ const SETTINGS: [&str; 3] = [
 ];
 
 impl Session {
-    /// Requests the concrete index to which the configured name refers now.
+    /// Requests the concrete index to which the configured name currently refers.
     pub(crate) async fn resolve_index(&self) -> Result<ConcreteIndex, ReadError> {
         let path = IndicesGetSettingsParts::IndexName(&[self.index_name()], &SETTINGS).url();
         let request = Request::new(Method::Get, path).query("flat_settings", "true");
@@ -83,8 +84,8 @@ impl Session {
     }
 }
 
-/// Parses a refresh interval in the format of the index settings: `1s`, `500ms`, `-1`. The server's
-/// default is one second.
+/// Parses a refresh interval in the format of the index settings: `1s`, `500ms`, `-1`. If the
+/// setting is absent, the server's default of one second applies.
 fn refresh_interval(text: Option<&str>) -> Option<Duration> {
     let Some(text) = text else {
         return Some(Duration::from_secs(1));

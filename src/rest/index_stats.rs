@@ -1,8 +1,8 @@
-//! Requests the statistics of the index, which show with a few hundred bytes whether anything
-//! changed.
+//! Requests the statistics of the index. The response of a few hundred bytes shows whether the
+//! index has changed.
 //!
-//! The shard statistics contain the highest `_seq_no`. Every write and every deletion raises it
-//! immediately, even before a search returns the result.
+//! The shard statistics contain the highest `_seq_no`. Every write and every deletion raises this
+//! number immediately, even before the change is visible to searches.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -19,8 +19,8 @@ const FILTER_PATH: &str = "indices.*.uuid,indices.*.shards.*.routing.primary,\
                            indices.*.shards.*.seq_no.max_seq_no,\
                            indices.*.shards.*.seq_no.global_checkpoint";
 
-/// The checkpoints of each shard's primary. Two observations are equal if nothing was written in
-/// between.
+/// The checkpoints of the primary of each shard. Two observed values are equal if nothing was
+/// written between the observations.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ShardCheckpoints {
     pub(crate) index: String,
@@ -33,21 +33,21 @@ struct Primary {
     node: String,
     /// The history uuid. It changes when a snapshot is restored into the same index.
     history: String,
-    /// The highest `_seq_no` that was assigned; -1 before the first write.
+    /// The highest assigned `_seq_no`; -1 before the first write.
     max_seq_no: i64,
-    /// All in-sync copies hold all operations up to this `_seq_no`. It is lower than `max_seq_no`
-    /// while writes are in progress.
+    /// All in-sync copies hold all operations up to this `_seq_no`. This number is lower than
+    /// `max_seq_no` while writes are in progress.
     global_checkpoint: i64,
     documents: u64,
 }
 
-/// The outcome of a probe.
+/// The outcome of a probe, which requests the checkpoints.
 #[derive(Debug)]
 pub(crate) enum Probe {
     Checkpoints(ShardCheckpoints),
-    /// The response lacks a necessary part. This poll uses a search instead.
+    /// The response lacks a necessary part, so this poll uses a search instead.
     Unclear(&'static str),
-    /// The server or the role does not provide statistics.
+    /// The server does not provide the statistics, or the role does not permit the request.
     Unsupported(String),
 }
 
@@ -117,7 +117,7 @@ impl ShardCopy {
 }
 
 impl ShardCheckpoints {
-    /// Returns the `_seq_no` up to which all in-sync copies hold every operation. `None` before the
+    /// Returns the `_seq_no` up to which all in-sync copies hold every operation; `None` before the
     /// first write, or if the index has several shards.
     pub(crate) fn checkpoint(&self) -> Option<u64> {
         match self.primaries.as_slice() {
@@ -126,8 +126,8 @@ impl ShardCheckpoints {
         }
     }
 
-    /// Returns the highest `_seq_no` that was assigned. `None` before the first write, or if the
-    /// index has several shards.
+    /// Returns the highest assigned `_seq_no`; `None` before the first write, or if the index has
+    /// several shards.
     pub(crate) fn max_seq_no(&self) -> Option<u64> {
         match self.primaries.as_slice() {
             [primary] => u64::try_from(primary.max_seq_no).ok(),
@@ -135,8 +135,8 @@ impl ShardCheckpoints {
         }
     }
 
-    /// Whether no write is in progress, that is, all in-sync copies hold every operation that was
-    /// assigned a number.
+    /// Whether no write is in progress, that is, all in-sync copies hold every operation to which a
+    /// `_seq_no` was assigned.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.primaries
             .iter()
@@ -164,8 +164,8 @@ impl ShardCheckpoints {
         self.uuid == other.uuid && histories(self) == histories(other)
     }
 
-    /// Whether all in-sync copies hold every operation that had been assigned when `other` was
-    /// observed.
+    /// Whether all in-sync copies hold every operation whose `_seq_no` had been assigned when
+    /// `other` was observed.
     pub(crate) fn holds_all_of(&self, other: &Self) -> bool {
         self.primaries.len() == other.primaries.len()
             && self
@@ -175,8 +175,8 @@ impl ShardCheckpoints {
                 .all(|(new, old)| new.global_checkpoint >= old.max_seq_no)
     }
 
-    /// Whether these can be later checkpoints of the same index: the history and the primaries are
-    /// the same, and no number is lower.
+    /// Whether these checkpoints can be a later state of the index that `other` shows: the history
+    /// and the nodes of the primaries are the same, and no highest `_seq_no` is lower.
     pub(crate) fn follows(&self, other: &Self) -> bool {
         self.index == other.index
             && self.uuid == other.uuid

@@ -1,5 +1,5 @@
-//! Requests the current versions of single documents in real time, that is, before a refresh makes
-//! them visible to searches.
+//! Requests the current versions of single documents in real time, that is, even before a refresh
+//! makes them visible to searches.
 
 use std::collections::HashMap;
 
@@ -13,23 +13,23 @@ use super::poll_session::Session;
 use super::read_error::ReadError;
 use crate::http::{Method, Request};
 
-/// The number of documents in one request.
+/// The maximum number of documents in one request.
 const IDS_PER_REQUEST: usize = 1_000;
 
-/// The versions of some documents on one copy of the shard.
+/// The current versions of the requested documents.
 #[derive(Debug)]
 pub(crate) struct CurrentVersions {
     /// The `_seq_no` of each document that exists.
     pub(crate) seq_nos: HashMap<String, u64>,
-    /// Whether this copy is the primary.
+    /// Whether the primary returned all these versions.
     pub(crate) primary: bool,
 }
 
-/// The outcome of a lookup.
+/// The outcome of a request for current versions.
 #[derive(Debug)]
 pub(crate) enum Lookup {
     Found(CurrentVersions),
-    /// The server or the role does not permit the request.
+    /// The server does not support the request, or the role does not permit it.
     NotPermitted,
 }
 
@@ -69,7 +69,7 @@ impl Item {
 
 impl Session {
     /// Requests the current `_seq_no` of each document from the primary. If the cluster does not
-    /// permit selecting the primary, any copy may respond.
+    /// permit selecting the primary, any copy of the shard may respond.
     pub(crate) async fn current_versions(
         &self,
         index: &ConcreteIndex,
@@ -121,7 +121,7 @@ impl Session {
         if let Some(response) = self.send_if_supported(to_primary).await? {
             return Ok(Some((response, true)));
         }
-        // Weighted routing, for example, refuses requests to the primary.
+        // A cluster with weighted routing, for example, refuses the preference `_primary`.
         let response = self.send_if_supported(request).await?;
         Ok(response.map(|response| (response, false)))
     }

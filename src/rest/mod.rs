@@ -1,5 +1,5 @@
-//! One file for each OpenSearch API that a poll uses, and the rules that decide whether a response
-//! is complete.
+//! Sends the requests of a poll, with one file for each OpenSearch API, and decides whether a
+//! response is complete.
 //!
 //! | file | API | question that the response answers |
 //! |---|---|---|
@@ -17,8 +17,8 @@
 //!
 //! All requests of one poll go through one [`Session`] (`poll_session.rs`). A response is complete
 //! only if every shard responded in time, the total is exact, and the response contains as many
-//! documents as the total (`search_response.rs`, `page_check.rs`). Only in a complete response does the
-//! absence of a document mean that the document was deleted.
+//! documents as the total (`search_response.rs`, `page_check.rs`). A document that is absent from a
+//! complete response was deleted; its absence from an incomplete response proves nothing.
 
 mod cluster_state_version;
 mod delta_read;

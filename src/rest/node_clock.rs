@@ -11,8 +11,8 @@ use super::read_error::ReadError;
 use crate::http::{Method, Request};
 
 impl Session {
-    /// Requests the time on the session's node. Returns `None` if the role does not permit the
-    /// request.
+    /// Requests the current time of the session's node. Returns `None` if the role does not permit
+    /// the request.
     pub(crate) async fn cluster_time(&self) -> Result<Option<Timestamp>, ReadError> {
         #[derive(Deserialize)]
         struct Response {

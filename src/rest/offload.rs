@@ -1,19 +1,19 @@
 //! Runs long computations, such as decoding a large response, on blocking threads instead of the
 //! runtime's threads.
 
-/// Responses up to this size are decoded on the current thread, which takes a fraction of a
+/// A response of up to this many bytes is decoded on the current thread. This takes a fraction of a
 /// millisecond.
 const DECODE_IN_PLACE: usize = 64 << 10;
 
-/// Returns the cost of processing this many directives, as the number of response bytes that take
-/// the same time to decode.
+/// Returns the number of response bytes whose decoding takes as long as processing this many
+/// directives.
 #[must_use]
 pub fn weight_of(directives: usize) -> usize {
     directives.saturating_mul(100)
 }
 
-/// Runs the closure on a blocking thread if the input is large, so that other tasks on the same
-/// runtime do not wait for it.
+/// Runs the closure on a blocking thread if its input is large, so that the closure does not delay
+/// other tasks of the runtime.
 pub async fn off_the_runtime<T: Send + 'static>(
     bytes: usize,
     work: impl FnOnce() -> T + Send + 'static,
@@ -23,7 +23,7 @@ pub async fn off_the_runtime<T: Send + 'static>(
     }
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        // The caller of the poll catches the panic and reports it.
+        // The panic continues here, and the caller of the poll catches and reports it.
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             // The runtime is shutting down and will drop this task.

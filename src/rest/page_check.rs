@@ -28,8 +28,8 @@ pub(crate) enum PageError {
 }
 
 impl Session {
-    /// Checks one page and passes its documents to the collector, unless the search found more than
-    /// `only_up_to` documents.
+    /// Checks that one page is complete. Then passes its documents to the collector, if the search
+    /// found at most `only_up_to` documents.
     pub(super) async fn take<C: Collect>(
         &self,
         body: Bytes,
@@ -55,8 +55,8 @@ impl Session {
     }
 }
 
-/// Checks one page and passes its documents to the collector, unless the search found more than
-/// `only_up_to` documents.
+/// Checks that one page is complete. Then passes its documents to the collector, if the search found
+/// at most `only_up_to` documents.
 pub(crate) fn take_page<C: Collect>(
     body: &[u8],
     mut collector: C,

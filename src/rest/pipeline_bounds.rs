@@ -1,4 +1,5 @@
-//! Reads the bound that the ingest pipeline sets on an expiry, to compare it with the reader's own.
+//! Reads the longest time to live that the ingest pipeline permits, to compare it with the reader's
+//! own limit.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use super::poll_session::Session;
 use super::read_error::ReadError;
 use crate::http::{Method, Request};
 
-/// The pipeline's name, whatever the index is called.
+/// The name of the ingest pipeline, which does not depend on the name of the index.
 pub(crate) const PIPELINE: &str = "directives";
 
 #[derive(Debug, Deserialize)]
@@ -36,10 +37,10 @@ struct Params {
 
 impl Session {
     /// Returns the longest time to live that the pipeline permits. Returns `None` if the role may
-    /// not read the pipeline, or if the pipeline has no bound.
+    /// not read the pipeline, or if the pipeline sets no limit.
     ///
     /// # Errors
-    /// No response.
+    /// The request failed. A request that the role or the server does not permit is not an error.
     pub(crate) async fn site_max_ttl(&self) -> Result<Option<Duration>, ReadError> {
         let request = Request::new(Method::Get, IngestGetPipelineParts::Id(PIPELINE).url())
             .query("filter_path", "*.processors.script.params.max_ttl_secs");

@@ -1,4 +1,5 @@
-//! Opens and closes a point in time, the view of the index that all pages of a full read share.
+//! Opens and closes a point in time (PIT): a fixed view of the index that all pages of a full read
+//! share.
 
 use opensearch::{CreatePitParts, DeletePitParts};
 use tracing::debug;
@@ -8,13 +9,13 @@ use super::poll_session::{CLOSE_TIMEOUT, Session};
 use super::read_error::ReadError;
 use crate::http::{Client, Method, Request, chain, malformed};
 
-/// The time for which the server keeps a point in time between two pages.
+/// How long the server keeps a point in time open after each request that uses it.
 pub(super) const KEEP_ALIVE: &str = "1m";
 
-/// The id of a point in time. The response of each page may replace it.
+/// The id of a point in time. Each response may contain a new id, which replaces the previous one.
 pub(super) type PointInTimeId = String;
 
-/// Whether the server opened a point in time.
+/// The outcome of a request to open a point in time.
 pub(super) enum Opened {
     Open(PointInTimeId),
     /// The server does not support points in time, or the role does not permit them.
@@ -22,7 +23,8 @@ pub(super) enum Opened {
 }
 
 impl Session {
-    /// Opens a point in time on this instance's copy of the shard. The session closes it.
+    /// Opens a point in time on the shard copy that this instance prefers. The session closes the
+    /// point in time when it ends.
     pub(super) async fn open_point_in_time(
         &mut self,
         index: &ConcreteIndex,
@@ -51,8 +53,8 @@ impl Session {
     }
 }
 
-/// Closes a point in time. If this fails, the point in time occupies memory on the server for one
-/// more minute.
+/// Closes a point in time. If the request fails, the point in time occupies memory on the server
+/// for one more minute.
 pub(super) async fn close(client: Client, id: PointInTimeId) {
     let request = Request::new(Method::Delete, DeletePitParts::None.url())
         .json(serde_json::json!({ "pit_id": [id] }).to_string());

@@ -1,5 +1,5 @@
-//! Sends all requests of one poll to the same node, and closes the poll's point in time even if the
-//! poll is cut off.
+//! Sends all requests of one poll to the same node, and closes the poll's point in time (PIT) even
+//! if the poll is cancelled.
 
 use std::time::Duration;
 
@@ -15,19 +15,20 @@ use super::search::PAGE_SIZE;
 use crate::http::{Client, PinnedNode, Request, RequestError, malformed};
 use crate::safeguard_switches::{Safeguard, Safeguards};
 
-/// The client, the limits and the preferred shard copy, which all polls share.
+/// The state that all polls share: the client, the limits and the preferred shard copy.
 #[derive(Clone, Debug)]
 pub(crate) struct IndexReader {
     client: Client,
-    /// The number of documents in one page.
+    /// The maximum number of documents in one page.
     page_size: usize,
-    /// How many documents the index may hold in all.
+    /// The maximum number of documents that the index may contain, including ended ones.
     max_stored: usize,
     safeguards: Safeguards,
-    /// The search preference. It keeps this instance on one copy of the shard and distributes the
-    /// fleet over all copies.
+    /// The value of the search parameter `preference`. It directs all searches of this instance to
+    /// the same shard copy, and distributes the instances of a fleet over all copies.
     preference: String,
-    /// A part of the preference. Another number may select another copy.
+    /// A number that is appended to the preference unless it is zero. A different number may select
+    /// a different shard copy.
     copy: u32,
 }
 
@@ -38,7 +39,7 @@ impl IndexReader {
             page_size: PAGE_SIZE,
             max_stored,
             safeguards: Safeguards::all(),
-            // The cluster reserves preferences that start with an underscore.
+            // OpenSearch reserves preferences that start with an underscore, as `instance` may do.
             preference: format!("directives-{instance}"),
             copy: 0,
         }
@@ -60,16 +61,17 @@ impl IndexReader {
         }
     }
 
-    /// Sends the searches of later sessions to another copy of the shard, if another copy exists.
+    /// Changes the preference, so that the searches of later sessions may go to another copy of the
+    /// shard.
     pub(crate) fn switch_copy(&mut self) {
         self.copy = self.copy.wrapping_add(1);
     }
 }
 
-/// The session of one poll, through which it sends all its requests.
+/// The session of one poll. The poll sends all its requests through this session.
 ///
-/// The first node that responds serves all requests, because the confirmation of one node says
-/// nothing about the data of another node.
+/// The node that responds first serves all requests of the session, because one node's confirmation
+/// says nothing about another node's data.
 ///
 /// [`close`](Self::close) closes the point in time that a full read opened. If a deadline, a panic
 /// or a shutdown ends the poll, the session is dropped, and a background task closes the point in
@@ -82,28 +84,28 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Returns the configured name: an index or an alias.
+    /// Returns the configured name of the index or alias.
     pub(super) fn index_name(&self) -> &str {
         self.reader.client.index()
     }
 
-    /// Whether the node that serves this session failed and the cluster has other nodes.
+    /// Whether the session's node has failed or refused a request that another node may serve.
     pub(crate) fn has_lost_its_node(&self) -> bool {
         self.reader.client.has_lost(&self.node)
     }
 
-    /// Returns the position of the session's node in the list of nodes; `None` before the first
+    /// Returns the position of the session's node in the configured list; `None` before the first
     /// response.
     pub(crate) fn node(&self) -> Option<usize> {
         self.node.index()
     }
 
-    /// Lets later sessions prefer other nodes.
+    /// Makes later sessions try other nodes before the node of this session.
     pub(crate) fn avoid_node(&self) {
         self.reader.client.avoid(&self.node);
     }
 
-    /// Closes the point in time, if a read opened one.
+    /// Closes the point in time, if a full read opened one.
     pub(crate) async fn close(mut self) {
         self.close_point_in_time().await;
     }
@@ -143,7 +145,7 @@ impl Session {
         request.query("preference", self.preference())
     }
 
-    /// Sends a request to the session's node. The caller decides how to handle a refusal.
+    /// Sends a request to the session's node. The caller decides how to handle an error.
     pub(super) async fn try_send(&self, request: Request) -> Result<Bytes, RequestError> {
         if !self.checks(Safeguard::OneNode) {
             return self.reader.client.send(request).await;
@@ -151,14 +153,14 @@ impl Session {
         self.reader.client.send_to(&self.node, request).await
     }
 
-    /// Sends a request to the session's node; a refusal fails the read.
+    /// Sends a request to the session's node. An error fails the read.
     pub(super) async fn send(&self, request: Request) -> Result<Bytes, ReadError> {
         let response = self.try_send(request).await;
         response.map_err(|error| self.failed(error))
     }
 
     /// Sends a request to the session's node and decodes the JSON response. Returns `None` if the
-    /// server or the role does not support the request.
+    /// server does not support the request or the role does not permit it.
     pub(super) async fn send_if_supported<T: DeserializeOwned>(
         &self,
         request: Request,
@@ -198,8 +200,8 @@ impl Drop for Session {
         let Some(id) = self.point_in_time.take() else {
             return;
         };
-        // Without a runtime nothing can be sent; the server closes the point in time after its
-        // keep-alive time.
+        // Without a runtime, no request can be sent. The server then closes the point in time
+        // itself when its keep-alive time ends.
         if let Ok(runtime) = Handle::try_current() {
             let close = point_in_time::close(self.reader.client.clone(), id);
             drop(runtime.spawn(close.in_current_span()));

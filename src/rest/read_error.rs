@@ -1,4 +1,5 @@
-//! The error for a failed read of the index, or of another agent's snapshot.
+//! The error for a failed read of the index, of another agent's snapshot, or of an application's
+//! source.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,34 +15,35 @@ use opensearch_directives_core::document::Rejection;
 /// returns the cause: the request or the response that failed.
 #[derive(Debug)]
 pub struct ReadError {
-    /// The configured name: an index or an alias.
+    /// The configured name of the index or alias, or the name of another source.
     index: String,
     failure: Box<ReadFailure>,
 }
 
-/// The kinds of failed polls, as the metric `directives_poll_failures_total` counts them.
+/// The reason why a poll failed. The metric `directives_poll_failures_total` counts failed polls by
+/// this kind.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum PollErrorKind {
-    /// A request received no usable response: the connection failed, the time limit passed, or the
-    /// server refused the request. A source of the application failed.
+    /// A request received no usable response (the connection failed, the time limit passed, or the
+    /// server refused the request), or the application's own source failed.
     Request,
-    /// The index does not exist, or its name refers to no index or to several.
+    /// The index does not exist, or the configured name refers to no index or to several indices.
     NoIndex,
     /// A response was incomplete, or mixed several states of the index.
     Incomplete,
-    /// The response was older than the published set, or this could not be excluded.
+    /// A response was older than the published set, or the poll could not exclude this.
     Stale,
     /// The cluster counts documents that the role hides from this user.
     HiddenDocuments,
     /// The role hides or masks fields of the documents.
     HiddenFields,
-    /// The index holds more documents that have not ended than `max_documents`, or a multiple of
-    /// it in all.
+    /// The index contains more than `max_documents` documents that have not ended, or, including
+    /// ended documents, more than a fixed multiple of `max_documents`.
     TooManyDocuments,
     /// The poll as a whole took longer than `poll_timeout`.
     Deadline,
-    /// The refresher panicked and continues.
+    /// The poll panicked. The refresher continues with the next poll.
     Panic,
 }
 
@@ -55,29 +57,29 @@ pub(crate) enum ReadFailure {
     NotOneIndex {
         indices: Vec<String>,
     },
-    /// The response contains an older state than an earlier read. The text is the evidence.
+    /// The response shows an older state than an earlier poll. The string describes the evidence.
     Stale(String),
-    /// The response may contain an older state, and the role does not permit a request that would
-    /// show this.
+    /// The response may show an older state, and the role does not permit the request that would
+    /// decide this.
     Unconfirmed,
-    /// The node does not return the version of the cluster state, although nodes returned one
-    /// before. The node may be cut off from the cluster.
+    /// The node does not return the version of the cluster state, although an earlier request
+    /// received one. The node may be cut off from the cluster.
     VersionWithheld,
     HiddenDocuments {
         visible: u64,
         counted: u64,
     },
-    /// A document is rejected because the role hides or masks its fields.
+    /// A document is rejected because the role hides or masks some of its fields.
     HiddenFields {
         id: String,
         rejection: Rejection,
     },
-    /// More documents have not ended than is allowed.
+    /// The index contains more than `max_documents` documents that have not ended.
     TooManyDocuments {
         documents: u64,
         max_documents: usize,
     },
-    /// More documents are stored, ended ones included, than a reader holds.
+    /// The index contains more documents, including ended ones, than a reader can hold.
     TooManyStored {
         documents: u64,
         max_stored: usize,
@@ -96,8 +98,8 @@ impl ReadError {
         }
     }
 
-    /// Creates the error of a [source](crate::source) of the application. `name` is what could not
-    /// be read, such as the name of a file.
+    /// Creates the error for a failure of the application's own [source](crate::source). `name`
+    /// names what could not be read, such as a file.
     #[must_use]
     pub fn of_source(
         name: &str,
@@ -135,7 +137,7 @@ impl ReadError {
         }
     }
 
-    /// Returns the failed request, if the cause is a request.
+    /// Returns the error of the failed request, if a request was the cause.
     #[must_use]
     pub fn request(&self) -> Option<&RequestError> {
         match self.failure.as_ref() {
@@ -144,7 +146,7 @@ impl ReadError {
         }
     }
 
-    /// Whether the cluster said that the index does not exist.
+    /// Whether the cluster reported that the index does not exist.
     #[must_use]
     pub fn is_index_not_found(&self) -> bool {
         matches!(*self.failure, ReadFailure::NoIndex(_))
@@ -161,7 +163,8 @@ impl ReadError {
         *self.failure
     }
 
-    /// Returns the time that the server requested before the next attempt (`Retry-After`).
+    /// Returns how long the server wants the client to wait before the next request
+    /// (`Retry-After`).
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         self.request().and_then(RequestError::retry_after)
     }
@@ -223,7 +226,7 @@ impl fmt::Display for ReadError {
 }
 
 impl ReadError {
-    /// Writes the text of a response that is or may be older than an earlier one.
+    /// Writes the message for a response that is, or may be, older than an earlier one.
     fn fmt_older_state(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let index = &self.index;
         match self.failure.as_ref() {

@@ -10,17 +10,17 @@ use super::read_error::ReadError;
 use super::search_response::{AGGREGATIONS, Aggregates, Collect, Hit};
 use crate::http::{Method, Request, RequestError};
 
-/// The number of documents in one page, which is the default of `index.max_result_window`.
+/// The maximum number of documents in one page. It equals the default of `index.max_result_window`.
 pub const PAGE_SIZE: usize = 10_000;
-/// The parts of a response that are decoded, including all parts that show whether the response is
-/// complete.
+/// The fields that the server includes in a search response, among them all fields that show
+/// whether the response is complete.
 const FILTER_PATH: &str = "pit_id,timed_out,_shards.total,_shards.successful,_shards.failed,\
                            hits.total,hits.hits._id,hits.hits._seq_no,hits.hits._primary_term,\
                            hits.hits._source,hits.hits.sort,aggregations.all.seq.count,\
                            aggregations.all.seq.max,aggregations.all.seq.sum,\
                            aggregations.all.updated.value";
 
-/// The aggregates of the whole index, as a search on one copy returned them.
+/// The aggregates over the whole index, as a search on one shard copy returned them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Summary {
     pub(crate) of: Aggregates,
@@ -28,7 +28,8 @@ pub(crate) struct Summary {
     pub(crate) primary: bool,
 }
 
-/// Creates a search for at most `size` documents, optionally with the aggregates of all documents.
+/// Creates a search for at most `size` documents, optionally with the aggregates over all documents
+/// of the index.
 pub(super) fn search(
     path: &str,
     size: usize,
@@ -50,8 +51,8 @@ pub(super) fn search(
 }
 
 impl Session {
-    /// Requests the aggregates of the whole index from this instance's copy. Returns `None` if the
-    /// server does not aggregate sequence numbers.
+    /// Requests the aggregates over the whole index from the shard copy that this instance prefers.
+    /// Returns `None` if the server cannot aggregate by `_seq_no`.
     async fn summary(&self, index: &ConcreteIndex) -> Result<Option<Aggregates>, ReadError> {
         match self
             .try_summary(self.on_our_copy(summary_request(index)))
@@ -64,7 +65,7 @@ impl Session {
     }
 
     /// Requests the aggregates from the primary. If the cluster does not permit selecting the
-    /// primary, this instance's copy responds.
+    /// primary, the shard copy that this instance prefers responds.
     pub(crate) async fn summary_of_primary(
         &self,
         index: &ConcreteIndex,
@@ -82,7 +83,7 @@ impl Session {
         Ok(of.map(|of| Summary { of, primary: true }))
     }
 
-    /// The outer error is a failed request. The inner error is an incomplete response.
+    /// The outer error reports a failed request. The inner error reports an incomplete response.
     async fn try_summary(
         &self,
         request: Request,
@@ -93,7 +94,7 @@ impl Session {
     }
 }
 
-/// The collector of a search for no documents.
+/// The collector of a search that requests aggregates and no documents.
 #[derive(Debug)]
 struct NoDocuments;
 
@@ -108,7 +109,7 @@ fn summary_request(index: &ConcreteIndex) -> Request {
     search(&path, 0, true, Map::new())
 }
 
-/// Whether the server refused the query of a valid request.
+/// Whether the server refused the query itself, for example because it cannot search by `_seq_no`.
 pub(super) fn is_refused_query(error: &RequestError) -> bool {
     error.status() == Some(400) && error.is_unsupported()
 }

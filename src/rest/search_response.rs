@@ -1,8 +1,8 @@
 //! Decodes a search response without copying the documents, and checks that every shard responded
 //! in time.
 //!
-//! Every field that shows completeness is optional here. A response without one of these fields
-//! does not count as complete.
+//! The fields that prove completeness are optional in these types, so that a response that lacks
+//! one of them can be reported as incomplete.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,7 @@ pub(crate) trait Collect: Send + 'static {
     fn take(&mut self, hit: &Hit<'_>) -> Result<(), Incomplete>;
 }
 
-/// The response of a search.
+/// The response to a search.
 #[derive(Debug, Deserialize)]
 pub(crate) struct SearchResponse<'a> {
     timed_out: Option<bool>,
@@ -41,7 +41,7 @@ struct Shards {
 #[derive(Debug, Deserialize)]
 struct Hits<'a> {
     total: Option<Total>,
-    // `filter_path` leaves this field out if there are no hits.
+    // With `filter_path`, the server omits this field if there are no hits.
     #[serde(borrow, default)]
     hits: Vec<Hit<'a>>,
 }
@@ -77,8 +77,8 @@ struct Newest {
     value: Option<f64>,
 }
 
-/// The aggregates over the whole index, independent of the query. They come from the same view as
-/// the hits.
+/// The aggregates over all documents of the index, independent of the query. They describe the same
+/// state of the index as the hits.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Aggregates {
     pub(crate) documents: u64,
@@ -89,7 +89,7 @@ pub(crate) struct Aggregates {
 }
 
 impl Aggregations {
-    /// Returns `None` if the response lacks an aggregate.
+    /// Returns `None` if the response lacks the count or the sum of the `_seq_no`s.
     fn of_all_documents(self) -> Option<Aggregates> {
         let all = self.all?;
         let seq = all.seq?;
@@ -104,7 +104,7 @@ impl Aggregations {
     }
 }
 
-/// The part of a search that requests the [`Aggregates`].
+/// The part of a search request that requests the [`Aggregates`].
 pub(crate) const AGGREGATIONS: &str = r#"{"all":{"global":{},"aggs":{"seq":{"stats":{"field":"_seq_no"}},"updated":{"max":{"field":"updated_at"}}}}}"#;
 
 /// The content of a search response in which every shard responded in time.
@@ -112,23 +112,23 @@ pub(crate) const AGGREGATIONS: &str = r#"{"all":{"global":{},"aggs":{"seq":{"sta
 pub(crate) struct Complete<'a> {
     pub(crate) total: u64,
     pub(crate) hits: Vec<Hit<'a>>,
-    /// `None` if the request did not ask for aggregates, or the server does not return them.
+    /// `None` if no aggregates were requested, or if the server does not return them.
     pub(crate) aggregates: Option<Aggregates>,
 }
 
-/// One document.
+/// One document of a search response.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Hit<'a> {
     #[serde(borrow, rename = "_id")]
     pub(crate) id: Cow<'a, str>,
     #[serde(rename = "_seq_no")]
     pub(crate) seq_no: u64,
-    /// The primary term in which the number was assigned. Each failover raises the term.
+    /// The primary term in which `seq_no` was assigned. Each failover raises the term.
     #[serde(rename = "_primary_term")]
     pub(crate) primary_term: Option<u64>,
     #[serde(borrow, rename = "_source")]
     pub(crate) source: &'a RawValue,
-    /// The `search_after` value of this document.
+    /// The value to send as `search_after` for the page after this document.
     #[serde(borrow)]
     pub(crate) sort: Option<&'a RawValue>,
 }

@@ -1,4 +1,5 @@
-//! Tests that a search response counts as complete only if every part that proves it is there.
+//! Tests that a search response counts as complete only if none of the fields that prove its
+//! completeness is missing.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 use serde_json::{Value, json};
@@ -59,7 +60,7 @@ fn p1_a_response_is_complete_only_if_it_states_so() {
     assert_eq!(complete("{}"), Err(Incomplete::Missing("timed_out")));
 }
 
-/// A complete response, from which each test removes a part.
+/// Returns a complete response that a test then changes.
 fn value() -> Value {
     serde_json::from_str(COMPLETE).unwrap()
 }
@@ -88,7 +89,7 @@ fn p1_a_response_without_a_required_part_is_not_complete() {
     }
 }
 
-/// A part that every response has, with an invalid value.
+/// One field that every response contains has an invalid value or is missing.
 #[test]
 fn a_response_of_another_shape_is_refused() {
     for (path, name) in [
@@ -109,7 +110,8 @@ fn a_response_of_another_shape_is_refused() {
             let mut response = value();
             response.pointer_mut(path).unwrap()[name] = wrong;
             let response = response.to_string();
-            // Some of these values are decoded as absent, which is refused as well.
+            // Some of these values are decoded as an absent field, and the response is then
+            // incomplete.
             let read = serde_json::from_str::<SearchResponse<'_>>(&response);
             assert!(read.is_err() || complete(&response).is_err(), "{response}");
         }
@@ -130,7 +132,7 @@ fn a_response_of_another_shape_is_refused() {
             "{response}"
         );
     }
-    // It is undefined which of the two values counts.
+    // JSON does not define which value of a repeated field counts, so the response is refused.
     let twice = COMPLETE.replacen('{', "{\"timed_out\":true,", 1);
     assert!(serde_json::from_str::<SearchResponse<'_>>(&twice).is_err());
 }

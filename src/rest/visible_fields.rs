@@ -1,5 +1,5 @@
-//! Requests the mapping to find out whether field-level security hides a field. It removes hidden
-//! fields from the mapping that this user reads.
+//! Requests the mapping to find out whether field-level security hides a field. The security plugin
+//! omits hidden fields from the mapping that it returns to the user.
 
 use std::collections::HashMap;
 
@@ -13,12 +13,13 @@ use super::poll_session::Session;
 use super::read_error::ReadError;
 use crate::http::{Method, Request};
 
-/// The first version of our mapping that lists all fields of a stored document but `signatures`.
+/// The first version of this project's mapping that lists all fields of a stored document except
+/// `signatures`.
 const FIRST_EXPLICIT_VERSION: u64 = 2;
 /// The first version of the mapping that has `signatures`.
 const FIRST_SIGNED_VERSION: u64 = 3;
 
-/// The response to `GET /{index}/_mapping`, by concrete index.
+/// The response to `GET /{index}/_mapping`, keyed by the name of the concrete index.
 type Response = HashMap<String, IndexMapping>;
 
 #[derive(Debug, Deserialize)]
@@ -57,7 +58,7 @@ impl Mapping {
 impl Session {
     /// Returns the first of `fields` that the server hides from the user of this session: the
     /// project's mapping has the field, but the mapping in the response does not. Returns `None` if
-    /// no field is hidden, or if the response does not tell.
+    /// no field is hidden, or if the response does not show it.
     ///
     /// # Errors
     /// The server did not respond. A refusal is not an error, because the role may not permit
