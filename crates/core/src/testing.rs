@@ -1,7 +1,7 @@
-//! A conformance kit: it checks whether a store keeps the promises of
-//! [`DirectiveStore`](crate::DirectiveStore), and names each rule that it breaks.
+//! A conformance kit, which checks whether a store keeps the promises of
+//! [`DirectiveStore`](crate::DirectiveStore) and names each rule that the store breaks.
 //!
-//! A store of another crate, with types of its own, is checked through a small adapter, a
+//! To check a store of another crate, with types of its own, implement a small adapter, a
 //! [`Subject`].
 //!
 //! ```
@@ -54,18 +54,18 @@ pub use report::{Outcome, Report, Rule};
 
 /// A store that the kit checks.
 pub trait Subject: Sync {
-    /// What a load returns.
+    /// The type of a loaded set.
     type Set;
 
-    /// Publishes a set of these directives, and returns when every later load returns it. Returns
-    /// `false` if the store cannot publish; the kit then checks the set that it holds, which must
-    /// be that of [`initial_directives`], and skips the rules about publishes.
+    /// Publishes a set of these directives, and returns as soon as every later load returns this
+    /// set. Returns `false` if the store cannot publish. The kit then skips the rules about
+    /// publishes and checks the set in the store, which must consist of the [`initial_directives`].
     fn publish(&self, directives: Vec<DiagnosticsDirective>) -> bool;
 
     /// Loads the published set, as the request path does.
     fn load(&self) -> Self::Set;
 
-    /// Decides about a request.
+    /// Returns the decision of a loaded set about a request.
     fn evaluate(
         &self,
         set: &Self::Set,
@@ -75,24 +75,25 @@ pub trait Subject: Sync {
     ) -> Decision;
 }
 
-/// The time of the first evaluations: the directives of the kit are near it.
+/// Returns the instant of the kit's first evaluations. The kit's directives start and expire within
+/// minutes after this instant.
 #[must_use]
 pub fn noon() -> Timestamp {
     // 2030-01-01T12:00:00Z
     Timestamp::from_second(1_893_499_200).unwrap_or_default()
 }
 
-/// The directives that a store which cannot publish must hold for the check: one that expires, one
-/// that starts, and one that samples.
+/// Returns the directives that a store must contain for the check if it cannot publish: one that
+/// expires, one that starts later, and one with a sample rate.
 #[must_use]
 pub fn initial_directives() -> Vec<DiagnosticsDirective> {
     check_rules::timed_directives()
 }
 
-/// Runs its argument and returns how often this thread allocated.
+/// A function that runs its argument and returns the number of allocations on this thread.
 pub type CountAllocations = fn(&mut dyn FnMut()) -> u64;
 
-/// Checks stores.
+/// The settings of a check, and the check itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Kit {
     publishes: u16,
@@ -125,15 +126,15 @@ impl Kit {
         self
     }
 
-    /// Sets a function that runs its argument and returns how often this thread allocated. Without
-    /// it, [`Rule::NoAllocation`] is skipped, because it needs a global allocator that counts.
+    /// Sets the function that counts the allocations on a thread. Without this function,
+    /// [`Rule::NoAllocation`] is skipped, because only a special global allocator can count.
     #[must_use]
     pub fn with_allocation_counter(mut self, count: CountAllocations) -> Self {
         self.count_allocations = Some(count);
         self
     }
 
-    /// Checks each rule.
+    /// Checks whether the store keeps each rule.
     pub fn check<S: Subject>(&self, subject: &S) -> Report {
         check_rules::check(self, subject)
     }

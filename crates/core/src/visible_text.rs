@@ -2,7 +2,7 @@
 //! a status.
 
 /// Escapes the characters that move a terminal's cursor, change the direction of text or are
-/// invisible. A line feed stays if `keep_lines` is set.
+/// invisible. A line feed is not escaped if `keep_lines` is set.
 #[must_use]
 pub fn visible(text: &str, keep_lines: bool) -> String {
     let mut shown = String::with_capacity(text.len());

@@ -1,5 +1,5 @@
-//! Asserts that the request path does not allocate, and limits the number of bytes that a set
-//! occupies.
+//! Asserts that the request path does not allocate, and that a set does not occupy more than 70
+//! bytes per directive.
 //!
 //! Only the allocations of the measuring thread are counted, so the tests may run in parallel.
 
@@ -20,7 +20,8 @@ use osproxy_observe as peer;
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 const LATER: Timestamp = Timestamp::constant(1_900_000_000, 123_456_789);
 
-/// Returns a set that uses every part of the lookup: groups, samples, starts and wildcards.
+/// Returns a set that uses every part of the lookup: directives with the same targets, samples,
+/// starts and wildcards.
 fn varied(directives: usize) -> DirectiveSet {
     (0..directives)
         .map(|n| {
@@ -64,8 +65,8 @@ fn for_tenants(directives: usize) -> DirectiveSet {
         .collect()
 }
 
-/// Evaluates a request of each tenant at each instant. Returns the number of decisions with a
-/// level.
+/// Evaluates a request of each tenant at each instant. Returns the number of decisions whose level
+/// is not `Off`.
 fn evaluate_all(set: &DirectiveSet, tenants: &[String], nows: &[Timestamp]) -> usize {
     let mut decided = 0;
     for tenant in tenants {
@@ -192,7 +193,7 @@ fn one_for_each_tenant(mut add: impl FnMut(&DiagnosticsDirective)) {
     }
 }
 
-/// Returns the number of bytes for each directive.
+/// Converts a total number of bytes into bytes per directive.
 #[expect(clippy::cast_precision_loss, reason = "printed with one decimal")]
 fn each(bytes: u64) -> f64 {
     bytes as f64 / MANY as f64
@@ -236,7 +237,7 @@ fn a_directive_takes_at_most_seventy_bytes() {
         each(peer_built.bytes_max),
     );
     assert!(each(built.bytes_current.unsigned_abs()) <= 70.0);
-    // While a table or an arena grows, the old and the new one exist at the same time.
+    // While a table or an arena grows, its old and its new memory exist at the same time.
     assert!(each(built.bytes_max) <= 1.5 * 70.0);
     drop(set);
 }

@@ -9,7 +9,7 @@ use hashbrown::HashTable;
 use jiff::Timestamp;
 use opensearch_directives_core::{Decision, DiagnosticsDirective, EndpointKind, RequestAttrs};
 
-/// The values of the targets that are set.
+/// The values of a directive's targets: tenant, index, principal and endpoint.
 type Key<'a> = (
     Option<&'a str>,
     Option<&'a str>,

@@ -18,18 +18,18 @@ use crate::baseline::BaselineSet;
 /// The number of different requests.
 pub const REQUESTS: usize = 1024;
 
-/// The kind of the directives, and the directives that the requests match.
+/// The targets of the directives, and which directives the requests match.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Case {
     /// There is one directive for each tenant. The requests have other tenants.
     NoMatch,
     /// There is one directive for each tenant. Each request has one of these tenants.
     OneMatch,
-    /// The same as `OneMatch`, but after the last expiry.
+    /// Like `OneMatch`, but all directives have expired.
     AllExpired,
     /// Half of the directives target every request, and the others target one tenant each.
     Wildcards,
-    /// The same as `OneMatch`, with a sample rate of one half.
+    /// Like `OneMatch`, but each directive samples half of the requests.
     Sampled,
 }
 
@@ -59,8 +59,8 @@ const PRINCIPAL: &str = "svc-checkout";
 const INDEX: &str = "orders";
 
 /// Creates a string for each request. The strings are adjacent in memory, like those that a proxy
-/// has just parsed. The cache misses of a call are therefore caused by the set. The memory is never
-/// freed.
+/// has just parsed, so the cache misses of a call come from the set and not from the request. The
+/// memory is never freed.
 fn texts(text: impl Fn(usize) -> String) -> Vec<&'static str> {
     let all: &'static str = (0..REQUESTS).map(&text).collect::<String>().leak();
     let mut rest = all;
@@ -83,13 +83,13 @@ pub struct Data {
     peer_now: Instant,
 }
 
-/// A request in the form in which a proxy has parsed it.
+/// A request, as a proxy has parsed it.
 struct Request {
     attrs: RequestAttrs<'static>,
     id: &'static str,
 }
 
-/// The same request in the types of osproxy-observe.
+/// A [`Request`] in the types of osproxy-observe.
 struct PeerRequest {
     attrs: peer::RequestAttrs<'static>,
     id: RequestId,
@@ -155,7 +155,7 @@ impl Data {
         }
     }
 
-    /// Runs the whole sequence of this crate for the request with this number.
+    /// Loads the set of this crate and evaluates the request with this number.
     #[expect(
         clippy::inline_always,
         reason = "a request handler calls the store directly"
@@ -175,7 +175,7 @@ impl Data {
         set.evaluate(attrs, self.now, id)
     }
 
-    /// Evaluates the request and receives the directives that apply.
+    /// Evaluates a request with a callback that receives each directive that applies.
     pub fn report(&self, set: &DirectiveSet, request: usize) -> Decision {
         let Request { attrs, id } = &self.requests[request % REQUESTS];
         set.evaluate_with(attrs, self.now, id, |directive| {
@@ -183,13 +183,13 @@ impl Data {
         })
     }
 
-    /// Runs the whole sequence at the present time. The directives have not expired yet.
+    /// Loads the set, reads the clock and evaluates a request. The directives have not expired yet.
     pub fn decide_now(&self, store: &dyn DirectiveStore, request: usize) -> Decision {
         let Request { attrs, id } = &self.requests[request % REQUESTS];
         store.load().evaluate(attrs, Timestamp::now(), id)
     }
 
-    /// Runs the whole sequence of the baseline for the same request.
+    /// Loads the set of the baseline and evaluates the request with this number.
     #[expect(
         clippy::inline_always,
         reason = "a request handler calls the store directly"
@@ -200,7 +200,7 @@ impl Data {
         store.load().evaluate(attrs, self.now, id)
     }
 
-    /// Runs the whole sequence of osproxy-observe for the same request.
+    /// Loads the set of osproxy-observe and evaluates the request with this number.
     #[expect(
         clippy::inline_always,
         reason = "a request handler calls the store directly"
@@ -245,7 +245,7 @@ pub fn documents(directives: usize) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Returns the same directives in the format of osproxy-observe.
+/// Returns the directives of [`documents`] in the JSON format of osproxy-observe.
 pub fn blob(directives: usize) -> Vec<u8> {
     let entries: Vec<String> = (0..directives)
         .map(|n| {

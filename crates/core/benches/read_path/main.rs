@@ -1,9 +1,10 @@
 //! Benchmarks the read path against osproxy-observe 1.0.5 and against a simple implementation
-//! (`baseline.rs`), on the same data in one process. `scripts/bench` runs it and writes its tables
-//! into `BENCHMARKS.md`.
+//! (`baseline.rs`), on the same data in one process. `scripts/bench` runs this benchmark and writes
+//! its tables into `BENCHMARKS.md`.
 //!
-//! Without arguments it prints the tables. With `--count CALL DIRECTIVES CALLS` it repeats one call
-//! `CALLS` times, for a profiler that counts instructions; `--calls` lists the calls.
+//! Without arguments, the benchmark prints the tables. With `--count CALL DIRECTIVES CALLS`, it
+//! repeats one call `CALLS` times, for a profiler that counts instructions; `--calls` lists the
+//! calls.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![allow(unreachable_pub, reason = "a binary")]
@@ -44,7 +45,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The compared implementations, with the same directives.
+/// The compared implementations, each with the same directives.
 struct Sides {
     data: Data,
     ours: Arc<dyn DirectiveStore>,

@@ -1,10 +1,10 @@
 //! Compares the speed of several implementations on a machine that other processes use at the same
 //! time.
 //!
-//! The speed of a shared machine changes every second. Therefore the implementations run
-//! alternately, each for a millisecond or more in one turn. The result is the fastest of many
-//! turns, because other processes can only make a turn slower. (Benchmark libraries complete one
-//! implementation before they start the next.)
+//! The speed of a shared machine changes every second. Therefore the implementations take turns of
+//! at least a millisecond each. The result is the fastest of many turns, because other processes
+//! can only make a turn slower. (Benchmark libraries measure one implementation to the end before
+//! they start the next.)
 
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 /// One of the compared implementations: a function that repeats its work the given number of times.
 pub type Work<'a> = &'a mut dyn FnMut(usize);
 
-/// The minimum duration of a turn. A turn has at least one call.
+/// The minimum duration of a turn, which consists of at least one call.
 const TURN: Duration = Duration::from_millis(1);
 const TURNS: usize = 51;
 
-/// Returns the nanoseconds of a call of each implementation in its fastest turn.
+/// Returns, for each implementation, the nanoseconds per call in its fastest turn.
 pub fn in_turns<const N: usize>(mut contestants: [Work<'_>; N]) -> [f64; N] {
     let calls: Vec<usize> = contestants.iter_mut().map(calls_a_turn).collect();
     let mut times: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(TURNS));
@@ -42,10 +42,12 @@ fn calls_a_turn(work: &mut Work<'_>) -> usize {
     }
 }
 
-/// Returns the nanoseconds of a call while two threads call concurrently.
+/// Returns, for each implementation, the nanoseconds per call while two threads call it
+/// concurrently.
 pub fn on_two_threads<const N: usize>(contestants: [&(dyn Fn(usize) + Sync); N]) -> [f64; N] {
     let mut times: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(TURNS));
-    // The turns are longer, because threads do not start at the same instant.
+    // The turns are eight times as long, because the two threads do not start at exactly the same
+    // instant.
     let calls = contestants.map(|work| {
         let mut work = |calls| work(calls);
         8 * calls_a_turn(&mut (&mut work as Work<'_>))

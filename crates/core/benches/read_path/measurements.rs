@@ -32,8 +32,8 @@ pub fn print() {
 fn load() {
     let sides = Sides::new(Case::NoMatch, 10);
     let mut reader = sides.in_memory.reader();
-    // The cost of changing a reference count without contention: a fixed set that no other thread
-    // uses.
+    // A fixed set that no other thread uses, to measure the cost of changing a reference count
+    // without contention.
     let fixed: Arc<dyn DirectiveStore> = Arc::new(Arc::new(DirectiveSet::new()));
     let [count, ours, handle, peers] = in_turns([
         &mut |calls| {

@@ -1,4 +1,5 @@
-//! Measures what a report of the directives that apply, and a read of the clock, add to a request.
+//! Measures how much slower a request becomes if it reports the directives that apply, or if it
+//! reads the clock.
 
 use std::hint::black_box;
 

@@ -1,4 +1,4 @@
-//! Decodes a stored document into a directive, or rejects it with the first field that is wrong.
+//! Decodes a stored document into a directive, or rejects it and names the first wrong field.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -40,9 +40,9 @@ impl DecodeLimits {
     /// Returns the start of a directive, or `None` if the directive started when it was created.
     ///
     /// The pipeline writes `starts_at` into every document, and in most documents it equals
-    /// `created_at`. Such a directive applies immediately, even on a proxy whose clock is behind,
-    /// and its start needs no space in a set. A `created_at` in the future is not trusted, because
-    /// the directive would then start before its `starts_at`.
+    /// `created_at`. A directive that started when it was created applies immediately, even on a
+    /// proxy whose clock is behind, and its start needs no space in a set. A `created_at` in the
+    /// future is not trusted, because the directive would then start before its `starts_at`.
     fn start(&self, starts_at: Timestamp, created_at: Option<Timestamp>) -> Option<Timestamp> {
         let latest = self
             .now
@@ -54,7 +54,7 @@ impl DecodeLimits {
     }
 }
 
-/// A decoded document. Its texts are borrowed from the JSON where possible.
+/// A decoded document. Its strings are borrowed from the JSON where possible.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DocumentRef<'a> {
     id: &'a str,
@@ -62,7 +62,7 @@ pub struct DocumentRef<'a> {
     level: DiagLevel,
     sample_per_mille: u16,
     starts_at: Option<Timestamp>,
-    /// The field as it is stored.
+    /// The field `starts_at` as the document contains it.
     stored_start: Timestamp,
     expires_at: Timestamp,
     revoked: bool,
@@ -100,14 +100,14 @@ impl<'a> DocumentRef<'a> {
         self.revoked
     }
 
-    /// The signatures of the document. Nothing has verified them.
+    /// Returns the signatures of the document, which are not verified.
     #[must_use]
     pub fn signatures(&self) -> &[Signature] {
         &self.body.signatures
     }
 
-    /// The form that a signature of this document covers, in the index with this uuid. It is
-    /// the same before and after a signature is added.
+    /// Returns the form that a signature of this document covers, in the index with this uuid.
+    /// Adding a signature does not change this form.
     #[must_use]
     pub fn signed_form<'b>(&'b self, index_uuid: &'b str) -> SignedForm<'b> {
         let directive = DirectiveRef {
@@ -129,16 +129,16 @@ impl<'a> DocumentRef<'a> {
 
 /// Decodes a stored document: `source` is the JSON of its `_source`, `id` its `_id`.
 ///
-/// A stored document is explicit. The fields `targets`, `level`, `sample_per_mille`, `starts_at`,
-/// `expires_at` and `revoked` are required, and `targets` must name exactly the targets of the
-/// document. A document that lacks a required field is refused. Field-level security may have
-/// hidden the field, and without it the directive could apply to more requests than its author
-/// wrote.
+/// The fields `targets`, `level`, `sample_per_mille`, `starts_at`, `expires_at` and `revoked` are
+/// required, and `targets` must name exactly the targets of the document. A document without a
+/// required field is refused, because field-level security may have hidden the field, and without
+/// it the directive could apply to more requests than its author intended.
 ///
-/// A document whose expiry has passed is not refused; its directive has expired.
+/// A document whose expiry has passed is accepted, although its directive applies to no request any
+/// more.
 ///
 /// # Errors
-/// The first wrong field. The whole document is refused.
+/// The error names the first wrong field. The whole document is refused.
 ///
 /// ```
 /// use std::time::Duration;
@@ -165,11 +165,11 @@ pub fn decode<'a>(
     decode_fields(id, source, limits).map_err(|fault| fault.of(id))
 }
 
-/// Whether a document is marked as revoked. This is known even for a document that [`decode`]
+/// Whether a document is marked as revoked. This function also works for a document that [`decode`]
 /// refuses.
 ///
-/// A refused document applies to no request. If the document is also revoked, this is what its
-/// operator wants, so nobody needs to be notified.
+/// A refused document applies to no request. For a document that is also revoked, this is what the
+/// operator wants, so nobody needs to be notified of the refusal.
 #[must_use]
 pub fn is_revoked(source: &str) -> bool {
     Fields::read(source).is_ok_and(|fields| {
@@ -185,7 +185,7 @@ fn decode_fields<'a>(
     let fields = Fields::read(source)?;
     fields.check_names()?;
     if fields.raw("author").is_some() {
-        // The pipeline converts `author` into `updated_by`, so no stored document has it.
+        // The pipeline converts `author` into `updated_by`, so no stored document has an `author`.
         return Err(Fault::new("author", "", Reason::UnknownField));
     }
     id::check(id)?;
@@ -215,8 +215,8 @@ fn decode_fields<'a>(
         id,
         level,
         sample_per_mille,
-        // A signature covers the start and not the time of creation, so a signed directive
-        // starts when it says, whatever somebody wrote into `created_at`.
+        // A signature covers `starts_at` but not `created_at`. A signed directive therefore starts
+        // at its `starts_at`, whatever somebody wrote into `created_at`.
         starts_at: if body.signatures.is_empty() {
             limits.start(starts_at, body.audit.created_at)
         } else {
@@ -244,7 +244,8 @@ fn expiry(fields: &Fields<'_>) -> Result<Timestamp, Fault> {
     }
 }
 
-/// Refuses a document in which the list `targets` differs from the targets that are set.
+/// Refuses a document in which the list `targets` differs from the targets that the document
+/// contains.
 fn check_targets(document: &DocumentRef<'_>, raw: &str) -> Result<(), Fault> {
     let named = stored("targets", document.body.targets)?;
     let present = TargetFields::of(&document.directive());

@@ -47,7 +47,7 @@ pub(super) const NAMES: [&str; 27] = [
     "signatures",
 ];
 
-/// The length of a masked text. By default, the security plugin's field masking replaces a text
+/// The length of a masked string. By default, the security plugin's field masking replaces a string
 /// with the 64 hexadecimal digits of its `BLAKE2b` hash (256 bits).
 const MASKED_CHARS: usize = 64;
 
@@ -64,7 +64,7 @@ impl<'a> Fields<'a> {
         serde_json::from_str(source).map_err(|_| Fault::new("_source", source, Reason::NotAnObject))
     }
 
-    /// Refuses a field that is unknown or repeated.
+    /// Returns an error if a field is unknown or repeated.
     pub(super) fn check_names(&self) -> Result<(), Fault> {
         self.fault.clone().map_or(Ok(()), Err)
     }
@@ -86,8 +86,8 @@ impl<'a> Fields<'a> {
             .transpose()
     }
 
-    /// Decodes a target: it is absent, or a non-empty text. `null` is wrong, because it is not
-    /// clear that its author meant "every tenant".
+    /// Decodes a target, which must be absent or a non-empty string. `null` is wrong, because its
+    /// author may not have meant "every tenant".
     fn target(&self, name: &'static str) -> Result<Option<Cow<'a, str>>, Fault> {
         let target = self.decode(name, Reason::NotATarget, |raw| {
             text(raw).filter(|text| !text.is_empty())
@@ -105,7 +105,7 @@ impl<'a> Fields<'a> {
         self.decode(name, Reason::NotABoolean, |raw| raw.parse().ok())
     }
 
-    /// Decodes a text for people: it is absent, `null` (which means absent), or a text.
+    /// Decodes a string that is written for people. `null` counts as absent.
     fn note(&self, name: &'static str) -> Result<Option<Cow<'a, str>>, Fault> {
         self.decode(name, Reason::NotAText, |raw| match raw {
             "null" => Some(None),
@@ -114,7 +114,7 @@ impl<'a> Fields<'a> {
         .map(Option::flatten)
     }
 
-    /// Decodes a time for people: it is absent, `null` (which means absent), or a time.
+    /// Decodes a time that is written for people. `null` counts as absent.
     fn stamp(&self, name: &'static str) -> Result<Option<Timestamp>, Fault> {
         self.decode(name, Reason::NotATime, |raw| match raw {
             "null" => Some(None),
@@ -123,7 +123,7 @@ impl<'a> Fields<'a> {
         .map(Option::flatten)
     }
 
-    /// Decodes a time that decides whether a directive applies: it is absent or a time, never
+    /// Decodes a time that decides whether a directive applies. The time may be absent, but not
     /// `null`.
     pub(super) fn time(&self, name: &'static str) -> Result<Option<Timestamp>, Fault> {
         self.decode(name, Reason::NotATime, time::parse)
@@ -216,8 +216,8 @@ pub(super) fn text(raw: &str) -> Option<Cow<'_, str>> {
     serde_json::from_str(raw).ok().map(|Text(text)| text)
 }
 
-/// Whether a text has the form of a masked text. Writers cannot use such a name, so the text in
-/// this document was masked for this reader.
+/// Whether a string has the form of a masked string. Names of this form cannot be written, so the
+/// string was masked for this reader.
 pub(super) fn looks_masked(text: &str) -> bool {
     text.len() == MASKED_CHARS && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }

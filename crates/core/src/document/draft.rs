@@ -23,11 +23,11 @@ pub enum Expiry {
     /// The directive expires this long after it is written, by the cluster's clock. Only whole
     /// seconds are valid.
     After(Duration),
-    /// The directive expires after the default time of the index's ingest pipeline.
+    /// The directive expires after the default time to live that the index's ingest pipeline sets.
     SiteDefault,
 }
 
-/// A directive to be written.
+/// A directive that is to be written to the index.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Draft {
@@ -41,7 +41,7 @@ pub struct Draft {
     pub sample_per_mille: u16,
     /// The start; `None` if the directive applies immediately.
     pub starts_at: Option<Timestamp>,
-    /// The end.
+    /// The time at which the directive expires.
     pub expiry: Expiry,
     /// Whether the directive requests the ring buffer.
     pub ring_buffer: bool,
@@ -55,7 +55,7 @@ pub struct Draft {
     pub owner: Option<String>,
     /// The author of this write.
     pub author: Option<String>,
-    /// The signatures of the directive, which must have an absolute expiry then.
+    /// The signatures of the directive. A signed directive must have an absolute expiry.
     pub signatures: Vec<Signature>,
 }
 
@@ -82,11 +82,11 @@ impl Draft {
 
     /// Reads a draft from the JSON that an operator wrote. The JSON includes the `id`.
     ///
-    /// This function checks each field by itself. [`check`](Self::check) compares the draft with
+    /// This function checks each field separately. [`check`](Self::check) compares the draft with
     /// the clock and the limits.
     ///
     /// # Errors
-    /// The first wrong field.
+    /// The error names the first wrong field.
     pub fn from_json(source: &str) -> Result<Self, Rejection> {
         let fields = Fields::read(source).map_err(|fault| fault.of(""))?;
         let id = fields.id().ok().flatten().unwrap_or_default();
@@ -171,7 +171,7 @@ impl Draft {
     /// Compares the draft with the clock and the limits, before it is sent.
     ///
     /// # Errors
-    /// The first field that every proxy would reject.
+    /// The error names the first field that every proxy would reject.
     pub fn check(&self, limits: &DecodeLimits) -> Result<(), Rejection> {
         self.check_fields()
             .and_then(|()| self.check_times(limits))
@@ -222,7 +222,7 @@ impl Draft {
                     .ok_or_else(|| Fault::new("ttl_secs", &value, Reason::BeyondMaxTtl))?;
                 ("ttl_secs", value, at)
             }
-            // Only the pipeline knows the default, and it checks the result.
+            // Only the pipeline knows the default expiry, and the pipeline checks it.
             Expiry::SiteDefault => return Ok(()),
         };
         let fault = |reason| Err(Fault::new(name, &value, reason));

@@ -1,7 +1,8 @@
 //! Parses a file of drafts in one of four formats: one document, an array, NDJSON, or osproxy's
 //! object `{"directives": [...]}`.
 //!
-//! If one entry is wrong, the whole file is refused. The error lists all wrong entries.
+//! If one entry is wrong, the whole file is refused. The error lists the wrong entries, not only
+//! the first one.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -18,7 +19,7 @@ use super::draft_file_error::{
 /// Parses the drafts of a file, in the order of the file.
 ///
 /// # Errors
-/// [`ImportError`] names every wrong entry, not only the first one.
+/// [`ImportError`] lists the wrong entries, not only the first one.
 pub fn parse_drafts(input: &[u8]) -> Result<Vec<Draft>, ImportError> {
     if input.len() > MAX_BYTES {
         return Err(Kind::TooLarge.into());
@@ -84,7 +85,8 @@ fn is_blob(source: &str) -> bool {
     struct Peek {
         directives: Option<IgnoredAny>,
     }
-    // An object with the key twice cannot be parsed here, so it is refused as a document.
+    // An object that contains the key twice cannot be parsed here, so it is later refused as a
+    // document.
     source.starts_with('{')
         && serde_json::from_str::<Peek>(source).is_ok_and(|peek| peek.directives.is_some())
 }

@@ -1,4 +1,4 @@
-//! The reasons for which an import file is refused, with a list of its wrong entries.
+//! The reasons why an import file is refused, with a list of its wrong entries.
 
 use std::error::Error;
 use std::fmt;
@@ -9,12 +9,12 @@ use super::rejection::{Rejection, printable};
 
 /// The largest input, in bytes.
 pub(super) const MAX_BYTES: usize = 64 << 20;
-/// The largest number of entries. A proxy reads the same number by default.
+/// The largest number of entries. By default, a proxy reads at most as many documents.
 pub(super) const MAX_ENTRIES: usize = 200_000;
 /// An error lists this many wrong entries and only counts the others.
 const MAX_PROBLEMS: usize = 20;
 
-/// The reason for which a file cannot be imported.
+/// The reason why a file cannot be imported.
 #[derive(Debug)]
 pub struct ImportError(Repr);
 
@@ -66,7 +66,7 @@ impl ImportError {
         Self(Repr::Json(ImportErrorKind::NotABlob, error))
     }
 
-    /// The kind of the error.
+    /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> ImportErrorKind {
         match &self.0 {
@@ -160,7 +160,7 @@ impl fmt::Display for EntryProblem {
     }
 }
 
-/// Collects the wrong entries. It keeps the first ones and counts all.
+/// Collects the wrong entries: stores the first ones, and counts all of them.
 pub(super) struct Problems<'a> {
     text: &'a str,
     listed: Vec<EntryProblem>,

@@ -19,7 +19,7 @@ use crate::{DirectiveRef, EndpointKind};
 /// document's creation becomes `None`.
 ///
 /// # Errors
-/// A document that every proxy would reject is not written. The error is the rejection by
+/// A document that every proxy would reject is not serialised. The error is the rejection by
 /// [`decode`].
 pub fn encode(document: &Document, limits: &DecodeLimits) -> Result<Box<RawValue>, Rejection> {
     let json = to_json(&StoredJson { document, limits });
@@ -32,7 +32,8 @@ pub fn encode(document: &Document, limits: &DecodeLimits) -> Result<Box<RawValue
 ///
 /// Call [`Draft::check`] first. `record` contains the author and the time of the first write of
 /// this id, unless this is the first write. It also contains the user that the cluster
-/// authenticated for this write, if the cluster returned one. Its other fields are ignored.
+/// authenticated for this write, if the cluster returned one. The other fields of `record` are
+/// ignored.
 #[must_use]
 pub fn encode_draft(draft: &Draft, record: &Audit) -> Box<RawValue> {
     let audit = Audit {
@@ -55,7 +56,7 @@ pub fn encode_draft(draft: &Draft, record: &Audit) -> Box<RawValue> {
 }
 
 fn to_json(value: &impl Serialize) -> Box<RawValue> {
-    // The fields are texts, numbers and times, which can always be serialised.
+    // The fields are strings, numbers and times, which can always be serialised.
     serde_json::value::to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
@@ -88,8 +89,8 @@ pub(crate) fn write_effects<M: SerializeMap>(
     map.serialize_entry("capture", &directive.capture)
 }
 
-/// Writes the explicit fields of a stored document. `at_once` is the `starts_at` of a directive
-/// without a start.
+/// Writes the fields that every stored document contains. `at_once` becomes the `starts_at` of a
+/// directive without a start.
 fn write_directive<M: SerializeMap>(
     map: &mut M,
     directive: &DirectiveRef<'_>,
@@ -204,7 +205,8 @@ impl Serialize for DraftJson<'_> {
         let mut map = serializer.serialize_map(None)?;
         write_scope(&mut map, &directive)?;
         write_effects(&mut map, &directive)?;
-        // The pipeline would write the time of creation, which a signature does not cover.
+        // For a draft without a start, the pipeline would write the creation time, which a
+        // signature does not cover.
         let signed = (!draft.signatures.is_empty()).then_some(Timestamp::UNIX_EPOCH);
         if let Some(starts_at) = draft.starts_at.or(signed) {
             map.serialize_entry("starts_at", &starts_at)?;

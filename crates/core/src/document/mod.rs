@@ -1,15 +1,15 @@
 //! Converts directives from and to the documents of the index, and rejects documents that could
-//! widen a directive.
+//! widen a directive, that is, make it apply to more requests.
 //!
 //! A document has one of two forms. People write a [`Draft`], whose missing fields have defaults.
-//! The ingest pipeline converts the draft into a stored document, which is explicit. [`decode`]
-//! accepts only stored documents. In a stored document, an absent field never means that the
-//! directive applies to more requests. Therefore a field that a role hides or a tool removes cannot
-//! widen a directive.
+//! The ingest pipeline converts the draft into a stored document, which states every required field
+//! explicitly. [`decode`] accepts only stored documents. In a stored document, an absent field
+//! never means that the directive applies to more requests. Therefore a field that a role hides or
+//! a tool removes cannot widen a directive.
 //!
-//! A writer can bypass the index's mapping and pipeline, so the decoder must not rely on them. It
-//! distinguishes *absent*, *valid* and *wrong* for each field, and refuses the whole document if
-//! one value is wrong.
+//! A writer can bypass the index's mapping and pipeline, so the decoder must not rely on them. The
+//! decoder distinguishes *absent*, *valid* and *wrong* values of each field, and refuses the whole
+//! document if one value is wrong.
 
 mod decode;
 mod decode_field;

@@ -19,7 +19,7 @@ pub struct Document {
     pub revoked: bool,
     /// The audit record, which is written for people.
     pub audit: Audit,
-    /// The signatures, which nothing has verified. They are stored if there are any.
+    /// The signatures, which are not verified.
     pub signatures: Vec<Signature>,
 }
 
@@ -71,8 +71,8 @@ impl Document {
     }
 }
 
-/// The part of a document that is written for people. It has no influence on the decision about a
-/// request.
+/// The part of a document that is written for people. This part has no influence on the decision
+/// about a request.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 #[serde(bound(serialize = "Text: Serialize"))]
 pub struct Audit<Text = String> {
@@ -97,9 +97,9 @@ pub struct Audit<Text = String> {
     /// The author of the last write.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_by: Option<Text>,
-    /// The user that the cluster authenticated for the last write, as the writer reports it. `None`
-    /// if the cluster did not return a user. Writers can claim any author, so this name is stored
-    /// in addition to the author.
+    /// The user that the cluster authenticated for the last write, as reported by the writer.
+    /// `None` if the cluster did not return a user. Writers can claim any author, so this name is
+    /// stored in addition to the author.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authenticated_as: Option<Text>,
     /// The time of the revocation.

@@ -1,4 +1,4 @@
-//! The reason for which a document is refused: the field, its value, the fault and the remedy.
+//! The reason why a document is refused: the field, its value, the fault and the remedy.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::visible_text::visible;
 use crate::{UnknownDiagLevel, UnknownEndpointKind};
 
-/// The number of characters of a wrong value that are kept.
+/// A rejection contains at most this many characters of the wrong value.
 const VALUE_CHARS: usize = 60;
-/// The number of characters of an id that are kept. OpenSearch accepts no longer id.
+/// A rejection contains at most this many characters of the id. OpenSearch accepts no id that is
+/// longer.
 const ID_CHARS: usize = 512;
 
-/// A refused document, with the reason. The text begins with the field's name.
+/// A refused document, with the reason. The message begins with the name of the wrong field.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Rejection {
     id: String,
@@ -36,7 +37,7 @@ impl Rejection {
         &self.field
     }
 
-    /// Returns the field's value as JSON, or an empty text if the field is absent. The value is
+    /// Returns the field's value as JSON, or an empty string if the field is absent. The value is
     /// shortened, and its control characters are escaped.
     #[must_use]
     pub fn value(&self) -> &str {
@@ -49,8 +50,8 @@ impl Rejection {
         self.reason
     }
 
-    /// Whether the reader's role may hide or mask the field. Another possible cause is a write that
-    /// bypassed the ingest pipeline.
+    /// Whether the cause may be that the reader's role hides or masks the field. Another possible
+    /// cause is a write that bypassed the ingest pipeline.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
         matches!(
@@ -84,7 +85,7 @@ pub fn reject_signatures(id: &str, value: &str, reason: RejectionReason) -> Reje
     Fault::new(field, value, reason).of(id)
 }
 
-/// The fault of a field. The text also says how to correct it.
+/// The fault of a field. The message also says how to correct the field.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -107,7 +108,7 @@ pub enum RejectionReason {
     TargetNotNamed,
     /// The value is not a list of targeted fields.
     NotTargets,
-    /// A target (tenant, index or principal) is empty or not a text.
+    /// A target (tenant, index or principal) is empty or not a string.
     NotATarget,
     /// A target has the form of a masked value.
     Masked,
@@ -119,13 +120,13 @@ pub enum RejectionReason {
     NotASampleRate,
     /// The value is not `true` or `false`.
     NotABoolean,
-    /// The value is not a text.
+    /// The value is not a string.
     NotAText,
     /// The value is not a time.
     NotATime,
     /// The value is not a time to live.
     NotATtl,
-    /// The value cannot be an id.
+    /// The value is not a valid id.
     NotAnId,
     /// The field `id` differs from the document's `_id`.
     IdMismatch,
@@ -143,15 +144,17 @@ pub enum RejectionReason {
     ExpiresInThePast,
     /// The expiry is later than `max_ttl` allows.
     BeyondMaxTtl,
-    /// Not a list of signatures.
+    /// The value is not a list of signatures.
     NotSignatures,
-    /// Signatures beside an expiry that the cluster computes, which no signature can cover.
+    /// The draft has signatures but a relative expiry, from which the cluster computes a time that
+    /// no signature can cover.
     SignedRelativeExpiry,
-    /// Fewer signers than the signature policy of the proxy requires.
+    /// Fewer signers have signed than the signature policy of the proxy requires.
     TooFewSigners,
-    /// A signature by a trusted key that does not cover the document.
+    /// The document has a signature by a trusted key that signed other content.
     WrongSignature,
-    /// Not revoked, although the proxy has seen the same signed directive revoked.
+    /// The document is not revoked, although the proxy has already seen the same signed directive
+    /// revoked.
     RevokedBefore,
 }
 
@@ -193,13 +196,13 @@ fn shorten(text: &str, chars: usize) -> String {
     }
 }
 
-/// Shortens an untrusted text, and escapes the characters that move a terminal's cursor or change
-/// the direction of the text.
+/// Shortens an untrusted string, and escapes the characters that move a terminal's cursor, change
+/// the direction of the text or are invisible.
 pub(super) fn printable(text: &str) -> String {
     visible(&shorten(text, VALUE_CHARS), false)
 }
 
-// The long texts of some reasons.
+// The long messages of some reasons.
 const HIDDEN_OR_MISSING: &str = "\
     missing, but every stored document has it: field-level security hides it from this reader, or \
     the document was written without the ingest pipeline; give the reader a role without \

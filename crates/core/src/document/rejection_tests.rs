@@ -1,4 +1,4 @@
-//! Tests of the text of a rejection.
+//! Tests the message of a rejection.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 use std::time::Duration;

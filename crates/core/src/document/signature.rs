@@ -1,9 +1,10 @@
-//! One detached signature of a directive, and the list of them in the field `signatures`.
+//! A detached signature of a directive, and the list of signatures in the field `signatures`.
 //!
-//! A signature stands in a document as the text `SIGNER:KEY:BYTES`: the name of the signer, the
-//! id of the public key as 16 hexadecimal digits, and the 64 bytes of the Ed25519 signature as
-//! 128. Each has exactly one spelling, so that no bit of it can change unnoticed. This crate
-//! computes no signatures: it says which bytes are signed ([`SignedForm`](super::SignedForm)).
+//! A document contains a signature as the string `SIGNER:KEY:BYTES`: the name of the signer, the id
+//! of the public key as 16 hexadecimal digits, and the 64 bytes of the Ed25519 signature as 128
+//! hexadecimal digits. Each signature has exactly one valid spelling, so that a change of any bit
+//! is noticed. This crate neither creates nor verifies signatures: it only defines which bytes are
+//! signed ([`SignedForm`](super::SignedForm)).
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,7 +25,7 @@ const MAX_NAME: usize = 64;
 pub struct KeyId([u8; 8]);
 
 impl KeyId {
-    /// The id of an Ed25519 public key.
+    /// Returns the id of an Ed25519 public key.
     #[must_use]
     pub fn of(public_key: &[u8; 32]) -> Self {
         let mut first = [0; 8];
@@ -32,7 +33,7 @@ impl KeyId {
         Self(first)
     }
 
-    /// The eight bytes.
+    /// Returns the eight bytes of the id.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 8] {
         &self.0
@@ -40,7 +41,7 @@ impl KeyId {
 }
 
 impl fmt::Display for KeyId {
-    /// Sixteen lower-case hexadecimal digits.
+    /// Writes sixteen lower-case hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Hex(&self.0).fmt(f)
     }
@@ -52,8 +53,8 @@ impl fmt::Debug for KeyId {
     }
 }
 
-/// Whether a text can be the name of a signer. Such a name consists of 1 to 64 ASCII letters,
-/// digits, `.`, `_`, `-` and `@`.
+/// Whether a string can be the name of a signer, which consists of 1 to 64 ASCII letters, digits,
+/// `.`, `_`, `-` and `@`.
 #[must_use]
 pub fn is_signer_name(name: &str) -> bool {
     (1..=MAX_NAME).contains(&name.len())
@@ -76,10 +77,11 @@ pub struct Signature {
 pub struct NotASignature;
 
 impl Signature {
-    /// A signature by the key of a signer.
+    /// Creates a signature from the name of the signer, the id of the key and the signature's
+    /// bytes.
     ///
     /// # Errors
-    /// The name is not one of a signer, see [`is_signer_name`].
+    /// Returns an error if the name is not a valid name of a signer: see [`is_signer_name`].
     pub fn new(signer: &str, key: KeyId, bytes: [u8; 64]) -> Result<Self, NotASignature> {
         if !is_signer_name(signer) {
             return Err(NotASignature);
@@ -91,19 +93,19 @@ impl Signature {
         })
     }
 
-    /// The name of the signer. The signature covers it.
+    /// Returns the name of the signer. The signature also covers this name.
     #[must_use]
     pub fn signer(&self) -> &str {
         &self.signer
     }
 
-    /// The id of the public key.
+    /// Returns the id of the public key.
     #[must_use]
     pub fn key(&self) -> KeyId {
         self.key
     }
 
-    /// The Ed25519 signature.
+    /// Returns the bytes of the Ed25519 signature.
     #[must_use]
     pub fn bytes(&self) -> &[u8; 64] {
         &self.bytes
@@ -150,8 +152,8 @@ impl<'de> Deserialize<'de> for Signature {
     }
 }
 
-/// Decodes the JSON of the field: a list of 1 to [`MAX_SIGNATURES`] signatures, each by another
-/// key.
+/// Decodes the JSON of the field `signatures`: a list of 1 to [`MAX_SIGNATURES`] signatures by
+/// different keys.
 pub(super) fn decode_list(raw: &str) -> Option<Vec<Signature>> {
     let list: Vec<Signature> = serde_json::from_str(raw).ok()?;
     let is_repeated = |(n, one): (usize, &Signature)| list[..n].iter().any(|o| o.key == one.key);

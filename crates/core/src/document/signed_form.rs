@@ -1,20 +1,21 @@
-//! The bytes that a signature covers: everything that decides which requests a directive
-//! matches, what it records of them and when, with the signer, the index and the id.
+//! The bytes that a signature covers: which requests a directive matches, what it records and when
+//! it applies, together with the signer, the index and the directive's id.
 //!
-//! `docs/SIGNATURES.md` describes the form byte by byte, with a test vector.
+//! `docs/SIGNATURES.md` describes these bytes one by one, with a test vector.
 
 use jiff::Timestamp;
 
 use crate::{DirectiveRef, EndpointKind};
 
-/// The first bytes of every signed message. No other message that the same key signs begins so,
-/// and a later form has another number.
+/// The first bytes of every signed message. They distinguish it from other messages that the same
+/// key may sign. A later version of the form has another number.
 const TAG: &[u8] = b"opensearch-directives signature 1\0";
 
 /// A directive in the form that is signed, in one index.
 ///
-/// It has no field that the ingest pipeline stamps or that is for people only: those can change
-/// without making a signature invalid, and no proxy lets them decide what a directive does.
+/// The form does not contain the fields that the ingest pipeline writes or that are only for
+/// people. These fields can change without making a signature invalid, and no proxy uses them to
+/// decide what a signed directive does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SignedForm<'a> {
     directive: DirectiveRef<'a>,
@@ -22,8 +23,8 @@ pub struct SignedForm<'a> {
 }
 
 impl<'a> SignedForm<'a> {
-    /// The form of a directive in the index with this uuid. A start that is not after 1970
-    /// means "at once", as in every stored document.
+    /// Creates the form of a directive in the index with this uuid. A start that is not after the
+    /// beginning of 1970 means that the directive starts immediately, as in every stored document.
     #[must_use]
     pub fn new(directive: DirectiveRef<'a>, index_uuid: &'a str) -> Self {
         let starts_at = signed_start(directive.starts_at);
@@ -36,7 +37,7 @@ impl<'a> SignedForm<'a> {
         }
     }
 
-    /// The message that one signer signs.
+    /// Returns the message that this signer signs.
     #[must_use]
     pub fn message(&self, signer: &str) -> Vec<u8> {
         let mut message = Vec::with_capacity(256);
@@ -46,7 +47,8 @@ impl<'a> SignedForm<'a> {
         message
     }
 
-    /// The part of the message that is the same for every signer. It identifies the content.
+    /// Returns the part of the message that is the same for every signer. This part identifies the
+    /// signed content.
     #[must_use]
     pub fn content(&self) -> Vec<u8> {
         let mut content = Vec::with_capacity(256);
@@ -87,21 +89,23 @@ impl<'a> SignedForm<'a> {
     }
 }
 
-/// The start of a signed directive, from the field itself: `created_at`, which anybody may
-/// write, has no part in it.
+/// Returns the start of a signed directive. It depends only on `starts_at`, because no signature
+/// covers `created_at`.
 pub(super) fn signed_start(starts_at: Option<Timestamp>) -> Option<Timestamp> {
     starts_at.filter(|&starts_at| starts_at > Timestamp::UNIX_EPOCH)
 }
 
-/// A text after its length, so that no two lists of texts have the same bytes.
+/// Writes the length of a string and then the string, so that different lists of strings never have
+/// the same bytes.
 fn put_text(out: &mut Vec<u8>, text: &str) {
-    // No text in a document is longer: a response has a byte limit far below.
+    // No string in a document is longer than `u32::MAX`, because the byte limit of a response is
+    // far lower.
     let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Nanoseconds since 1970 as a signed 128-bit number.
+/// Writes the nanoseconds since 1970 as a signed 128-bit number.
 fn put_time(out: &mut Vec<u8>, time: Timestamp) {
     out.extend_from_slice(&time.as_nanosecond().to_be_bytes());
 }

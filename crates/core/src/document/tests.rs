@@ -43,7 +43,7 @@ fn limits() -> DecodeLimits {
     }
 }
 
-/// Returns the document of [`stored_json`] without further fields, with the id "d".
+/// Returns the document with the id "d" that [`stored_json`] creates without additional fields.
 fn plain() -> Document {
     Document::new(DiagnosticsDirective::new(
         "d",
@@ -63,7 +63,7 @@ const STORED: [(&str, &str); 6] = [
 ];
 
 /// Returns a plain stored document with additional fields. An additional field replaces the plain
-/// one, and `targets` names the additional targets.
+/// field of the same name, and `targets` names the additional targets.
 fn stored_json(fields: &str) -> String {
     let is_set = |name: &str| fields.contains(&format!("\"{name}\":"));
     let targets: Vec<String> = TARGET_FIELDS

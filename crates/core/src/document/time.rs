@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::decode_field::text;
 
 /// Parses the JSON string of a time in RFC 3339 with an offset. RFC 3339 has no negative years; for
-/// these the text form of a [`Timestamp`] is accepted.
+/// these, the format in which a [`Timestamp`] is displayed is accepted.
 ///
 /// The shape is checked first because jiff accepts more: a time without minutes, a time zone in
 /// brackets (which jiff ignores), and an offset of more than a day.
@@ -16,8 +16,8 @@ pub(super) fn parse(raw: &str) -> Option<Timestamp> {
         .ok()
 }
 
-/// Whether a text has the shape `2030-01-31T12:00:00[.fraction](Z|+hh:mm|-hh:mm)`. A year
-/// before zero has the form `-002030`.
+/// Whether a string has the shape `2030-01-31T12:00:00[.fraction](Z|+hh:mm|-hh:mm)`. A year before
+/// zero has the form `-002030`.
 fn is_rfc3339(text: &[u8]) -> bool {
     fn has_shape(text: &[u8], shape: &[u8]) -> bool {
         text.len() == shape.len()

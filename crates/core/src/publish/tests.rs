@@ -1,5 +1,5 @@
 //! Tests of the publication cell with concurrent readers. `scripts/test-races` also runs them under
-//! Miri, which tries thread schedules and memory orderings that this machine does not produce.
+//! Miri, which tries thread schedules and memory orderings that hardware rarely produces.
 
 #![allow(clippy::unwrap_used, clippy::similar_names, reason = "tests")]
 
@@ -32,7 +32,7 @@ fn numbered(number: u64) -> Numbered {
     }
 }
 
-/// The number of a set, after checking that both directives have it.
+/// Returns the number of a set, after checking that both directives have this number.
 fn number_of(set: &DirectiveSet) -> u64 {
     let ids: Vec<u64> = set.iter().map(|d| d.id.parse().unwrap()).collect();
     assert_eq!(ids.len(), 2);
@@ -57,8 +57,8 @@ fn every_way_to_read_returns_the_published_value() {
     }
 }
 
-/// Between the two writes of a publish, every way to read still returns the old value. This is also
-/// true on a thread whose copy has another version than the announced one.
+/// Between the two writes of a publish, every way to read still returns the old value. This also
+/// holds on a thread whose cached copy does not have the announced version.
 #[test]
 fn reads_return_the_old_value_between_the_writes_of_a_publish() {
     let (mut publisher, published) = publication(numbered(0));
@@ -76,8 +76,8 @@ fn reads_return_the_old_value_between_the_writes_of_a_publish() {
     assert_eq!(number_of(reader.load()), 1);
 }
 
-/// If a thread has read a value in one way, every other way to read returns that value or a later
-/// one. This test fails if a publish swaps in its value before it announces the version.
+/// Once a thread has read a value with one method, every other read method returns this value or a
+/// later one. This test fails if a publish swaps in its value before it announces the version.
 #[test]
 fn reads_are_monotonic_across_the_ways_to_read() {
     let (mut publisher, published) = publication(numbered(0));
@@ -156,7 +156,7 @@ fn a_thread_that_ended_keeps_no_handle() {
     let (_publisher, published) = publication(numbered(0));
     let handle = thread::scope(|scope| scope.spawn(|| published.load()).join().unwrap());
     assert_eq!(Arc::weak_count(&handle), 0);
-    // This thread has not ended, so it keeps one.
+    // This thread has not ended, so it still has one weak reference.
     assert_eq!(Arc::weak_count(&published.load()), 1);
 }
 
@@ -198,8 +198,8 @@ fn a_thread_that_is_ending_still_reads() {
             const { std::cell::RefCell::new(LoadsWhenDropped(None)) };
     }
     let (_publisher, published) = publication(numbered(7));
-    // Thread-locals are dropped in the reverse order of their initialisation. This one is
-    // initialised once before and once after the thread-locals of the cell.
+    // Thread-locals are dropped in the reverse order of their initialisation. The thread-local of
+    // this test is initialised once before and once after the thread-locals of the cell.
     for load_first in [false, true] {
         let published = published.clone();
         thread::spawn(move || {

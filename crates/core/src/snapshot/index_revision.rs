@@ -18,8 +18,8 @@ pub struct Revision {
     /// The highest `_seq_no` of the documents; `None` if the index is empty.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub max_seq_no: Option<u64>,
-    /// The sum of the `_seq_no`s of the documents, modulo 2^64. With the count and the highest
-    /// number it is a fingerprint of the visible documents.
+    /// The sum of the `_seq_no`s of the documents, modulo 2^64. Together with `documents` and
+    /// `max_seq_no`, this sum is a fingerprint of the visible documents.
     pub sum_seq_no: u64,
     /// The newest `updated_at` of the documents.
     #[cfg_attr(feature = "openapi", schema(required, value_type = Option<String>, format = DateTime))]

@@ -1,8 +1,9 @@
-//! Converts a snapshot from and to JSON, for the next agent of a chain and for the last-good file.
+//! Converts a snapshot from and to JSON, for the next agent in a chain of agents and for the
+//! last-good file.
 //!
-//! The reader does not trust the JSON. It decodes each directive as a stored document, and the
-//! digest of all directives must equal the digest in the JSON.
-//! A reader that verifies signatures then rejects single directives, as a reader of the index does.
+//! A reader does not trust the JSON. It decodes each directive as a stored document, and the digest
+//! of all directives must equal the digest in the JSON. A reader that verifies signatures can then
+//! reject single directives, as a reader of the index can.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -80,17 +81,18 @@ impl Snapshot {
     /// was read from the index, and `cap` is the highest allowed number of directives.
     ///
     /// # Errors
-    /// [`SnapshotError`] if the JSON is not a snapshot, contains too many directives, or has
-    /// another digest than its directives.
+    /// [`SnapshotError`] if the JSON is not a snapshot, contains too many directives, or states a
+    /// digest that is not the digest of its directives.
     pub fn from_json(json: &str, cap: usize, read_at: Timestamp) -> Result<Self, SnapshotError> {
         Self::from_json_if(json, cap, read_at, |_, _| Ok(()))
     }
 
-    /// [`from_json`](Self::from_json), without the directives that a check rejects. The check
-    /// receives each directive and the uuid of the index that the snapshot was read from.
+    /// Reads the JSON as [`from_json`](Self::from_json) does, but without the directives that
+    /// `check` rejects. `check` receives each directive and the uuid of the index from which the
+    /// snapshot was read.
     ///
     /// # Errors
-    /// As [`from_json`](Self::from_json).
+    /// The errors of [`from_json`](Self::from_json).
     #[doc(hidden)]
     pub fn from_json_if(
         json: &str,
@@ -133,13 +135,13 @@ impl Snapshot {
     }
 }
 
-/// The directives of a snapshot.
+/// The decoded directives of a snapshot.
 struct Decoded {
     set: DirectiveSet,
     signatures: SignatureTable,
-    /// The directives that the check rejected.
+    /// The rejections of the directives that the check refused.
     rejections: Vec<Rejection>,
-    /// The digest of all directives, the rejected ones included.
+    /// The digest of all directives, including the rejected ones.
     claimed: Digest,
 }
 

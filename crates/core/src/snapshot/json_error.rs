@@ -1,5 +1,4 @@
-//! The reasons for which the JSON of a snapshot is refused, from a wrong directive to a wrong
-//! digest.
+//! The reasons why the JSON of a snapshot is refused, from a wrong directive to a wrong digest.
 
 use std::error::Error;
 use std::fmt;
@@ -7,7 +6,7 @@ use std::fmt;
 use crate::Digest;
 use crate::document::Rejection;
 
-/// The reason for which a JSON text is not a valid snapshot.
+/// The reason why a JSON text is not a valid snapshot.
 #[derive(Debug)]
 pub struct SnapshotError(pub(super) Repr);
 
@@ -36,7 +35,7 @@ pub(super) enum Repr {
 }
 
 impl SnapshotError {
-    /// The kind of the error.
+    /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> SnapshotErrorKind {
         match self.0 {

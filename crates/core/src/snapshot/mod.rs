@@ -16,16 +16,16 @@ use crate::{Digest, DirectiveSet};
 pub use index_revision::Revision;
 pub use json_error::{SnapshotError, SnapshotErrorKind};
 
-/// The signatures of the directives that have any, by id. They are kept for the next agent of a
-/// chain and for the last-good file, whose readers verify them again.
+/// The signatures of the signed directives, by id. They are passed on to the next agent in a chain
+/// and to the last-good file, whose readers verify them again.
 #[doc(hidden)]
 pub type SignatureTable = BTreeMap<Box<str>, Box<[Signature]>>;
 
 /// The result of one complete read. It is published in one swap, so that no reader combines the set
 /// of one read with the revision of another.
 ///
-/// Before the first complete read, the snapshot is empty and has no revision. The same is true
-/// after the set was emptied because of its age.
+/// The snapshot is empty and has no revision before the first complete read, and after the set has
+/// been emptied because it became too old.
 #[derive(Debug, Default)]
 pub struct Snapshot {
     set: DirectiveSet,
@@ -78,8 +78,8 @@ impl From<SnapshotParts> for Snapshot {
 }
 
 impl Snapshot {
-    /// Creates the snapshot of a complete read that rejected nothing, for a source of the
-    /// application. Another read with the same content must have the same `revision`.
+    /// Creates the snapshot of a complete read that rejected nothing, for an application that
+    /// implements its own source. Reads of the same content must have the same `revision`.
     #[must_use]
     pub fn new(set: DirectiveSet, revision: Revision, read_at: Timestamp) -> Self {
         Self {
@@ -102,7 +102,7 @@ impl Snapshot {
 }
 
 impl Snapshot {
-    /// Whether another read had the same result.
+    /// Whether two reads had the same result. Only the times of the reads may differ.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
         self.revision == other.revision
@@ -125,7 +125,7 @@ impl Snapshot {
         self.digest
     }
 
-    /// The signatures of a directive; empty if it has none.
+    /// Returns the signatures of a directive; empty if the directive is not signed.
     #[must_use]
     pub fn signatures(&self, id: &str) -> &[Signature] {
         self.signatures.get(id).map_or(&[], |signatures| signatures)
@@ -149,7 +149,8 @@ impl Snapshot {
         self.revoked
     }
 
-    /// The time at which the read ended. Later reads with the same result do not change it.
+    /// Returns the time at which the read ended. Later reads with the same result do not change
+    /// this time.
     #[must_use]
     pub fn read_at(&self) -> Option<Timestamp> {
         self.read_at

@@ -1,8 +1,9 @@
 //! Checks a store against each rule of the conformance kit.
 //!
-//! For the rules about publishes, a set stands for a number: it has one directive for each bit, whose
-//! level says whether the bit is set, and another one that says the opposite. A mixture of two sets
-//! then shows as a bit that is missing, or as two directives that agree.
+//! For the rules about publishes, each set encodes a number. For each bit of the number, the level
+//! of one directive encodes the bit, and the level of a second directive encodes the opposite. A
+//! mixture of two sets is visible as a missing bit, or as a bit whose two directives have the same
+//! level.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
@@ -36,13 +37,14 @@ pub(super) fn check<S: Subject>(kit: &Kit, subject: &S) -> Report {
 }
 
 const BITS: usize = 16;
-/// A tenant for each bit.
+/// The tenants of the directives, one for each bit.
 const TENANTS: [&str; BITS] = [
     "bit-0", "bit-1", "bit-2", "bit-3", "bit-4", "bit-5", "bit-6", "bit-7", "bit-8", "bit-9",
     "bit-10", "bit-11", "bit-12", "bit-13", "bit-14", "bit-15",
 ];
 
-/// The principals of the two directives for each bit: what the bit is, and the opposite.
+/// The principals of the two directives for each bit. The first directive encodes the bit, and the
+/// second one the opposite.
 const AS_IT_IS: &str = "as-it-is";
 const OPPOSITE: &str = "opposite";
 
@@ -69,7 +71,7 @@ fn level_of_bit(is_set: bool) -> DiagLevel {
     }
 }
 
-/// The number that a set stands for; `None` if the set is not one that the kit published.
+/// Returns the number that a set encodes, or `None` if the kit cannot have published this set.
 fn number_of<S: Subject>(subject: &S, set: &S::Set) -> Option<u16> {
     let mut number = 0;
     for (bit, tenant) in TENANTS.iter().enumerate() {
@@ -98,7 +100,8 @@ fn level<S: Subject>(
     subject.evaluate(set, &attrs, now, request_id).level
 }
 
-/// Publishes numbers in ascending order while threads load and compare.
+/// Publishes numbers in ascending order while threads load sets and compare their numbers with
+/// those published so far.
 fn under_publishes<S: Subject>(kit: &Kit, subject: &S) -> (Outcome, Outcome) {
     let published = AtomicU16::new(0);
     let started = AtomicU16::new(0);
@@ -127,7 +130,7 @@ fn outcome(broken: Option<String>) -> Outcome {
     broken.map_or(Outcome::Kept, Outcome::Broken)
 }
 
-/// What one thread observed.
+/// The violations that one reading thread observed.
 #[derive(Debug, Default)]
 struct Reader {
     torn: Option<String>,
@@ -197,7 +200,8 @@ fn snapshot_kept<S: Subject>(subject: &S) -> Outcome {
 const EXPIRES: &str = "expires";
 const STARTS: &str = "starts";
 const SAMPLES: &str = "samples";
-/// Per mille; upstream's hash places the empty id in every sample from 38 on.
+/// The sample rate in per mille. The hash of osproxy puts the empty id into every sample of 38 per
+/// mille or more.
 const SAMPLE: u16 = 500;
 
 fn expiry() -> Timestamp {
@@ -224,7 +228,7 @@ fn nanosecond() -> SignedDuration {
     SignedDuration::from_nanos(1)
 }
 
-/// Compares whether a directive applies at instants with what is expected.
+/// Checks at each instant whether a directive applies as expected.
 fn applies_at<S: Subject>(subject: &S, tenant: &str, expected: &[(Timestamp, bool)]) -> Outcome {
     let set = subject.load();
     let wrong = expected.iter().find_map(|&(now, expected)| {
@@ -271,7 +275,7 @@ fn no_allocation<S: Subject>(kit: &Kit, subject: &S) -> Outcome {
         let set = subject.load();
         level(subject, &set, EXPIRES, noon(), "r");
     };
-    // The first load of a thread may initialise memory of the thread.
+    // The first load on a thread may initialise thread-local memory.
     request();
     let allocations = count(&mut request);
     outcome((allocations > 0).then(|| format!("{allocations} allocations")))

@@ -2,19 +2,19 @@
 
 use std::fmt;
 
-/// A promise of a store.
+/// A promise that a store must keep.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Rule {
     /// A load returns one complete published set, never a mixture of two.
     PublishedWhole,
-    /// A load that begins after a publish has returned returns that set or a later one, on every
-    /// thread, and no thread loads an older set than before.
+    /// A load that begins after a publish has returned yields the published set or a later one, on
+    /// every thread. No thread loads an older set than before.
     NeverBackwards,
-    /// A set that was loaded does not change when another is published.
+    /// A loaded set does not change when another set is published.
     SnapshotKept,
-    /// A directive ends at its expiry, to the nanosecond, by the time that is passed to the
-    /// evaluation.
+    /// A directive stops applying exactly at its expiry, according to the time that is passed to
+    /// the evaluation.
     ExpiryAtRead,
     /// A directive does not apply before its start.
     StartAtRead,
@@ -36,7 +36,7 @@ impl Rule {
         Self::NoAllocation,
     ];
 
-    /// The rule in words.
+    /// Returns the rule in words.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -63,7 +63,7 @@ pub enum Outcome {
     Skipped(&'static str),
 }
 
-/// The outcome of each rule for one store. `Display` shows it as a list.
+/// The outcome of each rule for one store. `Display` writes one line for each rule.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[must_use]
 pub struct Report {
@@ -75,13 +75,13 @@ impl Report {
         self.outcomes.push((rule, outcome));
     }
 
-    /// The outcome of each rule.
+    /// Returns the outcome of each rule.
     #[must_use]
     pub fn outcomes(&self) -> &[(Rule, Outcome)] {
         &self.outcomes
     }
 
-    /// The rules that the store breaks.
+    /// Returns the rules that the store breaks.
     #[must_use]
     pub fn broken(&self) -> Vec<Rule> {
         let is_broken = |(_, outcome): &&(Rule, Outcome)| matches!(outcome, Outcome::Broken(_));

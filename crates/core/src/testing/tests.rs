@@ -1,4 +1,4 @@
-//! Tests that the kit names the rule that a faulty store breaks.
+//! Tests that the conformance kit names the rule that a faulty store breaks.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -10,11 +10,12 @@ use super::*;
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Fault {
     None,
-    /// A publish replaces one directive after the other.
+    /// A publish replaces the directives one by one, so that a load can return a mixture of two
+    /// sets.
     Torn,
-    /// Every third load returns the set before the published one.
+    /// Every third load returns the set that was published before the current one.
     Older,
-    /// A publish changes the set that was loaded.
+    /// A publish changes the sets that were loaded before.
     Shared,
     /// The expiry is not checked.
     Everlasting,
@@ -112,7 +113,7 @@ impl Subject for Store {
     }
 }
 
-/// Counts an allocation for each load of the faulty store.
+/// Returns a counter that reports one allocation if the fault is `Allocates`, and otherwise none.
 fn counted(fault: Fault) -> CountAllocations {
     fn none(work: &mut dyn FnMut()) -> u64 {
         work();

@@ -55,7 +55,7 @@ pub(crate) fn instants() -> Vec<Timestamp> {
     instants
 }
 
-/// A directive whose fields are positions in the lists above.
+/// A generated directive, whose fields are positions in the lists of values in this module.
 #[derive(Clone, Debug)]
 pub(crate) struct Drawn {
     tenant: Option<usize>,
@@ -71,7 +71,8 @@ pub(crate) struct Drawn {
 }
 
 fn drawn() -> impl Strategy<Value = Drawn> {
-    // The first texts are drawn most often, so that directives share them and requests match.
+    // The first three strings are drawn most often, so that directives share targets and requests
+    // match directives.
     let target =
         || proptest::option::weighted(0.4, prop_oneof![4 => 0..3_usize, 1 => 0..texts().len()]);
     let instants = instants().len();
@@ -134,8 +135,8 @@ impl Drawn {
     /// Returns the directive in the types of osproxy-observe. Returns `None` if the directive has
     /// not started at this instant, because osproxy-observe has no starts.
     ///
-    /// The clock of osproxy-observe returns the position of an instant in the list, which preserves
-    /// the order.
+    /// For osproxy-observe, the position of an instant in the list serves as the instant, which
+    /// preserves the order.
     pub(crate) fn peers(&self, now: usize, texts: &[String]) -> Option<peer::DiagnosticsDirective> {
         if self.starts_at.is_some_and(|starts_at| now < starts_at) {
             return None;

@@ -1,4 +1,4 @@
-//! Tests the reasons for which the decoder rejects a document.
+//! Tests the reasons why the decoder rejects a document.
 
 use serde_json::Value;
 

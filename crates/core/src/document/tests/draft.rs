@@ -125,8 +125,8 @@ fn a_time_to_live_is_a_whole_number_of_seconds_within_the_limit() {
     ] {
         assert_refused(&draft(ttl), "ttl_secs", printed, Reason::NotATtl);
     }
-    // These times exceed the limit by a second, the range of a timestamp, and the range of a signed
-    // duration.
+    // The first time to live exceeds the limit by a second, the second one the range of a
+    // timestamp, and the last one the range of a signed duration.
     for secs in [3601, 1 << 40, i64::MAX.unsigned_abs(), u64::MAX] {
         let draft = draft(Duration::from_secs(secs));
         assert_refused(&draft, "ttl_secs", &secs.to_string(), Reason::BeyondMaxTtl);
@@ -219,7 +219,7 @@ fn a_draft_is_read_with_its_expiry() {
 }
 
 proptest! {
-    /// A proxy accepts each stored draft that passes the check. It rejects every other draft,
+    /// A proxy accepts each stored draft that passes the check, and rejects every other draft
     /// unless the only fault is an expiry in the past.
     #[test]
     fn a_draft_that_passes_is_accepted_by_the_decoder(

@@ -1,4 +1,4 @@
-//! Tests every format of an import file, and every reason for which a file is refused.
+//! Tests every format of an import file, and every reason why a file is refused.
 
 use std::error::Error as _;
 
@@ -224,7 +224,8 @@ fn a_blob_contains_only_its_directives() {
     }
 }
 
-/// An object without the form of a blob is parsed as an entry, and refused.
+/// An object without the form of a blob (osproxy's file of directives) is parsed as an entry, and
+/// refused.
 #[test]
 fn an_object_that_is_not_a_blob_is_an_entry() {
     for input in [

@@ -82,7 +82,7 @@ proptest! {
     }
 }
 
-/// A change of a valid document, with the field and the reason for which the result is refused.
+/// A change that makes a valid document invalid, with the field and the reason of the rejection.
 type Change = (fn(&mut Document), &'static str, Reason, &'static str);
 
 #[rustfmt::skip]
@@ -124,7 +124,7 @@ fn an_invalid_document_is_refused_like_by_decode() {
     );
 }
 
-/// With this test, a review shows every change of the stored bytes.
+/// Contains the stored bytes, so that every change of the format is visible in a review.
 #[test]
 fn a_stored_document_has_these_bytes() {
     let mut document = plain();

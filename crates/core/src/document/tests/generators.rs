@@ -9,7 +9,7 @@ use proptest::sample::select;
 use crate::document::{Audit, Document, KeyId, Signature};
 use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, EndpointKind};
 
-/// Generates any text. Many characters are ones that JSON escapes or encodes as surrogate pairs.
+/// Generates any string. Many of its characters are escaped or encoded as surrogate pairs in JSON.
 pub(super) fn text() -> impl Strategy<Value = String> {
     let odd = select(vec![
         '"',
@@ -86,7 +86,7 @@ fn directive() -> impl Strategy<Value = DiagnosticsDirective> {
                 let (starts_at, expires_at) = match window {
                     (Some(one), other) if one == other => return None,
                     (Some(one), other) => (Some(one.min(other)), one.max(other)),
-                    // No instant is before the first one.
+                    // No start can be before the first instant.
                     (None, expires_at) if expires_at == Timestamp::MIN => return None,
                     (None, expires_at) => (None, expires_at),
                 };

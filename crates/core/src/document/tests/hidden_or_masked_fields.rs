@@ -1,5 +1,5 @@
-//! Tests that a document is rejected, or means the same, when a role hides fields, a mask changes
-//! values or a tool drops fields.
+//! Tests that a document is rejected or does not change its meaning if a role hides fields, a mask
+//! changes values or a tool drops fields.
 
 use proptest::prelude::*;
 use proptest::sample::subsequence;
@@ -94,7 +94,7 @@ fn a_masked_target_is_rejected_as_masked() {
         let source = stored_json(&format!("\"{name}\":\"{MASKED}\","));
         assert_eq!(refused(&source).field(), name);
     }
-    // A name that only resembles a masked text is valid.
+    // A name that only resembles a masked value is valid.
     for tenant in [&MASKED[1..], &MASKED.to_uppercase()] {
         let source = stored_json(&format!("\"tenant\":\"{tenant}\","));
         let document = decode(&source).unwrap();
@@ -213,9 +213,8 @@ fn a_plain_stored_document_decodes() {
 }
 
 proptest! {
-    /// This is the promise itself. A reader that can read only some of the fields accepts no
-    /// directive that matches more requests, records more or lasts longer than the whole document
-    /// states.
+    /// A reader that can read only some of the fields accepts no directive that matches more
+    /// requests, records more or lasts longer than the whole document states.
     #[test]
     fn hidden_fields_never_widen(
         document in generators::document(),
@@ -235,7 +234,7 @@ proptest! {
             return Ok(());
         };
         let found = found.to_document();
-        // Without its signatures, a document starts as an unsigned one does.
+        // If the signatures are hidden, the start is computed as for an unsigned document.
         let whole = generators::normal(document.with_signatures(found.signatures.clone()), now);
         prop_assert_eq!(found.revoked, whole.revoked);
         prop_assert_eq!(&found.directive.match_, &whole.directive.match_);

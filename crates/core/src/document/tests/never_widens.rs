@@ -1,4 +1,4 @@
-//! Tests that no input widens a directive and that the decoder never panics.
+//! Tests that no input makes a directive apply to more requests, and that the decoder never panics.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::document::decode_field::NAMES;
 use crate::document::hidden_targets_check::TARGET_FIELDS;
 use crate::document::{DecodeLimits, Rejection};
 
-/// Whether a value has the type of the field with this name.
+/// Whether a JSON value has the type that the field of this name must have.
 fn is_of_the_type(name: &str, value: &Value) -> bool {
     match name {
         "level" | "endpoint" => value.is_string(),

@@ -1,8 +1,8 @@
 //! Tests that a file of directives (a blob) of osproxy-observe 1.0.5 has the same meaning in this
 //! crate.
 //!
-//! This crate refuses some blobs that osproxy accepts. osproxy interprets each of them in another
-//! way than they were written: see [`known`].
+//! This crate refuses some blobs that osproxy accepts. osproxy interprets each of these blobs
+//! differently from what was written: see [`known`].
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -49,7 +49,8 @@ fn listed(draft: &Draft, expired: bool) -> Value {
     Value::Object(fields)
 }
 
-/// Asserts that every field is equal, and that each directive expires at the same nanosecond.
+/// Asserts that both crates read the same fields, and that each directive expires at the same
+/// nanosecond.
 fn assert_same(theirs: &DirectiveSet, ours: &[Draft], blob: &str) {
     let start = ManualClock::new().now();
     assert_eq!(theirs.len(), ours.len(), "{blob}");
@@ -71,8 +72,8 @@ fn assert_same(theirs: &DirectiveSet, ours: &[Draft], blob: &str) {
     }
 }
 
-/// Returns the known reason for which osproxy accepts a blob that is refused here. osproxy
-/// interprets such a blob in another way than it was written.
+/// Returns the known reason why osproxy accepts a blob that this crate refuses. osproxy interprets
+/// such a blob differently from what was written.
 fn known(blob: &[Vec<(String, Value)>]) -> Option<&'static str> {
     if blob.is_empty() {
         return Some("an empty list is no directive to write");
@@ -226,7 +227,7 @@ fn blobs_of_osproxy_keep_their_meaning() {
     }
 }
 
-/// Tests each known difference, so that this test fails if osproxy removes one.
+/// Tests each known difference, so that this test fails if osproxy removes a difference.
 #[test]
 fn documents_that_osproxy_widens_are_refused() {
     let blob = |fields: &str| {

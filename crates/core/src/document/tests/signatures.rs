@@ -83,7 +83,7 @@ fn each_field_that_decides_what_a_directive_does_changes_the_message() {
         |it| it.starts_at = Some(at("2030-01-01T12:00:00.000000001Z")),
         |it| it.expires_at = at("2030-01-01T12:15:00.000000002Z"),
         |it| it.expires_at = at("2031-01-01T12:15:00.000000001Z"),
-        // A text moves from one target to another.
+        // Two targets swap their values.
         |it| std::mem::swap(&mut it.match_.tenant, &mut it.match_.index),
     ];
     let mut messages = HashSet::new();
@@ -120,7 +120,7 @@ fn the_form_is_the_same_before_and_after_a_signature_is_added() {
         document.signed_form("u").content()
     };
     assert_eq!(form(&before), form(&after));
-    // The owned document of a signed one has the same form, too.
+    // The owned copy of a signed document has the same form, too.
     let document = decode(&after).unwrap();
     let owned = SignedForm::new(document.directive.as_ref(), "u").content();
     assert_eq!(owned, form(&after));

@@ -99,7 +99,8 @@ fn object(base: &[(&str, &str)], name: &str, value: Option<&str>) -> String {
     format!("{{{}}}", fields.join(","))
 }
 
-/// Checks a table. `read` decodes an object, and `set` applies a value that is used.
+/// Checks each outcome of a table. `read` decodes an object, and `set` applies a used value to the
+/// expected result.
 fn check<T: Clone + PartialEq + std::fmt::Debug>(
     table: &Outcomes,
     base: &[(&str, &str)],

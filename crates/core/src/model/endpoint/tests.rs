@@ -109,7 +109,7 @@ fn a_request_matches_by_each_index_that_it_names() {
         ("/logs-1/_search", false, false),
         ("/ord*/_search", false, false),
         ("/_all/_search", false, false),
-        // Without an index, no directive with an index applies.
+        // If the request has no index, no directive that targets an index applies.
         ("/_search", false, false),
         ("/_bulk", false, false),
     ] {
