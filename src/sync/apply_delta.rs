@@ -11,7 +11,7 @@ use opensearch_directives_core::DiagnosticsDirective;
 use opensearch_directives_core::document::Signature;
 use opensearch_directives_core::internal::{Edit, SignatureTable};
 
-/// The decoded documents of a delta read, by id.
+/// The decoded documents of a delta read, keyed by id.
 #[derive(Debug)]
 pub(crate) struct ChangeSet {
     decoder: HitDecoder,
@@ -43,8 +43,8 @@ impl ChangeSet {
         self.changes.is_empty()
     }
 
-    /// Whether a change that is not in the replica yet is rejected because fields of the document
-    /// are missing or masked.
+    /// Whether a changed document that the replica does not contain yet is rejected because some of
+    /// its fields are missing or masked.
     pub(crate) fn is_incomplete_since(&self, replica: &Replica) -> bool {
         self.changes
             .iter()
@@ -57,7 +57,7 @@ impl ChangeSet {
             })
     }
 
-    /// Returns the changes that may be a step back from a replica.
+    /// Returns the changed documents that may be a step back compared with a replica.
     ///
     /// The result equals that of [`regressions_in`](Replica::regressions_in) for the replica with
     /// the changes applied, because a delta read removes no document.
@@ -72,14 +72,14 @@ impl ChangeSet {
             .collect()
     }
 
-    /// Returns the replica with the changes applied, or `None` if the replica already has all of
-    /// them.
+    /// Returns the replica with the changes applied, or `None` if the replica already contains all
+    /// changes.
     ///
-    /// It also returns `None` if the result is too large for one set. The fingerprints then differ,
-    /// and the full read that follows fails with the reason.
+    /// Also returns `None` if the result is too large for one directive set. The fingerprints then
+    /// differ, and the full read that follows fails and reports the reason.
     ///
-    /// No search response contains a deletion. Only the fingerprints show whether the index changed
-    /// in any other way.
+    /// Only a comparison of the fingerprints shows changes that the delta read did not return, such
+    /// as deletions.
     pub(crate) fn apply_to(mut self, replica: &Replica) -> Option<Replica> {
         self.changes
             .retain(|id, change| replica.seq_no(id) != Some(change.seq_no));
@@ -124,7 +124,7 @@ impl ChangeSet {
         Some(Replica::new(set, digest, seq_nos, signatures, others))
     }
 
-    /// The signatures of the directives, with the changes applied.
+    /// Returns the signatures of the directives with the changes applied.
     fn signatures_after(&mut self, before: &Arc<SignatureTable>) -> Arc<SignatureTable> {
         let mut table = Arc::clone(before);
         for (id, change) in &mut self.changes {

@@ -1,5 +1,5 @@
-//! Measures how far the local clock is ahead of the cluster's. Directives start and expire by the
-//! local clock, so a difference matters.
+//! Measures how far the local clock is ahead of the clock of a cluster node. Directives start and
+//! expire by the local clock, so they start and expire at the wrong time if it differs.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::IndexSynchronizer;
 use crate::http::chain;
 use crate::rest::Session;
 
-/// A skew above this many seconds causes a warning.
+/// A skew of more than this many seconds, in either direction, causes a warning.
 const SKEW_THAT_MATTERS: f64 = 1.0;
 /// The longest time that the measurement may delay a poll.
 const SKEW_TIMEOUT: Duration = Duration::from_secs(1);
@@ -30,7 +30,8 @@ impl IndexSynchronizer {
             }
             Err(_) => return debug!("reading the cluster's time took too long"),
         };
-        // The node read its clock at some moment of the request; the middle is the best estimate.
+        // The node read its clock at an unknown moment during the request. The middle of the
+        // request is the best estimate.
         let half = self.clock.now().duration_since(before) / 2;
         let ours = before.saturating_add(half).unwrap_or(before);
         let skew = ours.duration_since(theirs).as_secs_f64();

@@ -1,4 +1,4 @@
-//! Makes the view of a successful read the known view, and counts the read.
+//! Stores the view that a successful read returned as the known view, and counts the read.
 
 use tokio::time::Instant;
 use tracing::{debug, warn};
@@ -11,7 +11,7 @@ use super::state::Known;
 use crate::rest::ShardCheckpoints;
 
 impl IndexSynchronizer {
-    /// Replaces the known view by a view that was just read. `began` is the start of the poll.
+    /// Replaces the known view with a view that was just read. `began` is the start of the poll.
     pub(super) fn commit(
         &mut self,
         observed: ObservedVersion,
@@ -27,7 +27,7 @@ impl IndexSynchronizer {
         let lagged = before.is_some_and(|known| known.lags);
         let checkpoints = observed.into_checkpoints();
         let same = before.filter(|known| checkpoints.is_some() && known.checkpoints == checkpoints);
-        // Other trusted keys explain a difference, too.
+        // A change of the trusted keys also explains a difference, which is then not a correction.
         let corrects = same
             .filter(|_| !self.is_trust_outdated())
             .is_some_and(|known| {
@@ -74,7 +74,8 @@ impl IndexSynchronizer {
     }
 }
 
-/// Decides whether a view contains all operations that the primary held at these checkpoints.
+/// Decides whether a view contains all operations that the primary held when the checkpoints were
+/// observed.
 ///
 /// `checkpoints` were observed before the view was read. `earlier` is the convergence that a
 /// previous poll determined for the same checkpoints.

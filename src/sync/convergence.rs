@@ -1,5 +1,5 @@
-//! Decides whether a view contains every operation that the primary has assigned a `_seq_no`, and
-//! whether a later view is newer.
+//! Decides whether a view contains every operation to which the primary has assigned a `_seq_no`,
+//! and whether a later view is certainly newer.
 
 use std::time::Duration;
 
@@ -12,15 +12,17 @@ const REFRESHES: u32 = 3;
 /// The shortest and the longest time that a view gets to converge.
 const CONVERGES_WITHIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// Whether a view contains all operations that the primary held at its checkpoints. A search
-/// returns a write only after the next refresh, so a view can lack some of them.
+/// Whether a view contains all operations that the primary held when its checkpoints were observed.
+/// A search returns a write only after the next refresh, so a view can lack recent operations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Convergence {
     /// The view has converged: the primary confirmed it, or there are no checkpoints to wait for.
     Converged,
-    /// Each poll reads until this instant. Later polls request a confirmation from the primary.
+    /// Until this instant, each poll reads the index even if the checkpoints are unchanged. Later
+    /// polls request a confirmation of the view from the primary.
     Converging { until: Instant },
-    /// The index refreshes only on request, so each poll reads.
+    /// The index refreshes only on request, so each poll reads the index even if the checkpoints
+    /// are unchanged.
     Unrefreshed,
 }
 
@@ -33,8 +35,8 @@ impl Convergence {
     }
 }
 
-/// Returns the longest time after which a search on a copy returns an operation that the copy
-/// holds; `None` if the index refreshes only on request.
+/// Returns the time after which a search on a shard copy certainly returns every operation that the
+/// copy holds; `None` if the index refreshes only on request.
 pub(super) fn visible_within(refresh_interval: Option<Duration>) -> Option<Duration> {
     let interval = refresh_interval?;
     let (shortest, longest) = CONVERGES_WITHIN;
@@ -44,10 +46,10 @@ pub(super) fn visible_within(refresh_interval: Option<Duration>) -> Option<Durat
 
 /// A bound on `_seq_no`: a later view with a document above the bound is newer than this view.
 ///
-/// This view contains operations up to the highest `_seq_no` that was assigned when the view was
+/// This view contains no operation above the highest `_seq_no` that was assigned when the view was
 /// read. At some later moment, every in-sync copy holds all of these operations. A view that
 /// contains a number assigned after that moment was read from a copy with all of these operations,
-/// so such a view is newer. Documents that it lacks were deleted.
+/// so that view is newer, and documents that are missing from it were deleted.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct FreshnessBound {
     /// The highest `_seq_no` that was assigned when the read of this view ended.
@@ -80,14 +82,14 @@ impl FreshnessBound {
         }
     }
 
-    /// Whether a view with this highest `_seq_no` is certainly newer.
+    /// Whether a view with the highest `_seq_no` `max_seq_no` is certainly newer than this view.
     pub(super) fn is_before(&self, max_seq_no: Option<u64>) -> bool {
         self.held_everywhere.is_some() && max_seq_no > self.held_everywhere
     }
 }
 
 /// The `_seq_no` up to which a view contains every operation. A delta read searches for documents
-/// above it.
+/// above this number.
 ///
 /// The mark only limits the documents that a delta read requests. The fingerprints decide whether
 /// the result is complete.
@@ -100,7 +102,8 @@ pub(super) struct LowWatermark {
 }
 
 impl LowWatermark {
-    /// Creates the mark for a view that was just read, from the checkpoints before the read.
+    /// Returns the mark for a view that was just read, given the checkpoints that were observed
+    /// before the read.
     pub(super) fn after_view(
         self,
         checkpoints: Option<&ShardCheckpoints>,
@@ -121,8 +124,8 @@ impl LowWatermark {
         watermark
     }
 
-    /// Creates the mark for a view after a search on the primary returned the same documents at
-    /// these checkpoints.
+    /// Returns the mark for a view whose documents equal those that a search on the primary
+    /// returned at these checkpoints.
     pub(super) fn converged(checkpoints: &ShardCheckpoints) -> Self {
         Self {
             reached: checkpoints.checkpoint(),
@@ -130,7 +133,8 @@ impl LowWatermark {
         }
     }
 
-    /// Returns the `_seq_no` up to which all operations were read, or `None` if it is not known.
+    /// Returns the `_seq_no` up to which all operations were read, or `None` if this number is not
+    /// known.
     pub(super) fn reached(&self) -> Option<u64> {
         self.reached
     }

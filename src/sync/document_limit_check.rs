@@ -1,4 +1,5 @@
-//! Fails a poll that reads more unfinished documents than this reader is to hold.
+//! Fails a poll that finds more unfinished documents (documents that have not ended) than
+//! `max_documents`.
 
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use crate::document_limit::DocumentCount;
 use crate::rest::{ReadError, ReadFailure, Session, off_the_runtime};
 
 impl IndexSynchronizer {
-    /// Fails the poll if more documents have not ended than `max_documents`.
+    /// Fails the poll if the view contains more than `max_documents` documents that have not ended.
     pub(super) async fn check_document_limit(
         &self,
         session: &Session,

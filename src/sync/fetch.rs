@@ -19,7 +19,8 @@ use crate::rest::{
 };
 use crate::safeguard_switches::Safeguard;
 
-/// A new view of the index. The cluster's own aggregates have confirmed that it is complete.
+/// A new view of the index. If the server supports aggregates, its aggregates have confirmed that
+/// this view is complete.
 #[derive(Debug)]
 pub(super) struct View {
     pub(super) index: ConcreteIndex,
@@ -30,14 +31,14 @@ pub(super) struct View {
     pub(super) term: Option<u64>,
     /// Whether a full read returned this view.
     pub(super) is_full: bool,
-    /// Whether the server aggregates `_seq_no`, so that the primary can confirm this view.
+    /// Whether the server can aggregate `_seq_no`, so that the primary can confirm this view.
     pub(super) is_aggregated: bool,
-    /// The possible regressions in this view; `None` if they are not known yet.
+    /// The possible regressions in this view; `None` if they have not been determined yet.
     pub(super) regressions: Option<Vec<Regression>>,
 }
 
 impl IndexSynchronizer {
-    /// Fetches a view of the index at the observed version.
+    /// Fetches a new view of the index with a delta read if possible, otherwise with a full read.
     pub(super) async fn fetch(
         &mut self,
         session: &mut Session,
@@ -48,8 +49,8 @@ impl IndexSynchronizer {
             .state
             .known()
             .filter(|_| !reconcile && !self.was_overtaken)
-            // Another primary may have taken over since the known view and assigned the same
-            // numbers again. Only checkpoints on both sides show this.
+            // Since the known view was read, another primary may have taken over and assigned the
+            // same `_seq_no`s again. Only a comparison of checkpoints shows this.
             .filter(|known| {
                 known.checkpoints.is_some() && matches!(observed, ObservedVersion::Checkpoints(_))
             });
@@ -61,7 +62,8 @@ impl IndexSynchronizer {
         self.fetch_everything(session, observed).await
     }
 
-    /// Returns the known view with the changes applied, or `None` if there may be further changes.
+    /// Returns the known view with the changes applied, or `None` if the delta read may not have
+    /// returned all changes.
     async fn fetch_delta(
         &mut self,
         session: &Session,
@@ -112,7 +114,7 @@ impl IndexSynchronizer {
         Ok(None)
     }
 
-    /// Returns the reason for which the changes of a delta read do not suffice, if there is one.
+    /// Returns the reason why the changes of a delta read do not suffice; `None` if they suffice.
     fn reason_for_full_read(
         &self,
         known: &Known,
@@ -138,12 +140,13 @@ impl IndexSynchronizer {
     /// Whether the aggregates of the cluster agree with the documents of the replica.
     fn is_complete(&self, replica: &Replica, known: &Known, aggregates: &Aggregates) -> bool {
         let agrees = replica.fingerprint().agrees_with(aggregates)
-            // A restored snapshot has older documents under the same numbers.
+            // After a snapshot restore, older documents may have the same `_seq_no`s.
             && aggregates.updated_at >= known.updated_at;
         agrees || !self.checks(Safeguard::Fingerprint)
     }
 
-    /// Fetches all documents of the index at the observed version.
+    /// Fetches all documents of the index. Fails if the configured name no longer refers to the
+    /// index whose version was observed.
     async fn fetch_everything(
         &mut self,
         session: &mut Session,
@@ -190,8 +193,8 @@ impl IndexSynchronizer {
     }
 }
 
-/// Resolves the name to the concrete index of the observed version. All of its shards must have a
-/// primary.
+/// Resolves the configured name to a concrete index, which must be the index whose version was
+/// observed. All shards of the index must have a primary.
 async fn resolve(
     session: &Session,
     observed: &ObservedVersion,
@@ -224,8 +227,7 @@ async fn apply(changes: ChangeSet, replica: &Arc<Replica>) -> Arc<Replica> {
     .await
 }
 
-/// Returns the cost of iterating over a replica, as the number of response bytes that take the same
-/// time to decode.
+/// Returns the number of response bytes whose decoding takes as long as iterating over the replica.
 pub(super) fn weight(replica: &Replica) -> usize {
     weight_of(usize::try_from(replica.fingerprint().documents).unwrap_or(usize::MAX))
 }

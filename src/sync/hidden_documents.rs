@@ -9,11 +9,11 @@ use crate::safeguard_switches::Safeguard;
 use crate::status::ProbeMethod;
 
 impl IndexSynchronizer {
-    /// Fails the poll if the view has fewer documents than the statistics count. A copy that only
-    /// lags behind the primary does not count as hiding documents.
+    /// Fails the poll if the view has fewer documents than the statistics count. The poll does not
+    /// fail if the shard copy merely lags behind the primary.
     ///
-    /// An index that refreshes only on request is not checked. Its statistics may count a write
-    /// that no search returns until somebody requests a refresh.
+    /// An index that refreshes only on request is not checked, because its statistics may count a
+    /// write that no search returns until somebody requests a refresh.
     pub(super) async fn check_hidden_documents(
         &mut self,
         session: &Session,
@@ -56,7 +56,7 @@ impl IndexSynchronizer {
     }
 
     /// Returns the checkpoints before and after the read; `None` if the role does not permit
-    /// statistics, or the statistics are not sufficient.
+    /// statistics, or if the statistics are incomplete.
     async fn checkpoints_around(
         &self,
         session: &Session,
@@ -68,7 +68,7 @@ impl IndexSynchronizer {
             (ObservedVersion::Checkpoints(before), Some(after)) => {
                 Some((before.clone(), after.clone()))
             }
-            // The statistics were not sufficient when the poll began.
+            // The statistics were incomplete when the poll began, so they are requested again.
             (ObservedVersion::Searched { .. }, _) if permitted => match session.probe().await? {
                 Probe::Checkpoints(now) => Some((now.clone(), now)),
                 Probe::Unclear(_) | Probe::Unsupported(_) => None,

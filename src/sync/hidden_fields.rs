@@ -1,5 +1,6 @@
 //! Detects that field-level security or field masking changes the documents that this user reads.
-//! Such documents must neither widen nor empty the published set.
+//! Changed documents must neither make directives apply to more requests nor empty the published
+//! set.
 
 use super::IndexSynchronizer;
 use super::fetch::View;
@@ -13,14 +14,16 @@ impl IndexSynchronizer {
     /// Fails the poll if a full read rejects documents because the user's role hides or masks
     /// their fields.
     ///
-    /// A rejection alone is no proof, because somebody may have written the document without the
-    /// ingest pipeline. Such a document must not affect the others. There are two proofs:
+    /// A rejection alone does not prove this, because somebody may have written an invalid document
+    /// that bypassed the ingest pipeline. An invalid document must not affect other documents.
+    /// Either of two facts proves that the role hides or masks fields:
     ///
-    /// - The document was accepted before under the same `_seq_no` of the same history, so nobody
-    ///   has written it since.
-    /// - The mapping that this user reads lacks the field, too.
+    /// - The document was accepted before with the same `_seq_no` in the same history of the index,
+    ///   so nobody has changed the document since.
+    /// - The field is also missing from the mapping that the server returns to this user.
     ///
-    /// The first read after a start is compared with the last-good file in the same way.
+    /// The first read after a start is compared with the last-good file, because no earlier view is
+    /// known.
     pub(super) async fn check_hidden_fields(
         &self,
         session: &Session,
@@ -39,9 +42,11 @@ impl IndexSynchronizer {
         let known = self.state.known().filter(|known| {
             known.index.identity() == view.index.identity()
                 && known.term == view.term
-                // After a restore, the same number may belong to another version of a document.
+                // After a snapshot restore, the same `_seq_no` may belong to another version of a
+                // document.
                 && observed.shares_history_with(known) == Some(true)
-                // Other trusted keys may reject a document that was accepted before.
+                // After a change of the trusted keys, a document that was accepted before may be
+                // rejected.
                 && !self.is_trust_outdated()
         });
         let unwritten = known.and_then(|known| view.replica.rejected_since(&known.replica));
@@ -78,12 +83,12 @@ impl IndexSynchronizer {
 pub(super) struct LastGood {
     index_uuid: String,
     max_seq_no: u64,
-    /// Ordered by id.
+    /// The directives, ordered by id.
     set: DirectiveSet,
 }
 
 impl LastGood {
-    /// `None` if the snapshot is of no read of an index, or of an empty one.
+    /// Returns `None` if the snapshot does not come from an index, or if the index was empty.
     pub(super) fn of(snapshot: &Snapshot) -> Option<Self> {
         let revision = snapshot.revision()?;
         Some(Self {
@@ -93,8 +98,9 @@ impl LastGood {
         })
     }
 
-    /// The first document whose fields this user may not see any more: the file has its directive,
-    /// and nobody has written it since, because its number is not higher than those of the file.
+    /// Returns the rejection of the first document whose fields are now hidden from this user. The
+    /// file contains the document's directive, and nobody has changed the document since, because
+    /// its `_seq_no` is not above the highest one in the file.
     fn accepted_before<'a>(&self, view: &'a View) -> Option<&'a Rejection> {
         if view.index.uuid != self.index_uuid {
             return None;
@@ -114,7 +120,7 @@ impl Replica {
         others.filter_map(|other| other.rejection.as_ref())
     }
 
-    /// Returns the first rejected document that an earlier replica accepted under the same
+    /// Returns the rejection of the first document that an earlier replica accepted with the same
     /// `_seq_no`.
     ///
     /// A rejection because of `max_ttl` does not count: if the clock is set back, the expiry of an

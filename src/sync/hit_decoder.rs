@@ -1,5 +1,5 @@
-//! Decodes one document of a read: what the codec accepts and, if signatures are verified, what
-//! the trusted signers accept, too.
+//! Decodes one document of a read. If signature verification is enabled, also verifies the
+//! document's signatures.
 
 use std::sync::Arc;
 
@@ -11,16 +11,16 @@ use opensearch_directives_core::document::{
     DecodeLimits, DocumentRef, Rejection, decode, is_revoked,
 };
 
-/// Everything that decides about the documents of one read, besides the documents.
+/// The settings that decide whether the documents of one read are accepted.
 #[derive(Clone, Debug)]
 pub(crate) struct HitDecoder {
     limits: DecodeLimits,
-    /// The uuid of the index that is read, which signatures cover.
+    /// The uuid of the index that is read. Signatures cover this uuid.
     index_uuid: String,
     trust: Option<Arc<Trust>>,
 }
 
-/// What a document is.
+/// The result of decoding one document.
 #[expect(
     clippy::large_enum_variant,
     reason = "it lives for one match, and most documents are directives"
@@ -28,10 +28,11 @@ pub(crate) struct HitDecoder {
 #[derive(Debug)]
 pub(super) enum DecodedHit<'a> {
     Directive(DocumentRef<'a>),
-    /// A document that applies to no request, and why it is rejected; `None` if it is revoked.
+    /// A document that applies to no request. `rejection` is the reason, or `None` if the document
+    /// is revoked.
     Other {
         rejection: Option<Rejection>,
-        /// Of a document that was not rejected.
+        /// The time of the last write; `None` if the document is rejected.
         updated_at: Option<Timestamp>,
     },
 }
@@ -48,7 +49,8 @@ impl HitDecoder {
     pub(super) fn decode<'a>(&self, hit: &'a Hit<'a>) -> DecodedHit<'a> {
         let source = hit.source.get();
         let rejected = |rejection: Rejection| DecodedHit::Other {
-            // A revoked document applies to no request, whatever else is wrong with it.
+            // A revoked document is not reported as rejected, because it applies to no request
+            // anyway.
             rejection: (!is_revoked(source)).then_some(rejection),
             updated_at: None,
         };

@@ -14,9 +14,9 @@ use tokio::time::Instant;
 use super::older_observation_rules::ManagerFinding;
 use crate::rest::ClusterVersion;
 
-/// A confirmation is valid for this long, and an older version is doubted for this long. With the
-/// default settings, a cluster manager that lost contact with the other nodes steps down within 40
-/// seconds.
+/// How long a confirmation is valid, and how long an older version is refused before it is
+/// accepted. With the default settings of OpenSearch, a cluster manager that lost contact with the
+/// other nodes steps down within 40 seconds.
 pub(super) const CONFIRM_AFTER: Duration = Duration::from_secs(60);
 
 /// How the nodes responded to requests for the version of the cluster state.
@@ -24,19 +24,20 @@ pub(super) const CONFIRM_AFTER: Duration = Duration::from_secs(60);
 pub(super) enum ManagerContact {
     /// No node has returned a version so far, or no node has returned one for a minute.
     Unversioned { confirmation: Option<Confirmation> },
-    /// A node returned a version that is not older than any earlier version.
+    /// A node returned a version that is at least as new as every version that was returned before.
     Confirmed {
         newest: ClusterVersion,
         confirmation: Confirmation,
     },
-    /// The nodes return an older version, or no version. Polls fail.
+    /// A node returned an older version, or no version any more. Polls fail until a node returns a
+    /// current version, or until a minute has passed.
     Doubtful {
         newest: ClusterVersion,
         since: Instant,
     },
 }
 
-/// The node that had contact with the cluster manager, and the end of this confirmation's validity.
+/// Which node had contact with the cluster manager, and until when this confirmation is valid.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Confirmation {
     node: Option<usize>,
@@ -50,7 +51,7 @@ impl Default for ManagerContact {
 }
 
 impl ManagerContact {
-    /// Whether a node must prove its contact again.
+    /// Whether a node must prove again that it has contact with the cluster manager.
     pub(super) fn is_due(&self, node: Option<usize>) -> bool {
         let confirmation = match self {
             Self::Unversioned { confirmation } => *confirmation,
@@ -62,7 +63,7 @@ impl ManagerContact {
         })
     }
 
-    /// The newest version that was seen.
+    /// Returns the newest version that any node has returned.
     pub(super) fn newest(&self) -> Option<&ClusterVersion> {
         match self {
             Self::Unversioned { .. } => None,
@@ -95,7 +96,7 @@ impl ManagerContact {
         }
     }
 
-    /// Accepts the response of a node.
+    /// Records that the response of a node was accepted.
     pub(super) fn confirm(&mut self, response: Option<ClusterVersion>, node: Option<usize>) {
         let confirmation = Confirmation {
             node,

@@ -1,5 +1,5 @@
-//! One poll of the index: finds out whether the index changed, reads the changes into a local
-//! replica, and checks that the result is complete and not older than before.
+//! Polls the index: finds out whether the index has changed, reads the changes into a local
+//! replica, and checks that the result is complete and not older than the known state.
 //!
 //! ```text
 //! observe ──▶ unchanged
@@ -23,8 +23,8 @@
 //! | `hit_decoder.rs` | decides whether a document is a directive, revoked or rejected |
 //! | `replica.rs`, `replica_builder.rs`, `apply_delta.rs`, `possible_step_backs.rs` | the replica, and how reads create and compare replicas |
 //!
-//! The state is replaced at the end of a successful poll only. A poll that fails or is cut off
-//! leaves the replica unchanged.
+//! Only a successful poll replaces the state, at its end. A poll that fails or is cut off leaves
+//! the replica unchanged.
 
 mod apply_delta;
 mod clock_skew;
@@ -89,14 +89,16 @@ pub(crate) struct IndexSynchronizer {
     random: fastrand::Rng,
     safeguards: Safeguards,
     verifier: Arc<Verifier>,
-    /// The generation of the trust with which the known view was decoded.
+    /// The generation of the trusted keys and signature policy with which the known view was
+    /// decoded.
     trust_generation: u64,
     state: State,
-    /// The set of an earlier process, until the first read is committed.
+    /// The content of the last-good file that an earlier process wrote; `None` after the first read
+    /// is committed.
     last_good: Option<LastGood>,
-    /// Whether a poll since the last commit observed a version that does not follow the known
-    /// one. If the former primary is back by the next poll, nothing else shows that another one
-    /// may have assigned numbers again meanwhile.
+    /// Whether a poll since the last commit observed a version that does not follow the known one.
+    /// If the former primary is back by the next poll, only this flag shows that another primary
+    /// may have assigned the same `_seq_no`s in the meantime.
     was_overtaken: bool,
     /// The number of times that the known view was replaced so far.
     generation: u64,
@@ -148,8 +150,8 @@ impl IndexSynchronizer {
     /// Runs one poll: finds out whether the index changed, and reads the changes.
     ///
     /// If the node that serves the poll fails during the poll, the whole poll is repeated on
-    /// another node. A confirmation by one node says nothing about the data of another node, which
-    /// may be cut off from the cluster.
+    /// another node, because the first node's confirmation says nothing about the data of the other
+    /// node, which may be cut off from the cluster.
     async fn synchronize(&mut self) -> Result<(), ReadError> {
         let mut session = self.reader.session();
         let result = self.run(&mut session).await;
@@ -168,7 +170,8 @@ impl IndexSynchronizer {
     async fn run(&mut self, session: &mut Session) -> Result<(), ReadError> {
         let began = Instant::now();
         let trust_generation = self.verifier.generation();
-        // Other keys or another policy may decide differently about every document.
+        // If the trusted keys or the signature policy have changed, every document is decided
+        // again.
         let reconcile = began >= self.reconcile_at || self.is_trust_outdated();
         self.degradations.begin_poll(reconcile);
         let observed = self.observe(session).await?;
@@ -262,8 +265,8 @@ impl IndexSynchronizer {
         Ok(converged)
     }
 
-    /// Checks that the name still refers to the index that was read, and returns the checkpoints
-    /// after the read.
+    /// Checks that the configured name still refers to the index that was read, and returns the
+    /// checkpoints after the read.
     async fn revalidate(
         &self,
         session: &Session,
@@ -285,12 +288,13 @@ impl IndexSynchronizer {
         Ok(checkpoints)
     }
 
-    /// Whether the known view was decoded with other keys or another policy.
+    /// Whether the trusted keys or the signature policy have changed since the known view was
+    /// decoded.
     fn is_trust_outdated(&self) -> bool {
         self.trust_generation != self.verifier.generation()
     }
 
-    /// Decides about the documents of a read that begins now.
+    /// Creates the decoder for a read that begins now.
     fn decoder(&self, index: &ConcreteIndex) -> HitDecoder {
         let limits = DecodeLimits {
             now: self.clock.now(),

@@ -32,11 +32,11 @@ struct RegressionCase<'a> {
 }
 
 impl IndexSynchronizer {
-    /// Checks that the observed version is not an older one.
+    /// Checks that the observed version is not older than the known version.
     ///
-    /// The check is necessary if the version does not follow the known one. It is also necessary
-    /// once a minute, because a node that is cut off from the cluster returns the same version
-    /// forever.
+    /// The check is necessary if the observed version does not follow the known version. It is also
+    /// necessary once a minute, because a node that is cut off from the cluster returns the same
+    /// version forever.
     pub(super) async fn confirm_node_is_current(
         &mut self,
         session: &Session,
@@ -58,7 +58,8 @@ impl IndexSynchronizer {
         }
     }
 
-    /// Requests the version of the cluster state from the session's node.
+    /// Requests the version of the cluster state from the session's node, and accepts or refuses
+    /// the observed version accordingly.
     async fn consult_manager(
         &mut self,
         session: &Session,
@@ -98,7 +99,8 @@ impl IndexSynchronizer {
         Ok(())
     }
 
-    /// Accepts a version that no authority confirms only at its second observation.
+    /// Accepts a version that no authority confirms if an earlier poll observed it, too. Otherwise
+    /// fails the poll.
     fn require_second_sighting(
         &mut self,
         session: &Session,
@@ -112,7 +114,8 @@ impl IndexSynchronizer {
         Err(session.error(ReadFailure::Unconfirmed))
     }
 
-    /// Confirms the node again after it returned a new view.
+    /// Checks again that the node has contact with the cluster manager, after it returned a new
+    /// view.
     ///
     /// Between the first confirmation and the read, another primary may have taken over and written
     /// the documents of this view. If the node was cut off before the takeover, it returns an older
@@ -135,7 +138,8 @@ impl IndexSynchronizer {
         Ok(())
     }
 
-    /// Confirms the node for a version that was accepted before.
+    /// Checks that the node has contact with the cluster manager. The observed version was accepted
+    /// before.
     async fn confirm_node(
         &mut self,
         session: &Session,
@@ -226,7 +230,7 @@ impl IndexSynchronizer {
     }
 
     /// Compares the documents that may be a step back with the primary's versions. Also returns the
-    /// id of a document that differs.
+    /// id of the first document that differs.
     async fn consult_documents(
         &mut self,
         session: &Session,
@@ -263,7 +267,8 @@ impl IndexSynchronizer {
         Ok((DocumentsFinding::Agree(witness), None))
     }
 
-    /// Accepts a view that no authority confirms only after it has persisted for the required time.
+    /// Accepts a view that no authority confirms if it has persisted for the required time.
+    /// Otherwise fails the poll.
     fn require_persistence(
         &mut self,
         session: &Session,

@@ -1,9 +1,9 @@
 //! The rules that decide whether a poll accepts an observation that may be older than the known
 //! state. All functions are pure.
 //!
-//! ARCHITECTURE.md contains the same rules as two tables, and the tests check them row by row. The
-//! first row that matches decides. If the step consults an authority, the result is added to the
-//! findings and the table is evaluated again.
+//! ARCHITECTURE.md contains these rules as two tables, and the tests check the rules row by row.
+//! The first row that matches the findings decides which step follows. If the step consults an
+//! authority, the result is added to the findings and the table is evaluated again.
 
 /// The next action of a poll.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -12,7 +12,7 @@ pub(super) enum Step {
     /// Fails the poll, because the observation is older or cannot be trusted yet.
     Fail,
     Consult(Authority),
-    /// Fails the poll unless the same observation has persisted for this long.
+    /// Accepts the observation if it has persisted for the given time. Otherwise fails the poll.
     AcceptIfItPersists(Persistence),
 }
 
@@ -23,17 +23,18 @@ pub(super) enum Authority {
     ClusterManager,
     /// The primary shard, through the real-time request `_mget`.
     PrimaryDocuments,
-    /// A search on the primary, which returns the state of its last refresh.
+    /// A search on the primary. The search returns the state of the primary's last refresh.
     PrimarySearch,
 }
 
 /// The time for which an observation must persist.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Persistence {
-    /// Two polls must make the same observation. If the shard has several copies, the polls read
-    /// different ones.
+    /// Two polls must make the same observation. If the shard has several copies, the two polls
+    /// read different copies.
     SecondSighting,
-    /// The longest time after which a search on a copy returns an operation that the copy holds.
+    /// The time after which a search on a shard copy certainly returns every operation that the
+    /// copy holds.
     Refresh,
     /// One minute. After that time no write that the copy lacks can still be in progress.
     Minute,
@@ -96,13 +97,13 @@ pub(super) fn version_step(findings: VersionFindings) -> Step {
 #[expect(clippy::struct_excessive_bools, reason = "the columns of the table")]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ViewFindings {
-    /// Whether a document in the view is missing, older or new, and the view is not certainly
-    /// newer.
+    /// Whether a document is missing, older or new compared with the known view, and the view is
+    /// not certainly newer.
     pub(super) regression: bool,
-    /// Whether this poll observed checkpoints. They prove that the node has contact with the other
+    /// Whether this poll observed checkpoints, which prove that the node has contact with other
     /// nodes.
     pub(super) checkpoints: bool,
-    /// Whether the role permits statistics, so that a failover will be noticed.
+    /// Whether the role permits the index statistics, so that a failover will be noticed.
     pub(super) statistics: bool,
     /// Whether the cluster manager confirmed the node after the view was read.
     pub(super) node_confirmed: bool,
@@ -125,9 +126,9 @@ pub(super) enum DocumentsFinding {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Witness {
     Primary,
-    /// Some copy, at a time when every in-sync copy holds all operations that were read before.
+    /// Any copy, at a time when every in-sync copy holds all operations that were read before.
     EveryCopyIsCurrent,
-    /// Some copy, which may lack operations.
+    /// Any copy, which may lack operations.
     AnyCopy,
 }
 
@@ -135,7 +136,7 @@ pub(super) enum Witness {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum SearchFinding {
     NotConsulted,
-    /// The primary cannot be selected, or the server does not aggregate `_seq_no`.
+    /// The primary cannot be selected, or the server cannot aggregate `_seq_no`.
     NotPermitted,
     Contradicts,
     Agrees,

@@ -4,7 +4,7 @@ use super::*;
 
 const SECOND_SIGHTING: Step = Step::AcceptIfItPersists(Persistence::SecondSighting);
 
-/// The rows for the version that a poll observed: follows, due, manager, step.
+/// The rows for the version that a poll observed. The columns are: follows, due, manager, step.
 #[rustfmt::skip]
 const VERSION_ROWS: &[(&[bool], &[bool], ManagerFinding, Step)] = &[
     (&[true], &[false], ManagerFinding::NotConsulted, Step::Accept),
@@ -40,12 +40,12 @@ fn p3_the_rules_for_versions_equal_each_row_of_the_table() {
             }
         }
     }
-    // Exactly one row applies to every combination.
+    // Exactly one row applies to every combination of findings.
     assert_eq!(rows, 8 * 4);
 }
 
-/// The rows for a view with a possible regression and a node that is in touch with the manager:
-/// statistics permitted, documents, search, step.
+/// The rows for a view with a possible regression from a node that has contact with the cluster
+/// manager. The columns are: statistics permitted, documents, search, step.
 #[rustfmt::skip]
 const VIEW_ROWS: &[(&[bool], DocumentsFinding, SearchFinding, Step)] = &[
     (ANY, DocumentsFinding::NotConsulted, SearchFinding::NotConsulted, Step::Consult(Authority::PrimaryDocuments)),

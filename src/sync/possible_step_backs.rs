@@ -5,16 +5,17 @@
 //!
 //! - A document has a lower `_seq_no`.
 //! - A document is missing.
-//! - A document is new. It may have been deleted before the replica was read.
+//! - A document is new. In fact, it may have been deleted before the replica was read.
 //!
 //! Usually such a difference is a normal change, for example a deletion or a new document.
-//! Therefore it is only a *possible* regression, and the primary must confirm it.
+//! Therefore the difference is only a *possible* regression, and the primary must confirm the later
+//! view.
 
 use std::cmp::Ordering;
 
 use super::replica::Replica;
 
-/// A document that may be a step back.
+/// A document whose version in a later view may be a step back.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Regression {
     pub(crate) id: String,
@@ -75,7 +76,7 @@ impl Replica {
             };
             match order {
                 Ordering::Less => directives.next(),
-                // The two sequences have no id in common.
+                // `Equal` does not occur, because the two sequences have no id in common.
                 Ordering::Equal | Ordering::Greater => others.next(),
             }
         })

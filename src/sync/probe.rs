@@ -8,11 +8,11 @@ use super::state::Known;
 use crate::rest::{Aggregates, ConcreteIndex, Probe, ReadError, Session, ShardCheckpoints};
 use crate::status::ProbeMethod;
 
-/// The version of the index at the beginning of a poll.
+/// The version of the index, as observed at the beginning of a poll.
 #[derive(Clone, Debug)]
 pub(super) enum ObservedVersion {
-    /// The version comes from the statistics. They count all operations, including those that no
-    /// search returns yet.
+    /// The version comes from the index statistics, which count all operations, including those
+    /// that no search returns yet.
     Checkpoints(ShardCheckpoints),
     /// The version comes from a search, because statistics are not available. `aggregates` is
     /// `None` if the server does not support them.
@@ -58,7 +58,7 @@ impl ObservedVersion {
     }
 
     /// Whether the primary's aggregates differ from those of the view. Checkpoints contain no
-    /// aggregates, so the result is then `false`.
+    /// aggregates, so for them the result is `false`.
     pub(super) fn differs_from(&self, view: &View) -> bool {
         match self {
             Self::Checkpoints(_) => false,
@@ -104,7 +104,8 @@ impl IndexSynchronizer {
             let aggregates = None;
             return Ok(ObservedVersion::Searched { index, aggregates });
         }
-        // The summary comes from the primary, so that a copy that lags behind it is detected.
+        // The summary comes from the primary, so that a shard copy that lags behind the primary is
+        // detected.
         let summary = session.summary_of_primary(&index).await?;
         let aggregates = summary.map(|summary| summary.of);
         if aggregates.is_none() {

@@ -8,15 +8,16 @@ use tracing::info;
 
 use crate::status::{PollStrategy, ProbeMethod};
 
-/// The first pause before a refused feature is tried again; each refusal doubles it.
+/// The first pause before a refused feature is tried again. Each further refusal doubles the pause.
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 
-/// The current strategy of the polls. A refusal may be temporary, so each refused feature is tried
-/// again after a pause.
+/// The current polling strategy, which avoids refused features. A refusal may be temporary, so each
+/// refused feature is tried again after a pause.
 #[derive(Debug)]
 pub(super) struct Degradations {
     strategy: PollStrategy,
-    /// The notes from before the last retry. They are kept so that each note is logged only once.
+    /// The notes that were recorded before the last retry, so that a repeated note is not logged
+    /// again.
     logged: Vec<String>,
     retry_at: Option<Instant>,
     pause: Duration,
@@ -53,7 +54,7 @@ impl Degradations {
         }
     }
 
-    /// Records a poll that succeeded.
+    /// Records that a poll succeeded.
     pub(super) fn end_poll(&mut self) {
         if self.strategy.notes.is_empty() {
             self.pause = FIRST_PAUSE.min(self.longest_pause);
@@ -76,7 +77,7 @@ impl Degradations {
         }
     }
 
-    /// Records the request with which polls observe the version.
+    /// Records which request later polls use to observe the version.
     pub(super) fn probe_by(&mut self, probe: ProbeMethod) {
         self.strategy.probe = probe;
     }

@@ -12,7 +12,7 @@ use opensearch_directives_core::document::Rejection;
 use opensearch_directives_core::internal::SignatureTable;
 use opensearch_directives_core::{Digest, DirectiveSet};
 
-/// One view of the index.
+/// A complete copy of one state of the index.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Replica {
     /// The directives, ordered by id.
@@ -20,7 +20,8 @@ pub(crate) struct Replica {
     pub(super) digest: Digest,
     /// The `_seq_no` of each directive, in the order of the set.
     pub(super) seq_nos: Box<[u64]>,
-    /// The signatures of the directives that have any, shared like `others`.
+    /// The signatures of the signed directives. Replicas share this table until a signature
+    /// changes.
     pub(super) signatures: Arc<SignatureTable>,
     /// The documents that are not in the set, by id. Replicas share this map until one of its
     /// documents changes.
@@ -36,8 +37,8 @@ pub(super) struct Other {
     pub(super) rejection: Option<Rejection>,
 }
 
-/// Three aggregates of a set of documents. The cluster can compute the same aggregates, so equal
-/// fingerprints mean equal documents.
+/// Three aggregates over the `_seq_no`s of all documents. The cluster can compute the same
+/// aggregates, and if both results are equal, the documents are the same.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Fingerprint {
     pub(crate) documents: u64,
@@ -55,8 +56,8 @@ impl Fingerprint {
         })
     }
 
-    /// Whether the cluster's aggregates are those of the same documents. The cluster returns
-    /// floating-point numbers, which are exact up to 2^53.
+    /// Whether the cluster's aggregates equal this fingerprint. The cluster returns floating-point
+    /// numbers, which are exact up to 2^53.
     #[expect(
         clippy::cast_precision_loss,
         clippy::float_cmp,
@@ -101,7 +102,7 @@ impl Replica {
         }
     }
 
-    /// Returns the directives, ordered by id. The clone shares their memory.
+    /// Returns the directives, ordered by id. The returned set shares the replica's memory.
     pub(crate) fn set(&self) -> DirectiveSet {
         self.set.clone()
     }
@@ -110,7 +111,7 @@ impl Replica {
         self.digest
     }
 
-    /// A handle to the signatures of the directives.
+    /// Returns a shared handle to the signatures of the directives.
     pub(super) fn signatures(&self) -> Arc<SignatureTable> {
         Arc::clone(&self.signatures)
     }

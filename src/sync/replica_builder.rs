@@ -10,13 +10,13 @@ use crate::rest::{Collect, Hit, Incomplete};
 use opensearch_directives_core::DirectiveSetBuilder;
 use opensearch_directives_core::internal::SignatureTable;
 
-/// Decodes each document of a page immediately. An invalid document is rejected and affects no
-/// other document.
+/// Decodes each document as soon as its page arrives. An invalid document is rejected and affects
+/// no other document.
 #[derive(Debug)]
 pub(crate) struct ReplicaBuilder {
     decoder: HitDecoder,
     builder: DirectiveSetBuilder,
-    /// The `_seq_no` of each directive, in the order of the pages.
+    /// The `_seq_no` of each directive, in the order in which the documents arrived.
     seq_nos: Vec<u64>,
     signatures: SignatureTable,
     others: Others,

@@ -8,7 +8,7 @@ use super::*;
 use crate::rest::{PAGE_SIZE, take_page};
 use opensearch_directives_core::document::DecodeLimits;
 
-/// A page in OpenSearch's response format; each directive is for another tenant.
+/// Returns a page in OpenSearch's response format. Each directive targets a different tenant.
 fn page(ids: std::ops::Range<usize>, total: usize) -> Vec<u8> {
     let mut hits = String::new();
     for n in ids {

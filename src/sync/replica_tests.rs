@@ -1,4 +1,5 @@
-//! Compares a replica with the simplest model of it, a map of documents.
+//! Compares replicas with a simple model, a map of documents, and measures the memory of a delta
+//! read.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -62,7 +63,7 @@ fn replica(documents: &Documents) -> Replica {
     collector.finish().unwrap()
 }
 
-/// Checks that two replicas agree in every property that their interface shows.
+/// Checks that two replicas agree in every property that their interface exposes.
 fn assert_same(one: &Replica, other: &Replica) {
     assert_eq!(one.fingerprint(), other.fingerprint());
     assert_eq!(one.digest(), other.digest());
@@ -127,7 +128,8 @@ proptest! {
         }
         let applied = applied.unwrap_or_else(|| old.clone());
         prop_assert_eq!(suspects, old.regressions_in(&applied));
-        // No response contains a deletion: the fingerprints differ exactly if one happened.
+        // A delta read returns no deletion, so the fingerprints differ exactly if a document was
+        // deleted.
         if applied.fingerprint() == new.fingerprint() {
             assert_same(&applied, &new);
         } else {
@@ -179,7 +181,8 @@ proptest! {
         let forward = old.regressions_in(&new);
         prop_assert!(forward.iter().map(|suspect| &suspect.id).eq(changed));
 
-        // In the opposite direction, every difference is a possible regression.
+        // If the newer replica is compared with the older one, every difference is a possible
+        // regression.
         let back = new.regressions_in(&old);
         let differs = |id: &&String| was.get(*id).map(|d| d.0) != documents.get(*id).map(|d| d.0);
         let mut ids: Vec<&String> = was.keys().chain(documents.keys()).filter(differs).collect();
@@ -221,7 +224,8 @@ fn p1_a_repeated_document_is_refused() {
 
 const MANY: usize = 100_000;
 
-/// Returns a directive with an id of 16 bytes, for its own tenant with a name of 13 bytes.
+/// Passes a directive to the collector. The id has 16 bytes and the name of the tenant has 13
+/// bytes.
 fn give_for_tenant(to: &mut impl Collect, n: usize, seq_no: usize, tenant: &str) {
     let source = format!(
         r#"{{"targets":["tenant"],"level":"Shape","tenant":"{tenant}","sample_per_mille":1000,"starts_at":"1970-01-01T00:00:00Z","expires_at":"2030-01-01T13:00:00Z","revoked":false}}"#
@@ -237,7 +241,7 @@ fn give_for_tenant(to: &mut impl Collect, n: usize, seq_no: usize, tenant: &str)
     to.take(&hit).unwrap();
 }
 
-/// The allocated bytes for each directive.
+/// Returns the average number of allocated bytes for each directive.
 fn each(bytes: u64) -> u64 {
     bytes / MANY as u64
 }
@@ -264,7 +268,7 @@ fn a_delta_read_needs_as_little_memory_as_a_full_read() {
         let kept = each(kept.bytes_current.unsigned_abs());
         let used = each(used.bytes_max);
         println!("{changes} changes: {used} bytes a directive beside {kept}");
-        // The limits cover the set and the `_seq_no` of each document.
+        // Each limit is the memory of a directive in the set plus the 8 bytes of its `_seq_no`.
         assert!(kept <= 70 + 8);
         assert!(used <= 105 + 8);
     }

@@ -16,8 +16,8 @@
 //! - `Following`: the replica is a complete view of the index. While it is *converging*, the
 //!   primary may hold operations that no refresh has made visible, so each poll reads even if the
 //!   checkpoints are equal. Once it has *converged*, equal checkpoints mean that nothing changed.
-//! - `Suspecting`: a poll observed something that may be older than the replica. It is accepted
-//!   only if it persists.
+//! - `Suspecting`: a poll observed something that may be older than the replica. The observation is
+//!   accepted only if it persists.
 //!
 //! A poll that fails or is cut off does not change the known view. It can only turn `Following`
 //! into `Suspecting`.
@@ -51,10 +51,10 @@ pub(super) enum State {
 /// An observation that may be older than the replica.
 #[derive(Debug)]
 pub(super) enum Sighting {
-    /// A version that does not follow the known one.
+    /// A version that does not follow the known version.
     Version(ObservedVersion),
-    /// A view that may be a step back. If its version does not follow the known one either,
-    /// `version` contains it.
+    /// A view that may be a step back. If its version does not follow the known version either,
+    /// `version` contains that version.
     View {
         regression: PendingRegression,
         version: Option<ObservedVersion>,
@@ -90,7 +90,7 @@ impl State {
         *self = Self::Following(Box::new(known));
     }
 
-    /// Returns the version that an earlier poll observed and did not accept yet.
+    /// Returns the version that an earlier poll observed but did not accept.
     pub(super) fn suspected_version(&self) -> Option<&ObservedVersion> {
         match self {
             Self::Suspecting { sighting, .. } => match sighting {
@@ -111,7 +111,7 @@ impl State {
         }
     }
 
-    /// Records a version that does not follow the known one.
+    /// Records a version that does not follow the known version.
     pub(super) fn suspect_version(&mut self, version: ObservedVersion) {
         let pending = self.pending_regression();
         self.suspect(match pending {
@@ -133,7 +133,7 @@ impl State {
     }
 
     fn suspect(&mut self, sighting: Sighting) {
-        // Without a complete read there is no older state to compare with.
+        // Before the first complete read, there is no known state, so nothing can be older.
         *self = match std::mem::replace(self, Self::Unread) {
             Self::Unread => Self::Unread,
             Self::Following(known) | Self::Suspecting { known, .. } => {
@@ -177,7 +177,7 @@ impl Known {
     /// Whether the aggregates of the cluster agree with this view.
     pub(super) fn agrees_with(&self, aggregates: &Aggregates) -> bool {
         self.replica.fingerprint().agrees_with(aggregates)
-            // The cluster returns times in milliseconds.
+            // The cluster returns this time in milliseconds, so only milliseconds are compared.
             && self.updated_at.map(Timestamp::as_millisecond)
                 == aggregates.updated_at.map(Timestamp::as_millisecond)
     }
