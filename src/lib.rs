@@ -89,6 +89,8 @@ mod http;
 mod last_good_atomic_write;
 mod last_good_format;
 mod poll_pauses;
+#[cfg(feature = "prometheus")]
+mod prometheus_collector;
 mod refresher;
 mod rest;
 mod safeguard_switches;
@@ -100,8 +102,6 @@ pub mod signatures;
 mod signatures;
 pub mod source;
 pub mod status;
-#[cfg(feature = "prometheus")]
-mod status_collector;
 mod store;
 mod sync;
 #[cfg(feature = "testing")]
@@ -135,8 +135,8 @@ pub use opensearch_directives_core::{
     DirectiveSetBuilder, DirectiveStore, Endpoint, EndpointKind, Explanation,
     InMemoryDirectiveStore, Reader, RequestAttrs, RequestId, Snapshot, document,
 };
+#[cfg(feature = "prometheus")]
+pub use prometheus_collector::StatusCollector;
 pub use refresher::{Refresher, Subscription};
 pub use status::Status;
-#[cfg(feature = "prometheus")]
-pub use status_collector::StatusCollector;
 pub use store::OpenSearchDirectiveStore;

@@ -21,8 +21,8 @@ mod credential_rotation;
 mod faults;
 mod hidden_fields_after_restart;
 mod incremental_polling;
-mod limits_of_the_index;
 mod raw_server;
+mod reader_limits;
 mod refresher;
 mod scripted;
 #[cfg(feature = "aws-sigv4")]

@@ -18,13 +18,13 @@
     reason = "not what is measured"
 )]
 
-mod refresh_timings;
+mod response_to_publish;
 
 use std::time::{Duration, Instant};
 
 use opensearch_directives::error::chain;
 use opensearch_directives::{Config, DirectiveStore as _, OpenSearchDirectiveStore};
-use refresh_timings::Spans;
+use response_to_publish::Spans;
 use test_support::measure::cluster::Cluster;
 use test_support::measure::process::Process;
 use test_support::measure::{millis, percentiles};

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::config_error::{ConfigError, ConfigErrorKind};
 use super::credentials::Credentials;
-use super::proxy::is_loopback;
+use super::forward_proxy::is_loopback;
 use super::tls::Tls;
 
 /// The settings for access to the index. [`Client::new`](super::Client::new) checks them.

@@ -13,8 +13,8 @@ mod credential_reload;
 mod credentials;
 mod error;
 mod error_response;
+mod forward_proxy;
 mod nodes;
-mod proxy;
 mod reqwest_transport;
 mod secret;
 #[cfg(feature = "aws-sigv4")]

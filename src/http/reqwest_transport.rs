@@ -17,7 +17,7 @@ use super::config::ClusterConfig;
 use super::config_error::ConfigError;
 use super::credential_reload::{Session, SessionSettings, Sessions};
 use super::error::RequestFailure;
-use super::proxy;
+use super::forward_proxy;
 use super::tls;
 use super::transport::{Method, Request, Response, Transport};
 use super::wall_clock;
@@ -44,7 +44,7 @@ impl fmt::Debug for NetworkTransport {
 
 impl NetworkTransport {
     pub(super) fn new(config: &ClusterConfig) -> Result<Self, ConfigError> {
-        let proxies = proxy::of_nodes(&config.urls, config.use_proxy);
+        let proxies = forward_proxy::of_nodes(&config.urls, config.use_proxy);
         let needs_proxy = proxies.iter().any(Option::is_some);
         Ok(Self {
             urls: config.urls.clone(),

@@ -6,13 +6,13 @@
 mod first_read;
 mod last_good_persistence;
 mod liveness;
+mod max_ttl_comparison;
 mod off_switch;
 mod outlet;
 mod poll;
-mod poll_state;
+mod poller;
 mod publish;
 mod shared_state;
-mod site_bound;
 mod subscription;
 
 use std::io;
@@ -30,7 +30,7 @@ use crate::error::{PollError, chain};
 pub(crate) use liveness::GRACE;
 use liveness::Liveness;
 use poll::panic_text;
-pub use poll_state::Poller;
+pub use poller::Poller;
 pub use shared_state::Shared;
 pub use subscription::Subscription;
 

@@ -12,7 +12,7 @@ mod error;
 mod key_files;
 mod policy;
 mod revoked_contents;
-mod settings;
+mod signature_checks;
 mod signing_key;
 mod trust_reload;
 mod trusted_keys;
@@ -21,7 +21,7 @@ mod verify_document;
 
 pub use error::{SignatureError, SignatureErrorKind};
 pub use policy::{DirectiveClass, SignaturePolicy, SignatureRule};
-pub use settings::SignatureChecks;
+pub use signature_checks::SignatureChecks;
 pub use signing_key::SigningKey;
 pub(crate) use trust_reload::Verifier;
 pub use trusted_keys::{PublicKey, TrustedKeys};

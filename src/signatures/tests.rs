@@ -1,10 +1,11 @@
-//! Tests which signatures satisfy a policy.
+//! Tests the verdicts on signed documents: which signatures satisfy a policy, rotation of keys, and
+//! the cache of verdicts.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod changed_documents;
 mod files;
 mod policies;
-mod properties;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::policy::SignaturePolicy;
 use super::revoked_contents::RevokedContents;
-use super::settings::SignatureChecks;
+use super::signature_checks::SignatureChecks;
 use super::trusted_keys::TrustedKeys;
 use super::verify_document::Trust;
 use crate::config::Config;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::hit_decoder::{DecodedHit, HitDecoder};
-use super::possible_step_backs::{Regression, may_be_regression};
 use super::replica::{Other, Others, Replica};
+use super::suspect_documents::{Regression, may_be_regression};
 use crate::rest::{Collect, Hit, Incomplete};
 use opensearch_directives_core::DiagnosticsDirective;
 use opensearch_directives_core::document::Signature;

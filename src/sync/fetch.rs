@@ -8,11 +8,11 @@ use tracing::debug;
 
 use super::IndexSynchronizer;
 use super::apply_delta::ChangeSet;
-use super::possible_step_backs::Regression;
 use super::probe::ObservedVersion;
 use super::replica::Replica;
 use super::replica_builder::ReplicaBuilder;
 use super::state::Known;
+use super::suspect_documents::Regression;
 use crate::rest::{
     Aggregates, ConcreteIndex, DeltaRead, FullRead, Incomplete, ReadError, Session,
     off_the_runtime, weight_of,

@@ -21,7 +21,7 @@
 //! | `commit.rs` | replaces the state at the end of a successful read |
 //! | `refused_features.rs` | records features that are refused, and tries them again later |
 //! | `hit_decoder.rs` | decides whether a document is a directive, revoked or rejected |
-//! | `replica.rs`, `replica_builder.rs`, `apply_delta.rs`, `possible_step_backs.rs` | the replica, and how reads create and compare replicas |
+//! | `replica.rs`, `replica_builder.rs`, `apply_delta.rs`, `suspect_documents.rs` | the replica, and how reads create and compare replicas |
 //!
 //! Only a successful poll replaces the state, at its end. A poll that fails or is cut off leaves
 //! the replica unchanged.
@@ -38,12 +38,12 @@ mod hit_decoder;
 mod manager_contact;
 mod older_observation;
 mod older_observation_rules;
-mod possible_step_backs;
 mod probe;
 mod refused_features;
 mod replica;
 mod replica_builder;
 mod state;
+mod suspect_documents;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -15,9 +15,9 @@ use super::older_observation_rules::{
     Authority, DocumentsFinding, ManagerFinding, Persistence, SearchFinding, Step, VersionFindings,
     ViewFindings, Witness, version_step, view_step,
 };
-use super::possible_step_backs::Regression;
 use super::probe::ObservedVersion;
 use super::state::{Known, PendingRegression};
+use super::suspect_documents::Regression;
 use crate::rest::{Lookup, ReadError, ReadFailure, Session, Summary, off_the_runtime};
 use crate::safeguard_switches::Safeguard;
 use crate::status::ProbeMethod;

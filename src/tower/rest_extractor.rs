@@ -1,4 +1,5 @@
-//! The extractor for requests to OpenSearch's REST interface.
+//! Takes the endpoint and the index from the method and path of an OpenSearch request, and the tenant,
+//! the principal and the request id from headers.
 
 use http::HeaderName;
 use http::request::Parts;

@@ -1,4 +1,5 @@
-//! `directives apply`: creates or replaces directives, from flags or from files.
+//! `directives apply`: creates or replaces directives, from flags or from files. It removes none,
+//! except with `--prune`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,8 +11,8 @@ use opensearch_directives::document::{Draft, Expiry};
 use opensearch_directives::{Clock as _, SystemClock};
 use opensearch_directives::{DiagLevel, DirectiveMatch, EndpointKind};
 
+use super::apply_prune::OwnerArgs;
 use super::covered_by_another;
-use super::desired_state::OwnerArgs;
 use super::duration::parse;
 use super::exit::{Exit, Failure};
 use super::flag_values;

@@ -16,7 +16,7 @@ use super::connection::ConnectionArgs;
 use super::context_file::{self, Contexts};
 use super::directive_text::printable;
 use super::edit;
-use super::filters::State;
+use super::field_filters::State;
 use super::flags_before_verb::move_behind_verb;
 
 /// The variable with which the shell requests completion.

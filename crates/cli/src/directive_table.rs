@@ -7,7 +7,7 @@ use opensearch_directives::document::Document;
 
 use super::directive_text::{printable, records, targets};
 use super::duration::relative;
-use super::filters::State;
+use super::field_filters::State;
 use super::flag_values::per_mille;
 
 const HEADER: [&str; 9] = [

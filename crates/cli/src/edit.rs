@@ -7,7 +7,7 @@ use opensearch_directives::admin::Stored;
 use opensearch_directives::document::{Document, Draft, Expiry};
 
 use super::exit::{Exit, Failure};
-use super::filters::State;
+use super::field_filters::State;
 use super::flag_values;
 use super::guards::GuardArgs;
 use super::instant::When;

@@ -15,7 +15,7 @@ use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::directive_text::{printable, summary};
 use super::exit::{Exit, Failure};
 use super::explain_source::{self, Candidate};
-use super::filters::State;
+use super::field_filters::State;
 use super::flag_values;
 use super::instant::clock;
 use super::stdio::{ReportFormat, print};

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::agent_client::AgentClient;
 use super::exit::Failure;
-use super::filters::State;
+use super::field_filters::State;
 use super::stdio::note;
 
 /// A decision, and the directives behind it.

@@ -12,7 +12,7 @@ use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::directive_text::printable;
 use super::duration::relative;
 use super::exit::{Exit, Failure};
-use super::filters::{FilterArgs, State};
+use super::field_filters::{FilterArgs, State};
 use super::output_formats::print_all;
 use super::stdio::{Format, OutputArgs};
 

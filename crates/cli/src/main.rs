@@ -7,11 +7,11 @@
     reason = "the docs of arguments are what --help prints"
 )]
 
-mod acting_user;
 mod agent;
 mod agent_client;
-mod agent_probe;
 mod apply;
+mod apply_prune;
+mod author;
 mod completion_and_man;
 mod completion_candidates;
 mod confirm;
@@ -22,7 +22,6 @@ mod covered_by_another;
 mod credential_command;
 mod dashboards_address;
 mod delete;
-mod desired_state;
 mod diff;
 mod directive_table;
 mod directive_text;
@@ -36,7 +35,7 @@ mod exit;
 mod explain;
 mod explain_source;
 mod extend;
-mod filters;
+mod field_filters;
 mod flag_values;
 mod flags_before_verb;
 mod get;
@@ -47,6 +46,7 @@ mod instant;
 mod keygen;
 mod list;
 mod output_formats;
+mod probe;
 mod prune;
 mod report_wording;
 mod revoke;
@@ -122,7 +122,7 @@ enum Command {
     /// Poll the index and serve its directives to proxies over HTTP
     Agent(Box<agent::AgentArgs>),
     /// Check the health or the readiness of an agent, for example from a container
-    Probe(agent_probe::ProbeArgs),
+    Probe(probe::ProbeArgs),
 }
 
 fn main() -> ExitCode {
@@ -200,7 +200,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Completion(args) => completion_and_man::run(&args).map(done),
         Command::Man(args) => completion_and_man::man(&args).map(done),
         Command::Agent(args) => agent::run(*args).await.map(done),
-        Command::Probe(args) => agent_probe::run(args).await.map(done),
+        Command::Probe(args) => probe::run(args).await.map(done),
     }
 }
 

@@ -10,7 +10,7 @@ use super::directive_table::{columns, table, terminal_width, trimmed};
 use super::directive_text::{author, printable};
 use super::duration::relative;
 use super::exit::Failure;
-use super::filters::State;
+use super::field_filters::State;
 use super::stdio::{Format, print};
 
 /// Prints documents in a format.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use opensearch_directives::admin::{DirectivesApi, PlannedWrite, Stored};
 
 use super::exit::{Exit, Failure};
-use super::filters::{FilterArgs, State};
+use super::field_filters::{FilterArgs, State};
 use super::input;
 use super::write_args::WriteArgs;
 

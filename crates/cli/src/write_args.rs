@@ -54,7 +54,7 @@ impl WriteArgs {
 
     /// Determines the author of the write.
     pub(super) async fn author(&self, api: &DirectivesApi) -> Result<String, Failure> {
-        super::acting_user::author(self.author.clone(), api).await
+        super::author::author(self.author.clone(), api).await
     }
 
     /// Shows the plan and asks for consent. With `--yes` and in a dry run, no consent is needed.

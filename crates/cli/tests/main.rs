@@ -17,29 +17,33 @@
 mod support;
 
 mod agent;
+mod apply_prune;
 mod authenticated_user;
 mod bad_input;
-#[cfg(target_os = "linux")]
-mod bounded_memory;
 #[cfg(unix)]
 mod completion;
 mod concurrency;
 mod connect_timeout;
 mod connection;
+mod contexts;
 mod covered_by_another;
 mod dashboards_import;
-mod desired_state;
+mod diff_and_validate;
 mod doctor;
+mod doctor_on_a_node;
 mod documented_tests;
+mod explain;
 #[cfg(unix)]
 mod explain_agent;
 mod golden;
 mod incident;
 mod init;
+mod later_part_fails;
 mod lifecycle_of_a_directive;
+mod list;
+mod manual_pages;
 mod not_opensearch;
-mod parts_of_a_file;
-mod read_only_and_cleanup_verbs;
+mod prune;
 mod signatures;
 mod template_pipeline_dashboards;
 #[cfg(unix)]

@@ -141,4 +141,4 @@ impl Kit {
 }
 
 #[cfg(test)]
-mod tests;
+mod faulty_stores;

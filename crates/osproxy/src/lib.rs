@@ -4,7 +4,7 @@
 mod clock_pair;
 mod convert_types;
 mod follow_store;
-mod select_decisive;
+mod reduce_and_order;
 
 use std::fmt;
 use std::sync::Arc;

@@ -20,19 +20,19 @@ mod index;
 mod index_lifecycle;
 mod network_faults;
 mod promise_checks;
+mod regression_check;
 mod rest_responses;
 mod schedule_runner;
 mod search;
-mod searched_views;
 mod shard;
 mod simulated_transport;
 mod stats_response;
-mod step_back_check;
+mod view_history;
 mod world;
 mod world_events;
 mod world_parameters;
 
 #[cfg(test)]
-mod quiet_world;
-#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod world_without_random_events;

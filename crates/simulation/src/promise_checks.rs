@@ -7,9 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::document_generator::TENANTS;
-use crate::searched_views::View;
+use crate::regression_check::Floor;
 use crate::simulated_transport::INJECTED_PANIC;
-use crate::step_back_check::Floor;
+use crate::view_history::View;
 use crate::world::World;
 use opensearch_directives::Config;
 use opensearch_directives::Snapshot;

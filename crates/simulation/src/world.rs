@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::cluster::Cluster;
 use crate::network_faults::Weather;
-use crate::searched_views::History;
+use crate::view_history::History;
 use crate::world_parameters::{Quirks, Shape};
 
 /// The number of log lines that are kept.

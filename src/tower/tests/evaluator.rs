@@ -1,4 +1,4 @@
-//! The evaluator: several indices, the number of ids, the clock, sampling, and closures.
+//! Tests the evaluator: several indices, the number of ids, the clock, sampling, and closures.
 
 use opensearch_directives_core::{EndpointKind, RequestAttrs, RequestId};
 

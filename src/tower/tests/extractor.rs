@@ -1,4 +1,4 @@
-//! The extractor of OpenSearch requests: paths and headers.
+//! Tests the extractor of OpenSearch requests: paths and headers.
 
 use http::Method;
 use opensearch_directives_core::EndpointKind as Kind;

@@ -6,9 +6,9 @@
 
 mod access;
 mod api;
-mod args;
 mod lifecycle;
 mod log_filter;
+mod polling_args;
 mod server;
 
 use std::sync::Arc;
@@ -20,8 +20,8 @@ use super::exit::Failure;
 use super::stdio::print;
 use access::Access;
 use api::Agent;
-pub(super) use args::AgentArgs;
 use lifecycle::{Request, Signals, phases, run_until_stopped};
+pub(super) use polling_args::AgentArgs;
 pub(super) use server::Address;
 use server::{Connections, Listeners};
 

@@ -6,7 +6,7 @@ use opensearch_directives::{Clock as _, Config, SystemClock};
 
 use super::report::Checks;
 use crate::directive_text::printable;
-use crate::filters::State;
+use crate::field_filters::State;
 
 const NAME: &str = "documents";
 const HIDDEN: &str = "hidden";

@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 use crate::support::command;
 
 mod access;
+mod batch_evaluation;
+#[cfg(target_os = "linux")]
+mod bounded_memory;
 mod chain;
 mod connections;
 mod health;
@@ -16,11 +19,12 @@ mod long_poll;
 mod metrics;
 mod off_file;
 mod openapi;
-#[cfg(unix)]
-mod osproxy_batch_socket;
+mod osproxy_format;
 #[cfg(unix)]
 mod python;
-mod served_content;
+mod responses_follow_index;
+#[cfg(unix)]
+mod unix_socket;
 
 /// A search request of a tenant.
 fn evaluate_request(tenant: &str) -> Value {

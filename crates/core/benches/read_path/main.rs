@@ -10,12 +10,12 @@
 #![allow(unreachable_pub, reason = "a binary")]
 #![allow(clippy::expect_used, reason = "wrong data cannot be measured")]
 
+mod alternate_and_time;
 mod baseline;
+mod benchmark_tables;
+mod cost_of_report_and_clock;
 mod data;
-mod instruction_counts;
-mod measure;
-mod measurements;
-mod report_and_clock_costs;
+mod repeat_for_profiler;
 mod table_format;
 
 use std::process::ExitCode;
@@ -32,10 +32,10 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
         // Cargo passes `--bench`.
-        [] | ["--bench"] => measurements::print(),
-        ["--calls"] => instruction_counts::list(),
+        [] | ["--bench"] => benchmark_tables::print(),
+        ["--calls"] => repeat_for_profiler::list(),
         ["--count", call, directives, calls] => {
-            return instruction_counts::run(call, directives, calls);
+            return repeat_for_profiler::run(call, directives, calls);
         }
         _ => {
             eprintln!("usage: read_path [--calls | --count CALL DIRECTIVES CALLS]");

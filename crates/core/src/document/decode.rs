@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::decode_field::{Body, Fields};
 use super::hidden_targets_check::TargetFields;
-use super::id;
+use super::id_check;
 use super::record::{Audit, Document};
 use super::rejection::{Fault, Rejection, RejectionReason as Reason};
 use super::signature::Signature;
@@ -188,7 +188,7 @@ fn decode_fields<'a>(
         // The pipeline converts `author` into `updated_by`, so no stored document has an `author`.
         return Err(Fault::new("author", "", Reason::UnknownField));
     }
-    id::check(id)?;
+    id_check::check(id)?;
     if let Some(inner) = fields.id()?
         && inner != id
     {

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::decode::DecodeLimits;
 use super::decode_field::{Body, Fields, looks_masked};
 use super::hidden_targets_check::TargetFields;
-use super::id;
+use super::id_check;
 use super::rejection::{Fault, Rejection, RejectionReason as Reason};
 use super::signature::Signature;
 use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef};
@@ -179,7 +179,7 @@ impl Draft {
     }
 
     fn check_fields(&self) -> Result<(), Fault> {
-        id::check(&self.id)?;
+        id_check::check(&self.id)?;
         for (name, target) in [
             ("tenant", &self.match_.tenant),
             ("index", &self.match_.index),

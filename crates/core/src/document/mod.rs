@@ -18,7 +18,7 @@ mod draft_file;
 mod draft_file_error;
 mod encode;
 mod hidden_targets_check;
-mod id;
+mod id_check;
 mod record;
 mod rejection;
 mod signature;

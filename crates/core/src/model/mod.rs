@@ -1,7 +1,7 @@
 //! The domain types without I/O: directives, request attributes, and the sampling rule.
 
 pub(crate) mod directive;
-pub(crate) mod endpoint;
+pub(crate) mod endpoint_of_request;
 mod named_enum;
 pub(crate) mod request;
 pub(crate) mod sampling;

@@ -29,9 +29,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::digest::Digest;
 use crate::model::directive::{DiagnosticsDirective, DirectiveRef};
 use crate::model::request::RequestAttrs;
+use crate::set_digest::Digest;
 use decision::Effects;
 use lookup_table::LookupTable;
 use packed_directives::PackedDirectives;

@@ -1,10 +1,10 @@
-//! The clocks and requests that several tests of the adapter use.
+//! Tests the adapter. This file contains the clocks and requests that several of the tests use.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-mod conformance;
-mod conversion;
 mod follower;
+mod same_decisions;
+mod store_conformance;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::cluster::CutOff;
 use crate::promise_checks::{Broken, ObservedRefresher};
-use crate::quiet_world::{hand_over, two_nodes, with_shard, write};
 use crate::schedule_runner::{poll, refresher, runtime};
 use crate::simulated_transport::Wire;
+use crate::world_without_random_events::{hand_over, two_nodes, with_shard, write};
 use opensearch_directives::internal::Safeguard;
 
 /// The number of worlds to try. A test cannot use a world in which the refresher polls another

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use crate::document_generator::Document;
 use crate::document_write::{Fate, Operation};
 use crate::promise_checks::ObservedRefresher;
-use crate::quiet_world::{two_nodes, write};
 use crate::schedule_runner::{poll, refresher, runtime};
 use crate::simulated_transport::Wire;
+use crate::world_without_random_events::{two_nodes, write};
 
 /// Returns a refresher that has published one directive and has rejected no document. Returns
 /// `None` if the random documents do not permit this.

@@ -6,8 +6,8 @@
 //! rare for random schedules.
 
 use crate::promise_checks::Broken;
-use crate::quiet_world::{hand_over, two_nodes, write};
 use crate::schedule_runner::{poll, refresher, runtime};
+use crate::world_without_random_events::{hand_over, two_nodes, write};
 use opensearch_directives::internal::Safeguard;
 
 /// Returns `None` if the world is unsuitable, because it has only one node or the refresher does

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::promise_checks::ObservedRefresher;
-use crate::quiet_world::{two_nodes, with_shard, write};
 use crate::schedule_runner::{poll, refresher, runtime};
 use crate::simulated_transport::Wire;
+use crate::world_without_random_events::{two_nodes, with_shard, write};
 
 /// A time longer than the interval between full reads.
 const RECONCILE: Duration = Duration::from_hours(1);

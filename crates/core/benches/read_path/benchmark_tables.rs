@@ -8,10 +8,10 @@ use opensearch_directives_core::{DirectiveSet, DirectiveSetBuilder, DirectiveSto
 use osproxy_observe as peer;
 
 use super::Sides;
+use super::alternate_and_time::{in_turns, on_two_threads};
+use super::cost_of_report_and_clock;
 use super::data;
 use super::data::{Case, Data};
-use super::measure::{in_turns, on_two_threads};
-use super::report_and_clock_costs;
 use super::table_format::{head, ns, row, times};
 
 const SIZES: [usize; 7] = [0, 1, 10, 100, 1_000, 10_000, 100_000];
@@ -23,7 +23,7 @@ pub fn print() {
         sequence(case);
     }
     reader();
-    report_and_clock_costs::print();
+    cost_of_report_and_clock::print();
     two_threads();
     build();
     decoding();

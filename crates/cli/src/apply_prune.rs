@@ -9,7 +9,7 @@ use opensearch_directives::document::Draft;
 
 use super::directive_text::printable;
 use super::exit::Failure;
-use super::filters::State;
+use super::field_filters::State;
 
 /// The reason for a revocation if `--reason` is not given.
 const REASON: &str = "the applied files no longer contain it";

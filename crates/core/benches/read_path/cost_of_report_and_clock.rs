@@ -4,8 +4,8 @@
 use std::hint::black_box;
 
 use super::Sides;
+use super::alternate_and_time::in_turns;
 use super::data::Case;
-use super::measure::in_turns;
 use super::table_format::{head, ns, row};
 
 pub fn print() {

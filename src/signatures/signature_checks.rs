@@ -1,4 +1,4 @@
-//! The settings of a store that verifies signatures.
+//! Says which keys a store trusts and which directives need signatures, and reads the files of both.
 
 use std::path::PathBuf;
 

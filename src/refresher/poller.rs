@@ -16,10 +16,10 @@ use crate::source::SnapshotSource;
 use crate::sync::IndexSynchronizer;
 
 use super::liveness::Liveness;
+use super::max_ttl_comparison::SiteBound;
 use super::off_switch::OffSwitch;
 use super::outlet::Outlet;
 use super::shared_state::Shared;
-use super::site_bound::SiteBound;
 
 /// Polls a source and publishes its snapshots.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::document_generator::IDS;
 use crate::document_write::{Fate, Operation};
-use crate::searched_views::View;
+use crate::view_history::View;
 use crate::world::World;
 
 /// The operations that a refresher has published. It must not publish older ones afterwards.

@@ -1,0 +1,74 @@
+//! Tests contexts: named clusters in a file, and the question before a write to a protected one.
+
+use std::process::Output;
+
+use crate::support::command::directives;
+use crate::support::node::{installed_index, shared_url};
+
+fn words(text: &str) -> Vec<&str> {
+    text.split_whitespace().collect()
+}
+
+/// Runs the command with a file of contexts and without the usual variables.
+fn with_contexts(file: &std::path::Path, text: &str) -> Output {
+    directives()
+        .args(words(text))
+        .env("DIRECTIVES_CONFIG", file)
+        .output()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_context_names_a_cluster_and_a_protected_one_asks() {
+    let url = shared_url();
+    let index = installed_index(&url, "context").await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("contexts.yaml");
+    let go = |text: &str| {
+        let output = with_contexts(&file, text);
+        let printed = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        (output.status.code().unwrap(), printed)
+    };
+    assert_eq!(go("context show").0, 2);
+    let set = format!("context set prod --url {url} --directives-index {index}");
+    assert_eq!(go(&set).0, 0);
+    assert_eq!(
+        go("context set far --url http://127.0.0.1:1 --protected").0,
+        0
+    );
+    let (_, list) = go("context list");
+    assert!(
+        list.contains("* prod ") && list.contains("  far http://127.0.0.1:1/ protected"),
+        "{list}"
+    );
+    let (code, printed) = go("apply one --level Shape --tenant acme");
+    assert_eq!(code, 0, "{printed}");
+    assert!(
+        printed.contains(&format!("{index} at {url} (context prod)")),
+        "{printed}"
+    );
+    // A flag overrides the value of the context.
+    assert_eq!(go("get one --url http://127.0.0.1:1").0, 4);
+    assert_eq!(go("get one --context far").0, 4);
+    let (code, printed) = go("get one --context nosuch");
+    assert_eq!(code, 2);
+    assert!(
+        printed.contains("there is no context nosuch; there are far, prod"),
+        "{printed}"
+    );
+    go(&format!("{set} --protected"));
+    let (code, printed) = go("revoke one");
+    assert_eq!(code, 2, "{printed}");
+    assert!(
+        printed.contains("The context prod is protected"),
+        "{printed}"
+    );
+    assert_eq!(go("revoke one --yes").0, 0);
+    let secret = go("context set bad --url http://u:hunter2@127.0.0.1:1");
+    assert_eq!(secret.0, 2);
+    assert!(!secret.1.contains("hunter2"), "{}", secret.1);
+}
