@@ -108,3 +108,27 @@ impl fmt::Debug for Secret {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_space_at_the_ends_of_a_secret_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(&path, "\t a b \r\n\n").unwrap();
+        for secret in [Secret::from("\t a b \r\n\n"), Secret::file(&path)] {
+            assert_eq!(secret.read().unwrap().expose_secret(), "a b");
+        }
+        std::fs::write(&path, " \n").unwrap();
+        assert!(matches!(
+            Secret::file(&path).read(),
+            Err(SecretError::EmptyFile(_))
+        ));
+        assert!(matches!(
+            Secret::from(" \n").read(),
+            Err(SecretError::Empty)
+        ));
+    }
+}

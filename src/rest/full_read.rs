@@ -94,8 +94,8 @@ impl Session {
         let live = live.filter(|_| index.shards == 1);
         match (self.open_point_in_time(index, live.is_some()).await?, live) {
             (Opened::Open(id), _) => Ok(View::PointInTime(id)),
-            (Opened::Unsupported, Some(live)) => Ok(View::Live(live)),
-            (Opened::Unsupported, None) => Err(self.incomplete(Incomplete::Missing("pit_id"))),
+            (Opened::Unavailable, Some(live)) => Ok(View::Live(live)),
+            (Opened::Unavailable, None) => Err(self.incomplete(Incomplete::Missing("pit_id"))),
         }
     }
 

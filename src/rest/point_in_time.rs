@@ -7,7 +7,7 @@ use tracing::debug;
 use super::index_resolution::ConcreteIndex;
 use super::poll_session::{CLOSE_TIMEOUT, Session};
 use super::read_error::ReadError;
-use crate::http::{Client, Method, Request, chain, malformed};
+use crate::http::{Client, Method, Request, RequestError, chain, malformed};
 
 /// How long the server keeps a point in time open after each request that uses it.
 pub(super) const KEEP_ALIVE: &str = "1m";
@@ -18,8 +18,9 @@ pub(super) type PointInTimeId = String;
 /// The outcome of a request to open a point in time.
 pub(super) enum Opened {
     Open(PointInTimeId),
-    /// The server does not support points in time, or the role does not permit them.
-    Unsupported,
+    /// The server does not support points in time or has reached its limit on them, or the role does
+    /// not permit them.
+    Unavailable,
 }
 
 impl Session {
@@ -28,7 +29,7 @@ impl Session {
     pub(super) async fn open_point_in_time(
         &mut self,
         index: &ConcreteIndex,
-        unsupported_is_fine: bool,
+        has_alternative: bool,
     ) -> Result<Opened, ReadError> {
         #[derive(serde::Deserialize)]
         struct Response {
@@ -41,8 +42,8 @@ impl Session {
             .query("preference", self.preference());
         let operation = request.operation();
         let body = match self.try_send(request).await {
-            Err(error) if unsupported_is_fine && error.is_unsupported() => {
-                return Ok(Opened::Unsupported);
+            Err(error) if has_alternative && is_unavailable(&error) => {
+                return Ok(Opened::Unavailable);
             }
             body => body.map_err(|error| self.failed(error))?,
         };
@@ -53,8 +54,14 @@ impl Session {
     }
 }
 
-/// Closes a point in time. If the request fails, the point in time occupies memory on the server
-/// for one more minute.
+/// Whether the server, now or ever, opens no point in time. A server that has reached its limit on
+/// points in time responds with 429; managed services set low limits.
+fn is_unavailable(error: &RequestError) -> bool {
+    error.is_unsupported() || error.status() == Some(429)
+}
+
+/// Closes a point in time. If this fails, the point in time occupies memory on the server for one
+/// more minute.
 pub(super) async fn close(client: Client, id: PointInTimeId) {
     let request = Request::new(Method::Delete, DeletePitParts::None.url())
         .json(serde_json::json!({ "pit_id": [id] }).to_string());

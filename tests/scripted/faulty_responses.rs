@@ -8,11 +8,11 @@ use opensearch_directives::{ClusterConfig, DirectiveStore as _, OpenSearchDirect
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use wiremock::matchers::{method, path};
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::{
-    cluster, complete, config, good, good_server, hit, ok, respond, respond_with_settings,
-    settings, shape, start,
+    SEARCH, SETTINGS, cluster, complete, config, good, good_server, hit, ok, respond,
+    respond_with_settings, settings, shape, start,
 };
 
 /// The name of a fault, the response, and a part of the expected error.
@@ -214,6 +214,50 @@ async fn p1_pages_that_disagree_are_not_one_read() {
         assert!(text.contains(expected), "{name}: {text}");
         server.verify().await;
     }
+}
+
+/// Returns a page of a view without a point in time. Its sums show that the index did not change.
+fn page_of_unchanged_index(total: u64, first: u64, count: u64) -> Value {
+    let mut body = page(total, first, count, true);
+    body["aggregations"] = json!({"all": {
+        "seq": {"count": total, "max": total - 1, "sum": (0..total).sum::<u64>()},
+        "updated": {"value": null},
+    }});
+    body
+}
+
+#[tokio::test]
+async fn p1_at_the_limit_on_points_in_time_the_pages_are_compared_by_their_sums() {
+    let server = MockServer::start().await;
+    let limit = json!({"error": {"type": "rejected_execution_exception"}, "status": 429});
+    Mock::given(method("GET"))
+        .and(path(SETTINGS))
+        .respond_with(settings(&["directives"]))
+        .mount(&server)
+        .await;
+    Mock::given(method("POST"))
+        .and(path("/directives/_search/point_in_time"))
+        .respond_with(ResponseTemplate::new(429).set_body_json(limit))
+        .expect(1..)
+        .mount(&server)
+        .await;
+    let search = |request: &Request| {
+        let request: Value = request.body_json().unwrap();
+        ok(match (&request["size"], &request["search_after"]) {
+            (size, _) if *size == 0 => page_of_unchanged_index(10_002, 0, 0),
+            (_, Value::Null) => page_of_unchanged_index(10_002, 0, 10_000),
+            _ => page_of_unchanged_index(10_002, 10_000, 2),
+        })
+    };
+    Mock::given(method("POST"))
+        .and(path(SEARCH))
+        .respond_with(search)
+        .mount(&server)
+        .await;
+    let cluster = cluster(&server).with_max_response_bytes(10_000_000);
+    let config = config(cluster).with_max_documents(100_000);
+    let store = OpenSearchDirectiveStore::start(config).await.unwrap();
+    assert_eq!(store.load().len(), 10_002);
 }
 
 #[tokio::test]

@@ -53,6 +53,38 @@ fn no_help_prints_the_value_of_a_variable() {
     }
 }
 
+/// Returns the variables that the help of a verb names.
+fn variables_of(verb: &str) -> Vec<String> {
+    let (_, help) = run(&[verb, "--help"], &[]);
+    let names = help.split("[env: ").skip(1);
+    names
+        .map(|rest| rest.split([']', '=']).next().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn an_empty_variable_is_not_given() {
+    let apply = "apply d --level shape --ttl 1h --reason r --index i --url http://127.0.0.1:1";
+    for (line, at_least) in [
+        ("list --url http://127.0.0.1:1", 15),
+        (apply, 15),
+        ("probe --agent 127.0.0.1:1", 4),
+        ("agent --listen 127.0.0.1:0 --url http://127.0.0.1:1", 40),
+    ] {
+        let args: Vec<&str> = line.split(' ').collect();
+        let variables = variables_of(args[0]);
+        assert!(variables.len() >= at_least, "{line}: {variables:?}");
+        let empty: Vec<_> = variables.iter().map(|name| (name.as_str(), "")).collect();
+        // The log above the error has times in it.
+        let [with_empty, without] = [&empty[..], &[]].map(|variables| {
+            let (code, printed) = run(&args, variables);
+            (code, printed.lines().last().map(str::to_owned))
+        });
+        assert_eq!(with_empty, without, "{line}");
+        assert_eq!(without.0, 4, "{line}: {without:?}");
+    }
+}
+
 #[test]
 fn an_unreadable_url_is_not_printed() {
     for url in [
