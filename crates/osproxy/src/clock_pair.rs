@@ -1,5 +1,5 @@
 //! Reads the wall clock and the monotonic clock of osproxy together, and converts expiries from the
-//! first to the second.
+//! wall clock to the monotonic clock.
 
 use std::time::Duration;
 
@@ -41,14 +41,13 @@ impl ClockPair {
     /// Converts an instant of the wall clock to the corresponding instant of the monotonic clock,
     /// to the nanosecond.
     ///
-    /// osproxy offers no other way to construct an [`Instant`]. An instant beyond its range becomes
-    /// the last one of the range, which is earlier.
+    /// osproxy offers no other way to construct an [`Instant`]. An instant beyond the range of this
+    /// type becomes the last one of the range, which is earlier.
     pub(super) fn instant_of(&self, then: Timestamp) -> Instant {
         self.monotonic.saturating_add(self.until(then))
     }
 
-    /// Returns the time by which the wall clock was set relative to the monotonic clock since
-    /// `earlier`.
+    /// Returns by how much the two clocks have drifted apart since `earlier`, in either direction.
     pub(super) fn drift_since(&self, earlier: &Self) -> Duration {
         let wall = self.wall.as_nanosecond() - earlier.wall.as_nanosecond();
         let passed = self

@@ -1,5 +1,5 @@
-//! The task that converts a store's set for osproxy after each publish, start, expiry and change of
-//! the clock.
+//! The task that converts a store's set for osproxy after each publish, whenever a directive starts
+//! or expires, and when the clock is set.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -24,10 +24,10 @@ use opensearch_directives::{DirectiveSet, DirectiveStore};
 pub(super) const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 /// If the two clocks drift apart by more than this, all expiries are converted again.
 pub(super) const MAX_DRIFT: Duration = Duration::from_millis(1);
-/// The shortest pause after a publish.
+/// The shortest pause of the task after it has published a set to osproxy.
 const MIN_PAUSE: Duration = Duration::from_millis(10);
-/// The pause after a publish, as a multiple of the duration of the conversion. It limits the task
-/// to a fifth of a core, even if many directives start and expire.
+/// The pause after a publish, as a multiple of the duration of the conversion. The pause limits the
+/// task to a fifth of a core, even if many directives start or expire in a short time.
 const PAUSE_FACTOR: u32 = 4;
 
 pub(super) struct Follower {
@@ -35,8 +35,8 @@ pub(super) struct Follower {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) current: Arc<ArcSwap<peer::DirectiveSet>>,
     published: Option<Published>,
-    /// The set that was replaced last. It is kept until the next check. No request uses it any more
-    /// at that time, so this task frees it, and not a request.
+    /// The osproxy set that was replaced last. The task keeps this set until the next check, when
+    /// no request uses it any more, so that the task frees it and not a request.
     replaced: Option<Arc<peer::DirectiveSet>>,
     next_check: Instant,
 }
@@ -68,8 +68,8 @@ impl Follower {
         }
     }
 
-    /// Checks the set after each publish of the store and at each scheduled time. This never
-    /// returns.
+    /// Checks the set after each publish of the store and at each scheduled time. This function
+    /// never returns.
     pub(super) async fn run(mut self, mut publishes: Option<Subscription>) {
         loop {
             tokio::select! {
@@ -83,16 +83,16 @@ impl Follower {
         }
     }
 
-    /// Converts and publishes the set if the last conversion is no longer valid. Returns whether it
-    /// was published. A panic of the clock or the store is caught.
+    /// Converts and publishes the set if the last conversion is no longer valid. Returns whether a
+    /// set was published. A panic of the clock or the store is caught.
     pub(super) async fn check(&mut self) -> bool {
         // The clock and the store may be code of the application, which can panic.
         let updated = AssertUnwindSafe(self.update()).catch_unwind().await;
         updated.unwrap_or_else(|_| {
             error!("converting the directives panicked; osproxy has no directives until a conversion succeeds");
             self.published = None;
-            // After a panic, an empty set is published, because the last directives may have been
-            // revoked.
+            // After a panic, an empty set is published, because the directives that were published
+            // last may have been revoked since.
             self.replaced = Some(self.current.swap(Arc::default()));
             true
         })
@@ -135,7 +135,8 @@ impl Follower {
         true
     }
 
-    /// Schedules a check at the next start or expiry, if it is earlier than the scheduled check.
+    /// Schedules a check at the next start or expiry, if that is earlier than the check that is
+    /// already scheduled.
     fn schedule_check(&mut self, next_change: Option<Timestamp>, now: &ClockPair) {
         if let Some(next) = next_change {
             let until = now
@@ -147,7 +148,7 @@ impl Follower {
 }
 
 /// Waits for the next publish of the store. If the store has no subscriptions or was dropped, this
-/// waits forever.
+/// function waits forever.
 async fn store_published(publishes: &mut Option<Subscription>) {
     if let Some(subscription) = publishes
         && subscription.changed().await.is_ok()

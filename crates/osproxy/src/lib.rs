@@ -41,12 +41,13 @@ use opensearch_directives::Subscription;
 ///
 /// # Guarantees
 ///
-/// - osproxy's set is converted from one published set for one instant. A request that loads once
-///   never uses parts of two publishes.
+/// - Each set that osproxy loads was converted from one published set at one instant. A request
+///   that loads once never uses parts of two publishes.
 /// - osproxy makes the same decisions as
-///   [`DirectiveSet::evaluate`](opensearch_directives::DirectiveSet::evaluate). Its set omits
+///   [`DirectiveSet::evaluate`](opensearch_directives::DirectiveSet::evaluate). osproxy's set omits
 ///   directives that cannot change a decision: those that have not started, have expired, or are
-///   superfluous because of another directive. For introspection, use the store.
+///   superfluous because of another directive. To list all directives, use the store of this
+///   project.
 /// - **No directive outlives its expiry**, even if the task is late or has ended. Each directive
 ///   contains its expiry, converted to osproxy's monotonic clock with nanosecond precision. Time
 ///   that passes between the reads of the two clocks makes the expiry earlier. The limit
@@ -58,40 +59,42 @@ use opensearch_directives::Subscription;
 ///
 /// osproxy evaluates the directives itself. Therefore a request **without an id** is in every
 /// osproxy sample of 38 per mille or more, whereas `evaluate` of this project includes it in no
-/// sample.
+/// sample below 1000 per mille.
 ///
 /// # Staleness
 ///
 /// The following delays add to the store's own staleness. A publish of an
 /// [`OpenSearchDirectiveStore`] is converted as soon as the task runs, and a publish of another
-/// store within 250 ms. A start takes effect with the timer's resolution of a millisecond. A large
-/// set is converted on a blocking thread.
+/// store within 250 ms. A start can take effect up to a millisecond late, which is the timer's
+/// resolution. A large set is converted on a blocking thread.
 ///
 /// After each conversion the task pauses for 10 ms or four times the duration of the conversion,
-/// whichever is longer. A publish waits for the end of the pause.
+/// whichever is longer. A publish during the pause is converted after the pause.
 ///
 /// # Clocks
 ///
 /// osproxy compares expiries with a monotonic clock, which does not follow the wall clock. If the
 /// wall clock is **set forward**, or the machine resumes from suspension, a directive may outlive
-/// its absolute expiry until the next check. This takes at most 250 ms plus the duration of the
-/// conversion and of a pause before it. The check detects that the clocks have drifted apart by
-/// more than a millisecond, and converts all expiries again.
+/// its absolute expiry until the next check. The next check follows within at most 250 ms plus the
+/// duration of the conversion and of a pause before it. The check detects that the clocks have
+/// drifted apart by more than a millisecond, and converts all expiries again.
 ///
-/// If the wall clock is set back, the expiries are adjusted in the same way, as for `evaluate`. If
-/// the task does not run, the expiries stay as they were at the last conversion.
+/// If the wall clock is set back, the next check also converts all expiries again, so that
+/// directives last longer, as they do for `evaluate`. If the task does not run, the expiries stay
+/// as they were at the last conversion.
 ///
-/// Dropping the store ends the task.
+/// Dropping this adapter ends the task.
 pub struct OsproxyDirectiveStore {
     current: Arc<ArcSwap<peer::DirectiveSet>>,
     task: JoinHandle<()>,
 }
 
 impl OsproxyDirectiveStore {
-    /// Follows a store that polls an index. Returns after its current set is converted.
+    /// Creates an adapter that follows a store that polls an index. Returns as soon as the store's
+    /// current set is converted.
     ///
     /// `clock` must be the clock of the pipeline, because the instants of two clocks are not
-    /// comparable. By default it is [`osproxy_core::SystemClock`].
+    /// comparable. The default clock of a pipeline is [`osproxy_core::SystemClock`].
     ///
     /// # Panics
     /// Panics outside of a tokio runtime with time enabled.
@@ -100,7 +103,7 @@ impl OsproxyDirectiveStore {
         Self::follow(store, clock, Some(publishes)).await
     }
 
-    /// Follows a store that has no subscriptions, such as an
+    /// Creates an adapter that follows a store without subscriptions, such as an
     /// [`InMemoryDirectiveStore`](opensearch_directives::InMemoryDirectiveStore). A publish is
     /// converted within 250 ms.
     ///

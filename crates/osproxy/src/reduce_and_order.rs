@@ -1,10 +1,10 @@
 //! Selects the directives that can change a decision of osproxy before the next conversion, and
-//! puts those first that end a scan.
+//! sorts those first that can end a scan of osproxy.
 //!
-//! osproxy scans its set three times for each request. The scan for the level is complete. The
-//! scans for the ring buffer and for capture end at the first directive that applies. Therefore
-//! osproxy only receives directives that have started, have not expired, have effects, have a
-//! sample rate above zero, and are not superfluous because of another directive.
+//! osproxy scans its set three times for each request. The scan for the level always reads the
+//! whole set. The scans for the ring buffer and for capture end at the first directive that
+//! applies. Therefore osproxy only receives directives that have started, have not expired, have
+//! effects, have a sample rate above zero, and are not superfluous because of another directive.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -19,11 +19,11 @@ use opensearch_directives::status::DirectiveState;
 use opensearch_directives::{DiagLevel, DirectiveRef, DirectiveSet, EndpointKind};
 
 /// Each directive is compared with at most this many directives with the same targets. The limit
-/// bounds the cost if many directives have the same targets. A superfluous directive may then
-/// remain in the set.
+/// bounds the cost if many directives have the same targets. Because of the limit, a superfluous
+/// directive may remain in the set.
 const MAX_COMPARED: usize = 32;
 
-/// An age limit that is reached within this time is near.
+/// An age limit counts as near if it will be reached within this time.
 const NEAR: Duration = Duration::from_secs(1);
 
 /// The directives of a set that osproxy needs at an instant.
@@ -51,7 +51,7 @@ impl DecisiveDirectives {
         for directive in &decisive {
             lower(&mut next_change, directive.expires_at);
         }
-        // The sort is stable, so among the directives that end a scan, those with the fewest
+        // The sort is stable, so among the directives that can end a scan, those with the fewest
         // targets come first.
         decisive.sort_by_key(|directive| !(directive.ring_buffer || directive.capture));
         Self {
@@ -64,8 +64,9 @@ impl DecisiveDirectives {
     }
 }
 
-/// The instant from which no directive of the set applies, if the store limits the age of its set.
-/// Each complete read moves this instant. osproxy's directives expire at it.
+/// The instant at which the set becomes too old and none of its directives applies any more, if the
+/// store limits the age of its set. Each complete read moves this instant. In osproxy, no directive
+/// expires later than this instant.
 struct AgeBound(Option<Timestamp>);
 
 impl AgeBound {
@@ -74,8 +75,8 @@ impl AgeBound {
     }
 
     /// Returns the instant of the next conversion, so that osproxy's directives follow an age limit
-    /// that the store has moved. It is halfway to the age limit, or the age limit itself if it is
-    /// near.
+    /// that the store has moved. This instant is halfway to the age limit, or it is the age limit
+    /// itself if the limit is near.
     fn next_conversion(&self, now: &ClockPair) -> Option<Timestamp> {
         let bound = self.0.filter(|bound| *bound > now.wall())?;
         let half = now.until(bound) / 2;
@@ -131,7 +132,7 @@ struct Decisive<'a> {
     directives: Vec<DirectiveRef<'a>>,
     /// For each directive, the position of the previous one with the same targets.
     before: Vec<Option<usize>>,
-    /// For each combination of targets, the position of the last directive.
+    /// For each combination of target values, the position of the last directive.
     last: HashMap<Targets<'a>, usize>,
     /// One bit for each combination of targets that occurs.
     combinations: u16,
@@ -167,7 +168,7 @@ fn covers(first: &DirectiveRef<'_>, other: &DirectiveRef<'_>) -> bool {
     first.level >= other.level
         && first.ring_buffer >= other.ring_buffer
         && first.capture >= other.capture
-        // A request in a sample is also in the sample of every higher rate.
+        // A request that is sampled at one rate is also sampled at every higher rate.
         && first.sample_per_mille >= other.sample_per_mille
         && first.expires_at >= other.expires_at
 }
@@ -198,7 +199,7 @@ impl<'a> Targets<'a> {
             | u16::from(self.endpoint.is_some()) << 3
     }
 
-    /// Returns only the targets whose bits are set.
+    /// Returns a copy that contains only the targets in this bit mask.
     fn only(&self, bits: u16) -> Self {
         Self {
             tenant: self.tenant.filter(|_| bits & 1 != 0),

@@ -134,7 +134,7 @@ async fn a_publish_of_a_store_with_a_subscription_is_converted_immediately() {
     let peers = OsproxyDirectiveStore::follow(ours.clone(), clock.clone(), subscription).await;
     assert!(peers.load().is_empty());
     for _ in 0..3 {
-        // This is longer than the pause after a publish.
+        // Fifty milliseconds are longer than the pause after a publish.
         advance(50).await;
         ours.publish(DirectiveSet::from_directives(vec![shape(60_000)]));
         publishes.send_replace(());
@@ -214,7 +214,7 @@ async fn after_a_panic_no_directive_is_published_until_a_conversion_succeeds() {
 #[tokio::test(start_paused = true)]
 async fn no_directive_outlives_its_expiry_without_the_task() {
     let both = Both::start(vec![shape(1_000)]).await;
-    // After this, the task never runs again.
+    // The aborted task never runs again.
     both.peers.task.abort();
     advance(999).await;
     assert_eq!(both.osproxy_level(), DiagLevel::Shape);
@@ -234,8 +234,8 @@ async fn p12_the_bound_on_the_age_of_the_set_moves_and_holds_without_the_task() 
         assert_eq!(both.osproxy_level(), DiagLevel::Shape, "{second}");
         both.ours.load().withdraw_at(ms(5_000 + second * 1_000));
     }
-    // The age limit is now at second 24. The task has converted the limit of second 22 or a later
-    // one.
+    // The age limit is now at second 24. The last conversion used an age limit of second 22 or
+    // later.
     both.peers.task.abort();
     advance(5_000).await;
     assert_eq!(

@@ -14,7 +14,7 @@ use opensearch_directives::{DiagLevel, DiagnosticsDirective, DirectiveMatch};
 
 const TEXTS: [&str; 3] = ["acme", "acmf", ""];
 const ENDPOINTS: [EndpointKind; 2] = [EndpointKind::Search, EndpointKind::IngestDoc];
-/// Sample rates per mille.
+/// Sample rates in per mille.
 const SAMPLES: [u16; 7] = [0, 1, 400, 500, 999, 1000, u16::MAX];
 /// Instants of the wall clock in nanoseconds. Some of them are adjacent, to test the comparisons.
 const TIMES: [i64; 12] = [-5, 0, 1, 49, 50, 51, 99, 100, 101, 102, 150, 1_000];
@@ -79,8 +79,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..Default::default() })]
 
     /// Until the next change, the converted set makes the same decisions as the original set. If
-    /// the task is late after that, it decides as if no directive had started since. Expiries are
-    /// exact to the nanosecond in both cases.
+    /// the task is late after that, the converted set decides as if no directive had started since.
+    /// Expiries are exact to the nanosecond in both cases.
     #[test]
     fn osproxy_decides_as_evaluate_and_no_directive_outlives_its_expiry(
         directives in prop::collection::vec(directive(), 0..40),
@@ -145,7 +145,7 @@ proptest! {
         let facts: BTreeSet<String> =
             decisive.directives.iter().map(|directive| format!("{directive:?}")).collect();
         prop_assert_eq!(facts.len(), decisive.directives.len());
-        // Directives that end a scan come first.
+        // Directives that can end a scan come first.
         let ends = |d: &peer::DiagnosticsDirective| d.ring_buffer || d.capture;
         prop_assert!(decisive.directives.is_sorted_by_key(|directive| !ends(directive)));
     }
@@ -216,7 +216,7 @@ fn superfluous_directives_are_omitted() {
         kept(&[tenant("a", Shape, 9), all("all", ShapeTiming, 9)]),
         ["all"]
     );
-    // The narrower directive expires later, or has a higher level.
+    // No directive is superfluous, because the narrower one expires later or has a higher level.
     assert_eq!(
         kept(&[tenant("a", Shape, 10), all("all", Shape, 9)]),
         ["all", "a"]
@@ -227,7 +227,7 @@ fn superfluous_directives_are_omitted() {
     );
     let sampled = all("sampled", Shape, 9).with_sample_per_mille(999);
     assert_eq!(kept(&[tenant("a", Shape, 9), sampled]), ["sampled", "a"]);
-    // A directive that ends a scan comes first.
+    // A directive that can end a scan comes first.
     let tape = tenant("tape", Off, 9).with_ring_buffer(true);
     assert_eq!(kept(&[all("all", Shape, 9), tape]), ["tape", "all"]);
     assert!(kept(&[all("off", Off, 9)]).is_empty());

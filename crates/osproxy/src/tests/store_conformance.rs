@@ -93,7 +93,7 @@ fn runtime() -> Runtime {
 struct Peer<S, P> {
     store: S,
     publish: P,
-    /// Relates the kit's instants to osproxy's.
+    /// The clocks with which the kit's instants are converted to osproxy's.
     clocks: ClockPair,
 }
 
@@ -107,7 +107,7 @@ impl<S, P> Peer<S, P> {
     }
 }
 
-/// An hour before the time of the kit.
+/// Reads both clocks one hour before [`noon`], the instant of the kit's first evaluations.
 fn clocks() -> ClockPair {
     let clock = TestClock::default();
     let hour = SignedDuration::from_hours(1);
