@@ -39,9 +39,10 @@ pub(crate) struct CutOff {
     since: Instant,
 }
 
-/// An elected manager that has lost the other nodes acts as the manager for this long. It checks
-/// each node every second, with a time limit of ten seconds. After three failed checks, it removes
-/// the node, and it steps down if too few nodes remain (`cluster.fault_detection.follower_check`).
+/// An elected manager that has lost contact with the other nodes still acts as the manager for this
+/// long. The manager checks each node every second, with a time limit of ten seconds. After three
+/// failed checks, it removes the node, and it steps down if too few nodes remain
+/// (`cluster.fault_detection.follower_check`).
 const STEPS_DOWN_AFTER: Duration = Duration::from_secs(40);
 
 impl CutOff {
@@ -64,7 +65,7 @@ pub(crate) struct Node {
     pub(crate) cut_off: Option<CutOff>,
 }
 
-/// A point in time, with the views that it keeps.
+/// A point in time of the search API, with the views that it retains.
 #[derive(Debug)]
 pub(crate) struct PointInTime {
     pub(crate) index: usize,
@@ -75,12 +76,12 @@ pub(crate) struct PointInTime {
 
 #[derive(Debug)]
 pub(crate) struct Cluster {
-    /// All indices since the start. A restore into an index adds a new entry.
+    /// All indices that have existed since the start. A restore into an index adds a new entry.
     pub(crate) indices: Vec<Index>,
     pub(crate) current: Arc<ClusterState>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) points_in_time: BTreeMap<String, PointInTime>,
-    /// The indices to which the name has referred, in order. `None` stands for a time when it
+    /// The indices to which the name has referred, in order. `None` stands for a time when the name
     /// referred to no index or to several.
     pub(crate) epochs: Vec<Option<usize>>,
     pub(crate) stored: Vec<(usize, Stored)>,
@@ -134,7 +135,7 @@ impl Cluster {
         self.is_well(to)
     }
 
-    /// Returns the index to which the name refers now, if it is exactly one.
+    /// Returns the index to which the name refers now, if the name refers to exactly one.
     pub(crate) fn bound(&self) -> Option<usize> {
         match self.current.bound[..] {
             [index] => Some(index),
@@ -152,7 +153,7 @@ impl Cluster {
         well.take(copies.max(1)).collect()
     }
 
-    /// Adds an index. Returns `None` if no node is available for it.
+    /// Adds an index. Returns `None` if no node is available for the index.
     pub(crate) fn create(
         &mut self,
         refresh_interval: Option<&'static str>,
@@ -209,7 +210,8 @@ impl Cluster {
         }
     }
 
-    /// Lets the manager remove the nodes that are down or cut off from the cluster state.
+    /// Lets the manager notice which nodes are down or cut off, and remove them from the cluster
+    /// state.
     pub(crate) fn notice(&mut self) {
         let well: Vec<bool> = (0..self.nodes.len()).map(|n| self.is_well(n)).collect();
         for index in self.current.alive.clone() {

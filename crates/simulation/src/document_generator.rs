@@ -20,7 +20,7 @@ pub(crate) struct Document {
     pub(crate) updated_at: Option<Timestamp>,
 }
 
-/// The directive in the document, or the reason for which it contains none.
+/// The directive in a document, or the reason why the document contains none.
 #[derive(Debug)]
 pub(crate) enum Content {
     Directive(DiagnosticsDirective),
@@ -37,8 +37,8 @@ const MALFORMED: [&str; 10] = [
     r#""targets":[],"level":"Most","expires_at":"2030-01-02T00:00:00Z""#,
     r#""targets":[],"level":["Shape"],"expires_at":"2030-01-02T00:00:00Z""#,
     r#""targets":[],"level":"Shape","expires_at":"2230-01-01T00:00:00Z""#,
-    // In these documents a target or the list of targets is hidden. The last document has a target
-    // that is not in the list.
+    // In the next two documents, a target or the list of targets is hidden. The last document has a
+    // target that is not in the list.
     r#""targets":["tenant"],"level":"Shape","expires_at":"2030-01-02T00:00:00Z""#,
     r#""level":"Shape","expires_at":"2030-01-02T00:00:00Z""#,
     r#""targets":[],"level":"Shape","tenant":"acme","expires_at":"2030-01-02T00:00:00Z""#,
@@ -59,7 +59,7 @@ impl Document {
     }
 
     pub(crate) fn random(rng: &mut Rng, id: &str, now: Timestamp) -> Self {
-        // Some writes bypass the ingest pipeline, so they have no time.
+        // Some writes bypass the ingest pipeline, so their documents have no `updated_at`.
         let updated_at = (rng.u8(..8) > 0).then_some(now);
         let mut source = String::with_capacity(160);
         let content = match rng.u8(..16) {

@@ -1,4 +1,5 @@
-//! Models one concrete index with its uuid, its history and its shards, and a snapshot of it.
+//! Models one concrete index with its uuid, its history and its shards, and a snapshot of such an
+//! index.
 
 use std::sync::Arc;
 

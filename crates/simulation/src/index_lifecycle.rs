@@ -36,7 +36,7 @@ impl World {
     }
 
     /// Restores a snapshot into an index, and lets the name refer to the result. Returns `None` if
-    /// no node is available for it.
+    /// no node is available for the restored index.
     pub(crate) fn restore_into(&mut self, index: usize, stored: &Stored) -> Option<usize> {
         let new = self.cluster.restore(index, stored)?;
         self.cluster.change(|state| {
@@ -94,8 +94,8 @@ impl World {
         self.note(|| format!("the name refers to index {index}"));
     }
 
-    /// Replaces this index with another one. The new index is empty, or it has the same number of
-    /// documents with the same `_seq_no`s and different content.
+    /// Replaces the index with a new one. If `alike` is set, the new index contains documents with
+    /// the same ids and `_seq_no`s but different content; otherwise it is empty.
     pub(crate) fn replace_index(&mut self, alike: bool) {
         if !self.shape.moves {
             return;

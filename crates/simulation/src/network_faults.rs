@@ -117,10 +117,10 @@ impl World {
         }
     }
 
-    /// Whether a refresher must receive the response to this request to keep its promises.
+    /// Whether a refresher cannot keep its promises if this request is refused.
     ///
-    /// In this world, the request is the only means to detect a node that is cut off, a copy that
-    /// lags, or a restored index. Such a request is never refused.
+    /// Such a request is the only means in this world to detect a node that is cut off, a copy that
+    /// lags, or a restored index. It never fails with status 403 or 404.
     fn spares(&self, request: &Request) -> bool {
         let is = |part| request.path.contains(part);
         self.shape.cut_off && (is("_mget") || is("_cluster"))
@@ -134,8 +134,8 @@ impl World {
         response
     }
 
-    /// Randomly removes a part of a search result. Real servers respond with 200 and report the
-    /// missing part in the same way.
+    /// Randomly removes a part of a search result. A real server also responds with status 200 if a
+    /// part is missing, and reports this in the same fields.
     pub(crate) fn remove_a_part(&mut self, mut found: Found) -> Found {
         if self.rng.u16(..1000) >= self.weather.partial {
             return found;
@@ -156,9 +156,9 @@ impl World {
                 found.total = found.hits.len();
             }
             2 => found.total += 1,
-            // The total is reduced only if all documents are in one page. In a later page, a lower
+            // The total is reduced only if all documents are in one page. On a later page, a lower
             // total could make an incomplete read look complete. Real servers never return such a
-            // page, because they count the documents in the same view.
+            // page, because they count the documents of the same view for each page.
             3 if found.total > 0 && found.hits.len() == found.total => found.total -= 1,
             4 => found.relation = "gte",
             _ => {

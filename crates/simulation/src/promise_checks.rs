@@ -58,7 +58,7 @@ impl ObservedRefresher {
         }
     }
 
-    /// Compares the published snapshot and the status after a poll with those before it.
+    /// Compares the published snapshot and the status after a poll with those before the poll.
     pub(crate) fn check(
         &mut self,
         world: &World,
@@ -81,8 +81,8 @@ impl ObservedRefresher {
         self.check_decisions(world.now())
     }
 
-    /// Checks the duration of the poll and the pause before the next one. Closing a point in time
-    /// may exceed the time limit of the poll.
+    /// Checks the duration of the poll and the pause before the next one. The time for closing a
+    /// point in time is allowed in addition to the time limit of the poll.
     pub(crate) fn check_times(
         &mut self,
         result: &Result<(), PollError>,
@@ -217,7 +217,8 @@ impl ObservedRefresher {
         }
     }
 
-    /// Checks that every decision equals that of the published view at this instant.
+    /// Checks that every decision of the published set equals the decision of the published view at
+    /// this instant.
     fn check_decisions(&self, now: Timestamp) -> Result<(), Broken> {
         let set = self.shared.load();
         for tenant in [None, Some(TENANTS[0]), Some(TENANTS[1])] {

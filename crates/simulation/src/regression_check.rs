@@ -1,5 +1,5 @@
-//! Decides whether a published view is older, in any document, than what the same refresher has
-//! published before (P3).
+//! Decides whether a published view contains an older version of any document than the same
+//! refresher has published before (P3).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +9,8 @@ use crate::document_write::{Fate, Operation};
 use crate::view_history::View;
 use crate::world::World;
 
-/// The operations that a refresher has published. It must not publish older ones afterwards.
+/// The operations that a refresher has published. The refresher must not publish older ones
+/// afterwards.
 #[derive(Debug)]
 pub(crate) struct Floor {
     /// The position of the index in the sequence of indices to which the name referred.
@@ -31,7 +32,7 @@ impl Floor {
             .max_by_key(|o| o.seq_no)
     }
 
-    /// Returns the floor after this view is published, or `None` if the view is a step back.
+    /// Returns the new floor after this view is published, or `None` if the view is a step back.
     ///
     /// A missing document may have been deleted, or the view may be older than the document. These
     /// cases cannot be distinguished, so the view is a step back only if no deletion of the
@@ -77,7 +78,8 @@ impl Floor {
         })
     }
 
-    /// Returns the rank of a floor: its epoch, then its sequence numbers.
+    /// Returns a rank by which floors are compared: first the epoch, then the sum of the
+    /// `_seq_no`s.
     pub(crate) fn rank(&self) -> (usize, u64) {
         let last = self.published.values().filter_map(|states| states.last());
         (self.epoch, last.map(|operation| operation.seq_no).sum())

@@ -173,7 +173,7 @@ fn settings(world: &World, node: usize, indices: &[usize]) -> Response {
     json(200, body)
 }
 
-/// Returns the mapping of each index. It has no version, so no field counts as hidden.
+/// Returns the mapping of each index. This mapping has no version, so no field counts as hidden.
 fn mapping(world: &World, indices: &[usize]) -> Response {
     let names = indices
         .iter()
@@ -184,7 +184,8 @@ fn mapping(world: &World, indices: &[usize]) -> Response {
     json(200, format!("{{{}}}", of_each.join(",")))
 }
 
-/// Returns the next `_seq_no` after the highest one that a copy has received.
+/// Returns the `_seq_no` after the highest one that a copy has applied, or that the primary has
+/// assigned.
 pub(crate) fn next_seq_no(shard: &Shard, position: usize) -> u64 {
     if position == shard.primary {
         return shard.next_seq_no;

@@ -1,5 +1,5 @@
-//! Runs schedules: a world with the polls of its refreshers, for one seed or for thousands of seeds
-//! in parallel.
+//! Runs schedules, that is, the events of a world and the polls of its refreshers, for one seed or
+//! for thousands of seeds in parallel.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,17 +19,18 @@ use opensearch_directives::internal::{Safeguard, Safeguards};
 
 /// The number of polls within which a refresher must catch up once all faults have ended.
 const POLLS_TO_SETTLE: u32 = 6;
-/// The interval between full reads in a schedule.
+/// A time within which every refresher reads all documents, because it is longer than the interval
+/// between full reads.
 const RECONCILE: Duration = Duration::from_hours(2);
 
-/// The number of failed schedules after which a thread stops.
+/// The run stops when one thread has found this many failed schedules.
 const FAILURES_AT_MOST: usize = 20;
 
 /// The parameters of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) shape: Shape,
-    /// The safeguards of the refreshers.
+    /// The safeguard that the refreshers leave out.
     pub(crate) left_out: Option<Safeguard>,
     /// The detail that the network hides from the refreshers.
     pub(crate) lie: Option<Lie>,
@@ -40,7 +41,7 @@ pub(crate) struct Plan {
 pub(crate) struct Ran {
     pub(crate) polls: u64,
     pub(crate) published: u64,
-    /// The number of refreshers that needed a minute because of a known limitation.
+    /// The number of refreshers that caught up only after a minute because of a known limitation.
     pub(crate) delayed: u64,
     /// The number of refreshers that reported a hidden document.
     pub(crate) hidden: u64,
@@ -66,7 +67,7 @@ impl std::fmt::Display for Failure {
     }
 }
 
-/// Runs one schedule. If it fails, this runs it again with a log.
+/// Runs one schedule. If the schedule fails, runs it again with a log.
 pub(crate) async fn run(seed: u64, plan: &Plan) -> Result<Ran, Failure> {
     let mut failed = None;
     for logs in [false, true] {
@@ -129,7 +130,7 @@ async fn catches_up(
     n: usize,
     ran: &mut Ran,
 ) -> Result<(), Broken> {
-    // The refreshers poll this change before any search returns it.
+    // The refresher polls after this change but before any search returns it.
     wire.world().update_a_document();
     tokio::time::advance(Duration::from_secs(2)).await;
     counted(wire, refresher, n, ran).await?;
@@ -175,7 +176,7 @@ fn broken_unless(
     Err(Broken { promise, how })
 }
 
-/// Polls until everything is published. Returns `false` if this takes too many polls.
+/// Polls [`POLLS_TO_SETTLE`] times. Returns whether everything is published then.
 async fn settles(
     wire: &Wire,
     refresher: &mut ObservedRefresher,

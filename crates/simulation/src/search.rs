@@ -61,8 +61,8 @@ pub(crate) fn live(world: &mut World, node: usize, index: usize, request: &Reque
     }
 }
 
-/// Returns, for each shard, the view that a preference selects and the node that holds it. Returns
-/// `None` if a shard is unreachable.
+/// Returns, for each shard, the view that a preference selects and the node that holds this view.
+/// Returns `None` if a shard is unreachable.
 fn views(
     world: &mut World,
     node: usize,
@@ -169,7 +169,7 @@ fn search(world: &mut World, index: usize, views: &[Arc<State>], body: &Value) -
     if sorted {
         hits.sort_by_key(|(shard, o, _)| (o.seq_no, *shard));
         if let Some(last) = body["search_after"][0].as_u64() {
-            // Documents with equal numbers are ordered by shard.
+            // Documents with equal `_seq_no`s are ordered by shard.
             let last = (last, body["search_after"][1].as_u64().unwrap_or(u64::MAX));
             hits.retain(|(shard, o, _)| (o.seq_no, *shard as u64) > last);
         }
@@ -195,7 +195,7 @@ fn search(world: &mut World, index: usize, views: &[Arc<State>], body: &Value) -
     json(200, found.write(several))
 }
 
-/// Returns the cluster's aggregates over all documents of a view.
+/// Returns the aggregations over all documents of a view, as JSON.
 fn sum(views: &[Arc<State>], hidden: Option<&str>) -> String {
     let mut count = 0;
     let mut max = None;

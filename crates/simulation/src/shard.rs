@@ -53,7 +53,7 @@ impl Copy {
         self.visible = Arc::clone(&self.applied);
     }
 
-    /// Replaces the state with that of another copy, as in a recovery.
+    /// Replaces the state of this copy with the state of another copy, as a recovery does.
     fn recover(&mut self, from: &Arc<State>) {
         self.applied = Arc::clone(from);
         self.pending.clear();
@@ -96,7 +96,7 @@ impl Shard {
         &self.copies[self.primary]
     }
 
-    /// Accepts a write and assigns its `_seq_no`. No copy has applied it yet.
+    /// Accepts a write and assigns its `_seq_no`. No copy has applied the write yet.
     pub(crate) fn write(&mut self, id: &'static str, document: Option<Arc<Document>>) {
         let operation = Operation::new(id, self.next_seq_no, self.term, document);
         self.next_seq_no += 1;
@@ -156,8 +156,9 @@ impl Shard {
         });
     }
 
-    /// Removes copies from the in-sync set. If the primary is among them, another copy is promoted.
-    /// Returns `false` if no in-sync copy would remain.
+    /// Removes the copies on the nodes that are `gone` from the in-sync set. If the primary is
+    /// among these copies, another copy is promoted. Returns `false` if no in-sync copy would
+    /// remain.
     pub(crate) fn drop_copies(&mut self, gone: impl Fn(usize) -> bool) -> bool {
         if !self
             .copies
@@ -176,8 +177,8 @@ impl Shard {
         true
     }
 
-    /// Promotes the first in-sync replica. Operations that it has not applied are lost, and it
-    /// assigns the next `_seq_no` after its highest one.
+    /// Promotes the first in-sync replica. Operations that the new primary has not applied are
+    /// lost. Its next `_seq_no` follows the highest one that it has applied.
     pub(crate) fn promote(&mut self) {
         let old = self.primary;
         let Some(new) =
@@ -213,7 +214,7 @@ impl Shard {
         self.acknowledge();
     }
 
-    /// Accepts a write on a primary that is cut off and has not noticed it yet. The write is
+    /// Accepts a write on a primary that is cut off but has not noticed this yet. The write is
     /// acknowledged only if the other copies reconnect.
     pub(crate) fn write_alone(&mut self, id: &'static str, document: Option<Arc<Document>>) {
         let primary = self.primary;

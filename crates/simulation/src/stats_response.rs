@@ -71,7 +71,7 @@ fn shard_stats(
         for (nth, &position) in reached.iter().enumerate() {
             let copy = &shard.copies[position];
             let next = next_seq_no(shard, position);
-            // Every in-sync copy holds the operations up to the global checkpoint.
+            // Every in-sync copy contains all operations up to the global checkpoint.
             let complete = (0..shard.copies.len())
                 .filter(|&position| shard.copies[position].in_sync)
                 .map(|position| first_missing(shard, position))

@@ -23,7 +23,7 @@ type Key = (String, u64, Option<u64>, u64);
 
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    /// Whether a revision identifies its index.
+    /// Whether the uuid in a revision identifies the index.
     pub(crate) knows_identity: bool,
     views: HashMap<Key, Vec<View>>,
     last: Option<View>,

@@ -13,7 +13,7 @@ use crate::network_faults::Weather;
 use crate::view_history::History;
 use crate::world_parameters::{Quirks, Shape};
 
-/// The number of log lines that are kept.
+/// The maximum number of lines in the log, which contains the latest events.
 const LOGGED: usize = 60;
 
 /// The wall-clock time at which every world begins.
@@ -138,7 +138,7 @@ impl World {
     }
 }
 
-/// Returns a random simulated time between two steps.
+/// Returns a random pause between two steps of a schedule.
 pub(crate) fn pause(rng: &mut Rng) -> Duration {
     Duration::from_millis(match rng.u8(..8) {
         0 => rng.u64(..60_000),

@@ -8,7 +8,7 @@ use crate::index::Index;
 use crate::world::World;
 
 impl World {
-    /// Applies a random event, or none, between two requests of a poll.
+    /// Between two requests of a poll, applies one random event or none.
     pub(crate) fn stir(&mut self) {
         // Hidden documents are detected only in an index that does not change during the poll.
         if self.lively && self.quirks.hidden.is_none() && self.rng.u8(..8) == 0 {

@@ -82,9 +82,9 @@ impl Shape {
 pub(crate) struct Quirks {
     /// Responds with 403 to requests for statistics.
     pub(crate) no_stats: bool,
-    /// A search by `_seq_no` returns no documents.
+    /// Responds to a search for a range of `_seq_no`s as if no document matched.
     pub(crate) range_finds_nothing: bool,
-    /// Responds with 400 to a search by `_seq_no`.
+    /// Responds with 400 to a search for a range of `_seq_no`s.
     pub(crate) range_refused: bool,
     /// Responds with 400 to aggregations of `_seq_no`.
     pub(crate) sums_refused: bool,
@@ -92,7 +92,7 @@ pub(crate) struct Quirks {
     pub(crate) no_sums: bool,
     /// Responds with this status to requests for a point in time.
     pub(crate) no_point_in_time: Option<u16>,
-    /// Responds with 403 to the preference `_primary`.
+    /// Responds with 403 to requests with the preference `_primary`.
     pub(crate) no_primary: bool,
     /// Responds with 403 to requests for the cluster state.
     pub(crate) no_cluster_state: bool,
@@ -123,8 +123,8 @@ impl Quirks {
             return Self::default();
         }
         let mut some = || rng.u8(..3) == 0;
-        // Without these responses, a node that is cut off cannot be distinguished from a healthy
-        // one.
+        // If nodes can be cut off, the primary and the cluster state must be accessible. Otherwise
+        // a node that is cut off cannot be distinguished from a healthy one.
         let blind = !shape.cut_off;
         let mut quirks = Self {
             no_stats: some(),
@@ -135,7 +135,7 @@ impl Quirks {
             no_primary: some() && blind,
             no_cluster_state: some() && blind,
             no_node_stats: some(),
-            // In a random world, only a fault can cause such a refusal.
+            // In a random world, only a network fault refuses an `_mget`.
             no_gets: false,
             no_items: false,
             hidden: None,

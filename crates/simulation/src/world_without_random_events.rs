@@ -34,7 +34,7 @@ pub(crate) fn with_shard<T>(wire: &Wire, change: impl FnOnce(&mut Shard) -> T) -
     change(&mut wire.world().cluster.indices[0].shards[0])
 }
 
-/// Writes a document, then applies a function to its shard to decide which copies receive it.
+/// Writes a document, then applies a function to its shard to decide which copies apply the write.
 pub(crate) fn write(wire: &Wire, id: &'static str, then: impl FnOnce(&mut Shard)) {
     let document = {
         let mut world = wire.world();
@@ -47,7 +47,7 @@ pub(crate) fn write(wire: &Wire, id: &'static str, then: impl FnOnce(&mut Shard)
     });
 }
 
-/// Promotes the other copy to the primary.
+/// Makes the other copy the primary.
 pub(crate) fn hand_over(wire: &Wire) {
     with_shard(wire, Shard::promote);
     let mut world = wire.world();

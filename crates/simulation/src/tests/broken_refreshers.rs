@@ -61,8 +61,7 @@ fn a_refresher_that_does_not_distinguish_indices_is_detected() {
 
 #[test]
 fn a_refresher_that_mixes_nodes_in_one_poll_is_detected() {
-    // Among the first 130,000 seeds, only this one, 87,811 and 110,924 detect the missing
-    // safeguard.
+    // Among the first 130,000 seeds, only 57,935, 87,811 and 110,924 detect the missing safeguard.
     must_break_in(&[57_935], "P1, P2, P6", Safeguard::OneNode);
     must_break_in(&[98_144], "P3", Safeguard::OneNode);
 }

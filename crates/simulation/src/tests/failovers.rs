@@ -10,12 +10,11 @@ use crate::simulated_transport::Wire;
 use crate::world_without_random_events::{hand_over, two_nodes, with_shard, write};
 use opensearch_directives::internal::Safeguard;
 
-/// The number of worlds to try. A test cannot use a world in which the refresher polls another
-/// node.
+/// The number of worlds to try. A test skips a world in which the refresher does not poll node 0.
 const WORLDS: u64 = 500;
 
 /// Returns a refresher that has published the view of node 0, which holds the primary. Returns
-/// `None` if the refresher polls another node in this world.
+/// `None` if the refresher does not poll node 0 in this world.
 async fn follower_of_node_0(
     seed: u64,
     left_out: Option<Safeguard>,
@@ -95,7 +94,7 @@ fn a_refresher_that_does_not_confirm_after_a_read_is_detected() {
     assert!(promises.contains(&"P3"), "{results:?}");
 }
 
-/// Node 1 becomes the primary before its next refresh. The servers do not permit `_mget`.
+/// Node 1 becomes the primary before its next refresh, and the servers do not permit `_mget`.
 #[test]
 fn p3_a_new_primary_before_its_refresh_causes_no_step_back() {
     all(async |seed| {
@@ -134,7 +133,7 @@ fn p3_a_new_primary_before_its_refresh_causes_no_step_back() {
     });
 }
 
-/// A cluster that returned the version of its state before now refuses the request. For a minute,
+/// A cluster that used to return the version of its state now refuses this request. For a minute,
 /// the refresher must assume that the node is cut off.
 #[test]
 fn p3_a_failover_is_not_accepted_at_once_if_the_version_is_withheld() {

@@ -29,8 +29,8 @@ fn plan_as_before() -> Plan {
     plan
 }
 
-/// Returns the safeguard in `SIMULATION_WITHOUT`. It is left out, to find the schedules that need
-/// it.
+/// Returns the safeguard that `SIMULATION_WITHOUT` names. The refreshers leave it out, to find the
+/// schedules that need it.
 fn left_out_by_environment() -> Option<Safeguard> {
     let name = std::env::var("SIMULATION_WITHOUT").ok()?;
     let named = |safeguard: &Safeguard| format!("{safeguard:?}") == name;

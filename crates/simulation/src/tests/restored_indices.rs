@@ -41,8 +41,8 @@ fn restore_malformed(wire: &Wire) {
     world.settle();
 }
 
-/// A document that is rejected under a `_seq_no` under which it was accepted before is a sign of
-/// field-level security only if the index still has the same history.
+/// If a document is rejected although it was accepted with the same `_seq_no` before, this is a
+/// sign of field-level security only if the index still has the same history.
 #[test]
 fn p11_a_malformed_document_of_a_restored_index_does_not_count_as_hidden_fields() {
     let runtime = runtime();

@@ -2,8 +2,8 @@
 //!
 //! A search on a primary returns a write that no other copy has. Another copy becomes the primary
 //! and assigns the same number to another write of the same document. Then the first copy becomes
-//! the primary again. The statistics do not show this, and the sums are the same. This case is too
-//! rare for random schedules.
+//! the primary again. The statistics do not show that the number was assigned twice, and the sums
+//! of the numbers are the same. This case is too rare for random schedules.
 
 use crate::promise_checks::Broken;
 use crate::schedule_runner::{poll, refresher, runtime};
