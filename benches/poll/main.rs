@@ -29,7 +29,7 @@ use test_support::measure::cluster::Cluster;
 use test_support::measure::process::Process;
 use test_support::measure::{millis, percentiles};
 
-/// The number of polls in one measurement.
+/// The number of polls over which the cost of an unchanged poll is averaged.
 const UNCHANGED_POLLS: u32 = 1_000;
 /// The number of polls before the first measurement, so that the node's JIT compiler has compiled
 /// the hot code.
@@ -50,8 +50,8 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let cluster = Cluster::from_environment();
-        // This measurement is first. Later, new stores would reuse memory that other measurements
-        // have freed.
+        // The memory is measured first, because later stores would reuse memory that other
+        // measurements have freed.
         memory(&cluster).await;
         costs(&cluster).await;
         one_change(&cluster, &spans).await;
@@ -146,7 +146,7 @@ async fn costs(cluster: &Cluster) {
     println!();
 }
 
-/// Measures the first polls of stores, which read everything.
+/// Returns the average cost of a store's first poll, which reads everything.
 async fn full_read(cluster: &Cluster, polls: u32) -> Cost {
     let (client, server) = (Process::own().cpu_time(), cluster.cpu_time().await);
     let (mut requests, mut bytes) = (0, 0);

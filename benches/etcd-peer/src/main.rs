@@ -15,11 +15,11 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const KEY: &str = "directives";
 /// A key that no store watches, so that the search for the largest number does not wait for
-/// watches. It has the length of the other key, because the key is a part of the request, whose
-/// size is limited.
+/// watches. It has the same length as [`KEY`], because the key is a part of the request, whose size
+/// is limited.
 const KEY_OF_NONE: &str = "no-watcher";
 const WRITES: usize = 50;
-/// A change counts as lost if no watch has reported it after this time.
+/// A store has lost a change if it does not return the change within this time.
 const LOST_AFTER: Duration = Duration::from_secs(5);
 /// The upper limit of the search for the largest number. It is about ten times the number that etcd
 /// accepts by default.
@@ -33,7 +33,8 @@ async fn main() -> Result<()> {
     propagation(&endpoint, &mut client, fits).await
 }
 
-/// All directives are stored in one value, so every change writes all of them.
+/// Returns the value in which osproxy-etcd stores all directives, so that every change writes all
+/// of them.
 fn blob(directives: usize) -> Vec<u8> {
     let directives: Vec<Value> = (0..directives)
         .map(|n| {
@@ -48,7 +49,8 @@ fn blob(directives: usize) -> Vec<u8> {
     json!({ "directives": directives }).to_string().into_bytes()
 }
 
-/// Measures the propagation. `fits` is the largest number of directives.
+/// Measures the time until `load()` returns a change. `fits` is the largest number of directives
+/// that etcd accepts.
 async fn propagation(endpoint: &str, client: &mut Client, fits: usize) -> Result<()> {
     println!("| directives | proxies | writes | lost | first | median of all | last |");
     println!("|---:|---:|---:|---:|:---|:---|:---|");
@@ -62,7 +64,7 @@ async fn propagation(endpoint: &str, client: &mut Client, fits: usize) -> Result
             let endpoints = [endpoint.to_owned()];
             stores.push(EtcdDirectiveStore::connect(&endpoints, KEY, clock).await?);
         }
-        // The watches begin after the connection, and a change between both would be lost.
+        // The watches begin some time after the connection, and a change before that would be lost.
         tokio::time::sleep(Duration::from_secs(2)).await;
         let (mut firsts, mut medians, mut lasts) = (Vec::new(), Vec::new(), Vec::new());
         let mut lost = 0;
@@ -107,7 +109,7 @@ async fn all_see(stores: &[EtcdDirectiveStore], directives: usize) -> Vec<Durati
     seen.into_iter().flatten().collect()
 }
 
-/// Returns the median and the 99th percentile as a text.
+/// Returns a string with the median and the 99th percentile.
 fn percentiles(times: &mut [Duration]) -> String {
     if times.is_empty() {
         return "–".to_owned();

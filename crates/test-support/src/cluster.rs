@@ -1,4 +1,4 @@
-//! A cluster of three real nodes. A test can kill, pause and restart each of them.
+//! A cluster of three real nodes. A test can kill, pause and restart each node.
 
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -15,7 +15,7 @@ use super::node;
 use super::node_launcher::{self, Starting};
 
 const NODES: usize = 3;
-/// The time limit of one request of the test support.
+/// The time limit of each request that this module sends.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// With these settings, the cluster removes a stopped node within seconds instead of half a minute.
 const SETTINGS: [&str; 4] = [
@@ -25,8 +25,8 @@ const SETTINGS: [&str; 4] = [
     "cluster.fault_detection.leader_check.retry_count=2",
 ];
 
-/// Three nodes. They are stopped when this value is dropped, and at the latest when the test
-/// process ends.
+/// A cluster of three nodes, which are stopped when this value is dropped, and at the latest when
+/// the test process ends.
 pub struct Cluster {
     name: String,
     members: Vec<Member>,
@@ -103,7 +103,7 @@ impl Cluster {
         (0..NODES).map(|node| self.url(node)).collect()
     }
 
-    /// Kills a node like `kill -9`. Its data is kept.
+    /// Kills a node like `kill -9`. The node's data stays on the disk.
     pub fn kill(&mut self, node: usize) {
         if let Some(mut process) = self.members[node].process.take() {
             let _ = process.kill();
@@ -194,7 +194,7 @@ impl Cluster {
         .await
     }
 
-    /// Returns the content of the index.
+    /// Returns the id and the tenant of each document in the index.
     pub async fn listing(&self, index: &str) -> Vec<(String, String)> {
         self.request("POST", &format!("/{index}/_refresh"), None)
             .await;

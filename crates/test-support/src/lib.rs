@@ -33,7 +33,7 @@ pub mod write_ledger;
 pub mod writers;
 
 /// Returns the stored form of a document, for writes that bypass the ingest pipeline. Fields that
-/// the caller sets are kept.
+/// the document already contains are not changed.
 pub fn stored(mut document: serde_json::Value) -> serde_json::Value {
     let fields = document.as_object_mut().unwrap();
     let targets: Vec<&str> = ["tenant", "index", "principal", "endpoint"]
@@ -53,7 +53,7 @@ pub fn stored(mut document: serde_json::Value) -> serde_json::Value {
     document
 }
 
-/// Returns the instant in this many hours, in RFC 3339 format.
+/// Returns the instant this many hours from now, in RFC 3339 format.
 pub fn in_hours(hours: i64) -> String {
     let now = opensearch_directives::Clock::now(&opensearch_directives::SystemClock);
     (now + jiff::SignedDuration::from_hours(hours)).to_string()

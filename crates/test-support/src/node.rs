@@ -13,8 +13,8 @@ use url::Url;
 
 use super::node_launcher;
 
-/// A node. It is stopped when this value is dropped. It also stops when the test process ends,
-/// because it watches its standard input, which only the test process keeps open.
+/// A single node, which is stopped when this value is dropped. The node also stops when the test
+/// process ends, because it watches its standard input, which only the test process keeps open.
 #[derive(Debug)]
 pub struct Node {
     process: Child,
@@ -44,7 +44,7 @@ impl Node {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Kills the node like `kill -9`. Its data is kept.
+    /// Kills the node like `kill -9`. The node's data stays on the disk.
     pub fn kill(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -64,8 +64,8 @@ impl Drop for Node {
     }
 }
 
-/// Returns the address of the node that all tests share. It is `OPENSEARCH_URL`, or a node that
-/// this function starts once.
+/// Returns the address of the node that all tests share. This is the node at `OPENSEARCH_URL`, or a
+/// node that this function starts once.
 pub fn shared_url() -> String {
     static URL: OnceLock<String> = OnceLock::new();
     URL.get_or_init(|| {

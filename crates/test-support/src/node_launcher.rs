@@ -60,7 +60,8 @@ impl Starting {
     }
 }
 
-/// Reads the node's output. It stores the last lines, and reports the port of the node.
+/// Reads the node's output on a thread, stores the last lines, and sends the node's port once the
+/// node is ready.
 fn drain(
     output: impl Read + Send + 'static,
     said: &Arc<Mutex<Vec<String>>>,

@@ -29,7 +29,7 @@ pub enum Fault {
     BlackHole,
 }
 
-/// A proxy in front of a node. It ends when it is dropped.
+/// A proxy in front of a node. The proxy ends when this value is dropped.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -156,7 +156,8 @@ async fn responses(
                 to_client.write_all(&response[..bytes.min(read)]).await?;
                 #[expect(deprecated, reason = "nothing is left to wait for: it is a reset")]
                 to_client.as_ref().set_linger(Some(Duration::ZERO))?;
-                // The connection is reset. Dropping it would close it normally.
+                // The connection is reset when both halves are gone. Dropping this half would close
+                // the connection normally.
                 to_client.forget();
                 return Ok(());
             }

@@ -13,7 +13,7 @@ use super::write_ledger::{Ledger, Observed};
 const PAUSE: Duration = Duration::from_millis(5);
 const STEPS_AT_MOST: usize = 20;
 
-/// An observer on its own thread. It also runs while the test waits.
+/// An observer on its own thread, which also observes the stores while the test waits.
 pub struct Witness {
     enough: Arc<AtomicBool>,
     thread: Option<JoinHandle<Seen>>,

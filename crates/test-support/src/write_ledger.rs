@@ -1,9 +1,9 @@
-//! Records the writes of a test, so that the directives that stores publish can be checked for step
-//! backs.
+//! Records the writes of a test, so that the directives that stores publish can be checked for
+//! steps back.
 //!
 //! Each operation on an id, that is, a write or a deletion, has a higher number than the previous
-//! one. The tenant of a written directive contains the number. A step back is therefore visible in
-//! the set itself.
+//! operation on that id. The tenant of a written directive contains the number. A step back is
+//! therefore visible in the set itself.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -26,8 +26,8 @@ struct Entry {
     sent: u64,
     /// The number of the last deletion that was sent.
     deletion: u64,
-    /// The number of the last operation that the cluster may have lost. It was never acknowledged,
-    /// although a store may have published it.
+    /// The number of the last operation that was not acknowledged, so that the cluster may have
+    /// lost it. A store may have published it nevertheless.
     uncertain: u64,
 }
 
@@ -98,7 +98,8 @@ impl Ledger {
         format!("{}\n{document}\n", json!({ "index": meta }))
     }
 
-    /// Records the content of a set, and returns every step back in it.
+    /// Records the content of a store's set, and returns a description of every step back from the
+    /// sets before.
     pub fn record(&self, observed: &mut [Observed], set: &DirectiveSet) -> Vec<String> {
         let mut numbers = vec![None; self.ids()];
         for directive in set.iter() {
@@ -141,7 +142,8 @@ impl Entry {
         if number > before.number || (number == before.number && before.is_present) {
             return Ok(());
         }
-        // The index does not contain operations that were lost with a node either.
+        // The cluster may have lost a later operation that was not acknowledged, so the older
+        // version is correct.
         if self.uncertain > number {
             return Ok(());
         }

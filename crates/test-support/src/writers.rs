@@ -14,7 +14,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 const TRIES: usize = 2_000;
 const DELETIONS_PERCENT: u32 = 15;
 
-/// One of several concurrent writers. Each has its own ids.
+/// One of several concurrent writers. Each writer has its own ids.
 pub struct Writer {
     pub urls: Vec<String>,
     pub index: String,
@@ -44,7 +44,7 @@ impl Writer {
         }
     }
 
-    /// Repeats the request on one node after another, until all operations are acknowledged.
+    /// Repeats the request, each time on a random node, until all operations are acknowledged.
     async fn send(&mut self, client: &reqwest::Client, mut batch: Vec<Operation>) {
         for try_ in 0..TRIES {
             if batch.is_empty() {
