@@ -1,4 +1,4 @@
-//! The first read of a store, and its replacement by the start-up policy if the read fails.
+//! Performs the first read of a store, and applies the start-up policy if this read fails.
 
 use std::time::Duration;
 
@@ -11,11 +11,12 @@ use crate::error::{PollError, StartError, chain};
 use crate::last_good_format::LastGoodError;
 
 impl Poller {
-    /// Reads the index and follows the policy if the read fails. Returns the pause before the next
-    /// poll.
+    /// Reads the index, and applies the start-up policy if the read fails. Returns the pause before
+    /// the next poll.
     pub(crate) async fn begin(&mut self, startup: Startup) -> Result<Duration, StartError> {
         self.check_last_good().await;
-        // The file is checked before the first publish, so that nothing is visible for a moment.
+        // The off file is checked before the first publish. If it exists, no directive may apply,
+        // not even for a moment.
         self.off_switch.check().await;
         self.recall_last_good().await;
         match startup {

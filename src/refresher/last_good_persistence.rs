@@ -1,4 +1,5 @@
-//! Loads the last-good file at a start without the cluster, and writes it after each publish.
+//! Reads the last-good file at the start, publishes its snapshot if the first read fails, and
+//! writes the file after each publish.
 
 use std::time::Duration;
 
@@ -10,8 +11,9 @@ use crate::last_good_format::{self, LastGoodError};
 use crate::rest::off_the_runtime;
 
 impl Poller {
-    /// Has the source compare its first read with the snapshot of the last-good file, if there is
-    /// one. A file that cannot be read is reported when it is needed.
+    /// Passes the snapshot of the last-good file to the source, which compares its first read with
+    /// the snapshot. An unreadable file is reported as an error only when
+    /// [`restore`](Self::restore) needs it.
     pub(super) async fn recall_last_good(&mut self) {
         let Some(file) = self.last_good.clone() else {
             return;

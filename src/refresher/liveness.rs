@@ -1,5 +1,5 @@
-//! Determines from the last sign of life whether the refresher runs. A reader of the status can do
-//! this even if the refresher hangs.
+//! Determines whether the refresher runs. The refresher announces when it will act next, and is
+//! overdue if it does not act by then, for example because it hangs.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::status::RefresherState;
 /// The delay above which the refresher counts as overdue. A busy runtime delays a task by less.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
-/// A century, which stands for a time that never ends.
+/// A century. It replaces a time that is too long to be represented.
 const FAR: Duration = Duration::from_secs(24 * 36_500 * 60 * 60);
 
 /// The last sign of life of the refresher.
@@ -19,18 +19,17 @@ const FAR: Duration = Duration::from_secs(24 * 36_500 * 60 * 60);
 pub(super) enum Liveness {
     #[default]
     NotStarted,
-    /// The refresher has announced its next action for this instant at the latest.
+    /// The refresher has announced that it will act again by this instant.
     DueBy(Instant),
     /// The future of the refresher completed or was dropped.
     Ended,
 }
 
 impl Liveness {
-    /// Returns the state of a refresher that will act again within this time.
+    /// Returns the state of a refresher that announces its next action within this time.
     pub(super) fn due_within(time: Duration) -> Self {
         let now = Instant::now();
         let due = now.checked_add(time.saturating_add(GRACE));
-        // A time that cannot be represented is replaced by a time in the far future.
         Self::DueBy(due.unwrap_or(now + FAR))
     }
 

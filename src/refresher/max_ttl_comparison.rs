@@ -1,5 +1,5 @@
-//! Compares the longest time to live that the ingest pipeline permits with that of this reader,
-//! between the polls.
+//! Compares the longest time to live that the ingest pipeline permits with this reader's `max_ttl`,
+//! between two polls.
 
 use std::cmp::Ordering;
 use std::panic::AssertUnwindSafe;
@@ -14,25 +14,26 @@ use crate::config::Config;
 use crate::http::{Client, chain};
 use crate::rest::IndexReader;
 
-/// How long one comparison may delay the next poll.
+/// The longest time by which one comparison may delay the next poll.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The bound of the pipeline beside this reader's.
+/// The longest times to live that the ingest pipeline and this reader permit.
 #[derive(Debug)]
 pub(super) struct SiteBound {
     reader: IndexReader,
     max_ttl: Duration,
     interval: Duration,
-    /// When the pipeline is read again.
+    /// The instant at which the pipeline is read again.
     next: Instant,
-    /// What the pipeline permitted when it was last read. `None` if the role may not read it.
+    /// The limit that the pipeline set when it was last read; `None` if it set no limit or the role
+    /// may not read the pipeline.
     site: Option<Duration>,
 }
 
 impl SiteBound {
     pub(super) fn new(config: &Config, client: Client) -> Self {
         Self {
-            // It reads no documents.
+            // The reader is not used to read documents, so its limit is zero.
             reader: IndexReader::new(client, &config.instance, 0),
             max_ttl: config.max_ttl,
             interval: config.reconcile_interval,
@@ -41,8 +42,9 @@ impl SiteBound {
         }
     }
 
-    /// Reads the pipeline if it is time to, and returns the warning that then holds if that may
-    /// have changed. A role that may not read the pipeline is no reason for a warning.
+    /// Reads the pipeline if a comparison is due. Returns `None` if the warning stays the same, and
+    /// otherwise the new warning, or `Some(None)` to remove the warning. A role that may not read
+    /// the pipeline causes no warning.
     async fn compare_if_due(&mut self) -> Option<Option<String>> {
         let now = Instant::now();
         if now < self.next {
@@ -75,8 +77,8 @@ impl SiteBound {
 }
 
 impl Poller {
-    /// Compares the bound of the pipeline with this reader's, if that is due. A panic
-    /// is caught: only the log subscriber of the application can cause one here.
+    /// Compares the pipeline's limit with this reader's `max_ttl` if a comparison is due, and
+    /// records the warning. A panic is caught, because the application's log subscriber may panic.
     pub(super) async fn compare_max_ttl(&mut self) {
         let Some(bound) = &mut self.site_bound else {
             return;
@@ -89,7 +91,8 @@ impl Poller {
     }
 }
 
-/// Returns the warning about a difference between the two bounds, with the remedy.
+/// Returns a warning that describes the difference between the two limits, and the remedy; `None`
+/// if they are equal.
 fn difference(site: Duration, ours: Duration) -> Option<String> {
     let (site_secs, our_secs) = (site.as_secs(), ours.as_secs());
     match site.cmp(&ours) {

@@ -34,23 +34,25 @@ pub use poller::Poller;
 pub use shared_state::Shared;
 pub use subscription::Subscription;
 
-/// A caller that waits for the result of the next poll.
+/// The channel to a caller that waits for the result of the next poll.
 pub(crate) type Waiter = oneshot::Sender<Result<(), PollError>>;
 
-/// Polls the index and publishes new sets while its future is driven.
+/// Polls the index and publishes new sets while it is run.
 ///
-/// [`OpenSearchDirectiveStore::build`](crate::OpenSearchDirectiveStore::build) returns it together
-/// with the store. The application runs it in a task with [`run`](Self::run), or on a thread with
-/// [`spawn_thread`](Self::spawn_thread). A process that forks must run it after the fork.
+/// [`OpenSearchDirectiveStore::build`](crate::OpenSearchDirectiveStore::build) returns the
+/// refresher together with the store. The application runs the refresher in a task with
+/// [`run`](Self::run), or on a thread with [`spawn_thread`](Self::spawn_thread). A process that
+/// forks must run the refresher after the fork.
 ///
-/// It ends when the store is dropped or shut down. If the refresher itself is dropped, the published
-/// set stays, and the [status](crate::Status::refresher) reports that the refresher has stopped.
+/// The refresher ends when the store is dropped or shut down. If the refresher itself is dropped,
+/// the published set stays in use, and the [status](crate::Status::refresher) reports that the
+/// refresher has stopped.
 #[derive(Debug)]
 #[must_use = "a refresher does nothing unless it is run"]
 pub struct Refresher {
     poller: Poller,
-    /// The signal of the store: it becomes `true` at a shutdown, and closes when the store is
-    /// dropped.
+    /// The stop signal of the store. Its value becomes `true` at a shutdown, and its channel closes
+    /// when the store is dropped.
     stop: watch::Receiver<bool>,
     // This field is the last one, so the channel closes after all other fields are dropped.
     waiting: mpsc::Receiver<Waiter>,
@@ -69,15 +71,15 @@ impl Refresher {
         }
     }
 
-    /// Reads the index for the first time, then polls until the store is dropped or shut down. It
-    /// ends even during a poll.
+    /// Reads the index for the first time, then polls until the store is dropped or shut down. The
+    /// future then completes, even during a poll.
     ///
-    /// If the first read fails, the refresher restores the last-good file if the
-    /// [`Startup`](crate::Startup) policy includes it, and continues to poll under every policy.
+    /// If the first read fails and the [`Startup`](crate::Startup) policy permits the last-good
+    /// file, the refresher restores that file. Under every policy, it continues to poll.
     /// [`ready`](crate::OpenSearchDirectiveStore::ready) waits for the first set.
     ///
-    /// The future needs a tokio runtime with time and I/O enabled. In a runtime without them it
-    /// completes immediately, and the status contains the reason.
+    /// The future needs a tokio runtime with time and I/O enabled. In a runtime without time and
+    /// I/O, the future completes immediately, and the status contains the reason.
     pub async fn run(self) {
         self.run_after(None).await;
     }
@@ -95,13 +97,14 @@ impl Refresher {
             .spawn(move || runtime.block_on(self.run()))
     }
 
-    /// Returns the poller, for a start that waits for the first read.
+    /// Returns the poller, so that the caller can wait for the first read.
     pub(crate) fn poller(&mut self) -> &mut Poller {
         &mut self.poller
     }
 
-    /// Polls until the store is dropped. The first poll begins after `pause`. Without a pause, this
-    /// first reads the index. When the store is dropped, the loop ends even during a poll.
+    /// Polls until the store is dropped or shut down, which ends the loop even during a poll. The
+    /// first poll begins after `pause`. If `pause` is `None`, the first read has not happened yet
+    /// and is performed first.
     pub(crate) async fn run_after(mut self, pause: Option<Duration>) {
         let mut stop = self.stop.clone();
         let off_switch = self.poller.off_switch.clone();
@@ -112,7 +115,7 @@ impl Refresher {
             };
             self.poll_forever(pause).await;
         };
-        // The off switch works during a poll, too.
+        // The off file is checked during polls, too.
         let polls = async {
             tokio::select! {
                 never = off_switch.run() => match never {},
@@ -145,21 +148,23 @@ impl Refresher {
         }
     }
 
-    /// All callers that are waiting when a poll begins share its result.
+    /// Polls repeatedly. All callers that are waiting when a poll begins receive the result of that
+    /// poll.
     async fn poll_forever(&mut self, mut pause: Duration) {
         while let Some(waiters) = self.wait(pause).await {
             let result = self.poller.poll().await;
             pause = self.poller.pause_after(result.as_ref().err());
             for waiter in waiters {
-                // The caller may no longer wait; its result is then dropped.
+                // If the caller no longer waits, the result is dropped.
                 let _ = waiter.send(result.clone());
             }
             self.poller.compare_max_ttl().await;
         }
     }
 
-    /// Waits until the next poll and returns the callers that wait for it. Returns `None` when the
-    /// store was dropped. If the set becomes too old in the meantime, it is emptied.
+    /// Waits until the next poll is due, and returns the callers that wait for its result. Returns
+    /// `None` if the store was dropped. If the published set becomes too old in the meantime, an
+    /// empty set is published.
     async fn wait(&mut self, pause: Duration) -> Option<Vec<Waiter>> {
         self.poller.announce_pause(pause);
         let mut waiters = Vec::new();
@@ -183,7 +188,7 @@ impl Refresher {
     }
 }
 
-/// Reports the end of the loop for every reason. For example, a runtime that is dropped drops its
+/// Reports the end of the loop, whatever its reason is. For example, dropping a runtime drops its
 /// tasks.
 impl Drop for Refresher {
     fn drop(&mut self) {

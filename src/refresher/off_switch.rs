@@ -1,7 +1,7 @@
 //! The local kill switch: while a file exists, no directive applies in this instance.
 //!
-//! The switch does not need the cluster. The polls continue while the store is off, so the current
-//! directives apply again as soon as the file is removed.
+//! The switch does not need the cluster. Polling continues while the file exists, so the current
+//! directives apply as soon as the file is removed.
 
 use std::convert::Infallible;
 use std::io;
@@ -21,15 +21,15 @@ use crate::rest::off_the_runtime;
 /// The pause between two checks for the file.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Watches the file and turns the directives off and on.
+/// Watches the off file, and turns the directives off and on.
 #[derive(Clone, Debug)]
 pub(crate) struct OffSwitch {
-    /// `None` if the store has no switch.
+    /// The path of the off file; `None` if no off file is configured.
     file: Option<PathBuf>,
     outlet: Outlet,
     shared: Arc<Shared>,
     clock: Arc<dyn Clock>,
-    /// Whether the last check failed, so that a lasting failure is logged once.
+    /// Whether the last check failed, so that a lasting failure is logged only once.
     is_failing: bool,
 }
 
@@ -55,8 +55,8 @@ impl OffSwitch {
             return std::future::pending().await;
         }
         loop {
-            // The clock and the log subscriber are code of the application and may panic. The next
-            // check still happens.
+            // The clock and the log subscriber are application code, which may panic. A panic must
+            // not prevent the next check.
             let _ = AssertUnwindSafe(self.check()).catch_unwind().await;
             tokio::time::sleep(CHECK_INTERVAL).await;
         }

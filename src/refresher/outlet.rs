@@ -1,5 +1,5 @@
-//! The write half of the published state. It publishes each snapshot, or an empty set while the store
-//! is off, and then wakes the subscribers.
+//! The write half of the published state. It publishes each snapshot, or an empty one while the
+//! store is off, and then notifies the subscribers.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,13 +9,13 @@ use tokio::sync::watch;
 
 use super::subscription::Subscription;
 
-/// The published state. All of it is replaced in one swap.
+/// The published state. All its fields are replaced together in one swap.
 #[derive(Debug, Default)]
 pub(crate) struct Served {
     /// The snapshot of the last complete read.
     kept: Arc<Snapshot>,
-    /// The snapshot that requests see: the kept one, or one without directives while the store is
-    /// off.
+    /// The snapshot for the evaluation of requests: `kept`, or a snapshot without directives while
+    /// the store is off.
     shown: Arc<Snapshot>,
     is_off: bool,
 }
@@ -34,12 +34,12 @@ impl Served {
         }
     }
 
-    /// The snapshot of the last complete read, even if the store is off.
+    /// Returns the snapshot of the last complete read, even if the store is off.
     pub(crate) fn kept(&self) -> &Arc<Snapshot> {
         &self.kept
     }
 
-    /// The snapshot that requests see.
+    /// Returns the snapshot for the evaluation of requests.
     pub(crate) fn shown(&self) -> &Arc<Snapshot> {
         &self.shown
     }
@@ -67,8 +67,8 @@ fn without_directives(snapshot: &Snapshot) -> Snapshot {
     .into()
 }
 
-/// The half that publishes and notifies. The loop and its off switch own it; subscriptions end with
-/// them.
+/// Publishes snapshots and notifies subscribers. The loop and its off switch own the outlet. When
+/// both have dropped it, all subscriptions end.
 #[derive(Clone, Debug)]
 pub(super) struct Outlet {
     publisher: Arc<Mutex<Publisher<Served>>>,
@@ -77,7 +77,8 @@ pub(super) struct Outlet {
 }
 
 impl Outlet {
-    /// An outlet, its published half, and the first subscription.
+    /// Creates an outlet. Returns it with the read half of the published state and the first
+    /// subscription.
     pub(super) fn new() -> (Self, Published<Served>, Subscription) {
         let (publisher, readable) = publication(Served::default());
         let (notify, receiver) = watch::channel(());
@@ -89,8 +90,8 @@ impl Outlet {
         (outlet, readable, Subscription::new(receiver))
     }
 
-    /// Replaces the kept snapshot in one swap, then wakes the subscribers: they find this snapshot
-    /// or a later one. A store that is off stays off.
+    /// Replaces the kept snapshot in one swap, then notifies the subscribers, which find this
+    /// snapshot or a later one. A store that is off stays off.
     pub(super) fn publish(&self, snapshot: Snapshot) {
         let mut publisher = self.lock();
         let is_off = self.published.snapshot().is_off();
@@ -99,7 +100,7 @@ impl Outlet {
         self.notify.send_replace(());
     }
 
-    /// Hides the directives, or shows the kept ones again. It returns whether that is a change.
+    /// Hides the directives, or shows the kept ones again. Returns whether the state has changed.
     pub(super) fn set_off(&self, is_off: bool) -> bool {
         let mut publisher = self.lock();
         let current = self.published.snapshot();
@@ -112,7 +113,8 @@ impl Outlet {
         true
     }
 
-    /// The lock orders the publishes of the loop and of the off switch. No reader takes it.
+    /// Acquires the lock that orders the publishes of the loop and of the off switch. Readers of
+    /// the published state do not need this lock.
     fn lock(&self) -> MutexGuard<'_, Publisher<Served>> {
         self.publisher
             .lock()

@@ -22,8 +22,8 @@ impl Poller {
     pub async fn poll(&mut self) -> Result<(), PollError> {
         let span = info_span!("poll", index = self.shared.client.index());
         let begin = Instant::now();
-        // The whole attempt is guarded, because the clock and the log subscriber are code of the
-        // application.
+        // Panics in the whole attempt are caught, because the clock and the log subscriber are
+        // application code, which may panic.
         let guarded = AssertUnwindSafe(self.attempt()).catch_unwind();
         let result = match guarded.instrument(span.clone()).await {
             Ok(result) => result,
@@ -76,7 +76,8 @@ impl Poller {
         self.withdraw_in_time(self.shared.kept().set(), now, age);
         self.published_generation = Some(generation);
         self.record_success(read_at, age);
-        // A failed write of the file is repeated at the next poll, even if nothing has changed.
+        // A failed write of the last-good file is repeated at the next poll, even if nothing has
+        // changed.
         if changed || self.shared.progress().last_good_error.is_some() {
             self.write_last_good().await;
         }

@@ -1,4 +1,4 @@
-//! The poller: the state that the polls of one store share.
+//! Holds the poller, which is the state that the polls of one store share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub struct Poller {
     pub(super) shared: Arc<Shared>,
     pub(super) outlet: Outlet,
     pub(super) source: Box<dyn SnapshotSource>,
-    /// The generation of the source that is published.
+    /// The generation of the published snapshot, as the source numbers its snapshots.
     pub(super) published_generation: Option<u64>,
     pub(super) clock: Arc<dyn Clock>,
     backoff: Backoff,
@@ -61,8 +61,8 @@ impl Poller {
         }
     }
 
-    /// Creates a poller of the index with another page size and without some safeguards, for tests
-    /// that must detect the missing safeguards.
+    /// Creates a poller of the index with the given page size and safeguards, for tests that must
+    /// detect a missing safeguard.
     #[doc(hidden)]
     #[must_use]
     pub fn with_tuning(
@@ -130,12 +130,12 @@ impl Poller {
         &self.shared
     }
 
-    /// Returns the pause before the first poll of a loop whose first read is done.
+    /// Returns the pause between the first read and the first poll of the loop.
     pub(crate) fn phase(&mut self) -> Duration {
         self.backoff.phase()
     }
 
-    /// Records when the next poll begins, for the readers of the status.
+    /// Records in the status when the next poll begins.
     pub(super) fn announce_pause(&self, pause: Duration) {
         self.shared.update(|progress| {
             progress.next_poll_in = pause;
@@ -153,8 +153,8 @@ impl Poller {
     }
 }
 
-/// Computes a seed from the name of the instance, so that the instance polls at the same phase
-/// after a restart.
+/// Computes a seed from the name of the instance, so that the instance polls in the same phase of
+/// the interval after a restart.
 fn seed_of(instance: &str) -> u64 {
     instance
         .bytes()

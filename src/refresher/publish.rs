@@ -1,4 +1,5 @@
-//! Replaces the published snapshot with a new one, or with an empty one when it becomes too old.
+//! Replaces the published snapshot with a new one, or with an empty one when the published one
+//! becomes too old.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -12,7 +13,8 @@ use super::poll::panic_text;
 use crate::error::PollError;
 use opensearch_directives_core::{DirectiveSet, Snapshot};
 
-/// The number of rejections of one revision that are logged. The status contains all of them.
+/// The maximum number of rejections that are logged for each snapshot. The status contains all
+/// rejections.
 const LOGGED_REJECTIONS: usize = 100;
 
 impl Poller {
@@ -41,8 +43,8 @@ impl Poller {
         }
     }
 
-    /// Returns the instant at which the published set becomes too old. `None` if there is no limit,
-    /// or the set is empty.
+    /// Returns the instant at which the published set becomes too old; `None` if no limit is
+    /// configured, or if the published snapshot has no revision.
     pub(super) fn clear_at(&self) -> Option<Instant> {
         let clear_after = self.clear_after?;
         self.shared.kept().revision().as_ref()?;
@@ -50,7 +52,7 @@ impl Poller {
         read_age.reaches(clear_after)
     }
 
-    /// Empties the set. A panic is caught and recorded.
+    /// Publishes an empty set. A panic is caught and recorded.
     pub(super) fn clear(&mut self) {
         let guarded = std::panic::catch_unwind(AssertUnwindSafe(|| self.publish_empty()));
         if let Err(panic) = guarded {

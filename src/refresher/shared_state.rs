@@ -37,8 +37,8 @@ pub struct Shared {
     clear_after: Option<Duration>,
     max_documents: usize,
     clock: Arc<dyn Clock>,
-    /// The progress. The loop and its off switch write it, and the status reads it as one consistent
-    /// value.
+    /// The progress of the polling. The loop and its off switch update it. The status reads all its
+    /// fields at once, so they are consistent.
     progress: watch::Sender<Progress>,
 }
 
@@ -51,21 +51,20 @@ pub(super) struct Progress {
     pub(super) read_age: Option<ReadAge>,
     pub(super) last_change: Option<Timestamp>,
     pub(super) last_error: Option<String>,
-    /// The same error, for a caller that waits for the first read.
+    /// The error that `last_error` describes, for a caller that waits for the first read.
     pub(super) last_failure: Option<PollError>,
     pub(super) last_good_error: Option<String>,
     pub(super) consecutive_failures: u32,
     pub(super) next_poll_in: Duration,
     pub(super) liveness: Liveness,
     pub(super) source: SourceReport,
-    /// How the longest time to live differs between the ingest pipeline and this reader.
+    /// The warning that the ingest pipeline and this reader permit different times to live.
     pub(super) max_ttl_warning: Option<String>,
     pub(super) counters: Counters,
 }
 
 impl Progress {
-    /// Returns whether a snapshot of the index was published, by a complete read or from the
-    /// last-good file.
+    /// Returns whether a snapshot was published, from a complete read or from the last-good file.
     fn is_ready(&self) -> bool {
         self.read_age.is_some()
     }
@@ -118,8 +117,8 @@ impl Shared {
         }
     }
 
-    /// Returns the published snapshot. Returns an empty one if the published one is older than
-    /// `clear_after` and the loop has not emptied it yet.
+    /// Returns the published snapshot, or an empty snapshot if the published one is older than
+    /// `clear_after` and the loop has not replaced it yet.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         let age = self.progress().read_age.map(ReadAge::now);
@@ -132,7 +131,7 @@ impl Shared {
         self.of_age(age, self.published.snapshot().kept())
     }
 
-    /// Returns the snapshot of the last complete read, whatever its age is.
+    /// Returns the snapshot of the last complete read, even if it is older than `clear_after`.
     pub(super) fn kept(&self) -> Arc<Snapshot> {
         Arc::clone(self.published.snapshot().kept())
     }
@@ -144,7 +143,8 @@ impl Shared {
         }
     }
 
-    /// Returns the published set. None of its directives applies after `clear_after`.
+    /// Returns the published set. Once the set is older than `clear_after`, none of its directives
+    /// applies.
     #[must_use]
     pub fn load(&self) -> Arc<DirectiveSet> {
         self.published.load()
@@ -153,8 +153,8 @@ impl Shared {
     /// Returns the current status of the store.
     #[must_use]
     pub fn status(&self) -> Status {
-        // The progress is read first, so the snapshot contains every publish that the progress
-        // reports.
+        // The progress is read before the snapshot, so the snapshot is at least as new as the
+        // progress.
         let progress = self.progress();
         let served = self.published.snapshot();
         let age = progress.read_age.map(ReadAge::now);
@@ -206,13 +206,13 @@ impl Shared {
         }
     }
 
-    /// Waits for a snapshot of the index until the limit has passed.
+    /// Waits until a snapshot was published, the refresher ended, or the limit has passed.
     pub(crate) async fn ready(&self, limit: Duration) -> Result<(), StartError> {
         let mut progress = self.progress.subscribe();
         let decided = async {
             let decided =
                 |progress: &Progress| progress.is_ready() || progress.liveness.has_ended();
-            // The sender lives as long as this.
+            // The sender is a field of `self`, so the channel cannot close while this waits.
             let _ = progress.wait_for(decided).await;
         };
         within(limit, decided).await;

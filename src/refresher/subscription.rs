@@ -4,18 +4,19 @@ use tokio::sync::watch;
 
 use crate::error::Stopped;
 
-/// Notifies one subscriber of publishes. A clone continues from the same position.
+/// Notifies one subscriber of publishes. A clone has received the same notifications as the
+/// original.
 ///
 /// [`OpenSearchDirectiveStore::subscribe`](crate::OpenSearchDirectiveStore::subscribe) creates a
-/// subscription. It keeps no set, but only whether there was a publish. Several publishes in quick
-/// succession may cause only one notification.
+/// subscription. A subscription holds no set; it only records that there was a publish. Several
+/// publishes in quick succession may cause only one notification.
 #[derive(Clone, Debug)]
 pub struct Subscription(watch::Receiver<()>);
 
 impl Subscription {
-    /// Completes when a set was published after the last call, or after the subscription was
-    /// created. It completes immediately if that has already happened. A load that begins
-    /// afterwards returns the published set or a later one.
+    /// Completes when a set has been published since the previous call, or since the subscription
+    /// was created. If this has already happened, the call completes immediately. A load that
+    /// begins afterwards returns that set or a later one.
     ///
     /// A publish changes the directives, the revision or the rejections, so the directives may be
     /// the same as before. The start and the expiry of a directive happen without a publish and
@@ -24,7 +25,7 @@ impl Subscription {
     /// This method is cancel safe.
     ///
     /// # Errors
-    /// [`Stopped`] when the store was shut down or dropped. It publishes no more sets.
+    /// [`Stopped`] if the store was shut down or dropped, so that no further set will be published.
     pub async fn changed(&mut self) -> Result<(), Stopped> {
         self.0.changed().await.map_err(|_| Stopped)
     }

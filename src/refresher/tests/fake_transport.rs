@@ -28,8 +28,8 @@ pub(super) struct Fake {
     order: Mutex<Order>,
     /// The instant at which each poll began.
     polls: Mutex<Vec<Instant>>,
-    /// Whether documents were read after the last request for statistics. If so, the next such
-    /// request ends the poll.
+    /// Whether documents were read after the last request for statistics. If so, the next request
+    /// for statistics ends a poll; otherwise it begins one.
     read: Mutex<bool>,
 }
 
@@ -59,7 +59,7 @@ impl Fake {
             .collect()
     }
 
-    /// Records the beginning of a poll if this request is its first one.
+    /// Records the beginning of a poll if this request is the first one of the poll.
     fn note(&self, request: &Request, order: Order) {
         let mut read = self.read.lock().unwrap();
         if request.path.contains("_stats/docs") {
@@ -75,7 +75,7 @@ impl Fake {
     }
 }
 
-/// Whether a search requests no documents.
+/// Whether a search requests aggregates only, and no documents.
 fn is_sum(request: &Request) -> bool {
     request_body(request)["size"] == 0
 }

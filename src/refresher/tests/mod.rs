@@ -1,4 +1,4 @@
-//! Tests of the polling loop under virtual time, over a transport that returns scripted responses.
+//! Tests the polling loop under virtual time, with a transport that returns scripted responses.
 
 #![allow(
     clippy::unwrap_used,
@@ -247,7 +247,7 @@ async fn a_refresh_during_a_poll_waits_for_the_next_poll() {
     fake.set(Order::Hang);
     let first = store.refresh();
     let second = async {
-        // The first caller begins its poll.
+        // The poll for the first caller begins during this pause.
         tokio::time::sleep(SECOND).await;
         fake.set(Order::Good(2));
         store.refresh().await

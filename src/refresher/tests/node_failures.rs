@@ -1,5 +1,5 @@
-//! Tests nodes that hang or fail during a poll: another node serves the next poll, or the whole
-//! poll again.
+//! Tests nodes that hang or fail during a poll. Another node then serves the next poll, or the poll
+//! is repeated on another node.
 
 use std::sync::Mutex;
 
@@ -15,7 +15,7 @@ fn two_nodes() -> ClusterConfig {
     ClusterConfig::new(urls.map(|url| url.parse().unwrap()))
 }
 
-/// Two nodes, of which the first one that receives a search fails from then on.
+/// Two nodes. The first node that receives a search fails from then on.
 #[derive(Debug)]
 struct FailsAtASearch {
     responses: Arc<Fake>,
@@ -90,7 +90,8 @@ impl Transport for OneHangs {
     }
 }
 
-/// Either node hangs once, so one of the two stores tries the hanging node first.
+/// The test runs twice, with a different node hanging, so that one of the two stores tries the
+/// hanging node first.
 #[tokio::test(start_paused = true)]
 async fn p8_a_node_that_used_up_the_time_of_a_poll_is_not_tried_first_again() {
     let mut config = config().with_startup(Startup::Empty);

@@ -1,4 +1,4 @@
-//! Tests the off file: while it exists no directive applies, whatever the polls do.
+//! Tests the off file: while the file exists, no directive applies, whatever the polls return.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use futures_util::FutureExt as _;
 
 use super::*;
 
-/// A folder and the path of the off file in it, which does not exist yet.
+/// A folder, and the path of an off file in it. The file does not exist yet.
 struct Switch {
     _folder: tempfile::TempDir,
     file: PathBuf,
@@ -38,7 +38,7 @@ impl Switch {
     }
 }
 
-/// The number of directives by each way of reading.
+/// Returns the number of directives that each of the three ways to read the store returns.
 fn visible(store: &OpenSearchDirectiveStore, reader: &mut crate::Reader) -> [usize; 3] {
     [
         store.load().len(),
@@ -80,7 +80,7 @@ async fn the_off_file_works_while_a_poll_hangs_and_the_cluster_is_unreachable() 
     let refresh = store.refresh();
     tokio::pin!(refresh);
     assert!(refresh.as_mut().now_or_never().is_none());
-    // The poll hangs for longer than the switch needs.
+    // The poll hangs for longer than the store needs to notice the off file.
     switch.on_disk().await;
     assert!(refresh.as_mut().now_or_never().is_none(), "the poll ended");
     assert!(store.load().is_empty());
@@ -135,7 +135,7 @@ async fn with_an_off_file_at_the_start_nothing_is_ever_visible() {
         async move { start_with(&config, order).await }
     };
     std::fs::write(&switch.file, "").unwrap();
-    // The last-good file keeps the real set, whatever the store shows.
+    // The last-good file contains the directives, although the store applies none of them.
     for order in [Order::Good(3), Order::Refuse(503, None)] {
         let (_fake, store) = last_good(order).await;
         let mut reader = store.reader();

@@ -1,5 +1,5 @@
-//! Tests that a refresher which no longer runs is reported, and that the age limit of the set is
-//! enforced without it.
+//! Tests that the status reports a refresher that no longer runs, and that the age limit of the set
+//! is enforced even then.
 
 use futures_util::FutureExt as _;
 use tokio::runtime::{Builder, Runtime};
@@ -14,7 +14,7 @@ fn runtime() -> Runtime {
     builder.enable_time().start_paused(true).build().unwrap()
 }
 
-/// Sets the clock of a runtime forward without running its tasks.
+/// Advances the clock of a runtime without running its tasks.
 fn advance(runtime: &Runtime, time: Duration) {
     let _context = runtime.enter();
     let _ = tokio::time::advance(time).now_or_never();
