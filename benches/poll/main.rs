@@ -2,8 +2,8 @@
 //! `scripts/bench-poll` starts the cluster, runs this program and writes its tables into
 //! `BENCHMARKS.md`.
 //!
-//! The program reads the address of the cluster from `OPENSEARCH_URL`. It creates its own indices
-//! and deletes them at the end.
+//! The program reads the address of the cluster from `OPENSEARCH_URL`. It deletes and re-creates
+//! the index `directives-bench` before each measurement.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![allow(unreachable_pub, reason = "a binary")]
@@ -177,7 +177,7 @@ fn row(directives: usize, poll: &str, cost: Cost) {
 
 fn ratio(one: Duration, other: Duration) -> String {
     if other.is_zero() {
-        // The value is below the resolution of the system's counter.
+        // The CPU time is below the resolution of the system's counter.
         return "–".to_owned();
     }
     format!("{:.0}", one.as_secs_f64() / other.as_secs_f64())

@@ -21,8 +21,8 @@ const KEY_OF_NONE: &str = "no-watcher";
 const WRITES: usize = 50;
 /// A store has lost a change if it does not return the change within this time.
 const LOST_AFTER: Duration = Duration::from_secs(5);
-/// The upper limit of the search for the largest number. It is about ten times the number that etcd
-/// accepts by default.
+/// The upper limit of the search for the largest number. This limit is about ten times the number
+/// that etcd accepts by default.
 const DIRECTIVES_AT_MOST: usize = 1 << 18;
 
 #[tokio::main]

@@ -13,8 +13,8 @@ use crate::model::directive::DirectiveRef;
 ///
 /// Sets with equal directives have equal digests. The order of the directives does not matter. The
 /// digest is the sum, modulo 2^128, of the first 16 bytes of the SHA-256 of each directive. Because
-/// it is a sum, it can be updated for one changed directive without reading the others. The digest
-/// shows *whether* two proxies agree; it does not protect against forged sets.
+/// it is a sum, the digest can be updated for one changed directive without reading the others. The
+/// digest shows *whether* two proxies agree; it does not protect against forged sets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Digest(u128);
 

@@ -52,13 +52,13 @@ pub trait DirectiveStore: Send + Sync {
     ///   not contend for a reference count. Each of these stores has 64 reference counts. The first
     ///   64 threads that load use one count each, and later threads share these counts. A clone of
     ///   a loaded `Arc` uses the count of the original, even on another thread.
-    /// - A thread that does not load keeps no set alive. It retains only the memory of one handle
-    ///   (128 bytes).
+    /// - A thread that does not load keeps no set alive. An idle thread retains only the memory of
+    ///   one handle (128 bytes).
     ///
     /// # Staleness
     ///
     /// A store is a cache. If nobody publishes, the set becomes stale, and the store cannot detect
-    /// that. Each evaluation still checks the start and the expiry of each directive.
+    /// this. Each evaluation still checks the start and the expiry of each directive.
     ///
     /// # Cost
     ///
@@ -105,7 +105,7 @@ impl<T: DirectiveStore + ?Sized> DirectiveStore for Box<T> {
 /// A publish replaces the whole set. A single directive cannot be changed. [`DirectiveStore::load`]
 /// and [`Reader`] document the guarantees of reads.
 pub struct InMemoryDirectiveStore {
-    /// The lock serialises publishes. Reads never take it.
+    /// The lock serialises publishes. Reads never take the lock.
     publisher: Mutex<Publisher<DirectiveSet>>,
     current: Published<DirectiveSet>,
 }

@@ -93,7 +93,7 @@ pub fn initial_directives() -> Vec<DiagnosticsDirective> {
 /// A function that runs its argument and returns the number of allocations on this thread.
 pub type CountAllocations = fn(&mut dyn FnMut()) -> u64;
 
-/// The settings of a check, and the check itself.
+/// The conformance kit: the settings of a check, and the check itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Kit {
     publishes: u16,
@@ -127,7 +127,8 @@ impl Kit {
     }
 
     /// Sets the function that counts the allocations on a thread. Without this function,
-    /// [`Rule::NoAllocation`] is skipped, because only a special global allocator can count.
+    /// [`Rule::NoAllocation`] is skipped, because only a special global allocator can count
+    /// allocations.
     #[must_use]
     pub fn with_allocation_counter(mut self, count: CountAllocations) -> Self {
         self.count_allocations = Some(count);

@@ -1,5 +1,5 @@
 //! Selects the directives that can change a decision of osproxy before the next conversion, and
-//! sorts those first that can end a scan of osproxy.
+//! puts those first at which osproxy can end a scan.
 //!
 //! osproxy scans its set three times for each request. The scan for the level always reads the
 //! whole set. The scans for the ring buffer and for capture end at the first directive that
@@ -106,9 +106,9 @@ fn lower(next: &mut Option<Timestamp>, then: Timestamp) {
     *next = Some(next.map_or(then, |next| next.min(then)));
 }
 
-/// Removes each superfluous directive. A directive is superfluous if another one matches all of its
-/// requests, has at least the same effects, samples at least as many requests and expires no
-/// earlier.
+/// Removes each superfluous directive. A directive is superfluous if another one matches at least
+/// the same requests, has at least the same effects, samples at least as many requests and expires
+/// no earlier.
 fn without_superfluous(mut directives: Vec<DirectiveRef<'_>>) -> Vec<DirectiveRef<'_>> {
     // In this order, a directive comes after those that can make it superfluous.
     directives.sort_by_key(|directive| {

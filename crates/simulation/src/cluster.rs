@@ -33,15 +33,15 @@ pub(crate) struct ClusterState {
 pub(crate) struct CutOff {
     /// The cluster state that the node knew when it was cut off.
     pub(crate) state: Arc<ClusterState>,
-    /// Whether the elected manager is on the node's side of the network partition. If so, the node
-    /// serves cluster requests until that manager steps down.
+    /// Whether the elected manager is on the node's side of the network partition, so that the node
+    /// serves cluster requests until this manager steps down.
     had_manager: bool,
     since: Instant,
 }
 
 /// An elected manager that has lost contact with the other nodes still acts as the manager for this
 /// long. The manager checks each node every second, with a time limit of ten seconds. After three
-/// failed checks, it removes the node, and it steps down if too few nodes remain
+/// failed checks, the manager removes the node, and it steps down if too few nodes remain
 /// (`cluster.fault_detection.follower_check`).
 const STEPS_DOWN_AFTER: Duration = Duration::from_secs(40);
 

@@ -38,7 +38,7 @@ const MALFORMED: [&str; 10] = [
     r#""targets":[],"level":["Shape"],"expires_at":"2030-01-02T00:00:00Z""#,
     r#""targets":[],"level":"Shape","expires_at":"2230-01-01T00:00:00Z""#,
     // In the next two documents, a target or the list of targets is hidden. The last document has a
-    // target that is not in the list.
+    // target that is not in its list of targets.
     r#""targets":["tenant"],"level":"Shape","expires_at":"2030-01-02T00:00:00Z""#,
     r#""level":"Shape","expires_at":"2030-01-02T00:00:00Z""#,
     r#""targets":[],"level":"Shape","tenant":"acme","expires_at":"2030-01-02T00:00:00Z""#,

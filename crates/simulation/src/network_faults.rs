@@ -120,7 +120,7 @@ impl World {
     /// Whether a refresher cannot keep its promises if this request is refused.
     ///
     /// Such a request is the only means in this world to detect a node that is cut off, a copy that
-    /// lags, or a restored index. It never fails with status 403 or 404.
+    /// lags, or a restored index. Such a request never fails with status 403 or 404.
     fn spares(&self, request: &Request) -> bool {
         let is = |part| request.path.contains(part);
         self.shape.cut_off && (is("_mget") || is("_cluster"))

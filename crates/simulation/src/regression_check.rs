@@ -9,15 +9,15 @@ use crate::document_write::{Fate, Operation};
 use crate::view_history::View;
 use crate::world::World;
 
-/// The operations that a refresher has published. The refresher must not publish older ones
+/// The operations that a refresher has published. The refresher must not publish older operations
 /// afterwards.
 #[derive(Debug)]
 pub(crate) struct Floor {
     /// The position of the index in the sequence of indices to which the name referred.
     epoch: usize,
     index: usize,
-    /// The published operations of each document, oldest first. One of them is acknowledged, and a
-    /// failover may still lose the others.
+    /// The published operations of each document, oldest first. One of these operations is
+    /// acknowledged, and a failover may still lose the others.
     published: BTreeMap<&'static str, Vec<Arc<Operation>>>,
 }
 
@@ -32,7 +32,8 @@ impl Floor {
             .max_by_key(|o| o.seq_no)
     }
 
-    /// Returns the new floor after this view is published, or `None` if the view is a step back.
+    /// Returns the new floor (what must not be undone) after this view is published, or `None` if
+    /// the view is a step back.
     ///
     /// A missing document may have been deleted, or the view may be older than the document. These
     /// cases cannot be distinguished, so the view is a step back only if no deletion of the

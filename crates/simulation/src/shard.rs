@@ -71,7 +71,7 @@ pub(crate) struct Shard {
     /// The primary term, which each failover increments.
     term: u64,
     in_flight: Vec<Arc<Operation>>,
-    /// All deletions since the start.
+    /// All deletions since the shard was created.
     pub(crate) deletions: Vec<Arc<Operation>>,
 }
 
@@ -178,7 +178,7 @@ impl Shard {
     }
 
     /// Promotes the first in-sync replica. Operations that the new primary has not applied are
-    /// lost. Its next `_seq_no` follows the highest one that it has applied.
+    /// lost. The next `_seq_no` follows the highest one that the new primary has applied.
     pub(crate) fn promote(&mut self) {
         let old = self.primary;
         let Some(new) =

@@ -1,5 +1,5 @@
-//! The transport through which a client sends requests to a simulated world. It can hide details of
-//! the responses from a refresher.
+//! The transport through which a client sends requests to a simulated world. The transport can hide
+//! details of the responses from a refresher.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -1,5 +1,5 @@
-//! The whole state of one simulated world. Everything in it, from the cluster to the network, is
-//! derived from one seed.
+//! The whole state of one simulated world. Everything in a world, from the cluster to the network,
+//! is derived from one seed.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -7,7 +7,7 @@ use opensearch_directives::internal::PAGE_SIZE;
 
 use crate::document_generator::IDS;
 
-/// The kinds of events that can occur in a world, and its size.
+/// The size of a world, and the kinds of events that can occur in the world.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own")]
 pub(crate) struct Shape {
@@ -18,9 +18,9 @@ pub(crate) struct Shape {
     pub(crate) lag: bool,
     /// Whether nodes can be cut off from the others and still serve requests.
     pub(crate) cut_off: bool,
-    /// Whether the name can move to another index.
+    /// Whether the configured name can move to another index.
     pub(crate) moves: bool,
-    /// Whether the name can also move between two requests of one poll.
+    /// Whether the configured name can also move between two requests of one poll.
     pub(crate) moves_during_a_poll: bool,
     /// Whether an index with the same concrete name exists on both sides of a network partition.
     pub(crate) one_name_twice: bool,

@@ -59,8 +59,8 @@ impl Roles {
     }
 }
 
-/// Returns the cluster that all tests share. Each test has exclusive use of it, and begins when all
-/// nodes run and the cluster is healthy.
+/// Returns the cluster that all tests share. Each test has exclusive use of the cluster, and begins
+/// when all nodes run and the cluster is healthy.
 pub async fn shared_cluster() -> MutexGuard<'static, Cluster> {
     static CLUSTER: OnceLock<Mutex<Cluster>> = OnceLock::new();
     let cluster = CLUSTER.get_or_init(|| Mutex::new(Cluster::start()));
@@ -256,8 +256,8 @@ impl Cluster {
             &self.directory.path().join(name(node)),
             member.port,
             &options,
-            // Only this source supports several nodes. With a small heap, three nodes can run at
-            // the same time.
+            // Only the source `maven` supports several nodes. With a small heap, three nodes can
+            // run at the same time.
             &[("OPENSEARCH_SOURCE", "maven"), ("OPENSEARCH_HEAP", "256m")],
         )
     }

@@ -72,7 +72,7 @@ pub fn shared_url() -> String {
         if let Ok(url) = std::env::var("OPENSEARCH_URL") {
             return url.trim_end_matches('/').to_owned();
         }
-        // The node is never dropped. It stops when the test process ends.
+        // The node is never dropped, but it stops when the test process ends.
         Box::leak(Box::new(Node::start())).url()
     })
     .clone()

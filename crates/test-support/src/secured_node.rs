@@ -13,8 +13,8 @@ pub const ADMIN: &str = "admin";
 /// The password of [`ADMIN`].
 pub const ADMIN_PASSWORD: &str = "admin";
 
-/// A node that requires TLS and authentication. It is stopped when this value is dropped, and at
-/// the latest when the test process ends.
+/// A node that requires TLS and authentication. The node is stopped when this value is dropped, and
+/// at the latest when the test process ends.
 #[derive(Debug)]
 pub struct SecuredNode {
     process: Child,

@@ -27,7 +27,7 @@ struct Entry {
     /// The number of the last deletion that was sent.
     deletion: u64,
     /// The number of the last operation that was not acknowledged, so that the cluster may have
-    /// lost it. A store may have published it nevertheless.
+    /// lost it. A store may have published this operation nevertheless.
     uncertain: u64,
 }
 
@@ -79,8 +79,8 @@ impl Ledger {
         entry.uncertain = entry.uncertain.max(operation.number);
     }
 
-    /// Returns the lines of a `_bulk` request. The number is also the document's version, so a
-    /// repeated or delayed operation cannot undo a later one.
+    /// Returns the lines of an operation in a `_bulk` request. The operation's number is also the
+    /// document's version, so a repeated or delayed operation cannot undo a later one.
     pub fn lines(&self, operation: &Operation) -> String {
         let meta = json!({
             "_id": id(operation.slot),

@@ -21,9 +21,10 @@ pub const REQUESTS: usize = 1024;
 /// The targets of the directives, and which directives the requests match.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Case {
-    /// There is one directive for each tenant. The requests have other tenants.
+    /// There is one directive for each tenant. The requests have tenants that no directive targets.
     NoMatch,
-    /// There is one directive for each tenant. Each request has one of these tenants.
+    /// There is one directive for each tenant. Each request has a tenant that one directive
+    /// targets.
     OneMatch,
     /// Like `OneMatch`, but all directives have expired.
     AllExpired,
@@ -112,7 +113,7 @@ impl Data {
         };
         let tenants = texts(|n| match case {
             Case::NoMatch | Case::Wildcards => format!("nobody-{n:06}"),
-            // The requests are distributed over all directives.
+            // The tenants of the requests are distributed over all directives.
             _ => format!("tenant-{:06}", n * 7919 % directives.max(1)),
         });
         let ids = texts(|n| format!("3f2b8c1e-7a64-4d0e-9b51-0c2d4e{n:06}"));

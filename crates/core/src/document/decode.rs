@@ -39,10 +39,10 @@ impl DecodeLimits {
 
     /// Returns the start of a directive, or `None` if the directive started when it was created.
     ///
-    /// The pipeline writes `starts_at` into every document, and in most documents it equals
-    /// `created_at`. A directive that started when it was created applies immediately, even on a
-    /// proxy whose clock is behind, and its start needs no space in a set. A `created_at` in the
-    /// future is not trusted, because the directive would then start before its `starts_at`.
+    /// The pipeline writes `starts_at` into every document, and in most documents `starts_at`
+    /// equals `created_at`. A directive that started when it was created applies immediately, even
+    /// on a proxy whose clock is behind, and its start needs no space in a set. A `created_at` in
+    /// the future is not trusted, because the directive would then start before its `starts_at`.
     fn start(&self, starts_at: Timestamp, created_at: Option<Timestamp>) -> Option<Timestamp> {
         let latest = self
             .now
@@ -54,7 +54,7 @@ impl DecodeLimits {
     }
 }
 
-/// A decoded document. Its strings are borrowed from the JSON where possible.
+/// A decoded document, whose strings are borrowed from the JSON where possible.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DocumentRef<'a> {
     id: &'a str,
@@ -69,7 +69,7 @@ pub struct DocumentRef<'a> {
 }
 
 impl<'a> DocumentRef<'a> {
-    /// Returns the directive. Its start is `None` if the directive started when it was created.
+    /// Returns the directive, without a start if it started when it was created.
     #[must_use]
     pub fn directive(&self) -> DirectiveRef<'_> {
         let body = &self.body;
@@ -132,7 +132,7 @@ impl<'a> DocumentRef<'a> {
 /// The fields `targets`, `level`, `sample_per_mille`, `starts_at`, `expires_at` and `revoked` are
 /// required, and `targets` must name exactly the targets of the document. A document without a
 /// required field is refused, because field-level security may have hidden the field, and without
-/// it the directive could apply to more requests than its author intended.
+/// the field the directive could apply to more requests than its author intended.
 ///
 /// A document whose expiry has passed is accepted, although its directive applies to no request any
 /// more.
@@ -168,8 +168,8 @@ pub fn decode<'a>(
 /// Whether a document is marked as revoked. This function also works for a document that [`decode`]
 /// refuses.
 ///
-/// A refused document applies to no request. For a document that is also revoked, this is what the
-/// operator wants, so nobody needs to be notified of the refusal.
+/// A refused document applies to no request, which is the intended effect if the document is also
+/// revoked. Therefore nobody needs to be notified of the refusal of a revoked document.
 #[must_use]
 pub fn is_revoked(source: &str) -> bool {
     Fields::read(source).is_ok_and(|fields| {

@@ -39,7 +39,7 @@ pub struct Draft {
     pub level: DiagLevel,
     /// The number of matching requests in a thousand that are recorded.
     pub sample_per_mille: u16,
-    /// The start; `None` if the directive applies immediately.
+    /// The time at which the directive starts; `None` if the directive applies immediately.
     pub starts_at: Option<Timestamp>,
     /// The time at which the directive expires.
     pub expiry: Expiry,
@@ -150,8 +150,7 @@ impl Draft {
         .to_directive()
     }
 
-    /// Returns the draft as a directive. Its expiry is a placeholder, because the expiry is not
-    /// known yet.
+    /// Returns the draft as a directive with a placeholder for the expiry, which is not known yet.
     pub(super) fn as_directive(&self) -> DirectiveRef<'_> {
         DirectiveRef {
             id: &self.id,

@@ -7,9 +7,10 @@ use serde_json::value::RawValue;
 
 use super::rejection::{Rejection, printable};
 
-/// The largest input, in bytes.
+/// The maximum size of an import file, in bytes.
 pub(super) const MAX_BYTES: usize = 64 << 20;
-/// The largest number of entries. By default, a proxy reads at most as many documents.
+/// The maximum number of entries in an import file. By default, a proxy reads at most as many
+/// documents.
 pub(super) const MAX_ENTRIES: usize = 200_000;
 /// An error lists this many wrong entries and only counts the others.
 const MAX_PROBLEMS: usize = 20;

@@ -31,7 +31,7 @@ pub fn encode(document: &Document, limits: &DecodeLimits) -> Result<Box<RawValue
 /// absolute, adds the missing fields and sets the times of the audit record.
 ///
 /// Call [`Draft::check`] first. `record` contains the author and the time of the first write of
-/// this id, unless this is the first write. It also contains the user that the cluster
+/// this id, unless this is the first write. `record` also contains the user that the cluster
 /// authenticated for this write, if the cluster returned one. The other fields of `record` are
 /// ignored.
 #[must_use]

@@ -85,7 +85,7 @@ pub fn reject_signatures(id: &str, value: &str, reason: RejectionReason) -> Reje
     Fault::new(field, value, reason).of(id)
 }
 
-/// The fault of a field. The message also says how to correct the field.
+/// The reason why a field is wrong. The message also says how to correct the field.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

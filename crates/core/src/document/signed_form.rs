@@ -7,11 +7,12 @@ use jiff::Timestamp;
 
 use crate::{DirectiveRef, EndpointKind};
 
-/// The first bytes of every signed message. They distinguish it from other messages that the same
-/// key may sign. A later version of the form has another number.
+/// The first bytes of every signed message. This tag distinguishes a signed directive from other
+/// messages that the same key may sign. A later version of the signed form gets another number in
+/// the tag.
 const TAG: &[u8] = b"opensearch-directives signature 1\0";
 
-/// A directive in the form that is signed, in one index.
+/// The form in which a directive of one index is signed.
 ///
 /// The form does not contain the fields that the ingest pipeline writes or that are only for
 /// people. These fields can change without making a signature invalid, and no proxy uses them to
@@ -89,8 +90,8 @@ impl<'a> SignedForm<'a> {
     }
 }
 
-/// Returns the start of a signed directive. It depends only on `starts_at`, because no signature
-/// covers `created_at`.
+/// Returns the start of a signed directive. The start depends only on `starts_at`, because no
+/// signature covers `created_at`.
 pub(super) fn signed_start(starts_at: Option<Timestamp>) -> Option<Timestamp> {
     starts_at.filter(|&starts_at| starts_at > Timestamp::UNIX_EPOCH)
 }

@@ -88,7 +88,7 @@ impl DirectiveMatch {
         self
     }
 
-    /// Whether a request with these attributes matches.
+    /// Whether a request with these attributes matches every target that is set.
     #[must_use]
     pub fn matches(&self, attrs: &RequestAttrs<'_>) -> bool {
         Targets {
@@ -101,7 +101,7 @@ impl DirectiveMatch {
     }
 }
 
-/// The targets of a directive, borrowed.
+/// The targets of a directive, with borrowed strings.
 struct Targets<'a> {
     tenant: Option<&'a str>,
     index: Option<&'a str>,
@@ -126,8 +126,8 @@ impl Targets<'_> {
 
 /// A diagnostics directive asks a proxy to record more about some requests for a limited time.
 ///
-/// Create it with [`DiagnosticsDirective::new`] and the `with_` methods, so that the code still
-/// compiles if a later version adds a field:
+/// Create a directive with [`DiagnosticsDirective::new`] and the `with_` methods, so that the code
+/// still compiles if a later version adds a field:
 ///
 /// ```
 /// use jiff::Timestamp;
@@ -143,7 +143,7 @@ impl Targets<'_> {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct DiagnosticsDirective {
-    /// The name of the directive. In an index, it is the document's `_id`.
+    /// The name of the directive. In an index, this name is the document's `_id`.
     pub id: String,
     /// The requests that the directive targets.
     pub match_: DirectiveMatch,
@@ -313,7 +313,7 @@ impl DirectiveRef<'_> {
         self.state(now) == DirectiveState::Active
     }
 
-    /// Whether a request with these attributes matches.
+    /// Whether a request with these attributes matches every target that is set.
     #[must_use]
     pub fn matches(&self, attrs: &RequestAttrs<'_>) -> bool {
         Targets {

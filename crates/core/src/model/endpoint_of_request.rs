@@ -11,8 +11,8 @@ use super::request::EndpointKind;
 ///
 /// # Several indices
 ///
-/// A path can name several indices, separated by commas. Evaluate the request once for each of
-/// them, and combine the decisions with `|`:
+/// A path can name several indices, separated by commas. Evaluate the request once for each index,
+/// and combine the decisions with `|`:
 ///
 /// ```
 /// use jiff::Timestamp;
@@ -39,8 +39,8 @@ use super::request::EndpointKind;
 ///
 /// - **A wildcard is a name.** A request to `logs-*` matches a directive whose index is `logs-*`,
 ///   and no directive whose index is `logs-1`, because a proxy does not know which indices exist.
-///   Likewise, `_all`, an alias and a date-math expression each match only a directive with exactly
-///   this name.
+///   Likewise, `_all`, an alias and a date-math expression each match only a directive whose index
+///   is exactly this name.
 /// - **A request without an index** has the index `""`, which matches no directive that names an
 ///   index. Indices that only the body names (`_bulk`, `_mget`, `_msearch`) are ignored.
 /// - **A request without a principal** matches no directive that names a principal, and a request

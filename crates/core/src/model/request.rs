@@ -81,7 +81,7 @@ pub struct RequestAttrs<'a> {
     /// The tenant, or `None` if it is not known. A request without a tenant matches no directive
     /// that targets a tenant.
     pub tenant: Option<&'a str>,
-    /// The logical index of the request's path.
+    /// The logical index that the request's path names.
     pub index: &'a str,
     /// The authenticated principal.
     pub principal: &'a str,

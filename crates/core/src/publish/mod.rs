@@ -5,13 +5,13 @@
 //!
 //! - A publish is one atomic swap: a read returns the complete new value or the complete previous
 //!   value.
-//! - A read that begins after [`Publisher::publish`] has returned never returns an older value.
-//!   This holds on every thread and for every read method.
+//! - A read that begins after [`Publisher::publish`] has returned never returns an older value, on
+//!   any thread and with any read method.
 //! - Reads are monotonic: a thread that has read a value, or was notified of it by another thread,
 //!   reads that value or a later one from then on, whichever read method it uses.
 //! - A read takes no lock. Reads do not wait for a publish, and a publish does not wait for reads.
 //! - Reads on up to [`HANDLES`] threads do not write to shared memory.
-//! - A value stays alive only in the cell and in callers that hold it. An idle thread retains the
+//! - A value stays alive only as long as the cell or a caller holds it. An idle thread retains the
 //!   memory of one handle, never a set.
 //!
 //! # How it works

@@ -1,4 +1,4 @@
-//! A read handle that one worker owns. A load through it does not change a reference count.
+//! A read handle that one worker owns. A load through this handle changes no reference count.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,5 +1,6 @@
-//! Tests of the publication cell with concurrent readers. `scripts/test-races` also runs them under
-//! Miri, which tries thread schedules and memory orderings that hardware rarely produces.
+//! Tests of the publication cell with concurrent readers. `scripts/test-races` also runs these
+//! tests under Miri, which tries thread schedules and memory orderings that hardware rarely
+//! produces.
 
 #![allow(clippy::unwrap_used, clippy::similar_names, reason = "tests")]
 
@@ -57,7 +58,7 @@ fn every_way_to_read_returns_the_published_value() {
     }
 }
 
-/// Between the two writes of a publish, every way to read still returns the old value. This also
+/// Between the two writes of a publish, every read method still returns the old value. This also
 /// holds on a thread whose cached copy does not have the announced version.
 #[test]
 fn reads_return_the_old_value_between_the_writes_of_a_publish() {

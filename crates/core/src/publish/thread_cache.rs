@@ -1,5 +1,6 @@
 //! Caches in each thread the handle that the thread loaded last, so that the next load skips the
-//! guard of the `ArcSwap`. Also assigns each thread its slot among the handles.
+//! guard of the `ArcSwap`. This module also assigns each thread its slot, the number that selects a
+//! handle.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};

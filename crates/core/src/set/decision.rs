@@ -21,8 +21,8 @@ pub struct Decision {
     pub capture: bool,
 }
 
-/// Returns a decision with the higher of the two levels. It requests the ring buffer and capture if
-/// either decision requests them.
+/// Returns a decision with the higher of the two levels. The result requests the ring buffer if
+/// either decision requests it, and likewise capture.
 impl BitOr for Decision {
     type Output = Self;
 
@@ -71,7 +71,7 @@ impl Effects {
         Self(self.0 | other.0)
     }
 
-    /// Whether these effects include the other effects.
+    /// Whether these effects include all of the other effects.
     #[inline]
     pub(super) fn covers(self, other: Self) -> bool {
         self.and(other) == self

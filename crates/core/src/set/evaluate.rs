@@ -10,8 +10,8 @@ use super::packed_directives::{Instant, Shape, instant, target};
 use crate::model::request::RequestAttrs;
 use crate::model::sampling::{self, Sampler};
 
-/// A bit mask of the combinations of targets that include the tenant, which are those with an odd
-/// number.
+/// A bit mask of the combinations of targets that include the tenant. These combinations have odd
+/// numbers.
 const WITH_TENANT: u16 = 0xaaaa;
 const TENANT_ONLY: u16 = 1 << target::TENANT;
 const _: () = assert!(target::TENANT == 1);

@@ -3,8 +3,9 @@
 //!
 //! For each key, the table contains the index of the first directive, and each directive contains
 //! the index of the next one with the same key. The *decisive* directives, which can change a
-//! decision, precede the *superfluous* ones, which cannot. Both parts are sorted by expiry, latest
-//! first, so an evaluation stops at the first directive that has expired or is superfluous.
+//! decision, precede the *superfluous* ones, which cannot. The decisive and the superfluous
+//! directives are each sorted by expiry, latest first, so an evaluation stops at the first
+//! directive that has expired or is superfluous.
 //!
 //! A directive is superfluous if another directive with the same key starts no later, expires no
 //! earlier, samples at least as many requests and has at least the same effects. As a result, an
@@ -140,8 +141,8 @@ fn order(directives: &mut PackedDirectives, first: u32) -> u32 {
     next
 }
 
-/// The effects, sample rate and start of the decisive directives with one key. Of those with the
-/// same effects, only the last one that was admitted is stored.
+/// The effects, sample rate and start of the decisive directives with one key. Of several
+/// directives with the same effects, only the last admitted one is stored.
 #[derive(Default)]
 struct Admitted(Vec<(Effects, u16, Instant)>);
 

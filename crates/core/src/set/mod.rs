@@ -113,10 +113,10 @@ impl DirectiveSet {
     ///
     /// - The same arguments always lead to the same decision.
     /// - An evaluation does not allocate, lock, read a clock, perform I/O or panic.
-    /// - The cost does not depend on the number of directives. It consists of one hash and one
-    ///   lookup for each combination of targets in use, and of one step for each matching directive
-    ///   that can change the decision. All expired directives with the same targets together cost
-    ///   one comparison.
+    /// - The cost does not depend on the number of directives. The cost consists of one hash and
+    ///   one lookup for each combination of targets in use, and of one step for each matching
+    ///   directive that can change the decision. All expired directives with the same targets
+    ///   together cost one comparison.
     /// - The request's id is hashed at most once, and only if a directive with a rate below 1000
     ///   could change the decision.
     ///
@@ -236,7 +236,7 @@ impl DirectiveSet {
         (0..self.len()).filter_map(|position| self.get(position))
     }
 
-    /// Computes the digest of the set. This reads every directive.
+    /// Computes the digest of the set. This function reads every directive.
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.iter().fold(Digest::default(), Digest::with)

@@ -1,5 +1,5 @@
 //! Builds a set in the order of its ids, and finds an id by binary search. Snapshots of an index
-//! are published in this order.
+//! are published in the order of their ids.
 
 use std::cmp::Ordering;
 

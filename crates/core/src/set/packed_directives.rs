@@ -181,7 +181,7 @@ impl PackedDirectives {
 
     fn push_record(&mut self, record: Record, start: Instant) {
         if start != ALWAYS {
-            // The directives before the first one with a start have none.
+            // The directives before the first one with a start have no start.
             self.starts.resize(self.records.len(), ALWAYS);
         }
         if start != ALWAYS || !self.starts.is_empty() {

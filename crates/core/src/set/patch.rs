@@ -12,12 +12,12 @@ use crate::model::directive::DirectiveRef;
 #[derive(Clone, Copy, Debug)]
 #[doc(hidden)]
 pub struct Edit<'a> {
-    /// The position in the set's order.
+    /// The position of the edit in the set's order.
     pub position: usize,
     /// Whether the directive at this position is removed.
     pub removes: bool,
-    /// The directive that is inserted at this position. A directive that stays follows the inserted
-    /// one.
+    /// The directive that is inserted at this position. If the directive at this position is not
+    /// removed, it follows the inserted one.
     pub inserts: Option<DirectiveRef<'a>>,
 }
 
@@ -33,7 +33,7 @@ impl DirectiveSet {
     /// Returns the set with these edits. The edits must be in ascending order and must not overlap.
     ///
     /// # Errors
-    /// The new set would be too large.
+    /// Returns an error if the new set would be too large.
     #[doc(hidden)]
     pub fn patched(&self, edits: &[Edit<'_>]) -> Result<Self, BuildError> {
         let none = PackedDirectives::default();

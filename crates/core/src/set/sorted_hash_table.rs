@@ -8,13 +8,15 @@ struct Slot {
     number: u32,
 }
 
-/// An empty slot. Its tag is greater than every other tag, so a lookup also stops at an empty slot.
+/// An empty slot. The tag of an empty slot is greater than every other tag, so a lookup also stops
+/// there.
 const EMPTY: Slot = Slot {
     tag: u32::MAX,
     number: u32::MAX,
 };
 
-/// The number of spare slots after the last one that a hash can select. More are rarely needed.
+/// The number of spare slots after the last one that a hash can select. More spare slots are rarely
+/// needed.
 const SPARE: usize = 16;
 
 #[derive(Debug)]
@@ -29,7 +31,7 @@ impl SortedSlots {
     /// Creates a table for this number of keys. With more keys, lookups become slower but stay
     /// correct.
     pub(super) fn new(keys: usize) -> Self {
-        // With this number of keys, about two thirds of the slots are in use.
+        // With the expected number of keys, about two thirds of the slots are in use.
         let homes = keys + keys / 2 + 1;
         Self {
             slots: vec![EMPTY; homes + SPARE],
@@ -82,7 +84,7 @@ impl SortedSlots {
         None
     }
 
-    /// Replaces each number.
+    /// Replaces each number by the result of `replace`.
     pub(super) fn replace_each(&mut self, mut replace: impl FnMut(u32) -> u32) {
         for slot in self.slots.iter_mut().filter(|slot| **slot != EMPTY) {
             slot.number = replace(slot.number);

@@ -1,9 +1,9 @@
 //! Converts a snapshot from and to JSON, for the next agent in a chain of agents and for the
 //! last-good file.
 //!
-//! A reader does not trust the JSON. It decodes each directive as a stored document, and the digest
-//! of all directives must equal the digest in the JSON. A reader that verifies signatures can then
-//! reject single directives, as a reader of the index can.
+//! A reader does not trust the JSON. The reader decodes each directive as a stored document, and
+//! the digest of all directives must equal the digest in the JSON. A reader that verifies
+//! signatures can then reject single directives, as a reader of the index can.
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -16,13 +16,13 @@ use crate::{Digest, DirectiveSet};
 pub use index_revision::Revision;
 pub use json_error::{SnapshotError, SnapshotErrorKind};
 
-/// The signatures of the signed directives, by id. They are passed on to the next agent in a chain
-/// and to the last-good file, whose readers verify them again.
+/// The signatures of the signed directives, by id. These signatures are passed on to the next agent
+/// in a chain and to the last-good file, whose readers verify them again.
 #[doc(hidden)]
 pub type SignatureTable = BTreeMap<Box<str>, Box<[Signature]>>;
 
-/// The result of one complete read. It is published in one swap, so that no reader combines the set
-/// of one read with the revision of another.
+/// The result of one complete read. This result is published in one swap, so that no reader
+/// combines the set of one read with the revision of another.
 ///
 /// The snapshot is empty and has no revision before the first complete read, and after the set has
 /// been emptied because it became too old.
@@ -31,7 +31,7 @@ pub struct Snapshot {
     set: DirectiveSet,
     digest: Digest,
     signatures: Arc<SignatureTable>,
-    /// `None` before the first complete read.
+    /// The revision; `None` before the first complete read.
     revision: Option<Revision>,
     rejections: Vec<Rejection>,
     /// The number of revoked documents, which are not in the set.
@@ -102,7 +102,8 @@ impl Snapshot {
 }
 
 impl Snapshot {
-    /// Whether two reads had the same result. Only the times of the reads may differ.
+    /// Whether the reads of both snapshots had the same result. Only the times of the reads may
+    /// differ.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
         self.revision == other.revision

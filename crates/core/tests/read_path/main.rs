@@ -85,7 +85,7 @@ impl Requests {
         let id = &self.ids[random.usize(..self.ids.len())];
         let decision = set.evaluate(&attrs, self.instants[now], id.as_str());
         compare_with_scan(set, &attrs, self.instants[now], id.as_str())?;
-        // osproxy-observe samples a request without an id. The decisions of such a request are
+        // osproxy-observe can sample a request without an id. The decisions of such a request are
         // compared only if no directive has a sample rate.
         let is_sampled = |d: DirectiveRef<'_>| (1..1000).contains(&d.sample_per_mille);
         if !id.as_str().is_empty() || !set.iter().any(is_sampled) {

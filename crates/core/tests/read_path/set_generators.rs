@@ -135,8 +135,8 @@ impl Drawn {
     /// Returns the directive in the types of osproxy-observe. Returns `None` if the directive has
     /// not started at this instant, because osproxy-observe has no starts.
     ///
-    /// For osproxy-observe, the position of an instant in the list serves as the instant, which
-    /// preserves the order.
+    /// For osproxy-observe, each instant is replaced by its position in the list, which preserves
+    /// the order.
     pub(crate) fn peers(&self, now: usize, texts: &[String]) -> Option<peer::DiagnosticsDirective> {
         if self.starts_at.is_some_and(|starts_at| now < starts_at) {
             return None;

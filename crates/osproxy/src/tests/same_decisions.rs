@@ -16,7 +16,8 @@ const TEXTS: [&str; 3] = ["acme", "acmf", ""];
 const ENDPOINTS: [EndpointKind; 2] = [EndpointKind::Search, EndpointKind::IngestDoc];
 /// Sample rates in per mille.
 const SAMPLES: [u16; 7] = [0, 1, 400, 500, 999, 1000, u16::MAX];
-/// Instants of the wall clock in nanoseconds. Some of them are adjacent, to test the comparisons.
+/// Instants of the wall clock in nanoseconds. Some of these instants are adjacent, to test the
+/// comparisons.
 const TIMES: [i64; 12] = [-5, 0, 1, 49, 50, 51, 99, 100, 101, 102, 150, 1_000];
 
 fn directive() -> impl Strategy<Value = DiagnosticsDirective> {
@@ -79,7 +80,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..Default::default() })]
 
     /// Until the next change, the converted set makes the same decisions as the original set. If
-    /// the task is late after that, the converted set decides as if no directive had started since.
+    /// the next conversion is late, the converted set decides as if no directive had started since.
     /// Expiries are exact to the nanosecond in both cases.
     #[test]
     fn osproxy_decides_as_evaluate_and_no_directive_outlives_its_expiry(

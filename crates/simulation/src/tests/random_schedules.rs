@@ -1,4 +1,4 @@
-//! Tests the promises in schedules that are drawn from seeds, and in those that failed once.
+//! Tests the promises in schedules that are drawn from seeds, and in schedules that failed once.
 
 use opensearch_directives::internal::Safeguard;
 
@@ -11,7 +11,7 @@ const FAILED_BEFORE_PAGES: &[u64] = &[
     702_518, 721_295, 773_827, 797_698, 848_924, 923_307,
 ];
 
-/// Seeds that once failed. They are kept as regression tests.
+/// Seeds that once failed, as regression tests.
 const FAILED_ONCE: &[u64] = &[18_227_327_758_840, 18_227_327_916_493, 18_227_328_089_424];
 
 pub(crate) fn plan() -> Plan {
@@ -29,8 +29,8 @@ fn plan_as_before() -> Plan {
     plan
 }
 
-/// Returns the safeguard that `SIMULATION_WITHOUT` names. The refreshers leave it out, to find the
-/// schedules that need it.
+/// Returns the safeguard that `SIMULATION_WITHOUT` names. The refreshers leave this safeguard out,
+/// to find the schedules that need it.
 fn left_out_by_environment() -> Option<Safeguard> {
     let name = std::env::var("SIMULATION_WITHOUT").ok()?;
     let named = |safeguard: &Safeguard| format!("{safeguard:?}") == name;

@@ -1,4 +1,4 @@
-//! Starts the cluster that a benchmark measures and fills an index with documents.
+//! Accesses the cluster that a benchmark measures, and fills an index with documents.
 
 use std::time::Duration;
 

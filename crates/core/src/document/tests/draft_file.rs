@@ -144,7 +144,7 @@ fn every_entry_that_is_wrong_is_listed() {
         r#"{"level":"Shape","ttl_secs":60}"#,
         r#"{"id":"late","level":"Shape","ttl_secs":60,"x":1}"#,
     );
-    // Each entry begins on its own line, after this many lines without an entry.
+    // Each entry begins on its own line; `before` is the number of lines before the first entry.
     let expected = |before: usize| {
         format!(
             "5 of the entries cannot be used
