@@ -259,7 +259,7 @@ async fn propagation(cluster: &Cluster) {
     println!();
 }
 
-/// Returns the time after which each store returned a directive for a tenant.
+/// Returns, for each store, the time until it returned the directive for this tenant.
 async fn all_see(stores: &[OpenSearchDirectiveStore], tenant: &str) -> Vec<Duration> {
     let begin = Instant::now();
     let mut seen = vec![None; stores.len()];

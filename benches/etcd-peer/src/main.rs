@@ -93,7 +93,7 @@ async fn propagation(endpoint: &str, client: &mut Client, fits: usize) -> Result
     Ok(())
 }
 
-/// Returns the time after which each store returned the given number of directives. Stores that
+/// Returns, for each store, the time until it returned the given number of directives. Stores that
 /// lost the change are omitted.
 async fn all_see(stores: &[EtcdDirectiveStore], directives: usize) -> Vec<Duration> {
     let begin = Instant::now();

@@ -46,8 +46,8 @@ pub trait DirectiveStore: Send + Sync {
     ///   allocate either, not even in the first load after a publish. (The first load on a thread
     ///   initialises a few words of thread-local memory.)
     /// - A load returns one complete published set. If a load begins after a publish has returned,
-    ///   it returns that set or a later one, on every thread. A load that is concurrent with a
-    ///   publish returns the old or the new set.
+    ///   the load returns the published set or a later one, on every thread. A load that is
+    ///   concurrent with a publish returns the old or the new set.
     /// - In [`InMemoryDirectiveStore`] and in the store that polls an index, up to 64 threads do
     ///   not contend for a reference count. Each of these stores has 64 reference counts. The first
     ///   64 threads that load use one count each, and later threads share these counts. A clone of

@@ -42,7 +42,7 @@ use opensearch_directives::Subscription;
 /// # Guarantees
 ///
 /// - Each set that osproxy loads was converted from one published set at one instant. A request
-///   that loads once never uses parts of two publishes.
+///   that loads the set once never uses parts of two publishes.
 /// - osproxy makes the same decisions as
 ///   [`DirectiveSet::evaluate`](opensearch_directives::DirectiveSet::evaluate). osproxy's set omits
 ///   directives that cannot change a decision: those that have not started, have expired, or are
@@ -51,7 +51,7 @@ use opensearch_directives::Subscription;
 /// - **No directive outlives its expiry**, even if the task is late or has ended. Each directive
 ///   contains its expiry, converted to osproxy's monotonic clock with nanosecond precision. Time
 ///   that passes between the reads of the two clocks makes the expiry earlier. The limit
-///   `clear_after` of the store is enforced in the same way.
+///   `clear_after` of the store is enforced like an expiry.
 /// - `load` takes no lock, performs no I/O and does not allocate. All threads share one reference
 ///   count, as in osproxy's own stores.
 ///
@@ -75,9 +75,9 @@ use opensearch_directives::Subscription;
 ///
 /// osproxy compares expiries with a monotonic clock, which does not follow the wall clock. If the
 /// wall clock is **set forward**, or the machine resumes from suspension, a directive may outlive
-/// its absolute expiry until the next check. The next check follows within at most 250 ms plus the
-/// duration of the conversion and of a pause before it. The check detects that the clocks have
-/// drifted apart by more than a millisecond, and converts all expiries again.
+/// its absolute expiry until the next check. The directive outlives its expiry by at most 250 ms,
+/// plus the pause that may precede the check and the duration of the conversion. The check detects
+/// that the clocks have drifted apart by more than a millisecond, and converts all expiries again.
 ///
 /// If the wall clock is set back, the next check also converts all expiries again, so that
 /// directives last longer, as they do for `evaluate`. If the task does not run, the expiries stay

@@ -21,7 +21,7 @@ pub(crate) struct ClusterState {
     pub(crate) version: u64,
     /// The indices to which the configured name refers.
     pub(crate) bound: Vec<usize>,
-    /// All indices that exist in this state.
+    /// All indices that exist in this cluster state.
     pub(crate) alive: Vec<usize>,
     pub(crate) closed: Vec<usize>,
     /// For each index and each of its shards, the node that holds the primary.

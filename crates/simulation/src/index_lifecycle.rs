@@ -23,7 +23,7 @@ impl World {
             return;
         };
         let count = self.cluster.stored.len();
-        // Only the statistics show that another history of the index was restored.
+        // Only the index statistics show, by the history uuid, that an index was restored.
         let is_visible =
             !self.quirks.no_stats && (!self.shape.cut_off || self.shape.one_name_twice);
         if !self.shape.moves || !is_visible || count == 0 {

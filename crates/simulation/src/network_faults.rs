@@ -15,9 +15,9 @@ use opensearch_directives::internal::{Request, RequestFailure, Response};
 /// The rates of the faults that the network injects.
 #[derive(Clone, Debug)]
 pub(crate) struct Weather {
-    /// The number of faults in a thousand requests.
+    /// The number of faults per thousand requests.
     faulty: u16,
-    /// The number of incomplete responses in a thousand searches.
+    /// The number of incomplete responses per thousand searches.
     partial: u16,
     /// Whether all nodes are unreachable.
     outage: bool,

@@ -148,7 +148,7 @@ impl Cluster {
         .await;
     }
 
-    /// Creates an index like `directives init`, and waits for all its copies.
+    /// Creates an index as `directives init` does, and waits for all its copies.
     pub async fn installed_index(&mut self, prefix: &str) -> String {
         let index = node::installed_index(&self.url(0), prefix).await;
         self.heal().await;

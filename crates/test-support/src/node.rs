@@ -85,7 +85,7 @@ pub fn unique_index(prefix: &str) -> String {
     format!("{prefix}-{}-{number}", std::process::id())
 }
 
-/// Creates an index on a node like `directives init`.
+/// Creates an index on a node as `directives init` does.
 pub async fn installed_index(url: &str, prefix: &str) -> String {
     let index = unique_index(prefix);
     Installer::new(Client::new(&cluster(url, &index)).unwrap())

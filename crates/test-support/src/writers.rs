@@ -24,7 +24,8 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Sends the given number of bulk requests, each of a random size up to a maximum.
+    /// Sends the given number of operations in bulk requests of random size, with at most `bulk`
+    /// operations each.
     pub async fn write(&mut self, mut operations: usize, bulk: usize) {
         let client = reqwest::Client::builder().timeout(TIMEOUT).build().unwrap();
         while operations > 0 {

@@ -14,9 +14,9 @@ use super::signature::Signature;
 use super::signed_form::{SignedForm, signed_start};
 use crate::{DiagLevel, DirectiveRef};
 
-/// A `created_at` up to this far ahead of the reader's clock counts as the past. The tolerance
-/// exceeds the usual difference between synchronised clocks, and is shorter than the usual delay of
-/// a scheduled directive.
+/// A `created_at` up to this far ahead of the reader's clock counts as a time in the past. The
+/// tolerance exceeds the usual difference between synchronised clocks, and is shorter than the
+/// usual delay of a scheduled directive.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
 /// The clock and the limit with which the times of a document are compared.
@@ -127,7 +127,8 @@ impl<'a> DocumentRef<'a> {
     }
 }
 
-/// Decodes a stored document: `source` is the JSON of its `_source`, `id` its `_id`.
+/// Decodes a stored document: `source` is the JSON of the document's `_source`, and `id` is its
+/// `_id`.
 ///
 /// The fields `targets`, `level`, `sample_per_mille`, `starts_at`, `expires_at` and `revoked` are
 /// required, and `targets` must name exactly the targets of the document. A document without a
@@ -231,7 +232,7 @@ fn decode_fields<'a>(
     Ok(document)
 }
 
-/// Returns the value of a required field, or the fault that it is missing.
+/// Returns the value of a required field, or a fault if the field is missing.
 fn stored<T>(name: &'static str, value: Option<T>) -> Result<T, Fault> {
     value.ok_or_else(|| Fault::new(name, "", Reason::HiddenOrMissing))
 }

@@ -82,7 +82,7 @@ impl Draft {
 
     /// Reads a draft from the JSON that an operator wrote. The JSON includes the `id`.
     ///
-    /// This function checks each field separately. [`check`](Self::check) compares the draft with
+    /// This function checks each field separately. [`check`](Self::check) checks the draft against
     /// the clock and the limits.
     ///
     /// # Errors
@@ -167,7 +167,7 @@ impl Draft {
         }
     }
 
-    /// Compares the draft with the clock and the limits, before it is sent.
+    /// Checks the draft against the clock and the limits, before the draft is sent.
     ///
     /// # Errors
     /// The error names the first field that every proxy would reject.

@@ -12,7 +12,7 @@ pub(super) const MAX_BYTES: usize = 64 << 20;
 /// The maximum number of entries in an import file. By default, a proxy reads at most as many
 /// documents.
 pub(super) const MAX_ENTRIES: usize = 200_000;
-/// An error lists this many wrong entries and only counts the others.
+/// An error lists at most this many wrong entries, and only counts the others.
 const MAX_PROBLEMS: usize = 20;
 
 /// The reason why a file cannot be imported.
@@ -189,7 +189,7 @@ impl<'a> Problems<'a> {
         }
     }
 
-    /// Returns the line on which an entry begins. The entry must be a slice of the text.
+    /// Returns the line on which an entry begins. The entry must be a slice of the file's text.
     fn line(&self, entry: &RawValue) -> usize {
         let begin = entry
             .get()

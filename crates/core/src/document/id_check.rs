@@ -2,7 +2,7 @@
 
 use super::rejection::{Fault, RejectionReason as Reason};
 
-/// The longest `_id` that OpenSearch accepts, in bytes.
+/// The maximum length of an `_id` in OpenSearch, in bytes.
 const MAX_BYTES: usize = 512;
 
 /// Refuses an id that cannot be a part of a URL path.

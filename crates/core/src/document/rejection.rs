@@ -66,8 +66,7 @@ impl Rejection {
 }
 
 impl Rejection {
-    /// Whether too few signers have signed. A role that hides the signatures from the reader has
-    /// the same effect.
+    /// Whether too few signers have signed, or the reader's role hides their signatures.
     #[must_use]
     pub fn lacks_signatures(&self) -> bool {
         self.reason == RejectionReason::TooFewSigners

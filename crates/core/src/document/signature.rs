@@ -17,7 +17,7 @@ use crate::hex::{Hex, from_hex};
 
 /// The maximum number of signatures in a document.
 pub(super) const MAX_SIGNATURES: usize = 8;
-/// The longest name of a signer, in bytes.
+/// The maximum length of a signer's name, in bytes.
 const MAX_NAME: usize = 64;
 
 /// Identifies a public key: the first eight bytes of its SHA-256.

@@ -7,8 +7,8 @@ use super::decode_field::text;
 /// Parses the JSON string of a time in RFC 3339 with an offset. RFC 3339 has no negative years; for
 /// these, the format in which a [`Timestamp`] is displayed is accepted.
 ///
-/// The shape is checked first because jiff accepts more: a time without minutes, a time zone in
-/// brackets (which jiff ignores), and an offset of more than a day.
+/// The shape is checked before jiff parses the string, because jiff accepts more: a time without
+/// minutes, a time zone in brackets (which jiff ignores), and an offset of more than a day.
 pub(super) fn parse(raw: &str) -> Option<Timestamp> {
     text(raw)
         .filter(|text| is_rfc3339(text.as_bytes()))?

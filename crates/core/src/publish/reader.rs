@@ -32,7 +32,7 @@ use crate::set::DirectiveSet;
 /// # Guarantees
 ///
 /// - [`load`](Self::load) returns one complete published set. After a publish has returned, each
-///   later `load` of every reader returns that set or a later one.
+///   later `load` of every reader returns the published set or a later one.
 /// - A set does not change while it is borrowed. If a request borrows the set once, all decisions
 ///   of the request come from the same set.
 /// - `load` does not allocate, lock, wait or perform I/O, not even directly after a publish. (The

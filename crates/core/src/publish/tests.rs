@@ -157,7 +157,7 @@ fn a_thread_that_ended_keeps_no_handle() {
     let (_publisher, published) = publication(numbered(0));
     let handle = thread::scope(|scope| scope.spawn(|| published.load()).join().unwrap());
     assert_eq!(Arc::weak_count(&handle), 0);
-    // This thread has not ended, so it still has one weak reference.
+    // The test thread has not ended, so its cache still contains one weak reference.
     assert_eq!(Arc::weak_count(&published.load()), 1);
 }
 
@@ -215,8 +215,8 @@ fn a_thread_that_is_ending_still_reads() {
     }
 }
 
-/// Each reader checks that a value is complete and not older than its previous value. The value
-/// must also not be older than the last publish that had returned when the read began.
+/// Each reader checks that a value is complete and not older than the value that it read before.
+/// The value must also not be older than the last publish that had returned when the read began.
 #[test]
 fn concurrent_reads_are_complete_and_monotonic() {
     let (mut publisher, published) = publication(numbered(0));

@@ -24,7 +24,7 @@ use crate::model::directive::DirectiveRef;
 /// ```
 #[derive(Debug)]
 pub struct DirectiveSetBuilder {
-    /// The pushed directives, or the error of the first one that did not fit.
+    /// The pushed directives, or an error if one of them did not fit.
     pub(super) directives: Result<PackedDirectives, Full>,
 }
 

@@ -77,7 +77,7 @@ impl LookupTable {
         let is_key = |first| directives.is_key(first, shape, &attrs);
         let next = (self.slots.insert(hash, number, is_key)).unwrap_or(END);
         let record = &mut directives.records[number as usize];
-        // The records of a patched set still have the links of the previous set.
+        // In a patched set, the records still contain the links of the previous set.
         (record.next, record.is_superfluous) = (next, false);
     }
 

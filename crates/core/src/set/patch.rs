@@ -22,7 +22,7 @@ pub struct Edit<'a> {
 }
 
 impl Edit<'_> {
-    /// The first position that the edit does not affect.
+    /// Returns the first position after those that the edit affects.
     #[must_use]
     pub fn end(&self) -> usize {
         self.position + usize::from(self.removes)

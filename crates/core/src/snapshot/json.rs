@@ -152,7 +152,7 @@ fn decode_set(
 ) -> Result<Decoded, SnapshotError> {
     let limits = DecodeLimits {
         now,
-        // The reader of the index has already compared each expiry with its limit.
+        // The process that read the index has already compared each expiry with its `max_ttl`.
         max_ttl: Duration::MAX,
     };
     let mut builder = DirectiveSetBuilder::with_capacity(directives.len());

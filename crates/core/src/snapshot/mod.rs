@@ -102,8 +102,8 @@ impl Snapshot {
 }
 
 impl Snapshot {
-    /// Whether the reads of both snapshots had the same result. Only the times of the reads may
-    /// differ.
+    /// Whether both snapshots are the result of reads of the same content. Only the times of these
+    /// reads may differ.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
         self.revision == other.revision

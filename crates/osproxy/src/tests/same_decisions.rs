@@ -80,8 +80,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..Default::default() })]
 
     /// Until the next change, the converted set makes the same decisions as the original set. If
-    /// the next conversion is late, the converted set decides as if no directive had started since.
-    /// Expiries are exact to the nanosecond in both cases.
+    /// the next conversion is late, directives that have started since the last one do not apply
+    /// yet. Expiries are exact to the nanosecond in both cases.
     #[test]
     fn osproxy_decides_as_evaluate_and_no_directive_outlives_its_expiry(
         directives in prop::collection::vec(directive(), 0..40),
@@ -160,8 +160,8 @@ fn an_expiry_is_the_same_instant_on_both_clocks() {
     let now = ClockPair::read(&clock);
     let expiry = now.instant_of(at(1_900_000_000_123_457_000));
     assert_eq!(expiry.saturating_duration_since(clock.now()), nanos(134));
-    // An expiry in the past becomes the current instant. An expiry beyond the range becomes the
-    // last instant, which is earlier.
+    // An expiry in the past becomes the current instant. An expiry beyond the range of osproxy's
+    // instants becomes the last instant, which is earlier than the expiry.
     assert_eq!(now.instant_of(Timestamp::MIN), clock.now());
     let last = clock.now().saturating_add(Duration::MAX);
     assert_eq!(now.instant_of(Timestamp::MAX), last);

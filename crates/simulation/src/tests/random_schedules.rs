@@ -30,7 +30,7 @@ fn plan_as_before() -> Plan {
 }
 
 /// Returns the safeguard that `SIMULATION_WITHOUT` names. The refreshers leave this safeguard out,
-/// to find the schedules that need it.
+/// to find the schedules that detect its absence.
 fn left_out_by_environment() -> Option<Safeguard> {
     let name = std::env::var("SIMULATION_WITHOUT").ok()?;
     let named = |safeguard: &Safeguard| format!("{safeguard:?}") == name;

@@ -20,7 +20,7 @@ const VALUES: [Option<&str>; 10] = [
 ];
 
 /// The outcome for each value of a field. `.` means that the value counts as absent. `=` means that
-/// the value is used. `x` means that the document is refused with the reason of the field. The
+/// the value is used. `x` means that the document is refused with the reason in the same row. The
 /// other letters are refusals with another reason: `m` missing, `u` unknown, `i` not the `_id`, `2`
 /// two expiries, `s` written by the pipeline, `t` not named by `targets`.
 type Outcomes = [(&'static str, &'static str, Reason); NAMES.len()];
