@@ -19,8 +19,7 @@ use opensearch_directives::internal::{Safeguard, Safeguards};
 
 /// The number of polls within which a refresher must catch up once all faults have ended.
 const POLLS_TO_SETTLE: u32 = 6;
-/// A time within which every refresher reads all documents, because it is longer than the interval
-/// between full reads.
+/// The time that a schedule waits for a full read; it exceeds the interval between full reads.
 const RECONCILE: Duration = Duration::from_hours(2);
 
 /// The run stops when one thread has found this many failed schedules.

@@ -156,8 +156,8 @@ async fn responses(
                 to_client.write_all(&response[..bytes.min(read)]).await?;
                 #[expect(deprecated, reason = "nothing is left to wait for: it is a reset")]
                 to_client.as_ref().set_linger(Some(Duration::ZERO))?;
-                // The connection is reset when both halves are gone. Dropping this half would close
-                // the connection normally.
+                // The connection is reset when both halves are gone. Dropping the write half would
+                // close the connection normally.
                 to_client.forget();
                 return Ok(());
             }

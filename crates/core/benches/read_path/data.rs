@@ -156,7 +156,7 @@ impl Data {
         }
     }
 
-    /// Loads the set of this crate and evaluates the request with this number.
+    /// Loads the set from a store of this crate, and evaluates the request with this number.
     #[expect(
         clippy::inline_always,
         reason = "a request handler calls the store directly"
@@ -190,7 +190,7 @@ impl Data {
         store.load().evaluate(attrs, Timestamp::now(), id)
     }
 
-    /// Loads the set of the baseline and evaluates the request with this number.
+    /// Loads the set from the store of the baseline, and evaluates the request with this number.
     #[expect(
         clippy::inline_always,
         reason = "a request handler calls the store directly"
@@ -201,7 +201,7 @@ impl Data {
         store.load().evaluate(attrs, self.now, id)
     }
 
-    /// Loads the set of osproxy-observe and evaluates the request with this number.
+    /// Loads the set from a store of osproxy-observe, and evaluates the request with this number.
     #[expect(
         clippy::inline_always,
         reason = "a request handler calls the store directly"

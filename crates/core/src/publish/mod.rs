@@ -60,7 +60,7 @@ pub fn publication<T: AsRef<DirectiveSet>>(first: T) -> (Publisher<T>, Published
     (Publisher { to: to.clone() }, to)
 }
 
-/// The writer of a cell. A cell has only one writer, so publishes have an order.
+/// The writer of a cell. A cell has only one writer, so two publishes never overlap.
 pub struct Publisher<T> {
     to: Published<T>,
 }

@@ -78,8 +78,8 @@ impl DirectiveSet {
 
     /// Creates a set of these directives, in the same order.
     ///
-    /// Two entries with the same id are two directives. (A snapshot of an index never contains an
-    /// id twice.)
+    /// Two entries with the same id become two separate directives. (A snapshot of an index never
+    /// contains an id twice.)
     ///
     /// # Panics
     /// Panics if the total length of the ids and targets exceeds four gigabytes. If the strings can

@@ -172,7 +172,7 @@ fn superfluous_directives_are_listed_but_not_evaluated() {
     // At most four directives are decisive: the one without effects, and up to three others, each
     // with a higher sample rate than those that expire later.
     assert!(decisive.len() <= 4, "{}", decisive.len());
-    // The directives with the same key include all except the one with a sample rate of zero.
+    // All directives have the same key, but the table omits the one with a sample rate of zero.
     assert_eq!(decisive.len() + superfluous.len(), 1_001);
 }
 

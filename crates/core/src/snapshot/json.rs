@@ -3,7 +3,7 @@
 //!
 //! A reader does not trust the JSON. The reader decodes each directive as a stored document, and
 //! the digest of all directives must equal the digest in the JSON. A reader that verifies
-//! signatures can then reject single directives, as a reader of the index can.
+//! signatures can reject single directives, as a reader of the index can.
 
 use std::borrow::Cow;
 use std::sync::Arc;

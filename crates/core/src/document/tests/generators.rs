@@ -50,7 +50,8 @@ pub(super) fn id() -> impl Strategy<Value = String> {
     })
 }
 
-/// Generates any instant with nanosecond precision. The first and the last instant are frequent.
+/// Generates any instant with nanosecond precision. The first and the last possible instant are
+/// generated often.
 pub(super) fn instant() -> impl Strategy<Value = Timestamp> {
     let (first, last) = (
         Timestamp::MIN.as_nanosecond(),
