@@ -102,7 +102,7 @@ impl<T: DirectiveStore + ?Sized> DirectiveStore for Box<T> {
 /// assert!(held.is_empty());
 /// ```
 ///
-/// A publish replaces the whole set. A single directive cannot be changed. [`DirectiveStore::load`]
+/// A publish replaces the whole set and cannot change a single directive. [`DirectiveStore::load`]
 /// and [`Reader`] document the guarantees of reads.
 pub struct InMemoryDirectiveStore {
     /// The lock serialises publishes. Reads never take the lock.

@@ -19,8 +19,8 @@ use opensearch_directives::status::DirectiveState;
 use opensearch_directives::{DiagLevel, DirectiveRef, DirectiveSet, EndpointKind};
 
 /// Each directive is compared with at most this many directives with the same targets. The limit
-/// bounds the cost if many directives have the same targets. Because of the limit, a superfluous
-/// directive may remain in the set.
+/// bounds the cost if many directives have the same targets. Because of this limit on comparisons,
+/// a superfluous directive may remain in the set.
 const MAX_COMPARED: usize = 32;
 
 /// An age limit counts as near if it will be reached within this time.
