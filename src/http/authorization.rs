@@ -24,7 +24,7 @@ pub(super) enum Authorization {
 }
 
 impl Authorization {
-    /// Reads the secrets. This blocks the thread if a secret is in a file. The caller must resolve
+    /// Reads the secrets, which blocks the thread if a secret is in a file. The caller must resolve
     /// a [`Credentials::Provider`] first.
     pub(super) fn read(credentials: &Credentials) -> Result<Self, ConfigError> {
         let value = match credentials {
@@ -61,14 +61,14 @@ impl Authorization {
             } => return Signer::new(provider, region, service).map(Self::AwsSigV4),
         };
         let mut value = HeaderValue::try_from(value).map_err(|_| {
-            // The cause is dropped, because it could print the secret.
+            // The cause of the error is dropped, because its message could contain the secret.
             error("the credentials contain characters that a header cannot carry")
         })?;
         value.set_sensitive(true);
         Ok(Self::Header(value))
     }
 
-    /// Adds the header to a request, or signs the request.
+    /// Adds the `Authorization` header to a request, or signs the request.
     #[cfg_attr(
         not(feature = "aws-sigv4"),
         expect(clippy::unused_async, reason = "a signature waits for its keys")
@@ -88,7 +88,7 @@ impl Authorization {
         Ok(())
     }
 
-    /// Whether these credentials have the same effect on requests as the previous ones.
+    /// Whether these credentials have the same effect on requests as the previous credentials.
     pub(super) fn is_same_as_before(&self, before: Option<&Self>) -> bool {
         match (self, before) {
             (Self::None, Some(Self::None)) => true,

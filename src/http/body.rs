@@ -29,7 +29,7 @@ pub(super) async fn read(
 }
 
 /// Reads the first `limit` bytes of a body. This is enough for an error response, because an error
-/// message quotes only its beginning.
+/// message quotes only the beginning of the body.
 pub(super) async fn read_beginning(
     mut response: reqwest::Response,
     limit: u64,
@@ -142,7 +142,8 @@ impl Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let room = self.limit.saturating_sub(self.bytes.len());
         if bytes.len() > room {
-            // The bytes up to the limit are stored, because an error message quotes the beginning.
+            // The bytes up to the limit are stored, because an error message quotes the beginning
+            // of the body.
             self.bytes.extend_from_slice(&bytes[..room]);
             self.is_exceeded = true;
             return Err(io::Error::other("the limit is reached"));

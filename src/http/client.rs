@@ -18,8 +18,8 @@ use super::nodes::{NodeState, Nodes};
 use super::reqwest_transport::NetworkTransport;
 use super::transport::{Request, Response, Transport};
 
-/// An HTTP client for the nodes of a cluster. It also holds the name of the index. Clones share
-/// connections.
+/// An HTTP client for the nodes of a cluster. The client also holds the name of the index. The
+/// clones of a client share its connections.
 #[derive(Clone, Debug)]
 pub struct Client {
     transport: Arc<dyn Transport>,
@@ -59,7 +59,7 @@ struct Traffic {
 }
 
 impl Client {
-    /// Checks the configuration and creates the client. This sends no request.
+    /// Checks the configuration and creates the client, without sending a request.
     ///
     /// # Errors
     /// [`ConfigError`] names the invalid setting.
@@ -106,7 +106,7 @@ impl Client {
         self.transport.credential_reloads()
     }
 
-    /// Makes the next request reload credentials and certificates first.
+    /// Causes a reload of credentials and certificates before the next request.
     pub(crate) fn reload_credentials(&self) {
         self.transport.reload_credentials();
     }
@@ -126,13 +126,13 @@ impl Client {
     /// Sends a request and returns the body of a response of status 2xx.
     ///
     /// The nodes are tried in turn until one responds, each for at most the time limit of a
-    /// request. A request may be sent twice. This is safe, because every request either only reads,
-    /// or writes a whole document under its id.
+    /// request. A request may be sent twice. A repeated request is safe, because every request
+    /// either only reads, or writes a whole document under its id.
     ///
     /// A response of status 429, 502, 503 or 504 counts as a failure of the node, because another
     /// node may succeed. A response of status 401, 403 or 500 also counts as a failure of the node,
-    /// but only if another node then serves the request. If no node serves it, the response is
-    /// returned as the cluster's decision.
+    /// but only if another node then serves the request. If no node serves the request, the
+    /// response is returned as the cluster's decision.
     pub(crate) async fn send(&self, request: Request) -> Result<Bytes, RequestError> {
         self.send_to(&PinnedNode::default(), request).await
     }
@@ -155,7 +155,7 @@ impl Client {
         ))
     }
 
-    /// Whether the pinned node has since failed or refused a request that another node may serve.
+    /// Whether the pinned node has failed, or has refused a request that another node may serve.
     pub(crate) fn has_lost(&self, pinned: &PinnedNode) -> bool {
         pinned
             .index()
@@ -207,7 +207,7 @@ impl Client {
                     return Ok((node, response));
                 }
                 Ok(response) => error_response::failure(&response, self.to_check),
-                // No other node is tried, because it would send a body of the same size.
+                // No other node is tried, because every node would send a body of the same size.
                 Err(failure @ RequestFailure::TooLarge { .. }) => {
                     attempt.succeeded();
                     return Err(self.error(request, node, failure));

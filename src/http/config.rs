@@ -11,12 +11,12 @@ use super::credentials::Credentials;
 use super::forward_proxy::is_loopback;
 use super::tls::Tls;
 
-/// The settings for access to the index. [`Client::new`](super::Client::new) checks them.
+/// The settings for access to the index. [`Client::new`](super::Client::new) checks these settings.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ClusterConfig {
-    /// The `http` or `https` addresses of the nodes, without user name or password. At least one is
-    /// required, and all nodes must belong to the same cluster.
+    /// The `http` or `https` addresses of the nodes, without user name or password. At least one
+    /// address is required, and all nodes must belong to the same cluster.
     pub urls: Vec<Url>,
     /// The name of the index, or an alias of exactly one index.
     pub index: String,
@@ -26,15 +26,15 @@ pub struct ClusterConfig {
     pub tls: Tls,
     /// The time limit of one request to one node, from connecting to the last byte of the response.
     pub request_timeout: Duration,
-    /// The time limit for connecting to a node. It does not apply if there is only one node or if
-    /// the connection goes through a proxy: the limit is then `request_timeout`.
+    /// The time limit for connecting to a node. If there is only one node, or if the connection
+    /// goes through a proxy, only `request_timeout` limits the time for connecting.
     pub connect_timeout: Duration,
     /// The size limit of one response in bytes, both as sent and as decompressed. A larger response
     /// is refused as soon as the limit is exceeded, and the rest is not read.
     pub max_response_bytes: u64,
-    /// Whether to use proxies as the environment variables `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`
-    /// and `NO_PROXY`, or their lower-case variants, specify. Loopback addresses are never accessed
-    /// through a proxy.
+    /// Whether to follow the proxy settings in the environment variables `HTTP_PROXY`,
+    /// `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, or in their lower-case variants. Loopback
+    /// addresses are never accessed through a proxy.
     pub use_proxy: bool,
     /// The name of this instance. A hash of the name selects the node to try first, so that the
     /// instances of a fleet are distributed over the nodes.
@@ -118,7 +118,7 @@ impl ClusterConfig {
     }
 
     /// Returns the first address to which a password, a token or a key would be sent without
-    /// encryption. Loopback addresses do not count.
+    /// encryption. Loopback addresses are ignored.
     #[must_use]
     pub fn unencrypted_url(&self) -> Option<&Url> {
         let exposes = |url: &&Url| url.scheme() == "http" && !is_loopback(url);
@@ -129,7 +129,7 @@ impl ClusterConfig {
         }
     }
 
-    /// Returns an error if a setting is invalid. This sends no request.
+    /// Returns an error if a setting is invalid. The check sends no request.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         if self.urls.is_empty() {
             return Err(url_error("no url: set the address of at least one node"));
@@ -171,7 +171,8 @@ impl fmt::Debug for ClusterConfig {
 /// Returns only the scheme, host, port and path of an address.
 fn without_secrets(url: &Url) -> String {
     if url.cannot_be_a_base() {
-        // An address without a host may be a `user:password` that was parsed as `scheme:path`.
+        // An address without a host may contain a password: `user:password` is parsed as
+        // `scheme:path`.
         return "(not printed, because it has no host)".to_owned();
     }
     let host = url.host_str().unwrap_or_default();

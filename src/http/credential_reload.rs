@@ -26,7 +26,7 @@ pub(super) struct Session {
     tls_digest: [u8; 32],
 }
 
-/// The clients of a session. `direct` connects to the nodes directly, and `proxied` connects
+/// The HTTP clients of a session. `direct` connects to the nodes directly, and `proxied` connects
 /// through the proxy that the environment variables select. `proxied` is `None` if no node needs a
 /// proxy.
 #[derive(Clone)]
@@ -45,7 +45,8 @@ struct Route {
 }
 
 impl Session {
-    /// Returns the client for a request.
+    /// Returns the client for a request through the proxy or without it, on a new connection or on
+    /// a pooled one.
     pub(super) fn client(&self, through_proxy: bool, fresh: bool) -> &reqwest::Client {
         let route = match &self.clients.proxied {
             Some(proxied) if through_proxy => proxied,
@@ -123,8 +124,8 @@ impl SessionSettings {
     }
 }
 
-/// Returns the common settings of all clients. They switch off redirects, retries and automatic
-/// decompression, even if another crate enables these features of `reqwest`.
+/// Returns the common settings of all clients. These settings switch off redirects, retries and
+/// automatic decompression, even if another crate enables these features of `reqwest`.
 fn client_builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
@@ -149,7 +150,8 @@ fn client_error(error: reqwest::Error) -> ConfigError {
 pub(super) struct Sessions {
     settings: SessionSettings,
     state: Mutex<State>,
-    /// This lock is held while a session is created, so that only one task creates it.
+    /// This lock is held while a session is created, so that two tasks never create a session at
+    /// the same time.
     renewing: tokio::sync::Mutex<()>,
     renewals: AtomicU64,
     failures: AtomicU64,
@@ -162,8 +164,8 @@ struct State {
 }
 
 impl Sessions {
-    /// Reads all files and creates the first session. The application's credentials provider is
-    /// called later, before the first request.
+    /// Reads all files and creates the first session. The application's credentials provider is not
+    /// called here, but before the first request.
     pub(super) fn new(settings: SessionSettings) -> Result<Self, ConfigError> {
         let material = settings.tls.read()?;
         let clients = settings.clients(&material)?;
@@ -188,7 +190,8 @@ impl Sessions {
         })
     }
 
-    /// Returns the session for the next request. If a check for changes is due, it is made first.
+    /// Returns the session for the next request. If it is time to check for changed credentials and
+    /// certificates, this check is made first.
     pub(super) async fn current(&self) -> Result<Arc<Session>, RequestFailure> {
         let (session, checked_at) = {
             let state = self.state();
@@ -207,7 +210,7 @@ impl Sessions {
     }
 
     /// Returns a session that replaces the given one, or `None` if nothing has changed. If the new
-    /// files or credentials cannot be used, this logs the error and returns `None`, too.
+    /// files or credentials cannot be used, logs the error and also returns `None`.
     pub(super) async fn renew(&self, used: &Arc<Session>) -> Option<Arc<Session>> {
         self.renewed(used).await.ok().flatten()
     }
@@ -261,7 +264,7 @@ impl Sessions {
     }
 
     /// Creates a session from the current content of the files and the current credentials of the
-    /// provider. Returns `None` if neither has changed.
+    /// provider. Returns `None` if neither the files nor the credentials have changed.
     async fn make(&self, current: Arc<Session>) -> Result<Option<Session>, Cause> {
         let mut settings = self.settings.clone();
         if let Credentials::Provider(provider) = &settings.credentials {
@@ -276,8 +279,8 @@ impl Sessions {
     }
 }
 
-/// Reads the files, and creates a session if the credentials or certificates have changed. This
-/// blocks the thread.
+/// Reads the files, which blocks the thread, and creates a session if the credentials or
+/// certificates have changed.
 fn read_session(
     settings: &SessionSettings,
     current: &Session,

@@ -11,8 +11,8 @@ use futures_util::future::BoxFuture;
 
 use super::secret::Secret;
 
-/// The credentials that authenticate requests to the cluster. They can be combined with a client
-/// certificate, which is set in [`Tls`](super::Tls).
+/// The credentials that authenticate requests to the cluster. Credentials can be combined with a
+/// client certificate, which is set in [`Tls`](super::Tls).
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Credentials {
@@ -28,7 +28,7 @@ pub enum Credentials {
     },
     /// A bearer token, such as a JSON web token.
     Bearer(Secret),
-    /// An API key in the form `ID:KEY`. It is sent as `Authorization: ApiKey base64(ID:KEY)`.
+    /// An API key in the form `ID:KEY`. The key is sent as `Authorization: ApiKey base64(ID:KEY)`.
     ApiKey(Secret),
     /// Credentials that the application provides; see [`provider`](Self::provider).
     Provider(CredentialsProvider),

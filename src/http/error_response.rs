@@ -1,5 +1,5 @@
 //! Converts an error response into an error. The response may come from OpenSearch or from a proxy
-//! in front of it.
+//! in front of OpenSearch.
 
 use opensearch_directives_core::internal::visible;
 use serde::Deserialize;
@@ -19,12 +19,13 @@ pub(crate) struct Exception {
 }
 
 impl Exception {
-    /// Whether the exception has this type.
+    /// Whether the type of the exception is `name`.
     pub(crate) fn is(&self, name: &str) -> bool {
         self.r#type == name
     }
 
-    /// Returns the reason of the innermost cause. The outer exceptions are only its consequences.
+    /// Returns the reason of the innermost cause. The outer exceptions only report consequences of
+    /// that cause.
     pub(crate) fn root_reason(&self) -> &str {
         let mut exception = self;
         while let Some(cause) = &exception.caused_by {

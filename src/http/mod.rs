@@ -1,5 +1,5 @@
-//! An HTTP client for the nodes of one cluster. It sends a request to one of the nodes and returns
-//! the response.
+//! An HTTP client for the nodes of one cluster. The client sends a request to one of the nodes and
+//! returns the response.
 //!
 //! Each request has a time limit, and each response has a size limit. Nothing in this module is
 //! specific to directives.
@@ -47,8 +47,8 @@ fn wall_clock() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.try_into().unwrap_or_default())
 }
 
-/// Acquires a lock, even if another thread panicked while it held the lock. This is safe, because
-/// no code in this module can panic between two related changes of a locked value.
+/// Acquires a lock, even if another thread panicked while it held the lock. Ignoring the panic is
+/// safe, because no code in this module can panic between two related changes of a locked value.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,9 +1,9 @@
 //! Decides in which order the nodes are tried: first the node that responded last, then the other
 //! live nodes, then the dead ones.
 //!
-//! A node that fails is marked as dead for one second. Each further failure doubles this time, up
-//! to a minute. If no live node responds, the dead nodes are also tried, in the order in which they
-//! become live again.
+//! A node that fails is marked as dead for one second. Each further failure doubles the time for
+//! which the node counts as dead, up to a minute. If no live node responds, the dead nodes are also
+//! tried, in the order in which they become live again.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -60,12 +60,13 @@ pub(crate) struct Nodes {
 #[derive(Debug)]
 struct Inner {
     nodes: Vec<Node>,
-    /// The index in `nodes` of the node to try first.
+    /// The position in `nodes` of the node that is tried first.
     preferred: usize,
 }
 
 impl Nodes {
-    /// Creates the list of nodes. `start` modulo the number of nodes selects the node to try first.
+    /// Creates the list of nodes. `start` modulo the number of nodes is the position of the node
+    /// that is tried first.
     pub(crate) fn new(urls: &[Url], start: u64) -> Self {
         let nodes: Vec<Node> = urls
             .iter()
@@ -107,7 +108,8 @@ impl Nodes {
     /// Records that a request to a node starts.
     ///
     /// If the returned value is dropped before the caller reports a response, the request counts as
-    /// failed. So a node at which a poll was cut off by its deadline is not tried first again.
+    /// failed. Therefore a node that did not respond before the deadline of a poll is not tried
+    /// first again.
     pub(crate) fn attempt(&self, node_index: usize) -> Attempt<'_> {
         Attempt {
             nodes: self,
@@ -132,12 +134,13 @@ impl Nodes {
         self.prefer_another(node_index);
     }
 
-    /// Whether this node failed or refused a request that another node may serve.
+    /// Whether this node has failed, or has refused a request that another node may serve.
     pub(crate) fn has_better_than(&self, node_index: usize) -> bool {
         let nodes = &self.lock().nodes;
         nodes.get(node_index).is_some_and(|node| {
             let has_other = nodes.len() > 1;
-            // This value is used only if this node has refused, so the node found is another one.
+            // `another_may_serve` is used only if this node has refused, so it always refers to a
+            // different node.
             let another_may_serve = nodes.iter().any(|other| !other.has_refused);
             has_other && (node.failures > 0 || node.has_refused && another_may_serve)
         })

@@ -36,7 +36,7 @@ pub(super) struct NetworkTransport {
 }
 
 impl fmt::Debug for NetworkTransport {
-    /// Prints no fields, because the HTTP clients among them would print credentials.
+    /// Prints no fields, because they contain HTTP clients that would print credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NetworkTransport").finish_non_exhaustive()
     }
@@ -55,9 +55,9 @@ impl NetworkTransport {
         })
     }
 
-    /// Sends a request with the current credentials. If it fails in a way that outdated credentials
-    /// or certificates can cause, and newer ones exist, the request is sent again with the newer
-    /// ones.
+    /// Sends a request with the current credentials. If the request fails in a way that outdated
+    /// credentials or certificates can cause, and newer ones exist, the request is sent again with
+    /// the newer ones.
     async fn send_authorized(
         &self,
         node: usize,
@@ -80,7 +80,7 @@ impl NetworkTransport {
     ///
     /// A server or a load balancer closes connections that are idle for too long, possibly at the
     /// moment when the next request is written. The second attempt opens a new connection, which
-    /// cannot be closed as idle.
+    /// the server cannot have closed as idle.
     async fn send_repeatedly(
         &self,
         node: usize,
@@ -245,7 +245,8 @@ fn redirect_advice(response: &reqwest::Response, request: &Request) -> String {
     let mut target = target;
     target.set_query(None);
     target.set_fragment(None);
-    // These calls fail only for addresses without a host, which cannot contain a user name.
+    // `set_username` and `set_password` fail only for addresses without a host, which cannot
+    // contain a user name.
     let _ = target.set_username("");
     let _ = target.set_password(None);
     let target: String = target.as_str().chars().take(200).collect();

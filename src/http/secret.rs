@@ -1,5 +1,5 @@
-//! A secret that is never printed: a password, token, key or PEM certificate. It is given as a
-//! string, or as a file that is re-read to notice changes.
+//! A secret that is never printed: a password, token, key or PEM certificate. A secret is given as
+//! a string, or as a file that is re-read to notice changes.
 
 use std::fmt;
 use std::io::{self, Read as _};
@@ -43,18 +43,19 @@ pub(crate) enum SecretError {
 }
 
 impl Secret {
-    /// Creates a secret from the content of a file. [`Secret`] says when the file is re-read.
+    /// Creates a secret from the content of a file. The documentation of [`Secret`] says when the
+    /// file is re-read.
     #[must_use]
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self(Source::File(path.into().into()))
     }
 
-    /// Whether the secret is in a file, so that it can change.
+    /// Whether the secret is in a file, and can therefore change.
     pub(super) fn is_file(&self) -> bool {
         matches!(self.0, Source::File(_))
     }
 
-    /// Returns the current secret. This blocks the thread if the secret is in a file.
+    /// Returns the current secret. The call blocks the thread if the secret is in a file.
     pub(super) fn read(&self) -> Result<SecretString, SecretError> {
         let text = match &self.0 {
             Source::Text(text) => text.expose_secret().trim().to_owned(),

@@ -1,5 +1,5 @@
-//! The trait for sending one request to one node. It separates the client from the network, so that
-//! tests can replace the network.
+//! The trait for sending one request to one node. The trait separates the client from the network,
+//! so that tests can replace the network.
 //!
 //! `reqwest_transport.rs` implements the trait for real connections. The simulation has its own
 //! implementation.
@@ -128,11 +128,11 @@ pub trait Transport: Send + Sync + fmt::Debug {
         (0, 0)
     }
 
-    /// Makes the next request reload credentials and certificates first.
+    /// Causes a reload of credentials and certificates before the next request.
     fn reload_credentials(&self) {}
 }
 
-/// The transport of a store that reads from no cluster. Every request fails.
+/// The transport of a store that reads from no cluster. Every request through this transport fails.
 #[derive(Debug)]
 pub(crate) struct NoTransport;
 

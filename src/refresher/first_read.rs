@@ -15,8 +15,8 @@ impl Poller {
     /// the next poll.
     pub(crate) async fn begin(&mut self, startup: Startup) -> Result<Duration, StartError> {
         self.check_last_good().await;
-        // The off file is checked before the first publish. If it exists, no directive may apply,
-        // not even for a moment.
+        // If the off file exists, no directive may apply even for a moment, so the file is checked
+        // before the first publish.
         self.off_switch.check().await;
         self.recall_last_good().await;
         match startup {

@@ -8,10 +8,11 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::status::RefresherState;
 
-/// The delay above which the refresher counts as overdue. A busy runtime delays a task by less.
+/// The delay above which the refresher counts as overdue. A busy runtime delays a task by less than
+/// this time.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
-/// A century. It replaces a time that is too long to be represented.
+/// A century, which replaces a time that is too long to be represented.
 const FAR: Duration = Duration::from_secs(24 * 36_500 * 60 * 60);
 
 /// The last sign of life of the refresher.

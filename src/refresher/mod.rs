@@ -37,7 +37,7 @@ pub use subscription::Subscription;
 /// The channel to a caller that waits for the result of the next poll.
 pub(crate) type Waiter = oneshot::Sender<Result<(), PollError>>;
 
-/// Polls the index and publishes new sets while it is run.
+/// The task that polls the index and publishes new sets.
 ///
 /// [`OpenSearchDirectiveStore::build`](crate::OpenSearchDirectiveStore::build) returns the
 /// refresher together with the store. The application runs the refresher in a task with
@@ -71,11 +71,11 @@ impl Refresher {
         }
     }
 
-    /// Reads the index for the first time, then polls until the store is dropped or shut down. The
-    /// future then completes, even during a poll.
+    /// Reads the index for the first time, then polls until the store is dropped or shut down. When
+    /// this happens, the future completes even during a poll.
     ///
     /// If the first read fails and the [`Startup`](crate::Startup) policy permits the last-good
-    /// file, the refresher restores that file. Under every policy, it continues to poll.
+    /// file, the refresher restores that file. Under every policy, the refresher continues to poll.
     /// [`ready`](crate::OpenSearchDirectiveStore::ready) waits for the first set.
     ///
     /// The future needs a tokio runtime with time and I/O enabled. In a runtime without time and
@@ -188,8 +188,8 @@ impl Refresher {
     }
 }
 
-/// Reports the end of the loop, whatever its reason is. For example, dropping a runtime drops its
-/// tasks.
+/// Reports the end of the loop, whatever its reason is. For example, a runtime that is dropped
+/// drops the refresher, too.
 impl Drop for Refresher {
     fn drop(&mut self) {
         let is_expected = self.stop.has_changed().is_err() || *self.stop.borrow();
@@ -202,7 +202,7 @@ impl Drop for Refresher {
     }
 }
 
-/// Completes at this instant. With `None`, it never completes.
+/// Completes at the instant `at`, or never if `at` is `None`.
 async fn until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,

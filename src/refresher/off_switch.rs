@@ -1,7 +1,7 @@
 //! The local kill switch: while a file exists, no directive applies in this instance.
 //!
-//! The switch does not need the cluster. Polling continues while the file exists, so the current
-//! directives apply as soon as the file is removed.
+//! The switch does not need the cluster. Polling continues while the off file exists, so the
+//! current directives apply as soon as the file is removed.
 
 use std::convert::Infallible;
 use std::io;
@@ -18,7 +18,7 @@ use super::shared_state::Shared;
 use crate::clock::Clock;
 use crate::rest::off_the_runtime;
 
-/// The pause between two checks for the file.
+/// The pause between two checks for the off file.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Watches the off file, and turns the directives off and on.
@@ -49,7 +49,7 @@ impl OffSwitch {
         }
     }
 
-    /// Checks for the file periodically.
+    /// Checks periodically whether the off file exists.
     pub(super) async fn run(mut self) -> Infallible {
         if self.file.is_none() {
             return std::future::pending().await;
@@ -62,8 +62,8 @@ impl OffSwitch {
         }
     }
 
-    /// Checks once whether the file exists. If an error prevents the check, the switch keeps its
-    /// state.
+    /// Checks once whether the off file exists. If an error prevents the check, the switch keeps
+    /// its state.
     pub(crate) async fn check(&mut self) {
         let Some(file) = self.file.clone() else {
             return;

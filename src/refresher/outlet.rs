@@ -1,5 +1,5 @@
-//! The write half of the published state. It publishes each snapshot, or an empty one while the
-//! store is off, and then notifies the subscribers.
+//! The write half of the published state. The outlet publishes each snapshot, or an empty one while
+//! the store is off, and then notifies the subscribers.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::subscription::Subscription;
 
-/// The published state. All its fields are replaced together in one swap.
+/// The published state, whose fields are replaced together in one swap.
 #[derive(Debug, Default)]
 pub(crate) struct Served {
     /// The snapshot of the last complete read.
@@ -68,7 +68,7 @@ fn without_directives(snapshot: &Snapshot) -> Snapshot {
 }
 
 /// Publishes snapshots and notifies subscribers. The loop and its off switch own the outlet. When
-/// both have dropped it, all subscriptions end.
+/// both have dropped the outlet, all subscriptions end.
 #[derive(Clone, Debug)]
 pub(super) struct Outlet {
     publisher: Arc<Mutex<Publisher<Served>>>,
@@ -77,8 +77,7 @@ pub(super) struct Outlet {
 }
 
 impl Outlet {
-    /// Creates an outlet. Returns it with the read half of the published state and the first
-    /// subscription.
+    /// Creates an outlet, the read half of the published state, and the first subscription.
     pub(super) fn new() -> (Self, Published<Served>, Subscription) {
         let (publisher, readable) = publication(Served::default());
         let (notify, receiver) = watch::channel(());
@@ -100,7 +99,8 @@ impl Outlet {
         self.notify.send_replace(());
     }
 
-    /// Hides the directives, or shows the kept ones again. Returns whether the state has changed.
+    /// Hides the directives, or makes the kept directives apply again. Returns whether the state
+    /// has changed.
     pub(super) fn set_off(&self, is_off: bool) -> bool {
         let mut publisher = self.lock();
         let current = self.published.snapshot();

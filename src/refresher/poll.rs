@@ -17,7 +17,7 @@ use crate::http::chain;
 use crate::source::{Polled, PublishedState};
 
 impl Poller {
-    /// Polls the source once and publishes a new snapshot.
+    /// Polls the source once, and publishes the snapshot if it is new.
     #[doc(hidden)]
     pub async fn poll(&mut self) -> Result<(), PollError> {
         let span = info_span!("poll", index = self.shared.client.index());

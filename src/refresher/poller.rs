@@ -1,4 +1,4 @@
-//! Holds the poller, which is the state that the polls of one store share.
+//! Defines the poller, which holds the state that the polls of one store share.
 
 use std::sync::Arc;
 use std::time::Duration;

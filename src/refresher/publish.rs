@@ -18,7 +18,8 @@ use opensearch_directives_core::{DirectiveSet, Snapshot};
 const LOGGED_REJECTIONS: usize = 100;
 
 impl Poller {
-    /// Publishes a snapshot unless it equals the published one. Returns whether it was published.
+    /// Publishes a snapshot unless it equals the published one. Returns whether the snapshot was
+    /// published.
     pub(super) fn publish_if_new(&mut self, snapshot: Snapshot, now: Timestamp) -> bool {
         if self.shared.kept().is_same_as(&snapshot) {
             return false;

@@ -37,8 +37,8 @@ pub struct Shared {
     clear_after: Option<Duration>,
     max_documents: usize,
     clock: Arc<dyn Clock>,
-    /// The progress of the polling. The loop and its off switch update it. The status reads all its
-    /// fields at once, so they are consistent.
+    /// The progress of the polling, which the loop and its off switch update. The status reads all
+    /// fields of the progress at once, so they are consistent.
     progress: watch::Sender<Progress>,
 }
 

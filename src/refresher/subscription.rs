@@ -15,8 +15,8 @@ pub struct Subscription(watch::Receiver<()>);
 
 impl Subscription {
     /// Completes when a set has been published since the previous call, or since the subscription
-    /// was created. If this has already happened, the call completes immediately. A load that
-    /// begins afterwards returns that set or a later one.
+    /// was created. If a set has already been published since then, the call completes immediately.
+    /// A load that begins afterwards returns that set or a later one.
     ///
     /// A publish changes the directives, the revision or the rejections, so the directives may be
     /// the same as before. The start and the expiry of a directive happen without a publish and

@@ -18,8 +18,8 @@ use crate::safeguard_switches::Safeguard;
 #[derive(Debug)]
 pub(crate) struct FullRead<C> {
     pub(crate) collector: C,
-    /// The aggregates that the cluster computed over all documents; `None` if it does not support
-    /// them.
+    /// The aggregates that the cluster computed over all documents; `None` if the cluster supports
+    /// no aggregates.
     pub(crate) aggregates: Option<Aggregates>,
     /// The highest primary term in which a document was written.
     pub(crate) term: Option<u64>,
@@ -30,11 +30,12 @@ pub(crate) struct FullRead<C> {
 /// The view from which all pages are read.
 enum View {
     PointInTime(PointInTimeId),
-    /// The live index. If the aggregates of two pages differ, the index has changed between them.
+    /// The live index. If the aggregates of two pages differ, the index has changed between the two
+    /// pages.
     Live(Aggregates),
 }
 
-/// What the pages that were read so far contained.
+/// The combined content of the pages that were read so far.
 struct Pages<C> {
     collector: C,
     read: u64,
@@ -46,7 +47,8 @@ struct Pages<C> {
 }
 
 impl Session {
-    /// Passes every document of a concrete index to the collector. The order is unspecified.
+    /// Passes every document of a concrete index to the collector. The order of the documents is
+    /// unspecified.
     pub(crate) async fn read_all<C: Collect>(
         &mut self,
         index: &ConcreteIndex,

@@ -16,13 +16,13 @@ pub(crate) struct ConcreteIndex {
     pub(crate) name: String,
     pub(crate) uuid: String,
     pub(crate) shards: u32,
-    /// The interval after which the index makes writes visible to searches; `None` if it refreshes
-    /// only on request.
+    /// The interval after which the index makes writes visible to searches; `None` if the index
+    /// refreshes only on request.
     pub(crate) refresh_interval: Option<Duration>,
 }
 
 impl ConcreteIndex {
-    /// Returns the name and the uuid.
+    /// Returns the name and the uuid of the index.
     pub(crate) fn identity(&self) -> (&str, &str) {
         (&self.name, &self.uuid)
     }
@@ -47,7 +47,7 @@ struct Settings {
     refresh_interval: Option<String>,
 }
 
-/// The settings that are requested.
+/// The index settings that are requested from the server.
 const SETTINGS: [&str; 3] = [
     "index.uuid",
     "index.number_of_shards",
@@ -84,8 +84,8 @@ impl Session {
     }
 }
 
-/// Parses a refresh interval in the format of the index settings: `1s`, `500ms`, `-1`. If the
-/// setting is absent, the server's default of one second applies.
+/// Parses a refresh interval in the format of the index settings, such as `1s`, `500ms` or `-1`. If
+/// the setting is absent, the server's default of one second applies.
 fn refresh_interval(text: Option<&str>) -> Option<Duration> {
     let Some(text) = text else {
         return Some(Duration::from_secs(1));

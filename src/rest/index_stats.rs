@@ -31,7 +31,7 @@ pub(crate) struct ShardCheckpoints {
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Primary {
     node: String,
-    /// The history uuid. It changes when a snapshot is restored into the same index.
+    /// The history uuid. This uuid changes when a snapshot is restored into the same index.
     history: String,
     /// The highest assigned `_seq_no`; -1 before the first write.
     max_seq_no: i64,
@@ -155,7 +155,7 @@ impl ShardCheckpoints {
     }
 
     /// Whether both checkpoints belong to one history, that is, no snapshot was restored into the
-    /// index in between.
+    /// index between the two observations.
     pub(crate) fn shares_history_with(&self, other: &Self) -> bool {
         let histories = |checkpoints: &Self| -> Vec<String> {
             let primaries = checkpoints.primaries.iter();
@@ -175,8 +175,8 @@ impl ShardCheckpoints {
                 .all(|(new, old)| new.global_checkpoint >= old.max_seq_no)
     }
 
-    /// Whether these checkpoints can be a later state of the index that `other` shows: the history
-    /// and the nodes of the primaries are the same, and no highest `_seq_no` is lower.
+    /// Whether `self` can be a later state of the index that `other` describes: the history and the
+    /// primaries' nodes are the same, and no shard's highest `_seq_no` is lower.
     pub(crate) fn follows(&self, other: &Self) -> bool {
         self.index == other.index
             && self.uuid == other.uuid

@@ -21,7 +21,7 @@ const IDS_PER_REQUEST: usize = 1_000;
 pub(crate) struct CurrentVersions {
     /// The `_seq_no` of each document that exists.
     pub(crate) seq_nos: HashMap<String, u64>,
-    /// Whether the primary returned all these versions.
+    /// Whether the primary returned these versions.
     pub(crate) primary: bool,
 }
 

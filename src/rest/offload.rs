@@ -1,8 +1,8 @@
 //! Runs long computations, such as decoding a large response, on blocking threads instead of the
 //! runtime's threads.
 
-/// A response of up to this many bytes is decoded on the current thread. This takes a fraction of a
-/// millisecond.
+/// A response of up to this many bytes is decoded on the current thread, which takes a fraction of
+/// a millisecond.
 const DECODE_IN_PLACE: usize = 64 << 10;
 
 /// Returns the number of response bytes whose decoding takes as long as processing this many
@@ -23,7 +23,8 @@ pub async fn off_the_runtime<T: Send + 'static>(
     }
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        // The panic continues here, and the caller of the poll catches and reports it.
+        // The panic of the closure continues here. The caller of the poll catches and reports the
+        // panic.
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             // The runtime is shutting down and will drop this task.

@@ -28,7 +28,7 @@ pub(crate) enum PageError {
 }
 
 impl Session {
-    /// Checks that one page is complete. Then passes its documents to the collector, if the search
+    /// Checks that one page is complete, and passes its documents to the collector if the search
     /// found at most `only_up_to` documents.
     pub(super) async fn take<C: Collect>(
         &self,
@@ -55,7 +55,7 @@ impl Session {
     }
 }
 
-/// Checks that one page is complete. Then passes its documents to the collector, if the search found
+/// Checks that one page is complete, and passes its documents to the collector if the search found
 /// at most `only_up_to` documents.
 pub(crate) fn take_page<C: Collect>(
     body: &[u8],

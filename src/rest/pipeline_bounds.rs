@@ -40,7 +40,7 @@ impl Session {
     /// not read the pipeline, or if the pipeline sets no limit.
     ///
     /// # Errors
-    /// The request failed. A request that the role or the server does not permit is not an error.
+    /// The request failed, although the role and the server permit the request.
     pub(crate) async fn site_max_ttl(&self) -> Result<Option<Duration>, ReadError> {
         let request = Request::new(Method::Get, IngestGetPipelineParts::Id(PIPELINE).url())
             .query("filter_path", "*.processors.script.params.max_ttl_secs");

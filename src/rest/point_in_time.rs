@@ -12,7 +12,8 @@ use crate::http::{Client, Method, Request, RequestError, chain, malformed};
 /// How long the server keeps a point in time open after each request that uses it.
 pub(super) const KEEP_ALIVE: &str = "1m";
 
-/// The id of a point in time. Each response may contain a new id, which replaces the previous one.
+/// The id of a point in time. Each response to a search in the point in time may contain a new id,
+/// which replaces the previous one.
 pub(super) type PointInTimeId = String;
 
 /// The outcome of a request to open a point in time.
@@ -54,14 +55,14 @@ impl Session {
     }
 }
 
-/// Whether the server, now or ever, opens no point in time. A server that has reached its limit on
-/// points in time responds with 429; managed services set low limits.
+/// Whether the server cannot open a point in time, permanently or for now. A server that has
+/// reached its limit on points in time responds with status 429; managed services set low limits.
 fn is_unavailable(error: &RequestError) -> bool {
     error.is_unsupported() || error.status() == Some(429)
 }
 
-/// Closes a point in time. If this fails, the point in time occupies memory on the server for one
-/// more minute.
+/// Closes a point in time. If the request fails, the point in time occupies memory on the server
+/// for one more minute.
 pub(super) async fn close(client: Client, id: PointInTimeId) {
     let request = Request::new(Method::Delete, DeletePitParts::None.url())
         .json(serde_json::json!({ "pit_id": [id] }).to_string());

@@ -24,11 +24,11 @@ pub(crate) struct IndexReader {
     /// The maximum number of documents that the index may contain, including ended ones.
     max_stored: usize,
     safeguards: Safeguards,
-    /// The value of the search parameter `preference`. It directs all searches of this instance to
-    /// the same shard copy, and distributes the instances of a fleet over all copies.
+    /// The value of the search parameter `preference`. This value directs all searches of this
+    /// instance to the same shard copy, and distributes the instances of a fleet over all copies.
     preference: String,
-    /// A number that is appended to the preference unless it is zero. A different number may select
-    /// a different shard copy.
+    /// A number that is appended to the preference unless the number is zero. A different number
+    /// may select a different shard copy.
     copy: u32,
 }
 
@@ -39,7 +39,8 @@ impl IndexReader {
             page_size: PAGE_SIZE,
             max_stored,
             safeguards: Safeguards::all(),
-            // OpenSearch reserves preferences that start with an underscore, as `instance` may do.
+            // The prefix is needed because OpenSearch reserves preferences that start with an
+            // underscore.
             preference: format!("directives-{instance}"),
             copy: 0,
         }
@@ -153,7 +154,7 @@ impl Session {
         self.reader.client.send_to(&self.node, request).await
     }
 
-    /// Sends a request to the session's node. An error fails the read.
+    /// Sends a request to the session's node. If the request fails, the whole read fails.
     pub(super) async fn send(&self, request: Request) -> Result<Bytes, ReadError> {
         let response = self.try_send(request).await;
         response.map_err(|error| self.failed(error))
@@ -200,8 +201,8 @@ impl Drop for Session {
         let Some(id) = self.point_in_time.take() else {
             return;
         };
-        // Without a runtime, no request can be sent. The server then closes the point in time
-        // itself when its keep-alive time ends.
+        // Without a runtime, no request can be sent, and the server closes the point in time itself
+        // when its keep-alive time ends.
         if let Ok(runtime) = Handle::try_current() {
             let close = point_in_time::close(self.reader.client.clone(), id);
             drop(runtime.spawn(close.in_current_span()));

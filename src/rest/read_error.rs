@@ -21,7 +21,7 @@ pub struct ReadError {
 }
 
 /// The reason why a poll failed. The metric `directives_poll_failures_total` counts failed polls by
-/// this kind.
+/// reason.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum PollErrorKind {
@@ -32,7 +32,7 @@ pub enum PollErrorKind {
     NoIndex,
     /// A response was incomplete, or mixed several states of the index.
     Incomplete,
-    /// A response was older than the published set, or the poll could not exclude this.
+    /// A response was older than the published set, or may have been older.
     Stale,
     /// The cluster counts documents that the role hides from this user.
     HiddenDocuments,
@@ -53,14 +53,14 @@ pub(crate) enum ReadFailure {
     NoIndex(RequestError),
     Request(RequestError),
     Incomplete(Incomplete),
-    /// The name is an alias of no index, or of several indices.
+    /// The configured name is an alias of no index, or of several indices.
     NotOneIndex {
         indices: Vec<String>,
     },
-    /// The response shows an older state than an earlier poll. The string describes the evidence.
+    /// The response shows an older state than an earlier poll, as the contained string explains.
     Stale(String),
     /// The response may show an older state, and the role does not permit the request that would
-    /// decide this.
+    /// show whether it does.
     Unconfirmed,
     /// The node does not return the version of the cluster state, although an earlier request
     /// received one. The node may be cut off from the cluster.
@@ -99,7 +99,7 @@ impl ReadError {
     }
 
     /// Creates the error for a failure of the application's own [source](crate::source). `name`
-    /// names what could not be read, such as a file.
+    /// says what could not be read, such as the name of a file.
     #[must_use]
     pub fn of_source(
         name: &str,

@@ -10,7 +10,7 @@ use super::read_error::ReadError;
 use super::search_response::{AGGREGATIONS, Aggregates, Collect, Hit};
 use crate::http::{Method, Request, RequestError};
 
-/// The maximum number of documents in one page. It equals the default of `index.max_result_window`.
+/// The maximum number of documents in one page, equal to the default of `index.max_result_window`.
 pub const PAGE_SIZE: usize = 10_000;
 /// The fields that the server includes in a search response, among them all fields that show
 /// whether the response is complete.
@@ -64,8 +64,8 @@ impl Session {
         }
     }
 
-    /// Requests the aggregates from the primary. If the cluster does not permit selecting the
-    /// primary, the shard copy that this instance prefers responds.
+    /// Requests the aggregates over the whole index from the primary. If the cluster does not
+    /// permit selecting the primary, the shard copy that this instance prefers responds.
     pub(crate) async fn summary_of_primary(
         &self,
         index: &ConcreteIndex,

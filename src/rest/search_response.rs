@@ -14,7 +14,7 @@ use super::incomplete::Incomplete;
 
 /// A receiver for the documents of a read.
 pub(crate) trait Collect: Send + 'static {
-    /// Takes one document. An error ends the read.
+    /// Takes one document. If the receiver returns an error, the read ends.
     fn take(&mut self, hit: &Hit<'_>) -> Result<(), Incomplete>;
 }
 
@@ -41,7 +41,7 @@ struct Shards {
 #[derive(Debug, Deserialize)]
 struct Hits<'a> {
     total: Option<Total>,
-    // With `filter_path`, the server omits this field if there are no hits.
+    // With `filter_path`, the server omits the field `hits.hits` if there are no hits.
     #[serde(borrow, default)]
     hits: Vec<Hit<'a>>,
 }
@@ -77,8 +77,8 @@ struct Newest {
     value: Option<f64>,
 }
 
-/// The aggregates over all documents of the index, independent of the query. They describe the same
-/// state of the index as the hits.
+/// The aggregates over all documents of the index, independent of the query. The aggregates
+/// describe the same state of the index as the hits.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Aggregates {
     pub(crate) documents: u64,

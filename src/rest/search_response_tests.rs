@@ -60,7 +60,7 @@ fn p1_a_response_is_complete_only_if_it_states_so() {
     assert_eq!(complete("{}"), Err(Incomplete::Missing("timed_out")));
 }
 
-/// Returns a complete response that a test then changes.
+/// Returns a complete response, for a test that then changes the response.
 fn value() -> Value {
     serde_json::from_str(COMPLETE).unwrap()
 }
@@ -89,7 +89,7 @@ fn p1_a_response_without_a_required_part_is_not_complete() {
     }
 }
 
-/// One field that every response contains has an invalid value or is missing.
+/// In each response, one field has an invalid value or is missing.
 #[test]
 fn a_response_of_another_shape_is_refused() {
     for (path, name) in [

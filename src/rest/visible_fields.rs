@@ -16,7 +16,7 @@ use crate::http::{Method, Request};
 /// The first version of this project's mapping that lists all fields of a stored document except
 /// `signatures`.
 const FIRST_EXPLICIT_VERSION: u64 = 2;
-/// The first version of the mapping that has `signatures`.
+/// The first version of this project's mapping that contains the field `signatures`.
 const FIRST_SIGNED_VERSION: u64 = 3;
 
 /// The response to `GET /{index}/_mapping`, keyed by the name of the concrete index.
@@ -58,7 +58,7 @@ impl Mapping {
 impl Session {
     /// Returns the first of `fields` that the server hides from the user of this session: the
     /// project's mapping has the field, but the mapping in the response does not. Returns `None` if
-    /// no field is hidden, or if the response does not show it.
+    /// no field is hidden, or if the response does not show whether one is hidden.
     ///
     /// # Errors
     /// The server did not respond. A refusal is not an error, because the role may not permit

@@ -57,7 +57,8 @@ impl ChangeSet {
             })
     }
 
-    /// Returns the changed documents that may be a step back compared with a replica.
+    /// Returns the changed documents which suggest that the new view is in fact older than the
+    /// replica.
     ///
     /// The result equals that of [`regressions_in`](Replica::regressions_in) for the replica with
     /// the changes applied, because a delta read removes no document.

@@ -1,5 +1,5 @@
 //! Measures how far the local clock is ahead of the clock of a cluster node. Directives start and
-//! expire by the local clock, so they start and expire at the wrong time if it differs.
+//! expire by the local clock, so a clock skew makes them start and expire at the wrong time.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const SKEW_THAT_MATTERS: f64 = 1.0;
 const SKEW_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl IndexSynchronizer {
-    /// Measures the skew. If the measurement fails, the poll still succeeds.
+    /// Measures the clock skew. If the measurement fails, the poll still succeeds.
     pub(super) async fn measure_clock_skew(&mut self, session: &Session) {
         let before = self.clock.now();
         let theirs = match timeout(SKEW_TIMEOUT, session.cluster_time()).await {
@@ -31,7 +31,7 @@ impl IndexSynchronizer {
             Err(_) => return debug!("reading the cluster's time took too long"),
         };
         // The node read its clock at an unknown moment during the request. The middle of the
-        // request is the best estimate.
+        // request is the best estimate of that moment.
         let half = self.clock.now().duration_since(before) / 2;
         let ours = before.saturating_add(half).unwrap_or(before);
         let skew = ours.duration_since(theirs).as_secs_f64();

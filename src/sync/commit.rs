@@ -27,7 +27,8 @@ impl IndexSynchronizer {
         let lagged = before.is_some_and(|known| known.lags);
         let checkpoints = observed.into_checkpoints();
         let same = before.filter(|known| checkpoints.is_some() && known.checkpoints == checkpoints);
-        // A change of the trusted keys also explains a difference, which is then not a correction.
+        // A change of the trusted keys also explains a difference between the sets, so such a
+        // difference is not counted as a correction.
         let corrects = same
             .filter(|_| !self.is_trust_outdated())
             .is_some_and(|known| {

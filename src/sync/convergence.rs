@@ -27,7 +27,7 @@ pub(super) enum Convergence {
 }
 
 impl Convergence {
-    /// Returns the initial state for checkpoints that were just observed.
+    /// Returns the initial convergence for checkpoints that were just observed.
     pub(super) fn from_now(refresh_interval: Option<Duration>) -> Self {
         visible_within(refresh_interval)
             .and_then(|within| Instant::now().checked_add(within))
@@ -47,15 +47,15 @@ pub(super) fn visible_within(refresh_interval: Option<Duration>) -> Option<Durat
 /// A bound on `_seq_no`: a later view with a document above the bound is newer than this view.
 ///
 /// This view contains no operation above the highest `_seq_no` that was assigned when the view was
-/// read. At some later moment, every in-sync copy holds all of these operations. A view that
-/// contains a number assigned after that moment was read from a copy with all of these operations,
-/// so that view is newer, and documents that are missing from it were deleted.
+/// read. At some later moment, every in-sync copy holds all operations of this view. If another
+/// view contains a `_seq_no` that was assigned after that moment, its copy holds all operations of
+/// this view. So the other view is newer, and documents that are missing from it were deleted.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct FreshnessBound {
     /// The highest `_seq_no` that was assigned when the read of this view ended.
     assigned: Option<u64>,
-    /// The highest `_seq_no` that was assigned when every in-sync copy held the operations up to
-    /// `assigned`.
+    /// The highest assigned `_seq_no` at the moment when every in-sync copy held all operations up
+    /// to `assigned`.
     held_everywhere: Option<u64>,
 }
 
@@ -72,7 +72,7 @@ impl FreshnessBound {
         bound
     }
 
-    /// Takes later checkpoints of the same primaries into account.
+    /// Updates the bound with later checkpoints of the same primaries.
     pub(super) fn observe_checkpoint(&mut self, checkpoints: &ShardCheckpoints) {
         if self.held_everywhere.is_none()
             && self.assigned.is_some()
@@ -82,7 +82,7 @@ impl FreshnessBound {
         }
     }
 
-    /// Whether a view with the highest `_seq_no` `max_seq_no` is certainly newer than this view.
+    /// Whether a view whose highest `_seq_no` is `max_seq_no` is certainly newer than this view.
     pub(super) fn is_before(&self, max_seq_no: Option<u64>) -> bool {
         self.held_everywhere.is_some() && max_seq_no > self.held_everywhere
     }
@@ -91,8 +91,8 @@ impl FreshnessBound {
 /// The `_seq_no` up to which a view contains every operation. A delta read searches for documents
 /// above this number.
 ///
-/// The mark only limits the documents that a delta read requests. The fingerprints decide whether
-/// the result is complete.
+/// The low-water mark only limits the documents that a delta read requests. The fingerprints decide
+/// whether the result of a delta read is complete.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct LowWatermark {
     reached: Option<u64>,
@@ -102,8 +102,8 @@ pub(super) struct LowWatermark {
 }
 
 impl LowWatermark {
-    /// Returns the mark for a view that was just read, given the checkpoints that were observed
-    /// before the read.
+    /// Returns the low-water mark for a view that was just read, given the checkpoints that were
+    /// observed before the read.
     pub(super) fn after_view(
         self,
         checkpoints: Option<&ShardCheckpoints>,
@@ -124,8 +124,8 @@ impl LowWatermark {
         watermark
     }
 
-    /// Returns the mark for a view whose documents equal those that a search on the primary
-    /// returned at these checkpoints.
+    /// Returns the low-water mark for a view whose documents equal those that a search on the
+    /// primary returned at these checkpoints.
     pub(super) fn converged(checkpoints: &ShardCheckpoints) -> Self {
         Self {
             reached: checkpoints.checkpoint(),

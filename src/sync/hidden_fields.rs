@@ -1,6 +1,6 @@
-//! Detects that field-level security or field masking changes the documents that this user reads.
-//! Changed documents must neither make directives apply to more requests nor empty the published
-//! set.
+//! Detects that field-level security or field masking changes the documents that this user reads. A
+//! document with hidden fields must neither make a directive apply to more requests nor remove the
+//! directive from the published set.
 
 use super::IndexSynchronizer;
 use super::fetch::View;
@@ -14,13 +14,14 @@ impl IndexSynchronizer {
     /// Fails the poll if a full read rejects documents because the user's role hides or masks
     /// their fields.
     ///
-    /// A rejection alone does not prove this, because somebody may have written an invalid document
-    /// that bypassed the ingest pipeline. An invalid document must not affect other documents.
-    /// Either of two facts proves that the role hides or masks fields:
+    /// A rejection alone does not prove that fields are hidden, because somebody may have written
+    /// an invalid document that bypassed the ingest pipeline. An invalid document must not affect
+    /// other documents. Either of two facts proves that the role hides or masks fields:
     ///
     /// - The document was accepted before with the same `_seq_no` in the same history of the index,
     ///   so nobody has changed the document since.
-    /// - The field is also missing from the mapping that the server returns to this user.
+    /// - The field that caused the rejection is also missing from the mapping that the server
+    ///   returns to this user.
     ///
     /// The first read after a start is compared with the last-good file, because no earlier view is
     /// known.

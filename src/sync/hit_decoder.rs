@@ -28,8 +28,8 @@ pub(crate) struct HitDecoder {
 #[derive(Debug)]
 pub(super) enum DecodedHit<'a> {
     Directive(DocumentRef<'a>),
-    /// A document that applies to no request. `rejection` is the reason, or `None` if the document
-    /// is revoked.
+    /// A document that applies to no request. `rejection` is the reason for the rejection, or
+    /// `None` if the document is revoked.
     Other {
         rejection: Option<Rejection>,
         /// The time of the last write; `None` if the document is rejected.

@@ -14,9 +14,9 @@ use tokio::time::Instant;
 use super::older_observation_rules::ManagerFinding;
 use crate::rest::ClusterVersion;
 
-/// How long a confirmation is valid, and how long an older version is refused before it is
-/// accepted. With the default settings of OpenSearch, a cluster manager that lost contact with the
-/// other nodes steps down within 40 seconds.
+/// How long a node's confirmation is valid, and how long an older version of the cluster state is
+/// refused before it is accepted. With the default settings of OpenSearch, a cluster manager that
+/// lost contact with the other nodes steps down within 40 seconds, which is less than this time.
 pub(super) const CONFIRM_AFTER: Duration = Duration::from_secs(60);
 
 /// How the nodes responded to requests for the version of the cluster state.
@@ -30,7 +30,7 @@ pub(super) enum ManagerContact {
         confirmation: Confirmation,
     },
     /// A node returned an older version, or no version any more. Polls fail until a node returns a
-    /// current version, or until a minute has passed.
+    /// current version of the cluster state, or until a minute has passed.
     Doubtful {
         newest: ClusterVersion,
         since: Instant,
@@ -63,7 +63,7 @@ impl ManagerContact {
         })
     }
 
-    /// Returns the newest version that any node has returned.
+    /// Returns the newest version of the cluster state that any node has returned.
     pub(super) fn newest(&self) -> Option<&ClusterVersion> {
         match self {
             Self::Unversioned { .. } => None,
@@ -71,8 +71,9 @@ impl ManagerContact {
         }
     }
 
-    /// Compares a response with the newest version. The state becomes `Doubtful` if the version is
-    /// older or withheld.
+    /// Compares the version in a response with the newest version so far. The state becomes
+    /// `Doubtful` if the response contains an older version, or none although a node returned one
+    /// before.
     pub(super) fn assess(&mut self, response: Option<&ClusterVersion>) -> ManagerFinding {
         let Some(newest) = self.newest().cloned() else {
             return match response {

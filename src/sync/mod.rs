@@ -96,9 +96,9 @@ pub(crate) struct IndexSynchronizer {
     /// The content of the last-good file that an earlier process wrote; `None` after the first read
     /// is committed.
     last_good: Option<LastGood>,
-    /// Whether a poll since the last commit observed a version that does not follow the known one.
-    /// If the former primary is back by the next poll, only this flag shows that another primary
-    /// may have assigned the same `_seq_no`s in the meantime.
+    /// Whether a poll since the last commit observed a version that does not follow the known
+    /// version. If the former primary is back by the next poll, only this flag shows that another
+    /// primary may have assigned the same `_seq_no`s in the meantime.
     was_overtaken: bool,
     /// The number of times that the known view was replaced so far.
     generation: u64,
@@ -150,8 +150,8 @@ impl IndexSynchronizer {
     /// Runs one poll: finds out whether the index changed, and reads the changes.
     ///
     /// If the node that serves the poll fails during the poll, the whole poll is repeated on
-    /// another node, because the first node's confirmation says nothing about the data of the other
-    /// node, which may be cut off from the cluster.
+    /// another node. The first node's confirmation says nothing about the data of the other node,
+    /// which may be cut off from the cluster.
     async fn synchronize(&mut self) -> Result<(), ReadError> {
         let mut session = self.reader.session();
         let result = self.run(&mut session).await;
@@ -170,8 +170,8 @@ impl IndexSynchronizer {
     async fn run(&mut self, session: &mut Session) -> Result<(), ReadError> {
         let began = Instant::now();
         let trust_generation = self.verifier.generation();
-        // If the trusted keys or the signature policy have changed, every document is decided
-        // again.
+        // If the trusted keys or the signature policy have changed, every document must be decoded
+        // and checked again.
         let reconcile = began >= self.reconcile_at || self.is_trust_outdated();
         self.degradations.begin_poll(reconcile);
         let observed = self.observe(session).await?;
@@ -220,7 +220,7 @@ impl IndexSynchronizer {
         }
     }
 
-    /// Whether the known view contains every document of the index in its current version.
+    /// Whether the known view contains the current version of every document of the index.
     async fn is_unchanged(
         &mut self,
         session: &Session,

@@ -22,7 +22,7 @@ use crate::rest::{Lookup, ReadError, ReadFailure, Session, Summary, off_the_runt
 use crate::safeguard_switches::Safeguard;
 use crate::status::ProbeMethod;
 
-/// A view that may be a step back, with the facts for the decision.
+/// A view that may be older than the known view, with the facts for the decision.
 struct RegressionCase<'a> {
     observed: &'a ObservedVersion,
     view: &'a View,
@@ -34,9 +34,9 @@ struct RegressionCase<'a> {
 impl IndexSynchronizer {
     /// Checks that the observed version is not older than the known version.
     ///
-    /// The check is necessary if the observed version does not follow the known version. It is also
-    /// necessary once a minute, because a node that is cut off from the cluster returns the same
-    /// version forever.
+    /// The check is necessary if the observed version does not follow the known version. The check
+    /// is also necessary once a minute, because a node that is cut off from the cluster returns the
+    /// same version forever.
     pub(super) async fn confirm_node_is_current(
         &mut self,
         session: &Session,
@@ -99,7 +99,7 @@ impl IndexSynchronizer {
         Ok(())
     }
 
-    /// Accepts a version that no authority confirms if an earlier poll observed it, too. Otherwise
+    /// Accepts a version that no authority confirms if an earlier poll observed it, too; otherwise
     /// fails the poll.
     fn require_second_sighting(
         &mut self,
@@ -114,12 +114,11 @@ impl IndexSynchronizer {
         Err(session.error(ReadFailure::Unconfirmed))
     }
 
-    /// Checks again that the node has contact with the cluster manager, after it returned a new
-    /// view.
+    /// Checks again, after a new view was read, that the node has contact with the cluster manager.
     ///
     /// Between the first confirmation and the read, another primary may have taken over and written
     /// the documents of this view. If the node was cut off before the takeover, it returns an older
-    /// cluster state.
+    /// version of the cluster state.
     pub(super) async fn confirm_after_read(
         &mut self,
         session: &Session,
@@ -138,8 +137,8 @@ impl IndexSynchronizer {
         Ok(())
     }
 
-    /// Checks that the node has contact with the cluster manager. The observed version was accepted
-    /// before.
+    /// Checks that the node has contact with the cluster manager. The observed version has already
+    /// been accepted.
     async fn confirm_node(
         &mut self,
         session: &Session,
@@ -229,8 +228,8 @@ impl IndexSynchronizer {
         }
     }
 
-    /// Compares the documents that may be a step back with the primary's versions. Also returns the
-    /// id of the first document that differs.
+    /// Compares the suspect documents of a view with the primary's current versions of these
+    /// documents. Also returns the id of the first document that differs.
     async fn consult_documents(
         &mut self,
         session: &Session,
@@ -267,8 +266,8 @@ impl IndexSynchronizer {
         Ok((DocumentsFinding::Agree(witness), None))
     }
 
-    /// Accepts a view that no authority confirms if it has persisted for the required time.
-    /// Otherwise fails the poll.
+    /// Accepts a view that no authority confirms if it has persisted for the required time;
+    /// otherwise fails the poll.
     fn require_persistence(
         &mut self,
         session: &Session,
@@ -300,7 +299,7 @@ impl IndexSynchronizer {
     }
 }
 
-/// Returns the documents of a view that may be a step back from the known view.
+/// Returns the documents which suggest that a view is in fact older than the known view.
 async fn regressions(known: &Known, view: &View) -> Vec<Regression> {
     if let Some(regressions) = &view.regressions {
         return regressions.clone();

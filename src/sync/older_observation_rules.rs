@@ -1,5 +1,5 @@
 //! The rules that decide whether a poll accepts an observation that may be older than the known
-//! state. All functions are pure.
+//! state. All functions in this file are pure.
 //!
 //! ARCHITECTURE.md contains these rules as two tables, and the tests check the rules row by row.
 //! The first row that matches the findings decides which step follows. If the step consults an
@@ -12,7 +12,7 @@ pub(super) enum Step {
     /// Fails the poll, because the observation is older or cannot be trusted yet.
     Fail,
     Consult(Authority),
-    /// Accepts the observation if it has persisted for the given time. Otherwise fails the poll.
+    /// Accepts the observation if it has persisted for the given time; otherwise fails the poll.
     AcceptIfItPersists(Persistence),
 }
 
@@ -23,7 +23,7 @@ pub(super) enum Authority {
     ClusterManager,
     /// The primary shard, through the real-time request `_mget`.
     PrimaryDocuments,
-    /// A search on the primary. The search returns the state of the primary's last refresh.
+    /// A search on the primary, which shows the primary's state at its last refresh.
     PrimarySearch,
 }
 
@@ -36,7 +36,7 @@ pub(super) enum Persistence {
     /// The time after which a search on a shard copy certainly returns every operation that the
     /// copy holds.
     Refresh,
-    /// One minute. After that time no write that the copy lacks can still be in progress.
+    /// One minute, after which no write that a lagging copy lacks can still be in progress.
     Minute,
 }
 
@@ -54,11 +54,11 @@ pub(super) struct VersionFindings {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum ManagerFinding {
     NotConsulted,
-    /// The version is not older than the newest version that was seen.
+    /// The version is not older than the newest version that was seen so far.
     Current,
-    /// This is the first version that was seen.
+    /// The node returned the first version that was seen.
     First,
-    /// The version is older than the newest version that was seen.
+    /// The version is older than the newest version that was seen so far.
     Older {
         for_a_minute: bool,
     },
@@ -103,7 +103,7 @@ pub(super) struct ViewFindings {
     /// Whether this poll observed checkpoints, which prove that the node has contact with other
     /// nodes.
     pub(super) checkpoints: bool,
-    /// Whether the role permits the index statistics, so that a failover will be noticed.
+    /// Whether the role permits the index statistics, so that polls notice a failover.
     pub(super) statistics: bool,
     /// Whether the cluster manager confirmed the node after the view was read.
     pub(super) node_confirmed: bool,
@@ -111,14 +111,14 @@ pub(super) struct ViewFindings {
     pub(super) search: SearchFinding,
 }
 
-/// The result of an `_mget` request for the documents that may be a step back.
+/// The result of an `_mget` request for the suspect documents of a view.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum DocumentsFinding {
     NotConsulted,
     NotPermitted,
-    /// At least one document has another version than in the view.
+    /// For at least one document, the returned version differs from the version in the view.
     Contradict,
-    /// All documents have the same version as in the view.
+    /// For all documents, the returned version equals the version in the view.
     Agree(Witness),
 }
 
@@ -126,9 +126,10 @@ pub(super) enum DocumentsFinding {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Witness {
     Primary,
-    /// Any copy, at a time when every in-sync copy holds all operations that were read before.
+    /// Any shard copy, at a time when every in-sync copy holds all operations that were read
+    /// before.
     EveryCopyIsCurrent,
-    /// Any copy, which may lack operations.
+    /// Any shard copy. It may lack operations.
     AnyCopy,
 }
 

@@ -15,7 +15,7 @@ pub(super) enum ObservedVersion {
     /// that no search returns yet.
     Checkpoints(ShardCheckpoints),
     /// The version comes from a search, because statistics are not available. `aggregates` is
-    /// `None` if the server does not support them.
+    /// `None` if the server does not support aggregates.
     Searched {
         index: ConcreteIndex,
         aggregates: Option<Aggregates>,
@@ -31,7 +31,7 @@ impl ObservedVersion {
         }
     }
 
-    /// Whether this version can be a later version of the same index.
+    /// Whether this version can be a later version of the index that `other` describes.
     pub(super) fn follows(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Checkpoints(now), Self::Checkpoints(before)) => now.follows(before),
@@ -47,9 +47,9 @@ impl ObservedVersion {
         }
     }
 
-    /// Whether this version and the known one belong to one history, that is, no snapshot was
-    /// restored into the index in between. `None` if this is not known, because only checkpoints
-    /// contain the history.
+    /// Whether this version and the known version belong to one history, that is, no snapshot was
+    /// restored into the index between the two observations. Returns `None` without checkpoints,
+    /// because only checkpoints contain the history.
     pub(super) fn shares_history_with(&self, known: &Known) -> Option<bool> {
         match (self, &known.checkpoints) {
             (Self::Checkpoints(now), Some(before)) => Some(now.shares_history_with(before)),

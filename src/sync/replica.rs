@@ -1,8 +1,8 @@
 //! An immutable local copy of all documents of the index, as one read returned them.
 //!
-//! A replica contains the directive set that is published and the `_seq_no` of each document. It
-//! also contains the documents that are not in the set because they are revoked or rejected. Each
-//! read creates a new replica, which may share parts with the previous one.
+//! A replica contains the directive set that is published and the `_seq_no` of each document. A
+//! replica also contains the documents that are not in the set because they are revoked or
+//! rejected. Each read creates a new replica, which may share parts with the previous one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub(crate) struct Replica {
     /// The signatures of the signed directives. Replicas share this table until a signature
     /// changes.
     pub(super) signatures: Arc<SignatureTable>,
-    /// The documents that are not in the set, by id. Replicas share this map until one of its
+    /// The documents that are not in the set, keyed by id. Replicas share this map until one of its
     /// documents changes.
     pub(super) others: Arc<Others>,
     fingerprint: Fingerprint,
@@ -69,7 +69,8 @@ impl Fingerprint {
             && self.sum_seq_no as f64 == remote.sum_seq_no
     }
 
-    /// Whether the cluster's maximum is not higher than the maximum of this fingerprint.
+    /// Whether the cluster's highest `_seq_no` is not above the highest `_seq_no` of this
+    /// fingerprint.
     #[expect(
         clippy::cast_precision_loss,
         reason = "the cluster converts its number in the same way"

@@ -224,7 +224,7 @@ fn p1_a_repeated_document_is_refused() {
 
 const MANY: usize = 100_000;
 
-/// Passes a directive to the collector. The id has 16 bytes and the name of the tenant has 13
+/// Passes to the collector a directive whose id has 16 bytes and whose tenant has a name of 13
 /// bytes.
 fn give_for_tenant(to: &mut impl Collect, n: usize, seq_no: usize, tenant: &str) {
     let source = format!(
@@ -254,7 +254,7 @@ fn a_delta_read_needs_as_little_memory_as_a_full_read() {
     }
     let mut replica = collector.finish().unwrap();
     let mut next = MANY;
-    // The numbers of changes cover a small patch, a rebuilt set, and a larger patch.
+    // These numbers of changes lead to a small patch, a rebuilt set, and a larger patch.
     for changes in [1, 12_000, 1_000] {
         let mut delta = ChangeSet::new(decoder());
         for n in 0..changes {

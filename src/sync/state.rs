@@ -13,14 +13,15 @@
 //! ```
 //!
 //! - `Unread`: there was no complete read so far. The next poll reads everything.
-//! - `Following`: the replica is a complete view of the index. While it is *converging*, the
-//!   primary may hold operations that no refresh has made visible, so each poll reads even if the
-//!   checkpoints are equal. Once it has *converged*, equal checkpoints mean that nothing changed.
+//! - `Following`: the replica is a complete view of the index. While the replica is *converging*,
+//!   the primary may hold operations that no refresh has made visible, so each poll reads even if
+//!   the checkpoints are equal. Once the replica has *converged*, equal checkpoints mean that
+//!   nothing changed.
 //! - `Suspecting`: a poll observed something that may be older than the replica. The observation is
 //!   accepted only if it persists.
 //!
-//! A poll that fails or is cut off does not change the known view. It can only turn `Following`
-//! into `Suspecting`.
+//! A poll that fails or is cut off does not change the known view. Such a poll can only turn
+//! `Following` into `Suspecting`.
 
 use std::sync::Arc;
 
@@ -37,7 +38,7 @@ use opensearch_directives_core::{Revision, Snapshot};
 /// While the low-water mark is unknown, a delta read starts this far below the highest `_seq_no`.
 const LOOK_BACK: u64 = 100;
 
-/// The result of all polls so far. The documentation of the module describes the states.
+/// The result of all polls so far. The module documentation describes the states.
 #[derive(Debug)]
 pub(super) enum State {
     Unread,
@@ -53,15 +54,15 @@ pub(super) enum State {
 pub(super) enum Sighting {
     /// A version that does not follow the known version.
     Version(ObservedVersion),
-    /// A view that may be a step back. If its version does not follow the known version either,
-    /// `version` contains that version.
+    /// A view that may be older than the known view. If its version does not follow the known
+    /// version either, `version` contains that version.
     View {
         regression: PendingRegression,
         version: Option<ObservedVersion>,
     },
 }
 
-/// A view that may be a step back.
+/// A view that may be older than the known view, with the time of its first observation.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PendingRegression {
     pub(super) fingerprint: Fingerprint,
@@ -123,7 +124,7 @@ impl State {
         });
     }
 
-    /// Records a view that may be a step back.
+    /// Records a view that may be older than the known view.
     pub(super) fn suspect_view(&mut self, regression: PendingRegression) {
         let version = self.suspected_version().cloned();
         self.suspect(Sighting::View {
@@ -159,13 +160,14 @@ pub(super) struct Known {
     pub(super) convergence: Convergence,
     pub(super) low_watermark: LowWatermark,
     pub(super) freshness_bound: FreshnessBound,
-    /// Whether a search on the primary returned other documents than the copy that was read.
+    /// Whether a search on the primary returned different documents from those of the shard copy
+    /// that was read.
     pub(super) lags: bool,
 }
 
 impl Known {
-    /// Returns the `_seq_no` above which a delta read searches, or `None` if it must read all
-    /// documents.
+    /// Returns the `_seq_no` above which a delta read searches, or `None` if the delta read must
+    /// return all documents.
     pub(super) fn delta_after(&self) -> Option<u64> {
         let highest = self.replica.fingerprint().max_seq_no?;
         match self.low_watermark.reached() {
@@ -177,13 +179,13 @@ impl Known {
     /// Whether the aggregates of the cluster agree with this view.
     pub(super) fn agrees_with(&self, aggregates: &Aggregates) -> bool {
         self.replica.fingerprint().agrees_with(aggregates)
-            // The cluster returns this time in milliseconds, so only milliseconds are compared.
+            // The cluster returns `updated_at` in milliseconds, so only milliseconds are compared.
             && self.updated_at.map(Timestamp::as_millisecond)
                 == aggregates.updated_at.map(Timestamp::as_millisecond)
     }
 
-    /// Whether every in-sync copy holds all operations that this view can contain. If so, no copy
-    /// can return an older version of a document in response to `_mget`.
+    /// Whether every in-sync copy holds all operations that this view can contain. In this case, no
+    /// copy can return an older version of a document in response to `_mget`.
     pub(super) fn is_held_everywhere(&self, checkpoints: &ShardCheckpoints) -> bool {
         self.checkpoints_after
             .as_ref()

@@ -1,4 +1,4 @@
-//! Finds the documents of a later view that may be a step back from the replica.
+//! Finds the documents which suggest that a later view is in fact older than the replica.
 //!
 //! A shard copy that lags returns an older view of the index, and the response does not indicate
 //! this. Compared with the replica, an older view differs in one of three ways:
@@ -15,22 +15,23 @@ use std::cmp::Ordering;
 
 use super::replica::Replica;
 
-/// A document whose version in a later view may be a step back.
+/// A document which suggests that a later view is in fact older.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Regression {
     pub(crate) id: String,
-    /// The `_seq_no` of the document in the later view; `None` if the document is missing there.
+    /// The `_seq_no` of the document in the later view; `None` if that view does not contain the
+    /// document.
     pub(crate) seq_no: Option<u64>,
 }
 
-/// Whether the `_seq_no` of a document may be a step back. `earlier` is its previous `_seq_no`, or
-/// `None` if the document did not exist.
+/// Whether the `_seq_no` of a document suggests that a later view is in fact older. `earlier` is
+/// the document's previous `_seq_no`, or `None` if the document did not exist.
 pub(super) fn may_be_regression(earlier: Option<u64>, seq_no: u64) -> bool {
     earlier.is_none_or(|earlier| seq_no < earlier)
 }
 
 impl Replica {
-    /// Returns the documents of a later view that may be a step back from this replica.
+    /// Returns the documents which suggest that a later view is in fact older than this replica.
     pub(crate) fn regressions_in(&self, later: &Self) -> Vec<Regression> {
         let mut before = self.seq_nos_by_id().peekable();
         let mut regressions = Vec::new();

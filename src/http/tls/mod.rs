@@ -31,12 +31,12 @@ impl Tls {
         Self::default()
     }
 
-    /// Trusts these certificates (PEM, one or more) in addition to the system's CAs. Each is the
-    /// certificate of a CA or of the server itself.
+    /// Trusts these certificates (PEM, one or more) in addition to the system's CAs. Each
+    /// certificate must belong to a CA or to the server itself.
     ///
     /// The server's own certificate is accepted even if it is self-signed and marked as a CA, like
-    /// the certificates that `openssl req -x509` creates. It must still be valid for the host name
-    /// and not be expired.
+    /// the certificates that `openssl req -x509` creates. The server's certificate must still be
+    /// valid for the host name, and must not have expired.
     pub fn with_ca_certificates(mut self, pem: impl Into<Secret>) -> Self {
         self.ca_certificates = Some(pem.into());
         self
@@ -55,7 +55,7 @@ impl Tls {
         self
     }
 
-    /// Whether a certificate or a key is in a file, so that it can change.
+    /// Whether a certificate or a key is in a file, and can therefore change.
     pub(super) fn has_files(&self) -> bool {
         [
             &self.ca_certificates,
@@ -67,7 +67,7 @@ impl Tls {
         .any(Secret::is_file)
     }
 
-    /// Reads the certificates and keys. This blocks the thread if they are in files.
+    /// Reads the certificates and keys, which blocks the thread if they are in files.
     pub(super) fn read(&self) -> Result<TlsMaterial, ConfigError> {
         if self.client_key.is_some() && self.client_certificate.is_none() {
             return Err(certificate_error(
@@ -143,8 +143,8 @@ type Backend = native::Config;
 type Backend = ();
 
 impl TlsConfig {
-    /// Creates the settings. If no node has an `https` address (`is_used` is false), the system's
-    /// CA certificates are not loaded, because they may be missing.
+    /// Creates the TLS settings. If no node has an `https` address (`is_used` is false), the
+    /// system's CA certificates are not loaded, because they may be missing.
     #[cfg_attr(
         not(any(feature = "rustls-tls", feature = "native-tls")),
         expect(

@@ -44,7 +44,8 @@ pub(super) fn config(material: &TlsMaterial) -> Result<ClientConfig, ConfigError
     })
 }
 
-/// Creates the configuration for clients that never use TLS. It trusts no certificate.
+/// Creates the configuration for clients that never use TLS. This configuration trusts no
+/// certificate.
 pub(super) fn unused() -> Result<ClientConfig, ConfigError> {
     Ok(ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
@@ -78,8 +79,8 @@ fn certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>, 
     Ok(certificates)
 }
 
-/// Verifies server certificates with the platform's verifier. In addition, it accepts each
-/// configured certificate as a server certificate, even if the certificate is marked as a CA.
+/// Verifies server certificates with the platform's verifier. In addition, accepts each configured
+/// certificate as a server certificate, even if the certificate is marked as a CA.
 #[derive(Debug)]
 struct Verifier {
     platform: Arc<dyn ServerCertVerifier>,
@@ -217,7 +218,7 @@ fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
         if let Some(found) = error.downcast_ref() {
             return Some(found);
         }
-        // `source()` of an I/O error does not return the error that it wraps.
+        // `source()` of an I/O error does not return the error that the I/O error wraps.
         if let Some(inner) = error
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref)

@@ -28,8 +28,8 @@ pub(super) struct Fake {
     order: Mutex<Order>,
     /// The instant at which each poll began.
     polls: Mutex<Vec<Instant>>,
-    /// Whether documents were read after the last request for statistics. If so, the next request
-    /// for statistics ends a poll; otherwise it begins one.
+    /// Whether documents were read after the last request for statistics, so that the next request
+    /// for statistics ends a poll instead of beginning one.
     read: Mutex<bool>,
 }
 

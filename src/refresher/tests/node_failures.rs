@@ -90,8 +90,8 @@ impl Transport for OneHangs {
     }
 }
 
-/// The test runs twice, with a different node hanging, so that one of the two stores tries the
-/// hanging node first.
+/// In each of two runs a different node hangs, so one of the two stores tries the hanging node
+/// first.
 #[tokio::test(start_paused = true)]
 async fn p8_a_node_that_used_up_the_time_of_a_poll_is_not_tried_first_again() {
     let mut config = config().with_startup(Startup::Empty);

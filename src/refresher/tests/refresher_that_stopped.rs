@@ -1,5 +1,5 @@
 //! Tests that the status reports a refresher that no longer runs, and that the age limit of the set
-//! is enforced even then.
+//! is enforced without a running refresher.
 
 use futures_util::FutureExt as _;
 use tokio::runtime::{Builder, Runtime};
