@@ -28,7 +28,7 @@ pub(super) async fn read(
     body.finish()
 }
 
-/// Reads the first `limit` bytes of a body. This is enough for an error response, because an error
+/// Reads the first `limit` bytes of a body. An error response needs no more, because an error
 /// message quotes only the beginning of the body.
 pub(super) async fn read_beginning(
     mut response: reqwest::Response,

@@ -125,8 +125,8 @@ impl Client {
 
     /// Sends a request and returns the body of a response of status 2xx.
     ///
-    /// The nodes are tried in turn until one responds, each for at most the time limit of a
-    /// request. A request may be sent twice. A repeated request is safe, because every request
+    /// The nodes are tried in turn until one responds. The time limit of a request applies to each
+    /// attempt. A request may be sent twice. A repeated request is safe, because every request
     /// either only reads, or writes a whole document under its id.
     ///
     /// A response of status 429, 502, 503 or 504 counts as a failure of the node, because another
@@ -231,7 +231,7 @@ impl Client {
         Err(last_error.unwrap_or_else(|| RequestError::new(request.operation(), none)))
     }
 
-    /// Marks the nodes that refused a request as failed, because another node served it.
+    /// Marks the nodes that refused a request as failed, because another node served the request.
     fn mark_as_failed(&self, refusals: &[(usize, Response)]) {
         for (node, _) in refusals {
             self.nodes.failed(*node, Instant::now());
@@ -267,7 +267,7 @@ fn is_overloaded(status: u16) -> bool {
 }
 
 /// Whether the status may be the fault of this node alone: its security index or its disk may be
-/// damaged, or a proxy in front of it may have refused the request.
+/// damaged, or a proxy in front of the node may have refused the request.
 fn may_be_of_one_node(status: u16) -> bool {
     matches!(status, 401 | 403 | 500)
 }

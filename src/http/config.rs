@@ -29,8 +29,9 @@ pub struct ClusterConfig {
     /// The time limit for connecting to a node. If there is only one node, or if the connection
     /// goes through a proxy, only `request_timeout` limits the time for connecting.
     pub connect_timeout: Duration,
-    /// The size limit of one response in bytes, both as sent and as decompressed. A larger response
-    /// is refused as soon as the limit is exceeded, and the rest is not read.
+    /// The size limit of one response in bytes. The limit applies to the bytes as sent and to the
+    /// decompressed bytes. A larger response is refused as soon as the limit is exceeded, and the
+    /// rest is not read.
     pub max_response_bytes: u64,
     /// Whether to follow the proxy settings in the environment variables `HTTP_PROXY`,
     /// `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, or in their lower-case variants. Loopback

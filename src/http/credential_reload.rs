@@ -209,8 +209,8 @@ impl Sessions {
         Ok(session)
     }
 
-    /// Returns a session that replaces the given one, or `None` if nothing has changed. If the new
-    /// files or credentials cannot be used, logs the error and also returns `None`.
+    /// Returns a session that replaces the given session, or `None` if nothing has changed. If the
+    /// new files or credentials cannot be used, logs the error and also returns `None`.
     pub(super) async fn renew(&self, used: &Arc<Session>) -> Option<Arc<Session>> {
         self.renewed(used).await.ok().flatten()
     }
@@ -245,7 +245,8 @@ impl Sessions {
             Ok(Some(session)) => {
                 let session = Arc::new(session);
                 state.session = session.clone();
-                // The first call of a provider replaces nothing, so it is not counted.
+                // The first call of a provider replaces nothing, so this call does not count as a
+                // reload.
                 if current.authorization.is_some() {
                     self.renewals.fetch_add(1, Ordering::Relaxed);
                     info!("credentials or certificates changed and were reloaded");

@@ -1,5 +1,5 @@
-//! The error for a request that received no usable response. It contains the node, the status and
-//! the cause.
+//! The error for a request that received no usable response. The error contains the node, the
+//! status and the cause.
 
 use std::error::Error;
 use std::fmt;
@@ -207,8 +207,8 @@ impl RequestError {
         self.exception() == Some("index_not_found_exception")
     }
 
-    /// Whether the cluster could not be reached, was unavailable, or did not respond in time. The
-    /// same request may succeed later.
+    /// Whether the cluster could not be reached, was unavailable, or did not respond in time. A
+    /// later attempt to send the request may succeed.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         match self.kind() {

@@ -92,7 +92,7 @@ impl Nodes {
         let mut order: Vec<usize> = (0..count)
             .map(|offset| (inner.preferred + offset) % count)
             .collect();
-        // The sort is stable, so live nodes keep their order.
+        // The sort is stable, so the live nodes stay in the order of the list.
         order.sort_by_key(|&index| inner.nodes[index].dead_until.filter(|&until| until > now));
         order
     }
@@ -139,8 +139,8 @@ impl Nodes {
         let nodes = &self.lock().nodes;
         nodes.get(node_index).is_some_and(|node| {
             let has_other = nodes.len() > 1;
-            // `another_may_serve` is used only if this node has refused, so it always refers to a
-            // different node.
+            // `another_may_serve` is used only if this node has refused, so a node that has not
+            // refused is always a different one.
             let another_may_serve = nodes.iter().any(|other| !other.has_refused);
             has_other && (node.failures > 0 || node.has_refused && another_may_serve)
         })

@@ -36,7 +36,7 @@ pub(super) struct NetworkTransport {
 }
 
 impl fmt::Debug for NetworkTransport {
-    /// Prints no fields, because they contain HTTP clients that would print credentials.
+    /// Prints no fields, because the HTTP clients in these fields would print credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NetworkTransport").finish_non_exhaustive()
     }

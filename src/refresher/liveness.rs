@@ -27,7 +27,7 @@ pub(super) enum Liveness {
 }
 
 impl Liveness {
-    /// Returns the state of a refresher that announces its next action within this time.
+    /// Returns the state of a refresher that announces that it will act again within `time`.
     pub(super) fn due_within(time: Duration) -> Self {
         let now = Instant::now();
         let due = now.checked_add(time.saturating_add(GRACE));

@@ -25,15 +25,15 @@ pub(super) struct SiteBound {
     interval: Duration,
     /// The instant at which the pipeline is read again.
     next: Instant,
-    /// The limit that the pipeline set when it was last read; `None` if it set no limit or the role
-    /// may not read the pipeline.
+    /// The limit of the pipeline at the last comparison; `None` if the pipeline had no limit or the
+    /// role may not read the pipeline.
     site: Option<Duration>,
 }
 
 impl SiteBound {
     pub(super) fn new(config: &Config, client: Client) -> Self {
         Self {
-            // The reader is not used to read documents, so its limit is zero.
+            // This reader reads no documents, so its document limit is zero.
             reader: IndexReader::new(client, &config.instance, 0),
             max_ttl: config.max_ttl,
             interval: config.reconcile_interval,

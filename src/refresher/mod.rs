@@ -51,7 +51,7 @@ pub(crate) type Waiter = oneshot::Sender<Result<(), PollError>>;
 #[must_use = "a refresher does nothing unless it is run"]
 pub struct Refresher {
     poller: Poller,
-    /// The stop signal of the store. Its value becomes `true` at a shutdown, and its channel closes
+    /// The stop signal of the store. The value becomes `true` at a shutdown, and the channel closes
     /// when the store is dropped.
     stop: watch::Receiver<bool>,
     // This field is the last one, so the channel closes after all other fields are dropped.
@@ -123,7 +123,7 @@ impl Refresher {
             }
         };
         // A poll catches its own panics. A panic outside of a poll, for example in a runtime
-        // without a timer, would occur again immediately, so it ends the loop.
+        // without a timer, would occur again immediately, so such a panic ends the loop.
         let polls = AssertUnwindSafe(polls).catch_unwind();
         let panic = tokio::select! {
             biased;

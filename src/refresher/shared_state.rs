@@ -28,7 +28,7 @@ use super::subscription::Subscription;
 #[derive(Debug)]
 pub struct Shared {
     pub(crate) published: Published<Served>,
-    /// The subscription from which new ones are cloned.
+    /// The subscription from which new subscriptions are cloned.
     pub(crate) subscription: Subscription,
     pub(super) client: Client,
     pub(super) verifier: Arc<Verifier>,

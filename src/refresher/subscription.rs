@@ -8,15 +8,15 @@ use crate::error::Stopped;
 /// original.
 ///
 /// [`OpenSearchDirectiveStore::subscribe`](crate::OpenSearchDirectiveStore::subscribe) creates a
-/// subscription. A subscription holds no set; it only records that there was a publish. Several
+/// subscription. A subscription holds no set. It only records that a set was published. Several
 /// publishes in quick succession may cause only one notification.
 #[derive(Clone, Debug)]
 pub struct Subscription(watch::Receiver<()>);
 
 impl Subscription {
     /// Completes when a set has been published since the previous call, or since the subscription
-    /// was created. If a set has already been published since then, the call completes immediately.
-    /// A load that begins afterwards returns that set or a later one.
+    /// was created. If this has already happened when the method is called, it completes
+    /// immediately. A load that begins afterwards returns the published set or a later one.
     ///
     /// A publish changes the directives, the revision or the rejections, so the directives may be
     /// the same as before. The start and the expiry of a directive happen without a publish and

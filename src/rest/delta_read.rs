@@ -18,10 +18,10 @@ pub(crate) enum DeltaRead<C> {
         collector: C,
         documents: u64,
         aggregates: Aggregates,
-        /// The highest primary term in which one of these documents was written.
+        /// The highest primary term in which one of the returned documents was written.
         term: Option<u64>,
     },
-    /// More documents changed than one response can contain.
+    /// More documents have changed than one response can contain.
     TooMany,
     /// The server cannot search or aggregate by `_seq_no`.
     Unsupported,

@@ -54,8 +54,8 @@ impl Session {
         index: &ConcreteIndex,
         collector: C,
     ) -> Result<FullRead<C>, ReadError> {
-        // A single search sees one state of the shard. Only a read of several pages needs a point
-        // in time, which costs two more requests.
+        // A single search returns one state of the shard, so only a read of several pages needs a
+        // point in time, which costs two more requests.
         let path = SearchParts::Index(&[&index.name]).url();
         let page_size = self.page_size();
         let request =
@@ -116,8 +116,8 @@ impl Session {
             first: None,
         };
         loop {
-            // The aggregates are requested with the first page. Without a point in time they are
-            // requested with every page, to detect a change of the index.
+            // The aggregates are requested with the first page. Without a point in time, the
+            // aggregates are requested with every page, to detect a change of the index.
             let aggregates = aggregates && (pages.first.is_none() || matches!(view, View::Live(_)));
             let request = self.page_request(index, &view, aggregates, pages.after.take());
             let body = self.send(request).await?;

@@ -15,7 +15,7 @@ pub(crate) struct Page<C> {
     pub(crate) total: u64,
     pub(crate) read: u64,
     pub(crate) aggregates: Option<Aggregates>,
-    /// The highest primary term in which one of the documents was written.
+    /// The highest primary term in which one of the documents of the page was written.
     pub(crate) term: Option<u64>,
     /// The `search_after` value for the request of the next page.
     pub(crate) next: Option<serde_json::Value>,

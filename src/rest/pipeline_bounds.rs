@@ -40,7 +40,7 @@ impl Session {
     /// not read the pipeline, or if the pipeline sets no limit.
     ///
     /// # Errors
-    /// The request failed, although the role and the server permit the request.
+    /// The request failed for a reason other than a missing permission or a missing pipeline.
     pub(crate) async fn site_max_ttl(&self) -> Result<Option<Duration>, ReadError> {
         let request = Request::new(Method::Get, IngestGetPipelineParts::Id(PIPELINE).url())
             .query("filter_path", "*.processors.script.params.max_ttl_secs");

@@ -60,7 +60,7 @@ pub(crate) enum ReadFailure {
     /// The response shows an older state than an earlier poll, as the contained string explains.
     Stale(String),
     /// The response may show an older state, and the role does not permit the request that would
-    /// show whether it does.
+    /// prove or disprove this.
     Unconfirmed,
     /// The node does not return the version of the cluster state, although an earlier request
     /// received one. The node may be cut off from the cluster.

@@ -23,8 +23,8 @@
 //! | `hit_decoder.rs` | decides whether a document is a directive, revoked or rejected |
 //! | `replica.rs`, `replica_builder.rs`, `apply_delta.rs`, `suspect_documents.rs` | the replica, and how reads create and compare replicas |
 //!
-//! Only a successful poll replaces the state, at its end. A poll that fails or is cut off leaves
-//! the replica unchanged.
+//! The state is replaced only at the end of a successful poll. A poll that fails or is cut off
+//! leaves the replica unchanged.
 
 mod apply_delta;
 mod clock_skew;

@@ -129,7 +129,7 @@ pub(super) enum Witness {
     /// Any shard copy, at a time when every in-sync copy holds all operations that were read
     /// before.
     EveryCopyIsCurrent,
-    /// Any shard copy. It may lack operations.
+    /// Any shard copy, possibly one that lacks operations.
     AnyCopy,
 }
 

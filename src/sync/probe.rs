@@ -57,8 +57,8 @@ impl ObservedVersion {
         }
     }
 
-    /// Whether the primary's aggregates differ from those of the view. Checkpoints contain no
-    /// aggregates, so for them the result is `false`.
+    /// Whether the primary's aggregates differ from those of the view. Returns `false` for
+    /// checkpoints, which contain no aggregates.
     pub(super) fn differs_from(&self, view: &View) -> bool {
         match self {
             Self::Checkpoints(_) => false,

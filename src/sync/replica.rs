@@ -20,11 +20,11 @@ pub(crate) struct Replica {
     pub(super) digest: Digest,
     /// The `_seq_no` of each directive, in the order of the set.
     pub(super) seq_nos: Box<[u64]>,
-    /// The signatures of the signed directives. Replicas share this table until a signature
+    /// The signatures of the signed directives. Several replicas share this table until a signature
     /// changes.
     pub(super) signatures: Arc<SignatureTable>,
-    /// The documents that are not in the set, keyed by id. Replicas share this map until one of its
-    /// documents changes.
+    /// The documents that are not in the set, keyed by id. Several replicas share this map until
+    /// one of these documents changes.
     pub(super) others: Arc<Others>,
     fingerprint: Fingerprint,
 }
@@ -37,8 +37,8 @@ pub(super) struct Other {
     pub(super) rejection: Option<Rejection>,
 }
 
-/// Three aggregates over the `_seq_no`s of all documents. The cluster can compute the same
-/// aggregates, and if both results are equal, the documents are the same.
+/// Three aggregates over the `_seq_no`s of all documents. The cluster can compute the same three
+/// aggregates. If both results are equal, the replica and the index contain the same documents.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Fingerprint {
     pub(crate) documents: u64,

@@ -12,7 +12,7 @@
 //!                        Suspecting  (the published set stays published)
 //! ```
 //!
-//! - `Unread`: there was no complete read so far. The next poll reads everything.
+//! - `Unread`: there was no complete read so far. The next poll reads all documents.
 //! - `Following`: the replica is a complete view of the index. While the replica is *converging*,
 //!   the primary may hold operations that no refresh has made visible, so each poll reads even if
 //!   the checkpoints are equal. Once the replica has *converged*, equal checkpoints mean that
@@ -38,7 +38,7 @@ use opensearch_directives_core::{Revision, Snapshot};
 /// While the low-water mark is unknown, a delta read starts this far below the highest `_seq_no`.
 const LOOK_BACK: u64 = 100;
 
-/// The result of all polls so far. The module documentation describes the states.
+/// The state that all polls so far have established. The module documentation describes the states.
 #[derive(Debug)]
 pub(super) enum State {
     Unread,
@@ -52,10 +52,10 @@ pub(super) enum State {
 /// An observation that may be older than the replica.
 #[derive(Debug)]
 pub(super) enum Sighting {
-    /// A version that does not follow the known version.
+    /// A version that cannot be a later version of the known index.
     Version(ObservedVersion),
-    /// A view that may be older than the known view. If its version does not follow the known
-    /// version either, `version` contains that version.
+    /// A view that may be older than the known view. `version` is `None` unless an observed version
+    /// is suspicious, too.
     View {
         regression: PendingRegression,
         version: Option<ObservedVersion>,
@@ -112,7 +112,7 @@ impl State {
         }
     }
 
-    /// Records a version that does not follow the known version.
+    /// Records a version that cannot be a later version of the known index.
     pub(super) fn suspect_version(&mut self, version: ObservedVersion) {
         let pending = self.pending_regression();
         self.suspect(match pending {
@@ -134,7 +134,8 @@ impl State {
     }
 
     fn suspect(&mut self, sighting: Sighting) {
-        // Before the first complete read, there is no known state, so nothing can be older.
+        // Before the first complete read, there is no known state, so no observation can be older
+        // than the known state.
         *self = match std::mem::replace(self, Self::Unread) {
             Self::Unread => Self::Unread,
             Self::Following(known) | Self::Suspecting { known, .. } => {

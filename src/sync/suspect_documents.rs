@@ -1,11 +1,11 @@
 //! Finds the documents which suggest that a later view is in fact older than the replica.
 //!
 //! A shard copy that lags returns an older view of the index, and the response does not indicate
-//! this. Compared with the replica, an older view differs in one of three ways:
+//! this. An older view differs from the replica in one of three ways:
 //!
 //! - A document has a lower `_seq_no`.
 //! - A document is missing.
-//! - A document is new. In fact, it may have been deleted before the replica was read.
+//! - A document is new. In fact, the document may have been deleted before the replica was read.
 //!
 //! Usually such a difference is a normal change, for example a deletion or a new document.
 //! Therefore the difference is only a *possible* regression, and the primary must confirm the later

@@ -211,7 +211,7 @@ pub(super) fn explain(error: &(dyn Error + 'static)) -> Option<String> {
     Some(advice.to_owned())
 }
 
-/// Returns the first rustls error among an error and its causes.
+/// Returns the first rustls error in the chain that consists of an error and its causes.
 fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     let mut next = Some(error);
     while let Some(error) = next {

@@ -1,5 +1,5 @@
-//! Tests nodes that hang or fail during a poll. Another node then serves the next poll, or the poll
-//! is repeated on another node.
+//! Tests nodes that hang or fail during a poll. After the failure, another node serves the next
+//! poll, or the poll is repeated on another node.
 
 use std::sync::Mutex;
 
