@@ -19,7 +19,7 @@ pub enum Credentials {
     /// The requests contain no credentials.
     #[default]
     None,
-    /// HTTP basic authentication.
+    /// HTTP basic authentication, with a user name and a password.
     Basic {
         /// The user's name.
         username: String,
@@ -32,8 +32,8 @@ pub enum Credentials {
     ApiKey(Secret),
     /// Credentials that the application provides; see [`provider`](Self::provider).
     Provider(CredentialsProvider),
-    /// AWS Signature Version 4. The provider is called for each request, so rotated credentials are
-    /// used immediately.
+    /// The requests are signed with AWS Signature Version 4. The provider is called for each
+    /// request, so rotated credentials are used immediately.
     #[cfg(feature = "aws-sigv4")]
     AwsSigV4 {
         /// The provider of the AWS keys.

@@ -108,7 +108,7 @@ impl Nodes {
     /// Records that a request to a node starts.
     ///
     /// If the returned value is dropped before the caller reports a response, the request counts as
-    /// failed. Therefore a node that did not respond before the deadline of a poll is not tried
+    /// failed. A node that did not respond before the deadline of a poll is therefore not tried
     /// first again.
     pub(crate) fn attempt(&self, node_index: usize) -> Attempt<'_> {
         Attempt {

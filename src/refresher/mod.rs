@@ -148,8 +148,8 @@ impl Refresher {
         }
     }
 
-    /// Polls repeatedly. All callers that are waiting when a poll begins receive the result of that
-    /// poll.
+    /// Polls repeatedly, first after `pause`. All callers that are waiting when a poll begins
+    /// receive the result of that poll.
     async fn poll_forever(&mut self, mut pause: Duration) {
         while let Some(waiters) = self.wait(pause).await {
             let result = self.poller.poll().await;

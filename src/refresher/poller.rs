@@ -33,7 +33,7 @@ pub struct Poller {
     backoff: Backoff,
     pub(super) poll_timeout: Duration,
     pub(super) clear_after: Option<Duration>,
-    /// `None` if the source is not an index.
+    /// The comparison with the ingest pipeline's limit; `None` if the source is not an index.
     pub(super) site_bound: Option<SiteBound>,
     pub(super) last_good: Option<Arc<LastGoodFile>>,
     pub(super) startup: Startup,

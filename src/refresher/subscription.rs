@@ -8,14 +8,14 @@ use crate::error::Stopped;
 /// original.
 ///
 /// [`OpenSearchDirectiveStore::subscribe`](crate::OpenSearchDirectiveStore::subscribe) creates a
-/// subscription. A subscription holds no set. It only records that a set was published. Several
+/// subscription. A subscription holds no set, but only records that a set was published. Several
 /// publishes in quick succession may cause only one notification.
 #[derive(Clone, Debug)]
 pub struct Subscription(watch::Receiver<()>);
 
 impl Subscription {
     /// Completes when a set has been published since the previous call, or since the subscription
-    /// was created. If this has already happened when the method is called, it completes
+    /// was created. If a set has already been published at the time of the call, the call completes
     /// immediately. A load that begins afterwards returns the published set or a later one.
     ///
     /// A publish changes the directives, the revision or the rejections, so the directives may be

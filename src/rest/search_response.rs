@@ -112,7 +112,7 @@ pub(crate) const AGGREGATIONS: &str = r#"{"all":{"global":{},"aggs":{"seq":{"sta
 pub(crate) struct Complete<'a> {
     pub(crate) total: u64,
     pub(crate) hits: Vec<Hit<'a>>,
-    /// `None` if no aggregates were requested, or if the server does not return them.
+    /// The aggregates; `None` if they were not requested, or if the server does not return them.
     pub(crate) aggregates: Option<Aggregates>,
 }
 

@@ -60,8 +60,8 @@ impl ChangeSet {
     /// Returns the changed documents which suggest that the new view is in fact older than the
     /// replica.
     ///
-    /// The result equals that of [`regressions_in`](Replica::regressions_in) for the replica with
-    /// the changes applied, because a delta read removes no document.
+    /// For the replica with the changes applied, [`regressions_in`](Replica::regressions_in) would
+    /// return the same documents, because a delta read removes no document.
     pub(crate) fn regressions_from(&self, replica: &Replica) -> Vec<Regression> {
         self.changes
             .iter()
@@ -76,8 +76,8 @@ impl ChangeSet {
     /// Returns the replica with the changes applied, or `None` if the replica already contains all
     /// changes.
     ///
-    /// Also returns `None` if the result is too large for one directive set. The fingerprints then
-    /// differ, and the full read that follows fails and reports the reason.
+    /// If the result is too large for one directive set, this also returns `None`. Because the
+    /// fingerprints then differ, a full read follows, which fails and reports the reason.
     ///
     /// Only a comparison of the fingerprints shows changes that the delta read did not return, such
     /// as deletions.

@@ -18,8 +18,8 @@ const CONVERGES_WITHIN: (Duration, Duration) = (Duration::from_secs(1), Duration
 pub(super) enum Convergence {
     /// The view has converged: the primary confirmed it, or there are no checkpoints to wait for.
     Converged,
-    /// Until this instant, each poll reads the index even if the checkpoints are unchanged. Later
-    /// polls request a confirmation of the view from the primary.
+    /// Until this instant, each poll reads the index even if the checkpoints are unchanged. Polls
+    /// after this instant request a confirmation of the view from the primary.
     Converging { until: Instant },
     /// The index refreshes only on request, so each poll reads the index even if the checkpoints
     /// are unchanged.
@@ -49,7 +49,8 @@ pub(super) fn visible_within(refresh_interval: Option<Duration>) -> Option<Durat
 /// This view contains no operation above the highest `_seq_no` that was assigned when the view was
 /// read. At some later moment, every in-sync copy holds all operations of this view. If another
 /// view contains a `_seq_no` that was assigned after that moment, its copy holds all operations of
-/// this view. So the other view is newer, and documents that are missing from it were deleted.
+/// this view. The other view is therefore newer than this view, and documents that are missing from
+/// the other view were deleted.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct FreshnessBound {
     /// The highest `_seq_no` that was assigned when the read of this view ended.

@@ -96,9 +96,9 @@ pub(crate) struct IndexSynchronizer {
     /// The content of the last-good file that an earlier process wrote; `None` after the first read
     /// is committed.
     last_good: Option<LastGood>,
-    /// Whether a poll since the last commit observed a version that does not follow the known
-    /// version. If the former primary is back by the next poll, only this flag shows that another
-    /// primary may have assigned the same `_seq_no`s in the meantime.
+    /// Whether a poll since the last commit observed a version that cannot be a later version of
+    /// the known index. If the former primary is back by the next poll, only this flag shows that
+    /// another primary may have assigned the same `_seq_no`s in the meantime.
     was_overtaken: bool,
     /// The number of times that the known view was replaced so far.
     generation: u64,

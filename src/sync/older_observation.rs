@@ -34,9 +34,9 @@ struct RegressionCase<'a> {
 impl IndexSynchronizer {
     /// Checks that the observed version is not older than the known version.
     ///
-    /// The check is necessary if the observed version does not follow the known version. The check
-    /// is also necessary once a minute, because a node that is cut off from the cluster returns the
-    /// same version forever.
+    /// The check is necessary if the observed version cannot be a later version of the known index.
+    /// The check is also necessary once a minute, because a node that is cut off from the cluster
+    /// returns the same version forever.
     pub(super) async fn confirm_node_is_current(
         &mut self,
         session: &Session,
@@ -229,7 +229,7 @@ impl IndexSynchronizer {
     }
 
     /// Compares the suspect documents of a view with the primary's current versions of these
-    /// documents. Also returns the id of the first document that differs.
+    /// documents. Returns the finding and the id of the first document that differs.
     async fn consult_documents(
         &mut self,
         session: &Session,

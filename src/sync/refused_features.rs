@@ -41,8 +41,8 @@ impl Degradations {
         &self.strategy
     }
 
-    /// Begins a poll. All refused features are tried again if the pause is over, or if this poll is
-    /// a full read anyway.
+    /// Prepares a poll. All refused features are tried again if the pause is over, or if this poll
+    /// is a full read anyway.
     pub(super) fn begin_poll(&mut self, reconcile: bool) {
         let due = self.retry_at.is_some_and(|at| Instant::now() >= at);
         if reconcile || due {

@@ -185,8 +185,8 @@ impl Known {
                 == aggregates.updated_at.map(Timestamp::as_millisecond)
     }
 
-    /// Whether every in-sync copy holds all operations that this view can contain. In this case, no
-    /// copy can return an older version of a document in response to `_mget`.
+    /// Whether every in-sync copy holds all operations that this view can contain. If every copy
+    /// does, none can return an older version of a document in response to `_mget`.
     pub(super) fn is_held_everywhere(&self, checkpoints: &ShardCheckpoints) -> bool {
         self.checkpoints_after
             .as_ref()

@@ -7,8 +7,8 @@
 //! - A document is missing.
 //! - A document is new. In fact, the document may have been deleted before the replica was read.
 //!
-//! Usually such a difference is a normal change, for example a deletion or a new document.
-//! Therefore the difference is only a *possible* regression, and the primary must confirm the later
+//! Usually such a difference is a normal change, for example a deletion or a new document. A
+//! difference is therefore only a *possible* regression, and the primary must confirm the later
 //! view.
 
 use std::cmp::Ordering;

@@ -13,8 +13,8 @@ use super::*;
 use crate::rest::ReadError;
 use crate::source::{Polled, PublishedState, SnapshotSource, SourceReport};
 
-/// A source that returns one generation after another. The source records the published generation
-/// that each poll passes to it.
+/// A source that reports the next of the given generations at each poll. The source records the
+/// published generation that each poll passes to it.
 #[derive(Debug)]
 struct Scripted {
     generations: VecDeque<u64>,

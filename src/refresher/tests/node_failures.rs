@@ -15,7 +15,7 @@ fn two_nodes() -> ClusterConfig {
     ClusterConfig::new(urls.map(|url| url.parse().unwrap()))
 }
 
-/// Two nodes. The first node that receives a search fails from then on.
+/// A transport to two nodes. The first node that receives a search fails from then on.
 #[derive(Debug)]
 struct FailsAtASearch {
     responses: Arc<Fake>,
