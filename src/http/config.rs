@@ -37,8 +37,8 @@ pub struct ClusterConfig {
     /// `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, or in their lower-case variants. Loopback
     /// addresses are never accessed through a proxy.
     pub use_proxy: bool,
-    /// The name of this instance. A hash of the name selects the node to try first, so that the
-    /// instances of a fleet are distributed over the nodes.
+    /// The name of this instance. A hash of the instance's name selects the node that is tried
+    /// first, so that the instances of a fleet are distributed over the nodes.
     pub instance: String,
 }
 

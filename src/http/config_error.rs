@@ -45,7 +45,7 @@ impl ConfigError {
         self
     }
 
-    /// Creates the error for a setting. `problem` states the fault and the remedy.
+    /// Creates the error for an invalid setting. `problem` states the fault and the remedy.
     pub(crate) fn setting(setting: &str, problem: impl fmt::Display) -> Self {
         Self::new(ConfigErrorKind::Setting, format!("{setting}: {problem}"))
     }

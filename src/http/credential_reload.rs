@@ -1,5 +1,5 @@
-//! Holds the HTTP clients with their credentials and certificates, and replaces them when a file
-//! with a secret or the credentials of a provider change.
+//! Holds the HTTP clients with their credentials and certificates, and replaces them when a secret
+//! file or a provider's credentials change.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};

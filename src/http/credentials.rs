@@ -54,8 +54,8 @@ type BoxError = Box<dyn Error + Send + Sync>;
 
 impl Credentials {
     /// Creates credentials from a function of the application. The function is called before the
-    /// first request, once a minute, and after a response of status 401. If the function fails, the
-    /// last good credentials stay in use.
+    /// first request, once a minute, and after a response of status 401 or a failed connection. If
+    /// the function fails, the last good credentials stay in use.
     ///
     /// ```
     /// use opensearch_directives::Credentials;

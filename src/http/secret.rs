@@ -14,8 +14,8 @@ const MAX_BYTES: u64 = 4 << 20;
 /// A secret that is never printed: a password, a token, a key, or certificates.
 ///
 /// The secret is given as a string (`Secret::from("…")`) or as a [file](Self::file). A file is
-/// re-read once a minute, and after a response of status 401 or a failed handshake. If the new
-/// content cannot be used, the last good content stays in use.
+/// re-read once a minute, and after a response of status 401, a failed connection or a failed
+/// handshake. If the new content cannot be used, the last good content stays in use.
 ///
 /// Leading and trailing white space is ignored.
 #[derive(Clone)]

@@ -163,7 +163,7 @@ impl Refresher {
     }
 
     /// Waits until the next poll is due, and returns the callers that wait for its result. Returns
-    /// `None` if the store was dropped. If the published set becomes too old in the meantime, an
+    /// `None` if the store was dropped. If the published set becomes too old while this waits, an
     /// empty set is published.
     async fn wait(&mut self, pause: Duration) -> Option<Vec<Waiter>> {
         self.poller.announce_pause(pause);
@@ -188,7 +188,7 @@ impl Refresher {
     }
 }
 
-/// Reports the end of the loop, whatever its reason is. For example, a runtime that is dropped
+/// Reports that the loop has ended, whatever the reason. For example, a runtime that is dropped
 /// drops the refresher, too.
 impl Drop for Refresher {
     fn drop(&mut self) {

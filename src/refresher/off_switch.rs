@@ -1,4 +1,4 @@
-//! The local kill switch: while a file exists, no directive applies in this instance.
+//! The local kill switch: while the off file exists, no directive applies in this instance.
 //!
 //! The switch does not need the cluster. Polling continues while the off file exists, so the
 //! current directives apply as soon as the file is removed.

@@ -14,7 +14,7 @@ use super::subscription::Subscription;
 pub(crate) struct Served {
     /// The snapshot of the last complete read.
     kept: Arc<Snapshot>,
-    /// The snapshot for the evaluation of requests: `kept`, or a snapshot without directives while
+    /// The snapshot for the evaluation of requests. It equals `kept`, but has no directives while
     /// the store is off.
     shown: Arc<Snapshot>,
     is_off: bool,

@@ -28,7 +28,7 @@ pub(crate) enum DeltaRead<C> {
 }
 
 impl Session {
-    /// Passes every document whose `_seq_no` is above `after` to the collector.
+    /// Passes to the collector every document whose `_seq_no` is above `after`.
     pub(crate) async fn read_delta<C: Collect>(
         &self,
         index: &ConcreteIndex,

@@ -25,8 +25,8 @@ pub(super) enum Opened {
 }
 
 impl Session {
-    /// Opens a point in time on the shard copy that this instance prefers. The session closes the
-    /// point in time when it ends.
+    /// Opens a point in time on the shard copy that this instance prefers. The point in time is
+    /// closed at the end of the session.
     pub(super) async fn open_point_in_time(
         &mut self,
         index: &ConcreteIndex,

@@ -86,7 +86,7 @@ pub(crate) enum ReadFailure {
     },
     /// The snapshot of another agent is refused.
     Agent(AgentError),
-    /// A source of the application failed.
+    /// The application's own source failed.
     Source(Box<dyn std::error::Error + Send + Sync>),
 }
 

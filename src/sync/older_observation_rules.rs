@@ -54,11 +54,11 @@ pub(super) struct VersionFindings {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum ManagerFinding {
     NotConsulted,
-    /// The version is not older than the newest version that was seen so far.
+    /// The node returned a version that is not older than the newest version seen so far.
     Current,
-    /// The node returned the first version that was seen.
+    /// The node returned a version, and no node has returned one before.
     First,
-    /// The version is older than the newest version that was seen so far.
+    /// The node returned a version that is older than the newest version seen so far.
     Older {
         for_a_minute: bool,
     },

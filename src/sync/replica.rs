@@ -1,8 +1,8 @@
 //! An immutable local copy of all documents of the index, as one read returned them.
 //!
-//! A replica contains the directive set that is published and the `_seq_no` of each document. A
-//! replica also contains the documents that are not in the set because they are revoked or
-//! rejected. Each read creates a new replica, which may share parts with the previous one.
+//! A replica contains the directive set to publish and the `_seq_no` of each document. A replica
+//! also contains the documents that are not in the set because they are revoked or rejected. Each
+//! read creates a new replica, which may share parts with the previous one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
