@@ -274,6 +274,7 @@ impl Received {
 
     fn into_polled(self, generation: u64) -> Polled {
         Polled {
+            origins: None,
             generation,
             snapshot: self.snapshot,
             read_at: self.read_at,

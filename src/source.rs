@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 pub use crate::rest::ReadError;
 use crate::status::{PollStrategy, ReadCounters};
+use crate::sync::Origins;
 use opensearch_directives_core::Snapshot;
 
 /// The future of a poll, as `Box::pin(async { … })` creates it.
@@ -68,6 +69,8 @@ pub struct Polled {
     /// The time since the source was read. It is zero unless the source has its content from
     /// elsewhere.
     pub age: Duration,
+    /// The operations that wrote the documents; `None` if the source does not know them.
+    pub(crate) origins: Option<Origins>,
 }
 
 impl Polled {
@@ -79,6 +82,7 @@ impl Polled {
             snapshot: Some(snapshot),
             read_at,
             age: Duration::ZERO,
+            origins: None,
         }
     }
 
@@ -90,6 +94,7 @@ impl Polled {
             snapshot: None,
             read_at,
             age: Duration::ZERO,
+            origins: None,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! The times of the last attempt, the last success and the last change are separate fields, because
 //! a store may poll successfully for days without a change.
 
+use std::ops::AddAssign;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -89,8 +90,10 @@ pub struct Counters {
     pub signature_verifications: u64,
     /// Sets that were published.
     pub publishes: u64,
-    /// Rejected documents, each counted once per revision.
+    /// Rejected documents, each counted once per revision of the document.
     pub rejections: u64,
+    /// The changes of the directives, each of which is also a line in the log.
+    pub changes: ChangeCounters,
     /// Panics in the refresher. It continued after each of them.
     pub panics: u64,
 }
@@ -155,6 +158,33 @@ pub struct ReadCounters {
     /// Full reads that found a difference which the incremental polls had missed. The number is
     /// expected to stay 0.
     pub corrections: u64,
+}
+
+/// The changes of the directives of this instance. A directive that has expired counts as absent.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+#[non_exhaustive]
+pub struct ChangeCounters {
+    /// Directives that were added, or applied again after their expiry.
+    pub added: u64,
+    /// Directives that were replaced by another version.
+    pub changed: u64,
+    /// Directives that were revoked, deleted or replaced by a document that is rejected.
+    pub removed: u64,
+    /// Scheduled directives that started.
+    pub started: u64,
+    /// Directives that expired.
+    pub expired: u64,
+}
+
+impl AddAssign for ChangeCounters {
+    fn add_assign(&mut self, other: Self) {
+        self.added += other.added;
+        self.changed += other.changed;
+        self.removed += other.removed;
+        self.started += other.started;
+        self.expired += other.expired;
+    }
 }
 
 /// The request by which a poll finds out whether anything changed.

@@ -9,11 +9,20 @@ use tracing_subscriber::fmt::MakeWriter;
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+
     pub(crate) fn lines_with(&self, text: &str) -> usize {
-        let log = self.0.lock().unwrap();
-        String::from_utf8_lossy(&log)
-            .lines()
-            .filter(|line| line.contains(text))
+        self.lines_with_all(&[text])
+    }
+
+    /// Counts the lines that contain all of these texts.
+    pub(crate) fn lines_with_all(&self, texts: &[&str]) -> usize {
+        let log = self.text();
+        let lines = log.lines();
+        lines
+            .filter(|line| texts.iter().all(|text| line.contains(text)))
             .count()
     }
 }

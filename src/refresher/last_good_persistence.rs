@@ -49,11 +49,13 @@ impl Poller {
         let age = read_at.and_then(|at| Duration::try_from(now.duration_since(at)).ok());
         self.withdraw_in_time(snapshot.set(), now, age.unwrap_or_default());
         self.published_generation = None;
+        let before = self.shared.kept();
         self.outlet.publish(snapshot);
         self.shared.update(|progress| {
             progress.last_success = read_at;
             progress.read_age = Some(ReadAge::noted_now(age.unwrap_or_default()));
         });
+        self.log_changes(&before, None, now);
         Ok(())
     }
 

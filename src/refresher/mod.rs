@@ -3,6 +3,7 @@
 //! A failed poll changes only the status. A snapshot is published in one swap, and only if it
 //! differs from the published one.
 
+mod change_log;
 mod first_read;
 mod last_good_persistence;
 mod liveness;
@@ -172,9 +173,11 @@ impl Refresher {
         tokio::pin!(pause);
         loop {
             let clear_at = self.poller.clear_at();
+            let boundary_at = self.poller.boundary_at();
             tokio::select! {
                 () = &mut pause => break,
                 () = until(clear_at) => self.poller.clear(),
+                () = until(boundary_at) => self.poller.log_boundary(),
                 waiter = self.waiting.recv() => {
                     waiters.push(waiter?);
                     break;

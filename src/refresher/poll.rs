@@ -67,12 +67,13 @@ impl Poller {
             snapshot,
             read_at,
             age,
+            origins,
         } = polled;
         let now = self.clock.now();
         if let Some(snapshot) = &snapshot {
             self.withdraw_in_time(snapshot.set(), now, age);
         }
-        let changed = snapshot.is_some_and(|snapshot| self.publish_if_new(snapshot, now));
+        let changed = snapshot.is_some_and(|snapshot| self.publish_if_new(snapshot, origins, now));
         self.withdraw_in_time(self.shared.kept().set(), now, age);
         self.published_generation = Some(generation);
         self.record_success(read_at, age);

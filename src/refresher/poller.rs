@@ -15,6 +15,7 @@ use crate::signatures::Verifier;
 use crate::source::SnapshotSource;
 use crate::sync::IndexSynchronizer;
 
+use super::change_log::ChangeLog;
 use super::liveness::Liveness;
 use super::max_ttl_comparison::SiteBound;
 use super::off_switch::OffSwitch;
@@ -38,6 +39,7 @@ pub struct Poller {
     pub(super) last_good: Option<Arc<LastGoodFile>>,
     pub(super) startup: Startup,
     pub(super) off_switch: OffSwitch,
+    pub(super) change_log: ChangeLog,
 }
 
 impl Poller {
@@ -120,6 +122,7 @@ impl Poller {
                 .map(Arc::new),
             startup: config.startup,
             off_switch,
+            change_log: ChangeLog::default(),
         }
     }
 

@@ -11,28 +11,76 @@ use tracing::{info, warn};
 use super::Poller;
 use super::poll::panic_text;
 use crate::error::PollError;
+use crate::sync::Origins;
 use opensearch_directives_core::{DirectiveSet, Snapshot};
 
-/// The maximum number of rejections that are logged for each snapshot. The status contains all
-/// rejections.
-const LOGGED_REJECTIONS: usize = 100;
+/// The shortest wait for the next start or expiry. If many directives expire shortly after each
+/// other, one pass over the set logs those of one second.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
 impl Poller {
     /// Publishes a snapshot unless it equals the published one. Returns whether the snapshot was
     /// published.
-    pub(super) fn publish_if_new(&mut self, snapshot: Snapshot, now: Timestamp) -> bool {
+    pub(super) fn publish_if_new(
+        &mut self,
+        snapshot: Snapshot,
+        origins: Option<Origins>,
+        now: Timestamp,
+    ) -> bool {
         if self.shared.kept().is_same_as(&snapshot) {
             return false;
         }
-        announce(&snapshot);
-        let rejections = snapshot.rejections().len() as u64;
+        info!(
+            directives = snapshot.set().len(),
+            rejected = snapshot.rejections().len(),
+            digest = %snapshot.digest(),
+            "publishing a new set"
+        );
+        let before = self.shared.kept();
         self.outlet.publish(snapshot);
         self.shared.update(|progress| {
             progress.last_change = Some(now);
             progress.counters.publishes += 1;
+        });
+        self.log_changes(&before, origins, now);
+        true
+    }
+
+    /// Logs and counts the differences between a former snapshot and the published one. This happens
+    /// after the publish, because writing a log can be slow.
+    pub(super) fn log_changes(
+        &mut self,
+        before: &Snapshot,
+        origins: Option<Origins>,
+        now: Timestamp,
+    ) {
+        let after = self.shared.kept();
+        let (changes, rejections) = self.change_log.publish(before, &after, origins, now);
+        self.shared.update(|progress| {
+            progress.counters.changes += changes;
             progress.counters.rejections += rejections;
         });
-        true
+    }
+
+    /// Returns the instant of the next start or expiry of a directive, which is logged.
+    pub(super) fn boundary_at(&self) -> Option<Instant> {
+        let wait = self.change_log.next()?.duration_since(self.clock.now());
+        let wait = Duration::try_from(wait).unwrap_or_default();
+        // A clock that stands or is adjusted must not make the loop run without a pause.
+        Instant::now().checked_add(wait.max(SHORTEST_WAIT))
+    }
+
+    /// Logs the directives that have started or expired. A panic is caught and recorded.
+    pub(super) fn log_boundary(&mut self) {
+        let guarded = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            let (kept, now) = (self.shared.kept(), self.clock.now());
+            let changes = self.change_log.advance(kept.set(), now);
+            self.shared
+                .update(|progress| progress.counters.changes += changes);
+        }));
+        if let Err(panic) = guarded {
+            self.record_failure(&PollError::panic(panic_text(panic.as_ref())));
+        }
     }
 
     /// Sets the instant from which no directive of the set applies, so that `clear_after` holds
@@ -67,33 +115,13 @@ impl Poller {
             "the published directives are too old; emptying the set"
         );
         self.published_generation = None;
-        self.outlet.publish(Snapshot::default());
         let now = self.clock.now();
+        let before = self.shared.kept();
+        self.outlet.publish(Snapshot::default());
         self.shared.update(|progress| {
             progress.last_change = Some(now);
             progress.counters.publishes += 1;
         });
+        self.log_changes(&before, None, now);
     }
-}
-
-/// Logs a snapshot before it is published.
-fn announce(snapshot: &Snapshot) {
-    let rejections = snapshot.rejections();
-    for rejection in rejections.iter().take(LOGGED_REJECTIONS) {
-        warn!(id = rejection.id(), reason = %rejection, "a document is rejected");
-    }
-    if let Some(more) = rejections.len().checked_sub(LOGGED_REJECTIONS)
-        && more > 0
-    {
-        warn!(
-            more,
-            "further documents are rejected; the status lists all of them"
-        );
-    }
-    info!(
-        directives = snapshot.set().len(),
-        rejected = rejections.len(),
-        digest = %snapshot.digest(),
-        "publishing a new set"
-    );
 }

@@ -38,8 +38,9 @@ pub(super) fn counters(counters: &Counters) -> Vec<Sample> {
     samples
 }
 
-fn families(counters: &Counters) -> [Family; 3] {
+fn families(counters: &Counters) -> [Family; 4] {
     let (failures, reads) = (&counters.failures, &counters.reads);
+    let changes = &counters.changes;
     [
         (
             "directives_polls",
@@ -72,6 +73,18 @@ fn families(counters: &Counters) -> [Family; 3] {
                 ("unchanged", reads.unchanged),
                 ("delta", reads.delta_reads),
                 ("full", reads.full_reads),
+            ],
+        ),
+        (
+            "directives_changes",
+            "Changes of directives, each of which is a line in the log",
+            "change",
+            vec![
+                ("added", changes.added),
+                ("changed", changes.changed),
+                ("removed", changes.removed),
+                ("started", changes.started),
+                ("expired", changes.expired),
             ],
         ),
     ]
@@ -122,7 +135,7 @@ fn totals(counters: &Counters) -> [(&'static str, &'static str, u64); 10] {
         ),
         (
             "directives_rejections",
-            "Rejected documents, once per revision",
+            "Rejected documents, once per revision of the document",
             counters.rejections,
         ),
         (

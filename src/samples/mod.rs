@@ -44,7 +44,8 @@ pub enum SampleKind {
 /// | `directives_requests_total` | counter | requests that were sent to all nodes |
 /// | `directives_received_bytes_total` | counter | bytes in the bodies of all responses |
 /// | `directives_publishes_total` | counter | sets that were published |
-/// | `directives_rejections_total` | counter | rejected documents, once per revision |
+/// | `directives_rejections_total` | counter | rejected documents, once per revision of the document |
+/// | `directives_changes_total{change}` | counter | directives that were `added`, `changed`, `removed`, `started` or `expired`; the log has a line for each of them |
 /// | `directives_refresher_panics_total` | counter | panics that the refresher survived |
 /// | `directives_published` | gauge | directives in the published set, including expired ones |
 /// | `directives_documents_by_state{state}` | gauge | documents of the published revision that are `scheduled`, `active`, `expired`, `revoked` or `rejected` |

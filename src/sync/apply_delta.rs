@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::authors::Authors;
 use super::hit_decoder::{DecodedHit, HitDecoder};
 use super::replica::{Other, Others, Replica};
 use super::suspect_documents::{Regression, may_be_regression};
@@ -26,8 +27,15 @@ struct Change {
 
 #[derive(Debug)]
 enum Content {
-    Directive(Box<DiagnosticsDirective>, Box<[Signature]>),
+    Directive(Box<ChangedDirective>),
     Other(Other),
+}
+
+#[derive(Debug)]
+struct ChangedDirective {
+    directive: DiagnosticsDirective,
+    signatures: Box<[Signature]>,
+    by: Option<Box<str>>,
 }
 
 impl ChangeSet {
@@ -53,7 +61,7 @@ impl ChangeSet {
                     rejection: Some(rejection),
                     ..
                 }) => rejection.is_incomplete() && replica.seq_no(id) != Some(change.seq_no),
-                Content::Other(_) | Content::Directive(..) => false,
+                Content::Other(_) | Content::Directive(_) => false,
             })
     }
 
@@ -90,6 +98,7 @@ impl ChangeSet {
         let mut digest = replica.digest;
         let mut edits = Vec::new();
         let mut seq_nos = Vec::with_capacity(replica.seq_nos.len() + self.changes.len());
+        let mut authors = Authors::with_names_of(&replica.authors);
         let mut from = 0;
         // The changes and the set are both ordered by id.
         for (id, change) in &self.changes {
@@ -98,9 +107,14 @@ impl ChangeSet {
                 Err(position) => (position, false),
             };
             let inserts = match &change.content {
-                Content::Directive(directive, _) => Some(directive.as_ref().as_ref()),
+                Content::Directive(changed) => Some((changed.directive.as_ref(), &changed.by)),
                 Content::Other(_) => None,
             };
+            authors.extend_from(&replica.authors, from..position);
+            if let Some((_, by)) = inserts {
+                authors.push(by.as_deref());
+            }
+            let inserts = inserts.map(|(directive, _)| directive);
             let edit = Edit {
                 position,
                 removes,
@@ -118,11 +132,14 @@ impl ChangeSet {
             edits.push(edit);
         }
         seq_nos.extend_from_slice(replica.seq_nos.get(from..).unwrap_or_default());
+        authors.extend_from(&replica.authors, from..replica.seq_nos.len());
         let set = replica.set.patched(&edits).ok()?;
         drop(edits);
         let signatures = self.signatures_after(&replica.signatures);
         let others = self.others_after(&replica.others);
-        Some(Replica::new(set, digest, seq_nos, signatures, others))
+        Some(Replica::new(
+            set, digest, seq_nos, authors, signatures, others,
+        ))
     }
 
     /// Returns the signatures of the directives with the changes applied.
@@ -130,8 +147,9 @@ impl ChangeSet {
         let mut table = Arc::clone(before);
         for (id, change) in &mut self.changes {
             match &mut change.content {
-                Content::Directive(_, signatures) if !signatures.is_empty() => {
-                    Arc::make_mut(&mut table).insert(id.clone(), std::mem::take(signatures));
+                Content::Directive(changed) if !changed.signatures.is_empty() => {
+                    let signatures = std::mem::take(&mut changed.signatures);
+                    Arc::make_mut(&mut table).insert(id.clone(), signatures);
                 }
                 Content::Directive(..) | Content::Other(_) if !table.contains_key(id) => {}
                 Content::Directive(..) | Content::Other(_) => {
@@ -159,13 +177,15 @@ impl ChangeSet {
 impl Collect for ChangeSet {
     fn take(&mut self, hit: &Hit<'_>) -> Result<(), Incomplete> {
         let content = match self.decoder.decode(hit) {
-            DecodedHit::Directive(document) => Content::Directive(
-                Box::new(document.directive().to_directive()),
-                document.signatures().into(),
-            ),
-            DecodedHit::Other { rejection, .. } => Content::Other(Other {
+            DecodedHit::Directive(document) => Content::Directive(Box::new(ChangedDirective {
+                directive: document.directive().to_directive(),
+                signatures: document.signatures().into(),
+                by: document.audit().updated_by.as_deref().map(Into::into),
+            })),
+            DecodedHit::Other { rejection, by, .. } => Content::Other(Other {
                 seq_no: hit.seq_no,
                 rejection,
+                by,
             }),
         };
         let change = Change {

@@ -34,6 +34,8 @@ pub(super) enum DecodedHit<'a> {
         rejection: Option<Rejection>,
         /// The time of the last write; `None` if the document is rejected.
         updated_at: Option<Timestamp>,
+        /// Who revoked a document that was not rejected.
+        by: Option<Box<str>>,
     },
 }
 
@@ -53,6 +55,7 @@ impl HitDecoder {
             // anyway.
             rejection: (!is_revoked(source)).then_some(rejection),
             updated_at: None,
+            by: None,
         };
         let document = match decode(&hit.id, source, &self.limits) {
             Ok(document) => document,
@@ -65,6 +68,11 @@ impl HitDecoder {
             return DecodedHit::Other {
                 rejection: None,
                 updated_at: document.audit().updated_at,
+                by: {
+                    let audit = document.audit();
+                    let name = audit.revoked_by.as_deref().or(audit.updated_by.as_deref());
+                    name.map(Into::into)
+                },
             };
         }
         match Trust::check_with(self.trust.as_deref(), &document, &self.index_uuid) {

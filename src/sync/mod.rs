@@ -20,6 +20,7 @@
 //! | `document_limit_check.rs` | fails a read of more documents than this reader may hold |
 //! | `commit.rs` | replaces the state at the end of a successful read |
 //! | `refused_features.rs` | records features that are refused, and tries them again later |
+//! | `authors.rs`, `origins.rs` | who wrote the published directives, and with which `_seq_no`, for the log |
 //! | `hit_decoder.rs` | decides whether a document is a directive, revoked or rejected |
 //! | `replica.rs`, `replica_builder.rs`, `apply_delta.rs`, `suspect_documents.rs` | the replica, and how reads create and compare replicas |
 //!
@@ -27,6 +28,7 @@
 //! leaves the replica unchanged.
 
 mod apply_delta;
+mod authors;
 mod clock_skew;
 mod commit;
 mod convergence;
@@ -38,6 +40,7 @@ mod hit_decoder;
 mod manager_contact;
 mod older_observation;
 mod older_observation_rules;
+mod origins;
 mod probe;
 mod refused_features;
 mod replica;
@@ -74,6 +77,8 @@ use manager_contact::ManagerContact;
 use probe::ObservedVersion;
 use refused_features::Degradations;
 use state::State;
+
+pub(crate) use origins::Origins;
 
 /// The jitter of the interval between full reads, in percent.
 const JITTER_PERCENT: u32 = 20;
@@ -320,6 +325,7 @@ impl SnapshotSource for IndexSynchronizer {
                     .map(|known| known.snapshot(read_at)),
                 read_at,
                 age: Duration::ZERO,
+                origins: known.map(|known| Origins::of(&known.replica)),
             })
         }
         .boxed()

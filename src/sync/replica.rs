@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::authors::Authors;
 use crate::rest::Aggregates;
 use opensearch_directives_core::document::Rejection;
 use opensearch_directives_core::internal::SignatureTable;
@@ -20,6 +21,7 @@ pub(crate) struct Replica {
     pub(super) digest: Digest,
     /// The `_seq_no` of each directive, in the order of the set.
     pub(super) seq_nos: Box<[u64]>,
+    pub(super) authors: Authors,
     /// The signatures of the signed directives. Several replicas share this table until a signature
     /// changes.
     pub(super) signatures: Arc<SignatureTable>,
@@ -35,6 +37,8 @@ pub(super) struct Other {
     pub(super) seq_no: u64,
     /// The reason for the rejection; `None` if the document is revoked.
     pub(super) rejection: Option<Rejection>,
+    /// Who revoked the document, if it is revoked.
+    pub(super) by: Option<Box<str>>,
 }
 
 /// Three aggregates over the `_seq_no`s of all documents. The cluster can compute the same three
@@ -85,6 +89,7 @@ impl Replica {
         set: DirectiveSet,
         digest: Digest,
         seq_nos: Vec<u64>,
+        authors: Authors,
         signatures: Arc<SignatureTable>,
         others: Arc<Others>,
     ) -> Self {
@@ -98,6 +103,7 @@ impl Replica {
             set,
             digest,
             seq_nos,
+            authors,
             signatures,
             others,
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::authors::Authors;
 use super::hit_decoder::{DecodedHit, HitDecoder};
 use super::replica::{Other, Others, Replica};
 use crate::rest::{Collect, Hit, Incomplete};
@@ -18,6 +19,8 @@ pub(crate) struct ReplicaBuilder {
     builder: DirectiveSetBuilder,
     /// The `_seq_no` of each directive, in the order in which the documents arrived.
     seq_nos: Vec<u64>,
+    /// The author of each directive, in the order of the pages.
+    authors: Authors,
     signatures: SignatureTable,
     others: Others,
     updated_at: Option<Timestamp>,
@@ -29,6 +32,7 @@ impl ReplicaBuilder {
             decoder,
             builder: DirectiveSetBuilder::default(),
             seq_nos: Vec::new(),
+            authors: Authors::default(),
             signatures: SignatureTable::new(),
             others: Others::new(),
             updated_at: None,
@@ -58,14 +62,15 @@ impl ReplicaBuilder {
             return Err(Incomplete::Repeated);
         }
         let seq_nos = order
-            .into_iter()
-            .filter_map(|arrival| self.seq_nos.get(arrival).copied())
+            .iter()
+            .filter_map(|&arrival| self.seq_nos.get(arrival).copied())
             .collect();
         let digest = set.digest();
         Ok(Replica::new(
             set,
             digest,
             seq_nos,
+            self.authors.in_order(&order),
             Arc::new(self.signatures),
             Arc::new(self.others),
         ))
@@ -74,7 +79,7 @@ impl ReplicaBuilder {
 
 impl Collect for ReplicaBuilder {
     fn take(&mut self, hit: &Hit<'_>) -> Result<(), Incomplete> {
-        let rejection = match self.decoder.decode(hit) {
+        let (rejection, by) = match self.decoder.decode(hit) {
             DecodedHit::Directive(document) => {
                 self.updated_at = self.updated_at.max(document.audit().updated_at);
                 if !document.signatures().is_empty() {
@@ -83,19 +88,22 @@ impl Collect for ReplicaBuilder {
                 }
                 self.builder.push(document.directive());
                 self.seq_nos.push(hit.seq_no);
+                self.authors.push(document.audit().updated_by.as_deref());
                 return Ok(());
             }
             DecodedHit::Other {
                 rejection,
                 updated_at,
+                by,
             } => {
                 self.updated_at = self.updated_at.max(updated_at);
-                rejection
+                (rejection, by)
             }
         };
         let other = Other {
             seq_no: hit.seq_no,
             rejection,
+            by,
         };
         match self.others.insert(hit.id.as_ref().into(), other) {
             None => Ok(()),

@@ -1,32 +1,28 @@
-//! Tests the log of a store: each rejection appears once in a revision, and no secret appears.
+//! Tests the log of a store: each change of a directive is one line, each rejection appears once in a
+//! revision of its document, and no secret appears.
 
 use opensearch_directives::{Credentials, DirectiveStore as _, OpenSearchDirectiveStore};
-use serde_json::json;
+use serde_json::{Value, json};
 use wiremock::{MockServer, ResponseTemplate};
 
-use test_support::in_hours;
+use test_support::{in_hours, stored};
 
 use crate::captured_log::Log;
 
 use super::{cluster, complete, config, good_server, hit, ok, respond, shape, start};
 
 #[tokio::test]
-async fn p6_a_rejection_is_logged_and_counted_once_in_a_revision() {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(log.clone())
-        .with_ansi(false)
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+async fn p6_a_rejection_is_logged_and_counted_once_in_a_revision_of_its_document() {
+    let (log, _guard) = capture();
     let server = MockServer::start().await;
     let invalid = json!({"level": "Shape", "tenant": 42, "expires_at": in_hours(1)});
-    let documents = |seq_no| {
+    let documents = |valid, rejected| {
         ok(complete(&[
-            hit("a", seq_no, shape()),
-            hit("invalid", 1, invalid.clone()),
+            hit("a", valid, shape()),
+            hit("invalid", rejected, invalid.clone()),
         ]))
     };
-    respond(&server, documents(0)).await;
+    respond(&server, documents(0, 1)).await;
     let store = start(&server).await;
     for _ in 0..3 {
         store.refresh().await.unwrap();
@@ -37,11 +33,104 @@ async fn p6_a_rejection_is_logged_and_counted_once_in_a_revision() {
     assert!(status.rejected[0].to_string().starts_with("tenant: 42"));
     assert_eq!(status.counters.rejections, 1);
     assert_eq!(log.lines_with("tenant: 42 is not a name"), 1);
-    // A new revision is logged again.
-    respond(&server, documents(2)).await;
+    // Another document changes, so a new set is published.
+    respond(&server, documents(2, 1)).await;
+    store.refresh().await.unwrap();
+    assert_eq!(store.status().counters.publishes, 2);
+    assert_eq!(store.status().counters.rejections, 1);
+    assert_eq!(log.lines_with("tenant: 42 is not a name"), 1);
+    // The document was written again, with the same fault.
+    respond(&server, documents(2, 3)).await;
     store.refresh().await.unwrap();
     assert_eq!(store.status().counters.rejections, 2);
     assert_eq!(log.lines_with("tenant: 42 is not a name"), 2);
+}
+
+/// Collects the log of this thread while the guard lives.
+fn capture() -> (Log, tracing::subscriber::DefaultGuard) {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(log.clone())
+        .with_ansi(false)
+        .finish();
+    (log, tracing::subscriber::set_default(subscriber))
+}
+
+/// A directive for a tenant, with the author of its last write.
+fn written_by(author: &str, level: &str) -> Value {
+    stored(json!({
+        "level": level,
+        "tenant": "acme corp",
+        "expires_at": "2100-01-01T00:00:00Z",
+        "updated_by": author,
+    }))
+}
+
+#[tokio::test]
+async fn each_change_of_a_directive_is_one_line_with_its_author_and_number() {
+    let (log, _guard) = capture();
+    let server = MockServer::start().await;
+    let mut expired = shape();
+    expired["expires_at"] = "2020-01-01T00:00:00Z".into();
+    expired["starts_at"] = "2019-01-01T00:00:00Z".into();
+    let old = hit("old", 9, expired);
+    let first = [
+        hit("slow", 3, written_by("alice", "Shape")),
+        hit("gone", 4, written_by("bob", "Shape")),
+        hit("over", 5, written_by("bob", "Shape")),
+        old.clone(),
+    ];
+    respond(&server, ok(complete(&first))).await;
+    let store = start(&server).await;
+    let tells = |parts: &[&str]| {
+        let found = log.lines_with_all(parts);
+        assert_eq!(found, 1, "{parts:?} in\n{}", log.text());
+    };
+    tells(&[
+        "a directive was added",
+        "id=\"slow\"",
+        "level=\"Shape\"",
+        "targets=tenant=acme corp",
+        "by=\"alice\"",
+        "seq_no=3",
+    ]);
+    assert_eq!(log.lines_with("id=\"old\""), 0, "it had expired before");
+    store.refresh().await.unwrap();
+    assert_eq!(log.lines_with("a directive was"), 3, "{}", log.text());
+
+    let mut over = written_by("bob", "Shape");
+    over["revoked"] = true.into();
+    over["revoked_at"] = "2026-01-01T00:00:00Z".into();
+    over["revoked_by"] = "carol".into();
+    let second = [
+        hit("slow", 11, written_by("dave", "ShapeTiming")),
+        hit("over", 10, over),
+        old,
+    ];
+    respond(&server, ok(complete(&second))).await;
+    // This server confirms no deletion, so only the second read with the same result counts.
+    store.refresh().await.unwrap_err();
+    store.refresh().await.unwrap();
+    tells(&["was changed", "by=\"dave\"", "seq_no=11", "changed=level"]);
+    tells(&["was removed", "\"over\"", "\"carol\"", "=10", "\"revoked\""]);
+    tells(&["was removed", "\"gone\"", "cause=\"deleted\""]);
+    let changes = store.status().counters.changes;
+    assert_eq!((changes.added, changes.changed, changes.removed), (3, 1, 2));
+}
+
+#[tokio::test]
+async fn a_publish_logs_a_bounded_number_of_changes_and_counts_the_others() {
+    let (log, _guard) = capture();
+    let server = MockServer::start().await;
+    let documents: Vec<Value> = (0..150)
+        .map(|n| hit(&format!("d-{n}"), n, shape()))
+        .collect();
+    respond(&server, ok(complete(&documents))).await;
+    let config = config(cluster(&server)).with_max_documents(1000);
+    let store = OpenSearchDirectiveStore::start(config).await.unwrap();
+    assert_eq!(log.lines_with("a directive was added"), 100);
+    assert_eq!(log.lines_with("more=50"), 1);
+    assert_eq!(store.status().counters.changes.added, 150);
 }
 
 /// Sends requests with these credentials, and asserts that no output contains the secret.

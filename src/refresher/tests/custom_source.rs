@@ -52,6 +52,7 @@ impl SnapshotSource for Scripted {
             snapshot: is_new.then(|| snapshot(generation)),
             read_at: Noon.now(),
             age: Duration::ZERO,
+            origins: None,
         };
         async { Ok(polled) }.boxed()
     }

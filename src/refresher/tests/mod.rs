@@ -7,6 +7,7 @@
 )]
 
 mod ages;
+mod change_log;
 mod custom_source;
 mod fake_transport;
 mod node_failures;

@@ -1,8 +1,9 @@
-//! Selects the events that the agent logs to standard error: by `--log`, otherwise by `RUST_LOG`.
+//! Selects the events that the agent logs to standard error, by `--log` or otherwise by `RUST_LOG`, and
+//! their format.
 
 use std::io::IsTerminal as _;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
 use super::super::exit::Failure;
@@ -17,16 +18,29 @@ pub(super) struct LogArgs {
     /// info]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
+
+    /// Format of the log: text for people, or one JSON object on each line
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
 }
 
 impl LogArgs {
     /// Installs the process-wide subscriber.
     pub(super) fn install(&self) -> Result<(), Failure> {
-        tracing_subscriber::fmt()
+        let subscriber = tracing_subscriber::fmt()
             .with_env_filter(self.filter()?)
-            .with_writer(std::io::stderr)
-            .with_ansi(std::io::stderr().is_terminal())
-            .init();
+            .with_writer(std::io::stderr);
+        match self.log_format {
+            LogFormat::Text => subscriber.with_ansi(std::io::stderr().is_terminal()).init(),
+            // An event can have a field `level`, so its fields stay in an object of their own.
+            LogFormat::Json => subscriber.json().init(),
+        }
         Ok(())
     }
 

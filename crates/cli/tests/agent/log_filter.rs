@@ -1,4 +1,5 @@
-//! Tests that `--log`, `DIRECTIVES_LOG` and `RUST_LOG` select the logged events.
+//! Tests that `--log`, `DIRECTIVES_LOG` and `RUST_LOG` select the logged events, and that `--log-format`
+//! selects their format.
 
 use crate::support::agent::Agent;
 use crate::support::command::directives;
@@ -63,4 +64,22 @@ fn the_error_of_an_invalid_filter_contains_the_filter() {
     assert!(by_flag.contains("--log a=loud: "), "{by_flag}");
     let by_variable = refusal(&[], &[("RUST_LOG", "a=loud")]);
     assert!(by_variable.contains("RUST_LOG=a=loud: "), "{by_variable}");
+}
+
+#[test]
+fn every_line_of_a_json_log_is_an_object_with_the_message() {
+    let log = logged(&["--log-format", "json", "--log", "info"], &[]);
+    let lines: Vec<serde_json::Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    let serving = lines.iter().find(|line| line["message"] == "serving");
+    let serving = serving.unwrap_or_else(|| panic!("{log}"));
+    assert_eq!(serving["level"], "INFO");
+    assert!(
+        serving["fields"]["url"]
+            .as_str()
+            .unwrap()
+            .starts_with("http://127.0.0.1:")
+    );
 }

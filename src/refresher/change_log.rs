@@ -1,0 +1,264 @@
+//! Logs one line for each directive that is added, changed or removed by a publish, or that starts
+//! or expires afterwards, and counts them.
+//!
+//! A directive that has expired counts as absent, so that a start over an index with many old
+//! documents logs only those that matter.
+
+mod compare;
+
+use std::fmt;
+
+use jiff::Timestamp;
+use opensearch_directives_core::document::Rejection;
+use opensearch_directives_core::{
+    DirectiveRef, DirectiveSet, DirectiveState, EndpointKind, Snapshot,
+};
+use tracing::{info, warn};
+
+use crate::status::ChangeCounters;
+use crate::sync::Origins;
+use compare::{ChangedFields, Difference, differences};
+
+/// The number of directives that one publish, or one instant, logs. The counters count all of them.
+const LOGGED_CHANGES: usize = 100;
+/// The number of rejections that one publish logs. The status contains all of them.
+const LOGGED_REJECTIONS: usize = 100;
+
+/// What was logged so far, and what is known about the published snapshot.
+#[derive(Debug, Default)]
+pub(super) struct ChangeLog {
+    /// The operations that wrote the documents of the published snapshot, if they are known.
+    origins: Option<Origins>,
+    /// The instant up to which starts and expiries were logged; `None` before the first publish.
+    logged_until: Option<Timestamp>,
+    /// The next start or expiry of a published directive.
+    next: Option<Timestamp>,
+}
+
+impl ChangeLog {
+    /// Logs the differences between two snapshots. Returns their numbers, and the number of new
+    /// rejections.
+    pub(super) fn publish(
+        &mut self,
+        before: &Snapshot,
+        after: &Snapshot,
+        origins: Option<Origins>,
+        now: Timestamp,
+    ) -> (ChangeCounters, u64) {
+        // What started or expired before the publish did so in the former set.
+        let mut counters = self.advance(before.set(), now);
+        let mut lines = Lines::default();
+        for difference in differences(before.set(), after.set(), now) {
+            match difference {
+                Difference::Added(_) => counters.added += 1,
+                Difference::Changed(..) => counters.changed += 1,
+                Difference::Removed(_) => counters.removed += 1,
+            }
+            if lines.has_room() {
+                log_difference(&difference, origins.as_ref());
+            }
+        }
+        lines.report_omitted();
+        let rejections = log_rejections(before, after, self.origins.as_ref(), origins.as_ref());
+        self.origins = origins;
+        self.logged_until = Some(now);
+        self.next = next_boundary(after.set(), now);
+        (counters, rejections)
+    }
+
+    /// Returns the instant of the next start or expiry.
+    pub(super) fn next(&self) -> Option<Timestamp> {
+        self.next
+    }
+
+    /// Logs the directives of the published set that have started or expired since the last call,
+    /// and returns their numbers.
+    pub(super) fn advance(&mut self, set: &DirectiveSet, now: Timestamp) -> ChangeCounters {
+        let mut counters = ChangeCounters::default();
+        let (Some(from), Some(next)) = (self.logged_until, self.next) else {
+            return counters;
+        };
+        if now < next {
+            return counters;
+        }
+        let mut lines = Lines::default();
+        for directive in set.iter() {
+            let (event, at) = match (directive.state(from), directive.state(now)) {
+                (DirectiveState::Scheduled, DirectiveState::Active) => {
+                    counters.started += 1;
+                    ("started", directive.starts_at.unwrap_or(now))
+                }
+                (DirectiveState::Scheduled | DirectiveState::Active, DirectiveState::Expired) => {
+                    counters.expired += 1;
+                    ("expired", directive.expires_at)
+                }
+                _ => continue,
+            };
+            if lines.has_room() {
+                log_event(event, directive, at, self.origins.as_ref());
+            }
+        }
+        lines.report_omitted();
+        self.logged_until = Some(now);
+        self.next = next_boundary(set, now);
+        counters
+    }
+}
+
+/// Bounds the number of lines.
+#[derive(Default)]
+struct Lines {
+    wanted: usize,
+}
+
+impl Lines {
+    fn has_room(&mut self) -> bool {
+        self.wanted += 1;
+        self.wanted <= LOGGED_CHANGES
+    }
+
+    fn report_omitted(&self) {
+        if let Some(more @ 1..) = self.wanted.checked_sub(LOGGED_CHANGES) {
+            info!(
+                more,
+                "further directives changed; the counters contain them"
+            );
+        }
+    }
+}
+
+/// Returns the first start or expiry after an instant.
+fn next_boundary(set: &DirectiveSet, now: Timestamp) -> Option<Timestamp> {
+    let boundary = |directive: DirectiveRef<'_>| match directive.state(now) {
+        DirectiveState::Scheduled => directive.starts_at.min(Some(directive.expires_at)),
+        DirectiveState::Active => Some(directive.expires_at),
+        DirectiveState::Expired => None,
+    };
+    set.iter().filter_map(boundary).min()
+}
+
+fn log_difference(difference: &Difference<'_>, origins: Option<&Origins>) {
+    let (change, directive) = match *difference {
+        Difference::Added(directive) => ("added", directive),
+        Difference::Changed(_, directive) => ("changed", directive),
+        Difference::Removed(directive) => ("removed", directive),
+    };
+    let changed = match *difference {
+        Difference::Changed(before, after) => Some(ChangedFields::between(before, after)),
+        _ => None,
+    };
+    let removal = match *difference {
+        Difference::Removed(_) => origins.map(|origins| origins.removal(directive.id).as_str()),
+        _ => None,
+    };
+    let origin = origins.map(|origins| origins.of_document(directive.id));
+    info!(
+        change,
+        id = directive.id,
+        level = directive.level.as_str(),
+        targets = %Targets(directive),
+        sample_per_mille = directive.sample_per_mille,
+        starts_at = directive.starts_at.map(tracing::field::display),
+        expires_at = %directive.expires_at,
+        by = origin.and_then(|origin| origin.by),
+        seq_no = origin.and_then(|origin| origin.seq_no),
+        changed = changed.map(tracing::field::display),
+        cause = removal,
+        "a directive was {change}"
+    );
+}
+
+fn log_event(
+    change: &'static str,
+    directive: DirectiveRef<'_>,
+    at: Timestamp,
+    origins: Option<&Origins>,
+) {
+    let origin = origins.map(|origins| origins.of_document(directive.id));
+    info!(
+        change,
+        id = directive.id,
+        level = directive.level.as_str(),
+        targets = %Targets(directive),
+        at = %at,
+        by = origin.and_then(|origin| origin.by),
+        seq_no = origin.and_then(|origin| origin.seq_no),
+        "a directive {change}"
+    );
+}
+
+/// Logs the rejections that the former snapshot did not have. A document that was written again is
+/// logged again, even if it has the same fault. Returns the number of new rejections.
+fn log_rejections(
+    before: &Snapshot,
+    after: &Snapshot,
+    origins_before: Option<&Origins>,
+    origins_after: Option<&Origins>,
+) -> u64 {
+    let mut logged = 0;
+    let mut new = new_rejections(before, after, origins_before, origins_after);
+    for rejection in new.by_ref().take(LOGGED_REJECTIONS) {
+        logged += 1;
+        let origin = origins_after.map(|origins| origins.of_document(rejection.id()));
+        warn!(
+            id = rejection.id(),
+            seq_no = origin.and_then(|origin| origin.seq_no),
+            reason = %rejection,
+            "a document is rejected"
+        );
+    }
+    let more = new.count();
+    if more > 0 {
+        warn!(
+            more,
+            "further documents are rejected; the status lists all of them"
+        );
+    }
+    logged + more as u64
+}
+
+fn new_rejections<'a>(
+    before: &'a Snapshot,
+    after: &'a Snapshot,
+    origins_before: Option<&'a Origins>,
+    origins_after: Option<&'a Origins>,
+) -> impl Iterator<Item = &'a Rejection> {
+    let seq_no = |origins: Option<&Origins>, id: &str| origins?.of_document(id).seq_no;
+    // Both lists are ordered by id.
+    let known = before.rejections();
+    after.rejections().iter().filter(move |rejection| {
+        let found = known.binary_search_by(|known| known.id().cmp(rejection.id()));
+        !found.is_ok_and(|at| {
+            let id = rejection.id();
+            known.get(at) == Some(rejection)
+                && seq_no(origins_before, id) == seq_no(origins_after, id)
+        })
+    })
+}
+
+/// Writes the targets of a directive, such as `tenant=acme index=orders`.
+struct Targets<'a>(DirectiveRef<'a>);
+
+impl fmt::Display for Targets<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(directive) = self;
+        let targets = [
+            ("tenant", directive.tenant),
+            ("index", directive.index),
+            ("principal", directive.principal),
+            ("endpoint", directive.endpoint.map(EndpointKind::as_str)),
+        ];
+        let mut separator = "";
+        for (name, value) in targets {
+            if let Some(value) = value {
+                // A value may contain spaces and control characters.
+                write!(f, "{separator}{name}={}", value.escape_debug())?;
+                separator = " ";
+            }
+        }
+        if separator.is_empty() {
+            f.write_str("all requests")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,113 @@
+//! The author of the last write of each directive, in two bytes for each directive.
+//!
+//! An index has few authors, so each name is stored once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The number that stands for an unknown author.
+const UNKNOWN: u16 = 0;
+
+/// The authors of the directives of a replica, in the order of its set. Replicas share the names.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Authors {
+    numbers: Vec<u16>,
+    names: Arc<Names>,
+}
+
+/// Each author has a number, which is its position in `names` plus one.
+#[derive(Clone, Debug, Default)]
+struct Names {
+    names: Vec<Arc<str>>,
+    numbers: BTreeMap<Arc<str>, u16>,
+}
+
+impl Authors {
+    /// Creates an empty list that knows the names of another one.
+    pub(super) fn with_names_of(other: &Self) -> Self {
+        Self {
+            numbers: Vec::with_capacity(other.numbers.len() + 1),
+            names: Arc::clone(&other.names),
+        }
+    }
+
+    /// Adds the author of the next directive.
+    pub(super) fn push(&mut self, author: Option<&str>) {
+        let number = author.map_or(UNKNOWN, |name| self.number_of(name));
+        self.numbers.push(number);
+    }
+
+    /// Adds a part of another list, which must know the same names.
+    pub(super) fn extend_from(&mut self, other: &Self, part: std::ops::Range<usize>) {
+        let part = other.numbers.get(part).unwrap_or_default();
+        self.numbers.extend_from_slice(part);
+    }
+
+    /// Returns the authors in another order, which states the present position of each one.
+    pub(super) fn in_order(self, order: &[usize]) -> Self {
+        let number = |position: &usize| self.numbers.get(*position).copied();
+        let mut numbers: Vec<u16> = order.iter().filter_map(number).collect();
+        numbers.shrink_to_fit();
+        Self {
+            numbers,
+            names: self.names,
+        }
+    }
+
+    /// Returns the author of the directive at a position.
+    pub(super) fn get(&self, position: usize) -> Option<&str> {
+        let number = self.numbers.get(position)?.checked_sub(1)?;
+        self.names
+            .names
+            .get(usize::from(number))
+            .map(|name| &**name)
+    }
+
+    fn number_of(&mut self, name: &str) -> u16 {
+        if let Some(&number) = self.names.numbers.get(name) {
+            return number;
+        }
+        let names = Arc::make_mut(&mut self.names);
+        // The authors beyond 65,535 count as unknown until the next full read.
+        let Ok(number) = u16::try_from(names.names.len() + 1) else {
+            return UNKNOWN;
+        };
+        let name: Arc<str> = name.into();
+        names.names.push(Arc::clone(&name));
+        names.numbers.insert(name, number);
+        number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authors_are_found_by_position_after_every_operation() {
+        let mut first = Authors::default();
+        for author in [Some("bob"), None, Some("alice"), Some("bob")] {
+            first.push(author);
+        }
+        let first = first.in_order(&[2, 0, 1, 3]);
+        let all = |authors: &Authors| -> Vec<Option<String>> {
+            (0..5)
+                .map(|at| authors.get(at).map(str::to_owned))
+                .collect()
+        };
+        let named = |names: [Option<&str>; 5]| names.map(|name| name.map(str::to_owned)).to_vec();
+        assert_eq!(
+            all(&first),
+            named([Some("alice"), Some("bob"), None, Some("bob"), None])
+        );
+        let mut second = Authors::with_names_of(&first);
+        second.extend_from(&first, 0..1);
+        second.push(Some("carol"));
+        second.extend_from(&first, 2..4);
+        assert_eq!(
+            all(&second),
+            named([Some("alice"), Some("carol"), None, Some("bob"), None])
+        );
+        assert_eq!(first.names.names.len(), 2, "the first list stays as it was");
+    }
+}
