@@ -1,4 +1,5 @@
-//! Handles the signals of the process: it reloads files, drains, and stops the agent.
+//! Handles the signals that the process receives: SIGHUP reloads files; SIGTERM and SIGINT drain
+//! and stop the agent.
 
 use std::time::Duration;
 
@@ -14,15 +15,16 @@ pub(super) enum Phase {
     Serving,
     /// The agent polls and serves, but `/readyz` fails, so that load balancers send no new traffic.
     Draining,
-    /// The agent accepts no connections, and completes the requests that wait for a change.
+    /// The agent accepts no new connections, and responds at once to the clients that wait for a
+    /// change.
     Stopping,
 }
 
-/// The sending half of the phase, owned by [`run_until_stopped`].
+/// The sending half of the channel for the phase, owned by [`run_until_stopped`].
 #[derive(Debug)]
 pub(super) struct PhaseSender(watch::Sender<Phase>);
 
-/// The receiving half of the phase, for the parts that serve requests.
+/// The receiving half of the channel for the phase, for the parts that serve requests.
 #[derive(Clone, Debug)]
 pub(super) struct PhaseReceiver(watch::Receiver<Phase>);
 
@@ -46,18 +48,18 @@ impl PhaseReceiver {
     }
 }
 
-/// A request of the operator, sent as a signal.
+/// What the operator requests with a signal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Request {
     /// SIGTERM or SIGINT (Ctrl-C).
     Terminate,
-    /// SIGHUP, after which the agent reads the files with secrets and certificates again.
+    /// SIGHUP: the agent reloads the files with secrets and certificates.
     Reload,
 }
 
-/// Handles reload signals until a termination signal arrives. Then the agent serves for the drain
-/// time, and this function returns when the agent has to stop. A second termination signal ends
-/// the drain time early.
+/// Handles reload signals until a termination signal arrives, and then for the drain time, in which
+/// the agent still serves. Returns when the agent has to stop. A second termination signal ends the
+/// drain time early.
 pub(super) async fn run_until_stopped(
     phase: &PhaseSender,
     signals: &mut Signals,
@@ -89,7 +91,7 @@ pub(super) async fn run_until_stopped(
     phase.0.send_replace(Phase::Stopping);
 }
 
-/// Receives the signals of the process from its construction on.
+/// Receives the signals of the process from the moment at which this value is created.
 #[cfg(unix)]
 #[derive(Debug)]
 pub(super) struct Signals {
@@ -118,7 +120,7 @@ impl Signals {
     }
 }
 
-/// Ctrl-C.
+/// Receives Ctrl-C, the only signal on this platform.
 #[cfg(not(unix))]
 #[derive(Debug)]
 pub(super) struct Signals;
@@ -131,7 +133,7 @@ impl Signals {
     }
 
     pub(super) async fn next(&mut self) -> Request {
-        // If no handler can be installed, no signal arrives here, so this never completes.
+        // If no handler can be installed, no signal ever arrives, so this future never completes.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

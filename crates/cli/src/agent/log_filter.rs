@@ -1,5 +1,5 @@
-//! Selects the events that the agent logs to standard error, by `--log` or otherwise by `RUST_LOG`, and
-//! their format.
+//! Selects which events the agent logs to standard error, by `--log` or otherwise by `RUST_LOG`,
+//! and the format of the log.
 
 use std::io::IsTerminal as _;
 
@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::super::exit::Failure;
 
-/// The variable that most Rust programs read.
+/// The variable from which most Rust programs read their log filter.
 const VARIABLE: &str = "RUST_LOG";
 const DEFAULT: &str = "info";
 
@@ -31,14 +31,15 @@ enum LogFormat {
 }
 
 impl LogArgs {
-    /// Installs the process-wide subscriber.
+    /// Installs the process-wide subscriber, which writes the log.
     pub(super) fn install(&self) -> Result<(), Failure> {
         let subscriber = tracing_subscriber::fmt()
             .with_env_filter(self.filter()?)
             .with_writer(std::io::stderr);
         match self.log_format {
             LogFormat::Text => subscriber.with_ansi(std::io::stderr().is_terminal()).init(),
-            // An event can have a field `level`, so its fields stay in an object of their own.
+            // The fields of an event stay in a separate object, because an event can have a field
+            // `level`.
             LogFormat::Json => subscriber.json().init(),
         }
         Ok(())

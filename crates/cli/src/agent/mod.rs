@@ -1,5 +1,5 @@
-//! `directives agent`: polls the index and serves the published set over HTTP, for proxies
-//! that are not written in Rust and for operators who want to see what a proxy sees.
+//! `directives agent`: polls the index and serves the published set over HTTP, for proxies that are
+//! not written in Rust and for operators who want to see the set that a proxy sees.
 //!
 //! `server` accepts connections, `access` decides which requests are served, and `api`
 //! computes the responses.
@@ -25,14 +25,15 @@ pub(super) use polling_args::AgentArgs;
 pub(super) use server::Address;
 use server::{Connections, Listeners};
 
-/// How many connections the API serves in addition to the clients that may wait for a change.
+/// The number of API connections in addition to those of clients that wait for a change.
 const API_CONNECTIONS: usize = 512;
-/// How many connections the health listener serves.
+/// The number of connections that the health listener serves at the same time.
 const HEALTH_CONNECTIONS: usize = 64;
 
 pub(super) async fn run(args: AgentArgs) -> Result<(), Failure> {
     args.log.install()?;
-    // The handlers are installed before the first read, so that no signal during it is lost.
+    // The signal handlers are installed before the first read, so that a signal during that read is
+    // not lost.
     let mut signals = Signals::listen()?;
     let access = Access::load(&args.access).await?;
     let config = args.config().await?;
@@ -77,7 +78,8 @@ pub(super) async fn run(args: AgentArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Completes at the first termination request; a reload has nothing to do before the start.
+/// Completes at the first termination signal. Reload signals are ignored until the agent has
+/// started.
 async fn terminated(signals: &mut Signals) {
     while signals.next().await != Request::Terminate {}
 }
@@ -97,7 +99,7 @@ fn announce(listeners: &Listeners, tls: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reads all tokens and certificates again, both for clients and for the cluster, and polls at
+/// Reloads all tokens and certificates, those for clients and those for the cluster, and polls at
 /// once. If a file is unusable, its earlier content stays in use.
 async fn reload(access: &Access, store: &OpenSearchDirectiveStore) {
     info!("reloading tokens and certificates");

@@ -1,4 +1,4 @@
-//! The flags for polling, and their conversion into the configuration of the store.
+//! The flags that control polling, and their conversion to the configuration of the store.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -37,8 +37,8 @@ pub(in super::super) struct AgentArgs {
     #[arg(long, value_name = "FILE", required_if_eq_any([("startup", "last-good"), ("startup", "last-good-or-empty")]))]
     last_good: Option<PathBuf>,
 
-    /// Kill switch: while this file exists, no directive applies in this agent. The agent checks twice
-    /// a second, also while the cluster is unreachable
+    /// Kill switch: while this file exists, no directive applies in this agent. The agent looks for
+    /// the file twice a second, even while the cluster is unreachable
     #[arg(long, value_name = "FILE")]
     off_file: Option<PathBuf>,
 

@@ -1,5 +1,5 @@
-//! Refuses requests from web pages. Otherwise a page of another site in a browser on this host
-//! could read the agent's data, directly or by DNS rebinding.
+//! Refuses requests from web pages. Otherwise a page of another site that is open in a browser on
+//! this host could read the agent's data, directly or by DNS rebinding.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -54,8 +54,8 @@ impl HostNames {
     }
 }
 
-/// Refuses a request that a browser sent for a page of another origin. Programs other than
-/// browsers send neither header.
+/// Refuses a request that a browser sent for a page of another origin, as its headers
+/// `Sec-Fetch-Site` and `Origin` show. Programs other than browsers send neither of them.
 pub(super) fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
     let refused = |what: &str| Err(Problem::new(StatusCode::FORBIDDEN, what));
     for site in headers.get_all("sec-fetch-site") {

@@ -1,8 +1,9 @@
-//! Decides which requests are permitted, by TLS, tokens, client certificates and the checks against
-//! web pages.
+//! Decides which requests the agent serves, by TLS, tokens and client certificates, and refuses
+//! requests from web pages of other sites.
 //!
-//! By default, only this host can reach the agent. If other hosts can reach an address, the agent
-//! requires TLS and a token or a client certificate, or the explicit `--allow-unauthenticated`.
+//! By default, only this host can reach the agent. For an address that other hosts can reach, the
+//! agent requires either TLS with a token or a client certificate, or the flag
+//! `--allow-unauthenticated`.
 
 mod browser;
 mod tls;
@@ -61,7 +62,7 @@ pub(super) struct AccessArgs {
     allow_unauthenticated: bool,
 }
 
-/// The permissions that requests need.
+/// The permission that a request needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Permission {
     Read,
@@ -101,7 +102,7 @@ impl AccessArgs {
     }
 }
 
-/// The access rules in use. Their files can be read again.
+/// The access rules in use. The files with tokens and certificates can be reloaded.
 #[derive(Debug)]
 pub(super) struct Access {
     files: Files,
@@ -152,7 +153,8 @@ impl Access {
         }))
     }
 
-    /// Reads the files again. If a file is unusable, its earlier content stays in use.
+    /// Reloads the files with tokens and certificates. If a file is unusable, its earlier content
+    /// stays in use.
     pub(super) async fn reload(&self) {
         if let Some(current) = &self.tokens {
             match self.files.tokens.load().await {
@@ -185,7 +187,8 @@ impl Access {
         self.tls.as_ref().map(tls::Tls::receiver)
     }
 
-    /// Refuses requests that a web page of another site sent, or that name another host.
+    /// Refuses requests that a web page of another site sent, and requests for an unknown host
+    /// name.
     pub(super) fn check_browser(
         &self,
         peer: Peer,
@@ -200,8 +203,8 @@ impl Access {
         browser::check_origin(headers)
     }
 
-    /// Checks the token of a request. The mode of a Unix socket has already decided about its clients,
-    /// and the TLS handshake about client certificates.
+    /// Checks the token of a request. Clients of a Unix socket need none, because the mode of the
+    /// socket file admitted them. Client certificates were checked in the TLS handshake.
     #[expect(
         clippy::result_large_err,
         reason = "an error is rare and is sent at once"

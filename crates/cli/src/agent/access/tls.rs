@@ -28,7 +28,7 @@ mod with_rustls {
 
     use super::TlsFiles;
 
-    /// The configuration of new connections.
+    /// The TLS configuration for new connections.
     #[derive(Debug)]
     pub(in super::super) struct Tls(watch::Sender<Arc<ServerConfig>>);
 
@@ -102,7 +102,7 @@ mod with_rustls {
 mod without_rustls {
     use super::TlsFiles;
 
-    /// The replacement in a build without rustls, which cannot serve TLS.
+    /// Replaces the type above in a build without rustls, which cannot serve TLS.
     #[derive(Debug)]
     pub(in super::super) enum Tls {}
 

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Permission;
 
-/// The minimum length of a token. A shorter token could be guessed.
+/// The minimum length of a token. Shorter tokens are refused, because they could be guessed.
 const MIN_TOKEN_BYTES: usize = 16;
 
 /// The files that list the tokens, one for each permission.
@@ -20,7 +20,8 @@ pub(super) struct TokenFiles {
     pub(super) refresh: Option<PathBuf>,
 }
 
-/// The hashes of the tokens. The duration of a comparison of hashes reveals nothing about a token.
+/// The hashes of the tokens. Hashes are compared instead of tokens, so the duration of a comparison
+/// reveals nothing about a token.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
     read: HashSet<[u8; 32]>,
@@ -32,9 +33,9 @@ pub(super) struct Tokens {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Verdict {
     Permitted,
-    /// The token is known, but it does not have this permission.
+    /// The token is known, but it does not have the required permission.
     Lacking,
-    /// The request has no token, or no file lists it.
+    /// The request has no token, or no file lists its token.
     Unknown,
 }
 
@@ -109,7 +110,8 @@ impl Tokens {
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (scheme, token) = values.next()?.to_str().ok()?.split_once(' ')?;
-    // A request with two such headers is refused, because a proxy may have checked the other one.
+    // A request with two such headers is refused, because a proxy in front of the agent may have
+    // checked only one of them.
     let is_single = values.next().is_none();
     (is_single && scheme.eq_ignore_ascii_case("bearer")).then(|| token.trim())
 }

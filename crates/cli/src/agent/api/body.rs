@@ -1,4 +1,5 @@
-//! Request bodies that must arrive within a time limit and a number of bytes.
+//! Reads request bodies. Each body must arrive within a time limit and must not exceed a size
+//! limit.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! `GET /v1/directives`: returns the published set, or waits for its next change. All clients share
-//! one encoding of the set.
+//! `GET /v1/directives`: returns the published set, or waits for its next change. The set is
+//! encoded once for all clients.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -24,7 +24,7 @@ use super::query::parameters;
 use super::state::Agent;
 use super::waiting_client_limits::parse_wait;
 
-/// Encodes the published set, once for each of its changes.
+/// Encodes the published set once after each change, and returns the same bytes to all clients.
 #[derive(Clone, Debug)]
 pub(super) struct ListingCache {
     store: Arc<OpenSearchDirectiveStore>,
@@ -32,11 +32,11 @@ pub(super) struct ListingCache {
     last: Arc<Mutex<Option<Listing>>>,
 }
 
-/// An encoded set with its period of validity. The period is limited because the encoding marks
-/// the expired directives.
+/// The published set in encoded form. It is valid for a limited period, because the encoding marks
+/// expired directives.
 #[derive(Clone, Debug)]
 struct Listing {
-    /// Weak, so that the cache keeps no replaced set alive.
+    /// A weak reference, so that the cache does not keep a replaced set alive.
     snapshot: Weak<Snapshot>,
     valid_from: Timestamp,
     valid_until: Option<Timestamp>,
@@ -65,7 +65,7 @@ impl ListingCache {
         if let Some(listing) = last.as_ref().filter(|last| last.is_valid(&snapshot, now)) {
             return Ok(listing.clone());
         }
-        // The work owns the lock, so it completes even if the client disconnects.
+        // The closure owns the lock, so the encoding completes even if the client disconnects.
         let listing = run_sized(snapshot.set().len(), move || {
             let listing = Listing::encode(&snapshot, now)?;
             Ok::<_, serde_json::Error>(last.insert(listing).clone())
@@ -73,7 +73,7 @@ impl ListingCache {
         Ok(listing.await??)
     }
 
-    /// Waits until a listing is no longer valid because a directive expires.
+    /// Waits until the next expiry of a directive makes the listing invalid.
     async fn expiry(&self, listing: &Listing) {
         match listing.valid_until {
             Some(until) => {
@@ -115,12 +115,12 @@ impl Listing {
     }
 
     fn respond(self, form: Form) -> Result<Response, Problem> {
-        // Hexadecimal digits in quotes are always a valid header.
+        // A quoted string of hexadecimal digits is always a valid header value.
         let etag = HeaderValue::from_str(&format!("\"{}\"", self.tag))
             .map_err(|_| Problem::internal("the entity tag is not a valid header"))?;
         let headers = [
             (header::ETAG, etag),
-            // A cache may store the response, but it must revalidate the response at each use.
+            // A cache may store the response, but it must revalidate it before each use.
             (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         ];
         let json = [(header::CONTENT_TYPE, "application/json")];
@@ -138,17 +138,17 @@ impl Listing {
     }
 }
 
-/// What a response contains.
+/// The content of a response.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Form {
     Whole,
-    /// The client already has the content, as its parameter `known` shows.
+    /// Only the tag: the query parameter `known` shows that the client already has the content.
     TagOnly,
-    /// The client already has the content, as its header `If-None-Match` shows.
+    /// Status 304: the header `If-None-Match` shows that the client already has the content.
     NotModified,
 }
 
-/// The tags of the content that a client has.
+/// The tags of the content that the client already has, from its query and its headers.
 struct Seen<'a> {
     known: Option<String>,
     headers: &'a HeaderMap,
@@ -168,9 +168,9 @@ impl Seen<'_> {
 
 /// The published set
 ///
-/// With `wait`, and with `known` or `If-None-Match`, the response is sent as soon as the set
-/// differs from that of the client. This happens after a publish, or when a directive expires. A
-/// client behind a proxy that changes or removes entity tags uses `known`.
+/// If a request has `wait` and either `known` or `If-None-Match`, the response is sent as soon as
+/// the set differs from the one that the client has. The set changes with a publish, or when a
+/// directive expires. A client behind a proxy that changes or removes entity tags uses `known`.
 #[utoipa::path(get, path = "/v1/directives", operation_id = "directives",
     params(
         ("wait" = Option<String>, Query, description = "The time to wait for a change, at most a minute: 200ms, 30s, 1m",
@@ -195,7 +195,8 @@ pub(super) async fn get(
         known,
         headers: &headers,
     };
-    // The subscription comes before the first load, so that no publish between the two is missed.
+    // The subscription starts before the first load, so that a publish between the two is not
+    // missed.
     let mut subscription = agent.store.subscribe();
     let deadline = wait.map(|wait| Instant::now() + wait);
     let mut slot = None;

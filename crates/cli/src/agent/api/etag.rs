@@ -4,16 +4,17 @@ use axum::http::{HeaderMap, header};
 use opensearch_directives::internal::Hex;
 use sha2::{Digest as _, Sha256};
 
-/// Computes a tag of 32 hexadecimal digits. It depends only on the bytes, so all agents have the
-/// same tag for the same content.
+/// Computes a tag of 32 hexadecimal digits. The tag depends only on the bytes, so all agents return
+/// the same tag for the same content.
 pub(super) fn content_tag(bytes: &[u8]) -> String {
     Hex(&Sha256::digest(bytes)[..16]).to_string()
 }
 
-/// Whether `If-None-Match` contains the tag, even if a proxy has changed its form.
+/// Whether `If-None-Match` contains the tag, even in a form that a proxy has modified.
 ///
-/// A proxy that compresses changes an entity tag: it weakens the tag, or appends a suffix such as
-/// `-gzip`. A tag is 128 bits of a hash, so a value that contains it is a changed form of it.
+/// A proxy that compresses responses modifies their entity tags: it marks them as weak, or appends
+/// a suffix such as `-gzip`. A tag is 128 bits of a hash, so a header value that contains the tag
+/// cannot belong to other content.
 pub(super) fn names_tag(headers: &HeaderMap, tag: &str) -> bool {
     headers
         .get_all(header::IF_NONE_MATCH)
@@ -40,8 +41,8 @@ mod tests {
         for form in [
             format!("\"{tag}\""),
             format!("W/\"{tag}\""),
-            // These forms come from Apache's mod_deflate and mod_brotli, Jetty, Caddy, and a proxy that
-            // removes the quotes.
+            // Apache's mod_deflate and mod_brotli, Jetty, Caddy, and a proxy that removes the
+            // quotes send these forms.
             format!("\"{tag}-gzip\""),
             format!("\"{tag}-br\""),
             format!("\"{tag};gzip\""),

@@ -1,5 +1,5 @@
 //! `POST /v1/evaluate` and `POST /v1/evaluate/batch`: returns the decision for one request, or the
-//! decisions for several requests from one set and for one instant.
+//! decisions for several requests, all from the same set and for the same instant.
 
 use axum::extract::State;
 use axum::http::header;
@@ -54,7 +54,8 @@ pub(super) async fn one(State(agent): State<Agent>, Body(body): Body) -> Result<
     Ok((headers, json(body)).into_response())
 }
 
-/// The decision for proxies that cannot read bodies, such as nginx with `auth_request`.
+/// Returns the decision as headers, for proxies that cannot read bodies, such as nginx with
+/// `auth_request`.
 pub(super) fn decision_headers(decision: Decision) -> [(&'static str, &'static str); 3] {
     let bool = |value| if value { "true" } else { "false" };
     [

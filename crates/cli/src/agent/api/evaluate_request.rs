@@ -15,7 +15,7 @@ use super::problem::Problem;
 
 const FIELDS: [&str; 5] = ["tenant", "index", "principal", "endpoint", "request_id"];
 
-/// The attributes of a request.
+/// The attributes of the request to evaluate.
 #[derive(Debug, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EvaluateRequest {
@@ -25,13 +25,13 @@ pub(super) struct EvaluateRequest {
     index: String,
     principal: String,
     endpoint: EndpointKind,
-    /// The id of the request, which decides whether a sample contains it.
+    /// The id of the request, which decides whether the request is sampled.
     pub(super) request_id: String,
 }
 
 impl EvaluateRequest {
-    /// Parses the body, or returns the invalid field. A client omits an unknown tenant. `null` is
-    /// invalid, as it is in a directive.
+    /// Parses the body, or returns an error that names the invalid field. A client omits the tenant
+    /// if it is unknown; `null` is invalid, as in a directive.
     pub(super) fn parse(body: &[u8]) -> Result<Self, Problem> {
         let Pairs(pairs) = serde_json::from_slice(body).map_err(|error| {
             Problem::field("body", &format!("it is not a JSON object: {error}"))
@@ -56,7 +56,7 @@ impl EvaluateRequest {
         })
     }
 
-    /// Parses headers, for proxies that cannot send a body.
+    /// Reads the attributes from headers, for proxies that cannot send a body.
     pub(super) fn from_headers(headers: &HeaderMap) -> Result<Self, Problem> {
         let endpoint = required_header(headers, "directives-endpoint")?;
         Ok(Self {
@@ -92,7 +92,7 @@ fn header(headers: &HeaderMap, name: &'static str) -> Result<Option<String>, Pro
     if values.next().is_some() {
         return Err(Problem::field(name, "it is repeated; send it once"));
     }
-    // Other bytes than ASCII are decoded as UTF-8, as in the documents of directives.
+    // Bytes above ASCII are decoded as UTF-8, as in the documents of directives.
     std::str::from_utf8(value.as_bytes())
         .map(|value| Some(value.to_owned()))
         .map_err(|_| Problem::field(name, "it is not UTF-8"))
@@ -104,7 +104,7 @@ fn required_header(headers: &HeaderMap, name: &'static str) -> Result<String, Pr
         .ok_or_else(|| Problem::field(name, "it is missing"))
 }
 
-/// The fields of an object in their order, including repeated ones.
+/// The fields of a JSON object in the order in which they appear. Repeated fields are kept.
 struct Pairs(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Pairs {

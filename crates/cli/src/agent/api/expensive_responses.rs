@@ -1,5 +1,5 @@
 //! Bounds the number of responses that need much processor time or memory, and computes them on
-//! separate threads.
+//! threads for blocking work.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,18 +9,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::problem::Problem;
 
-/// The largest amount of work on a serving thread, in directives to process.
+/// The largest number of directives that are processed on a thread of the async runtime.
 const MAX_INLINE_SIZE: usize = 1000;
 /// The number of large responses that may be computed or sent at the same time.
 const MAX_CONCURRENT: usize = 16;
-/// The time limit for the wait for a permit.
+/// The time limit for waiting for a permit.
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Issues permits for large responses.
 #[derive(Clone, Debug)]
 pub(super) struct Admission(Arc<Semaphore>);
 
-/// A permit to compute and send a large response. It is returned when this is dropped.
+/// A permit to compute and send one large response. Dropping the value returns the permit.
 #[derive(Debug)]
 pub(super) struct AdmissionPermit(
     #[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit,
@@ -31,12 +31,12 @@ impl Admission {
         Self(Arc::new(Semaphore::new(MAX_CONCURRENT)))
     }
 
-    /// Waits for a permit, for a limited time.
+    /// Waits for a permit, at most for [`PERMIT_TIMEOUT`].
     pub(super) async fn permit(&self) -> Result<AdmissionPermit, Problem> {
         let permit = Arc::clone(&self.0).acquire_owned();
         match tokio::time::timeout(PERMIT_TIMEOUT, permit).await {
             Ok(Ok(permit)) => Ok(AdmissionPermit(permit)),
-            // The semaphore is never closed, so the error is the timeout.
+            // The semaphore is never closed, so the only possible error is the timeout.
             Ok(Err(_)) | Err(_) => Err(Problem::busy(format!(
                 "{MAX_CONCURRENT} large responses are under way; try again"
             ))),
@@ -44,8 +44,8 @@ impl Admission {
     }
 }
 
-/// Runs the work on this thread if it is small, otherwise on a thread for blocking work. The size
-/// is the number of directives to process.
+/// Runs the closure on this thread if it processes few directives, otherwise on a thread for
+/// blocking work. `size` is the number of directives.
 pub(super) async fn run_sized<T: Send + 'static>(
     size: usize,
     work: impl FnOnce() -> T + Send + 'static,
@@ -58,7 +58,7 @@ pub(super) async fn run_sized<T: Send + 'static>(
         .map_err(|_| Problem::internal("the agent has a bug: computing the response panicked"))
 }
 
-/// The bytes of a response, which hold a permit until they are sent.
+/// The body of a response. It holds the permit until its last byte is sent.
 pub(super) fn hold_until_sent(permit: AdmissionPermit, bytes: Vec<u8>) -> Bytes {
     struct Held(
         Vec<u8>,

@@ -1,10 +1,10 @@
 //! `/v1/ext_authz/...`: evaluates a request for the authorization check of a proxy, such as Envoy's
-//! ext_authz. Such a check repeats the method and the path of the request and sends no body.
+//! ext_authz. The check repeats the method and the path of the client's request and sends no body.
 //!
-//! A proxy rejects the request if its authorization check is refused. So this path never refuses a
-//! check. If the headers are invalid, no directive applies, and `Directives-Error` contains the
-//! reason. A refusal by the access checks becomes a server error, which the proxy ignores by its
-//! configuration.
+//! If an authorization check is refused, the proxy rejects the client's request. This path
+//! therefore refuses no check: if the headers are invalid, the decision is that no directive
+//! applies, and `Directives-Error` contains the reason. A refusal by the access checks becomes a
+//! server error, which a proxy can be configured to ignore.
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -43,7 +43,7 @@ pub(super) async fn any(
     Ok(decision_headers(decision.await?).into_response())
 }
 
-/// Turns refusals of this path into server errors.
+/// Converts client errors of this path to server errors.
 pub(super) async fn never_refuse(request: Request, next: Next) -> Response {
     let is_check = request.uri().path().starts_with(PREFIX);
     let mut response = next.run(request).await;

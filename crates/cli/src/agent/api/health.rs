@@ -1,4 +1,4 @@
-//! `/healthz`, `/readyz` and `/v1/status`: reports the state of the agent to probes and operators.
+//! `/healthz`, `/readyz` and `/v1/status`: report the state of the agent to probes and operators.
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
@@ -23,8 +23,8 @@ pub(super) async fn healthz() -> &'static str {
 /// Whether the agent has a set to serve
 ///
 /// The set may come from a read or from the last-good file. Its age matters only with `fresh`, so
-/// that a fleet stays in service while the cluster is unreachable. An agent whose off file exists is
-/// ready, too, because its decisions are valid: no directive applies.
+/// that a fleet stays in service while the cluster is unreachable. An agent whose off file exists
+/// is ready, too, because its decision is valid: no directive applies.
 #[utoipa::path(get, path = "/readyz",
     params(("fresh" = Option<String>, Query, description = "Fail also if the set is stale", max_length = 0)),
     responses((status = 200, description = "The agent has a set", body = String), InvalidField, NotReady))]

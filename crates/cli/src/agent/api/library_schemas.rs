@@ -1,5 +1,5 @@
-//! Describes the JSON documents that the library encodes. These types exist only for the OpenAPI
-//! description.
+//! The schemas of the JSON documents that the library encodes. These types are used only in the
+//! OpenAPI description.
 
 #![expect(dead_code, reason = "they are descriptions, never constructed")]
 
@@ -24,7 +24,7 @@ pub(super) struct Directive {
     principal: Option<String>,
     #[schema(nullable = false)]
     endpoint: Option<EndpointKind>,
-    /// The number of requests in a thousand that it applies to, selected by their ids.
+    /// The directive applies to this number of requests in a thousand, selected by their ids.
     #[schema(maximum = 1000)]
     sample_per_mille: u16,
     ring_buffer: bool,
@@ -36,14 +36,14 @@ pub(super) struct Directive {
     /// field.
     #[schema(nullable = false)]
     revoked: Option<bool>,
-    /// In a snapshot only: the signatures of the directive, if it has any.
+    /// The signatures of the directive, if it has any. Only a snapshot contains this field.
     #[schema(nullable = false)]
     signatures: Option<Vec<String>>,
-    /// The directive applies from this time on. In a listing, the field is absent if there is no
-    /// start.
+    /// The directive applies from this time on. In a listing, the field is absent if no start is
+    /// set.
     #[schema(nullable = false, format = DateTime)]
     starts_at: Option<String>,
-    /// The directive no longer applies from this time on.
+    /// The directive no longer applies at or after this time.
     #[schema(format = DateTime)]
     expires_at: String,
     /// Whether the directive had expired at the time of the response, by the agent's clock. Only a
@@ -55,7 +55,7 @@ pub(super) struct Directive {
 /// The published set.
 #[derive(ToSchema)]
 pub(super) struct Directives {
-    /// Identifies the content. Agents with the same set have the same tag.
+    /// Identifies the content of the set. Agents with the same set return the same tag.
     #[schema(pattern = "^[0-9a-f]{32}$")]
     tag: String,
     /// The directives in the order of their ids, including expired ones; null if `known` equals the
@@ -75,7 +75,8 @@ pub(super) struct Decision {
     directives: Vec<String>,
 }
 
-/// One decision for each request, in the order of the requests, from one set and for one instant.
+/// One decision for each request, in the order of the requests. All decisions are made with the
+/// same set and for the same instant.
 #[derive(ToSchema)]
 pub(super) struct Decisions {
     #[schema(max_items = 256)]
@@ -101,6 +102,6 @@ pub(super) struct Snapshot {
     revision: opensearch_directives::status::Revision,
     directives: Vec<Directive>,
     rejected: Vec<Rejection>,
-    /// The number of revoked documents. They are not among the directives.
+    /// The number of revoked documents. `directives` does not contain them.
     revoked: usize,
 }

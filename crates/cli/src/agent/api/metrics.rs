@@ -38,8 +38,8 @@ pub(super) async fn get(
     Ok((headers, text).into_response())
 }
 
-/// Whether the client names OpenMetrics with a weight that is not below that of plain text. A
-/// wildcard counts as plain text, which every client understands.
+/// Whether the client accepts OpenMetrics with a weight that is not below the weight of plain text.
+/// A wildcard counts as plain text, which every client understands.
 fn prefers_openmetrics(headers: &HeaderMap) -> bool {
     let (mut openmetrics, mut plain) = (0.0_f32, 0.0_f32);
     for value in headers.get_all(header::ACCEPT) {
@@ -87,7 +87,7 @@ mod tests {
                 Some("Application/OpenMetrics-Text; version=1.0.0, */*"),
                 true,
             ),
-            // These are the headers of Prometheus 2 and 3.
+            // Prometheus 2 and 3 send these headers.
             (
                 Some(
                     "application/openmetrics-text;version=1.0.0;q=0.5,\

@@ -1,5 +1,5 @@
-//! The responses of the agent's HTTP interface. Each file contains the handlers of a group of paths
-//! together with their OpenAPI description.
+//! The handlers of the agent's HTTP interface, one file for each group of paths, together with
+//! their OpenAPI descriptions.
 
 mod body;
 mod directives;

@@ -37,12 +37,12 @@ use super::state::Agent;
 )]
 struct Base;
 
-/// A router that collects the descriptions of its routes.
+/// Creates a router that collects the OpenAPI descriptions of its routes.
 pub(super) fn router() -> OpenApiRouter<Agent> {
     OpenApiRouter::with_openapi(Base::openapi())
 }
 
-/// The description as JSON.
+/// The OpenAPI description as JSON.
 #[derive(Clone, Debug)]
 pub(super) struct Description(pub(super) Bytes);
 
@@ -53,7 +53,7 @@ pub(super) async fn get(Extension(Description(json)): Extension<Description>) ->
     ([(header::CONTENT_TYPE, "application/json")], json).into_response()
 }
 
-/// Describes an error response.
+/// Describes one kind of error response.
 fn problem(
     status: &str,
     description: &str,

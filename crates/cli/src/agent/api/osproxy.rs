@@ -25,7 +25,7 @@ struct ActiveDirective<'a> {
     id: &'a str,
     #[schema(value_type = super::library_schemas::Level)]
     level: &'a str,
-    /// The number of seconds from the response to the expiry, rounded down.
+    /// The number of seconds from this response to the expiry, rounded down.
     #[schema(minimum = 1)]
     ttl_secs: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,8 +47,8 @@ struct ActiveDirective<'a> {
 }
 
 impl<'a> ActiveDirective<'a> {
-    /// Converts a directive that is active for at least another second; otherwise returns `None`.
-    /// The seconds are rounded down, so that the directive never ends too late.
+    /// Converts a directive that is active for at least one more second; otherwise returns `None`.
+    /// The remaining time is rounded down to seconds, so that the directive never ends too late.
     fn new(directive: DirectiveRef<'a>, now: Timestamp) -> Option<Self> {
         if !directive.is_active(now) {
             return None;
@@ -82,8 +82,9 @@ fn encode(set: &DirectiveSet, now: Timestamp) -> serde_json::Result<Vec<u8>> {
 
 /// The active directives in the format of osproxy
 ///
-/// The response can be sent to `POST /admin/directives` of osproxy, or stored under its etcd key. It
-/// must not be cached, because the times to live start at the response.
+/// The response can be sent to `POST /admin/directives` of osproxy, or stored under osproxy's etcd
+/// key. It must not be cached, because the remaining time of each directive counts from the
+/// response.
 #[utoipa::path(get, path = "/v1/osproxy", operation_id = "osproxy",
     responses(
         (status = 200, description = "Active directives only; those with less than a second left are omitted",

@@ -1,4 +1,4 @@
-//! Builds error responses, which are problem documents (RFC 9457).
+//! Builds error responses. Their bodies are problem documents (RFC 9457).
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -17,7 +17,7 @@ pub(in super::super) struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     field: Option<String>,
-    /// The number of seconds after which another request can succeed.
+    /// The number of seconds after which the client may try again.
     #[serde(skip)]
     retry_after: Option<u16>,
 }
@@ -33,7 +33,7 @@ impl Problem {
         }
     }
 
-    /// The problem of an invalid field. The detail begins with the name of the field.
+    /// Reports an invalid field. The detail begins with the name of the field.
     pub(super) fn field(field: impl Into<String>, problem: &str) -> Self {
         let field = field.into();
         Self {
@@ -42,7 +42,7 @@ impl Problem {
         }
     }
 
-    /// Prefixes the field with the path of the enclosing part of the body.
+    /// Prefixes the name of the field with the path of the enclosing part of the body.
     pub(super) fn within(self, part: &str) -> Self {
         let Some(field) = self.field else {
             return self;
@@ -59,7 +59,7 @@ impl Problem {
         }
     }
 
-    /// The problem of a request that may succeed a moment later.
+    /// Reports a temporary overload: the same request may succeed a moment later.
     pub(super) fn busy(detail: impl Into<String>) -> Self {
         Self {
             retry_after: Some(1),
@@ -93,7 +93,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// The problem of a value that the agent itself cannot encode.
+/// Reports that the agent could not encode a value of its own.
 impl From<serde_json::Error> for Problem {
     fn from(error: serde_json::Error) -> Self {
         Self::internal(error.to_string())

@@ -1,8 +1,8 @@
-//! Parses query strings strictly: an unknown or repeated parameter is an error.
+//! Parses query strings strictly: an unknown parameter or a repeated one is an error.
 
 use super::problem::Problem;
 
-/// Returns the values of the known parameters, in the order of their names in `known`.
+/// Returns the values of the parameters, in the order of `names`.
 pub(super) fn parameters<const N: usize>(
     names: [&'static str; N],
     query: Option<&str>,
@@ -20,7 +20,8 @@ pub(super) fn parameters<const N: usize>(
     Ok(values)
 }
 
-/// Whether the query has the only parameter of a path, which takes no value.
+/// Whether the query contains the flag `name`. It is the only parameter of the path and takes no
+/// value.
 pub(super) fn single_flag(name: &'static str, query: Option<&str>) -> Result<bool, Problem> {
     let [value] = parameters([name], query)?;
     match value.as_deref() {

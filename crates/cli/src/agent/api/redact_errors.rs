@@ -1,10 +1,10 @@
-//! Removes the name and the roles of the cluster user from error texts. OpenSearch includes them in
-//! each refusal, and clients of the agent do not need them.
+//! Removes the name and the roles of the cluster user from error messages. OpenSearch includes them
+//! in each refusal, and clients of the agent do not need them.
 
 const USER: &str = "User [";
 const REDACTED: &str = "User [redacted]";
 
-/// Replaces `User [name=..., backend_roles=[...], ...]` in a text.
+/// Replaces each `User [name=..., backend_roles=[...], ...]` in a message.
 pub(super) fn redact_users(text: &str) -> String {
     let mut redacted = String::with_capacity(text.len());
     let mut rest = text;
@@ -16,8 +16,8 @@ pub(super) fn redact_users(text: &str) -> String {
     redacted + rest
 }
 
-/// Returns the text after the bracket that closes an already open one. If the text was cut off
-/// before that bracket, it returns an empty text.
+/// Skips to the end of a bracket that is already open, and returns the rest of the text. If the
+/// text was cut off before the closing bracket, the function returns an empty string.
 fn after_closing_bracket(text: &str) -> &str {
     let mut depth = 1_usize;
     for (offset, byte) in text.bytes().enumerate() {

@@ -1,4 +1,4 @@
-//! `POST /v1/refresh`: triggers a poll, and returns the published state after it.
+//! `POST /v1/refresh`: triggers a poll, and returns the state that is published after the poll.
 
 use axum::Json;
 use axum::extract::State;
@@ -24,7 +24,7 @@ pub(super) struct Refreshed {
 
 /// Poll now
 ///
-/// The response is sent when a poll has ended that began after the request. Requests that arrive
+/// The response is sent at the end of a poll that began after the request. Requests that arrive
 /// during a poll share the next poll.
 #[utoipa::path(post, path = "/v1/refresh", operation_id = "refresh",
     responses((status = 200, description = "The poll succeeded", body = Refreshed), PollFailed))]

@@ -1,4 +1,5 @@
-//! Assembles the routes of both listeners and the checks that precede their handlers.
+//! Assembles the routes of the API listener and of the health listener, with the checks that run
+//! before the handlers.
 
 use std::sync::Arc;
 
@@ -18,11 +19,11 @@ use super::problem::Problem;
 use super::state::Agent;
 use super::{directives, evaluate, ext_authz, health, metrics, osproxy, refresh, snapshot};
 
-/// The size limits of the body of a request and of a batch.
+/// The size limits in bytes: for the body of a single request, and for the body of a batch.
 const MAX_BODY_BYTES: usize = 64 << 10;
 const MAX_BATCH_BODY_BYTES: usize = 1 << 20;
 
-/// Builds the router of the API, in which each path requires its permission.
+/// Builds the router of the API. Each path requires its permission.
 pub(in super::super) fn router(agent: Agent, access: Arc<Access>) -> Router {
     let permission = |permission| {
         middleware::from_fn_with_state((Arc::clone(&access), permission), check_permission)
@@ -55,7 +56,7 @@ pub(in super::super) fn router(agent: Agent, access: Arc<Access>) -> Router {
         .merge(evaluate)
         .merge(refresh)
         .split_for_parts();
-    // The description contains only strings, so its serialisation cannot fail.
+    // The description contains only strings, so its serialization cannot fail.
     let description = Description(Bytes::from(description.to_json().unwrap_or_default()));
     finish(
         router
@@ -68,7 +69,7 @@ pub(in super::super) fn router(agent: Agent, access: Arc<Access>) -> Router {
 }
 
 /// Builds the router of the health listener. It accepts every host name, because probes and
-/// Prometheus may use any.
+/// Prometheus may use any name for the agent.
 pub(in super::super) fn health_router(agent: Agent) -> Router {
     let router = OpenApiRouter::new()
         .routes(routes!(health::healthz))
@@ -90,7 +91,7 @@ fn finish(router: Router<Agent>, agent: Agent) -> Router {
         .with_state(agent)
 }
 
-/// Forbids caches to store a response, unless its handler has set another rule.
+/// Forbids caches to store a response, unless the handler has already set `Cache-Control`.
 async fn forbid_caching(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     response
@@ -100,7 +101,7 @@ async fn forbid_caching(request: Request, next: Next) -> Response {
     response
 }
 
-/// Refuses all requests except health checks on a connection that is reserved for them.
+/// Refuses all requests except health checks on a connection that is reserved for health checks.
 async fn reserve_for_health(
     Extension(peer): Extension<Peer>,
     request: Request,

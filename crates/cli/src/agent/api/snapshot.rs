@@ -1,4 +1,4 @@
-//! `GET /v1/snapshot`: returns the published snapshot to another agent, which serves it in turn.
+//! `GET /v1/snapshot`: returns the published snapshot to another agent, which publishes it, too.
 
 use std::sync::{Arc, Weak};
 
@@ -19,7 +19,8 @@ use super::problem::Problem;
 use super::query::parameters;
 use super::state::Agent;
 
-/// Encodes the published snapshot, once for each publish.
+/// Encodes the published snapshot once after each publish, and returns the same bytes to all
+/// clients.
 #[derive(Clone, Debug)]
 pub(super) struct SnapshotCache {
     store: Arc<OpenSearchDirectiveStore>,
@@ -28,7 +29,7 @@ pub(super) struct SnapshotCache {
 
 #[derive(Clone, Debug)]
 struct EncodedSnapshot {
-    /// Weak, so that the cache keeps no replaced set alive.
+    /// A weak reference, so that the cache does not keep a replaced snapshot alive.
     snapshot: Weak<Snapshot>,
     tag: Arc<str>,
     json: Arc<RawValue>,
@@ -37,7 +38,7 @@ struct EncodedSnapshot {
 /// The snapshot with its age, or only its tag.
 #[derive(Serialize, ToSchema)]
 pub(super) struct SnapshotResponse<'a> {
-    /// The index or alias that is polled.
+    /// The index or alias that the first agent of the chain polls.
     index: &'a str,
     /// The time since the first agent of the chain read the index.
     #[schema(minimum = 0)]
@@ -60,7 +61,8 @@ impl SnapshotCache {
 
     async fn current(&self) -> Result<EncodedSnapshot, Problem> {
         let mut last = Arc::clone(&self.last).lock_owned().await;
-        // The off file is local: agents that follow this one have files of their own.
+        // The off file turns directives off in this agent only; agents that follow it still receive
+        // them.
         let snapshot = self.store.kept_snapshot();
         if snapshot.revision().is_none() {
             return Err(Problem::new(
@@ -74,7 +76,7 @@ impl SnapshotCache {
         {
             return Ok(encoded.clone());
         }
-        // The work owns the lock, so it completes even if the client disconnects.
+        // The closure owns the lock, so the encoding completes even if the client disconnects.
         let encoded = run_sized(snapshot.set().len(), move || {
             let json: Arc<RawValue> = snapshot.to_json()?.into();
             let encoded = EncodedSnapshot {
@@ -88,7 +90,7 @@ impl SnapshotCache {
     }
 }
 
-/// Everything that is published, for another agent
+/// The complete published state, for another agent
 #[utoipa::path(get, path = "/v1/snapshot", operation_id = "snapshot",
     params(("known" = Option<String>, Query, description = "The tag of the client's snapshot")),
     responses((status = 200, description = "The snapshot, or null if the client already has it", body = SnapshotResponse<'_>),
@@ -98,7 +100,7 @@ pub(super) async fn get(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let [known] = parameters(["known"], query.as_deref())?;
-    // The age is measured before the snapshot is loaded. So the reported age may be too high, but
+    // The age is measured before the snapshot is loaded, so the reported age may be too high but
     // never too low.
     let status = agent.store.status();
     let encoded = agent.snapshots.current().await?;

@@ -1,4 +1,5 @@
-//! The state that all handlers share: the store, caches of encoded responses, and bounds on work.
+//! The state that all handlers share: the store, the caches of encoded responses, and the limits on
+//! concurrent work.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Bounds the number of clients that wait for a change, and the duration of their waits.
+//! Bounds the number of clients that wait for a change, and how long each of them may wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::super::super::duration;
 use super::super::lifecycle::PhaseReceiver;
 use super::problem::Problem;
 
-/// The longest wait of a client.
+/// The longest time that a client may wait.
 const MAX_WAIT: Duration = Duration::from_mins(1);
 
 /// The slots for waiting clients, and the signal that ends every wait.
@@ -23,7 +23,7 @@ pub(super) struct WaitSlots {
     phase: PhaseReceiver,
 }
 
-/// The slot of a waiting client. It becomes free when this is dropped.
+/// The slot of a waiting client. Dropping the value frees the slot.
 #[derive(Debug)]
 pub(super) struct WaitSlot {
     _permit: OwnedSemaphorePermit,
@@ -52,7 +52,7 @@ impl WaitSlots {
         }
     }
 
-    /// Takes a slot, if one is free.
+    /// Takes a slot, or fails if none is free.
     pub(super) fn take(&self) -> Result<WaitSlot, Problem> {
         let permit = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| {
             let max = self.max;

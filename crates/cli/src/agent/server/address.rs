@@ -1,4 +1,4 @@
-//! Parses and prints addresses of an agent: `HOST:PORT`, `:PORT` or `unix:PATH`.
+//! Parses and formats the addresses of an agent: `HOST:PORT`, `:PORT` or `unix:PATH`.
 
 use std::fmt;
 #[cfg(unix)]
@@ -8,7 +8,7 @@ use std::str::FromStr;
 /// An address on which an agent listens.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in super::super::super) enum Address {
-    /// The host is empty for all interfaces.
+    /// An empty host stands for all interfaces.
     Tcp { host: String, port: u16 },
     #[cfg(unix)]
     Unix(PathBuf),

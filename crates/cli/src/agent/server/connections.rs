@@ -1,8 +1,10 @@
-//! Bounds the number of open connections, and selects the connection to close at the bound.
+//! Bounds the number of open connections, and selects the connection to close when the limit is
+//! reached.
 //!
-//! A new connection replaces the one that has been idle for the longest time. So clients that open
-//! connections without sending requests cannot exclude others. If every connection has a request in
-//! progress, a few further connections are admitted, for health checks only.
+//! At the limit, a new connection replaces the connection that has been idle for the longest time,
+//! so clients that open connections without sending requests cannot exclude others. If every
+//! connection has a request in progress, a few further connections are admitted for health checks
+//! only.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +19,7 @@ use tokio::time::Instant;
 /// The number of connections above the limit that are admitted for health checks.
 const HEALTH_RESERVE: usize = 16;
 
-/// The open connections of one or several listeners.
+/// The open connections of one listener or of several listeners.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Connections(Arc<Shared>);
 
@@ -40,7 +42,7 @@ struct Entry {
     is_evicted: bool,
 }
 
-/// An admitted connection. It counts as open until this is dropped.
+/// An admitted connection. It counts as open until this value is dropped.
 #[derive(Debug)]
 pub(super) struct Admitted {
     shared: Arc<Shared>,
@@ -50,7 +52,8 @@ pub(super) struct Admitted {
     pub(super) health_only: bool,
 }
 
-/// A request in progress. Until this is dropped, no other connection can replace its connection.
+/// A request in progress. Until this value is dropped, the connection of the request is not
+/// replaced.
 #[derive(Debug)]
 pub(super) struct UnderWay {
     shared: Arc<Shared>,
@@ -82,10 +85,12 @@ impl Connections {
         );
     }
 
-    /// Admits a connection. At the limit, it first waits until another connection has ended.
+    /// Admits a connection. At the limit plus the reserve for health checks, it first waits until
+    /// another connection has ended.
     pub(super) async fn admit(&self) -> Admitted {
         loop {
-            // The registration comes before the attempt, so that no notification in between is lost.
+            // The waiter is registered before the attempt, so that a notification in between is not
+            // lost.
             let freed = self.0.freed.notified();
             if let Some(admitted) = self.try_admit() {
                 return admitted;
@@ -121,7 +126,8 @@ impl Connections {
         })
     }
 
-    /// Closes the longest idle connection, because the process is out of file descriptors.
+    /// Closes the connection that has been idle for the longest time. Called after an accept
+    /// failed, usually for lack of file descriptors.
     pub(super) fn shed(&self) {
         evict_longest_idle(&mut self.0.open(), &self.0.evicted);
     }
@@ -148,7 +154,7 @@ fn evict_longest_idle(open: &mut HashMap<u64, Entry>, evicted: &Counter) -> bool
 }
 
 impl Admitted {
-    /// Completes when the connection has to make room for another one.
+    /// Completes when this connection must be closed to make room for another one.
     pub(super) async fn evicted(&self) {
         self.evict.notified().await;
     }
@@ -204,7 +210,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_longest_idle_connection_makes_room() {
         let (connections, admitted) = full(3).await;
-        // The first connection is now the one that was used last.
+        // The first connection is now the most recently used one.
         drop(admitted[0].begin_request());
         let new = connections.admit().await;
         assert!(!new.health_only);
@@ -222,7 +228,7 @@ mod tests {
         for _ in 0..HEALTH_RESERVE {
             let reserved = connections.admit().await;
             assert!(reserved.health_only);
-            // Neither this connection nor a busy one may be closed for the next connection.
+            // Neither the request nor the connection ends, so this connection cannot be replaced.
             std::mem::forget(reserved.begin_request());
             std::mem::forget(reserved);
         }
@@ -237,7 +243,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_end_admits_the_next() {
         let (connections, mut admitted) = full(1 + HEALTH_RESERVE).await;
-        // All connections were notified to end, and none has ended yet.
+        // All connections were told to end, and none has ended yet.
         for _ in 0..=HEALTH_RESERVE {
             connections.shed();
         }

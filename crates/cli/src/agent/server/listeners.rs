@@ -1,4 +1,5 @@
-//! Binds the addresses on which the agent listens, as its flags state.
+//! The flags for the addresses on which the agent listens, and the listeners that are bound to
+//! them.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -16,7 +17,7 @@ use super::address::Address;
 #[cfg(unix)]
 use super::unix_socket::SocketFile;
 
-/// The time limit in which a client must read a part of a response.
+/// The time within which a client must read a part of a response.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
@@ -56,7 +57,7 @@ pub(in super::super) struct Listeners {
 }
 
 impl ListenArgs {
-    /// Binds all addresses, unless the API would be open to other hosts by accident.
+    /// Binds all addresses, unless this would expose the API to other hosts by accident.
     pub(in super::super) async fn bind(&self, access: &AccessArgs) -> Result<Listeners, Failure> {
         Ok(Listeners {
             api: self.bind_all(&self.listen, Some(access)).await?,
@@ -90,8 +91,8 @@ impl ListenArgs {
     }
 }
 
-/// Returns the address to bind. IPv4 is preferred, because clients that try IPv6 first fall back to
-/// IPv4.
+/// Returns the address to bind for a host name. IPv4 is preferred, because clients that try IPv6
+/// first fall back to IPv4.
 async fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
     if host.is_empty() {
         return Ok((IpAddr::from(Ipv6Addr::UNSPECIFIED), port).into());
@@ -107,7 +108,8 @@ async fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
 
 async fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     match TcpListener::bind(address).await {
-        // On a host without IPv6, this address denotes all interfaces.
+        // The unspecified IPv6 address stands for all interfaces, so a host without IPv6 binds the
+        // IPv4 one.
         Err(error)
             if address.ip() == IpAddr::from(Ipv6Addr::UNSPECIFIED)
                 && error.kind() != io::ErrorKind::AddrInUse =>
@@ -126,7 +128,7 @@ pub(in super::super) enum Listener {
     Unix(SocketFile),
 }
 
-/// The byte stream of a connection. A write fails if the client reads nothing for too long.
+/// The byte stream of a connection. A write fails if the client does not read for too long.
 pub(super) type Stream = Pin<Box<TimeoutStream<Box<dyn Duplex>>>>;
 
 pub(super) trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -148,7 +150,7 @@ impl Listener {
         !matches!(self, Self::Tcp(_))
     }
 
-    /// The address in the form in which clients write it.
+    /// Returns the address in the form in which clients write it.
     pub(in super::super) fn url(&self, tls: bool) -> io::Result<String> {
         Ok(match self {
             Self::Tcp(listener) => {

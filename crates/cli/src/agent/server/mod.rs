@@ -1,5 +1,5 @@
-//! Accepts connections on TCP addresses and Unix sockets. Their number and the time that a client
-//! may take are bounded.
+//! Accepts connections on TCP addresses and Unix sockets, with limits on their number and on the
+//! time that a client may take.
 
 mod address;
 mod connection_origin;

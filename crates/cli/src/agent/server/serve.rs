@@ -1,4 +1,4 @@
-//! The accept loop of a listener and the HTTP connections that it starts.
+//! The accept loop of a listener, and the serving of HTTP requests on the accepted connections.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,22 +19,22 @@ use super::connection_origin::Peer;
 use super::connections::{Admitted, Connections};
 use super::listeners::{Listener, Stream};
 
-/// The time limit for the first request of a connection, including the TLS handshake.
+/// The time limit for receiving the first request of a connection, including the TLS handshake.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// The time limit for idleness between requests. It is longer than the 60 s of nginx and of common
-/// load balancers, so that the client closes the connection first. Otherwise the agent could close
-/// it while the client sends a request.
+/// The time for which a connection may be idle between requests. It is longer than the 60 s of
+/// nginx and of common load balancers, so that the client closes the connection first. Otherwise
+/// the agent could close a connection on which the client is just sending a request.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-/// The time limit for requests in progress after the stop signal.
+/// The time limit for completing the requests in progress after the stop signal.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
-/// The pause after a failed accept. The usual reason is a lack of file descriptors.
+/// The pause after an accept failed, usually because the process has too few file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// The TLS configuration of new connections, if there is one.
+/// Receives the TLS configuration for new connections; `None` if the listener does not use TLS.
 #[cfg(feature = "rustls-tls")]
 pub(in super::super) type TlsReceiver =
     Option<tokio::sync::watch::Receiver<Arc<tokio_rustls::rustls::ServerConfig>>>;
-/// The TLS configuration does not exist without `rustls-tls`.
+/// Always `None` in a build without `rustls-tls`, which has no TLS configuration.
 #[cfg(not(feature = "rustls-tls"))]
 pub(in super::super) type TlsReceiver = Option<std::convert::Infallible>;
 
@@ -47,8 +47,8 @@ struct Server {
     phase: PhaseReceiver,
 }
 
-/// Serves until the phase is [`Stopping`](super::super::lifecycle::Phase::Stopping). Then requests
-/// in progress may complete within a time limit.
+/// Serves requests until the phase is [`Stopping`](super::super::lifecycle::Phase::Stopping).
+/// Requests that are in progress then may complete within a time limit.
 pub(in super::super) async fn serve(
     listeners: Vec<Listener>,
     app: Router,
@@ -74,7 +74,7 @@ async fn accept_loop(listener: Listener, server: Server) {
         let accepted = tokio::select! {
             accepted = accept(&listener, &server.connections) => accepted,
             () = server.phase.stopping() => break,
-            // Ended connections are removed, so that the set of connections does not grow.
+            // A completed task is removed, so that the set of tasks does not grow.
             Some(_) = tasks.join_next() => continue,
         };
         if let Some((stream, admitted)) = accepted {
@@ -87,7 +87,7 @@ async fn accept_loop(listener: Listener, server: Server) {
     }
     drop(listener);
     let ended = async { while tasks.join_next().await.is_some() {} };
-    // Connections that are still busy after the limit end with the process.
+    // Connections that are still busy after the time limit are closed when the process ends.
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, ended).await;
 }
 
@@ -155,7 +155,8 @@ impl Server {
             tokio::select! {
                 result = connection.as_mut() => return Ok(result?),
                 () = &mut first_request, if !has_served.load(Ordering::Relaxed) => {
-                    // The first request may have arrived at the same instant.
+                    // The first request may have arrived at the instant at which the time limit
+                    // passed.
                     if !has_served.load(Ordering::Relaxed) {
                         return Err("no request arrived in time".into());
                     }
@@ -167,7 +168,7 @@ impl Server {
                 if !has_served.load(Ordering::Relaxed) {
                     return Ok(());
                 }
-                // This ends an idle connection at once, and a busy connection after its response.
+                // An idle connection ends at once, and a busy connection after its response.
                 connection.as_mut().graceful_shutdown();
             }
         }

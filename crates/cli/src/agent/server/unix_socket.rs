@@ -1,9 +1,9 @@
-//! Creates and removes the socket file, and ensures that only one agent at a time owns its path.
+//! Creates and removes the socket file, and ensures that only one agent at a time uses its path.
 //!
-//! Two agents with the same path must not replace each other's socket. A file of a killed agent must
-//! not prevent the next start. A lock on the file `PATH.lock`, which stays, distinguishes the two
-//! cases without a race: the holder of the lock owns the path, and the system releases the lock
-//! when the process ends.
+//! Two agents with the same path must not replace each other's socket, but a file that a killed
+//! agent left behind must not prevent the next start. A lock on the file `PATH.lock` distinguishes
+//! the two cases without a race: the holder of the lock owns the path, and the system releases the
+//! lock when the process ends. `PATH.lock` itself is never removed.
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
@@ -16,24 +16,24 @@ use tokio::net::{UnixListener, UnixSocket, UnixStream};
 /// The number of connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
 
-/// A socket that listens. Its file is removed when this is dropped.
+/// A listening socket. Its file is removed when this value is dropped.
 #[derive(Debug)]
 pub(in super::super) struct SocketFile {
     listener: UnixListener,
     path: PathBuf,
-    /// The device and the inode of the file, which identify it.
+    /// The device and inode numbers, which identify the file.
     identity: (u64, u64),
     _lock: File,
 }
 
 impl SocketFile {
-    /// Listens on a path. The mode restricts the clients from the first connection on.
+    /// Listens on a path. The mode of the socket file applies before the first client can connect.
     pub(super) fn bind(path: &Path, mode: u32) -> io::Result<Self> {
         let lock = lock(path)?;
         remove_stale(path)?;
         let socket = UnixSocket::new_stream()?;
         socket.bind(path)?;
-        // No client can connect before `listen`, so the mode is set in time.
+        // No client can connect before `listen`, so the mode is set early enough.
         let listener = fs::set_permissions(path, Permissions::from_mode(mode))
             .and_then(|()| socket.listen(BACKLOG));
         let found = listener.and_then(|listener| Ok((listener, identity(path)?)));
@@ -45,7 +45,7 @@ impl SocketFile {
                 _lock: lock,
             }),
             Err(error) => {
-                // If the removal fails, the file is stale, and the next start removes it.
+                // If the removal fails, a stale file stays, which the next start removes.
                 let _ = fs::remove_file(path);
                 Err(error)
             }
@@ -63,9 +63,9 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Another program may have replaced the file.
+        // Another program may have replaced the file, and its file must stay.
         if identity(&self.path).is_ok_and(|found| found == self.identity) {
-            // If the removal fails, the file is stale, and the next start removes it.
+            // If the removal fails, a stale file stays, which the next start removes.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -76,7 +76,7 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     Ok((file.dev(), file.ino()))
 }
 
-/// Locks the path for as long as the returned file is open.
+/// Locks the path until the returned file is closed.
 fn lock(path: &Path) -> io::Result<File> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".lock");
@@ -96,7 +96,7 @@ fn lock(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Removes the file of a socket on which no process listens.
+/// Removes a socket file on which no process listens.
 fn remove_stale(path: &Path) -> io::Result<()> {
     let file = match fs::symlink_metadata(path) {
         Ok(file) => file,
@@ -114,7 +114,7 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Parses the octal digits of a file's mode.
+/// Parses the mode of a file from octal digits.
 pub(super) fn mode(text: &str) -> Result<u32, String> {
     u32::from_str_radix(text, 8)
         .ok()
@@ -143,12 +143,12 @@ mod tests {
         drop(first);
         assert!(!path.exists());
 
-        // A killed agent does not remove its file.
+        // A killed agent leaves its socket file behind.
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(path.exists());
         drop(SocketFile::bind(&path, 0o660).unwrap());
 
-        // This is the socket of another program.
+        // This socket belongs to another program.
         let other = std::os::unix::net::UnixListener::bind(&path).unwrap();
         let refused = SocketFile::bind(&path, 0o600).unwrap_err().to_string();
         assert!(refused.contains("another program"), "{refused}");
