@@ -1,10 +1,9 @@
 //! Reads the snapshot that another agent publishes, instead of reading the index.
 //!
 //! An agent returns its published snapshot and the time since the index was read. The revision and
-//! the digest therefore pass through a chain of agents unchanged. The age that each agent reports
-//! is the time since the read of the index, for any number of agents in between.
-//! The signatures of directives pass through, too, and each store verifies them with its own
-//! trusted keys.
+//! the digest therefore pass through a chain of agents unchanged. Each agent reports the time since
+//! the index was read, for any number of agents in between. The signatures of directives pass
+//! through unchanged as well, and each store verifies them with its own trusted keys.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,8 +34,8 @@ struct Response<'a> {
     /// The index or alias that the first agent of the chain polls.
     index: String,
     age_seconds: f64,
-    /// A text that identifies the snapshot. If a request contains the tag, the agent does not send
-    /// the same snapshot again.
+    /// A string that identifies the snapshot. If a request contains the tag of the agent's current
+    /// snapshot, the agent does not send this snapshot again.
     tag: String,
     #[serde(borrow)]
     snapshot: Option<&'a RawValue>,
@@ -46,7 +45,7 @@ struct Response<'a> {
 #[derive(Debug)]
 struct Received {
     tag: String,
-    /// `None` if the agent still has the snapshot of the tag in the request.
+    /// `None` if the tag in the request still identifies the agent's current snapshot.
     snapshot: Option<Snapshot>,
     read_at: Timestamp,
     age: Duration,
@@ -68,7 +67,8 @@ pub(crate) enum AgentError {
         "the agent returned no snapshot, although this store does not have the agent's current snapshot"
     )]
     NotRequested,
-    /// Another agent responded than before, and its snapshot is older than the published one.
+    /// The responding agent is not the same as before, and its snapshot is older than the published
+    /// one.
     #[error("the agent read the index earlier than the published snapshot was read")]
     Older,
     #[error("the index was read {age:.1?} ago, but sets are emptied after {clear_after:?}")]
@@ -97,7 +97,7 @@ pub(crate) struct AgentSource {
     client: Client,
     clock: Arc<dyn Clock>,
     verifier: Arc<Verifier>,
-    /// The generation of the trust with which the last snapshot was decoded.
+    /// The generation of the trusted keys and the policy with which the last snapshot was decoded.
     trust_generation: u64,
     limit: DocumentLimit,
     clear_after: Option<Duration>,
@@ -123,9 +123,10 @@ impl AgentSource {
         }
     }
 
-    /// Requests the agent's snapshot, unless it is the published one.
+    /// Requests the agent's snapshot. The agent sends it only if it differs from the published one.
     async fn read(&mut self, published: PublishedState<'_>) -> Result<Polled, ReadError> {
-        // There is no age before the first complete read, or after the set was emptied.
+        // The published state has no age before the first complete read, or after the set was
+        // emptied.
         let age = published
             .age
             .filter(|_| published.snapshot.revision().is_some());
@@ -173,7 +174,8 @@ impl AgentSource {
         let (bytes, max_stored) = (body.len(), self.limit.max_stored());
         let trust = self.verifier.trust();
         let (clock, expected) = (Arc::clone(&self.clock), index.to_owned());
-        // The transit time is added, so a reported age may be too high but never too low.
+        // The source adds the transit time of the response, so a reported age may be too high but
+        // never too low.
         let parse = move || {
             let elapsed = sent_at.elapsed();
             let limits = (max_stored, trust.as_deref());
@@ -192,7 +194,7 @@ impl AgentSource {
             })
     }
 
-    /// The documents of a snapshot, unless too many of them have not ended.
+    /// Counts the documents of a snapshot. Returns an error if too many of them have not ended.
     fn count(&self, snapshot: &Snapshot) -> Result<DocumentCount, ReadError> {
         let (rejected, revoked) = (snapshot.rejections().len(), snapshot.revoked());
         let count = DocumentCount::new(snapshot.set(), rejected, revoked, self.clock.now());
@@ -206,8 +208,9 @@ impl AgentSource {
         Err(ReadError::new(self.client.index(), failure))
     }
 
-    /// Refuses a snapshot that is too old, or older than the published one unless it is known to
-    /// be of the same state of the index.
+    /// Returns an error if the snapshot has reached `clear_after`, or if it is older than the
+    /// published one. If both snapshots are known to show the same state of the index (`is_known`),
+    /// an older read is accepted.
     fn check(
         &self,
         received: &Received,
@@ -258,8 +261,8 @@ impl SnapshotSource for AgentSource {
 }
 
 impl Received {
-    /// Limits the age of the snapshot. If two agents have the same snapshot, the later read of the
-    /// index counts.
+    /// Replaces the snapshot's age by the given one if that is lower. If two agents have the same
+    /// snapshot, the later read of the index counts.
     fn no_older_than(self, age: Option<Duration>) -> Self {
         match age.filter(|age| *age < self.age) {
             Some(age) => Self {

@@ -1,4 +1,4 @@
-//! The wall clock as a trait, so that tests can replace it, and the system clock, which never goes
+//! Defines the trait of the wall clock, which tests replace, and the system clock, which never goes
 //! back within a process.
 
 use std::fmt;
@@ -34,7 +34,7 @@ impl<F: Fn() -> Timestamp + Send + Sync> Clock for F {
     }
 }
 
-/// Shows no more than the trait, since a closure cannot be shown.
+/// Prints only the name of the trait, because a closure does not implement `Debug`.
 impl fmt::Debug for dyn Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("dyn Clock")
@@ -46,8 +46,8 @@ impl fmt::Debug for dyn Clock {
 ///
 /// If the wall clock is set back by more than a tenth of a second, this clock continues from its
 /// last value at the rate of the monotonic clock. If the wall clock is set forward, this clock
-/// follows. If it was set forward by mistake, only a restart of the process returns to the correct
-/// time.
+/// moves forward with it. If the wall clock was set forward by mistake, only a restart of the
+/// process returns to the correct time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -82,7 +82,7 @@ struct Forward {
     /// The time by which the wall clock was set forward since the start, in milliseconds.
     ahead: AtomicI64,
     /// The latest stored time, in milliseconds since 1970. A reader usually loads only this value,
-    /// which is written at most ten times a second.
+    /// which is written about ten times a second.
     latest: AtomicI64,
 }
 
@@ -105,7 +105,7 @@ impl Forward {
     }
 
     fn note(&self, wall: Timestamp, elapsed: Duration) -> Timestamp {
-        // The fallback only applies beyond the largest representable time.
+        // The fallback applies only if the sum exceeds the largest representable time.
         let steady = self
             .started
             .saturating_add(elapsed)
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(now(&forward, 61, 7261), 7261);
         assert_eq!(now(&forward, 62, 62), 7262);
         assert_eq!(now(&forward, 3600, 3600), 10800);
-        // This lasts until the wall clock has caught up.
+        // The time stays ahead of the wall clock until the wall clock has caught up.
         assert_eq!(now(&forward, 3700, 10950), 10950);
     }
 

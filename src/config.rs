@@ -22,22 +22,24 @@ pub enum Startup {
     /// The start fails. [`start`](crate::OpenSearchDirectiveStore::start) returns after a complete
     /// read, or returns the error of the read.
     Require {
-        /// A failed read is repeated within this time. The first attempt is never cut off, so the
-        /// default of zero means one attempt.
+        /// The time within which a failed first read is repeated. The time never cuts off the first
+        /// attempt, so the default of zero means one attempt.
         within: Duration,
     },
     /// The store starts with the set of the last-good file and continues to poll. The start fails
     /// if neither the index nor the file can be read.
     LastGood,
     /// The store starts with the set of the last-good file, or with an empty set if the file cannot
-    /// be read either, and continues to poll. Neither the cluster nor the file makes the start fail.
+    /// be read either, and continues to poll. The start succeeds even if both the cluster and the
+    /// file are unreadable.
     LastGoodOrEmpty,
     /// The store starts with an empty set and continues to poll.
     Empty,
 }
 
 impl Startup {
-    /// Returns the policy of a refresher that continues to poll if the first read fails.
+    /// Returns the same policy with a single attempt, for a refresher that itself repeats a failed
+    /// first read.
     pub(crate) fn once(self) -> Self {
         match self {
             Self::Require { .. } => Self::default(),
@@ -69,10 +71,10 @@ pub enum Upstream {
     Index,
     /// The servers are agents (`directives agent`), which poll the index or other agents.
     ///
-    /// The revision, the digest and the rejections are those of the agent, and the agent's limit
-    /// for expiries (`max_ttl`) applies. The age is the time since the agent read the index. If
-    /// several addresses are given, all agents must poll the same index. An agent whose snapshot is
-    /// older than the published one is ignored.
+    /// The store publishes the revision, the digest and the rejections of the agent, and the
+    /// agent's limit for expiries (`max_ttl`) applies. The age of the set is the time since the
+    /// index was read. If several addresses are given, all agents must poll the same index. An
+    /// agent whose snapshot is older than the published one is ignored.
     Agent,
 }
 
@@ -97,44 +99,45 @@ pub struct Config {
     pub interval: Duration,
     /// The behaviour if the first read fails.
     pub startup: Startup,
-    /// The age of the last complete read from which the set counts as stale. `None` stands for
-    /// [`DEFAULT_STALE_AFTER`](Self::DEFAULT_STALE_AFTER), or for three intervals if they are
+    /// The set counts as stale when the last complete read is this long ago. `None` stands for
+    /// [`DEFAULT_STALE_AFTER`](Self::DEFAULT_STALE_AFTER) or for three poll intervals, whichever is
     /// longer.
     pub stale_after: Option<Duration>,
-    /// The longest pause between failed polls. It also limits the pause that a response requests
-    /// with `Retry-After`.
+    /// The longest pause between failed polls. The store also shortens the pause that a response
+    /// requests with `Retry-After` to this limit.
     pub max_backoff: Duration,
     /// The time limit of one poll, including all its requests to all nodes.
     pub poll_timeout: Duration,
-    /// The age of the last complete read from which no directive applies. With `None`, there is no
+    /// No directive applies any more when the last complete read is this long ago. `None` sets no
     /// limit.
     ///
     /// Each evaluation enforces the limit, to the second, with the time that is passed to
-    /// `evaluate`. This works even if the refresher no longer runs. The refresher also empties the
-    /// set between polls, and notifies the subscribers.
+    /// `evaluate`. The limit therefore holds even if the refresher no longer runs. At the limit,
+    /// the refresher also empties the set, even between two polls, and notifies the subscribers.
     pub clear_after: Option<Duration>,
-    /// The file in which the last good set is stored. It is written after each publish.
+    /// The file in which the store saves the last good set after each publish.
     pub last_good: Option<PathBuf>,
-    /// The local kill switch: while this file exists, no directive applies. The store checks for it
-    /// twice a second, even while the cluster is unreachable. The content of the file does not matter.
+    /// The local kill switch: while this file exists, no directive applies. The store checks twice
+    /// a second whether the file exists, even while the cluster is unreachable. The content of the
+    /// file does not matter.
     pub off_file: Option<PathBuf>,
-    /// The interval between full reads, with a jitter of ±20 %. Full reads detect changes that the
-    /// checks of each poll might miss.
+    /// The interval between full reads, with a jitter of ±20 %. Full reads are a safety net: they
+    /// find changes that the incremental polls might miss.
     pub reconcile_interval: Duration,
     /// The longest time from now to the expiry of a directive. A document with a later expiry is
-    /// rejected. It is checked again when it is written, and at the next full read
+    /// rejected. A rejected document is checked again when it is written, and at the next full read
     /// (`reconcile_interval`).
     pub max_ttl: Duration,
     /// The largest number of documents in the index that have neither ended nor been revoked. A
-    /// read fails if it finds more such documents. It also fails if the index has more than five
-    /// times as many documents in total.
+    /// read fails if more documents have neither ended nor been revoked, or if the index has more
+    /// than five times this number of documents in total.
     pub max_documents: usize,
-    /// The keys whose signatures count, and which directives need them; `None`: signatures are
-    /// not verified.
+    /// The trusted keys, and the policy that says which directives need a signature. With `None`,
+    /// signatures are not verified.
     #[cfg(feature = "signatures")]
     pub signatures: Option<SignatureChecks>,
-    /// The name of this instance in its status. It also distributes the fleet over nodes and in
-    /// time.
+    /// The name of this instance in its status. The name also seeds the random choices that spread
+    /// the fleet over the nodes and in time.
     pub instance: String,
     /// Provides the time of day.
     pub clock: Arc<dyn Clock>,
@@ -145,7 +148,7 @@ impl Config {
     pub const MIN_INTERVAL: Duration = Duration::from_millis(10);
     /// The default pause between polls.
     pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
-    /// The default age above which a set counts as stale.
+    /// The default of `stale_after`.
     pub const DEFAULT_STALE_AFTER: Duration = Duration::from_secs(30);
     /// The default of the longest pause between failed polls.
     pub const DEFAULT_MAX_BACKOFF: Duration = Duration::from_secs(30);
@@ -153,7 +156,7 @@ impl Config {
     pub const DEFAULT_POLL_TIMEOUT: Duration = Duration::from_secs(8);
     /// The default interval between full reads.
     pub const DEFAULT_RECONCILE_INTERVAL: Duration = Duration::from_secs(30 * 60);
-    /// The default limit for an expiry: 30 days from now.
+    /// The default of `max_ttl`: an expiry may be at most 30 days from now.
     pub const DEFAULT_MAX_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
     /// The default limit for the number of documents.
     pub const DEFAULT_MAX_DOCUMENTS: usize = 200_000;
@@ -188,7 +191,7 @@ impl Config {
         Self::new(ClusterConfig::new([url]))
     }
 
-    /// Creates the default settings for a [source](crate::source) other than an index. The name of
+    /// Returns the default settings for a [source](crate::source) other than an index. The name of
     /// the source appears in the status, in the log and in the last-good file.
     #[must_use]
     pub fn for_source(name: impl Into<String>) -> Self {
@@ -216,7 +219,7 @@ impl Config {
         self
     }
 
-    /// Sets the age above which the set counts as stale.
+    /// Sets how long ago the last complete read may be before the set counts as stale.
     #[must_use]
     pub fn with_stale_after(mut self, stale_after: Duration) -> Self {
         self.stale_after = Some(stale_after);
@@ -237,7 +240,7 @@ impl Config {
         self
     }
 
-    /// Sets the age of the last complete read at which the set is emptied.
+    /// Sets how long ago the last complete read may be before the set is emptied.
     #[must_use]
     pub fn with_clear_after(mut self, clear_after: Duration) -> Self {
         self.clear_after = Some(clear_after);
@@ -279,7 +282,7 @@ impl Config {
         self
     }
 
-    /// Sets which keys are trusted and which directives need signatures.
+    /// Sets the trusted keys, and the policy that says which directives need a signature.
     #[cfg(feature = "signatures")]
     #[must_use]
     pub fn with_signatures(mut self, signatures: SignatureChecks) -> Self {
@@ -301,20 +304,20 @@ impl Config {
         self
     }
 
-    /// Returns the age from which the set counts as stale.
+    /// Returns the time after a complete read from which the set counts as stale.
     pub(crate) fn effective_stale_after(&self) -> Duration {
         let three_intervals = self.interval.saturating_mul(3);
         self.stale_after
             .unwrap_or(Self::DEFAULT_STALE_AFTER.max(three_intervals))
     }
 
-    /// Refuses invalid settings, before a request is sent.
+    /// Returns an error if a setting is invalid. The store calls this before it sends a request.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         self.cluster.check()?;
         self.check_polling()
     }
 
-    /// Refuses settings of the polling that cannot work.
+    /// Returns an error if a setting of the polling cannot work.
     pub(crate) fn check_polling(&self) -> Result<(), ConfigError> {
         self.check_durations()?;
         if self.startup.restores() && self.last_good.is_none() {

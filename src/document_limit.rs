@@ -1,28 +1,28 @@
 //! Limits the number of documents in a replica, and warns before the limit is reached.
 //!
 //! Only documents that can still apply to a request count against `max_documents`. Documents that
-//! have ended or are revoked stay in the index for years; they have a bound of their own, so that
-//! the memory of a reader is bounded, too.
+//! have ended or are revoked may stay in the index for years. A second bound limits the number of
+//! all documents, so that the memory of a replica is bounded, too.
 
 use jiff::Timestamp;
 use tracing::warn;
 
 use opensearch_directives_core::DirectiveSet;
 
-/// The factor between `max_documents` and the maximum number of all stored documents.
+/// The bound on all stored documents is `max_documents` times this factor.
 const STORED_FACTOR: usize = 5;
-/// The share of a bound from which on there is a warning, in percent.
+/// The percentage of a bound at which a warning appears.
 const WARN_AT: usize = 80;
-/// The share below which a new warning is logged, so that a number that moves around `WARN_AT`
-/// does not fill the log.
+/// The number of documents must fall below this percentage before another warning is logged, so
+/// that a number that moves around `WARN_AT` does not fill the log.
 const REARM_AT: usize = 70;
 
-/// The documents of one complete read.
+/// The numbers of documents that one complete read found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct DocumentCount {
-    /// The documents that have neither ended nor been revoked, the rejected ones included.
+    /// The number of documents that have neither ended nor been revoked, including rejected ones.
     pub(crate) unfinished: usize,
-    /// All documents.
+    /// The number of all documents.
     pub(crate) stored: usize,
 }
 
@@ -40,7 +40,8 @@ impl DocumentCount {
 pub(crate) struct DocumentLimit {
     max: usize,
     count: DocumentCount,
-    /// Whether the warning was logged and still holds.
+    /// Whether a warning was logged, and the number of documents has not fallen below `REARM_AT`
+    /// since.
     warns: bool,
 }
 
@@ -53,27 +54,28 @@ impl DocumentLimit {
         }
     }
 
-    /// The bound on unfinished documents.
+    /// Returns the bound on unfinished documents.
     pub(crate) fn max(&self) -> usize {
         self.max
     }
 
-    /// The bound on all documents.
+    /// Returns the bound on all stored documents.
     pub(crate) fn max_stored(&self) -> usize {
         self.max.saturating_mul(STORED_FACTOR)
     }
 
-    /// The unfinished documents of the last read that kept the bound.
+    /// Returns the number of unfinished documents that the last read within the bound found.
     pub(crate) fn unfinished(&self) -> usize {
         self.count.unfinished
     }
 
-    /// Whether a read keeps the bound on unfinished documents.
+    /// Whether a read is within the bound on unfinished documents.
     pub(crate) fn permits(&self, count: DocumentCount) -> bool {
         count.unfinished <= self.max
     }
 
-    /// Records a read, and logs a warning when the number of documents first comes near a bound.
+    /// Records the counts of a read, and logs a warning when the number of documents first comes
+    /// near a bound.
     pub(crate) fn note(&mut self, count: DocumentCount) {
         self.count = count;
         let warning = self.warning();
@@ -88,7 +90,7 @@ impl DocumentLimit {
             || reaches(self.count.stored, percent, self.max_stored())
     }
 
-    /// The warning while a read is near to a bound.
+    /// Returns a warning if the last read found almost as many documents as a bound permits.
     pub(crate) fn warning(&self) -> Option<String> {
         let DocumentCount { unfinished, stored } = self.count;
         if reaches(unfinished, WARN_AT, self.max) {
@@ -109,7 +111,7 @@ impl DocumentLimit {
     }
 }
 
-/// Whether a number of documents reaches a share of a bound.
+/// Whether a number of documents reaches the given percentage of a bound.
 fn reaches(count: usize, percent: usize, bound: usize) -> bool {
     count.saturating_mul(100) >= bound.saturating_mul(percent)
 }

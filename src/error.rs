@@ -1,6 +1,6 @@
 //! The errors of a store: a failed start, a failed poll, and a refresh that was not possible.
 //!
-//! Each error is opaque. A caller decides with `kind()` and the `is_…()` methods how to react.
+//! Each error is opaque. A caller uses `kind()` and the `is_…()` methods to decide how to react.
 //! [`source()`](std::error::Error::source) returns the cause, which the error's own text does not
 //! repeat. [`chain`] formats an error with all its causes.
 
@@ -121,7 +121,7 @@ enum StartFailure {
         poll: PollError,
         file: LastGoodError,
     },
-    /// There was no set of the index in time.
+    /// No set was read from the index within the time limit.
     NotReady {
         within: Duration,
         refresher: RefresherState,
@@ -150,7 +150,7 @@ impl StartError {
         })
     }
 
-    /// Returns the error of the invalid setting, if the configuration is the reason.
+    /// Returns the error of the invalid setting, if an invalid configuration prevented the start.
     #[must_use]
     pub fn config_error(&self) -> Option<&ConfigError> {
         match &self.0 {
@@ -187,7 +187,8 @@ impl fmt::Display for StartError {
         match &self.0 {
             StartFailure::Config(_) => f.write_str("the configuration is invalid"),
             StartFailure::FirstRead(_) => f.write_str("the first read of the directives failed"),
-            // An error has only one source, so the other cause is a part of the text.
+            // An error can return only one source (here the file's error), so its text contains the
+            // other cause.
             StartFailure::LastGood { poll, .. } => write!(
                 f,
                 "the first read of the directives failed ({}), and there is no last good set",
@@ -248,7 +249,8 @@ impl RefreshError {
         Self(RefreshFailure::NoResponse(limit))
     }
 
-    /// Returns the error of the poll; `None` if there was no poll.
+    /// Returns the error of the failed poll; `None` if the refresher had stopped or did not
+    /// respond.
     #[must_use]
     pub fn poll_error(&self) -> Option<&PollError> {
         match &self.0 {
@@ -288,8 +290,8 @@ impl From<Stopped> for RefreshError {
     }
 }
 
-/// The refresher has ended, because the store was shut down or its runtime ended. It publishes no
-/// more sets.
+/// The refresher has ended, because the store was shut down or the runtime ended. No further set
+/// will be published.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the refresher of the store has ended")]
 pub struct Stopped;

@@ -2,8 +2,8 @@
 
 use crate::rest::{Complete, SearchResponse};
 
-/// Parses bytes as the response of a search. If the parser accepts the response as complete, this
-/// checks that every part of the JSON confirms it.
+/// Parses bytes as the response of a search. If the parser accepts the response as complete, the
+/// function checks that every part of the JSON confirms the completeness.
 pub fn search_response(body: &[u8]) {
     let Ok(response) = serde_json::from_slice::<SearchResponse<'_>>(body) else {
         return;

@@ -2,8 +2,8 @@
 //! the file can be replaced.
 //!
 //! The process keeps the written file open and locked. If two agents are configured with the same
-//! path, they detect the conflict. The lock ends with the process, so no lock file remains after a
-//! crash.
+//! path, the lock reveals the conflict. The lock ends with the process, so no stale lock remains
+//! after a crash.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
@@ -29,8 +29,8 @@ impl LastGoodFile {
         &self.path
     }
 
-    /// Checks that the file can be replaced. This neither changes the file nor leaves a temporary
-    /// file.
+    /// Checks that the file can be replaced. The check neither changes the file nor leaves a
+    /// temporary file.
     pub(crate) fn check(&self) -> io::Result<()> {
         let written = self.written();
         let target = self.target(written.as_ref())?;
@@ -39,7 +39,7 @@ impl LastGoodFile {
         Ok(())
     }
 
-    /// Replaces the content of the file with these parts, in this order.
+    /// Replaces the content of the file with the given parts, in their order.
     pub(crate) fn replace(&self, parts: &[&[u8]]) -> io::Result<()> {
         let mut written = self.written();
         let target = self.target(written.as_ref())?;
@@ -56,7 +56,8 @@ impl LastGoodFile {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Resolves symbolic links to the file itself. Fails if the file cannot be replaced.
+    /// Follows symbolic links and returns the path of the file to replace. Fails if this file
+    /// cannot be replaced.
     fn target(&self, written: Option<&File>) -> io::Result<PathBuf> {
         let target = behind_links(&self.path)?;
         if target.is_dir() {
@@ -76,7 +77,7 @@ impl LastGoodFile {
     }
 }
 
-/// Follows symbolic links, even to a file that does not exist yet.
+/// Follows symbolic links, even if they lead to a file that does not exist yet.
 fn behind_links(path: &Path) -> io::Result<PathBuf> {
     match fs::canonicalize(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::read_link(path) {
@@ -87,12 +88,12 @@ fn behind_links(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// Refuses a file that another running process has written.
+/// Returns an error if another running process has written the file.
 fn check_owner(target: &Path, written: Option<&File>) -> io::Result<()> {
     let current = match File::open(target) {
         Ok(current) => current,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        // A file that cannot be read can still be replaced.
+        // An unreadable file can still be replaced.
         Err(_) => return Ok(()),
     };
     if written.is_some_and(|written| is_same_file(written, &current)) {
@@ -120,8 +121,8 @@ fn is_same_file(_: &File, _: &File) -> bool {
     true
 }
 
-/// Whether this single file is a mount point, as in a container. Only Linux provides this
-/// information.
+/// Whether the file itself is a mount point, as containers often mount a single file. Only Linux
+/// provides this information.
 fn is_mount_point(target: &Path) -> bool {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     mounts
@@ -136,7 +137,8 @@ fn folder_of(path: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-/// A temporary file in the target's directory. It is removed unless it replaces the target.
+/// A temporary file in the target's directory, which is removed on drop unless it has replaced the
+/// target.
 #[derive(Debug)]
 struct Temporary {
     file: File,
@@ -151,7 +153,8 @@ impl Temporary {
         // file.
         path.push(format!(".{}.new", std::process::id()));
         let path = PathBuf::from(path);
-        // A temporary file that remains after a crash may have other permissions.
+        // A temporary file that remains after a crash may have other permissions, so it is removed
+        // first.
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -167,7 +170,7 @@ impl Temporary {
                 format!("cannot create files in {folder}: {error}; the directory must be writable"),
             )
         })?;
-        // A failure is ignored, because some file systems have no locks.
+        // A failure to lock the file is ignored, because some file systems have no locks.
         let _ = file.try_lock();
         Ok(Self {
             file,
@@ -176,7 +179,7 @@ impl Temporary {
         })
     }
 
-    /// Renames the file to the target. Returns the open file, which keeps its lock.
+    /// Renames the temporary file to the target, and returns the open file, which keeps its lock.
     fn rename_to(mut self, target: &Path) -> io::Result<File> {
         fs::rename(&self.path, target)?;
         self.is_renamed = true;
@@ -187,7 +190,7 @@ impl Temporary {
 impl Drop for Temporary {
     fn drop(&mut self) {
         if !self.is_renamed {
-            // If the removal fails, the next write of this process removes the file.
+            // If this removal fails, the next write of this process removes the temporary file.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -245,7 +248,7 @@ mod tests {
         second.replace(&[b"second"]).unwrap_err();
         assert_eq!(fs::read(&path).unwrap(), b"first, again");
         assert_eq!(files_in(folder.path()), 1);
-        // When the first agent ends, the path is free again.
+        // When the first agent ends, its lock ends, so the second agent can write to the path.
         drop(first);
         second.replace(&[b"second"]).unwrap();
     }
@@ -260,7 +263,7 @@ mod tests {
         assert!(check(folder.path()).contains("is a directory"));
         let missing = check(&folder.path().join("missing/last-good"));
         assert!(missing.contains("cannot create files in"), "{missing}");
-        // No process may create files there, root included.
+        // No process can create files in `/proc`, not even as root.
         let read_only = check(Path::new("/proc/last-good"));
         assert!(
             read_only.contains("cannot create files in /proc"),

@@ -1,12 +1,12 @@
-//! The format of the last-good file, which contains the last published snapshot for a start without
-//! the cluster.
+//! Reads and writes the last-good file. The file contains the last published snapshot, so that a
+//! store can start while the cluster is unavailable.
 //!
 //! The first line is a checksum of the other lines. The second line is a header with the name of
-//! the index. The third line is the snapshot, in the JSON that agents exchange.
+//! the index. The third line is the snapshot, in the JSON format that agents exchange.
 //!
-//! An incomplete or changed file is refused because of its checksum. Expiries are absolute, so
-//! reading the file prolongs no directive. The file contains no credentials, and only its owner can
-//! read it.
+//! An incomplete or changed file is refused because of its checksum. Expiries are absolute times,
+//! so a directive that is loaded from the file ends no later than before. The file contains no
+//! credentials, and only its owner can read it.
 
 use std::error::Error;
 use std::fmt;
@@ -61,7 +61,7 @@ enum Repr {
 }
 
 impl LastGoodError {
-    /// The kind of the error.
+    /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> LastGoodErrorKind {
         match self.repr {
@@ -124,8 +124,8 @@ impl fmt::Display for LastGoodError {
 struct Header {
     format: String,
     version: u32,
-    /// The index or alias that is polled. The snapshot's revision contains the name of the concrete
-    /// index.
+    /// The index or alias that the store polls. If it is an alias, the snapshot's revision contains
+    /// the name of the concrete index.
     index: String,
     read_at: Timestamp,
 }
@@ -160,8 +160,8 @@ fn replace(file: &LastGoodFile, checksum: &str, body: &[u8]) -> io::Result<()> {
     file.replace(&[checksum.as_bytes(), b"\n", body])
 }
 
-/// Reads the file that [`write`] wrote for the same index. What the trusted signers have not
-/// signed is rejected as in a read of the index, since the file is no better protected.
+/// Reads the file that [`write`] wrote for the same index. The file is no better protected than the
+/// index, so each document is checked against the trusted keys and the signature policies again.
 pub(crate) fn read(
     path: &Path,
     index: &str,
@@ -207,7 +207,7 @@ fn verified(bytes: &[u8]) -> Result<&[u8], Repr> {
     }
 }
 
-/// Checks the header, and returns the time at which the snapshot was read from the index.
+/// Checks the header, and returns the header's time at which the snapshot was read from the index.
 fn check_header(header: &str, index: &str) -> Result<Timestamp, Repr> {
     let versioned: Versioned =
         serde_json::from_str(header).map_err(|_| Repr::Damaged("it has no header"))?;

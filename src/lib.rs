@@ -1,10 +1,11 @@
 //! Lets proxies in front of OpenSearch record more diagnostics for selected requests, controlled by
 //! documents in an index.
 //!
-//! A *directive* instructs a proxy to record more about a part of the traffic for a limited time.
-//! It has a level, targets, a sample rate and an expiry. Operators store directives as documents in
-//! an index. A *refresher* polls the index, builds an immutable [`DirectiveSet`] and publishes it
-//! in one swap. The request path loads the set and evaluates requests with it.
+//! A *directive* instructs a proxy to record more about a part of the traffic for a limited time. A
+//! directive has a level, targets, a sample rate and an expiry. Operators store directives as
+//! documents in an index. A *refresher* polls the index, builds an immutable [`DirectiveSet`] and
+//! publishes it in one swap. The request path loads the set and evaluates each request with the
+//! loaded set.
 //!
 //! ```text
 //! index ── poll ──▶ complete read ──▶ DirectiveSet ── publish ──▶ load() ──▶ evaluate()
@@ -18,8 +19,8 @@
 //!   not grow with the number of directives.
 //! - **Only a complete, consistent read is published**, in one swap. A poll that fails changes only
 //!   the [`Status`].
-//! - **A directive starts and expires at its own times.** Each evaluation checks them, even if the
-//!   set is stale.
+//! - **A directive starts and expires at its own two times.** Each evaluation checks both times,
+//!   even if the set is stale.
 //! - **An invalid document never widens a directive.** The decoder distinguishes absent, valid and
 //!   wrong values for each field, and rejects the whole document if one value is wrong. Each
 //!   rejection appears in the log, in a counter and in the status.
@@ -57,8 +58,8 @@
 //! # }
 //! ```
 //!
-//! [`docs`] answers the questions of a proxy that embeds the store: which clock, which request id,
-//! which runtime, start and end, fork, memory and cost.
+//! The module [`docs`] is a guide for proxies that embed the store. It covers the clock, the
+//! request id, the runtime, start and shutdown, fork, memory and cost.
 //!
 //! # Features
 //!
@@ -110,7 +111,7 @@ mod time_limit;
 #[cfg(feature = "tower")]
 pub mod tower;
 
-/// Items that the crates of this project share. They are not a part of the public interface.
+/// Items that the crates of this project share, and that are not a part of the public interface.
 #[doc(hidden)]
 pub mod internal {
     pub use opensearch_directives_core::internal::*;
@@ -121,11 +122,13 @@ pub mod internal {
     pub use crate::safeguard_switches::{Safeguard, Safeguards};
 }
 
-/// The crate of [`StatusCollector`]'s trait, in the version that it needs.
+/// The crate that defines the trait of [`StatusCollector`], re-exported in the version that the
+/// collector implements.
 #[cfg(feature = "prometheus")]
 pub use prometheus_client;
 
-// Most applications need only these names. The public modules contain the others.
+// Most applications need only the names that are re-exported here. The public modules contain all
+// other names.
 pub use clock::{Clock, SystemClock};
 pub use config::{Config, Startup, Upstream};
 pub use error::{RefreshError, StartError};

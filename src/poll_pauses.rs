@@ -16,8 +16,8 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// Creates the plan for one instance. The seed determines every pause, so that a schedule can
-    /// be repeated.
+    /// Creates the backoff of one instance. The seed determines every pause, so a test can repeat
+    /// the same pauses.
     pub(crate) fn new(interval: Duration, max: Duration, seed: u64) -> Self {
         Self {
             interval,
@@ -27,8 +27,8 @@ impl Backoff {
         }
     }
 
-    /// Returns the pause before the first poll of the loop. It is a random part of the interval, so
-    /// that instances that start at the same time poll at different times.
+    /// Returns the pause before the first poll of the loop: a random part of the interval, so that
+    /// instances that start at the same time poll at different times.
     pub(crate) fn phase(&mut self) -> Duration {
         self.interval.mul_f64(self.random.f64())
     }
@@ -42,9 +42,9 @@ impl Backoff {
 
     /// Returns the pause after a failure.
     ///
-    /// It is chosen at random between the interval and an upper limit. The limit doubles with each
-    /// consecutive failure, up to `max`. The pause is not shorter than the response's
-    /// `Retry-After`, but never longer than `max`.
+    /// The pause is chosen at random between the interval and an upper limit. The upper limit
+    /// doubles with each consecutive failure, up to `max`. If the response has a `Retry-After`, the
+    /// pause is at least that long, but never longer than `max`.
     pub(crate) fn failed(&mut self, retry_after: Option<Duration>) -> Duration {
         self.failures = self.failures.saturating_add(1);
         let doubled = 1_u32

@@ -16,7 +16,7 @@ use crate::store::OpenSearchDirectiveStore;
 /// Collects the [samples](OpenSearchDirectiveStore::samples) of stores whenever the metrics are
 /// requested.
 ///
-/// It keeps no store alive. A store that was dropped is no longer exported.
+/// The collector keeps no store alive, and no longer exports a store that was dropped.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -55,8 +55,8 @@ impl StatusCollector {
         Self::default().with_store([] as [(&str, &str); 0], store)
     }
 
-    /// Adds a store with these labels. All stores must have the same names of labels, and each
-    /// store must have different values.
+    /// Adds a store with the given labels. All stores must have the same label names, and no two
+    /// stores may have the same label values.
     #[must_use]
     pub fn with_store<K: Into<String>, V: Into<String>>(
         mut self,
@@ -91,7 +91,7 @@ impl Collector for StatusCollector {
             let mut family = encoder.encode_descriptor(first.name, first.help, None, kind)?;
             for (labels, sample) in &samples {
                 if labels.is_empty() {
-                    // A sample without a label is the only one of its family.
+                    // A sample without a label is the only sample of its metric.
                     encode_value(sample, family)?;
                     break;
                 }
@@ -103,8 +103,8 @@ impl Collector for StatusCollector {
 }
 
 impl StatusCollector {
-    /// Returns the samples of all stores, grouped by metric, because the output may describe each
-    /// metric only once.
+    /// Returns the samples of all stores, grouped by metric, because the Prometheus format permits
+    /// only one description for each metric.
     fn families(&self) -> Vec<Family> {
         let mut families: Vec<Family> = Vec::new();
         let mut position_of = HashMap::new();

@@ -2,32 +2,33 @@
 //! check. Production code never switches off a check. The checks themselves are in `sync/` and
 //! `rest/`.
 
-/// A check that a refresher needs to keep a promise.
+/// A check of a poll. Without it, the refresher would break one of its promises.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Safeguard {
     /// Compares count, sum and maximum of `_seq_no` after a delta read.
     Fingerprint,
-    /// Checks whether a view may be older than the known view.
+    /// Checks whether a new view of the index may be older than the replica.
     Regressions,
     /// Sends all requests of one poll to one node.
     OneNode,
-    /// Reads everything after a write in a higher primary term.
+    /// Makes a full read after a write in a higher primary term.
     PrimaryTerm,
-    /// Checks that all pages of a full read belong to one view.
+    /// Checks that all pages of a full read belong to one view of the index.
     OneView,
-    /// Checks the cluster state version again after a read.
+    /// Requests the version of the cluster state again after a read.
     ConfirmAfterRead,
-    /// Reads with every poll until the view has converged with the primary.
+    /// Reads the index in every poll until the replica has converged with the primary.
     Convergence,
-    /// Compares the number of documents in a view with the statistics.
+    /// Compares the number of documents in a view with the index statistics, to detect hidden
+    /// documents.
     HiddenDocuments,
-    /// Resolves the name again at the end of a poll.
+    /// Resolves the index name again at the end of a poll.
     SameIndex,
 }
 
 impl Safeguard {
-    /// All safeguards.
+    /// Every safeguard, each once.
     pub const ALL: [Self; 9] = [
         Self::Fingerprint,
         Self::Regressions,
@@ -41,14 +42,14 @@ impl Safeguard {
     ];
 }
 
-/// The safeguards of one refresher.
+/// The safeguards that are switched on in one refresher.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Safeguards {
     left_out: u16,
 }
 
 impl Safeguards {
-    /// All safeguards, as in production.
+    /// Returns all safeguards, as in production.
     #[must_use]
     pub const fn all() -> Self {
         Self { left_out: 0 }

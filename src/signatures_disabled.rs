@@ -1,5 +1,5 @@
-//! Stands in for the verification of signatures in a build without the feature `signatures`:
-//! nothing is verified.
+//! Replaces the module `signatures` in a build without the feature `signatures`. This replacement
+//! verifies no signature.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use opensearch_directives_core::document::{DocumentRef, Rejection};
 use crate::config::Config;
 use crate::http::ConfigError;
 
-/// The keys and the policy in force. There are none in this build.
+/// The trusted keys and the policy in force. In this build there are none, so no value of this type
+/// exists.
 #[derive(Debug)]
 pub(crate) struct Trust(Infallible);
 
@@ -35,7 +36,7 @@ impl Trust {
     }
 }
 
-/// Verifies nothing.
+/// Has the interface of the real verifier, but verifies no signature.
 #[derive(Debug, Default)]
 pub(crate) struct Verifier {}
 

@@ -1,10 +1,10 @@
-//! The source of a store's snapshots. This library contains two: an index, and another agent. An
-//! application can implement [`SnapshotSource`] for its own, and build the store with
-//! [`build_from`](crate::OpenSearchDirectiveStore::build_from).
+//! The trait of a source that provides a store with snapshots. This library contains two sources:
+//! an index, and another agent. An application can implement [`SnapshotSource`] for its own source,
+//! and build the store with [`build_from`](crate::OpenSearchDirectiveStore::build_from).
 //!
-//! The refresher does the rest for every source: it waits with jitter and backoff, limits the time
-//! of a poll, survives a panic, publishes in one swap, and keeps the status and the last-good file.
-//! `examples/file_source.rs` reads a file.
+//! For every source, the refresher waits with jitter and backoff, limits the time of a poll,
+//! survives a panic, publishes in one swap, and keeps the status and the last-good file up to date.
+//! As an example, the source in `examples/file_source.rs` reads a file.
 
 use std::fmt;
 use std::pin::Pin;
@@ -17,25 +17,26 @@ use crate::status::{PollStrategy, ReadCounters};
 use crate::sync::Origins;
 use opensearch_directives_core::Snapshot;
 
-/// The future of a poll, as `Box::pin(async { … })` creates it.
+/// The future of a poll. `Box::pin(async { … })` creates such a future.
 pub type PollFuture<'a> = Pin<Box<dyn Future<Output = Result<Polled, ReadError>> + Send + 'a>>;
 
 /// A source of snapshots that the refresher polls.
 pub trait SnapshotSource: Send + Sync + fmt::Debug {
     /// Finds out whether there is a snapshot that is newer than the published one.
     ///
-    /// Return only a snapshot that was read completely. The future may be dropped at any point,
-    /// because a poll has a deadline. The source then releases all resources that it holds on the
-    /// server.
+    /// An implementation must return only snapshots that it has read completely. The refresher may
+    /// drop the future at any point, because a poll has a deadline. After such a drop, the source
+    /// must release all resources that it holds on the server.
     fn poll<'a>(&'a mut self, published: PublishedState<'a>) -> PollFuture<'a>;
 
     /// Remembers the snapshot of the last-good file before the first poll, so that the source can
-    /// compare its first read with it. By default, nothing is remembered.
+    /// compare its first read with this snapshot. The default implementation ignores the snapshot.
     fn recall(&mut self, last_good: &Snapshot) {
         let _ = last_good;
     }
 
-    /// Returns the counts of the polls so far, and their strategy. By default, nothing is counted.
+    /// Returns the numbers of polls of each kind so far, and the polling strategy. The default
+    /// implementation reports zero polls.
     fn report(&self) -> SourceReport {
         SourceReport::default()
     }
@@ -47,12 +48,12 @@ pub trait SnapshotSource: Send + Sync + fmt::Debug {
 pub struct PublishedState<'a> {
     /// The published snapshot.
     pub snapshot: &'a Snapshot,
-    /// The generation of this source from which the snapshot was created. `None` if the snapshot
-    /// has another origin, or the set was emptied: the poll must then return a snapshot.
+    /// The generation of this source from which the published snapshot was created. With `None`,
+    /// the snapshot has another origin, or the set was emptied, so the poll must return a snapshot.
     pub generation: Option<u64>,
-    /// The time since the source was read for this snapshot.
+    /// The time since the source was last read completely or found unchanged.
     pub age: Option<Duration>,
-    /// The time by the clock of the store.
+    /// The current time by the store's clock.
     pub now: Timestamp,
 }
 
@@ -60,16 +61,18 @@ pub struct PublishedState<'a> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Polled {
-    /// The source's current generation. Equal generations have equal content.
+    /// The number of the source's current generation. Two generations with the same number have the
+    /// same content.
     pub generation: u64,
     /// The current snapshot; `None` if it is the published snapshot.
     pub snapshot: Option<Snapshot>,
     /// The time at which the source was read, by the local clock.
     pub read_at: Timestamp,
-    /// The time since the source was read. It is zero unless the source has its content from
-    /// elsewhere.
+    /// The time since the content was read from its origin. The age is zero unless the source
+    /// copies another reader's content, as an agent does.
     pub age: Duration,
-    /// The operations that wrote the documents; `None` if the source does not know them.
+    /// The operations that wrote the documents; `None` if the source does not know these
+    /// operations.
     pub(crate) origins: Option<Origins>,
 }
 
@@ -99,20 +102,20 @@ impl Polled {
     }
 }
 
-/// The counts of a source's polls so far, and their strategy.
+/// The numbers of a source's polls so far, and the polling strategy.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct SourceReport {
     /// The number of polls of each kind.
     pub counters: ReadCounters,
-    /// The requests that the polls use.
+    /// The kinds of requests that the polls send.
     pub strategy: PollStrategy,
-    /// The seconds by which the local clock is ahead of the source's; `None` if they were not
-    /// measured.
+    /// The seconds by which the local clock is ahead of the source's clock; `None` if the source
+    /// did not measure them.
     pub clock_skew: Option<f64>,
-    /// The number of documents that count against `max_documents`; `None` if the source does not
-    /// count them, or before the first complete read.
+    /// The number of documents that count against `max_documents`; `None` before the first complete
+    /// read, or if the source does not count documents.
     pub unfinished: Option<usize>,
-    /// The conditions that an operator should correct soon.
+    /// Warnings about conditions that an operator should correct soon.
     pub warnings: Vec<String>,
 }

@@ -1,5 +1,5 @@
-//! The status of a store for people, health probes and metrics: the published revision, its age,
-//! and the results of the polls.
+//! The status of a store for people, health probes and metrics: the published revision, the
+//! revision's age, and the results of the polls.
 //!
 //! The times of the last attempt, the last success and the last change are separate fields, because
 //! a store may poll successfully for days without a change.
@@ -15,7 +15,7 @@ pub use crate::samples::{Sample, SampleKind};
 pub use opensearch_directives_core::document::Rejection;
 pub use opensearch_directives_core::{Digest, DirectiveState, DirectiveStates, Revision};
 
-/// Whether the published set is known to be that of the index.
+/// Whether the published set is known to be the current set of the index.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -29,8 +29,8 @@ pub enum Staleness {
     Dark,
 }
 
-/// Whether the refresher, which polls the index and publishes, runs. The reader of the status
-/// determines this itself, so the state is correct even if the refresher hangs.
+/// Whether the refresher runs, which polls the index and publishes the sets. The call that returns
+/// the status also determines this state, so the state is correct even if the refresher hangs.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
@@ -40,16 +40,16 @@ pub enum RefresherState {
     NotStarted,
     /// The refresher polls, or waits for the next poll.
     Running,
-    /// The refresher should have started or ended a poll by now, but it has not. Its runtime is
-    /// blocked or does not run, or the process was forked.
+    /// The refresher should have started or ended a poll by now, but it has not. Possible causes
+    /// are a runtime that is blocked or does not run, and a fork of the process.
     Overdue {
-        /// The time at which the refresher became overdue, which is five seconds after the expected
-        /// action.
+        /// The time at which the refresher became overdue: five seconds after the poll should have
+        /// started or ended.
         #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
         since: Timestamp,
     },
-    /// The refresher has ended and publishes no more sets. The store was shut down, the runtime was
-    /// dropped, or the runtime has no timer.
+    /// The refresher has ended and will publish no further set, because the store was shut down,
+    /// the runtime was dropped, or the runtime has no timer.
     Stopped,
 }
 
@@ -61,7 +61,7 @@ impl RefresherState {
     }
 }
 
-/// The numbers of events since the start. Each number only grows.
+/// The numbers of events since the start. No number ever decreases.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
@@ -84,17 +84,18 @@ pub struct Counters {
     pub bytes_received: u64,
     /// Reloads of credentials, certificates, trusted keys and signature policies that had changed.
     pub credential_reloads: u64,
-    /// Reloads of them that failed; the last good ones stay in use.
+    /// Failed reloads of credentials, certificates, trusted keys and signature policies. After a
+    /// failure, the last good values stay in use.
     pub credential_reload_failures: u64,
-    /// Signatures that were verified. Equal content is verified once.
+    /// Signatures that were verified. The signature of unchanged content is verified only once.
     pub signature_verifications: u64,
     /// Sets that were published.
     pub publishes: u64,
-    /// Rejected documents, each counted once per revision of the document.
+    /// Rejected documents. Each version of a document is counted once.
     pub rejections: u64,
-    /// The changes of the directives, each of which is also a line in the log.
+    /// The changes of directives. The log has a line for each change.
     pub changes: ChangeCounters,
-    /// Panics in the refresher. It continued after each of them.
+    /// Panics in the refresher, which continued to run after each of them.
     pub panics: u64,
 }
 
@@ -129,10 +130,11 @@ pub struct PollFailures {
     pub request: u64,
     /// The index does not exist, or its name refers to no index or to several.
     pub no_index: u64,
-    /// A response was not complete or mixed several states of the index, or the role hides
-    /// documents or fields.
+    /// A response was incomplete or mixed several states of the index, or the role hides documents
+    /// or fields.
     pub incomplete: u64,
-    /// The response was older than the published set, or this could not be excluded.
+    /// The response was older than the published set, or the poll could not prove that it was not
+    /// older.
     pub stale: u64,
     /// The index has more documents than `max_documents`.
     pub too_many_documents: u64,
@@ -187,36 +189,36 @@ impl AddAssign for ChangeCounters {
     }
 }
 
-/// The request by which a poll finds out whether anything changed.
+/// The kind of request by which a poll finds out whether the index changed.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum ProbeMethod {
-    /// The index statistics, with one small request.
+    /// The index statistics, which one small request returns.
     #[default]
     Statistics,
-    /// A search that aggregates all documents, with two small requests.
+    /// A search that aggregates over all documents, which takes two small requests.
     Search,
     /// No small request is sufficient, so each poll reads everything.
     #[serde(rename = "nothing")]
     None,
-    /// The tag of another agent's snapshot, with one small request.
+    /// The tag of another agent's snapshot, which one small request compares.
     Agent,
 }
 
-/// The strategy of the polls. It is the cheapest strategy that the server and the role permit. A
-/// refused feature is tried again after 10 seconds, and then after growing pauses.
+/// The polling strategy: the cheapest one that the server and the role permit. The store tries a
+/// refused feature again after 10 seconds, and then after growing pauses.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct PollStrategy {
-    /// The request by which a poll finds out whether anything changed.
+    /// The kind of request by which a poll finds out whether the index changed.
     pub probe: ProbeMethod,
-    /// Whether delta reads work.
+    /// Whether the polls can use delta reads, which read only the changed documents.
     pub delta: bool,
-    /// The features that the polls cannot use, with the reasons. The list is empty if all features
-    /// are available.
+    /// The features that the polls cannot use, each with the reason. The list is empty if all
+    /// features are available.
     pub notes: Vec<String>,
 }
 
@@ -239,8 +241,8 @@ pub struct Status {
     pub instance: String,
     /// The index or alias that is polled.
     pub index: String,
-    /// Whether the off file exists. Then the published set is empty, and the directives of the index
-    /// are kept aside.
+    /// Whether the off file exists. While it exists, the published set is empty, and the store
+    /// keeps the directives of the index aside.
     pub off: bool,
     /// The revision of the index from which the published set was read; `None` before the first
     /// complete read.
@@ -251,9 +253,9 @@ pub struct Status {
     pub digest: Digest,
     /// The number of published directives, including expired ones.
     pub directives: usize,
-    /// The number of revoked documents of that revision.
+    /// The number of revoked documents in the published revision.
     pub revoked: usize,
-    /// The documents of that revision that were rejected.
+    /// The documents of the published revision that were rejected.
     #[serde(serialize_with = "rejections")]
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<Rejected<'static>>))]
     pub rejected: Vec<Rejection>,
@@ -261,16 +263,16 @@ pub struct Status {
     /// read; `None` before the first one.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub unfinished: Option<usize>,
-    /// The bound on `unfinished`. A read of more documents fails.
+    /// The bound on `unfinished`. A read fails if it finds more unfinished documents.
     pub max_documents: usize,
-    /// The conditions that an operator should correct before polls fail or proxies disagree. It is
-    /// empty in the best case.
+    /// Warnings about conditions that an operator should correct before polls fail or proxies
+    /// disagree.
     pub warnings: Vec<String>,
     /// The time at which the last poll began.
     #[cfg_attr(feature = "openapi", schema(required, value_type = Option<String>, format = DateTime))]
     pub last_attempt: Option<Timestamp>,
-    /// The time at which the last successful poll ended. A poll is successful if it read the index
-    /// completely or found it unchanged.
+    /// The time at which the last successful poll ended. A poll succeeds if it reads the index
+    /// completely or finds the index unchanged.
     #[cfg_attr(feature = "openapi", schema(required, value_type = Option<String>, format = DateTime))]
     pub last_success: Option<Timestamp>,
     /// The time of the last publish.
@@ -279,11 +281,11 @@ pub struct Status {
     /// The error of the last poll; `None` after a success.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub last_error: Option<String>,
-    /// The age: the seconds since the last poll that confirmed the published set. `None` before the
-    /// first complete read.
+    /// The age of the published set: the seconds since the last poll that confirmed it; `None`
+    /// before the first complete read.
     #[cfg_attr(feature = "openapi", schema(required, minimum = 0))]
     pub age_seconds: Option<f64>,
-    /// Whether the age is within `stale_after`.
+    /// Whether the published set is fresh, stale or dark, by its age.
     pub staleness: Staleness,
     /// Whether the refresher runs.
     pub refresher: RefresherState,
@@ -291,19 +293,19 @@ pub struct Status {
     pub consecutive_failures: u32,
     /// The seconds from the end of the last poll to the beginning of the next one.
     pub next_poll_in_seconds: f64,
-    /// The seconds by which the local clock is ahead of the cluster's, measured at each full read.
-    /// `None` if they were not measured, or the role does not permit it.
+    /// The seconds by which the local clock is ahead of the cluster's clock, measured at each full
+    /// read; `None` if they were not measured, or the role does not permit the measurement.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub clock_skew_seconds: Option<f64>,
-    /// The strategy of the polls.
+    /// The polling strategy.
     pub reading: PollStrategy,
     /// The nodes and their state.
     pub nodes: Vec<NodeState>,
-    /// The error of the last write of the last-good file. `None` if the file was written, or if no
-    /// file is configured.
+    /// The error of the last attempt to write the last-good file; `None` if the attempt succeeded,
+    /// or if no file is configured.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub last_good_error: Option<String>,
-    /// The keys whose signatures count, as `NAME:KEY`; empty if signatures are not verified.
+    /// The trusted keys, as `NAME:KEY`; empty if signatures are not verified.
     pub trusted_keys: Vec<String>,
     /// The numbers of events since the start.
     pub counters: Counters,

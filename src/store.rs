@@ -35,16 +35,17 @@ const QUEUED_WAITERS: usize = 64;
 pub struct OpenSearchDirectiveStore {
     pub(crate) shared: Arc<Shared>,
     waiting: mpsc::Sender<Waiter>,
-    /// The signal for the refresher to end: the value `true`, or a closed channel.
+    /// Tells the refresher to end, by sending `true` or by closing the channel.
     stop: watch::Sender<bool>,
     refresh_limit: Duration,
 }
 
 impl OpenSearchDirectiveStore {
-    /// Builds a store and its refresher. This needs no runtime and does not use the network.
+    /// Builds a store and its refresher. The function needs no runtime and does not use the
+    /// network.
     ///
-    /// The store is empty until the application runs the refresher, in a task or on a thread. It
-    /// can then wait for the first set:
+    /// The store is empty until the application runs the refresher, in a task or on a thread. The
+    /// application can then wait for the first set:
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -75,7 +76,8 @@ impl OpenSearchDirectiveStore {
     }
 
     /// Builds a store and its refresher over a [source](crate::source) other than an index. The
-    /// configuration is that of [`Config::for_source`]; its cluster is not used.
+    /// configuration comes from [`Config::for_source`]; the function does not use the cluster
+    /// settings in it.
     ///
     /// # Errors
     /// [`ConfigError`] if a setting is invalid.
@@ -108,22 +110,24 @@ impl OpenSearchDirectiveStore {
             shared: Arc::clone(poller.shared()),
             waiting,
             stop,
-            // A caller may wait for the current poll and for the next one.
+            // A caller may have to wait for the current poll and for the next one.
             refresh_limit: (config.poll_timeout.saturating_mul(2)).saturating_add(GRACE),
         };
         (store, Refresher::new(poller, stopped, waiters))
     }
 
-    /// Builds a store, reads the index by the policy [`Config::startup`], and spawns the refresher on
-    /// the current tokio runtime.
+    /// Builds a store, reads the index as the policy [`Config::startup`] requires, and spawns the
+    /// refresher on the current tokio runtime.
     ///
-    /// With [`Startup::Require`], this returns after the first complete read. With
-    /// [`Startup::LastGood`] and [`Startup::LastGoodOrEmpty`], it returns after the first read, or
-    /// with the set that replaces it. With [`Startup::Empty`], it returns immediately with an empty
-    /// set, and the first poll begins immediately.
+    /// With [`Startup::Require`], the function returns after the first complete read. With
+    /// [`Startup::LastGood`] and [`Startup::LastGoodOrEmpty`], the function returns after the first
+    /// read; if this read fails, the store starts with the set that the policy names. With
+    /// [`Startup::Empty`], the function returns an empty store at once, and the first poll also
+    /// begins at once.
     ///
     /// # Errors
-    /// [`StartError`] contains the invalid setting or the error of the first read.
+    /// [`StartError`] if a setting is invalid, or if the first read fails and the policy requires
+    /// it.
     ///
     /// # Panics
     /// Panics outside of a tokio runtime with time and I/O enabled.
@@ -142,14 +146,15 @@ impl OpenSearchDirectiveStore {
                 Ok(store)
             }
             Err(error) => {
-                // The store is dropped first, so that the end of the refresher is expected.
+                // The code drops the store first, so that the refresher ends because of the drop
+                // and does not report an unexpected end.
                 drop(store);
                 Err(error)
             }
         }
     }
 
-    /// Starts a store with the transport of a test.
+    /// Starts a store whose client uses a test's transport.
     #[cfg(test)]
     pub(crate) async fn start_over(config: &Config, client: Client) -> Result<Self, StartError> {
         let built = Self::build_over(config, Poller::new(config, client, Arc::default()));
@@ -157,7 +162,7 @@ impl OpenSearchDirectiveStore {
     }
 
     /// Waits until a snapshot of the index is published, by a complete read or from the last-good
-    /// file. A store that is ready stays ready. This works on every executor.
+    /// file. A store that is ready stays ready. The method works on every executor.
     ///
     /// # Errors
     /// [`StartError`] if no snapshot was published within the limit, with the error of the last
@@ -172,27 +177,28 @@ impl OpenSearchDirectiveStore {
         self.shared.status()
     }
 
-    /// Counts the published directives that are scheduled, active and expired. This reads all
-    /// directives, so it is intended for metrics and not for the request path.
+    /// Counts how many published directives are scheduled, how many are active, and how many have
+    /// expired. The method reads all directives, so call it for metrics and not on the request
+    /// path.
     #[must_use]
     pub fn states(&self) -> DirectiveStates {
         self.shared.states()
     }
 
-    /// Returns the status as plain samples, for metrics of any kind. This reads all directives, like
-    /// [`states`](Self::states).
+    /// Returns the status as plain samples, for a metrics library of any kind. Like
+    /// [`states`](Self::states), the method reads all directives.
     #[must_use]
     pub fn samples(&self) -> Vec<Sample> {
         self.status().samples_with(self.states())
     }
 
-    /// Polls immediately, and returns when that poll has ended. Callers that arrive during a poll
-    /// share the next poll. If the refresher does not run, this returns an error after twice
+    /// Polls immediately, and returns when the poll has ended. Callers that arrive during a poll
+    /// share the next poll. If the refresher does not run, the method returns an error after twice
     /// [`Config::poll_timeout`] plus five seconds.
     ///
     /// # Errors
-    /// [`RefreshError`] if the poll failed, if the refresher has ended, or if it did not respond in
-    /// time. The published set stays in use.
+    /// [`RefreshError`] if the poll failed, or if the refresher has ended or did not respond in
+    /// time. The published set stays in use after such an error.
     pub async fn refresh(&self) -> Result<(), RefreshError> {
         let (done, result) = oneshot::channel();
         let polled = async {
@@ -206,9 +212,9 @@ impl OpenSearchDirectiveStore {
     }
 
     /// Returns the published snapshot: the set with the revision, the rejections and the time of
-    /// the same read. It is intended for code that forwards the snapshot or reports its content.
-    /// The request path uses [`load`](DirectiveStore::load), which avoids contention between
-    /// threads.
+    /// the same read. The method is intended for code that forwards the snapshot or reports its
+    /// content. The request path uses [`load`](DirectiveStore::load), which avoids contention
+    /// between threads.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.shared.snapshot()
@@ -216,9 +222,9 @@ impl OpenSearchDirectiveStore {
 
     /// Returns the snapshot of the last complete read, even while the off file hides its directives.
     ///
-    /// This is for code that sends the snapshot to other instances, which have off files of their own.
-    /// A decision must use [`load`](DirectiveStore::load), [`reader`](Self::reader) or
-    /// [`snapshot`](Self::snapshot).
+    /// The method is for code that sends the snapshot to other instances, which have off files of
+    /// their own. Code that decides about a request must use [`load`](DirectiveStore::load),
+    /// [`reader`](Self::reader) or [`snapshot`](Self::snapshot) instead.
     #[must_use]
     pub fn kept_snapshot(&self) -> Arc<Snapshot> {
         self.shared.kept_snapshot()
@@ -239,8 +245,8 @@ impl OpenSearchDirectiveStore {
     /// # }
     /// ```
     ///
-    /// Subscribe before the first load, as in this example. A publish between both calls is then
-    /// notified.
+    /// Subscribe before the first load, as in this example. The subscription then reports a publish
+    /// that happens between the two calls.
     #[must_use]
     pub fn subscribe(&self) -> Subscription {
         self.shared.subscription.anew()
@@ -252,19 +258,19 @@ impl OpenSearchDirectiveStore {
         self.shared.published.reader()
     }
 
-    /// Requests that credentials, certificates, trusted keys and signature policies
-    /// are loaded again before the next request.
-    /// Otherwise this happens once a minute. It concerns files and the application's credentials
-    /// provider.
+    /// Makes the store reload its credentials, certificates, trusted keys and signature policies
+    /// before the next request, from files and from the application's credentials provider. Without
+    /// this call, the store reloads them once a minute.
     pub fn reload_credentials(&self) {
         self.shared.reload_credentials();
     }
 
-    /// Ends the polling, even during a poll, and returns when the refresher has ended. If its
-    /// runtime does not run, this returns after five seconds. The published set stays available.
+    /// Ends the polling, even during a poll, and returns when the refresher has ended. If the
+    /// refresher's runtime does not run, the method returns after five seconds. The published set
+    /// stays available.
     pub async fn shutdown(&self) {
         self.stop.send_replace(true);
-        // The loop drops its receiver at the very end.
+        // The refresher's loop drops the receiver of this channel as its last step.
         within(GRACE, self.waiting.closed()).await;
     }
 }

@@ -1,5 +1,5 @@
-//! Parts for the tests of an application that embeds the library: a clock that a test sets, a
-//! source that a test scripts, a status to begin with, and the conformance kit for stores.
+//! Helps to test an application that embeds the library: a clock that stands still, a source that
+//! returns scripted snapshots, an initial status, and the conformance kit for stores.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::store::OpenSearchDirectiveStore;
 
 pub use opensearch_directives_core::testing::*;
 
-/// A clock that stands still until a test moves it. Clones are the same clock.
+/// A clock that stands still until a test sets it. All clones of a clock show the same time.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -33,7 +33,7 @@ pub use opensearch_directives_core::testing::*;
 pub struct ManualClock(Arc<Mutex<Timestamp>>);
 
 impl ManualClock {
-    /// Creates a clock that shows this instant.
+    /// Creates a clock that shows the given instant.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
         Self(Arc::new(Mutex::new(now)))
@@ -44,7 +44,7 @@ impl ManualClock {
         *lock(&self.0) = now;
     }
 
-    /// Sets the clock forward, at most to the last instant.
+    /// Moves the clock forward, at most to the last representable instant.
     pub fn advance(&self, time: Duration) {
         let mut now = lock(&self.0);
         *now = now.saturating_add(time).unwrap_or(Timestamp::MAX);
@@ -57,8 +57,8 @@ impl Clock for ManualClock {
     }
 }
 
-/// Returns the status of a store that was built and not run. Its fields are public, so a test can
-/// set those that matter to it.
+/// Returns the status of a store whose refresher has not run yet. The fields are public, so a test
+/// can set the fields that it needs.
 ///
 /// ```
 /// use opensearch_directives::status::Staleness;
@@ -81,7 +81,8 @@ pub fn status() -> Status {
     store.status()
 }
 
-/// A source that returns what a test sets. Clones are the same source.
+/// A source that returns the directives or the error that a test has given it. All clones share one
+/// script.
 ///
 /// ```
 /// use std::time::Duration;
@@ -128,7 +129,7 @@ enum Failure {
 }
 
 impl ScriptedSource {
-    /// Lets the next polls succeed and find these directives.
+    /// Makes the following polls succeed and return the given directives.
     pub fn set(&self, directives: Vec<DiagnosticsDirective>) {
         let mut script = lock(&self.0);
         script.generation += 1;
@@ -136,12 +137,12 @@ impl ScriptedSource {
         script.failure = Failure::None;
     }
 
-    /// Lets the next polls fail for this reason.
+    /// Makes the following polls fail with the given reason.
     pub fn fail(&self, reason: impl Into<String>) {
         lock(&self.0).failure = Failure::Error(reason.into());
     }
 
-    /// Lets the next polls hang until they are cut off.
+    /// Makes the following polls hang until their time limit cuts them off.
     pub fn hang(&self) {
         lock(&self.0).failure = Failure::Hang;
     }

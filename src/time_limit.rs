@@ -34,8 +34,8 @@ fn tokio_sleep(limit: Duration) -> Option<Sleep> {
     catch_unwind(|| tokio::time::sleep(limit)).ok()
 }
 
-/// Completes after the limit, which a thread measures. If this future is dropped, the thread ends
-/// earlier.
+/// Returns a future that a new thread completes after the limit. If the future is dropped, the
+/// thread ends at once.
 fn thread_sleep(limit: Duration) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
     let (done, is_done) = oneshot::channel::<()>();
     let (dropped, is_dropped) = mpsc::channel::<()>();
@@ -44,7 +44,7 @@ fn thread_sleep(limit: Duration) -> std::pin::Pin<Box<dyn Future<Output = ()> + 
         drop(done);
     });
     Box::pin(async move {
-        // If no thread can be created, there is no limit.
+        // If no thread could be created, the future never completes, so no limit applies.
         if spawned.is_err() {
             std::future::pending::<()>().await;
         }
@@ -81,7 +81,7 @@ mod tests {
         assert_eq!(with_timer.block_on(limited()), expected);
     }
 
-    /// Polls a future on this thread until it completes.
+    /// Polls a future on the current thread until the future completes.
     fn futures_executor<T>(future: impl Future<Output = T>) -> T {
         struct Unpark(thread::Thread);
         impl std::task::Wake for Unpark {

@@ -3,8 +3,7 @@
 use super::{Sample, SampleKind};
 use crate::status::Counters;
 
-/// The name, the help text and the label of a metric family, with the count for each value of the
-/// label.
+/// The name, the help text and the label name of a metric, with the count for each label value.
 type Family = (
     &'static str,
     &'static str,

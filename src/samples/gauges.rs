@@ -6,7 +6,7 @@ use super::{Sample, SampleKind};
 use crate::http::NodeStatus;
 use crate::status::{DirectiveStates, ProbeMethod, RefresherState, Staleness, Status};
 
-/// The name, the help text and the value of a gauge. A gauge without a value has no sample.
+/// The name, the help text and the value of a gauge. A gauge without a value is not exported.
 type Gauge = (&'static str, &'static str, Option<f64>);
 
 pub(super) fn gauges(status: &Status) -> Vec<Sample> {
@@ -38,7 +38,8 @@ pub(super) fn gauges(status: &Status) -> Vec<Sample> {
     samples
 }
 
-/// Returns the number of documents in each state. `published` are the states of the directives.
+/// Returns the number of documents in each state. The argument `published` contains the numbers of
+/// scheduled, active and expired directives.
 #[expect(
     clippy::cast_precision_loss,
     reason = "metrics are floating-point numbers"
@@ -63,8 +64,8 @@ pub(super) fn documents_by_state(status: &Status, published: DirectiveStates) ->
     .into()
 }
 
-/// The name, the help text and the label of a family with one gauge for each possible state. The
-/// value of the current state is 1, and that of the others is 0.
+/// The name, the help text and the label name of a metric with one gauge for each possible state.
+/// The gauge of the current state is 1, and every other gauge is 0.
 type States = (
     &'static str,
     &'static str,

@@ -1,4 +1,4 @@
-//! The status of a store as plain samples, for metrics of any kind.
+//! Converts the status of a store into plain samples, for a metrics library of any kind.
 
 mod counters;
 mod gauges;
@@ -31,7 +31,8 @@ pub enum SampleKind {
 /// }
 /// ```
 ///
-/// The names are those of Prometheus, whose exporters append `_total` to the name of a counter:
+/// The table lists the metric names in Prometheus. A Prometheus exporter appends `_total` to the
+/// name of each counter:
 ///
 /// | metric | type | meaning |
 /// |---|---|---|
@@ -73,13 +74,13 @@ pub enum SampleKind {
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub struct Sample {
-    /// Whether the value is a count or a current value.
+    /// Whether the value counts events or is a current value.
     pub kind: SampleKind,
     /// The name of the metric, such as `directives_publishes`, without a suffix for its kind.
     pub name: &'static str,
     /// A description of the metric, in one line.
     pub help: &'static str,
-    /// The label that distinguishes the samples of a metric that has several.
+    /// The name and the value of the label that distinguishes several samples of one metric.
     pub label: Option<(&'static str, String)>,
     /// The value.
     pub value: f64,
@@ -104,7 +105,7 @@ impl Sample {
 }
 
 impl Status {
-    /// Returns the status as samples. Samples with the same name follow each other.
+    /// Returns the status as samples. All samples of one metric stand next to each other.
     ///
     /// [`OpenSearchDirectiveStore::samples`](crate::OpenSearchDirectiveStore::samples) also returns
     /// the number of documents in each state.
