@@ -1,4 +1,4 @@
-//! The error of keys and policies that cannot be used.
+//! Defines the error of a key, a file of trusted keys or a signature policy that cannot be used.
 
 use std::error::Error;
 use std::fmt;
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 type Cause = Box<dyn Error + Send + Sync>;
 
-/// Why a key, a file of trusted keys or a signature policy cannot be used. The text holds no
-/// private key.
+/// The reason why a key, a file of trusted keys or a signature policy cannot be used. The error's
+/// text never contains a private key.
 #[derive(Debug)]
 pub struct SignatureError {
     kind: SignatureErrorKind,
@@ -16,7 +16,7 @@ pub struct SignatureError {
     source: Option<Cause>,
 }
 
-/// What a [`SignatureError`] is about.
+/// The kind of item that a [`SignatureError`] concerns.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum SignatureErrorKind {
@@ -24,7 +24,7 @@ pub enum SignatureErrorKind {
     Name,
     /// A private key.
     SigningKey,
-    /// A public key, or a file of them.
+    /// A public key, or a file of public keys.
     TrustedKeys,
     /// A signature policy.
     Policy,
@@ -50,7 +50,7 @@ impl SignatureError {
         self
     }
 
-    /// What the error is about.
+    /// Returns the kind of item that the error concerns.
     #[must_use]
     pub fn kind(&self) -> SignatureErrorKind {
         self.kind

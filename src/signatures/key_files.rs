@@ -1,4 +1,4 @@
-//! Reads and creates the files of keys and policies.
+//! Reads files that contain keys or a signature policy, and creates key files.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -6,14 +6,14 @@ use std::path::Path;
 
 use super::error::{SignatureError, SignatureErrorKind};
 
-/// The first word of a public key's line.
+/// The first word of a line that contains a public key.
 pub(super) const PUBLIC: &str = "directives-public-key";
-/// The first word of a private key's line.
+/// The first word of a line that contains a private key.
 pub(super) const PRIVATE: &str = "directives-private-key";
-/// The largest file that is read.
+/// The size in bytes of the largest file that can be read.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// Reads a whole file of bounded size.
+/// Reads a whole file, or returns an error if the file is too large.
 pub(super) fn read(file: &Path, kind: SignatureErrorKind) -> Result<String, SignatureError> {
     let read = || {
         let mut text = String::new();
@@ -30,7 +30,7 @@ pub(super) fn read(file: &Path, kind: SignatureErrorKind) -> Result<String, Sign
     read().map_err(|source| SignatureError::new(kind, "cannot read the file").with_source(source))
 }
 
-/// Creates a file that did not exist, for its owner only if it is private.
+/// Creates a new file. Only the owner can read the file if `private` is true.
 pub(super) fn create(file: &Path, line: &str, private: bool) -> Result<(), SignatureError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

@@ -1,12 +1,13 @@
-//! Two-key directives: signatures by people whose keys a proxy trusts, so that write access to
-//! the index alone raises nothing.
+//! Verifies signatures of directives by people whose keys a proxy trusts. Somebody who can write to
+//! the index but has no trusted key then cannot make a proxy record more.
 //!
 //! A signer signs a directive with an Ed25519 [`SigningKey`]. A proxy has the [`TrustedKeys`] of
-//! its signers and a [`SignaturePolicy`], which says how many of them a directive needs. A
-//! document that does not satisfy the policy is rejected like a malformed one: it applies to no
-//! request, and the log, a counter and the status name the reason.
+//! its signers and a [`SignaturePolicy`], which says how many signers a directive needs. A document
+//! that does not satisfy the policy is rejected like a malformed document: it applies to no
+//! request, and the log and the status name the reason.
 //!
-//! `docs/SIGNATURES.md` in the repository describes what a signature covers and what it does not.
+//! `docs/SIGNATURES.md` in the repository lists the fields that a signature covers and the fields
+//! that it does not cover.
 
 mod error;
 mod key_files;

@@ -13,20 +13,21 @@ use super::key_files;
 
 /// The maximum number of rules in a policy.
 const MAX_RULES: usize = 100;
-/// How many signers a rule may require: as many as a document has signatures.
+/// The maximum number of signers that a rule may require. A document has at most this many
+/// signatures.
 const MAX_SIGNERS: usize = 8;
 
 /// A class of directives to which a rule can apply.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum DirectiveClass {
-    /// It captures.
+    /// The directives that capture.
     Capture,
-    /// It records into the ring buffer.
+    /// The directives that record into the ring buffer.
     RingBuffer,
-    /// It has no target, so it matches every request.
+    /// The directives that have no target and so match every request.
     Everything,
-    /// Its level is above this one.
+    /// The directives whose level is above the given level.
     Above(DiagLevel),
 }
 
@@ -82,50 +83,53 @@ impl FromStr for DirectiveClass {
     }
 }
 
-/// One rule: it requires a number of signers for the directives of its classes.
+/// A rule of a policy: the number of signers that the directives of certain classes need.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct SignatureRule {
-    /// The classes. An empty list stands for every directive.
+    /// The classes of directives to which the rule applies. An empty list stands for every
+    /// directive.
     pub classes: Vec<DirectiveClass>,
-    /// How many different signers are required.
+    /// The number of different signers that the rule requires.
     pub signers: usize,
-    /// The signers that count. An empty list stands for everybody with a trusted key.
+    /// The names of the signers who count. An empty list stands for every signer with a trusted
+    /// key.
     pub of: Vec<String>,
 }
 
 impl SignatureRule {
-    /// Whether the rule is for a directive.
+    /// Whether the rule applies to a directive.
     #[must_use]
     pub fn applies_to(&self, directive: &DirectiveRef<'_>) -> bool {
         self.classes.is_empty() || self.classes.iter().any(|class| class.contains(directive))
     }
 
-    /// How many of these different signers count.
+    /// Returns the number of the given signers who count for the rule. The given names must be
+    /// different.
     pub(super) fn count(&self, signers: &[&str]) -> usize {
         let counts = |name: &&&str| self.of.is_empty() || self.of.iter().any(|of| of == *name);
         signers.iter().filter(counts).count()
     }
 }
 
-/// Which directives need how many signers. Every rule that is for a directive must be satisfied.
-/// A directive that no rule is for needs no signature.
+/// The rules that say how many signers a directive needs. A directive must satisfy every rule that
+/// applies to it. A directive to which no rule applies needs no signature.
 ///
-/// Under every policy, a signature by a trusted key that does not cover the document rejects it,
-/// and one by an unknown key does not count.
+/// Under every policy, a document is rejected if it has an invalid signature under a trusted key. A
+/// signature by an unknown key does not count.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct SignaturePolicy {
     rules: Vec<SignatureRule>,
 }
 
 impl SignaturePolicy {
-    /// No directive needs a signature.
+    /// Returns a policy under which no directive needs a signature.
     #[must_use]
     pub fn optional() -> Self {
         Self::default()
     }
 
-    /// Every directive needs one signer.
+    /// Returns a policy under which every directive needs one signer.
     #[must_use]
     pub fn required() -> Self {
         Self {
@@ -153,7 +157,7 @@ impl SignaturePolicy {
     /// ```
     ///
     /// # Errors
-    /// It is not a policy, or a rule can never be satisfied.
+    /// An error if the JSON is not a policy, or if a rule can never be satisfied.
     pub fn parse(json: &str) -> Result<Self, SignatureError> {
         let written: WrittenPolicy = serde_json::from_str(json).map_err(|source| {
             SignatureError::new(
@@ -181,30 +185,30 @@ impl SignaturePolicy {
         })
     }
 
-    /// Reads a policy from a file. Blocks while it reads.
+    /// Reads a policy from a file. This call blocks the thread.
     ///
     /// # Errors
-    /// The file cannot be read, and as [`parse`](Self::parse).
+    /// An error if the file cannot be read, or if [`parse`](Self::parse) fails.
     pub fn read(file: &Path) -> Result<Self, SignatureError> {
         key_files::read(file, SignatureErrorKind::Policy)
             .and_then(|text| Self::parse(&text))
             .map_err(|error| error.in_file(file))
     }
 
-    /// The rules.
+    /// Returns the rules.
     #[must_use]
     pub fn rules(&self) -> &[SignatureRule] {
         &self.rules
     }
 
-    /// Whether some directive needs a signature.
+    /// Whether the policy has rules, so that at least some directives need a signature.
     #[must_use]
     pub fn requires_signatures(&self) -> bool {
         !self.rules.is_empty()
     }
 }
 
-/// Shortens a text from a file for a message.
+/// Shortens a string from a file for an error message.
 fn shorten(text: &str) -> String {
     text.chars().take(60).collect()
 }

@@ -1,8 +1,9 @@
-//! Remembers which signed directives were revoked.
+//! Remembers the contents of signed directives that were revoked, so that nobody can restore them.
 //!
-//! A revocation needs no key, since it only narrows, and so no signature covers it. Somebody who
-//! may write to the index can therefore write a revoked directive again as it was before, with
-//! its valid signatures. A process that has seen the revocation refuses it until its expiry.
+//! A revocation needs no key, because it only narrows, so no signature covers the field `revoked`.
+//! Somebody who can write to the index can therefore write a revoked directive again as it was
+//! before, with its valid signatures. A process that has seen the revocation rejects this document
+//! until the directive would have expired.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,17 +12,18 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use tracing::warn;
 
-/// How many revocations are remembered: as many as an index has documents by default.
+/// The maximum number of remembered revocations: the default of `max_documents`.
 const MAX_CONTENTS: usize = 200_000;
 
-/// The signed contents that were revoked and have not expired.
+/// The hash of each revoked content that was validly signed, with the time at which the directive
+/// expires.
 #[derive(Debug, Default)]
 pub(super) struct RevokedContents(Mutex<HashMap<[u8; 32], Timestamp>>);
 
 impl RevokedContents {
     pub(super) fn contains(&self, content: &[u8]) -> bool {
         let contents = self.lock();
-        // Most indices have none, and then nothing is hashed.
+        // Most indices have no signed and revoked directive, so usually nothing has to be hashed.
         !contents.is_empty() && contents.contains_key(&hash(content))
     }
 
@@ -39,7 +41,8 @@ impl RevokedContents {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Timestamp>> {
-        // Each change is complete before anything can panic.
+        // The map is consistent even if a thread panicked while it held the lock, so a poisoned
+        // lock is usable.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,5 @@
-//! Says which keys a store trusts and which directives need signatures, and reads the files of both.
+//! The settings for the verification of signatures: the files of trusted keys, and the policy or
+//! its file.
 
 use std::path::PathBuf;
 
@@ -6,13 +7,13 @@ use super::error::SignatureError;
 use super::policy::SignaturePolicy;
 use super::trusted_keys::TrustedKeys;
 
-/// Which keys a store trusts, and which directives need signatures.
+/// The trusted keys of a store, and the policy that says which directives need a signature.
 ///
-/// The files are read again once a minute and at
-/// [`reload_credentials`](crate::OpenSearchDirectiveStore::reload_credentials). What has changed
-/// then is applied by the next poll, which reads everything. A file that cannot be used leaves the
-/// earlier keys and policy in force, with a warning and a counter; a file without a key trusts
-/// nobody.
+/// The store re-reads the files once a minute, and after a call of
+/// [`reload_credentials`](crate::OpenSearchDirectiveStore::reload_credentials). If the keys or the
+/// policy have changed, the next poll makes a full read and applies them. If a file cannot be used,
+/// the earlier keys and policy stay in force, and the store logs a warning and increments a
+/// counter. If the files contain no key any more, the store trusts no signer.
 #[derive(Clone, Debug)]
 pub struct SignatureChecks {
     trusted_keys: Vec<PathBuf>,
@@ -26,7 +27,8 @@ enum PolicySource {
 }
 
 impl SignatureChecks {
-    /// Trusts the keys in these files. Every directive needs one signer.
+    /// Trusts the keys in the given files. Without another policy, every directive needs one
+    /// signer.
     #[must_use]
     pub fn new<I: IntoIterator<Item: Into<PathBuf>>>(trusted_keys: I) -> Self {
         Self {
@@ -35,24 +37,24 @@ impl SignatureChecks {
         }
     }
 
-    /// Sets the policy.
+    /// Sets a fixed policy.
     #[must_use]
     pub fn with_policy(mut self, policy: SignaturePolicy) -> Self {
         self.policy = PolicySource::Fixed(policy);
         self
     }
 
-    /// Reads the policy from a file.
+    /// Sets the file from which the store reads the policy.
     #[must_use]
     pub fn with_policy_file(mut self, file: impl Into<PathBuf>) -> Self {
         self.policy = PolicySource::File(file.into());
         self
     }
 
-    /// Reads all files. Blocks meanwhile.
+    /// Reads all files. This call blocks the thread.
     ///
     /// # Errors
-    /// A file that cannot be used.
+    /// An error if a file cannot be read or has invalid content.
     pub fn read(&self) -> Result<(TrustedKeys, SignaturePolicy), SignatureError> {
         let policy = match &self.policy {
             PolicySource::Fixed(policy) => policy.clone(),

@@ -1,4 +1,4 @@
-//! The private key of a signer: created, kept in a file, and used to sign directives.
+//! Creates the private key of a signer, stores it in a file, and signs directives with it.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -43,10 +43,10 @@ impl fmt::Debug for SigningKey {
 }
 
 impl SigningKey {
-    /// A new random key for a signer.
+    /// Creates a random key for a signer.
     ///
     /// # Errors
-    /// The name is not one of a signer, or the system has no random numbers.
+    /// An error if the name is not valid for a signer, or if the system provides no random numbers.
     pub fn generate(name: &str) -> Result<Self, SignatureError> {
         if !is_signer_name(name) {
             return Err(SignatureError::new(
@@ -72,16 +72,18 @@ impl SigningKey {
         })
     }
 
-    /// The public key.
+    /// Returns the public key.
     #[must_use]
     pub fn public(&self) -> &PublicKey {
         &self.public
     }
 
-    /// Reads the file that [`create_files`](Self::create_files) wrote. Blocks while it reads.
+    /// Reads the private key from the file that [`create_files`](Self::create_files) wrote. This
+    /// call blocks the thread.
     ///
     /// # Errors
-    /// The file cannot be read, other users may read it, or it holds no private key.
+    /// An error if the file cannot be read, if other users can read it, or if it contains no
+    /// private key.
     pub fn read(file: &Path) -> Result<Self, SignatureError> {
         refuse_shared(file)
             .and_then(|()| key_files::read(file, Kind::SigningKey))
@@ -106,11 +108,12 @@ impl SigningKey {
         Self::of(name, pair)
     }
 
-    /// Creates the files of the key, `BASE.key` for its owner only and `BASE.pub`, and returns
-    /// their names. Blocks while it writes.
+    /// Creates the files `BASE.key`, which only its owner can read, and `BASE.pub`, and returns
+    /// their names. This call blocks the thread.
     ///
     /// # Errors
-    /// One of them exists, or cannot be created; then neither is left behind.
+    /// An error if one of the files already exists or cannot be created. In this case, no new file
+    /// remains.
     pub fn create_files(&self, base: &Path) -> Result<(PathBuf, PathBuf), SignatureError> {
         let (private, public) = (with_ending(base, ".key"), with_ending(base, ".pub"));
         let seed = self
@@ -122,7 +125,8 @@ impl SigningKey {
         let line = SecretString::from(line);
         key_files::create(&public, &self.public.to_string(), false)?;
         if let Err(error) = key_files::create(&private, line.expose_secret(), true) {
-            // The public key of no private key must not be trusted by mistake.
+            // Nobody has the private key for this public key, so its file is removed before
+            // somebody trusts it by mistake.
             let _ = std::fs::remove_file(&public);
             return Err(error);
         }
@@ -132,7 +136,7 @@ impl SigningKey {
     /// Signs a directive.
     ///
     /// # Errors
-    /// The key has a name that no signature can have.
+    /// An error if the name of the key is not valid in a signature.
     pub fn sign(&self, form: &SignedForm<'_>) -> Result<Signature, SignatureError> {
         let error = || SignatureError::new(Kind::SigningKey, "the directive cannot be signed");
         let signed = self
@@ -151,7 +155,7 @@ fn with_ending(base: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// Refuses a private key that other users may read.
+/// Returns an error if other users can read the file of a private key.
 fn refuse_shared(file: &Path) -> Result<(), SignatureError> {
     #[cfg(unix)]
     {

@@ -1,5 +1,5 @@
-//! Tests the verdicts on signed documents: which signatures satisfy a policy, rotation of keys, and
-//! the cache of verdicts.
+//! Tests which signatures satisfy a policy, how keys are rotated, how the cache limits its
+//! verdicts, and that a revoked directive stays revoked.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -46,7 +46,7 @@ fn directive() -> DiagnosticsDirective {
     .with_match(DirectiveMatch::all().for_tenant("acme"))
 }
 
-/// The stored JSON of a directive with the signatures of these keys.
+/// Returns the stored JSON of a directive, signed with the given keys.
 fn signed(directive: &DiagnosticsDirective, keys: &[&SigningKey]) -> String {
     let document = Document::new(directive.clone());
     let source = encode(&document, &limits()).unwrap();
@@ -79,7 +79,7 @@ fn a_directive_needs_a_signature_by_a_trusted_key() {
     for source in [
         signed(&directive(), &[]),
         signed(&directive(), &[&mallory]),
-        // Another key under a trusted name.
+        // Signed by an unknown key that uses the name of a trusted signer.
         signed(&directive(), &[&key("alice")]),
     ] {
         let rejection = check(&trust, &source).unwrap_err();
@@ -173,7 +173,8 @@ fn equal_content_is_verified_once() {
         check(&trust, &good).unwrap();
         check(&trust, &bad).unwrap_err();
     }
-    // Both signatures of the one, and the first of the other.
+    // The verifications so far: both signatures of the first document, and the first signature of
+    // the second document.
     assert_eq!(verified(), 3);
     check(&trust, &signed(&directive(), &[&alice])).unwrap();
     assert_eq!(verified(), 4, "other signatures are other content");
@@ -198,7 +199,7 @@ fn the_verdicts_of_the_last_reads_stay_and_no_others() {
     };
     assert_eq!(read(0..8), 8);
     assert_eq!(read(0..8), 0);
-    // Documents that come and go.
+    // Each batch of documents is new, and is never read again.
     for begin in (8..200).step_by(8) {
         assert_eq!(read(begin..begin + 8), 8);
     }
@@ -213,7 +214,8 @@ fn a_revocation_that_was_seen_is_final_for_what_was_signed() {
     let now = limits().now;
     let source = signed(&directive(), &[&alice]);
     let revoked = source.replace("\"revoked\":false", "\"revoked\":true");
-    // Somebody without a key revokes another directive under the same id: that changes nothing.
+    // Somebody without a key revokes a different directive under the same id. The signed directive
+    // is still accepted.
     let forged = revoked.replace("\"Shape\"", "\"ShapeTiming\"");
     trust.note_revoked(&document("d", &forged), UUID, now);
     check(&trust, &source).unwrap();
@@ -225,7 +227,8 @@ fn a_revocation_that_was_seen_is_final_for_what_was_signed() {
         text.starts_with("revoked: false, but this proxy saw"),
         "{text}"
     );
-    // Another signer does not bring it back, another end does.
+    // A signature by another signer does not restore the revoked directive. A directive with
+    // another expiry is accepted.
     check(&trust, &signed(&directive(), &[&bob])).unwrap_err();
     let mut later = directive();
     later.expires_at = "2030-01-01T12:15:00.000000001Z".parse().unwrap();

@@ -1,4 +1,5 @@
-//! Holds the trusted keys and the policy of a running store, and replaces them when files change.
+//! Holds the trusted keys and the signature policy of a running store, and reloads them when their
+//! files change.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,10 +16,11 @@ use super::verify_document::Trust;
 use crate::config::Config;
 use crate::http::{ConfigError, chain};
 
-/// How often the files are read again: as often as those of credentials.
+/// The interval at which the files are re-read: the same interval as for credentials.
 const RENEW_EVERY: Duration = Duration::from_secs(60);
 
-/// The trust of a store, which may have none: then it verifies nothing.
+/// The trusted keys and the policy of a store. A store without [`SignatureChecks`] verifies no
+/// signature.
 #[derive(Debug, Default)]
 pub(crate) struct Verifier {
     checks: Option<SignatureChecks>,
@@ -33,14 +35,16 @@ pub(crate) struct Verifier {
 #[derive(Debug, Default)]
 struct State {
     trust: Option<Arc<Trust>>,
-    /// How often the trust was replaced.
+    /// The number of times that the trusted keys or the policy were set or replaced.
     generation: u64,
-    /// When the files were read; `None` requests that they are read before the next poll.
+    /// The time at which the files were last read; `None` requests that they are read before the
+    /// next poll.
     read_at: Option<Instant>,
 }
 
 impl Verifier {
-    /// Reads the files of a configuration, if it verifies signatures.
+    /// Reads the files of trusted keys and of the policy, if the configuration requires the
+    /// verification of signatures.
     pub(crate) fn new(config: &Config) -> Result<Self, ConfigError> {
         let verifier = Self {
             checks: config.signatures.clone(),
@@ -63,18 +67,19 @@ impl Verifier {
         Ok(verifier)
     }
 
-    /// The keys and the policy in force; `None` if signatures are not verified.
+    /// Returns the keys and the policy in force; `None` if signatures are not verified.
     pub(crate) fn trust(&self) -> Option<Arc<Trust>> {
         self.state().trust.clone()
     }
 
-    /// The number of the trust in force. Verdicts of another one are outdated.
+    /// Returns the generation of the keys and the policy in force. A verdict of another generation
+    /// is outdated.
     pub(crate) fn generation(&self) -> u64 {
         self.state().generation
     }
 
-    /// Reads the files again if their time has come. If they cannot be used, the earlier keys and
-    /// policy stay in force.
+    /// Re-reads the files if the last read is a minute ago. If a file cannot be used, the earlier
+    /// keys and policy stay in force.
     pub(crate) async fn renew(&self) {
         let due = self
             .state()
@@ -104,7 +109,7 @@ impl Verifier {
                      stay in use"
                 );
             }
-            // The runtime is shutting down.
+            // The blocking task was cancelled, because the runtime is shutting down.
             Err(_) => {}
         }
     }
@@ -114,12 +119,13 @@ impl Verifier {
         self.state().read_at = None;
     }
 
-    /// How many signatures were verified.
+    /// Returns the number of signatures that were verified.
     pub(crate) fn verifications(&self) -> u64 {
         self.verifications.load(Ordering::Relaxed)
     }
 
-    /// How often keys or the policy were replaced, and how often that failed.
+    /// Returns the number of successful reloads that changed the keys or the policy, and the number
+    /// of failed reloads.
     pub(crate) fn reloads(&self) -> (u64, u64) {
         (
             self.reloads.load(Ordering::Relaxed),
@@ -127,7 +133,7 @@ impl Verifier {
         )
     }
 
-    /// The trusted keys as `NAME:KEY`.
+    /// Returns the trusted keys as `NAME:KEY`.
     pub(crate) fn trusted_keys(&self) -> Vec<String> {
         let trust = self.trust();
         let keys = trust.iter().flat_map(|trust| trust.keys().iter());
@@ -163,7 +169,8 @@ impl Verifier {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Each change is complete before anything can panic.
+        // The state is consistent even if a thread panicked while it held the lock, so a poisoned
+        // lock is usable.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

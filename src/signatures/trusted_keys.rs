@@ -1,7 +1,8 @@
-//! Public keys of signers, and the files that list the trusted ones.
+//! Defines the public keys of signers, and reads the files that list the trusted keys.
 //!
-//! A line is `directives-public-key NAME HEX`. Several lines may have one name: a signer who
-//! changes keys has both for a while, and counts as one signer.
+//! A line has the form `directives-public-key NAME HEX`. Several lines may have the same name,
+//! because a signer who changes keys has both keys for a while. All keys of one name count as one
+//! signer.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,7 +15,7 @@ use opensearch_directives_core::internal::{Hex, from_hex};
 use super::error::{SignatureError, SignatureErrorKind};
 use super::key_files::{self, PRIVATE, PUBLIC};
 
-/// How many keys can be trusted at once.
+/// The maximum number of keys that can be trusted at once.
 const MAX_KEYS: usize = 1_000;
 
 /// The Ed25519 public key of a signer.
@@ -32,13 +33,13 @@ impl PublicKey {
         }
     }
 
-    /// The name of the signer.
+    /// Returns the name of the signer.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The id by which signatures name the key.
+    /// Returns the id by which a signature refers to the key.
     #[must_use]
     pub fn id(&self) -> KeyId {
         KeyId::of(&self.bytes)
@@ -50,7 +51,7 @@ impl PublicKey {
 }
 
 impl fmt::Display for PublicKey {
-    /// The line of a file of trusted keys.
+    /// Writes the key as a line of a file of trusted keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{PUBLIC} {} {}", self.name, Hex(&self.bytes))
     }
@@ -80,26 +81,27 @@ impl FromStr for PublicKey {
     }
 }
 
-/// The public keys that are trusted.
+/// The public keys that a store trusts.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct TrustedKeys(BTreeMap<KeyId, PublicKey>);
 
 impl TrustedKeys {
-    /// Reads keys from the text of a file: one a line. Empty lines and lines that begin with `#`
-    /// are skipped.
+    /// Reads keys from the text of a file, which has one key on each line. Empty lines and lines
+    /// that begin with `#` are ignored.
     ///
     /// # Errors
-    /// A line that is not a public key, or a key that has two names.
+    /// An error if a line is not a public key, if a key has two names, or if there are too many
+    /// keys.
     pub fn parse(text: &str) -> Result<Self, SignatureError> {
         let mut keys = Self::default();
         keys.add(text)?;
         Ok(keys)
     }
 
-    /// Reads the keys of all these files together. Blocks while it reads.
+    /// Reads the keys of all given files into one collection. This call blocks the thread.
     ///
     /// # Errors
-    /// A file that cannot be read, and as [`parse`](Self::parse).
+    /// An error if a file cannot be read, or if [`parse`](Self::parse) fails.
     pub fn read<P: AsRef<Path>>(files: &[P]) -> Result<Self, SignatureError> {
         let mut keys = Self::default();
         for file in files.iter().map(AsRef::as_ref) {
@@ -110,12 +112,12 @@ impl TrustedKeys {
         Ok(keys)
     }
 
-    /// The keys, ordered by id.
+    /// Returns the keys, ordered by id.
     pub fn iter(&self) -> impl Iterator<Item = &PublicKey> {
         self.0.values()
     }
 
-    /// Whether there is no key.
+    /// Whether no key is trusted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -1,5 +1,5 @@
-//! Remembers the verdicts on signed documents by their content, so that a full read of unchanged
-//! documents verifies nothing.
+//! Caches the verdicts on signed documents by their content, so that a full read of unchanged
+//! documents verifies no signature again.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,11 +7,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// A hash of a document's signed content and its signatures.
 pub(super) type ContentHash = [u8; 32];
 
-/// Verdicts of one set of trusted keys and one policy, at most twice the limit of documents.
+/// The cached verdicts under one set of trusted keys and one policy. The cache holds at most twice
+/// `limit` verdicts.
 ///
-/// There are two generations. When the current one is full it becomes the previous one, whose
-/// entries move back when they are used; the others are dropped with it. So the verdicts of all
-/// documents of the last reads stay, and those of documents that are gone do not.
+/// The cache has a current and a previous generation. When the current generation is full, it
+/// replaces the previous generation. A verdict that is used moves from the previous to the current
+/// generation. Verdicts on documents that still exist therefore stay, and verdicts on deleted
+/// documents are dropped after a while.
 #[derive(Debug)]
 pub(super) struct VerdictCache<V> {
     generations: Mutex<Generations<V>>,
@@ -35,7 +37,7 @@ impl<V: Clone> VerdictCache<V> {
         }
     }
 
-    /// The verdict on this content, computed if it is not known.
+    /// Returns the cached verdict on the content with this hash, or computes and caches it.
     pub(super) fn get_or(&self, hash: ContentHash, compute: impl FnOnce() -> V) -> V {
         {
             let mut generations = self.lock();
@@ -47,7 +49,8 @@ impl<V: Clone> VerdictCache<V> {
                 return verdict;
             }
         }
-        // This runs without the lock. Another reader may compute the same, which is harmless.
+        // The verdict is computed without the lock. If another thread computes the same verdict
+        // meanwhile, both results are equal.
         let verdict = compute();
         self.lock().insert(hash, verdict.clone(), self.limit);
         verdict
@@ -60,7 +63,8 @@ impl<V: Clone> VerdictCache<V> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Generations<V>> {
-        // Each change is complete before anything can panic.
+        // The maps are consistent even if a thread panicked while it held the lock, so a poisoned
+        // lock is usable.
         self.generations
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -21,7 +21,7 @@ use super::verdict_cache::{ContentHash, VerdictCache};
 /// The capacity of the verdict cache if the configuration has no maximum number of documents.
 const DEFAULT_VERDICTS: usize = 1_000;
 
-/// Why a document is refused: the reason, and the value that its message begins with.
+/// The reason why a document is rejected, and the value with which the reason's message begins.
 type Refusal = (RejectionReason, Box<str>);
 
 /// The trusted keys and the signature policy of a proxy.
@@ -42,7 +42,8 @@ impl fmt::Debug for Trust {
     }
 }
 
-/// Whose signatures of a document are valid, and what follows from that.
+/// The names of the signers of a document, and the rejection if the signatures do not satisfy the
+/// policy.
 #[derive(Clone, Debug)]
 pub struct SignatureVerdict {
     signers: Vec<String>,
@@ -51,19 +52,20 @@ pub struct SignatureVerdict {
 }
 
 impl SignatureVerdict {
-    /// The signers with a valid signature by a trusted key, each once.
+    /// Returns the signers with a valid signature by a trusted key, each once.
     #[must_use]
     pub fn signers(&self) -> &[String] {
         &self.signers
     }
 
-    /// The names in the signatures by keys that are not trusted. Nothing proves these names.
+    /// Returns the names in the signatures by untrusted keys. These names are not verified.
     #[must_use]
     pub fn unknown_signers(&self) -> &[String] {
         &self.unknown
     }
 
-    /// The rejection of the document with this id; `None` if it satisfies the policy.
+    /// Returns the rejection for a document with this id; `None` if the document satisfies the
+    /// policy.
     #[must_use]
     pub fn rejection(&self, id: &str) -> Option<Rejection> {
         self.refusal
@@ -73,7 +75,8 @@ impl SignatureVerdict {
 }
 
 impl PublicKey {
-    /// Whether a signature by this key, under the name of its signer, covers a directive.
+    /// Whether the signature names this key and this key's signer, and is valid for the signed
+    /// form.
     #[must_use]
     pub fn verifies(&self, form: &SignedForm<'_>, signature: &Signature) -> bool {
         signature.key() == self.id()
@@ -85,7 +88,7 @@ impl PublicKey {
 }
 
 impl Trust {
-    /// Trusts these keys under a policy.
+    /// Trusts the given keys under a policy.
     #[must_use]
     pub fn new(keys: TrustedKeys, policy: SignaturePolicy) -> Self {
         Self::sharing(
@@ -97,8 +100,8 @@ impl Trust {
         )
     }
 
-    /// Trusts these keys with what outlives a change of keys: the revocations that were seen and
-    /// the counter.
+    /// Trusts the given keys under a policy, and shares two values that outlive a change of keys:
+    /// the remembered revocations and the counter of verifications.
     pub(super) fn sharing(
         keys: TrustedKeys,
         policy: SignaturePolicy,
@@ -109,34 +112,36 @@ impl Trust {
         Self {
             keys,
             policy,
-            // A quarter more, so that changes between two full reads do not remove other entries.
+            // The limit is a quarter above `max_documents`, so that changes between two full reads
+            // do not displace verdicts on unchanged documents.
             verdicts: VerdictCache::new(max_documents.saturating_add(max_documents / 4)),
             revoked,
             verifications,
         }
     }
 
-    /// The trusted keys.
+    /// Returns the trusted keys.
     #[must_use]
     pub fn keys(&self) -> &TrustedKeys {
         &self.keys
     }
 
-    /// The signature policy.
+    /// Returns the signature policy.
     #[must_use]
     pub fn policy(&self) -> &SignaturePolicy {
         &self.policy
     }
 
-    /// Verifies the signatures of a document in the index with this uuid.
+    /// Verifies the signatures of a document in the index with the given uuid, and returns the
+    /// verdict.
     #[must_use]
     pub fn verdict(&self, document: &DocumentRef<'_>, index_uuid: &str) -> SignatureVerdict {
         let form = document.signed_form(index_uuid);
         self.verify(&document.directive(), &form, document.signatures())
     }
 
-    /// Rejects a document that does not satisfy the policy. Equal content has the same verdict, so
-    /// it is verified once.
+    /// Rejects a document that does not satisfy the policy. Documents with equal content and
+    /// signatures have the same verdict, so the verdict is cached.
     pub(crate) fn check(
         &self,
         document: &DocumentRef<'_>,
@@ -161,7 +166,8 @@ impl Trust {
         Ok(())
     }
 
-    /// [`check`](Self::check), if signatures are verified.
+    /// Calls [`check`](Self::check) if the store verifies signatures; otherwise accepts the
+    /// document.
     pub(crate) fn check_with(
         trust: Option<&Self>,
         document: &DocumentRef<'_>,
@@ -170,8 +176,8 @@ impl Trust {
         trust.map_or(Ok(()), |trust| trust.check(document, index_uuid))
     }
 
-    /// Remembers that a document is revoked, if it satisfies the policy otherwise: nobody who may
-    /// only write to the index can undo that for this process.
+    /// Remembers that a document was revoked, if its signatures satisfy the policy. After that, a
+    /// person without a key cannot restore the directive in this process.
     pub(crate) fn note_revoked(
         &self,
         document: &DocumentRef<'_>,
@@ -210,7 +216,7 @@ impl Trust {
                     refusal: Some((RejectionReason::WrongSignature, name.into())),
                 };
             }
-            // Two keys of one signer are one signer.
+            // Two signatures with different keys of one signer count as one signer.
             if !signers.iter().any(|signer| signer == name) {
                 signers.push(name.to_owned());
             }
@@ -224,7 +230,7 @@ impl Trust {
         }
     }
 
-    /// The first rule that these signers do not satisfy.
+    /// Returns the refusal for the first rule that the given signers do not satisfy.
     fn shortfall(&self, directive: &DirectiveRef<'_>, signers: &[&str]) -> Option<Refusal> {
         self.policy.rules().iter().find_map(|rule| {
             let (have, need) = (rule.count(signers), rule.signers);
@@ -236,7 +242,7 @@ impl Trust {
     }
 }
 
-/// A hash of everything that a verdict depends on.
+/// Returns a hash of all parts of a document that determine its verdict.
 fn hash(content: &[u8], signatures: &[Signature]) -> ContentHash {
     let mut hasher = Sha256::new();
     hasher.update((content.len() as u64).to_be_bytes());

@@ -1,5 +1,5 @@
-//! The result of an evaluation in which at least one directive applies. It is stored in the
-//! extensions of the request and of the response.
+//! The result of an evaluation in which at least one directive applies. The layer stores the result
+//! in the extensions of the request and of the response.
 
 use std::sync::Arc;
 
@@ -8,7 +8,8 @@ use opensearch_directives_core::Decision;
 
 /// The decision about a request, and the ids of the directives that led to it.
 ///
-/// It is in the extensions only if a directive applies. A clone shares the ids.
+/// The extensions contain this value only if a directive applies. All clones of a value share the
+/// ids.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AppliedDirectives(Arc<Inner>);
 
@@ -20,32 +21,32 @@ struct Inner {
 }
 
 impl AppliedDirectives {
-    /// How many ids are kept. More directives than this can apply to one request, and the decision
-    /// includes all of them.
+    /// The maximum number of ids in [`ids`](Self::ids). If more directives apply to one request,
+    /// the decision still includes all of them.
     pub const MAX_IDS: usize = 32;
 
-    /// Returns what applies to the request or response with these extensions, or `None` if no
-    /// directive applies.
+    /// Returns the value in the extensions of a request or response, or `None` if no directive
+    /// applies.
     #[must_use]
     pub fn of(extensions: &Extensions) -> Option<&Self> {
         extensions.get()
     }
 
-    /// Returns the decision about the request or response with these extensions. Its level is
+    /// Returns the decision in the extensions of a request or response. The decision's level is
     /// `Off` if no directive applies.
     #[must_use]
     pub fn decision_of(extensions: &Extensions) -> Decision {
         Self::of(extensions).map(Self::decision).unwrap_or_default()
     }
 
-    /// The decision.
+    /// Returns the decision.
     #[must_use]
     pub fn decision(&self) -> Decision {
         self.0.decision
     }
 
-    /// The ids of the directives that apply, in no particular order: all of them, unless
-    /// [`has_more`](Self::has_more).
+    /// Returns the ids of the directives that apply, in no particular order. If
+    /// [`has_more`](Self::has_more) returns true, some ids are missing.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.0.ids.iter().map(AsRef::as_ref)
     }
@@ -58,7 +59,8 @@ impl AppliedDirectives {
     }
 }
 
-/// Collects the ids of the directives that apply. It does not allocate before the first one.
+/// Collects the ids of the directives that apply. The collection allocates only when the first id
+/// is added.
 #[derive(Default)]
 pub(super) struct Collected {
     ids: Vec<Box<str>>,

@@ -1,5 +1,5 @@
-//! The evaluation of one request: loads the set, extracts the attributes, and collects what
-//! applies.
+//! Evaluates one request: loads the set, extracts the attributes, and collects the ids of the
+//! directives that apply.
 
 use std::fmt;
 use std::sync::Arc;
@@ -81,8 +81,9 @@ impl<E> Evaluator<E> {
 }
 
 impl<E: Extractor> Evaluator<E> {
-    /// Evaluates a request, and returns `None` if no directive applies. In that case it does not
-    /// allocate, and if the set is empty, it does not call the extractor either.
+    /// Evaluates a request, and returns `None` if no directive applies. If no directive applies,
+    /// the method does not allocate. If the set is empty, the method does not call the extractor
+    /// either.
     #[must_use]
     pub fn evaluate(&self, request: &Parts) -> Option<AppliedDirectives> {
         let set = self.store.load();

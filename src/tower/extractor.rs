@@ -5,10 +5,10 @@ use opensearch_directives_core::{RequestAttrs, RequestId};
 
 /// Obtains the attributes of a request from its method, URI, headers and extensions.
 ///
-/// It is implemented by [`RestExtractor`](super::RestExtractor), and by every closure that returns
-/// the attributes. Pass a closure to
+/// [`RestExtractor`](super::RestExtractor) implements this trait, and so does every closure that
+/// returns the attributes. Pass a closure to
 /// [`Evaluator::with_extractor_fn`](super::Evaluator::with_extractor_fn), so that the compiler
-/// infers its lifetimes.
+/// infers the closure's lifetimes.
 ///
 /// An extractor cannot fail. If an attribute is unknown, omit it: a request without an attribute
 /// matches fewer directives, never more.
@@ -28,8 +28,8 @@ where
 
 /// The attributes of one request and the id that decides about sampling.
 ///
-/// `RequestAttrs::index` may be a list of names with commas, as in `GET /orders,items/_search`.
-/// Then the set is evaluated for each name, and the results are combined.
+/// `RequestAttrs::index` may be a comma-separated list of names, as in `GET /orders,items/_search`.
+/// For a list, the set is evaluated once for each name, and the results are combined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Extracted<'a> {
     pub(super) attrs: RequestAttrs<'a>,
@@ -37,25 +37,25 @@ pub struct Extracted<'a> {
 }
 
 impl<'a> Extracted<'a> {
-    /// Creates the result of an extraction.
+    /// Creates the result of an extraction from the attributes and the id of a request.
     #[must_use]
     pub const fn new(attrs: RequestAttrs<'a>, request_id: RequestId<'a>) -> Self {
         Self { attrs, request_id }
     }
 
-    /// The attributes, with the index as it was extracted.
+    /// Returns the attributes. Their index may be a comma-separated list of names.
     #[must_use]
     pub const fn attrs(&self) -> &RequestAttrs<'a> {
         &self.attrs
     }
 
-    /// The id of the request.
+    /// Returns the id of the request.
     #[must_use]
     pub const fn request_id(&self) -> RequestId<'a> {
         self.request_id
     }
 
-    /// The attributes for each index of the request.
+    /// Returns the attributes once for each index of the request, with only that index.
     pub(super) fn for_each_index(&self) -> impl Iterator<Item = RequestAttrs<'a>> {
         let attrs = self.attrs;
         attrs.index.split(',').map(move |index| {

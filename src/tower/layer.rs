@@ -1,4 +1,5 @@
-//! The layer, its service, and the future that passes the result on to the response.
+//! Implements the layer, its service, and the future that copies the result of the evaluation into
+//! the response.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use super::evaluator::Evaluator;
 use super::extractor::Extractor;
 use super::rest_extractor::RestExtractor;
 
-/// A layer that evaluates each request once. See the [module](super).
+/// A layer that evaluates each request once. The [module](super) has an example.
 #[derive(Debug)]
 pub struct DirectivesLayer<E = RestExtractor> {
     evaluator: Arc<Evaluator<E>>,
@@ -30,7 +31,7 @@ impl<E> DirectivesLayer<E> {
     }
 }
 
-/// The extractor does not need to be `Clone`, because the clones share it.
+/// A clone shares the evaluator, so the extractor does not need to be `Clone`.
 impl<E> Clone for DirectivesLayer<E> {
     fn clone(&self) -> Self {
         Self {
@@ -86,7 +87,8 @@ where
             Some(applied) => {
                 parts.extensions.insert(applied.clone());
             }
-            // An extension of an earlier layer must not pass for the result of this one.
+            // An outer layer may have stored a result in the extensions. That result is removed, so
+            // that no handler takes it for the result of this layer.
             None => {
                 parts.extensions.remove::<AppliedDirectives>();
             }

@@ -2,10 +2,10 @@
 //! and to the layers around it.
 //!
 //! [`DirectivesLayer`] wraps a service over `http` requests, for example an axum router or a hyper
-//! client. For each request it loads the published set, obtains the request's attributes from an
-//! [`Extractor`], and evaluates the set. If a directive applies, the layer puts
-//! [`AppliedDirectives`] into the extensions of the request, and later into those of the response.
-//! If no directive applies, it changes nothing and does not allocate.
+//! client. For each request, the layer loads the published set, obtains the request's attributes
+//! from an [`Extractor`], and evaluates the set. If a directive applies, the layer puts
+//! [`AppliedDirectives`] into the extensions of the request, and later into the extensions of the
+//! response. If no directive applies, the layer adds no extension and does not allocate.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -54,8 +54,8 @@
 //!
 //! # Guarantees
 //!
-//! - The layer never fails, delays or changes a request, except for the extensions. It is ready
-//!   when the wrapped service is ready.
+//! - The layer never fails or delays a request, and changes nothing but the extensions. The layer
+//!   is ready when the wrapped service is ready.
 //! - Each request is evaluated once, so that level, flags and ids come from the same set.
 //! - A clone of the layer or of the service shares the evaluator.
 //!

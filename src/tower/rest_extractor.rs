@@ -18,9 +18,9 @@ use super::extractor::{Extracted, Extractor};
 /// | principal | the header of [`with_principal_header`](Self::with_principal_header) | empty |
 /// | request id | `X-Request-Id`, or the header of [`with_request_id_header`](Self::with_request_id_header) | in no sample below 1000 |
 ///
-/// **Take tenant and principal only from headers that the authentication in front of the layer
-/// sets**, and that it removes from clients' requests. For the same reason, a client that can set
-/// the header of the request id can choose whether its request is sampled.
+/// **Take the tenant and the principal only from headers that the authentication in front of the
+/// layer sets**, and that the authentication removes from clients' requests. If a client can set
+/// the header of the request id, the client can choose whether its request is sampled.
 #[derive(Clone, Debug)]
 pub struct RestExtractor {
     tenant: Option<HeaderName>,
@@ -29,8 +29,8 @@ pub struct RestExtractor {
 }
 
 impl RestExtractor {
-    /// Creates an extractor that takes the request id from `X-Request-Id`, and neither a tenant nor
-    /// a principal.
+    /// Creates an extractor that takes the request id from `X-Request-Id`, and extracts neither a
+    /// tenant nor a principal.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -40,21 +40,21 @@ impl RestExtractor {
         }
     }
 
-    /// Takes the tenant from this header.
+    /// Takes the tenant from the given header.
     #[must_use]
     pub fn with_tenant_header(mut self, header: HeaderName) -> Self {
         self.tenant = Some(header);
         self
     }
 
-    /// Takes the principal from this header.
+    /// Takes the principal from the given header.
     #[must_use]
     pub fn with_principal_header(mut self, header: HeaderName) -> Self {
         self.principal = Some(header);
         self
     }
 
-    /// Takes the request id from this header.
+    /// Takes the request id from the given header.
     #[must_use]
     pub fn with_request_id_header(mut self, header: HeaderName) -> Self {
         self.request_id = header;
