@@ -1,4 +1,4 @@
-//! Sends single requests to an agent, over TCP, TLS or a Unix socket.
+//! Sends single requests to an agent, over HTTP, HTTPS or a Unix socket.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use url::Url;
 
 use super::exit::{Exit, Failure};
 
-/// The limit of a response in bytes. It is large because an agent may list 100,000 directives.
+/// The size limit of a response in bytes. It is large because an agent may list 100,000 directives.
 const MAX_BODY_BYTES: usize = 64 << 20;
 
 const FIX: &str = "write http://HOST:9980, https://HOST:9980, or unix: and the path of a socket";
@@ -59,8 +59,8 @@ pub(super) struct AgentClient {
 }
 
 impl AgentClient {
-    /// Creates a client. The certificate of an agent that serves HTTPS must be signed by a CA of
-    /// this machine or by one in the file.
+    /// Creates a client. It accepts the certificate of an agent if a CA that this machine trusts,
+    /// or a CA in the file, signed the certificate.
     pub(super) fn new(
         agent: AgentUrl,
         token: Option<String>,
@@ -87,7 +87,8 @@ impl AgentClient {
         })
     }
 
-    /// Sends a request, and parses the response as JSON. `None` if the agent does not permit it.
+    /// Sends a request and parses the response as JSON. Returns `None` if the token does not permit
+    /// the request (status 403).
     pub(super) async fn json(
         &self,
         path: &str,

@@ -1,5 +1,5 @@
-//! `directives apply`: creates or replaces directives, from flags or from files. It removes none,
-//! except with `--prune`.
+//! `directives apply`: creates or replaces directives, from flags or from files. With `--prune`, it
+//! also revokes directives that the files no longer contain.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -99,7 +99,7 @@ pub(super) struct ApplyArgs {
     #[arg(long, value_name = "TIME", visible_alias = "expires-at")]
     until: Option<When>,
 
-    /// When it starts, in the forms of --until [default: at once]
+    /// When it starts, in any format that --until accepts [default: at once]
     #[arg(long, value_name = "TIME")]
     starts_at: Option<When>,
 
@@ -164,7 +164,8 @@ pub(super) async fn run(mut args: ApplyArgs) -> Result<Exit, Failure> {
 }
 
 impl ApplyArgs {
-    /// The drafts that the flags describe: one for each endpoint, since a directive has one at most.
+    /// The drafts that the flags describe: one draft for each endpoint, since a directive has at
+    /// most one.
     fn drafts(&mut self, now: Timestamp) -> Result<Vec<Draft>, Failure> {
         let mut endpoints = std::mem::take(&mut self.endpoint);
         endpoints.sort_by_key(|endpoint| endpoint.as_str());
@@ -224,8 +225,8 @@ impl ApplyArgs {
     }
 }
 
-/// Resolves the instant of a flag. An instant in local time is printed, because the user may
-/// have meant another time zone.
+/// Resolves the time in a flag to an instant. If the time is local, the instant is printed, because
+/// the user may have meant another time zone.
 fn instant(flag: &str, when: Option<When>, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
     let Some(when) = when else { return Ok(None) };
     let instant = when

@@ -1,4 +1,5 @@
-//! `apply --owner NAME --prune`: makes files the desired state of one owner's directives.
+//! `apply --owner NAME --prune`: revokes the owner's directives that the applied files do not
+//! contain.
 
 use std::collections::HashSet;
 
@@ -11,10 +12,10 @@ use super::directive_text::printable;
 use super::exit::Failure;
 use super::field_filters::State;
 
-/// The reason for a revocation if `--reason` is not given.
+/// The reason that a revocation records if `--reason` is not given.
 const REASON: &str = "the applied files no longer contain it";
 
-/// The flags about the owner of directives.
+/// The flags that concern the owner of directives.
 #[derive(Debug, Args)]
 pub(super) struct OwnerArgs {
     /// The person or team that is responsible for it; with --file, for directives without an owner
@@ -28,7 +29,7 @@ pub(super) struct OwnerArgs {
 }
 
 impl OwnerArgs {
-    /// Sets the owner of each draft that has none. With `--prune`, a draft with another owner is an
+    /// Sets the owner of each draft that has none. With `--prune`, a draft of another owner is an
     /// error.
     pub(super) fn assign(&self, drafts: &mut [Draft]) -> Result<(), Failure> {
         for draft in drafts {
@@ -45,7 +46,7 @@ impl OwnerArgs {
         Ok(())
     }
 
-    /// Plans to revoke the owner's directives that are not among the drafts.
+    /// Plans to revoke the directives of the owner that the drafts do not contain.
     pub(super) async fn plan_prune(
         &self,
         api: &DirectivesApi,
@@ -67,8 +68,8 @@ impl OwnerArgs {
             .collect())
     }
 
-    /// Whether a directive has this owner and has not ended. The owner of a malformed document is
-    /// unknown.
+    /// Whether a directive has this owner and has not ended. A malformed document has no known
+    /// owner, so the result is false.
     fn owns_live(&self, stored: &Stored, now: Timestamp) -> bool {
         let live = matches!(State::of(stored, now), State::Active | State::Scheduled);
         let owner = stored
@@ -79,7 +80,7 @@ impl OwnerArgs {
         live && self.owner.is_some() && owner == Some(&self.owner)
     }
 
-    /// Returns the question that asks for consent to a number of revocations.
+    /// Returns the question that asks the user to confirm a number of revocations.
     pub(super) fn question(&self, revocations: usize) -> Option<String> {
         let owner = printable(self.owner.as_deref()?);
         (revocations > 0).then(|| {

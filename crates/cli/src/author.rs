@@ -13,7 +13,7 @@ pub(super) async fn author(given: Option<String>, api: &DirectivesApi) -> Result
     if let Some(name) = system_user() {
         return Ok(name);
     }
-    // In many containers, the operating system has no name for the user.
+    // In many containers, the operating system knows no name for the user.
     match api.authenticated_user().await? {
         Some(name) => Ok(name),
         None => Err(Failure::usage(
@@ -23,8 +23,8 @@ pub(super) async fn author(given: Option<String>, api: &DirectivesApi) -> Result
     }
 }
 
-/// Returns the name of the user who runs the process, found by the user id because `$USER` can be
-/// changed. Under `sudo`, this is the user who called `sudo`.
+/// Returns the name of the user who runs the process. It is looked up by user id, because `$USER`
+/// can be changed. Under `sudo`, the function returns the user who called `sudo`.
 fn system_user() -> Option<String> {
     let name = whoami::username().ok().filter(|name| !name.is_empty());
     match (name.as_deref(), std::env::var("SUDO_USER")) {

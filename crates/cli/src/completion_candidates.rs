@@ -1,7 +1,8 @@
-//! Completes values in a shell: ids of directives, contexts, levels, endpoints and fields.
+//! Completes values on the command line of a shell: ids of directives, contexts, levels, endpoints
+//! and fields.
 //!
-//! The script of `directives completion` runs this binary with a variable that names the shell,
-//! and with the words of the command line.
+//! The script that `directives completion` prints runs this binary with a variable that names the
+//! shell, and passes the words of the command line as arguments.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -19,13 +20,14 @@ use super::edit;
 use super::field_filters::State;
 use super::flags_before_verb::move_behind_verb;
 
-/// The variable with which the shell requests completion.
+/// The environment variable with which the shell requests candidates.
 pub(super) const VARIABLE: &str = "DIRECTIVES_COMPLETE";
 
-/// The time limit for the cluster. It is short because the user waits for the shell.
+/// The time limit for requests to the cluster. It is short because the shell waits for the
+/// candidates.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Prints the candidates if the shell asks for them, and returns whether it did.
+/// Prints the candidates and returns true if the shell requests them; otherwise returns false.
 pub(super) fn complete_if_requested() -> Result<bool, clap::Error> {
     let own = std::env::args_os().take_while(|arg| arg != "--");
     let words = reordered_words();
@@ -35,13 +37,15 @@ pub(super) fn complete_if_requested() -> Result<bool, clap::Error> {
         .try_complete(args, std::env::current_dir().ok().as_deref())
 }
 
-/// The words of the command line that is completed, with the flags behind the verb.
+/// Returns the words of the command line that the user is typing, with the flags moved behind the
+/// verb.
 fn reordered_words() -> Vec<OsString> {
     let words = std::env::args_os().skip_while(|arg| arg != "--").skip(1);
     let words: Vec<OsString> = words.collect();
     let command = super::command(None);
     let moved = move_behind_verb(words.clone(), &command);
-    // A verb that is not complete must stay where the cursor is.
+    // While the verb itself is being typed, the words stay where they are, because the shell
+    // completes the word at the cursor.
     match moved.get(1).and_then(|verb| verb.to_str()) {
         Some(verb) if command.find_subcommand(verb).is_some() => moved,
         Some(_) | None => words,
@@ -87,8 +91,8 @@ fn contexts() -> Vec<CompletionCandidate> {
     contexts.into_keys().map(CompletionCandidate::new).collect()
 }
 
-/// Returns the ids in the index that the command line names. If no response arrives in time, it
-/// returns none, because an error would disturb the line that the user types.
+/// Returns the ids in the index that the typed command line names. If the cluster does not respond
+/// in time, it returns no ids, because an error message would disturb the user's input.
 fn ids() -> Vec<CompletionCandidate> {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -1,21 +1,21 @@
-//! Asks for consent on a terminal before a change with wide effect; a script passes `--yes`
+//! Asks the user on a terminal to confirm a write with a wide effect. A script passes `--yes`
 //! instead.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use super::exit::Failure;
 
-/// Whether standard input and standard error are a terminal, so that the command can ask.
+/// Whether standard input and standard error are terminals, so that the command can ask questions.
 pub(super) fn is_interactive() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// Shows what would be written, and asks a question. Only `y` and `yes` count as consent.
+/// Shows the planned writes and asks a question. Only `y` and `yes` count as consent.
 ///
-/// Without a terminal, it fails and says that `--yes` states the consent.
+/// If there is no terminal, it returns an error that names `--yes`.
 pub(super) fn confirm(plan: &str, question: &str) -> Result<(), Failure> {
     if !is_interactive() {
-        // An error leads with the point.
+        // The error begins with the question, since the plan may be long.
         return Err(Failure::usage(format!(
             "{question}\nnothing was written; to do it, add --yes\n{plan}"
         )));

@@ -1,5 +1,5 @@
-//! The flags with which a subcommand reaches the cluster: addresses, credentials, TLS and time
-//! limits. They are converted into the library's configuration.
+//! The flags with which a subcommand connects to the cluster: addresses, credentials, TLS and time
+//! limits. They are converted to the library's configuration.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -15,7 +15,7 @@ use url::Url;
 use super::exit::Failure;
 use super::{context_file, credential_command, duration};
 
-/// The cluster, the index, and the credentials.
+/// The flags for the cluster, the index, and the credentials.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Cluster")]
 pub(super) struct ConnectionArgs {
@@ -94,7 +94,7 @@ pub(super) struct ConnectionArgs {
     aws_service: String,
 }
 
-/// The text of an address. It may contain a password, so it is never printed, even if it cannot
+/// The address in a flag. It is never printed, because it may contain a password, even if it cannot
 /// be parsed.
 #[derive(Clone)]
 struct UrlText(String);
@@ -121,7 +121,8 @@ impl UrlText {
     }
 }
 
-/// The time limit of one request of a command that runs once.
+/// The flags for the time limit of a request and the details of an error, for commands that run
+/// once.
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct TimeoutArgs {
     /// Time limit of one request to one node
@@ -134,15 +135,14 @@ pub(super) struct TimeoutArgs {
 }
 
 impl TimeoutArgs {
-    /// The time limit of one request.
+    /// Returns the time limit of one request.
     pub(super) fn request_timeout(self) -> Duration {
         self.request_timeout
     }
 }
 
 impl ConnectionArgs {
-    /// Builds the library's configuration of the cluster. The library itself reads secrets from
-    /// files.
+    /// Builds the library's configuration of the cluster. Secrets in files are read by the library.
     pub(super) async fn cluster(
         &self,
         request_timeout: Duration,
@@ -164,12 +164,12 @@ impl ConnectionArgs {
         })
     }
 
-    /// The location that reports show: the name of the index and the first address, without
+    /// Returns the location that reports show: the name of the index and the first address, without
     /// credentials.
     pub(super) fn location(&self) -> String {
         let address = self.url.first().and_then(|text| {
             let mut url = text.parse().ok()?;
-            // Both calls fail only for an address that cannot contain credentials.
+            // These calls fail only for addresses that cannot contain credentials.
             let _ = url.set_username("");
             let _ = url.set_password(None);
             Some(url.as_str().trim_end_matches('/').to_owned())
@@ -182,12 +182,13 @@ impl ConnectionArgs {
         }
     }
 
-    /// The file of CA certificates, if one is given.
+    /// The file of CA certificates, if the flag is given.
     pub(super) fn ca_certificate(&self) -> Option<&PathBuf> {
         self.ca_certificate.as_ref()
     }
 
-    /// Refuses a credential that would be read only once, for a process that runs for days.
+    /// Refuses `--credential-command` for a process that runs for days, because its secret is read
+    /// only once.
     pub(super) fn require_renewable_credentials(&self) -> Result<(), Failure> {
         match &self.credential_command {
             None => Ok(()),
@@ -198,13 +199,13 @@ impl ConnectionArgs {
         }
     }
 
-    /// Returns the PEM files of certificates.
+    /// Returns the PEM files that contain certificates.
     pub(super) fn certificate_files(&self) -> Vec<PathBuf> {
         let files = [&self.ca_certificate, &self.client_certificate];
         files.into_iter().flatten().cloned().collect()
     }
 
-    /// Returns the same settings with another address.
+    /// Returns the same flags with another address.
     pub(super) fn with_url(&self, url: impl Into<String>) -> Self {
         Self {
             url: vec![UrlText(url.into())],
@@ -284,7 +285,8 @@ impl ConnectionArgs {
     }
 }
 
-/// Returns the secret from a file, otherwise from a variable. An empty variable counts as absent.
+/// Returns the secret from a file if one is given, otherwise from a variable. An empty variable
+/// counts as unset.
 fn secret(file: Option<&PathBuf>, variable: &str) -> Option<Secret> {
     match file {
         Some(file) => Some(Secret::file(file)),

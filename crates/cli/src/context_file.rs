@@ -1,4 +1,5 @@
-//! Reads and writes the file that stores the named clusters and which of them is current.
+//! Reads and writes the file that stores the contexts and the name of the current one. A context is
+//! a named set of connection flags.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -9,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::exit::Failure;
 
-/// A context: the values of the flags with the same names. It contains paths of files with
-/// secrets, never the secrets themselves.
+/// A context: values for the flags with the same names. It contains the paths of files with
+/// secrets, but never the secrets.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Context {
@@ -32,7 +33,7 @@ pub(super) struct Context {
     pub(super) ca_certificate: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) client_certificate: Option<String>,
-    /// Whether every write needs a confirmation.
+    /// Whether every write asks for confirmation.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) protected: bool,
 }
@@ -57,7 +58,7 @@ impl Context {
     }
 }
 
-/// The content of the file: all contexts, and the name of the current one.
+/// The content of the file: all contexts, and the name of the current context.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Contexts {
@@ -68,7 +69,7 @@ pub(super) struct Contexts {
 }
 
 impl Contexts {
-    /// Reads the file. If it does not exist, there are no contexts.
+    /// Reads the file. If the file does not exist, there are no contexts.
     pub(super) fn read() -> Result<Self, Failure> {
         let Some(file) = file() else {
             return Ok(Self::default());
@@ -82,7 +83,7 @@ impl Contexts {
         }
     }
 
-    /// Replaces the file in one step, so that a reader never sees a partial one.
+    /// Replaces the file atomically, so that a reader never sees a part of it.
     pub(super) fn write(&self) -> Result<(), Failure> {
         let file = file().ok_or_else(|| {
             Failure::usage("the folder for the contexts is unknown: set HOME or DIRECTIVES_CONFIG")
@@ -123,7 +124,7 @@ fn file() -> Option<PathBuf> {
     Some(folder.join("directives").join("contexts.yaml"))
 }
 
-/// The context of this run.
+/// The context that this run of the command uses.
 #[derive(Clone, Debug)]
 pub(super) struct Selected {
     pub(super) name: String,
@@ -132,20 +133,20 @@ pub(super) struct Selected {
 
 static SELECTED: OnceLock<Option<Selected>> = OnceLock::new();
 
-/// Returns the context of this run. Before [`select`] has run, there is none.
+/// Returns the context of this run, or `None` before [`select`] has run.
 pub(super) fn selected() -> Option<&'static Selected> {
     SELECTED.get()?.as_ref()
 }
 
-/// The name of the context of this run, if every write in it asks first.
+/// Returns the name of this run's context if the context requires a confirmation of every write.
 pub(super) fn protected() -> Option<&'static str> {
     let selected = selected().filter(|selected| selected.context.protected)?;
     Some(&selected.name)
 }
 
-/// Finds the context of this run: the one that `--context` names, otherwise the one that
+/// Selects the context of this run: the one that `--context` names, otherwise the one that
 /// `DIRECTIVES_CONTEXT` names, otherwise the current one. This happens before the command line is
-/// parsed, because the context provides the defaults of flags.
+/// parsed, because a context sets the defaults of flags.
 pub(super) fn select(args: &[OsString]) -> Result<Option<Selected>, Failure> {
     let verb = args.get(1).and_then(|verb| verb.to_str());
     if matches!(verb, Some("context" | "completion" | "man")) {
@@ -155,7 +156,7 @@ pub(super) fn select(args: &[OsString]) -> Result<Option<Selected>, Failure> {
         .or_else(|| std::env::var("DIRECTIVES_CONTEXT").ok())
         .filter(|name| !name.is_empty());
     let contexts = Contexts::read()?;
-    // `context use` is meant for an operator's commands. An agent uses a context only if one is
+    // `context use` is meant for the commands of operators. An agent uses only a context that is
     // named explicitly.
     let current = contexts.current.clone().filter(|_| verb != Some("agent"));
     let Some(name) = named.or(current) else {
@@ -163,7 +164,7 @@ pub(super) fn select(args: &[OsString]) -> Result<Option<Selected>, Failure> {
     };
     let context = contexts.get(&name)?.clone();
     let selected = Selected { name, context };
-    // The value can be set once. This function runs once, so the result does not matter.
+    // `set` fails only if a context is already set, and this function runs once.
     let _ = SELECTED.set(Some(selected.clone()));
     Ok(Some(selected))
 }

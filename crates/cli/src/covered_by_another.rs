@@ -1,8 +1,8 @@
 //! Finds planned directives that add nothing because another directive covers them.
 //!
-//! The highest level counts, and a lower sample is a part of a higher one. So a directive is
-//! superfluous if another directive matches at least the same requests, lasts at least as long, and
-//! records at least as much.
+//! If several directives match, the highest level counts, and the requests in a smaller sample are
+//! also in a larger one. So a directive adds nothing if another directive matches at least the same
+//! requests, lasts at least as long, and records at least as much.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,9 +15,9 @@ use super::directive_text::{printable, summary};
 use super::instant::until;
 use super::stdio;
 
-/// Warns about each directive that the plan writes although another one covers it.
+/// Warns about each directive in the plan that another directive covers.
 ///
-/// The warning is advice, so a failure to read the other directives does not stop the write.
+/// The warning is only advice, so the write continues even if the other directives cannot be read.
 pub(super) async fn warn(api: &DirectivesApi, plan: &[PlannedWrite], now: Timestamp) {
     if !plan.iter().any(is_written) {
         return;
@@ -63,7 +63,7 @@ fn applies(document: &Document, now: Timestamp) -> bool {
     !document.revoked && document.directive.expires_at > now
 }
 
-/// The directives that may cover others, grouped by their targets.
+/// The directives that may cover a planned one, grouped by their targets.
 struct Candidates<'a>(HashMap<&'a DirectiveMatch, Vec<&'a Document>>);
 
 impl<'a> Candidates<'a> {
@@ -76,8 +76,8 @@ impl<'a> Candidates<'a> {
         Self(all)
     }
 
-    /// Returns the first directive that covers this one. If two directives cover each other, only the
-    /// one with the greater id counts as superfluous.
+    /// Returns the first directive that covers the given one. If two directives cover each other,
+    /// only the one with the greater id counts as covered.
     fn that_cover(&self, directive: &DiagnosticsDirective, now: Timestamp) -> Option<&'a Document> {
         wider(&directive.match_)
             .iter()
@@ -93,7 +93,8 @@ impl<'a> Candidates<'a> {
     }
 }
 
-/// Returns every match with a subset of the targets. Each of them matches at least the same requests.
+/// Returns every match whose targets are some or all of the given ones. Each of these matches at
+/// least the same requests.
 fn wider(match_: &DirectiveMatch) -> Vec<DirectiveMatch> {
     let mut all = vec![match_.clone()];
     let removals: [fn(&mut DirectiveMatch); 4] = [
@@ -114,7 +115,8 @@ fn wider(match_: &DirectiveMatch) -> Vec<DirectiveMatch> {
     all
 }
 
-/// Whether a directive records at least as much of each request as another directive.
+/// Whether the directive `other` records at least as much of each request as the directive `one`,
+/// from no later start to no earlier end.
 fn covers(other: &DiagnosticsDirective, one: &DiagnosticsDirective, now: Timestamp) -> bool {
     let start =
         |directive: &DiagnosticsDirective| directive.starts_at.map_or(now, |at| at.max(now));

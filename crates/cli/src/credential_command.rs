@@ -1,4 +1,4 @@
-//! Runs the command that prints a secret, such as a password manager.
+//! Runs the command of `--credential-command`, which prints a secret, such as a password manager.
 
 use std::process::Stdio;
 
@@ -8,11 +8,11 @@ use tokio::process::Command;
 
 use super::exit::Failure;
 
-/// The limit of a secret in bytes.
+/// The size limit of a secret in bytes.
 const MAX_BYTES: u64 = 64 << 10;
 
-/// Runs a command in the shell, and returns its output. The command may ask the user, because it
-/// shares standard input and standard error with this program.
+/// Runs a command in the shell and returns its output. The command shares standard input and
+/// standard error with this process, so it can ask the user for a password.
 pub(super) async fn secret(command: &str) -> Result<Secret, Failure> {
     let failed = |problem: String| Failure::usage(format!("--credential-command: {problem}"));
     let (shell, flag) = if cfg!(windows) {

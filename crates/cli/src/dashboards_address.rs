@@ -1,16 +1,16 @@
-//! Understands the address of OpenSearch Dashboards as people copy it from a browser, and names the
-//! place to which an import goes.
+//! Parses an address of OpenSearch Dashboards as people copy it from a browser, and describes the
+//! target of an import.
 
 use std::str::FromStr;
 
 use url::Url;
 
-/// An address of OpenSearch Dashboards: the base path and the workspace are a part of it, a page
-/// (`/app/...`) is not.
+/// An address of OpenSearch Dashboards. It contains the base path and the workspace, but not the
+/// page (`/app/...`).
 #[derive(Clone, Debug)]
 pub(super) struct DashboardsAddress {
     pub(super) url: Url,
-    /// The tenant that a copied address names.
+    /// The tenant that the copied address names.
     tenant: Option<String>,
 }
 
@@ -19,7 +19,7 @@ impl FromStr for DashboardsAddress {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let write = "write an address such as http://HOST:5601 or https://HOST/BASE-PATH";
-        // The text is not repeated, because it may contain a password.
+        // The error does not contain the address, because it may contain a password.
         let mut url: Url = text
             .trim()
             .parse()
@@ -46,21 +46,21 @@ impl FromStr for DashboardsAddress {
 }
 
 impl DashboardsAddress {
-    /// The tenant to import into: that of the flag, otherwise that of the address.
+    /// The tenant to import into: the one in the flag, otherwise the one in the address.
     pub(super) fn tenant<'a>(&'a self, flag: Option<&'a str>) -> Option<&'a str> {
         flag.or(self.tenant.as_deref())
     }
 
-    /// The address without credentials and without a slash at its end.
+    /// The address for output, without credentials and without a trailing slash.
     pub(super) fn shown(&self) -> String {
         let mut url = self.url.clone();
-        // An address with a host can have credentials, so these calls succeed.
+        // These calls fail only for an address without a host, which `from_str` refuses.
         let _ = url.set_username("");
         let _ = url.set_password(None);
         url.as_str().trim_end_matches('/').to_owned()
     }
 
-    /// Where the objects are after the import.
+    /// Describes where the imported objects are: the tenant, the workspace and the address.
     pub(super) fn place(&self, tenant: Option<&str>) -> String {
         let workspace = self.workspace().map(|id| format!(" the workspace {id} of"));
         let tenant = match tenant {
@@ -76,7 +76,7 @@ impl DashboardsAddress {
         segments.next()
     }
 
-    /// The link to a page below the address.
+    /// Returns the link to a page under this address.
     pub(super) fn link(&self, path: &str, tenant: Option<&str>) -> String {
         let (page, fragment) = path.split_once('#').unwrap_or((path, ""));
         let query = tenant.map(|tenant| {
@@ -109,7 +109,7 @@ mod tests {
                 Some("ops"),
             ),
             ("https://ann:secret@h/base", "https://h/base", None),
-            // The base path may begin like a page.
+            // `/apps` is a base path, although it begins like the page `/app`.
             ("https://h/apps/app/home", "https://h/apps", None),
         ] {
             let address: DashboardsAddress = text.parse().unwrap();

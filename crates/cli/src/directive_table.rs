@@ -22,8 +22,8 @@ const WIDE_HEADER: [&str; 7] = [
     "REVOKED BY",
     "REVOKED FOR",
 ];
-/// The columns that are truncated if the terminal is too narrow. All other columns are short, or the
-/// operator needs them whole.
+/// The columns that are truncated if the terminal is too narrow. All other columns are short, or an
+/// operator needs their full text.
 const TRUNCATED: [&str; 7] = [
     "MATCHES",
     "BY",
@@ -34,13 +34,13 @@ const TRUNCATED: [&str; 7] = [
     "REVOKED FOR",
 ];
 
-/// Returns the width of the terminal. `None` if standard output is not a terminal.
+/// Returns the width of the terminal, or `None` if standard output is not a terminal.
 pub(super) fn terminal_width() -> Option<u16> {
     terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0)
 }
 
-/// Formats the documents as a table with one row for each. With a width, long texts are truncated
-/// so that the table fits.
+/// Formats the documents as a table with one row for each document. If a width is given, long texts
+/// are truncated so that the table fits.
 pub(super) fn table(all: &[Stored], now: Timestamp, wide: bool, width: Option<u16>) -> String {
     let header: Vec<&str> = HEADER
         .into_iter()
@@ -69,22 +69,23 @@ fn fitted(header: &[&str], rows: impl Iterator<Item = Vec<String>>, width: Optio
         .set_header(line(names))
         .add_rows(rows.map(line));
     if let Some(width) = width {
-        // No text contains this character, so texts are truncated even within words.
+        // Texts break at this delimiter. No text contains it, so a text is truncated anywhere, even
+        // within a word.
         table
             .set_delimiter('\0')
             .set_truncation_indicator("…")
             .set_content_arrangement(ContentArrangement::Dynamic)
-            // The first cell begins with a space that is not printed.
+            // The width is one more, because the space at the start of each line is not printed.
             .set_width(width.saturating_add(1));
         let widths = table.column_max_content_widths();
         for (column, (name, content)) in table.column_iter_mut().zip(header.iter().zip(widths)) {
-            // A very long id must not occupy the whole line.
+            // Limits the id, so that a very long one does not occupy the whole line.
             let least = if TRUNCATED.contains(name) {
                 u16::try_from(name.len()).unwrap_or(content)
             } else {
                 content.min(width / 3)
             };
-            // The padding counts.
+            // The width of a column includes its padding.
             let least = Width::Fixed(least.saturating_add(2));
             column.set_constraint(ColumnConstraint::LowerBoundary(least));
         }
@@ -107,7 +108,7 @@ fn row(stored: &Stored, now: Timestamp) -> Vec<String> {
     row
 }
 
-/// The columns after the id and the state.
+/// Returns the cells of the columns after the id and the state.
 pub(super) fn columns(document: &Document, now: Timestamp) -> [String; 7] {
     let directive = &document.directive;
     let audit = &document.audit;
@@ -140,7 +141,7 @@ fn wide_columns(stored: &Stored, now: Timestamp) -> [String; 7] {
     ]
 }
 
-/// The lines of a table without the white space that its style adds at both ends.
+/// Returns the lines of a table without the white space that the table style adds at both ends.
 pub(super) fn trimmed(table: &Table) -> String {
     table
         .lines()

@@ -1,11 +1,12 @@
-//! Formats a directive, or the changes of a directive, as one line of text.
+//! Formats a directive, or a change of a directive, as one line of text.
 
 use opensearch_directives::admin::{ChangeEffect, FieldChange};
 use opensearch_directives::document::{Audit, Document};
 use opensearch_directives::internal::is_invisible;
 use opensearch_directives::{DirectiveMatch, EndpointKind};
 
-/// The text for a directive without a target. It is in capitals because it must not be overlooked.
+/// The text in place of the targets if a directive has none. It is in capitals because it must not
+/// be overlooked.
 pub(super) const EVERY_REQUEST: &str = "EVERY REQUEST";
 
 /// Formats the targets, such as `tenant=acme index=orders`.
@@ -53,7 +54,8 @@ pub(super) fn summary(document: &Document) -> String {
     parts.join(", ")
 }
 
-/// Formats one change with its effect, and returns whether the change records more than before.
+/// Formats a change of one field with its effect, and returns whether the directive records more
+/// than before.
 pub(super) fn change(change: &FieldChange, after: Option<&Document>) -> (String, bool) {
     let unit = if change.field == "sample_per_mille" {
         " ‰"
@@ -101,7 +103,7 @@ pub(super) fn change(change: &FieldChange, after: Option<&Document>) -> (String,
     (format!("{text}{word}"), widens)
 }
 
-/// The author of the last write, with the user that the cluster authenticated.
+/// Returns the author of the last write, and the user that the cluster authenticated.
 pub(super) fn author(audit: &Audit) -> Option<String> {
     let claimed = audit.updated_by.as_deref()?;
     Some(match audit.authenticated_as.as_deref() {
@@ -110,8 +112,8 @@ pub(super) fn author(audit: &Audit) -> Option<String> {
     })
 }
 
-/// Replaces characters that control a terminal, change the direction of text or are invisible,
-/// because another user may have written the text.
+/// Replaces characters that control a terminal, change the direction of text or are invisible. The
+/// text may come from another user.
 pub(super) fn printable(text: &str) -> String {
     text.chars()
         .map(|char| if is_invisible(char) { '\u{fffd}' } else { char })

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{RoundMode, SignedDuration, SignedDurationRound, Span, SpanRelativeTo, Timestamp, Unit};
 
-/// Parses `200ms`, `5s`, `15m`, `2h`, `7d`; a day is 24 hours.
+/// Parses durations such as `200ms`, `5s`, `15m`, `2h` and `7d`. A day is 24 hours.
 pub(super) fn parse(text: &str) -> Result<Duration, String> {
     let fix = "write a duration such as 200ms, 5s, 15m, 2h or 7d";
     let span: Span = text
@@ -19,7 +19,7 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("it must be longer than zero; {fix}"))
 }
 
-/// Formats the approximate time between now and an instant: `in 14m 30s`, `3h 5m ago`.
+/// Formats the approximate time from now to an instant: `in 14m 30s`, or `3h 5m ago`.
 pub(super) fn relative(instant: Timestamp, now: Timestamp) -> String {
     let distance = instant.duration_since(now);
     if distance.is_negative() {
@@ -29,7 +29,7 @@ pub(super) fn relative(instant: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// Formats a duration in its two largest units, such as `14m 30s`.
+/// Formats a duration with its two largest units, such as `14m 30s`.
 pub(super) fn length(duration: SignedDuration) -> String {
     let seconds = duration.as_secs();
     let days = SignedDuration::from_hours(seconds / 86_400 * 24);

@@ -1,4 +1,4 @@
-//! `directives edit`: changes fields of one stored directive, by flags or in an editor.
+//! `directives edit`: changes single fields of one stored directive, by flags or in an editor.
 
 use clap::Args;
 use jiff::Timestamp;
@@ -100,7 +100,8 @@ pub(super) async fn run(args: EditArgs) -> Result<Exit, Failure> {
     args.write.execute(&api, plan, Vec::new(), now).await
 }
 
-/// Returns the document of a directive that has not ended, or the reason why it cannot change.
+/// Returns the document if the directive is active or scheduled; otherwise the reason why it cannot
+/// be changed.
 pub(super) fn ended(stored: &Stored, now: Timestamp) -> Result<&Document, Failure> {
     let state = State::of(stored, now);
     match (&stored.document, state) {
@@ -113,7 +114,7 @@ pub(super) fn ended(stored: &Stored, now: Timestamp) -> Result<&Document, Failur
     }
 }
 
-/// Builds the draft that would store the same directive again.
+/// Converts a stored directive to a draft with the same content.
 pub(super) fn draft_of(document: &Document, author: &str) -> Draft {
     let directive = &document.directive;
     let mut draft = Draft::new(

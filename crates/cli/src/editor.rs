@@ -50,8 +50,8 @@ pub(super) fn edit(draft: &Draft) -> Result<Draft, Failure> {
     }
 }
 
-/// Converts the draft to indented JSON with its id. Fields that the command sets itself are left
-/// out.
+/// Converts the draft to indented JSON with its id. The fields that the command itself sets are
+/// omitted.
 fn text_of(draft: &Draft) -> Result<String, Failure> {
     let source = encode_draft(draft, &Audit::default());
     let mut value: serde_json::Value =

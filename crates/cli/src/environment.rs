@@ -1,8 +1,8 @@
-//! Lists the environment variables that can replace flags, and treats an empty one as unset.
+//! Sets flags from environment variables. An empty variable counts as unset.
 //!
-//! The connection, the output, the author and the agent's settings have variables. The content
-//! of a directive and the selection of directives have none, because a forgotten variable in a
-//! shell would change them unnoticed.
+//! The flags for the connection, the output and the author, and all flags of the agent, have
+//! variables. The flags that describe or select directives have none, because a variable that was
+//! left set in a shell would silently change what a command does.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use clap::{Arg, ArgAction, Command};
 
 use super::context_file::Selected;
 
-/// The flags of operators' commands that have a variable.
+/// The flags that have a variable in the commands of operators.
 const WITH_VARIABLE: [&str; 19] = [
     "context",
     "url",
@@ -34,8 +34,8 @@ const WITH_VARIABLE: [&str; 19] = [
     "dry-run",
 ];
 
-/// Assigns environment variables to flags. An empty variable counts as unset. The values of a
-/// context are defaults, which flags and variables override.
+/// Assigns a variable to each flag that has one. An empty variable counts as unset. A context sets
+/// the defaults of flags, which variables and the command line override.
 pub(super) fn with_variables(command: Command, context: Option<&Selected>) -> Command {
     let defaults: HashMap<&str, Vec<String>> = context
         .into_iter()
@@ -57,7 +57,7 @@ pub(super) fn with_variables(command: Command, context: Option<&Selected>) -> Co
     })
 }
 
-/// Whether a verb connects to the cluster or to an agent. The flags of all other verbs have no
+/// Whether a verb connects to the cluster or to an agent. The flags of other verbs have no
 /// variables.
 fn has_connection(verb: &Command) -> bool {
     verb.get_name() == "probe"
@@ -70,18 +70,19 @@ fn with_variable(agent: bool, arg: Arg) -> Arg {
     match variable(agent, &arg) {
         Some(variable) if !is_empty(&variable) => {
             let arg = match arg.get_action() {
-                // Every value enables the flag, except forms of "no" such as `0` and `false`.
+                // Every value sets the flag, except words for "no" such as `0` and `false`.
                 ArgAction::SetTrue => arg.value_parser(FalseyValueParser::new()),
                 _ => arg,
             };
-            // The value may be an address that contains a password.
+            // The help does not show the value, because it may be an address that contains a
+            // password.
             arg.env(variable).hide_env_values(true)
         }
         Some(_) | None => arg,
     }
 }
 
-/// Whether all flags of a verb have variables, as settings of an agent.
+/// Whether a verb runs or checks an agent. All flags of such a verb have variables.
 fn is_of_agent(verb: &str) -> bool {
     matches!(verb, "agent" | "probe")
 }
@@ -90,7 +91,7 @@ fn is_empty(variable: &str) -> bool {
     std::env::var_os(variable).is_some_and(|value| value.is_empty())
 }
 
-/// Returns the name of a flag's variable: `DIRECTIVES_` and the name of the flag.
+/// Returns the name of a flag's variable: `DIRECTIVES_` followed by the name of the flag.
 fn variable(agent: bool, arg: &Arg) -> Option<String> {
     let long = arg.get_long()?;
     if matches!(long, "help" | "version") || !agent && !WITH_VARIABLE.contains(&long) {
@@ -127,7 +128,7 @@ mod tests {
                     assert!(variables.insert(variable.to_owned()), "--{long}");
                     assert!(arg.is_hide_env_values_set(), "--{long}");
                 }
-                // The path of a file with a secret is not a secret.
+                // A path is not a secret, even if the file contains one.
                 if arg
                     .get_value_names()
                     .is_some_and(|names| names.contains(&"FILE".into()))

@@ -9,11 +9,11 @@ static VERBOSE: OnceLock<bool> = OnceLock::new();
 
 /// Sets whether errors are printed with their details.
 pub(super) fn set_verbose(verbose: bool) {
-    // The value can be set once. This function runs once, so the result does not matter.
+    // `set` fails only if a value is already set, and this function is called once.
     let _ = VERBOSE.set(verbose);
 }
 
-/// The text of an error and of its causes, on one line.
+/// Formats an error and its causes as one line.
 pub(super) fn text(error: &(dyn Error + 'static)) -> String {
     if VERBOSE.get() == Some(&true) {
         return chain(error);
@@ -22,7 +22,7 @@ pub(super) fn text(error: &(dyn Error + 'static)) -> String {
     let brief = request.and_then(brief);
     brief.unwrap_or_else(|| {
         let text = chain(error);
-        // The text of the cause contains more details.
+        // The prefix is removed, because the cause that follows it contains more details.
         match text.strip_prefix("the request to the cluster failed: ") {
             Some(cause) => cause.to_owned(),
             None => text,
@@ -30,12 +30,12 @@ pub(super) fn text(error: &(dyn Error + 'static)) -> String {
     })
 }
 
-/// An error and its causes.
+/// Iterates over an error and its causes.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| error.source())
 }
 
-/// Returns a short text if the cluster is unreachable or busy.
+/// Returns a short message if the cluster is unreachable or busy.
 fn brief(error: &RequestError) -> Option<String> {
     let node = error.node()?.trim_end_matches('/');
     let text = error.to_string();

@@ -12,7 +12,7 @@ use opensearch_directives::error::{
 
 use super::error_text;
 
-/// The section of `--help` about environment variables and exit codes.
+/// The section of `--help` that documents environment variables and exit codes.
 pub(super) const HELP: &str = "\
 Flags for the connection, the output and the author, and all flags of the agent, can also be set
 by environment variables. The name of a variable is DIRECTIVES_ and the flag's name, such as
@@ -45,7 +45,8 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    /// Ranks the codes. Of several results, the most severe decides the exit code of the command.
+    /// Ranks the exit codes. The most severe of several results decides the exit code of the
+    /// command.
     pub(super) fn severity(self) -> u8 {
         match self {
             Self::Success => 0,
@@ -90,7 +91,7 @@ impl Failure {
         Self::new(Exit::Usage, error)
     }
 
-    /// Creates a failure because of invalid input in a file.
+    /// Creates a failure for invalid input in a file.
     pub(super) fn of_file(
         file: &std::path::Path,
         error: impl Into<Box<dyn Error + Send + Sync>>,
@@ -105,7 +106,7 @@ impl Failure {
 
     /// Prints the error and its causes on standard error.
     pub(super) fn report(self) -> Exit {
-        // A reader such as `head` may close the pipe early. This is not a failure.
+        // A reader such as `head` may close the pipe early, which is not a failure.
         if let Some(error) = self.error.downcast_ref::<std::io::Error>()
             && error.kind() == std::io::ErrorKind::BrokenPipe
         {
@@ -119,9 +120,9 @@ impl Failure {
 fn of_request(error: &RequestError) -> Exit {
     match error.status() {
         _ if error.is_unreachable() => Exit::Unreachable,
-        // The status 429 means that the cluster is overloaded.
+        // Status 429 means that the cluster is overloaded.
         Some(429) => Exit::Unreachable,
-        // Without an exception in the body, the response does not come from OpenSearch and says
+        // A response without an exception in its body does not come from OpenSearch, so it says
         // nothing about directives.
         Some(404) if error.exception().is_none() => Exit::Other,
         Some(404) => Exit::NotFound,
@@ -137,7 +138,7 @@ impl From<WriteError> for Failure {
     }
 }
 
-/// Returns the exit code for an error of the directives API.
+/// Maps an error of the directives API to an exit code.
 pub(super) fn exit_of(error: &WriteError) -> Exit {
     if error.is_invalid() {
         Exit::Usage

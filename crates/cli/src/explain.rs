@@ -1,5 +1,5 @@
-//! `directives explain`: evaluates a request, and reports for each directive the first condition
-//! that fails.
+//! `directives explain`: evaluates a request, and reports for each directive which of its
+//! conditions fails first.
 
 use std::path::PathBuf;
 
@@ -67,11 +67,11 @@ pub(super) struct ExplainArgs {
     timeout: TimeoutArgs,
 }
 
-/// Whether a directive applies to the request, and the reason.
+/// Whether a directive applies to the request, and why.
 struct Verdict {
     id: String,
     applies: bool,
-    /// The number of conditions that hold. Directives that nearly match are listed first.
+    /// The rank in the list. It is higher the nearer the directive is to applying.
     held: usize,
     reason: String,
 }
@@ -128,7 +128,8 @@ impl ExplainArgs {
 }
 
 impl Verdict {
-    /// The verdict of an agent, whose clock or set may differ from what is known here.
+    /// Adopts the agent's verdict. It may differ, because the agent has another clock and perhaps
+    /// another set.
     fn by_agent(mut self, applies: bool) -> Self {
         if self.applies && !applies {
             self.reason = format!("the agent does not apply it ({})", self.reason);
@@ -191,8 +192,8 @@ fn verdict(candidate: &Candidate, request: &RequestAttrs<'_>, now: Timestamp, id
     }
 }
 
-/// Returns what the directive records, or the first condition that fails and the number of
-/// conditions that hold.
+/// Returns what the directive records. If a condition fails, the function returns the rank of the
+/// directive and the reason.
 fn first_miss(
     document: &Document,
     state: State,
@@ -232,12 +233,11 @@ fn first_miss(
         };
         return Err((held * 2 + usize::from(near), reason));
     }
-    // All targets match, so only the state or the sample excludes the request.
+    // All targets match, so only the state or the sample can exclude the request.
     effect(document, state, request, now, request_id).map_err(|reason| (9, reason))
 }
 
-/// Returns what a directive with matching targets records, or the reason why it does not apply
-/// now.
+/// Returns what a directive with matching targets records, or the reason why it does not apply now.
 fn effect(
     document: &Document,
     state: State,

@@ -1,4 +1,5 @@
-//! Obtains the decision for a request and the directives behind it, from the index or from an agent.
+//! Obtains the decision for a request and the directives that may cause it, from the index or from
+//! an agent.
 
 use jiff::Timestamp;
 use opensearch_directives::admin::{DirectivesApi, Stored};
@@ -15,21 +16,21 @@ use super::exit::Failure;
 use super::field_filters::State;
 use super::stdio::note;
 
-/// A decision, and the directives behind it.
+/// A decision, and the directives that may cause it.
 #[derive(Debug)]
 pub(super) struct Evidence {
     pub(super) decision: Decision,
     pub(super) directives: Vec<Candidate>,
-    /// The ids of the directives that apply. They are known only if an agent made the decision.
+    /// The ids of the directives that apply, or `None` if no agent made the decision.
     pub(super) applied_by_agent: Option<Vec<String>>,
     pub(super) now: Timestamp,
 }
 
-/// A directive that may apply.
+/// A directive that may apply to the request.
 #[derive(Debug)]
 pub(super) struct Candidate {
     pub(super) id: String,
-    /// The directive, or the reason why it is not known.
+    /// The directive, or the reason why its content is unknown.
     pub(super) document: Result<Document, String>,
     pub(super) state: State,
 }
@@ -56,7 +57,7 @@ impl Candidate {
     }
 }
 
-/// Reads the index, and makes the decision of a proxy that has just read it.
+/// Reads the index, and computes the decision of a proxy that has just read the index.
 pub(super) async fn from_index(
     api: &DirectivesApi,
     request: &RequestAttrs<'_>,
@@ -81,7 +82,7 @@ pub(super) async fn from_index(
     })
 }
 
-/// Requests the decision and the published set from an agent.
+/// Requests the decision and the published set from the agent.
 pub(super) async fn from_agent(
     agent: &AgentClient,
     request: &RequestAttrs<'_>,
@@ -144,7 +145,7 @@ fn decode<T: for<'a> Deserialize<'a>>(response: Value) -> Result<T, Failure> {
     })
 }
 
-/// The decision of an agent.
+/// The decision in an agent's response.
 #[derive(Deserialize)]
 struct Decided {
     level: DiagLevel,
@@ -153,7 +154,7 @@ struct Decided {
     directives: Vec<String>,
 }
 
-/// The set that an agent publishes.
+/// The published set in an agent's response.
 #[derive(Default, Deserialize)]
 struct Published {
     directives: Vec<PublishedDirective>,

@@ -1,4 +1,4 @@
-//! `directives extend`: moves the expiry of directives to a later instant.
+//! `directives extend`: moves the end of directives to a later instant.
 
 use std::time::Duration;
 

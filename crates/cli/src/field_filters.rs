@@ -1,4 +1,4 @@
-//! Selects stored directives by their fields, for `list`, `revoke` and `delete`.
+//! The filters of `list`, `revoke` and `delete`, which select stored directives by their fields.
 
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ impl State {
     }
 }
 
-/// Filters for directives. A directive must pass all the given filters.
+/// The filter flags. A directive is selected only if it passes all filters that are given.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Filters")]
 pub(super) struct FilterArgs {
@@ -84,7 +84,7 @@ pub(super) struct FilterArgs {
     ending_within: Option<Duration>,
 }
 
-/// A field that can be targeted.
+/// A field that can be a target of a directive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Field {
     Tenant,
@@ -110,7 +110,7 @@ fn field_value(text: &str) -> Result<(Field, String), String> {
 }
 
 impl FilterArgs {
-    /// Whether no filter was given.
+    /// Whether no filter is given.
     pub(super) fn is_empty(&self) -> bool {
         let Self {
             state,
@@ -130,13 +130,13 @@ impl FilterArgs {
             && ending_within.is_none()
     }
 
-    /// Whether a filter for the state was given.
+    /// Whether a filter for the state is given.
     pub(super) fn has_state(&self) -> bool {
         !self.state.is_empty()
     }
 
-    /// Whether a document passes all filters. A malformed document passes only filters for its
-    /// state.
+    /// Whether a document passes all filters. A malformed document passes no filter except one for
+    /// its state.
     pub(super) fn pass(&self, stored: &Stored, now: Timestamp) -> bool {
         if !self.state.is_empty() && !self.state.contains(&State::of(stored, now)) {
             return false;

@@ -1,19 +1,19 @@
-//! Parses levels and classes of endpoints in upper or lower case, and sample rates in percent or
-//! per mille.
+//! Parses levels and classes of endpoints regardless of case, and sample rates in percent or per
+//! mille.
 
 use opensearch_directives::{DiagLevel, EndpointKind};
 
-/// Parses a level in any case.
+/// Parses a level regardless of case.
 pub(super) fn level(text: &str) -> Result<DiagLevel, String> {
     named("a level", text, DiagLevel::ALL, DiagLevel::as_str)
 }
 
-/// Parses a class of endpoints in any case.
+/// Parses a class of endpoints regardless of case.
 pub(super) fn endpoint(text: &str) -> Result<EndpointKind, String> {
     named("an endpoint", text, EndpointKind::ALL, EndpointKind::as_str)
 }
 
-/// Finds a value by its name. Case, `-` and `_` do not matter.
+/// Finds a value by its name. Case, `-` and `_` are ignored.
 fn named<T: Copy>(
     what: &str,
     text: &str,
@@ -32,7 +32,7 @@ fn named<T: Copy>(
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .filter(|(similarity, _)| *similarity > 0.8)
         .map(|(_, name)| name)
-        // `bulk` is a part of IngestBulk.
+        // Otherwise suggests a name that contains the text, such as IngestBulk for `bulk`.
         .or_else(|| {
             let is_word = plain(text).len() > 3;
             let mut names = names.iter();

@@ -1,12 +1,13 @@
-//! Lets flags precede the verb: `directives --context prod list` is `directives list --context prod`.
+//! Allows flags before the verb: `directives --context prod list` is read as `directives list
+//! --context prod`.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
 
 use clap::{ArgAction, Command};
 
-/// Moves the flags that precede the verb behind it. A flag that no verb has is not moved, so the
-/// parser refuses it.
+/// Moves the flags that precede the verb behind it. A flag that no verb has stays, so the parser
+/// refuses it.
 pub(super) fn move_behind_verb(mut args: Vec<OsString>, command: &Command) -> Vec<OsString> {
     let takes_value = flags(command);
     let mut end = 1;
@@ -36,7 +37,7 @@ fn name(text: &str) -> &str {
     }
 }
 
-/// The flags of all verbs, each with whether it takes a value.
+/// Returns the flags of all verbs, and for each flag whether it takes a value.
 fn flags(command: &Command) -> HashMap<String, bool> {
     let mut all = HashMap::new();
     for arg in command.get_subcommands().flat_map(Command::get_arguments) {
@@ -78,7 +79,7 @@ mod tests {
                 "directives -ojson --dry-run apply -f x",
                 "directives apply -ojson --dry-run -f x",
             ),
-            // A flag of no verb is not moved, and neither is a flag without a verb.
+            // Neither a flag that no verb has, nor a flag without a verb is moved.
             ("directives --version list", "directives --version list"),
             ("directives --nosuch list", "directives --nosuch list"),
             ("directives --context", "directives --context"),

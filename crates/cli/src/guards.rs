@@ -12,7 +12,7 @@ use super::exit::{Exit, Failure};
 use super::stdio::warn;
 use super::write_args::WriteArgs;
 
-/// The consents that an operator can give by flags.
+/// The flags by which an operator consents to a write.
 #[derive(Debug, Default, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 #[command(next_help_heading = "Safety")]
@@ -39,7 +39,7 @@ pub(super) struct GuardArgs {
 }
 
 impl GuardArgs {
-    /// Checks drafts before the first request is sent.
+    /// Checks the drafts before the first request is sent.
     pub(super) fn check_drafts(&self, drafts: &[Draft]) -> Result<(), Failure> {
         let mut warnings = Vec::new();
         for draft in drafts {
@@ -77,8 +77,8 @@ impl GuardArgs {
         Ok(())
     }
 
-    /// Checks the planned writes, and asks for consent to those with a wide effect. The caller
-    /// may have a question of its own about the plan.
+    /// Checks the planned writes, and asks for consent to those with a wide effect. `question` is a
+    /// further question that the caller asks about the plan.
     pub(super) fn check_plan(
         &self,
         write: &WriteArgs,
@@ -118,8 +118,8 @@ impl GuardArgs {
         write.confirm(&questions.join("\n"), plan, now)
     }
 
-    /// Refuses a replacement that needs a consent, if the command cannot ask and no flag states
-    /// the consent.
+    /// Refuses a replacement that needs consent if no flag gives the consent and the command cannot
+    /// ask.
     fn check_replacement(&self, planned: &PlannedWrite, write: &WriteArgs) -> Result<(), Failure> {
         let id = printable(&planned.id);
         if self.create_only && planned.before.is_some() && planned.kind() != PlannedKind::Nothing {
@@ -165,7 +165,7 @@ fn loses_or_widens(planned: &PlannedWrite) -> bool {
 }
 
 /// Returns the reason why a write needs consent: it matches every request, it captures, or it
-/// replaces the directive of another author.
+/// widens the directive of another author or removes something from it.
 fn risk(planned: &PlannedWrite, author: &str) -> Option<String> {
     let after = planned.after.as_ref()?;
     let before = planned

@@ -70,8 +70,8 @@ pub(super) struct InitArgs {
     dashboards_tenant: Option<String>,
 
     /// Also create the roles INDEX_reader, INDEX_recorder, INDEX_responder, INDEX_operator,
-    /// INDEX_auditor and INDEX_installer of the security plugin, or replace those that
-    /// differ. The command maps no users to these roles
+    /// INDEX_auditor and INDEX_installer of the security plugin, or replace them if they differ.
+    /// The command maps no users to these roles
     #[arg(long)]
     roles: bool,
 }
@@ -137,8 +137,8 @@ async fn import_dashboards(
     address: &DashboardsAddress,
 ) -> Result<(), Failure> {
     let tenant = address.tenant(args.dashboards_tenant.as_deref());
-    // The request contains the cluster's credentials, because Dashboards forwards them to the
-    // cluster.
+    // The import sends the cluster's credentials to OpenSearch Dashboards, which forwards them to
+    // the cluster.
     let there = args.connection.with_url(address.url.clone());
     let dashboards = there.client(args.timeout).await?;
     let objects = installer.import_dashboards(&dashboards, tenant).await?;
@@ -149,7 +149,8 @@ async fn import_dashboards(
     ))
 }
 
-/// A tenant travels in a header.
+/// Parses the name of a tenant. Only printable ASCII is allowed, because the name is sent in a
+/// header.
 fn tenant(text: &str) -> Result<String, String> {
     let is_name = !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic() || c == ' ');
     if is_name {
@@ -176,11 +177,11 @@ async fn installer(args: &InitArgs) -> Result<Installer, Failure> {
     Ok(installer)
 }
 
-/// Warns about documents of an earlier version, which proxies reject.
+/// Warns about documents in the format of an earlier version, which proxies reject.
 async fn warn_of_outdated(installer: &Installer) -> Result<(), Failure> {
     match installer.outdated_documents().await {
         Ok(0) => Ok(()),
-        // An installer may lack the right to read directives, so this is not an error.
+        // An installer may lack the permission to read directives, so this is not an error.
         Err(error) if error.is_refused() => print(
             "note: this role may not search the index, so the command did not search for documents \
              of an earlier version",
@@ -193,7 +194,7 @@ async fn warn_of_outdated(installer: &Installer) -> Result<(), Failure> {
     }
 }
 
-/// Warns that proxies limit the expiry with a setting of their own.
+/// Warns if directives may live longer than the default setting of proxies accepts.
 async fn warn_of_bounds(installer: &Installer) -> Result<(), Failure> {
     match installer.bounds().await? {
         Some(bounds) if bounds.max_ttl > Config::DEFAULT_MAX_TTL => print(&format!(

@@ -1,4 +1,4 @@
-//! Reads the directives in files, folders and standard input, in JSON or YAML.
+//! Reads drafts of directives from files, folders and standard input, in JSON or YAML.
 
 use std::path::{Path, PathBuf};
 
@@ -8,12 +8,12 @@ use tokio::io::AsyncReadExt as _;
 
 use super::exit::Failure;
 
-/// The number of bytes to read from a file. It is one more than the limit, so that the parser
-/// detects a larger file.
+/// The number of bytes to read from a file. It is one more than the parser's limit, so that the
+/// parser detects a file that is too large.
 const READ_AT_MOST: u64 = (64 << 20) + 1;
 
-/// The fields that `get` and `list` print in addition to the fields of a draft. They are left out
-/// when such output is applied again.
+/// The fields that `get` and `list` print in addition to the fields of a draft. They are removed
+/// when the printed output is applied again.
 const PRINTED_ONLY: [&str; 12] = [
     "state",
     "rejected_for",
@@ -29,8 +29,8 @@ const PRINTED_ONLY: [&str; 12] = [
     "updated_by",
 ];
 
-/// Reads the drafts in all files. A folder stands for the files in it. Each id may occur only
-/// once.
+/// Reads the drafts in all files. A folder stands for the files in it. No two drafts may have the
+/// same id.
 pub(super) async fn drafts(files: &[PathBuf]) -> Result<Vec<Draft>, Failure> {
     let mut all: Vec<Draft> = Vec::new();
     let mut ids = std::collections::HashMap::new();
@@ -58,7 +58,7 @@ pub(super) async fn drafts(files: &[PathBuf]) -> Result<Vec<Draft>, Failure> {
     Ok(all)
 }
 
-/// Replaces each folder by the files in it, in the order of their names.
+/// Replaces each folder by its files, in the order of their names.
 async fn expand(files: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut all = Vec::new();
     for path in files {
@@ -115,7 +115,7 @@ fn is_yaml(file: &Path) -> bool {
     extension.is_some_and(|extension| matches!(extension, "yaml" | "yml"))
 }
 
-/// Converts YAML to an array of JSON documents, which the parser of drafts expects.
+/// Converts YAML to one JSON document per line, a format that the parser of drafts accepts.
 fn from_yaml(file: &Path, text: &[u8]) -> Result<Vec<u8>, Failure> {
     let text = std::str::from_utf8(text).map_err(|error| Failure::of_file(file, error))?;
     let documents: Vec<Value> =
@@ -124,8 +124,8 @@ fn from_yaml(file: &Path, text: &[u8]) -> Result<Vec<u8>, Failure> {
     Ok(lines.join("\n").into_bytes())
 }
 
-/// Removes the fields that `get` and `list` add. All other input stays as it is, so that errors
-/// name the right line.
+/// Removes the fields that `get` and `list` add. All other input stays unchanged, so that errors
+/// refer to the right line.
 fn without_printed(input: Vec<u8>) -> Vec<u8> {
     let values: Result<Vec<Value>, _> = serde_json::Deserializer::from_slice(&input)
         .into_iter()

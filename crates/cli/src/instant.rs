@@ -1,4 +1,4 @@
-//! Parses points in time such as `+15m`, `18:00` and RFC 3339, and formats instants for reports.
+//! Parses times such as `+15m`, `18:00` and RFC 3339, and formats instants for reports.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use super::duration;
 
-/// A point in time from the command line. A clock must resolve it to an instant.
+/// A time from the command line. The current time is needed to resolve it to an instant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum When {
     /// An instant.
@@ -30,7 +30,7 @@ impl FromStr for When {
         if let Ok(instant) = text.parse() {
             return Ok(Self::At(instant));
         }
-        // Only `18:00` and `18:00:30` are local times. A date without an offset is refused,
+        // Only `18:00` and `18:00:30` are local times. A date without a UTC offset is refused,
         // because its time zone would be a guess.
         let digits = text
             .bytes()
@@ -47,7 +47,7 @@ impl FromStr for When {
 }
 
 impl When {
-    /// Resolves the instant.
+    /// Converts the time to an instant.
     pub(super) fn resolve(self, now: Timestamp, zone: TimeZone) -> Result<Timestamp, String> {
         let too_far = "the time is too far away".to_owned();
         match self {
@@ -72,19 +72,19 @@ impl When {
         }
     }
 
-    /// Whether the instant depends on the local time zone.
+    /// Whether the result of [`resolve`](Self::resolve) depends on the local time zone.
     pub(super) fn is_local(self) -> bool {
         matches!(self, Self::Local(_))
     }
 }
 
-/// Formats the end of a directive for reports: `until 14:18:03Z (15m)`, with the date unless it
-/// is today.
+/// Formats the end of a directive for reports, such as `until 14:18:03Z (15m)`. The date is shown
+/// unless it is today.
 pub(super) fn until(end: Timestamp, now: Timestamp) -> String {
     let left = end.duration_since(now);
     let shown = clock(end, now);
     if left.is_positive() {
-        // The duration is rounded. Otherwise a time to live of 15m would appear as 14m 59s.
+        // The duration is rounded. Otherwise a time to live of 15m would be shown as 14m 59s.
         let seconds = left.as_millis().saturating_add(500) / 1_000;
         let left = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
         format!("until {shown} ({})", duration::length(left))
@@ -93,7 +93,7 @@ pub(super) fn until(end: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// Formats an instant in UTC to the second, with the date unless it is today.
+/// Formats an instant in UTC, to the second. The date is shown unless it is today.
 pub(super) fn clock(instant: Timestamp, now: Timestamp) -> String {
     let whole = Timestamp::from_second(instant.as_second()).unwrap_or(instant);
     let text = whole.to_string();

@@ -1,4 +1,4 @@
-//! `directives keygen`: creates the key pair of a signer.
+//! `directives keygen`: creates the key pair with which a person signs directives.
 
 use std::path::PathBuf;
 

@@ -68,8 +68,8 @@ pub(super) async fn run(args: ListArgs) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// Prints the list at each change until the process ends. On a terminal it prints the list every
-/// two seconds, because the times in it are relative.
+/// Prints the list at each change, until the process ends. On a terminal, it prints the list every
+/// two seconds, because the list contains relative times.
 async fn watch(api: &DirectivesApi, args: &ListArgs) -> Result<Exit, Failure> {
     let terminal = std::io::stdout().is_terminal();
     let mut shown = None;
@@ -91,26 +91,26 @@ async fn watch(api: &DirectivesApi, args: &ListArgs) -> Result<Exit, Failure> {
                     shown = Some(states);
                 }
             }
-            // A failed read does not end the command, since the next one may succeed.
+            // A failed read does not end the command, since the next read may succeed.
             Err(error) => super::stdio::note(&error.to_string()),
         }
         tokio::time::sleep(Duration::from_secs(2)).await;
     }
 }
 
-/// The directives that one read found.
+/// The directives that one read returned, after the filters and `--limit`.
 struct Listing {
     shown: Vec<Stored>,
-    /// The number of directives that `--limit` cuts off.
+    /// The number of directives that `--limit` omits.
     more: usize,
-    /// The next start and the next end of any directive, in words.
+    /// The next start and the next end of a directive, as text.
     next: Option<String>,
     /// The cluster's time.
     now: Timestamp,
 }
 
 impl Listing {
-    /// Identifies what is shown, without the relative times.
+    /// Identifies the shown directives and their states, without the relative times.
     fn states(&self) -> Vec<(String, Option<Version>, State)> {
         let state = |stored: &Stored| {
             let state = State::of(stored, self.now);
@@ -137,7 +137,7 @@ async fn select(api: &DirectivesApi, args: &ListArgs) -> Result<Listing, Failure
     })
 }
 
-/// The directive that starts next and the one that ends next.
+/// Describes which directive starts next, and which one ends next.
 fn next_changes(all: &[Stored], now: Timestamp) -> Option<String> {
     let next = |verb: &str, state: State, time: fn(&DiagnosticsDirective) -> Option<Timestamp>| {
         let (at, id) = all

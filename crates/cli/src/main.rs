@@ -133,7 +133,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Parses and runs the command line, and reports an error on standard error.
+/// Parses and runs the command line. Errors are printed to standard error.
 fn run_command_line() -> Exit {
     let args = flags_before_verb::move_behind_verb(std::env::args_os().collect(), &Cli::command());
     let context = match context_file::select(&args) {
@@ -166,13 +166,14 @@ fn parse(args: Vec<OsString>, context: Option<&Selected>) -> Result<Cli, clap::E
     let matches = command(context).try_get_matches_from(args)?;
     let verb = matches.subcommand().map(|(_, verb)| verb);
     let verbose = verb.and_then(|verb| verb.try_get_one("verbose").ok().flatten());
-    // The agent has no flag `--verbose`. Its errors are always verbose, because they go to a log.
+    // The agent has no flag `--verbose`. Its errors always contain all details, because they go to
+    // a log.
     error_text::set_verbose(verbose != Some(&false));
     Cli::from_arg_matches(&matches)
 }
 
-/// Builds the command line with its environment variables. The values of a context are the
-/// defaults of its flags.
+/// Builds the parser of the command line with its environment variables. A context sets the
+/// defaults of flags.
 fn command(context: Option<&Selected>) -> clap::Command {
     environment::with_variables(Cli::command(), context)
 }

@@ -1,5 +1,5 @@
-//! Prints the documents that `get` and `list` found as a table, as a list of fields, as JSON, as
-//! YAML or as CSV.
+//! Prints the documents that `get` or `list` found: as a table, as a list of fields, or as JSON,
+//! YAML or CSV.
 
 use comfy_table::{Table, presets};
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ use super::exit::Failure;
 use super::field_filters::State;
 use super::stdio::{Format, print};
 
-/// Prints documents in a format.
+/// Prints documents in the given format.
 pub(super) fn print_all(all: &[Stored], format: Format, now: Timestamp) -> Result<(), Failure> {
     let values = || -> Value { all.iter().map(|stored| to_json(stored, now)).collect() };
     match format {
@@ -94,7 +94,7 @@ fn cell(text: &str) -> String {
     }
 }
 
-/// Formats one document with one line for each field.
+/// Formats one document with a line for each field.
 pub(super) fn details(stored: &Stored, now: Timestamp) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);

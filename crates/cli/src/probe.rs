@@ -16,7 +16,7 @@ use super::duration::parse;
 use super::exit::{Exit, Failure};
 use super::stdio::print;
 
-/// The limit of a response's body; its text is printed.
+/// The size limit of a response's body, which is printed.
 const MAX_BODY_BYTES: usize = 64 << 10;
 
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ pub(super) struct ProbeArgs {
     #[arg(long)]
     ready: bool,
 
-    /// Check also whether that set is fresh
+    /// Also check whether the published set is fresh
     #[arg(long, requires = "ready")]
     fresh: bool,
 

@@ -42,8 +42,8 @@ pub(super) async fn run(args: PruneArgs) -> Result<Exit, Failure> {
     args.write.execute(&api, plan, Vec::new(), now).await
 }
 
-/// Returns the instant at which a directive ended or will end. A malformed document has no known
-/// end, so it is never pruned.
+/// Returns the instant at which a directive ended or will end. The end of a malformed document is
+/// unknown, so the document is never pruned.
 fn ended_at(stored: &Stored) -> Option<Timestamp> {
     let document = stored.document.as_ref().ok()?;
     let expires_at = document.directive.expires_at;

@@ -1,4 +1,4 @@
-//! Formats the parts of a report that concern a new expiry, a revocation or a conflict.
+//! Formats parts of a report: a changed expiry, a revocation, or a conflict.
 
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use opensearch_directives::document::Document;
 use super::directive_text::{author, change, printable, summary};
 use super::instant::{clock, until};
 
-/// Formats a new expiry together with the former one.
+/// Formats a new expiry and the previous one.
 pub(super) fn change_of_end(field: &FieldChange, now: Timestamp) -> String {
     let instant = |text: &Option<String>| text.as_deref().and_then(|text| text.parse().ok());
     match (instant(&field.before), change(field, None).1) {
@@ -26,7 +26,7 @@ pub(super) fn change_of_end(field: &FieldChange, now: Timestamp) -> String {
     }
 }
 
-/// Formats the author and the time of a revocation.
+/// Formats who revoked a directive, and when.
 pub(super) fn revoked(document: &Document) -> String {
     let audit = &document.audit;
     let by = audit.revoked_by.as_deref().unwrap_or("somebody");
@@ -36,7 +36,7 @@ pub(super) fn revoked(document: &Document) -> String {
     }
 }
 
-/// Formats a conflict: the author, the time and the content of the other change.
+/// Formats a conflict: the author, the time and the content of the competing change.
 pub(super) fn conflict(planned: &PlannedWrite, current: Option<&Stored>) -> String {
     let Some(current) = current else {
         return "somebody deleted it meanwhile; nothing was written".to_owned();
@@ -71,7 +71,7 @@ pub(super) fn conflict(planned: &PlannedWrite, current: Option<&Stored>) -> Stri
     )
 }
 
-/// Colours a text that needs attention. Printing removes the colour if there is no terminal.
+/// Colours a text that needs attention. The colour is removed on output if there is no terminal.
 pub(super) fn style(text: String, attention: bool, color: AnsiColor) -> String {
     if !attention {
         return text;

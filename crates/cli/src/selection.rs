@@ -1,5 +1,4 @@
-//! Finds the directives that `revoke` or `delete` is to end: by ids, from files, by filters, or
-//! all of them.
+//! Selects the directives for `revoke` and `delete`: by ids, from files, by filters, or with `--all`.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -32,11 +31,11 @@ pub(super) struct SelectionArgs {
     filters: FilterArgs,
 }
 
-/// The selected directives, with the versions that were read.
+/// The selected directives, with the versions at which they were read.
 #[derive(Debug)]
 pub(super) struct Selection {
     found: Vec<Stored>,
-    /// Ids for which the index has no directive.
+    /// The ids for which the index contains no directive.
     missing: Vec<String>,
     /// Whether the user named each directive, so that no confirmation is needed.
     named: bool,
@@ -44,7 +43,7 @@ pub(super) struct Selection {
 
 impl Selection {
     /// Plans a write of each selected directive, and executes the plan. If the user did not name
-    /// each directive, the question with their number is asked first.
+    /// each directive, the command first asks a question that contains their number.
     pub(super) async fn write(
         self,
         api: &DirectivesApi,
@@ -90,8 +89,8 @@ impl SelectionArgs {
         }
     }
 
-    /// Whether the filters select a directive. An ended directive is selected only if there is a
-    /// filter for the state.
+    /// Whether the filters select a directive. An ended directive is selected only if a filter for
+    /// the state is given.
     fn selects(&self, stored: &Stored, now: Timestamp) -> bool {
         let ended = match State::of(stored, now) {
             State::Expired | State::Revoked => true,
@@ -105,7 +104,7 @@ impl SelectionArgs {
         for draft in input::drafts(&self.file).await? {
             ids.push(draft.id);
         }
-        // A directive whose id was given twice is selected once.
+        // An id that was given twice is read once.
         let mut seen = HashSet::new();
         ids.retain(|id| seen.insert(id.clone()));
         let texts: Vec<&str> = ids.iter().map(String::as_str).collect();

@@ -1,4 +1,4 @@
-//! The flag `--sign-with` of the verbs that write directives.
+//! The flag `--sign-with` of the verbs that write directives, and the signing of drafts.
 
 use std::path::PathBuf;
 
@@ -12,8 +12,8 @@ use super::stdio::note;
 
 #[derive(Debug, Args)]
 pub(super) struct SignArgs {
-    /// Sign what is written with this private key, which `directives keygen` created; the flag
-    /// several times for several keys
+    /// Sign what is written with this private key, which `directives keygen` created; repeat the
+    /// flag for several keys
     #[arg(long, value_name = "FILE")]
     sign_with: Vec<PathBuf>,
 }
@@ -27,20 +27,20 @@ pub(super) fn keys(files: &[PathBuf]) -> Result<Vec<SigningKey>, Failure> {
 }
 
 impl SignArgs {
-    /// Reads the keys, before anything is requested from the cluster: a missing file is a mistake
-    /// in the command line.
+    /// Reads the keys. The caller does this before the first request, so that a missing file is
+    /// reported as a mistake in the command line.
     pub(super) fn signer(&self) -> Result<Signer, Failure> {
         keys(&self.sign_with).map(Signer)
     }
 }
 
-/// The keys that sign what is written.
+/// The keys that sign the written directives.
 #[derive(Debug)]
 pub(super) struct Signer(Vec<SigningKey>);
 
 impl Signer {
-    /// Plans to store drafts, signed by the keys. `stored` has an entry for each draft
-    /// if they were read before.
+    /// Plans to store drafts that are signed with the keys. `stored` contains the stored directive
+    /// for each draft, if the caller has already read them.
     pub(super) async fn plan(
         &self,
         api: &DirectivesApi,

@@ -1,4 +1,4 @@
-//! `directives sign`: adds a signature to stored directives, which stay as they are.
+//! `directives sign`: adds signatures to stored directives without changing their content.
 
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ pub(super) struct SignStoredArgs {
     #[arg(required = true)]
     id: Vec<String>,
 
-    /// The private key, which `directives keygen` created; the flag several times for several keys
+    /// The private key, which `directives keygen` created; repeat the flag for several keys
     #[arg(long, value_name = "FILE", required = true)]
     sign_with: Vec<PathBuf>,
 

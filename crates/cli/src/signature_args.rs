@@ -1,4 +1,4 @@
-//! The flags that say which keys are trusted and which directives need signatures.
+//! The flags that set which keys are trusted and which directives need signatures.
 
 use std::path::PathBuf;
 
@@ -10,8 +10,9 @@ use super::exit::Failure;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Signatures")]
 pub(super) struct SignatureArgs {
-    /// File of public keys whose signatures count, one a line; several with commas, or the flag
-    /// several times; read again when it changes [default: signatures are not verified]
+    /// File of public keys whose signatures count, one per line; separate several files by commas,
+    /// or repeat the flag; a file is read again when it changes [default: signatures are not
+    /// verified]
     #[arg(long, value_name = "FILE", value_delimiter = ',')]
     trusted_keys: Vec<PathBuf>,
 
@@ -22,13 +23,13 @@ pub(super) struct SignatureArgs {
 }
 
 impl SignatureArgs {
-    /// The settings that the flags describe; `None` without trusted keys.
+    /// Returns the settings that the flags describe, or `None` without trusted keys.
     pub(super) fn checks(&self) -> Result<Option<SignatureChecks>, Failure> {
         if self.trusted_keys.is_empty() {
             return Ok(None);
         }
         let checks = SignatureChecks::new(&self.trusted_keys);
-        // From a variable, the name and the file are one text.
+        // In an environment variable, the policy's name and its file are one string.
         let words: Vec<&str> = match &self.signatures[..] {
             [one] => match one.split_once(' ') {
                 Some((name, file)) => vec![name, file],

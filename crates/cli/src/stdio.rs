@@ -1,4 +1,4 @@
-//! Prints results to standard output and notes to standard error. A closed pipe is not an error.
+//! Prints results to standard output, and notes to standard error. A closed pipe is not an error.
 
 use std::io::Write as _;
 
@@ -30,7 +30,7 @@ pub(super) struct OutputArgs {
     pub(super) output: Format,
 }
 
-/// The formats of a report.
+/// The formats of a report, such as that of a write.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(super) enum ReportFormat {
     /// Lines of text
@@ -45,15 +45,14 @@ impl ReportFormat {
     }
 }
 
-/// Prints a line. Colours are removed if the output is not a terminal or if NO_COLOR is set. A closed pipe
-/// ends the output without an error.
+/// Prints a line. Colours are removed if the output is not a terminal or if NO_COLOR is set.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = anstream::stdout().lock();
     writeln!(stdout, "{text}")?;
     Ok(stdout.flush()?)
 }
 
-/// Prints warnings on standard error: the first ones, and the number of the others.
+/// Prints the first warnings to standard error, and how many more there are.
 pub(super) fn warn(warnings: &[String]) {
     const SHOWN: usize = 10;
     for warning in warnings.iter().take(SHOWN) {
@@ -64,8 +63,8 @@ pub(super) fn warn(warnings: &[String]) {
     }
 }
 
-/// Prints a note on standard error.
+/// Prints a note to standard error.
 pub(super) fn note(text: &str) {
-    // If standard error cannot be written, the note is lost.
+    // If standard error cannot be written to, the note is lost.
     let _ = writeln!(anstream::stderr(), "{text}");
 }

@@ -1,5 +1,5 @@
-//! How long a directive may live and lives by default: the bounds of the site, as far as the user's
-//! role may read them, and the flag `--max-ttl`, which can only shorten them.
+//! The longest and the default time to live of a directive: the bounds of the site, if the role
+//! permits reading them. `--max-ttl` cannot exceed the maximum of the site.
 
 use std::time::Duration;
 
@@ -13,23 +13,24 @@ use super::duration::length;
 use super::exit::Failure;
 use super::stdio::note;
 
-/// The longest time to live that a directive which captures gets by default.
+/// The longest default time to live of a directive that captures.
 const DEFAULT_CAPTURE_TTL: Duration = Duration::from_mins(5);
 
-/// The bounds that one run of the command keeps.
+/// The limits for one run of the command.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TtlLimits {
     pub(super) max_ttl: Duration,
     max_capture_ttl: Duration,
-    /// `None` if the bounds of the site are not known: its pipeline then applies them.
+    /// `None` if the bounds of the site are unknown; the pipeline then sets the default.
     default_ttl: Option<Duration>,
-    /// How the user raises `max_ttl`.
+    /// How the user can raise `max_ttl`.
     remedy: &'static str,
 }
 
 impl TtlLimits {
-    /// Reads the bounds of the site. Where the role may not read them, the flag counts, else the
-    /// bounds of a first installation; the pipeline still refuses what exceeds its own.
+    /// Reads the bounds of the site. If the role does not permit this, the flag applies, or the
+    /// bounds of a first installation. The pipeline still refuses a write beyond the bounds of the
+    /// site.
     pub(super) async fn read(api: &DirectivesApi, flag: Option<Duration>) -> Result<Self, Failure> {
         match api.site_bounds().await? {
             Some(site) => Self::of_site(site, flag),
@@ -37,7 +38,7 @@ impl TtlLimits {
         }
     }
 
-    /// The bounds where no cluster is asked.
+    /// Returns the limits for a command that does not know the bounds of the site.
     pub(super) fn without_site(flag: Option<Duration>) -> Self {
         Self {
             max_ttl: flag.unwrap_or(SiteBounds::INITIAL.max_ttl),
@@ -67,7 +68,8 @@ impl TtlLimits {
         })
     }
 
-    /// Gives a draft that states no end the default time to live, counted from its start.
+    /// Sets the default time to live of a draft that states no end. It counts from the draft's
+    /// start.
     pub(super) fn set_default(&self, draft: &mut Draft) -> Result<(), Failure> {
         if draft.expiry != Expiry::SiteDefault {
             return Ok(());
@@ -88,14 +90,14 @@ impl TtlLimits {
                     Failure::usage(format!("{id}: its start is too far away"))
                 })?,
             None if draft.capture || self.default_ttl.is_some() => Expiry::After(ttl),
-            // The pipeline knows it.
+            // The pipeline knows the default of the site.
             None => Expiry::SiteDefault,
         };
         Ok(())
     }
 
-    /// Refuses a time to live beyond a bound, in the words of the flags. Warns of one that proxies
-    /// refuse with their default settings.
+    /// Refuses a time to live beyond a limit, with a message that names the flag. Warns if proxies
+    /// with default settings would reject the directive.
     pub(super) fn check(&self, drafts: &[Draft], now: Timestamp) -> Result<(), Failure> {
         for draft in drafts {
             let (ttl, from_start) = match (draft.expiry, draft.starts_at) {
@@ -103,12 +105,12 @@ impl TtlLimits {
                     let ttl = SignedDuration::try_from(ttl).unwrap_or(SignedDuration::MAX);
                     (ttl, ttl)
                 }
-                // A capture counts from its start.
+                // The limit of a capture counts from its start.
                 (Expiry::At(end), Some(start)) if start > now => {
                     (end.duration_since(now), end.duration_since(start))
                 }
                 (Expiry::At(end), _) => (end.duration_since(now), end.duration_since(now)),
-                // The pipeline applies its own default.
+                // The pipeline applies the default of the site.
                 _ => continue,
             };
             let id = printable(&draft.id);

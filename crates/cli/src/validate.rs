@@ -1,5 +1,5 @@
-//! `directives validate`: decodes the directives in files with the decoder of the proxies, and
-//! compares them with the bounds of the site.
+//! `directives validate`: checks the directives in files with the same decoder as proxies, and with
+//! the bounds of the site if requested.
 
 use std::path::PathBuf;
 use std::time::Duration;

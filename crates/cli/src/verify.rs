@@ -1,5 +1,5 @@
-//! `directives verify`: whose signatures of stored directives are valid, and whether they satisfy
-//! the policy of a proxy.
+//! `directives verify`: reports whose signatures of stored directives are valid, and whether the
+//! directives satisfy the signature policy of a proxy.
 
 use clap::Args;
 use opensearch_directives::admin::{DirectivesApi, Stored};
@@ -38,11 +38,11 @@ pub(super) struct VerifyArgs {
     timeout: TimeoutArgs,
 }
 
-/// What a proxy would do with one directive.
+/// The result for one directive, as a proxy with these keys would decide.
 struct Verdict {
     id: String,
     signers: Vec<String>,
-    /// Names beside signatures by keys that are not trusted.
+    /// The names in signatures by keys that are not trusted.
     unknown: Vec<String>,
     problem: Option<String>,
 }
@@ -74,7 +74,8 @@ pub(super) async fn run(args: VerifyArgs) -> Result<Exit, Failure> {
     })
 }
 
-/// The directives of these ids, or all, and the ids that do not exist.
+/// Reads the directives with these ids, or all directives, and returns the ids that do not exist,
+/// too.
 async fn read(api: &DirectivesApi, ids: &[String]) -> Result<(Vec<Stored>, Vec<String>), Failure> {
     if ids.is_empty() {
         return Ok((api.list().await?, Vec::new()));
@@ -147,7 +148,7 @@ fn report(verdicts: &[Verdict], as_json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The names of the signers, as the document gives them.
+/// Returns the names of the signers, as the document states them.
 pub(super) fn signers(signatures: &[Signature]) -> String {
     let names: Vec<&str> = signatures.iter().map(Signature::signer).collect();
     names.join(", ")

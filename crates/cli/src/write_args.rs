@@ -45,7 +45,7 @@ pub(super) struct WriteArgs {
 }
 
 impl WriteArgs {
-    /// Connects to the API of the index.
+    /// Connects to the index, and determines the user that the cluster authenticated.
     pub(super) async fn api(&self) -> Result<DirectivesApi, Failure> {
         let api = DirectivesApi::new(self.connection.client(self.timeout).await?);
         let user = api.authenticated_user().await?;
@@ -57,7 +57,7 @@ impl WriteArgs {
         super::author::author(self.author.clone(), api).await
     }
 
-    /// Shows the plan and asks for consent. With `--yes` and in a dry run, no consent is needed.
+    /// Shows the plan and asks for consent, unless `--yes` is given or this is a dry run.
     pub(super) fn confirm(
         &self,
         question: &str,
@@ -78,7 +78,7 @@ impl WriteArgs {
         Ok(())
     }
 
-    /// Executes a plan and prints the report. In a dry run, it only prints the plan.
+    /// Executes a plan and prints the report. In a dry run, the function only prints the plan.
     pub(super) async fn execute(
         &self,
         api: &DirectivesApi,

@@ -1,5 +1,5 @@
-//! Reports the result of a write as text or as JSON: an entry for each directive, a summary, and
-//! the exit code of the worst result.
+//! Reports the result of a write as text or as JSON: an entry for each directive, and a summary.
+//! The worst result decides the exit code.
 
 use anstyle::AnsiColor;
 use jiff::Timestamp;
@@ -146,7 +146,7 @@ impl Report {
         }
     }
 
-    /// Adds ids for which the index has no directive.
+    /// Adds entries for ids for which the index contains no directive.
     pub(super) fn with_missing(mut self, ids: Vec<String>) -> Self {
         self.entries.extend(ids.into_iter().map(|id| Entry {
             id,
@@ -158,15 +158,15 @@ impl Report {
         self
     }
 
-    /// Prints the report, and returns the exit code of the worst result.
+    /// Prints the report, and returns the exit code of the worst result or an error.
     pub(super) fn print(self, as_json: bool) -> Result<Exit, Failure> {
         if as_json {
             print(&format!("{:#}", self.json()))?;
         } else if !self.entries.is_empty() {
             print(&self.text())?;
         }
-        // A failed request leaves entries unsent. The exit code of the failure is more exact, so
-        // those entries do not count.
+        // After a failed request, further entries were not sent. The error of the request says more
+        // than these entries, so they do not count.
         let has_failed = self.failure.is_some();
         let results = self.entries.iter().map(|entry| entry.done);
         let worst = results

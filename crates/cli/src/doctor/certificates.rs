@@ -1,4 +1,4 @@
-//! Checks the end of validity of the certificates in files and of those of the nodes.
+//! Checks when the certificates in files and the certificates of the nodes expire.
 
 use std::path::{Path, PathBuf};
 
@@ -12,10 +12,10 @@ use crate::directive_text::printable;
 use crate::duration::length;
 
 const NAME: &str = "certificates";
-/// The remaining validity below which a certificate is a warning.
+/// If a certificate expires sooner than this, the check is a warning.
 const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// Checks the certificates in PEM files.
+/// Checks when the certificates in PEM files expire.
 pub(super) fn check_files(checks: &mut Checks, files: Vec<PathBuf>) {
     for file in files {
         let place = file.display().to_string();
@@ -27,7 +27,7 @@ pub(super) fn check_files(checks: &mut Checks, files: Vec<PathBuf>) {
     }
 }
 
-/// Returns the earliest end of validity of the certificates in a file.
+/// Returns the instant at which the first certificate in a file expires.
 fn first_end(file: &Path) -> Result<Timestamp, String> {
     let content = std::fs::read(file).map_err(|error| error.to_string())?;
     let mut ends = Vec::new();
@@ -45,9 +45,10 @@ fn first_end(file: &Path) -> Result<Timestamp, String> {
         .ok_or_else(|| "it contains no certificate".to_owned())
 }
 
-/// Checks the certificates of the nodes, as far as the security plugin reports them.
+/// Checks when the certificates of the nodes expire, if the security plugin reports them.
 pub(super) async fn check_servers(checks: &mut Checks, api: &DirectivesApi) {
-    // Only administrators of the plugin may read them, and many clusters have no plugin.
+    // A refusal is no problem: only administrators of the plugin may read the certificates, and
+    // many clusters do not have the plugin.
     let Ok(certificates) = api.server_certificates().await else {
         return;
     };

@@ -1,4 +1,5 @@
-//! Checks the index: its shard and replicas, its refresh interval, its zones, and its snapshots.
+//! Checks the index: its shards and replicas, its refresh interval, its availability zones, and its
+//! snapshots.
 
 use jiff::SignedDuration;
 use opensearch_directives::admin::{DirectivesApi, IndexState};
@@ -9,10 +10,10 @@ use crate::duration::length;
 
 const NAME: &str = "index";
 const SNAPSHOTS: &str = "snapshots";
-/// The age above which the newest snapshot is a warning.
+/// If the newest snapshot is older than this, the check is a warning.
 const OLD_SNAPSHOT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// Returns whether the index can be examined further.
+/// Checks the index, and returns whether the index exists.
 pub(super) async fn check(checks: &mut Checks, api: &DirectivesApi) -> bool {
     let state = match api.index_state().await {
         Ok(state) => state,
@@ -79,7 +80,7 @@ async fn check_health(checks: &mut Checks, api: &DirectivesApi) {
     }
 }
 
-/// Compares the number of copies with the number of zones between which the cluster balances them.
+/// Compares the number of copies with the number of zones across which the cluster balances them.
 async fn check_zones(checks: &mut Checks, api: &DirectivesApi, state: &IndexState) {
     let zones = match api.balanced_zones().await {
         Ok(Some(zones)) => zones,

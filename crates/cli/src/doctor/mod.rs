@@ -1,4 +1,4 @@
-//! `directives doctor`: examines all that directives depend on, and names the remedy for each
+//! `directives doctor`: checks everything that directives depend on, and names the remedy for each
 //! problem.
 
 mod certificates;
@@ -22,7 +22,8 @@ use super::exit::{Exit, Failure};
 use super::stdio::ReportFormat;
 use report::Checks;
 
-/// The remedy if the user may not read the installation.
+/// The remedy if the user is not permitted to read the pipeline, the template or the index
+/// settings.
 const INSTALLER: &str =
     "map the user to the role directives_installer, or let an installer check it";
 
@@ -58,7 +59,7 @@ async fn check_all(checks: &mut Checks, client: Client, location: &str, files: V
     let api = DirectivesApi::new(client.clone());
     certificates::check_files(checks, files);
     if !check_cluster(checks, &api, location).await {
-        // Every other check would report the same problem.
+        // Without a connection, every other check would report the same problem.
         return;
     }
     check_caller(checks, &api).await;
@@ -71,7 +72,7 @@ async fn check_all(checks: &mut Checks, client: Client, location: &str, files: V
     check_clock(checks, &api).await;
 }
 
-/// Returns whether the cluster responds.
+/// Checks and returns whether the cluster responds.
 async fn check_cluster(checks: &mut Checks, api: &DirectivesApi, location: &str) -> bool {
     match api.cluster_info().await {
         Ok(info) => {
@@ -86,7 +87,8 @@ async fn check_cluster(checks: &mut Checks, api: &DirectivesApi, location: &str)
             checks.ok("cluster", text);
             true
         }
-        // The roles of `init --roles` do not permit this request, which has no other purpose.
+        // The roles that `init --roles` creates do not permit this request, because only `doctor`
+        // needs it.
         Err(error) if error.is_refused() && matches!(api.caller().await, Ok(Some(_))) => {
             checks.ok("cluster", format!("responds at {location}"));
             true
@@ -116,8 +118,8 @@ async fn check_caller(checks: &mut Checks, api: &DirectivesApi) {
     }
 }
 
-/// Compares the pipeline, the template, the index, its mapping and its settings with those that
-/// this version installs, and the limits of the site with those of the proxies.
+/// Compares the pipeline, the template, and the index with its mapping and settings with what this
+/// version installs, and the site's time limits with those of the proxies.
 async fn check_installation(checks: &mut Checks, client: Client) {
     let name = "installation";
     let installer = Installer::new(client);
@@ -151,7 +153,7 @@ async fn check_installation(checks: &mut Checks, client: Client) {
     check_limits(checks, &installer).await;
 }
 
-/// Compares the limit of the site with the default limit of the proxies.
+/// Compares the longest time to live of the site with the default limit of the proxies.
 async fn check_limits(checks: &mut Checks, installer: &Installer) {
     let length = |ttl| length(SignedDuration::try_from(ttl).unwrap_or(SignedDuration::MAX));
     match installer.bounds().await {

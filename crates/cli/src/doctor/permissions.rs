@@ -1,4 +1,5 @@
-//! Checks the permissions of the user, and names the roles that contain a missing one.
+//! Checks the permissions of the user, and names the roles that contain a permission that is
+//! missing.
 
 use opensearch_directives::admin::DirectivesApi;
 
