@@ -10,8 +10,8 @@ use super::directives_api::DirectivesApi;
 use super::error::WriteError;
 use crate::http::{Exception, Method, Request, malformed};
 
-/// The size limit of one request, in bytes. By default, proxies refuse bodies above 1 MB (nginx:
-/// `client_max_body_size`).
+/// The size limit of one bulk request, in bytes. Many HTTP proxies refuse larger bodies than 1 MB
+/// by default (in nginx, the setting `client_max_body_size`).
 pub(super) const PART_BYTES: usize = 900 << 10;
 
 /// The cluster's response to one bulk action.
@@ -21,14 +21,14 @@ pub(super) enum ActionResult {
     Done,
     /// OpenSearch reported that the document does not exist.
     NotFound,
-    /// The document has another version than the action requires.
+    /// The stored document does not have the version that the action requires.
     Conflict,
-    /// The cluster refused the action, with this reason.
+    /// The cluster refused the action for the given reason.
     Refused(String),
 }
 
 /// Groups items into consecutive parts of at most `limit` bytes, and returns the number of items in
-/// each part. An item above the limit forms a part of its own.
+/// each part. An item that is longer than the limit forms a part of its own.
 pub(super) fn parts(lengths: impl Iterator<Item = usize>, limit: usize) -> Vec<usize> {
     let mut parts = Vec::new();
     let (mut items, mut bytes) = (0, 0);
@@ -47,7 +47,8 @@ pub(super) fn parts(lengths: impl Iterator<Item = usize>, limit: usize) -> Vec<u
 }
 
 impl DirectivesApi {
-    /// Sends one part of a bulk request. `refresh` makes all written documents visible to searches.
+    /// Sends one part of a plan as a bulk request. If `refresh` is true, all written documents
+    /// become visible to searches.
     pub(super) async fn bulk_part(
         &self,
         actions: &[String],
@@ -55,7 +56,7 @@ impl DirectivesApi {
     ) -> Result<Vec<ActionResult>, WriteError> {
         #[derive(Deserialize)]
         struct Bulk {
-            // Each item has one key, the name of the action.
+            // Each item is a map with one key, the name of the action.
             items: Vec<HashMap<String, Item>>,
         }
         #[derive(Deserialize)]

@@ -6,7 +6,7 @@ use super::directives_api::DirectivesApi;
 use super::error::WriteError;
 use crate::http::{Method, Request};
 
-/// The name and the version that the cluster reports.
+/// The name, the version and the distribution that the cluster reports.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct ClusterInfo {
@@ -14,15 +14,16 @@ pub struct ClusterInfo {
     pub name: String,
     /// The version of the server.
     pub version: String,
-    /// The server's distribution, such as `opensearch`; `None` if the response does not contain it.
+    /// The server's distribution, such as `opensearch`; `None` if the response names no
+    /// distribution.
     pub distribution: Option<String>,
 }
 
 impl DirectivesApi {
-    /// Requests the cluster's name and version.
+    /// Requests the cluster's name, version and distribution.
     ///
     /// # Errors
-    /// The cluster did not respond, or the response is not from a search server.
+    /// Fails if the cluster does not respond, or if the response is not from a search server.
     pub async fn cluster_info(&self) -> Result<ClusterInfo, WriteError> {
         #[derive(Deserialize)]
         struct Info {

@@ -1,5 +1,5 @@
-//! The client with which operators read and change directives, with short methods for apply, revoke
-//! and delete.
+//! Provides the client with which operators read and change directives, and its methods `apply`,
+//! `revoke` and `delete`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,28 +18,28 @@ use crate::http::{Client, Request, RequestError};
 use crate::rest::{IndexReader, Session};
 use opensearch_directives_core::document::{DecodeLimits, Document, Draft, Rejection, decode};
 
-/// The version of a document when it was read. A write succeeds only if the document still has this
-/// version.
+/// The version of a document at the time of the read. A planned write succeeds only if the document
+/// still has this version.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct Version {
     /// The sequence number of the operation that wrote the document.
     pub seq_no: u64,
-    /// The primary term of that operation.
+    /// The primary term of the operation that wrote the document.
     pub primary_term: u64,
 }
 
-/// A document as it is stored. A proxy may reject it.
+/// A document as the index stores it, even if a proxy rejects this document.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Stored {
     /// The document's id.
     pub id: String,
-    /// The decoded document, or the reason for which a proxy rejects it.
+    /// The decoded document, or the reason why a proxy rejects the document.
     pub document: Result<Document, Rejection>,
     /// The stored JSON.
     pub source: Box<RawValue>,
-    /// The version of the document; `None` if the response does not contain it.
+    /// The version of the document; `None` if the response contains no version.
     pub version: Option<Version>,
 }
 
@@ -66,7 +66,7 @@ impl Stored {
             .is_ok_and(|fields| fields.contains_key(name))
     }
 
-    /// Whether the document is revoked. This is known even for a malformed document.
+    /// Whether the document is revoked. The method works even for a malformed document.
     #[must_use]
     pub fn is_revoked(&self) -> bool {
         #[derive(Deserialize)]
@@ -83,16 +83,16 @@ impl Stored {
 
 /// Reads and changes the directives of one index.
 ///
-/// A change is planned first with [`plan`](Self::plan), [`PlannedWrite::revoke`] or
-/// [`PlannedWrite::delete`]. The plan contains the document that was read and the document to
-/// store. [`execute`](Self::execute) then writes the new document only if the stored one has not
-/// changed since.
+/// Plan a change with [`plan`](Self::plan), [`PlannedWrite::revoke`] or [`PlannedWrite::delete`],
+/// and then write it with [`execute`](Self::execute). A planned write contains the document that
+/// was read and the document to store. The write succeeds only if the stored document has not
+/// changed since it was read.
 #[derive(Clone, Debug)]
 pub struct DirectivesApi {
     pub(super) client: Client,
     clock: Arc<dyn Clock>,
     max_ttl: Duration,
-    /// The user that the cluster authenticated, which each write records.
+    /// The user whom the cluster authenticated. Each write stores this name.
     pub(super) authenticated_as: Option<String>,
 }
 
@@ -115,9 +115,9 @@ impl DirectivesApi {
         self
     }
 
-    /// Sets the name of the [authenticated user](Self::authenticated_user). Each write stores it in
-    /// addition to the author, because writers can claim any author. By default, writes store no
-    /// such name.
+    /// Sets the name of the [authenticated user](Self::authenticated_user). Each write stores this
+    /// name in addition to the author, because a writer can claim any author. By default, writes
+    /// store only the author.
     #[must_use]
     pub fn with_authenticated_user(mut self, name: Option<String>) -> Self {
         self.authenticated_as = name;
@@ -141,17 +141,17 @@ impl DirectivesApi {
     /// permit the request.
     ///
     /// # Errors
-    /// The cluster did not respond, or the response is not from OpenSearch.
+    /// Fails if the cluster does not respond, or if the response is not from OpenSearch.
     pub async fn now(&self) -> Result<Timestamp, WriteError> {
         let time = self.session().cluster_time().await?;
         Ok(time.unwrap_or_else(|| self.clock.now()))
     }
 
-    /// Returns the user that the cluster authenticated. `None` if the cluster does not return a
-    /// user, for example because it has no security plugin.
+    /// Returns the name of the user whom the cluster authenticated, or `None` if the cluster
+    /// reports no user, for example because it has no security plugin.
     ///
     /// # Errors
-    /// The cluster did not respond.
+    /// Fails if the cluster does not respond.
     pub async fn authenticated_user(&self) -> Result<Option<String>, WriteError> {
         Ok(self.caller().await?.map(|caller| caller.name))
     }
@@ -164,12 +164,13 @@ impl DirectivesApi {
 
     /// Writes directives and returns when they are visible to searches.
     ///
-    /// Each draft replaces the stored document with the same id. Only the author and the time of
-    /// the first write are kept. All drafts are checked, first locally and then by the cluster's
-    /// pipeline, before the first one is written.
+    /// Each draft replaces the stored document with the same id. Of the replaced document, only the
+    /// author and the time of the first write stay. Before the first write, all drafts are checked,
+    /// first locally and then by the cluster's pipeline.
     ///
     /// # Errors
-    /// [`WriteError`]. Its text states whether some of the directives were written.
+    /// [`WriteError`] if a directive was not written. The error's text says whether other
+    /// directives were written.
     pub async fn apply(&self, drafts: &[Draft]) -> Result<(), WriteError> {
         let plan = self.plan(drafts).await?;
         self.execute_all(plan).await
@@ -180,8 +181,8 @@ impl DirectivesApi {
     /// change.
     ///
     /// # Errors
-    /// [`WriteError::is_not_found`] if there is no such directive, or the reason for which it could
-    /// not be written.
+    /// Fails with [`WriteError::is_not_found`] if no directive has this id, and with another error
+    /// if the revocation could not be written.
     pub async fn revoke(&self, id: &str, revoked_by: Option<&str>) -> Result<(), WriteError> {
         let stored = self.require(id).await?;
         let now = self.now().await?;
@@ -192,8 +193,8 @@ impl DirectivesApi {
     /// Deletes a directive, including its audit record.
     ///
     /// # Errors
-    /// [`WriteError::is_not_found`] if there is no such directive, or the reason for which it could
-    /// not be deleted.
+    /// Fails with [`WriteError::is_not_found`] if no directive has this id, and with another error
+    /// if the directive could not be deleted.
     pub async fn delete(&self, id: &str) -> Result<(), WriteError> {
         let stored = self.require(id).await?;
         self.execute_all(vec![PlannedWrite::delete(stored)]).await

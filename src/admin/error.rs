@@ -1,4 +1,5 @@
-//! The error of reading and writing directives, with predicates for the reaction of a caller.
+//! Defines the error of reading and writing directives, with predicates by which a caller decides
+//! how to react.
 
 use std::error::Error;
 use std::fmt;
@@ -10,7 +11,7 @@ use opensearch_directives_core::document::Rejection;
 
 /// Directives could not be read or written.
 ///
-/// If a function returns this error, it has written nothing. The only exception is
+/// A function that returns this error has written no directive. The only exception is
 /// [`apply`](super::DirectivesApi::apply), whose error names the directives that were not written.
 pub struct WriteError(Box<Kind>);
 
@@ -37,7 +38,8 @@ pub(super) enum Kind {
     Conflict(String),
     NoIndex {
         index: String,
-        /// The indices that contain directives.
+        /// The names of indices that contain directives, because the given name may be a typing
+        /// error.
         others: Vec<String>,
     },
     NoPipeline,
@@ -65,7 +67,7 @@ impl WriteError {
         }
     }
 
-    /// Whether somebody else changed the directive after it was read.
+    /// Whether somebody else changed the directive between the read and the write.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
         matches!(*self.0, Kind::Conflict(_))
@@ -96,11 +98,12 @@ impl WriteError {
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         self.request()
-            // The cluster is overloaded; a later request may succeed.
+            // Status 429 means that the cluster is overloaded, so a later request may succeed.
             .is_some_and(|error| error.is_unreachable() || error.status() == Some(429))
     }
 
-    /// Whether the pipeline refuses all directives only because it does not know a field.
+    /// Whether the pipeline refuses all directives only because the pipeline does not know the
+    /// given field.
     pub(super) fn is_unknown_field(&self, field: &str) -> bool {
         let text = format!("{field}: it is not a field");
         match &*self.0 {

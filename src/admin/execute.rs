@@ -1,4 +1,5 @@
-//! Executes a plan with conditional bulk requests, and determines the outcome of each write.
+//! Executes planned writes with conditional bulk requests, and determines the outcome of each
+//! write.
 
 use std::collections::HashMap;
 
@@ -12,9 +13,10 @@ use super::plan::PlannedWrite;
 pub enum Outcome {
     /// The index contains the planned document.
     Written,
-    /// The index already contained the planned document; nothing was sent.
+    /// The index already contained the planned document, so no request was sent.
     Unchanged,
-    /// Somebody else changed the directive after it was read, so it was not written.
+    /// Somebody else changed the directive between the read and the write, so the planned document
+    /// was not written.
     Conflict {
         /// The stored document; `None` if it was deleted or cannot be read.
         current: Option<Box<Stored>>,
@@ -30,19 +32,20 @@ pub enum Outcome {
     NotSent,
 }
 
-/// The outcome of a plan.
+/// The outcome of a list of planned writes.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct WriteReport {
-    /// Each planned write with its outcome, in the plan's order.
+    /// Each planned write with its outcome, in the order of the plan.
     pub outcomes: Vec<(PlannedWrite, Outcome)>,
-    /// The error of the first failed request. Later parts of the plan were not sent.
+    /// The error of the first failed request. The writes after this request were not sent.
     pub failure: Option<WriteError>,
 }
 
 impl DirectivesApi {
-    /// Writes a plan and returns when the documents are visible to searches. A refused write does
-    /// not stop the others. The report contains the outcome of each write.
+    /// Executes all planned writes and returns when the documents are visible to searches. If the
+    /// cluster refuses one write, the other writes are still executed. The report contains the
+    /// outcome of each write.
     pub async fn execute(&self, mut plan: Vec<PlannedWrite>) -> WriteReport {
         for planned in &mut plan {
             planned.authenticate(self.authenticated_as.as_deref());
@@ -59,8 +62,8 @@ impl DirectivesApi {
         }
     }
 
-    /// Sends some of the planned writes in parts, and sets their outcomes. Returns the error of the
-    /// first failed request. Later parts are not sent.
+    /// Sends the chosen writes in parts of limited size, and sets their outcomes. Stops at the
+    /// first failed request, and returns the error of this request.
     async fn send(
         &self,
         plan: &[PlannedWrite],
@@ -100,10 +103,11 @@ impl DirectivesApi {
         None
     }
 
-    /// Repeats the writes that an older mapping refuses, in the form that the mapping accepts.
-    /// A directive must be revocable before the index is upgraded.
+    /// Repeats the writes that an older mapping refuses, without the fields that this mapping
+    /// lacks. A directive must be revocable even before the index is upgraded.
     async fn repeat_for_older_mapping(&self, plan: &mut [PlannedWrite], outcomes: &mut [Outcome]) {
-        // A mapping can lack two fields, and a refusal names one of them.
+        // A mapping can lack two fields, and a refusal names only one field at a time, so two
+        // rounds are needed.
         for _ in 0..2 {
             let again: Vec<usize> = plan
                 .iter_mut()
@@ -116,16 +120,17 @@ impl DirectivesApi {
                     _ => None,
                 })
                 .collect();
-            // The outcomes say whether the second attempt succeeded.
+            // The error can be ignored, because the outcomes say whether the second attempt
+            // succeeded.
             let _ = self.send(plan, &again, outcomes).await;
         }
     }
 
-    /// Reads the documents with an unclear outcome again.
+    /// Re-reads the documents whose outcome is unclear.
     ///
-    /// The client repeats a request if its connection was interrupted, and the second request then
-    /// conflicts with the first. If the index contains the planned document, such a conflict is a
-    /// success.
+    /// The client repeats a request if its connection is interrupted. If the interrupted request
+    /// was executed, the repeated one causes a conflict. If the index contains the planned
+    /// document, such a conflict counts as a success.
     async fn resolve(&self, plan: &[PlannedWrite], outcomes: &mut [Outcome]) {
         let doubtful: Vec<&str> = plan
             .iter()
@@ -136,7 +141,7 @@ impl DirectivesApi {
         if doubtful.is_empty() {
             return;
         }
-        // Without a response, the outcome in the report remains unclear.
+        // If this read fails, the outcomes in the report remain unclear.
         let Ok(current) = self.get_many(&doubtful).await else {
             return;
         };
@@ -160,7 +165,7 @@ impl DirectivesApi {
 fn outcome(planned: &PlannedWrite, result: ActionResult) -> Outcome {
     match result {
         ActionResult::Done => Outcome::Written,
-        // The document does not exist any more, as planned.
+        // The document that the plan deletes does not exist any more.
         ActionResult::NotFound if planned.is_delete() => Outcome::Written,
         ActionResult::NotFound | ActionResult::Conflict => Outcome::Conflict { current: None },
         ActionResult::Refused(reason) => Outcome::Refused { reason },

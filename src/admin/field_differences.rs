@@ -7,9 +7,9 @@ use opensearch_directives_core::document::{Document, Rejection, Signature};
 /// The effect of a changed field.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ChangeEffect {
-    /// The directive matches more requests, or more is recorded about them.
+    /// The directive matches more requests, or makes proxies record more about a request.
     Widens,
-    /// A text in the audit record is removed.
+    /// The audit record loses a field: the reason, the ticket or the owner.
     Loses,
     /// A directive that had expired or was revoked applies again.
     Reactivates,
@@ -41,8 +41,8 @@ impl FieldChange {
         changes(before, after)
     }
 
-    /// Returns the change for the replacement of a malformed document. Its intended targets are
-    /// unknown, so the replacement may widen it.
+    /// Returns the change that replaces a malformed document by a directive. The intended targets
+    /// of a malformed document are unknown, so the change counts as widening.
     pub(super) fn of_malformed(rejection: &Rejection) -> Self {
         Self {
             field: "document",
@@ -98,7 +98,8 @@ pub(super) fn changes(before: &Document, after: &Document) -> Vec<FieldChange> {
     all.0
 }
 
-/// Signatures are shown by their signers and compared whole.
+/// Adds the change of the signatures. The change names the signers, but the comparison covers the
+/// whole signatures.
 fn signatures(all: &mut Vec<FieldChange>, before: &Document, after: &Document) {
     let (old, new) = (&before.signatures, &after.signatures);
     if old == new {
@@ -122,7 +123,8 @@ fn signatures(all: &mut Vec<FieldChange>, before: &Document, after: &Document) {
 }
 
 fn targets(all: &mut Changes, before: &Document, after: &Document) {
-    // With another value, the directive matches requests that it did not match before.
+    // If the value of a target changes, the directive matches requests that it did not match
+    // before.
     fn target<T>(before: Option<&T>, _: Option<&T>) -> ChangeEffect {
         match before {
             Some(_) => ChangeEffect::Widens,
@@ -197,7 +199,8 @@ fn times(all: &mut Changes, before: &Document, after: &Document) {
     };
     let (old, new) = (before.audit.revoked_at, after.audit.revoked_at);
     if old == new {
-        // A revoked document may lack the time of its revocation.
+        // A revoked document may lack the time of its revocation, so the field `revoked` is
+        // compared instead.
         let (old, new) = (Some(before.revoked), Some(after.revoked));
         all.add("revoked", old, new, |_, _| revocation);
     } else {

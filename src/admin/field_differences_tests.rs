@@ -1,4 +1,4 @@
-//! Tests of the effect of each changed field.
+//! Tests which effect a change of each field has.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 use opensearch_directives_core::document::KeyId;
@@ -6,7 +6,8 @@ use opensearch_directives_core::document::KeyId;
 use super::*;
 use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, EndpointKind};
 
-/// The fields for the author and the time of a write, and the fields that depend on others.
+/// The fields that are not compared: the authors and times of writes, and fields whose values
+/// follow from other fields.
 const NOT_COMPARED: [&str; 8] = [
     "targets",
     "created_at",
@@ -41,7 +42,7 @@ fn at(second: i64) -> Timestamp {
 
 type Edit = fn(&mut Document);
 
-/// A change of each field, with its effect.
+/// A change of each field, with the effect that the comparison must report.
 const CASES: [(&str, ChangeEffect, Edit); 22] = [
     ("tenant", ChangeEffect::Widens, |d| {
         d.directive.match_.tenant = None;

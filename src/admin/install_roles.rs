@@ -6,7 +6,7 @@ use super::installer::{Change, InstallError, InstallStep, Installer, file};
 use crate::http::{Method, Request, segment};
 
 const WHAT: &str = "role";
-/// The name of the index in the files, both in the names of roles and in index patterns.
+/// The index name in the files of `mappings/roles`, which is replaced in the index patterns.
 const INDEX_IN_FILES: &str = "directives";
 const ROLES: [(&str, &str); 6] = [
     (
@@ -39,7 +39,7 @@ impl Installer {
     /// Returns the changes that [`install_roles`](Self::install_roles) would make now.
     ///
     /// # Errors
-    /// The cluster has no security plugin, or the user may not read the roles.
+    /// Fails if the cluster has no security plugin, or if the user may not read the roles.
     pub async fn plan_roles(&self) -> Result<Vec<InstallStep>, InstallError> {
         let mut steps = Vec::with_capacity(ROLES.len());
         for (name, json) in ROLES {
@@ -64,11 +64,11 @@ impl Installer {
         Ok(steps)
     }
 
-    /// Creates the roles for the client's index, replaces roles that differ, and returns one step
-    /// for each role. No user is mapped to a role.
+    /// Creates the roles for the client's index, replaces existing roles that differ, and returns
+    /// one step for each role. The method maps no user to a role.
     ///
     /// # Errors
-    /// The errors of [`plan_roles`](Self::plan_roles), or the user may not change roles.
+    /// Fails like [`plan_roles`](Self::plan_roles), or if the user may not change roles.
     pub async fn install_roles(&self) -> Result<Vec<InstallStep>, InstallError> {
         let steps = self.plan_roles().await?;
         for step in steps.iter().filter(|step| step.change != Change::Keep) {
@@ -80,7 +80,7 @@ impl Installer {
     }
 }
 
-/// Returns the names of the roles for this index that contain a permission.
+/// Returns the names of the roles for the given index that contain the given permission.
 pub(super) fn roles_that_permit(action: &str, index: &str) -> Vec<String> {
     let contains = |list: &Value| {
         let actions = list.as_array();
@@ -98,7 +98,7 @@ pub(super) fn roles_that_permit(action: &str, index: &str) -> Vec<String> {
         .collect()
 }
 
-/// Parses the file of a role, and adapts it to an index with another name.
+/// Parses the file of a role, and adapts the role to an index with another name.
 fn role_for(index: &str, json: &str) -> Value {
     let mut role = file(json);
     let permissions = role["index_permissions"].as_array_mut();
@@ -116,8 +116,8 @@ fn role_for(index: &str, json: &str) -> Value {
     role
 }
 
-/// Whether an installed role grants the same permissions as ours. The plugin adds defaults to an
-/// installed role, which are ignored.
+/// Whether an installed role has the same description and grants the same permissions as ours. The
+/// comparison ignores the default values that the plugin adds to an installed role.
 fn permits_the_same(installed: &Value, role: &Value) -> bool {
     let indices = |of: &Value| {
         let permissions = of["index_permissions"].as_array();

@@ -1,4 +1,4 @@
-//! Administration for operators: prepares a cluster, and reads and changes directives without
+//! The operations of an operator: prepare a cluster, and read and change directives without
 //! overwriting concurrent changes.
 
 mod bulk;

@@ -12,23 +12,23 @@ use super::field_differences::{FieldChange, changes};
 use crate::rest::PIPELINE;
 use opensearch_directives_core::document::{Audit, Document, Draft, Expiry, encode_draft};
 
-/// The field for the user that the cluster authenticated.
+/// The name of the field that contains the user whom the cluster authenticated.
 const AUTHENTICATED_AS: &str = "authenticated_as";
 
 /// The effect of a planned write.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum PlannedKind {
-    /// It stores a directive with a new id.
+    /// The write stores a directive with a new id.
     Create,
-    /// It replaces a directive.
+    /// The write replaces a directive.
     Replace,
-    /// It revokes a directive.
+    /// The write revokes a directive.
     Revoke,
-    /// It adds signatures to a directive, which stays as it is.
+    /// The write adds signatures to a directive and changes no other part of the directive.
     Sign,
-    /// It deletes a directive.
+    /// The write deletes a directive.
     Delete,
-    /// It changes nothing, because the index already contains the wanted document.
+    /// No write is sent, because the index already contains the wanted document.
     Nothing,
 }
 
@@ -38,7 +38,7 @@ pub enum PlannedKind {
 pub struct PlannedWrite {
     /// The directive's id.
     pub id: String,
-    /// The document that was read; `None` if there was no such directive.
+    /// The document that was read; `None` if no directive had this id.
     pub before: Option<Stored>,
     /// The document that will be stored. `None` if the directive is deleted, or if a malformed
     /// document is revoked.
@@ -74,7 +74,7 @@ impl PlannedWrite {
             if let Some(reason) = reason {
                 fields["revoked_reason"] = reason.into();
             }
-            // Without a name, the name of the previous author must not remain.
+            // If the caller gives no name, the name of the previous author must not remain.
             fields["updated_by"] = by.unwrap_or("unknown").into();
             if let Some(author) = by {
                 fields["revoked_by"] = author.into();
@@ -137,7 +137,7 @@ impl PlannedWrite {
         matches!(self.action, Action::Delete)
     }
 
-    /// Returns the lines for a bulk request; `None` if there is nothing to write.
+    /// Returns the lines of this write for a bulk request; `None` if nothing has to be written.
     pub(super) fn action(&self) -> Option<String> {
         let mut target = json!({ "_id": self.id });
         if let Some(version) = self.before.as_ref().and_then(|before| before.version) {
@@ -147,8 +147,8 @@ impl PlannedWrite {
         match &self.action {
             Action::Index(source, _) => {
                 target["pipeline"] = PIPELINE.into();
-                // `create` already fails if the document exists, and a version condition would fail
-                // the whole bulk request.
+                // A `create` action fails if the document exists, so it needs no version condition.
+                // With such a condition, OpenSearch would refuse the whole bulk request.
                 let name = if self.before.is_some() {
                     "index"
                 } else {
@@ -156,9 +156,9 @@ impl PlannedWrite {
                 };
                 Some(format!("{}\n{}\n", json!({ name: target }), source.get()))
             }
-            // A bulk update does not run the pipeline, which would refuse a malformed or expired
-            // document. Any stored document can therefore be revoked. A signature
-            // covers what is stored, so the pipeline must not change that.
+            // A bulk update does not run the ingest pipeline, which would refuse a malformed or
+            // expired document. Any stored document can therefore be revoked. A signature covers
+            // the stored fields, so the pipeline must not change them either.
             Action::Revoke(fields) | Action::Sign(fields) => {
                 let action = json!({ "update": target });
                 Some(format!("{action}\n{}\n", json!({ "doc": fields })))
@@ -168,8 +168,8 @@ impl PlannedWrite {
         }
     }
 
-    /// Adds the authenticated user to a revocation or a signature. The name of the previous
-    /// user is removed.
+    /// Stores the authenticated user with a revocation or a signature, in place of the user of the
+    /// previous write.
     pub(super) fn authenticate(&mut self, user: Option<&str>) {
         let (Action::Revoke(fields) | Action::Sign(fields)) = &mut self.action else {
             return;
@@ -183,9 +183,10 @@ impl PlannedWrite {
         }
     }
 
-    /// Removes the field that an older mapping refuses for this reason, and returns whether the
-    /// write can be sent again. In an index without `revoked`, `revoked_at` alone revokes. The
-    /// reason of a revocation is never removed.
+    /// Removes the field that an older mapping refused with the given reason, and returns whether
+    /// the write can be sent again. If an index has no field `revoked`, the field `revoked_at`
+    /// alone revokes a directive. A revocation with a reason is not adapted, so that its reason is
+    /// not lost.
     pub(super) fn adapt_to_older_mapping(&mut self, reason: &str) -> bool {
         let is_about = |field: &str| reason.contains(&format!("introduction of [{field}]"));
         match &mut self.action {
@@ -245,7 +246,7 @@ impl PlannedWrite {
         }
     }
 
-    /// Whether the index still contains the version that was read.
+    /// Whether the index still contains the version that was read before the write.
     pub(super) fn is_unwritten(&self, current: Option<&Stored>) -> bool {
         match (&self.before, current) {
             (None, None) => true,
@@ -257,8 +258,9 @@ impl PlannedWrite {
     }
 }
 
-/// Whether a stored directive already has the content of a draft. A time to live counts from the
-/// write of the stored directive, so writing the same draft again does not prolong it.
+/// Whether a stored directive already has the content of a draft. The draft's time to live counts
+/// from the time at which the stored directive was written, so a repeated write of the same draft
+/// does not prolong the directive.
 fn is_same_content(stored: &Document, wanted: &Document, expiry: Expiry) -> bool {
     let mut wanted = wanted.clone();
     if let (Expiry::After(ttl), Some(written)) = (expiry, stored.audit.updated_at)
@@ -271,12 +273,12 @@ fn is_same_content(stored: &Document, wanted: &Document, expiry: Expiry) -> bool
 }
 
 impl DirectivesApi {
-    /// Plans to store directives. Checks each draft locally and with the cluster's pipeline, and
-    /// compares it with the stored document. Nothing is written.
+    /// Plans to store directives, without writing them. Each draft is checked locally and by the
+    /// cluster's pipeline, and compared with the stored document.
     ///
     /// # Errors
-    /// [`WriteError::is_invalid`] or [`WriteError::is_refused`] if a draft is not valid, or the
-    /// error of a request.
+    /// Fails with [`WriteError::is_invalid`] or [`WriteError::is_refused`] if a draft is not valid,
+    /// and with another error if a request fails.
     pub async fn plan(&self, drafts: &[Draft]) -> Result<Vec<PlannedWrite>, WriteError> {
         self.check(drafts)?;
         let ids: Vec<&str> = drafts.iter().map(|draft| draft.id.as_str()).collect();
@@ -284,11 +286,11 @@ impl DirectivesApi {
         self.plan_from(drafts, stored).await
     }
 
-    /// Works like [`plan`](Self::plan) with documents that were read before. `stored` has one entry
-    /// for each draft.
+    /// Works like [`plan`](Self::plan), but compares the drafts with documents that the caller has
+    /// read. The list `stored` has one entry for each draft.
     ///
     /// # Errors
-    /// The errors of [`plan`](Self::plan).
+    /// Fails like [`plan`](Self::plan).
     pub async fn plan_from(
         &self,
         drafts: &[Draft],
@@ -308,8 +310,8 @@ impl DirectivesApi {
         };
         let mut encoded = sources(self.authenticated_as.as_deref());
         let simulated = match self.simulate(drafts, &encoded).await {
-            // An older pipeline does not know the field. Directives must be writable before it is
-            // upgraded.
+            // An older pipeline does not know the field `authenticated_as`. Directives must be
+            // writable even before the pipeline is upgraded.
             Err(error) if error.is_unknown_field(AUTHENTICATED_AS) => {
                 encoded = sources(None);
                 self.simulate(drafts, &encoded).await?
@@ -354,8 +356,8 @@ impl DirectivesApi {
     }
 }
 
-/// Returns the author and the time of the first write of a stored directive. Both are kept when the
-/// directive is replaced.
+/// Returns the author and the time of the first write of a stored directive. A replacement of the
+/// directive preserves both.
 fn created(stored: Option<&Stored>) -> Audit {
     #[derive(Default, Deserialize)]
     struct Created {
@@ -365,7 +367,7 @@ fn created(stored: Option<&Stored>) -> Audit {
     let Some(stored) = stored else {
         return Audit::default();
     };
-    // These fields are read even from a malformed document.
+    // These two fields are read even from a malformed document.
     let created: Created = serde_json::from_str(stored.source.get()).unwrap_or_default();
     let text = |value: Option<Value>| value?.as_str().map(str::to_owned);
     Audit {

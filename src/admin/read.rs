@@ -14,8 +14,8 @@ use crate::http::{Exception, Method, Request, malformed};
 use crate::rest::{Collect, Hit, Incomplete};
 use opensearch_directives_core::document::DecodeLimits;
 
-/// The number of documents in one multi-get request. The response of such a request stays far
-/// below the size limit of responses.
+/// The maximum number of documents in one multi-get request, so that the response stays far below
+/// the size limit of responses.
 const MULTI_GET: usize = 2_000;
 
 /// The response of a multi-get.
@@ -23,7 +23,7 @@ const MULTI_GET: usize = 2_000;
 struct MultiGet {
     docs: Vec<Item>,
 }
-/// The result for one id: a document, the fact that there is none, or an error.
+/// The result for one id: a document, the statement that no document exists, or an error.
 #[derive(Deserialize)]
 struct Item {
     #[serde(rename = "_id")]
@@ -39,20 +39,20 @@ struct Item {
 }
 
 impl DirectivesApi {
-    /// Reads the document with this id. Returns `None` if OpenSearch reports that it does not
-    /// exist.
+    /// Reads the document with the given id. Returns `None` if OpenSearch reports that the document
+    /// does not exist.
     ///
     /// # Errors
-    /// The document could not be read.
+    /// Fails if the document could not be read.
     pub async fn get(&self, id: &str) -> Result<Option<Stored>, WriteError> {
         Ok(self.get_many(&[id]).await?.pop().flatten())
     }
 
-    /// Reads the documents with these ids in real time, that is, without waiting for a refresh. The
-    /// result has the order of the ids, and `None` for each document that does not exist.
+    /// Reads the documents with the given ids in real time, that is, without waiting for a refresh.
+    /// The result has the same order as the ids, with `None` for each document that does not exist.
     ///
     /// # Errors
-    /// One of the documents could not be read.
+    /// Fails if one of the documents could not be read.
     pub async fn get_many(&self, ids: &[&str]) -> Result<Vec<Option<Stored>>, WriteError> {
         let mut all = Vec::with_capacity(ids.len());
         for part in ids.chunks(MULTI_GET) {
@@ -114,7 +114,7 @@ impl DirectivesApi {
     /// Reads every document of the index, ordered by id.
     ///
     /// # Errors
-    /// The index could not be read completely.
+    /// Fails if the index could not be read completely.
     pub async fn list(&self) -> Result<Vec<Stored>, WriteError> {
         struct All {
             limits: DecodeLimits,
@@ -147,8 +147,8 @@ impl DirectivesApi {
         Ok(all.stored)
     }
 
-    /// Creates the error for an index that does not exist. The name may contain a typing error, so
-    /// the error lists the indices that contain directives.
+    /// Creates the error for an index that does not exist. The index name may contain a typing
+    /// error, so the error lists the indices that contain directives.
     pub(super) async fn no_index(&self) -> WriteError {
         #[derive(Deserialize)]
         struct Index {
@@ -175,7 +175,7 @@ impl DirectivesApi {
         };
         Kind::NoIndex {
             index: self.client.index().to_owned(),
-            // If the role does not permit reading the mappings, the message has no list.
+            // If the role does not permit reading the mappings, the message lists no indices.
             others: all
                 .unwrap_or_default()
                 .into_iter()

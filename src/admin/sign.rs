@@ -1,7 +1,8 @@
-//! Signs directives: those that are to be written, and those that are stored already.
+//! Signs directives: drafts before they are written, and directives that are already stored.
 //!
-//! A signature covers absolute times, so the ingest pipeline makes a draft absolute first, and
-//! what it made is signed. What is then planned must be exactly what was signed.
+//! A signature covers absolute times. A simulation of the ingest pipeline therefore converts the
+//! times of a draft to absolute ones before the draft is signed. A second simulation checks that
+//! the pipeline would store exactly the signed content.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -17,17 +18,16 @@ use opensearch_directives_core::document::{
     Document, DocumentRef, Draft, Expiry, Signature, SignedForm, decode,
 };
 
-/// How many signatures a document may have.
+/// The maximum number of signatures of a document.
 const MAX_SIGNATURES: usize = 8;
-/// The longest permitted time between the computation of an expiry and the write of the signed
-/// directive.
+/// The maximum time between the computation of an expiry and the write of the signed directive.
 const SIGNING_TIME: SignedDuration = SignedDuration::from_mins(1);
 
 impl DirectivesApi {
-    /// The uuid of the index, which signatures cover.
+    /// Returns the uuid of the index. Each signature covers this uuid.
     ///
     /// # Errors
-    /// The index does not exist, or the cluster cannot be asked.
+    /// Fails if the index does not exist, or if the cluster does not respond.
     pub async fn index_uuid(&self) -> Result<String, WriteError> {
         match self.session().resolve_index().await {
             Ok(index) => Ok(index.uuid),
@@ -36,12 +36,12 @@ impl DirectivesApi {
         }
     }
 
-    /// [`plan_from`](Self::plan_from), with drafts that these keys sign. Their expiry becomes
-    /// absolute. Signatures of other keys that a draft has stay, unless the stored directive shows
-    /// that they are for something else.
+    /// Signs the drafts with the given keys, and then works like [`plan_from`](Self::plan_from).
+    /// The expiries of the drafts become absolute times. A draft keeps its signatures by other
+    /// keys, unless the stored directive has a different content.
     ///
     /// # Errors
-    /// As [`plan`](Self::plan), and if a directive cannot be signed.
+    /// Fails like [`plan`](Self::plan), or if a directive cannot be signed.
     pub async fn plan_signed(
         &self,
         drafts: &mut [Draft],
@@ -74,10 +74,12 @@ impl DirectivesApi {
         Ok(plan)
     }
 
-    /// Plans to add signatures by these keys to stored directives, which stay as they are.
+    /// Plans to add signatures by the given keys to stored directives. The signed content does not
+    /// change.
     ///
     /// # Errors
-    /// A directive is malformed, has too many signatures, or the cluster cannot be asked.
+    /// Fails if a directive is malformed or has too many signatures, or if the cluster does not
+    /// respond.
     pub async fn plan_signatures(
         &self,
         stored: Vec<Stored>,
@@ -106,12 +108,12 @@ impl DirectivesApi {
         })
     }
 
-    /// Removes the signatures of a draft if they belong to a stored directive that differs from it.
+    /// Removes the signatures of a draft if the stored directive has a different signed content.
     fn drop_outdated(&self, draft: &mut Draft, stored: Option<&Stored>) {
         let Some(before) = stored.and_then(|stored| self.decode_stored(stored).ok()) else {
             return;
         };
-        // Both forms use the same uuid, so its value does not affect the comparison.
+        // Both forms use the same index uuid, so the comparison does not depend on its value.
         let same = match draft.expiry {
             Expiry::At(end) => {
                 let directive = draft.to_directive(end);
@@ -127,7 +129,7 @@ impl DirectivesApi {
 }
 
 impl PlannedWrite {
-    /// Plans to store other signatures of a directive, which stays as it is.
+    /// Plans to replace the signatures of a stored directive. The signed content does not change.
     fn sign(stored: Stored, signatures: Vec<Signature>, at: Timestamp, by: &str) -> Self {
         let mut after = stored.document.as_ref().ok().cloned();
         let action = match &mut after {
@@ -151,8 +153,9 @@ impl PlannedWrite {
     }
 }
 
-/// The end of a directive that is signed. A time to live counts from the write, so the same one once
-/// more prolongs nothing, as for a directive that is not signed.
+/// Returns the expiry of a directive that will be signed. If the draft has the same content and the
+/// same time to live as the stored directive, the stored expiry stays. A repeated write of the same
+/// draft therefore does not prolong a directive, whether it is signed or not.
 fn end(draft: &Draft, planned: &PlannedWrite, after: &Document) -> Timestamp {
     let computed = after.directive.expires_at;
     let before = planned.before.as_ref();
@@ -177,7 +180,8 @@ fn end(draft: &Draft, planned: &PlannedWrite, after: &Document) -> Timestamp {
     }
 }
 
-/// Adds a signature by each of the keys. A new signature replaces an earlier one by the same key.
+/// Adds a signature by each of the keys. A new signature replaces an earlier signature by the same
+/// key.
 fn with_signatures(
     signatures: &[Signature],
     keys: &[SigningKey],
@@ -205,7 +209,7 @@ fn with_signatures(
     Ok(all)
 }
 
-/// Makes sure that the cluster will store what was signed.
+/// Returns an error if the cluster would store a content that differs from the signed content.
 fn expect_signed(draft: &Draft, planned: &PlannedWrite) -> Result<(), WriteError> {
     let form = |directive: &DiagnosticsDirective| SignedForm::new(directive.as_ref(), "").content();
     let is_signed = planned.after.as_ref().is_some_and(|after| {

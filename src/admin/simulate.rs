@@ -1,5 +1,5 @@
-//! Sends drafts to the `_simulate` API of the ingest pipeline, which returns the documents that it
-//! would store.
+//! Sends drafts to the `_simulate` API of the ingest pipeline. The response contains the documents
+//! that the cluster would store.
 
 use opensearch::ingest::IngestSimulateParts;
 use serde::Deserialize;
@@ -14,8 +14,8 @@ use crate::rest::PIPELINE;
 use opensearch_directives_core::document::{Document, Draft, decode};
 
 impl DirectivesApi {
-    /// Returns the documents that the pipeline creates from drafts. All drafts are simulated before
-    /// an error is returned, so nothing is written if one draft is refused.
+    /// Returns the documents that the pipeline creates from drafts. If the pipeline refuses some
+    /// drafts, the error lists all refused drafts.
     pub(super) async fn simulate(
         &self,
         drafts: &[Draft],

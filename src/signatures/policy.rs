@@ -157,7 +157,7 @@ impl SignaturePolicy {
     /// ```
     ///
     /// # Errors
-    /// An error if the JSON is not a policy, or if a rule can never be satisfied.
+    /// Fails if the JSON is not a policy, or if a rule can never be satisfied.
     pub fn parse(json: &str) -> Result<Self, SignatureError> {
         let written: WrittenPolicy = serde_json::from_str(json).map_err(|source| {
             SignatureError::new(
@@ -188,7 +188,7 @@ impl SignaturePolicy {
     /// Reads a policy from a file. This call blocks the thread.
     ///
     /// # Errors
-    /// An error if the file cannot be read, or if [`parse`](Self::parse) fails.
+    /// Fails if the file cannot be read, or if [`parse`](Self::parse) fails.
     pub fn read(file: &Path) -> Result<Self, SignatureError> {
         key_files::read(file, SignatureErrorKind::Policy)
             .and_then(|text| Self::parse(&text))

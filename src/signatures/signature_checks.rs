@@ -54,7 +54,7 @@ impl SignatureChecks {
     /// Reads all files. This call blocks the thread.
     ///
     /// # Errors
-    /// An error if a file cannot be read or has invalid content.
+    /// Fails if a file cannot be read or has invalid content.
     pub fn read(&self) -> Result<(TrustedKeys, SignaturePolicy), SignatureError> {
         let policy = match &self.policy {
             PolicySource::Fixed(policy) => policy.clone(),

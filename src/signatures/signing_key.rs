@@ -46,7 +46,7 @@ impl SigningKey {
     /// Creates a random key for a signer.
     ///
     /// # Errors
-    /// An error if the name is not valid for a signer, or if the system provides no random numbers.
+    /// Fails if the name is not valid for a signer, or if the system provides no random numbers.
     pub fn generate(name: &str) -> Result<Self, SignatureError> {
         if !is_signer_name(name) {
             return Err(SignatureError::new(
@@ -82,7 +82,7 @@ impl SigningKey {
     /// call blocks the thread.
     ///
     /// # Errors
-    /// An error if the file cannot be read, if other users can read it, or if it contains no
+    /// Fails if the file cannot be read, if other users can read it, or if it contains no
     /// private key.
     pub fn read(file: &Path) -> Result<Self, SignatureError> {
         refuse_shared(file)
@@ -112,7 +112,7 @@ impl SigningKey {
     /// their names. This call blocks the thread.
     ///
     /// # Errors
-    /// An error if one of the files already exists or cannot be created. In this case, no new file
+    /// Fails if one of the files already exists or cannot be created. In this case, no new file
     /// remains.
     pub fn create_files(&self, base: &Path) -> Result<(PathBuf, PathBuf), SignatureError> {
         let (private, public) = (with_ending(base, ".key"), with_ending(base, ".pub"));
@@ -136,7 +136,7 @@ impl SigningKey {
     /// Signs a directive.
     ///
     /// # Errors
-    /// An error if the name of the key is not valid in a signature.
+    /// Fails if the name of the key is not valid in a signature.
     pub fn sign(&self, form: &SignedForm<'_>) -> Result<Signature, SignatureError> {
         let error = || SignatureError::new(Kind::SigningKey, "the directive cannot be signed");
         let signed = self

@@ -90,7 +90,7 @@ impl TrustedKeys {
     /// that begin with `#` are ignored.
     ///
     /// # Errors
-    /// An error if a line is not a public key, if a key has two names, or if there are too many
+    /// Fails if a line is not a public key, if a key has two names, or if there are too many
     /// keys.
     pub fn parse(text: &str) -> Result<Self, SignatureError> {
         let mut keys = Self::default();
@@ -101,7 +101,7 @@ impl TrustedKeys {
     /// Reads the keys of all given files into one collection. This call blocks the thread.
     ///
     /// # Errors
-    /// An error if a file cannot be read, or if [`parse`](Self::parse) fails.
+    /// Fails if a file cannot be read, or if [`parse`](Self::parse) fails.
     pub fn read<P: AsRef<Path>>(files: &[P]) -> Result<Self, SignatureError> {
         let mut keys = Self::default();
         for file in files.iter().map(AsRef::as_ref) {

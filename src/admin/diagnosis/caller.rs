@@ -16,11 +16,11 @@ pub struct Caller {
 }
 
 impl DirectivesApi {
-    /// Returns the authenticated user with its roles. Returns `None` if the cluster does not report
-    /// it, for example because it has no security plugin.
+    /// Returns the authenticated user with the user's roles, or `None` if the cluster reports no
+    /// user, for example because it has no security plugin.
     ///
     /// # Errors
-    /// The cluster did not respond.
+    /// Fails if the cluster does not respond.
     pub async fn caller(&self) -> Result<Option<Caller>, WriteError> {
         #[derive(Deserialize)]
         struct AuthInfo {

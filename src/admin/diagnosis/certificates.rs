@@ -12,7 +12,7 @@ pub struct ServerCertificate {
     /// The distinguished name of the certificate.
     #[serde(rename = "subject_dn")]
     pub subject: String,
-    /// The end of its validity, as the plugin writes it.
+    /// The end of the certificate's validity, in the format of the security plugin.
     pub not_after: String,
 }
 
@@ -20,8 +20,8 @@ impl DirectivesApi {
     /// Returns the certificates with which the nodes serve HTTPS.
     ///
     /// # Errors
-    /// The cluster did not respond, has no security plugin, or does not permit the request, which
-    /// only administrators of the plugin may send.
+    /// Fails if the cluster does not respond, has no security plugin, or refuses the request. Only
+    /// administrators of the security plugin may send this request.
     pub async fn server_certificates(&self) -> Result<Vec<ServerCertificate>, WriteError> {
         #[derive(Deserialize)]
         struct Certificates {

@@ -1,5 +1,5 @@
-//! Compares the statistics, which count all documents, with a search, which finds only the documents
-//! and the fields that the role shows.
+//! Finds out whether the security plugin hides documents or fields from the user. The index
+//! statistics count all documents, but a search finds only visible ones.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use crate::http::{Method, Request, segment};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Visibility {
-    /// The number of documents in the statistics.
+    /// The number of documents according to the index statistics.
     pub stored: u64,
     /// The number of documents that a search finds.
     pub found: u64,
@@ -26,16 +26,18 @@ impl Visibility {
 }
 
 impl DirectivesApi {
-    /// Counts the documents with and without the restrictions of the role. A write at the same time
-    /// can cause a difference, so the count is repeated before a difference is reported.
+    /// Counts the documents with and without the restrictions of the role. A concurrent write can
+    /// also make the two counts differ, so the method counts again before it reports a difference.
     ///
     /// # Errors
-    /// The cluster did not respond, or the role does not permit the statistics or the search.
+    /// Fails if the cluster does not respond, or if the role does not permit the index statistics
+    /// or the search.
     pub async fn visibility(&self) -> Result<Visibility, WriteError> {
         let mut stored = self.stored_documents().await?;
         let mut found = self.found_documents().await?;
         if found < stored {
-            // The statistics may count a write that no search shows before the next refresh.
+            // The statistics may count a written document that no search finds before the next
+            // refresh.
             tokio::time::sleep(std::time::Duration::from_secs(2)).await;
             found = self.found_documents().await?;
             stored = stored.min(self.stored_documents().await?);
@@ -71,11 +73,11 @@ impl DirectivesApi {
         Ok(found.hits.total.value)
     }
 
-    /// Returns the fields of a stored document that the mapping lacks for this user, because
-    /// field-level security hides them.
+    /// Returns the fields of directives that are missing from the mapping because field-level
+    /// security hides them from the user.
     ///
     /// # Errors
-    /// The cluster did not respond, or the role does not permit reading the mapping.
+    /// Fails if the cluster does not respond, or if the role does not permit reading the mapping.
     pub async fn hidden_fields(&self) -> Result<Vec<String>, WriteError> {
         let path = format!("/{}/_mapping", segment(self.index()));
         let mappings: Value = self.json(Request::new(Method::Get, path)).await?;
@@ -87,7 +89,8 @@ impl DirectivesApi {
                 .flat_map(|map| map.values());
             indices.any(|index| index["mappings"]["properties"].get(field).is_some())
         };
-        // An index of another program has none of the fields.
+        // If all fields are missing, the index belongs to another program, and no field is reported
+        // as hidden.
         if !expected.iter().any(|field| shown(field)) {
             return Ok(Vec::new());
         }

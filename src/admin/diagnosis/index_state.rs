@@ -1,5 +1,5 @@
-//! Requests the shards, the replicas and the refresh interval of the index, and the zones between
-//! which the cluster balances its replicas.
+//! Requests the shards, the replicas and the refresh interval of the index, and the zones across
+//! which the cluster balances the copies of a shard.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -7,27 +7,27 @@ use serde_json::Value;
 use crate::admin::{DirectivesApi, WriteError};
 use crate::http::{Method, Request, segment};
 
-/// The state of the index.
+/// The settings of the index that concern its shards.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct IndexState {
     /// The name of the concrete index.
     pub name: String,
-    /// The number of primary shards. Directives need one.
+    /// The number of primary shards. An index of directives should have exactly one.
     pub shards: Option<u32>,
     /// The number of replicas.
     pub replicas: Option<u32>,
     /// Whether the cluster adjusts the number of replicas to the number of nodes.
     pub expands_replicas: bool,
-    /// The refresh interval, such as `1s`; `-1` means never.
+    /// The refresh interval, such as `1s`; `-1` means that the index never refreshes by itself.
     pub refresh_interval: Option<String>,
 }
 
-/// The placement of the shards.
+/// The health of the index, and the placement of its shards.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
 #[non_exhaustive]
 pub struct IndexHealth {
-    /// `green`, `yellow` or `red`.
+    /// The health status: `green`, `yellow` or `red`.
     pub status: String,
     /// The number of shards without a node.
     pub unassigned_shards: u32,
@@ -39,7 +39,7 @@ impl DirectivesApi {
     /// Returns the settings of the index that concern its shards.
     ///
     /// # Errors
-    /// The cluster did not respond, or the role does not permit reading the settings.
+    /// Fails if the cluster does not respond, or if the role does not permit reading the settings.
     pub async fn index_state(&self) -> Result<IndexState, WriteError> {
         let path = format!("/{}/_settings", segment(self.index()));
         let request = Request::new(Method::Get, path).query("flat_settings", "true");
@@ -59,20 +59,22 @@ impl DirectivesApi {
         })
     }
 
-    /// Returns the placement of the index's shards.
+    /// Returns the health of the index, and the placement of its shards.
     ///
     /// # Errors
-    /// The cluster did not respond, or the role does not permit `cluster:monitor/health`.
+    /// Fails if the cluster does not respond, or if the role does not permit
+    /// `cluster:monitor/health`.
     pub async fn index_health(&self) -> Result<IndexHealth, WriteError> {
         let path = format!("/_cluster/health/{}", segment(self.index()));
         self.json(Request::new(Method::Get, path)).await
     }
 
-    /// Returns the number of zones between which the cluster balances the copies of a shard. Returns
-    /// `None` if it does not balance them.
+    /// Returns the number of zones across which the cluster balances the copies of a shard, or
+    /// `None` if the cluster does not balance copies across zones.
     ///
     /// # Errors
-    /// The cluster did not respond, or the role does not permit reading the cluster's settings.
+    /// Fails if the cluster does not respond, or if the role does not permit reading the cluster's
+    /// settings.
     pub async fn balanced_zones(&self) -> Result<Option<u32>, WriteError> {
         const AWARENESS: &str = "cluster.routing.allocation.awareness";
         let request = Request::new(Method::Get, "/_cluster/settings")
@@ -96,7 +98,7 @@ impl DirectivesApi {
     }
 }
 
-/// The elements of a setting, which is a list or a text with commas.
+/// Returns the elements of a setting, whose value is a list or a comma-separated string.
 fn texts(value: Option<&Value>) -> Vec<String> {
     match value {
         Some(Value::Array(list)) => {

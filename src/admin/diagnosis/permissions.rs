@@ -1,5 +1,5 @@
-//! Sends one request for each permission that a verb or an agent needs, and finds out from the response
-//! whether the role has it. None of these requests changes anything.
+//! Finds out which permissions the role has, with one harmless request for each permission that a
+//! command or an agent needs.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,8 @@ use crate::admin::{DirectivesApi, WriteError};
 use crate::http::{Method, Request, RequestError, segment};
 use crate::rest::PIPELINE;
 
-/// The id of the probing documents. Writes to it are conditional on a version that does not exist.
+/// The id of the document in the probing writes. Each probing write requires a version that does
+/// not exist, so no document with this id is ever created.
 const PROBE_ID: &str = "directives-doctor";
 
 /// A permission, and whether the user has it.
@@ -19,7 +20,7 @@ pub struct Permission {
     pub operation: &'static str,
     /// The name of the permission in the security plugin.
     pub action: &'static str,
-    /// Whether reading directives is impossible without it.
+    /// Whether directives cannot be read without this permission.
     pub is_for_reading: bool,
     /// The roles of `directives init --roles` that contain the permission.
     pub roles: Vec<String>,
@@ -28,13 +29,14 @@ pub struct Permission {
 }
 
 impl DirectivesApi {
-    /// Tries each permission of a verb or an agent.
+    /// Tries each permission that a command or an agent needs.
     ///
-    /// A probing write is conditional on a version that no document has, so it is refused as a
-    /// conflict after its permission was checked. It takes no `_seq_no`.
+    /// A probing write requires a version that no document has. OpenSearch therefore refuses the
+    /// write as a conflict, but only after the permission check. A refused write consumes no
+    /// `_seq_no`.
     ///
     /// # Errors
-    /// The cluster did not respond, or the index does not exist.
+    /// Fails if the cluster does not respond, or if the index does not exist.
     pub async fn permissions(&self) -> Result<Vec<Permission>, WriteError> {
         let index = segment(self.index());
         let mut all = Vec::new();
@@ -65,8 +67,8 @@ impl DirectivesApi {
         }
     }
 
-    /// Returns whether the cluster permitted the request. An item of a multi-get can be refused by
-    /// itself.
+    /// Returns whether the cluster permitted the request. The cluster can also refuse a single item
+    /// of a multi-get, so the first item is checked, too.
     async fn try_request(&self, request: Request) -> Result<bool, WriteError> {
         match self.client.json::<Value>(request).await {
             Ok(response) => Ok(!is_forbidden(&response["docs"][0]["error"])),
@@ -74,15 +76,17 @@ impl DirectivesApi {
             Err(error) if error.is_unreachable() || error.is_index_not_found() => {
                 Err(self.failed(error).await)
             }
-            // Any other status means that the permission was checked before.
+            // Any other error arises after the permission check, so the role has the permission.
             Err(_) => Ok(true),
         }
     }
 
-    /// Returns for each of [`WRITES`] whether the cluster permitted it. Each write is a request of its
-    /// own, because the security plugin refuses a whole bulk request for one action in it.
+    /// Returns for each of [`WRITES`] whether the cluster permitted the write. Each write is a
+    /// separate request, because one forbidden action makes the security plugin refuse a whole bulk
+    /// request.
     async fn try_writes(&self) -> Result<[bool; 3], WriteError> {
-        // If a server ignored the conditions, this directive would record nothing for a second.
+        // If a server ignored the required version, it would store this directive, which is
+        // harmless: it records nothing, and expires after a second.
         let draft =
             json!({ "level": "Off", "tenant": PROBE_ID, "sample_per_mille": 0, "ttl_secs": 1 });
         let update = json!({ "doc": { "revoked": true } });
@@ -111,7 +115,7 @@ impl DirectivesApi {
     }
 }
 
-/// The operations and the actions of the probing writes, in the order of the requests.
+/// The operation and the permission of each probing write, in the order of the requests.
 const WRITES: [(&str, &str); 3] = [
     (
         "apply, extend and edit directives",
@@ -123,8 +127,8 @@ const WRITES: [(&str, &str); 3] = [
 
 type Read = (&'static str, &'static str, bool, Request);
 
-/// The probing requests that read, with their operations, their actions, and whether reading
-/// directives is impossible without them.
+/// Returns the probing reads: for each request, the operation, the permission, and whether
+/// directives cannot be read without this permission.
 fn reads(index: &str, name: &str) -> [Read; 7] {
     let get = |path: String| Request::new(Method::Get, path);
     let post = |path: String, body: &Value| Request::new(Method::Post, path).json(body.to_string());
@@ -185,7 +189,7 @@ fn is_refusal(error: &RequestError) -> bool {
     matches!(error.status(), Some(401 | 403))
 }
 
-/// Whether the error of an item is a missing permission.
+/// Whether the error of an item reports a missing permission.
 fn is_forbidden(error: &Value) -> bool {
     error["type"] == "security_exception"
 }

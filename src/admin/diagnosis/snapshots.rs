@@ -7,16 +7,17 @@ use serde_json::Value;
 use crate::admin::{DirectivesApi, WriteError};
 use crate::http::{Method, Request, segment};
 
-/// The number of repositories that are searched. More are unusual, and each costs a request.
+/// The maximum number of repositories that are searched. Each repository costs a request, and few
+/// clusters have more repositories.
 const MAX_REPOSITORIES: usize = 10;
 
-/// The snapshots of the index.
+/// The snapshot repositories, and the newest snapshot of the index.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct SnapshotState {
     /// The names of the snapshot repositories.
     pub repositories: Vec<String>,
-    /// The end of the newest successful snapshot that contains the index.
+    /// The time at which the newest successful snapshot that contains the index ended.
     pub newest: Option<Timestamp>,
 }
 
@@ -24,7 +25,7 @@ impl DirectivesApi {
     /// Searches the snapshot repositories for snapshots of an index.
     ///
     /// # Errors
-    /// The cluster did not respond, or the role does not permit reading snapshots.
+    /// Fails if the cluster does not respond, or if the role does not permit reading snapshots.
     pub async fn snapshots_of(&self, index: &str) -> Result<SnapshotState, WriteError> {
         #[derive(Deserialize)]
         struct Snapshots {

@@ -8,15 +8,15 @@ use super::error::InstallError;
 use super::{Installer, files};
 use crate::http::{Client, Method, Request, RequestError, RequestErrorKind};
 
-/// The name of the index in the file.
+/// The index name in the file of saved objects, which is replaced.
 const INDEX_IN_FILE: &str = "directives";
-/// The boundary between the parts of the form. It does not occur in the file.
+/// The boundary between the parts of the multipart form. This string must not occur in the file.
 const BOUNDARY: &str = "opensearch-directives-saved-objects";
 
-/// The path of the import below the address of OpenSearch Dashboards.
+/// The path of the import API below the address of OpenSearch Dashboards.
 const IMPORT: &str = "/api/saved_objects/_import";
 
-/// The response to an import. Nothing but OpenSearch Dashboards sends one with `success`.
+/// The response to an import. Only OpenSearch Dashboards sends a response with the field `success`.
 #[derive(Deserialize)]
 struct Imported {
     success: bool,
@@ -27,13 +27,13 @@ struct Imported {
 }
 
 impl Installer {
-    /// Imports the saved objects into OpenSearch Dashboards. `dashboards` is a client for its
-    /// address, with the base path and the workspace (`/w/ID`) if there are any. Without a tenant,
-    /// OpenSearch Dashboards selects the tenant of the user. Objects with the same ids are
-    /// replaced. Returns the number of imported objects.
+    /// Imports the saved objects into OpenSearch Dashboards, and returns the number of imported
+    /// objects. The client `dashboards` has the address of OpenSearch Dashboards, including the
+    /// base path and the workspace (`/w/ID`), if there are any. Without a tenant, OpenSearch
+    /// Dashboards selects the tenant of the user. Existing objects with the same ids are replaced.
     ///
     /// # Errors
-    /// [`InstallError`], also if only some of the objects were imported.
+    /// [`InstallError`] if an object was not imported, even if other objects were.
     pub async fn import_dashboards(
         &self,
         dashboards: &Client,
@@ -65,7 +65,7 @@ impl Installer {
         }
     }
 
-    /// The path of the dashboard below the address of OpenSearch Dashboards.
+    /// Returns the path of the dashboard below the address of OpenSearch Dashboards.
     #[must_use]
     pub fn dashboard_path(&self) -> String {
         let objects = self.saved_objects();
@@ -88,8 +88,8 @@ impl Installer {
     }
 }
 
-/// What is wrong with the address, or with the login there; `None` if the response is that of an
-/// OpenSearch Dashboards which refuses the import, or there is none.
+/// Returns what is wrong with the address or the login. Returns `None` if no server responded, or
+/// if OpenSearch Dashboards itself refused the import.
 fn problem(error: &RequestError) -> Option<&'static str> {
     const ADDRESS: &str = "this is not OpenSearch Dashboards, or its base path is missing; give \
                            its address as a browser shows it, up to and without /app";
@@ -103,7 +103,7 @@ fn problem(error: &RequestError) -> Option<&'static str> {
         (RequestErrorKind::Redirect | RequestErrorKind::Malformed, _) | (_, Some(404 | 405)) => {
             Some(ADDRESS)
         }
-        // An OpenSearch node has no such path.
+        // An OpenSearch node responds with this text, because it has no such API.
         (_, Some(400)) if says(&["no handler found"]) => Some(ADDRESS),
         _ => None,
     }

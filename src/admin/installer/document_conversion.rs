@@ -1,8 +1,8 @@
 //! Converts documents that an earlier version of this project wrote to the stored form.
 //!
-//! A script adds the explicit fields and changes no existing field. The ingest pipeline does not
-//! run, because it would refuse an expired document and abort the conversion. A malformed document
-//! stays malformed, and proxies still reject it.
+//! A script adds the missing fields with explicit values. The conversion does not run the ingest
+//! pipeline, because the pipeline would refuse an expired document and so abort the conversion. A
+//! malformed document stays malformed, and proxies still reject it.
 
 use opensearch::{CountParts, UpdateByQueryParts};
 use serde::Deserialize;
@@ -12,15 +12,16 @@ use super::error::InstallError;
 use super::{InstallStep, Installer};
 use crate::http::{Method, Request};
 
-/// The number of documents that one request converts. It is small enough for the request's time
-/// limit.
+/// The maximum number of documents that one request converts, so that each request ends within its
+/// time limit.
 const BATCH: u64 = 2_000;
-/// The number of consecutive requests that may convert nothing because of concurrent writes.
+/// The conversion fails after this number of consecutive requests that convert no document because
+/// of concurrent writes.
 const MAX_IDLE: u32 = 5;
 const WHAT: &str = "stored form";
 
-/// The script that adds the fields. It writes `targets` only if it is missing, because an existing
-/// list that disagrees indicates a damaged document.
+/// The script that adds the missing fields. The script does not replace an existing list `targets`,
+/// because a list that contradicts the document shows that the document is damaged.
 const SCRIPT: &str = "\
 def document = ctx._source;
 if (document.containsKey('targets') == false) {
@@ -38,7 +39,7 @@ document.revoked = document.containsKey('revoked_at') && document.revoked_at != 
 ";
 
 impl Installer {
-    /// Returns the number of documents that are not in the stored form. Proxies reject them.
+    /// Returns the number of documents that are not in the stored form, which proxies reject.
     ///
     /// # Errors
     /// [`InstallError`] if the index cannot be searched.
@@ -62,8 +63,8 @@ impl Installer {
     /// the steps of the installation and the number of converted documents.
     ///
     /// # Errors
-    /// [`InstallError`]. The upgrade can be repeated, and continues after the documents that are
-    /// already converted.
+    /// [`InstallError`] if a step fails. A repeated upgrade continues with the documents that are
+    /// not converted yet.
     pub async fn upgrade(&self) -> Result<(Vec<InstallStep>, u64), InstallError> {
         let steps = self.install().await?;
         let (mut converted, mut idle) = (0, 0);
@@ -113,8 +114,8 @@ struct Batch {
     updated: u64,
 }
 
-/// Returns the query for documents that are not in the stored form. Every stored document has the
-/// field `revoked`.
+/// Returns the query for documents that are not in the stored form. In the stored form, every
+/// document has the field `revoked`.
 fn outdated() -> Value {
     json!({ "bool": { "must_not": { "exists": { "field": "revoked" } } } })
 }

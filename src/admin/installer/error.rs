@@ -1,4 +1,4 @@
-//! The error of preparing a cluster, with the failed step and the remedy.
+//! Defines the error of preparing a cluster. The error's text names the failed step and the remedy.
 
 use std::error::Error;
 use std::fmt;
@@ -17,13 +17,14 @@ pub enum InstallErrorKind {
     Request,
     /// The installed version is newer than the version of this program.
     Newer,
-    /// The index, existing or just created, has unsuitable settings or an unsuitable mapping.
+    /// The index has unsuitable settings or an unsuitable mapping, whether it existed before or was
+    /// just created.
     DoesNotFit,
     /// Another index template has the same priority.
     TemplatePriority,
-    /// The cluster's shard allocation awareness does not permit the number of replicas.
+    /// The cluster's setting for shard allocation awareness does not permit the number of replicas.
     Replicas,
-    /// The bounds contradict each other.
+    /// The limits for the lifetime of directives contradict each other.
     Bounds,
     /// Documents could not be converted to the stored form.
     Upgrade,
@@ -52,7 +53,7 @@ enum Repr {
         left: u64,
     },
     Dashboards(String),
-    /// The address or the login is wrong, and what to do.
+    /// The address or the login is wrong. The text says what to do.
     DashboardsAddress(&'static str, Box<RequestError>),
 }
 
@@ -61,7 +62,8 @@ impl InstallError {
         Self(Repr::Request(what, Box::new(source)))
     }
 
-    /// Creates the error of a failed write, and recognises the known reasons for a refusal.
+    /// Creates the error of a failed step. For known reasons of a refusal, the error is more
+    /// specific.
     pub(super) fn of_step(what: &'static str, source: RequestError) -> Self {
         let says = |words: &str| source.reason().is_some_and(|reason| reason.contains(words));
         if says("same priority") {
@@ -123,7 +125,8 @@ impl InstallError {
         }
     }
 
-    /// Whether the input is invalid, because the bounds contradict each other.
+    /// Whether the input is invalid, because the limits for the lifetime of directives contradict
+    /// each other.
     #[must_use]
     pub fn is_invalid(&self) -> bool {
         matches!(self.0, Repr::Bounds(_))
@@ -160,7 +163,7 @@ impl InstallError {
         }
     }
 
-    /// Returns the failed request, if the cause is a request.
+    /// Returns the error of the failed request, if a request caused this error.
     #[must_use]
     pub fn request_error(&self) -> Option<&RequestError> {
         match &self.0 {

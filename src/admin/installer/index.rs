@@ -1,8 +1,8 @@
-//! Creates the index with its settings and mapping, updates an existing one, and verifies the
+//! Creates the index with its settings and mapping, or updates an existing index, and verifies the
 //! result.
 //!
-//! The request contains all settings and the whole mapping. Otherwise, another template with a
-//! higher priority could create an index without pipeline, without strict mapping or with several
+//! The create request contains all settings and the whole mapping. Otherwise, a template with a
+//! higher priority could give the index no pipeline, a mapping that is not strict, or several
 //! shards.
 
 use opensearch::indices::{
@@ -20,7 +20,7 @@ const WHAT: &str = "index";
 const CHANGEABLE: [&str; 2] = ["index.default_pipeline", "index.refresh_interval"];
 
 impl Installer {
-    /// Returns the steps that create the index, or that update it to the state in its template.
+    /// Returns the steps that create the index, or that update it to the state in the template.
     pub(super) async fn plan_index(
         &self,
         wanted: &Value,
@@ -74,7 +74,8 @@ impl Installer {
         }
     }
 
-    /// Requests the concrete index, with flat settings.
+    /// Requests the name, the flat settings and the mapping of the concrete index; `None` if it
+    /// does not exist.
     async fn existing_index(&self) -> Result<Option<(String, Value)>, InstallError> {
         let path = IndicesGetParts::Index(&[self.client.index()]).url();
         let request = Request::new(Method::Get, path).query("flat_settings", "true");
@@ -97,7 +98,7 @@ impl Installer {
         }
     }
 
-    /// Returns the settings that differ and can be changed.
+    /// Returns the wanted values of the changeable settings that differ; `None` if all are equal.
     fn settings_update(&self, index: &Value, wanted: &Value) -> Option<Value> {
         let mut stale: Map<String, Value> = CHANGEABLE
             .into_iter()
@@ -122,7 +123,7 @@ impl Installer {
     }
 }
 
-/// Returns the differences that cannot be corrected while the index is open.
+/// Describes the differences that cannot be corrected while the index is open.
 fn fixed_problems(index: &Value, wanted: &Value) -> Vec<String> {
     let mut problems = Vec::new();
     let settings = &index["settings"];
@@ -151,7 +152,8 @@ fn fixed_problems(index: &Value, wanted: &Value) -> Vec<String> {
     problems
 }
 
-/// Returns the missing fields, or `None` if the mapping is complete and strict.
+/// Returns the update of the mapping with the missing fields, or `None` if the mapping is complete
+/// and strict.
 fn mapping_update(index: &Value, wanted: &Value) -> Option<Value> {
     let mappings = &index["mappings"];
     let missing: Map<String, Value> = fields(wanted)
@@ -160,7 +162,7 @@ fn mapping_update(index: &Value, wanted: &Value) -> Option<Value> {
         .collect();
     let dynamic = &wanted["mappings"]["dynamic"];
     (!missing.is_empty() || mappings["dynamic"] != *dynamic).then(|| {
-        // The version shows which fields a reader should see.
+        // The version in `_meta` tells a reader which fields it should see.
         let meta = &wanted["mappings"]["_meta"];
         json!({ "dynamic": dynamic, "_meta": meta, "properties": missing })
     })

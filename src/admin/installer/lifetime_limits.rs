@@ -1,4 +1,5 @@
-//! The limits of a site for the lifetime of directives. They are parameters of the ingest pipeline.
+//! The limits of a site for the lifetime of directives, which are stored as parameters of the
+//! ingest pipeline.
 
 use std::time::Duration;
 
@@ -6,8 +7,8 @@ use serde_json::Value;
 
 use super::error::InstallError;
 
-/// The limits for the lifetime of directives. The ingest pipeline enforces them, so they apply to
-/// every write, both with the command and with curl.
+/// The limits for the lifetime of directives. The ingest pipeline enforces the limits, so they
+/// apply to every write, whether by this program or by curl.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct SiteBounds {
@@ -19,14 +20,14 @@ pub struct SiteBounds {
     pub max_capture_ttl: Duration,
 }
 
-/// The limits to change; `None` keeps the installed value.
+/// New values for the limits. `None` leaves the installed value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct BoundsChange {
-    /// See [`SiteBounds::default_ttl`].
+    /// The new value of [`SiteBounds::default_ttl`].
     pub default_ttl: Option<Duration>,
-    /// See [`SiteBounds::max_ttl`].
+    /// The new value of [`SiteBounds::max_ttl`].
     pub max_ttl: Option<Duration>,
-    /// See [`SiteBounds::max_capture_ttl`].
+    /// The new value of [`SiteBounds::max_capture_ttl`].
     pub max_capture_ttl: Option<Duration>,
 }
 
@@ -35,15 +36,15 @@ const MAX_TTL: &str = "max_ttl_secs";
 const MAX_CAPTURE_TTL: &str = "max_capture_ttl_secs";
 
 impl SiteBounds {
-    /// The bounds of a first installation.
+    /// The limits that a first installation sets.
     pub const INITIAL: Self = Self {
         default_ttl: Duration::from_secs(15 * 60),
         max_ttl: Duration::from_secs(30 * 24 * 3600),
         max_capture_ttl: Duration::from_secs(3600),
     };
 
-    /// Reads the limits from the parameters of a pipeline. A pipeline of an earlier version has
-    /// none.
+    /// Reads the limits from the parameters of a pipeline. Returns `None` for a pipeline of an
+    /// earlier version, which has no limits.
     pub(super) fn of(params: &Value) -> Option<Self> {
         let seconds = |name: &str| params[name].as_u64().map(Duration::from_secs);
         Some(Self {
@@ -59,8 +60,8 @@ impl SiteBounds {
         params[MAX_CAPTURE_TTL] = self.max_capture_ttl.as_secs().into();
     }
 
-    /// Returns these limits with a change. If `max_ttl` is lowered, the other limits are lowered to
-    /// it, unless the change sets them.
+    /// Returns the limits with new values. A lower `max_ttl` also lowers each other limit that
+    /// would exceed it, unless the change sets that limit.
     pub(super) fn with(self, change: BoundsChange) -> Result<Self, InstallError> {
         let max_ttl = change.max_ttl.unwrap_or(self.max_ttl);
         let bounds = Self {

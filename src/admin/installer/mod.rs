@@ -1,8 +1,8 @@
 //! Prepares a cluster for directives: installs the ingest pipeline, the index template, the index
 //! and the dashboards.
 //!
-//! An installation is a list of requests, so that `--dry-run` can print it. It can be repeated. An
-//! installed resource that is newer than this program is never replaced.
+//! An installation is a list of requests, so that `--dry-run` can print them. An installation can
+//! be repeated. It never replaces a resource that is newer than this program.
 
 mod dashboards;
 mod document_conversion;
@@ -27,11 +27,11 @@ pub use lifetime_limits::{BoundsChange, SiteBounds};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Change {
-    /// The resource is missing and is created.
+    /// The resource is missing. The step creates it.
     Create,
-    /// The resource exists and is updated.
+    /// The resource exists but is outdated. The step updates it.
     Update,
-    /// The resource exists and is up to date.
+    /// The resource exists and is up to date. The step changes nothing.
     Keep,
 }
 
@@ -94,15 +94,17 @@ impl Installer {
         }
     }
 
-    /// Sets limits of the site. A limit that is not set keeps its installed value.
+    /// Sets the limits of the site for the lifetime of directives. A limit without a new value
+    /// stays as installed.
     #[must_use]
     pub fn with_bounds(mut self, bounds: BoundsChange) -> Self {
         self.bounds = bounds;
         self
     }
 
-    /// Sets the number of replicas. By default, a new index has one replica if there is a second
-    /// node (`auto_expand_replicas` 0-1), and an existing index keeps its number.
+    /// Sets the number of replicas. By default, a new index has one replica if the cluster has a
+    /// second node (`auto_expand_replicas` is `0-1`), and an existing index keeps its number of
+    /// replicas.
     #[must_use]
     pub fn with_replicas(mut self, replicas: u16) -> Self {
         self.replicas = Some(replicas);
@@ -117,10 +119,10 @@ impl Installer {
         self
     }
 
-    /// Returns the steps that [`install`](Self::install) would execute now. This changes nothing.
+    /// Returns the steps that [`install`](Self::install) would execute now, without executing them.
     ///
     /// # Errors
-    /// The errors of `install` that can be detected before a write.
+    /// Fails like [`install`](Self::install), as far as an error can be detected before a write.
     pub async fn plan(&self) -> Result<Vec<InstallStep>, InstallError> {
         let pipeline = self.plan_pipeline().await?;
         let template = self.plan_template().await?;
@@ -131,15 +133,15 @@ impl Installer {
     /// Installs all missing or outdated resources, verifies the index, and returns the steps.
     ///
     /// # Errors
-    /// [`InstallError`]. The steps before the error are not undone, and another installation
-    /// continues after them.
+    /// [`InstallError`] if a step fails. The steps before the error stay executed, and a repeated
+    /// installation continues after them.
     pub async fn install(&self) -> Result<Vec<InstallStep>, InstallError> {
         let steps = self.plan().await?;
         for step in steps.iter().filter(|step| step.change != Change::Keep) {
             let request = Request::new(Method::Put, step.path.clone()).json(step.body.to_string());
             match self.client.send(request).await {
                 Ok(_) => {}
-                // Another installer has created the resource in the meantime.
+                // Another installer has created the resource between the plan and this step.
                 Err(error) if error.exception() == Some("resource_already_exists_exception") => {}
                 Err(source) => return Err(InstallError::of_step(step.what, source)),
             }
@@ -148,7 +150,7 @@ impl Installer {
         Ok(steps)
     }
 
-    /// Requests a resource. Returns `None` if it does not exist.
+    /// Requests an installed resource. Returns `None` if the resource does not exist.
     pub(super) async fn fetch(
         &self,
         what: &'static str,
@@ -162,7 +164,8 @@ impl Installer {
     }
 }
 
-/// Compares the version of an embedded file with the installed version.
+/// Compares the version of an embedded file with the installed version, and returns the necessary
+/// change.
 fn change(
     what: &'static str,
     ours: &Value,

@@ -1,5 +1,5 @@
-//! Creates or updates the ingest pipeline, and keeps the limits of the site, which are its
-//! parameters.
+//! Creates or updates the ingest pipeline, and preserves the limits of the site, which are
+//! parameters of the pipeline.
 
 use opensearch::ingest::IngestPutPipelineParts;
 use serde_json::Value;
@@ -26,7 +26,8 @@ impl Installer {
     pub(super) async fn plan_pipeline(&self) -> Result<InstallStep, InstallError> {
         let mut body = files::pipeline();
         let installed = self.installed_pipeline().await?;
-        // A newer pipeline is refused before its limits are read.
+        // If the installed pipeline is newer than this program, the plan fails before the
+        // pipeline's limits are read.
         let mut change = change(WHAT, &body, installed.as_ref())?;
         let ours = bounds(&body)
             .ok_or_else(|| InstallError::bounds("the embedded pipeline has no limits"))?;
@@ -48,11 +49,11 @@ impl Installer {
 }
 
 impl DirectivesApi {
-    /// The bounds of the site. `None` if the role may not read the ingest pipeline, or if no
-    /// pipeline with bounds is installed: only a write then shows what the pipeline permits.
+    /// Returns the limits of the site. Returns `None` if the role may not read the ingest pipeline,
+    /// or if no pipeline with limits is installed.
     ///
     /// # Errors
-    /// The cluster did not respond, or it refused the credentials.
+    /// Fails if the cluster does not respond, or if it refuses the credentials.
     pub async fn site_bounds(&self) -> Result<Option<SiteBounds>, WriteError> {
         let request = Request::new(Method::Get, path());
         match self.client.json::<Value>(request).await {

@@ -1,5 +1,5 @@
-//! Installs the index template, which applies if the index is created without this installer, for
-//! example by a first write.
+//! Installs the index template. The template applies if the index is created without this
+//! installer, for example by a first write.
 
 use opensearch::indices::IndicesPutIndexTemplateParts;
 use serde_json::{Value, json};
@@ -29,8 +29,8 @@ impl Installer {
         Ok(InstallStep::put(WHAT, change, path, body))
     }
 
-    /// Returns the template for the client's index. A priority or number of replicas that is not
-    /// set is copied from the installed template.
+    /// Returns the template for the client's index. If the installer sets no priority or no number
+    /// of replicas, the value of the installed template stays.
     pub(super) fn template(&self, installed: Option<&Value>) -> Value {
         let mut template = files::template();
         template["index_patterns"] = json!([self.client.index()]);
@@ -46,7 +46,7 @@ impl Installer {
     }
 }
 
-/// Replaces the automatic number of replicas with a fixed one.
+/// Replaces the automatic number of replicas with a fixed number.
 pub(super) fn set_replicas(settings: &mut Value, replicas: &str) {
     settings["index.auto_expand_replicas"] = "false".into();
     settings["index.number_of_replicas"] = replicas.into();
