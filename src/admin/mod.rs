@@ -26,6 +26,7 @@ pub use error::{Refusal, WriteError};
 pub use execute::{Outcome, WriteReport};
 pub use field_differences::{ChangeEffect, FieldChange};
 pub use installer::{
-    BoundsChange, Change, InstallError, InstallErrorKind, InstallStep, Installer, SiteBounds,
+    Change, InstallError, InstallErrorKind, InstallStep, Installer, LifetimeLimits,
+    LifetimeLimitsChange,
 };
 pub use plan::{PlannedKind, PlannedWrite};

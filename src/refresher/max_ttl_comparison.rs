@@ -19,7 +19,7 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The longest times to live that the ingest pipeline and this reader permit.
 #[derive(Debug)]
-pub(super) struct SiteBound {
+pub(super) struct MaxTtlComparison {
     reader: IndexReader,
     max_ttl: Duration,
     interval: Duration,
@@ -27,10 +27,10 @@ pub(super) struct SiteBound {
     next: Instant,
     /// The limit of the pipeline at the last comparison; `None` if the pipeline had no limit or the
     /// role may not read the pipeline.
-    site: Option<Duration>,
+    pipeline: Option<Duration>,
 }
 
-impl SiteBound {
+impl MaxTtlComparison {
     pub(super) fn new(config: &Config, client: Client) -> Self {
         Self {
             // This reader reads no documents, so its document limit is zero.
@@ -38,7 +38,7 @@ impl SiteBound {
             max_ttl: config.max_ttl,
             interval: config.reconcile_interval,
             next: Instant::now(),
-            site: None,
+            pipeline: None,
         }
     }
 
@@ -52,13 +52,13 @@ impl SiteBound {
         }
         self.next = now.checked_add(self.interval).unwrap_or(now);
         let session = self.reader.session();
-        let read = timeout(TIMEOUT, session.site_max_ttl()).await;
+        let read = timeout(TIMEOUT, session.pipeline_max_ttl()).await;
         session.close().await;
         match read {
-            Ok(Ok(site)) if site == self.site => None,
-            Ok(Ok(site)) => {
-                self.site = site;
-                let warning = site.and_then(|site| difference(site, self.max_ttl));
+            Ok(Ok(pipeline)) if pipeline == self.pipeline => None,
+            Ok(Ok(pipeline)) => {
+                self.pipeline = pipeline;
+                let warning = pipeline.and_then(|pipeline| difference(pipeline, self.max_ttl));
                 if let Some(warning) = &warning {
                     warn!("{warning}");
                 }
@@ -80,7 +80,7 @@ impl Poller {
     /// Compares the pipeline's limit with this reader's `max_ttl` if a comparison is due, and
     /// records the warning. A panic is caught, because the application's log subscriber may panic.
     pub(super) async fn compare_max_ttl(&mut self) {
-        let Some(bound) = &mut self.site_bound else {
+        let Some(bound) = &mut self.max_ttl_comparison else {
             return;
         };
         let compared = AssertUnwindSafe(bound.compare_if_due()).catch_unwind();
@@ -93,17 +93,17 @@ impl Poller {
 
 /// Returns a warning that describes the difference between the two limits, and the remedy; `None`
 /// if they are equal.
-fn difference(site: Duration, ours: Duration) -> Option<String> {
-    let (site_secs, our_secs) = (site.as_secs(), ours.as_secs());
-    match site.cmp(&ours) {
+fn difference(pipeline: Duration, ours: Duration) -> Option<String> {
+    let (pipeline_secs, our_secs) = (pipeline.as_secs(), ours.as_secs());
+    match pipeline.cmp(&ours) {
         Ordering::Greater => Some(format!(
-            "the ingest pipeline permits a time to live of {site_secs} s, and this reader rejects \
+            "the ingest pipeline permits a time to live of {pipeline_secs} s, and this reader rejects \
              directives beyond `max_ttl` ({our_secs} s); raise `max_ttl` here, or lower the \
              pipeline's with `directives init --max-ttl`"
         )),
         Ordering::Less => Some(format!(
             "this reader accepts a time to live of `max_ttl` ({our_secs} s), and the ingest \
-             pipeline permits only {site_secs} s; lower `max_ttl` here, so that a document that \
+             pipeline permits only {pipeline_secs} s; lower `max_ttl` here, so that a document that \
              bypassed the pipeline is rejected"
         )),
         Ordering::Equal => None,

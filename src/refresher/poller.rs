@@ -17,7 +17,7 @@ use crate::sync::IndexSynchronizer;
 
 use super::change_log::ChangeLog;
 use super::liveness::Liveness;
-use super::max_ttl_comparison::SiteBound;
+use super::max_ttl_comparison::MaxTtlComparison;
 use super::off_switch::OffSwitch;
 use super::outlet::Outlet;
 use super::shared_state::Shared;
@@ -35,7 +35,7 @@ pub struct Poller {
     pub(super) poll_timeout: Duration,
     pub(super) clear_after: Option<Duration>,
     /// The comparison with the ingest pipeline's limit; `None` if the source is not an index.
-    pub(super) site_bound: Option<SiteBound>,
+    pub(super) max_ttl_comparison: Option<MaxTtlComparison>,
     pub(super) last_good: Option<Arc<LastGoodFile>>,
     pub(super) startup: Startup,
     pub(super) off_switch: OffSwitch,
@@ -50,9 +50,9 @@ impl Poller {
                 let seed = seed_of(&config.instance);
                 let for_source = Arc::clone(&verifier);
                 let source = IndexSynchronizer::new(config, client.clone(), for_source, seed);
-                let site_bound = SiteBound::new(config, client.clone());
+                let max_ttl_comparison = MaxTtlComparison::new(config, client.clone());
                 Self {
-                    site_bound: Some(site_bound),
+                    max_ttl_comparison: Some(max_ttl_comparison),
                     ..Self::over(config, client, verifier, Box::new(source))
                 }
             }
@@ -114,7 +114,7 @@ impl Poller {
             ),
             poll_timeout: config.poll_timeout,
             clear_after: config.clear_after,
-            site_bound: None,
+            max_ttl_comparison: None,
             last_good: config
                 .last_good
                 .clone()

@@ -41,7 +41,7 @@ impl Session {
     ///
     /// # Errors
     /// The request failed for a reason other than a missing permission or a missing pipeline.
-    pub(crate) async fn site_max_ttl(&self) -> Result<Option<Duration>, ReadError> {
+    pub(crate) async fn pipeline_max_ttl(&self) -> Result<Option<Duration>, ReadError> {
         let request = Request::new(Method::Get, IngestGetPipelineParts::Id(PIPELINE).url())
             .query("filter_path", "*.processors.script.params.max_ttl_secs");
         match self.try_send(request).await {

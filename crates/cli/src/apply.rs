@@ -87,7 +87,7 @@ pub(super) struct ApplyArgs {
     capture: bool,
 
     /// How long it applies after the write, by the cluster's clock
-    /// [default: that of the site, initially 15m; with --capture, at most 5m]
+    /// [default: that of the cluster, initially 15m; with --capture, at most 5m]
     #[arg(long, value_name = "DURATION", value_parser = parse)]
     ttl: Option<Duration>,
 
@@ -112,7 +112,7 @@ pub(super) struct ApplyArgs {
     ticket: Option<String>,
 
     /// The longest time to live that this command accepts; it cannot exceed the maximum of the
-    /// site [default: that maximum, initially 30d]
+    /// cluster [default: that maximum, initially 30d]
     #[arg(long, value_name = "DURATION", value_parser = parse)]
     max_ttl: Option<Duration>,
 

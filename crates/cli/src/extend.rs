@@ -32,7 +32,7 @@ pub(super) struct ExtendArgs {
     until: Option<When>,
 
     /// The longest time to live that this command accepts; it cannot exceed the maximum of the
-    /// site [default: that maximum, initially 30d]
+    /// cluster [default: that maximum, initially 30d]
     #[arg(long, value_name = "DURATION", value_parser = parse)]
     max_ttl: Option<Duration>,
 

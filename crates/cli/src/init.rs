@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use opensearch_directives::Config;
-use opensearch_directives::admin::{BoundsChange, Installer};
+use opensearch_directives::admin::{Installer, LifetimeLimitsChange};
 
 use super::confirm::confirm;
 use super::connection::{ConnectionArgs, TimeoutArgs};
@@ -162,12 +162,12 @@ fn tenant(text: &str) -> Result<String, String> {
 
 async fn installer(args: &InitArgs) -> Result<Installer, Failure> {
     let client = args.connection.client(args.timeout).await?;
-    let bounds = BoundsChange {
+    let bounds = LifetimeLimitsChange {
         default_ttl: args.default_ttl,
         max_ttl: args.max_ttl,
         max_capture_ttl: args.max_capture_ttl,
     };
-    let mut installer = Installer::new(client).with_bounds(bounds);
+    let mut installer = Installer::new(client).with_lifetime_limits(bounds);
     if let Some(replicas) = args.replicas {
         installer = installer.with_replicas(replicas);
     }
@@ -196,7 +196,7 @@ async fn warn_of_outdated(installer: &Installer) -> Result<(), Failure> {
 
 /// Warns if directives may live longer than the default setting of proxies accepts.
 async fn warn_of_bounds(installer: &Installer) -> Result<(), Failure> {
-    match installer.bounds().await? {
+    match installer.lifetime_limits().await? {
         Some(bounds) if bounds.max_ttl > Config::DEFAULT_MAX_TTL => print(&format!(
             "warning: this index allows directives of {:?}, but proxies refuse more than {:?} \
              unless they are started with a higher --max-ttl",

@@ -1,11 +1,11 @@
-//! The longest and the default time to live of a directive: the bounds of the site, if the role
-//! permits reading them. `--max-ttl` cannot exceed the maximum of the site.
+//! The longest and the default time to live of a directive: the lifetime limits of the cluster, if the role
+//! permits reading them. `--max-ttl` cannot exceed the maximum of the cluster.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use opensearch_directives::Config;
-use opensearch_directives::admin::{DirectivesApi, SiteBounds};
+use opensearch_directives::admin::{DirectivesApi, LifetimeLimits};
 use opensearch_directives::document::{Draft, Expiry};
 
 use super::directive_text::printable;
@@ -21,49 +21,49 @@ const DEFAULT_CAPTURE_TTL: Duration = Duration::from_mins(5);
 pub(super) struct TtlLimits {
     pub(super) max_ttl: Duration,
     max_capture_ttl: Duration,
-    /// `None` if the bounds of the site are unknown; the pipeline then sets the default.
+    /// `None` if the lifetime limits of the cluster are unknown; the pipeline then sets the default.
     default_ttl: Option<Duration>,
     /// How the user can raise `max_ttl`.
     remedy: &'static str,
 }
 
 impl TtlLimits {
-    /// Reads the bounds of the site. If the role does not permit this, the flag applies, or the
+    /// Reads the lifetime limits of the cluster. If the role does not permit this, the flag applies, or the
     /// bounds of a first installation. The pipeline still refuses a write beyond the bounds of the
-    /// site.
+    /// cluster.
     pub(super) async fn read(api: &DirectivesApi, flag: Option<Duration>) -> Result<Self, Failure> {
-        match api.site_bounds().await? {
-            Some(site) => Self::of_site(site, flag),
-            None => Ok(Self::without_site(flag)),
+        match api.lifetime_limits().await? {
+            Some(cluster) => Self::of_cluster(cluster, flag),
+            None => Ok(Self::without_cluster_limits(flag)),
         }
     }
 
-    /// Returns the limits for a command that does not know the bounds of the site.
-    pub(super) fn without_site(flag: Option<Duration>) -> Self {
+    /// The bounds where no cluster is asked.
+    pub(super) fn without_cluster_limits(flag: Option<Duration>) -> Self {
         Self {
-            max_ttl: flag.unwrap_or(SiteBounds::INITIAL.max_ttl),
-            max_capture_ttl: SiteBounds::INITIAL.max_capture_ttl,
+            max_ttl: flag.unwrap_or(LifetimeLimits::INITIAL.max_ttl),
+            max_capture_ttl: LifetimeLimits::INITIAL.max_capture_ttl,
             default_ttl: None,
             remedy: "--max-ttl",
         }
     }
 
-    fn of_site(site: SiteBounds, flag: Option<Duration>) -> Result<Self, Failure> {
-        if let Some(flag) = flag.filter(|flag| *flag > site.max_ttl) {
+    fn of_cluster(cluster: LifetimeLimits, flag: Option<Duration>) -> Result<Self, Failure> {
+        if let Some(flag) = flag.filter(|flag| *flag > cluster.max_ttl) {
             return Err(Failure::usage(format!(
-                "--max-ttl {} exceeds the maximum of this site, {}; raise that first, with \
+                "--max-ttl {} exceeds the maximum of this cluster, {}; raise that first, with \
                  `directives init --max-ttl`",
                 text(flag),
-                text(site.max_ttl)
+                text(cluster.max_ttl)
             )));
         }
         Ok(Self {
-            max_ttl: flag.unwrap_or(site.max_ttl),
-            max_capture_ttl: site.max_capture_ttl,
-            default_ttl: Some(site.default_ttl),
+            max_ttl: flag.unwrap_or(cluster.max_ttl),
+            max_capture_ttl: cluster.max_capture_ttl,
+            default_ttl: Some(cluster.default_ttl),
             remedy: match flag {
                 Some(_) => "--max-ttl",
-                None => "set for this site by `directives init --max-ttl`",
+                None => "set for this cluster by `directives init --max-ttl`",
             },
         })
     }
@@ -74,7 +74,9 @@ impl TtlLimits {
         if draft.expiry != Expiry::SiteDefault {
             return Ok(());
         }
-        let known = self.default_ttl.unwrap_or(SiteBounds::INITIAL.default_ttl);
+        let known = self
+            .default_ttl
+            .unwrap_or(LifetimeLimits::INITIAL.default_ttl);
         let ttl = if draft.capture {
             known.min(DEFAULT_CAPTURE_TTL).min(self.max_capture_ttl)
         } else {
@@ -90,7 +92,7 @@ impl TtlLimits {
                     Failure::usage(format!("{id}: its start is too far away"))
                 })?,
             None if draft.capture || self.default_ttl.is_some() => Expiry::After(ttl),
-            // The pipeline knows the default of the site.
+            // The pipeline knows the default of the cluster.
             None => Expiry::SiteDefault,
         };
         Ok(())
@@ -110,7 +112,7 @@ impl TtlLimits {
                     (end.duration_since(now), end.duration_since(start))
                 }
                 (Expiry::At(end), _) => (end.duration_since(now), end.duration_since(now)),
-                // The pipeline applies the default of the site.
+                // The pipeline applies the default of the cluster.
                 _ => continue,
             };
             let id = printable(&draft.id);
@@ -158,12 +160,12 @@ mod tests {
 
     const HOUR: Duration = Duration::from_hours(1);
 
-    fn site() -> SiteBounds {
-        let mut site = SiteBounds::INITIAL;
-        site.default_ttl = Duration::from_mins(10);
-        site.max_ttl = 3 * HOUR;
-        site.max_capture_ttl = Duration::from_mins(3);
-        site
+    fn cluster() -> LifetimeLimits {
+        let mut cluster = LifetimeLimits::INITIAL;
+        cluster.default_ttl = Duration::from_mins(10);
+        cluster.max_ttl = 3 * HOUR;
+        cluster.max_capture_ttl = Duration::from_mins(3);
+        cluster
     }
 
     fn draft(capture: bool) -> Draft {
@@ -179,11 +181,11 @@ mod tests {
 
     #[test]
     fn the_default_is_that_of_the_site_and_shorter_for_a_capture() {
-        let limits = TtlLimits::of_site(site(), None).unwrap();
+        let limits = TtlLimits::of_cluster(cluster(), None).unwrap();
         let minutes = |minutes| Expiry::After(Duration::from_mins(minutes));
         assert_eq!(default_of(limits, draft(false)), minutes(10));
         assert_eq!(default_of(limits, draft(true)), minutes(3));
-        let unknown = TtlLimits::without_site(None);
+        let unknown = TtlLimits::without_cluster_limits(None);
         assert_eq!(default_of(unknown, draft(false)), Expiry::SiteDefault);
         assert_eq!(default_of(unknown, draft(true)), minutes(5));
         let mut later = draft(false);
@@ -194,10 +196,13 @@ mod tests {
 
     #[test]
     fn the_flag_shortens_the_maximum_of_the_site_and_cannot_raise_it() {
-        let limit = |flag| TtlLimits::of_site(site(), flag).map(|limits| limits.max_ttl);
+        let limit = |flag| TtlLimits::of_cluster(cluster(), flag).map(|limits| limits.max_ttl);
         assert_eq!(limit(None).unwrap(), 3 * HOUR);
         assert_eq!(limit(Some(HOUR)).unwrap(), HOUR);
         assert!(limit(Some(4 * HOUR)).is_err());
-        assert_eq!(TtlLimits::without_site(Some(4 * HOUR)).max_ttl, 4 * HOUR);
+        assert_eq!(
+            TtlLimits::without_cluster_limits(Some(4 * HOUR)).max_ttl,
+            4 * HOUR
+        );
     }
 }

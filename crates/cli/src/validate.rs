@@ -1,5 +1,5 @@
 //! `directives validate`: checks the directives in files with the same decoder as proxies, and with
-//! the bounds of the site if requested.
+//! the lifetime limits of the cluster if requested.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,11 +26,11 @@ pub(super) struct ValidateArgs {
     file: Vec<PathBuf>,
 
     /// The longest time to live that this command accepts [default: 30d; with --with-cluster,
-    /// the maximum of the site]
+    /// the maximum of the cluster]
     #[arg(long, value_name = "DURATION", value_parser = parse)]
     max_ttl: Option<Duration>,
 
-    /// Also read the bounds of the site from the cluster
+    /// Also read the lifetime limits of the cluster from its pipeline
     #[arg(long)]
     with_cluster: bool,
 
@@ -55,7 +55,7 @@ pub(super) async fn run(args: ValidateArgs) -> Result<Exit, Failure> {
         let api = DirectivesApi::new(args.connection.client(args.timeout).await?);
         TtlLimits::read(&api, args.max_ttl).await?
     } else {
-        TtlLimits::without_site(args.max_ttl)
+        TtlLimits::without_cluster_limits(args.max_ttl)
     };
     for draft in &mut drafts {
         ttl_limits.set_default(draft)?;

@@ -288,7 +288,7 @@ fn the_command_keeps_the_bounds_of_the_site(url: &str) {
     for (args, says) in [
         (
             "--ttl 2d",
-            "--ttl 2d exceeds the maximum of 1d (set for this site by `directives init",
+            "--ttl 2d exceeds the maximum of 1d (set for this cluster by `directives init",
         ),
         (
             "--ttl 1h --max-ttl 30m",
@@ -296,7 +296,7 @@ fn the_command_keeps_the_bounds_of_the_site(url: &str) {
         ),
         (
             "--max-ttl 2d",
-            "--max-ttl 2d exceeds the maximum of this site, 1d",
+            "--max-ttl 2d exceeds the maximum of this cluster, 1d",
         ),
         (
             "--ttl 2h --capture --reason r --yes",

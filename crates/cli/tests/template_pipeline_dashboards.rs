@@ -124,7 +124,7 @@ async fn a_short_draft_is_stored_explicitly() {
     assert_eq!(document.directive.starts_at, None, "it applies at once");
     let updated_at = document.audit.updated_at.unwrap();
     let ttl = document.directive.expires_at.duration_since(updated_at);
-    assert_eq!(ttl.as_secs(), 900, "the default of the site");
+    assert_eq!(ttl.as_secs(), 900, "the default of the cluster");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use super::error::InstallError;
 /// apply to every write, whether by this program or by curl.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub struct SiteBounds {
+pub struct LifetimeLimits {
     /// The time to live of a directive without an expiry.
     pub default_ttl: Duration,
     /// The longest allowed time to live.
@@ -22,12 +22,12 @@ pub struct SiteBounds {
 
 /// New values for the limits. `None` leaves the installed value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct BoundsChange {
-    /// The new value of [`SiteBounds::default_ttl`].
+pub struct LifetimeLimitsChange {
+    /// See [`LifetimeLimits::default_ttl`].
     pub default_ttl: Option<Duration>,
-    /// The new value of [`SiteBounds::max_ttl`].
+    /// See [`LifetimeLimits::max_ttl`].
     pub max_ttl: Option<Duration>,
-    /// The new value of [`SiteBounds::max_capture_ttl`].
+    /// See [`LifetimeLimits::max_capture_ttl`].
     pub max_capture_ttl: Option<Duration>,
 }
 
@@ -35,8 +35,8 @@ const DEFAULT_TTL: &str = "default_ttl_secs";
 const MAX_TTL: &str = "max_ttl_secs";
 const MAX_CAPTURE_TTL: &str = "max_capture_ttl_secs";
 
-impl SiteBounds {
-    /// The limits that a first installation sets.
+impl LifetimeLimits {
+    /// The bounds of a first installation.
     pub const INITIAL: Self = Self {
         default_ttl: Duration::from_secs(15 * 60),
         max_ttl: Duration::from_secs(30 * 24 * 3600),
@@ -60,9 +60,9 @@ impl SiteBounds {
         params[MAX_CAPTURE_TTL] = self.max_capture_ttl.as_secs().into();
     }
 
-    /// Returns the limits with new values. A lower `max_ttl` also lowers each other limit that
-    /// would exceed it, unless the change sets that limit.
-    pub(super) fn with(self, change: BoundsChange) -> Result<Self, InstallError> {
+    /// Returns these limits with a change. If `max_ttl` is lowered, the other limits are lowered to
+    /// it, unless the change sets them.
+    pub(super) fn with(self, change: LifetimeLimitsChange) -> Result<Self, InstallError> {
         let max_ttl = change.max_ttl.unwrap_or(self.max_ttl);
         let bounds = Self {
             default_ttl: change.default_ttl.unwrap_or(self.default_ttl.min(max_ttl)),
@@ -97,7 +97,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
-    const BOUNDS: SiteBounds = SiteBounds {
+    const BOUNDS: LifetimeLimits = LifetimeLimits {
         default_ttl: Duration::from_secs(15 * 60),
         max_ttl: Duration::from_secs(2 * 60 * 60),
         max_capture_ttl: Duration::from_secs(60 * 60),
@@ -105,9 +105,9 @@ mod tests {
 
     #[test]
     fn a_lower_maximum_lowers_the_limits_that_are_not_set() {
-        let change = BoundsChange {
+        let change = LifetimeLimitsChange {
             max_ttl: Some(Duration::from_secs(10 * 60)),
-            ..BoundsChange::default()
+            ..LifetimeLimitsChange::default()
         };
         let bounds = BOUNDS.with(change).unwrap();
         assert_eq!(bounds.default_ttl, bounds.max_ttl);
@@ -118,21 +118,21 @@ mod tests {
     fn bounds_that_contradict_each_other_are_refused() {
         let day = Some(Duration::from_secs(24 * 60 * 60));
         for change in [
-            BoundsChange {
+            LifetimeLimitsChange {
                 default_ttl: day,
-                ..BoundsChange::default()
+                ..LifetimeLimitsChange::default()
             },
-            BoundsChange {
+            LifetimeLimitsChange {
                 max_capture_ttl: day,
-                ..BoundsChange::default()
+                ..LifetimeLimitsChange::default()
             },
-            BoundsChange {
+            LifetimeLimitsChange {
                 max_ttl: Some(Duration::ZERO),
-                ..BoundsChange::default()
+                ..LifetimeLimitsChange::default()
             },
-            BoundsChange {
+            LifetimeLimitsChange {
                 default_ttl: Some(Duration::from_millis(1_500)),
-                ..BoundsChange::default()
+                ..LifetimeLimitsChange::default()
             },
         ] {
             let error = BOUNDS.with(change).unwrap_err();

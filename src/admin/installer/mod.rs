@@ -21,7 +21,7 @@ use crate::http::{Client, Method, Request};
 
 pub use error::{InstallError, InstallErrorKind};
 pub(super) use files::{mapped_fields, parse as file};
-pub use lifetime_limits::{BoundsChange, SiteBounds};
+pub use lifetime_limits::{LifetimeLimits, LifetimeLimitsChange};
 
 /// The effect of a step on the cluster.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,7 +77,7 @@ impl InstallStep {
 #[derive(Clone, Debug)]
 pub struct Installer {
     pub(super) client: Client,
-    bounds: BoundsChange,
+    bounds: LifetimeLimitsChange,
     replicas: Option<u16>,
     template_priority: Option<u32>,
 }
@@ -88,16 +88,16 @@ impl Installer {
     pub fn new(client: Client) -> Self {
         Self {
             client,
-            bounds: BoundsChange::default(),
+            bounds: LifetimeLimitsChange::default(),
             replicas: None,
             template_priority: None,
         }
     }
 
-    /// Sets the limits of the site for the lifetime of directives. A limit without a new value
+    /// Sets the limits of the cluster for the lifetime of directives. A limit without a new value
     /// stays as installed.
     #[must_use]
-    pub fn with_bounds(mut self, bounds: BoundsChange) -> Self {
+    pub fn with_lifetime_limits(mut self, bounds: LifetimeLimitsChange) -> Self {
         self.bounds = bounds;
         self
     }

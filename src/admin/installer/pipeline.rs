@@ -1,11 +1,11 @@
-//! Creates or updates the ingest pipeline, and preserves the limits of the site, which are
+//! Creates or updates the ingest pipeline, and preserves the limits of the cluster, which are
 //! parameters of the pipeline.
 
 use opensearch::ingest::IngestPutPipelineParts;
 use serde_json::Value;
 
 use super::error::InstallError;
-use super::lifetime_limits::SiteBounds;
+use super::lifetime_limits::LifetimeLimits;
 use super::{Change, InstallStep, Installer, change, files};
 use crate::admin::{DirectivesApi, WriteError};
 use crate::http::{Method, Request};
@@ -15,11 +15,11 @@ const WHAT: &str = "ingest pipeline";
 const PARAMS: &str = "/processors/1/script/params";
 
 impl Installer {
-    /// Returns the limits of the site; `None` if no pipeline with limits is installed.
+    /// Returns the lifetime limits of the cluster; `None` if no pipeline with limits is installed.
     ///
     /// # Errors
     /// [`InstallError`] if the pipeline cannot be read.
-    pub async fn bounds(&self) -> Result<Option<SiteBounds>, InstallError> {
+    pub async fn lifetime_limits(&self) -> Result<Option<LifetimeLimits>, InstallError> {
         Ok(self.installed_pipeline().await?.as_ref().and_then(bounds))
     }
 
@@ -49,12 +49,12 @@ impl Installer {
 }
 
 impl DirectivesApi {
-    /// Returns the limits of the site. Returns `None` if the role may not read the ingest pipeline,
-    /// or if no pipeline with limits is installed.
+    /// The lifetime limits of the cluster. `None` if the role may not read the pipeline, or if no
+    /// pipeline with bounds is installed: only a write then shows what the pipeline permits.
     ///
     /// # Errors
-    /// Fails if the cluster does not respond, or if it refuses the credentials.
-    pub async fn site_bounds(&self) -> Result<Option<SiteBounds>, WriteError> {
+    /// The cluster did not respond, or it refused the credentials.
+    pub async fn lifetime_limits(&self) -> Result<Option<LifetimeLimits>, WriteError> {
         let request = Request::new(Method::Get, path());
         match self.client.json::<Value>(request).await {
             Ok(response) => Ok(bounds(&response[PIPELINE])),
@@ -68,8 +68,8 @@ fn path() -> std::borrow::Cow<'static, str> {
     IngestPutPipelineParts::Id(PIPELINE).url()
 }
 
-fn bounds(pipeline: &Value) -> Option<SiteBounds> {
-    SiteBounds::of(pipeline.pointer(PARAMS)?)
+fn bounds(pipeline: &Value) -> Option<LifetimeLimits> {
+    LifetimeLimits::of(pipeline.pointer(PARAMS)?)
 }
 
 #[cfg(test)]
@@ -78,6 +78,6 @@ mod tests {
 
     #[test]
     fn a_first_installation_has_the_initial_bounds() {
-        assert_eq!(bounds(&files::pipeline()), Some(SiteBounds::INITIAL));
+        assert_eq!(bounds(&files::pipeline()), Some(LifetimeLimits::INITIAL));
     }
 }

@@ -119,7 +119,7 @@ async fn check_caller(checks: &mut Checks, api: &DirectivesApi) {
 }
 
 /// Compares the pipeline, the template, and the index with its mapping and settings with what this
-/// version installs, and the site's time limits with those of the proxies.
+/// version installs, and the lifetime limits of the cluster with those of the proxies.
 async fn check_installation(checks: &mut Checks, client: Client) {
     let name = "installation";
     let installer = Installer::new(client);
@@ -153,10 +153,10 @@ async fn check_installation(checks: &mut Checks, client: Client) {
     check_limits(checks, &installer).await;
 }
 
-/// Compares the longest time to live of the site with the default limit of the proxies.
+/// Compares the longest time to live of the cluster with the default limit of the proxies.
 async fn check_limits(checks: &mut Checks, installer: &Installer) {
     let length = |ttl| length(SignedDuration::try_from(ttl).unwrap_or(SignedDuration::MAX));
-    match installer.bounds().await {
+    match installer.lifetime_limits().await {
         Ok(Some(bounds)) if bounds.max_ttl > Config::DEFAULT_MAX_TTL => {
             let text = format!(
                 "the pipeline permits a time to live of {}, but by default proxies reject more than {}",

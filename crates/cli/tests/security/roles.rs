@@ -71,7 +71,7 @@ const UNSEEN: [(&[&str], &str, &str); 3] = [
     (
         &["responder", "operator"],
         "cluster:admin/ingest/pipeline/get",
-        "the command uses the bounds of the site where it may read them, else those of its flags",
+        "the command uses the lifetime limits of the cluster where it may read them, else those of its flags",
     ),
 ];
 

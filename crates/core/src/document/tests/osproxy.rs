@@ -255,7 +255,7 @@ fn documents_that_osproxy_widens_are_refused() {
     assert!(theirs(r#"{"directives":[]}"#).unwrap().is_empty());
     let empty = ours(r#"{"directives":[]}"#).unwrap_err();
     assert_eq!(empty.kind(), ImportErrorKind::Empty);
-    // The pipeline adds the site's default expiry, which is limited.
+    // The pipeline adds the cluster's default expiry, which is limited.
     let endless = r#"{"directives":[{"id":"a","level":"Shape"}]}"#;
     assert!(theirs(endless).is_err());
     assert_eq!(ours(endless).unwrap()[0].expiry, Expiry::SiteDefault);
