@@ -1,4 +1,5 @@
-//! Tests `apply --prune --owner`, and that owners and reasons of revocations are shown.
+//! Tests `apply --prune --owner`, and that the command shows owners and the reasons for
+//! revocations.
 
 use serde_json::{Value, json};
 
@@ -66,7 +67,7 @@ async fn prune_revokes_only_what_the_same_owner_no_longer_has_in_its_files() {
             ["unowned", "active"]
         ])
     );
-    // The same files once more change nothing, and need no consent.
+    // Applying the same files again changes nothing and needs no consent.
     let again = go("apply -f - --owner search --prune", &file(&["a", "d"])).ok();
     assert!(again.stdout.contains("2 unchanged in "), "{}", again.stdout);
 
@@ -136,7 +137,7 @@ async fn owners_and_reasons_of_revocations_are_shown_and_filtered() {
     );
     let revoked = go(&words("revoke --owner billing --yes")).ok().stdout;
     assert!(revoked.starts_with("revoked two "), "{revoked}");
-    // An edit keeps the owner, and removing it needs a consent.
+    // An edit keeps the owner. Removing the owner needs consent.
     go(&words(
         "apply three --level Shape --tenant acme --owner search",
     ))

@@ -1,8 +1,8 @@
-//! Tests that each write records the user that the cluster authenticated beside the author, and that
-//! no write keeps the name of another one.
+//! Tests that each write records the author and the user that the cluster authenticated, and that
+//! no write keeps the user of an earlier write.
 //!
-//! The node has no security plugin, so the tests set the name that the plugin would tell.
-//! `scripts/test-security` uses the plugin.
+//! The node has no security plugin, so the tests set the user name that the plugin would report.
+//! `scripts/test-security` tests with the plugin.
 
 use opensearch_directives::admin::{Client, DirectivesApi};
 use opensearch_directives::document::{Draft, Expiry};
@@ -54,15 +54,15 @@ async fn no_write_keeps_the_authenticated_name_of_another_one() {
         "{}",
         details()
     );
-    // Equal content is unchanged, whoever asks.
+    // Writing equal content changes nothing, even if another user writes it.
     api(&url, &index, "eve@corp").apply(&shape).await.unwrap();
     assert_eq!(stored().await, one);
-    // What `get` printed can be applied again.
+    // The output of `get` can be applied again.
     let printed = run(&url, &index, &["get", "one", "-o", "json"]).ok().stdout;
     let again = crate::support::command::run_with(&url, &index, &["apply", "-f", "-"], &printed);
     assert!(again.ok().stdout.starts_with("unchanged one "));
 
-    // The node tells the command no name.
+    // Without the security plugin, the node reports no user name.
     run(&url, &index, &["edit", "one", "--set", "level=Off"]).ok();
     let edited = stored().await;
     assert_eq!(edited["updated_by"], "tester");
@@ -92,11 +92,11 @@ async fn no_write_keeps_the_authenticated_name_of_another_one() {
     assert_eq!(stored().await["authenticated_as"], "eve@corp");
 }
 
-/// An index that was installed before the field existed takes each write without it.
+/// An index that was installed before the field existed accepts each write, without the field.
 #[tokio::test]
 async fn an_older_mapping_takes_every_write() {
     let url = shared_url();
-    // The pipeline is there.
+    // This installs the current pipeline.
     installed_index(&url, "pipeline").await;
     let template = include_str!("../../../mappings/index-template.json");
     let mut body = serde_json::from_str::<Value>(template).unwrap()["template"].take();

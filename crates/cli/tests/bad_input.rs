@@ -1,9 +1,10 @@
-//! Tests that the command names each problem of invalid input with its fix, and writes nothing.
+//! Tests that the command reports each problem of invalid input together with the fix, and writes
+//! nothing.
 
 use crate::support::command::{run, run_with};
 use crate::support::node::{installed_index, shared_url};
 
-/// The flags that give every consent, for tests of other behaviour.
+/// The flags that give every consent. Tests of other behaviour use them.
 const CONSENT: [&str; 4] = ["--everything", "--yes", "--reason", "test"];
 
 #[tokio::test]
@@ -99,7 +100,7 @@ async fn an_error_of_bad_input_names_the_field_and_the_fix() {
 async fn if_the_pipeline_refuses_one_draft_none_is_written() {
     let url = shared_url();
     let index = installed_index(&url, "refused").await;
-    // The time to live exceeds the bound of the pipeline, which the command does not know.
+    // The pipeline refuses this draft, because its tenant is too long.
     let long = "x".repeat(5000);
     let bad = format!(r#"{{"id":"bad","level":"Shape","ttl_secs":600,"tenant":"{long}"}}"#);
     let good = r#"{"id":"good","level":"Shape","ttl_secs":600}"#;

@@ -1,5 +1,5 @@
-//! Tests what the shells complete: the script in a real bash, and the values by the protocol that
-//! all scripts use.
+//! Tests completion in a shell: the script in a real bash, and the candidates by the protocol that
+//! the scripts of all shells use.
 
 use crate::support::command::{BINARY, directives, run};
 use crate::support::node::{installed_index, shared_url};
@@ -63,7 +63,7 @@ async fn ids_and_values_are_completed_for_the_cluster_on_the_line() {
         ("directives list --state sch", vec!["scheduled"]),
         ("directives edit x --unset ten", vec!["tenant"]),
         ("directives rev", vec!["revoke"]),
-        // An unreachable cluster completes nothing, and disturbs nobody.
+        // With an unreachable cluster, there are no candidates and no error message.
         ("directives get --url http://127.0.0.1:1 f", vec![]),
     ] {
         assert_eq!(complete(line), expected, "{line}");

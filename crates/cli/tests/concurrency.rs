@@ -1,4 +1,4 @@
-//! Tests writes of many directives at once, and many operators who write to one directive at the
+//! Tests writing many directives at once, and many operators who write to the same directive at the
 //! same time.
 
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ async fn a_mass_revoke_tries_all_and_reports_each() {
         "{}",
         applied.stdout.len()
     );
-    // This document bypasses the pipeline and is malformed. It can be revoked, too.
+    // This malformed document bypassed the pipeline, and it can be revoked, too.
     let bad = json!({"level": "Shape", "tenant": 42, "expires_at": in_hours(1)});
     http::put(
         &format!("{url}/{index}/_doc/bad?pipeline=_none&refresh=true"),
@@ -111,7 +111,7 @@ async fn six_operators_at_once_lose_no_update() {
             conflict.stdout
         );
     }
-    // The document has one version for each successful write, so no write was overwritten unseen.
+    // The version of the document equals the number of successful writes, so no write was lost.
     let document: Value = reqwest::get(format!("{url}/{index}/_doc/one"))
         .await
         .unwrap()
@@ -121,14 +121,15 @@ async fn six_operators_at_once_lose_no_update() {
     assert_eq!(document["_version"], 1 + written);
 }
 
-/// Each revoked document contains the revocation, its author and its reason, whatever its form was.
+/// Each revoked document contains the revocation, its author and its reason, whatever its form was
+/// before.
 #[tokio::test]
 async fn a_revocation_is_stored_in_every_document() {
     let url = shared_url();
     let index = installed_index(&url, "revocation").await;
     let apply = ["apply", "new", "--level", "Shape", "--tenant", "acme"];
     run(&url, &index, &apply).ok();
-    // These documents bypass the pipeline. One is incomplete, and one is malformed.
+    // These documents bypass the pipeline. One is incomplete, and the other is malformed.
     for (id, tenant) in [("incomplete", json!("acme")), ("malformed", json!(42))] {
         let document = json!({"level": "Shape", "tenant": tenant, "expires_at": in_hours(1)});
         let path = format!("{url}/{index}/_doc/{id}?pipeline=_none&refresh=true");
@@ -145,7 +146,7 @@ async fn a_revocation_is_stored_in_every_document() {
         assert!(source["revoked_at"].is_string(), "{id}: {source}");
     }
 
-    // The mapping of an earlier version does not have all of these fields.
+    // The mapping of an earlier version does not contain all of these fields.
     let older = format!("{index}-older");
     let mappings = json!({"dynamic": "strict", "properties": {
         "level": {"type": "keyword"}, "tenant": {"type": "keyword"},

@@ -1,4 +1,4 @@
-//! Tests how long the command waits for a connection to a server that accepts none.
+//! Tests how long the command waits for a connection to a server that accepts no connections.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Tests the connection flags: secrets are never printed, proxies and CA certificates work, and an
-//! unreachable cluster has its own exit code.
+//! Tests the connection flags: secrets are never printed, proxies and CA certificates are used, and
+//! an unreachable cluster has its own exit code.
 
 use std::process::Output;
 
@@ -9,7 +9,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::support::command::directives;
 
-/// Runs the command with these variables, and returns its exit code and its whole output.
+/// Runs the command with these variables, and returns its exit code and its output on both streams.
 fn run(args: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
     let mut command = directives();
     for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
@@ -53,7 +53,7 @@ fn no_help_prints_the_value_of_a_variable() {
     }
 }
 
-/// Returns the variables that the help of a verb names.
+/// Returns the environment variables in the help of a verb.
 fn variables_of(verb: &str) -> Vec<String> {
     let (_, help) = run(&[verb, "--help"], &[]);
     let names = help.split("[env: ").skip(1);
@@ -75,7 +75,7 @@ fn an_empty_variable_is_not_given() {
         let variables = variables_of(args[0]);
         assert!(variables.len() >= at_least, "{line}: {variables:?}");
         let empty: Vec<_> = variables.iter().map(|name| (name.as_str(), "")).collect();
-        // The log above the error has times in it.
+        // Only the last line is compared, because the log above it contains times.
         let [with_empty, without] = [&empty[..], &[]].map(|variables| {
             let (code, printed) = run(&args, variables);
             (code, printed.lines().last().map(str::to_owned))

@@ -1,4 +1,5 @@
-//! Tests contexts: named clusters in a file, and the question before a write to a protected one.
+//! Tests contexts: named clusters in a file, and the question before each write to a protected
+//! cluster.
 
 use std::process::Output;
 
@@ -9,7 +10,7 @@ fn words(text: &str) -> Vec<&str> {
     text.split_whitespace().collect()
 }
 
-/// Runs the command with a file of contexts and without the usual variables.
+/// Runs the command with a file of contexts and without the usual environment variables.
 fn with_contexts(file: &std::path::Path, text: &str) -> Output {
     directives()
         .args(words(text))

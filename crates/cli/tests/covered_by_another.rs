@@ -1,5 +1,5 @@
-//! Tests the warnings about directives that add nothing, and one directive for each of several
-//! endpoints.
+//! Tests the warning about a directive that adds nothing, and that `apply` with several endpoints
+//! creates one directive for each of them.
 
 use serde_json::json;
 
@@ -53,7 +53,7 @@ async fn a_directive_that_another_one_covers_gives_a_warning_and_is_written() {
         );
         assert!(written.stdout.starts_with("created "), "{}", written.stdout);
     }
-    // An edit can make a directive superfluous, too.
+    // An edit can also make a directive superfluous, and causes the same warning.
     let edited = go("edit longer --set expires_at=+1h");
     assert!(
         edited.stderr.contains("warning: longer: it adds nothing"),
@@ -84,7 +84,7 @@ async fn of_many_warnings_the_first_are_shown() {
         .map(|draft| draft.to_string())
         .collect();
     let applied = run_with(&url, &index, &["apply", "-f", "-"], &lines.join("\n")).ok();
-    // The first one covers the others.
+    // The first directive covers the others, so there is no warning about it.
     assert!(
         !applied.stderr.contains("d10: it adds"),
         "{}",
@@ -123,7 +123,7 @@ async fn several_endpoints_become_one_directive_each() {
     );
 }
 
-/// The next start and end stand below a watched table.
+/// A watched table is followed by a line about the next start and the next end.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watched_table_says_what_starts_and_ends_next() {
     use std::io::BufRead as _;

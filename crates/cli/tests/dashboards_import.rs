@@ -1,6 +1,7 @@
-//! Tests where `init --dashboards` imports, and what it reports about an address that is wrong.
+//! Tests where `init --dashboards` imports the dashboards, and what it reports about a wrong
+//! address.
 //!
-//! OpenSearch Dashboards is scripted: the responses are those of 2.19.
+//! A mock server plays OpenSearch Dashboards: its responses are those of version 2.19.
 
 use serde_json::json;
 use wiremock::matchers::{header, header_exists, method, path};
@@ -11,7 +12,7 @@ use crate::support::node::{installed_index, shared_url};
 
 const IMPORT: &str = "/api/saved_objects/_import";
 
-/// Runs `init` on a thread, so that the test's runtime is not blocked.
+/// Runs `init` on another thread, so that the test's runtime is not blocked.
 async fn import(args: &[&str]) -> Ran {
     let url = shared_url();
     let index = installed_index(&url, "imported").await;
@@ -124,7 +125,7 @@ async fn a_wrong_address_and_a_missing_login_are_told_apart() {
         assert_eq!(ran.code, code, "{name}: {}", ran.stderr);
         assert!(ran.stderr.contains(says), "{name}: {}", ran.stderr);
         assert!(!ran.stdout.contains("open http"), "{name}: {}", ran.stdout);
-        // No redirect is followed.
+        // The command follows no redirect.
         assert_eq!(server.received_requests().await.unwrap().len(), 1, "{name}");
     }
 }

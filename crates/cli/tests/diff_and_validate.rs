@@ -1,4 +1,5 @@
-//! Tests the verbs that compare a file with the index, or check it without a cluster.
+//! Tests `diff`, which compares files with the index, and `validate`, which checks files without a
+//! cluster.
 
 use crate::support::command::{run, run_with};
 use crate::support::node::{installed_index, shared_url};

@@ -1,4 +1,5 @@
-//! Tests that `doctor` finds problems which a node of the tests does not have, on scripted responses.
+//! Tests with scripted responses that `doctor` finds problems which the nodes of the tests do not
+//! have.
 
 use opensearch_directives::{Clock as _, SystemClock};
 use serde_json::{Value, json};
@@ -7,7 +8,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::support::command::{Ran, directives, run};
 
-/// A cluster without a security plugin, and without any problem.
+/// Starts a mock cluster without a security plugin and without problems.
 async fn healthy() -> MockServer {
     let server = MockServer::start().await;
     respond(&server, "GET", "/", info()).await;
@@ -52,7 +53,7 @@ async fn healthy() -> MockServer {
     server
 }
 
-/// Adds a response. An earlier response to the same request is preferred.
+/// Adds a response. If several match a request, the one that was added first is used.
 async fn respond(server: &MockServer, verb: &str, at: &str, body: Value) {
     Mock::given(method(verb))
         .and(path(at))
@@ -61,7 +62,7 @@ async fn respond(server: &MockServer, verb: &str, at: &str, body: Value) {
         .await;
 }
 
-/// Starts a cluster with a problem: its responses replace those of the healthy cluster.
+/// Starts a mock cluster with problems: the given responses replace those of the healthy cluster.
 async fn with(problems: &[(&str, &str, Value)]) -> MockServer {
     let server = healthy().await;
     for (verb, at, body) in problems {
@@ -114,7 +115,7 @@ fn found(documents: u64) -> Value {
         "hits": {"total": {"value": documents, "relation": "eq"}, "hits": []}})
 }
 
-/// The mapping of the index, as a user sees it from whom these fields are hidden.
+/// Returns the mapping of the index as a user sees it if these fields are hidden from the user.
 fn mapping(hidden: &[&str]) -> Value {
     let template: Value =
         serde_json::from_str(include_str!("../../../mappings/index-template.json")).unwrap();

@@ -1,4 +1,4 @@
-//! Checks that each test which SECURITY.md names exists, so that a renamed or removed test does not
+//! Checks that each test that SECURITY.md names exists. Otherwise a renamed or removed test would
 //! leave a claim without evidence.
 
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 const PROJECT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
-/// Adds the text of all Rust sources below a folder.
+/// Appends the content of all Rust files under a folder.
 fn read_sources(folder: &Path, text: &mut String) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -27,7 +27,8 @@ fn security_md_names_only_tests_that_exist() {
     }
     let mut checked = 0;
     for line in document.lines().filter(|line| line.starts_with('|')) {
-        // The tests are in the last column. A name of a module ends with two colons.
+        // The last column contains the names of tests. A name that ends with two colons is a
+        // module.
         let column = line
             .trim_end_matches([' ', '|'])
             .rsplit('|')

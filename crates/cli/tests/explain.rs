@@ -1,4 +1,4 @@
-//! Tests that `explain` names the condition on which a directive fails.
+//! Tests that `explain` names the condition that excludes a request from a directive.
 
 use crate::support::command::run;
 use crate::support::node::{installed_index, shared_url};

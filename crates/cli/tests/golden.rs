@@ -1,8 +1,8 @@
-//! Compares the output of every verb with files in `golden/`: the text, the JSON and the errors, on a
-//! real node.
+//! Compares the output of every verb on a real node with files in `golden/`: text, JSON and error
+//! messages.
 //!
-//! Times, durations, addresses and names of this run are replaced by placeholders. After an intended
-//! change, run the test with `UPDATE_GOLDEN=1` and review the difference of the files.
+//! Placeholders replace the times, durations, addresses and names that differ between runs. After
+//! an intended change, run the test with `UPDATE_GOLDEN=1` and review the changes of the files.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -14,8 +14,8 @@ use crate::support::command::{Ran, directives};
 use crate::support::http;
 use crate::support::node::{shared_url, unique_index};
 
-/// A verb, and the command lines whose output its file contains. They run in this order. A line may
-/// contain single quotes, and standard input after `<`.
+/// Each verb with its command lines, which run in this order. The file of the verb contains their
+/// output. A line may contain single quotes, and standard input after `<`.
 const VERBS: [(&str, &[&str]); 16] = [
     ("init", &["init", "init"]),
     (
@@ -142,7 +142,7 @@ fn parse(line: &str) -> (Vec<String>, &str) {
     (words, input)
 }
 
-/// Replaces everything that differs between two runs by a placeholder.
+/// Replaces every part of the output that differs between two runs by a placeholder.
 struct Redaction(Vec<(Regex, &'static str)>);
 
 impl Redaction {
@@ -168,12 +168,12 @@ impl Redaction {
             (r"\b3\.\d+\.\d+ \([^)]*\)".to_owned(), "VERSION (CLUSTER)"),
             (r"\b\d{4,5} bytes".to_owned(), "N bytes"),
             (r"\(\d+(d|h|m|s)( \d+(h|m|s))?\)".to_owned(), "(DURATION)"),
-            // Other tests have indices on the same node.
+            // Other tests create indices on the same node.
             (
                 r"directives are in [^(]*\(".to_owned(),
                 "directives are in INDICES (",
             ),
-            // The width of a column depends on the replaced texts.
+            // The width of a column depends on the texts that were replaced.
             (r"(\S) {3,}".to_owned(), "$1  "),
         ];
         let rules = rules.map(|(pattern, text)| (Regex::new(&pattern).unwrap(), text));
@@ -203,7 +203,7 @@ fn run(url: &str, index: &str, folder: &Path, line: &str) -> Ran {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    // The command may end before it reads its input.
+    // The command may end before it has read its input.
     let _ = process.stdin.take().unwrap().write_all(input.as_bytes());
     process.wait_with_output().unwrap().into()
 }

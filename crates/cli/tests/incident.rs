@@ -1,5 +1,5 @@
-//! Plays an incident: operators and a CI loop change the same directives at once. No update is lost,
-//! nothing is widened without consent, and nothing that was revoked applies again.
+//! Simulates an incident: operators and a CI loop change the same directives at the same time. No
+//! update is lost, nothing is widened without consent, and no revoked directive applies again.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,8 +10,8 @@ use crate::support::command::{Ran, run, run_with};
 use crate::support::eventually::blocking_until;
 use crate::support::node::{installed_index, shared_url};
 
-/// The number of directives that are revoked at once. `INCIDENT_DIRECTIVES` sets another number, such
-/// as 20000, which takes a minute or more.
+/// The number of directives that are revoked at once. `INCIDENT_DIRECTIVES` sets another number;
+/// 20000 takes a minute or more.
 fn many() -> usize {
     let number = std::env::var("INCIDENT_DIRECTIVES").ok();
     number.map_or(2_000, |number| number.parse().unwrap())
@@ -21,7 +21,7 @@ fn words(text: &str) -> Vec<&str> {
     text.split_whitespace().collect()
 }
 
-/// The index with its address, as the commands of the operators need it.
+/// The cluster and the index on which the operators' commands run.
 struct Incident {
     url: String,
     index: String,
@@ -37,8 +37,8 @@ impl Incident {
         ran.ok().json()
     }
 
-    /// Re-applies a file until it is told to stop, as a CI job does, and counts the runs by their
-    /// exit codes: success, a missing consent, and a conflict.
+    /// Applies a file again and again until `stop` is set, as a CI job does, and counts the runs by
+    /// exit code: success, a missing consent, and a conflict.
     fn ci_loop(&self, file: &Path, stop: &AtomicBool, runs: &[AtomicUsize; 3]) {
         while !stop.load(Ordering::Relaxed) {
             let file = file.to_str().unwrap();
@@ -53,7 +53,8 @@ impl Incident {
         }
     }
 
-    /// Six operators change one directive at the same time. Each repeats a conflict with a new read.
+    /// Six operators change one directive at the same time. After a conflict, an operator reads the
+    /// directive and tries again.
     fn six_operators(&self) -> usize {
         let edit = |n: usize| {
             let line = match n % 2 {
@@ -88,7 +89,8 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
     let incident = Incident { url, index };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("directives.json");
-    // The file of the CI job: one directive of the incident, and one that a typo revokes.
+    // The file of the CI job contains one directive of the incident, and one that a mass revocation
+    // also ends.
     let desired = json!([
         {"id": "slow", "level": "Shape", "tenant": "acme", "ticket": "INC-1", "ttl_secs": 7200},
         {"id": "d00001", "level": "Shape", "tenant": "t00001", "ttl_secs": 7200},
@@ -117,11 +119,12 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
         blocking_until("the CI job applies its file", || {
             runs[0].load(Ordering::Relaxed) > 0 || ci.is_finished()
         });
-        // An operator takes the directive over. The file of the CI job has no owner, so the job would
-        // lose it, and is refused from now on.
+        // An operator takes over the directive by setting its owner. The file of the CI job states
+        // no owner, so applying it would remove the owner, and is refused from now on.
         incident.run("edit slow --set owner=sre").ok();
         let before = incident.directive("slow");
-        // Each of the six succeeds at last, and each conflict was reported to its author.
+        // Each of the six operators succeeds in the end, and each conflict was reported to its
+        // operator.
         assert_eq!(incident.six_operators(), 6);
         let after = incident.directive("slow");
         for field in [
@@ -139,12 +142,12 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
             after["reason"].as_str().unwrap().starts_with("seen-by-"),
             "{after}"
         );
-        // All three extensions count: 1, 3 and 5 minutes.
+        // No extension is lost: the end moves by 1, 3 and 5 minutes.
         let end = |directive: &Value| -> jiff::Timestamp {
             directive["expires_at"].as_str().unwrap().parse().unwrap()
         };
         assert_eq!(end(&after).duration_since(end(&before)).as_mins(), 9);
-        // A typo in a mass revocation affects only itself.
+        // A wrong id in a mass revocation does not affect the other ids.
         let typo = incident.run("revoke d00001 d0002 d00003 --reason INC-1");
         assert_eq!(typo.code, 3);
         for line in ["revoked d00001 ", "not found d0002 ", "revoked d00003 "] {
@@ -161,14 +164,14 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
             report["summary"]
         );
         let refused = runs[1].load(Ordering::Relaxed);
-        // The CI job runs again, twice at least, after everything was revoked.
+        // After everything was revoked, the CI job runs at least twice more.
         blocking_until("the CI job is refused twice", || {
             runs[1].load(Ordering::Relaxed) >= refused + 2 || ci.is_finished()
         });
         stop.store(true, Ordering::Relaxed);
         ci.join().unwrap();
     });
-    // Nothing applies again: the CI job had no consent to reactivate anything.
+    // No directive applies again, because the CI job had no consent to reactivate one.
     let listed = incident.run("list -o json").ok().json();
     let listed = listed.as_array().unwrap();
     assert_eq!(listed.len(), many() + 1);

@@ -1,4 +1,5 @@
-//! Tests `directives init` on clusters that already have templates, zones or an old index.
+//! Tests `directives init` on clusters that already have templates, availability zones or an old
+//! index.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::support::http::{self, bulk};
 use crate::support::in_hours;
 use crate::support::node::{Node, shared_url, unique_index};
 
-/// Runs the command on a thread, so that the test's runtime is not blocked.
+/// Runs the command on another thread, so that the test's runtime is not blocked.
 async fn init(url: &str, index: &str, args: &[&str]) -> Ran {
     let (url, index) = (url.to_owned(), index.to_owned());
     let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
@@ -52,7 +53,7 @@ async fn a_foreign_template_of_a_higher_priority_does_not_change_the_index() {
         assert_eq!(made["settings"][setting], value, "{setting}");
     }
     assert_eq!(made["mappings"]["dynamic"], "strict");
-    // A pipeline that runs after the project's pipeline could undo its checks.
+    // If another pipeline ran after the project's pipeline, it could undo the checks.
     http::send("DELETE", &format!("{url}/{index}"), None).await;
     let mut foreign = foreign;
     foreign["template"]["settings"]["index.final_pipeline"] = "directives".into();
@@ -84,7 +85,7 @@ async fn a_template_of_equal_priority_is_refused_with_the_remedy() {
     init(&url, &index, &["--template-priority", "501"])
         .await
         .ok();
-    // A later run without flags keeps the priority.
+    // A later run without the flag keeps the priority.
     let again = init(&url, &index, &[]).await.ok();
     assert!(
         again.stdout.contains("keep   index template"),
@@ -94,7 +95,7 @@ async fn a_template_of_equal_priority_is_refused_with_the_remedy() {
     http::send("DELETE", &format!("{url}/_index_template/{name}"), None).await;
 }
 
-/// The mapping of version 1, in which documents had no explicit stored form.
+/// The mapping of version 1, whose documents had no explicit stored form.
 fn earlier_mapping() -> Value {
     let mut template: Value =
         serde_json::from_str(include_str!("../../../mappings/index-template.json")).unwrap();
@@ -178,7 +179,7 @@ async fn an_index_of_an_earlier_version_is_converted_although_some_documents_hav
         );
         assert_eq!(document.audit.updated_by.as_deref(), Some("ann"), "{id}");
     }
-    // The conversion can be repeated.
+    // The conversion can be run again.
     let again = init(&url, &index, &["--upgrade"]).await.ok();
     assert!(
         again.stdout.contains("convert 0 documents"),
@@ -187,7 +188,7 @@ async fn an_index_of_an_earlier_version_is_converted_although_some_documents_hav
     );
 }
 
-/// Writes a directive, and returns the status and the reason for a refusal.
+/// Writes a directive, and returns the status and the reason if the write was refused.
 async fn write(url: &str, body: &Value) -> (u16, String) {
     let path = format!("{url}/directives/_doc/a");
     let (status, response) = http::put(&path, body).await;
@@ -205,7 +206,7 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
         "1h",
     ];
     init(url, "directives", &bounds).await.ok();
-    // A later run without flags keeps the bounds.
+    // A later run without the flags keeps the bounds.
     let again = init(url, "directives", &[]).await.ok();
     assert!(
         again.stdout.contains("keep   ingest pipeline"),
@@ -238,7 +239,7 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
         assert_eq!(status, 400, "{body}");
         assert!(reason.contains(bound), "{reason}");
     }
-    // A directive can still be revoked if its bound was lowered later.
+    // A directive can still be revoked if the bound was lowered below its time to live.
     assert_eq!(
         write(url, &json!({"level": "Shape", "ttl_secs": 604_800}))
             .await
@@ -266,7 +267,7 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
     what_proxies_reject_is_warned_of(url);
 }
 
-/// The bounds are 10 minutes, a day, and an hour for a capture.
+/// The bounds of the site are now 10 minutes by default, a day at most, and an hour for a capture.
 fn the_command_keeps_the_bounds_of_the_site(url: &str) {
     let apply = |id: &str, args: &str| {
         let line = format!("apply {id} --level Shape --tenant acme {args}");
@@ -331,7 +332,7 @@ fn the_command_keeps_the_bounds_of_the_site(url: &str) {
     );
 }
 
-/// A directive that no proxy takes with its default settings is applied with a warning.
+/// A directive that proxies with default settings reject is applied with a warning.
 fn what_proxies_reject_is_warned_of(url: &str) {
     let line = "apply far --level Shape --tenant acme --ttl 60d";
     let words: Vec<&str> = line.split_whitespace().collect();
@@ -368,7 +369,7 @@ async fn zones_need_a_number_of_replicas(url: &str) {
     );
 }
 
-/// Bounds and zones are settings of the whole cluster, so this test has its own node.
+/// The bounds and the zones are settings of the whole cluster, so this test starts its own node.
 #[tokio::test]
 async fn bounds_and_replicas_of_a_site_are_set_once() {
     let node = Node::start_with(&["--setting", "node.attr.zone=a"]);

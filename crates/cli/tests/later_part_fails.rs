@@ -1,4 +1,4 @@
-//! Tests what `apply -f` reports when a file is sent in several parts and a later part fails.
+//! Tests what `apply -f` reports if a file is sent in several parts and a later part fails.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,21 +13,21 @@ use crate::support::command::{Ran, run_with};
 use crate::support::http;
 use crate::support::node::{installed_index, shared_url};
 
-/// So many directives, of about 4 KiB each, that they do not fit into one part.
+/// The number of directives. They have about 4 KiB each, so they do not fit into one part.
 const DIRECTIVES: usize = 300;
 
 /// What happens to the second part of the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum SecondPart {
-    /// A proxy refuses it because of its size.
+    /// The proxy refuses it because of its size.
     TooLarge,
-    /// It is written, and the response is lost.
+    /// The cluster writes it, but the response is lost.
     ResponseLost,
-    /// It is not written, and nothing can be read afterwards.
+    /// The cluster does not receive it, and all later reads fail.
     NothingAfterwards,
 }
 
-/// A proxy in front of a node.
+/// Starts a proxy between the command and a node, and returns its address.
 async fn proxy(node: &str, second: SecondPart) -> String {
     let (parts, node) = (Arc::new(AtomicUsize::new(0)), node.to_owned());
     let forward = async move |request: Request| {
@@ -94,7 +94,7 @@ async fn apply(second: SecondPart) -> (Ran, usize) {
         move || run_with(&url, &index, &["apply", "-f", "-", "--yes"], &file())
     });
     let ran = applied.await.unwrap();
-    // Only the last part waits for a refresh.
+    // The command waits for a refresh only with the last part, so the test refreshes the index.
     http::send("POST", &format!("{node}/{index}/_refresh"), None).await;
     let (_, counted) = http::get(&format!("{node}/{index}/_count")).await;
     (

@@ -7,7 +7,7 @@ use crate::support::node::{installed_index, shared_url, unique_index};
 use crate::support::{http, in_hours};
 
 const TTL: [&str; 2] = ["--ttl", "15m"];
-/// The flags that give every consent, for tests of other behaviour.
+/// The flags that give every consent. Tests of other behaviour use them.
 const CONSENT: [&str; 4] = ["--everything", "--yes", "--reason", "test"];
 
 fn ids(list: &Value) -> Vec<&str> {
@@ -106,7 +106,7 @@ async fn apply_list_get_revoke_and_delete() {
     ])
     .ok();
 
-    // The directive can be searched as soon as the command returns.
+    // A search finds the directive as soon as the command returns.
     let list = run(&["list", "-o", "json"]).ok().json();
     assert_eq!(ids(&list), ["one", "two"]);
     let one = &list[0];
@@ -145,7 +145,7 @@ async fn apply_list_get_revoke_and_delete() {
         (&one["state"], &one["revoked_by"]),
         (&json!("revoked"), &json!("eve"))
     );
-    // A second revocation succeeds and changes nothing.
+    // Revoking the directive again succeeds and changes nothing.
     run(&["revoke", "one", "--author", "bob"]).ok();
     assert_eq!(run(&["get", "one", "-o", "json"]).ok().json(), one);
     assert_eq!(
@@ -209,7 +209,7 @@ async fn a_second_apply_replaces_the_directive_whole() {
     }
     assert_eq!(second["ring_buffer"], false);
     assert_eq!(second["updated_by"], "bob");
-    // A replacement keeps the first author.
+    // A replacement keeps the author and the time of the creation.
     assert_eq!(second["created_by"], "ann");
     assert_eq!(second["created_at"], first["created_at"]);
 }

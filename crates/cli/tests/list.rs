@@ -1,4 +1,4 @@
-//! Tests `list`: watching an index, and the hint after a mistyped name of an index.
+//! Tests `list`: watching the index, and the hint after a wrong name of an index.
 
 use crate::support::command::{directives, run};
 use crate::support::node::{installed_index, shared_url};

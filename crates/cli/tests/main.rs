@@ -1,4 +1,4 @@
-//! Tests of the `directives` command and of its agent, on real nodes.
+//! Tests the `directives` command and its agent on real nodes.
 
 #![allow(
     clippy::unwrap_used,

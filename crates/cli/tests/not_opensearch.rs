@@ -1,4 +1,4 @@
-//! Tests that the command draws no conclusion about directives from the response of a server that is
+//! Tests that the command concludes nothing about directives from the response of a server that is
 //! not OpenSearch.
 
 use wiremock::matchers::any;

@@ -1,5 +1,5 @@
-//! Signed directives on a real node: what a proxy with trusted keys applies, and that write access
-//! to the index alone raises nothing.
+//! Tests signed directives on a real node: which directives a proxy with trusted keys applies, and
+//! that write access to the index is not enough to make a proxy record more.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::support::command::{Ran, directives, run};
 use crate::support::http;
 use crate::support::node::{installed_index, shared_url, unique_index};
 
-/// An index and the keys of its signers.
+/// An index, and a folder with the keys of its signers.
 struct Site {
     url: String,
     index: String,
@@ -47,7 +47,7 @@ impl Site {
         run(&self.url, &self.index, &args)
     }
 
-    /// Names of key files stand for files in the folder.
+    /// Replaces the name of a key file or policy file by its path in the folder.
     fn word(&self, word: &str) -> String {
         let is_file = [".key", ".pub", ".json"]
             .iter()
@@ -70,7 +70,8 @@ impl Site {
         Agent::start(&self.url, &self.index, &args)
     }
 
-    /// Writes around the ingest pipeline, as somebody with write access to the index can.
+    /// Writes a document without the ingest pipeline, as anybody with write access to the index
+    /// can.
     async fn write(&self, id: &str, source: &Value) {
         let url = format!(
             "{}/{}/_doc/{id}?pipeline=_none&refresh=true",
@@ -86,7 +87,7 @@ impl Site {
     }
 }
 
-/// Waits until an agent rejects a directive, and returns the reason.
+/// Waits until an agent rejects the directive, and returns the reason.
 async fn rejected(agent: &Agent, id: &str) -> String {
     let reason = |status: &Value| {
         let all = status["rejected"].as_array().cloned().unwrap_or_default();
@@ -131,7 +132,7 @@ async fn write_access_alone_raises_nothing() {
     assert_eq!(status["trusted_keys"].as_array().unwrap().len(), 1);
     assert_eq!(status["counters"]["signature_verifications"], 1);
 
-    // Each change of what was signed, by curl.
+    // Changes each signed field by a direct write to the index.
     let good = site.source("one").await;
     for (field, value) in [
         ("level", json!("ShapeTiming")),
@@ -145,7 +146,7 @@ async fn write_access_alone_raises_nothing() {
         changed[field] = value;
         site.write("one", &changed).await;
         let reason = rejected(&agent, "one").await;
-        // A bound of the proxy may refuse it before.
+        // The proxy's limit on the expiry may reject the document before its signature is checked.
         let expected = if field == "expires_at" {
             "expires_at: "
         } else {
@@ -155,7 +156,8 @@ async fn write_access_alone_raises_nothing() {
         site.write("one", &good).await;
         applied(&agent, 1, 1).await;
     }
-    // A copy under another id, and a document without its signatures.
+    // The signature does not hold for a copy under another id, and the directive does not apply
+    // without it.
     site.write("copy", &good).await;
     let reason = rejected(&agent, "copy").await;
     assert!(
@@ -169,7 +171,7 @@ async fn write_access_alone_raises_nothing() {
     assert!(reason.starts_with("signatures: 0 of 1"), "{reason}");
     site.write("one", &good).await;
     applied(&agent, 1, 2).await;
-    // What is for people may change.
+    // Fields that are only for people, such as the reason, may change.
     let mut reworded = good.clone();
     reworded["reason"] = json!("another");
     reworded["created_at"] = json!("2020-01-01T00:00:00Z");
@@ -185,7 +187,7 @@ async fn a_directive_is_extended_and_edited_with_a_key_and_revoked_without() {
     site.keygen("alice");
     site.run(&format!("apply one {SHAPE} --sign-with alice.key"))
         .ok();
-    // The same once more changes nothing.
+    // Applying the same directive again changes nothing.
     let again = site
         .run(&format!("apply one {SHAPE} --sign-with alice.key"))
         .ok();
@@ -205,7 +207,7 @@ async fn a_directive_is_extended_and_edited_with_a_key_and_revoked_without() {
     rejected(&agent, "one").await;
     site.run("extend one --by 1h --sign-with alice.key").ok();
     applied(&agent, 1, 0).await;
-    // A change of what is for people keeps the signature.
+    // A change of a field that is only for people keeps the signature valid.
     site.run("edit one --set reason=because").ok();
     site.run("verify --trusted-keys alice.pub").ok();
     site.run("edit one --set level=ShapeTiming --replace --yes --sign-with alice.key")
@@ -225,7 +227,7 @@ async fn a_directive_is_extended_and_edited_with_a_key_and_revoked_without() {
     let signed_source = site.source("one").await;
     site.run("revoke one").ok();
     applied(&agent, 0, 0).await;
-    // A proxy that saw the revocation knows that it is final.
+    // A proxy that saw the revocation does not accept the signed document again.
     site.write("one", &signed_source).await;
     let reason = rejected(&agent, "one").await;
     assert!(
@@ -277,7 +279,7 @@ async fn two_signers_for_what_a_policy_names() {
     site.run("sign wide --yes --sign-with bob.key").ok();
     applied(&agent, 2, 0).await;
     site.run(&verify).ok();
-    // Signing the same again changes nothing; without consent, nothing is signed.
+    // Signing the same content again changes nothing. Without consent, nothing is signed.
     let again = site.run("sign wide --yes --sign-with bob.key").ok();
     assert!(
         again.stdout.starts_with("unchanged wide"),
@@ -287,7 +289,7 @@ async fn two_signers_for_what_a_policy_names() {
     let unasked = site.run("sign narrow --sign-with alice.key");
     assert_eq!(unasked.code, 2);
     assert!(unasked.stderr.contains("Sign this?"), "{}", unasked.stderr);
-    // A wrong policy file is an error at the start, with its place.
+    // An invalid policy file is an error at the start, which names the position in the file.
     fs::write(site.path("policy.json"), "{\"rules\": [{\"signers\": 0}]}").unwrap();
     let wrong = site.run(&verify);
     assert_eq!(wrong.code, 2);
@@ -307,7 +309,7 @@ async fn keys_rotate_under_a_running_agent_and_a_copied_index_is_refused() {
     fs::copy(site.path("alice.pub"), site.path("trusted.pub")).unwrap();
     let agent = site.agent(&["--trusted-keys", "trusted.pub"]);
     applied(&agent, 1, 0).await;
-    // The signer's next key, beside the first.
+    // The signer creates a second key, which is trusted beside the first one.
     fs::create_dir(site.path("new")).unwrap();
     let made = directives()
         .args(["keygen", &site.text("new/alice")])
@@ -327,7 +329,7 @@ async fn keys_rotate_under_a_running_agent_and_a_copied_index_is_refused() {
     site.run(&format!("apply two {SHAPE} --sign-with alice.key"))
         .ok();
     applied(&agent, 2, 0).await;
-    // The old key is no longer trusted.
+    // The signer's old key is no longer trusted.
     fs::write(site.path("trusted.pub"), read(&new)).unwrap();
     agent.signal("-HUP");
     let status = applied(&agent, 1, 1).await;
@@ -335,7 +337,7 @@ async fn keys_rotate_under_a_running_agent_and_a_copied_index_is_refused() {
     assert!(reason.starts_with("signatures: 0 of 1"), "{reason}");
     assert_eq!(status["counters"]["reads"]["corrections"], 0);
     assert_eq!(status["counters"]["credential_reloads"], 2);
-    // A file that cannot be used changes nothing.
+    // After a reload of an invalid file, the earlier keys stay in use.
     fs::write(site.path("trusted.pub"), "alice").unwrap();
     agent.signal("-HUP");
     let failed = "a failed reload";
@@ -345,7 +347,7 @@ async fn keys_rotate_under_a_running_agent_and_a_copied_index_is_refused() {
         })
         .await;
     applied(&agent, 1, 1).await;
-    // The same documents in another index.
+    // A signature does not hold for a copy of the documents in another index.
     let copy = unique_index("rotation-copy");
     let body = json!({"source": {"index": site.index}, "dest": {"index": copy}});
     let reindex = format!("{}/_reindex?refresh=true", site.url);
@@ -370,7 +372,7 @@ async fn unchanged_documents_are_verified_once_and_signatures_pass_through_a_cha
         site.run(&format!("apply {id} {SHAPE} --sign-with alice.key"))
             .ok();
     }
-    // Each poll of this agent reads everything.
+    // Each poll of this agent is a full read.
     let args = ["--trusted-keys", "alice.pub", "--reconcile-interval", "1ms"];
     let hub = site.agent(&[&args[..], &["--last-good", &last_good]].concat());
     applied(&hub, 3, 0).await;
@@ -380,7 +382,7 @@ async fn unchanged_documents_are_verified_once_and_signatures_pass_through_a_cha
         })
         .await;
     assert_eq!(status["counters"]["signature_verifications"], 3);
-    // A client agent verifies with its own keys.
+    // An agent that polls this one verifies the signatures with its own keys.
     let client = |key: &str| {
         let key = site.text(key);
         let args = ["--upstream", "agent", "--trusted-keys", &key];
@@ -391,7 +393,7 @@ async fn unchanged_documents_are_verified_once_and_signatures_pass_through_a_cha
     assert_eq!(accepted["digest"], status["digest"]);
     assert_eq!(accepted["counters"]["signature_verifications"], 3);
     applied(&client("bob.pub"), 0, 3).await;
-    // The last-good file is verified, too: the cluster cannot be reached here.
+    // Signatures in the last-good file are verified, too. The cluster is unreachable here.
     hub.stop();
     let restored = |key: &str| {
         let key = site.text(key);

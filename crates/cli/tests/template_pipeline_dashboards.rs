@@ -1,5 +1,5 @@
-//! Tests the files that `init` installs on a real node: the pipeline and the mapping accept only valid
-//! documents, and the dashboards show the right rows.
+//! Tests the files that `init` installs on a real node: the pipeline and the mapping accept only
+//! valid documents, and the dashboards show the right rows.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::support::http::{self, bulk};
 use crate::support::node::{cluster, installed_index, shared_url};
 use crate::support::{in_hours, stored};
 
-/// The cases, with dates relative to today.
+/// Returns the cases of `pipeline_cases.json`, with dates relative to today.
 fn pipeline_cases() -> Vec<Value> {
     let date = |days: i64| in_hours(24 * days)[..10].to_owned();
     let cases = include_str!("data/pipeline_cases.json")
@@ -73,7 +73,7 @@ async fn the_pipeline_accepts_valid_documents_and_refuses_all_others() {
     );
 }
 
-/// A directive in its own index, in the form in which the pipeline stored it.
+/// A directive that the pipeline stored in an index of its own.
 struct Written {
     url: String,
     index: String,
@@ -97,7 +97,7 @@ impl Written {
         http::get(&path).await.1["_source"].clone()
     }
 
-    /// Sends an `_update`, and returns the status and the reason for a refusal.
+    /// Sends an `_update`, and returns the status and the reason if the update was refused.
     async fn update(&self, body: &Value) -> (u16, String) {
         let path = format!("{}/{}/_update/a?refresh=true", self.url, self.index);
         let (status, response) = http::send("POST", &path, Some(body)).await;
@@ -141,8 +141,8 @@ async fn a_script_that_removes_a_target_or_a_rate_does_not_widen_a_directive() {
         ("starts_at", "starts_at"),
         ("expires_at", "expires_at"),
         ("revoked", "revoked"),
-        // The script removes the field and its name in the list. The other fields show that the document
-        // was stored before.
+        // The script removes the tenant and the list of targets. The other fields show that the
+        // document is a stored one and not a draft.
         ("tenant targets", "targets"),
     ] {
         let script: String = fields
@@ -158,7 +158,7 @@ async fn a_script_that_removes_a_target_or_a_rate_does_not_widen_a_directive() {
         assert_eq!(status, 400, "{fields}");
     }
     assert_eq!(written.source().await, before);
-    // An additional target narrows a directive, so it is accepted.
+    // An additional target narrows a directive, so the pipeline accepts it.
     let (status, reason) = written.update(&json!({"doc": {"index": "orders"}})).await;
     assert_eq!(status, 200, "{reason}");
     let targets = &written.source().await["targets"];
@@ -183,7 +183,7 @@ async fn revoking_by_either_field_revokes() {
         let time = revoked_at.map_or(source["updated_at"].clone(), Value::from);
         assert_eq!(source["revoked_at"], time);
         assert!(as_a_proxy("a", &source).unwrap().revoked);
-        // A partial update does not reactivate the directive.
+        // A partial update cannot reactivate the directive.
         let back = json!({"doc": {"revoked": false}});
         written.update(&back).await;
         assert_eq!(written.source().await["revoked"], true);
@@ -204,7 +204,7 @@ async fn no_write_keeps_the_name_of_the_former_author() {
     let source = written.source().await;
     assert_eq!(source["updated_by"], "bob");
     assert!(source.get("author").is_none());
-    // This write sends a copy of the document that was read.
+    // A client writes back the document that it has read.
     assert_eq!(http::put(&written.document(), &source).await.0, 200);
     assert_eq!(written.source().await["updated_by"], "unknown");
 }
@@ -254,7 +254,7 @@ async fn the_index_has_the_settings_of_the_template() {
     assert_eq!(there["mappings"]["dynamic"], "strict");
 }
 
-/// The saved objects of the dashboard.
+/// Returns the saved objects of the dashboards.
 fn saved_objects(url: &str, index: &str) -> Vec<Value> {
     let client = Client::new(&cluster(url, index)).unwrap();
     Installer::new(client)
@@ -299,7 +299,7 @@ async fn the_panels_queries_give_the_expected_rows() {
         let mut document = stored(fields);
         document["level"] = "Shape".into();
         document["updated_at"] = in_hours(-1).into();
-        // The pipeline would refuse an expiry in the past, so these writes bypass it.
+        // The pipeline would refuse an expiry in the past, so these writes bypass the pipeline.
         let action = json!({"index": {"_index": index, "_id": id, "pipeline": "_none"}});
         body.push_str(&format!("{action}\n{document}\n"));
     }
@@ -346,7 +346,7 @@ async fn the_panels_queries_give_the_expected_rows() {
     changes_by_author(&url, &index, &objects).await;
 }
 
-/// Checks the panel of changes over time by author, with the aggregations of that panel.
+/// Checks the panel that shows changes over time by author, with the aggregations of the panel.
 async fn changes_by_author(url: &str, index: &str, objects: &[Value]) {
     let object = objects
         .iter()
@@ -394,7 +394,8 @@ fn the_saved_objects_refer_to_each_other_and_to_fields_that_exist() {
     let mut patterns = 0;
     for object in &objects {
         if object["type"] == "index-pattern" {
-            // The patterns name the index of `--directives-index` and contain no wildcard.
+            // The title of each index pattern is the index in `--directives-index`, without a
+            // wildcard.
             assert_eq!(object["attributes"]["title"], "elsewhere");
             patterns += 1;
         }

@@ -1,4 +1,4 @@
-//! Tests the questions that the command asks on a terminal, and how its output fits one.
+//! Tests the questions that the command asks on a terminal, and that its output fits the terminal.
 
 use crate::support::command::{directives, run};
 use crate::support::node::{installed_index, shared_url};

@@ -1,5 +1,5 @@
-//! A table of common mistakes on the command line with the expected message and exit code. None of
-//! them may write anything.
+//! Tests common mistakes on the command line: each has an expected message and exit code, and none
+//! of them writes anything.
 
 use serde::Deserialize;
 

@@ -1,4 +1,4 @@
-//! Tests the reports of the verbs that write, and the writes that they refuse.
+//! Tests what the verbs that write report, and which writes they refuse.
 
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ async fn apply_reports_its_effect_and_widens_or_loses_nothing_without_consent() 
         "{first}"
     );
 
-    // Applying the same time to live again does not prolong the directive.
+    // Applying the same time to live again does not move the end of the directive.
     let stored = run("get one -o json").ok().json();
     assert!(run(base).ok().stdout.starts_with("unchanged one "));
     assert_eq!(run("get one -o json").ok().json(), stored);
@@ -56,7 +56,7 @@ async fn apply_reports_its_effect_and_widens_or_loses_nothing_without_consent() 
     }
     assert_eq!(run("get one -o json").ok().json(), stored);
 
-    // A later end and a narrower match are allowed, and reported.
+    // Moving the end or adding a target is allowed, and the report shows the change.
     let narrower =
         "apply one --level Shape --tenant acme --index orders --sample 10% --ticket INC-1 --ttl 2h";
     let replaced = run(narrower).ok().stdout;
@@ -170,7 +170,7 @@ async fn a_dry_run_of_every_verb_shows_its_effect_and_writes_nothing() {
         )
         .ok();
         assert!(ran.stdout.contains(expected), "{arguments}: {}", ran.stdout);
-        // The variable has the effect of the flag.
+        // The environment variable has the same effect as the flag.
         let ran = directives()
             .args(words(arguments))
             .env("DIRECTIVES_URL", &url)

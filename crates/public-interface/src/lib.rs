@@ -1,8 +1,8 @@
-//! Compares the public interface of the published libraries with a checked-in listing, so
-//! that a change of it is seen in review.
+//! Compares the public interface of the published libraries with checked-in listings, so that
+//! reviewers see each change of the interface.
 //!
-//! `listings/` contains one file for each library, with one line for each item. After an intended
-//! change, `UPDATE_LISTINGS=1 cargo test -p public-interface` writes the files again.
+//! `listings/` contains one file for each library, with one line for each exported item. After an
+//! intended change, `UPDATE_LISTINGS=1 cargo test -p public-interface` updates the files.
 
 #[cfg(test)]
 mod tests;

@@ -12,11 +12,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Returns the listing of a library, with one line for each item. Blanket and derived
+/// Returns the listing of a library, with one line for each exported item. Blanket and derived
 /// implementations are omitted.
 fn listing(package: &str, features: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    // This build has its own target directory. In the shared one, the variable below would cause a
+    // This build has its own target directory. In the shared one, `RUSTC_BOOTSTRAP` would cause a
     // complete rebuild.
     let target = root.join("target/public-interface");
     let output = Command::new(env!("CARGO"))
@@ -37,7 +37,7 @@ fn listing(package: &str, features: &str) -> String {
         ])
         .current_dir(&root)
         .env("CARGO_TARGET_DIR", &target)
-        // The JSON output of rustdoc is not stable yet, so this variable is needed.
+        // The JSON output of rustdoc is not stable yet, so rustdoc needs this variable.
         .env("RUSTC_BOOTSTRAP", "1")
         .output()
         .unwrap();

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use test_support::measure::cluster::INDEX;
 use test_support::measure::process::Process;
 
-/// An agent process, which is killed when this is dropped.
+/// An agent process, which is killed when this value is dropped.
 pub struct Agent {
     process: Child,
     url: String,
@@ -20,7 +20,7 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Starts an agent on a free port, which polls the server at an address.
+    /// Starts an agent on a free port. The agent polls the server at the address `upstream`.
     pub fn start(upstream: &str, interval: Duration, args: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_directives"))
             .args(["agent", "--listen", "127.0.0.1:0", "--log", "error"])
@@ -49,7 +49,7 @@ impl Agent {
         Process::of(self.process.id())
     }
 
-    /// The time of the agent's last publish; the agent uses the clock of this machine.
+    /// Returns the time of the agent's last publish, by the clock of this machine.
     pub async fn last_change(&self) -> Timestamp {
         let status: Value = serde_json::from_str(&self.get("/v1/status").await).expect("JSON");
         let at = status["last_change"].as_str().expect("it has published");
@@ -64,7 +64,7 @@ impl Agent {
         waiting.and_then(|n| n.parse().ok()).expect("the metric")
     }
 
-    /// Follows the set with requests that wait for a change.
+    /// Starts a task that long-polls the set and sends each response to the channel.
     pub fn follow(&self, responses: mpsc::UnboundedSender<Response>) -> JoinHandle<()> {
         let (http, url) = (self.http.clone(), format!("{}/v1/directives", self.url));
         tokio::spawn(async move {
@@ -74,8 +74,8 @@ impl Agent {
                 if let Some(seen) = &seen {
                     request = request.header("if-none-match", seen);
                 }
-                // The agent has ended. A caller that still expects a response notices the closed
-                // channel.
+                // The agent has ended. A caller that waits for a response notices that the channel
+                // is closed.
                 let Ok(response) = request.send().await else {
                     return;
                 };
@@ -111,7 +111,7 @@ impl Drop for Agent {
     }
 }
 
-/// The response to a following client, and the instant at which it was complete.
+/// A response to a long-polling client, and the instant at which it was complete.
 pub struct Response {
     pub at: Instant,
     pub time: Timestamp,

@@ -1,4 +1,5 @@
-//! Measures how long a change takes to pass through agents that poll each other.
+//! Measures how long a change takes to pass through a chain of agents, each of which polls the one
+//! before.
 
 use std::time::{Duration, Instant};
 
@@ -45,7 +46,7 @@ pub async fn measure(cluster: &Cluster) {
     println!();
 }
 
-/// An agent and a client that follows it.
+/// An agent and a client that long-polls it.
 struct Client {
     responses: mpsc::UnboundedReceiver<Response>,
     _agent: Agent,
@@ -61,7 +62,7 @@ impl Client {
         }
     }
 
-    /// The instant at which the agent has a directive for this tenant.
+    /// Returns the instant at which the client received a directive for this tenant.
     async fn has(&mut self, tenant: &str) -> Instant {
         let quoted = format!("\"{tenant}\"");
         loop {

@@ -1,6 +1,6 @@
-//! What `directives agent` costs beside a proxy, and how long a change takes through it and
-//! through a chain of three. `scripts/bench-agent` starts a cluster, runs this and writes its
-//! tables into `BENCHMARKS.md`.
+//! Measures what `directives agent` costs beside a proxy, and how long a change takes to pass
+//! through one agent and through a chain of three. `scripts/bench-agent` starts a cluster, runs
+//! this benchmark and writes its tables to `BENCHMARKS.md`.
 //!
 //! The benchmark needs the cluster's address in `OPENSEARCH_URL`. It creates an index there and
 //! deletes it at the end.

@@ -11,20 +11,22 @@ use test_support::measure::{median, millis};
 
 const CLIENTS: usize = 500;
 const INTERVAL: Duration = Duration::from_secs(1);
-/// A time within which a change is polled, sent to all clients and followed by new requests.
+/// The duration of one measurement. It is long enough to poll a change, to send it to all clients,
+/// and to receive their next requests.
 const WINDOW: Duration = Duration::from_secs(6);
 const WINDOWS: usize = 5;
-/// The time limit of a response.
+/// The time limit for a response.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The cost of the agent with a number of clients.
+/// The cost of an agent that serves a number of clients.
 struct Cost {
-    /// The processor time in a second without a change.
+    /// The processor time per second while nothing changes.
     quiet: Duration,
-    /// The additional processor time for a change.
+    /// The additional processor time for one change.
     change: Duration,
     resident: u64,
-    /// The times from the publish to the response of the first, the median and the last client.
+    /// The times from the publish until the first, the median and the last client have received the
+    /// response.
     received: Option<[Duration; 3]>,
 }
 
@@ -91,7 +93,7 @@ struct Crowd<'a> {
 }
 
 impl Crowd<'_> {
-    /// Adds clients up to the given number, and returns when all of them are waiting.
+    /// Adds clients up to the given number, and returns when all clients are waiting.
     async fn grow(&mut self, clients: usize) {
         while self.clients.len() < clients {
             self.clients.push(self.agent.follow(self.responses.clone()));
@@ -127,8 +129,8 @@ impl Crowd<'_> {
         }
     }
 
-    /// The agent's processor time in a window, with or without a change, and the instants at which
-    /// the clients receive the change.
+    /// Returns the agent's processor time in a window, with or without a change, and the times from
+    /// the publish until the clients have received the change.
     async fn window(&mut self, change: Option<&str>) -> (Duration, Option<[Duration; 3]>) {
         let (begin, before) = (Instant::now(), self.agent.process().cpu_time());
         let mut times = None;
@@ -142,7 +144,8 @@ impl Crowd<'_> {
         (cpu, times)
     }
 
-    /// The next client's response. A client that fails ends its task and sends none.
+    /// Returns the next response that a client received. A client that fails ends its task and
+    /// reports no response.
     async fn response(&mut self) -> Response {
         let response = tokio::time::timeout(PATIENCE, self.received.recv()).await;
         response
@@ -151,7 +154,8 @@ impl Crowd<'_> {
             .expect("every client receives a response")
     }
 
-    /// The instants at which the first, the median and the last client had received a change.
+    /// Returns the times from the publish until the first, the median and the last client have
+    /// received a change.
     async fn responses(&mut self, tenant: &str) -> Option<[Duration; 3]> {
         let mut responses = Vec::new();
         for _ in 0..self.clients.len() {

@@ -48,7 +48,7 @@ impl Files {
     }
 }
 
-/// A certificate authority that signs a server's and a client's certificate.
+/// A certificate authority, and the certificates of a server and a client that it signed.
 struct Pki {
     authority: String,
     server: String,
@@ -88,9 +88,9 @@ fn an_address_that_other_hosts_reach_needs_protection_or_an_explicit_flag() {
     assert!(printed.contains("--listen :0"), "{printed}");
     let files = Files::new();
     let token = files.write("tokens", READER);
-    // Without TLS, an attacker in the network could read the token.
+    // Without TLS, an attacker in the network could read the token, so the agent refuses to start.
     refused(&["--listen", ":0", "--read-token-file", &token]);
-    // TLS alone does not authenticate clients.
+    // TLS alone does not authenticate clients, so the agent refuses to start.
     let pem = files.write("server.pem", &Pki::new().server);
     refused(&["--listen", ":0", "--tls-certificate", &pem]);
     let protected = ["--tls-certificate", &pem, "--read-token-file", &token];
@@ -144,11 +144,11 @@ async fn read_evaluate_and_refresh_are_separate_permissions() {
             );
         }
     }
-    // Probes need no token.
+    // Health probes need no token.
     assert_eq!(status("GET", "/healthz", None).await, 200);
     assert_eq!(status("GET", "/readyz", None).await, 503);
 
-    // The file first contains a new token beside the former one. Then the file is unusable.
+    // First the file contains a new token in addition to the old one. Later it becomes unusable.
     let next = "reader-token-of-next-month";
     files.write("read", &format!("{READER}\n{next}\n"));
     agent.signal("-HUP");
@@ -187,7 +187,7 @@ async fn pages_of_other_sites_and_rebound_host_names_are_refused() {
         );
         assert_eq!(status(path, &cross_site).await, 403);
     }
-    // A form or a script can send a POST without a preflight.
+    // A form or a script on a web page can send a POST without a preflight request.
     let request = client.post(agent.url("/v1/refresh"));
     let refresh = request.header("origin", "http://attacker.example").send();
     assert_eq!(refresh.await.unwrap().status(), StatusCode::FORBIDDEN);
@@ -216,7 +216,7 @@ async fn over_tls_a_client_presents_a_certificate_of_the_authority() {
     let stranger = pki.client().identity(stranger).build().unwrap();
     stranger.get(&healthz).send().await.unwrap_err();
 
-    // A renewed certificate, of another authority, is used after a hangup.
+    // A renewed certificate, signed by another authority, is used after SIGHUP.
     let renewed = Pki::new();
     files.write("server.pem", &renewed.server);
     agent.signal("-HUP");

@@ -1,4 +1,4 @@
-//! Tests that a batch of requests has the decisions of the same requests sent one by one.
+//! Tests that a batch of requests receives the same decisions as the requests sent one by one.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,5 @@
-//! Tests that the agent's memory stays bounded while a server sends responses of a gigabyte.
+//! Tests that the agent's memory stays bounded while the polled server sends responses of a
+//! gigabyte.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -12,10 +13,11 @@ use crate::support::agent::Agent;
 
 const GIGABYTE: usize = 1 << 30;
 const MEMBER: usize = 16 << 20;
-/// The limit of the additional memory that the agent may use.
+/// The largest amount of additional memory, in bytes, that the agent may use.
 const MAX_GROWTH: u64 = 64_000_000;
 
-/// Responds with 503 until the flag is set, and then with a gigabyte to each request.
+/// Starts a server that responds with 503 until the returned flag is set, and with a gigabyte to
+/// each request after that.
 fn serve(send: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> (String, Arc<AtomicBool>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! Tests chains of agents: an agent whose source is another agent.
+//! Tests chains of agents, in which an agent polls another agent instead of an index.
 
 use serde_json::{Value, json};
 
@@ -64,7 +64,7 @@ async fn all_agents_of_a_chain_have_the_same_set_revision_and_digest() {
         json!({"level": "ShapeTiming", "ring_buffer": true, "capture": true, "directives": ["whole"]})
     );
 
-    // A poll without a change transfers only the tag, and publishes nothing.
+    // If nothing changed, a poll transfers only the tag and publishes nothing.
     let (_, whole) = second.get("/v1/snapshot").await;
     assert_eq!(whole["snapshot"]["digest"], status(&second).await["digest"]);
     let tag = whole["tag"].as_str().unwrap();
@@ -85,7 +85,7 @@ async fn all_agents_of_a_chain_have_the_same_set_revision_and_digest() {
     assert_eq!(after["full_reads"], before["full_reads"]);
     assert!(after["unchanged"].as_u64() > before["unchanged"].as_u64());
 
-    // A change reaches the end of the chain, and so does its revocation.
+    // A new directive reaches the last agent of the chain, and so does its revocation.
     apply(&url, &index, "new --level Shape --ttl 1h");
     third
         .status_when("the new one is there", |status| status["directives"] == 2)
@@ -112,7 +112,8 @@ async fn age_grows_along_the_chain_during_an_outage() {
     first.signal("-KILL");
     tokio::task::block_in_place(|| first.wait());
 
-    // The third agent reads from the second without an error, and still reports the right age.
+    // The third agent polls the second without an error, and still reports the age of the read of
+    // the index.
     let behind = third
         .status_when("it is stale", |status| status["staleness"] == "stale")
         .await;
@@ -187,7 +188,8 @@ async fn a_chain_serves_its_last_set_during_outages_and_then_catches_up() {
     node.kill();
     until("stale").await;
     let mut age = 0.0;
-    // The requests go from the first agent to the last, because each age contains the earlier ones.
+    // The agents are requested from the first to the last, because the age at each agent includes
+    // the age at the one before.
     for (agent, fails) in [(&first, true), (&second, false), (&third, false)] {
         assert_eq!(agent.get("/readyz?fresh").await.0, 503);
         let status = status(agent).await;
@@ -203,7 +205,7 @@ async fn a_chain_serves_its_last_set_during_outages_and_then_catches_up() {
     eventually("it is fresh", ready, |code| *code == 200).await;
     serves_the_same().await;
 
-    // While the middle agent is stopped, only the agents behind it are stale.
+    // While the middle agent is stopped, only the agents that depend on it are stale.
     let address = second.address().to_owned();
     second.signal("-KILL");
     tokio::task::block_in_place(|| second.wait());
@@ -261,7 +263,8 @@ async fn an_agent_without_a_read_or_of_another_index_is_not_followed() {
         "{printed}"
     );
 
-    // The agent also detects a cluster instead of an agent, and an agent instead of a cluster.
+    // The agent also reports that it polls a cluster instead of an agent, or an agent instead of a
+    // cluster.
     let ended = directives()
         .args(["agent", "--listen", "127.0.0.1:0", "--upstream", "agent"])
         .args(["--url", &url, "--directives-index", &index])

@@ -1,4 +1,4 @@
-//! Tests that clients which open connections without using them do not keep other clients out.
+//! Tests that clients which open connections without using them cannot exclude other clients.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::support::agent::Agent;
 
-/// The time limit of a request. Without the bound on idle connections, a request waits for the
-/// header timeout of other connections, which is half a minute.
+/// The time limit of a request. Without the bound on idle connections, a request would have to wait
+/// until other connections reach their header timeout of half a minute.
 const IN_TIME: Duration = Duration::from_secs(5);
 
 fn healthz(address: &str) -> String {
@@ -28,7 +28,8 @@ fn half_open_connections_do_not_delay_health_checks() {
         "any",
         &["--startup", "empty", "--max-waiting", "0"],
     );
-    // Some clients send nothing, some send a part of a request, and some are idle after a request.
+    // Some clients send nothing, some send a part of a request, and some send one request and stay
+    // idle.
     let half_open: Vec<TcpStream> = (0..700)
         .map(|number| {
             let mut stream = TcpStream::connect(agent.address()).unwrap();

@@ -10,7 +10,7 @@ use crate::support::eventually::eventually;
 use crate::support::http;
 use crate::support::node::{installed_index, shared_url};
 
-/// Starts an agent without a cluster, which therefore has no set.
+/// Starts an agent that cannot reach a cluster and therefore has no set.
 fn without_cluster(args: &[&str]) -> Agent {
     let args = [&["--startup", "empty"], args].concat();
     Agent::start("http://127.0.0.1:1", "any", &args)
@@ -46,7 +46,7 @@ async fn the_health_listener_serves_health_and_metrics_only() {
     for path in ["/v1/evaluate", "/v1/refresh"] {
         assert_eq!(http::send("POST", &url(path), None).await.0, 404, "{path}");
     }
-    // The listener accepts every host name, because Prometheus may use any.
+    // The health listener accepts every host name, because Prometheus may use any name.
     let scraped = reqwest::Client::new()
         .get(url("/metrics"))
         .header("host", "directives-hub.prod:9981")
@@ -72,7 +72,7 @@ async fn a_probe_reports_health_as_an_exit_code() {
         );
         probe(&["--agent", address, "--ready", "--fresh"]).ok();
     }
-    // A port without a host is on this host.
+    // A port without a host means this host.
     let port = ready.address().rsplit(':').next().unwrap();
     probe(&["--agent", &format!(":{port}")]).ok();
     probe(&["--agent", &format!("localhost:{port}")]).ok();
@@ -133,7 +133,7 @@ async fn during_the_shutdown_delay_the_agent_serves_and_polls_but_is_not_ready()
     agent
         .status_when("it polls on", |status| status["directives"] == 1)
         .await;
-    // A second signal ends the delay.
+    // A second signal ends the shutdown delay early.
     agent.signal("-TERM");
     assert!(tokio::task::block_in_place(|| agent.wait()).success());
 }

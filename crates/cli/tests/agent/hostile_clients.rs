@@ -1,5 +1,5 @@
-//! Tests that the agent refuses malformed, ambiguous, oversized and slow requests, each with one
-//! response and without evaluating a request that hides behind another.
+//! Tests that the agent refuses malformed, ambiguous, oversized and slow requests. It sends one
+//! response to each, and never evaluates a request that is hidden in another one.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
@@ -9,19 +9,19 @@ use crate::support::agent::Agent;
 
 const REQUEST: &str =
     r#"{"index":"orders","principal":"checkout","endpoint":"Search","request_id":"1"}"#;
-/// The request that an attacker hides behind another one.
+/// The request that an attacker hides in another request.
 const HIDDEN: &str = "GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
 fn agent() -> Agent {
     Agent::start("http://127.0.0.1:1", "any", &["--startup", "empty"])
 }
 
-/// Sends bytes, and returns what the agent sends until it is silent for this long, and whether it
-/// closed the connection.
+/// Sends bytes, and reads until the agent closes the connection or sends nothing for `patience`.
+/// Returns the response, and whether the agent closed the connection.
 fn exchange_until(agent: &Agent, bytes: &[u8], patience: Duration) -> (String, bool) {
     let mut stream = TcpStream::connect(agent.address()).unwrap();
     stream.set_read_timeout(Some(patience)).unwrap();
-    // The agent may refuse a request before it has read all of it.
+    // The agent may refuse a request before it has read the whole request.
     let _ = stream.write_all(bytes);
     let (mut response, mut part) = (Vec::new(), [0; 4096]);
     let is_closed = loop {
@@ -38,7 +38,7 @@ fn exchange(agent: &Agent, bytes: &[u8], patience: Duration) -> String {
     exchange_until(agent, bytes, patience).0
 }
 
-/// An evaluation with these headers and this body.
+/// Builds an evaluation request with these headers and this body.
 fn evaluation(headers: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
         "POST /v1/evaluate HTTP/1.1\r\nhost: localhost\r\n\
@@ -72,7 +72,7 @@ fn a_request_whose_end_is_ambiguous_is_refused_and_nothing_hides_behind_it() {
         format!("x: a\r\n transfer-encoding: chunked\r\ncontent-length: {length}\r\n"),
         format!("x: a\0b\r\ncontent-length: {length}\r\n"),
         format!("x: a\rb\r\ncontent-length: {length}\r\n"),
-        // The sizes of the first chunks are `zz` and one beyond 64 bits.
+        // The sizes of these chunks are invalid: `zz`, and a number beyond 64 bits.
         "transfer-encoding: chunked\r\n\r\nzz\r\n".to_owned(),
         "transfer-encoding: chunked\r\n\r\nffffffffffffffffff\r\n".to_owned(),
     ] {
@@ -81,7 +81,8 @@ fn a_request_whose_end_is_ambiguous_is_refused_and_nothing_hides_behind_it() {
         assert!(text.starts_with("HTTP/1.1 400 "), "{headers:?}: {text}");
         assert_eq!(responses(&text), 1, "{headers:?}: {text}");
     }
-    // With both headers the chunks count, and the connection is closed (RFC 9112, 6.3).
+    // With both headers, the chunk sizes count, and the agent closes the connection (RFC 9112,
+    // 6.3).
     for wrong in [4, chunked.len() + HIDDEN.len()] {
         let headers = format!("content-length: {wrong}\r\ntransfer-encoding: chunked\r\n");
         let sent = evaluation(&headers, format!("{chunked}{HIDDEN}").as_bytes());
@@ -147,7 +148,7 @@ fn a_request_beyond_a_bound_is_refused() {
             "{name}: {text}"
         );
     }
-    // The agent still serves.
+    // The agent still serves other clients.
     let text = exchange(
         &agent,
         &get("/healthz HTTP/1.1\r\nhost: localhost"),
@@ -160,7 +161,7 @@ fn a_request_beyond_a_bound_is_refused() {
 fn slow_headers_and_slow_bodies_end_after_ten_seconds() {
     let agent = agent();
     let announced = evaluation("content-length: 1099511627776\r\n", b"x");
-    // Without the bounds, the agent waits longer than this test.
+    // Without the agent's time limits, the agent would wait longer than this.
     let patience = Duration::from_secs(40);
     std::thread::scope(|scope| {
         let half = b"GET /healthz HTTP/1.1\r\nhost: loc";

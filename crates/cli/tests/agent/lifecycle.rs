@@ -1,4 +1,4 @@
-//! Tests start, stop, and service while the cluster is unavailable.
+//! Tests how the agent starts and stops, and what it serves while the cluster is unavailable.
 
 use std::io::Write as _;
 
@@ -16,7 +16,7 @@ async fn a_signal_ends_the_agent_cleanly_while_clients_are_connected() {
     let index = installed_index(&url, "signal").await;
     for signal in ["-TERM", "-INT"] {
         let mut agent = Agent::start(&url, &index, &[]);
-        // One client is connected and idle, and one is in the middle of a request.
+        // One client has an idle connection, and another one has sent half of a request.
         let client = reqwest::Client::new();
         client.get(agent.url("/healthz")).send().await.unwrap();
         let mut busy = std::net::TcpStream::connect(agent.address()).unwrap();
@@ -78,14 +78,14 @@ async fn p10_a_killed_agent_leaves_only_a_complete_last_good_file() {
     assert!(std::net::TcpStream::connect(agent.address()).is_err());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 
-    // The next agent serves this set while the cluster is unreachable.
+    // The next agent serves the set from the last-good file while the cluster is unreachable.
     let next = Agent::start("http://127.0.0.1:1", &index, &last_good);
     let after = next.get("/v1/status").await.1;
     for field in ["digest", "revision", "directives"] {
         assert_eq!(after[field], before[field], "{field}");
     }
     assert_eq!(next.get("/readyz").await.0, 200);
-    // The age counts from the publish, although later polls confirmed the set.
+    // The age counts from the publish, although later polls have confirmed the set.
     let time = |value: &Value| -> jiff::Timestamp { value.as_str().unwrap().parse().unwrap() };
     assert!(time(&after["last_success"]) <= time(&before["last_change"]));
     assert!(
@@ -99,7 +99,7 @@ async fn p10_a_killed_agent_leaves_only_a_complete_last_good_file() {
         "Shape"
     );
 
-    // An agent refuses the file of another index.
+    // An agent refuses a last-good file of another index.
     let refused = directives()
         .args([
             "agent",

@@ -1,5 +1,5 @@
-//! Tests that `--log`, `DIRECTIVES_LOG` and `RUST_LOG` select the logged events, and that `--log-format`
-//! selects their format.
+//! Tests that `--log`, `DIRECTIVES_LOG` and `RUST_LOG` select which events are logged, and that
+//! `--log-format` selects the format.
 
 use crate::support::agent::Agent;
 use crate::support::command::directives;
@@ -12,7 +12,7 @@ fn logged(args: &[&str], variables: &[(&str, &str)]) -> String {
 
 #[test]
 fn the_flag_precedes_its_variable_and_the_variable_precedes_rust_log() {
-    // Each case contains the flag, its variable and RUST_LOG.
+    // Each case contains the flag, its variable, `RUST_LOG`, and whether the agent logs its start.
     let cases = [
         (None, None, None, true),
         (None, None, Some("off"), false),

@@ -14,7 +14,7 @@ fn apply(url: &str, index: &str, id: &str, expiry: &[&str]) {
     command::apply(url, index, &[&[id, "--level", "Shape"], expiry].concat());
 }
 
-/// Requests the directives as a client that already has the content with this tag.
+/// Requests the directives as a client that already has the content with the tag `seen`.
 async fn get_unless(agent: &Agent, query: &str, seen: &str) -> Response {
     reqwest::Client::new()
         .get(agent.url(&format!("/v1/directives{query}")))
@@ -103,14 +103,14 @@ async fn a_waiting_client_gets_the_change_at_once() {
     let index = installed_index(&url, "wait").await;
     let agent = Agent::start(&url, &index, &[]);
     let seen = current_tag(&agent).await;
-    // A client with other content, or with none, does not wait.
+    // A client with other content, or with none, receives the set at once.
     assert_eq!(
         get_unless(&agent, "?wait=60s", "\"other\"").await.status(),
         200
     );
     let (status, _) = agent.get("/v1/directives?wait=60s").await;
     assert_eq!(status, 200);
-    // Without a change, the response arrives at the end of the wait.
+    // If nothing changes, the response arrives at the end of the wait.
     let response = get_unless(&agent, "?wait=50ms", &seen).await;
     assert_eq!(response.status(), StatusCode::NOT_MODIFIED);
     assert_eq!(tag(&response), seen);

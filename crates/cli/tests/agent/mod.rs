@@ -1,5 +1,5 @@
-//! Tests the agent as a process, through its HTTP interface. Each module covers one part of its
-//! behaviour.
+//! Tests the agent as a separate process, through its HTTP interface. Each module covers one part
+//! of its behaviour.
 
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ mod responses_follow_index;
 #[cfg(unix)]
 mod unix_socket;
 
-/// A search request of a tenant.
+/// Builds the request that asks for the decision about a search of a tenant.
 fn evaluate_request(tenant: &str) -> Value {
     json!({"tenant": tenant, "index": "orders", "principal": "svc", "endpoint": "Search", "request_id": "r-1"})
 }

@@ -1,4 +1,4 @@
-//! Tests the local kill switch of an agent: the file of `--off-file`.
+//! Tests the local kill switch of an agent, the file that `--off-file` names.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::support::eventually::eventually;
 use crate::support::http;
 use crate::support::node::{Node, unique_index};
 
-/// The values of a metric without labels.
+/// Returns the value of a metric that has no labels.
 async fn metric(agent: &Agent, name: &str) -> String {
     let text = reqwest::get(agent.url("/metrics")).await.unwrap();
     let text = text.text().await.unwrap();
@@ -60,7 +60,7 @@ async fn the_off_file_turns_one_agent_off_even_while_the_cluster_is_unreachable(
     assert_eq!(waiting.await.unwrap().1["directives"], json!([]));
     let ready = reqwest::get(hub.url("/readyz")).await.unwrap();
     assert_eq!(ready.status(), 200, "a proxy must stay in service");
-    // The switch is local: an agent that follows this one keeps its set, and polls without errors.
+    // The switch is local: an agent that polls this one keeps its set, and its polls succeed.
     follower
         .status_when("it has polled again", |status| {
             status["counters"]["polls_succeeded"].as_u64() > Some(2)

@@ -1,4 +1,5 @@
-//! Tests that the agent sends every response that its `OpenAPI` description contains, and no other.
+//! Tests that the agent sends every response that its `OpenAPI` description contains, and no other
+//! response.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +14,8 @@ use crate::support::http;
 use crate::support::in_hours;
 use crate::support::node::{installed_index, shared_url, unique_index};
 
-/// The described responses that a test cannot cause quickly: those to bugs, to a client that sends
-/// its body for ten seconds, and to sixteen clients that read slowly.
+/// The described responses that a test cannot cause quickly: responses to bugs, to a client that
+/// sends its body for ten seconds, and to sixteen clients that read slowly.
 const NOT_PROVOKED: [(&str, &str); 10] = [
     ("/metrics", "500"),
     ("/v1/directives", "500"),
@@ -28,7 +29,7 @@ const NOT_PROVOKED: [(&str, &str); 10] = [
     ("/v1/evaluate/batch", "503"),
 ];
 
-/// Returns the description with closed schemas, so that an undescribed field is an error.
+/// The description with closed schemas, so that a field that is not described is an error.
 struct Described(Value);
 
 impl Described {
@@ -135,7 +136,8 @@ fn close(schema: &mut Value) {
     }
 }
 
-/// An index with a directive that has every field, one that has few, and a bad one.
+/// Creates an index with a directive that has every field, one that has few fields, and a malformed
+/// one.
 async fn filled_index(url: &str) -> String {
     let index = installed_index(url, "openapi").await;
     let expiry = in_hours(1);
@@ -181,7 +183,8 @@ async fn every_response_is_described_and_every_description_is_seen() {
                     .await,
             );
         }
-        // A client without the snapshot receives it whole. A client that has it receives only the tag.
+        // A client without the snapshot receives the whole snapshot. A client that has it receives
+        // only the tag.
         let (_, whole) = agent.get("/v1/snapshot").await;
         let known = format!("?known={}", whole["tag"].as_str().unwrap_or("none"));
         for query in [&*known, "?known=other", "?unknown=a"] {

@@ -1,4 +1,5 @@
-//! Tests `examples/python` with a running agent, directly and behind proxies that change headers.
+//! Tests the client of `examples/python` with a running agent, directly and behind proxies that
+//! change headers.
 
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::path::PathBuf;
@@ -19,7 +20,7 @@ use crate::support::eventually::eventually;
 use crate::support::in_hours;
 use crate::support::node::{installed_index, shared_url};
 
-/// A process of the client, which is killed when this is dropped.
+/// A process of the Python client, which is killed when this value is dropped.
 struct Client {
     process: Child,
     stdin: ChildStdin,
@@ -48,7 +49,7 @@ impl Client {
         self.send(&request.to_string())
     }
 
-    /// The ids of the directives that the client keeps.
+    /// Returns the ids of the directives that the client has stored.
     fn kept(&mut self) -> Vec<String> {
         let kept = self.send("")["kept"].take();
         let ids = kept.as_array().unwrap().iter();
@@ -112,7 +113,7 @@ async fn the_client_has_the_decisions_of_the_agent_and_continues_without_it() {
     let wrong = by_tcp.evaluate(&json!({"tenant": 42}));
     assert!(wrong["error"].is_string(), "{wrong}");
 
-    // A change reaches the kept set. Then the agent stops.
+    // A change reaches the client's copy of the set. Then the agent stops.
     apply("short --level ShapeRewriteDiff --principal svc --ttl 15s");
     for client in [&mut by_tcp, &mut by_unix] {
         eventually(
@@ -142,7 +143,7 @@ async fn the_client_has_the_decisions_of_the_agent_and_continues_without_it() {
     }
 }
 
-/// The way in which a proxy between the client and the agent changes their messages.
+/// How a proxy between the client and the agent changes their messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Meddling {
     DropsTags,
@@ -225,7 +226,7 @@ async fn behind_proxies_that_change_messages_the_client_follows_with_few_request
         let began = tokio::time::Instant::now();
         let mut client = Client::start(&proxy.url);
         assert!(client.kept().is_empty());
-        // In this time, a proxy with a short timeout ends a wait.
+        // Within this time, a proxy with a short timeout ends a long poll.
         let wait = Duration::from_secs(4);
         tokio::time::sleep(wait).await;
         command::apply(&url, &index, &["new", "--level", "Shape", "--ttl", "1h"]);

@@ -1,4 +1,4 @@
-//! Tests that the responses follow the index: effects, expiry, rejections and digest.
+//! Tests that the agent's responses follow the index: effects, expiry, rejections and digest.
 
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ async fn a_directive_takes_effect_and_ends_at_its_expiry() {
         decision,
         json!({"level": "Shape", "ring_buffer": true, "capture": false, "directives": ["short"]})
     );
-    // Headers contain the same decision, for proxies that cannot read bodies.
+    // The headers contain the decision, too, for proxies that cannot read bodies.
     let response = reqwest::Client::new()
         .post(agent.url("/v1/evaluate"))
         .json(&evaluate_request("acme"))
@@ -63,7 +63,7 @@ async fn a_directive_takes_effect_and_ends_at_its_expiry() {
     assert_eq!(listed["directives"][0]["expired"], true);
 }
 
-/// A proxy rejects the request if its authorization check is refused.
+/// If an authorization check is refused, a proxy rejects the client's request.
 #[tokio::test]
 async fn an_authorization_check_gets_the_decision_and_is_never_refused() {
     let url = shared_url();
@@ -131,7 +131,7 @@ async fn an_authorization_check_gets_the_decision_and_is_never_refused() {
     let (status, level, _, error) = check("GET", "/a", &twice).await;
     assert_eq!((status, &*level), (200, "Off"));
     assert!(error.contains("repeated"), "{error}");
-    // A refusal by the access checks becomes a server error.
+    // A refusal by the agent's access checks becomes a server error.
     let foreign = [&attributes[..], &[("host", "shop.example")]].concat();
     assert_eq!(check("GET", "/a", &foreign).await.0, 503);
 }
@@ -314,7 +314,7 @@ async fn an_invalid_request_is_refused_with_the_invalid_field() {
             .unwrap()
             .contains("tenant: it is repeated")
     );
-    // A client omits an unknown tenant.
+    // A client omits the tenant if it is unknown.
     let (status, _) =
         http::send("POST", &agent.url("/v1/evaluate"), Some(&without("tenant"))).await;
     assert_eq!(status, 200);

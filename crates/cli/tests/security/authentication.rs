@@ -1,4 +1,5 @@
-//! Tests passwords, client certificates, and which server certificates are trusted.
+//! Tests authentication by passwords and client certificates, and which server certificates the
+//! command trusts.
 
 use std::path::Path;
 
@@ -12,7 +13,7 @@ use crate::secured_cluster::{
 use crate::support::agent::Agent;
 use crate::support::command::{Ran, directives};
 
-/// Runs `list` with only these flags. The password is set only if there is a user name.
+/// Runs `list` with these flags only. The password is set only if the flags contain a user name.
 fn list(index: &str, flags: &[&str]) -> Ran {
     let mut command = directives();
     command
@@ -41,7 +42,7 @@ async fn a_wrong_password_or_none_is_refused_and_not_printed() {
     assert!(ran.stderr.contains("401"), "{}", ran.stderr);
 }
 
-/// A file with a certificate and its key, for `--client-certificate`.
+/// Writes a file with a certificate and its key, for `--client-certificate`.
 fn pem(folder: &Path, name: &str) -> String {
     let part = |file: String| std::fs::read_to_string(node().file(&file)).unwrap();
     let both = part(format!("{name}.pem")) + &part(format!("{name}-key.pem"));
@@ -83,7 +84,8 @@ async fn a_certificate_of_another_authority_is_not_trusted() {
     }
 }
 
-/// Without TLS, the node closes the connection. Only the address is wrong here.
+/// A request without TLS fails, because the node closes the connection. Only the scheme of the
+/// address is wrong here.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn plain_http_to_a_tls_port_fails() {
@@ -101,7 +103,7 @@ fn error_of(status: &Value) -> &str {
     status["last_error"].as_str().unwrap_or_default()
 }
 
-/// The published set stays and its age grows. No poll succeeds with the former permissions.
+/// The published set stays and its age grows. Polls fail until the user has the permissions again.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn an_agent_without_its_former_permissions_keeps_its_set_and_reports_the_refusal() {
@@ -126,7 +128,8 @@ async fn an_agent_without_its_former_permissions_keeps_its_set_and_reports_the_r
         .await;
 }
 
-/// After a response of status 401, the agent reads the file again, so a rotation needs no restart.
+/// After a response of status 401, the agent reloads the password file, so a rotation needs no
+/// restart.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn an_agent_takes_a_rotated_password_from_its_file() {

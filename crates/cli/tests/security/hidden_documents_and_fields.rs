@@ -1,12 +1,12 @@
-//! Tests a role that hides documents or fields, before a start and under a running agent: the poll
-//! fails with the reason, and the published set is neither widened nor emptied.
+//! Tests roles that hide documents or fields, before the start of an agent and while it runs. A
+//! poll then fails with the reason, and the published set is neither widened nor emptied.
 
 use serde_json::{Value, json};
 
 use crate::secured_cluster::{agent, apply, installed_index, put_role, role_for, user_with};
 use crate::support::agent::Agent;
 
-/// Applies a directive for a tenant, with a sample and a start, and a directive for every request.
+/// Applies a directive for one tenant, and applies and revokes another directive.
 fn fill(index: &str) {
     let narrow = [
         "--tenant",
@@ -20,14 +20,14 @@ fn fill(index: &str) {
     crate::secured_cluster::admin_runs(index, &["revoke", "revoked"]).ok();
 }
 
-/// The reader's role with a restriction.
+/// Builds the reader's role with a restriction under `key`.
 fn restricted(index: &str, key: &str, value: Value) -> Value {
     let mut role = role_for("reader", index);
     role["index_permissions"][0][key] = value;
     role
 }
 
-/// Returns the agent's decision for a search of a tenant.
+/// Returns the level that the agent decides for a search of a tenant.
 async fn level(agent: &Agent, tenant: &str) -> String {
     let question = json!({ "tenant": tenant, "index": "orders", "principal": "p",
         "endpoint": "Search", "request_id": "r" });
@@ -41,7 +41,7 @@ fn error_of(status: &Value) -> &str {
     status["last_error"].as_str().unwrap_or_default()
 }
 
-/// Restricts the role of a running agent, and waits for a poll that reports the restriction.
+/// Restricts the role of a running agent, and waits until a poll reports the restriction.
 async fn hide_under_a_running_agent(prefix: &str, key: &str, value: Value, expected: &str) {
     let index = installed_index(prefix).await;
     fill(&index);
@@ -52,7 +52,7 @@ async fn hide_under_a_running_agent(prefix: &str, key: &str, value: Value, expec
         .await;
     assert_eq!(level(&agent, "acme").await, "Shape");
     put_role(&user, &restricted(&index, key, value)).await;
-    // Without a change in the index, no poll would read before the next full read.
+    // The index must change, because a poll reads an unchanged index only in the next full read.
     apply(&index, "later", &["--tenant", "initech"]);
     let status = agent
         .status_when("a poll says why it fails", |status| {
@@ -62,14 +62,14 @@ async fn hide_under_a_running_agent(prefix: &str, key: &str, value: Value, expec
     assert_eq!(status["directives"], 1, "{status:#}");
     assert_eq!(level(&agent, "acme").await, "Shape");
     assert_eq!(level(&agent, "globex").await, "Off");
-    // The polls succeed again after the restriction is removed.
+    // After the restriction is removed, the polls succeed again.
     put_role(&user, &role_for("reader", &index)).await;
     agent
         .status_when("it recovers", |status| status["directives"] == 2)
         .await;
 }
 
-/// Starts an agent under a restricted role. It publishes nothing, and reports the reason.
+/// Starts an agent with a restricted role. The agent publishes nothing, and reports the reason.
 async fn hide_before_the_start(prefix: &str, key: &str, value: Value, expected: &str) {
     let index = installed_index(prefix).await;
     fill(&index);
@@ -112,8 +112,8 @@ async fn hidden_fields_fail_the_first_read() {
     }
 }
 
-/// Reads an index for the first time under a role that hides or masks fields and does not permit
-/// reading the mapping. The documents are rejected, and each rejection contains the reason.
+/// Reads an index for the first time with a role that hides or masks fields and that does not
+/// permit reading the mapping. The documents are rejected, and each rejection contains the reason.
 async fn reject_at_the_start(prefix: &str, key: &str, value: Value, expected: &str) {
     let index = installed_index(prefix).await;
     fill(&index);
@@ -149,7 +149,7 @@ async fn documents_with_masked_fields_are_rejected() {
     reject_at_the_start("masked", "masked_fields", masked, "field masking").await;
 }
 
-/// The field `revoked` still shows the revocation.
+/// Even if `revoked_at` is hidden, the field `revoked` shows the revocation.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn a_hidden_time_of_revocation_brings_no_directive_back() {
@@ -166,7 +166,7 @@ async fn a_hidden_time_of_revocation_brings_no_directive_back() {
     assert_eq!(level(&agent, "globex").await, "Off");
 }
 
-/// A role contains its query as a string of JSON.
+/// Builds the query of a role, which is JSON in a string.
 fn only_of(tenant: &str) -> Value {
     json!({ "term": { "tenant": tenant } }).to_string().into()
 }

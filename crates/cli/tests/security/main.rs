@@ -1,5 +1,5 @@
-//! Tests the command and the agent with the real security plugin: roles, authentication, TLS, hidden
-//! documents and hidden fields. `scripts/test-security` runs these tests.
+//! Tests the command and the agent with the real security plugin: roles, authentication, TLS,
+//! hidden documents and hidden fields. `scripts/test-security` runs these tests.
 
 #![allow(
     clippy::unwrap_used,

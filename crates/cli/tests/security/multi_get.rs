@@ -1,5 +1,5 @@
-//! Tests a role that may send `_mget` but not read documents by it: the cluster responds with 200
-//! and a `security_exception` for each document.
+//! Tests a role that may send `_mget` but may not read documents with it: the cluster responds with
+//! status 200 and a `security_exception` for each document.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::secured_cluster::{
     admin_runs, agent, apply, applying, installed_index, role_for, run, user_with,
 };
 
-/// A role without the permission that the shards check.
+/// Removes from a role the permission that `_mget` needs on each shard.
 fn without_multi_get(role: &str, index: &str) -> Value {
     let mut role = role_for(role, index);
     for permissions in role["index_permissions"].as_array_mut().unwrap() {
@@ -19,8 +19,8 @@ fn without_multi_get(role: &str, index: &str) -> Value {
     role
 }
 
-/// A document that may not be read must not count as absent. Otherwise its `created_by` would be
-/// lost.
+/// A document that the role may not read must not count as absent. Otherwise a replacement would
+/// lose its `created_by`.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn apply_fails_and_loses_nothing_if_it_may_not_read_the_replaced_document() {
@@ -41,7 +41,7 @@ async fn apply_fails_and_loses_nothing_if_it_may_not_read_the_replaced_document(
     assert!(!stored.to_string().contains("bob"), "{stored:#}");
 }
 
-/// The agent confirms a deletion in another way, and the status names the missing permission.
+/// The agent confirms a deletion without `_mget`, and the status names the missing permission.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn an_agent_sees_a_deletion_although_it_may_not_read_documents_by_id() {

@@ -18,7 +18,7 @@ const ROLES: [&str; 6] = [
 const BEGIN: &str = "<!-- begin: roles, compared by a test -->\n";
 const END: &str = "<!-- end: roles -->";
 
-/// Builds the table from the present responses of the cluster.
+/// Builds the table of `mappings/README.md` from the current responses of the cluster.
 async fn table() -> String {
     let mut lines = vec![
         format!("| | {} |", ROLES.join(" | ")),
@@ -56,7 +56,7 @@ async fn each_role_permits_exactly_the_documented_verbs() {
     drop(lock);
 }
 
-/// The permissions that no check needs, and the reason for each of them.
+/// The permissions that no check needs, each with the reason why the role contains it.
 const UNSEEN: [(&[&str], &str, &str); 3] = [
     (
         &["reader", "recorder"],
@@ -120,7 +120,7 @@ fn checks_of(role: &str) -> &'static [&'static str] {
     }
 }
 
-/// Whether a user passes all checks of its role.
+/// Whether a user with a role passes all checks of that role.
 async fn does_its_work(role: &str, user: &str) -> bool {
     for check in checks_of(role) {
         if outcome(check, user).await != "yes" {
@@ -137,7 +137,7 @@ async fn no_role_has_a_permission_that_nothing_needs() {
     prepare().await;
     let reader = role_file("reader");
     let mut superfluous = Vec::new();
-    // The operator has all permissions of the responder.
+    // The responder is left out, because the operator has all of its permissions.
     for role in ROLES.into_iter().filter(|role| *role != "responder") {
         let whole = role_file(role);
         let user = format!("trimmed-{role}");
@@ -145,7 +145,7 @@ async fn no_role_has_a_permission_that_nothing_needs() {
         put_user(&user, &[&user]).await;
         assert!(does_its_work(role, &user).await, "{role}");
         for (list, place, permission) in permissions(&whole) {
-            // The checks of the reader have already covered these permissions.
+            // The checks of the reader have already shown that these permissions are needed.
             let is_shown = role == "recorder"
                 && !list.contains("/1/")
                 && reader.to_string().contains(&format!("\"{permission}\""));
@@ -165,7 +165,8 @@ async fn no_role_has_a_permission_that_nothing_needs() {
     drop(lock);
 }
 
-/// Returns each permission of a role: its list, its position in the list, and its name.
+/// Returns each permission of a role as the path of its list, its position in the list, and its
+/// name.
 fn permissions(role: &Value) -> Vec<(String, usize, String)> {
     let indices = role["index_permissions"].as_array().unwrap().len();
     let lists = (0..indices).map(|n| format!("/index_permissions/{n}/allowed_actions"));
@@ -193,13 +194,13 @@ async fn init_installs_the_roles_for_its_index() {
     };
     assert_eq!(changes(&[]), ["create"; 6]);
     assert_eq!(changes(&[]), ["keep"; 6]);
-    // The plugin has the role of the file, for this index only.
+    // `init --roles` created the role as in the file, but for this index only.
     let reader = format!("{index}_reader");
     put_user(&reader, &[&reader]).await;
     run(&reader, &index, &["list"]).ok();
     assert_eq!(run(&reader, "directives", &["list"]).code, 5);
     assert_eq!(run(&reader, &index, &["init", "--roles"]).code, 5);
-    // `init` removes a restriction that hides documents.
+    // `init --roles` removes a restriction that hides a field.
     let mut role = role_file("reader");
     role["index_permissions"][0]["fls"] = json!(["~tenant"]);
     put_role(&reader, &role).await;

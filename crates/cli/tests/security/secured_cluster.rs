@@ -1,4 +1,4 @@
-//! Starts the node with the security plugin that all tests of this binary share, and creates users
+//! Starts a node with the security plugin, which all tests of this binary share, and creates users
 //! and roles.
 
 use std::sync::OnceLock;
@@ -14,10 +14,10 @@ use crate::support::agent::Agent;
 use crate::support::command::{Ran, directives};
 use crate::support::node::unique_index;
 
-/// A password that satisfies the plugin's rules.
+/// A password that satisfies the rules of the security plugin.
 pub(crate) const PASSWORD: &str = "Nine-Otters-Paddle-41-Rivers!";
 
-/// The node, which stops with the test process, because it watches its standard input.
+/// Returns the shared node. It watches its standard input, so it stops when the test process ends.
 pub(crate) fn node() -> &'static SecuredNode {
     static NODE: OnceLock<SecuredNode> = OnceLock::new();
     NODE.get_or_init(SecuredNode::start)
@@ -31,7 +31,7 @@ pub(crate) async fn send_as(
     body: Option<&Value>,
 ) -> (u16, Value) {
     let ca = std::fs::read(node().file("ca.pem")).unwrap();
-    // Each runtime needs its own client, because pooled connections end with their runtime.
+    // Each runtime needs its own client, because a pooled connection ends with its runtime.
     let client = Client::builder()
         .tls_certs_only([Certificate::from_pem(&ca).unwrap()])
         .no_proxy()
@@ -42,7 +42,7 @@ pub(crate) async fn send_as(
         .request(method, format!("{}{path}", node().url()))
         .basic_auth(user.0, Some(user.1));
     let request = match body {
-        // The body of a bulk request is a string of lines.
+        // A string is the body of a bulk request: one line for each JSON document.
         Some(Value::String(lines)) => request
             .header("content-type", "application/x-ndjson")
             .body(lines.clone()),
@@ -56,7 +56,8 @@ pub(crate) async fn send_as(
 
 /// Sends a request as the administrator, and panics if it fails.
 pub(crate) async fn admin(method: &str, path: &str, body: Option<&Value>) -> Value {
-    // The plugin keeps all roles in one document. So two tests can cause a conflict (409).
+    // The plugin stores all roles in one document, so changes by two tests can conflict (status
+    // 409).
     for _ in 0..50 {
         let (status, response) = send_as((ADMIN, ADMIN_PASSWORD), method, path, body).await;
         if status == 409 {
@@ -75,7 +76,7 @@ pub(crate) fn role_file(name: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// Reads a role and replaces the index in it.
+/// Reads a role and replaces the index in its permissions.
 pub(crate) fn role_for(name: &str, index: &str) -> Value {
     let mut role = role_file(name);
     for permissions in role["index_permissions"].as_array_mut().unwrap() {
@@ -87,8 +88,8 @@ pub(crate) fn role_for(name: &str, index: &str) -> Value {
     role
 }
 
-/// Changes users, roles or mappings, one after another. The plugin keeps all objects of a kind in one
-/// document, and refuses one of two simultaneous changes.
+/// Changes users, roles or mappings, one after another: the plugin stores all objects of a kind in
+/// one document, so it refuses one of two simultaneous changes.
 pub(crate) async fn configure(path: &str, content: &Value) {
     static CHANGE: Mutex<()> = Mutex::const_new(());
     let _one = CHANGE.lock().await;
@@ -106,7 +107,7 @@ pub(crate) async fn put_user(name: &str, roles: &[&str]) {
     configure(&format!("internalusers/{name}"), &user).await;
 }
 
-/// Creates a role for one test and a user with it, and returns the user's name.
+/// Creates a role for one test and a user who has only this role, and returns the user's name.
 pub(crate) async fn user_with(role: &Value) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("user-{}", NEXT.fetch_add(1, Ordering::Relaxed));
@@ -115,14 +116,14 @@ pub(crate) async fn user_with(role: &Value) -> String {
     name
 }
 
-/// Creates an index with the pipeline, as the administrator.
+/// Creates an index and its pipeline, as the administrator.
 pub(crate) async fn installed_index(prefix: &str) -> String {
     let index = unique_index(prefix);
     admin_runs(&index, &["init"]).ok();
     index
 }
 
-/// The connection flags for the node, without a user.
+/// Returns the connection flags for the node, without a user name.
 pub(crate) fn connection() -> [String; 2] {
     [
         "--ca-certificate".to_owned(),
@@ -151,7 +152,7 @@ pub(crate) fn run(user: &str, index: &str, args: &[&str]) -> Ran {
 /// Starts an agent as a user whose password is [`PASSWORD`].
 pub(crate) fn agent(user: &str, index: &str) -> Agent {
     let [flag, ca] = connection();
-    // The time limits are long because the machine may be busy.
+    // The time limits are long, because the machine that runs the tests may be busy.
     let patience = ["--startup", "empty", "--request-timeout", "10s"];
     let args = [&[&flag, &ca, "--username", user], &patience[..]].concat();
     Agent::start_with(
@@ -167,7 +168,7 @@ pub(crate) fn admin_runs(index: &str, args: &[&str]) -> Ran {
     run_as((ADMIN, ADMIN_PASSWORD), index, args)
 }
 
-/// The arguments that apply a directive, even if its id is in use.
+/// Returns the arguments that apply a directive, even if its id is already in use.
 pub(crate) fn applying(id: &str) -> [&str; 12] {
     [
         "apply",
@@ -190,7 +191,7 @@ pub(crate) fn apply(index: &str, id: &str, args: &[&str]) {
     admin_runs(index, &[&applying(id), args].concat()).ok();
 }
 
-/// Locks the index that the roles name, which only one test at a time may use.
+/// Locks the index that the roles name, because only one test at a time may use it.
 pub(crate) async fn directives_index() -> MutexGuard<'static, ()> {
     static INDEX: Mutex<()> = Mutex::const_new(());
     INDEX.lock().await

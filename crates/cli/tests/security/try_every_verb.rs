@@ -1,5 +1,5 @@
-//! Runs every verb and some direct requests as a given user, and reports which of them were
-//! permitted.
+//! Runs every verb and some direct requests as a given user, and reports which of them the cluster
+//! permits.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -10,7 +10,8 @@ use crate::secured_cluster::{PASSWORD, admin, admin_runs, agent, apply, applying
 /// The index and the data stream that the roles name.
 const INDEX: &str = "directives";
 const HISTORY: &str = "directives-history";
-/// The operations that are tested with each role, by their names in the table.
+/// The operations that are tested with each role, as they are named in the table of
+/// `mappings/README.md`.
 pub(crate) const CHECKS: [&str; 17] = [
     "`init --dry-run`",
     "`init`",
@@ -31,7 +32,7 @@ pub(crate) const CHECKS: [&str; 17] = [
     "the requests of Dashboards",
 ];
 
-/// Restores the state of the index that each check needs at its beginning.
+/// Restores the state of the index that each check expects at its start.
 pub(crate) async fn prepare() {
     admin_runs(INDEX, &["init"]).ok();
     for id in ["kept", "ended"] {
@@ -60,7 +61,7 @@ async fn send_as_admin(method: &str, path: &str) -> u16 {
     send_as((ADMIN, ADMIN_PASSWORD), method, path, None).await.0
 }
 
-/// Returns `yes`, `no`, or, for an agent that lacks a permission, `in part`.
+/// Returns `yes`, `no`, or `in part` for an agent that works but lacks a permission.
 pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
     let tried = |args: &[&str]| {
         let ran = run(user, INDEX, args);
@@ -90,7 +91,7 @@ pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
         "`apply` over an older one" => applies("kept"),
         "`extend`" => tried(&["extend", "kept", "--by", "1s"]),
         "`edit`" => {
-            // The content differs, because an unchanged document would not be written.
+            // Each edit writes other content, because an edit without a change would write nothing.
             static NEXT: AtomicU32 = AtomicU32::new(0);
             let ticket = format!("ticket=T-{}", NEXT.fetch_add(1, Ordering::Relaxed));
             let consents = ["--everything", "--replace", "--yes"];
@@ -135,8 +136,8 @@ pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
     }
 }
 
-/// Runs `init` twice: on an outdated installation, and on an index with an incomplete mapping. Each
-/// run needs different permissions.
+/// Runs `init` twice: on an outdated installation, and on an index with an incomplete mapping. The
+/// two runs need different permissions.
 async fn installs(user: &str) -> &'static str {
     let first = run(user, INDEX, &["init"]);
     if first.code != 0 {
@@ -155,7 +156,7 @@ async fn installs(user: &str) -> &'static str {
     }
 }
 
-/// Sends requests as a user, and returns `yes` if none was forbidden.
+/// Sends requests as a user, and returns `yes` if the cluster refused none of them.
 async fn all(user: &str, requests: &[(&str, &str, &str)]) -> &'static str {
     for (method, path, body) in requests {
         let body = if path.ends_with("_msearch") {
@@ -195,7 +196,7 @@ async fn bulk(user: &str, index: &str, lines: &str) -> &'static str {
     "yes"
 }
 
-/// Sends the requests for a point in time, which `list` and an agent need for several pages.
+/// Sends the point-in-time requests that `list` and an agent need to read several pages.
 async fn point_in_time(user: &str) -> &'static str {
     let login = (user, PASSWORD);
     let path = format!("/{INDEX}/_search/point_in_time?keep_alive=1m");
@@ -250,7 +251,7 @@ async fn dashboards(user: &str) -> &'static str {
     "yes"
 }
 
-/// Runs an agent, which publishes, detects a deletion and measures the clock skew.
+/// Runs an agent that must publish, notice a deletion and measure the clock skew.
 async fn polls(user: &str) -> &'static str {
     apply(INDEX, "passing", &[]);
     let agent = agent(user, INDEX);

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::command::directives;
 use super::{eventually::eventually, http};
 
-/// An agent process, which is killed when this is dropped.
+/// An agent process, which is killed when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Agent {
     process: Child,
@@ -50,13 +50,13 @@ impl Agent {
         let mut stdout = BufReader::new(process.stdout.take().unwrap());
         let url = next_line(&mut stdout, "listening on ");
         let has_health = args.contains(&"--health-listen");
-        // This line follows one line for each address of the API.
+        // The line of the health listener follows one line for each address of the API.
         let health_url = args
             .iter()
             .filter(|_| has_health)
             .find_map(|_| next_line(&mut stdout, "health on "));
-        // The log is read continuously, because a full pipe would block the agent and a closed one
-        // would end it.
+        // A thread reads the log continuously, because a full pipe would block the agent, and a
+        // closed pipe would end it.
         let mut stderr = process.stderr.take().unwrap();
         let log = std::thread::spawn(move || {
             let mut log = String::new();
@@ -79,7 +79,7 @@ impl Agent {
         format!("{}{path}", self.url)
     }
 
-    /// The URL of a path of the health listener.
+    /// Returns the URL of a path on the health listener.
     pub(crate) fn health_url(&self, path: &str) -> String {
         format!("{}{path}", self.health_url.as_deref().unwrap())
     }
@@ -102,7 +102,7 @@ impl Agent {
         decision
     }
 
-    /// Waits until the status satisfies a condition.
+    /// Waits until the agent's status satisfies a condition, and returns the status.
     pub(crate) async fn status_when(&self, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
         eventually(what, async || self.get("/v1/status").await.1, is_it).await
     }
@@ -129,7 +129,7 @@ impl Agent {
     }
 }
 
-/// Reads the next line, and returns its text after a prefix.
+/// Reads the next line, and returns the text after the prefix if the line begins with it.
 fn next_line(stdout: &mut impl BufRead, prefix: &str) -> Option<String> {
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();

@@ -5,7 +5,8 @@ use std::process::{Command, Output, Stdio};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_directives");
 
-/// Builds the command without the variables of the caller that would set its flags.
+/// Builds the command without the environment variables of the test process that would set its
+/// flags.
 pub(crate) fn directives() -> Command {
     let mut command = Command::new(BINARY);
     for (name, _) in std::env::vars() {
@@ -47,25 +48,25 @@ impl From<Output> for Ran {
     }
 }
 
-/// Runs the command against an index; `input` is its standard input.
+/// Runs the command for an index, with `input` as its standard input.
 pub(crate) fn run_with(url: &str, index: &str, args: &[&str], input: &str) -> Ran {
     let mut process = directives()
         .args(args)
         .env("DIRECTIVES_URL", url)
         .env("DIRECTIVES_INDEX", index)
-        // The machine may be busy.
+        // The time limit is long, because the machine that runs the tests may be busy.
         .env("DIRECTIVES_REQUEST_TIMEOUT", "60s")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // The command may end before it reads its input.
+    // The command may end before it has read its input.
     let _ = process.stdin.take().unwrap().write_all(input.as_bytes());
     process.wait_with_output().unwrap().into()
 }
 
-/// Applies a directive with every consent, for tests of other behaviour.
+/// Applies a directive with every consent, for tests of other behaviour than consent.
 #[track_caller]
 pub(crate) fn apply(url: &str, index: &str, args: &[&str]) {
     let consent = [

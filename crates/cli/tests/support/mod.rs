@@ -1,4 +1,5 @@
-//! Runs the `directives` binary: single commands, and an agent in the background.
+//! Runs the `directives` binary for tests: as a single command, on a terminal, or as an agent in
+//! the background.
 
 pub(crate) mod agent;
 pub(crate) mod command;

@@ -1,10 +1,11 @@
-//! Runs the `directives` binary on a pseudo-terminal, where it asks questions and knows a width.
+//! Runs the `directives` binary on a pseudo-terminal, where it asks questions and knows the
+//! terminal's width.
 
 use std::process::Command;
 
 use super::command::{BINARY, Ran};
 
-/// A terminal that a cluster, an index and replies to questions are set for.
+/// The settings of a command on a terminal: the cluster, the index and the number of columns.
 pub(crate) struct Terminal<'a> {
     pub(crate) url: &'a str,
     pub(crate) index: &'a str,
@@ -12,12 +13,12 @@ pub(crate) struct Terminal<'a> {
 }
 
 impl Terminal<'_> {
-    /// Runs the command and types a reply to each question; `EOF` ends the input instead.
+    /// Runs the command and types a reply to each question. The reply `EOF` ends the input instead.
     pub(crate) fn run(&self, args: &[&str], reply: &str) -> Ran {
         self.run_with(&[], args, reply)
     }
 
-    /// The same with more environment variables.
+    /// Like [`run`](Self::run), but sets additional environment variables.
     pub(crate) fn run_with(&self, variables: &[(&str, &str)], args: &[&str], reply: &str) -> Ran {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/on_terminal.py");
         let mut command = Command::new("python3");
@@ -33,7 +34,7 @@ impl Terminal<'_> {
             .env("DIRECTIVES_AUTHOR", "tester")
             .env("DIRECTIVES_URL", self.url)
             .env("DIRECTIVES_INDEX", self.index)
-            // The machine may be busy.
+            // The time limit is long, because the machine that runs the tests may be busy.
             .env("DIRECTIVES_REQUEST_TIMEOUT", "60s")
             .env("NO_COLOR", "1")
             .envs(variables.iter().copied())
