@@ -1,5 +1,5 @@
-//! Shows a program that embeds the store. It needs a node from `scripts/opensearch up` and an index
-//! from `directives init`:
+//! Shows a program that embeds the store. Before you run this example, start a node with
+//! `scripts/opensearch up` and create the index with `directives init`:
 //!
 //! ```sh
 //! cargo run --example embed
@@ -18,7 +18,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .with_last_good(std::env::temp_dir().join("directives-last-good"));
     let store = OpenSearchDirectiveStore::start(config).await?;
 
-    // A proxy does this once for each request:
+    // A proxy evaluates each request once, as follows:
     let attrs = RequestAttrs {
         tenant: Some("acme"),
         index: "orders",

@@ -1,5 +1,6 @@
 //! Shows a source other than an index: a JSON file that maps ids to stored documents. The store
-//! polls it, publishes what changed, and keeps the last good set if the file is unreadable.
+//! polls the file, publishes changed directives, and stays at the last good set if the file is
+//! unreadable.
 //!
 //! ```sh
 //! cargo run --example file_source -- directives.json
@@ -34,7 +35,7 @@ impl FileSource {
         self.path.display().to_string()
     }
 
-    /// Reads the whole file: a file that is not complete JSON fails the poll.
+    /// Reads the whole file. If the file is not complete JSON, the poll fails.
     async fn read(&self, published: PublishedState<'_>) -> Result<Polled, Cause> {
         let text = tokio::fs::read_to_string(&self.path).await?;
         let mut hasher = DefaultHasher::new();
@@ -47,7 +48,8 @@ impl FileSource {
         Ok(Polled::changed(generation, snapshot, published.now))
     }
 
-    /// One bad document is rejected, and costs only itself.
+    /// Decodes the documents of the file. An invalid document is rejected and affects no other
+    /// document.
     fn decode(&self, text: &str, now: Timestamp) -> Result<Snapshot, Cause> {
         let documents: BTreeMap<String, &RawValue> = serde_json::from_str(text)?;
         let limits = DecodeLimits {

@@ -22,7 +22,7 @@ fn cluster(urls: &[&str]) -> ClusterConfig {
         .with_max_response_bytes(1 << 20)
 }
 
-/// Returns settings with which a store polls only on request.
+/// Returns settings with which a store polls only when the test requests a poll.
 fn config(cluster: ClusterConfig) -> Config {
     Config::new(cluster)
         .with_interval(Duration::from_secs(60 * 60))

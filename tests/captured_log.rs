@@ -1,10 +1,10 @@
-//! Collects what the library logs on the thread of a test.
+//! Collects the log lines that the library writes on the thread of a test.
 
 use std::sync::{Arc, Mutex};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Collects the log.
+/// A log writer that collects all lines in memory. All clones share the lines.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -17,7 +17,7 @@ impl Log {
         self.lines_with_all(&[text])
     }
 
-    /// Counts the lines that contain all of these texts.
+    /// Counts the lines that contain all given strings.
     pub(crate) fn lines_with_all(&self, texts: &[&str]) -> usize {
         let log = self.text();
         let lines = log.lines();

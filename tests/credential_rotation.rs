@@ -1,4 +1,5 @@
-//! Tests passwords, tokens and keys that change while a store runs.
+//! Tests that a store uses new passwords, tokens and keys that replace the old ones while the store
+//! runs.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +15,8 @@ use serde_json::json;
 use wiremock::matchers::{any, header, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-/// Lets a server return an empty index. It responds with 401 to requests without this header.
+/// Makes a server return an empty index, and refuse requests without the given `Authorization`
+/// header with status 401.
 async fn accept(server: &MockServer, authorization: &str) {
     server.reset().await;
     let settings = json!({"directives": {"settings": {
@@ -83,7 +85,7 @@ async fn a_file_that_changed_is_read_after_a_401_in_the_same_poll() {
     ] {
         let server = MockServer::start().await;
         accept(&server, old.1).await;
-        // White space at both ends is not a part of the secret.
+        // White space at both ends of the file is not a part of the secret.
         fs::write(&file, format!("\n {}\r\n", old.0)).unwrap();
         let store = start(&server, credentials).await.unwrap();
         assert_eq!(reloads(&store), (0, 0));
@@ -178,7 +180,8 @@ async fn a_provider_is_called_before_the_first_request_and_after_a_401() {
     accept(&server, "Bearer token-1").await;
     store.refresh().await.unwrap();
     assert_eq!(reloads(&store), (1, 0));
-    // The third call fails, and the fourth returns credentials that the server does not accept.
+    // The third call of the provider fails, and the fourth call returns credentials that the server
+    // does not accept.
     accept(&server, "Bearer token-9").await;
     for failures in [1, 1] {
         let error = store.refresh().await.unwrap_err();

@@ -1,4 +1,5 @@
-//! Tests that a store which starts with a last-good file notices that the role hides fields by then.
+//! Tests that a store notices hidden fields after a restart: the role hid no fields when the
+//! last-good file was written, but hides some now.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use test_support::node::cluster;
 use test_support::stored;
 
-/// A scripted cluster whose role may search and read the settings, and nothing else.
+/// Scripts a cluster in which the role may search and read the settings, but nothing else.
 async fn serve(server: &MockServer, documents: &[(&str, u64, Value)]) {
     server.reset().await;
     let settings = json!({"directives": {"settings": {
@@ -48,7 +49,7 @@ fn directive(tenant: &str) -> Value {
     stored(json!({"level": "Shape", "tenant": tenant, "expires_at": "2100-01-01T00:00:00Z"}))
 }
 
-/// The document as a role shows it that hides the tenant.
+/// Returns the document as seen through a role that hides the tenant.
 fn without_tenant() -> Value {
     let mut document = directive("acme");
     document.as_object_mut().unwrap().remove("tenant");
@@ -106,7 +107,7 @@ async fn p6_after_a_restart_a_document_that_was_written_since_affects_only_itsel
     .await;
     drop(start(&server, &folder).await);
 
-    // Somebody bypassed the pipeline.
+    // Somebody has written the document again without the pipeline and without a tenant.
     serve(
         &server,
         &[("a", 8, without_tenant()), ("b", 7, directive("globex"))],

@@ -1,5 +1,5 @@
-//! Tests the number of requests and documents that a poll of a real node needs, and the strategy
-//! that it selects.
+//! Tests how many requests and documents a poll of a real node needs, and which polling strategy
+//! the store selects.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use test_support::{in_hours, stored};
 /// The largest number of bytes that a poll of an unchanged index may receive.
 const UNCHANGED_BYTES: u64 = 300;
 
-/// Starts a store that polls only on request.
+/// Starts a store that polls only when the test requests a poll.
 async fn start(url: &str, index: &str) -> OpenSearchDirectiveStore {
     let config = Config::new(cluster(url, index))
         .with_interval(Duration::from_secs(60 * 60))
@@ -37,7 +37,7 @@ async fn settle(store: &OpenSearchDirectiveStore) {
     .await;
 }
 
-/// Returns the number of requests and bytes of one poll.
+/// Returns the number of requests that one poll sends, and the number of bytes that it receives.
 async fn cost(store: &OpenSearchDirectiveStore) -> (u64, u64) {
     let before = store.status().counters;
     store.refresh().await.unwrap();
@@ -118,7 +118,8 @@ async fn a_delta_read_reads_only_the_change_and_a_deletion_is_detected() {
     assert_eq!(revision.documents, 21);
     assert!(revision.updated_at.is_some());
 
-    // No search response contains a deletion, so the aggregates must show it.
+    // No search response contains a deletion, so the poll must detect it by the aggregates of all
+    // documents.
     let document = format!("{url}/{index}/_doc/d-00?refresh=true");
     http::send("DELETE", &document, None).await;
     store.refresh().await.unwrap();
@@ -128,7 +129,7 @@ async fn a_delta_read_reads_only_the_change_and_a_deletion_is_detected() {
     assert_eq!(cost(&store).await.0, 1);
 }
 
-/// No write happens after the first poll, but a refresh makes an earlier write visible.
+/// A refresh makes a write visible that the earlier polls could not see.
 #[tokio::test]
 async fn p1_a_document_that_becomes_visible_later_is_not_missed() {
     let url = shared_url();
@@ -192,6 +193,6 @@ async fn the_clock_is_compared_with_the_clusters_clock() {
     let index = installed_index(&url, "skew").await;
     let store = start(&url, &index).await;
     let skew = store.status().clock_skew_seconds.unwrap();
-    // The node uses the clock of the same machine.
+    // The test and the node use the clock of the same machine.
     assert!(skew.abs() < 60.0, "{skew}");
 }

@@ -1,5 +1,5 @@
-//! Tests of the library that need a server: a real node, or a server that returns scripted
-//! responses.
+//! Contains the tests of the library that need a server: a real node, or a server that returns
+//! scripted responses.
 
 #![allow(
     clippy::unwrap_used,

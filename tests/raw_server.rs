@@ -20,7 +20,7 @@ pub(crate) struct Received {
 }
 
 impl Received {
-    /// Returns the response body of an empty index.
+    /// Returns the body with which an empty index responds to this request.
     pub(crate) fn empty_index(&self) -> &'static str {
         if self.text.starts_with("GET") {
             SETTINGS
@@ -30,17 +30,17 @@ impl Received {
     }
 }
 
-/// The next action on the connection.
+/// The server's next action on a connection.
 pub(crate) enum Reply {
-    /// The server sends these bytes.
+    /// The server sends the given bytes.
     Bytes(Vec<u8>),
-    /// The server sends the first bytes once, and then the others repeatedly.
+    /// The server sends the string once, and then sends the bytes repeatedly.
     Endless(&'static str, Vec<u8>),
     /// The server closes the connection.
     Close,
 }
 
-/// Returns a response of status 200.
+/// Returns a response with status 200.
 pub(crate) fn ok(headers: &str, body: &[u8]) -> Reply {
     let head = format!(
         "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n{headers}\r\n",

@@ -1,5 +1,5 @@
-//! Tests the limits of a reader against an index: the number of documents, with those that have
-//! ended apart, and the longest time to live that the ingest pipeline permits.
+//! Tests the limits of a store: the number of documents, where ended documents count separately,
+//! and the warning if the ingest pipeline permits another longest time to live than the store.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use test_support::{in_hours, stored};
 
 const MAX: usize = 10;
 
-/// A store that polls only on request.
+/// Returns settings with which a store polls only when the test requests a poll.
 fn config(url: &str, index: &str) -> Config {
     Config::new(cluster(url, index))
         .with_interval(Duration::from_secs(3600))
@@ -24,7 +24,7 @@ fn config(url: &str, index: &str) -> Config {
         .with_max_documents(MAX)
 }
 
-/// Documents that end in the given number of hours.
+/// Returns the bulk actions for documents that expire in the given number of hours.
 fn documents(index: &str, prefix: &str, count: usize, hours: i64) -> String {
     let expires_at = in_hours(hours);
     (0..count)
@@ -56,7 +56,7 @@ async fn documents_that_have_ended_do_not_count_against_the_bound() {
     assert_eq!(status.max_documents, MAX);
     assert_eq!(status.warnings, [""; 0]);
 
-    // A delta read must keep the same bound.
+    // The same bound applies to a delta read.
     bulk(&url, documents(&index, "more", MAX / 2, 1)).await;
     store.refresh().await.unwrap();
     assert_eq!(store.status().unfinished, Some(MAX));
@@ -80,7 +80,7 @@ async fn what_is_stored_in_all_has_a_bound_of_its_own() {
         "{warnings:?}"
     );
     bulk(&url, documents(&index, "more", 1, -2)).await;
-    // The delta read and the full read count all documents.
+    // Delta reads and full reads both count ended documents against the bound on all documents.
     let refused = store.refresh().await.unwrap_err();
     assert_eq!(kind_of(&refused), PollErrorKind::TooManyDocuments);
     let text = store.status().last_error.unwrap();
@@ -111,7 +111,8 @@ async fn the_warning_before_the_bound_is_logged_once() {
     assert_eq!(log.lines_with("documents have not ended"), 1);
 }
 
-/// A scripted cluster whose pipeline permits this many seconds.
+/// Starts a scripted cluster whose ingest pipeline permits a time to live of the given number of
+/// seconds.
 async fn with_bound(bound: Option<u64>) -> MockServer {
     let server = MockServer::start().await;
     let settings = json!({"directives": {"settings": {
@@ -154,7 +155,7 @@ async fn a_pipeline_and_a_reader_that_disagree_about_the_longest_time_to_live_ar
         (Some(90 * DAY), Some("raise `max_ttl` here")),
         (Some(7 * DAY), Some("lower `max_ttl` here")),
         (Some(30 * DAY), None),
-        // A role that may not read the pipeline is no reason for a warning.
+        // If the role may not read the pipeline, the store does not warn.
         (None, None),
     ] {
         let server = with_bound(bound).await;
@@ -164,7 +165,8 @@ async fn a_pipeline_and_a_reader_that_disagree_about_the_longest_time_to_live_ar
         let store = OpenSearchDirectiveStore::start(config(&server.uri(), "directives"))
             .await
             .unwrap();
-        // The pipeline is read after a poll of the loop, and before the next one.
+        // The store reads the pipeline only between two polls of its loop, so the test requests two
+        // polls.
         store.refresh().await.unwrap();
         store.refresh().await.unwrap();
         let warnings = store.status().warnings;

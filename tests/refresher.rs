@@ -14,7 +14,7 @@ use test_support::http::{self, bulk};
 use test_support::node::{cluster, installed_index, shared_url, unique_index};
 use test_support::{in_hours, stored};
 
-/// Returns settings with which a store polls only on request.
+/// Returns settings with which a store polls only when the test requests a poll.
 fn config(url: &str, index: &str) -> Config {
     Config::new(cluster(url, index))
         .with_interval(Duration::from_secs(60 * 60))
@@ -58,11 +58,12 @@ async fn p1_an_index_of_25000_documents_is_read_completely() {
         ids == expected,
         "each of them once, in the order of their ids"
     );
-    // No point in time remains open.
+    // After the read, no point in time remains open.
     let (_, open) = http::get(&format!("{url}/{index}/_stats/search")).await;
     assert_eq!(open["_all"]["total"]["search"]["point_in_time_current"], 0);
 
-    // A page has at most 10,000 documents. The cases are exactly one page, and one document less.
+    // A page has at most 10,000 documents. The index has exactly one page of documents, and then
+    // one document less.
     for left in [10_000, 9_999] {
         let range = json!({"query": {"range": {"_seq_no": {"gte": left}}}});
         http::send(
@@ -130,7 +131,7 @@ async fn p6_a_malformed_document_does_not_affect_100_valid_ones() {
             .starts_with("tenant: 42 is not a name")
     );
     assert_eq!(status.counters.rejections, 1);
-    // Rejections are counted once for each revision, not at each poll.
+    // A rejection is counted once for each version of the document, and not again at each poll.
     store.refresh().await.unwrap();
     assert_eq!(store.status().counters.rejections, 1);
 }
@@ -158,8 +159,8 @@ async fn p5_polls_of_a_deleted_index_fail_until_it_exists_again() {
         (before.last_success, before.last_change)
     );
 
-    // The index is created again with the same number of documents. It counts as another index, not
-    // as a stale copy.
+    // The index is created again with the same number of documents. The store must treat it as a
+    // new index, and not as a stale copy of the old one.
     http::put(&format!("{url}/{index}"), &json!({})).await;
     bulk(&url, documents(&index, 7..9)).await;
     store.refresh().await.unwrap();

@@ -1,5 +1,5 @@
-//! Tests that requests are signed with AWS Signature Version 4, with the headers that a server
-//! verifies.
+//! Tests that a store signs its requests with AWS Signature Version 4, and sends all headers that a
+//! server needs for the verification.
 
 use aws_credential_types::provider::SharedCredentialsProvider;
 use opensearch_directives::{ClusterConfig, Config, Credentials, OpenSearchDirectiveStore};

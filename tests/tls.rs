@@ -29,15 +29,15 @@ fn authority() -> Authority {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-/// Creates a certificate for a host name, with its key.
+/// Creates a certificate for a host name, and the certificate's private key.
 fn signed(by: &Authority, name: &str) -> (rcgen::Certificate, KeyPair) {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     (params.signed_by(&key, by).unwrap(), key)
 }
 
-/// Serves an empty index over TLS. If `clients` is set, only clients with a certificate from that
-/// CA are accepted.
+/// Serves an empty index over TLS. If `clients` is set, the server accepts only clients with a
+/// certificate from this CA.
 async fn serve(authority: &Authority, clients: Option<&Authority>) -> String {
     serve_as(signed(authority, "localhost"), clients).await
 }
@@ -78,7 +78,8 @@ fn server_config(
         .unwrap()
 }
 
-/// Responds to one request. A failed handshake is ignored, because the client reports it.
+/// Responds to one request. The server ignores a failed handshake, because the client reports the
+/// failure.
 async fn respond(acceptor: TlsAcceptor, stream: TcpStream) {
     let Ok(mut stream) = acceptor.accept(stream).await else {
         return;
@@ -171,7 +172,7 @@ async fn an_invalid_certificate_is_refused_before_a_request() {
     }
 }
 
-/// Creates a certificate like `openssl req -x509`: self-signed and marked as a CA.
+/// Creates a self-signed certificate that is marked as a CA, as `openssl req -x509` does.
 fn self_signed(name: &str) -> (rcgen::Certificate, KeyPair) {
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -225,7 +226,8 @@ async fn certificates_in_files_are_read_again_after_a_failed_handshake() {
         .with_startup(opensearch_directives::Startup::Empty);
     let store = OpenSearchDirectiveStore::start(config).await.unwrap();
     store.refresh().await.unwrap_err();
-    // The rotation is incomplete: the certificate is new, but its key is missing.
+    // The rotation is incomplete: the certificate file is new, but the key file still contains the
+    // old key.
     std::fs::write(&ca, ours.pem()).unwrap();
     std::fs::write(&certificate, signed(&clients, "proxy").0.pem()).unwrap();
     store.refresh().await.unwrap_err();

@@ -27,7 +27,7 @@ fuzz_target!(|source: &str| {
     }
 });
 
-/// Checks an accepted document against its JSON, which is parsed in another way.
+/// Compares an accepted document with its JSON, which `serde_json` parses independently.
 fn agrees_with_the_json(document: &Document, source: &str) {
     let value: Value = serde_json::from_str(source).expect("it was JSON");
     let text = |name: &str| {

@@ -28,7 +28,7 @@ fuzz_target!(|input: &[u8]| {
     let mut ids = HashSet::new();
     for draft in &drafts {
         assert!(ids.insert(&draft.id), "an id is repeated");
-        // The JSON for the pipeline must be parsed as the same draft.
+        // The JSON that is sent to the pipeline must be parsed as an equal draft.
         if draft.check(&limits).is_ok() {
             let json = encode_draft(draft, &Audit::default());
             let mut fields: serde_json::Map<String, serde_json::Value> =

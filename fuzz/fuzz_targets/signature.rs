@@ -1,6 +1,6 @@
-//! Fuzzes signed documents, files of trusted keys and signature policies. No input may cause a panic,
-//! errors must be fit for a log, and a proxy that trusts one key must accept nothing but the one
-//! directive of the seeds that this key has signed.
+//! Fuzzes signed documents, files of trusted keys and signature policies. No input may cause a
+//! panic, and every error must be safe to log. A proxy that trusts a single key must accept only
+//! the seed directive, which this key has signed.
 
 #![no_main]
 
@@ -12,7 +12,8 @@ use libfuzzer_sys::fuzz_target;
 use opensearch_directives::document::{DecodeLimits, DocumentRef, Signature, decode};
 use opensearch_directives::signatures::{SignaturePolicy, Trust, TrustedKeys};
 
-/// The public key of the private key 01 02 ... 20, which signed the seed.
+/// The public key of the signer of the seed directive. The bytes of the private key are 01, 02 and
+/// so on up to 20 in hexadecimal.
 const KEY: &str =
     "directives-public-key alice 79b5562e8fe654f94078b112e8a98ba7901f853ae695bed7e0e3910bad049664";
 
@@ -51,12 +52,12 @@ fn document(source: &str) {
         Some(rejection) => is_fit_for_a_log(&rejection.to_string()),
         None => assert!(is_signed(&document), "a signature is forged: {document:?}"),
     }
-    // The same document in another index is not signed.
+    // A signature covers the uuid of the index, so the same document is rejected in another index.
     let elsewhere = TRUST.verdict(&document, "another-index");
     assert!(elsewhere.rejection("d").is_some());
 }
 
-/// Whether a document says what the seed says.
+/// Whether a document has the content of the seed directive.
 fn is_signed(document: &DocumentRef<'_>) -> bool {
     let directive = document.directive();
     (directive.id, directive.tenant, directive.index, directive.principal)

@@ -1,4 +1,4 @@
-//! Tests stores while their index is restored, deleted, replaced or blocked.
+//! Tests how a store behaves while its index is restored, deleted, replaced or blocked.
 
 use std::sync::Arc;
 
@@ -43,7 +43,8 @@ async fn p5_polls_of_a_missing_index_fail_with_the_reason() {
     }
     let counters = store.status().counters;
     assert_eq!(counters.failures.no_index, 5);
-    // The cluster itself reports this fault, so no node is marked as failed.
+    // The cluster itself reports that the index does not exist, so the store marks no node as
+    // failed.
     assert_eq!(store.status().nodes[0].failures, 0);
 }
 
@@ -51,8 +52,8 @@ async fn p5_polls_of_a_missing_index_fail_with_the_reason() {
 async fn p3_an_index_that_is_created_again_between_two_polls_is_another_index() {
     let url = shared_url();
     let index = installed_index(&url, "made-again").await;
-    // The documents of the new index have the same numbers and times as before. Only the uuid of
-    // the index differs.
+    // The documents of the new index have the same sequence numbers and times as those of the old
+    // index. Only the uuid of the index differs.
     let documents = |tenant: &str| -> String {
         let at = "2026-01-01T00:00:00Z";
         (0..3)
@@ -163,7 +164,7 @@ async fn restored(prefix: &str, way: &str) {
     let after = store.status().revision.unwrap();
     assert!(after.max_seq_no < before.max_seq_no);
 
-    // The store also follows later writes.
+    // The store also publishes writes after the restore.
     write(&url, &index, "e").await;
     store.refresh().await.unwrap();
     assert_eq!(ids(&store), ["a", "b", "e"]);
@@ -187,7 +188,7 @@ async fn p3_an_alias_that_is_switched_to_an_older_index_is_followed() {
         installed_index(&url, "switch-b").await,
     );
     let alias = unique_index("switch");
-    // The other index was written earlier and has lower numbers.
+    // The second index is written before the first one and has lower sequence numbers.
     write(&url, &two, "x").await;
     for id in ["a", "b", "c"] {
         write(&url, &one, id).await;
@@ -231,7 +232,7 @@ async fn a_full_disk_stops_writers_but_not_readers() {
     bulk(&url, many).await;
     let store = on_demand(cluster(&url, &index)).await;
     let settings = format!("{url}/{index}/_settings");
-    // The flood-stage disk watermark sets this block.
+    // OpenSearch sets this block when the disk reaches the flood-stage watermark.
     let block = json!({"index.blocks.read_only_allow_delete": true});
     must("PUT", &settings, Some(&block)).await;
 

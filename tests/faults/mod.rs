@@ -1,5 +1,5 @@
-//! Tests stores during faults of a real cluster: of its nodes, its index, its shard copies and its
-//! network.
+//! Tests how stores behave during faults of a real cluster. The faults affect its nodes, its index,
+//! its shard copies or its network.
 
 mod concurrent_writers;
 mod copies;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use test_support::http;
 
-/// Starts a store that polls only on request.
+/// Starts a store that polls only when the test requests a poll.
 async fn on_demand(cluster: ClusterConfig) -> OpenSearchDirectiveStore {
     let config = Config::new(cluster)
         .with_interval(Duration::from_secs(60 * 60))
@@ -23,7 +23,7 @@ async fn on_demand(cluster: ClusterConfig) -> OpenSearchDirectiveStore {
     OpenSearchDirectiveStore::start(config).await.unwrap()
 }
 
-/// Returns the ids of the published set, in order.
+/// Returns the ids of the published directives, in the order of the set.
 fn ids(store: &OpenSearchDirectiveStore) -> Vec<String> {
     let set = store.load();
     set.iter()
@@ -31,7 +31,8 @@ fn ids(store: &OpenSearchDirectiveStore) -> Vec<String> {
         .collect()
 }
 
-/// Writes a directive for the tenant of the same name, and returns when it is visible to searches.
+/// Writes a directive whose id is also its tenant, and returns when the directive is visible to
+/// searches.
 async fn write(url: &str, index: &str, id: &str) {
     let directive = json!({"level": "Shape", "tenant": id, "ttl_secs": 3600});
     let path = format!("{url}/{index}/_doc/{id}?refresh=true");
@@ -39,7 +40,7 @@ async fn write(url: &str, index: &str, id: &str) {
     assert!(matches!(status, 200 | 201), "{answer:#}");
 }
 
-/// Sends a request that must succeed.
+/// Sends a request, and panics if it does not succeed.
 async fn must(method: &str, url: &str, body: Option<&Value>) -> Value {
     let (status, answer) = http::send(method, url, body).await;
     assert!((200..300).contains(&status), "{method} {url}: {answer:#}");

@@ -1,4 +1,5 @@
-//! Tests stores while the network delays, truncates or withholds the responses of a node.
+//! Tests how a store behaves while the network delays, truncates or withholds the responses of a
+//! node.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,8 @@ fn through(proxies: &[&Proxy], index: &str) -> ClusterConfig {
         .with_request_timeout(REQUEST_TIMEOUT)
 }
 
-/// With one node, polls fail during a fault. After its end, the fault has no further effect.
+/// Checks that a fault of the only node makes polls fail, and has no further effect after it has
+/// ended.
 async fn costs_polls_only(prefix: &str, fault: Fault, reason: &str) {
     let url = shared_url();
     let index = installed_index(&url, prefix).await;
@@ -64,7 +66,7 @@ async fn costs_polls_only(prefix: &str, fault: Fault, reason: &str) {
     assert_eq!(status.nodes[0].status, NodeStatus::Alive);
 }
 
-/// With a second node, polls do not fail during a fault.
+/// Checks that no poll fails during a fault of one node if the cluster has a second node.
 async fn costs_nothing(prefix: &str, fault: Fault) {
     let url = shared_url();
     let index = installed_index(&url, prefix).await;

@@ -1,4 +1,4 @@
-//! Tests stores while nodes of a cluster are killed, paused and restarted.
+//! Tests how stores behave while nodes of a cluster are killed, paused and restarted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,8 @@ fn over(urls: &[String], index: &str) -> ClusterConfig {
         .with_request_timeout(REQUEST_TIMEOUT)
 }
 
-/// Starts stores that poll continuously and begin with different nodes.
+/// Starts stores that poll ten times a second. Their instance names differ, so that they begin with
+/// different nodes.
 async fn stores(cluster: &Cluster, index: &str) -> Vec<Arc<OpenSearchDirectiveStore>> {
     let mut stores = Vec::new();
     for number in 0..STORES {
@@ -40,7 +41,7 @@ async fn stores(cluster: &Cluster, index: &str) -> Vec<Arc<OpenSearchDirectiveSt
     stores
 }
 
-/// Waits until the content of all stores equals that of the index.
+/// Waits until every store has published the current content of the index.
 async fn all_agree(cluster: &Cluster, index: &str, stores: &[Arc<OpenSearchDirectiveStore>]) {
     let listing = cluster.listing(index).await;
     for store in stores {
@@ -78,7 +79,7 @@ async fn under_writes(
             writer.write(5, 5).await;
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        // This write happens after all faults have ended.
+        // The last writes happen after all faults have ended.
         writer.write(50, 5).await;
     });
     meanwhile(cluster, &index).await;
@@ -98,7 +99,8 @@ async fn p5_a_poll_succeeds_although_its_node_is_killed_or_paused() {
     let mut cluster = shared_cluster().await;
     let index = cluster.installed_index("polled").await;
     write(&cluster.url(0), &index, "a").await;
-    // The test needs a node on which only the store depends.
+    // The test pauses and kills a node, so it selects one without a copy of the index that is not
+    // the cluster manager.
     let manager = cluster.roles(&index).await.manager;
     let polled = (manager + 1) % 3;
     cluster.exclude(&index, polled).await;
@@ -109,7 +111,8 @@ async fn p5_a_poll_succeeds_although_its_node_is_killed_or_paused() {
     let urls: Vec<String> = proxies.iter().map(Proxy::url).collect();
     let mut number = 0;
     let store = loop {
-        // The name of the instance decides which node a store polls first.
+        // The instance name decides which node a store polls first, so the test tries names until a
+        // store begins with the selected node.
         let config = Config::new(over(&urls, &index))
             .with_interval(Duration::from_secs(60 * 60))
             .with_poll_timeout(Duration::from_secs(60))
@@ -135,7 +138,8 @@ async fn p5_a_poll_succeeds_although_its_node_is_killed_or_paused() {
     store.refresh().await.unwrap();
     assert_eq!(ids(&store), ["a", "b", "c"]);
     assert_eq!(store.status().counters.polls_failed, 0);
-    // The store with a single address keeps its set and recovers with its node.
+    // A store that knows only the killed node still has its set, and polls again after this node
+    // has recovered.
     again.refresh().await.unwrap_err();
     assert_eq!(ids(&again), ["a", "b"]);
     cluster.heal().await;

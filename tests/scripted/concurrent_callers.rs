@@ -1,5 +1,5 @@
-//! Tests threads that read the status during publishes, and callers that request polls at the same
-//! time.
+//! Tests a thread that reads the status during publishes, and callers that request polls at the
+//! same time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use wiremock::ResponseTemplate;
 
 use super::{SEARCH, complete, good, good_server, hit, ok, respond, shape, start};
 
-/// Returns a response with `n` directives and as many invalid documents.
+/// Returns a response with `n` directives and `n` invalid documents.
 fn directives_and_rejections(n: u64) -> ResponseTemplate {
     let directives = (0..n).map(|k| hit(&format!("d{k}"), n * 10 + k, shape()));
     let invalid = (0..n).map(|k| hit(&format!("x{k}"), n * 10 + 5 + k, json!({})));
@@ -38,7 +38,8 @@ async fn p7_set_revision_and_rejections_change_together() {
     });
     for round in 0..20 {
         respond(&server, directives_and_rejections(1 + round % 4)).await;
-        // This server confirms nothing, so a possible step back must be observed twice.
+        // This server supports no request that confirms a read. The store therefore accepts a
+        // possible step back only when it reads the same state twice.
         if store.refresh().await.is_err() {
             store.refresh().await.unwrap();
         }

@@ -1,5 +1,5 @@
-//! Tests that a faulty response of any kind fails the poll, keeps the published set, and is named in
-//! the status.
+//! Tests for each kind of faulty response that the poll fails, that the published set stays, and
+//! that the status names the fault.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use super::{
 /// The name of a fault, the response, and a part of the expected error.
 type Case = (&'static str, ResponseTemplate, &'static str);
 
-/// Returns the good response with one value replaced.
+/// Returns the good response with one replaced value.
 fn with(pointer: &str, value: Value) -> ResponseTemplate {
     let mut body = good();
     *body.pointer_mut(pointer).unwrap() = value;
@@ -89,14 +89,15 @@ fn error_statuses() -> Vec<Case> {
     ]
 }
 
-/// Returns the state that a failed poll must not change.
+/// Returns the part of a store's state that a failed poll must not change.
 fn state(store: &OpenSearchDirectiveStore) -> (Vec<String>, Status) {
     let set = store.load();
     let ids = set.iter().map(|directive| directive.id.to_owned());
     (ids.collect(), store.status())
 }
 
-/// Polls a faulty response, then a good one.
+/// Checks a poll that receives a faulty response, and the next poll, which receives a good
+/// response.
 async fn check_fault(server: &MockServer, store: &OpenSearchDirectiveStore, case: Case) {
     let (name, faulty, expected) = case;
     let (ids_before, before) = state(store);
@@ -147,7 +148,8 @@ async fn p1_the_name_must_refer_to_exactly_one_index() {
     }
 }
 
-/// Returns a page of a read of several pages. Without `sorted`, it has no offset of the next page.
+/// Returns one page of a read that has several pages. If `sorted` is false, the page lacks the sort
+/// values from which the next page starts.
 fn page(total: u64, first: u64, count: u64, sorted: bool) -> Value {
     let hits: Vec<Value> = (first..first + count)
         .map(|n| {
@@ -164,7 +166,7 @@ fn page(total: u64, first: u64, count: u64, sorted: bool) -> Value {
     body
 }
 
-/// Lets a server return these two pages, and expect that the point in time is closed.
+/// Makes a server return the two given pages, and expect a request that closes the point in time.
 async fn respond_with_pages(server: &MockServer, first: Value, second: Value) {
     respond(server, ok(page(10_002, 0, 0, true))).await;
     Mock::given(method("POST"))
@@ -216,7 +218,8 @@ async fn p1_pages_that_disagree_are_not_one_read() {
     }
 }
 
-/// Returns a page of a view without a point in time. Its sums show that the index did not change.
+/// Returns one page of a read without a point in time. The aggregates in the page show that the
+/// index did not change between the pages.
 fn page_of_unchanged_index(total: u64, first: u64, count: u64) -> Value {
     let mut body = page(total, first, count, true);
     body["aggregations"] = json!({"all": {
@@ -291,7 +294,7 @@ async fn a_response_with_a_large_content_length_is_refused_before_it_is_read() {
             .unwrap();
         let head = "HTTP/1.1 200 OK\r\ncontent-length: 999999999999\r\n\r\n";
         stream.write_all(head.as_bytes()).await.unwrap();
-        // The body never arrives, so a client that reads it has to wait.
+        // The body never arrives, so a client that tried to read it would wait forever.
         std::future::pending::<()>().await;
     });
     let cluster = ClusterConfig::new([url.parse().unwrap()])

@@ -1,5 +1,5 @@
-//! Tests the log of a store: each change of a directive is one line, each rejection appears once in a
-//! revision of its document, and no secret appears.
+//! Tests the log of a store: each change of a directive is one line, each rejection is logged once
+//! for each version of its document, and no secret appears.
 
 use opensearch_directives::{Credentials, DirectiveStore as _, OpenSearchDirectiveStore};
 use serde_json::{Value, json};
@@ -33,20 +33,20 @@ async fn p6_a_rejection_is_logged_and_counted_once_in_a_revision_of_its_document
     assert!(status.rejected[0].to_string().starts_with("tenant: 42"));
     assert_eq!(status.counters.rejections, 1);
     assert_eq!(log.lines_with("tenant: 42 is not a name"), 1);
-    // Another document changes, so a new set is published.
+    // A change of another document causes a new publish.
     respond(&server, documents(2, 1)).await;
     store.refresh().await.unwrap();
     assert_eq!(store.status().counters.publishes, 2);
     assert_eq!(store.status().counters.rejections, 1);
     assert_eq!(log.lines_with("tenant: 42 is not a name"), 1);
-    // The document was written again, with the same fault.
+    // The invalid document is written again with the same fault.
     respond(&server, documents(2, 3)).await;
     store.refresh().await.unwrap();
     assert_eq!(store.status().counters.rejections, 2);
     assert_eq!(log.lines_with("tenant: 42 is not a name"), 2);
 }
 
-/// Collects the log of this thread while the guard lives.
+/// Collects the log of the current thread until the returned guard is dropped.
 fn capture() -> (Log, tracing::subscriber::DefaultGuard) {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt()
@@ -56,7 +56,7 @@ fn capture() -> (Log, tracing::subscriber::DefaultGuard) {
     (log, tracing::subscriber::set_default(subscriber))
 }
 
-/// A directive for a tenant, with the author of its last write.
+/// Returns a directive for a tenant, with the author of the directive's last write.
 fn written_by(author: &str, level: &str) -> Value {
     stored(json!({
         "level": level,
@@ -108,7 +108,8 @@ async fn each_change_of_a_directive_is_one_line_with_its_author_and_number() {
         old,
     ];
     respond(&server, ok(complete(&second))).await;
-    // This server confirms no deletion, so only the second read with the same result counts.
+    // This server cannot confirm the deletion, so the store accepts it only after two reads with
+    // the same result.
     store.refresh().await.unwrap_err();
     store.refresh().await.unwrap();
     tells(&["was changed", "by=\"dave\"", "seq_no=11", "changed=level"]);
@@ -133,7 +134,7 @@ async fn a_publish_logs_a_bounded_number_of_changes_and_counts_the_others() {
     assert_eq!(store.status().counters.changes.added, 150);
 }
 
-/// Sends requests with these credentials, and asserts that no output contains the secret.
+/// Sends requests with the given credentials, and asserts that no output contains their secret.
 async fn check_secret(credentials: Credentials, header: &str) {
     let server = good_server().await;
     let config = config(cluster(&server).with_credentials(credentials));

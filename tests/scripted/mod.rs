@@ -1,5 +1,5 @@
-//! Tests a store against a scripted server, for responses that a real node does not return on
-//! demand.
+//! Tests a store against a scripted server, which returns responses that a real node cannot be made
+//! to return.
 
 mod concurrent_callers;
 mod faulty_responses;
@@ -21,7 +21,7 @@ const SETTINGS: &str =
     "/directives/_settings/index.uuid,index.number_of_shards,index.refresh_interval";
 const SEARCH: &str = "/directives/_search";
 
-/// Returns the settings of these indices.
+/// Returns the response that contains the settings of the given indices.
 fn settings(indices: &[&str]) -> ResponseTemplate {
     let one = json!({"settings": {"index.uuid": "u-1", "index.number_of_shards": "1"}});
     let body: Value = indices
@@ -39,7 +39,7 @@ fn shape() -> Value {
     stored(json!({"level": "Shape", "expires_at": "2100-01-01T00:00:00Z"}))
 }
 
-/// Returns the complete response of a search with these hits.
+/// Returns a complete search response with the given hits.
 fn complete(hits: &[Value]) -> Value {
     json!({
         "timed_out": false,
@@ -48,7 +48,7 @@ fn complete(hits: &[Value]) -> Value {
     })
 }
 
-/// Returns a complete response with two directives.
+/// Returns a complete search response with two directives.
 fn good() -> Value {
     complete(&[hit("a", 0, shape()), hit("b", 1, shape())])
 }
@@ -57,7 +57,7 @@ fn ok(body: Value) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(body)
 }
 
-/// Lets the server return this response to searches.
+/// Makes the server return the given response to searches.
 async fn respond(server: &MockServer, search: ResponseTemplate) {
     respond_with_settings(server, settings(&["directives"]), search).await;
 }
@@ -80,7 +80,7 @@ async fn respond_with_settings(
         .await;
 }
 
-/// Starts a server that returns two directives.
+/// Starts a server whose index contains two directives.
 async fn good_server() -> MockServer {
     let server = MockServer::start().await;
     respond(&server, ok(good())).await;
@@ -93,7 +93,7 @@ fn cluster(server: &MockServer) -> ClusterConfig {
         .with_max_response_bytes(100_000)
 }
 
-/// Returns settings with which a store polls only on request.
+/// Returns settings with which a store polls only when the test requests a poll.
 fn config(cluster: ClusterConfig) -> Config {
     Config::new(cluster)
         .with_interval(Duration::from_secs(60 * 60))
@@ -107,7 +107,7 @@ async fn start(server: &MockServer) -> OpenSearchDirectiveStore {
         .unwrap()
 }
 
-/// Returns a URL at which connections are refused, because nothing listens on its port.
+/// Returns a URL with a port on which no process listens, so that connections are refused.
 fn refusing_url() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())

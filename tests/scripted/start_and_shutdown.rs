@@ -1,4 +1,5 @@
-//! Tests the errors of a start that fails, and that no task remains after a shutdown or a drop.
+//! Tests the error with which a start fails, and that no task of a store remains after its shutdown
+//! or drop.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use test_support::eventually::eventually;
 
 use super::{cluster, config, good, good_server, ok, refusing_url, respond};
 
-/// Returns the text of the error with which a start fails.
+/// Starts a store, which must fail, and returns the text of the error.
 async fn start_error(config: Config) -> String {
     let error = OpenSearchDirectiveStore::start(config).await.unwrap_err();
     assert!(error.poll_error().is_some(), "{error:?}");
@@ -61,7 +62,7 @@ async fn p9_an_invalid_setting_fails_the_start_before_a_request() {
     assert!(server.received_requests().await.unwrap().is_empty());
 }
 
-/// Starts a store that polls a good server with this clock.
+/// Starts a store with the given clock, which polls the given server.
 async fn start_with_clock(server: &MockServer, clock: &Arc<dyn Clock>) -> OpenSearchDirectiveStore {
     let config = config(cluster(server)).with_clock(Arc::clone(clock));
     OpenSearchDirectiveStore::start(config).await.unwrap()
@@ -70,7 +71,8 @@ async fn start_with_clock(server: &MockServer, clock: &Arc<dyn Clock>) -> OpenSe
 #[tokio::test]
 async fn p10_after_a_shutdown_no_task_remains() {
     let server = good_server().await;
-    // The store has one reference to the clock, and its task has others.
+    // The test holds one reference to the clock. The store and its task hold further references, so
+    // the count shows whether the task still exists.
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = start_with_clock(&server, &clock).await;
     assert!(Arc::strong_count(&clock) > 2);

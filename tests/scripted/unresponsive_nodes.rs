@@ -1,7 +1,8 @@
 //! Tests clusters in which one node refuses connections, hangs, or returns errors.
 //!
-//! The name of an instance selects the position of the node that it polls first. A test starts one
-//! store for each rotation of the list of nodes, so each node is the first one exactly once.
+//! The instance name selects the position in the list of the node that a store polls first. A test
+//! starts one store for each rotation of this list, so each node is polled first by exactly one
+//! store.
 
 use std::time::Duration;
 
@@ -23,12 +24,12 @@ fn rotations<const N: usize>(urls: &[String; N]) -> [ClusterConfig; N] {
     })
 }
 
-/// Returns settings with the same name of the instance for all stores.
+/// Returns settings with an instance name that is the same for all stores.
 fn config(cluster: ClusterConfig) -> Config {
     super::config(cluster).with_instance("proxy-1")
 }
 
-/// Returns the state of the node with this URL.
+/// Returns the state of the node with the given URL.
 fn node(store: &OpenSearchDirectiveStore, url: &str) -> NodeState {
     let url: url::Url = url.parse().unwrap();
     let mut nodes = store.status().nodes.into_iter();
@@ -53,8 +54,8 @@ async fn a_node_that_is_down_fails_no_poll_if_another_node_responds() {
         assert_eq!(store.status().counters.polls_failed, 0);
         assert_eq!(node(&store, &server.uri()).status, NodeStatus::Alive);
     }
-    // In two rotations this node comes before the good one. It receives one request in each of
-    // them, because the node that responded also receives the later requests.
+    // In two rotations, the faulty node comes before the good one and receives one request. A store
+    // sends its later requests to the node that responded.
     assert_eq!(faulty.received_requests().await.unwrap().len(), 2);
 }
 

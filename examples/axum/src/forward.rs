@@ -1,5 +1,5 @@
-//! Forwards a request to OpenSearch and its response to the client, both as streams, and records
-//! what the directives ask for.
+//! Forwards each request to OpenSearch and the response to the client, both as streams, and records
+//! what the applicable directives request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,11 +22,12 @@ use opensearch_directives::tower::AppliedDirectives;
 use crate::observed_body::ObservedBody;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// OpenSearch keeps idle connections for longer, so the proxy closes them first.
+/// The proxy closes idle connections after this time. OpenSearch keeps idle connections open for
+/// longer, so the proxy never sends a request on a connection that OpenSearch is closing.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The headers that concern only one connection (RFC 9110, section 7.6.1), beside those that
-/// `Connection` names.
+/// The headers that concern only one connection (RFC 9110, section 7.6.1). The header `Connection`
+/// can name further ones.
 const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -39,7 +40,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     UPGRADE,
 ];
 
-/// What the handler shares between requests.
+/// The state that all requests share.
 #[derive(Clone)]
 pub(crate) struct Proxy {
     client: Client<HttpConnector, Body>,
@@ -66,7 +67,7 @@ impl Proxy {
     }
 }
 
-/// The handler of all requests.
+/// Handles every request of a client.
 pub(crate) async fn forward(State(proxy): State<Proxy>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     if is_protected(parts.uri.path(), &proxy.index) {
@@ -84,7 +85,8 @@ pub(crate) async fn forward(State(proxy): State<Proxy>, request: Request) -> Res
         Ok(response) => {
             let (mut parts, body) = response.into_parts();
             remove_hop_by_hop(&mut parts.headers);
-            // The server chooses the version for the client's connection.
+            // OpenSearch's HTTP version must not affect the response, because the server chooses
+            // the version for the client's connection.
             parts.version = Version::HTTP_11;
             if let Some(recording) = &recording {
                 recording.responded(parts.status);
@@ -105,7 +107,7 @@ pub(crate) async fn forward(State(proxy): State<Proxy>, request: Request) -> Res
     }
 }
 
-/// Creates the request to OpenSearch.
+/// Creates the request that the proxy sends to OpenSearch.
 fn upstream_request(
     proxy: &Proxy,
     parts: &Parts,
@@ -132,7 +134,8 @@ fn upstream_request(
     Ok(request)
 }
 
-/// Shows each part of a body to a recording. Without a recording the body stays as it is.
+/// Returns a body that passes each of its parts to a recording. Without a recording, the body is
+/// returned unchanged.
 fn observed<B>(body: B, recording: Option<Recording>, show: fn(&Recording, &bytes::Bytes)) -> Body
 where
     B: http_body::Body<Data = bytes::Bytes> + Send + Unpin + 'static,
@@ -146,7 +149,7 @@ where
     }
 }
 
-/// Removes the headers that concern only the connection on which they arrived.
+/// Removes the headers that concern only the connection on which the message arrived.
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)

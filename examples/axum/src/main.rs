@@ -1,5 +1,5 @@
-//! A reverse proxy in front of OpenSearch, built on axum. Its directives come from an index of the
-//! same cluster. See the README for its settings.
+//! A reverse proxy in front of OpenSearch, built on axum. The proxy reads its directives from an
+//! index of the same cluster. The README describes the settings.
 
 #![forbid(unsafe_code)]
 
@@ -24,7 +24,7 @@ use tracing_subscriber::EnvFilter;
 
 use forward::Proxy;
 
-/// How long requests may take to end after the signal to stop.
+/// The time that running requests have to end after the signal to stop.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
 
 #[tokio::main]
@@ -36,7 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .init();
     let settings = Settings::from_env()?;
 
-    // Nothing here waits for the cluster: until the first poll, no directive applies.
+    // The start does not wait for the cluster. No directive applies before the first poll.
     let (store, refresher) = OpenSearchDirectiveStore::build(settings.config())?;
     let store = Arc::new(store);
     tokio::spawn(refresher.run());
@@ -47,14 +47,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .fallback(forward::forward)
         .with_state(Proxy::new(&settings, recorder))
         .layer(DirectivesLayer::new(evaluator(store.clone())))
-        // The last layer is the outermost, so the evaluation finds the id.
+        // The layer that is added last runs first, so a request has an id before it is evaluated.
         .layer(middleware::from_fn(assign_request_id));
 
     let listener = TcpListener::bind(&settings.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", settings.listen))?
         .tap_io(|connection| {
-            // Small responses must not wait for the acknowledgement of earlier ones.
+            // Without `TCP_NODELAY`, a small response could wait until the client acknowledges an
+            // earlier one.
             let _ = connection.set_nodelay(true);
         });
     tracing::info!("listening on {}", settings.listen);
@@ -75,7 +76,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Gives each request an id, and returns it to the client.
+/// Gives each request an id, and returns this id to the client in the response.
 async fn assign_request_id(mut request: Request, next: Next) -> Response {
     let id = ensure_request_id(request.headers());
     request.headers_mut().insert(X_REQUEST_ID, id.clone());
@@ -84,7 +85,7 @@ async fn assign_request_id(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// Returns a receiver that changes at SIGTERM or SIGINT.
+/// Returns a receiver that is notified at SIGTERM or SIGINT.
 fn stop_signal() -> Result<tokio::sync::watch::Receiver<()>, std::io::Error> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

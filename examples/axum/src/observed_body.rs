@@ -1,4 +1,5 @@
-//! A body that is passed on frame by frame and shows each frame to a closure. It buffers nothing.
+//! A body that forwards another body frame by frame, without buffering, and passes the data of each
+//! frame to a closure.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

@@ -1,9 +1,9 @@
-//! Measures the time of a request through the proxy until the whole response has arrived. It
-//! compares the adapter with osproxy-observe's in-memory store, with the same directives, and
-//! prints tables for `scripts/bench-osproxy`.
+//! Measures the time from a request through the proxy until the whole response has arrived. The
+//! benchmark compares the adapter with osproxy-observe's in-memory store, with equal directives,
+//! and prints tables for `scripts/bench-osproxy`.
 //!
-//! The cluster behind the proxy is a server in this process with a fixed response, so that the
-//! times are those of the proxy. Requests alternate between the two stores.
+//! The server behind the proxy runs in the same process and returns a fixed response, so that the
+//! proxy dominates the measured time. Requests alternate between the two stores.
 
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]
 #![allow(clippy::disallowed_methods, reason = "it measures")]
@@ -36,7 +36,7 @@ use tokio::net::TcpListener;
 const REQUESTS: usize = 2_000;
 const HOUR: Duration = Duration::from_hours(1);
 
-/// The numbers of directives that have not expired.
+/// The share of the directives that have not expired.
 #[derive(Clone, Copy)]
 enum Live {
     All,
@@ -88,7 +88,8 @@ fn peers(count: usize, live: Live) -> Arc<dyn DirectiveStore> {
     Arc::new(peer::InMemoryDirectiveStore::new().with_directives(set))
 }
 
-/// Responds to every request with the same document.
+/// Starts a server that responds to every request with the same document, and returns the server's
+/// URL.
 async fn upstream() -> String {
     const DOCUMENT: &str = r#"{"_index":"osproxy-shared","_id":"acme:1","_version":1,"_seq_no":0,"_primary_term":1,"found":true,"_source":{"_tenant":"acme","tenant_id":"acme","id":"1","total":7}}"#;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -169,7 +170,8 @@ async fn latency(count: usize, live: Live) {
     );
 }
 
-/// Returns the nanoseconds of one call while this number of threads calls at once.
+/// Returns the nanoseconds that one call takes while the given number of threads call at the same
+/// time.
 fn on_threads(threads: usize, calls: u32, call: impl Fn() + Sync) -> f64 {
     let barrier = Barrier::new(threads);
     let mut rounds: Vec<f64> = (0..9)
@@ -202,7 +204,7 @@ fn load(store: &dyn DirectiveStore, threads: usize) -> f64 {
     })
 }
 
-/// The calls that osproxy makes for each request.
+/// Measures the calls to a store that osproxy makes for each request.
 fn ask(store: &dyn DirectiveStore, threads: usize) -> f64 {
     let tenant = PartitionId::from("nobody");
     let principal = PrincipalId::from("svc");

@@ -1,8 +1,8 @@
-//! Builds a real osproxy from its published crates, in front of one OpenSearch cluster. Its
-//! directives come from an index of the same cluster.
+//! Builds a real osproxy from its published crates, in front of one OpenSearch cluster. The proxy
+//! reads its directives from an index of the same cluster.
 //!
-//! [`handler`] shows how a proxy gets the store: by one call at its pipeline. The other parts of
-//! this crate make the effect of directives visible.
+//! [`handler`] shows how to give the store to the proxy: with one call on the proxy's pipeline. The
+//! other parts of this crate make the effect of directives visible.
 
 #![forbid(unsafe_code)]
 
@@ -25,7 +25,7 @@ pub use spans::PrintedSpans;
 /// The index that holds the documents of all tenants.
 pub const SHARED_INDEX: &str = "osproxy-shared";
 
-/// The request handler of the proxy, for `osproxy_transport::serve`.
+/// The type of the proxy's request handler, for `osproxy_transport::serve`.
 pub type Handler = AppHandler<ReferenceAuthenticator>;
 
 /// The parts from which the proxy is built.
@@ -34,17 +34,19 @@ pub struct Parts {
     pub upstream: String,
     /// The source of the directives.
     pub directives: Arc<dyn DirectiveStore>,
-    /// Receives a span for each request for which a directive sets the level `Shape` or a higher one.
+    /// Receives a span for each request for which a directive sets at least the level `Shape`.
     pub exporter: Arc<dyn SpanExporter>,
     /// Receives the requests and responses that a directive captures. Without a capture sink,
-    /// osproxy streams searches and bulk writes, and no directive applies to them.
+    /// osproxy streams searches and bulk writes, so that no directive applies to a search or a bulk
+    /// write.
     pub capture: Option<Box<dyn Capture>>,
     /// The number of recent requests that osproxy's break-glass tape keeps in memory.
     pub tape: usize,
 }
 
-/// Builds the proxy. It accepts every caller, and the caller's bearer token is the principal. The
-/// tenant is the value of the header `x-tenant`, or of the field `tenant_id` in a written document.
+/// Builds the request handler of the proxy. The proxy accepts every caller, and uses the caller's
+/// bearer token as the principal. The tenant is the value of the header `x-tenant`, or of the field
+/// `tenant_id` in a written document.
 #[must_use]
 pub fn handler(parts: Parts) -> Arc<Handler> {
     let tenancy = ReferenceTenancy::new(

@@ -1,6 +1,6 @@
-//! Runs the proxy until SIGINT. `DIRECTIVES_URL` is the address of the cluster, `DIRECTIVES_INDEX`
-//! the index of the directives, and `OSPROXY_LISTEN` the address of the proxy. `RUST_LOG` selects
-//! the logged events.
+//! Runs the osproxy example until SIGINT. `DIRECTIVES_URL` is the address of the cluster,
+//! `DIRECTIVES_INDEX` the index of the directives, and `OSPROXY_LISTEN` the address of the proxy.
+//! `RUST_LOG` selects the logged events.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let cluster = ClusterConfig::new([url.clone()]).with_index(index);
     let config = Config::new(cluster).with_interval(Duration::from_secs(1));
     let store = Arc::new(OpenSearchDirectiveStore::start(config).await?);
-    // This clock must be the pipeline's clock. By default, both are the system's.
+    // The adapter and the pipeline must use the same clock. By default, both use the system clock.
     let clock = Arc::new(SystemClock);
     let directives = OsproxyDirectiveStore::start(Arc::clone(&store), clock).await;
 
@@ -61,7 +61,7 @@ fn variable(name: &str, usual: &str) -> String {
 
 async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
-        // If no handler can be installed, no signal arrives here, so this never completes.
+        // If no signal handler can be installed, the proxy runs until the process is killed.
         std::future::pending::<()>().await;
     }
 }

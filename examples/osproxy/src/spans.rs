@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
 
-/// The number of spans that may wait to be printed. Further spans are dropped, as in every exporter.
+/// The number of spans that may wait to be printed. The exporter drops further spans.
 const WAITING: usize = 1024;
 
 /// Prints each span to standard output as one line of JSON.
@@ -25,7 +25,8 @@ impl PrintedSpans {
         tokio::spawn(async move {
             let mut output = tokio::io::stdout();
             while let Some(line) = waiting.recv().await {
-                // Nobody reads the output any more. The proxy continues without it.
+                // Standard output is closed. The task ends, and the proxy continues without
+                // printing spans.
                 if output.write_all(line.as_bytes()).await.is_err() || output.flush().await.is_err()
                 {
                     return;
@@ -44,12 +45,12 @@ impl SpanExporter for PrintedSpans {
             "tenant": attribute(span, "osproxy.partition.id"),
             "request_id": attribute(span, "osproxy.request.id"),
         });
-        // `try_send` does not wait, because this call is on the request path.
+        // The exporter is on the request path and must not wait, so it uses `try_send`.
         let _ = self.lines.try_send(format!("{line}\n"));
     }
 }
 
-/// Returns a text attribute of an OTLP span.
+/// Returns a string attribute of an OTLP span.
 fn attribute<'a>(span: &'a Value, key: &str) -> &'a Value {
     span["attributes"]
         .as_array()

@@ -1,5 +1,5 @@
-//! A reverse proxy in front of OpenSearch, built on Pingora. Its directives come from an index of
-//! the same cluster. See the README for its settings.
+//! A reverse proxy in front of OpenSearch, built on Pingora. The proxy reads its directives from an
+//! index of the same cluster. The README describes the settings.
 
 #![forbid(unsafe_code)]
 
@@ -30,8 +30,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut server = Server::new(Opt::parse_args())?;
     server.bootstrap();
 
-    // This needs no runtime and starts no thread, because Pingora forks later if it runs as a
-    // daemon. The refresher starts after that, as a service.
+    // If Pingora runs as a daemon, it forks later, and threads do not survive a fork. `build`
+    // starts no thread and needs no runtime, and Pingora starts the refresher as a service after
+    // the fork.
     let (store, refresher) = OpenSearchDirectiveStore::build(settings.config())?;
     let store = Arc::new(store);
     let recorder = Arc::new(Recorder::default());

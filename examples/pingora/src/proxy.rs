@@ -1,6 +1,6 @@
-//! The proxy itself: gives each request an id, refuses the directives index, evaluates the
-//! directives and records what they ask for. Pingora forwards, streams, and removes hop-by-hop
-//! headers.
+//! Implements the proxy: gives each request an id, refuses requests for the directives index,
+//! evaluates the directives, and records what the applicable ones require. Pingora itself forwards
+//! and streams messages, and removes hop-by-hop headers.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -27,15 +27,15 @@ pub(crate) struct Proxy {
     recorder: Arc<Recorder>,
 }
 
-/// The state of one request. It has a recording if a directive applies.
+/// The state of one request. The state contains a recording if a directive applies to the request.
 #[derive(Default)]
 pub(crate) struct Context {
     recording: Option<Recording>,
 }
 
 impl Proxy {
-    /// Creates the proxy. It resolves the name of the node once, because a request must not wait for
-    /// it.
+    /// Creates the proxy, and resolves the host name of the node once, so that no request waits for
+    /// a name lookup.
     pub(crate) fn new(
         settings: &Settings,
         evaluator: Evaluator,
@@ -138,18 +138,19 @@ impl ProxyHttp for Proxy {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
-        // Pingora itself sends the response of a failed request, so `response_filter` missed it.
+        // If a request fails, Pingora itself sends the response without a call of
+        // `response_filter`, so the status is recorded here.
         if let (Some(recording), Some(_)) = (&context.recording, error)
             && let Some(response) = session.response_written()
         {
             recording.responded(response.status);
         }
-        // The recording writes itself when it is dropped.
+        // Dropping the recording writes the record.
         context.recording = None;
     }
 }
 
-/// Refuses a request for the directives index.
+/// Responds to a request for the directives index with status 403.
 async fn forbid(session: &mut Session) -> Result<()> {
     let mut response = ResponseHeader::build(403, Some(3))?;
     response.insert_header("content-type", "application/json")?;

@@ -1,5 +1,5 @@
-//! The background service that runs the refresher. Pingora starts it after a fork, on a runtime of
-//! its own.
+//! The background service that runs the refresher. Pingora starts the service after the fork, on a
+//! separate runtime.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,7 +11,7 @@ use pingora::services::background::BackgroundService;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) struct Refresh {
-    /// The refresher until the service starts.
+    /// Contains the refresher until the service starts and takes it.
     refresher: Mutex<Option<Refresher>>,
     recorder: Arc<Recorder>,
 }

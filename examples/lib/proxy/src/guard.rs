@@ -1,15 +1,15 @@
-//! Refuses requests whose path names the directives index. Directives say who is observed and
-//! why, and a client that could write them could have any request captured.
+//! Refuses requests whose path names the directives index. Directives show who is observed and why.
+//! A client that could write directives could make the proxy capture any request.
 //!
-//! **This is a second line of defence.** A path does not show which index a body names (`_bulk`,
-//! `_mget`, `_msearch`, `_reindex`, `_aliases`, SQL). Only the permissions of the user as which
-//! requests reach OpenSearch protect the index completely: see the README.
+//! **This is a second line of defence.** The path does not show which index the body of a request
+//! names (`_bulk`, `_mget`, `_msearch`, `_reindex`, `_aliases`, SQL). Only OpenSearch permissions
+//! protect the index completely, as the README explains.
 
-/// The body of the response to a refused request. Its status is 403.
+/// The body of the response to a refused request. The response has the status 403.
 pub const FORBIDDEN_BODY: &str =
     r#"{"error":"this request may include the directives index; name other indices in the path"}"#;
 
-/// The segments behind which a path names a document or nothing, and no further index.
+/// The path segments after which only a document can be named, but no further index.
 const DOCUMENT_APIS: [&str; 7] = [
     "_doc",
     "_create",
@@ -20,7 +20,7 @@ const DOCUMENT_APIS: [&str; 7] = [
     "_search",
 ];
 
-/// The endpoints that include every index if the path has no index.
+/// The endpoints that search every index if the path names no index.
 const SEARCHES: [&str; 6] = [
     "_search",
     "_count",
@@ -30,11 +30,12 @@ const SEARCHES: [&str; 6] = [
     "_validate",
 ];
 
-/// Whether the path of a request includes the directives index, or one whose name begins with its
-/// name and a hyphen (its history and its fleet).
+/// Whether the path of a request includes the directives index, or an index whose name begins with
+/// this name and a hyphen (such as the history and the fleet).
 ///
-/// It includes the index if it names it, also percent-encoded or in a list, if a wildcard matches
-/// it, or if it is a search that names no index. Date mathematics (`<...>`) is refused as a whole.
+/// A path includes the index if it names the index, even percent-encoded or in a list, if a
+/// wildcard matches the index, or if the path is a search that names no index. Every path with date
+/// math (`<...>`) counts as including the index.
 #[must_use]
 pub fn is_protected(path: &str, index: &str) -> bool {
     let segments: Vec<String> = path
@@ -43,8 +44,8 @@ pub fn is_protected(path: &str, index: &str) -> bool {
         .map(decode)
         .collect();
     match segments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        // These paths name no index. A scroll or a point in time belongs to a search that was
-        // checked when it began.
+        // These paths name no index. For a scroll or a point in time, the guard has already checked
+        // the request that opened it.
         [] | ["_nodes" | "_tasks", ..] | ["_search", "scroll" | "point_in_time", ..] => false,
         [api, ..] if SEARCHES.contains(&api) => true,
         [first, api, ..] if !is_api(first) && DOCUMENT_APIS.contains(&api) => {
@@ -61,7 +62,8 @@ fn is_api(segment: &str) -> bool {
 /// Whether a list of index expressions includes the index.
 fn includes(expressions: &str, index: &str) -> bool {
     expressions.split(',').any(|expression| {
-        // A remote cluster may be this cluster.
+        // The prefix of a remote cluster is ignored, because a remote cluster may be this cluster
+        // itself.
         let name = expression.rsplit(':').next().unwrap_or(expression);
         let name = name.trim().trim_start_matches(['+', '-']);
         let related = format!("{index}-");
@@ -74,8 +76,7 @@ fn includes(expressions: &str, index: &str) -> bool {
     })
 }
 
-/// Whether a wildcard matches the index or could match an index whose name begins with its name
-/// and a hyphen.
+/// Whether a wildcard pattern matches the directives index, its history or its fleet.
 fn could_match(pattern: &str, index: &str) -> bool {
     matches(pattern.as_bytes(), index.as_bytes())
         || matches(pattern.as_bytes(), format!("{index}-history").as_bytes())
@@ -86,8 +87,8 @@ fn could_match(pattern: &str, index: &str) -> bool {
         )
 }
 
-/// Whether a pattern matches a name. `*` stands for any text. The time is proportional to the
-/// product of the lengths.
+/// Whether a pattern matches a name, where `*` stands for any string. The worst-case time is
+/// proportional to the product of both lengths.
 fn matches(pattern: &[u8], name: &[u8]) -> bool {
     let (mut at, mut seen) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
@@ -99,7 +100,7 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
             at += 1;
             seen += 1;
         } else if let Some((star_at, star_seen)) = star {
-            // The last star stands for one more character.
+            // After a mismatch, the last star is extended by one more character.
             star = Some((star_at, star_seen + 1));
             at = star_at + 1;
             seen = star_seen + 1;
@@ -110,7 +111,8 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
     pattern[at..].iter().all(|&byte| byte == b'*')
 }
 
-/// Decodes `%xx`. An invalid sequence stays as it is, and OpenSearch refuses it.
+/// Decodes percent-encoding (`%xx`). An invalid sequence is not decoded, because OpenSearch refuses
+/// it anyway.
 fn decode(segment: &str) -> String {
     let bytes = segment.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());

@@ -1,5 +1,5 @@
-//! What the axum and the Pingora example have in common, so that both behave in the same way. A
-//! proxy of your own can copy these files.
+//! The code that the axum example and the Pingora example share. You can copy these files into a
+//! proxy of your own.
 
 mod guard;
 mod recorder;

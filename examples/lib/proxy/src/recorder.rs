@@ -1,5 +1,5 @@
-//! Records what the decision about a request asks for. A request to which no directive applies has
-//! no [`Recording`], so it costs nothing.
+//! Records what the decision about a request requires. A request to which no directive applies has
+//! no [`Recording`], so recording costs it nothing.
 //!
 //! | decision | what is recorded |
 //! |---|---|
@@ -21,19 +21,19 @@ use opensearch_directives::DiagLevel;
 use opensearch_directives::tower::AppliedDirectives;
 use tokio::time::Instant;
 
-/// How many lines the ring buffer keeps.
+/// The maximum number of lines in the ring buffer.
 const RING_LINES: usize = 256;
-/// How many bytes of a body are captured.
+/// The maximum number of captured bytes of a body.
 const CAPTURED_BYTES: usize = 4096;
 
-/// Writes records into the log and keeps the ring buffer.
+/// Owns the ring buffer of records, and creates recordings.
 #[derive(Debug, Default)]
 pub struct Recorder {
     ring: Mutex<VecDeque<String>>,
 }
 
 impl Recorder {
-    /// Begins the record of a request.
+    /// Begins to record a request.
     #[must_use]
     pub fn start(self: &Arc<Self>, applied: &AppliedDirectives, request: &Parts) -> Recording {
         let id = request.headers.get(super::X_REQUEST_ID);
@@ -52,7 +52,7 @@ impl Recorder {
         })))
     }
 
-    /// Writes the ring buffer into the log, oldest line first.
+    /// Writes the lines of the ring buffer into the log, oldest line first.
     pub fn dump(&self) {
         for line in self.ring().iter() {
             tracing::info!(target: "ring_buffer", "{line}");
@@ -64,8 +64,8 @@ impl Recorder {
     }
 }
 
-/// The record of one request. It is written when its last clone is dropped: a proxy keeps one with
-/// each body.
+/// The record of one request, which is written when its last clone is dropped. A proxy attaches one
+/// clone to the body of the request and one to the body of the response.
 #[derive(Clone, Debug)]
 pub struct Recording(Arc<Mutex<Record>>);
 
@@ -95,7 +95,7 @@ impl Recording {
         record.request.add(data, captures);
     }
 
-    /// Records the response's status, and when it arrived.
+    /// Records the response's status, and the time at which the response arrived.
     pub fn responded(&self, status: StatusCode) {
         let mut record = self.record();
         record.status = Some(status);
@@ -123,14 +123,14 @@ struct Record {
     path: String,
     started: Instant,
     responded_after: Option<Duration>,
-    /// `None` if the client left before the response.
+    /// The status of the response; `None` if the client disconnected before the response arrived.
     status: Option<StatusCode>,
     changed_headers: String,
     request: Observed,
     response: Observed,
 }
 
-/// What was seen of a body.
+/// The size and the beginning of the part of a body that the proxy has forwarded so far.
 #[derive(Debug, Default)]
 struct Observed {
     bytes: usize,
@@ -148,7 +148,8 @@ impl Observed {
 }
 
 impl Record {
-    /// The record as one line. Text of the client is quoted, so that it cannot look like a field.
+    /// Returns the record as one line. The line quotes strings from the client, so that they cannot
+    /// look like a field of the record.
     fn line(&self) -> String {
         let decision = self.applied.decision();
         let mut line = format!(

@@ -1,18 +1,19 @@
-//! The id of a request: the client's, or a new one.
+//! Takes the id of a request from the client, or creates a new id.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// The header of the request id, in requests, in responses and towards OpenSearch.
+/// The header that contains the request id, in the client's request, in the request to OpenSearch,
+/// and in the response.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// A longer id of a client is replaced.
+/// The maximum length of an id. The proxy replaces a client's id that is longer.
 const MAX_LENGTH: usize = 128;
 
-/// Returns the value of `X-Request-Id`. If the client sent none, more than one, or one that is
-/// blank, too long or not ASCII text, the proxy creates a random id.
+/// Returns the value of `X-Request-Id`. If this header is absent or occurs more than once, or if
+/// its value is blank, too long or not ASCII text, the proxy creates a random id.
 ///
-/// A client that sends an id decides by it whether its request is sampled. A proxy for clients that
-/// must not decide this creates every id.
+/// A client can choose an id for which the request is sampled. If your clients must not decide
+/// about sampling, create an id for every request.
 #[must_use]
 pub fn ensure_request_id(headers: &HeaderMap) -> HeaderValue {
     let mut values = headers.get_all(X_REQUEST_ID).iter();

@@ -1,4 +1,5 @@
-//! The settings of the proxies, read from environment variables, and what is made of them.
+//! Reads the settings of both example proxies from environment variables, and creates the store's
+//! configuration and the evaluator.
 
 use std::env::{self, VarError};
 use std::error::Error;
@@ -23,15 +24,16 @@ pub struct Settings {
     pub index: String,
     /// `DIRECTIVES_INTERVAL_MS`: the pause between polls, 5000 by default.
     pub interval: Duration,
-    /// `DIRECTIVES_LAST_GOOD`: the file in which the last good set is kept, none by default.
+    /// `DIRECTIVES_LAST_GOOD`: the file in which the store saves the last good set, none by
+    /// default.
     pub last_good: Option<String>,
 }
 
 impl Settings {
-    /// Reads the settings.
+    /// Reads the settings from environment variables.
     ///
     /// # Errors
-    /// The error names the variable that is invalid.
+    /// Fails if a variable is invalid. The error names this variable.
     pub fn from_env() -> Result<Self, Box<dyn Error>> {
         let settings = Self {
             listen: variable("PROXY_LISTEN")?.unwrap_or_else(|| "127.0.0.1:9201".into()),
@@ -49,7 +51,8 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The configuration of the store. The cluster cannot make the start of the proxy fail.
+    /// Returns the configuration of the store. With it, the proxy starts even if the cluster is
+    /// unavailable.
     #[must_use]
     pub fn config(&self) -> Config {
         let cluster = ClusterConfig::new([self.opensearch.clone()]).with_index(self.index.as_str());
@@ -62,7 +65,7 @@ impl Settings {
         }
     }
 
-    /// The host and port of the node, as in a `Host` header.
+    /// Returns the host and port of the node in the form of a `Host` header.
     #[must_use]
     pub fn authority(&self) -> String {
         let host = self.opensearch.host_str().unwrap_or("127.0.0.1");
@@ -71,8 +74,8 @@ impl Settings {
     }
 }
 
-/// Creates the evaluator of the proxies. **The headers are an example: they must come from the
-/// authentication in front of the proxy, and never from a client.**
+/// Creates the evaluator of both example proxies. **The headers for tenant and principal must come
+/// from the authentication in front of the proxy, and never from a client.**
 #[must_use]
 pub fn evaluator(store: Arc<dyn DirectiveStore>) -> Evaluator {
     Evaluator::new(store).with_extractor(
@@ -82,7 +85,7 @@ pub fn evaluator(store: Arc<dyn DirectiveStore>) -> Evaluator {
     )
 }
 
-/// Reads a variable. An empty variable counts as absent.
+/// Reads an environment variable. An empty variable counts as absent.
 fn variable<T>(name: &str) -> Result<Option<T>, Box<dyn Error>>
 where
     T: FromStr<Err: Display>,

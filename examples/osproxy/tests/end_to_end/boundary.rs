@@ -1,4 +1,5 @@
-//! Tests that a directive applies to no request before its start and to none after its expiry.
+//! Tests that a directive applies to no request before the directive's start and to no request
+//! after its expiry.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -11,11 +12,11 @@ use opensearch_directives::{Clock as _, DiagLevel, SystemClock};
 use super::client::{Call, Connection};
 use super::proxy::Proxy;
 
-/// The largest accepted delay of a start on a busy machine.
+/// The largest delay of a directive's start that the test accepts, because the machine may be busy.
 const LATE: Duration = Duration::from_millis(500);
 
-/// A request with the times of day before it was sent and after its response arrived. The proxy
-/// decided between these times.
+/// The id of a request, with the times just before it was sent and just after its response arrived.
+/// The proxy decided about the request between these two times.
 struct Sent {
     from: Timestamp,
     to: Timestamp,
@@ -24,7 +25,8 @@ struct Sent {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_recorded_before_the_start_or_from_the_expiry_on() {
-    // No poll happens during the test. Start and expiry must hold without the cluster.
+    // The interval is so long that no poll happens during the test. The start and the expiry must
+    // take effect without a poll.
     let proxy = Proxy::start("boundary", Duration::from_mins(10)).await;
     let mut connection = Connection::open(proxy.address).await;
     let now = SystemClock.now();

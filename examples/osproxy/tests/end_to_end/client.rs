@@ -1,4 +1,4 @@
-//! A minimal HTTP client, because the load test must not be limited by its client.
+//! A minimal HTTP client. The load test needs a client that costs much less time than the proxy.
 
 use std::net::SocketAddr;
 

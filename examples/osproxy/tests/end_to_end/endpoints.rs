@@ -1,5 +1,5 @@
-//! Compares `Endpoint::of` with the classification of osproxy, for every path that consists of up to
-//! four of the segments which either of them distinguishes.
+//! Tests that `Endpoint::of` and osproxy classify paths in the same way. The test covers every path
+//! of up to four segments from a list of words that one of both distinguishes.
 
 use opensearch_directives::Endpoint;
 use osproxy_spi::HttpMethod;

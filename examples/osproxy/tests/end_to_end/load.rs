@@ -1,5 +1,5 @@
-//! Tests that no request fails and none sees a mixture of two sets, while all directives change
-//! repeatedly under load.
+//! Tests under load, while all directives change repeatedly, that no request fails and that each
+//! request is evaluated with a single set.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,15 +17,15 @@ use super::proxy::{Effects, Proxy};
 const TENANTS: usize = 999;
 const CONNECTIONS: usize = 8;
 const LASTS: Duration = Duration::from_secs(15);
-/// The minimum duration of the load. On a slow machine the test takes longer.
+/// The minimum number of generations that the test publishes. A slow machine needs longer for them.
 const GENERATIONS_AT_LEAST: u32 = 5;
 
-/// All 1,000 directives of a generation; even and odd generations differ.
+/// Returns all 1,000 directives of a generation. Even generations differ from odd ones.
 ///
 /// Each tenant has one directive, and one directive matches all reads. In even generations, the
-/// tenant's directive records a span, and the other one records on the tape. In odd generations,
-/// the tenant's directive captures, and the other one records nothing. A request that saw a mixture
-/// of two generations would have another result.
+/// tenant's directive records a span, and the directive for all reads records on the tape. In odd
+/// generations, the tenant's directive captures, and the directive for all reads records nothing. A
+/// request that saw a mixture of two generations would show another combination of effects.
 fn generation(even: bool) -> Vec<Draft> {
     let draft = |id: String, match_| {
         let mut draft = Draft::new(id, DiagLevel::Off, Expiry::After(Duration::from_mins(10)));
@@ -122,7 +122,8 @@ async fn no_request_fails_and_none_sees_a_mixed_set() {
         .filter(|&&effects| effects != EVEN && effects != ODD)
         .collect();
     assert!(mixed.is_empty(), "a mixed set: {mixed:?}");
-    // Otherwise no set changed during the requests.
+    // Both generations must have been seen often, or the test would not prove that sets changed
+    // during the requests.
     assert!(got.len() == 2 && got.values().all(|&requests| requests > 100));
 }
 
@@ -164,8 +165,8 @@ async fn write_document(connection: &mut Connection, n: usize) {
     assert!((200..300).contains(&answer.status), "{:?}", answer.body);
 }
 
-/// Disables the periodic refresh, so that a bulk write becomes visible as a whole. Otherwise the
-/// node could correctly show a part of it.
+/// Disables the periodic refresh, so that a bulk write becomes visible as a whole. A periodic
+/// refresh could make a part of the bulk write visible.
 async fn only_refreshed_by_its_writer(proxy: &Proxy) {
     let address = proxy
         .upstream

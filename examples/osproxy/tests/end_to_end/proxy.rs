@@ -1,5 +1,5 @@
-//! Starts the real proxy with the real store, and collects the effects of directives: spans, the
-//! tape and captures.
+//! Starts the osproxy example with a real store, and collects the effects of directives: spans,
+//! entries on the tape, and captures.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep};
 
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// The ids of the requests with each effect.
+/// The ids of the requests for which one kind of effect was recorded.
 #[derive(Debug, Default)]
 struct Seen(Mutex<HashSet<String>>);
 
@@ -56,7 +56,7 @@ impl Capture for Captures {
     }
 }
 
-/// The effects on one request.
+/// The effects that were recorded for one request.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) struct Effects {
     pub(crate) span: bool,
@@ -91,7 +91,7 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Starts a proxy in front of the node of `OPENSEARCH_URL`, with its own index of directives.
+    /// Starts a proxy in front of the node at `OPENSEARCH_URL`, with a new index of directives.
     pub(crate) async fn start(name: &str, interval: Duration) -> Self {
         let upstream = std::env::var("OPENSEARCH_URL")
             .expect("OPENSEARCH_URL is set by scripts/test-osproxy")
@@ -136,7 +136,7 @@ impl Proxy {
         }
     }
 
-    /// Polls, and waits until osproxy has this number of directives.
+    /// Polls the index, and waits until osproxy has the given number of directives.
     pub(crate) async fn has_directives(&self, count: usize) {
         self.store.refresh().await.unwrap();
         let deadline = Instant::now() + DEADLINE;
@@ -149,7 +149,7 @@ impl Proxy {
         }
     }
 
-    /// The requests on the break-glass tape.
+    /// Returns the ids of the requests on the break-glass tape.
     pub(crate) fn tape(&self) -> HashSet<String> {
         let tape = self.handler.pipeline().break_glass().snapshot();
         let id = |entry: &Value| entry["request_id"].as_str().unwrap().to_owned();

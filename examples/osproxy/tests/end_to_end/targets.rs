@@ -1,5 +1,5 @@
-//! Tests that a directive with each kind of target affects only the requests with that target, until
-//! it ends.
+//! Tests for each kind of target that a directive affects only requests with this target, and only
+//! until the directive ends.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use opensearch_directives::{DiagLevel, DirectiveMatch, EndpointKind};
 use super::client::{Call, Connection};
 use super::proxy::{Effects, Proxy};
 
-/// One request of each kind that a directive applies to.
+/// Returns one request of each kind that a directive can affect.
 fn calls() -> Vec<(&'static str, Call<'static>)> {
     let call = |method, path, tenant, principal, body| Call {
         method,
@@ -57,7 +57,8 @@ fn calls() -> Vec<(&'static str, Call<'static>)> {
     ]
 }
 
-/// Sends each request, and returns the names of those with all effects of the directive.
+/// Sends each request, and returns the names of the requests on which the directive had all its
+/// effects.
 async fn recorded(proxy: &Proxy, connection: &mut Connection) -> Vec<&'static str> {
     let mut recorded = Vec::new();
     for (what, call) in calls() {
