@@ -123,7 +123,8 @@ impl AgentSource {
         }
     }
 
-    /// Requests the agent's snapshot. The agent sends it only if it differs from the published one.
+    /// Requests the agent's snapshot. The agent sends the snapshot only if it differs from the
+    /// published one.
     async fn read(&mut self, published: PublishedState<'_>) -> Result<Polled, ReadError> {
         // The published state has no age before the first complete read, or after the set was
         // emptied.
@@ -194,7 +195,7 @@ impl AgentSource {
             })
     }
 
-    /// Counts the documents of a snapshot. Returns an error if too many of them have not ended.
+    /// Counts the documents of a snapshot. Returns an error if too many documents have not ended.
     fn count(&self, snapshot: &Snapshot) -> Result<DocumentCount, ReadError> {
         let (rejected, revoked) = (snapshot.rejections().len(), snapshot.revoked());
         let count = DocumentCount::new(snapshot.set(), rejected, revoked, self.clock.now());
@@ -261,8 +262,8 @@ impl SnapshotSource for AgentSource {
 }
 
 impl Received {
-    /// Replaces the snapshot's age by the given one if that is lower. If two agents have the same
-    /// snapshot, the later read of the index counts.
+    /// Replaces the snapshot's age by the given age if the given age is lower. If two agents have
+    /// equal snapshots, the later of their reads of the index counts.
     fn no_older_than(self, age: Option<Duration>) -> Self {
         match age.filter(|age| *age < self.age) {
             Some(age) => Self {

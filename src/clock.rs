@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 /// Provides the time of day. The clock is injected, so that a test can set the time.
 ///
-/// A closure is a clock, too:
+/// A closure that returns a timestamp is a clock, too:
 ///
 /// ```
 /// use std::sync::Arc;
@@ -41,7 +41,7 @@ impl fmt::Debug for dyn Clock {
     }
 }
 
-/// The operating system's wall clock. It never goes back within one process, so an expired
+/// The operating system's wall clock. This clock never goes back within one process, so an expired
 /// directive stays expired.
 ///
 /// If the wall clock is set back by more than a tenth of a second, this clock continues from its

@@ -19,11 +19,12 @@ use crate::signatures::SignatureChecks;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Startup {
-    /// The start fails. [`start`](crate::OpenSearchDirectiveStore::start) returns after a complete
-    /// read, or returns the error of the read.
+    /// The start fails if the index cannot be read.
+    /// [`start`](crate::OpenSearchDirectiveStore::start) returns after a complete read, or returns
+    /// the error of the read.
     Require {
-        /// The time within which a failed first read is repeated. The time never cuts off the first
-        /// attempt, so the default of zero means one attempt.
+        /// The time within which a failed first read is repeated. The first attempt is not cut off
+        /// at this time, so the default of zero means one attempt.
         within: Duration,
     },
     /// The store starts with the set of the last-good file and continues to poll. The start fails
@@ -129,8 +130,8 @@ pub struct Config {
     /// (`reconcile_interval`).
     pub max_ttl: Duration,
     /// The largest number of documents in the index that have neither ended nor been revoked. A
-    /// read fails if more documents have neither ended nor been revoked, or if the index has more
-    /// than five times this number of documents in total.
+    /// read fails if it finds more such documents, or if the index has more than five times this
+    /// number of documents in total.
     pub max_documents: usize,
     /// The trusted keys, and the policy that says which directives need a signature. With `None`,
     /// signatures are not verified.
@@ -311,13 +312,14 @@ impl Config {
             .unwrap_or(Self::DEFAULT_STALE_AFTER.max(three_intervals))
     }
 
-    /// Returns an error if a setting is invalid. The store calls this before it sends a request.
+    /// Returns an error if a setting is invalid. A store checks its settings before it sends the
+    /// first request.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         self.cluster.check()?;
         self.check_polling()
     }
 
-    /// Returns an error if a setting of the polling cannot work.
+    /// Returns an error if the store could not poll with these settings.
     pub(crate) fn check_polling(&self) -> Result<(), ConfigError> {
         self.check_durations()?;
         if self.startup.restores() && self.last_good.is_none() {

@@ -121,8 +121,8 @@ fn is_same_file(_: &File, _: &File) -> bool {
     true
 }
 
-/// Whether the file itself is a mount point, as containers often mount a single file. Only Linux
-/// provides this information.
+/// Whether the file itself is a mount point, as containers often mount a single file. On other
+/// systems than Linux, the function always returns false.
 fn is_mount_point(target: &Path) -> bool {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     mounts
@@ -190,7 +190,8 @@ impl Temporary {
 impl Drop for Temporary {
     fn drop(&mut self) {
         if !self.is_renamed {
-            // If this removal fails, the next write of this process removes the temporary file.
+            // If the temporary file cannot be removed here, the next write of this process removes
+            // it.
             let _ = fs::remove_file(&self.path);
         }
     }

@@ -124,8 +124,8 @@ impl fmt::Display for LastGoodError {
 struct Header {
     format: String,
     version: u32,
-    /// The index or alias that the store polls. If it is an alias, the snapshot's revision contains
-    /// the name of the concrete index.
+    /// The index or alias that the store polls. If the store polls an alias, the snapshot's
+    /// revision contains the name of the concrete index.
     index: String,
     read_at: Timestamp,
 }

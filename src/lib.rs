@@ -1,5 +1,5 @@
-//! Lets proxies in front of OpenSearch record more diagnostics for selected requests, controlled by
-//! documents in an index.
+//! Makes proxies in front of OpenSearch record more diagnostics for selected requests. Documents in
+//! an index select the requests.
 //!
 //! A *directive* instructs a proxy to record more about a part of the traffic for a limited time. A
 //! directive has a level, targets, a sample rate and an expiry. Operators store directives as
@@ -15,8 +15,8 @@
 //! # Guarantees
 //!
 //! - **The request path has almost no cost.** [`DirectiveStore::load`], [`Reader::load`] and
-//!   [`DirectiveSet::evaluate`] perform no I/O, take no lock and do not allocate. Their cost does
-//!   not grow with the number of directives.
+//!   [`DirectiveSet::evaluate`] perform no I/O, take no lock and do not allocate. The cost of these
+//!   calls does not grow with the number of directives.
 //! - **Only a complete, consistent read is published**, in one swap. A poll that fails changes only
 //!   the [`Status`].
 //! - **A directive starts and expires at its own two times.** Each evaluation checks both times,
@@ -58,7 +58,7 @@
 //! # }
 //! ```
 //!
-//! The module [`docs`] is a guide for proxies that embed the store. It covers the clock, the
+//! The module [`docs`] is a guide for proxies that embed the store. The guide covers the clock, the
 //! request id, the runtime, start and shutdown, fork, memory and cost.
 //!
 //! # Features

@@ -29,8 +29,9 @@ pub enum Staleness {
     Dark,
 }
 
-/// Whether the refresher runs, which polls the index and publishes the sets. The call that returns
-/// the status also determines this state, so the state is correct even if the refresher hangs.
+/// The state of the refresher, the task that polls the index and publishes sets. The call that
+/// returns the status determines this state itself, so the state is correct even if the refresher
+/// hangs.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
@@ -61,7 +62,7 @@ impl RefresherState {
     }
 }
 
-/// The numbers of events since the start. No number ever decreases.
+/// The numbers of events since the start, which never decrease.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
@@ -91,7 +92,7 @@ pub struct Counters {
     pub signature_verifications: u64,
     /// Sets that were published.
     pub publishes: u64,
-    /// Rejected documents. Each version of a document is counted once.
+    /// Rejected documents. A rejected document is counted once for each of its versions.
     pub rejections: u64,
     /// The changes of directives. The log has a line for each change.
     pub changes: ChangeCounters,
@@ -109,7 +110,7 @@ fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S
 struct Rejected<'a> {
     /// The document's `_id`.
     id: &'a str,
-    /// The reason. The text starts with the name of the field.
+    /// The reason, as a text that starts with the name of the field.
     reason: String,
 }
 
@@ -133,8 +134,8 @@ pub struct PollFailures {
     /// A response was incomplete or mixed several states of the index, or the role hides documents
     /// or fields.
     pub incomplete: u64,
-    /// The response was older than the published set, or the poll could not prove that it was not
-    /// older.
+    /// The response was older than the published set, or the poll could not prove that the response
+    /// was not older.
     pub stale: u64,
     /// The index has more documents than `max_documents`.
     pub too_many_documents: u64,
@@ -157,7 +158,7 @@ pub struct ReadCounters {
     pub full_reads: u64,
     /// Reads that were refused because they were older than the published set.
     pub stale_reads: u64,
-    /// Full reads that found a difference which the incremental polls had missed. The number is
+    /// Full reads that found a difference which the incremental polls had missed. This counter is
     /// expected to stay 0.
     pub corrections: u64,
 }
@@ -241,8 +242,8 @@ pub struct Status {
     pub instance: String,
     /// The index or alias that is polled.
     pub index: String,
-    /// Whether the off file exists. While it exists, the published set is empty, and the store
-    /// keeps the directives of the index aside.
+    /// Whether the off file exists. While the off file exists, the published set is empty, and the
+    /// store keeps the directives of the index aside.
     pub off: bool,
     /// The revision of the index from which the published set was read; `None` before the first
     /// complete read.
@@ -287,7 +288,7 @@ pub struct Status {
     pub age_seconds: Option<f64>,
     /// Whether the published set is fresh, stale or dark, by its age.
     pub staleness: Staleness,
-    /// Whether the refresher runs.
+    /// Whether the refresher is running.
     pub refresher: RefresherState,
     /// The number of consecutive failed polls.
     pub consecutive_failures: u32,

@@ -22,15 +22,15 @@ const QUEUED_WAITERS: usize = 64;
 
 /// A store that polls an index and publishes the directives in it.
 ///
-/// The store is a cache of the index and may be stale. Normally its age is at most the poll
-/// interval. During an outage, the set ages until the cluster can be read again.
+/// The store is a cache of the index and may be stale. Normally the age of the set is at most the
+/// poll interval. During an outage, the set ages until the cluster can be read again.
 /// [`status`](Self::status) reports the age. Regardless of the age, each directive starts and
 /// expires at its own times, which are compared with the instant that the caller passes to
 /// `evaluate`.
 ///
 /// Only complete reads are published, each in one swap. A poll that fails does not change the
 /// published set. Dropping the store or calling [`shutdown`](Self::shutdown) ends its
-/// [`Refresher`]. Sets that were loaded before stay valid.
+/// [`Refresher`]. Sets that were loaded before that stay valid.
 #[derive(Debug)]
 pub struct OpenSearchDirectiveStore {
     pub(crate) shared: Arc<Shared>,
@@ -75,9 +75,9 @@ impl OpenSearchDirectiveStore {
         Ok(Self::build_over(&config, poller))
     }
 
-    /// Builds a store and its refresher over a [source](crate::source) other than an index. The
-    /// configuration comes from [`Config::for_source`]; the function does not use the cluster
-    /// settings in it.
+    /// Builds a store and its refresher over a [source](crate::source) other than an index. Create
+    /// the configuration with [`Config::for_source`]. The function does not use the cluster
+    /// settings in the configuration.
     ///
     /// # Errors
     /// [`ConfigError`] if a setting is invalid.
@@ -146,8 +146,8 @@ impl OpenSearchDirectiveStore {
                 Ok(store)
             }
             Err(error) => {
-                // The code drops the store first, so that the refresher ends because of the drop
-                // and does not report an unexpected end.
+                // The store is dropped before the refresher, so that the refresher does not report
+                // an unexpected end.
                 drop(store);
                 Err(error)
             }
@@ -165,8 +165,8 @@ impl OpenSearchDirectiveStore {
     /// file. A store that is ready stays ready. The method works on every executor.
     ///
     /// # Errors
-    /// [`StartError`] if no snapshot was published within the limit, with the error of the last
-    /// poll, or if the refresher has ended.
+    /// [`StartError`] if no snapshot was published within the limit, or if the refresher has ended.
+    /// The error contains the error of the last poll, if that poll failed.
     pub async fn ready(&self, within: Duration) -> Result<(), StartError> {
         self.shared.ready(within).await
     }
@@ -245,14 +245,14 @@ impl OpenSearchDirectiveStore {
     /// # }
     /// ```
     ///
-    /// Subscribe before the first load, as in this example. The subscription then reports a publish
-    /// that happens between the two calls.
+    /// Subscribe before the first load, as in this example. The subscription then also reports a
+    /// publish between `subscribe` and `load`.
     #[must_use]
     pub fn subscribe(&self) -> Subscription {
         self.shared.subscription.anew()
     }
 
-    /// Creates a read handle for a worker that owns it.
+    /// Creates a read handle, which a single worker owns and uses.
     #[must_use]
     pub fn reader(&self) -> Reader {
         self.shared.published.reader()
@@ -260,7 +260,7 @@ impl OpenSearchDirectiveStore {
 
     /// Makes the store reload its credentials, certificates, trusted keys and signature policies
     /// before the next request, from files and from the application's credentials provider. Without
-    /// this call, the store reloads them once a minute.
+    /// a call of this method, the store reloads all of these once a minute.
     pub fn reload_credentials(&self) {
         self.shared.reload_credentials();
     }

@@ -70,7 +70,7 @@ impl Clock for ManualClock {
 /// ```
 ///
 /// # Panics
-/// Never.
+/// This function never panics.
 #[must_use]
 #[expect(clippy::expect_used, reason = "the default settings are valid")]
 pub fn status() -> Status {

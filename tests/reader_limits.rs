@@ -56,7 +56,7 @@ async fn documents_that_have_ended_do_not_count_against_the_bound() {
     assert_eq!(status.max_documents, MAX);
     assert_eq!(status.warnings, [""; 0]);
 
-    // The same bound applies to a delta read.
+    // The bound on unfinished documents also applies to a delta read.
     bulk(&url, documents(&index, "more", MAX / 2, 1)).await;
     store.refresh().await.unwrap();
     assert_eq!(store.status().unfinished, Some(MAX));

@@ -159,8 +159,8 @@ async fn p5_polls_of_a_deleted_index_fail_until_it_exists_again() {
         (before.last_success, before.last_change)
     );
 
-    // The index is created again with the same number of documents. The store must treat it as a
-    // new index, and not as a stale copy of the old one.
+    // The index is created again with the same number of documents. The store must treat the
+    // re-created index as a new index, and not as a stale copy of the old one.
     http::put(&format!("{url}/{index}"), &json!({})).await;
     bulk(&url, documents(&index, 7..9)).await;
     store.refresh().await.unwrap();

@@ -102,8 +102,7 @@ impl WriteError {
             .is_some_and(|error| error.is_unreachable() || error.status() == Some(429))
     }
 
-    /// Whether the pipeline refuses all directives only because the pipeline does not know the
-    /// given field.
+    /// Whether the pipeline refused all directives only because it does not know the given field.
     pub(super) fn is_unknown_field(&self, field: &str) -> bool {
         let text = format!("{field}: it is not a field");
         match &*self.0 {
@@ -237,7 +236,7 @@ impl From<RequestError> for WriteError {
 pub struct Refusal {
     /// The directive's id.
     pub id: String,
-    /// The cluster's reason.
+    /// The reason that the cluster gave.
     pub reason: String,
 }
 

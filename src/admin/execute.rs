@@ -23,7 +23,7 @@ pub enum Outcome {
     },
     /// The cluster refused the write.
     Refused {
-        /// The cluster's reason.
+        /// The reason that the cluster gave.
         reason: String,
     },
     /// The request failed, but the cluster may have written the document.
@@ -141,7 +141,7 @@ impl DirectivesApi {
         if doubtful.is_empty() {
             return;
         }
-        // If this read fails, the outcomes in the report remain unclear.
+        // If the documents cannot be re-read, the outcomes in the report remain unclear.
         let Ok(current) = self.get_many(&doubtful).await else {
             return;
         };

@@ -116,7 +116,7 @@ fn role_for(index: &str, json: &str) -> Value {
     role
 }
 
-/// Whether an installed role has the same description and grants the same permissions as ours. The
+/// Whether an installed role has the same description and permissions as the role in our file. The
 /// comparison ignores the default values that the plugin adds to an installed role.
 fn permits_the_same(installed: &Value, role: &Value) -> bool {
     let indices = |of: &Value| {

@@ -148,7 +148,8 @@ impl PlannedWrite {
             Action::Index(source, _) => {
                 target["pipeline"] = PIPELINE.into();
                 // A `create` action fails if the document exists, so it needs no version condition.
-                // With such a condition, OpenSearch would refuse the whole bulk request.
+                // OpenSearch refuses every bulk request that contains a `create` action with a
+                // version condition.
                 let name = if self.before.is_some() {
                     "index"
                 } else {
@@ -156,9 +157,9 @@ impl PlannedWrite {
                 };
                 Some(format!("{}\n{}\n", json!({ name: target }), source.get()))
             }
-            // A bulk update does not run the ingest pipeline, which would refuse a malformed or
-            // expired document. Any stored document can therefore be revoked. A signature covers
-            // the stored fields, so the pipeline must not change them either.
+            // The ingest pipeline would refuse to revoke a malformed or expired document, but a
+            // bulk update does not run the pipeline. A signature covers the stored fields, so the
+            // pipeline must not change these fields either.
             Action::Revoke(fields) | Action::Sign(fields) => {
                 let action = json!({ "update": target });
                 Some(format!("{action}\n{}\n", json!({ "doc": fields })))
@@ -356,8 +357,8 @@ impl DirectivesApi {
     }
 }
 
-/// Returns the author and the time of the first write of a stored directive. A replacement of the
-/// directive preserves both.
+/// Returns the author and the time of the first write of a stored directive, which a replacement of
+/// the directive preserves.
 fn created(stored: Option<&Stored>) -> Audit {
     #[derive(Default, Deserialize)]
     struct Created {
@@ -367,7 +368,7 @@ fn created(stored: Option<&Stored>) -> Audit {
     let Some(stored) = stored else {
         return Audit::default();
     };
-    // These two fields are read even from a malformed document.
+    // `created_at` and `created_by` are read even from a malformed document.
     let created: Created = serde_json::from_str(stored.source.get()).unwrap_or_default();
     let text = |value: Option<Value>| value?.as_str().map(str::to_owned);
     Audit {

@@ -1,8 +1,8 @@
 //! Signs directives: drafts before they are written, and directives that are already stored.
 //!
-//! A signature covers absolute times. A simulation of the ingest pipeline therefore converts the
-//! times of a draft to absolute ones before the draft is signed. A second simulation checks that
-//! the pipeline would store exactly the signed content.
+//! A signature covers absolute times. Before a draft is signed, a simulation of the ingest pipeline
+//! therefore converts the draft's times to absolute ones. A second simulation checks that the
+//! pipeline would store exactly the signed content.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -24,7 +24,7 @@ const MAX_SIGNATURES: usize = 8;
 const SIGNING_TIME: SignedDuration = SignedDuration::from_mins(1);
 
 impl DirectivesApi {
-    /// Returns the uuid of the index. Each signature covers this uuid.
+    /// Returns the uuid of the index, which each signature covers.
     ///
     /// # Errors
     /// Fails if the index does not exist, or if the cluster does not respond.
@@ -113,7 +113,7 @@ impl DirectivesApi {
         let Some(before) = stored.and_then(|stored| self.decode_stored(stored).ok()) else {
             return;
         };
-        // Both forms use the same index uuid, so the comparison does not depend on its value.
+        // Both signed forms use an empty index uuid, so the comparison ignores the uuid.
         let same = match draft.expiry {
             Expiry::At(end) => {
                 let directive = draft.to_directive(end);

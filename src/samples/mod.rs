@@ -82,7 +82,7 @@ pub struct Sample {
     pub help: &'static str,
     /// The name and the value of the label that distinguishes several samples of one metric.
     pub label: Option<(&'static str, String)>,
-    /// The value.
+    /// The value of the sample.
     pub value: f64,
 }
 

@@ -104,8 +104,8 @@ impl SignatureRule {
         self.classes.is_empty() || self.classes.iter().any(|class| class.contains(directive))
     }
 
-    /// Returns the number of the given signers who count for the rule. The given names must be
-    /// different.
+    /// Returns the number of the given signers who count for the rule. No name may occur twice
+    /// among the given names.
     pub(super) fn count(&self, signers: &[&str]) -> usize {
         let counts = |name: &&&str| self.of.is_empty() || self.of.iter().any(|of| of == *name);
         signers.iter().filter(counts).count()
@@ -115,8 +115,8 @@ impl SignatureRule {
 /// The rules that say how many signers a directive needs. A directive must satisfy every rule that
 /// applies to it. A directive to which no rule applies needs no signature.
 ///
-/// Under every policy, a document is rejected if it has an invalid signature under a trusted key. A
-/// signature by an unknown key does not count.
+/// Under every policy, a document is rejected if it has an invalid signature that names a trusted
+/// key. A signature by an unknown key does not count.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct SignaturePolicy {
     rules: Vec<SignatureRule>,

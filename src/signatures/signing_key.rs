@@ -112,7 +112,7 @@ impl SigningKey {
     /// their names. This call blocks the thread.
     ///
     /// # Errors
-    /// Fails if one of the files already exists or cannot be created. In this case, no new file
+    /// Fails if one of the files already exists or cannot be created. After an error, no new file
     /// remains.
     pub fn create_files(&self, base: &Path) -> Result<(PathBuf, PathBuf), SignatureError> {
         let (private, public) = (with_ending(base, ".key"), with_ending(base, ".pub"));

@@ -140,8 +140,8 @@ impl Trust {
         self.verify(&document.directive(), &form, document.signatures())
     }
 
-    /// Rejects a document that does not satisfy the policy. Documents with equal content and
-    /// signatures have the same verdict, so the verdict is cached.
+    /// Rejects a document that does not satisfy the policy. The verdict is cached, because
+    /// documents with equal content and signatures have the same verdict.
     pub(crate) fn check(
         &self,
         document: &DocumentRef<'_>,
@@ -176,8 +176,8 @@ impl Trust {
         trust.map_or(Ok(()), |trust| trust.check(document, index_uuid))
     }
 
-    /// Remembers that a document was revoked, if its signatures satisfy the policy. After that, a
-    /// person without a key cannot restore the directive in this process.
+    /// Remembers that a document was revoked, if its signatures satisfy the policy. A person
+    /// without a key then cannot restore the revoked directive in this process.
     pub(crate) fn note_revoked(
         &self,
         document: &DocumentRef<'_>,

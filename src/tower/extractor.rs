@@ -43,7 +43,7 @@ impl<'a> Extracted<'a> {
         Self { attrs, request_id }
     }
 
-    /// Returns the attributes. Their index may be a comma-separated list of names.
+    /// Returns the attributes. The index in the attributes may be a comma-separated list of names.
     #[must_use]
     pub const fn attrs(&self) -> &RequestAttrs<'a> {
         &self.attrs

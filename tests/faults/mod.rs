@@ -1,5 +1,5 @@
-//! Tests how stores behave during faults of a real cluster. The faults affect its nodes, its index,
-//! its shard copies or its network.
+//! Tests how stores behave during faults of a real cluster. The faults affect the nodes, the index,
+//! the shard copies or the network.
 
 mod concurrent_writers;
 mod copies;

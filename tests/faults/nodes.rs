@@ -25,8 +25,8 @@ fn over(urls: &[String], index: &str) -> ClusterConfig {
         .with_request_timeout(REQUEST_TIMEOUT)
 }
 
-/// Starts stores that poll ten times a second. Their instance names differ, so that they begin with
-/// different nodes.
+/// Starts stores that poll ten times a second. The stores have different instance names, so that
+/// they begin with different nodes.
 async fn stores(cluster: &Cluster, index: &str) -> Vec<Arc<OpenSearchDirectiveStore>> {
     let mut stores = Vec::new();
     for number in 0..STORES {

@@ -23,11 +23,12 @@ use crate::observed_body::ObservedBody;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The proxy closes idle connections after this time. OpenSearch keeps idle connections open for
-/// longer, so the proxy never sends a request on a connection that OpenSearch is closing.
+/// longer than the proxy, so the proxy does not send a request on a connection that OpenSearch is
+/// closing.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The headers that concern only one connection (RFC 9110, section 7.6.1). The header `Connection`
-/// can name further ones.
+/// can name further such headers.
 const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -85,8 +86,8 @@ pub(crate) async fn forward(State(proxy): State<Proxy>, request: Request) -> Res
         Ok(response) => {
             let (mut parts, body) = response.into_parts();
             remove_hop_by_hop(&mut parts.headers);
-            // OpenSearch's HTTP version must not affect the response, because the server chooses
-            // the version for the client's connection.
+            // The proxy does not pass on OpenSearch's HTTP version, because the server chooses the
+            // version for the client's connection.
             parts.version = Version::HTTP_11;
             if let Some(recording) = &recording {
                 recording.responded(parts.status);

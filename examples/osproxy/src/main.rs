@@ -38,7 +38,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let cluster = ClusterConfig::new([url.clone()]).with_index(index);
     let config = Config::new(cluster).with_interval(Duration::from_secs(1));
     let store = Arc::new(OpenSearchDirectiveStore::start(config).await?);
-    // The adapter and the pipeline must use the same clock. By default, both use the system clock.
+    // The adapter and the pipeline must use the same clock; by default, both use the system clock.
     let clock = Arc::new(SystemClock);
     let directives = OsproxyDirectiveStore::start(Arc::clone(&store), clock).await;
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::admin::{DirectivesApi, WriteError};
 use crate::http::{Method, Request};
 
-/// The user that the cluster authenticated.
+/// The user whom the cluster authenticated.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Caller {

@@ -13,7 +13,7 @@ use crate::http::{Method, Request, segment};
 pub struct IndexState {
     /// The name of the concrete index.
     pub name: String,
-    /// The number of primary shards. An index of directives should have exactly one.
+    /// The number of primary shards. An index of directives should have exactly one primary shard.
     pub shards: Option<u32>,
     /// The number of replicas.
     pub replicas: Option<u32>,

@@ -103,7 +103,8 @@ fn problem(error: &RequestError) -> Option<&'static str> {
         (RequestErrorKind::Redirect | RequestErrorKind::Malformed, _) | (_, Some(404 | 405)) => {
             Some(ADDRESS)
         }
-        // An OpenSearch node responds with this text, because it has no such API.
+        // An OpenSearch node responds with `no handler found`, because it does not have the import
+        // API.
         (_, Some(400)) if says(&["no handler found"]) => Some(ADDRESS),
         _ => None,
     }

@@ -53,7 +53,7 @@ enum Repr {
         left: u64,
     },
     Dashboards(String),
-    /// The address or the login is wrong. The text says what to do.
+    /// The address or the login is wrong. The string says what to do.
     DashboardsAddress(&'static str, Box<RequestError>),
 }
 
@@ -62,8 +62,8 @@ impl InstallError {
         Self(Repr::Request(what, Box::new(source)))
     }
 
-    /// Creates the error of a failed step. For known reasons of a refusal, the error is more
-    /// specific.
+    /// Creates the error of a failed step. If the cluster refused the step for a known reason, the
+    /// error names the remedy.
     pub(super) fn of_step(what: &'static str, source: RequestError) -> Self {
         let says = |words: &str| source.reason().is_some_and(|reason| reason.contains(words));
         if says("same priority") {

@@ -23,7 +23,7 @@ pub(in crate::admin) fn mapped_fields() -> Vec<String> {
     names.cloned().collect()
 }
 
-/// Parses an embedded file, which must be valid JSON. A test checks each file.
+/// Parses an embedded file. A test checks that each embedded file is valid JSON.
 pub(in crate::admin) fn parse(json: &str) -> Value {
     serde_json::from_str(json).unwrap_or_default()
 }

@@ -1,9 +1,9 @@
 //! Creates the index with its settings and mapping, or updates an existing index, and verifies the
 //! result.
 //!
-//! The create request contains all settings and the whole mapping. Otherwise, a template with a
-//! higher priority could give the index no pipeline, a mapping that is not strict, or several
-//! shards.
+//! The create request contains all settings and the whole mapping. If a setting were missing from
+//! the request, a template with a higher priority could set it differently, for example to several
+//! shards or to another pipeline.
 
 use opensearch::indices::{
     IndicesCreateParts, IndicesGetParts, IndicesPutMappingParts, IndicesPutSettingsParts,
@@ -74,8 +74,8 @@ impl Installer {
         }
     }
 
-    /// Requests the name, the flat settings and the mapping of the concrete index; `None` if it
-    /// does not exist.
+    /// Requests the name, the flat settings and the mapping of the concrete index. Returns `None`
+    /// if the index does not exist.
     async fn existing_index(&self) -> Result<Option<(String, Value)>, InstallError> {
         let path = IndicesGetParts::Index(&[self.client.index()]).url();
         let request = Request::new(Method::Get, path).query("flat_settings", "true");
@@ -98,7 +98,8 @@ impl Installer {
         }
     }
 
-    /// Returns the wanted values of the changeable settings that differ; `None` if all are equal.
+    /// Returns the new values of the changeable settings that differ from the wanted ones. Returns
+    /// `None` if no changeable setting differs.
     fn settings_update(&self, index: &Value, wanted: &Value) -> Option<Value> {
         let mut stale: Map<String, Value> = CHANGEABLE
             .into_iter()

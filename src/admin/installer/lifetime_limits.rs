@@ -1,4 +1,4 @@
-//! The limits of a site for the lifetime of directives, which are stored as parameters of the
+//! The limits of a cluster for the lifetime of directives, which are stored as parameters of the
 //! ingest pipeline.
 
 use std::time::Duration;
@@ -20,14 +20,14 @@ pub struct LifetimeLimits {
     pub max_capture_ttl: Duration,
 }
 
-/// New values for the limits. `None` leaves the installed value.
+/// New values for the limits. With `None`, the installed value stays in force.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct LifetimeLimitsChange {
-    /// See [`LifetimeLimits::default_ttl`].
+    /// The new value of [`LifetimeLimits::default_ttl`].
     pub default_ttl: Option<Duration>,
-    /// See [`LifetimeLimits::max_ttl`].
+    /// The new value of [`LifetimeLimits::max_ttl`].
     pub max_ttl: Option<Duration>,
-    /// See [`LifetimeLimits::max_capture_ttl`].
+    /// The new value of [`LifetimeLimits::max_capture_ttl`].
     pub max_capture_ttl: Option<Duration>,
 }
 
@@ -36,7 +36,7 @@ const MAX_TTL: &str = "max_ttl_secs";
 const MAX_CAPTURE_TTL: &str = "max_capture_ttl_secs";
 
 impl LifetimeLimits {
-    /// The bounds of a first installation.
+    /// The limits that a first installation sets.
     pub const INITIAL: Self = Self {
         default_ttl: Duration::from_secs(15 * 60),
         max_ttl: Duration::from_secs(30 * 24 * 3600),
@@ -60,8 +60,8 @@ impl LifetimeLimits {
         params[MAX_CAPTURE_TTL] = self.max_capture_ttl.as_secs().into();
     }
 
-    /// Returns these limits with a change. If `max_ttl` is lowered, the other limits are lowered to
-    /// it, unless the change sets them.
+    /// Returns the limits with new values. A lower `max_ttl` also lowers each other limit that
+    /// would exceed it, unless the change sets that limit.
     pub(super) fn with(self, change: LifetimeLimitsChange) -> Result<Self, InstallError> {
         let max_ttl = change.max_ttl.unwrap_or(self.max_ttl);
         let bounds = Self {

@@ -2,7 +2,7 @@
 //! and the dashboards.
 //!
 //! An installation is a list of requests, so that `--dry-run` can print them. An installation can
-//! be repeated. It never replaces a resource that is newer than this program.
+//! be repeated, and never replaces a resource that is newer than this program.
 
 mod dashboards;
 mod document_conversion;
@@ -27,11 +27,11 @@ pub use lifetime_limits::{LifetimeLimits, LifetimeLimitsChange};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Change {
-    /// The resource is missing. The step creates it.
+    /// The resource is missing, so the step creates it.
     Create,
-    /// The resource exists but is outdated. The step updates it.
+    /// The resource is outdated, so the step updates it.
     Update,
-    /// The resource exists and is up to date. The step changes nothing.
+    /// The resource is up to date, so the step changes nothing.
     Keep,
 }
 
@@ -133,8 +133,8 @@ impl Installer {
     /// Installs all missing or outdated resources, verifies the index, and returns the steps.
     ///
     /// # Errors
-    /// [`InstallError`] if a step fails. The steps before the error stay executed, and a repeated
-    /// installation continues after them.
+    /// [`InstallError`] if a step fails. After an error, the executed steps are not undone, and a
+    /// repeated installation continues after them.
     pub async fn install(&self) -> Result<Vec<InstallStep>, InstallError> {
         let steps = self.plan().await?;
         for step in steps.iter().filter(|step| step.change != Change::Keep) {

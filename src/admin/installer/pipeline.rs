@@ -49,11 +49,11 @@ impl Installer {
 }
 
 impl DirectivesApi {
-    /// The lifetime limits of the cluster. `None` if the role may not read the pipeline, or if no
-    /// pipeline with bounds is installed: only a write then shows what the pipeline permits.
+    /// Returns the lifetime limits of the cluster. Returns `None` if the role may not read the
+    /// ingest pipeline, or if no pipeline with limits is installed.
     ///
     /// # Errors
-    /// The cluster did not respond, or it refused the credentials.
+    /// Fails if the cluster does not respond, or if it refuses the credentials.
     pub async fn lifetime_limits(&self) -> Result<Option<LifetimeLimits>, WriteError> {
         let request = Request::new(Method::Get, path());
         match self.client.json::<Value>(request).await {

@@ -8,14 +8,14 @@ use proptest::sample::select;
 
 use super::*;
 
-/// Whether a proxy applies a changed document.
+/// Returns the directive of a changed document; `None` if a proxy would reject the document.
 fn applies(trust: &Trust, source: &str) -> Option<DiagnosticsDirective> {
     let document = decode("d", source, &limits()).ok()?;
     trust.check(&document, UUID).ok()?;
     Some(document.directive().to_directive())
 }
 
-/// Flips one bit of a text; `None` if the result is not UTF-8.
+/// Flips one bit of a string; `None` if the result is not UTF-8.
 fn with_flipped_bit(text: &str, bit: usize) -> Option<String> {
     let mut bytes = text.as_bytes().to_owned();
     bytes[bit / 8] ^= 1 << (bit % 8);
@@ -45,13 +45,14 @@ fn no_bit_of_a_signed_document_can_change() {
             continue;
         };
         changed += 1;
-        // Case may differ in the T and Z of a time, and a revoked document applies nowhere.
+        // A change of `T` and `Z` in a time to lower case, or of a field that no signature covers,
+        // does not change the directive.
         if let Some(found) = applies(&trust, &flipped) {
             assert_eq!(found, whole, "{flipped}");
         }
     }
     assert!(changed > 3_000, "{changed}");
-    // In the signature itself, no bit at all.
+    // If a bit of the signature itself changes, the document is always rejected.
     let begin = source.find("alice:").unwrap();
     for bit in 8 * begin..8 * (begin + "alice:0123456789abcdef:".len() + 128) {
         if let Some(flipped) = with_flipped_bit(&source, bit) {
@@ -67,7 +68,8 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// A document with other values than the signed ones is refused, whatever they are.
+    /// A document with the signature of another directive is rejected, unless both directives are
+    /// equal.
     #[test]
     fn no_other_value_has_the_signature_of_a_directive(
         rates in (0..=1000_u16, 0..=1000_u16),

@@ -1,4 +1,5 @@
-//! Tests that key files are created once, are readable by their owner only, and are read strictly.
+//! Tests that no key file is overwritten, that only the owner can read a private key, and that
+//! malformed key files are refused.
 
 use std::fs;
 
@@ -26,7 +27,7 @@ fn a_key_survives_its_files_and_none_is_overwritten() {
     let before = (fs::read(&private).unwrap(), fs::read(&public).unwrap());
     let error = chain(&key("alice").create_files(&base).unwrap_err());
     assert!(error.contains("exists already"), "{error}");
-    // Also if only one of them is there, and then the other is not left behind.
+    // The creation also fails if only one of the two files exists, and then leaves no other file.
     fs::remove_file(&public).unwrap();
     key("alice").create_files(&base).unwrap_err();
     assert!(!public.exists());
@@ -54,7 +55,7 @@ fn a_private_key_is_never_shown() {
     let text = fs::read_to_string(&private).unwrap();
     let seed = text.split_whitespace().nth(2).unwrap();
     assert!(!format!("{alice:?}").contains(seed));
-    // Where a public key belongs, it is refused without repeating it.
+    // In a file of trusted keys, a private key is refused, and the error does not contain it.
     let error = TrustedKeys::read(&[&private, &public]).unwrap_err();
     let error = chain(&error);
     assert!(error.contains("line 1: it is a private key"), "{error}");
@@ -101,7 +102,7 @@ fn a_file_of_trusted_keys_is_read_strictly() {
     assert_eq!(alice.parse::<PublicKey>().unwrap().name(), "alice");
 }
 
-/// The test vector of `docs/SIGNATURES.md`, which another implementation computed.
+/// Checks the test vector in `docs/SIGNATURES.md`, which another implementation computed.
 #[test]
 fn a_signature_is_as_documented() {
     let folder = tempfile::tempdir().unwrap();
@@ -129,7 +130,7 @@ fn a_signature_is_as_documented() {
     }
 }
 
-/// Writes a file that only its owner may read.
+/// Writes a file that only its owner can read.
 fn write_private(file: &std::path::Path, text: &str) {
     fs::write(file, text).unwrap();
     #[cfg(unix)]

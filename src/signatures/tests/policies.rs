@@ -1,4 +1,5 @@
-//! Tests to which directives the rules of a policy file apply, and the errors of invalid files.
+//! Tests to which directives the rules of a policy file apply, and which errors an invalid policy
+//! file causes.
 
 use opensearch_directives_core::DiagLevel;
 

@@ -1,4 +1,5 @@
-//! Tests the evaluator: several indices, the number of ids, the clock, sampling, and closures.
+//! Tests how the evaluator handles several indices, many ids, the clock, sampling, and closures as
+//! extractors.
 
 use opensearch_directives_core::{EndpointKind, RequestAttrs, RequestId};
 
@@ -27,7 +28,8 @@ fn each_index_of_a_list_is_evaluated_and_a_directive_counts_once() {
     assert_eq!(decision.level, DiagLevel::ShapeTiming);
     assert!(decision.capture && decision.ring_buffer);
 
-    // A pattern is compared as text, and a request without an index matches no targeted index.
+    // The evaluator expands neither index patterns nor percent-encoding. A request whose path names
+    // no index matches no directive that targets an index.
     for path in [
         "/ord*/_search",
         "/_search",

@@ -1,4 +1,4 @@
-//! Tests the extractor of OpenSearch requests: paths and headers.
+//! Tests which attributes the extractor of OpenSearch requests takes from paths and headers.
 
 use http::Method;
 use opensearch_directives_core::EndpointKind as Kind;

@@ -13,7 +13,7 @@ use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 use super::*;
 use crate::tower::{AppliedDirectives, DirectivesLayer};
 
-/// A handler that returns the level and the ids that it finds.
+/// A handler that returns the level and the ids in the extensions of the request.
 async fn handler(request: Request<Body>) -> Result<Response<String>, Infallible> {
     let level = AppliedDirectives::decision_of(request.extensions()).level;
     let mut ids = String::new();
@@ -70,8 +70,8 @@ async fn an_error_of_the_service_is_returned_unchanged() {
     assert_eq!(service.oneshot(matching).await.err(), Some("refused"));
 }
 
-/// A service that must be polled until it is ready before each call. A clone is not ready, as the
-/// contract of `Service` says.
+/// A service that must be polled until it is ready before each call. A clone is not ready before it
+/// is polled, which the contract of `Service` permits.
 #[derive(Default)]
 struct Strict {
     polls: u8,
@@ -128,7 +128,8 @@ fn a_request_to_which_nothing_applies_allocates_nothing() {
                 assert!(service.call(request).now_or_never().is_some());
             })
         };
-        // The first load of a thread and the first reading of the clock initialise statics.
+        // The first call is not counted, because it initialises statics of the thread and of the
+        // clock.
         call();
         call().count_total
     };

@@ -1,4 +1,5 @@
-//! Tests of the layer with services of `tower`, and of the extractor. The store is in memory.
+//! Tests of the evaluator, the extractor and the layer, with services of `tower` and an in-memory
+//! store.
 
 #![allow(
     clippy::unwrap_used,
@@ -27,7 +28,8 @@ fn directive(id: &str, level: DiagLevel, match_: DirectiveMatch) -> DiagnosticsD
     DiagnosticsDirective::new(id, level, Timestamp::MAX).with_match(match_)
 }
 
-/// Creates an evaluator of these directives, which takes tenant and principal from headers.
+/// Creates an evaluator of the given directives, which takes the tenant and the principal from
+/// headers.
 fn evaluator(directives: Vec<DiagnosticsDirective>) -> Evaluator {
     let set = DirectiveSet::from_directives(directives);
     let store = InMemoryDirectiveStore::new().with_directives(set);
@@ -38,7 +40,7 @@ fn evaluator(directives: Vec<DiagnosticsDirective>) -> Evaluator {
     )
 }
 
-/// Creates a directive for tenant acme.
+/// Creates a directive for the tenant `acme`.
 fn for_acme() -> DiagnosticsDirective {
     directive(
         "acme",
@@ -47,7 +49,7 @@ fn for_acme() -> DiagnosticsDirective {
     )
 }
 
-/// Creates a request with these headers, and with a body of a type that implements no trait.
+/// Creates a request with the given headers, and with a body whose type implements no trait.
 fn request(path: &str, headers: &[(&str, &str)]) -> Request<Body> {
     let mut builder = Request::get(path);
     for (name, value) in headers {

@@ -1,9 +1,9 @@
 //! Refuses requests whose path names the directives index. Directives show who is observed and why.
 //! A client that could write directives could make the proxy capture any request.
 //!
-//! **This is a second line of defence.** The path does not show which index the body of a request
-//! names (`_bulk`, `_mget`, `_msearch`, `_reindex`, `_aliases`, SQL). Only OpenSearch permissions
-//! protect the index completely, as the README explains.
+//! **The guard is only a second line of defence.** The path does not show which index the body of a
+//! request names (`_bulk`, `_mget`, `_msearch`, `_reindex`, `_aliases`, SQL). Only OpenSearch
+//! permissions protect the index completely, as the README explains.
 
 /// The body of the response to a refused request. The response has the status 403.
 pub const FORBIDDEN_BODY: &str =

@@ -51,8 +51,8 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Returns the configuration of the store. With it, the proxy starts even if the cluster is
-    /// unavailable.
+    /// Returns the configuration of the store. With this configuration, the proxy starts even if
+    /// the cluster is unavailable.
     #[must_use]
     pub fn config(&self) -> Config {
         let cluster = ClusterConfig::new([self.opensearch.clone()]).with_index(self.index.as_str());

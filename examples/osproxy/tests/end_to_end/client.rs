@@ -23,7 +23,7 @@ pub(crate) struct Call<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// The id that the proxy assigned to the request. The proxy's traces contain it.
+    /// The id that the proxy assigned to the request, and that the proxy's traces contain.
     pub(crate) request_id: String,
     pub(crate) body: Bytes,
 }

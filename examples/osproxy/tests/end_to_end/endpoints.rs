@@ -1,5 +1,5 @@
 //! Tests that `Endpoint::of` and osproxy classify paths in the same way. The test covers every path
-//! of up to four segments from a list of words that one of both distinguishes.
+//! of up to four segments from a list of words that `Endpoint::of` or osproxy distinguishes.
 
 use opensearch_directives::Endpoint;
 use osproxy_spi::HttpMethod;
@@ -13,7 +13,8 @@ const METHODS: [(&str, HttpMethod); 5] = [
     ("HEAD", HttpMethod::Head),
 ];
 
-/// Names of indices and documents, the words of osproxy's paths, and words of other REST paths.
+/// The segments of the tested paths: names of indices and documents, words from osproxy's paths,
+/// and words from other REST paths.
 #[rustfmt::skip]
 const SEGMENTS: [&str; 20] = [
     "", "orders", "a,b", "_all", "_doc", "_create", "_update", "_search", "scroll",

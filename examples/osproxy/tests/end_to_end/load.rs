@@ -17,7 +17,8 @@ use super::proxy::{Effects, Proxy};
 const TENANTS: usize = 999;
 const CONNECTIONS: usize = 8;
 const LASTS: Duration = Duration::from_secs(15);
-/// The minimum number of generations that the test publishes. A slow machine needs longer for them.
+/// The minimum number of generations that the test publishes, even if a slow machine needs longer
+/// than `LASTS`.
 const GENERATIONS_AT_LEAST: u32 = 5;
 
 /// Returns all 1,000 directives of a generation. Even generations differ from odd ones.
