@@ -39,8 +39,8 @@ pub enum Startup {
 }
 
 impl Startup {
-    /// Returns the same policy with a single attempt, for a refresher that itself repeats a failed
-    /// first read.
+    /// Returns the policy with a single attempt to read the index, for a refresher that repeats a
+    /// failed first read by itself.
     pub(crate) fn once(self) -> Self {
         match self {
             Self::Require { .. } => Self::default(),
@@ -130,8 +130,8 @@ pub struct Config {
     /// (`reconcile_interval`).
     pub max_ttl: Duration,
     /// The largest number of documents in the index that have neither ended nor been revoked. A
-    /// read fails if it finds more such documents, or if the index has more than five times this
-    /// number of documents in total.
+    /// read fails if it finds more documents of this kind, or if the index has more than five times
+    /// this number of documents in total.
     pub max_documents: usize,
     /// The trusted keys, and the policy that says which directives need a signature. With `None`,
     /// signatures are not verified.

@@ -25,7 +25,7 @@ pub enum Staleness {
     Fresh,
     /// The last complete read is older than `stale_after`.
     Stale,
-    /// There was no complete read yet, or the last one is older than `clear_after`.
+    /// There was no complete read yet, or the last complete read is older than `clear_after`.
     Dark,
 }
 
@@ -208,8 +208,8 @@ pub enum ProbeMethod {
     Agent,
 }
 
-/// The polling strategy: the cheapest one that the server and the role permit. The store tries a
-/// refused feature again after 10 seconds, and then after growing pauses.
+/// The polling strategy: the cheapest strategy that the server and the role permit. The store tries
+/// a refused feature again after 10 seconds, and then after growing pauses.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]

@@ -198,7 +198,7 @@ impl OpenSearchDirectiveStore {
     ///
     /// # Errors
     /// [`RefreshError`] if the poll failed, or if the refresher has ended or did not respond in
-    /// time. The published set stays in use after such an error.
+    /// time. The published set stays in use if the method returns an error.
     pub async fn refresh(&self) -> Result<(), RefreshError> {
         let (done, result) = oneshot::channel();
         let polled = async {

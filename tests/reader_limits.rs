@@ -1,5 +1,5 @@
-//! Tests the limits of a store: the number of documents, where ended documents count separately,
-//! and the warning if the ingest pipeline permits another longest time to live than the store.
+//! Tests the limits of a store: the bounds on unfinished and on all documents, and the warning if
+//! the store and the ingest pipeline have different limits for the time to live.
 
 use std::time::Duration;
 

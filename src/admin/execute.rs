@@ -128,9 +128,9 @@ impl DirectivesApi {
 
     /// Re-reads the documents whose outcome is unclear.
     ///
-    /// The client repeats a request if its connection is interrupted. If the interrupted request
-    /// was executed, the repeated one causes a conflict. If the index contains the planned
-    /// document, such a conflict counts as a success.
+    /// The client repeats a request if its connection is interrupted. If the cluster executed the
+    /// interrupted request, the repeated request causes a conflict. If the index contains the
+    /// planned document, such a conflict counts as a success.
     async fn resolve(&self, plan: &[PlannedWrite], outcomes: &mut [Outcome]) {
         let doubtful: Vec<&str> = plan
             .iter()

@@ -1,5 +1,5 @@
-//! Plans changes of directives: compares the stored documents with the wanted ones, and creates the
-//! bulk actions.
+//! Plans changes of directives: compares the stored documents with the wanted documents, and
+//! creates the bulk actions.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;

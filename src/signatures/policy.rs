@@ -87,8 +87,8 @@ impl FromStr for DirectiveClass {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct SignatureRule {
-    /// The classes of directives to which the rule applies. An empty list stands for every
-    /// directive.
+    /// The classes of directives to which the rule applies. An empty list stands for all
+    /// directives.
     pub classes: Vec<DirectiveClass>,
     /// The number of different signers that the rule requires.
     pub signers: usize,

@@ -176,8 +176,8 @@ impl Trust {
         trust.map_or(Ok(()), |trust| trust.check(document, index_uuid))
     }
 
-    /// Remembers that a document was revoked, if its signatures satisfy the policy. A person
-    /// without a key then cannot restore the revoked directive in this process.
+    /// Remembers that a document was revoked, if its signatures satisfy the policy. In this
+    /// process, nobody can restore the revoked directive without a key.
     pub(crate) fn note_revoked(
         &self,
         document: &DocumentRef<'_>,

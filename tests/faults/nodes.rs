@@ -99,8 +99,8 @@ async fn p5_a_poll_succeeds_although_its_node_is_killed_or_paused() {
     let mut cluster = shared_cluster().await;
     let index = cluster.installed_index("polled").await;
     write(&cluster.url(0), &index, "a").await;
-    // The test pauses and kills a node, so it selects one without a copy of the index that is not
-    // the cluster manager.
+    // The test pauses and kills one node. The selected node has no copy of the index and is not the
+    // cluster manager, so that the cluster works without it.
     let manager = cluster.roles(&index).await.manager;
     let polled = (manager + 1) % 3;
     cluster.exclude(&index, polled).await;

@@ -18,7 +18,7 @@ use super::{
 /// The name of a fault, the response, and a part of the expected error.
 type Case = (&'static str, ResponseTemplate, &'static str);
 
-/// Returns the good response with one replaced value.
+/// Returns the good response, in which one value is replaced.
 fn with(pointer: &str, value: Value) -> ResponseTemplate {
     let mut body = good();
     *body.pointer_mut(pointer).unwrap() = value;

@@ -1,5 +1,5 @@
-//! Tests a store against a scripted server, which returns responses that a real node cannot be made
-//! to return.
+//! Tests a store against a scripted server, with responses that a real node does not return on
+//! demand.
 
 mod concurrent_callers;
 mod faulty_responses;

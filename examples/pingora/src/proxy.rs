@@ -1,6 +1,6 @@
 //! Implements the proxy: gives each request an id, refuses requests for the directives index,
-//! evaluates the directives, and records what the applicable ones require. Pingora itself forwards
-//! and streams messages, and removes hop-by-hop headers.
+//! evaluates the directives, and records what the applicable directives require. Pingora itself
+//! forwards and streams messages, and removes hop-by-hop headers.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};

@@ -1,5 +1,5 @@
 //! Finds out whether the security plugin hides documents or fields from the user. The index
-//! statistics count all documents, but a search finds only visible ones.
+//! statistics count all documents, but a search finds only the documents that the role permits.
 
 use serde::Deserialize;
 use serde_json::{Value, json};

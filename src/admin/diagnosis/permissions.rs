@@ -22,7 +22,7 @@ pub struct Permission {
     pub action: &'static str,
     /// Whether directives cannot be read without this permission.
     pub is_for_reading: bool,
-    /// The roles of `directives init --roles` that contain the permission.
+    /// The roles that contain the permission, of those that `directives init --roles` installs.
     pub roles: Vec<String>,
     /// Whether the user has the permission.
     pub is_granted: bool,

@@ -98,7 +98,7 @@ impl Installer {
         }
     }
 
-    /// Returns the new values of the changeable settings that differ from the wanted ones. Returns
+    /// Returns the wanted values of the changeable settings whose current values differ. Returns
     /// `None` if no changeable setting differs.
     fn settings_update(&self, index: &Value, wanted: &Value) -> Option<Value> {
         let mut stale: Map<String, Value> = CHANGEABLE

@@ -27,7 +27,8 @@ fn a_key_survives_its_files_and_none_is_overwritten() {
     let before = (fs::read(&private).unwrap(), fs::read(&public).unwrap());
     let error = chain(&key("alice").create_files(&base).unwrap_err());
     assert!(error.contains("exists already"), "{error}");
-    // The creation also fails if only one of the two files exists, and then leaves no other file.
+    // The creation of a key also fails if only one of its two files exists, and then leaves no new
+    // file.
     fs::remove_file(&public).unwrap();
     key("alice").create_files(&base).unwrap_err();
     assert!(!public.exists());

@@ -30,8 +30,8 @@ const SEARCHES: [&str; 6] = [
     "_validate",
 ];
 
-/// Whether the path of a request includes the directives index, or an index whose name begins with
-/// this name and a hyphen (such as the history and the fleet).
+/// Whether the path of a request includes the directives index, or a related index, whose name is
+/// the index name followed by a hyphen and a suffix (such as the history and the fleet).
 ///
 /// A path includes the index if it names the index, even percent-encoded or in a list, if a
 /// wildcard matches the index, or if the path is a search that names no index. Every path with date
@@ -45,7 +45,7 @@ pub fn is_protected(path: &str, index: &str) -> bool {
         .collect();
     match segments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         // These paths name no index. For a scroll or a point in time, the guard has already checked
-        // the request that opened it.
+        // the request that created it.
         [] | ["_nodes" | "_tasks", ..] | ["_search", "scroll" | "point_in_time", ..] => false,
         [api, ..] if SEARCHES.contains(&api) => true,
         [first, api, ..] if !is_api(first) && DOCUMENT_APIS.contains(&api) => {

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 /// and in the response.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The maximum length of an id. If a client sends a longer id, the proxy creates a new one.
+/// The maximum length of an id. If a client sends a longer id, the proxy creates a new id.
 const MAX_LENGTH: usize = 128;
 
 /// Returns the value of `X-Request-Id`. If this header is absent or occurs more than once, or if
