@@ -49,8 +49,8 @@ impl<V: Clone> VerdictCache<V> {
                 return verdict;
             }
         }
-        // The verdict is computed without the lock. If another thread computes the same verdict
-        // meanwhile, both results are equal.
+        // The verdict is computed without the lock. Two threads may compute the verdict on equal
+        // content at the same time, but their results are equal.
         let verdict = compute();
         self.lock().insert(hash, verdict.clone(), self.limit);
         verdict

@@ -31,9 +31,8 @@ pub struct Permission {
 impl DirectivesApi {
     /// Tries each permission that a command or an agent needs.
     ///
-    /// A probing write requires a version that no document has. OpenSearch therefore refuses the
-    /// write as a conflict, but only after the permission check. A refused write consumes no
-    /// `_seq_no`.
+    /// A probing write requires a version that no document has, so OpenSearch refuses the write as
+    /// a conflict, but only after the permission check. A refused write consumes no `_seq_no`.
     ///
     /// # Errors
     /// Fails if the cluster does not respond, or if the index does not exist.

@@ -56,7 +56,7 @@ fn a_private_key_is_never_shown() {
     let text = fs::read_to_string(&private).unwrap();
     let seed = text.split_whitespace().nth(2).unwrap();
     assert!(!format!("{alice:?}").contains(seed));
-    // In a file of trusted keys, a private key is refused, and the error does not contain it.
+    // A private key in a file of trusted keys is refused, and the error does not repeat this key.
     let error = TrustedKeys::read(&[&private, &public]).unwrap_err();
     let error = chain(&error);
     assert!(error.contains("line 1: it is a private key"), "{error}");
