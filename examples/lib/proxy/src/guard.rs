@@ -9,7 +9,7 @@
 pub const FORBIDDEN_BODY: &str =
     r#"{"error":"this request may include the directives index; name other indices in the path"}"#;
 
-/// The path segments after which only a document can be named, but no further index.
+/// The path segments after which a path can name a document, but no further index.
 const DOCUMENT_APIS: [&str; 7] = [
     "_doc",
     "_create",
