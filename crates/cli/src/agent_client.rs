@@ -10,7 +10,7 @@ use url::Url;
 
 use super::exit::{Exit, Failure};
 
-/// The size limit of a response in bytes. It is large because an agent may list 100,000 directives.
+/// The size limit of a response in bytes, large enough for a list of 100,000 directives.
 const MAX_BODY_BYTES: usize = 64 << 20;
 
 const FIX: &str = "write http://HOST:9980, https://HOST:9980, or unix: and the path of a socket";
@@ -59,8 +59,8 @@ pub(super) struct AgentClient {
 }
 
 impl AgentClient {
-    /// Creates a client. It accepts the certificate of an agent if a CA that this machine trusts,
-    /// or a CA in the file, signed the certificate.
+    /// Creates a client. The client accepts the certificate of an agent if a CA that this machine
+    /// trusts, or a CA in the file, signed the certificate.
     pub(super) fn new(
         agent: AgentUrl,
         token: Option<String>,

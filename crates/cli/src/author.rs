@@ -23,8 +23,8 @@ pub(super) async fn author(given: Option<String>, api: &DirectivesApi) -> Result
     }
 }
 
-/// Returns the name of the user who runs the process. It is looked up by user id, because `$USER`
-/// can be changed. Under `sudo`, the function returns the user who called `sudo`.
+/// Returns the name of the user who runs the process. The name is looked up by user id, because
+/// `$USER` can be changed. Under `sudo`, the function returns the user who called `sudo`.
 fn system_user() -> Option<String> {
     let name = whoami::username().ok().filter(|name| !name.is_empty());
     match (name.as_deref(), std::env::var("SUDO_USER")) {

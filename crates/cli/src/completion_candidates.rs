@@ -23,8 +23,7 @@ use super::flags_before_verb::move_behind_verb;
 /// The environment variable with which the shell requests candidates.
 pub(super) const VARIABLE: &str = "DIRECTIVES_COMPLETE";
 
-/// The time limit for requests to the cluster. It is short because the shell waits for the
-/// candidates.
+/// The time limit for requests to the cluster, short because the shell waits for the candidates.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Prints the candidates and returns true if the shell requests them; otherwise returns false.

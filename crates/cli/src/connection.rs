@@ -1,5 +1,5 @@
 //! The flags with which a subcommand connects to the cluster: addresses, credentials, TLS and time
-//! limits. They are converted to the library's configuration.
+//! limits. This module converts the flags to the library's configuration.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -94,8 +94,8 @@ pub(super) struct ConnectionArgs {
     aws_service: String,
 }
 
-/// The address in a flag. It is never printed, because it may contain a password, even if it cannot
-/// be parsed.
+/// The address in a flag. Even an address that cannot be parsed may contain a password, so no
+/// address is printed.
 #[derive(Clone)]
 struct UrlText(String);
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::exit::Failure;
 
-/// A context: values for the flags with the same names. It contains the paths of files with
+/// A context: values for the flags with the same names. A context contains the paths of files with
 /// secrets, but never the secrets.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -145,8 +145,8 @@ pub(super) fn protected() -> Option<&'static str> {
 }
 
 /// Selects the context of this run: the one that `--context` names, otherwise the one that
-/// `DIRECTIVES_CONTEXT` names, otherwise the current one. This happens before the command line is
-/// parsed, because a context sets the defaults of flags.
+/// `DIRECTIVES_CONTEXT` names, otherwise the current one. The context is selected before the
+/// command line is parsed, because a context sets the defaults of flags.
 pub(super) fn select(args: &[OsString]) -> Result<Option<Selected>, Failure> {
     let verb = args.get(1).and_then(|verb| verb.to_str());
     if matches!(verb, Some("context" | "completion" | "man")) {

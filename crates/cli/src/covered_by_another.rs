@@ -93,8 +93,8 @@ impl<'a> Candidates<'a> {
     }
 }
 
-/// Returns every match whose targets are some or all of the given ones. Each of these matches at
-/// least the same requests.
+/// Returns every match that has some, all or none of the given targets. Each returned match covers
+/// at least the same requests.
 fn wider(match_: &DirectiveMatch) -> Vec<DirectiveMatch> {
     let mut all = vec![match_.clone()];
     let removals: [fn(&mut DirectiveMatch); 4] = [

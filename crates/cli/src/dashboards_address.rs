@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use url::Url;
 
-/// An address of OpenSearch Dashboards. It contains the base path and the workspace, but not the
-/// page (`/app/...`).
+/// An address of OpenSearch Dashboards with its base path and workspace, but without the page
+/// (`/app/...`).
 #[derive(Clone, Debug)]
 pub(super) struct DashboardsAddress {
     pub(super) url: Url,

@@ -5,8 +5,8 @@ use opensearch_directives::document::{Audit, Document};
 use opensearch_directives::internal::is_invisible;
 use opensearch_directives::{DirectiveMatch, EndpointKind};
 
-/// The text in place of the targets if a directive has none. It is in capitals because it must not
-/// be overlooked.
+/// The text in place of the targets if a directive has none, in capitals so that nobody overlooks
+/// it.
 pub(super) const EVERY_REQUEST: &str = "EVERY REQUEST";
 
 /// Formats the targets, such as `tenant=acme index=orders`.

@@ -71,7 +71,7 @@ pub(super) struct ExplainArgs {
 struct Verdict {
     id: String,
     applies: bool,
-    /// The rank in the list. It is higher the nearer the directive is to applying.
+    /// The rank in the list. A directive that fails fewer conditions has a higher rank.
     held: usize,
     reason: String,
 }
@@ -128,7 +128,7 @@ impl ExplainArgs {
 }
 
 impl Verdict {
-    /// Adopts the agent's verdict. It may differ, because the agent has another clock and perhaps
+    /// Adopts the agent's verdict, which may differ because the agent has another clock and perhaps
     /// another set.
     fn by_agent(mut self, applies: bool) -> Self {
         if self.applies && !applies {

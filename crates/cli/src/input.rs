@@ -8,12 +8,12 @@ use tokio::io::AsyncReadExt as _;
 
 use super::exit::Failure;
 
-/// The number of bytes to read from a file. It is one more than the parser's limit, so that the
-/// parser detects a file that is too large.
+/// The number of bytes to read from a file: one more than the parser's limit, so that the parser
+/// detects a file that is too large.
 const READ_AT_MOST: u64 = (64 << 20) + 1;
 
-/// The fields that `get` and `list` print in addition to the fields of a draft. They are removed
-/// when the printed output is applied again.
+/// The fields that `get` and `list` print in addition to the fields of a draft. `apply` removes
+/// these fields when it reads printed output.
 const PRINTED_ONLY: [&str; 12] = [
     "state",
     "rejected_for",
@@ -29,8 +29,8 @@ const PRINTED_ONLY: [&str; 12] = [
     "updated_by",
 ];
 
-/// Reads the drafts in all files. A folder stands for the files in it. No two drafts may have the
-/// same id.
+/// Reads the drafts in all files. A folder stands for all files that it contains. No two drafts may
+/// have the same id.
 pub(super) async fn drafts(files: &[PathBuf]) -> Result<Vec<Draft>, Failure> {
     let mut all: Vec<Draft> = Vec::new();
     let mut ids = std::collections::HashMap::new();

@@ -79,7 +79,7 @@ async fn watch(api: &DirectivesApi, args: &ListArgs) -> Result<Exit, Failure> {
                 let states = listing.states();
                 if terminal || shown.as_ref() != Some(&states) {
                     if terminal {
-                        // These sequences clear the screen.
+                        // These escape sequences clear the screen.
                         super::stdio::print("\x1b[2J\x1b[H")?;
                     }
                     print_all(&listing.shown, args.output.output, listing.now)?;

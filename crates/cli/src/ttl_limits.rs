@@ -68,8 +68,8 @@ impl TtlLimits {
         })
     }
 
-    /// Sets the default time to live of a draft that states no end. It counts from the draft's
-    /// start.
+    /// Sets the default time to live of a draft that states no end. The time counts from the
+    /// draft's start.
     pub(super) fn set_default(&self, draft: &mut Draft) -> Result<(), Failure> {
         if draft.expiry != Expiry::SiteDefault {
             return Ok(());

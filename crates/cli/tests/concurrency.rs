@@ -24,7 +24,7 @@ async fn a_mass_revoke_tries_all_and_reports_each() {
         "{}",
         applied.stdout.len()
     );
-    // This malformed document bypassed the pipeline, and it can be revoked, too.
+    // This malformed document bypasses the pipeline. Even a malformed document can be revoked.
     let bad = json!({"level": "Shape", "tenant": 42, "expires_at": in_hours(1)});
     http::put(
         &format!("{url}/{index}/_doc/bad?pipeline=_none&refresh=true"),

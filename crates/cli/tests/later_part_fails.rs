@@ -13,7 +13,7 @@ use crate::support::command::{Ran, run_with};
 use crate::support::http;
 use crate::support::node::{installed_index, shared_url};
 
-/// The number of directives. They have about 4 KiB each, so they do not fit into one part.
+/// The number of directives. Each has about 4 KiB, so that all of them do not fit into one part.
 const DIRECTIVES: usize = 300;
 
 /// What happens to the second part of the file.

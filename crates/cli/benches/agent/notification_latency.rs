@@ -11,8 +11,8 @@ use test_support::measure::{median, millis};
 
 const CLIENTS: usize = 500;
 const INTERVAL: Duration = Duration::from_secs(1);
-/// The duration of one measurement. It is long enough to poll a change, to send it to all clients,
-/// and to receive their next requests.
+/// The duration of one measurement, long enough to poll a change, to send it to all clients, and to
+/// receive their next requests.
 const WINDOW: Duration = Duration::from_secs(6);
 const WINDOWS: usize = 5;
 /// The time limit for a response.

@@ -29,7 +29,7 @@ pub(in super::super) struct AgentArgs {
     #[arg(long, value_name = "POLICY", default_value = "require")]
     startup: StartupPolicy,
 
-    /// Age of the last complete read at which the set is emptied [default: never]
+    /// Empty the set when the last complete read is older than this [default: never]
     #[arg(long, value_name = "DURATION", value_parser = parse)]
     clear_after: Option<Duration>,
 
@@ -42,7 +42,7 @@ pub(in super::super) struct AgentArgs {
     #[arg(long, value_name = "FILE")]
     off_file: Option<PathBuf>,
 
-    /// Age of the last complete read from which on the set counts as stale. A metric, the status
+    /// Treat the set as stale when the last complete read is older than this. A metric, the status
     /// and /readyz?fresh report this [default: 30s, or three intervals if they are longer]
     #[arg(long, value_name = "DURATION", value_parser = parse)]
     stale_after: Option<Duration>,

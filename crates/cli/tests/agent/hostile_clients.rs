@@ -1,5 +1,5 @@
-//! Tests that the agent refuses malformed, ambiguous, oversized and slow requests. It sends one
-//! response to each, and never evaluates a request that is hidden in another one.
+//! Tests that the agent refuses malformed, ambiguous, oversized and slow requests. The agent sends
+//! one response to each of them, and never evaluates a request that is hidden in another one.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;

@@ -113,7 +113,7 @@ async fn the_client_has_the_decisions_of_the_agent_and_continues_without_it() {
     let wrong = by_tcp.evaluate(&json!({"tenant": 42}));
     assert!(wrong["error"].is_string(), "{wrong}");
 
-    // A change reaches the client's copy of the set. Then the agent stops.
+    // A change reaches the client's copy of the set. After that, the agent stops.
     apply("short --level ShapeRewriteDiff --principal svc --ttl 15s");
     for client in [&mut by_tcp, &mut by_unix] {
         eventually(

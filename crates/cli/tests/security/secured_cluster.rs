@@ -17,7 +17,8 @@ use crate::support::node::unique_index;
 /// A password that satisfies the rules of the security plugin.
 pub(crate) const PASSWORD: &str = "Nine-Otters-Paddle-41-Rivers!";
 
-/// Returns the shared node. It watches its standard input, so it stops when the test process ends.
+/// Returns the shared node. The node watches its standard input, so it stops when the test process
+/// ends.
 pub(crate) fn node() -> &'static SecuredNode {
     static NODE: OnceLock<SecuredNode> = OnceLock::new();
     NODE.get_or_init(SecuredNode::start)

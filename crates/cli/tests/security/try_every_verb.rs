@@ -137,7 +137,7 @@ pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
 }
 
 /// Runs `init` twice: on an outdated installation, and on an index with an incomplete mapping. The
-/// two runs need different permissions.
+/// two runs of `init` need different permissions.
 async fn installs(user: &str) -> &'static str {
     let first = run(user, INDEX, &["init"]);
     if first.code != 0 {

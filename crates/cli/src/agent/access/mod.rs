@@ -203,8 +203,8 @@ impl Access {
         browser::check_origin(headers)
     }
 
-    /// Checks the token of a request. Clients of a Unix socket need none, because the mode of the
-    /// socket file admitted them. Client certificates were checked in the TLS handshake.
+    /// Checks the token of a request. Clients of a Unix socket need no token, because the mode of
+    /// the socket file admitted them. Client certificates were checked in the TLS handshake.
     #[expect(
         clippy::result_large_err,
         reason = "an error is rare and is sent at once"

@@ -102,7 +102,7 @@ mod with_rustls {
 mod without_rustls {
     use super::TlsFiles;
 
-    /// Replaces the type above in a build without rustls, which cannot serve TLS.
+    /// Stands for `Tls` in a build without rustls, which cannot serve TLS.
     #[derive(Debug)]
     pub(in super::super) enum Tls {}
 

@@ -58,7 +58,7 @@ pub(super) async fn run_sized<T: Send + 'static>(
         .map_err(|_| Problem::internal("the agent has a bug: computing the response panicked"))
 }
 
-/// The body of a response. It holds the permit until its last byte is sent.
+/// Builds the body of a response. The body holds the permit until its last byte is sent.
 pub(super) fn hold_until_sent(permit: AdmissionPermit, bytes: Vec<u8>) -> Bytes {
     struct Held(
         Vec<u8>,

@@ -22,9 +22,9 @@ pub(super) async fn healthz() -> &'static str {
 
 /// Whether the agent has a set to serve
 ///
-/// The set may come from a read or from the last-good file. Its age matters only with `fresh`, so
-/// that a fleet stays in service while the cluster is unreachable. An agent whose off file exists
-/// is ready, too, because its decision is valid: no directive applies.
+/// The set may come from a read or from the last-good file. The age of the set matters only with
+/// `fresh`, so that a fleet stays in service while the cluster is unreachable. An agent whose off
+/// file exists is ready, too, because its decision is valid: no directive applies.
 #[utoipa::path(get, path = "/readyz",
     params(("fresh" = Option<String>, Query, description = "Fail also if the set is stale", max_length = 0)),
     responses((status = 200, description = "The agent has a set", body = String), InvalidField, NotReady))]

@@ -1,5 +1,5 @@
-//! The schemas of the JSON documents that the library encodes. These types are used only in the
-//! OpenAPI description.
+//! The schemas of the JSON documents that the library encodes. The types in this file are used only
+//! in the OpenAPI description.
 
 #![expect(dead_code, reason = "they are descriptions, never constructed")]
 

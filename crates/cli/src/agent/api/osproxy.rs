@@ -13,7 +13,7 @@ use super::openapi::{Busy, Internal};
 use super::problem::Problem;
 use super::state::Agent;
 
-/// The format of osproxy 1.0.5. Its decoder refuses unknown fields.
+/// The format of osproxy 1.0.5, whose decoder refuses unknown fields.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct OsproxyBlob<'a> {
     directives: Vec<ActiveDirective<'a>>,
@@ -83,8 +83,8 @@ fn encode(set: &DirectiveSet, now: Timestamp) -> serde_json::Result<Vec<u8>> {
 /// The active directives in the format of osproxy
 ///
 /// The response can be sent to `POST /admin/directives` of osproxy, or stored under osproxy's etcd
-/// key. It must not be cached, because the remaining time of each directive counts from the
-/// response.
+/// key. Caches must not store the response, because the remaining time of each directive counts
+/// from the response.
 #[utoipa::path(get, path = "/v1/osproxy", operation_id = "osproxy",
     responses(
         (status = 200, description = "Active directives only; those with less than a second left are omitted",

@@ -1,4 +1,4 @@
-//! Builds error responses. Their bodies are problem documents (RFC 9457).
+//! Builds error responses, whose bodies are problem documents (RFC 9457).
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};

@@ -68,7 +68,7 @@ pub(in super::super) fn router(agent: Agent, access: Arc<Access>) -> Router {
     )
 }
 
-/// Builds the router of the health listener. It accepts every host name, because probes and
+/// Builds the router of the health listener, which accepts every host name, because probes and
 /// Prometheus may use any name for the agent.
 pub(in super::super) fn health_router(agent: Agent) -> Router {
     let router = OpenApiRouter::new()

@@ -42,7 +42,7 @@ struct Entry {
     is_evicted: bool,
 }
 
-/// An admitted connection. It counts as open until this value is dropped.
+/// An admitted connection, which counts as open until this value is dropped.
 #[derive(Debug)]
 pub(super) struct Admitted {
     shared: Arc<Shared>,
@@ -85,8 +85,8 @@ impl Connections {
         );
     }
 
-    /// Admits a connection. At the limit plus the reserve for health checks, it first waits until
-    /// another connection has ended.
+    /// Admits a connection. At the limit plus the reserve for health checks, the new connection
+    /// first waits until another one has ended.
     pub(super) async fn admit(&self) -> Admitted {
         loop {
             // The waiter is registered before the attempt, so that a notification in between is not
@@ -210,7 +210,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_longest_idle_connection_makes_room() {
         let (connections, admitted) = full(3).await;
-        // The first connection is now the most recently used one.
+        // After this request, the first connection is the most recently used one.
         drop(admitted[0].begin_request());
         let new = connections.admit().await;
         assert!(!new.health_only);

@@ -21,8 +21,8 @@ use super::listeners::{Listener, Stream};
 
 /// The time limit for receiving the first request of a connection, including the TLS handshake.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// The time for which a connection may be idle between requests. It is longer than the 60 s of
-/// nginx and of common load balancers, so that the client closes the connection first. Otherwise
+/// The time for which a connection may be idle between requests. This time is longer than the 60 s
+/// of nginx and of common load balancers, so that the client closes the connection first. Otherwise
 /// the agent could close a connection on which the client is just sending a request.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// The time limit for completing the requests in progress after the stop signal.

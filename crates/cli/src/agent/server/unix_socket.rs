@@ -16,7 +16,7 @@ use tokio::net::{UnixListener, UnixSocket, UnixStream};
 /// The number of connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
 
-/// A listening socket. Its file is removed when this value is dropped.
+/// A listening socket. Dropping the value removes the socket file.
 #[derive(Debug)]
 pub(in super::super) struct SocketFile {
     listener: UnixListener,
@@ -63,7 +63,7 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Another program may have replaced the file, and its file must stay.
+        // If another program has replaced the file, the file is not removed.
         if identity(&self.path).is_ok_and(|found| found == self.identity) {
             // If the removal fails, a stale file stays, which the next start removes.
             let _ = fs::remove_file(&self.path);
