@@ -19,12 +19,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let store = OpenSearchDirectiveStore::start(config).await?;
 
     // A proxy evaluates each request once, as follows:
-    let attrs = RequestAttrs {
-        tenant: Some("acme"),
-        index: "orders",
-        principal: "checkout",
-        endpoint: EndpointKind::Search,
-    };
+    let attrs = RequestAttrs::new("orders", "checkout", EndpointKind::Search).with_tenant("acme");
     let decision = store
         .load()
         .evaluate(&attrs, SystemClock.now(), "request-1");

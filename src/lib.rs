@@ -47,12 +47,7 @@
 //! let store = OpenSearchDirectiveStore::start(config).await?;
 //!
 //! // Once for each request:
-//! let attrs = RequestAttrs {
-//!     tenant: Some("acme"),
-//!     index: "orders",
-//!     principal: "checkout",
-//!     endpoint: EndpointKind::Search,
-//! };
+//! let attrs = RequestAttrs::new("orders", "checkout", EndpointKind::Search).with_tenant("acme");
 //! let decision = store.load().evaluate(&attrs, SystemClock.now(), "request-1");
 //! # Ok(())
 //! # }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use opensearch_directives::document::{Draft, Expiry};
 use opensearch_directives::{Clock as _, SystemClock};
-use opensearch_directives::{DiagLevel, DirectiveMatch, EndpointKind};
+use opensearch_directives::{DiagLevel, EndpointKind};
 
 use super::apply_prune::OwnerArgs;
 use super::covered_by_another;
@@ -193,12 +193,9 @@ impl ApplyArgs {
         let starts_at = instant("--starts-at", self.starts_at, now)?;
         let expiry = self.expiry(starts_at, now)?;
         let mut draft = Draft::new(id, level, expiry);
-        draft.match_ = DirectiveMatch {
-            tenant: self.tenant.take(),
-            index: self.index.take(),
-            principal: self.principal.take(),
-            endpoint: None,
-        };
+        draft.match_.tenant = self.tenant.take();
+        draft.match_.index = self.index.take();
+        draft.match_.principal = self.principal.take();
         draft.sample_per_mille = self.sample.or(self.sample_per_mille).unwrap_or(1000);
         draft.ring_buffer = self.ring_buffer;
         draft.capture = self.capture;

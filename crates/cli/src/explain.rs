@@ -77,12 +77,8 @@ struct Verdict {
 }
 
 pub(super) async fn run(args: ExplainArgs) -> Result<Exit, Failure> {
-    let request = RequestAttrs {
-        tenant: args.tenant.as_deref(),
-        index: &args.index,
-        principal: &args.principal,
-        endpoint: args.endpoint,
-    };
+    let mut request = RequestAttrs::new(&args.index, &args.principal, args.endpoint);
+    request.tenant = args.tenant.as_deref();
     let evidence = if let Some(agent) = &args.agent {
         let agent = args.agent_client(agent)?;
         explain_source::from_agent(&agent, &request, &args.request_id).await?

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use opensearch_directives::admin::{DirectivesApi, Stored};
 use opensearch_directives::document::Document;
 use opensearch_directives::{
-    Clock as _, Decision, DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveSet,
-    EndpointKind, RequestAttrs, SystemClock,
+    Clock as _, Decision, DiagLevel, DiagnosticsDirective, DirectiveSet, EndpointKind,
+    RequestAttrs, SystemClock,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -178,12 +178,10 @@ struct PublishedDirective {
 impl From<PublishedDirective> for DiagnosticsDirective {
     fn from(one: PublishedDirective) -> Self {
         let mut directive = Self::new(one.id, one.level, one.expires_at);
-        directive.match_ = DirectiveMatch {
-            tenant: one.tenant,
-            index: one.index,
-            principal: one.principal,
-            endpoint: one.endpoint,
-        };
+        directive.match_.tenant = one.tenant;
+        directive.match_.index = one.index;
+        directive.match_.principal = one.principal;
+        directive.match_.endpoint = one.endpoint;
         directive.sample_per_mille = one.sample_per_mille;
         directive.ring_buffer = one.ring_buffer;
         directive.capture = one.capture;

@@ -25,12 +25,7 @@ use crate::set::DirectiveSet;
 /// use opensearch_directives_core::{DiagLevel, DirectiveStore, EndpointKind, InMemoryDirectiveStore, RequestAttrs};
 ///
 /// fn level_of(store: &dyn DirectiveStore, request_id: &str, now: Timestamp) -> DiagLevel {
-///     let request = RequestAttrs {
-///         tenant: Some("acme"),
-///         index: "orders",
-///         principal: "checkout",
-///         endpoint: EndpointKind::Search,
-///     };
+///     let request = RequestAttrs::new("orders", "checkout", EndpointKind::Search).with_tenant("acme");
 ///     store.load().evaluate(&request, now, request_id).level
 /// }
 ///

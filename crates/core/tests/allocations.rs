@@ -70,12 +70,9 @@ fn for_tenants(directives: usize) -> DirectiveSet {
 fn evaluate_all(set: &DirectiveSet, tenants: &[String], nows: &[Timestamp]) -> usize {
     let mut decided = 0;
     for tenant in tenants {
-        let attrs = RequestAttrs {
-            tenant: Some(tenant),
-            index: "orders",
-            principal: "a-principal-of-more-than-sixteen-bytes",
-            endpoint: EndpointKind::Search,
-        };
+        let principal = "a-principal-of-more-than-sixteen-bytes";
+        let attrs =
+            RequestAttrs::new("orders", principal, EndpointKind::Search).with_tenant(tenant);
         for &now in nows {
             let decision = set.evaluate(&attrs, now, tenant);
             decided += usize::from(decision.level != DiagLevel::Off);

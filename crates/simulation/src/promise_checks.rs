@@ -222,12 +222,8 @@ impl ObservedRefresher {
     fn check_decisions(&self, now: Timestamp) -> Result<(), Broken> {
         let set = self.shared.load();
         for tenant in [None, Some(TENANTS[0]), Some(TENANTS[1])] {
-            let request = RequestAttrs {
-                tenant,
-                index: "orders",
-                principal: "ann",
-                endpoint: EndpointKind::ALL[0],
-            };
+            let mut request = RequestAttrs::new("orders", "ann", EndpointKind::ALL[0]);
+            request.tenant = tenant;
             let mut expected = Decision::default();
             let directives = self.view.iter().flat_map(View::directives);
             for directive in directives.filter(|directive| {

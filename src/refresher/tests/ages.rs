@@ -84,12 +84,7 @@ async fn p5_a_last_good_file_is_as_old_as_its_read() {
 async fn p4_start_and_expiry_are_checked_at_read_time_without_the_refresher() {
     let (fake, store) = start(Order::Good(1)).await;
     fake.set(Order::Hang);
-    let attrs = RequestAttrs {
-        tenant: None,
-        index: "orders",
-        principal: "svc",
-        endpoint: EndpointKind::Search,
-    };
+    let attrs = RequestAttrs::new("orders", "svc", EndpointKind::Search);
     let applies = |at: Timestamp| {
         let decision = store.load().evaluate(&attrs, at, "r");
         decision.level == crate::DiagLevel::Shape

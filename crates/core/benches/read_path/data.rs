@@ -134,12 +134,8 @@ impl Data {
                 .map(|n| peer_directive(n, target(n), sample, later))
                 .collect(),
             requests: Box::new(std::array::from_fn(|n| Request {
-                attrs: RequestAttrs {
-                    tenant: Some(tenants[n]),
-                    index: INDEX,
-                    principal: PRINCIPAL,
-                    endpoint: EndpointKind::Search,
-                },
+                attrs: RequestAttrs::new(INDEX, PRINCIPAL, EndpointKind::Search)
+                    .with_tenant(tenants[n]),
                 id: ids[n],
             })),
             peer_requests: Box::new(std::array::from_fn(|n| PeerRequest {

@@ -41,7 +41,20 @@ named_enum!(
 ///
 /// A request matches if **every target that is set** equals the corresponding attribute of the
 /// request. A target that is not set matches every request.
+///
+/// Create it with [`DirectiveMatch::all`] and narrow it, so that the code still compiles if a later
+/// version adds a target:
+///
+/// ```
+/// use opensearch_directives_core::{DirectiveMatch, EndpointKind};
+///
+/// let searches = DirectiveMatch::all()
+///     .for_tenant("acme")
+///     .for_endpoint(EndpointKind::Search);
+/// assert_eq!(searches.index, None);
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[non_exhaustive]
 pub struct DirectiveMatch {
     /// If set, only requests of this tenant match.
     pub tenant: Option<String>,

@@ -60,23 +60,23 @@ named_enum!(
 
 /// The attributes of one request that a directive can target, borrowed from the request.
 ///
-/// A proxy that always knows all attributes can write a literal. If a later version of this crate
-/// adds an attribute, a literal does not compile until it sets the new attribute. Code that must
-/// still compile after such an upgrade uses [`new`](Self::new) and the `with_` methods.
+/// Create them with [`RequestAttrs::new`] and set the tenant if it is known, so that the code still
+/// compiles if a later version adds an attribute. A request in which that attribute is not set
+/// matches no directive that targets it.
 ///
 /// ```
 /// use opensearch_directives_core::{EndpointKind, RequestAttrs};
 ///
 /// let attrs = RequestAttrs::new("orders", "checkout", EndpointKind::Search).with_tenant("acme");
-/// let literal = RequestAttrs {
-///     tenant: Some("acme"),
-///     index: "orders",
-///     principal: "checkout",
-///     endpoint: EndpointKind::Search,
-/// };
-/// assert_eq!(attrs, literal);
+/// assert_eq!(attrs.tenant, Some("acme"));
+///
+/// // The tenant may be unknown:
+/// let tenant: Option<&str> = None;
+/// let mut attrs = RequestAttrs::new("orders", "checkout", EndpointKind::Search);
+/// attrs.tenant = tenant;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub struct RequestAttrs<'a> {
     /// The tenant, or `None` if it is not known. A request without a tenant matches no directive
     /// that targets a tenant.

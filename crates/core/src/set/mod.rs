@@ -142,12 +142,7 @@ impl DirectiveSet {
     ///     DiagnosticsDirective::new("slow-acme", DiagLevel::Shape, expires_at)
     ///         .with_match(DirectiveMatch::all().for_tenant("acme")),
     /// ]);
-    /// let request = RequestAttrs {
-    ///     tenant: Some("acme"),
-    ///     index: "orders",
-    ///     principal: "checkout",
-    ///     endpoint: EndpointKind::Search,
-    /// };
+    /// let request = RequestAttrs::new("orders", "checkout", EndpointKind::Search).with_tenant("acme");
     /// assert_eq!(set.evaluate(&request, now, "request-1").level, DiagLevel::Shape);
     /// assert_eq!(set.evaluate(&request, expires_at, "request-1").level, DiagLevel::Off);
     /// # Ok::<(), jiff::Error>(())

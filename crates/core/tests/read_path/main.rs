@@ -58,12 +58,9 @@ impl Requests {
         let (tenant, index, principal) = (text(), text(), text());
         let tenant = (random.u8(..8) != 0).then_some(tenant);
         let endpoint = random.usize(..ENDPOINTS.len());
-        let attrs = RequestAttrs {
-            tenant: tenant.map(|position| self.texts[position].as_str()),
-            index: &self.texts[index],
-            principal: &self.texts[principal],
-            endpoint: ENDPOINTS[endpoint],
-        };
+        let (index_text, principal_text) = (&self.texts[index], &self.texts[principal]);
+        let mut attrs = RequestAttrs::new(index_text, principal_text, ENDPOINTS[endpoint]);
+        attrs.tenant = tenant.map(|position| self.texts[position].as_str());
         let peer_attrs = peer::RequestAttrs {
             tenant: tenant.map(|position| &self.tenants[position]),
             index: &self.texts[index],

@@ -58,12 +58,8 @@ struct Request<'a> {
 
 impl Request<'_> {
     fn ours(&self, set: &DirectiveSet, now: Timestamp) -> Decision {
-        let attrs = RequestAttrs {
-            tenant: self.tenant,
-            index: self.index,
-            principal: self.principal,
-            endpoint: self.endpoint,
-        };
+        let mut attrs = RequestAttrs::new(self.index, self.principal, self.endpoint);
+        attrs.tenant = self.tenant;
         set.evaluate(&attrs, now, self.id)
     }
 

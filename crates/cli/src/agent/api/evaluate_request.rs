@@ -69,12 +69,9 @@ impl EvaluateRequest {
     }
 
     pub(super) fn attrs(&self) -> RequestAttrs<'_> {
-        RequestAttrs {
-            tenant: self.tenant.as_deref(),
-            index: &self.index,
-            principal: &self.principal,
-            endpoint: self.endpoint,
-        }
+        let mut attrs = RequestAttrs::new(&self.index, &self.principal, self.endpoint);
+        attrs.tenant = self.tenant.as_deref();
+        attrs
     }
 }
 
