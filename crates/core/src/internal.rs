@@ -3,6 +3,7 @@
 
 pub use crate::document::reject_signatures;
 pub use crate::hex::{Hex, from_hex};
+pub use crate::hits::{HitCounters, HitTotals};
 pub use crate::publish::{Published, Publisher, publication};
 pub use crate::set::Edit;
 pub use crate::snapshot::{SignatureTable, SnapshotParts};

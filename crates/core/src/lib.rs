@@ -3,6 +3,7 @@
 
 pub mod document;
 mod hex;
+mod hits;
 mod model;
 mod publish;
 mod set;
@@ -16,6 +17,7 @@ mod visible_text;
 #[doc(hidden)]
 pub mod internal;
 
+pub use hits::{DirectiveHits, Hits};
 pub use model::directive::{
     DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef, DirectiveState, UnknownDiagLevel,
 };

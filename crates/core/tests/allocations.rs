@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use allocation_counter::{AllocationInfo, measure};
 use jiff::Timestamp;
+use opensearch_directives_core::internal::HitCounters;
 use opensearch_directives_core::{
     DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveSet, DirectiveSetBuilder,
     DirectiveStore, EndpointKind, InMemoryDirectiveStore, RequestAttrs,
@@ -89,7 +90,11 @@ fn tenants() -> Vec<String> {
 fn evaluate_does_not_allocate() {
     let tenants = tenants();
     for directives in [0, 1, 4, 10, 2_000] {
-        for set in [varied(directives), for_tenants(directives)] {
+        let counters = HitCounters::default();
+        let counting = |set: &DirectiveSet| counters.attach(set, NOW);
+        let sets = [varied(directives), for_tenants(directives)];
+        let [varied, for_tenants] = sets.each_ref().map(counting);
+        for set in sets.into_iter().chain([varied, for_tenants]) {
             let mut decided = 0;
             let nows = [NOW, Timestamp::MIN, Timestamp::MAX];
             let allocated = measure(|| decided = evaluate_all(&set, &tenants, &nows));

@@ -12,6 +12,7 @@ use super::alternate_and_time::{in_turns, on_two_threads};
 use super::cost_of_report_and_clock;
 use super::data;
 use super::data::{Case, Data};
+use super::hit_counting;
 use super::table_format::{head, ns, row, times};
 
 const SIZES: [usize; 7] = [0, 1, 10, 100, 1_000, 10_000, 100_000];
@@ -24,6 +25,7 @@ pub fn print() {
     }
     reader();
     cost_of_report_and_clock::print();
+    hit_counting::print();
     two_threads();
     build();
     decoding();

@@ -15,6 +15,7 @@ mod baseline;
 mod benchmark_tables;
 mod cost_of_report_and_clock;
 mod data;
+mod hit_counting;
 mod repeat_for_profiler;
 mod table_format;
 
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use baseline::BaselineSet;
 use data::{Case, Data};
+use opensearch_directives_core::internal::HitCounters;
 use opensearch_directives_core::{DirectiveSet, DirectiveStore, InMemoryDirectiveStore};
 use osproxy_observe as peer;
 
@@ -50,6 +52,8 @@ struct Sides {
     data: Data,
     ours: Arc<dyn DirectiveStore>,
     in_memory: InMemoryDirectiveStore,
+    /// The store of `ours`, whose set counts its matches.
+    counted: InMemoryDirectiveStore,
     baseline: ArcSwap<BaselineSet>,
     peers: Arc<dyn peer::DirectiveStore>,
 }
@@ -58,12 +62,14 @@ impl Sides {
     fn new(case: Case, directives: usize) -> Self {
         let data = Data::new(case, directives);
         let set = DirectiveSet::from_directives(data.ours.clone());
+        let counted = HitCounters::default().attach(&set, jiff::Timestamp::UNIX_EPOCH);
         let peers = peer::DirectiveSet::from_directives(data.peers.clone());
         Self {
             baseline: BaselineSet::store(&data.ours),
             data,
             ours: Arc::new(InMemoryDirectiveStore::new().with_directives(set.clone())),
             in_memory: InMemoryDirectiveStore::new().with_directives(set),
+            counted: InMemoryDirectiveStore::new().with_directives(counted),
             peers: Arc::new(peer::InMemoryDirectiveStore::new().with_directives(peers)),
         }
     }

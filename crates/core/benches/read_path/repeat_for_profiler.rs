@@ -10,7 +10,7 @@ use super::data::Case;
 type Call = fn(&Sides, usize);
 
 /// The calls whose instructions can be counted.
-const CALLS: [(&str, Case, Call); 17] = [
+const CALLS: [(&str, Case, Call); 21] = [
     ("load", Case::NoMatch, |sides, calls| {
         for _ in 0..calls {
             black_box(black_box(&sides.ours).load());
@@ -30,6 +30,10 @@ const CALLS: [(&str, Case, Call); 17] = [
     ("evaluate-no-match", Case::NoMatch, evaluate),
     ("evaluate-one-match", Case::OneMatch, evaluate),
     ("evaluate-sampled", Case::Sampled, evaluate),
+    ("counted-no-match", Case::NoMatch, counted),
+    ("counted-one-match", Case::OneMatch, counted),
+    ("counted-sampled", Case::Sampled, counted),
+    ("evaluate-wildcards", Case::Wildcards, evaluate),
     ("by-reader-no-match", Case::NoMatch, by_reader),
     ("in-turn-no-match", Case::NoMatch, in_turn),
     ("in-turn-one-match", Case::OneMatch, in_turn),
@@ -45,6 +49,14 @@ const CALLS: [(&str, Case, Call); 17] = [
 
 fn evaluate(sides: &Sides, calls: usize) {
     let mut reader = sides.in_memory.reader();
+    let set = reader.load();
+    for _ in 0..calls {
+        black_box(sides.data.evaluate(black_box(set), black_box(0)));
+    }
+}
+
+fn counted(sides: &Sides, calls: usize) {
+    let mut reader = sides.counted.reader();
     let set = reader.load();
     for _ in 0..calls {
         black_box(sides.data.evaluate(black_box(set), black_box(0)));

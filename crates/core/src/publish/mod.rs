@@ -28,7 +28,7 @@
 //!
 //! `load` must return an `Arc`, and threads that change the same reference count contend for its
 //! cache line. Therefore a publication has [`HANDLES`] handles to the same set. Each handle has its
-//! own reference count, and each thread has a slot number that selects its handle. Each thread
+//! own reference count, and each thread has a number that selects its handle. Each thread
 //! caches a `Weak` of its handle. A read does not allocate, not even the first read after a
 //! publish.
 
@@ -43,6 +43,7 @@ use arc_swap::ArcSwap;
 
 use crate::set::DirectiveSet;
 pub use reader::Reader;
+pub(crate) use thread_cache::thread_number;
 
 /// The number of handles to the set in each publication. Up to this number of threads, each thread
 /// uses a handle of its own; with more threads, some share a handle.
@@ -99,7 +100,7 @@ impl<T> Published<T> {
     #[inline(never)]
     fn load_uncached(&self) -> Arc<DirectiveSet> {
         let current = self.current.load();
-        let handle = &current.handles[thread_cache::slot() % HANDLES];
+        let handle = &current.handles[thread_number() % HANDLES];
         thread_cache::set(current.version, handle);
         Arc::clone(handle)
     }

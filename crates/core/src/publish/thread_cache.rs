@@ -1,6 +1,6 @@
 //! Caches in each thread the handle that the thread loaded last, so that the next load skips the
-//! guard of the `ArcSwap`. This module also assigns each thread its slot, the number that selects a
-//! handle.
+//! guard of the `ArcSwap`. This module also assigns each thread its number, which selects its handle
+//! and its counters of matches.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,15 +20,17 @@ thread_local! {
         // No publication has version zero.
         RefCell::new(Cached { version: 0, handle: Weak::new() })
     };
-    static SLOT: usize = NEXT_SLOT.fetch_add(1, Ordering::Relaxed);
+    static NUMBER: usize = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
 }
 
-static NEXT_SLOT: AtomicUsize = AtomicUsize::new(0);
+static NEXT_NUMBER: AtomicUsize = AtomicUsize::new(0);
 
-/// Returns the slot of this thread. Slots are assigned in the order of the threads' first loads.
-/// While a thread ends and its thread-locals are already dropped, it uses slot zero.
-pub(super) fn slot() -> usize {
-    SLOT.try_with(|slot| *slot).unwrap_or(0)
+/// Returns the number of this thread. Numbers are assigned in the order of the threads' first loads,
+/// and no two threads have the same number. While a thread ends and its thread-locals are already
+/// dropped, it has the highest number.
+#[inline]
+pub(crate) fn thread_number() -> usize {
+    NUMBER.try_with(|number| *number).unwrap_or(usize::MAX)
 }
 
 /// Returns the cached handle if it belongs to the publication of this version.

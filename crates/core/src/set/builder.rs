@@ -6,6 +6,7 @@ use super::lookup_table::LookupTable;
 use super::packed_directives::{Full, PackedDirectives};
 use super::set_end::SetEnd;
 use super::{BuildError, Compiled, DirectiveSet};
+use crate::hits::Counting;
 use crate::model::directive::DirectiveRef;
 
 /// Builds a [`DirectiveSet`] from borrowed directives.
@@ -75,6 +76,9 @@ impl DirectiveSet {
             table,
             end,
         }));
-        Ok(Self { compiled })
+        Ok(Self {
+            compiled,
+            counting: Counting::default(),
+        })
     }
 }

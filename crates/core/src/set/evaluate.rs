@@ -1,5 +1,5 @@
-//! Evaluates a request: looks up each combination of its attributes that directives target, and
-//! merges the effects of the directives that apply.
+//! Evaluates a request: looks up each combination of its attributes that directives target, merges
+//! the effects of the directives that apply, and counts the directives that match.
 
 use jiff::Timestamp;
 
@@ -7,6 +7,7 @@ use super::Compiled;
 use super::decision::Effects;
 use super::lookup_table::{END, chain};
 use super::packed_directives::{Instant, Shape, instant, target};
+use crate::hits::{Counting, SetHits};
 use crate::model::request::RequestAttrs;
 use crate::model::sampling::{self, Sampler};
 
@@ -23,11 +24,12 @@ impl Compiled {
         attrs: &RequestAttrs<'_>,
         now: Timestamp,
         request_id: &str,
+        counting: &Counting,
     ) -> Effects {
         let has_active = !self.end.has_passed(now);
         let (table, directives, now) = (&self.table, &self.directives, instant(now));
         if has_active && table.combinations != TENANT_ONLY {
-            return self.evaluate_all(attrs, now, request_id);
+            return self.evaluate_all(attrs, now, request_id, counting);
         }
         if has_active
             && attrs.tenant.is_some()
@@ -35,29 +37,52 @@ impl Compiled {
         {
             let record = &directives.records[first as usize];
             if record.next != END {
-                return self.evaluate_key(first, now, request_id);
+                return self.evaluate_key(first, now, request_id, counting);
             }
-            if record.expires() > now
-                && directives.has_started(first as usize, now)
-                && sampling::is_sampled(record.sample_per_mille, request_id)
-            {
-                return record.effects;
+            if record.expires() > now && directives.has_started(first as usize, now) {
+                let is_sampled = sampling::is_sampled(record.sample_per_mille, request_id);
+                if let Some(hits) = counting.hits() {
+                    hits.count(first as usize, is_sampled, now.0);
+                }
+                if is_sampled {
+                    return record.effects;
+                }
             }
         }
         Effects::default()
     }
 
     #[inline(never)]
-    fn evaluate_key(&self, first: u32, now: Instant, request_id: &str) -> Effects {
+    fn evaluate_key(
+        &self,
+        first: u32,
+        now: Instant,
+        request_id: &str,
+        counting: &Counting,
+    ) -> Effects {
         let mut sampler = Sampler::new(request_id);
-        self.merge(first, Effects::default(), now, &mut sampler)
+        match counting.hits() {
+            None => self.merge(first, Effects::default(), now, &mut sampler),
+            Some(hits) => self.merge_and_count(first, Effects::default(), now, &mut sampler, hits),
+        }
     }
 
     #[inline(never)]
-    fn evaluate_all(&self, attrs: &RequestAttrs<'_>, now: Instant, request_id: &str) -> Effects {
+    fn evaluate_all(
+        &self,
+        attrs: &RequestAttrs<'_>,
+        now: Instant,
+        request_id: &str,
+        counting: &Counting,
+    ) -> Effects {
         let mut effects = Effects::default();
         let mut sampler = Sampler::new(request_id);
-        let mut merge = |first| effects = self.merge(first, effects, now, &mut sampler);
+        let mut merge = |first| {
+            effects = match counting.hits() {
+                None => self.merge(first, effects, now, &mut sampler),
+                Some(hits) => self.merge_and_count(first, effects, now, &mut sampler, hits),
+            };
+        };
         if let Some(first) = self.table.wildcards {
             merge(first);
         }
@@ -91,12 +116,30 @@ impl Compiled {
         effects
     }
 
+    /// Adds the effects of the directives of a key, and counts those that match. Superfluous
+    /// directives match, too.
+    #[inline(never)]
+    fn merge_and_count(
+        &self,
+        first: u32,
+        mut effects: Effects,
+        now: Instant,
+        sampler: &mut Sampler<'_>,
+        hits: &SetHits,
+    ) -> Effects {
+        self.for_each_of_key(first, now, sampler, Some(hits), |number| {
+            effects = effects.and(self.directives.records[number].effects);
+        });
+        effects
+    }
+
     /// Calls `visit` with the index of each directive that applies.
     pub(super) fn for_each_applying(
         &self,
         attrs: &RequestAttrs<'_>,
         now: Timestamp,
         request_id: &str,
+        counting: &Counting,
         mut visit: impl FnMut(usize),
     ) {
         if self.end.has_passed(now) {
@@ -105,21 +148,39 @@ impl Compiled {
         let now = instant(now);
         let mut sampler = Sampler::new(request_id);
         self.for_each_key(self.table.combinations, attrs, |first| {
-            for number in chain(&self.directives, first) {
-                let record = &self.directives.records[number];
-                if record.expires() <= now {
-                    // The superfluous directives are at the end, sorted by expiry: all after an
-                    // expired one have also expired.
-                    if record.is_superfluous {
-                        break;
-                    }
-                } else if self.directives.has_started(number, now)
-                    && sampler.contains(record.sample_per_mille)
-                {
+            self.for_each_of_key(first, now, &mut sampler, counting.hits(), &mut visit);
+        });
+    }
+
+    /// Calls `visit` with the index of each directive of a key that applies, and counts each one
+    /// that matches.
+    #[inline]
+    fn for_each_of_key(
+        &self,
+        first: u32,
+        now: Instant,
+        sampler: &mut Sampler<'_>,
+        hits: Option<&SetHits>,
+        mut visit: impl FnMut(usize),
+    ) {
+        for number in chain(&self.directives, first) {
+            let record = &self.directives.records[number];
+            if record.expires() <= now {
+                // The superfluous directives are at the end, sorted by expiry: all after an
+                // expired one have also expired.
+                if record.is_superfluous {
+                    break;
+                }
+            } else if self.directives.has_started(number, now) {
+                let is_sampled = sampler.contains(record.sample_per_mille);
+                if let Some(hits) = hits {
+                    hits.count(number, is_sampled, now.0);
+                }
+                if is_sampled {
                     visit(number);
                 }
             }
-        });
+        }
     }
 
     /// Calls `visit` with the first directive for each combination of the request's attributes that

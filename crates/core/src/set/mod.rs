@@ -29,6 +29,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::hits::Counting;
 use crate::model::directive::{DiagnosticsDirective, DirectiveRef};
 use crate::model::request::RequestAttrs;
 use crate::set_digest::Digest;
@@ -67,6 +68,8 @@ struct Compiled {
 #[repr(align(64))]
 pub struct DirectiveSet {
     compiled: Option<Arc<Compiled>>,
+    /// The counters of this handle. Other handles to the same set may have others, or none.
+    counting: Counting,
 }
 
 impl DirectiveSet {
@@ -119,6 +122,9 @@ impl DirectiveSet {
     ///   together cost one comparison.
     /// - The request's id is hashed at most once, and only if a directive with a rate below 1000
     ///   could change the decision.
+    /// - If the store counts the matches of its directives, a request that matches none of them
+    ///   costs nothing more. Otherwise, the cost also grows with the number of active directives
+    ///   that match the request.
     ///
     /// # Sampling
     ///
@@ -151,7 +157,9 @@ impl DirectiveSet {
     #[must_use]
     pub fn evaluate(&self, attrs: &RequestAttrs<'_>, now: Timestamp, request_id: &str) -> Decision {
         match &self.compiled {
-            Some(compiled) => compiled.evaluate(attrs, now, request_id).decision(),
+            Some(compiled) => compiled
+                .evaluate(attrs, now, request_id, &self.counting)
+                .decision(),
             None => Decision::default(),
         }
     }
@@ -191,18 +199,19 @@ impl DirectiveSet {
         let Some(compiled) = &self.compiled else {
             return decision;
         };
-        compiled.for_each_applying(attrs, now, request_id, |position| {
+        let visit = |position| {
             if let Some(directive) = compiled.directives.get(position) {
                 decision = decision | Effects::of(directive).decision();
                 applies(directive);
             }
-        });
+        };
+        compiled.for_each_applying(attrs, now, request_id, &self.counting, visit);
         decision
     }
 
     /// Evaluates as [`evaluate`](Self::evaluate) does, and returns the ids of the directives that
     /// apply, in the set's order. This method is meant for people and tests: unlike
-    /// [`evaluate_with`](Self::evaluate_with), it allocates.
+    /// [`evaluate_with`](Self::evaluate_with), it allocates and does not count as a request.
     #[must_use]
     pub fn explain(
         &self,
@@ -213,7 +222,8 @@ impl DirectiveSet {
         let mut explanation = Explanation::default();
         let mut positions = Vec::new();
         if let Some(compiled) = &self.compiled {
-            compiled.for_each_applying(attrs, now, request_id, |position| positions.push(position));
+            let visit = |position| positions.push(position);
+            compiled.for_each_applying(attrs, now, request_id, Counting::NONE, visit);
         }
         positions.sort_unstable();
         for directive in positions
@@ -247,6 +257,14 @@ impl DirectiveSet {
 }
 
 impl DirectiveSet {
+    /// Returns a handle to the same set, which counts in this way.
+    pub(crate) fn counted_by(&self, counting: Counting) -> Self {
+        Self {
+            compiled: self.compiled.clone(),
+            counting,
+        }
+    }
+
     /// Whether both handles refer to the same set in memory, not only to equal sets.
     #[doc(hidden)]
     #[must_use]

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::document::{Rejection, Signature};
+use crate::hits::HitCounters;
 use crate::{Digest, DirectiveSet};
 
 pub use index_revision::Revision;
@@ -102,6 +103,15 @@ impl Snapshot {
 }
 
 impl Snapshot {
+    /// Lets evaluations of the set count their matches. `now` is the time from which on new
+    /// directives are counted.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn counted_by(mut self, counters: &HitCounters, now: Timestamp) -> Self {
+        self.set = counters.attach(&self.set, now);
+        self
+    }
+
     /// Whether both snapshots are the result of reads of the same content. Only the times of these
     /// reads may differ.
     #[must_use]

@@ -1,0 +1,138 @@
+//! The counters of a fixed number of directives, with a separate row for each of the first threads.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use crate::publish::thread_number;
+
+/// The number of slots of a block. One row of counters fills whole cache lines.
+pub(super) const SLOTS: usize = 64;
+
+/// The number of threads that have rows of their own.
+pub(super) const THREADS: usize = 64;
+
+/// The second of a directive that has not matched yet.
+const NEVER: i64 = i64::MIN;
+
+/// The counts of one directive in one row. The matches that were sampled and those that were not
+/// are counted apart, so that a match changes one number.
+#[derive(Debug)]
+struct Counter {
+    sampled: AtomicU64,
+    unsampled: AtomicU64,
+    last_second: AtomicI64,
+}
+
+impl Counter {
+    fn new() -> Self {
+        Self {
+            sampled: AtomicU64::new(0),
+            unsampled: AtomicU64::new(0),
+            last_second: AtomicI64::new(NEVER),
+        }
+    }
+
+    fn count(&self, is_sampled: bool) -> &AtomicU64 {
+        if is_sampled {
+            &self.sampled
+        } else {
+            &self.unsampled
+        }
+    }
+
+    /// Counts in a row that only this thread writes. This needs no atomic addition.
+    #[inline]
+    fn add_alone(&self, is_sampled: bool, second: i64) {
+        let count = self.count(is_sampled);
+        count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        if self.last_second.load(Ordering::Relaxed) < second {
+            self.last_second.store(second, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts in a row that several threads write.
+    fn add_shared(&self, is_sampled: bool, second: i64) {
+        self.count(is_sampled).fetch_add(1, Ordering::Relaxed);
+        if self.last_second.load(Ordering::Relaxed) < second {
+            self.last_second.fetch_max(second, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The counters of all slots for one thread. Rows do not share cache lines.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Row([Counter; SLOTS]);
+
+impl Row {
+    fn new() -> Self {
+        Self(std::array::from_fn(|_| Counter::new()))
+    }
+}
+
+/// The counters of [`SLOTS`] directives.
+#[derive(Debug)]
+pub(super) struct Block {
+    /// The last row is shared by all threads that have no row of their own.
+    rows: Box<[Row]>,
+}
+
+impl Block {
+    /// Creates a block with rows for this number of threads, beside the shared row.
+    pub(super) fn new(threads: usize) -> Self {
+        Self {
+            rows: (0..=threads).map(|_| Row::new()).collect(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn count(&self, slot: usize, is_sampled: bool, second: i64) {
+        let shared = self.rows.len() - 1;
+        let row = thread_number().min(shared);
+        let counter = &self.rows[row].0[slot % SLOTS];
+        if row == shared {
+            counter.add_shared(is_sampled, second);
+        } else {
+            counter.add_alone(is_sampled, second);
+        }
+    }
+
+    /// Returns the counts of a slot, of all threads.
+    pub(super) fn total(&self, slot: usize) -> Total {
+        let mut total = Total::default();
+        for Row(counters) in &self.rows {
+            let counter = &counters[slot % SLOTS];
+            let sampled = counter.sampled.load(Ordering::Relaxed);
+            total.sampled += sampled;
+            total.matched += sampled + counter.unsampled.load(Ordering::Relaxed);
+            let second = counter.last_second.load(Ordering::Relaxed);
+            total.last_second = total.last_second.max((second != NEVER).then_some(second));
+        }
+        total
+    }
+
+    /// Resets a slot that no set in use refers to.
+    pub(super) fn reset(&self, slot: usize) {
+        for Row(counters) in &self.rows {
+            let counter = &counters[slot % SLOTS];
+            counter.sampled.store(0, Ordering::Relaxed);
+            counter.unsampled.store(0, Ordering::Relaxed);
+            counter.last_second.store(NEVER, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The counts of a directive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Total {
+    pub(super) matched: u64,
+    pub(super) sampled: u64,
+    pub(super) last_second: Option<i64>,
+}
+
+impl Total {
+    pub(super) fn add(&mut self, other: Self) {
+        self.matched += other.matched;
+        self.sampled += other.sampled;
+        self.last_second = self.last_second.max(other.last_second);
+    }
+}

@@ -1,0 +1,327 @@
+//! Assigns counters to the directives of each set before it is published, and sums the counts.
+//!
+//! A directive that leaves the set keeps its counters for a while, for those who want to know what it
+//! matched, and for its return. The number of such directives is bounded. The counters of the oldest
+//! ones are reused as soon as no request can use a set with them any more.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+
+use super::counters::{Block, SLOTS, THREADS, Total};
+use super::set_hits::{Counting, SetHits};
+use super::{DirectiveHits, Hits};
+use crate::DirectiveSet;
+
+/// The number of directives that left the set and whose counts are still reported.
+pub(super) const MAX_DEPARTED: usize = 1000;
+
+/// The number of blocks in which the first threads have rows of their own: 1.6 MiB. In the others,
+/// all threads share one row, so that 100,000 directives take 2.4 MB.
+const BLOCKS_WITH_THREADS: usize = 16;
+
+/// The counts of all directives together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct HitTotals {
+    /// As [`Hits::matched`].
+    pub matched: u64,
+    /// As [`Hits::sampled`].
+    pub sampled: u64,
+    /// The number of active directives that have matched no request.
+    pub unmatched: u64,
+}
+
+/// The counters of the directives of one store.
+#[derive(Debug, Default)]
+pub struct HitCounters(Mutex<Registry>);
+
+#[derive(Debug, Default)]
+struct Registry {
+    blocks: Vec<Arc<Block>>,
+    /// The time from which on each slot is counted.
+    since: Vec<Timestamp>,
+    /// The slots that are not in use.
+    free: Vec<u32>,
+    /// The set that was attached last.
+    current: DirectiveSet,
+    current_hits: Arc<SetHits>,
+    /// Earlier sets that requests may still use.
+    earlier: Vec<Arc<SetHits>>,
+    /// Directives that left the set, the last one at the end.
+    departed: Vec<(Box<str>, u32)>,
+    /// Slots of forgotten directives that an earlier set may still use.
+    retired: Vec<u32>,
+    /// The number of forgotten directives, and their counts up to the reuse of their slots.
+    forgotten: u64,
+    forgotten_total: Total,
+}
+
+impl HitCounters {
+    /// Returns a handle to the set whose evaluations count their matches. `now` is the time from
+    /// which on new directives are counted.
+    #[must_use]
+    pub fn attach(&self, set: &DirectiveSet, now: Timestamp) -> DirectiveSet {
+        self.lock().attach(set, now)
+    }
+
+    /// Returns the counts of each directive. `is_hidden` states that requests do not see the set
+    /// that was attached last.
+    #[must_use]
+    pub fn hits(&self, is_hidden: bool) -> Hits {
+        self.lock().hits(is_hidden)
+    }
+
+    /// Returns the counts of all directives together, without those of each one.
+    #[must_use]
+    pub fn totals(&self, now: Timestamp) -> HitTotals {
+        self.lock().totals(now)
+    }
+
+    #[cfg(test)]
+    pub(super) fn slots_in_memory(&self) -> usize {
+        self.lock().since.len()
+    }
+
+    /// A panic leaves complete values behind, except for slots that are then never reused.
+    fn lock(&self) -> MutexGuard<'_, Registry> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Registry {
+    fn attach(&mut self, set: &DirectiveSet, now: Timestamp) -> DirectiveSet {
+        if !set.is_handle_of(&self.current) {
+            self.reclaim();
+            let slots = self.assign(set, now);
+            let hits = Arc::new(SetHits {
+                slots,
+                blocks: self.shared_blocks(),
+            });
+            let before = std::mem::replace(&mut self.current_hits, hits);
+            self.earlier.push(before);
+            // This handle does not count, so it holds no counters.
+            self.current = set.counted_by(Counting::default());
+        }
+        set.counted_by(Counting(Some(Arc::clone(&self.current_hits))))
+    }
+
+    /// Returns the slot of each directive of the next set. Directives with the same id share one.
+    fn assign(&mut self, set: &DirectiveSet, now: Timestamp) -> Box<[u32]> {
+        let departed = std::mem::take(&mut self.departed);
+        let mut returning: HashMap<&str, u32> =
+            (departed.iter()).map(|(id, slot)| (&**id, *slot)).collect();
+        let before = std::mem::take(&mut self.current);
+        let hits_before = Arc::clone(&self.current_hits);
+        let mut known = Known::new(&before, &hits_before);
+        let mut slots = vec![0; set.len()].into_boxed_slice();
+        let mut last: Option<(&str, u32)> = None;
+        for position in by_id(set) {
+            let id = id_at(set, position);
+            let slot = match last {
+                Some((same, slot)) if same == id => slot,
+                _ => (known.take(id))
+                    .or_else(|| returning.remove(id))
+                    .unwrap_or_else(|| self.new_slot(now)),
+            };
+            last = Some((id, slot));
+            slots[position as usize] = slot;
+        }
+        let left = known.rest();
+        let stays_departed: Vec<bool> = (departed.iter())
+            .map(|(id, _)| returning.contains_key(&**id))
+            .collect();
+        drop(returning);
+        let mut stays = stays_departed.into_iter();
+        self.departed = departed;
+        self.departed.retain(|_| stays.next().unwrap_or(true));
+        self.depart(&before, &left);
+        slots
+    }
+
+    /// Adds the directives that left the set, and forgets the oldest ones beyond the bound.
+    fn depart(&mut self, before: &DirectiveSet, left: &[(u32, u32)]) {
+        let beyond = left.len().saturating_sub(MAX_DEPARTED);
+        let (forgotten, kept) = left.split_at(beyond);
+        self.retired.extend(forgotten.iter().map(|(_, slot)| *slot));
+        let kept = kept.iter();
+        (self.departed)
+            .extend(kept.map(|&(position, slot)| (id_at(before, position).into(), slot)));
+        let excess = self.departed.len().saturating_sub(MAX_DEPARTED);
+        self.retired
+            .extend(self.departed.drain(..excess).map(|(_, slot)| slot));
+        self.forgotten += (beyond + excess) as u64;
+    }
+
+    fn new_slot(&mut self, now: Timestamp) -> u32 {
+        if let Some(slot) = self.free.pop() {
+            self.since[slot as usize] = now;
+            return slot;
+        }
+        if self.since.len() == self.blocks.len() * SLOTS {
+            let threads = if self.blocks.len() < BLOCKS_WITH_THREADS {
+                THREADS
+            } else {
+                0
+            };
+            self.blocks.push(Arc::new(Block::new(threads)));
+        }
+        self.since.push(now);
+        // A set has fewer than 2^32 directives.
+        u32::try_from(self.since.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// Makes the slots of forgotten directives free that no earlier set uses any more.
+    fn reclaim(&mut self) {
+        // A unique reference also orders the counts of the last user before what follows.
+        self.earlier.retain_mut(|hits| Arc::get_mut(hits).is_none());
+        if self.retired.is_empty() {
+            return;
+        }
+        let mut is_used = vec![false; self.since.len()];
+        let in_use = self.earlier.iter().chain([&self.current_hits]);
+        for &slot in in_use.flat_map(|hits| &hits.slots) {
+            is_used[slot as usize] = true;
+        }
+        for slot in std::mem::take(&mut self.retired) {
+            if is_used[slot as usize] {
+                self.retired.push(slot);
+                continue;
+            }
+            let block = &self.blocks[slot as usize / SLOTS];
+            self.forgotten_total.add(block.total(slot as usize));
+            block.reset(slot as usize);
+            self.free.push(slot);
+        }
+    }
+
+    /// Returns the blocks for the next set; those of the last one if there are no new blocks.
+    fn shared_blocks(&self) -> Arc<[Arc<Block>]> {
+        let last = &self.current_hits.blocks;
+        if last.len() == self.blocks.len() {
+            Arc::clone(last)
+        } else {
+            self.blocks.iter().cloned().collect()
+        }
+    }
+
+    fn total_of(&self, slot: u32) -> Total {
+        self.blocks[slot as usize / SLOTS].total(slot as usize)
+    }
+
+    fn total(&self) -> Total {
+        let mut total = self.forgotten_total;
+        for slot in 0..self.since.len() {
+            total.add(self.blocks[slot / SLOTS].total(slot));
+        }
+        total
+    }
+
+    fn totals(&self, now: Timestamp) -> HitTotals {
+        let total = self.total();
+        let current = self.current.iter().zip(&self.current_hits.slots);
+        let unmatched = current.filter(|&(directive, &slot)| {
+            directive.is_active(now) && self.total_of(slot).matched == 0
+        });
+        HitTotals {
+            matched: total.matched,
+            sampled: total.sampled,
+            unmatched: unmatched.count() as u64,
+        }
+    }
+
+    fn hits(&self, is_hidden: bool) -> Hits {
+        let row = |id: &str, slot: u32, published| {
+            let total = self.total_of(slot);
+            DirectiveHits {
+                id: id.to_owned(),
+                published,
+                matched: total.matched,
+                sampled: total.sampled,
+                last_matched: total
+                    .last_second
+                    .and_then(|at| Timestamp::from_second(at).ok()),
+                counted_since: self.since[slot as usize],
+            }
+        };
+        let slots = self.current_hits.slots.iter();
+        let current = self.current.iter().zip(slots);
+        let mut directives: Vec<DirectiveHits> = current
+            .map(|(directive, slot)| row(directive.id, *slot, !is_hidden))
+            .chain(self.departed.iter().map(|(id, slot)| row(id, *slot, false)))
+            .collect();
+        directives.sort_by(|one, other| one.id.cmp(&other.id));
+        directives.dedup_by(|one, other| one.id == other.id);
+        let total = self.total();
+        Hits {
+            matched: total.matched,
+            sampled: total.sampled,
+            forgotten: self.forgotten,
+            directives,
+        }
+    }
+}
+
+/// The directives of the last set in the order of their ids, which are consumed in this order.
+struct Known<'a> {
+    set: &'a DirectiveSet,
+    hits: &'a SetHits,
+    order: std::iter::Peekable<std::vec::IntoIter<u32>>,
+    /// The position and slot of those that are not in the next set.
+    left: Vec<(u32, u32)>,
+}
+
+impl<'a> Known<'a> {
+    fn new(set: &'a DirectiveSet, hits: &'a SetHits) -> Self {
+        Self {
+            set,
+            hits,
+            order: by_id(set).into_iter().peekable(),
+            left: Vec::new(),
+        }
+    }
+
+    /// Returns the slot of an id if the last set has it. The ids must be in ascending order.
+    fn take(&mut self, id: &str) -> Option<u32> {
+        let mut slot = None;
+        while let Some(&position) = self.order.peek() {
+            match id_at(self.set, position).cmp(id) {
+                Ordering::Less => self.leave(position),
+                // Further directives with the same id have the same slot.
+                Ordering::Equal => slot = Some(self.hits.slots[position as usize]),
+                Ordering::Greater => break,
+            }
+            self.order.next();
+        }
+        slot
+    }
+
+    fn leave(&mut self, position: u32) {
+        let slot = self.hits.slots[position as usize];
+        // Directives with the same id share a slot and follow each other.
+        if self.left.last().is_none_or(|(_, last)| *last != slot) {
+            self.left.push((position, slot));
+        }
+    }
+
+    fn rest(mut self) -> Vec<(u32, u32)> {
+        while let Some(position) = self.order.next() {
+            self.leave(position);
+        }
+        self.left
+    }
+}
+
+/// Returns the positions of the directives in the order of their ids. This is fast for a set that
+/// has this order, as all sets of an index.
+fn by_id(set: &DirectiveSet) -> Vec<u32> {
+    let mut positions: Vec<u32> = (0..=u32::MAX).take(set.len()).collect();
+    positions.sort_by(|&one, &other| id_at(set, one).cmp(id_at(set, other)));
+    positions
+}
+
+fn id_at(set: &DirectiveSet, position: u32) -> &str {
+    set.get(position as usize)
+        .map_or("", |directive| directive.id)
+}

@@ -1,0 +1,40 @@
+//! Connects the directives of a set with their counters, for the evaluation.
+
+use std::sync::Arc;
+
+use super::counters::{Block, SLOTS};
+
+/// The counters of the directives of one set.
+#[derive(Debug, Default)]
+pub(crate) struct SetHits {
+    /// The slot of each directive, in the set's order.
+    pub(super) slots: Box<[u32]>,
+    /// The blocks with these slots. All sets of a store share them.
+    pub(super) blocks: Arc<[Arc<Block>]>,
+}
+
+impl SetHits {
+    /// Counts a request that the directive at this position matched.
+    #[inline]
+    pub(crate) fn count(&self, position: usize, is_sampled: bool, second: i64) {
+        if let Some(&slot) = self.slots.get(position)
+            && let Some(block) = self.blocks.get(slot as usize / SLOTS)
+        {
+            block.count(slot as usize, is_sampled, second);
+        }
+    }
+}
+
+/// The counters of a handle to a set, if its matches are counted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counting(pub(super) Option<Arc<SetHits>>);
+
+impl Counting {
+    /// Counts nothing.
+    pub(crate) const NONE: &'static Self = &Self(None);
+
+    #[inline]
+    pub(crate) fn hits(&self) -> Option<&SetHits> {
+        self.0.as_deref()
+    }
+}
