@@ -86,28 +86,31 @@ pub(super) struct ApplyArgs {
     #[arg(long)]
     capture: bool,
 
-    /// How long it applies after the write, by the cluster's clock
-    /// [default: that of the cluster, initially 15m; with --capture, at most 5m]
+    /// How long the directive applies after the write, by the cluster's clock [default: that of the
+    /// cluster, initially 15m; with --capture, at most 5m]
     #[arg(long, value_name = "DURATION", value_parser = parse)]
     ttl: Option<Duration>,
 
-    /// How long it applies after --starts-at
+    /// How long the directive applies after --starts-at
     #[arg(long = "for", value_name = "DURATION", value_parser = parse)]
     for_: Option<Duration>,
 
-    /// When it ends: +15m (from now), 18:00 (local time, today or tomorrow), or an RFC 3339 time
+    /// When the directive ends: +15m (from now), 18:00 (local time, today or tomorrow), or an RFC
+    /// 3339 time
     #[arg(long, value_name = "TIME", visible_alias = "expires-at")]
     until: Option<When>,
 
-    /// When it starts, in any format that --until accepts [default: at once]
+    /// When the directive starts, in any format that --until accepts [default: at once]
     #[arg(long, value_name = "TIME")]
     starts_at: Option<When>,
 
-    /// The reason, shown to other people; with --file, for directives without a reason
+    /// The reason, shown to other people; with --file, this is set only for directives without a
+    /// reason
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 
-    /// The ticket that it belongs to; with --file, for directives without a ticket
+    /// The ticket that the directive belongs to; with --file, this is set only for directives
+    /// without a ticket
     #[arg(long, value_name = "TEXT")]
     ticket: Option<String>,
 

@@ -18,7 +18,8 @@ const REASON: &str = "the applied files no longer contain it";
 /// The flags that concern the owner of directives.
 #[derive(Debug, Args)]
 pub(super) struct OwnerArgs {
-    /// The person or team that is responsible for it; with --file, for directives without an owner
+    /// The person or team that is responsible for the directive; with --file, this is set only for
+    /// directives without an owner
     #[arg(long, value_name = "NAME")]
     owner: Option<String>,
 

@@ -78,7 +78,7 @@ pub(super) struct ConnectionArgs {
     #[arg(long)]
     no_proxy: bool,
 
-    /// Time limit for a connection to a node if there are other nodes
+    /// Time limit for connecting to a node while there are other nodes to try
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration::parse)]
     connect_timeout: Duration,
 

@@ -1,5 +1,5 @@
-//! Tests completion in a shell: the script in a real bash, and the candidates by the protocol that
-//! the scripts of all shells use.
+//! Tests shell completion: a real bash runs the script, and the tests request candidates with the
+//! protocol that the scripts of all shells use.
 
 use crate::support::command::{BINARY, directives, run};
 use crate::support::node::{installed_index, shared_url};

@@ -84,7 +84,7 @@ async fn of_many_warnings_the_first_are_shown() {
         .map(|draft| draft.to_string())
         .collect();
     let applied = run_with(&url, &index, &["apply", "-f", "-"], &lines.join("\n")).ok();
-    // The first directive covers the others, so there is no warning about it.
+    // The first directive covers the others, so there is no warning about the first one.
     assert!(
         !applied.stderr.contains("d10: it adds"),
         "{}",

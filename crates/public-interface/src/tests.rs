@@ -16,8 +16,8 @@ use std::process::Command;
 /// implementations are omitted.
 fn listing(package: &str, features: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    // This build has its own target directory. In the shared one, `RUSTC_BOOTSTRAP` would cause a
-    // complete rebuild.
+    // This build has its own target directory. In the shared target directory, `RUSTC_BOOTSTRAP`
+    // would cause a complete rebuild.
     let target = root.join("target/public-interface");
     let output = Command::new(env!("CARGO"))
         .args([

@@ -11,7 +11,7 @@ use super::super::exit::Failure;
 /// The phase of the agent, which decides how it handles requests.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Phase {
-    /// The agent polls and serves.
+    /// The agent polls the index and serves requests.
     Serving,
     /// The agent polls and serves, but `/readyz` fails, so that load balancers send no new traffic.
     Draining,

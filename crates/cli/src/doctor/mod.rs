@@ -118,8 +118,9 @@ async fn check_caller(checks: &mut Checks, api: &DirectivesApi) {
     }
 }
 
-/// Compares the pipeline, the template, and the index with its mapping and settings with what this
-/// version installs, and the lifetime limits of the cluster with those of the proxies.
+/// Compares the pipeline, the template, the index, its mapping and its settings with those that
+/// this version installs, and the lifetime limits of the cluster with the default limits of the
+/// proxies.
 async fn check_installation(checks: &mut Checks, client: Client) {
     let name = "installation";
     let installer = Installer::new(client);

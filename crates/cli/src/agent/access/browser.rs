@@ -1,5 +1,5 @@
-//! Refuses requests from web pages. Otherwise a page of another site that is open in a browser on
-//! this host could read the agent's data, directly or by DNS rebinding.
+//! Refuses requests from web pages. Otherwise a page of another site, opened in a browser on this
+//! host, could read the agent's data, directly or by DNS rebinding.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
