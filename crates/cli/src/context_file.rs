@@ -39,7 +39,7 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// The flags that the context sets, with their values.
+    /// Returns the flags that the context sets, with their values.
     pub(super) fn flags(&self) -> impl Iterator<Item = (&'static str, Vec<String>)> {
         let one = |value: &Option<String>| value.iter().cloned().collect::<Vec<_>>();
         [

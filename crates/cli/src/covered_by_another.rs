@@ -63,7 +63,7 @@ fn applies(document: &Document, now: Timestamp) -> bool {
     !document.revoked && document.directive.expires_at > now
 }
 
-/// The directives that may cover a planned one, grouped by their targets.
+/// The directives that may cover a planned directive, grouped by targets.
 struct Candidates<'a>(HashMap<&'a DirectiveMatch, Vec<&'a Document>>);
 
 impl<'a> Candidates<'a> {

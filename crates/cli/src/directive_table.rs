@@ -69,8 +69,8 @@ fn fitted(header: &[&str], rows: impl Iterator<Item = Vec<String>>, width: Optio
         .set_header(line(names))
         .add_rows(rows.map(line));
     if let Some(width) = width {
-        // Texts break at this delimiter. No text contains it, so a text is truncated anywhere, even
-        // within a word.
+        // A text is truncated at a delimiter. No text contains this one, so a text is truncated
+        // anywhere, even within a word.
         table
             .set_delimiter('\0')
             .set_truncation_indicator("…")

@@ -1,8 +1,8 @@
 //! Sets flags from environment variables. An empty variable counts as unset.
 //!
 //! The flags for the connection, the output and the author, and all flags of the agent, have
-//! variables. The flags that describe or select directives have none, because a variable that was
-//! left set in a shell would silently change what a command does.
+//! variables. The flags that describe or select directives have no variables, because a variable
+//! that was left set in a shell would silently change what a command does.
 
 use std::collections::HashMap;
 

@@ -60,7 +60,7 @@ pub(super) struct InitArgs {
     upgrade: bool,
 
     /// Also import the dashboards into the OpenSearch Dashboards at this address, with its base
-    /// path and its workspace (/w/ID) if it has them; a page (/app/...) is cut off
+    /// path and its workspace (/w/ID) if it has them; a page (/app/...) in the address is ignored
     #[arg(long, value_name = "URL")]
     dashboards: Option<DashboardsAddress>,
 

@@ -110,7 +110,8 @@ struct Listing {
 }
 
 impl Listing {
-    /// Identifies the shown directives and their states, without the relative times.
+    /// Identifies what the list shows: each directive, its version and its state, but no relative
+    /// times.
     fn states(&self) -> Vec<(String, Option<Version>, State)> {
         let state = |stored: &Stored| {
             let state = State::of(stored, self.now);

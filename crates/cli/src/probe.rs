@@ -21,8 +21,8 @@ const MAX_BODY_BYTES: usize = 64 << 10;
 
 #[derive(Debug, Args)]
 pub(super) struct ProbeArgs {
-    /// Address of the agent: HOST:PORT, :PORT on this host, or unix: and the path of a socket.
-    /// It is the agent's --health-listen, or its --listen if that has no TLS
+    /// Address of the agent: HOST:PORT, :PORT on this host, or unix: and the path of a socket. Use
+    /// the agent's --health-listen, or its --listen if it serves without TLS
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9980")]
     agent: Address,
 

@@ -43,7 +43,7 @@ pub(super) struct Selection {
 
 impl Selection {
     /// Plans a write of each selected directive, and executes the plan. If the user did not name
-    /// each directive, the command first asks a question that contains their number.
+    /// each directive, the command first asks a question that contains the number of directives.
     pub(super) async fn write(
         self,
         api: &DirectivesApi,

@@ -166,7 +166,7 @@ impl Report {
             print(&self.text())?;
         }
         // After a failed request, further entries were not sent. The error of the request says more
-        // than these entries, so they do not count.
+        // than these entries, so the entries do not count.
         let has_failed = self.failure.is_some();
         let results = self.entries.iter().map(|entry| entry.done);
         let worst = results

@@ -53,7 +53,7 @@ async fn healthy() -> MockServer {
     server
 }
 
-/// Adds a response. If several match a request, the one that was added first is used.
+/// Adds a response. If several responses match a request, the first one that was added is sent.
 async fn respond(server: &MockServer, verb: &str, at: &str, body: Value) {
     Mock::given(method(verb))
         .and(path(at))

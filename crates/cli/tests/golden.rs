@@ -14,8 +14,8 @@ use crate::support::command::{Ran, directives};
 use crate::support::http;
 use crate::support::node::{shared_url, unique_index};
 
-/// Each verb with its command lines, which run in this order. The file of the verb contains their
-/// output. A line may contain single quotes, and standard input after `<`.
+/// Each verb with its command lines, which run in this order. The file of a verb contains the
+/// output of its command lines. A line may contain single quotes, and standard input after `<`.
 const VERBS: [(&str, &[&str]); 16] = [
     ("init", &["init", "init"]),
     (

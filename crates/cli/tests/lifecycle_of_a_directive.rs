@@ -7,7 +7,7 @@ use crate::support::node::{installed_index, shared_url, unique_index};
 use crate::support::{http, in_hours};
 
 const TTL: [&str; 2] = ["--ttl", "15m"];
-/// The flags that give every consent. Tests of other behaviour use them.
+/// The flags that give every consent. Tests of other behaviour use these flags.
 const CONSENT: [&str; 4] = ["--everything", "--yes", "--reason", "test"];
 
 fn ids(list: &Value) -> Vec<&str> {

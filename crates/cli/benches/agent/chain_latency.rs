@@ -1,5 +1,5 @@
-//! Measures how long a change takes to pass through a chain of agents, each of which polls the one
-//! before.
+//! Measures how long a change takes to pass through a chain of agents, each of which polls the
+//! previous agent.
 
 use std::time::{Duration, Instant};
 

@@ -21,7 +21,7 @@ pub(in super::super) struct AgentArgs {
     interval: Duration,
 
     /// Kind of the server at --url: the cluster that holds the index, or another agent that polls
-    /// it. If it is an agent, that agent's --max-ttl applies
+    /// it. For an agent, the --max-ttl of that agent applies
     #[arg(long, value_name = "KIND", default_value = "index")]
     upstream: UpstreamKind,
 

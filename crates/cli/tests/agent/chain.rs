@@ -189,7 +189,7 @@ async fn a_chain_serves_its_last_set_during_outages_and_then_catches_up() {
     until("stale").await;
     let mut age = 0.0;
     // The agents are requested from the first to the last, because the age at each agent includes
-    // the age at the one before.
+    // the age at the previous agent.
     for (agent, fails) in [(&first, true), (&second, false), (&third, false)] {
         assert_eq!(agent.get("/readyz?fresh").await.0, 503);
         let status = status(agent).await;

@@ -103,7 +103,8 @@ fn error_of(status: &Value) -> &str {
     status["last_error"].as_str().unwrap_or_default()
 }
 
-/// The published set stays and its age grows. Polls fail until the user has the permissions again.
+/// The published set stays and its age grows. Polls fail until the user has its former permissions
+/// again.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn an_agent_without_its_former_permissions_keeps_its_set_and_reports_the_refusal() {

@@ -174,7 +174,7 @@ async fn all(user: &str, requests: &[(&str, &str, &str)]) -> &'static str {
     "yes"
 }
 
-/// Sends bulk actions. The cluster may refuse each of them separately.
+/// Sends bulk actions. The cluster may refuse each action separately.
 async fn bulk(user: &str, index: &str, lines: &str) -> &'static str {
     let path = format!("/{index}/_bulk");
     let body = Value::from(lines);

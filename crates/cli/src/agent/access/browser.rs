@@ -55,7 +55,7 @@ impl HostNames {
 }
 
 /// Refuses a request that a browser sent for a page of another origin, as its headers
-/// `Sec-Fetch-Site` and `Origin` show. Programs other than browsers send neither of them.
+/// `Sec-Fetch-Site` and `Origin` show. Programs other than browsers do not send these headers.
 pub(super) fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
     let refused = |what: &str| Err(Problem::new(StatusCode::FORBIDDEN, what));
     for site in headers.get_all("sec-fetch-site") {

@@ -32,8 +32,8 @@ pub(super) struct ListingCache {
     last: Arc<Mutex<Option<Listing>>>,
 }
 
-/// The published set in encoded form. The encoding marks expired directives, so it is valid only
-/// until the next expiry.
+/// The published set in encoded form. The encoding marks expired directives, so the encoding is
+/// valid only until the next expiry.
 #[derive(Clone, Debug)]
 struct Listing {
     /// A weak reference, so that the cache does not keep a replaced set alive.

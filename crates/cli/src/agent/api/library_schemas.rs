@@ -102,6 +102,6 @@ pub(super) struct Snapshot {
     revision: opensearch_directives::status::Revision,
     directives: Vec<Directive>,
     rejected: Vec<Rejection>,
-    /// The number of revoked documents. `directives` does not contain them.
+    /// The number of revoked documents. The field `directives` does not contain revoked documents.
     revoked: usize,
 }

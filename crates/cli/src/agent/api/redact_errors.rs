@@ -1,5 +1,5 @@
-//! Removes the name and the roles of the cluster user from error messages. OpenSearch includes them
-//! in each refusal, and clients of the agent do not need them.
+//! Removes the name and the roles of the cluster user from error messages. OpenSearch includes this
+//! data in each refusal, and clients of the agent do not need it.
 
 const USER: &str = "User [";
 const REDACTED: &str = "User [redacted]";

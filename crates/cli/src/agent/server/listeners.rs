@@ -109,7 +109,7 @@ async fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
 async fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     match TcpListener::bind(address).await {
         // The unspecified IPv6 address stands for all interfaces, so a host without IPv6 binds the
-        // IPv4 one.
+        // unspecified IPv4 address.
         Err(error)
             if address.ip() == IpAddr::from(Ipv6Addr::UNSPECIFIED)
                 && error.kind() != io::ErrorKind::AddrInUse =>
