@@ -158,7 +158,8 @@ impl Report {
         self
     }
 
-    /// Prints the report, and returns the exit code of the worst result or an error.
+    /// Prints the report. Returns the exit code of the worst result, or the error of a failed
+    /// request.
     pub(super) fn print(self, as_json: bool) -> Result<Exit, Failure> {
         if as_json {
             print(&format!("{:#}", self.json()))?;

@@ -89,8 +89,8 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
     let incident = Incident { url, index };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("directives.json");
-    // The file of the CI job contains one directive of the incident, and one that a mass revocation
-    // also ends.
+    // The file of the CI job contains a directive that the operators change, and one that a mass
+    // revocation also ends.
     let desired = json!([
         {"id": "slow", "level": "Shape", "tenant": "acme", "ticket": "INC-1", "ttl_secs": 7200},
         {"id": "d00001", "level": "Shape", "tenant": "t00001", "ttl_secs": 7200},

@@ -161,7 +161,7 @@ fn a_request_beyond_a_bound_is_refused() {
 fn slow_headers_and_slow_bodies_end_after_ten_seconds() {
     let agent = agent();
     let announced = evaluation("content-length: 1099511627776\r\n", b"x");
-    // Without the agent's time limits, the agent would wait longer than this.
+    // Without the agent's time limits, the agent would wait longer than this test waits.
     let patience = Duration::from_secs(40);
     std::thread::scope(|scope| {
         let half = b"GET /healthz HTTP/1.1\r\nhost: loc";

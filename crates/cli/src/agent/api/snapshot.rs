@@ -35,7 +35,8 @@ struct EncodedSnapshot {
     json: Arc<RawValue>,
 }
 
-/// The snapshot with its age, or only its tag.
+/// The snapshot with its age and tag; only the age and the tag if the client has the snapshot
+/// already.
 #[derive(Serialize, ToSchema)]
 pub(super) struct SnapshotResponse<'a> {
     /// The index or alias that the first agent of the chain polls.
