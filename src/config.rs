@@ -122,6 +122,10 @@ pub struct Config {
     /// a second whether the file exists, even while the cluster is unreachable. The content of the
     /// file does not matter.
     pub off_file: Option<PathBuf>,
+    /// Whether the store counts the requests that each directive matches:
+    /// [`hits`](crate::OpenSearchDirectiveStore::hits). A request that matches no directive costs
+    /// nothing more.
+    pub count_hits: bool,
     /// The interval between full reads, with a jitter of ±20 %. Full reads are a safety net: they
     /// find changes that the incremental polls might miss.
     pub reconcile_interval: Duration,
@@ -176,6 +180,7 @@ impl Config {
             clear_after: None,
             last_good: None,
             off_file: None,
+            count_hits: false,
             reconcile_interval: Self::DEFAULT_RECONCILE_INTERVAL,
             max_ttl: Self::DEFAULT_MAX_TTL,
             max_documents: Self::DEFAULT_MAX_DOCUMENTS,
@@ -259,6 +264,13 @@ impl Config {
     #[must_use]
     pub fn with_off_file(mut self, file: impl Into<PathBuf>) -> Self {
         self.off_file = Some(file.into());
+        self
+    }
+
+    /// Lets the store count the requests that each directive matches.
+    #[must_use]
+    pub fn with_hit_counts(mut self) -> Self {
+        self.count_hits = true;
         self
     }
 

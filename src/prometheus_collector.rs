@@ -10,6 +10,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
+use crate::samples::hits::by_directive;
 use crate::samples::{Sample, SampleKind};
 use crate::store::OpenSearchDirectiveStore;
 
@@ -38,6 +39,8 @@ use crate::store::OpenSearchDirectiveStore;
 #[derive(Debug, Default)]
 pub struct StatusCollector {
     stores: Vec<LabelledStore>,
+    /// The number of directives of each store that have series of their own.
+    series_by_directive: usize,
 }
 
 type Labels = Vec<(String, String)>;
@@ -71,6 +74,34 @@ impl StatusCollector {
             store: Arc::downgrade(store),
         });
         self
+    }
+}
+
+impl StatusCollector {
+    /// Exports the counts of single directives, too, with the label `directive`: of at most `limit`
+    /// directives of each store, in the order of their ids. The store must
+    /// [count hits](crate::Config::with_hit_counts). Each directive adds two series, which end when
+    /// it leaves the set.
+    ///
+    /// | metric | type | meaning |
+    /// |---|---|---|
+    /// | `directives_matched_by_directive_total{directive}` | counter | requests that the directive matched |
+    /// | `directives_sampled_by_directive_total{directive}` | counter | those that were in its sample |
+    /// | `directives_without_series` | gauge | directives that have no series because of the limit |
+    #[must_use]
+    pub fn with_series_by_directive(mut self, limit: usize) -> Self {
+        self.series_by_directive = limit;
+        self
+    }
+
+    fn samples(&self, store: &OpenSearchDirectiveStore) -> Vec<Sample> {
+        let mut samples = store.samples();
+        if self.series_by_directive > 0
+            && let Some(hits) = store.hits()
+        {
+            samples.extend(by_directive(&hits, self.series_by_directive));
+        }
+        samples
     }
 }
 
@@ -112,7 +143,7 @@ impl StatusCollector {
             let Some(store) = store.upgrade() else {
                 continue;
             };
-            for sample in store.samples() {
+            for sample in self.samples(&store) {
                 let position = *position_of.entry(sample.name).or_insert_with(|| {
                     families.push(Family::default());
                     families.len() - 1

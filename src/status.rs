@@ -13,7 +13,9 @@ use serde::{Serialize, Serializer};
 pub use crate::http::{NodeState, NodeStatus};
 pub use crate::samples::{Sample, SampleKind};
 pub use opensearch_directives_core::document::Rejection;
-pub use opensearch_directives_core::{Digest, DirectiveState, DirectiveStates, Revision};
+pub use opensearch_directives_core::{
+    Digest, DirectiveHits, DirectiveState, DirectiveStates, Hits, Revision,
+};
 
 /// Whether the published set is known to be the current set of the index.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -10,12 +10,13 @@ use crate::config::{Config, Startup};
 use crate::error::{ConfigError, RefreshError, StartError, Stopped};
 use crate::http::{Client, NoTransport};
 use crate::refresher::{GRACE, Poller, Refresher, Shared, Subscription, Waiter};
+use crate::samples::hits;
 use crate::signatures::Verifier;
 use crate::source::SnapshotSource;
 use crate::status::{Sample, Status};
 use crate::time_limit::within;
 use opensearch_directives_core::Snapshot;
-use opensearch_directives_core::{DirectiveSet, DirectiveStates, DirectiveStore, Reader};
+use opensearch_directives_core::{DirectiveSet, DirectiveStates, DirectiveStore, Hits, Reader};
 
 /// The length of the queue for callers of `refresh`. Further callers wait until the queue has room.
 const QUEUED_WAITERS: usize = 64;
@@ -185,11 +186,44 @@ impl OpenSearchDirectiveStore {
         self.shared.states()
     }
 
+    /// Returns how many requests each directive matched in this process. Returns `None` unless the
+    /// configuration has [`count_hits`](Config::count_hits).
+    ///
+    /// A match is counted by [`evaluate`](DirectiveSet::evaluate) and
+    /// [`evaluate_with`](DirectiveSet::evaluate_with) of each set that this store returns, on every
+    /// thread and in every handle. No count is lost at a publish. Directives that left the set stay
+    /// in the result, the last 1,000 of them.
+    ///
+    /// This reads all counters, so it is intended for operators and not for the request path.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use opensearch_directives::OpenSearchDirectiveStore;
+    /// # use opensearch_directives::{Clock as _, SystemClock};
+    /// /// The directives that have matched nothing for five minutes.
+    /// fn without_effect(store: &OpenSearchDirectiveStore) -> Vec<String> {
+    ///     let begin = SystemClock.now() - Duration::from_secs(300);
+    ///     let hits = store.hits().unwrap_or_default().directives.into_iter();
+    ///     hits.filter(|hits| hits.published && hits.counted_since < begin)
+    ///         .filter(|hits| hits.last_matched.is_none_or(|last| last < begin))
+    ///         .map(|hits| hits.id)
+    ///         .collect()
+    /// }
+    /// ```
+    #[must_use]
+    pub fn hits(&self) -> Option<Hits> {
+        self.shared.hits()
+    }
+
     /// Returns the status as plain samples, for a metrics library of any kind. Like
     /// [`states`](Self::states), the method reads all directives.
     #[must_use]
     pub fn samples(&self) -> Vec<Sample> {
-        self.status().samples_with(self.states())
+        let mut samples = self.status().samples_with(self.states());
+        if let Some(totals) = self.shared.hit_totals() {
+            samples.extend(hits::totals(&totals));
+        }
+        samples
     }
 
     /// Polls immediately, and returns when the poll has ended. Callers that arrive during a poll

@@ -49,6 +49,7 @@ impl Poller {
         let age = read_at.and_then(|at| Duration::try_from(now.duration_since(at)).ok());
         self.withdraw_in_time(snapshot.set(), now, age.unwrap_or_default());
         self.published_generation = None;
+        let snapshot = self.with_hit_counters(snapshot, now).await;
         let before = self.shared.kept();
         self.outlet.publish(snapshot);
         self.shared.update(|progress| {

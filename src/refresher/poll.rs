@@ -73,7 +73,10 @@ impl Poller {
         if let Some(snapshot) = &snapshot {
             self.withdraw_in_time(snapshot.set(), now, age);
         }
-        let changed = snapshot.is_some_and(|snapshot| self.publish_if_new(snapshot, origins, now));
+        let changed = match snapshot {
+            Some(snapshot) => self.publish_if_new(snapshot, origins, now).await,
+            None => false,
+        };
         self.withdraw_in_time(self.shared.kept().set(), now, age);
         self.published_generation = Some(generation);
         self.record_success(read_at, age);

@@ -11,6 +11,7 @@ use tracing::{info, warn};
 use super::Poller;
 use super::poll::panic_text;
 use crate::error::PollError;
+use crate::rest::{off_the_runtime, weight_of};
 use crate::sync::Origins;
 use opensearch_directives_core::{DirectiveSet, Snapshot};
 
@@ -21,7 +22,7 @@ const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 impl Poller {
     /// Publishes a snapshot unless it equals the published one. Returns whether the snapshot was
     /// published.
-    pub(super) fn publish_if_new(
+    pub(super) async fn publish_if_new(
         &mut self,
         snapshot: Snapshot,
         origins: Option<Origins>,
@@ -36,6 +37,7 @@ impl Poller {
             digest = %snapshot.digest(),
             "publishing a new set"
         );
+        let snapshot = self.with_hit_counters(snapshot, now).await;
         let before = self.shared.kept();
         self.outlet.publish(snapshot);
         self.shared.update(|progress| {
@@ -81,6 +83,15 @@ impl Poller {
         if let Err(panic) = guarded {
             self.record_failure(&PollError::panic(panic_text(panic.as_ref())));
         }
+    }
+
+    /// Connects the set with the counters of its directives, if they are counted.
+    pub(super) async fn with_hit_counters(&self, snapshot: Snapshot, now: Timestamp) -> Snapshot {
+        let Some(counters) = self.shared.hit_counters.clone() else {
+            return snapshot;
+        };
+        let weight = weight_of(snapshot.set().len());
+        off_the_runtime(weight, move || snapshot.counted_by(&counters, now)).await
     }
 
     /// Sets the instant from which no directive of the set applies, so that `clear_after` holds

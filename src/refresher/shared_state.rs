@@ -16,9 +16,8 @@ use crate::signatures::Verifier;
 use crate::source::SourceReport;
 use crate::status::{Counters, Staleness, Status};
 use crate::time_limit::within;
-use opensearch_directives_core::Snapshot;
-use opensearch_directives_core::internal::Published;
-use opensearch_directives_core::{DirectiveSet, DirectiveStates};
+use opensearch_directives_core::internal::{HitCounters, HitTotals, Published};
+use opensearch_directives_core::{DirectiveSet, DirectiveStates, Hits, Snapshot};
 
 use super::liveness::Liveness;
 use super::outlet::Served;
@@ -30,6 +29,8 @@ pub struct Shared {
     pub(crate) published: Published<Served>,
     /// The subscription from which new subscriptions are cloned.
     pub(crate) subscription: Subscription,
+    /// `None` if the matches of the directives are not counted.
+    pub(super) hit_counters: Option<Arc<HitCounters>>,
     pub(super) client: Client,
     pub(super) verifier: Arc<Verifier>,
     instance: String,
@@ -106,6 +107,7 @@ impl Shared {
         Self {
             published,
             subscription,
+            hit_counters: config.count_hits.then(Arc::default),
             client,
             verifier,
             instance: config.instance.clone(),
@@ -204,6 +206,21 @@ impl Shared {
                 ..progress.counters
             },
         }
+    }
+
+    /// Returns the counts of each directive, if they are counted.
+    pub(crate) fn hits(&self) -> Option<Hits> {
+        let is_hidden = self.snapshot().set().is_empty();
+        Some(self.hit_counters.as_ref()?.hits(is_hidden))
+    }
+
+    /// Returns the counts of all directives together, if they are counted.
+    pub(crate) fn hit_totals(&self) -> Option<HitTotals> {
+        let mut totals = self.hit_counters.as_ref()?.totals(self.clock.now());
+        if self.snapshot().set().is_empty() {
+            totals.unmatched = 0;
+        }
+        Some(totals)
     }
 
     /// Waits until a snapshot was published, the refresher ended, or the limit has passed.

@@ -2,6 +2,7 @@
 
 mod counters;
 mod gauges;
+pub(crate) mod hits;
 
 use crate::status::{DirectiveStates, Status};
 
@@ -48,6 +49,9 @@ pub enum SampleKind {
 /// | `directives_rejections_total` | counter | rejected documents, once per revision of the document |
 /// | `directives_changes_total{change}` | counter | directives that were `added`, `changed`, `removed`, `started` or `expired`; the log has a line for each of them |
 /// | `directives_refresher_panics_total` | counter | panics that the refresher survived |
+/// | `directives_matched_total` | counter | matches of all directives, if the store counts them: a request counts once for each directive that it matches |
+/// | `directives_sampled_total` | counter | matches that were in the sample of their directive |
+/// | `directives_unmatched` | gauge | active directives that have matched no request in this process |
 /// | `directives_published` | gauge | directives in the published set, including expired ones |
 /// | `directives_documents_by_state{state}` | gauge | documents of the published revision that are `scheduled`, `active`, `expired`, `revoked` or `rejected` |
 /// | `directives_rejected` | gauge | documents of the published revision that were rejected |

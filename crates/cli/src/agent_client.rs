@@ -61,7 +61,7 @@ pub(super) struct AgentClient {
 impl AgentClient {
     /// Creates a client. The client accepts the certificate of an agent if a CA that this machine
     /// trusts, or a CA in the file, signed the certificate.
-    pub(super) fn new(
+    fn new(
         agent: AgentUrl,
         token: Option<String>,
         ca_certificate: Option<&PathBuf>,
@@ -85,6 +85,26 @@ impl AgentClient {
             agent,
             token,
         })
+    }
+
+    /// Creates a client with the token of a file or of `DIRECTIVES_AGENT_TOKEN`, if there is one.
+    pub(super) fn with_token_file(
+        agent: &AgentUrl,
+        token_file: Option<&PathBuf>,
+        ca_certificate: Option<&PathBuf>,
+        timeout: Duration,
+    ) -> Result<Self, Failure> {
+        let token = match token_file {
+            Some(file) => {
+                let text = std::fs::read_to_string(file);
+                Some(text.map_err(|error| Failure::of_file(file, error))?)
+            }
+            None => std::env::var("DIRECTIVES_AGENT_TOKEN").ok(),
+        };
+        let token = token
+            .map(|token| token.trim().to_owned())
+            .filter(|token| !token.is_empty());
+        Self::new(agent.clone(), token, ca_certificate, timeout)
     }
 
     /// Sends a request and parses the response as JSON. Returns `None` if the token does not permit

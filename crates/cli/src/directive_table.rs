@@ -56,7 +56,12 @@ pub(super) fn table(all: &[Stored], now: Timestamp, wide: bool, width: Option<u1
     fitted(&header, rows, width)
 }
 
-fn fitted(header: &[&str], rows: impl Iterator<Item = Vec<String>>, width: Option<u16>) -> String {
+/// Formats rows as a table. With a width, long texts are truncated so that the table fits.
+pub(super) fn fitted(
+    header: &[&str],
+    rows: impl Iterator<Item = Vec<String>>,
+    width: Option<u16>,
+) -> String {
     let line = |cells: Vec<String>| {
         let mut row = Row::from(cells.iter().map(|text| printable(text)));
         row.max_height(1);

@@ -104,19 +104,9 @@ pub(super) async fn run(args: ExplainArgs) -> Result<Exit, Failure> {
 
 impl ExplainArgs {
     fn agent_client(&self, agent: &AgentUrl) -> Result<AgentClient, Failure> {
-        let token = match &self.agent_token_file {
-            Some(file) => {
-                let text = std::fs::read_to_string(file);
-                Some(text.map_err(|error| Failure::of_file(file, error))?)
-            }
-            None => std::env::var("DIRECTIVES_AGENT_TOKEN").ok(),
-        };
-        let token = token
-            .map(|token| token.trim().to_owned())
-            .filter(|token| !token.is_empty());
-        AgentClient::new(
-            agent.clone(),
-            token,
+        AgentClient::with_token_file(
+            agent,
+            self.agent_token_file.as_ref(),
             self.connection.ca_certificate(),
             self.timeout.request_timeout(),
         )

@@ -97,7 +97,7 @@ pub(super) async fn from_agent(
     if let Some(tenant) = request.tenant {
         body["tenant"] = tenant.into();
     }
-    let decided = agent.json("/v1/evaluate", Some(&body)).await?;
+    let decided = agent.json("/v1/evaluate?uncounted", Some(&body)).await?;
     let decided: Decided = decode(decided.ok_or_else(|| {
         Failure::new(
             super::exit::Exit::Refused,

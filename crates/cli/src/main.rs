@@ -40,6 +40,7 @@ mod flag_values;
 mod flags_before_verb;
 mod get;
 mod guards;
+mod hits;
 mod init;
 mod input;
 mod instant;
@@ -111,6 +112,8 @@ enum Command {
     Validate(validate::ValidateArgs),
     /// Show the decision for a request, and the reason why each directive applies or does not
     Explain(explain::ExplainArgs),
+    /// Show how many requests each directive matched in an agent
+    Hits(hits::HitsArgs),
     /// Check the cluster, the installation and the documents
     Doctor(doctor::DoctorArgs),
     /// Store the addresses of clusters under names, and select the current cluster
@@ -196,6 +199,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Diff(args) => diff::run(args).await,
         Command::Validate(args) => validate::run(args).await,
         Command::Explain(args) => explain::run(args).await,
+        Command::Hits(args) => hits::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Context(args) => context::run(args).map(done),
         Command::Completion(args) => completion_and_man::run(&args).map(done),

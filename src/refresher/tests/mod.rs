@@ -10,6 +10,7 @@ mod ages;
 mod change_log;
 mod custom_source;
 mod fake_transport;
+mod hit_counts;
 mod node_failures;
 mod off_switch;
 mod panics_and_cut_off_polls;

@@ -51,6 +51,7 @@ pub(super) async fn run(args: AgentArgs) -> Result<(), Failure> {
         Arc::clone(&store),
         clock,
         max_waiting,
+        usize::from(args.metrics_directives),
         phase.clone(),
         &connections,
     );

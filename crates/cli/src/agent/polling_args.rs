@@ -71,6 +71,11 @@ pub(in super::super) struct AgentArgs {
     #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_DOCUMENTS)]
     max_documents: usize,
 
+    /// Number of directives whose matches /metrics counts in series of their own, in the order of
+    /// their ids; /v1/hits always has all of them
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=10_000))]
+    pub(super) metrics_directives: u16,
+
     /// Name of this instance in its status [default: a random name]
     #[arg(long, value_name = "NAME")]
     instance: Option<String>,
@@ -138,7 +143,8 @@ impl AgentArgs {
             .with_max_backoff(self.max_backoff)
             .with_reconcile_interval(self.reconcile_interval)
             .with_max_ttl(self.max_ttl)
-            .with_max_documents(self.max_documents);
+            .with_max_documents(self.max_documents)
+            .with_hit_counts();
         if let Some(stale_after) = self.stale_after {
             config = config.with_stale_after(stale_after);
         }

@@ -125,6 +125,7 @@ async fn read_evaluate_and_refresh_are_separate_permissions() {
     for (method, path, permitted) in [
         ("GET", "/v1/status", READER),
         ("GET", "/v1/directives", READER),
+        ("GET", "/v1/hits", READER),
         ("GET", "/v1/osproxy", READER),
         ("GET", "/v1/snapshot", READER),
         ("GET", "/metrics", READER),

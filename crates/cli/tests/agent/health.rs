@@ -37,6 +37,7 @@ async fn the_health_listener_serves_health_and_metrics_only() {
     for path in [
         "/v1/status",
         "/v1/directives",
+        "/v1/hits",
         "/v1/osproxy",
         "/v1/snapshot",
         "/openapi.json",

@@ -12,6 +12,7 @@ mod bounded_memory;
 mod chain;
 mod connections;
 mod health;
+mod hits;
 mod hostile_clients;
 mod lifecycle;
 mod log_filter;

@@ -16,9 +16,11 @@ use crate::support::node::{installed_index, shared_url, unique_index};
 
 /// The described responses that a test cannot cause quickly: responses to bugs, to a client that
 /// sends its body for ten seconds, and to sixteen clients that read slowly.
-const NOT_PROVOKED: [(&str, &str); 10] = [
+const NOT_PROVOKED: [(&str, &str); 12] = [
     ("/metrics", "500"),
     ("/v1/directives", "500"),
+    ("/v1/hits", "500"),
+    ("/v1/hits", "503"),
     ("/v1/osproxy", "500"),
     ("/v1/osproxy", "503"),
     ("/v1/snapshot", "500"),
@@ -227,6 +229,9 @@ async fn every_response_is_described_and_every_description_is_seen() {
             let response = request.send().await.unwrap();
             seen.insert(described.check(&Method::POST, path, response).await);
         }
+        // By now, there are times of matches.
+        let counted = client.get(agent.url("/v1/hits")).send().await.unwrap();
+        described.check(&Method::GET, "/v1/hits", counted).await;
     }
     let missing: Vec<_> = described
         .responses()

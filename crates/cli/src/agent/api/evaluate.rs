@@ -1,10 +1,11 @@
 //! `POST /v1/evaluate` and `POST /v1/evaluate/batch`: returns the decision for one request, or the
 //! decisions for several requests, all from the same set and for the same instant.
 
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
-use opensearch_directives::{Decision, DirectiveSet, Explanation};
+use jiff::Timestamp;
+use opensearch_directives::{Decision, DirectiveSet};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -15,6 +16,7 @@ use super::expensive_responses::{hold_until_sent, run_sized};
 use super::library_schemas;
 use super::openapi::{Busy, Internal, InvalidField, LargeBatch, LargeBody, SlowBody};
 use super::problem::Problem;
+use super::query::single_flag;
 use super::state::Agent;
 
 /// The largest number of requests in a batch.
@@ -30,11 +32,46 @@ pub(super) struct Batch<'a> {
 
 #[derive(Debug, Serialize)]
 struct Decisions<'a> {
-    decisions: Vec<Explanation<'a>>,
+    decisions: Vec<Verdict<'a>>,
+}
+
+/// The decision for a request, with the directives that apply.
+#[derive(Debug, Serialize)]
+struct Verdict<'a> {
+    #[serde(flatten)]
+    decision: Decision,
+    /// The ids, in their order.
+    directives: Vec<&'a str>,
+}
+
+impl<'a> Verdict<'a> {
+    /// Evaluates a request of a proxy, and counts its matches.
+    fn of(set: &'a DirectiveSet, request: &EvaluateRequest, now: Timestamp) -> Self {
+        let mut directives = Vec::new();
+        let (attrs, id) = (request.attrs(), &request.request_id);
+        let decision = set.evaluate_with(&attrs, now, id, |directive| {
+            directives.push(directive.id);
+        });
+        directives.sort_unstable();
+        Self {
+            decision,
+            directives,
+        }
+    }
+
+    /// Evaluates a request that no client has sent to a proxy.
+    fn uncounted(set: &'a DirectiveSet, request: &EvaluateRequest, now: Timestamp) -> Self {
+        let explanation = set.explain(&request.attrs(), now, &request.request_id);
+        Self {
+            decision: explanation.decision,
+            directives: explanation.directives,
+        }
+    }
 }
 
 /// Evaluate a request
 #[utoipa::path(post, path = "/v1/evaluate", operation_id = "evaluate",
+    params(("uncounted" = Option<String>, Query, description = "Do not count the request in `/v1/hits`, because it is only a question of an operator", max_length = 0)),
     request_body = EvaluateRequest,
     responses(
         (status = 200, description = "The decision, in the body and in headers", body = library_schemas::Decision, headers(
@@ -42,13 +79,23 @@ struct Decisions<'a> {
             ("Directives-Ring-Buffer" = String, description = "true or false"),
             ("Directives-Capture" = String, description = "true or false"))),
         InvalidField, SlowBody, LargeBody, Internal))]
-pub(super) async fn one(State(agent): State<Agent>, Body(body): Body) -> Result<Response, Problem> {
+pub(super) async fn one(
+    State(agent): State<Agent>,
+    RawQuery(query): RawQuery,
+    Body(body): Body,
+) -> Result<Response, Problem> {
+    let is_uncounted = single_flag("uncounted", query.as_deref())?;
     let request = EvaluateRequest::parse(&body)?;
     let (store, clock) = (agent.store, agent.clock);
     let set = store.snapshot().set().clone();
     let response = run_sized(set.len(), move || {
-        let explanation = set.explain(&request.attrs(), clock.now(), &request.request_id);
-        serde_json::to_vec(&explanation).map(|body| (decision_headers(explanation.decision), body))
+        let now = clock.now();
+        let verdict = if is_uncounted {
+            Verdict::uncounted(&set, &request, now)
+        } else {
+            Verdict::of(&set, &request, now)
+        };
+        serde_json::to_vec(&verdict).map(|body| (decision_headers(verdict.decision), body))
     });
     let (headers, body) = response.await??;
     Ok((headers, json(body)).into_response())
@@ -82,7 +129,7 @@ pub(super) async fn batch(
         let now = clock.now();
         let decisions = requests
             .iter()
-            .map(|request| set.explain(&request.attrs(), now, &request.request_id))
+            .map(|request| Verdict::of(&set, request, now))
             .collect();
         serde_json::to_vec(&Decisions { decisions })
     });

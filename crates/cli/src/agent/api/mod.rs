@@ -9,6 +9,7 @@ mod evaluate_request;
 mod expensive_responses;
 mod ext_authz;
 mod health;
+mod hits;
 mod library_schemas;
 mod metrics;
 mod openapi;

@@ -17,7 +17,7 @@ use super::super::server::Peer;
 use super::openapi::{self, Description};
 use super::problem::Problem;
 use super::state::Agent;
-use super::{directives, evaluate, ext_authz, health, metrics, osproxy, refresh, snapshot};
+use super::{directives, evaluate, ext_authz, health, hits, metrics, osproxy, refresh, snapshot};
 
 /// The size limits in bytes: for the body of a single request, and for the body of a batch.
 const MAX_BODY_BYTES: usize = 64 << 10;
@@ -32,6 +32,7 @@ pub(in super::super) fn router(agent: Agent, access: Arc<Access>) -> Router {
         .routes(routes!(metrics::get))
         .routes(routes!(health::status))
         .routes(routes!(directives::get))
+        .routes(routes!(hits::get))
         .routes(routes!(osproxy::get))
         .routes(routes!(snapshot::get))
         .route_layer(permission(Permission::Read));

@@ -30,11 +30,13 @@ impl Agent {
         store: Arc<OpenSearchDirectiveStore>,
         clock: Arc<dyn Clock>,
         max_waiting: usize,
+        series_by_directive: usize,
         phase: PhaseReceiver,
         connections: &Connections,
     ) -> Self {
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(StatusCollector::new(&store)));
+        let status = StatusCollector::new(&store).with_series_by_directive(series_by_directive);
+        registry.register_collector(Box::new(status));
         connections.register(&mut registry);
         Self {
             listings: ListingCache::new(Arc::clone(&store), Arc::clone(&clock)),

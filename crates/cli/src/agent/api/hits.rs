@@ -1,0 +1,30 @@
+//! `GET /v1/hits`: returns how many requests each directive matched.
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use opensearch_directives::status::Hits;
+
+use super::expensive_responses::{hold_until_sent, run_sized};
+use super::openapi::{Busy, Internal};
+use super::problem::Problem;
+use super::state::Agent;
+
+/// How many requests each directive matched
+///
+/// Each evaluation by this agent counts, except one with `uncounted`. The counts begin with the
+/// start of the agent. Directives that left the set stay in the list, the last 1,000 of them. A
+/// proxy that evaluates the set of `/v1/directives` itself does not count here.
+#[utoipa::path(get, path = "/v1/hits", operation_id = "hits",
+    responses((status = 200, description = "The counts", body = Hits), Internal, Busy))]
+pub(super) async fn get(State(agent): State<Agent>) -> Result<Response, Problem> {
+    let permit = agent.admission.permit().await?;
+    let store = agent.store;
+    let size = store.snapshot().set().len();
+    // The agent always counts.
+    let json = run_sized(size, move || {
+        serde_json::to_vec(&store.hits().unwrap_or_default())
+    });
+    let body = hold_until_sent(permit, json.await??);
+    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+}

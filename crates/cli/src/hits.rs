@@ -1,0 +1,196 @@
+//! `directives hits`: shows how many requests each directive matched, by an agent's count, so that one
+//! with a wrong target is noticed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use jiff::{SignedDuration, Timestamp};
+use opensearch_directives::{Clock as _, SystemClock};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::agent_client::{AgentClient, AgentUrl};
+use super::connection::TimeoutArgs;
+use super::directive_table::{fitted, terminal_width};
+use super::duration::{length, parse, relative};
+use super::exit::{Exit, Failure};
+use super::stdio::{ReportFormat, note, print};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  directives hits slow-acme
+  directives hits --unmatched-for 5m --agent unix:/run/directives/agent.sock")]
+pub(super) struct HitsArgs {
+    /// The ids of the directives; without ids, all that the agent knows
+    id: Vec<String>,
+
+    /// Show only published directives that matched no request for this time
+    #[arg(long, value_name = "DURATION", value_parser = parse)]
+    unmatched_for: Option<Duration>,
+
+    /// Format of the output
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: ReportFormat,
+
+    /// Address of the agent: http://HOST:9980, https://HOST:9980, or unix: and the path of a socket
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9980")]
+    agent: AgentUrl,
+
+    /// File that contains the bearer token for the agent (or set DIRECTIVES_AGENT_TOKEN)
+    #[arg(long, value_name = "FILE")]
+    agent_token_file: Option<PathBuf>,
+
+    /// PEM file of CA certificates to trust
+    #[arg(long, value_name = "FILE")]
+    ca_certificate: Option<PathBuf>,
+
+    #[command(flatten)]
+    timeout: TimeoutArgs,
+}
+
+/// The response of the agent.
+#[derive(Deserialize)]
+struct Response {
+    directives: Vec<Value>,
+}
+
+/// The counts of one directive.
+#[derive(Deserialize)]
+struct Row {
+    id: String,
+    published: bool,
+    matched: u64,
+    sampled: u64,
+    last_matched: Option<Timestamp>,
+    counted_since: Timestamp,
+}
+
+impl Row {
+    /// Whether the directive is published and matched no request for this time.
+    fn is_unmatched_for(&self, time: Duration, now: Timestamp) -> bool {
+        let begin = SignedDuration::try_from(time)
+            .ok()
+            .and_then(|time| now.checked_sub(time).ok())
+            .unwrap_or(Timestamp::MIN);
+        let is_before = |at: Timestamp| at <= begin;
+        self.published && is_before(self.counted_since) && self.last_matched.is_none_or(is_before)
+    }
+
+    fn cells(&self, now: Timestamp) -> Vec<String> {
+        let last = match self.last_matched {
+            Some(at) => relative(at, now),
+            None => format!("none in {}", length(now.duration_since(self.counted_since))),
+        };
+        let state = if self.published { "published" } else { "left" };
+        vec![
+            self.id.clone(),
+            state.to_owned(),
+            self.matched.to_string(),
+            self.sampled.to_string(),
+            last,
+            relative(self.counted_since, now),
+        ]
+    }
+}
+
+const HEADER: [&str; 6] = [
+    "ID",
+    "STATE",
+    "MATCHED",
+    "SAMPLED",
+    "LAST MATCH",
+    "COUNTED SINCE",
+];
+
+pub(super) async fn run(args: HitsArgs) -> Result<Exit, Failure> {
+    let agent = AgentClient::with_token_file(
+        &args.agent,
+        args.agent_token_file.as_ref(),
+        args.ca_certificate.as_ref(),
+        args.timeout.request_timeout(),
+    )?;
+    let response = agent.json("/v1/hits", None).await?.ok_or_else(|| {
+        let problem = "the agent does not permit this token to read the counts";
+        Failure::new(Exit::Refused, problem)
+    })?;
+    let (rows, values) = select(response, &args)?;
+    let exit = report_missing(&args.id, &rows);
+    if args.output.is_json() {
+        print(&format!("{:#}", json!(values)))?;
+    } else if rows.is_empty() {
+        print("no directives")?;
+    } else {
+        let now = SystemClock.now();
+        let cells = rows.iter().map(|row| row.cells(now));
+        print(&fitted(&HEADER, cells, terminal_width()))?;
+    }
+    Ok(exit)
+}
+
+/// Returns the selected directives, and the same ones as the agent sent them.
+fn select(response: Value, args: &HitsArgs) -> Result<(Vec<Row>, Vec<Value>), Failure> {
+    let decode = |error| {
+        Failure::other(format!(
+            "the response is not one of a `directives agent` of this version: {error}"
+        ))
+    };
+    let response: Response = serde_json::from_value(response).map_err(decode)?;
+    let now = SystemClock.now();
+    let mut selected = (Vec::new(), Vec::new());
+    for value in response.directives {
+        let row = Row::deserialize(&value).map_err(decode)?;
+        let is_named = args.id.is_empty() || args.id.contains(&row.id);
+        let is_unmatched = (args.unmatched_for).is_none_or(|time| row.is_unmatched_for(time, now));
+        if is_named && is_unmatched {
+            selected.0.push(row);
+            selected.1.push(value);
+        }
+    }
+    Ok(selected)
+}
+
+/// Reports the ids that are not among the selected directives.
+fn report_missing(ids: &[String], rows: &[Row]) -> Exit {
+    let mut exit = Exit::Success;
+    for id in ids {
+        if !rows.iter().any(|row| row.id == *id) {
+            note(&format!("error: the agent reports no such directive: {id}"));
+            exit = Exit::NotFound;
+        }
+    }
+    exit
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_directive_is_unmatched_if_it_is_published_and_counted_for_long_enough() {
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        let row = |published, last: Option<i64>, since| Row {
+            id: "d".to_owned(),
+            published,
+            matched: u64::from(last.is_some()),
+            sampled: 0,
+            last_matched: last.map(at),
+            counted_since: at(since),
+        };
+        let unmatched = |row: &Row| row.is_unmatched_for(Duration::from_secs(300), at(1000));
+        assert!(unmatched(&row(true, None, 700)));
+        assert!(!unmatched(&row(true, None, 701)), "it may yet match");
+        assert!(unmatched(&row(true, Some(700), 0)));
+        assert!(!unmatched(&row(true, Some(701), 0)));
+        assert!(!unmatched(&row(false, None, 0)));
+        let cells = row(true, None, 640).cells(at(1000));
+        assert_eq!(cells[2..], ["0", "0", "none in 6m", "6m ago"]);
+        assert_eq!(
+            row(false, Some(990), 0).cells(at(1000))[1..5],
+            ["left", "1", "0", "10s ago"]
+        );
+    }
+}
