@@ -1,11 +1,11 @@
-//! Tests where `init --dashboards` imports the dashboards, and what it reports about a wrong
+//! Tests what `init --dashboards` imports and where, and what it reports about a wrong
 //! address.
 //!
 //! A mock server plays OpenSearch Dashboards: its responses are those of version 2.19.
 
 use serde_json::json;
-use wiremock::matchers::{header, header_exists, method, path};
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use wiremock::matchers::{header, header_exists, method, path, query_param};
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use crate::support::command::{Ran, run};
 use crate::support::node::{installed_index, shared_url};
@@ -128,4 +128,59 @@ async fn a_wrong_address_and_a_missing_login_are_told_apart() {
         // The command follows no redirect.
         assert_eq!(server.received_requests().await.unwrap().len(), 1, "{name}");
     }
+}
+
+#[tokio::test]
+async fn init_imports_the_dashboards() {
+    let url = shared_url();
+    let index = installed_index(&url, "import").await;
+    let dashboards = MockServer::start().await;
+    Mock::given(method("POST"))
+        .and(path("/api/saved_objects/_import"))
+        .and(query_param("overwrite", "true"))
+        .and(header("osd-xsrf", "true"))
+        .and(|request: &Request| {
+            let body = String::from_utf8_lossy(&request.body);
+            let content_type = request.headers["content-type"].to_str().unwrap();
+            let boundary = content_type
+                .strip_prefix("multipart/form-data; boundary=")
+                .unwrap();
+            body.starts_with(&format!("--{boundary}\r\n"))
+                && body.ends_with(&format!("\r\n--{boundary}--\r\n"))
+                && body.contains("\"type\":\"dashboard\"")
+        })
+        .respond_with(
+            ResponseTemplate::new(200).set_body_json(json!({"success": true, "successCount": 8})),
+        )
+        .expect(1)
+        .mount(&dashboards)
+        .await;
+    let args = ["init", "--dashboards", &dashboards.uri()];
+    let ran = tokio::task::spawn_blocking({
+        let (url, index, args) = (url.clone(), index.clone(), args.map(str::to_owned));
+        move || run(&url, &index, &args.each_ref().map(String::as_str))
+    });
+    assert!(
+        ran.await
+            .unwrap()
+            .ok()
+            .stdout
+            .contains("import 8 saved objects")
+    );
+    dashboards.verify().await;
+
+    dashboards.reset().await;
+    Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(
+            json!({"success": false, "errors": [{"id": "x", "error": {"type": "missing_references"}}]}),
+        ))
+        .mount(&dashboards)
+        .await;
+    let args = ["init", "--dashboards", &dashboards.uri()].map(str::to_owned);
+    let ran = tokio::task::spawn_blocking(move || {
+        run(&url, &index, &args.each_ref().map(String::as_str))
+    });
+    let ran = ran.await.unwrap();
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("missing_references"), "{}", ran.stderr);
 }

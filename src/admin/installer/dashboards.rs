@@ -1,15 +1,13 @@
-//! Imports the dashboards of this project into OpenSearch Dashboards, adapted to the name of the
-//! index.
+//! Imports the saved objects into OpenSearch Dashboards, and tells wrong addresses and missing logins
+//! apart.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::error::InstallError;
-use super::{Installer, files};
+use super::{Installer, saved_objects};
 use crate::http::{Client, Method, Request, RequestError, RequestErrorKind};
 
-/// The index name in the file of saved objects, which is replaced.
-const INDEX_IN_FILE: &str = "directives";
 /// The boundary between the parts of the multipart form. This string must not occur in the file.
 const BOUNDARY: &str = "opensearch-directives-saved-objects";
 
@@ -68,23 +66,15 @@ impl Installer {
     /// Returns the path of the dashboard below the address of OpenSearch Dashboards.
     #[must_use]
     pub fn dashboard_path(&self) -> String {
-        let objects = self.saved_objects();
-        let mut objects = objects
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let dashboard = objects.find(|object| object["type"] == "dashboard");
-        let id = dashboard.and_then(|object| Some(object["id"].as_str()?.to_owned()));
-        format!("/app/dashboards#/view/{}", id.unwrap_or_default())
+        let id = saved_objects::dashboard_id(self.client.index());
+        format!("/app/dashboards#/view/{id}")
     }
 
-    /// Returns the saved objects for the client's index, as NDJSON.
+    /// Returns the saved objects for the client's index, as NDJSON. Their ids begin with the name of
+    /// the index.
     #[must_use]
     pub fn saved_objects(&self) -> String {
-        let title = |index: &str| format!("\"title\":\"{index}\",\"timeFieldName\"");
-        let plain = |index: &str| format!("\"attributes\":{{\"title\":\"{index}\"}}");
-        files::DASHBOARDS_NDJSON
-            .replace(&title(INDEX_IN_FILE), &title(self.client.index()))
-            .replace(&plain(INDEX_IN_FILE), &plain(self.client.index()))
+        saved_objects::saved_objects(self.client.index())
     }
 }
 

@@ -11,6 +11,7 @@ mod files;
 mod index;
 mod lifetime_limits;
 mod pipeline;
+mod saved_objects;
 mod template;
 
 use std::fmt;

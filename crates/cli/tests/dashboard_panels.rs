@@ -1,0 +1,326 @@
+//! Tests the panels of the dashboard on a real node: the query of each panel gives the rows and
+//! numbers that the command gives.
+
+use serde_json::{Value, json};
+
+use super::dashboard_objects::{object, parsed, saved_objects};
+use crate::support::command::run;
+use crate::support::http::{self, bulk};
+use crate::support::node::{installed_index, shared_url};
+use crate::support::{in_hours, stored};
+
+/// Documents in every state and with every risk, without those that proxies reject.
+fn documents() -> Vec<(&'static str, Value)> {
+    let expires_at = |hours: i64| in_hours(hours);
+    let explained = |mut document: Value| {
+        document["reason"] = "slow".into();
+        document["ticket"] = "OPS-1".into();
+        document
+    };
+    vec![
+        (
+            "now",
+            json!({"expires_at": expires_at(100), "tenant": "acme", "updated_by": "ann"}),
+        ),
+        (
+            "started",
+            explained(json!({
+                "starts_at": in_hours(-1), "expires_at": expires_at(99), "index": "orders",
+                "endpoint": "Search", "sample_per_mille": 100, "updated_by": "bob",
+            })),
+        ),
+        (
+            "soon",
+            explained(json!({"expires_at": expires_at(2), "tenant": "umbrella"})),
+        ),
+        (
+            "capture",
+            explained(json!({
+                "expires_at": expires_at(1), "tenant": "globex", "capture": true,
+                "ring_buffer": true, "updated_by": "ann",
+            })),
+        ),
+        (
+            "everything",
+            explained(json!({"expires_at": expires_at(200), "updated_by": "dave"})),
+        ),
+        (
+            "scheduled",
+            json!({"starts_at": in_hours(1), "expires_at": expires_at(3), "capture": true}),
+        ),
+        (
+            "expired",
+            json!({"expires_at": expires_at(-2), "updated_by": "ann"}),
+        ),
+        (
+            "revoked",
+            json!({"expires_at": expires_at(2), "revoked_at": in_hours(-1), "updated_by": "eve"}),
+        ),
+        (
+            "revoked-long-ago",
+            json!({"expires_at": expires_at(2), "revoked_at": in_hours(-24 * 8)}),
+        ),
+    ]
+}
+
+/// Creates an index with the documents. Returns the URL, the index, and the objects for it.
+async fn seeded(name: &str) -> (String, String, Vec<Value>) {
+    let url = shared_url();
+    let index = installed_index(&url, name).await;
+    let mut body = String::new();
+    for (id, fields) in documents() {
+        let mut document = stored(fields);
+        document["level"] = "Shape".into();
+        document["updated_at"] = in_hours(-1).into();
+        // The pipeline would refuse an expiry in the past, so these writes bypass the pipeline.
+        let action = json!({"index": {"_index": index, "_id": id, "pipeline": "_none"}});
+        body.push_str(&format!("{action}\n{document}\n"));
+    }
+    bulk(&url, body).await;
+    let objects = saved_objects(&url, &index);
+    (url, index, objects)
+}
+
+/// Sends a search and returns the response.
+async fn search(url: &str, index: &str, body: &Value) -> Value {
+    let path = format!("{url}/{index}/_search");
+    let (status, response) = http::send("POST", &path, Some(body)).await;
+    assert_eq!(status, 200, "{body}: {response}");
+    response
+}
+
+fn ids(response: &Value) -> Vec<String> {
+    let hits = response["hits"]["hits"].as_array().unwrap();
+    hits.iter()
+        .map(|hit| hit["_id"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Returns the query of a panel.
+fn query(objects: &[Value], index: &str, name: &str) -> Value {
+    let attributes = &object(objects, index, name)["attributes"];
+    let source = parsed(&attributes["kibanaSavedObjectMeta"]["searchSourceJSON"]);
+    assert_eq!(source["query"]["language"], "lucene");
+    match source["query"]["query"].as_str().unwrap() {
+        "" => json!({"match_all": {}}),
+        text => json!({"query_string": {"query": text}}),
+    }
+}
+
+/// Returns the directives that the command lists and that meet a condition, in ascending order of a
+/// field.
+fn listed(url: &str, index: &str, order: &str, meets: impl Fn(&Value) -> bool) -> Vec<String> {
+    let all = run(url, index, &["list", "-o", "json"]).ok().json();
+    let mut all: Vec<Value> = all.as_array().unwrap().clone();
+    all.retain(|directive| meets(directive));
+    all.sort_by_key(|directive| directive[order].as_str().unwrap_or_default().to_owned());
+    all.iter()
+        .map(|directive| directive["id"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn is_active(directive: &Value) -> bool {
+    directive["state"] == "active"
+}
+
+fn is_everything(directive: &Value) -> bool {
+    directive["targets"] == json!([])
+}
+
+fn is_unexplained(directive: &Value) -> bool {
+    directive.get("reason").is_none() || directive.get("ticket").is_none()
+}
+
+fn ends_within(directive: &Value, hours: i64) -> bool {
+    directive["expires_at"].as_str().unwrap() < in_hours(hours).as_str()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rows_of_the_lists_are_those_of_the_command() {
+    let (url, index, objects) = seeded("rows").await;
+    let scheduled = |directive: &Value| directive["state"] == "scheduled";
+    let risk = |directive: &Value| {
+        is_active(directive)
+            && (directive["capture"] == true
+                || is_everything(directive)
+                || is_unexplained(directive)
+                || !ends_within(directive, 24 * 7))
+    };
+    for (panel, order, descending, wanted) in [
+        (
+            "active",
+            "expires_at",
+            false,
+            listed(&url, &index, "expires_at", is_active),
+        ),
+        (
+            "risks",
+            "expires_at",
+            true,
+            listed(&url, &index, "expires_at", risk),
+        ),
+        (
+            "scheduled-list",
+            "starts_at",
+            false,
+            listed(&url, &index, "starts_at", scheduled),
+        ),
+    ] {
+        let sort = &object(&objects, &index, panel)["attributes"]["sort"][0];
+        assert_eq!(sort[0], order, "{panel}");
+        let body = json!({"query": query(&objects, &index, panel), "sort": [{order: sort[1]}]});
+        let mut rows = ids(&search(&url, &index, &body).await);
+        assert_eq!(sort[1] == "desc", descending, "{panel}");
+        if descending {
+            rows.reverse();
+        }
+        assert!(!rows.is_empty(), "{panel}");
+        assert_eq!(rows, wanted, "{panel}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_numbers_are_those_of_the_command() {
+    let (url, index, objects) = seeded("numbers").await;
+    let active_and = |meets: &dyn Fn(&Value) -> bool| {
+        listed(&url, &index, "id", |directive| {
+            is_active(directive) && meets(directive)
+        })
+        .len()
+    };
+    let state = |name: &str| listed(&url, &index, "id", |it| it["state"] == name).len();
+    for (panel, wanted) in [
+        ("documents", documents().len()),
+        ("active", active_and(&|_| true)),
+        (
+            "ends-in-1h",
+            active_and(&|directive| ends_within(directive, 1)),
+        ),
+        (
+            "ends-in-24h",
+            active_and(&|directive| ends_within(directive, 24)),
+        ),
+        ("scheduled", state("scheduled")),
+        ("revoked", state("revoked") - 1),
+        (
+            "capture",
+            active_and(&|directive| directive["capture"] == true),
+        ),
+        ("every-request", active_and(&is_everything)),
+        ("unexplained", active_and(&is_unexplained)),
+        (
+            "a-week",
+            active_and(&|directive| !ends_within(directive, 24 * 7)),
+        ),
+    ] {
+        let panel = format!("number-{panel}");
+        let body = json!({"size": 0, "query": query(&objects, &index, &panel)});
+        let response = search(&url, &index, &body).await;
+        assert!(wanted > 0, "{panel}");
+        assert_eq!(response["hits"]["total"]["value"], wanted, "{panel}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_scripted_columns_say_what_the_command_says() {
+    let (url, index, objects) = seeded("scripted").await;
+    let fields = parsed(&object(&objects, &index, "now")["attributes"]["fields"]);
+    let scripts: serde_json::Map<String, Value> = fields
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|field| field["scripted"] == true)
+        .map(|field| {
+            let script = json!({"script": {"source": field["script"], "lang": "painless"}});
+            (field["name"].as_str().unwrap().to_owned(), script)
+        })
+        .collect();
+    let body = json!({"size": 100, "script_fields": scripts, "_source": true});
+    let response = search(&url, &index, &body).await;
+    let all = run(&url, &index, &["list", "-o", "json"]).ok().json();
+    for hit in response["hits"]["hits"].as_array().unwrap() {
+        let directives = all.as_array().unwrap();
+        let directive = directives.iter().find(|it| it["id"] == hit["_id"]).unwrap();
+        let column = |name: &str| &hit["fields"][name][0];
+        assert_eq!(column("state"), &directive["state"], "{directive}");
+        for (copy, of) in [("ends", "expires_at"), ("begins", "starts_at")] {
+            let time: jiff::Timestamp = directive[of].as_str().unwrap().parse().unwrap();
+            assert_eq!(column(copy), time.as_millisecond(), "{directive}");
+        }
+    }
+    let column = |id: &str, name: &str| {
+        let hits = response["hits"]["hits"].as_array().unwrap();
+        let hit = hits.iter().find(|hit| hit["_id"] == id).unwrap();
+        hit["fields"][name][0].as_str().unwrap().to_owned()
+    };
+    assert_eq!(column("everything", "matches"), "every request");
+    assert_eq!(column("started", "matches"), "index=orders endpoint=Search");
+    assert_eq!(column("started", "records"), "100 ‰");
+    assert_eq!(column("capture", "records"), "CAPTURE, ring buffer, all");
+
+    // A role that hides the field of a target must not make the directive look like one for all.
+    let mut hidden = stored(json!({"expires_at": in_hours(1), "tenant": "acme"}));
+    hidden.as_object_mut().unwrap().remove("tenant");
+    let action = json!({"index": {"_index": index, "_id": "hidden", "pipeline": "_none"}});
+    bulk(&url, format!("{action}\n{hidden}\n")).await;
+    let body = json!({"query": {"ids": {"values": ["hidden"]}}, "script_fields": scripts});
+    let response = search(&url, &index, &body).await;
+    assert_eq!(
+        response["hits"]["hits"][0]["fields"]["matches"][0],
+        "tenant=(hidden)"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_line_and_the_bars_read_every_directive_of_their_time() {
+    let (url, index, objects) = seeded("timeline").await;
+    let state = parsed(&object(&objects, &index, "timeline")["attributes"]["visState"]);
+    let source = &parsed(&state["params"]["spec"])["data"]["url"];
+    assert_eq!(source["index"], *index);
+    // OpenSearch Dashboards replaces these placeholders.
+    let mut body = source["body"].clone();
+    let clauses = &mut body["query"]["bool"];
+    clauses["must"][0] = json!({"match_all": {}});
+    clauses["must"][1]["range"]["expires_at"]["gte"] = json!(0);
+    clauses["filter"] = json!([]);
+    clauses["must_not"] = json!([]);
+    assert_eq!(
+        ids(&search(&url, &index, &body).await).len(),
+        documents().len()
+    );
+
+    let state = parsed(&object(&objects, &index, "changes-by-author")["attributes"]["visState"]);
+    let params = |kind: &str| {
+        let aggs = state["aggs"].as_array().unwrap();
+        aggs.iter().find(|agg| agg["type"] == kind).unwrap()["params"].clone()
+    };
+    let terms = params("terms");
+    let body = json!({"size": 0, "aggs": {"over_time": {
+        "date_histogram": {"field": params("date_histogram")["field"], "fixed_interval": "1d"},
+        "aggs": {"by": {"terms": {
+            "field": terms["field"], "size": terms["size"], "missing": terms["missingBucketLabel"],
+        }}},
+    }}});
+    let response = search(&url, &index, &body).await;
+    let mut authors: Vec<(String, u64)> = response["aggregations"]["over_time"]["buckets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|day| day["by"]["buckets"].as_array().unwrap())
+        .map(|by| {
+            (
+                by["key"].as_str().unwrap().to_owned(),
+                by["doc_count"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    authors.sort();
+    let wanted = [
+        ("ann", 3),
+        ("bob", 1),
+        ("dave", 1),
+        ("eve", 1),
+        ("not named", 3),
+    ];
+    assert_eq!(authors, wanted.map(|(who, count)| (who.to_owned(), count)));
+}
