@@ -248,6 +248,7 @@ impl SnapshotSource for AgentSource {
 
     fn report(&self) -> SourceReport {
         SourceReport {
+            recorder: None,
             counters: self.counters,
             strategy: PollStrategy {
                 probe: ProbeMethod::Agent,

@@ -141,6 +141,10 @@ pub struct Config {
     /// signatures are not verified.
     #[cfg(feature = "signatures")]
     pub signatures: Option<SignatureChecks>,
+    /// Whether this instance records the operations that its polls show in the
+    /// [history](crate::history) of the index. The history must exist (`directives init --history`), and
+    /// a few recorders for each index are enough.
+    pub record_history: bool,
     /// The name of this instance in its status. The name also seeds the random choices that spread
     /// the fleet over the nodes and in time.
     pub instance: String,
@@ -186,6 +190,7 @@ impl Config {
             max_documents: Self::DEFAULT_MAX_DOCUMENTS,
             #[cfg(feature = "signatures")]
             signatures: None,
+            record_history: false,
             instance: format!("{:016x}", fastrand::u64(..)),
             clock: Arc::new(SystemClock),
         }
@@ -303,6 +308,13 @@ impl Config {
         self
     }
 
+    /// Sets whether this instance records the history of the index.
+    #[must_use]
+    pub fn with_record_history(mut self, record_history: bool) -> Self {
+        self.record_history = record_history;
+        self
+    }
+
     /// Sets the instance's name.
     #[must_use]
     pub fn with_instance(mut self, instance: impl Into<String>) -> Self {
@@ -338,6 +350,12 @@ impl Config {
             return Err(ConfigError::setting(
                 "startup",
                 "this policy restores a last-good file; set `last_good`",
+            ));
+        }
+        if self.record_history && self.upstream == Upstream::Agent {
+            return Err(ConfigError::setting(
+                "record_history",
+                "another agent's snapshot does not contain the documents; record where the index is polled",
             ));
         }
         Ok(())

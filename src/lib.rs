@@ -81,6 +81,7 @@ pub mod error;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod history;
 mod http;
 mod last_good_atomic_write;
 mod last_good_format;

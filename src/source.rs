@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::history::RecorderStatus;
 pub use crate::rest::ReadError;
 use crate::status::{PollStrategy, ReadCounters};
 use crate::sync::Origins;
@@ -118,4 +119,6 @@ pub struct SourceReport {
     pub unfinished: Option<usize>,
     /// Warnings about conditions that an operator should correct soon.
     pub warnings: Vec<String>,
+    /// What the recorder of the history has done; `None` if there is no recorder.
+    pub recorder: Option<RecorderStatus>,
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+pub use crate::history::RecorderStatus;
 pub use crate::http::{NodeState, NodeStatus};
 pub use crate::samples::{Sample, SampleKind};
 pub use opensearch_directives_core::document::Rejection;
@@ -310,6 +311,10 @@ pub struct Status {
     pub last_good_error: Option<String>,
     /// The trusted keys, as `NAME:KEY`; empty if signatures are not verified.
     pub trusted_keys: Vec<String>,
+    /// What the recorder of the history had done at the last poll; `None` if this instance does not
+    /// record.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub recorder: Option<RecorderStatus>,
     /// The numbers of events since the start.
     pub counters: Counters,
 }

@@ -98,6 +98,12 @@ impl OpenSearchDirectiveStore {
                 "only snapshots of an index or an agent are verified; leave it out",
             ));
         }
+        if config.record_history {
+            return Err(ConfigError::setting(
+                "record_history",
+                "only the operations of an index can be recorded; leave it out",
+            ));
+        }
         let client = Client::over(Arc::new(NoTransport), &config.cluster);
         let verifier = Arc::default();
         let poller = Poller::over(&config, client, verifier, Box::new(source));

@@ -14,13 +14,22 @@ use crate::http::{Exception, Method, Request, malformed};
 /// by default (in nginx, the setting `client_max_body_size`).
 pub(super) const PART_BYTES: usize = 900 << 10;
 
+/// The numbers of the operation that a bulk action became.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct OperationNumbers {
+    pub(super) seq_no: u64,
+    pub(super) primary_term: u64,
+    /// The `_version` of the document after the operation; `None` if nobody reported it.
+    pub(super) version: Option<u64>,
+}
+
 /// The cluster's response to one bulk action.
 #[derive(Debug)]
 pub(super) enum ActionResult {
-    /// The action succeeded.
-    Done,
-    /// OpenSearch reported that the document does not exist.
-    NotFound,
+    /// The action succeeded. It has no numbers if it changed nothing.
+    Done(Option<OperationNumbers>),
+    /// OpenSearch reported that the document does not exist. A deletion takes a number nevertheless.
+    NotFound(Option<OperationNumbers>),
     /// The stored document does not have the version that the action requires.
     Conflict,
     /// The cluster refused the action for the given reason.
@@ -63,6 +72,21 @@ impl DirectivesApi {
         struct Item {
             result: Option<String>,
             error: Option<Exception>,
+            #[serde(rename = "_seq_no")]
+            seq_no: Option<u64>,
+            #[serde(rename = "_primary_term")]
+            primary_term: Option<u64>,
+            #[serde(rename = "_version")]
+            version: Option<u64>,
+        }
+        impl Item {
+            fn numbers(&self) -> Option<OperationNumbers> {
+                Some(OperationNumbers {
+                    seq_no: self.seq_no?,
+                    primary_term: self.primary_term?,
+                    version: self.version,
+                })
+            }
         }
 
         let path = BulkParts::Index(self.client.index()).url();
@@ -78,18 +102,21 @@ impl DirectivesApi {
             .into_iter()
             .map(|item| {
                 let item = item.into_values().next()?;
+                let numbers = item.numbers();
                 match (item.result.as_deref(), item.error) {
                     (_, Some(error)) if error.is("version_conflict_engine_exception") => {
                         Some(ActionResult::Conflict)
                     }
                     (_, Some(error)) if error.is("document_missing_exception") => {
-                        Some(ActionResult::NotFound)
+                        Some(ActionResult::NotFound(None))
                     }
                     (_, Some(error)) => Some(ActionResult::Refused(error.root_reason().to_owned())),
-                    (Some("not_found"), None) => Some(ActionResult::NotFound),
-                    (Some("created" | "updated" | "deleted" | "noop"), None) => {
-                        Some(ActionResult::Done)
+                    (Some("not_found"), None) => Some(ActionResult::NotFound(numbers)),
+                    (Some("created" | "updated" | "deleted"), None) => {
+                        Some(ActionResult::Done(numbers))
                     }
+                    // The numbers in the response are those of the last operation.
+                    (Some("noop"), None) => Some(ActionResult::Done(None)),
                     _ => None,
                 }
             })

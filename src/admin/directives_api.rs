@@ -94,6 +94,8 @@ pub struct DirectivesApi {
     max_ttl: Duration,
     /// The user whom the cluster authenticated. Each write stores this name.
     pub(super) authenticated_as: Option<String>,
+    /// The name of this client in the records of the history.
+    pub(super) recorded_by: String,
 }
 
 impl DirectivesApi {
@@ -105,7 +107,16 @@ impl DirectivesApi {
             clock: Arc::new(SystemClock),
             max_ttl: Config::DEFAULT_MAX_TTL,
             authenticated_as: None,
+            recorded_by: "library".to_owned(),
         }
+    }
+
+    /// Sets the name of this client in the [history](crate::history). If the index has a history, each
+    /// write is recorded there. By default, the name is `library`.
+    #[must_use]
+    pub fn with_recorder_name(mut self, name: impl Into<String>) -> Self {
+        self.recorded_by = name.into();
+        self
     }
 
     /// Sets the longest time from now to the expiry of a directive.
@@ -128,6 +139,10 @@ impl DirectivesApi {
     #[must_use]
     pub fn index(&self) -> &str {
         self.client.index()
+    }
+
+    pub(super) fn max_ttl(&self) -> Duration {
+        self.max_ttl
     }
 
     pub(super) fn limits(&self) -> DecodeLimits {

@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 
-use super::bulk::{ActionResult, PART_BYTES, parts};
+use super::bulk::{ActionResult, OperationNumbers, PART_BYTES, parts};
 use super::directives_api::{DirectivesApi, Stored};
 use super::error::WriteError;
 use super::plan::PlannedWrite;
+use super::record_writes::{HistoryReport, Ledger};
 
 /// The outcome of one planned write.
 #[derive(Clone, Debug)]
@@ -40,6 +41,25 @@ pub struct WriteReport {
     pub outcomes: Vec<(PlannedWrite, Outcome)>,
     /// The error of the first failed request. The writes after this request were not sent.
     pub failure: Option<WriteError>,
+    /// What the writes left in the history; `None` if the index has no history, or nothing was sent.
+    pub history: Option<HistoryReport>,
+}
+
+/// The outcome of one planned write, and the numbers of its operation.
+#[derive(Debug)]
+pub(super) struct Executed {
+    pub(super) outcome: Outcome,
+    /// `None` if nothing was written, or the response was lost.
+    pub(super) numbers: Option<OperationNumbers>,
+}
+
+impl From<Outcome> for Executed {
+    fn from(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            numbers: None,
+        }
+    }
 }
 
 impl DirectivesApi {
@@ -50,15 +70,23 @@ impl DirectivesApi {
         for planned in &mut plan {
             planned.authenticate(self.authenticated_as.as_deref());
         }
-        let mut outcomes: Vec<Outcome> = plan.iter().map(|_| Outcome::Unchanged).collect();
+        let mut executed: Vec<Executed> = plan.iter().map(|_| Outcome::Unchanged.into()).collect();
+        let ledger = if plan.iter().any(|planned| planned.action().is_some()) {
+            self.open_ledger().await
+        } else {
+            Ledger::Absent
+        };
         let all: Vec<usize> = (0..plan.len()).collect();
-        let failure = self.send(&plan, &all, &mut outcomes).await;
-        self.repeat_for_older_mapping(&mut plan, &mut outcomes)
+        let failure = self.send(&plan, &all, &mut executed).await;
+        self.repeat_for_older_mapping(&mut plan, &mut executed)
             .await;
-        self.resolve(&plan, &mut outcomes).await;
+        self.resolve(&plan, &mut executed).await;
+        let history = self.record(ledger, &plan, &executed).await;
+        let outcomes = executed.into_iter().map(|executed| executed.outcome);
         WriteReport {
             outcomes: plan.into_iter().zip(outcomes).collect(),
             failure,
+            history,
         }
     }
 
@@ -68,14 +96,14 @@ impl DirectivesApi {
         &self,
         plan: &[PlannedWrite],
         chosen: &[usize],
-        outcomes: &mut [Outcome],
+        executed: &mut [Executed],
     ) -> Option<WriteError> {
         let (sent, actions): (Vec<usize>, Vec<String>) = chosen
             .iter()
             .filter_map(|&at| Some((at, plan[at].action()?)))
             .unzip();
         for &at in &sent {
-            outcomes[at] = Outcome::NotSent;
+            executed[at] = Outcome::NotSent.into();
         }
         let mut from = 0;
         for length in parts(actions.iter().map(String::len), PART_BYTES) {
@@ -84,15 +112,15 @@ impl DirectivesApi {
             match self.bulk_part(&actions[from..to], last).await {
                 Ok(results) => {
                     for (&at, result) in part.iter().zip(results) {
-                        outcomes[at] = outcome(&plan[at], result);
+                        executed[at] = outcome(&plan[at], result);
                     }
                 }
                 Err(error) => {
                     for &at in part {
-                        outcomes[at] = if error.is_refused() {
-                            Outcome::NotSent
+                        executed[at] = if error.is_refused() {
+                            Outcome::NotSent.into()
                         } else {
-                            Outcome::Unknown
+                            Outcome::Unknown.into()
                         };
                     }
                     return Some(error);
@@ -105,15 +133,15 @@ impl DirectivesApi {
 
     /// Repeats the writes that an older mapping refuses, without the fields that this mapping
     /// lacks. A directive must be revocable even before the index is upgraded.
-    async fn repeat_for_older_mapping(&self, plan: &mut [PlannedWrite], outcomes: &mut [Outcome]) {
+    async fn repeat_for_older_mapping(&self, plan: &mut [PlannedWrite], executed: &mut [Executed]) {
         // A mapping can lack two fields, and a refusal names only one field at a time, so two
         // rounds are needed.
         for _ in 0..2 {
             let again: Vec<usize> = plan
                 .iter_mut()
-                .zip(&*outcomes)
+                .zip(&*executed)
                 .enumerate()
-                .filter_map(|(at, (planned, outcome))| match outcome {
+                .filter_map(|(at, (planned, executed))| match &executed.outcome {
                     Outcome::Refused { reason } => {
                         planned.adapt_to_older_mapping(reason).then_some(at)
                     }
@@ -122,7 +150,7 @@ impl DirectivesApi {
                 .collect();
             // The error can be ignored, because the outcomes say whether the second attempt
             // succeeded.
-            let _ = self.send(plan, &again, outcomes).await;
+            let _ = self.send(plan, &again, executed).await;
         }
     }
 
@@ -131,11 +159,16 @@ impl DirectivesApi {
     /// The client repeats a request if its connection is interrupted. If the cluster executed the
     /// interrupted request, the repeated request causes a conflict. If the index contains the
     /// planned document, such a conflict counts as a success.
-    async fn resolve(&self, plan: &[PlannedWrite], outcomes: &mut [Outcome]) {
+    async fn resolve(&self, plan: &[PlannedWrite], executed: &mut [Executed]) {
         let doubtful: Vec<&str> = plan
             .iter()
-            .zip(&*outcomes)
-            .filter(|(_, outcome)| matches!(outcome, Outcome::Conflict { .. } | Outcome::Unknown))
+            .zip(&*executed)
+            .filter(|(_, executed)| {
+                matches!(
+                    executed.outcome,
+                    Outcome::Conflict { .. } | Outcome::Unknown
+                )
+            })
             .map(|(planned, _)| planned.id.as_str())
             .collect();
         if doubtful.is_empty() {
@@ -147,27 +180,38 @@ impl DirectivesApi {
         };
         let mut current: HashMap<&str, Option<Stored>> =
             doubtful.into_iter().zip(current).collect();
-        for (planned, outcome) in plan.iter().zip(outcomes) {
+        for (planned, executed) in plan.iter().zip(executed) {
             let Some(now) = current.remove(planned.id.as_str()) else {
                 continue;
             };
             if planned.is_stored_as(now.as_ref()) {
-                *outcome = Outcome::Written;
-            } else if let Outcome::Conflict { current } = outcome {
+                let version = now.as_ref().and_then(|now| now.version);
+                *executed = Executed {
+                    outcome: Outcome::Written,
+                    numbers: version.map(|version| OperationNumbers {
+                        seq_no: version.seq_no,
+                        primary_term: version.primary_term,
+                        version: None,
+                    }),
+                };
+            } else if let Outcome::Conflict { current } = &mut executed.outcome {
                 *current = now.map(Box::new);
             } else if planned.is_unwritten(now.as_ref()) {
-                *outcome = Outcome::NotSent;
+                *executed = Outcome::NotSent.into();
             }
         }
     }
 }
 
-fn outcome(planned: &PlannedWrite, result: ActionResult) -> Outcome {
-    match result {
-        ActionResult::Done => Outcome::Written,
+fn outcome(planned: &PlannedWrite, result: ActionResult) -> Executed {
+    let (outcome, numbers) = match result {
+        ActionResult::Done(numbers) => (Outcome::Written, numbers),
         // The document that the plan deletes does not exist any more.
-        ActionResult::NotFound if planned.is_delete() => Outcome::Written,
-        ActionResult::NotFound | ActionResult::Conflict => Outcome::Conflict { current: None },
-        ActionResult::Refused(reason) => Outcome::Refused { reason },
-    }
+        ActionResult::NotFound(numbers) if planned.is_delete() => (Outcome::Written, numbers),
+        ActionResult::NotFound(_) | ActionResult::Conflict => {
+            (Outcome::Conflict { current: None }, None)
+        }
+        ActionResult::Refused(reason) => (Outcome::Refused { reason }, None),
+    };
+    Executed { outcome, numbers }
 }

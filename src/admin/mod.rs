@@ -12,6 +12,7 @@ mod install_roles;
 mod installer;
 mod plan;
 mod read;
+mod record_writes;
 #[cfg(feature = "signatures")]
 mod sign;
 mod simulate;
@@ -26,7 +27,8 @@ pub use error::{Refusal, WriteError};
 pub use execute::{Outcome, WriteReport};
 pub use field_differences::{ChangeEffect, FieldChange};
 pub use installer::{
-    Change, InstallError, InstallErrorKind, InstallStep, Installer, LifetimeLimits,
-    LifetimeLimitsChange,
+    Change, HistoryState, InstallError, InstallErrorKind, InstallStep, Installer, LifetimeLimits,
+    LifetimeLimitsChange, RetentionPolicy,
 };
 pub use plan::{PlannedKind, PlannedWrite};
+pub use record_writes::{HistoryReport, Unrecorded};

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::directives_api::{DirectivesApi, Stored};
 use super::error::{Kind, WriteError};
 use super::field_differences::{FieldChange, changes};
+use super::record_writes::Attribution;
 use crate::rest::PIPELINE;
 use opensearch_directives_core::document::{Audit, Document, Draft, Expiry, encode_draft};
 
@@ -44,6 +45,8 @@ pub struct PlannedWrite {
     /// document is revoked.
     pub after: Option<Document>,
     pub(super) action: Action,
+    /// The author and the reason of a deletion, for the history.
+    pub(super) deletion: Attribution,
 }
 
 #[derive(Clone, Debug)]
@@ -94,6 +97,7 @@ impl PlannedWrite {
             before: Some(stored),
             after,
             action,
+            deletion: Attribution::default(),
         }
     }
 
@@ -105,6 +109,7 @@ impl PlannedWrite {
             before: Some(stored),
             after: None,
             action: Action::Delete,
+            deletion: Attribution::default(),
         }
     }
 
@@ -340,6 +345,7 @@ impl DirectivesApi {
                     before,
                     after: Some(after),
                     action,
+                    deletion: Attribution::default(),
                 }
             })
             .collect())

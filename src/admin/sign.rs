@@ -149,6 +149,7 @@ impl PlannedWrite {
             before: Some(stored),
             after,
             action,
+            deletion: super::record_writes::Attribution::default(),
         }
     }
 }

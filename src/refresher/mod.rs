@@ -27,6 +27,7 @@ use tokio::time::Instant;
 use tracing::{error, warn};
 
 use crate::error::{PollError, chain};
+use crate::history::Recorder;
 
 pub(crate) use liveness::GRACE;
 use liveness::Liveness;
@@ -109,6 +110,7 @@ impl Refresher {
     pub(crate) async fn run_after(mut self, pause: Option<Duration>) {
         let mut stop = self.stop.clone();
         let off_switch = self.poller.off_switch.clone();
+        let mut recorder = self.poller.recorder.take();
         let polls = async {
             let pause = match pause {
                 Some(pause) => pause,
@@ -116,10 +118,11 @@ impl Refresher {
             };
             self.poll_forever(pause).await;
         };
-        // The off file is checked during polls, too.
+        // The off file and the recorder run during polls, too.
         let polls = async {
             tokio::select! {
                 never = off_switch.run() => match never {},
+                () = recording(recorder.as_mut()) => {}
                 () = polls => {}
             }
         };
@@ -128,12 +131,14 @@ impl Refresher {
         let polls = AssertUnwindSafe(polls).catch_unwind();
         let panic = tokio::select! {
             biased;
-            _ = stop.wait_for(|stop| *stop) => return,
+            _ = stop.wait_for(|stop| *stop) => None,
             ended = polls => ended.err(),
         };
         if let Some(panic) = panic {
             let error = PollError::panic(panic_text(panic.as_ref()));
             self.poller.record_failure(&error);
+        } else if let Some(mut recorder) = recorder {
+            recorder.finish().await;
         }
     }
 
@@ -203,6 +208,14 @@ impl Drop for Refresher {
             .shared
             .update(|progress| progress.liveness = Liveness::Ended);
     }
+}
+
+/// Records what the polls show. It never completes, so that the polls go on after a panic in it.
+async fn recording(recorder: Option<&mut Recorder>) {
+    if let Some(recorder) = recorder {
+        recorder.run().await;
+    }
+    std::future::pending::<()>().await;
 }
 
 /// Completes at the instant `at`, or never if `at` is `None`.

@@ -7,6 +7,7 @@ use crate::agent_source::AgentSource;
 use crate::clock::Clock;
 use crate::config::{Config, Startup, Upstream};
 use crate::error::PollError;
+use crate::history::Recorder;
 use crate::http::Client;
 use crate::last_good_atomic_write::LastGoodFile;
 use crate::poll_pauses::Backoff;
@@ -40,6 +41,8 @@ pub struct Poller {
     pub(super) startup: Startup,
     pub(super) off_switch: OffSwitch,
     pub(super) change_log: ChangeLog,
+    /// Records what the polls show, until the refresher takes it; `None` if nothing is recorded.
+    pub(super) recorder: Option<Recorder>,
 }
 
 impl Poller {
@@ -49,10 +52,17 @@ impl Poller {
             Upstream::Index => {
                 let seed = seed_of(&config.instance);
                 let for_source = Arc::clone(&verifier);
-                let source = IndexSynchronizer::new(config, client.clone(), for_source, seed);
+                let mut source = IndexSynchronizer::new(config, client.clone(), for_source, seed);
+                let mut recorder = None;
+                if config.record_history {
+                    let (new, feed) = Recorder::new(config, client.clone(), seed);
+                    source = source.with_history(feed);
+                    recorder = Some(new);
+                }
                 let max_ttl_comparison = MaxTtlComparison::new(config, client.clone());
                 Self {
                     max_ttl_comparison: Some(max_ttl_comparison),
+                    recorder,
                     ..Self::over(config, client, verifier, Box::new(source))
                 }
             }
@@ -115,6 +125,7 @@ impl Poller {
             poll_timeout: config.poll_timeout,
             clear_after: config.clear_after,
             max_ttl_comparison: None,
+            recorder: None,
             last_good: config
                 .last_good
                 .clone()

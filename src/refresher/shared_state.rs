@@ -196,6 +196,7 @@ impl Shared {
             nodes: self.client.nodes(),
             last_good_error: progress.last_good_error.clone(),
             trusted_keys: self.verifier.trusted_keys(),
+            recorder: progress.source.recorder.clone(),
             counters: Counters {
                 requests: self.client.requests(),
                 bytes_received: self.client.bytes_received(),

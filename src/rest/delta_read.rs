@@ -42,7 +42,7 @@ impl Session {
         }
         let path = SearchParts::Index(&[&index.name]).url();
         let page_size = self.page_size();
-        let request = self.on_our_copy(search(&path, page_size, true, body));
+        let request = self.on_our_copy(search(&path, page_size, self.extras(true), body));
         let body = match self.try_send(request).await {
             Ok(body) => body,
             Err(error) if is_refused_query(&error) => return Ok(DeltaRead::Unsupported),

@@ -58,8 +58,14 @@ impl Session {
         // point in time, which costs two more requests.
         let path = SearchParts::Index(&[&index.name]).url();
         let page_size = self.page_size();
-        let request =
-            |aggregates| self.on_our_copy(search(&path, page_size, aggregates, Map::new()));
+        let request = |aggregates| {
+            self.on_our_copy(search(
+                &path,
+                page_size,
+                self.extras(aggregates),
+                Map::new(),
+            ))
+        };
         let body = match self.try_send(request(true)).await {
             Err(error) if is_refused_query(&error) => self.send(request(false)).await?,
             response => response.map_err(|error| self.failed(error))?,
@@ -210,16 +216,17 @@ impl Session {
         if let Some(after) = after {
             put("search_after", after);
         }
+        let extras = self.extras(aggregates);
         match view {
             // A search in a point in time needs no preference, because the point in time was opened
             // on the shard copy that this instance prefers.
             View::PointInTime(id) => {
                 put("pit", json!({ "id": id, "keep_alive": KEEP_ALIVE }));
-                search("/_search", self.page_size(), aggregates, body)
+                search("/_search", self.page_size(), extras, body)
             }
             View::Live(_) => {
                 let path = SearchParts::Index(&[&index.name]).url();
-                self.on_our_copy(search(&path, self.page_size(), aggregates, body))
+                self.on_our_copy(search(&path, self.page_size(), extras, body))
             }
         }
     }

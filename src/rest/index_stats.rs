@@ -135,6 +135,14 @@ impl ShardCheckpoints {
         }
     }
 
+    /// Returns the history uuid. `None` if the index has several shards.
+    pub(crate) fn history_uuid(&self) -> Option<&str> {
+        match self.primaries.as_slice() {
+            [primary] => Some(&primary.history),
+            _ => None,
+        }
+    }
+
     /// Whether no write is in progress, that is, all in-sync copies hold every operation to which a
     /// `_seq_no` was assigned.
     pub(crate) fn is_at_rest(&self) -> bool {

@@ -11,7 +11,7 @@ use tracing::Instrument as _;
 use super::incomplete::Incomplete;
 use super::point_in_time::{self, PointInTimeId};
 use super::read_error::{ReadError, ReadFailure};
-use super::search::PAGE_SIZE;
+use super::search::{Extras, PAGE_SIZE};
 use crate::http::{Client, PinnedNode, Request, RequestError, malformed};
 use crate::safeguard_switches::{Safeguard, Safeguards};
 
@@ -24,6 +24,8 @@ pub(crate) struct IndexReader {
     /// The maximum number of documents that the index may contain, including ended ones.
     max_stored: usize,
     safeguards: Safeguards,
+    /// Whether reads return the `_version` of each document.
+    versions: bool,
     /// The value of the search parameter `preference`. This value directs all searches of this
     /// instance to the same shard copy, and distributes the instances of a fleet over all copies.
     preference: String,
@@ -39,6 +41,7 @@ impl IndexReader {
             page_size: PAGE_SIZE,
             max_stored,
             safeguards: Safeguards::all(),
+            versions: false,
             // The prefix is needed because OpenSearch reserves preferences that start with an
             // underscore.
             preference: format!("directives-{instance}"),
@@ -50,6 +53,12 @@ impl IndexReader {
     pub(crate) fn with_tuning(mut self, page_size: usize, safeguards: Safeguards) -> Self {
         self.page_size = page_size;
         self.safeguards = safeguards;
+        self
+    }
+
+    /// Lets reads return the `_version` of each document.
+    pub(crate) fn with_versions(mut self) -> Self {
+        self.versions = true;
         self
     }
 
@@ -88,6 +97,14 @@ impl Session {
     /// Returns the configured name of the index or alias.
     pub(super) fn index_name(&self) -> &str {
         self.reader.client.index()
+    }
+
+    /// Returns what the searches of this session return besides the documents.
+    pub(super) fn extras(&self, aggregates: bool) -> Extras {
+        Extras {
+            aggregates,
+            versions: self.reader.versions,
+        }
     }
 
     /// Whether the session's node has failed or refused a request that another node may serve.

@@ -1,5 +1,7 @@
 //! Builds the search requests of a poll, and requests the count, maximum and sum of all `_seq_no`s.
 
+use std::borrow::Cow;
+
 use opensearch::SearchParts;
 use serde_json::{Map, Value};
 
@@ -28,12 +30,23 @@ pub(crate) struct Summary {
     pub(crate) primary: bool,
 }
 
-/// Creates a search for at most `size` documents, optionally with the aggregates over all documents
-/// of the index.
+/// The part of a response with the `_version` of each document, which only a recorder needs.
+const VERSION_PATH: &str = ",hits.hits._version";
+
+/// What a search returns besides the documents.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Extras {
+    /// The aggregates of all documents.
+    pub(super) aggregates: bool,
+    /// The `_version` of each document.
+    pub(super) versions: bool,
+}
+
+/// Creates a search for at most `size` documents.
 pub(super) fn search(
     path: &str,
     size: usize,
-    aggregates: bool,
+    extras: Extras,
     mut body: Map<String, Value>,
 ) -> Request {
     body.insert("size".to_owned(), size.into());
@@ -41,12 +54,19 @@ pub(super) fn search(
     if size > 0 {
         body.insert("seq_no_primary_term".to_owned(), true.into());
     }
-    if aggregates && let Ok(aggregations) = serde_json::from_str::<Value>(AGGREGATIONS) {
+    let mut filter_path = Cow::Borrowed(FILTER_PATH);
+    if extras.versions {
+        body.insert("version".to_owned(), true.into());
+        filter_path += VERSION_PATH;
+    }
+    if extras.aggregates
+        && let Ok(aggregations) = serde_json::from_str::<Value>(AGGREGATIONS)
+    {
         body.insert("aggs".to_owned(), aggregations);
     }
     Request::new(Method::Post, path)
         .query("allow_partial_search_results", "false")
-        .query("filter_path", FILTER_PATH)
+        .query("filter_path", filter_path)
         .json(Value::Object(body).to_string())
 }
 
@@ -106,7 +126,11 @@ impl Collect for NoDocuments {
 
 fn summary_request(index: &ConcreteIndex) -> Request {
     let path = SearchParts::Index(&[&index.name]).url();
-    search(&path, 0, true, Map::new())
+    let extras = Extras {
+        aggregates: true,
+        versions: false,
+    };
+    search(&path, 0, extras, Map::new())
 }
 
 /// Whether the server refused the query itself, for example because it cannot search by `_seq_no`.

@@ -126,6 +126,9 @@ pub(crate) struct Hit<'a> {
     /// The primary term in which `seq_no` was assigned. Each failover raises the term.
     #[serde(rename = "_primary_term")]
     pub(crate) primary_term: Option<u64>,
+    /// The version of the document, if it was requested.
+    #[serde(rename = "_version")]
+    pub(crate) version: Option<u64>,
     #[serde(borrow, rename = "_source")]
     pub(crate) source: &'a RawValue,
     /// The value to send as `search_after` for the page after this document.

@@ -3,6 +3,7 @@
 mod counters;
 mod gauges;
 pub(crate) mod hits;
+mod recorder;
 
 use crate::status::{DirectiveStates, Status};
 
@@ -74,6 +75,10 @@ pub enum SampleKind {
 /// | `directives_staleness{state}` | gauge | 1 for the current state: `fresh`, `stale` or `dark` |
 /// | `directives_refresher{state}` | gauge | 1 for the current state: `running`, `overdue`, `stopped` or `not_started`; alert if `running` is not 1 |
 /// | `directives_node_up{node}` | gauge | 1 if the node responded to the last request |
+/// | `directives_history_operations{result}` | counter | with a recorder: operations that it `recorded`, that were `already_recorded`, that it could not see (`unseen`) or not record (`lost`) |
+/// | `directives_history_failures` | counter | with a recorder: attempts to write to the history that failed |
+/// | `directives_history_missed_polls` | counter | with a recorder: polls whose documents it did not take in time |
+/// | `directives_history_pending` | gauge | with a recorder: records that wait to be written |
 /// | `directives_build_info{version}` | gauge | 1, with the version of this library |
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
@@ -117,6 +122,7 @@ impl Status {
     pub fn samples(&self) -> Vec<Sample> {
         let mut samples = counters::counters(&self.counters);
         samples.extend(gauges::gauges(self));
+        samples.extend(self.recorder.iter().flat_map(recorder::recorder));
         samples
     }
 

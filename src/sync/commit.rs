@@ -8,6 +8,7 @@ use super::convergence::{Convergence, FreshnessBound, LowWatermark};
 use super::fetch::View;
 use super::probe::ObservedVersion;
 use super::state::Known;
+use crate::history::Observed;
 use crate::rest::ShardCheckpoints;
 
 impl IndexSynchronizer {
@@ -16,9 +17,10 @@ impl IndexSynchronizer {
         &mut self,
         observed: ObservedVersion,
         after: Option<ShardCheckpoints>,
-        view: View,
+        mut view: View,
         began: Instant,
     ) {
+        self.report_to_recorder(&observed, after.as_ref(), &mut view);
         let before = self.state.known();
         let low_watermark = before
             .filter(|known| observed.follows_known(known))
@@ -60,6 +62,34 @@ impl IndexSynchronizer {
             convergence,
             lags,
         });
+    }
+
+    /// Hands the view to the recorder, if there is one. This does not wait.
+    fn report_to_recorder(
+        &self,
+        observed: &ObservedVersion,
+        after: Option<&ShardCheckpoints>,
+        view: &mut View,
+    ) {
+        let (Some(feed), Some(documents)) = (&self.history, view.seen.take()) else {
+            return;
+        };
+        if documents.is_empty() && !view.is_full {
+            return;
+        }
+        let before = self.state.known();
+        let before = before.filter(|known| observed.follows_known(known));
+        let checkpoints = observed.checkpoints();
+        let observed = Observed {
+            index_uuid: view.index.uuid.clone(),
+            history_uuid: checkpoints
+                .and_then(ShardCheckpoints::history_uuid)
+                .map(str::to_owned),
+            is_full: view.is_full,
+            complete_until: before.and_then(|known| known.low_watermark.reached()),
+            max_seq_no: after.and_then(ShardCheckpoints::max_seq_no),
+        };
+        feed.observe(observed, documents);
     }
 
     fn count_read(&mut self, is_full: bool, corrects: bool) {

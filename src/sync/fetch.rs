@@ -13,6 +13,7 @@ use super::replica::Replica;
 use super::replica_builder::ReplicaBuilder;
 use super::state::Known;
 use super::suspect_documents::Regression;
+use crate::history::{Keeping, SeenDocument};
 use crate::rest::{
     Aggregates, ConcreteIndex, DeltaRead, FullRead, Incomplete, ReadError, Session,
     off_the_runtime, weight_of,
@@ -35,6 +36,8 @@ pub(super) struct View {
     pub(super) is_aggregated: bool,
     /// The possible regressions in this view; `None` if they have not been determined yet.
     pub(super) regressions: Option<Vec<Regression>>,
+    /// The documents as they were read, if there is a recorder.
+    pub(super) seen: Option<Vec<SeenDocument>>,
 }
 
 impl IndexSynchronizer {
@@ -73,8 +76,9 @@ impl IndexSynchronizer {
             return Ok(None);
         }
         let changes = ChangeSet::new(self.decoder(&known.index));
+        let changes = Keeping::new(changes, self.history.is_some());
         let read = session.read_delta(&known.index, known.delta_after(), changes);
-        let (changes, documents, aggregates, term) = match read.await? {
+        let (Keeping { inner, seen }, documents, aggregates, term) = match read.await? {
             DeltaRead::Documents {
                 collector,
                 documents,
@@ -88,6 +92,7 @@ impl IndexSynchronizer {
                 return Ok(None);
             }
         };
+        let changes = inner;
         if let Some(reason) = self.reason_for_full_read(&known, &changes, term) {
             debug!(reason, "reading everything");
             return Ok(None);
@@ -103,6 +108,7 @@ impl IndexSynchronizer {
                 is_full: false,
                 is_aggregated: true,
                 regressions: Some(regressions),
+                seen,
             }));
         }
         if documents == 0 && !replica.fingerprint().reaches(&aggregates) {
@@ -154,8 +160,13 @@ impl IndexSynchronizer {
     ) -> Result<View, ReadError> {
         let index = resolve(session, observed).await?;
         let collector = ReplicaBuilder::new(self.decoder(&index));
+        let collector = Keeping::new(collector, self.history.is_some());
         let FullRead {
-            collector,
+            collector:
+                Keeping {
+                    inner: collector,
+                    seen,
+                },
             aggregates,
             term,
             live,
@@ -189,6 +200,7 @@ impl IndexSynchronizer {
             is_full: true,
             is_aggregated,
             regressions: None,
+            seen,
         })
     }
 }

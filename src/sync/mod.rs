@@ -59,6 +59,7 @@ use tracing::debug;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::document_limit::DocumentLimit;
+use crate::history::HistoryFeed;
 use crate::http::Client;
 use crate::rest::{
     ConcreteIndex, Incomplete, IndexReader, Probe, ReadError, Session, ShardCheckpoints,
@@ -114,6 +115,8 @@ pub(crate) struct IndexSynchronizer {
     clock_skew: Option<f64>,
     /// The instant of the next full read.
     reconcile_at: Instant,
+    /// Takes what each read returned, if there is a recorder.
+    history: Option<HistoryFeed>,
 }
 
 impl IndexSynchronizer {
@@ -138,7 +141,15 @@ impl IndexSynchronizer {
             counters: ReadCounters::default(),
             clock_skew: None,
             reconcile_at: Instant::now(),
+            history: None,
         }
+    }
+
+    /// Hands each view that a poll accepts to a recorder.
+    pub(crate) fn with_history(mut self, feed: HistoryFeed) -> Self {
+        self.reader = self.reader.with_versions();
+        self.history = Some(feed);
+        self
     }
 
     /// Sets the page size and the safeguards, for tests that leave out a safeguard.
@@ -177,7 +188,10 @@ impl IndexSynchronizer {
         let trust_generation = self.verifier.generation();
         // If the trusted keys or the signature policy have changed, every document must be decoded
         // and checked again.
-        let reconcile = began >= self.reconcile_at || self.is_trust_outdated();
+        let feed = self.history.as_ref();
+        let reconcile = began >= self.reconcile_at
+            || self.is_trust_outdated()
+            || feed.is_some_and(HistoryFeed::needs_everything);
         self.degradations.begin_poll(reconcile);
         let observed = self.observe(session).await?;
         self.observe_checkpoint(&observed);
@@ -342,6 +356,7 @@ impl SnapshotSource for IndexSynchronizer {
             clock_skew: self.clock_skew,
             unfinished: self.state.known().map(|_| self.document_limit.unfinished()),
             warnings: self.document_limit.warning().into_iter().collect(),
+            recorder: self.history.as_ref().map(HistoryFeed::status),
         }
     }
 }

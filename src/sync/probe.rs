@@ -68,6 +68,13 @@ impl ObservedVersion {
         }
     }
 
+    pub(super) fn checkpoints(&self) -> Option<&ShardCheckpoints> {
+        match self {
+            Self::Checkpoints(checkpoints) => Some(checkpoints),
+            Self::Searched { .. } => None,
+        }
+    }
+
     pub(super) fn into_checkpoints(self) -> Option<ShardCheckpoints> {
         match self {
             Self::Checkpoints(checkpoints) => Some(checkpoints),

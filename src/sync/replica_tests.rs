@@ -49,6 +49,7 @@ fn give(to: &mut impl Collect, id: &str, seq_no: u64, kind: Kind) {
         id: id.into(),
         seq_no,
         primary_term: None,
+        version: None,
         source: &source,
         sort: None,
     };
@@ -213,6 +214,7 @@ fn p1_a_repeated_document_is_refused() {
                 id: "a".into(),
                 seq_no,
                 primary_term: None,
+                version: None,
                 source: &source,
                 sort: None,
             };
@@ -235,6 +237,7 @@ fn give_for_tenant(to: &mut impl Collect, n: usize, seq_no: usize, tenant: &str)
         id: format!("directive-{n:06}").into(),
         seq_no: seq_no as u64,
         primary_term: None,
+        version: None,
         source: &source,
         sort: None,
     };

@@ -23,6 +23,13 @@ pub(super) async fn author(given: Option<String>, api: &DirectivesApi) -> Result
     }
 }
 
+/// Returns the name of this process in the records of the history: the user and the host.
+pub(super) fn recorder_name() -> String {
+    let user = system_user().unwrap_or_else(|| "unknown".to_owned());
+    let host = whoami::hostname().unwrap_or_else(|_| "unknown".to_owned());
+    format!("command {user}@{host}")
+}
+
 /// Returns the name of the user who runs the process. The name is looked up by user id, because
 /// `$USER` can be changed. Under `sudo`, the function returns the user who called `sudo`.
 fn system_user() -> Option<String> {

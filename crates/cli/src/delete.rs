@@ -15,16 +15,24 @@ pub(super) struct DeleteArgs {
     #[command(flatten)]
     selection: SelectionArgs,
 
+    /// The reason for the deletion, for the history of the index
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+
     #[command(flatten)]
     write: WriteArgs,
 }
 
 pub(super) async fn run(args: DeleteArgs) -> Result<Exit, Failure> {
     let api = args.write.api().await?;
+    // No document stores the author of a deletion, so it may be unknown.
+    let author = args.write.author(&api).await.ok();
     let now = api.now().await?;
     let selection = args.selection.read(&api, now).await?;
     let question = |count| format!("Delete {count} directives? `revoke` would keep the record.");
+    let reason = args.reason.as_deref();
+    let delete = |stored| PlannedWrite::delete(stored).deleted_by(author.as_deref(), reason);
     selection
-        .write(&api, &args.write, PlannedWrite::delete, question, now)
+        .write(&api, &args.write, delete, question, now)
         .await
 }

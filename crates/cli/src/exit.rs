@@ -29,7 +29,8 @@ Exit codes:
   5  the cluster refuses the caller or the request
   6  somebody else changed the directive at the same time; it was not written
   7  `diff` found differences
-If several directives have different results, the worst result decides.";
+If several directives have different results, the worst result decides. A write that succeeded is a
+success even if it could not be recorded in the history; a warning says what was not recorded.";
 
 /// The exit code of the command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

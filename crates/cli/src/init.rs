@@ -59,6 +59,16 @@ pub(super) struct InitArgs {
     #[arg(long)]
     upgrade: bool,
 
+    /// Also create the history of the index: the append-only data stream INDEX-history. Where it exists,
+    /// this command and agents with --record-history record every write there
+    #[arg(long)]
+    history: bool,
+
+    /// How long the history keeps records, such as 400d. This installs a policy of Index State
+    /// Management; without it, all records are kept
+    #[arg(long, value_name = "DURATION", requires = "history", value_parser = parse)]
+    retention: Option<Duration>,
+
     /// Also import the dashboards into the OpenSearch Dashboards at this address, with its base
     /// path and its workspace (/w/ID) if it has them; a page (/app/...) in the address is ignored
     #[arg(long, value_name = "URL")]
@@ -80,13 +90,20 @@ pub(super) async fn run(args: InitArgs) -> Result<(), Failure> {
     let installer = installer(&args).await?;
     if args.dry_run {
         let mut steps = installer.plan().await?;
+        if args.history {
+            steps.extend(installer.plan_history(args.retention).await?);
+        }
         if args.roles {
             steps.extend(installer.plan_roles().await?);
         }
         for step in steps {
+            let body = match &step.body {
+                serde_json::Value::Null => String::new(),
+                body => format!("{body:#}\n"),
+            };
             print(&format!(
-                "{} the {}\n{} {}\n{:#}\n",
-                step.change, step.what, step.method, step.path, step.body
+                "{} the {}\n{} {}\n{body}",
+                step.change, step.what, step.method, step.path
             ))?;
         }
         if let Some(address) = &args.dashboards {
@@ -114,6 +131,9 @@ pub(super) async fn run(args: InitArgs) -> Result<(), Failure> {
     } else {
         (installer.install().await?, None)
     };
+    if args.history {
+        steps.extend(installer.install_history(args.retention).await?);
+    }
     if args.roles {
         steps.extend(installer.install_roles().await?);
     }

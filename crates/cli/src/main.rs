@@ -49,6 +49,7 @@ mod list;
 mod output_formats;
 mod probe;
 mod prune;
+mod recorded_writes;
 mod report_wording;
 mod revoke;
 mod selection;

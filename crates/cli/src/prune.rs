@@ -16,12 +16,18 @@ pub(super) struct PruneArgs {
     #[arg(long, value_name = "DURATION", value_parser = parse)]
     ended_before: Duration,
 
+    /// The reason for the deletion, for the history of the index
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+
     #[command(flatten)]
     write: WriteArgs,
 }
 
 pub(super) async fn run(args: PruneArgs) -> Result<Exit, Failure> {
     let api = args.write.api().await?;
+    // No document stores the author of a deletion, so it may be unknown.
+    let author = args.write.author(&api).await.ok();
     let now = api.now().await?;
     let bound = SignedDuration::try_from(args.ended_before)
         .ok()
@@ -29,7 +35,9 @@ pub(super) async fn run(args: PruneArgs) -> Result<Exit, Failure> {
         .ok_or_else(|| Failure::usage("--ended-before: the time is too far away"))?;
     let mut all = api.list().await?;
     all.retain(|stored| ended_at(stored).is_some_and(|end| end < bound));
-    let plan: Vec<PlannedWrite> = all.into_iter().map(PlannedWrite::delete).collect();
+    let reason = args.reason.as_deref();
+    let delete = |stored| PlannedWrite::delete(stored).deleted_by(author.as_deref(), reason);
+    let plan: Vec<PlannedWrite> = all.into_iter().map(delete).collect();
     if plan.is_empty() {
         super::stdio::note(&format!("no directive ended before {bound}"));
     } else {

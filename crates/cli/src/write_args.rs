@@ -49,7 +49,8 @@ impl WriteArgs {
     pub(super) async fn api(&self) -> Result<DirectivesApi, Failure> {
         let api = DirectivesApi::new(self.connection.client(self.timeout).await?);
         let user = api.authenticated_user().await?;
-        Ok(api.with_authenticated_user(user))
+        let name = super::author::recorder_name();
+        Ok(api.with_authenticated_user(user).with_recorder_name(name))
     }
 
     /// Determines the author of the write.

@@ -4,13 +4,14 @@
 use anstyle::AnsiColor;
 use jiff::Timestamp;
 use opensearch_directives::admin::{
-    FieldChange, Outcome, PlannedKind, PlannedWrite, WriteError, WriteReport,
+    FieldChange, HistoryReport, Outcome, PlannedKind, PlannedWrite, WriteError, WriteReport,
 };
 use serde_json::{Value, json};
 
 use super::directive_text::{change, printable, summary};
 use super::exit::{Exit, Failure, exit_of};
 use super::instant::until;
+use super::recorded_writes;
 use super::report_wording::{change_of_end, conflict, revoked, style};
 use super::stdio::print;
 
@@ -94,6 +95,7 @@ pub(super) struct Report {
     now: Timestamp,
     entries: Vec<Entry>,
     failure: Option<WriteError>,
+    history: Option<HistoryReport>,
 }
 
 impl Report {
@@ -109,6 +111,7 @@ impl Report {
             now,
             entries: entries.collect(),
             failure: None,
+            history: None,
         }
     }
 
@@ -143,6 +146,7 @@ impl Report {
             now,
             entries: entries.collect(),
             failure: report.failure,
+            history: report.history,
         }
     }
 
@@ -165,6 +169,9 @@ impl Report {
             print(&format!("{:#}", self.json()))?;
         } else if !self.entries.is_empty() {
             print(&self.text())?;
+        }
+        if let Some(history) = &self.history {
+            recorded_writes::warn(history);
         }
         // After a failed request, further entries were not sent. The error of the request says more
         // than these entries, so the entries do not count.
@@ -285,12 +292,16 @@ impl Report {
             .into_iter()
             .map(|(done, count)| (done.as_str().replace(' ', "_"), count.into()))
             .collect();
-        json!({
+        let mut report = json!({
             "in": self.location,
             "dry_run": self.dry_run,
             "results": results,
             "summary": counts,
-        })
+        });
+        if let Some(history) = &self.history {
+            report["history"] = recorded_writes::json(history);
+        }
+        report
     }
 }
 

@@ -38,6 +38,8 @@ mod explain;
 #[cfg(unix)]
 mod explain_agent;
 mod golden;
+#[cfg(unix)]
+mod history;
 mod incident;
 mod init;
 mod later_part_fails;

@@ -30,6 +30,11 @@ pub enum InstallErrorKind {
     Upgrade,
     /// OpenSearch Dashboards did not import all saved objects.
     Dashboards,
+    /// The data stream of the history, existing or just created, is not append-only or has an
+    /// unsuitable mapping.
+    History,
+    /// The cluster has no Index State Management, which a retention needs.
+    NoIndexStateManagement,
 }
 
 #[derive(Debug)]
@@ -53,6 +58,14 @@ enum Repr {
         left: u64,
     },
     Dashboards(String),
+    History {
+        stream: String,
+        problems: Vec<String>,
+    },
+    NoIndexStateManagement {
+        stream: String,
+        source: Box<RequestError>,
+    },
     /// The address or the login is wrong. The string says what to do.
     DashboardsAddress(&'static str, Box<RequestError>),
 }
@@ -110,6 +123,20 @@ impl InstallError {
         Self(Repr::DashboardsAddress(problem, Box::new(source)))
     }
 
+    pub(super) fn history(stream: &str, problems: Vec<String>) -> Self {
+        Self(Repr::History {
+            stream: stream.to_owned(),
+            problems,
+        })
+    }
+
+    pub(super) fn no_ism(stream: &str, source: RequestError) -> Self {
+        Self(Repr::NoIndexStateManagement {
+            stream: stream.to_owned(),
+            source: Box::new(source),
+        })
+    }
+
     /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> InstallErrorKind {
@@ -122,6 +149,8 @@ impl InstallError {
             Repr::Bounds(_) => InstallErrorKind::Bounds,
             Repr::Upgrade { .. } => InstallErrorKind::Upgrade,
             Repr::Dashboards(_) | Repr::DashboardsAddress(..) => InstallErrorKind::Dashboards,
+            Repr::History { .. } => InstallErrorKind::History,
+            Repr::NoIndexStateManagement { .. } => InstallErrorKind::NoIndexStateManagement,
         }
     }
 
@@ -151,7 +180,9 @@ impl InstallError {
     #[must_use]
     pub fn is_refused(&self) -> bool {
         match self.0 {
-            Repr::TemplatePriority(_) | Repr::Replicas(_) => true,
+            Repr::TemplatePriority(_) | Repr::Replicas(_) | Repr::NoIndexStateManagement { .. } => {
+                true
+            }
             Repr::Request(_, ref source) | Repr::DashboardsAddress(_, ref source) => source
                 .status()
                 .is_some_and(|status| matches!(status, 400..=403 | 405..=428 | 430..=499)),
@@ -159,6 +190,7 @@ impl InstallError {
             | Repr::DoesNotFit { .. }
             | Repr::Bounds(_)
             | Repr::Upgrade { .. }
+            | Repr::History { .. }
             | Repr::Dashboards(_) => false,
         }
     }
@@ -170,11 +202,13 @@ impl InstallError {
             Repr::Request(_, source)
             | Repr::TemplatePriority(source)
             | Repr::Replicas(source)
+            | Repr::NoIndexStateManagement { source, .. }
             | Repr::DashboardsAddress(_, source) => Some(source),
             Repr::Newer { .. }
             | Repr::DoesNotFit { .. }
             | Repr::Bounds(_)
             | Repr::Upgrade { .. }
+            | Repr::History { .. }
             | Repr::Dashboards(_) => None,
         }
     }
@@ -219,6 +253,18 @@ impl fmt::Display for InstallError {
                  concurrent writes; run the upgrade again"
             ),
             Repr::DashboardsAddress(problem, _) => f.write_str(problem),
+            Repr::History { stream, problems } => write!(
+                f,
+                "the history {stream} does not fit: {}; exclude it from index templates of a higher \
+                 priority, keep its records in a snapshot, delete it, and install it again",
+                problems.join("; ")
+            ),
+            Repr::NoIndexStateManagement { stream, .. } => write!(
+                f,
+                "the cluster has no Index State Management, so nothing can delete old records of \
+                 {stream} by itself; install the history without --retention, call POST \
+                 /{stream}/_rollover each month, and delete backing indices that are old enough"
+            ),
             Repr::Dashboards(errors) => write!(
                 f,
                 "OpenSearch Dashboards did not import all saved objects: {errors}"

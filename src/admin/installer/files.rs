@@ -4,6 +4,8 @@ use serde_json::Value;
 
 const PIPELINE_JSON: &str = include_str!("../../../mappings/ingest-pipeline.json");
 const TEMPLATE_JSON: &str = include_str!("../../../mappings/index-template.json");
+const HISTORY_TEMPLATE_JSON: &str = include_str!("../../../mappings/history-template.json");
+const RETENTION_POLICY_JSON: &str = include_str!("../../../mappings/history-retention-policy.json");
 pub(super) const DASHBOARDS_NDJSON: &str =
     include_str!("../../../mappings/dashboards/directives.ndjson");
 
@@ -13,6 +15,14 @@ pub(super) fn pipeline() -> Value {
 
 pub(super) fn template() -> Value {
     parse(TEMPLATE_JSON)
+}
+
+pub(super) fn history_template() -> Value {
+    parse(HISTORY_TEMPLATE_JSON)
+}
+
+pub(super) fn retention_policy() -> Value {
+    parse(RETENTION_POLICY_JSON)
 }
 
 /// Returns the names of the fields in the mapping of the index.
@@ -39,6 +49,8 @@ mod tests {
     fn the_embedded_files_are_json() {
         assert!(pipeline()["processors"].is_array());
         assert!(template()["template"].is_object());
+        assert!(history_template()["template"].is_object());
+        assert!(retention_policy()["policy"]["states"].is_array());
         for line in DASHBOARDS_NDJSON.lines() {
             assert!(parse(line)["attributes"].is_object(), "{line}");
         }

@@ -8,6 +8,7 @@ mod dashboards;
 mod document_conversion;
 mod error;
 mod files;
+mod history;
 mod index;
 mod lifetime_limits;
 mod pipeline;
@@ -22,6 +23,7 @@ use crate::http::{Client, Method, Request};
 
 pub use error::{InstallError, InstallErrorKind};
 pub(super) use files::{mapped_fields, parse as file};
+pub use history::{HistoryState, RetentionPolicy};
 pub use lifetime_limits::{LifetimeLimits, LifetimeLimitsChange};
 
 /// The effect of a step on the cluster.
@@ -58,7 +60,7 @@ pub struct InstallStep {
     pub method: &'static str,
     /// The request's path.
     pub path: String,
-    /// The request's body.
+    /// The request's body; `null` if the request has none.
     pub body: Value,
 }
 
@@ -138,17 +140,33 @@ impl Installer {
     /// repeated installation continues after them.
     pub async fn install(&self) -> Result<Vec<InstallStep>, InstallError> {
         let steps = self.plan().await?;
-        for step in steps.iter().filter(|step| step.change != Change::Keep) {
-            let request = Request::new(Method::Put, step.path.clone()).json(step.body.to_string());
-            match self.client.send(request).await {
-                Ok(_) => {}
-                // Another installer has created the resource between the plan and this step.
-                Err(error) if error.exception() == Some("resource_already_exists_exception") => {}
-                Err(source) => return Err(InstallError::of_step(step.what, source)),
-            }
+        for step in &steps {
+            self.execute(step).await?;
         }
         self.verify_index().await?;
         Ok(steps)
+    }
+
+    /// Executes a step, unless the resource is up to date.
+    async fn execute(&self, step: &InstallStep) -> Result<(), InstallError> {
+        if step.change == Change::Keep {
+            return Ok(());
+        }
+        let method = if step.method == "POST" {
+            Method::Post
+        } else {
+            Method::Put
+        };
+        let mut request = Request::new(method, step.path.clone());
+        if !step.body.is_null() {
+            request = request.json(step.body.to_string());
+        }
+        match self.client.send(request).await {
+            Ok(_) => Ok(()),
+            // Another installer has created the resource between the plan and this step.
+            Err(error) if error.exception() == Some("resource_already_exists_exception") => Ok(()),
+            Err(source) => Err(InstallError::of_step(step.what, source)),
+        }
     }
 
     /// Requests an installed resource. Returns `None` if the resource does not exist.

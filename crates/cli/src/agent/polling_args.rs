@@ -76,6 +76,11 @@ pub(in super::super) struct AgentArgs {
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=10_000))]
     pub(super) metrics_directives: u16,
 
+    /// Record every operation that the polls show in the history of the index, which
+    /// `directives init --history` creates. A few such agents for each index are enough
+    #[arg(long)]
+    record_history: bool,
+
     /// Name of this instance in its status [default: a random name]
     #[arg(long, value_name = "NAME")]
     instance: Option<String>,
@@ -144,7 +149,8 @@ impl AgentArgs {
             .with_reconcile_interval(self.reconcile_interval)
             .with_max_ttl(self.max_ttl)
             .with_max_documents(self.max_documents)
-            .with_hit_counts();
+            .with_hit_counts()
+            .with_record_history(self.record_history);
         if let Some(stale_after) = self.stale_after {
             config = config.with_stale_after(stale_after);
         }

@@ -3,6 +3,7 @@
 
 mod certificates;
 mod documents;
+mod history;
 mod index;
 mod permissions;
 mod report;
@@ -64,7 +65,8 @@ async fn check_all(checks: &mut Checks, client: Client, location: &str, files: V
     }
     check_caller(checks, &api).await;
     certificates::check_servers(checks, &api).await;
-    check_installation(checks, client).await;
+    check_installation(checks, client.clone()).await;
+    history::check(checks, &Installer::new(client)).await;
     if index::check(checks, &api).await {
         permissions::check(checks, &api).await;
         documents::check(checks, &api).await;

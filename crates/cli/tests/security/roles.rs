@@ -114,9 +114,10 @@ fn checks_of(role: &str) -> &'static [&'static str] {
             "`list` of more than 10,000",
             "`get`",
             "read the history",
+            "the requests of `history`",
             "the requests of Dashboards",
         ],
-        _ => &["`init`"],
+        _ => &["`init`", "`init --history`"],
     }
 }
 

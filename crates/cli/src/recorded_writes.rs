@@ -1,0 +1,54 @@
+//! Reports which writes of a command the history does not contain. The writes themselves succeeded.
+
+use opensearch_directives::admin::HistoryReport;
+use opensearch_directives::error::chain;
+use serde_json::{Value, json};
+
+use super::directive_text::printable;
+use super::stdio::note;
+
+/// The number of writes that a warning names.
+const NAMED: usize = 20;
+
+/// Prints a warning on standard error if a write is not recorded. The exit code does not change,
+/// because the directives were written.
+pub(super) fn warn(history: &HistoryReport) {
+    if let Some(error) = &history.unclear {
+        note(&format!(
+            "warning: these writes are not recorded, because it is not known whether the index has a \
+             history: {}; the directives were written",
+            printable(&chain(error))
+        ));
+    }
+    if history.unrecorded.is_empty() {
+        return;
+    }
+    let named = history.unrecorded.iter().take(NAMED);
+    let mut lines: Vec<String> = named
+        .map(|one| format!("  {}: {}", printable(&one.id), printable(&one.reason)))
+        .collect();
+    let more = history.unrecorded.len().saturating_sub(NAMED);
+    if more > 0 {
+        lines.push(format!("  and {more} more"));
+    }
+    note(&format!(
+        "warning: {} of the writes are not in the history, although the directives were written; a \
+         recorder (agent --record-history) adds those that it sees\n{}",
+        history.unrecorded.len(),
+        lines.join("\n")
+    ));
+}
+
+/// Returns the same for a report in JSON.
+pub(super) fn json(history: &HistoryReport) -> Value {
+    let unrecorded: Vec<Value> = history
+        .unrecorded
+        .iter()
+        .map(|one| json!({ "id": one.id, "reason": one.reason }))
+        .collect();
+    json!({
+        "recorded": history.recorded,
+        "unrecorded": unrecorded,
+        "unclear": history.unclear.as_ref().map(|error| chain(error)),
+    })
+}

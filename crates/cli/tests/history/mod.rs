@@ -1,0 +1,46 @@
+//! Tests what writes and recorders leave in the history of an index, on a real node.
+
+mod installation;
+mod recorded_verbs;
+mod recorders;
+
+use serde_json::{Value, json};
+
+use crate::support::command::run;
+use crate::support::http;
+use crate::support::node::unique_index;
+
+/// Creates an index with a history on a node.
+pub(super) fn with_history(url: &str, prefix: &str) -> String {
+    let index = unique_index(prefix);
+    run(url, &index, &["init", "--history"]).ok();
+    index
+}
+
+/// Returns the stored records with their ids, ordered by their numbers; those without one are last.
+pub(super) async fn records(url: &str, index: &str) -> Vec<(String, Value)> {
+    let refresh = format!("{url}/{index}-history/_refresh");
+    http::send("POST", &refresh, None).await;
+    let search = json!({
+        "size": 1000,
+        "sort": [{ "primary_term": "asc" }, { "seq_no": "asc" }],
+    });
+    let path = format!("{url}/{index}-history/_search");
+    let (status, found) = http::send("POST", &path, Some(&search)).await;
+    assert_eq!(status, 200, "{found:#}");
+    let hits = found["hits"]["hits"].as_array().unwrap();
+    hits.iter()
+        .map(|hit| {
+            let id = hit["_id"].as_str().unwrap().to_owned();
+            (id, hit["_source"].clone())
+        })
+        .collect()
+}
+
+/// Sets whether the history takes no records.
+pub(super) async fn block(url: &str, index: &str, blocked: bool) {
+    let settings = json!({ "index.blocks.write": blocked });
+    let path = format!("{url}/{index}-history/_settings");
+    let (status, response) = http::put(&path, &settings).await;
+    assert_eq!(status, 200, "{response:#}");
+}

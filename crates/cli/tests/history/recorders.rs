@@ -1,0 +1,182 @@
+//! Agents that record: each operation once, also after an outage of the history.
+
+use serde_json::{Value, json};
+
+use super::{block, records, with_history};
+use crate::support::agent::Agent;
+use crate::support::command::run;
+use crate::support::eventually::eventually;
+use crate::support::http;
+use crate::support::node::shared_url;
+
+/// Writes a directive with curl's request, past the command.
+async fn put(url: &str, index: &str, id: &str, level: &str) {
+    let document =
+        json!({ "level": level, "tenant": "acme", "ttl_secs": 600, "updated_by": "eve" });
+    let at = format!("{url}/{index}/_doc/{id}?refresh=true");
+    let (status, response) = http::put(&at, &document).await;
+    assert!(matches!(status, 200 | 201), "{response:#}");
+}
+
+async fn recorded(url: &str, index: &str, count: usize) -> Vec<(String, Value)> {
+    let what = format!("{count} records");
+    eventually(
+        &what,
+        async || records(url, index).await,
+        |all| all.len() == count,
+    )
+    .await
+}
+
+fn numbers(records: &[(String, Value)]) -> Vec<Option<u64>> {
+    records
+        .iter()
+        .map(|(_, record)| record["seq_no"].as_u64())
+        .collect()
+}
+
+#[tokio::test]
+async fn two_recorders_and_the_command_record_each_operation_once() {
+    let url = shared_url();
+    let index = with_history(&url, "recorders");
+    put(&url, &index, "old", "Shape").await;
+    let names = ["one", "two"];
+    let agents =
+        names.map(|name| Agent::start(&url, &index, &["--record-history", "--instance", name]));
+    recorded(&url, &index, 1).await;
+    put(&url, &index, "a", "Shape").await;
+    recorded(&url, &index, 2).await;
+    put(&url, &index, "a", "ShapeTiming").await;
+    recorded(&url, &index, 3).await;
+    run(&url, &index, &["revoke", "a", "--author", "bob"]).ok();
+    let all = recorded(&url, &index, 4).await;
+    assert_eq!(numbers(&all), [Some(0), Some(1), Some(2), Some(3)]);
+    let kinds: Vec<&Value> = all.iter().map(|(_, record)| &record["kind"]).collect();
+    assert_eq!(kinds, ["created", "created", "widened", "revoked"]);
+    assert_eq!(all[2].1["by"], "eve");
+    // Each recorder has dealt with all four operations, and found those of the others.
+    for agent in &agents {
+        let status = agent
+            .status_when("all operations are accounted for", |status| {
+                let count = |name: &str| status["recorder"][name].as_u64().unwrap_or_default();
+                count("recorded") + count("already_recorded") == 4 && count("pending") == 0
+            })
+            .await;
+        assert_eq!(status["recorder"]["lost"], 0);
+    }
+    let (_, metrics) = agents[0].get("/metrics").await;
+    assert_eq!(metrics, Value::Null, "the metrics are not JSON");
+    let text = reqwest::get(agents[0].url("/metrics"))
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    for name in [
+        "directives_history_operations_total{result=\"recorded\"}",
+        "directives_history_pending 0",
+    ] {
+        assert!(text.contains(name), "{name}: {text}");
+    }
+    assert_eq!(records(&url, &index).await.len(), 4);
+}
+
+#[tokio::test]
+async fn a_deletion_past_the_command_is_recorded_within_a_range() {
+    let url = shared_url();
+    let index = with_history(&url, "absence");
+    let _agent = Agent::start(&url, &index, &["--record-history"]);
+    put(&url, &index, "a", "Shape").await;
+    put(&url, &index, "b", "Shape").await;
+    recorded(&url, &index, 2).await;
+    http::send(
+        "DELETE",
+        &format!("{url}/{index}/_doc/a?refresh=true"),
+        None,
+    )
+    .await;
+    let all = recorded(&url, &index, 3).await;
+    let (id, deleted) = &all[2];
+    assert_eq!(deleted["kind"], "deleted");
+    assert_eq!(deleted["directive"], "a");
+    assert_eq!(deleted.get("seq_no"), None);
+    assert!(deleted["seq_no_after"].as_u64() <= Some(1), "{deleted}");
+    assert_eq!(deleted["seq_no_until"], 2);
+    assert!(id.ends_with(".1.0.deleted"), "{id}");
+    // A deletion by the command has its number, and no second record.
+    run(&url, &index, &["delete", "b", "--yes", "--author", "bob"]).ok();
+    let all = recorded(&url, &index, 4).await;
+    assert_eq!(numbers(&all), [Some(0), Some(1), Some(3), None]);
+}
+
+#[tokio::test]
+async fn what_happens_while_the_history_is_blocked_is_recorded_afterwards() {
+    let url = shared_url();
+    let index = with_history(&url, "outage");
+    let agent = Agent::start(&url, &index, &["--record-history"]);
+    put(&url, &index, "a", "Shape").await;
+    recorded(&url, &index, 1).await;
+    block(&url, &index, true).await;
+    for level in ["ShapeTiming", "Off", "Shape"] {
+        let before = agent.get("/v1/status").await.1["recorder"]["pending"].as_u64();
+        put(&url, &index, "a", level).await;
+        agent
+            .status_when("the operation is queued", |status| {
+                status["recorder"]["pending"].as_u64() > before
+            })
+            .await;
+    }
+    let status = agent
+        .status_when("the failure is reported", |status| {
+            status["recorder"]["last_error"].is_string()
+        })
+        .await;
+    // The polls go on.
+    assert_eq!(status["consecutive_failures"], 0);
+    assert_eq!(status["last_error"], Value::Null);
+    block(&url, &index, false).await;
+    let all = recorded(&url, &index, 4).await;
+    assert_eq!(numbers(&all), [Some(0), Some(1), Some(2), Some(3)]);
+}
+
+#[tokio::test]
+async fn a_recorder_waits_for_the_history_and_creates_no_ordinary_index() {
+    let url = shared_url();
+    let index = crate::support::node::installed_index(&url, "later").await;
+    let agent = Agent::start(&url, &index, &["--record-history"]);
+    put(&url, &index, "a", "Shape").await;
+    let status = agent
+        .status_when("the missing stream is reported", |status| {
+            let error = status["recorder"]["last_error"].as_str();
+            error.is_some_and(|error| error.contains("init --history"))
+        })
+        .await;
+    assert_eq!(status["recorder"]["pending"], 1);
+    assert_eq!(http::get(&format!("{url}/{index}-history")).await.0, 404);
+    run(&url, &index, &["init", "--history"]).ok();
+    recorded(&url, &index, 1).await;
+}
+
+#[tokio::test]
+async fn a_document_that_the_mapping_refuses_is_recorded_whole() {
+    let url = shared_url();
+    let index = crate::support::node::unique_index("odd");
+    // Somebody created the index without the template.
+    let loose = json!({ "mappings": { "dynamic": true } });
+    http::put(&format!("{url}/{index}"), &loose).await;
+    let document = json!({ "revoked": "perhaps", "level": { "name": "Shape" } });
+    http::put(&format!("{url}/{index}/_doc/odd?refresh=true"), &document).await;
+    let made = crate::support::node::unique_index("odd-made");
+    run(&url, &made, &["init", "--history"]).ok();
+    let (_, ours) = http::get(&format!("{url}/_index_template/{made}-history")).await;
+    let mut ours = ours["index_templates"][0]["index_template"].clone();
+    ours["index_patterns"] = json!([format!("{index}-history")]);
+    http::put(&format!("{url}/_index_template/{index}-history"), &ours).await;
+    let (status, response) =
+        http::send("PUT", &format!("{url}/_data_stream/{index}-history"), None).await;
+    assert_eq!(status, 200, "{response:#}");
+    let _agent = Agent::start(&url, &index, &["--record-history"]);
+    let all = recorded(&url, &index, 1).await;
+    assert_eq!(all[0].1["kind"], "rejected");
+    assert_eq!(all[0].1["document"], json!({ "unindexed": document }));
+}

@@ -1,0 +1,302 @@
+//! Records the executed writes of a plan in the history of the index, if there is one.
+//!
+//! A write is done before it is recorded, so a record that fails never makes a write fail. The report
+//! names each write that is not recorded.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use super::bulk::{OperationNumbers, PART_BYTES, parts};
+use super::directives_api::{DirectivesApi, Stored};
+use super::error::WriteError;
+use super::execute::{Executed, Outcome};
+use super::plan::{Action, PlannedWrite};
+use crate::error::chain;
+use crate::history::{
+    Appended, Before, Entry, Operation, Record, RecordKind, RecordedBy, Seen, Stream, record_of,
+};
+use crate::rest::Probe;
+use opensearch_directives_core::document::{DecodeLimits, encode};
+
+/// What the executed writes left in the history of the index.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct HistoryReport {
+    /// The number of writes that the history contains, including those that somebody else recorded
+    /// first.
+    pub recorded: usize,
+    /// The writes that were executed and that this client did not record.
+    pub unrecorded: Vec<Unrecorded>,
+    /// Why it is not known whether there is a history, if it is not.
+    pub unclear: Option<WriteError>,
+}
+
+/// A write that was executed but not recorded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Unrecorded {
+    /// The directive's id.
+    pub id: String,
+    /// Why the write is not recorded.
+    pub reason: String,
+}
+
+/// The author and the reason of a deletion. Other writes store both in the document.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Attribution {
+    by: Option<String>,
+    reason: Option<String>,
+}
+
+/// The uuid of the index and its history uuid.
+type Identity = (String, String);
+
+/// What is known about the history before the first write.
+#[derive(Debug)]
+pub(super) enum Ledger {
+    Absent,
+    Unclear(WriteError),
+    Open {
+        stream: Stream,
+        identity: Result<Identity, String>,
+    },
+}
+
+impl DirectivesApi {
+    /// Finds out whether the index has a history, and which index it is.
+    pub(super) async fn open_ledger(&self) -> Ledger {
+        let stream = Stream::of(self.client.clone());
+        match stream.exists().await {
+            Ok(false) => Ledger::Absent,
+            Ok(true) => {
+                let identity = self.identity().await;
+                Ledger::Open { stream, identity }
+            }
+            Err(error) => Ledger::Unclear(error.into()),
+        }
+    }
+
+    /// Returns the uuids of the index, or the reason for which they are not known.
+    async fn identity(&self) -> Result<Identity, String> {
+        match self.session().probe().await {
+            Ok(Probe::Checkpoints(checkpoints)) => match checkpoints.history_uuid() {
+                Some(history) => Ok((checkpoints.uuid.clone(), history.to_owned())),
+                None => Err("the index has several shards, each with its own numbers".to_owned()),
+            },
+            Ok(Probe::Unclear(reason)) => Err(reason.to_owned()),
+            Ok(Probe::Unsupported(reason)) => Err(reason),
+            Err(error) => Err(chain(&error)),
+        }
+    }
+
+    /// Records the writes that succeeded. Returns `None` if the index has no history.
+    pub(super) async fn record(
+        &self,
+        ledger: Ledger,
+        plan: &[PlannedWrite],
+        executed: &[Executed],
+    ) -> Option<HistoryReport> {
+        let mut report = HistoryReport::default();
+        let written: Vec<(&PlannedWrite, Option<OperationNumbers>)> = plan
+            .iter()
+            .zip(executed)
+            .filter(|(_, executed)| matches!(executed.outcome, Outcome::Written))
+            .map(|(planned, executed)| (planned, executed.numbers))
+            // An update that changed nothing is no operation.
+            .filter(|(planned, numbers)| numbers.is_some() || planned.is_delete())
+            .collect();
+        let (stream, identity) = match ledger {
+            Ledger::Absent => return None,
+            Ledger::Unclear(error) => {
+                report.unclear = Some(error);
+                return Some(report);
+            }
+            Ledger::Open { stream, identity } => (stream, identity),
+        };
+        if written.is_empty() {
+            return Some(report);
+        }
+        match self.same_identity(identity).await {
+            Ok(identity) => {
+                let entries = self.entries(&identity, &written).await;
+                self.append(&stream, entries, &mut report).await;
+            }
+            Err(reason) => {
+                let missing = written.iter().map(|(planned, _)| Unrecorded {
+                    id: planned.id.clone(),
+                    reason: reason.clone(),
+                });
+                report.unrecorded.extend(missing);
+            }
+        }
+        Some(report)
+    }
+
+    /// Makes sure that the index is still the one in which the writes began. A number belongs to one
+    /// index only.
+    async fn same_identity(&self, before: Result<Identity, String>) -> Result<Identity, String> {
+        let unknown = |reason| format!("the uuid of the index is not known: {reason}");
+        let before = before.map_err(unknown)?;
+        let after = self.identity().await.map_err(unknown)?;
+        if before == after {
+            Ok(after)
+        } else {
+            Err("the index was created again or restored during the write".to_owned())
+        }
+    }
+
+    async fn entries(
+        &self,
+        identity: &Identity,
+        written: &[(&PlannedWrite, Option<OperationNumbers>)],
+    ) -> Vec<Entry> {
+        let stored = self.read_back(written).await;
+        let by = RecordedBy {
+            name: self.recorded_by.clone(),
+            at: self.now().await.unwrap_or_else(|_| self.limits().now),
+            max_ttl: self.max_ttl(),
+        };
+        let entry = |(planned, numbers): &(&PlannedWrite, Option<OperationNumbers>)| {
+            let stored = stored.get(planned.id.as_str());
+            self.entry(identity, planned, *numbers, stored, &by)
+        };
+        written.iter().filter_map(entry).collect()
+    }
+
+    /// Reads the written documents again, because the ingest pipeline completed them. A document that
+    /// cannot be read is recorded without its content.
+    async fn read_back(
+        &self,
+        written: &[(&PlannedWrite, Option<OperationNumbers>)],
+    ) -> HashMap<String, Stored> {
+        let ids: Vec<&str> = written
+            .iter()
+            .filter(|(planned, _)| !planned.is_delete())
+            .map(|(planned, _)| planned.id.as_str())
+            .collect();
+        if ids.is_empty() {
+            return HashMap::new();
+        }
+        let stored = self.get_many(&ids).await.unwrap_or_default();
+        let stored = stored.into_iter().flatten();
+        stored.map(|one| (one.id.clone(), one)).collect()
+    }
+
+    fn entry(
+        &self,
+        (index_uuid, history_uuid): &Identity,
+        planned: &PlannedWrite,
+        numbers: Option<OperationNumbers>,
+        stored: Option<&Stored>,
+        by: &RecordedBy,
+    ) -> Option<Entry> {
+        let last = planned.before.as_ref().and_then(|before| before.version);
+        // A deletion whose response was lost is recorded without its number.
+        let (seq_no, primary_term) = match (numbers, last) {
+            (Some(numbers), _) => (numbers.seq_no, numbers.primary_term),
+            (None, Some(last)) => (last.seq_no, last.primary_term),
+            (None, None) => return None,
+        };
+        let operation = Operation {
+            index_uuid,
+            history_uuid,
+            primary_term,
+            seq_no,
+        };
+        let same = |version: &super::Version| {
+            (version.seq_no, version.primary_term) == (seq_no, primary_term)
+        };
+        // Somebody else may have replaced the document since then.
+        let stored = stored.filter(|stored| stored.version.as_ref().is_some_and(same));
+        let after = match stored {
+            Some(stored) => Some(stored.source.get().to_owned()),
+            None => planned.expected(&self.limits()),
+        };
+        let seen = Seen {
+            directive: &planned.id,
+            operation,
+            version: numbers.and_then(|numbers| numbers.version),
+            before: match &planned.before {
+                Some(before) => Before::Stored(before.source.get()),
+                None => Before::Absent,
+            },
+            after: after.as_deref(),
+            not_before: None,
+        };
+        let mut record = record_of(&seen, by);
+        if planned.is_delete() {
+            self.attribute(&mut record, planned);
+        } else if stored.is_none() {
+            record.document = None;
+        }
+        if numbers.is_some() {
+            Entry::of_operation(record)
+        } else {
+            let id = operation.deletion_id();
+            (record.seq_no, record.primary_term) = (None, None);
+            record.seq_no_after = Some(seq_no);
+            Some(Entry { id, record })
+        }
+    }
+
+    /// Adds the author and the reason of a deletion, which no document contains.
+    fn attribute(&self, record: &mut Record, planned: &PlannedWrite) {
+        record.kind = RecordKind::Deleted;
+        record.by.clone_from(&planned.deletion.by);
+        record.reason.clone_from(&planned.deletion.reason);
+        record.authenticated_by.clone_from(&self.authenticated_as);
+    }
+
+    async fn append(&self, stream: &Stream, mut entries: Vec<Entry>, report: &mut HistoryReport) {
+        let lengths: Vec<usize> = entries.iter().map(Entry::weight).collect();
+        let mut from = 0;
+        for length in parts(lengths.into_iter(), PART_BYTES) {
+            let part = &mut entries[from..from + length];
+            from += length;
+            let results = match stream.append(part, true).await {
+                Ok(results) => results,
+                Err(error) => vec![Appended::Failed(chain(&error)); length],
+            };
+            for (entry, result) in part.iter().zip(results) {
+                match result {
+                    Appended::Now | Appended::Before => report.recorded += 1,
+                    Appended::Refused(reason) | Appended::Failed(reason) => {
+                        let id = entry.record.directive.clone();
+                        report.unrecorded.push(Unrecorded { id, reason });
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl PlannedWrite {
+    /// Sets who deletes the directive and why, for the [history](crate::history) of the index. Only a
+    /// deletion needs this, because other writes store both in the document.
+    #[must_use]
+    pub fn deleted_by(mut self, by: Option<&str>, reason: Option<&str>) -> Self {
+        self.deletion = Attribution {
+            by: by.map(str::to_owned),
+            reason: reason.map(str::to_owned),
+        };
+        self
+    }
+
+    /// Returns the JSON that the write was expected to store, to compare it with the document before.
+    fn expected(&self, limits: &DecodeLimits) -> Option<String> {
+        match &self.action {
+            Action::Revoke(fields) | Action::Sign(fields) => {
+                let before = self.before.as_ref()?.source.get();
+                let mut document: Map<String, Value> = serde_json::from_str(before).ok()?;
+                document.extend(fields.as_object().cloned().unwrap_or_default());
+                serde_json::to_string(&document).ok()
+            }
+            Action::Index(..) => {
+                let json = encode(self.after.as_ref()?, limits).ok()?;
+                Some(json.get().to_owned())
+            }
+            Action::Delete | Action::Nothing => None,
+        }
+    }
+}

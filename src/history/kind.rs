@@ -1,0 +1,274 @@
+//! Derives from the document before and after an operation what the operation did.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use opensearch_directives_core::document::{DecodeLimits, Document, Rejection, decode, is_revoked};
+
+/// The fields that every write changes, and `targets`, which follows from other fields. A record has
+/// fields of its own for the time and the authors.
+const NOT_COMPARED: [&str; 4] = ["updated_at", "updated_by", "authenticated_as", "targets"];
+
+/// What an operation did to a directive.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum RecordKind {
+    /// There was no directive with this id before.
+    Created,
+    /// The directive changed, but neither only in one direction nor in its end: another target
+    /// value, another text, or unknown because the document before is not known.
+    Replaced,
+    /// The directive matches more requests, records more about them, or starts earlier.
+    Widened,
+    /// The directive matches fewer requests, records less, starts later or ends earlier.
+    Narrowed,
+    /// The directive ends later.
+    Extended,
+    /// The directive was revoked.
+    Revoked,
+    /// A directive that was revoked or had expired applies again.
+    Reactivated,
+    /// The document was deleted.
+    Deleted,
+    /// Proxies reject the document.
+    Rejected,
+}
+
+impl RecordKind {
+    /// All kinds.
+    pub const ALL: [Self; 9] = [
+        Self::Created,
+        Self::Replaced,
+        Self::Widened,
+        Self::Narrowed,
+        Self::Extended,
+        Self::Revoked,
+        Self::Reactivated,
+        Self::Deleted,
+        Self::Rejected,
+    ];
+
+    /// Returns the name, in lower case.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Replaced => "replaced",
+            Self::Widened => "widened",
+            Self::Narrowed => "narrowed",
+            Self::Extended => "extended",
+            Self::Revoked => "revoked",
+            Self::Reactivated => "reactivated",
+            Self::Deleted => "deleted",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+impl fmt::Display for RecordKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A text that is not the name of a kind.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error(
+    "{0:?} is not a kind of operation; write one of created, replaced, widened, narrowed, extended, revoked, reactivated, deleted, rejected"
+)]
+pub struct UnknownRecordKind(String);
+
+impl FromStr for RecordKind {
+    type Err = UnknownRecordKind;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|kind| kind.as_str() == text)
+            .ok_or_else(|| UnknownRecordKind(text.to_owned()))
+    }
+}
+
+/// The document before an operation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Before<'a> {
+    /// There was no document.
+    Absent,
+    /// The JSON of the document.
+    Stored(&'a str),
+    /// Nobody knows whether there was a document.
+    Unknown,
+}
+
+/// What an operation did.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Change {
+    /// The kind of the operation.
+    pub kind: RecordKind,
+    /// The names of the fields that changed, sorted; `None` if the document before is not known.
+    pub fields: Option<Vec<String>>,
+    /// Why proxies reject the document, if they do.
+    pub rejection: Option<Rejection>,
+}
+
+/// Compares the documents before and after an operation. `after` is `None` for a deletion, and
+/// `limits.now` is the time of the operation.
+///
+/// If an operation has several effects, the one that an auditor has to look at first decides: a
+/// directive that both widens and ends earlier counts as widened.
+#[must_use]
+pub fn classify(
+    id: &str,
+    before: Before<'_>,
+    after: Option<&str>,
+    limits: &DecodeLimits,
+) -> Change {
+    let Some(after) = after else {
+        return Change {
+            kind: RecordKind::Deleted,
+            fields: Some(Vec::new()),
+            rejection: None,
+        };
+    };
+    let decoded = decode(id, after, limits).map(|document| document.to_document());
+    let is_revoked_now = is_revoked(after);
+    let was_revoked = matches!(before, Before::Stored(json) if is_revoked(json));
+    let (kind, rejection) = match &decoded {
+        _ if is_revoked_now && !was_revoked => (RecordKind::Revoked, None),
+        Err(rejection) if !is_revoked_now => (RecordKind::Rejected, Some(rejection.clone())),
+        after => (kind_of(id, before, after.as_ref().ok(), limits), None),
+    };
+    Change {
+        kind,
+        fields: changed_fields(before, after),
+        rejection,
+    }
+}
+
+/// Returns the kind of an operation that neither revoked nor deleted, and that is not rejected.
+/// `after` is `None` for a malformed document that was revoked before.
+fn kind_of(
+    id: &str,
+    before: Before<'_>,
+    after: Option<&Document>,
+    limits: &DecodeLimits,
+) -> RecordKind {
+    let before = match before {
+        Before::Absent => return RecordKind::Created,
+        Before::Unknown => return RecordKind::Replaced,
+        Before::Stored(json) => json,
+    };
+    let Some(after) = after else {
+        return RecordKind::Replaced;
+    };
+    let now = limits.now;
+    let applies_later = !after.revoked && after.directive.expires_at > now;
+    let decoded = decode(id, before, limits).map(|document| document.to_document());
+    let Ok(before_document) = decoded else {
+        return if is_revoked(before) && applies_later {
+            RecordKind::Reactivated
+        } else {
+            RecordKind::Replaced
+        };
+    };
+    let had_ended = before_document.revoked || before_document.directive.expires_at <= now;
+    if had_ended && applies_later {
+        return RecordKind::Reactivated;
+    }
+    Directions::between(&before_document, after, now).kind()
+}
+
+/// The directions in which a directive changed.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the directions are independent"
+)]
+struct Directions {
+    widens: bool,
+    narrows: bool,
+    retargets: bool,
+    extends: bool,
+}
+
+impl Directions {
+    fn between(before: &Document, after: &Document, now: Timestamp) -> Self {
+        let mut all = Self::default();
+        let (old, new) = (&before.directive, &after.directive);
+        all.target(old.match_.tenant.as_ref(), new.match_.tenant.as_ref());
+        all.target(old.match_.index.as_ref(), new.match_.index.as_ref());
+        all.target(old.match_.principal.as_ref(), new.match_.principal.as_ref());
+        all.target(old.match_.endpoint.as_ref(), new.match_.endpoint.as_ref());
+        all.amount(old.level, new.level);
+        all.amount(old.sample_per_mille, new.sample_per_mille);
+        all.amount(old.ring_buffer, new.ring_buffer);
+        all.amount(old.capture, new.capture);
+        // A start in the past means that the directive applies already.
+        let start = |start: Option<Timestamp>| start.filter(|&start| start > now).unwrap_or(now);
+        all.amount(start(new.starts_at), start(old.starts_at));
+        all.extends |= new.expires_at > old.expires_at;
+        all.narrows |= new.expires_at < old.expires_at;
+        all
+    }
+
+    fn target<T: PartialEq>(&mut self, before: Option<&T>, after: Option<&T>) {
+        match (before, after) {
+            (Some(_), None) => self.widens = true,
+            (None, Some(_)) => self.narrows = true,
+            (Some(before), Some(after)) => self.retargets |= before != after,
+            (None, None) => {}
+        }
+    }
+
+    fn amount<T: PartialOrd + Copy>(&mut self, before: T, after: T) {
+        self.widens |= after > before;
+        self.narrows |= after < before;
+    }
+
+    fn kind(self) -> RecordKind {
+        if self.widens {
+            RecordKind::Widened
+        } else if self.retargets {
+            RecordKind::Replaced
+        } else if self.extends {
+            RecordKind::Extended
+        } else if self.narrows {
+            RecordKind::Narrowed
+        } else {
+            RecordKind::Replaced
+        }
+    }
+}
+
+/// Returns the names of the fields with different values. A field that is `null` and a field that
+/// is absent differ, because proxies reject `null`.
+fn changed_fields(before: Before<'_>, after: &str) -> Option<Vec<String>> {
+    let before = match before {
+        Before::Absent => return Some(Vec::new()),
+        Before::Unknown => return None,
+        Before::Stored(json) => fields(json),
+    };
+    let after = fields(after);
+    let names = before.keys().chain(after.keys());
+    let mut changed: Vec<String> = names
+        .filter(|name| !NOT_COMPARED.contains(&name.as_str()))
+        .filter(|name| before.get(*name) != after.get(*name))
+        .cloned()
+        .collect();
+    changed.sort_unstable();
+    changed.dedup();
+    Some(changed)
+}
+
+fn fields(json: &str) -> Map<String, Value> {
+    serde_json::from_str(json).unwrap_or_default()
+}
+
+#[cfg(test)]
+#[path = "kind_tests.rs"]
+mod tests;

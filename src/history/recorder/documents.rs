@@ -1,0 +1,191 @@
+//! The documents that the recorder knows, and the operations that led from one observation to the
+//! next.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
+
+use super::Entry;
+use super::observation::{Observation, SeenDocument};
+use crate::history::entry::{RecordedBy, Seen, record_of};
+use crate::history::kind::Before;
+use crate::history::record::Operation;
+
+/// The documents of one index. Their number is bounded by the document limit of the polls.
+#[derive(Debug, Default)]
+pub(super) struct Documents {
+    index_uuid: String,
+    history_uuid: String,
+    by_id: HashMap<Box<str>, Known>,
+    /// The time of the previous observation; `None` before the first complete one.
+    seen_at: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+struct Known {
+    document: SeenDocument,
+    primary_term: u64,
+}
+
+impl Documents {
+    /// Compares an observation with the known documents, and makes an entry for each operation.
+    /// Returns the number of operations that cannot be seen any more.
+    pub(super) fn absorb(
+        &mut self,
+        observation: Observation,
+        by: &RecordedBy,
+        mut push: impl FnMut(Entry),
+    ) -> u64 {
+        let Some(history_uuid) = observation.history_uuid else {
+            // Without it, two operations could have the same identity.
+            return observation.documents.len() as u64;
+        };
+        if self.index_uuid != observation.index_uuid {
+            // Another index: nothing that happened to its documents is known.
+            *self = Self {
+                index_uuid: observation.index_uuid,
+                ..Self::default()
+            };
+        }
+        if !observation.is_full && self.seen_at.is_none() {
+            return 0;
+        }
+        let is_restored = self.history_uuid != history_uuid;
+        if observation.is_full {
+            // The numbers of a restored index are not comparable with those before.
+            let range = if is_restored {
+                (None, None)
+            } else {
+                (observation.complete_until, observation.max_seq_no)
+            };
+            self.absorb_deletions(&observation.documents, range, by, &mut push);
+        }
+        self.history_uuid = history_uuid;
+        let mut unseen = 0;
+        for document in observation.documents {
+            unseen += self.absorb_document(document, is_restored, by, &mut push);
+        }
+        self.seen_at = Some(observation.seen_at);
+        unseen
+    }
+
+    fn absorb_document(
+        &mut self,
+        document: SeenDocument,
+        is_restored: bool,
+        by: &RecordedBy,
+        push: &mut impl FnMut(Entry),
+    ) -> u64 {
+        let Some(primary_term) = document.primary_term else {
+            return 1;
+        };
+        let known = self.by_id.get(&document.id);
+        let is_same = |known: &Known| {
+            (known.document.seq_no, known.primary_term) == (document.seq_no, primary_term)
+        };
+        if !is_restored && known.is_some_and(is_same) {
+            return 0;
+        }
+        let before = match known {
+            Some(known) => Before::Stored(&known.document.source),
+            None if self.seen_at.is_some() || document.version == Some(1) => Before::Absent,
+            None => Before::Unknown,
+        };
+        let versions = known
+            .map(|known| known.document.version)
+            .zip(Some(document.version));
+        let unseen = match versions {
+            Some((Some(before), Some(after))) if !is_restored => {
+                after.saturating_sub(before).saturating_sub(1)
+            }
+            _ => 0,
+        };
+        push_some(self.entry(&document, primary_term, before, by), push);
+        let known = Known {
+            document,
+            primary_term,
+        };
+        self.by_id.insert(known.document.id.clone(), known);
+        unseen
+    }
+
+    /// Makes an entry for each known document that a complete observation lacks. A search shows no
+    /// deletions, so their numbers are only known to lie within a range.
+    fn absorb_deletions(
+        &mut self,
+        documents: &[SeenDocument],
+        (after, until): (Option<u64>, Option<u64>),
+        by: &RecordedBy,
+        push: &mut impl FnMut(Entry),
+    ) {
+        if self.by_id.is_empty() {
+            return;
+        }
+        let present: HashSet<&str> = documents.iter().map(|document| &*document.id).collect();
+        let missing: Vec<Box<str>> = self
+            .by_id
+            .keys()
+            .filter(|id| !present.contains(&***id))
+            .cloned()
+            .collect();
+        for id in missing {
+            let Some(last) = self.by_id.remove(&id) else {
+                continue;
+            };
+            let operation = self.operation(last.document.seq_no, last.primary_term);
+            let seen = Seen {
+                directive: &id,
+                operation,
+                version: None,
+                before: Before::Stored(&last.document.source),
+                after: None,
+                not_before: self.seen_at,
+            };
+            let mut record = record_of(&seen, by);
+            let id = operation.deletion_id();
+            (record.seq_no, record.primary_term) = (None, None);
+            record.seq_no_after = Some(after.unwrap_or_default().max(last.document.seq_no));
+            record.seq_no_until = until;
+            push(Entry { id, record });
+        }
+    }
+
+    /// Makes the entry for the latest version of a directive, whose record was dropped.
+    pub(super) fn entry_again(&self, id: &str, by: &RecordedBy) -> Option<Entry> {
+        let known = self.by_id.get(id)?;
+        self.entry(&known.document, known.primary_term, Before::Unknown, by)
+    }
+
+    fn entry(
+        &self,
+        document: &SeenDocument,
+        primary_term: u64,
+        before: Before<'_>,
+        by: &RecordedBy,
+    ) -> Option<Entry> {
+        let seen = Seen {
+            directive: &document.id,
+            operation: self.operation(document.seq_no, primary_term),
+            version: document.version,
+            before,
+            after: Some(&document.source),
+            not_before: self.seen_at,
+        };
+        Entry::of_operation(record_of(&seen, by))
+    }
+
+    fn operation(&self, seq_no: u64, primary_term: u64) -> Operation<'_> {
+        Operation {
+            index_uuid: &self.index_uuid,
+            history_uuid: &self.history_uuid,
+            primary_term,
+            seq_no,
+        }
+    }
+}
+
+fn push_some(entry: Option<Entry>, push: &mut impl FnMut(Entry)) {
+    if let Some(entry) = entry {
+        push(entry);
+    }
+}

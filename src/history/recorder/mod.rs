@@ -1,0 +1,300 @@
+//! Records what the polls of the index show, beside the polling.
+//!
+//! ```text
+//! poll ── Observation ──▶ known documents ── what changed ──▶ queue ── batches ──▶ data stream
+//!   (never waits)                             (bounded)          (again after a failure)
+//! ```
+//!
+//! A recorder never delays a poll: if the recorder does not keep up, an observation is dropped, and
+//! the next complete one makes up for it. What it could not see or not record is counted. A record
+//! that another recorder or the command has written counts as recorded.
+
+mod documents;
+mod observation;
+mod queue;
+mod status;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+use tracing::{debug, info, warn};
+
+use super::entry::RecordedBy;
+use super::stream::{Appended, Entry, Stream};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::error::chain;
+use crate::http::Client;
+use crate::poll_pauses::Backoff;
+
+use documents::Documents;
+use observation::Observation;
+pub(crate) use observation::{HistoryFeed, Keeping, Observed, SeenDocument};
+use queue::Queue;
+pub use status::RecorderStatus;
+use status::{Counts, SharedCounts};
+
+/// The number of observations that may wait for the recorder.
+const WAITING_OBSERVATIONS: usize = 4;
+/// The first and the longest pause after a failure of the stream.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The time that a recorder has at its end for what is in its queue.
+const LAST_SENDING: Duration = Duration::from_secs(2);
+
+type Sending = BoxFuture<'static, Result<Vec<Appended>, String>>;
+
+/// Records the operations of one index.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    stream: Stream,
+    clock: Arc<dyn Clock>,
+    name: String,
+    max_ttl: Duration,
+    observations: mpsc::Receiver<Observation>,
+    documents: Documents,
+    queue: Queue,
+    backoff: Backoff,
+    /// The instant before which nothing is sent, after a failure.
+    paused_until: Instant,
+    counts: SharedCounts,
+    last_warning: Option<String>,
+}
+
+impl Recorder {
+    /// Creates a recorder, and the feed through which the polls report what they read.
+    pub(crate) fn new(config: &Config, client: Client, seed: u64) -> (Self, HistoryFeed) {
+        let (sender, observations) = mpsc::channel(WAITING_OBSERVATIONS);
+        let counts = SharedCounts::default();
+        let recorder = Self {
+            stream: Stream::of(client),
+            clock: Arc::clone(&config.clock),
+            name: format!("recorder {}", config.instance),
+            max_ttl: config.max_ttl,
+            observations,
+            documents: Documents::default(),
+            queue: Queue::default(),
+            backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE, seed),
+            paused_until: Instant::now(),
+            counts: Arc::clone(&counts),
+            last_warning: None,
+        };
+        let feed = HistoryFeed::new(sender, counts, Arc::clone(&config.clock));
+        (recorder, feed)
+    }
+
+    /// Records until the feed is dropped. A panic ends the recording and nothing else.
+    pub(crate) async fn run(&mut self) {
+        let guarded = AssertUnwindSafe(self.record()).catch_unwind().await;
+        if guarded.is_err() {
+            let error = "the recorder panicked; it records nothing until the process is restarted";
+            warn!("{error}");
+            self.note(|counts| counts.last_error = Some(error.to_owned()));
+        }
+    }
+
+    async fn record(&mut self) {
+        let mut sending: Option<(Vec<String>, Sending)> = None;
+        loop {
+            if sending.is_none() && Instant::now() >= self.paused_until {
+                sending = self.next_batch();
+            }
+            let wake_at = self.wake_at().filter(|_| sending.is_none());
+            tokio::select! {
+                observation = self.observations.recv() => match observation {
+                    Some(observation) => self.absorb(observation),
+                    None => return,
+                },
+                result = sent(&mut sending) => {
+                    if let Some((ids, _)) = sending.take() {
+                        self.settle(&ids, result);
+                    }
+                }
+                () = until(wake_at) => {}
+            }
+        }
+    }
+
+    /// Sends what is in the queue, for a limited time. What is not sent is seen again by the next
+    /// recorder, unless the documents change until then.
+    pub(crate) async fn finish(&mut self) {
+        while let Ok(observation) = self.observations.try_recv() {
+            self.absorb(observation);
+        }
+        self.queue.release();
+        let rest = async {
+            while let Some((ids, sending)) = self.next_batch() {
+                let before = self.queue.len();
+                self.settle(&ids, sending.await);
+                if self.queue.len() >= before {
+                    // The stream takes no records.
+                    return;
+                }
+            }
+        };
+        // A timeout is not an error: what is left stays in the count of pending records.
+        let _ = timeout(LAST_SENDING, rest).await;
+    }
+
+    /// Takes what a poll has read, and queues a record for each operation.
+    fn absorb(&mut self, observation: Observation) {
+        let by = RecordedBy {
+            name: self.name.clone(),
+            at: observation.seen_at,
+            max_ttl: self.max_ttl,
+        };
+        let (queue, documents) = (&mut self.queue, &mut self.documents);
+        let unseen = documents.absorb(observation, &by, |entry| queue.push(entry));
+        self.refill();
+        self.note(|counts| counts.unseen += unseen);
+    }
+
+    /// Queues the latest versions of directives that changed while the queue was full.
+    fn refill(&mut self) {
+        let by = RecordedBy {
+            name: self.name.clone(),
+            at: self.clock.now(),
+            max_ttl: self.max_ttl,
+        };
+        let documents = &self.documents;
+        self.queue.refill(|id| documents.entry_again(id, &by));
+    }
+
+    fn next_batch(&mut self) -> Option<(Vec<String>, Sending)> {
+        let entries = self.queue.batch();
+        if entries.is_empty() {
+            return None;
+        }
+        let ids = entries.iter().map(|entry| entry.id.clone()).collect();
+        let stream = self.stream.clone();
+        Some((ids, async move { send(&stream, &entries).await }.boxed()))
+    }
+
+    /// Removes from the queue what the stream took or will never take.
+    fn settle(&mut self, ids: &[String], result: Result<Vec<Appended>, String>) {
+        let results = match result {
+            Ok(results) => results,
+            Err(reason) => return self.pause(&reason),
+        };
+        let (mut failure, mut counted) = (None, Counts::default());
+        for (id, result) in ids.iter().zip(results) {
+            match result {
+                Appended::Now => counted.recorded += 1,
+                Appended::Before => counted.already_recorded += 1,
+                Appended::Refused(reason) => {
+                    counted.lost += 1;
+                    warn!(
+                        record = id,
+                        reason, "the history refused a record; it is lost"
+                    );
+                }
+                Appended::Failed(reason) => {
+                    failure.get_or_insert(reason);
+                    continue;
+                }
+            }
+            self.queue.remove(id);
+        }
+        self.refill();
+        self.note(|counts| counts.add(&counted));
+        if let Some(reason) = failure {
+            return self.pause(&reason);
+        }
+        let _ = self.backoff.succeeded();
+        if self.last_warning.take().is_some() {
+            info!("the history takes records again");
+        }
+        self.note(|counts| counts.last_error = None);
+    }
+
+    /// Waits before the next attempt. A reason that stays the same is logged as a warning only once.
+    fn pause(&mut self, reason: &str) {
+        self.paused_until = Instant::now() + self.backoff.failed(None);
+        if self.last_warning.as_deref() == Some(reason) {
+            debug!(reason, "the history still takes no records");
+        } else {
+            warn!(
+                reason,
+                "the history takes no records; they wait in the queue"
+            );
+            self.last_warning = Some(reason.to_owned());
+        }
+        self.note(|counts| {
+            counts.failures += 1;
+            counts.last_error = Some(reason.to_owned());
+        });
+    }
+
+    /// Returns the instant at which something can be sent; `None` if the queue is empty.
+    fn wake_at(&self) -> Option<Instant> {
+        Some(self.queue.due_at()?.max(self.paused_until))
+    }
+
+    fn note(&self, change: impl FnOnce(&mut Counts)) {
+        let pending = self.queue.len() as u64;
+        let lost = self.queue.lost();
+        status::update(&self.counts, |counts| {
+            change(counts);
+            counts.pending = pending;
+            counts.dropped = lost;
+        });
+    }
+}
+
+/// Sends one batch. A missing stream is not created by the way.
+async fn send(stream: &Stream, entries: &[Entry]) -> Result<Vec<Appended>, String> {
+    match stream.exists().await {
+        Ok(true) => {}
+        Ok(false) => {
+            return Err(format!(
+                "the data stream {} does not exist; create it with `directives init --history`",
+                stream.name()
+            ));
+        }
+        Err(error) => return Err(chain(&error)),
+    }
+    let known = stream.known_deletions(entries).await;
+    let known = known.map_err(|error| chain(&error))?;
+    let mut rest: Vec<Entry> = Vec::with_capacity(entries.len());
+    for (entry, is_known) in entries.iter().zip(&known) {
+        if !is_known {
+            rest.push(entry.clone());
+        }
+    }
+    let appended = stream.append(&mut rest, false).await;
+    let mut appended = appended.map_err(|error| chain(&error))?.into_iter();
+    Ok(known
+        .into_iter()
+        .map(|is_known| {
+            if is_known {
+                Appended::Before
+            } else {
+                let missing = || Appended::Failed("the response is incomplete".to_owned());
+                appended.next().unwrap_or_else(missing)
+            }
+        })
+        .collect())
+}
+
+/// Completes with the result of the batch. Without a batch, it never completes.
+async fn sent(sending: &mut Option<(Vec<String>, Sending)>) -> Result<Vec<Appended>, String> {
+    match sending {
+        Some((_, future)) => future.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! What a poll has read, and the feed that hands it to the recorder without waiting.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+
+use super::status::{RecorderStatus, SharedCounts, update};
+use crate::clock::Clock;
+use crate::rest::{Collect, Hit, Incomplete};
+
+/// A document as a poll has read it.
+#[derive(Clone, Debug)]
+pub(crate) struct SeenDocument {
+    pub(crate) id: Box<str>,
+    pub(crate) seq_no: u64,
+    pub(crate) primary_term: Option<u64>,
+    pub(crate) version: Option<u64>,
+    pub(crate) source: Box<str>,
+}
+
+/// A complete view of the index that a poll accepted, or what changed since the previous one.
+#[derive(Debug)]
+pub(crate) struct Observation {
+    pub(crate) index_uuid: String,
+    /// `None` if the role does not permit the statistics, or the index has several shards.
+    pub(crate) history_uuid: Option<String>,
+    /// All documents if `is_full`, otherwise those that may have changed.
+    pub(crate) documents: Vec<SeenDocument>,
+    pub(crate) is_full: bool,
+    /// The number up to which the previous view contained all operations.
+    pub(crate) complete_until: Option<u64>,
+    /// The highest number that had been assigned when this view was read.
+    pub(crate) max_seq_no: Option<u64>,
+    pub(crate) seen_at: Timestamp,
+}
+
+/// The part of a poll's observation that the read itself does not know.
+#[derive(Debug)]
+pub(crate) struct Observed {
+    pub(crate) index_uuid: String,
+    pub(crate) history_uuid: Option<String>,
+    pub(crate) is_full: bool,
+    pub(crate) complete_until: Option<u64>,
+    pub(crate) max_seq_no: Option<u64>,
+}
+
+/// Hands observations to the recorder.
+#[derive(Debug)]
+pub(crate) struct HistoryFeed {
+    sender: mpsc::Sender<Observation>,
+    counts: SharedCounts,
+    clock: Arc<dyn Clock>,
+    /// Whether the recorder missed an observation, so that it needs a complete one.
+    has_missed: AtomicBool,
+}
+
+impl HistoryFeed {
+    pub(super) fn new(
+        sender: mpsc::Sender<Observation>,
+        counts: SharedCounts,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            sender,
+            counts,
+            clock,
+            has_missed: AtomicBool::new(false),
+        }
+    }
+
+    /// Hands over what a poll has read. If the recorder does not keep up, it is dropped.
+    pub(crate) fn observe(&self, observed: Observed, documents: Vec<SeenDocument>) {
+        let is_full = observed.is_full;
+        let observation = Observation {
+            index_uuid: observed.index_uuid,
+            history_uuid: observed.history_uuid,
+            documents,
+            is_full,
+            complete_until: observed.complete_until,
+            max_seq_no: observed.max_seq_no,
+            seen_at: self.clock.now(),
+        };
+        if self.sender.try_send(observation).is_ok() {
+            if is_full {
+                self.has_missed.store(false, Ordering::Relaxed);
+            }
+        } else {
+            self.has_missed.store(true, Ordering::Relaxed);
+            update(&self.counts, |counts| counts.missed_polls += 1);
+        }
+    }
+
+    /// Returns the counts of the recorder.
+    pub(crate) fn status(&self) -> RecorderStatus {
+        RecorderStatus::of(&self.counts)
+    }
+
+    /// Whether the next poll must read everything, because the recorder missed a change.
+    pub(crate) fn needs_everything(&self) -> bool {
+        self.has_missed.load(Ordering::Relaxed) && self.sender.capacity() > 0
+    }
+}
+
+/// A collector that also keeps the documents as they were read, if there is a recorder.
+#[derive(Debug)]
+pub(crate) struct Keeping<C> {
+    pub(crate) inner: C,
+    pub(crate) seen: Option<Vec<SeenDocument>>,
+}
+
+impl<C> Keeping<C> {
+    pub(crate) fn new(inner: C, keeps: bool) -> Self {
+        Self {
+            inner,
+            seen: keeps.then(Vec::new),
+        }
+    }
+}
+
+impl<C: Collect> Collect for Keeping<C> {
+    fn take(&mut self, hit: &Hit<'_>) -> Result<(), Incomplete> {
+        if let Some(seen) = &mut self.seen {
+            seen.push(SeenDocument {
+                id: hit.id.as_ref().into(),
+                seq_no: hit.seq_no,
+                primary_term: hit.primary_term,
+                version: hit.version,
+                source: hit.source.get().into(),
+            });
+        }
+        self.inner.take(hit)
+    }
+}

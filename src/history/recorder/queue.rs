@@ -1,0 +1,132 @@
+//! The records that wait to be sent, within bounds. While the queue is full, it remembers which
+//! directives changed, so that their latest versions are recorded afterwards.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Entry;
+
+/// The number of records that may wait.
+const MAX_RECORDS: usize = 10_000;
+/// The size of all records that wait, in bytes.
+const MAX_BYTES: usize = 32 << 20;
+/// The number of directives that are remembered while the queue is full.
+const MAX_BEHIND: usize = 100_000;
+/// The bounds of one batch. By default, proxies refuse bodies above 1 MB.
+const BATCH_RECORDS: usize = 500;
+const BATCH_BYTES: usize = 900 << 10;
+/// How long a deletion without a number waits, so that the command can record it with its number.
+const HOLD: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+struct Waiting {
+    entry: Entry,
+    bytes: usize,
+    due: Instant,
+}
+
+/// The queue of one recorder.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    waiting: VecDeque<Waiting>,
+    bytes: usize,
+    /// The directives that changed while the queue was full.
+    behind: BTreeSet<String>,
+    lost: u64,
+}
+
+impl Queue {
+    /// Adds a record, or remembers its directive if the queue is full.
+    pub(super) fn push(&mut self, entry: Entry) {
+        let bytes = entry.weight();
+        if self.is_full(bytes) {
+            self.remember(entry);
+            return;
+        }
+        let hold = entry.record.seq_no.is_none();
+        let due = Instant::now() + if hold { HOLD } else { Duration::ZERO };
+        self.bytes += bytes;
+        self.waiting.push_back(Waiting { entry, bytes, due });
+    }
+
+    fn is_full(&self, bytes: usize) -> bool {
+        self.waiting.len() >= MAX_RECORDS
+            || (self.bytes + bytes > MAX_BYTES && !self.waiting.is_empty())
+    }
+
+    /// Only the latest version of a directive can be read again later.
+    fn remember(&mut self, entry: Entry) {
+        let directive = entry.record.directive;
+        let is_deletion = entry.record.document.is_none();
+        let had_missed = self.behind.contains(&directive);
+        if is_deletion {
+            self.behind.remove(&directive);
+            self.lost += 1 + u64::from(had_missed);
+        } else if had_missed || self.behind.len() >= MAX_BEHIND {
+            self.lost += 1;
+        } else {
+            self.behind.insert(directive);
+        }
+    }
+
+    /// Adds the latest versions of the directives that changed while the queue was full, as soon as
+    /// there is room.
+    pub(super) fn refill(&mut self, mut latest: impl FnMut(&str) -> Option<Entry>) {
+        while self.waiting.len() < MAX_RECORDS / 2
+            && self.bytes < MAX_BYTES / 2
+            && let Some(directive) = self.behind.pop_first()
+        {
+            match latest(&directive) {
+                Some(entry) => self.push(entry),
+                None => self.lost += 1,
+            }
+        }
+    }
+
+    /// Returns the records to send next. They stay in the queue until they are removed.
+    pub(super) fn batch(&self) -> Vec<Entry> {
+        let now = Instant::now();
+        let mut bytes = 0;
+        let due = self.waiting.iter().take_while(|waiting| waiting.due <= now);
+        due.take(BATCH_RECORDS)
+            .take_while(|waiting| {
+                bytes += waiting.bytes;
+                bytes <= BATCH_BYTES || bytes == waiting.bytes
+            })
+            .map(|waiting| waiting.entry.clone())
+            .collect()
+    }
+
+    /// Removes a record that was sent. It is one of the first in the queue.
+    pub(super) fn remove(&mut self, id: &str) {
+        let position = self.waiting.iter().position(|one| one.entry.id == id);
+        if let Some(removed) = position.and_then(|at| self.waiting.remove(at)) {
+            self.bytes -= removed.bytes;
+        }
+    }
+
+    /// Lets no record wait any longer.
+    pub(super) fn release(&mut self) {
+        let now = Instant::now();
+        for waiting in &mut self.waiting {
+            waiting.due = waiting.due.min(now);
+        }
+    }
+
+    /// Returns the instant at which the first record may be sent.
+    pub(super) fn due_at(&self) -> Option<Instant> {
+        self.waiting.front().map(|waiting| waiting.due)
+    }
+
+    /// Returns the number of records and directives that wait.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len() + self.behind.len()
+    }
+
+    /// Returns the number of operations that were dropped.
+    pub(super) fn lost(&self) -> u64 {
+        self.lost
+    }
+}

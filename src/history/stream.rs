@@ -1,0 +1,256 @@
+//! Appends records to the data stream, each at most once, and tells a record that is there already
+//! from one that was refused.
+
+use std::collections::HashMap;
+
+use opensearch::{BulkParts, SearchParts};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::record::{Record, stream_name};
+use crate::http::{Client, Exception, Method, Request, RequestError, malformed, segment};
+
+/// The parts of a bulk response that are decoded.
+const FILTER_PATH: &str = "items.*.status,items.*.error.type,items.*.error.reason,\
+                           items.*.error.caused_by.type,items.*.error.caused_by.reason";
+
+/// The number of recorded deletions that are compared with those of one batch.
+const MAX_DELETIONS: usize = 1_000;
+
+/// The data stream of one index.
+#[derive(Clone, Debug)]
+pub(crate) struct Stream {
+    client: Client,
+    name: String,
+}
+
+/// A record with its id, ready to be sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) id: String,
+    pub(crate) record: Record,
+}
+
+/// What became of one record.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Appended {
+    /// The stream contains it since now.
+    Now,
+    /// Somebody else had recorded the operation.
+    Before,
+    /// The stream will never take it.
+    Refused(String),
+    /// The stream cannot take it now.
+    Failed(String),
+}
+
+impl Entry {
+    /// Returns an entry for a record that has the number of its operation. `None` if it has none.
+    pub(crate) fn of_operation(record: Record) -> Option<Self> {
+        let id = record.operation()?.record_id();
+        Some(Self { id, record })
+    }
+
+    /// Returns the two lines of a bulk request.
+    fn lines(&self) -> String {
+        let action = json!({ "create": { "_id": self.id } });
+        let record = serde_json::to_string(&self.record).unwrap_or_default();
+        format!("{action}\n{record}\n")
+    }
+
+    /// Returns about the size of the record in a request and in memory.
+    pub(crate) fn weight(&self) -> usize {
+        self.lines().len()
+    }
+}
+
+impl Stream {
+    /// Creates the stream of the client's index.
+    pub(crate) fn of(client: Client) -> Self {
+        let name = stream_name(client.index());
+        Self { client, name }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the data stream exists. A write to a missing one could create an ordinary index.
+    pub(crate) async fn exists(&self) -> Result<bool, RequestError> {
+        let path = format!("/_data_stream/{}", segment(&self.name));
+        let request = Request::new(Method::Get, path).query("filter_path", "data_streams.name");
+        match self.client.json::<Value>(request).await {
+            Ok(found) => Ok(found["data_streams"][0]["name"] == self.name.as_str()),
+            Err(error) if error.status() == Some(404) && error.exception().is_some() => Ok(false),
+            // A server without data streams has no history.
+            Err(error) if matches!(error.status(), Some(400 | 405 | 501)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns for each entry whether it is a deletion without a number that the stream already
+    /// contains with its number, because the command recorded it.
+    pub(crate) async fn known_deletions(
+        &self,
+        entries: &[Entry],
+    ) -> Result<Vec<bool>, RequestError> {
+        let without_number = |entry: &&Entry| entry.record.seq_no.is_none();
+        let directives: Vec<&str> = entries
+            .iter()
+            .filter(without_number)
+            .map(|entry| entry.record.directive.as_str())
+            .collect();
+        if directives.is_empty() {
+            return Ok(vec![false; entries.len()]);
+        }
+        let body = json!({
+            "size": MAX_DELETIONS,
+            "sort": [{ "seq_no": "desc" }],
+            "_source": ["directive", "index_uuid", "history_uuid", "seq_no"],
+            "query": { "bool": { "filter": [
+                { "term": { "kind": "deleted" } },
+                { "terms": { "directive": directives } },
+                { "exists": { "field": "seq_no" } },
+            ] } },
+        });
+        let path = SearchParts::Index(&[&self.name]).url();
+        let request = Request::new(Method::Post, path)
+            .query("filter_path", "hits.hits._source")
+            .json(body.to_string());
+        let found: Value = self.client.json(request).await?;
+        let hits = found["hits"]["hits"].as_array();
+        let hits: Vec<&Value> = hits
+            .into_iter()
+            .flatten()
+            .map(|hit| &hit["_source"])
+            .collect();
+        let is_known = |entry: &Entry| {
+            let record = &entry.record;
+            record.seq_no.is_none()
+                && hits.iter().any(|hit| {
+                    let number = hit["seq_no"].as_u64();
+                    hit["directive"] == record.directive.as_str()
+                        && hit["index_uuid"] == record.index_uuid.as_str()
+                        && hit["history_uuid"] == record.history_uuid.as_str()
+                        && number > record.seq_no_after
+                })
+        };
+        Ok(entries.iter().map(is_known).collect())
+    }
+
+    /// Appends records in one request, and returns what became of each. `refresh` makes them visible
+    /// to searches.
+    ///
+    /// A document that the mapping refuses is sent again in a form that is not searchable.
+    pub(crate) async fn append(
+        &self,
+        entries: &mut [Entry],
+        refresh: bool,
+    ) -> Result<Vec<Appended>, RequestError> {
+        let all: Vec<usize> = (0..entries.len()).collect();
+        let mut results = self.create(entries, &all, refresh).await?;
+        let again: Vec<usize> = all
+            .into_iter()
+            .filter(|&at| matches!(results[at], Appended::Refused(_)))
+            .filter(|&at| entries[at].record.unindex())
+            .collect();
+        if !again.is_empty() {
+            let repeated = self.create(entries, &again, refresh).await?;
+            for (at, result) in again.into_iter().zip(repeated) {
+                results[at] = result;
+            }
+        }
+        Ok(results)
+    }
+
+    async fn create(
+        &self,
+        entries: &[Entry],
+        chosen: &[usize],
+        refresh: bool,
+    ) -> Result<Vec<Appended>, RequestError> {
+        #[derive(Deserialize)]
+        struct Bulk {
+            items: Vec<HashMap<String, Item>>,
+        }
+        #[derive(Deserialize)]
+        struct Item {
+            status: u16,
+            error: Option<Exception>,
+        }
+        if chosen.is_empty() {
+            return Ok(Vec::new());
+        }
+        let body: String = chosen.iter().map(|&at| entries[at].lines()).collect();
+        let path = BulkParts::Index(&self.name).url();
+        let mut request = Request::new(Method::Post, path).query("filter_path", FILTER_PATH);
+        if refresh {
+            request = request.query("refresh", "true");
+        }
+        let request = request.body("application/x-ndjson", body);
+        let operation = request.operation();
+        let bulk: Bulk = self.client.json(request).await?;
+        let results: Vec<Appended> = bulk
+            .items
+            .into_iter()
+            .filter_map(|item| item.into_values().next())
+            .map(|item| appended(item.status, item.error.as_ref()))
+            .collect();
+        if results.len() == chosen.len() {
+            Ok(results)
+        } else {
+            let problem = "the response lacks the result of some records";
+            Err(malformed(operation, problem))
+        }
+    }
+}
+
+/// Returns what became of a record from its part of the response. A stream that is closed or blocked
+/// also responds with a status 4xx, and takes the record later.
+fn appended(status: u16, error: Option<&Exception>) -> Appended {
+    let reason = || match error.map(Exception::root_reason) {
+        Some(reason) if !reason.is_empty() => reason.to_owned(),
+        _ => format!("status {status}"),
+    };
+    let is_malformed = error.is_some_and(|error| {
+        error.is("mapper_parsing_exception")
+            || error.is("strict_dynamic_mapping_exception")
+            || error.is("illegal_argument_exception")
+    });
+    match status {
+        200 | 201 => Appended::Now,
+        409 => Appended::Before,
+        400 if is_malformed => Appended::Refused(reason()),
+        _ => Appended::Failed(reason()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_blocked_stream_is_not_a_refusal() {
+        let error = |name: &str| -> Exception {
+            serde_json::from_value(json!({ "type": name, "reason": "why" })).unwrap()
+        };
+        assert_eq!(appended(201, None), Appended::Now);
+        assert_eq!(appended(409, None), Appended::Before);
+        for (status, name) in [
+            (400, "index_closed_exception"),
+            (403, "cluster_block_exception"),
+            (403, "security_exception"),
+            (429, "cluster_block_exception"),
+            (503, "unavailable_shards_exception"),
+        ] {
+            let failed = Appended::Failed("why".to_owned());
+            assert_eq!(appended(status, Some(&error(name))), failed, "{name}");
+        }
+        let refused = Appended::Refused("why".to_owned());
+        assert_eq!(
+            appended(400, Some(&error("mapper_parsing_exception"))),
+            refused
+        );
+    }
+}
