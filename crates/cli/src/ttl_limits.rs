@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_is_that_of_the_site_and_shorter_for_a_capture() {
+    fn the_default_is_that_of_the_cluster_and_shorter_for_a_capture() {
         let limits = TtlLimits::of_cluster(cluster(), None).unwrap();
         let minutes = |minutes| Expiry::After(Duration::from_mins(minutes));
         assert_eq!(default_of(limits, draft(false)), minutes(10));
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn the_flag_shortens_the_maximum_of_the_site_and_cannot_raise_it() {
+    fn the_flag_shortens_the_maximum_of_the_cluster_and_cannot_raise_it() {
         let limit = |flag| TtlLimits::of_cluster(cluster(), flag).map(|limits| limits.max_ttl);
         assert_eq!(limit(None).unwrap(), 3 * HOUR);
         assert_eq!(limit(Some(HOUR)).unwrap(), HOUR);

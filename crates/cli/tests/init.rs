@@ -257,7 +257,7 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
         "{}",
         contradiction.stderr
     );
-    the_command_keeps_the_bounds_of_the_site(url);
+    the_command_keeps_the_lifetime_limits(url);
     let beyond = init(url, "directives", &["--max-ttl", "90d"]).await.ok();
     assert!(
         beyond.stdout.contains("proxies refuse more"),
@@ -268,7 +268,7 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
 }
 
 /// The bounds of the site are now 10 minutes by default, a day at most, and an hour for a capture.
-fn the_command_keeps_the_bounds_of_the_site(url: &str) {
+fn the_command_keeps_the_lifetime_limits(url: &str) {
     let apply = |id: &str, args: &str| {
         let line = format!("apply {id} --level Shape --tenant acme {args}");
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -371,7 +371,7 @@ async fn zones_need_a_number_of_replicas(url: &str) {
 
 /// The bounds and the zones are settings of the whole cluster, so this test starts its own node.
 #[tokio::test]
-async fn bounds_and_replicas_of_a_site_are_set_once() {
+async fn lifetime_limits_and_replicas_are_set_once() {
     let node = Node::start_with(&["--setting", "node.attr.zone=a"]);
     bounds_are_set_once_and_hold_for_curl(&node.url()).await;
     zones_need_a_number_of_replicas(&node.url()).await;

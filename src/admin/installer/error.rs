@@ -25,7 +25,7 @@ pub enum InstallErrorKind {
     /// The cluster's setting for shard allocation awareness does not permit the number of replicas.
     Replicas,
     /// The limits for the lifetime of directives contradict each other.
-    Bounds,
+    LifetimeLimits,
     /// Documents could not be converted to the stored form.
     Upgrade,
     /// OpenSearch Dashboards did not import all saved objects.
@@ -52,7 +52,7 @@ enum Repr {
         problems: Vec<String>,
         made_now: bool,
     },
-    Bounds(String),
+    LifetimeLimits(String),
     Upgrade {
         index: String,
         left: u64,
@@ -105,7 +105,7 @@ impl InstallError {
     }
 
     pub(super) fn bounds(problem: impl Into<String>) -> Self {
-        Self(Repr::Bounds(problem.into()))
+        Self(Repr::LifetimeLimits(problem.into()))
     }
 
     pub(super) fn upgrade(index: &str, left: u64) -> Self {
@@ -146,7 +146,7 @@ impl InstallError {
             Repr::Replicas(_) => InstallErrorKind::Replicas,
             Repr::Newer { .. } => InstallErrorKind::Newer,
             Repr::DoesNotFit { .. } => InstallErrorKind::DoesNotFit,
-            Repr::Bounds(_) => InstallErrorKind::Bounds,
+            Repr::LifetimeLimits(_) => InstallErrorKind::LifetimeLimits,
             Repr::Upgrade { .. } => InstallErrorKind::Upgrade,
             Repr::Dashboards(_) | Repr::DashboardsAddress(..) => InstallErrorKind::Dashboards,
             Repr::History { .. } => InstallErrorKind::History,
@@ -158,7 +158,7 @@ impl InstallError {
     /// each other.
     #[must_use]
     pub fn is_invalid(&self) -> bool {
-        matches!(self.0, Repr::Bounds(_))
+        matches!(self.0, Repr::LifetimeLimits(_))
     }
 
     /// Whether OpenSearch itself reported that the requested resource does not exist. A status 404
@@ -188,7 +188,7 @@ impl InstallError {
                 .is_some_and(|status| matches!(status, 400..=403 | 405..=428 | 430..=499)),
             Repr::Newer { .. }
             | Repr::DoesNotFit { .. }
-            | Repr::Bounds(_)
+            | Repr::LifetimeLimits(_)
             | Repr::Upgrade { .. }
             | Repr::History { .. }
             | Repr::Dashboards(_) => false,
@@ -206,7 +206,7 @@ impl InstallError {
             | Repr::DashboardsAddress(_, source) => Some(source),
             Repr::Newer { .. }
             | Repr::DoesNotFit { .. }
-            | Repr::Bounds(_)
+            | Repr::LifetimeLimits(_)
             | Repr::Upgrade { .. }
             | Repr::History { .. }
             | Repr::Dashboards(_) => None,
@@ -246,7 +246,7 @@ impl fmt::Display for InstallError {
                 problems,
                 made_now,
             } => does_not_fit(f, index, problems, *made_now),
-            Repr::Bounds(problem) => f.write_str(problem),
+            Repr::LifetimeLimits(problem) => f.write_str(problem),
             Repr::Upgrade { index, left } => write!(
                 f,
                 "{left} documents of the index {index} are not converted yet, because of \
