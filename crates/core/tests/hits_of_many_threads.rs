@@ -1,5 +1,6 @@
-//! Counts matches on more threads, and of more directives, than have counters of their own. This is a
-//! program of its own, because the number of threads before a test matters.
+//! Counts matches on more than 64 threads and of more than 1,024 directives, so that some threads
+//! and directives share a row of counters. The test is a separate program, because other tests
+//! would also use up the rows of the first threads.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

@@ -9,10 +9,10 @@
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-/// One of the compared implementations: a function that repeats its work the given number of times.
+/// An implementation to compare: a function that makes the measured call the given number of times.
 pub type Work<'a> = &'a mut dyn FnMut(usize);
 
-/// The minimum duration of a turn, which consists of at least one call.
+/// The minimum duration of a turn. Each turn makes at least one call.
 const TURN: Duration = Duration::from_millis(1);
 const TURNS: usize = 51;
 

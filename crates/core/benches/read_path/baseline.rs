@@ -1,5 +1,5 @@
-//! The baseline of the benchmark: a simple read path with a `hashbrown` table in an `ArcSwap`,
-//! which is read with a guard.
+//! The baseline of the benchmark: a simple read path that reads a `hashbrown` table in an `ArcSwap`
+//! through a guard.
 
 use std::hash::BuildHasher as _;
 
@@ -26,7 +26,7 @@ fn key(directive: &DiagnosticsDirective) -> Key<'_> {
 #[derive(Default)]
 pub struct BaselineSet {
     hasher: RandomState,
-    /// One bit for each combination of targets that occurs.
+    /// A bit mask of the combinations of targets that at least one directive has.
     combinations: u16,
     groups: HashTable<Vec<DiagnosticsDirective>>,
 }

@@ -59,9 +59,9 @@ const LATER: Timestamp = Timestamp::constant(1_900_000_900, 0);
 const PRINCIPAL: &str = "svc-checkout";
 const INDEX: &str = "orders";
 
-/// Creates a string for each request. The strings are adjacent in memory, like those that a proxy
-/// has just parsed, so the cache misses of a call come from the set and not from the request. The
-/// memory is never freed.
+/// Creates a string for each request. The strings are adjacent in memory, as in a request that a
+/// proxy has just parsed. Reading them therefore causes few cache misses, and most cache misses of
+/// a benchmark call come from the set. The memory is never freed.
 fn texts(text: impl Fn(usize) -> String) -> Vec<&'static str> {
     let all: &'static str = (0..REQUESTS).map(&text).collect::<String>().leak();
     let mut rest = all;
@@ -74,7 +74,7 @@ fn texts(text: impl Fn(usize) -> String) -> Vec<&'static str> {
         .collect()
 }
 
-/// The directives and requests of one case and size.
+/// The directives of one benchmark case, and the requests that are evaluated with them.
 pub struct Data {
     pub ours: Vec<DiagnosticsDirective>,
     pub peers: Vec<peer::DiagnosticsDirective>,
@@ -152,7 +152,7 @@ impl Data {
         }
     }
 
-    /// Loads the set from a store of this crate, and evaluates the request with this number.
+    /// Loads the set from a store of this crate, and evaluates it for the request at this position.
     #[expect(
         clippy::inline_always,
         reason = "a request handler calls the store directly"
@@ -186,7 +186,8 @@ impl Data {
         store.load().evaluate(attrs, Timestamp::now(), id)
     }
 
-    /// Loads the set from the store of the baseline, and evaluates the request with this number.
+    /// Loads the set from the store of the baseline, and evaluates it for the request at this
+    /// position.
     #[expect(
         clippy::inline_always,
         reason = "a request handler calls the store directly"
@@ -197,7 +198,8 @@ impl Data {
         store.load().evaluate(attrs, self.now, id)
     }
 
-    /// Loads the set from a store of osproxy-observe, and evaluates the request with this number.
+    /// Loads the set from a store of osproxy-observe, and evaluates it for the request at this
+    /// position.
     #[expect(
         clippy::inline_always,
         reason = "a request handler calls the store directly"

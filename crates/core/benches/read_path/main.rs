@@ -47,12 +47,12 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The compared implementations, each with the same directives.
+/// The implementations to compare, all with the same directives.
 struct Sides {
     data: Data,
     ours: Arc<dyn DirectiveStore>,
     in_memory: InMemoryDirectiveStore,
-    /// The store of `ours`, whose set counts its matches.
+    /// A store like `in_memory`, but with a set that counts its matches.
     counted: InMemoryDirectiveStore,
     baseline: ArcSwap<BaselineSet>,
     peers: Arc<dyn peer::DirectiveStore>,

@@ -1,4 +1,5 @@
-//! Decodes a stored document into a directive, or rejects it and names the first wrong field.
+//! Decodes a stored document into a directive, or rejects the document and names the first invalid
+//! field.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -19,7 +20,8 @@ use crate::{DiagLevel, DirectiveRef};
 /// usual delay of a scheduled directive.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
-/// The clock and the limit with which the times of a document are compared.
+/// The current instant and the longest time to live, with which the times in a document are
+/// compared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DecodeLimits {
     /// The current instant.
@@ -40,9 +42,10 @@ impl DecodeLimits {
     /// Returns the start of a directive, or `None` if the directive started when it was created.
     ///
     /// The pipeline writes `starts_at` into every document, and in most documents `starts_at`
-    /// equals `created_at`. A directive that started when it was created applies immediately, even
-    /// on a proxy whose clock is behind, and its start needs no space in a set. A `created_at` in
-    /// the future is not trusted, because the directive would then start before its `starts_at`.
+    /// equals `created_at`. Such a start is left out. As a result, the directive applies
+    /// immediately even on a proxy whose clock is behind, and a set needs no space for the start. A
+    /// `created_at` in the future is ignored, because it could otherwise make a directive start
+    /// before its `starts_at`.
     fn start(&self, starts_at: Timestamp, created_at: Option<Timestamp>) -> Option<Timestamp> {
         let latest = self
             .now
@@ -69,7 +72,8 @@ pub struct DocumentRef<'a> {
 }
 
 impl<'a> DocumentRef<'a> {
-    /// Returns the directive, without a start if it started when it was created.
+    /// Returns the directive. If the directive started when it was created, the result has no
+    /// start.
     #[must_use]
     pub fn directive(&self) -> DirectiveRef<'_> {
         let body = &self.body;
@@ -106,8 +110,8 @@ impl<'a> DocumentRef<'a> {
         &self.body.signatures
     }
 
-    /// Returns the form that a signature of this document covers, in the index with this uuid.
-    /// Adding a signature does not change this form.
+    /// Returns the signed form of this document in the index with this uuid. Adding a signature
+    /// does not change this form.
     #[must_use]
     pub fn signed_form<'b>(&'b self, index_uuid: &'b str) -> SignedForm<'b> {
         let directive = DirectiveRef {
@@ -135,11 +139,11 @@ impl<'a> DocumentRef<'a> {
 /// required field is refused, because field-level security may have hidden the field, and without
 /// the field the directive could apply to more requests than its author intended.
 ///
-/// A document whose expiry has passed is accepted, although its directive applies to no request any
-/// more.
+/// A document whose expiry has passed is accepted, although its directive no longer applies to any
+/// request.
 ///
 /// # Errors
-/// The error names the first wrong field. The whole document is refused.
+/// The error names the first invalid field. The whole document is refused.
 ///
 /// ```
 /// use std::time::Duration;
@@ -169,8 +173,8 @@ pub fn decode<'a>(
 /// Whether a document is marked as revoked. This function also works for a document that [`decode`]
 /// refuses.
 ///
-/// A refused document applies to no request, which is the intended effect if the document is also
-/// revoked. Therefore nobody needs to be notified of the refusal of a revoked document.
+/// A refused document applies to no request, and a revoked document must not apply to any request
+/// either. Therefore nobody needs to be notified if a revoked document is refused.
 #[must_use]
 pub fn is_revoked(source: &str) -> bool {
     Fields::read(source).is_ok_and(|fields| {

@@ -86,8 +86,8 @@ impl<'a> Fields<'a> {
             .transpose()
     }
 
-    /// Decodes a target, which must be absent or a non-empty string. `null` is wrong, because its
-    /// author may not have meant "every tenant".
+    /// Decodes a target, which must be absent or a non-empty string. `null` is invalid, because the
+    /// author of the document may not have meant "every tenant".
     fn target(&self, name: &'static str) -> Result<Option<Cow<'a, str>>, Fault> {
         let target = self.decode(name, Reason::NotATarget, |raw| {
             text(raw).filter(|text| !text.is_empty())
@@ -216,8 +216,8 @@ pub(super) fn text(raw: &str) -> Option<Cow<'_, str>> {
     serde_json::from_str(raw).ok().map(|Text(text)| text)
 }
 
-/// Whether a string has the form of a masked string. Drafts with a name of this form are refused,
-/// so the string must have been masked for this reader.
+/// Whether a string has the form of a masked string. Drafts with a target of this form are refused,
+/// so such a target in a stored document was masked for this reader.
 pub(super) fn looks_masked(text: &str) -> bool {
     text.len() == MASKED_CHARS && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }

@@ -37,7 +37,7 @@ pub struct Draft {
     pub match_: DirectiveMatch,
     /// The amount of diagnostics to record.
     pub level: DiagLevel,
-    /// The number of matching requests in a thousand that are recorded.
+    /// The sample rate: how many of every thousand matching requests are recorded.
     pub sample_per_mille: u16,
     /// The time at which the directive starts; `None` if the directive applies immediately.
     pub starts_at: Option<Timestamp>,
@@ -86,7 +86,7 @@ impl Draft {
     /// the clock and the limits.
     ///
     /// # Errors
-    /// The error names the first wrong field.
+    /// The error names the first invalid field.
     pub fn from_json(source: &str) -> Result<Self, Rejection> {
         let fields = Fields::read(source).map_err(|fault| fault.of(""))?;
         let id = fields.id().ok().flatten().unwrap_or_default();
@@ -150,7 +150,8 @@ impl Draft {
         .to_directive()
     }
 
-    /// Returns the draft as a directive with a placeholder for the expiry, which is not known yet.
+    /// Returns the draft as a directive whose expiry is a placeholder, because the real expiry is
+    /// not known yet.
     pub(super) fn as_directive(&self) -> DirectiveRef<'_> {
         DirectiveRef {
             id: &self.id,

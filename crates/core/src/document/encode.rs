@@ -15,12 +15,12 @@ use crate::{DirectiveRef, EndpointKind};
 
 /// Serialises a stored document. The JSON does not contain the id, which is the document's `_id`.
 ///
-/// [`decode`] returns the same document, with one exception: a start that is not later than the
-/// document's creation becomes `None`.
+/// [`decode`] returns the same document, with one exception: a start at or before the document's
+/// creation becomes `None`.
 ///
 /// # Errors
-/// A document that every proxy would reject is not serialised. The error is the rejection by
-/// [`decode`].
+/// Fails for a document that every proxy would reject, with the rejection that [`decode`] would
+/// return.
 pub fn encode(document: &Document, limits: &DecodeLimits) -> Result<Box<RawValue>, Rejection> {
     let json = to_json(&StoredJson { document, limits });
     decode(&document.directive.id, json.get(), limits)?;
@@ -205,8 +205,8 @@ impl Serialize for DraftJson<'_> {
         let mut map = serializer.serialize_map(None)?;
         write_scope(&mut map, &directive)?;
         write_effects(&mut map, &directive)?;
-        // For a draft without a start, the pipeline would write the creation time, which a
-        // signature does not cover.
+        // If `starts_at` were absent, the pipeline would set it to the creation time, and the
+        // stored document would differ from the signed one.
         let signed = (!draft.signatures.is_empty()).then_some(Timestamp::UNIX_EPOCH);
         if let Some(starts_at) = draft.starts_at.or(signed) {
             map.serialize_entry("starts_at", &starts_at)?;

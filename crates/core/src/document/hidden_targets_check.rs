@@ -1,7 +1,7 @@
 //! Detects hidden or removed targets. The redundant field `targets` of a stored document lists the
 //! targets that are set.
 //!
-//! If a role hides the field `tenant` from a reader, `targets` still names it, and the decoder
+//! If a role hides the field `tenant` from a reader, `targets` still names `tenant`, so the decoder
 //! rejects the document.
 
 use std::borrow::Cow;

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::visible_text::visible;
 use crate::{UnknownDiagLevel, UnknownEndpointKind};
 
-/// A rejection contains at most this many characters of the wrong value.
+/// A rejection contains at most this many characters of the invalid value.
 const VALUE_CHARS: usize = 60;
-/// A rejection contains at most this many characters of the id. OpenSearch accepts no id that is
+/// A rejection contains at most this many characters of the id. An id in OpenSearch is never
 /// longer.
 const ID_CHARS: usize = 512;
 
-/// A refused document, with the reason. The message begins with the name of the wrong field.
+/// A refused document, with the reason. The message begins with the name of the invalid field.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Rejection {
     id: String,
@@ -30,8 +30,8 @@ impl Rejection {
         &self.id
     }
 
-    /// Returns the wrong field, or `_source` if the document as a whole is wrong. The name of an
-    /// unknown field is shortened, and its control characters are escaped.
+    /// Returns the name of the invalid field, or `_source` if the document as a whole is invalid.
+    /// The name of an unknown field is shortened, and its control characters are escaped.
     #[must_use]
     pub fn field(&self) -> &str {
         &self.field
@@ -66,7 +66,8 @@ impl Rejection {
 }
 
 impl Rejection {
-    /// Whether too few signers have signed, or the reader's role hides their signatures.
+    /// Whether the document has too few signatures for the policy. Either too few signers have
+    /// signed, or the reader's role hides signatures.
     #[must_use]
     pub fn lacks_signatures(&self) -> bool {
         self.reason == RejectionReason::TooFewSigners
@@ -84,7 +85,8 @@ pub fn reject_signatures(id: &str, value: &str, reason: RejectionReason) -> Reje
     Fault::new(field, value, reason).of(id)
 }
 
-/// The reason why a field is wrong. The message also says how to correct the field.
+/// The reason why a field is invalid. The message of each reason also says how to correct the
+/// field.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -99,11 +101,11 @@ pub enum RejectionReason {
     Missing,
     /// A required field of a stored document is missing.
     HiddenOrMissing,
-    /// The `targets` of a stored document name a target that is missing.
+    /// The list `targets` of a stored document names a target that the document does not contain.
     HiddenTarget,
-    /// The `targets` of a draft name a target that is missing.
+    /// The list `targets` of a draft names a target that the draft does not contain.
     NamedTargetMissing,
-    /// The document has a target that `targets` does not name.
+    /// The document contains a target that the list `targets` does not name.
     TargetNotNamed,
     /// The value is not a list of targeted fields.
     NotTargets,
@@ -145,15 +147,15 @@ pub enum RejectionReason {
     BeyondMaxTtl,
     /// The value is not a list of signatures.
     NotSignatures,
-    /// The draft has signatures but a relative expiry, from which the cluster computes a time that
-    /// no signature can cover.
+    /// The draft has signatures and a relative expiry. No signature can cover the absolute expiry
+    /// that the cluster computes later.
     SignedRelativeExpiry,
     /// Fewer signers have signed than the signature policy of the proxy requires.
     TooFewSigners,
-    /// The document has a signature by a trusted key that signed other content.
+    /// The document has a signature by a trusted key, but the signature covers other content.
     WrongSignature,
-    /// The document is not revoked, although the proxy has already seen the same signed directive
-    /// revoked.
+    /// The document is not revoked, although the proxy has already seen a revocation of the same
+    /// signed directive.
     RevokedBefore,
 }
 

@@ -20,7 +20,7 @@ pub(super) const MAX_SIGNATURES: usize = 8;
 /// The maximum length of a signer's name, in bytes.
 const MAX_NAME: usize = 64;
 
-/// Identifies a public key: the first eight bytes of its SHA-256.
+/// The id of a public key: the first eight bytes of the SHA-256 hash of the key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId([u8; 8]);
 

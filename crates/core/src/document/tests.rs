@@ -43,7 +43,7 @@ fn limits() -> DecodeLimits {
     }
 }
 
-/// Returns the document with the id "d" that [`stored_json`] creates without additional fields.
+/// Returns the result of decoding [`stored_json`] without additional fields; the id is "d".
 fn plain() -> Document {
     Document::new(DiagnosticsDirective::new(
         "d",
@@ -52,7 +52,7 @@ fn plain() -> Document {
     ))
 }
 
-/// The required fields of a stored document, with plain values.
+/// The required fields of a stored document, with the values that the tests use by default.
 const STORED: [(&str, &str); 6] = [
     ("targets", "[]"),
     ("level", "\"Shape\""),
@@ -62,8 +62,9 @@ const STORED: [(&str, &str); 6] = [
     ("revoked", "false"),
 ];
 
-/// Returns a plain stored document with additional fields. An additional field replaces the plain
-/// field of the same name, and `targets` names the additional targets.
+/// Returns the JSON of a stored document that has the fields in [`STORED`] and the given fields. A
+/// given field replaces the field of the same name in `STORED`, and the list `targets` names the
+/// given targets.
 fn stored_json(fields: &str) -> String {
     let is_set = |name: &str| fields.contains(&format!("\"{name}\":"));
     let targets: Vec<String> = TARGET_FIELDS

@@ -4,11 +4,12 @@ use jiff::Timestamp;
 
 use super::decode_field::text;
 
-/// Parses the JSON string of a time in RFC 3339 with an offset. RFC 3339 has no negative years; for
-/// these, the format in which a [`Timestamp`] is displayed is accepted.
+/// Parses the JSON string of a time in RFC 3339 with an offset. RFC 3339 has no negative years. A
+/// time in a negative year is accepted in the format in which a [`Timestamp`] is displayed.
 ///
-/// The shape is checked before jiff parses the string, because jiff accepts more: a time without
-/// minutes, a time zone in brackets (which jiff ignores), and an offset of more than a day.
+/// The shape of the string is checked before jiff parses it, because jiff also accepts other
+/// formats: a time without minutes, a time zone in brackets (which jiff ignores), and an offset of
+/// more than a day.
 pub(super) fn parse(raw: &str) -> Option<Timestamp> {
     text(raw)
         .filter(|text| is_rfc3339(text.as_bytes()))?

@@ -1,20 +1,21 @@
-//! The counters of a fixed number of directives, with a separate row for each of the first threads.
+//! The counters of a fixed number of directives. Each of the first threads has a separate row of
+//! counters.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use crate::publish::thread_number;
 
-/// The number of slots of a block. One row of counters fills whole cache lines.
+/// The number of slots in a block. With this number, a row of counters fills whole cache lines.
 pub(super) const SLOTS: usize = 64;
 
 /// The number of threads that have rows of their own.
 pub(super) const THREADS: usize = 64;
 
-/// The second of a directive that has not matched yet.
+/// The value of `last_second` for a directive that has not matched yet.
 const NEVER: i64 = i64::MIN;
 
-/// The counts of one directive in one row. The matches that were sampled and those that were not
-/// are counted apart, so that a match changes one number.
+/// The counts of one directive in one row. Sampled and unsampled matches are counted separately, so
+/// that a match increments only one number.
 #[derive(Debug)]
 struct Counter {
     sampled: AtomicU64,
@@ -39,7 +40,7 @@ impl Counter {
         }
     }
 
-    /// Counts in a row that only this thread writes. This needs no atomic addition.
+    /// Counts a match in a row that only this thread writes, so no atomic addition is necessary.
     #[inline]
     fn add_alone(&self, is_sampled: bool, second: i64) {
         let count = self.count(is_sampled);
@@ -49,7 +50,7 @@ impl Counter {
         }
     }
 
-    /// Counts in a row that several threads write.
+    /// Counts a match in a row that several threads write.
     fn add_shared(&self, is_sampled: bool, second: i64) {
         self.count(is_sampled).fetch_add(1, Ordering::Relaxed);
         if self.last_second.load(Ordering::Relaxed) < second {
@@ -58,7 +59,7 @@ impl Counter {
     }
 }
 
-/// The counters of all slots for one thread. Rows do not share cache lines.
+/// The counters of all slots of a block for one thread. Two rows never share a cache line.
 #[derive(Debug)]
 #[repr(align(64))]
 struct Row([Counter; SLOTS]);
@@ -72,12 +73,12 @@ impl Row {
 /// The counters of [`SLOTS`] directives.
 #[derive(Debug)]
 pub(super) struct Block {
-    /// The last row is shared by all threads that have no row of their own.
+    /// All threads without a row of their own share the last row.
     rows: Box<[Row]>,
 }
 
 impl Block {
-    /// Creates a block with rows for this number of threads, beside the shared row.
+    /// Creates a block with one row for each of this number of threads, and with the shared row.
     pub(super) fn new(threads: usize) -> Self {
         Self {
             rows: (0..=threads).map(|_| Row::new()).collect(),
@@ -96,7 +97,7 @@ impl Block {
         }
     }
 
-    /// Returns the counts of a slot, of all threads.
+    /// Returns the counts of a slot, summed over all threads.
     pub(super) fn total(&self, slot: usize) -> Total {
         let mut total = Total::default();
         for Row(counters) in &self.rows {
@@ -110,7 +111,8 @@ impl Block {
         total
     }
 
-    /// Resets a slot that no set in use refers to.
+    /// Sets the counts of a slot to zero. The caller must ensure that no set that is still in use
+    /// has this slot.
     pub(super) fn reset(&self, slot: usize) {
         for Row(counters) in &self.rows {
             let counter = &counters[slot % SLOTS];

@@ -1,13 +1,14 @@
-//! Counts, for each directive, the requests that it matched, across publishes and threads.
+//! Counts how many requests each directive matched. The counts include all threads, and they
+//! continue when another set is published.
 //!
 //! # How it works
 //!
-//! `counters.rs` stores the counts in blocks. A directive has a *slot* in a block, and each of the
-//! first 64 threads has a row of its own in most blocks, so a count is neither locked nor contended.
-//! `set_hits.rs` connects a set with the blocks: it maps the position of a directive to its slot.
-//! `registry.rs` assigns the slots. A directive keeps its slot while it is published, whatever else
-//! changes, so requests that still use an old set count into the same slot, and no count is moved or
-//! lost by a publish.
+//! `counters.rs` stores the counts in blocks. Each directive has a *slot* in one block. In the
+//! first blocks, each of the first 64 threads has a row of counters that no other thread writes, so
+//! these threads count without locks and without contention. `set_hits.rs` maps the position of a
+//! directive in a set to the directive's slot. `registry.rs` assigns the slots. A directive keeps
+//! its slot as long as it is published. Requests that still use an old set therefore count into the
+//! same slot, and a publish neither moves nor loses a count.
 
 mod counters;
 mod registry;
@@ -19,42 +20,46 @@ use serde::Serialize;
 pub use registry::{HitCounters, HitTotals};
 pub(crate) use set_hits::{Counting, SetHits};
 
-/// The requests that the directives of a store matched in this process.
+/// How many requests the directives of a store matched in this process.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct Hits {
-    /// The number of matches of all directives since the start. It only grows.
+    /// The number of matches of all directives since the start. This number never decreases.
     pub matched: u64,
-    /// The number of these matches that were in the sample of the directive. It only grows.
+    /// The number of matches whose request was in the sample of the directive. This number never
+    /// decreases.
     pub sampled: u64,
     /// The number of directives that left the set so long ago that `directives` no longer contains
-    /// them. The totals include their counts.
+    /// them. `matched` and `sampled` include the counts of these directives.
     pub forgotten: u64,
-    /// Each directive of the set, and those that left it last, ordered by id.
+    /// The directives of the set and the directives that left the set last, ordered by id.
     pub directives: Vec<DirectiveHits>,
 }
 
-/// The requests that one directive matched in this process.
+/// How many requests one directive matched in this process.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct DirectiveHits {
     /// The id of the directive.
     pub id: String,
-    /// Whether requests see the directive now. It is not published if it was revoked or deleted, or
-    /// if the whole set is hidden or was emptied.
+    /// Whether the directive is in the set that requests use now. A directive is not in this set if
+    /// the directive was revoked or deleted, or if the whole set is hidden or was emptied.
     pub published: bool,
-    /// The number of requests that had the targets of the directive while it was active. A
-    /// directive with a sample rate of zero applies to no request, and is not counted.
+    /// The number of requests that matched the targets of the directive while the directive was
+    /// active. A directive with a sample rate of zero applies to no request, so its matches are not
+    /// counted.
     pub matched: u64,
-    /// The number of these requests that were in its sample, so that it applied to them.
+    /// The number of these requests that were in the sample of the directive, so that the directive
+    /// applied to them.
     pub sampled: u64,
-    /// The second of the last match, by the time that was passed to the evaluation; `None` if there
-    /// was none.
+    /// The time of the last match in whole seconds, as it was passed to the evaluation; `None` if
+    /// the directive has not matched.
     #[cfg_attr(feature = "openapi", schema(required, value_type = Option<String>, format = DateTime))]
     pub last_matched: Option<Timestamp>,
-    /// The time from which on this process counts the directive: its first publish.
+    /// The time from which on this process counts the matches of the directive: the directive's
+    /// first publish.
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub counted_since: Timestamp,
 }

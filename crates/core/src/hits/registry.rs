@@ -1,8 +1,9 @@
-//! Assigns counters to the directives of each set before it is published, and sums the counts.
+//! Assigns counters to the directives of each set before the set is published, and sums the counts.
 //!
-//! A directive that leaves the set keeps its counters for a while, for those who want to know what it
-//! matched, and for its return. The number of such directives is bounded. The counters of the oldest
-//! ones are reused as soon as no request can use a set with them any more.
+//! A directive that leaves the set keeps its counters for a while. Its counts can therefore still
+//! be read, and they continue if the directive returns. The number of such directives is bounded:
+//! the oldest ones are forgotten. The counters of a forgotten directive are reused as soon as no
+//! request can use a set with this directive any more.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -15,19 +16,20 @@ use super::set_hits::{Counting, SetHits};
 use super::{DirectiveHits, Hits};
 use crate::DirectiveSet;
 
-/// The number of directives that left the set and whose counts are still reported.
+/// The maximum number of directives that have left the set and whose counts are still reported.
 pub(super) const MAX_DEPARTED: usize = 1000;
 
-/// The number of blocks in which the first threads have rows of their own: 1.6 MiB. In the others,
-/// all threads share one row, so that 100,000 directives take 2.4 MB.
+/// The number of blocks in which the first threads have rows of their own. These blocks take 1.6
+/// MB. In every other block, all threads share one row, so that the counters of 100,000 directives
+/// take only 2.4 MB more.
 const BLOCKS_WITH_THREADS: usize = 16;
 
 /// The counts of all directives together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct HitTotals {
-    /// As [`Hits::matched`].
+    /// The same number as [`Hits::matched`].
     pub matched: u64,
-    /// As [`Hits::sampled`].
+    /// The same number as [`Hits::sampled`].
     pub sampled: u64,
     /// The number of active directives that have matched no request.
     pub unmatched: u64,
@@ -40,7 +42,7 @@ pub struct HitCounters(Mutex<Registry>);
 #[derive(Debug, Default)]
 struct Registry {
     blocks: Vec<Arc<Block>>,
-    /// The time from which on each slot is counted.
+    /// For each slot, the time from which on its matches are counted.
     since: Vec<Timestamp>,
     /// The slots that are not in use.
     free: Vec<u32>,
@@ -49,31 +51,32 @@ struct Registry {
     current_hits: Arc<SetHits>,
     /// Earlier sets that requests may still use.
     earlier: Vec<Arc<SetHits>>,
-    /// Directives that left the set, the last one at the end.
+    /// The directives that have left the set, with their slots, in the order in which they left.
     departed: Vec<(Box<str>, u32)>,
-    /// Slots of forgotten directives that an earlier set may still use.
+    /// The slots of forgotten directives. Requests with an earlier set may still use these slots.
     retired: Vec<u32>,
-    /// The number of forgotten directives, and their counts up to the reuse of their slots.
+    /// The number of forgotten directives. `forgotten_total` is the sum of the counts of those
+    /// whose slots were freed.
     forgotten: u64,
     forgotten_total: Total,
 }
 
 impl HitCounters {
-    /// Returns a handle to the set whose evaluations count their matches. `now` is the time from
-    /// which on new directives are counted.
+    /// Returns a handle to the set. Evaluations with this handle count the matches. `now` is the
+    /// time from which on new directives are counted.
     #[must_use]
     pub fn attach(&self, set: &DirectiveSet, now: Timestamp) -> DirectiveSet {
         self.lock().attach(set, now)
     }
 
-    /// Returns the counts of each directive. `is_hidden` states that requests do not see the set
-    /// that was attached last.
+    /// Returns the counts of each directive. `is_hidden` states whether the set that was attached
+    /// last is hidden from requests.
     #[must_use]
     pub fn hits(&self, is_hidden: bool) -> Hits {
         self.lock().hits(is_hidden)
     }
 
-    /// Returns the counts of all directives together, without those of each one.
+    /// Returns the sums of the counts over all directives.
     #[must_use]
     pub fn totals(&self, now: Timestamp) -> HitTotals {
         self.lock().totals(now)
@@ -84,7 +87,8 @@ impl HitCounters {
         self.lock().since.len()
     }
 
-    /// A panic leaves complete values behind, except for slots that are then never reused.
+    /// Acquires the lock, even if a thread panicked while it held the lock. After such a panic, all
+    /// values are still complete, but some slots may never be reused.
     fn lock(&self) -> MutexGuard<'_, Registry> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -101,13 +105,14 @@ impl Registry {
             });
             let before = std::mem::replace(&mut self.current_hits, hits);
             self.earlier.push(before);
-            // This handle does not count, so it holds no counters.
+            // `current` is a handle that does not count, so that it keeps no counters in memory.
             self.current = set.counted_by(Counting::default());
         }
         set.counted_by(Counting(Some(Arc::clone(&self.current_hits))))
     }
 
-    /// Returns the slot of each directive of the next set. Directives with the same id share one.
+    /// Returns the slot of each directive of the next set. Directives with the same id share a
+    /// slot.
     fn assign(&mut self, set: &DirectiveSet, now: Timestamp) -> Box<[u32]> {
         let departed = std::mem::take(&mut self.departed);
         let mut returning: HashMap<&str, u32> =
@@ -140,7 +145,8 @@ impl Registry {
         slots
     }
 
-    /// Adds the directives that left the set, and forgets the oldest ones beyond the bound.
+    /// Adds the directives that left the set to `departed`. If `departed` then has more than
+    /// [`MAX_DEPARTED`] directives, forgets the oldest ones.
     fn depart(&mut self, before: &DirectiveSet, left: &[(u32, u32)]) {
         let beyond = left.len().saturating_sub(MAX_DEPARTED);
         let (forgotten, kept) = left.split_at(beyond);
@@ -172,9 +178,10 @@ impl Registry {
         u32::try_from(self.since.len() - 1).unwrap_or(u32::MAX)
     }
 
-    /// Makes the slots of forgotten directives free that no earlier set uses any more.
+    /// Frees the slots of those forgotten directives that no earlier set in use contains.
     fn reclaim(&mut self) {
-        // A unique reference also orders the counts of the last user before what follows.
+        // `get_mut` succeeds only if no other handle exists. It also makes all counts visible that
+        // were made through the dropped handles.
         self.earlier.retain_mut(|hits| Arc::get_mut(hits).is_none());
         if self.retired.is_empty() {
             return;
@@ -196,7 +203,8 @@ impl Registry {
         }
     }
 
-    /// Returns the blocks for the next set; those of the last one if there are no new blocks.
+    /// Returns the blocks for the next set. If no block was added, this is the list of the last
+    /// set.
     fn shared_blocks(&self) -> Arc<[Arc<Block>]> {
         let last = &self.current_hits.blocks;
         if last.len() == self.blocks.len() {
@@ -263,12 +271,12 @@ impl Registry {
     }
 }
 
-/// The directives of the last set in the order of their ids, which are consumed in this order.
+/// The directives of the last set, sorted by id. The methods consume the directives in this order.
 struct Known<'a> {
     set: &'a DirectiveSet,
     hits: &'a SetHits,
     order: std::iter::Peekable<std::vec::IntoIter<u32>>,
-    /// The position and slot of those that are not in the next set.
+    /// The positions and slots of the directives that are not in the next set.
     left: Vec<(u32, u32)>,
 }
 
@@ -282,7 +290,8 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// Returns the slot of an id if the last set has it. The ids must be in ascending order.
+    /// Returns the slot of an id; `None` if the last set does not contain the id. The caller must
+    /// pass the ids in ascending order.
     fn take(&mut self, id: &str) -> Option<u32> {
         let mut slot = None;
         while let Some(&position) = self.order.peek() {
@@ -299,7 +308,7 @@ impl<'a> Known<'a> {
 
     fn leave(&mut self, position: u32) {
         let slot = self.hits.slots[position as usize];
-        // Directives with the same id share a slot and follow each other.
+        // Directives with the same id share a slot, and are adjacent in this order.
         if self.left.last().is_none_or(|(_, last)| *last != slot) {
             self.left.push((position, slot));
         }
@@ -313,8 +322,8 @@ impl<'a> Known<'a> {
     }
 }
 
-/// Returns the positions of the directives in the order of their ids. This is fast for a set that
-/// has this order, as all sets of an index.
+/// Returns the positions of the directives in the order of their ids. Sorting is fast if the set is
+/// already in this order, as every set of an index is.
 fn by_id(set: &DirectiveSet) -> Vec<u32> {
     let mut positions: Vec<u32> = (0..=u32::MAX).take(set.len()).collect();
     positions.sort_by(|&one, &other| id_at(set, one).cmp(id_at(set, other)));

@@ -1,4 +1,4 @@
-//! Connects the directives of a set with their counters, for the evaluation.
+//! Finds the counter of a directive of a set, so that an evaluation can count a match.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::counters::{Block, SLOTS};
 pub(crate) struct SetHits {
     /// The slot of each directive, in the set's order.
     pub(super) slots: Box<[u32]>,
-    /// The blocks with these slots. All sets of a store share them.
+    /// The blocks that contain these slots. All sets of a store share the blocks.
     pub(super) blocks: Arc<[Arc<Block>]>,
 }
 
@@ -25,7 +25,7 @@ impl SetHits {
     }
 }
 
-/// The counters of a handle to a set, if its matches are counted.
+/// The counters of a handle to a set; `None` if evaluations with this handle count nothing.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counting(pub(super) Option<Arc<SetHits>>);
 

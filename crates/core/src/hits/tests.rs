@@ -1,5 +1,4 @@
-//! Tests of the hit counters: what is counted, by which handles, and what is kept of directives that
-//! left the set.
+//! Tests of the hit counters: which matches are counted, and which handles to a set count them.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -18,7 +17,7 @@ fn after(seconds: i64) -> Timestamp {
     START + SignedDuration::from_secs(seconds)
 }
 
-/// A directive for a tenant with the name of its id.
+/// Returns a directive whose target is the tenant with the same name as the directive's id.
 fn for_tenant(id: &str) -> DiagnosticsDirective {
     DiagnosticsDirective::new(id, DiagLevel::Shape, after(1000))
         .with_match(DirectiveMatch::all().for_tenant(id))
@@ -32,21 +31,21 @@ fn of_tenant(tenant: &str) -> RequestAttrs<'_> {
     RequestAttrs::new("orders", "checkout", EndpointKind::Search).with_tenant(tenant)
 }
 
-/// Evaluates requests of a tenant.
+/// Evaluates this number of requests of a tenant.
 fn request(set: &DirectiveSet, tenant: &str, times: usize) {
     for _ in 0..times {
         let _ = set.evaluate(&of_tenant(tenant), START, "request-1");
     }
 }
 
-/// Returns the counts of a directive: matched and sampled.
+/// Returns the matched and the sampled requests of a directive.
 fn counts(counters: &HitCounters, id: &str) -> (u64, u64) {
     let hits = counters.hits(false);
     let found = hits.directives.iter().find(|hits| hits.id == id);
     found.map_or((0, 0), |hits| (hits.matched, hits.sampled))
 }
 
-/// Returns the counts of all directives: matched and sampled.
+/// Returns the matched and the sampled requests of all directives.
 fn totals(counters: &HitCounters) -> (u64, u64) {
     let totals = counters.totals(START);
     (totals.matched, totals.sampled)
@@ -60,7 +59,8 @@ fn matched_and_sampled_requests_are_counted_apart() {
             .with_match(targets.clone())
             .with_sample_per_mille(rate)
     };
-    // The second one is superfluous, and requests with it are counted all the same.
+    // The directive `few` is superfluous, because `all` has the same targets and effects. The
+    // matches of `few` are counted nevertheless.
     let set = DirectiveSet::from_directives(vec![directive("all", 1000), directive("few", 1)]);
     let counters = HitCounters::default();
     let set = counters.attach(&set, START);
@@ -116,7 +116,8 @@ fn a_directive_that_is_not_active_is_not_counted() {
         let _ = set.evaluate(&of_tenant("acme"), after(seconds), "r");
         assert_eq!(totals(&counters).0, expected, "after {seconds} s");
     }
-    // The set of a store with `clear_after` that could not be read for too long.
+    // A store with `clear_after` calls this method, so that no directive applies once the last read
+    // is too old.
     set.withdraw_at(after(500));
     let _ = set.evaluate(&of_tenant("acme"), after(500), "r");
     assert_eq!(totals(&counters).0, 2);

@@ -26,7 +26,7 @@ proptest! {
         prop_assert_eq!(found.directive(), document.directive.as_ref());
         prop_assert_eq!(found.is_revoked(), document.revoked);
         prop_assert_eq!(found.to_document(), document.clone());
-        // A second round trip does not change the document at all.
+        // Encoding and decoding the document a second time does not change it.
         let again = encode(&document, &limits).unwrap();
         let again = decode(&document.directive.id, again.get(), &limits).unwrap();
         prop_assert_eq!(again.to_document(), document);
@@ -124,7 +124,8 @@ fn an_invalid_document_is_refused_like_by_decode() {
     );
 }
 
-/// Contains the stored bytes, so that every change of the format is visible in a review.
+/// Compares with the exact bytes of a stored document, so that a review shows every change of the
+/// format.
 #[test]
 fn a_stored_document_has_these_bytes() {
     let mut document = plain();

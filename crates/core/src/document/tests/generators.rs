@@ -9,7 +9,7 @@ use proptest::sample::select;
 use crate::document::{Audit, Document, KeyId, Signature};
 use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, EndpointKind};
 
-/// Generates any string. Many of its characters are escaped or encoded as surrogate pairs in JSON.
+/// Generates strings with many characters that JSON escapes or encodes as surrogate pairs.
 pub(super) fn text() -> impl Strategy<Value = String> {
     let odd = select(vec![
         '"',
@@ -132,13 +132,13 @@ fn audit() -> impl Strategy<Value = Audit> {
     })
 }
 
-/// Generates no signatures, or some by different keys.
+/// Generates a list of at most eight signatures, each by another key. Most lists are empty.
 fn signatures() -> impl Strategy<Value = Vec<Signature>> {
     let one = |key: u8| Signature::new("a.b-c_d@e", KeyId::of(&[key; 32]), [key; 64]).unwrap();
     prop_oneof![3 => 0..1_u8, 1 => 1..9_u8].prop_map(move |keys| (0..keys).map(one).collect())
 }
 
-/// Generates any document that is valid without a limit for its expiry.
+/// Generates documents that are valid if the expiry has no limit.
 pub(super) fn document() -> impl Strategy<Value = Document> {
     (directive(), audit(), any::<bool>(), signatures()).prop_map(
         |(directive, audit, revoked, signatures)| {
@@ -149,8 +149,8 @@ pub(super) fn document() -> impl Strategy<Value = Document> {
     )
 }
 
-/// Returns the document that a reader decodes at `now`. A start that is not later than the creation
-/// is removed, unless the document is signed.
+/// Returns the document that a reader decodes at `now`. If the document is unsigned, a start at or
+/// before the creation is removed.
 pub(super) fn normal(mut document: Document, now: Timestamp) -> Document {
     let latest = now
         .checked_add(SignedDuration::from_mins(5))

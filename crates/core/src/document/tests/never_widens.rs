@@ -31,7 +31,8 @@ fn is_of_the_type(name: &str, value: &Value) -> bool {
 }
 
 proptest! {
-    /// For any value of a field, the document has the meaning of this value, or it is rejected.
+    /// For any value of a field, either the decoded document has exactly this value, or the
+    /// document is rejected.
     #[test]
     fn a_wrong_value_never_widens(
         document in generators::document(),

@@ -227,7 +227,8 @@ fn blobs_of_osproxy_keep_their_meaning() {
     }
 }
 
-/// Tests each known difference, so that this test fails if osproxy removes a difference.
+/// Tests each known difference, so that this test fails if another version of osproxy has removed
+/// one of them.
 #[test]
 fn documents_that_osproxy_widens_are_refused() {
     let blob = |fields: &str| {
@@ -255,7 +256,8 @@ fn documents_that_osproxy_widens_are_refused() {
     assert!(theirs(r#"{"directives":[]}"#).unwrap().is_empty());
     let empty = ours(r#"{"directives":[]}"#).unwrap_err();
     assert_eq!(empty.kind(), ImportErrorKind::Empty);
-    // The pipeline adds the cluster's default expiry, which is limited.
+    // This crate accepts a draft without an expiry, because the pipeline adds the default expiry of
+    // the cluster.
     let endless = r#"{"directives":[{"id":"a","level":"Shape"}]}"#;
     assert!(theirs(endless).is_err());
     assert_eq!(ours(endless).unwrap()[0].expiry, Expiry::SiteDefault);

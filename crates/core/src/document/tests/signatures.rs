@@ -120,7 +120,7 @@ fn the_form_is_the_same_before_and_after_a_signature_is_added() {
         document.signed_form("u").content()
     };
     assert_eq!(form(&before), form(&after));
-    // The owned copy of a signed document has the same form, too.
+    // An owned copy of a signed document has the same signed form as the document.
     let document = decode(&after).unwrap();
     let owned = SignedForm::new(document.directive.as_ref(), "u").content();
     assert_eq!(owned, form(&after));

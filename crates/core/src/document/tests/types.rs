@@ -5,7 +5,7 @@ use crate::document::decode_field::NAMES;
 use crate::document::{Audit, Document, Draft, Expiry, Rejection, RejectionReason as Reason};
 use crate::{DiagLevel, DiagnosticsDirective};
 
-/// A value of each type, and `None` for an absent field.
+/// Values of every JSON type, and `None` for an absent field.
 const VALUES: [Option<&str>; 10] = [
     None,
     Some("null"),
@@ -20,9 +20,10 @@ const VALUES: [Option<&str>; 10] = [
 ];
 
 /// The outcome for each value of a field. `.` means that the value counts as absent. `=` means that
-/// the value is used. `x` means that the document is refused with the reason in the same row. The
-/// other letters are refusals with another reason: `m` missing, `u` unknown, `i` not the `_id`, `2`
-/// two expiries, `s` written by the pipeline, `t` not named by `targets`.
+/// the value is used. `x` means that the document is refused with the reason in the same row. Each
+/// other letter means that the document is refused for a different reason: `m` missing, `u`
+/// unknown, `i` not the `_id`, `2` two expiries, `s` written by the pipeline, `t` not named by
+/// `targets`.
 type Outcomes = [(&'static str, &'static str, Reason); NAMES.len()];
 
 const OF_DOCUMENT: Outcomes = [
@@ -99,8 +100,9 @@ fn object(base: &[(&str, &str)], name: &str, value: Option<&str>) -> String {
     format!("{{{}}}", fields.join(","))
 }
 
-/// Checks each outcome of a table. `read` decodes an object, and `set` applies a used value to the
-/// expected result.
+/// Decodes an object for each field and each of [`VALUES`], and checks that the outcome is the one
+/// in `table`. `read` decodes the object. If the value is used, `set` changes the expected result
+/// accordingly.
 fn check<T: Clone + PartialEq + std::fmt::Debug>(
     table: &Outcomes,
     base: &[(&str, &str)],
@@ -231,7 +233,7 @@ fn each_field_of_a_draft_accepts_only_its_type() {
     );
 }
 
-/// Tests the valid values that are not in the table.
+/// Tests that the decoder uses each field of a document in which every field has a valid value.
 #[test]
 fn every_field_counts() {
     let source = r#"{

@@ -1,5 +1,6 @@
-//! Compares the counters with a trivial count: for random sets and requests, and under eight threads
-//! with publishes in between. `scripts/test-races` also runs this under Miri.
+//! Compares the counters with a simple count that reads every directive. One test uses random sets
+//! and requests, and the other one uses eight threads during many publishes. `scripts/test-races`
+//! also runs these tests under Miri.
 
 use std::collections::BTreeMap;
 use std::sync::Barrier;
@@ -13,10 +14,10 @@ use crate::{DirectiveStore as _, InMemoryDirectiveStore};
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
-/// The counts of each id: matched, sampled, and the last second.
+/// For each id, the matched requests, the sampled requests, and the second of the last match.
 type Counts = BTreeMap<String, (u64, u64, Option<i64>)>;
 
-/// Adds what a request matches, by reading each directive.
+/// Counts a request for each directive that it matches. This function reads all directives.
 fn count_by_reading(
     counts: &mut Counts,
     set: &DirectiveSet,
@@ -35,7 +36,7 @@ fn count_by_reading(
     }
 }
 
-/// Compares all counts, and the totals.
+/// Asserts that all counts and their sums are as expected.
 fn assert_same(counters: &HitCounters, expected: &Counts) {
     let hits = counters.hits(false);
     let counted: Counts = (hits.directives.iter())
@@ -73,8 +74,9 @@ prop_compose! {
     }
 }
 
-/// A request: its attributes, the second, the number of its id, the age of its set, and whether it
-/// receives the directives.
+/// A request: the positions of its names, whether it has a tenant, its endpoint, its second, the
+/// number in its id, how many publishes ago its set was loaded, and whether it is evaluated with
+/// `evaluate_with`.
 type Request = ([usize; 3], bool, usize, i64, u16, usize, bool);
 
 fn requests() -> impl Strategy<Value = Vec<Request>> {
@@ -101,7 +103,7 @@ fn evaluate(set: &DirectiveSet, counts: &mut Counts, request: Request) {
     } else {
         set.evaluate(&attrs, now, &id)
     };
-    // Counting changes no decision.
+    // The decision is the same as without counting.
     assert_eq!(decision, set.explain(&attrs, now, &id).decision);
     count_by_reading(counts, set, &attrs, now, &id);
 }
@@ -123,7 +125,7 @@ proptest! {
             held.insert(0, counters.attach(&set, START));
             held.truncate(3);
             for request in requests {
-                // Some requests still use one of the last sets.
+                // Some requests still use one of the two previous sets.
                 evaluate(&held[request.5.min(held.len() - 1)], &mut expected, request);
             }
             assert_same(&counters, &expected);
@@ -134,7 +136,8 @@ proptest! {
 const THREADS: usize = 8;
 const PUBLISHES: usize = if cfg!(miri) { 5 } else { 2_000 };
 
-/// Returns the set of a publish. Some directives leave it and return, and some change.
+/// Returns the set of the publish with this number. From publish to publish, some directives leave
+/// the set or return to it, and some change.
 fn varying(publish: usize) -> DirectiveSet {
     let directives = NAMES.iter().enumerate().flat_map(|(number, name)| {
         let is_in = (publish >> number) & 1 == 0;
@@ -177,7 +180,7 @@ fn eight_threads_lose_no_count_while_sets_are_published() {
         let mut matched = 0;
         for publish in 0..PUBLISHES {
             store.publish(counters.attach(&varying(publish), START));
-            // The totals never decrease, whatever is being counted.
+            // The sums never decrease, although other threads are counting.
             let total = totals(&counters).0;
             assert!(total >= matched);
             matched = total;

@@ -1,5 +1,5 @@
-//! Tests of directives that leave the set: their counts stay for a while, and their counters are
-//! reused.
+//! Tests that the counts of a directive that left the set stay for a while, and that its counters
+//! are later reused.
 
 use super::super::registry::MAX_DEPARTED;
 use super::*;
@@ -48,7 +48,7 @@ fn a_hidden_set_is_not_published_and_keeps_its_counts() {
     let hits = counters.hits(true);
     assert!(!hits.directives[0].published);
     assert_eq!(hits.matched, 1);
-    // The same set again is no other set.
+    // Attaching the same set again changes nothing.
     let again = counters.attach(&set, after(10));
     request(&again, "a", 1);
     assert_eq!(published(&counters), [("a".to_owned(), true, 2)]);
@@ -69,7 +69,8 @@ fn two_directives_with_the_same_id_share_their_counts() {
     assert_eq!(counts(&counters, "b"), (3, 3));
 }
 
-/// Publishes `sets` sets of 100 new directives each, and evaluates a request that each one matches.
+/// Attaches `sets` sets of 100 new directives each. Evaluates one matching request for each
+/// directive.
 fn churn(counters: &HitCounters, name: &str, sets: usize) {
     for number in 0..sets {
         let ids: Vec<String> = (0..100).map(|n| format!("{name}-{number}-{n}")).collect();
@@ -100,7 +101,7 @@ fn the_counts_of_departed_directives_are_bounded_and_their_totals_stay() {
     let hits = counters.hits(false);
     assert_eq!((hits.matched, hits.sampled), (10_000, 10_000));
     assert_eq!(hits.directives.len() as u64 + hits.forgotten, 10_000);
-    // More directives at once than are kept.
+    // More directives leave the set at once than the counters keep.
     let many: Vec<String> = (0..3 * MAX_DEPARTED).map(|n| n.to_string()).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let set = counters.attach(&set_of(&many), START);
@@ -117,7 +118,8 @@ fn counters_are_not_reused_while_a_request_uses_them() {
     let counters = HitCounters::default();
     let held = counters.attach(&set_of(&["held"]), START);
     churn(&counters, "first", 20);
-    // The directive is forgotten, and the request that has its set still counts.
+    // The directive is forgotten, but a request still uses the set that contains the directive. Its
+    // match is counted in the old slot.
     request(&held, "held", 50);
     assert_eq!(counts(&counters, "held"), (0, 0));
     let others = counters.hits(false).directives;
