@@ -1,8 +1,8 @@
-//! A conformance kit, which checks whether a store keeps the promises of
-//! [`DirectiveStore`](crate::DirectiveStore) and names each rule that the store breaks.
+//! A conformance kit: it checks whether a store complies with the rules of
+//! [`DirectiveStore`](crate::DirectiveStore), and names each rule that the store breaks.
 //!
-//! To check a store of another crate, with types of its own, implement a small adapter, a
-//! [`Subject`].
+//! To check a store of another crate that has its own types, implement [`Subject`] as a small
+//! adapter.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -135,7 +135,7 @@ impl Kit {
         self
     }
 
-    /// Checks whether the store keeps each rule.
+    /// Checks whether the store complies with each rule.
     pub fn check<S: Subject>(&self, subject: &S) -> Report {
         check_rules::check(self, subject)
     }

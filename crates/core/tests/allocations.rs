@@ -21,8 +21,8 @@ use osproxy_observe as peer;
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 const LATER: Timestamp = Timestamp::constant(1_900_000_000, 123_456_789);
 
-/// Returns a set that uses every part of the lookup: directives with the same targets, samples,
-/// starts and wildcards.
+/// Returns a set that uses every part of the lookup. Some of its directives have the same targets,
+/// some have no target, and some have a start or are sampled.
 fn varied(directives: usize) -> DirectiveSet {
     (0..directives)
         .map(|n| {

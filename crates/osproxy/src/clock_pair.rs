@@ -42,7 +42,7 @@ impl ClockPair {
     /// to the nanosecond.
     ///
     /// osproxy offers no other way to construct an [`Instant`]. An instant beyond the range of this
-    /// type becomes the last one of the range, which is earlier.
+    /// type becomes the last instant of the range, so the directive expires earlier.
     pub(super) fn instant_of(&self, then: Timestamp) -> Instant {
         self.monotonic.saturating_add(self.until(then))
     }

@@ -7,8 +7,8 @@ use super::clock_pair::ClockPair;
 use opensearch_directives::{DiagLevel, DirectiveRef, EndpointKind};
 
 /// Converts a directive that has started. Returns `None` if osproxy does not have its level or
-/// endpoint kind. A directive that cannot be converted does not apply in osproxy, because a
-/// substitute could record more than the operator requested.
+/// endpoint kind. A directive that cannot be converted does not apply in osproxy, because a similar
+/// level or kind could record more than the operator requested.
 pub(super) fn directive(
     ours: DirectiveRef<'_>,
     now: &ClockPair,

@@ -19,15 +19,16 @@ use opensearch_directives::Subscription;
 use opensearch_directives::internal::{off_the_runtime, weight_of};
 use opensearch_directives::{DirectiveSet, DirectiveStore};
 
-/// The longest interval between two checks. Each check compares the clocks, and detects a publish
-/// of a store that has no subscriptions.
+/// The longest interval between two checks. A check compares the two clocks. If the store has no
+/// subscriptions, a check also finds out whether the store has published a new set.
 pub(super) const CHECK_INTERVAL: Duration = Duration::from_millis(250);
-/// If the two clocks drift apart by more than this, all expiries are converted again.
+/// If the two clocks drift apart by more than this duration, all expiries are converted again.
 pub(super) const MAX_DRIFT: Duration = Duration::from_millis(1);
 /// The shortest pause of the task after it has published a set to osproxy.
 const MIN_PAUSE: Duration = Duration::from_millis(10);
-/// The pause after a publish, as a multiple of the duration of the conversion. The pause limits the
-/// task to a fifth of a core, even if many directives start or expire in a short time.
+/// The pause after a publish, as a multiple of the duration of the conversion. With a factor of
+/// four, the task uses at most a fifth of a core, even if many directives start or expire in a
+/// short time.
 const PAUSE_FACTOR: u32 = 4;
 
 pub(super) struct Follower {
@@ -35,8 +36,8 @@ pub(super) struct Follower {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) current: Arc<ArcSwap<peer::DirectiveSet>>,
     published: Option<Published>,
-    /// The osproxy set that was replaced last. The task keeps this set until the next check, when
-    /// no request uses it any more, so that the task frees it and not a request.
+    /// The osproxy set that was replaced last. The task keeps this set until the next check. By
+    /// then, requests have dropped the set, so the task frees the memory and no request is delayed.
     replaced: Option<Arc<peer::DirectiveSet>>,
     next_check: Instant,
 }

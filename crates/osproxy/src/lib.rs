@@ -19,7 +19,7 @@ use opensearch_directives::DirectiveStore;
 use opensearch_directives::OpenSearchDirectiveStore;
 use opensearch_directives::Subscription;
 
-/// An [`osproxy_observe::DirectiveStore`] that provides the directives of a store of this project,
+/// Provides the directives of a store of this project as an [`osproxy_observe::DirectiveStore`],
 /// for `Pipeline::with_directive_store`.
 ///
 /// ```no_run
@@ -44,10 +44,10 @@ use opensearch_directives::Subscription;
 /// - Each set that osproxy loads was converted from one published set at one instant. A request
 ///   that loads the set once never uses parts of two publishes.
 /// - osproxy makes the same decisions as
-///   [`DirectiveSet::evaluate`](opensearch_directives::DirectiveSet::evaluate). osproxy's set omits
-///   directives that cannot change a decision: those that have not started, have expired, or are
-///   superfluous because of another directive. To list all directives, use the store of this
-///   project.
+///   [`DirectiveSet::evaluate`](opensearch_directives::DirectiveSet::evaluate). osproxy's set
+///   contains only the directives that can change a decision. It omits scheduled and expired
+///   directives, and directives that another one makes superfluous. To list all directives, use the
+///   store of this project.
 /// - **No directive outlives its expiry**, even if the task is late or has ended. Each directive
 ///   contains its expiry, converted to osproxy's monotonic clock with nanosecond precision. Time
 ///   that passes between the reads of the two clocks makes the expiry earlier. The limit
@@ -63,13 +63,13 @@ use opensearch_directives::Subscription;
 ///
 /// # Staleness
 ///
-/// The following delays add to the store's own staleness. A publish of an
-/// [`OpenSearchDirectiveStore`] is converted as soon as the task runs, and a publish of another
-/// store within 250 ms. A start can take effect up to a millisecond late, which is the timer's
-/// resolution. A large set is converted on a blocking thread.
+/// The following delays add to the store's own staleness. A set that an
+/// [`OpenSearchDirectiveStore`] publishes is converted as soon as the task runs. A set that another
+/// store publishes is converted within 250 ms. A start can take effect up to a millisecond late,
+/// because this is the timer's resolution. A large set is converted on a blocking thread.
 ///
 /// After each conversion the task pauses for 10 ms or four times the duration of the conversion,
-/// whichever is longer. A publish during the pause is converted after the pause.
+/// whichever is longer. A set that is published during the pause is converted after the pause.
 ///
 /// # Clocks
 ///
@@ -97,18 +97,20 @@ impl OsproxyDirectiveStore {
     /// comparable. The default clock of a pipeline is [`osproxy_core::SystemClock`].
     ///
     /// # Panics
-    /// Panics outside of a tokio runtime with time enabled.
+    /// Panics if the caller does not run in a tokio runtime, or if the runtime's timer is not
+    /// enabled.
     pub async fn start(store: Arc<OpenSearchDirectiveStore>, clock: Arc<dyn Clock>) -> Self {
         let publishes = store.subscribe();
         Self::follow(store, clock, Some(publishes)).await
     }
 
     /// Creates an adapter that follows a store without subscriptions, such as an
-    /// [`InMemoryDirectiveStore`](opensearch_directives::InMemoryDirectiveStore). A publish is
-    /// converted within 250 ms.
+    /// [`InMemoryDirectiveStore`](opensearch_directives::InMemoryDirectiveStore). A set that the
+    /// store publishes is converted within 250 ms.
     ///
     /// # Panics
-    /// Panics outside of a tokio runtime with time enabled.
+    /// Panics if the caller does not run in a tokio runtime, or if the runtime's timer is not
+    /// enabled.
     pub async fn start_over(store: Arc<dyn DirectiveStore>, clock: Arc<dyn Clock>) -> Self {
         Self::follow(store, clock, None).await
     }

@@ -1,10 +1,11 @@
-//! Selects the directives that can change a decision of osproxy before the next conversion, and
-//! puts those first at which osproxy can end a scan.
+//! Selects the directives that can change a decision of osproxy before the next conversion. Orders
+//! these directives so that osproxy can end its scans early.
 //!
-//! osproxy scans its set three times for each request. The scan for the level always reads the
-//! whole set. The scans for the ring buffer and for capture end at the first directive that
-//! applies. Therefore osproxy only receives directives that have started, have not expired, have
-//! effects, have a sample rate above zero, and are not superfluous because of another directive.
+//! For each request, osproxy scans its set three times: for the level, for the ring buffer and for
+//! capture. The first scan always reads the whole set. Each of the other two scans stops at the
+//! first directive that applies and requests the effect. Therefore osproxy only receives directives
+//! that have started, have not expired, have effects, have a sample rate above zero, and are not
+//! superfluous because of another directive.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -23,7 +24,7 @@ use opensearch_directives::{DiagLevel, DirectiveRef, DirectiveSet, EndpointKind}
 /// a superfluous directive may remain in the set.
 const MAX_COMPARED: usize = 32;
 
-/// An age limit counts as near if it will be reached within this time.
+/// An age limit counts as near if half of the remaining time is shorter than this duration.
 const NEAR: Duration = Duration::from_secs(1);
 
 /// The directives of a set that osproxy needs at an instant.
@@ -74,8 +75,8 @@ impl AgeBound {
         Self(set.withdrawn_at())
     }
 
-    /// Returns the instant of the next conversion, so that osproxy's directives follow an age limit
-    /// that the store has moved. This instant is halfway to the age limit, or it is the age limit
+    /// Returns the instant at which the directives must be converted again, in case the store has
+    /// moved the age limit by then. This instant is halfway to the age limit, or the age limit
     /// itself if the limit is near.
     fn next_conversion(&self, now: &ClockPair) -> Option<Timestamp> {
         let bound = self.0.filter(|bound| *bound > now.wall())?;
@@ -134,7 +135,7 @@ struct Decisive<'a> {
     before: Vec<Option<usize>>,
     /// For each combination of target values, the position of the last directive.
     last: HashMap<Targets<'a>, usize>,
-    /// One bit for each combination of targets that occurs.
+    /// A bit mask of the combinations of targets that at least one directive has.
     combinations: u16,
 }
 

@@ -162,8 +162,8 @@ pub struct DiagnosticsDirective {
     pub match_: DirectiveMatch,
     /// The amount of diagnostics to record.
     pub level: DiagLevel,
-    /// The number of matching requests in a thousand that are recorded: `0` means none, `1000` or
-    /// more means all.
+    /// The sample rate: how many of every thousand matching requests are recorded. `0` means none,
+    /// and `1000` or more means all.
     pub sample_per_mille: u16,
     /// The instant from which the directive applies; `None` if it has no start.
     pub starts_at: Option<Timestamp>,
@@ -198,7 +198,7 @@ impl DiagnosticsDirective {
         self
     }
 
-    /// Sets the sample rate: the number of matching requests in a thousand.
+    /// Sets the sample rate: how many of every thousand matching requests are recorded.
     #[must_use]
     pub fn with_sample_per_mille(mut self, sample_per_mille: u16) -> Self {
         self.sample_per_mille = sample_per_mille;

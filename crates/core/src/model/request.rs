@@ -1,5 +1,5 @@
-//! The attributes of a request that directives are matched against, and the request id that decides
-//! whether the request is sampled.
+//! The attributes of a request that are compared with the targets of directives, and the request id
+//! that decides whether the request is sampled.
 
 use serde::{Deserialize, Serialize};
 
@@ -61,8 +61,8 @@ named_enum!(
 /// The attributes of one request that a directive can target, borrowed from the request.
 ///
 /// Create them with [`RequestAttrs::new`] and set the tenant if it is known, so that the code still
-/// compiles if a later version adds an attribute. A request in which that attribute is not set
-/// matches no directive that targets it.
+/// compiles if a later version adds an attribute. A request without the new attribute matches no
+/// directive that targets this attribute.
 ///
 /// ```
 /// use opensearch_directives_core::{EndpointKind, RequestAttrs};

@@ -70,8 +70,8 @@ impl<T: AsRef<DirectiveSet>> Publisher<T> {
     /// Replaces the published value.
     pub fn publish(&mut self, value: T) {
         let next = Arc::new(Publication::new(value));
-        // The announcement precedes the swap, which makes reads monotonic: see the module's
-        // documentation.
+        // The version is announced before the swap, so that reads are monotonic. The module's
+        // documentation explains this.
         self.announce(next.version);
         self.to.current.store(next);
     }

@@ -1,6 +1,6 @@
 //! Caches in each thread the handle that the thread loaded last, so that the next load skips the
-//! guard of the `ArcSwap`. This module also assigns each thread its number, which selects its handle
-//! and its counters of matches.
+//! guard of the `ArcSwap`. This module also assigns each thread a number. The number selects the
+//! thread's handle and its counters of matches.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,9 +25,9 @@ thread_local! {
 
 static NEXT_NUMBER: AtomicUsize = AtomicUsize::new(0);
 
-/// Returns the number of this thread. Numbers are assigned in the order of the threads' first loads,
-/// and no two threads have the same number. While a thread ends and its thread-locals are already
-/// dropped, it has the highest number.
+/// Returns the number of this thread. Numbers are assigned in the order of the threads' first
+/// loads, and no two threads have the same number. The exception is a thread that is ending and has
+/// already dropped its thread-locals: its number is `usize::MAX`.
 #[inline]
 pub(crate) fn thread_number() -> usize {
     NUMBER.try_with(|number| *number).unwrap_or(usize::MAX)

@@ -1,5 +1,5 @@
-//! Evaluates a request: looks up each combination of its attributes that directives target, merges
-//! the effects of the directives that apply, and counts the directives that match.
+//! Evaluates a request: looks up the directives for each combination of the request's attributes,
+//! merges the effects of the directives that apply, and counts the directives that match.
 
 use jiff::Timestamp;
 
@@ -116,8 +116,8 @@ impl Compiled {
         effects
     }
 
-    /// Adds the effects of the directives of a key, and counts those that match. Superfluous
-    /// directives match, too.
+    /// Works like [`merge`](Self::merge), but also counts each directive that matches. Superfluous
+    /// directives can match, so this method reads them, too.
     #[inline(never)]
     fn merge_and_count(
         &self,
@@ -152,8 +152,8 @@ impl Compiled {
         });
     }
 
-    /// Calls `visit` with the index of each directive of a key that applies, and counts each one
-    /// that matches.
+    /// Reads the directives with the same key as `first`. Calls `visit` with the index of each one
+    /// that applies, and counts each one that matches.
     #[inline]
     fn for_each_of_key(
         &self,
@@ -166,8 +166,8 @@ impl Compiled {
         for number in chain(&self.directives, first) {
             let record = &self.directives.records[number];
             if record.expires() <= now {
-                // The superfluous directives are at the end, sorted by expiry: all after an
-                // expired one have also expired.
+                // The superfluous directives are at the end, latest expiry first. If one of them
+                // has expired, all directives after it have expired, too.
                 if record.is_superfluous {
                     break;
                 }
@@ -183,8 +183,8 @@ impl Compiled {
         }
     }
 
-    /// Calls `visit` with the first directive for each combination of the request's attributes that
-    /// directives target.
+    /// Calls `visit` with the first directive of each key that the request matches. `left` contains
+    /// the combinations of targets to look up.
     #[inline]
     fn for_each_key(&self, mut left: u16, attrs: &RequestAttrs<'_>, mut visit: impl FnMut(u32)) {
         if attrs.tenant.is_none() {

@@ -3,14 +3,14 @@
 //!
 //! For each key, the table contains the index of the first directive, and each directive contains
 //! the index of the next one with the same key. The *decisive* directives, which can change a
-//! decision, precede the *superfluous* ones, which cannot. The decisive and the superfluous
-//! directives are each sorted by expiry, latest first, so an evaluation stops at the first
-//! directive that has expired or is superfluous.
+//! decision, precede the *superfluous* ones, which cannot. Each of these two groups is sorted by
+//! expiry, latest first. An evaluation can therefore stop at the first directive that has expired
+//! or is superfluous.
 //!
-//! A directive is superfluous if another directive with the same key starts no later, expires no
-//! earlier, samples at least as many requests and has at least the same effects. As a result, an
-//! evaluation reads at most one directive without a start for each combination of effects and
-//! sample rate.
+//! A directive is superfluous if another directive with the same key starts at the same time or
+//! earlier, expires at the same time or later, samples at least as many requests and has at least
+//! the same effects. As a result, an evaluation reads at most one directive without a start for
+//! each combination of effects and sample rate.
 
 use std::cmp::Reverse;
 use std::hash::{BuildHasher, Hasher};
@@ -63,7 +63,7 @@ impl LookupTable {
         Ok(table)
     }
 
-    /// Adds a directive in front of those with the same key.
+    /// Adds a directive in front of the other directives with the same key.
     fn add(&mut self, directives: &mut PackedDirectives, number: u32) {
         let record = directives.records[number as usize];
         // A directive with a sample rate of zero applies to no request.
@@ -77,7 +77,7 @@ impl LookupTable {
         let is_key = |first| directives.is_key(first, shape, &attrs);
         let next = (self.slots.insert(hash, number, is_key)).unwrap_or(END);
         let record = &mut directives.records[number as usize];
-        // In a patched set, the records still contain the links of the previous set.
+        // If the set was patched, the record still contains the link of the previous set.
         (record.next, record.is_superfluous) = (next, false);
     }
 

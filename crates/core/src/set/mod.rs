@@ -5,9 +5,9 @@
 //! `packed_directives.rs` stores each directive in 24 bytes, and all strings in one allocation
 //! (`string_arena.rs`). `builder.rs` packs directives one by one. `lookup_table.rs` builds the hash
 //! table, in which `evaluate.rs` makes one lookup for each combination of targets in use. A lookup
-//! also compares the strings, so that a hash collision never makes a directive apply to another
-//! request. The directives stay in the order in which they were added. `patch.rs` builds the next
-//! set from a set and a list of changes.
+//! also compares the strings, so that a hash collision never makes a directive apply to a request
+//! that it does not target. The directives stay in the order in which they were added. `patch.rs`
+//! builds the next set from a set and a list of changes.
 
 mod builder;
 mod decision;
@@ -68,7 +68,7 @@ struct Compiled {
 #[repr(align(64))]
 pub struct DirectiveSet {
     compiled: Option<Arc<Compiled>>,
-    /// The counters of this handle. Other handles to the same set may have others, or none.
+    /// The counters of this handle. Other handles to the same set may have other counters, or none.
     counting: Counting,
 }
 
@@ -122,9 +122,8 @@ impl DirectiveSet {
     ///   together cost one comparison.
     /// - The request's id is hashed at most once, and only if a directive with a rate below 1000
     ///   could change the decision.
-    /// - If the store counts the matches of its directives, a request that matches none of them
-    ///   costs nothing more. Otherwise, the cost also grows with the number of active directives
-    ///   that match the request.
+    /// - If the store counts matches, the cost also grows with the number of active directives that
+    ///   match the request. Counting adds no cost to a request that matches no directive.
     ///
     /// # Sampling
     ///
@@ -257,7 +256,7 @@ impl DirectiveSet {
 }
 
 impl DirectiveSet {
-    /// Returns a handle to the same set, which counts in this way.
+    /// Returns a handle to the same set with the given counters.
     pub(crate) fn counted_by(&self, counting: Counting) -> Self {
         Self {
             compiled: self.compiled.clone(),

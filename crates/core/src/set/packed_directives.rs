@@ -29,9 +29,9 @@ fn timestamp((second, nanosecond): Instant) -> Option<Timestamp> {
     is_timestamp.then(|| Timestamp::new(second, nanosecond).ok())?
 }
 
-/// Rounds an instant up to whole seconds since 1970. If `now.as_second()` has reached the result,
-/// `now` has reached the instant. (Before 1970, `as_second` rounds up, so this function adds one
-/// second.)
+/// Rounds an instant up to whole seconds since 1970, so that `now` has reached the instant as soon
+/// as `now.as_second()` has reached the result. (`as_second` rounds a time before 1970 up, so the
+/// result is one second higher for an instant up to 1970.)
 pub(super) fn rounded_up((second, nanosecond): Instant) -> i64 {
     let rounds = nanosecond > 0 || second <= 0;
     second.saturating_add(i64::from(rounds))
@@ -48,8 +48,8 @@ pub(super) mod target {
 /// The targets that a directive specifies, and the endpoint if the directive targets one. The shape
 /// and the strings of the targets together form the key of a directive.
 ///
-/// A shape has seven bits, so that the string arena can store it as an ASCII character. Each target
-/// that is a string has one bit. The endpoint has four bits, which are zero if no endpoint is set.
+/// A shape has seven bits, so that the string arena can store it as an ASCII character. Each string
+/// target has one bit. The endpoint has four bits, which are zero if no endpoint is set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Shape(u8);
 
@@ -62,7 +62,7 @@ impl Shape {
     /// The shape with the tenant as its only target.
     pub(super) const TENANT: Self = Self(target::TENANT);
 
-    /// Creates a shape. `endpoint` is ignored unless `targets` contains the bit of the endpoint.
+    /// Creates a shape. `endpoint` is used only if `targets` contains the bit of the endpoint.
     #[inline]
     pub(super) fn new(targets: u8, endpoint: EndpointKind) -> Self {
         if targets & target::ENDPOINT == 0 {
@@ -190,7 +190,7 @@ impl PackedDirectives {
         self.records.push(record);
     }
 
-    /// Appends a range of the directives of another sequence.
+    /// Appends consecutive directives of another sequence, without unpacking them.
     pub(super) fn extend_from(&mut self, other: &Self, range: Range<usize>) -> Result<(), Full> {
         let bytes = other.bytes_of(range.clone());
         let (before, after) = (bytes.start, self.strings.len());

@@ -16,8 +16,7 @@ pub struct Edit<'a> {
     pub position: usize,
     /// Whether the directive at this position is removed.
     pub removes: bool,
-    /// The directive that is inserted at this position. If the directive at this position is not
-    /// removed, it follows the inserted one.
+    /// The directive to insert at this position, in front of the directive that is there now.
     pub inserts: Option<DirectiveRef<'a>>,
 }
 

@@ -1,4 +1,4 @@
-//! Stores the instant from which no directive of a set applies: the last expiry, or an earlier
+//! Stores the instant from which on no directive of a set applies: the last expiry, or an earlier
 //! limit that the publisher can move.
 //!
 //! The limit is a part of the set, so each evaluation enforces it, even if the publisher no longer
@@ -41,9 +41,9 @@ impl SetEnd {
 }
 
 impl DirectiveSet {
-    /// Sets the instant from which on no directive of this set applies, rounded up to a second. The
-    /// instant takes effect in all handles to the set. A later call can move the instant to an
-    /// earlier or a later time.
+    /// Makes the directives of this set apply only before the given instant, which is rounded up to
+    /// a second. This affects all handles to the set. A later call can set an earlier or a later
+    /// instant.
     #[doc(hidden)]
     pub fn withdraw_at(&self, at: Timestamp) {
         if let Some(compiled) = &self.compiled {

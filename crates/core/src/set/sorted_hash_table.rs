@@ -1,4 +1,4 @@
-//! A hash table in one vector whose slots are sorted by hash. A lookup starts at the slot that the
+//! A hash table in one vector. The slots are sorted by hash. A lookup starts at the slot that the
 //! hash selects, and stops at the first slot with a greater hash.
 
 /// A part of the hash of a key, and the number that was inserted with this key.
@@ -9,7 +9,7 @@ struct Slot {
 }
 
 /// An empty slot. The tag of an empty slot is greater than every other tag, so a lookup also stops
-/// there.
+/// at an empty slot.
 const EMPTY: Slot = Slot {
     tag: u32::MAX,
     number: u32::MAX,
@@ -55,7 +55,8 @@ impl SortedSlots {
         None
     }
 
-    /// Inserts a number for a key. If the key already has a number, replaces and returns it.
+    /// Inserts a number for a key. If the key already has a number, replaces the old number and
+    /// returns it.
     pub(super) fn insert(
         &mut self,
         hash: u64,
@@ -91,7 +92,8 @@ impl SortedSlots {
         }
     }
 
-    /// Searches from the home slot of a tag, and returns the first slot whose tag is not lower.
+    /// Searches from the home slot of a tag, and returns the first slot whose tag equals this tag
+    /// or is greater.
     #[inline]
     fn seek(&self, tag: u32) -> usize {
         let mut at = usize::try_from((u64::from(tag) * self.homes) >> u32::BITS).unwrap_or(0);

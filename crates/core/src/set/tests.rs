@@ -147,7 +147,7 @@ fn a_key_found_by_its_hash_is_compared_string_by_string() {
             assert!(!directives.is_key(index, shape_of(index), &attrs));
         }
     }
-    // A key with one more target is another key.
+    // A key with an additional target is a different key.
     assert!(!directives.is_key(0, shape_of(1), &acme()));
     assert!(!directives.is_key(1, shape_of(0), &acme()));
 }
@@ -221,8 +221,8 @@ fn every_directive_that_applies_is_reported_once() {
 
 #[test]
 fn the_sample_rate_is_used_only_if_it_can_change_the_decision() {
-    // The two directives have the same effects. The sample rate of `half` cannot change the
-    // decision until `all` expires; after that, it decides.
+    // The two directives have the same effects. Until `all` expires, the sample rate of `half`
+    // cannot change the decision. After that, this sample rate decides.
     let set = DirectiveSet::from_directives(vec![
         directive("all", DiagLevel::Shape, 10),
         directive("half", DiagLevel::Shape, 20).with_sample_per_mille(500),

@@ -69,7 +69,7 @@ struct ReadSnapshot<'a> {
     revoked: usize,
 }
 
-/// The id of a directive, which the decoder of documents takes as an argument.
+/// The id of a directive. The decoder takes the id as a separate argument.
 #[derive(Deserialize)]
 struct Identified<'a> {
     #[serde(borrow)]
@@ -152,7 +152,7 @@ fn decode_set(
 ) -> Result<Decoded, SnapshotError> {
     let limits = DecodeLimits {
         now,
-        // The process that read the index has already compared each expiry with its `max_ttl`.
+        // The process that read the index has already compared each expiry with its own `max_ttl`.
         max_ttl: Duration::MAX,
     };
     let mut builder = DirectiveSetBuilder::with_capacity(directives.len());

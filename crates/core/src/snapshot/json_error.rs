@@ -16,7 +16,8 @@ pub struct SnapshotError(pub(super) Repr);
 pub enum SnapshotErrorKind {
     /// The text is not the JSON of a snapshot, or another version of this library wrote it.
     NotASnapshot,
-    /// A directive is refused or revoked, or the snapshot contains it twice.
+    /// The decoder refuses a directive, a directive is revoked, or the snapshot contains a
+    /// directive twice.
     WrongDirective,
     /// The directives have another digest than the snapshot states.
     WrongDigest,

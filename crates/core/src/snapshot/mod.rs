@@ -17,8 +17,8 @@ use crate::{Digest, DirectiveSet};
 pub use index_revision::Revision;
 pub use json_error::{SnapshotError, SnapshotErrorKind};
 
-/// The signatures of the signed directives, by id. These signatures are passed on to the next agent
-/// in a chain and to the last-good file, whose readers verify them again.
+/// The signatures of the signed directives, by id. The last-good file and the next agent in a chain
+/// receive these signatures, because every reader of a snapshot verifies the signatures itself.
 #[doc(hidden)]
 pub type SignatureTable = BTreeMap<Box<str>, Box<[Signature]>>;
 
@@ -46,7 +46,7 @@ pub struct Snapshot {
 #[derive(Debug, Default)]
 pub struct SnapshotParts {
     pub set: DirectiveSet,
-    /// The digest, which must be that of the set.
+    /// The digest of the directives in `set`.
     pub digest: Digest,
     pub signatures: Arc<SignatureTable>,
     pub revision: Option<Revision>,
@@ -103,8 +103,8 @@ impl Snapshot {
 }
 
 impl Snapshot {
-    /// Lets evaluations of the set count their matches. `now` is the time from which on new
-    /// directives are counted.
+    /// Attaches counters to the set, so that its evaluations count the matches. `now` is the time
+    /// from which on new directives are counted.
     #[doc(hidden)]
     #[must_use]
     pub fn counted_by(mut self, counters: &HitCounters, now: Timestamp) -> Self {
@@ -112,8 +112,7 @@ impl Snapshot {
         self
     }
 
-    /// Whether both snapshots are the result of reads of the same content. Only the times of these
-    /// reads may differ.
+    /// Whether both snapshots have the same content. The times at which they were read may differ.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
         self.revision == other.revision

@@ -100,8 +100,8 @@ fn level<S: Subject>(
     subject.evaluate(set, &attrs, now, request_id).level
 }
 
-/// Publishes numbers in ascending order while threads load sets and compare their numbers with
-/// those published so far.
+/// Publishes sets with ascending numbers. At the same time, other threads load sets and compare the
+/// numbers of the loaded sets with the numbers published so far.
 fn under_publishes<S: Subject>(kit: &Kit, subject: &S) -> (Outcome, Outcome) {
     let published = AtomicU16::new(0);
     let started = AtomicU16::new(0);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A promise that a store must keep.
+/// A rule with which a store must comply.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Rule {
@@ -51,7 +51,7 @@ impl Rule {
     }
 }
 
-/// Whether a store keeps a rule.
+/// Whether a store complies with a rule.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Outcome {

@@ -25,8 +25,8 @@ const PEER_LEVELS: [peer::DiagLevel; 4] = [
     peer::DiagLevel::ShapeRewriteDiff,
 ];
 
-/// Returns strings with the lengths at which the hash or the encoding of the length changes. The
-/// same strings are used for tenant, index and principal.
+/// Returns the strings for tenant, index and principal. At some of their lengths, the hash function
+/// takes another path or the stored length takes another byte.
 pub(crate) fn texts() -> Vec<String> {
     let mut texts: Vec<String> = ["", "a", "b", "acme", "acmf", "tenant-000123", "ünïcödé"]
         .map(str::to_owned)
@@ -135,8 +135,8 @@ impl Drawn {
     /// Returns the directive in the types of osproxy-observe. Returns `None` if the directive has
     /// not started at this instant, because osproxy-observe has no starts.
     ///
-    /// For osproxy-observe, each instant is replaced by its position in the list, which preserves
-    /// the order.
+    /// In the types of osproxy-observe, each instant is replaced by its position in the list of
+    /// instants. This preserves the order of the instants.
     pub(crate) fn peers(&self, now: usize, texts: &[String]) -> Option<peer::DiagnosticsDirective> {
         if self.starts_at.is_some_and(|starts_at| now < starts_at) {
             return None;
@@ -159,8 +159,8 @@ impl Drawn {
     }
 }
 
-/// The kind of a generated set. The lookup has special paths for some kinds, which are rare among
-/// random sets.
+/// The kind of a generated set. The lookup has special code for some kinds of sets. These kinds are
+/// rare among random sets.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Any,

@@ -105,7 +105,7 @@ async fn starts_and_expiries_are_followed_to_the_millisecond() {
     let mut seen = Vec::new();
     for _ in 0..2_100 {
         advance(1).await;
-        // A start is at most a millisecond late, which is the resolution of the timer. An expiry is
+        // A start is late by at most a millisecond, the resolution of the timer. An expiry is
         // exact.
         let before = ACME.ours(
             &both.ours.load(),

@@ -81,7 +81,7 @@ impl Request<'_> {
     }
 }
 
-/// A search by tenant acme.
+/// A search request of the tenant `acme`.
 const ACME: Request<'static> = Request {
     tenant: Some("acme"),
     index: "orders",

@@ -128,8 +128,7 @@ proptest! {
         }
     }
 
-    /// No directive is published twice, and no directive is published that cannot change a
-    /// decision.
+    /// No directive is published twice, and each published directive can change a decision.
     #[test]
     fn only_decisive_directives_are_published_and_each_once(
         directives in prop::collection::vec(directive(), 0..40),

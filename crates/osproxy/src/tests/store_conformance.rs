@@ -93,7 +93,7 @@ fn runtime() -> Runtime {
 struct Peer<S, P> {
     store: S,
     publish: P,
-    /// The clocks with which the kit's instants are converted to osproxy's.
+    /// The clocks with which the kit's instants are converted to instants of osproxy.
     clocks: ClockPair,
 }
 
