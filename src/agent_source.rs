@@ -249,6 +249,7 @@ impl SnapshotSource for AgentSource {
     fn report(&self) -> SourceReport {
         SourceReport {
             recorder: None,
+            applied_seq_no: None,
             counters: self.counters,
             strategy: PollStrategy {
                 probe: ProbeMethod::Agent,

@@ -78,6 +78,7 @@ mod config;
 pub mod docs;
 mod document_limit;
 pub mod error;
+pub mod fleet;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;

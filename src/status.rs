@@ -99,6 +99,10 @@ pub struct Counters {
     pub rejections: u64,
     /// The changes of directives. The log has a line for each change.
     pub changes: ChangeCounters,
+    /// Reports that were written to the index of the fleet.
+    pub reports_written: u64,
+    /// Reports that could not be written.
+    pub reports_failed: u64,
     /// Panics in the refresher, which continued to run after each of them.
     pub panics: u64,
 }
@@ -252,6 +256,11 @@ pub struct Status {
     /// complete read.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub revision: Option<Revision>,
+    /// Every operation up to this `_seq_no` is a part of the published set. The number also counts
+    /// deletions. `None` if it is not known, for example because the role does not permit the index
+    /// statistics.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub applied_seq_no: Option<u64>,
     /// The digest of the published set's content.
     #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9a-f]{32}$"))]
     pub digest: Digest,

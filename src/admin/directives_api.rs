@@ -171,7 +171,11 @@ impl DirectivesApi {
         Ok(self.caller().await?.map(|caller| caller.name))
     }
 
-    pub(super) fn session(&self) -> Session {
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(crate) fn session(&self) -> Session {
         let client = self.client.clone();
         let limit = DocumentLimit::new(Config::DEFAULT_MAX_DOCUMENTS);
         IndexReader::new(client, "list", limit.max_stored()).session()

@@ -42,6 +42,8 @@ pub(super) enum Kind {
         /// error.
         others: Vec<String>,
     },
+    /// The index of the fleet does not exist.
+    NoFleet(String),
     NoPipeline,
     NotFound(String),
     NotOpenSearch(RequestError),
@@ -78,7 +80,7 @@ impl WriteError {
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         match &*self.0 {
-            Kind::NotFound(_) | Kind::NoIndex { .. } | Kind::NoPipeline => true,
+            Kind::NotFound(_) | Kind::NoIndex { .. } | Kind::NoFleet(_) | Kind::NoPipeline => true,
             Kind::Read(error) => error.is_index_not_found(),
             _ => false,
         }
@@ -100,6 +102,11 @@ impl WriteError {
         self.request()
             // Status 429 means that the cluster is overloaded, so a later request may succeed.
             .is_some_and(|error| error.is_unreachable() || error.status() == Some(429))
+    }
+
+    /// Creates the error for an index of the fleet that does not exist.
+    pub(crate) fn no_fleet(index: &str) -> Self {
+        Kind::NoFleet(index.to_owned()).into()
     }
 
     /// Whether the pipeline refused all directives only because it does not know the given field.
@@ -152,6 +159,11 @@ impl fmt::Display for WriteError {
                 "somebody else changed the directive {id} in the meantime; it was not written"
             ),
             Kind::NoIndex { index, others } => no_index(f, index, others),
+            Kind::NoFleet(index) => write!(
+                f,
+                "the index {index} does not exist; create it with `directives init --fleet`, and start \
+                 the agents with --report"
+            ),
             Kind::NoPipeline => write!(
                 f,
                 "the ingest pipeline {PIPELINE} does not exist; install it with `directives init`"
@@ -199,6 +211,7 @@ impl Error for WriteError {
             | Kind::Partial { .. }
             | Kind::Conflict(_)
             | Kind::NoIndex { .. }
+            | Kind::NoFleet(_)
             | Kind::NoPipeline
             | Kind::NotFound(_) => None,
         }

@@ -8,7 +8,7 @@ use crate::http::{Method, Request, segment};
 const WHAT: &str = "role";
 /// The index name in the files of `mappings/roles`, which is replaced in the index patterns.
 const INDEX_IN_FILES: &str = "directives";
-const ROLES: [(&str, &str); 6] = [
+const ROLES: [(&str, &str); 7] = [
     (
         "reader",
         include_str!("../../mappings/roles/directives_reader.json"),
@@ -16,6 +16,10 @@ const ROLES: [(&str, &str); 6] = [
     (
         "recorder",
         include_str!("../../mappings/roles/directives_recorder.json"),
+    ),
+    (
+        "reporter",
+        include_str!("../../mappings/roles/directives_reporter.json"),
     ),
     (
         "responder",
@@ -144,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_role_grants_permissions_only_for_this_index_and_its_history() {
+    fn each_role_grants_permissions_only_for_this_index_its_history_and_its_fleet() {
         for (name, json) in ROLES {
             let role = role_for("mine", json);
             assert!(role["description"].is_string(), "{name}");
@@ -152,7 +156,7 @@ mod tests {
                 for pattern in permissions["index_patterns"].as_array().unwrap() {
                     let pattern = pattern.as_str().unwrap();
                     assert!(
-                        ["mine", "mine-history"].contains(&pattern),
+                        ["mine", "mine-history", "mine-fleet"].contains(&pattern),
                         "{name}: {pattern}"
                     );
                 }

@@ -149,7 +149,7 @@ impl DirectivesApi {
 
     /// Creates the error for an index that does not exist. The index name may contain a typing
     /// error, so the error lists the indices that contain directives.
-    pub(super) async fn no_index(&self) -> WriteError {
+    pub(crate) async fn no_index(&self) -> WriteError {
         #[derive(Deserialize)]
         struct Index {
             mappings: Option<Mappings>,

@@ -111,6 +111,14 @@ impl Client {
         self.transport.reload_credentials();
     }
 
+    /// Creates a client of the same cluster for another index. Both share connections.
+    pub(crate) fn with_index(&self, index: &str) -> Self {
+        Self {
+            index: index.into(),
+            ..self.clone()
+        }
+    }
+
     /// Returns the name of the index.
     #[must_use]
     pub fn index(&self) -> &str {

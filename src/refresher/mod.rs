@@ -33,7 +33,9 @@ pub(crate) use liveness::GRACE;
 use liveness::Liveness;
 use poll::panic_text;
 pub use poller::Poller;
+pub(crate) use poller::seed_of;
 pub use shared_state::Shared;
+pub(crate) use shared_state::{Progress, ReportKey};
 pub use subscription::Subscription;
 
 /// The channel to a caller that waits for the result of the next poll.

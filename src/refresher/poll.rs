@@ -32,9 +32,13 @@ impl Poller {
         if let Err(error) = &result {
             span.in_scope(|| self.record_failure(error));
         }
-        let report = self.source.report();
+        let mut report = self.source.report();
         self.shared.update(|progress| {
             progress.counters.poll_seconds += begin.elapsed();
+            if result.is_err() {
+                // The source may have read a snapshot that was not published.
+                report.applied_seq_no = progress.source.applied_seq_no;
+            }
             progress.source = report;
         });
         result

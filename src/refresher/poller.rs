@@ -169,7 +169,7 @@ impl Poller {
 
 /// Computes a seed from the name of the instance, so that the instance polls in the same phase of
 /// the interval after a restart.
-fn seed_of(instance: &str) -> u64 {
+pub(crate) fn seed_of(instance: &str) -> u64 {
     instance
         .bytes()
         .fold(0, |seed: u64, byte| seed.rotate_left(7) ^ u64::from(byte))

@@ -17,7 +17,7 @@ use crate::source::SourceReport;
 use crate::status::{Counters, Staleness, Status};
 use crate::time_limit::within;
 use opensearch_directives_core::internal::{HitCounters, HitTotals, Published};
-use opensearch_directives_core::{DirectiveSet, DirectiveStates, Hits, Snapshot};
+use opensearch_directives_core::{Digest, DirectiveSet, DirectiveStates, Hits, Revision, Snapshot};
 
 use super::liveness::Liveness;
 use super::outlet::Served;
@@ -45,7 +45,7 @@ pub struct Shared {
 
 /// The progress of the polling.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     pub(super) last_attempt: Option<Timestamp>,
     pub(super) last_success: Option<Timestamp>,
     /// The age of the published set, measured with the monotonic clock.
@@ -62,6 +62,17 @@ pub(super) struct Progress {
     /// The warning that the ingest pipeline and this reader permit different times to live.
     pub(super) max_ttl_warning: Option<String>,
     pub(super) counters: Counters,
+}
+
+/// The content of a report to the fleet, as far as a change of it is reported at once.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ReportKey {
+    revision: Option<Revision>,
+    applied_seq_no: Option<u64>,
+    digest: Digest,
+    rejected: usize,
+    is_off: bool,
+    staleness: Staleness,
 }
 
 impl Progress {
@@ -168,6 +179,7 @@ impl Shared {
             index: self.client.index().to_owned(),
             off: served.is_off(),
             revision: snapshot.revision().cloned(),
+            applied_seq_no: progress.source.applied_seq_no,
             digest: snapshot.digest(),
             directives: snapshot.set().len(),
             revoked: snapshot.revoked(),
@@ -183,11 +195,7 @@ impl Shared {
             last_change: progress.last_change,
             last_error: progress.last_error.clone(),
             age_seconds: age.map(|age| age.as_secs_f64()),
-            staleness: match age.filter(|_| snapshot.revision().is_some()) {
-                None => Staleness::Dark,
-                Some(age) if age > self.stale_after => Staleness::Stale,
-                Some(_) => Staleness::Fresh,
-            },
+            staleness: self.staleness(age, &snapshot),
             refresher: progress.liveness.state(&*self.clock),
             consecutive_failures: progress.consecutive_failures,
             next_poll_in_seconds: progress.next_poll_in.as_secs_f64(),
@@ -222,6 +230,57 @@ impl Shared {
             totals.unmatched = 0;
         }
         Some(totals)
+    }
+
+    fn staleness(&self, age: Option<Duration>, snapshot: &Snapshot) -> Staleness {
+        match age.filter(|_| snapshot.revision().is_some()) {
+            None => Staleness::Dark,
+            Some(age) if age > self.stale_after => Staleness::Stale,
+            Some(_) => Staleness::Fresh,
+        }
+    }
+
+    /// Returns what decides whether there is something new to report to the fleet.
+    pub(crate) fn report_key(&self) -> ReportKey {
+        let progress = self.progress();
+        let served = self.published.snapshot();
+        let age = progress.read_age.map(ReadAge::now);
+        let snapshot = self.of_age(age, served.shown());
+        ReportKey {
+            revision: snapshot.revision().cloned(),
+            applied_seq_no: progress.source.applied_seq_no,
+            digest: snapshot.digest(),
+            rejected: snapshot.rejections().len(),
+            is_off: served.is_off(),
+            staleness: self.staleness(age, &snapshot),
+        }
+    }
+
+    /// Counts a report to the fleet. The receivers of [`polled`](Self::polled) are not notified.
+    pub(crate) fn count_report(&self, is_written: bool) {
+        self.progress.send_if_modified(|progress| {
+            let counters = &mut progress.counters;
+            if is_written {
+                counters.reports_written += 1;
+            } else {
+                counters.reports_failed += 1;
+            }
+            false
+        });
+    }
+
+    /// Returns a receiver that is notified at least once for each poll.
+    pub(crate) fn polled(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    pub(crate) fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// Returns the time by the clock of the store.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Waits until a snapshot was published, the refresher ended, or the limit has passed.

@@ -37,7 +37,7 @@ pub(super) fn counters(counters: &Counters) -> Vec<Sample> {
     samples
 }
 
-fn families(counters: &Counters) -> [Family; 4] {
+fn families(counters: &Counters) -> [Family; 5] {
     let (failures, reads) = (&counters.failures, &counters.reads);
     let changes = &counters.changes;
     [
@@ -72,6 +72,15 @@ fn families(counters: &Counters) -> [Family; 4] {
                 ("unchanged", reads.unchanged),
                 ("delta", reads.delta_reads),
                 ("full", reads.full_reads),
+            ],
+        ),
+        (
+            "directives_fleet_reports",
+            "Reports to the index of the fleet by result",
+            "result",
+            vec![
+                ("success", counters.reports_written),
+                ("failure", counters.reports_failed),
             ],
         ),
         (

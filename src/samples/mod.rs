@@ -48,6 +48,7 @@ pub enum SampleKind {
 /// | `directives_received_bytes_total` | counter | bytes in the bodies of all responses |
 /// | `directives_publishes_total` | counter | sets that were published |
 /// | `directives_rejections_total` | counter | rejected documents, once per revision of the document |
+/// | `directives_fleet_reports_total{result}` | counter | reports to the index of the fleet that were written (`success`), and that were not (`failure`) |
 /// | `directives_changes_total{change}` | counter | directives that were `added`, `changed`, `removed`, `started` or `expired`; the log has a line for each of them |
 /// | `directives_refresher_panics_total` | counter | panics that the refresher survived |
 /// | `directives_matched_total` | counter | matches of all directives, if the store counts them: a request counts once for each directive that it matches |

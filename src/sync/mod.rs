@@ -354,6 +354,10 @@ impl SnapshotSource for IndexSynchronizer {
             counters: self.counters,
             strategy: self.degradations.strategy().clone(),
             clock_skew: self.clock_skew,
+            applied_seq_no: self
+                .state
+                .known()
+                .and_then(|known| known.low_watermark.reached()),
             unfinished: self.state.known().map(|_| self.document_limit.unfinished()),
             warnings: self.document_limit.warning().into_iter().collect(),
             recorder: self.history.as_ref().map(HistoryFeed::status),

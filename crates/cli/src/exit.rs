@@ -29,6 +29,7 @@ Exit codes:
   5  the cluster refuses the caller or the request
   6  somebody else changed the directive at the same time; it was not written
   7  `diff` found differences
+  8  `wait` or --wait: not enough instances applied the operation in time; a write was done
 If several directives have different results, the worst result decides. A write that succeeded is a
 success even if it could not be recorded in the history; a warning says what was not recorded.";
 
@@ -43,6 +44,7 @@ pub(crate) enum Exit {
     Refused = 5,
     Conflict = 6,
     Differs = 7,
+    NotConverged = 8,
 }
 
 impl Exit {
@@ -51,7 +53,7 @@ impl Exit {
     pub(super) fn severity(self) -> u8 {
         match self {
             Self::Success => 0,
-            Self::Differs | Self::NotFound => 1,
+            Self::Differs | Self::NotFound | Self::NotConverged => 1,
             Self::Usage => 2,
             Self::Conflict => 3,
             Self::Refused => 4,

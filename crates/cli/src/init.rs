@@ -79,7 +79,11 @@ pub(super) struct InitArgs {
     #[arg(long, value_name = "NAME", requires = "dashboards", value_parser = tenant)]
     dashboards_tenant: Option<String>,
 
-    /// Also create the roles INDEX_reader, INDEX_recorder, INDEX_responder, INDEX_operator,
+    /// Also install the index INDEX-fleet, in which instances report what they apply, and its template
+    #[arg(long)]
+    fleet: bool,
+
+    /// Also create the roles INDEX_reader, INDEX_recorder, INDEX_reporter, INDEX_responder, INDEX_operator,
     /// INDEX_auditor and INDEX_installer of the security plugin, or replace them if they differ.
     /// The command maps no users to these roles
     #[arg(long)]
@@ -92,6 +96,9 @@ pub(super) async fn run(args: InitArgs) -> Result<(), Failure> {
         let mut steps = installer.plan().await?;
         if args.history {
             steps.extend(installer.plan_history(args.retention).await?);
+        }
+        if args.fleet {
+            steps.extend(installer.plan_fleet().await?);
         }
         if args.roles {
             steps.extend(installer.plan_roles().await?);
@@ -133,6 +140,9 @@ pub(super) async fn run(args: InitArgs) -> Result<(), Failure> {
     };
     if args.history {
         steps.extend(installer.install_history(args.retention).await?);
+    }
+    if args.fleet {
+        steps.extend(installer.install_fleet().await?);
     }
     if args.roles {
         steps.extend(installer.install_roles().await?);

@@ -38,6 +38,7 @@ mod extend;
 mod field_filters;
 mod flag_values;
 mod flags_before_verb;
+mod fleet_view;
 mod get;
 mod guards;
 mod hits;
@@ -56,10 +57,12 @@ mod selection;
 mod sign_args;
 mod sign_stored;
 mod signature_args;
+mod status;
 mod stdio;
 mod ttl_limits;
 mod validate;
 mod verify;
+mod wait;
 mod write_args;
 mod write_report;
 
@@ -117,6 +120,10 @@ enum Command {
     Hits(hits::HitsArgs),
     /// Check the cluster, the installation and the documents
     Doctor(doctor::DoctorArgs),
+    /// Show which instances apply every operation on the index
+    Status(status::StatusArgs),
+    /// Wait until the instances apply every operation on the index
+    Wait(wait::WaitArgs),
     /// Store the addresses of clusters under names, and select the current cluster
     Context(context::ContextArgs),
     /// Print the script that completes commands and flags in a shell
@@ -202,6 +209,8 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Explain(args) => explain::run(args).await,
         Command::Hits(args) => hits::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
+        Command::Status(args) => status::run(args).await,
+        Command::Wait(args) => wait::run(args).await,
         Command::Context(args) => context::run(args).map(done),
         Command::Completion(args) => completion_and_man::run(&args).map(done),
         Command::Man(args) => completion_and_man::man(&args).map(done),

@@ -1,6 +1,7 @@
 //! The flags that all writing verbs share: author, dry run, consent, and the format of the report.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
@@ -29,6 +30,13 @@ pub(super) struct WriteArgs {
     /// authenticated]
     #[arg(long, value_name = "NAME")]
     pub(super) author: Option<String>,
+
+    /// After the write, wait until every live instance applies it, see `directives wait`
+    #[arg(
+        long, value_name = "DURATION", num_args = 0..=1, require_equals = true,
+        default_missing_value = super::wait::DEFAULT_TIMEOUT, value_parser = super::duration::parse
+    )]
+    wait: Option<Duration>,
 
     /// Format of the report
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
@@ -99,6 +107,12 @@ impl WriteArgs {
             let report = api.execute(plan).await;
             Report::of(location, SystemClock.now(), report)
         };
-        report.with_missing(missing).print(self.output.is_json())
+        let exit = report.with_missing(missing).print(self.output.is_json())?;
+        match self.wait {
+            Some(timeout) if exit == Exit::Success && !self.dry_run => {
+                super::wait::after_write(api, timeout).await
+            }
+            _ => Ok(exit),
+        }
     }
 }

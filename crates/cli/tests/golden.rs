@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::command::{Ran, directives};
 use crate::support::http;
@@ -16,7 +16,7 @@ use crate::support::node::{shared_url, unique_index};
 
 /// Each verb with its command lines, which run in this order. The file of a verb contains the
 /// output of its command lines. A line may contain single quotes, and standard input after `<`.
-const VERBS: [(&str, &[&str]); 16] = [
+const VERBS: [(&str, &[&str]); 18] = [
     ("init", &["init", "init"]),
     (
         "validate",
@@ -105,6 +105,28 @@ const VERBS: [(&str, &[&str]); 16] = [
     ),
     ("doctor", &["doctor", "doctor -o json"]),
     (
+        "fleet",
+        &[
+            "status",
+            "wait --converged",
+            "init --fleet",
+            "status",
+            "wait --converged --timeout 1s",
+        ],
+    ),
+    (
+        "status",
+        &[
+            "status",
+            "status --all",
+            "status -o json",
+            "wait --converged --timeout 1s",
+            "wait --converged 50%",
+            "wait --converged 50% -o json",
+            "apply waited --level Shape --tenant acme --ttl 5d --wait=1s",
+        ],
+    ),
+    (
         "context",
         &[
             "context set prod --url https://search.example:9200 --username ops --protected",
@@ -168,6 +190,11 @@ impl Redaction {
             (r"\b3\.\d+\.\d+ \([^)]*\)".to_owned(), "VERSION (CLUSTER)"),
             (r"\b\d{4,5} bytes".to_owned(), "N bytes"),
             (r"\(\d+(d|h|m|s)( \d+(h|m|s))?\)".to_owned(), "(DURATION)"),
+            (r#""[A-Za-z0-9_-]{22}""#.to_owned(), "\"UUID\""),
+            (
+                r#""(silent_seconds|seconds)": \d+(\.\d+)?"#.to_owned(),
+                "\"$1\": N",
+            ),
             // Other tests create indices on the same node.
             (
                 r"directives are in [^(]*\(".to_owned(),
@@ -186,6 +213,48 @@ impl Redaction {
             text = pattern.replace_all(&text, *placeholder).into_owned();
         }
         text
+    }
+}
+
+/// Writes the reports of instances in every state.
+async fn seed_fleet(url: &str, index: &str) {
+    let (_, stats) = http::get(&format!("{url}/{index}/_stats/docs?level=shards")).await;
+    let stats = &stats["indices"][index];
+    let assigned = &stats["shards"]["0"][0]["seq_no"]["max_seq_no"];
+    let now = jiff::Timestamp::now();
+    let ago = |seconds: i64| (now - jiff::SignedDuration::from_secs(seconds)).to_string();
+    let report = |changes: Value| {
+        let mut report = json!({
+            "host": "host-1", "version": "0.1.0", "kind": "agent", "index": index,
+            "index_uuid": stats["uuid"], "applied_seq_no": assigned, "documents": 1,
+            "max_seq_no": assigned, "sum_seq_no": assigned, "digest": "d", "directives": 2,
+            "revoked": 0, "off": false, "rejected": 0, "staleness": "fresh", "started": ago(3600),
+            "last_success": ago(3), "reported_at": ago(5), "heartbeat_seconds": 60, "left": false,
+        });
+        let changes = changes.as_object().unwrap().clone();
+        report.as_object_mut().unwrap().extend(changes);
+        report
+    };
+    let rejection = json!({ "id": "bad", "reason": "tenant: 42 is not a name" });
+    let reports = [
+        report(json!({ "instance": "synced", "kind": "library" })),
+        report(json!({ "instance": "turned-off", "off": true })),
+        report(
+            json!({ "instance": "behind", "applied_seq_no": 1, "max_seq_no": 1, "staleness": "stale" }),
+        ),
+        report(json!({ "instance": "other-index", "index_uuid": "another" })),
+        report(json!({ "instance": "rejecting", "rejected": 1, "rejections": [rejection] })),
+        report(json!({ "instance": "silent", "reported_at": ago(400) })),
+        report(json!({ "instance": "gone", "reported_at": ago(90_000) })),
+        report(json!({ "instance": "left", "left": true, "reported_at": ago(100) })),
+    ];
+    for report in reports {
+        let name = report["instance"].as_str().unwrap();
+        http::put(
+            &format!("{url}/{index}-fleet/_doc/{name}?refresh=true"),
+            &report,
+        )
+        .await;
     }
 }
 
@@ -222,6 +291,9 @@ async fn the_output_of_every_verb_is_as_its_golden_file() {
             let document = json!({"level": "Shape", "tenant": 42});
             let path = format!("{url}/{index}/_doc/broken?pipeline=_none&refresh=true");
             http::put(&path, &document).await;
+        }
+        if verb == "status" {
+            seed_fleet(&url, &index).await;
         }
         let mut found = String::new();
         for line in lines {

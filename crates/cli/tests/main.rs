@@ -37,6 +37,8 @@ mod documented_tests;
 mod explain;
 #[cfg(unix)]
 mod explain_agent;
+#[cfg(unix)]
+mod fleet;
 mod golden;
 #[cfg(unix)]
 mod history;

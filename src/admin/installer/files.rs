@@ -6,6 +6,7 @@ const PIPELINE_JSON: &str = include_str!("../../../mappings/ingest-pipeline.json
 const TEMPLATE_JSON: &str = include_str!("../../../mappings/index-template.json");
 const HISTORY_TEMPLATE_JSON: &str = include_str!("../../../mappings/history-template.json");
 const RETENTION_POLICY_JSON: &str = include_str!("../../../mappings/history-retention-policy.json");
+const FLEET_TEMPLATE_JSON: &str = include_str!("../../../mappings/fleet-template.json");
 pub(super) const DASHBOARDS_NDJSON: &str =
     include_str!("../../../mappings/dashboards/directives.ndjson");
 
@@ -23,6 +24,10 @@ pub(super) fn history_template() -> Value {
 
 pub(super) fn retention_policy() -> Value {
     parse(RETENTION_POLICY_JSON)
+}
+
+pub(super) fn fleet_template() -> Value {
+    parse(FLEET_TEMPLATE_JSON)
 }
 
 /// Returns the names of the fields in the mapping of the index.
@@ -51,6 +56,7 @@ mod tests {
         assert!(template()["template"].is_object());
         assert!(history_template()["template"].is_object());
         assert!(retention_policy()["policy"]["states"].is_array());
+        assert!(fleet_template()["template"].is_object());
         for line in DASHBOARDS_NDJSON.lines() {
             assert!(parse(line)["attributes"].is_object(), "{line}");
         }

@@ -8,6 +8,7 @@ mod dashboards;
 mod document_conversion;
 mod error;
 mod files;
+mod fleet;
 mod history;
 mod index;
 mod lifetime_limits;
@@ -83,6 +84,8 @@ pub struct Installer {
     bounds: LifetimeLimitsChange,
     replicas: Option<u16>,
     template_priority: Option<u32>,
+    /// Returns the template of the index, from an embedded file.
+    template_file: fn() -> Value,
 }
 
 impl Installer {
@@ -94,6 +97,7 @@ impl Installer {
             bounds: LifetimeLimitsChange::default(),
             replicas: None,
             template_priority: None,
+            template_file: files::template,
         }
     }
 

@@ -5,7 +5,7 @@ use opensearch::indices::IndicesPutIndexTemplateParts;
 use serde_json::{Value, json};
 
 use super::error::InstallError;
-use super::{Change, InstallStep, Installer, change, files};
+use super::{Change, InstallStep, Installer, change};
 use crate::http::{Method, Request};
 
 const WHAT: &str = "index template";
@@ -32,7 +32,7 @@ impl Installer {
     /// Returns the template for the client's index. If the installer sets no priority or no number
     /// of replicas, the value of the installed template stays.
     pub(super) fn template(&self, installed: Option<&Value>) -> Value {
-        let mut template = files::template();
+        let mut template = (self.template_file)();
         template["index_patterns"] = json!([self.client.index()]);
         let kept = installed.and_then(|installed| installed["priority"].as_u64());
         if let Some(priority) = self.template_priority.map(u64::from).or(kept) {

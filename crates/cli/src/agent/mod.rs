@@ -9,6 +9,7 @@ mod api;
 mod lifecycle;
 mod log_filter;
 mod polling_args;
+mod report_args;
 mod server;
 
 use std::sync::Arc;
@@ -38,11 +39,13 @@ pub(super) async fn run(args: AgentArgs) -> Result<(), Failure> {
     let access = Access::load(&args.access).await?;
     let config = args.config().await?;
     let clock = Arc::clone(&config.clock);
+    let cluster = config.cluster.clone();
     let listeners = args.listen.bind(&args.access).await?;
     let store = tokio::select! {
         store = OpenSearchDirectiveStore::start(config) => Arc::new(store?),
         () = terminated(&mut signals) => return Ok(()),
     };
+    let reporting = args.report.start(&store, &cluster)?;
     announce(&listeners, access.serves_tls())?;
     let max_waiting = usize::from(args.listen.max_waiting);
     let (sender, phase) = phases();
@@ -76,6 +79,10 @@ pub(super) async fn run(args: AgentArgs) -> Result<(), Failure> {
         run_until_stopped(&sender, &mut signals, args.shutdown_delay, reload),
     );
     store.shutdown().await;
+    if let Some(reporting) = reporting {
+        // The task ends in bounded time. A panic in it was already reported.
+        let _ = reporting.await;
+    }
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use super::super::exit::Failure;
 use super::super::signature_args::SignatureArgs;
 use super::access::AccessArgs;
 use super::log_filter::LogArgs;
+use super::report_args::ReportArgs;
 use super::server::ListenArgs;
 
 #[derive(Debug, Args)]
@@ -91,6 +92,9 @@ pub(in super::super) struct AgentArgs {
     pub(super) shutdown_delay: Option<Duration>,
 
     #[command(flatten)]
+    pub(super) report: ReportArgs,
+
+    #[command(flatten)]
     pub(super) log: LogArgs,
 
     #[command(flatten)]
@@ -139,6 +143,12 @@ impl AgentArgs {
             UpstreamKind::Agent => Upstream::Agent,
         };
         self.connection.require_renewable_credentials()?;
+        if self.report.report && upstream == Upstream::Agent {
+            return Err(Failure::usage(
+                "--report: an agent that polls another agent has no address of the cluster, so it \
+                 cannot report; leave the flag out",
+            ));
+        }
         let cluster = self.connection.cluster(self.request_timeout).await?;
         let mut config = Config::new(cluster)
             .with_upstream(upstream)

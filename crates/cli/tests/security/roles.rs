@@ -7,9 +7,10 @@ use crate::secured_cluster::{admin_runs, put_role, put_user, role_file, run};
 use crate::support::node::unique_index;
 use crate::try_every_verb::{CHECKS, outcome, prepare};
 
-const ROLES: [&str; 6] = [
+const ROLES: [&str; 7] = [
     "reader",
     "recorder",
+    "reporter",
     "responder",
     "operator",
     "auditor",
@@ -90,6 +91,7 @@ fn checks_of(role: &str) -> &'static [&'static str] {
             "`list` of more than 10,000",
             "read the history",
         ],
+        "reporter" => &["report to the fleet"],
         "responder" => &[
             "`list`",
             "`list` of more than 10,000",
@@ -98,6 +100,7 @@ fn checks_of(role: &str) -> &'static [&'static str] {
             "`extend`",
             "`edit`",
             "`revoke`",
+            "`status`",
         ],
         "operator" => &[
             "`list`",
@@ -108,6 +111,7 @@ fn checks_of(role: &str) -> &'static [&'static str] {
             "`edit`",
             "`revoke`",
             "`delete`",
+            "`status`",
         ],
         "auditor" => &[
             "`list`",
@@ -115,6 +119,7 @@ fn checks_of(role: &str) -> &'static [&'static str] {
             "`get`",
             "read the history",
             "the requests of `history`",
+            "`status`",
             "the requests of Dashboards",
         ],
         _ => &["`init`", "`init --history`"],
@@ -193,8 +198,8 @@ async fn init_installs_the_roles_for_its_index() {
         let change = |line: &str| line.split(' ').next().unwrap().to_owned();
         roles.map(change).collect::<Vec<String>>()
     };
-    assert_eq!(changes(&[]), ["create"; 6]);
-    assert_eq!(changes(&[]), ["keep"; 6]);
+    assert_eq!(changes(&[]), ["create"; 7]);
+    assert_eq!(changes(&[]), ["keep"; 7]);
     // `init --roles` created the role as in the file, but for this index only.
     let reader = format!("{index}_reader");
     put_user(&reader, &[&reader]).await;
@@ -205,7 +210,7 @@ async fn init_installs_the_roles_for_its_index() {
     let mut role = role_file("reader");
     role["index_permissions"][0]["fls"] = json!(["~tenant"]);
     put_role(&reader, &role).await;
-    let update = ["update", "keep", "keep", "keep", "keep", "keep"];
+    let update = ["update", "keep", "keep", "keep", "keep", "keep", "keep"];
     assert_eq!(changes(&[]), update);
-    assert_eq!(changes(&[]), ["keep"; 6]);
+    assert_eq!(changes(&[]), ["keep"; 7]);
 }

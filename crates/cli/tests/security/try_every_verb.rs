@@ -10,9 +10,10 @@ use crate::secured_cluster::{PASSWORD, admin, admin_runs, agent, apply, applying
 /// The index and the data stream that the roles name.
 const INDEX: &str = "directives";
 const HISTORY: &str = "directives-history";
+const FLEET: &str = "directives-fleet";
 /// The operations that are tested with each role, as they are named in the table of
 /// `mappings/README.md`.
-pub(crate) const CHECKS: [&str; 19] = [
+pub(crate) const CHECKS: [&str; 21] = [
     "`init --dry-run`",
     "`init`",
     "`init --history`",
@@ -27,6 +28,8 @@ pub(crate) const CHECKS: [&str; 19] = [
     "`delete`",
     "delete by `_bulk`",
     "`agent`",
+    "`status`",
+    "report to the fleet",
     "read the history",
     "write the history",
     "edit or delete the history",
@@ -36,7 +39,7 @@ pub(crate) const CHECKS: [&str; 19] = [
 
 /// Restores the state of the index that each check expects at its start.
 pub(crate) async fn prepare() {
-    admin_runs(INDEX, &["init", "--history"]).ok();
+    admin_runs(INDEX, &["init", "--history", "--fleet"]).ok();
     for id in ["kept", "ended"] {
         apply(INDEX, id, &[]);
     }
@@ -53,6 +56,7 @@ async fn outdate() {
     admin("PUT", &path, Some(&pipeline)).await;
     let _ = send_as_admin("DELETE", &format!("/_index_template/{INDEX}")).await;
     let _ = send_as_admin("DELETE", &format!("/{INDEX}")).await;
+    let _ = send_as_admin("DELETE", &format!("/{FLEET}")).await;
 }
 
 async fn send_as_admin(method: &str, path: &str) -> u16 {
@@ -74,7 +78,7 @@ pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
     };
     let applies = |id| tried(&applying(id));
     match check {
-        "`init --dry-run`" => tried(&["init", "--dry-run"]),
+        "`init --dry-run`" => tried(&["init", "--fleet", "--dry-run"]),
         "`init`" => {
             outdate().await;
             let outcome = installs(user).await;
@@ -120,6 +124,8 @@ pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
             bulk(user, INDEX, lines).await
         }
         "`agent`" => polls(user).await,
+        "`status`" => tried(&["status"]),
+        "report to the fleet" => reports(user).await,
         "read the history" => all(user, &[("POST", &format!("/{HISTORY}/_search"), "{}")]).await,
         "write the history" => {
             let lines = "{\"create\":{}}\n{\"@timestamp\":\"2030-01-01T00:00:00Z\"}\n";
@@ -157,7 +163,7 @@ pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
 /// Runs `init` twice: on an outdated installation, and on an index with an incomplete mapping. The
 /// two runs of `init` need different permissions.
 async fn installs(user: &str) -> &'static str {
-    let first = run(user, INDEX, &["init"]);
+    let first = run(user, INDEX, &["init", "--fleet"]);
     if first.code != 0 {
         assert_eq!(first.code, 5, "init as {user}: {}", first.stderr);
         return "no";
@@ -212,6 +218,25 @@ async fn bulk(user: &str, index: &str, lines: &str) -> &'static str {
         return "no";
     }
     assert!(item["error"].is_null(), "{response:#}");
+    "yes"
+}
+
+/// Sends the requests of a report.
+async fn reports(user: &str) -> &'static str {
+    let mapping = format!("/{FLEET}/_mapping");
+    let search = format!("/{FLEET}/_search");
+    let requests = [("GET", &*mapping, "null"), ("POST", &*search, "{}")];
+    if all(user, &requests).await == "no" {
+        return "no";
+    }
+    for lines in [
+        "{\"index\":{\"_id\":\"x\"}}\n{\"instance\":\"x\"}\n",
+        "{\"delete\":{\"_id\":\"x\"}}\n",
+    ] {
+        if bulk(user, FLEET, lines).await == "no" {
+            return "no";
+        }
+    }
     "yes"
 }
 

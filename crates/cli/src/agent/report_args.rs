@@ -1,0 +1,43 @@
+//! The flags with which an agent reports to the fleet, and the task that does it.
+
+use std::time::Duration;
+
+use clap::Args;
+use opensearch_directives::fleet::{InstanceKind, Reporter};
+use opensearch_directives::{ClusterConfig, OpenSearchDirectiveStore};
+use tokio::task::JoinHandle;
+
+use super::super::duration::parse;
+use super::super::exit::Failure;
+
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    /// Report what this agent applies to the index INDEX-fleet, which `directives init --fleet` creates;
+    /// `directives status` shows the reports
+    #[arg(long)]
+    pub(super) report: bool,
+
+    /// Longest time between two reports; a change is reported at once
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse)]
+    report_interval: Duration,
+}
+
+impl ReportArgs {
+    /// Starts the task that reports. It ends after the store, and then reports that the agent has left.
+    pub(super) fn start(
+        &self,
+        store: &OpenSearchDirectiveStore,
+        cluster: &ClusterConfig,
+    ) -> Result<Option<JoinHandle<()>>, Failure> {
+        if !self.report {
+            return Ok(None);
+        }
+        let mut reporter = Reporter::new(store, cluster)?
+            .with_kind(InstanceKind::Agent)
+            .with_interval(self.report_interval);
+        if let Ok(host) = whoami::hostname() {
+            reporter = reporter.with_host(host);
+        }
+        Ok(Some(tokio::spawn(reporter.run())))
+    }
+}

@@ -1,0 +1,231 @@
+//! `directives status`: shows for each instance that reports whether it applies every operation.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use jiff::SignedDuration;
+use opensearch_directives::admin::DirectivesApi;
+use opensearch_directives::fleet::{Fleet, InstanceReport, InstanceState};
+use serde_json::{Value, json};
+
+use super::connection::{ConnectionArgs, TimeoutArgs};
+use super::directive_table::{fitted, terminal_width};
+use super::directive_text::printable;
+use super::duration::relative;
+use super::exit::{Exit, Failure};
+use super::fleet_view::{instances, operation, state_text, to_json};
+use super::stdio::{note, print};
+
+/// The time after which an instance that has left or is silent is not shown.
+const SHOWN_FOR: SignedDuration = SignedDuration::from_hours(24);
+/// The number of rejections that the table shows.
+const SHOWN_REJECTIONS: usize = 10;
+const HEADER: [&str; 9] = [
+    "INSTANCE",
+    "STATE",
+    "APPLIED",
+    "DIRECTIVES",
+    "REJECTED",
+    "POLLED",
+    "KIND",
+    "VERSION",
+    "HOST",
+];
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+An instance is
+  synced     if it applies every operation on the index
+  behind     if it lacks operations
+  rejecting  if it applies every operation, but rejects documents
+  silent     if it has not reported for three heartbeats
+  left       if it has ended
+
+An agent reports with --report; an application uses the library's Reporter. The index of the reports
+is created by `directives init --fleet`.")]
+pub(super) struct StatusArgs {
+    /// Also show instances that left, or fell silent, more than a day ago
+    #[arg(long)]
+    all: bool,
+
+    /// Keep running, and print the status again when it changes
+    #[arg(short, long)]
+    watch: bool,
+
+    /// Format of the output
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    output: StatusFormat,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+    #[command(flatten)]
+    timeout: TimeoutArgs,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum StatusFormat {
+    /// A table with a row for each instance
+    Table,
+    /// One JSON object, with the whole reports
+    Json,
+}
+
+pub(super) async fn run(args: StatusArgs) -> Result<Exit, Failure> {
+    let api = DirectivesApi::new(args.connection.client(args.timeout).await?);
+    if args.watch {
+        return watch(&api, &args).await;
+    }
+    show(&api.fleet().await?, &args)?;
+    Ok(Exit::Success)
+}
+
+/// Prints the status at each change until the process ends. On a terminal it prints the status every
+/// two seconds, because the times in it are relative.
+async fn watch(api: &DirectivesApi, args: &StatusArgs) -> Result<Exit, Failure> {
+    let terminal = std::io::stdout().is_terminal();
+    let mut shown = None;
+    loop {
+        match api.fleet().await {
+            Ok(fleet) => {
+                let states = states(&fleet);
+                if terminal || shown.as_ref() != Some(&states) {
+                    if terminal {
+                        // These sequences clear the screen.
+                        print("\x1b[2J\x1b[H")?;
+                    }
+                    show(&fleet, args)?;
+                    shown = Some(states);
+                }
+            }
+            // A failed read does not end the command, since the next one may succeed.
+            Err(error) => note(&error.to_string()),
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+}
+
+/// Identifies what is shown, without the relative times.
+fn states(fleet: &Fleet) -> Vec<(String, &'static str, Option<u64>)> {
+    let state = |report: &InstanceReport| {
+        let state = fleet.state(report);
+        (
+            report.instance.clone(),
+            state.as_str(),
+            report.applied_seq_no,
+        )
+    };
+    fleet.reports.iter().map(state).collect()
+}
+
+fn show(fleet: &Fleet, args: &StatusArgs) -> Result<(), Failure> {
+    let (shown, old): (Vec<_>, Vec<_>) = fleet
+        .reports
+        .iter()
+        .partition(|report| args.all || is_recent(fleet, report));
+    match args.output {
+        StatusFormat::Json => print(&format!("{:#}", json(fleet, &shown)))?,
+        StatusFormat::Table => print(&table(fleet, &shown))?,
+    }
+    if !old.is_empty() {
+        note(&format!(
+            "{} ended more than a day ago (--all)",
+            instances(old.len())
+        ));
+    }
+    if fleet.omitted > 0 {
+        note(&format!(
+            "{} further instances were not read",
+            fleet.omitted
+        ));
+    }
+    Ok(())
+}
+
+fn is_recent(fleet: &Fleet, report: &InstanceReport) -> bool {
+    fleet.state(report).is_live() || fleet.now.duration_since(report.reported_at) < SHOWN_FOR
+}
+
+fn table(fleet: &Fleet, shown: &[&InstanceReport]) -> String {
+    let mut text = String::new();
+    if !shown.is_empty() {
+        let rows = shown.iter().map(|report| row(fleet, report));
+        text = fitted(&HEADER, rows, terminal_width()) + "\n\n";
+    }
+    text += &summary(fleet, shown);
+    let rejections = shown.iter().flat_map(|report| {
+        let of = |one: &opensearch_directives::fleet::ReportedRejection| {
+            let [instance, id] = [&report.instance, &one.id].map(|text| printable(text));
+            format!("\n{instance} rejects {id}: {}", printable(&one.reason))
+        };
+        report.rejections.iter().map(of)
+    });
+    let rejections: Vec<String> = rejections.collect();
+    text.extend(rejections.iter().take(SHOWN_REJECTIONS).map(String::as_str));
+    if rejections.len() > SHOWN_REJECTIONS {
+        text += &format!(
+            "\nand {} more rejections (-o json)",
+            rejections.len() - SHOWN_REJECTIONS
+        );
+    }
+    text
+}
+
+fn row(fleet: &Fleet, report: &InstanceReport) -> Vec<String> {
+    let applied = report.applied_seq_no.or(report.max_seq_no);
+    vec![
+        report.instance.clone(),
+        state_text(fleet, report),
+        applied.map(|seq_no| seq_no.to_string()).unwrap_or_default(),
+        report.directives.to_string(),
+        report.rejected.to_string(),
+        report
+            .last_success
+            .map(|polled| relative(polled, fleet.now))
+            .unwrap_or_default(),
+        report.kind.as_str().to_owned(),
+        report.version.clone(),
+        report.host.clone().unwrap_or_default(),
+    ]
+}
+
+/// The last line of the table: how many instances are in which state.
+fn summary(fleet: &Fleet, shown: &[&InstanceReport]) -> String {
+    let counts: Vec<String> = counts(fleet, shown)
+        .into_iter()
+        .map(|(state, count)| format!("{count} {state}"))
+        .collect();
+    let states = match counts.join(", ") {
+        states if states.is_empty() => String::new(),
+        states => format!(": {states}"),
+    };
+    format!(
+        "{}{states}; the index is at {}",
+        instances(shown.len()),
+        operation(&fleet.position)
+    )
+}
+
+fn counts(fleet: &Fleet, shown: &[&InstanceReport]) -> BTreeMap<&'static str, usize> {
+    let mut counts = BTreeMap::new();
+    for report in shown {
+        *counts.entry(fleet.state(report).as_str()).or_default() += 1;
+    }
+    counts
+}
+
+fn json(fleet: &Fleet, shown: &[&InstanceReport]) -> Value {
+    let reports: Vec<Value> = shown.iter().map(|report| to_json(fleet, report)).collect();
+    let live = shown.iter().filter(|report| fleet.state(report).is_live());
+    let behind =
+        |report: &&&InstanceReport| matches!(fleet.state(report), InstanceState::Behind { .. });
+    json!({
+        "index_uuid": fleet.position.index_uuid,
+        "assigned_seq_no": fleet.position.assigned_seq_no,
+        "max_seq_no": fleet.position.max_seq_no,
+        "converged": live.filter(behind).count() == 0,
+        "summary": counts(fleet, shown),
+        "instances": reports,
+    })
+}

@@ -1,0 +1,206 @@
+//! `directives wait`: waits until the instances apply every operation, and names those that do not.
+//! The flag `--wait` of the writing verbs does the same after the write.
+
+use std::time::Duration;
+
+use clap::Args;
+use opensearch_directives::admin::DirectivesApi;
+use opensearch_directives::fleet::{Fleet, IndexPosition, InstanceReport, InstanceState};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::connection::{ConnectionArgs, TimeoutArgs};
+use super::directive_text::printable;
+use super::duration::{parse, relative};
+use super::exit::{Exit, Failure};
+use super::flag_values;
+use super::fleet_view::{instances, operation, state_text, to_json};
+use super::stdio::{ReportFormat, note, print};
+
+/// The time for which `--wait` waits unless it is given.
+pub(super) const DEFAULT_TIMEOUT: &str = "30s";
+/// The pause between two reads of the reports.
+const PAUSE: Duration = Duration::from_millis(500);
+/// The number of instances that a text names.
+const NAMED: usize = 50;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The command waits for the instances that report and neither left nor fell silent. It ends with exit
+code 8 if some of them lack operations when the time is over, or if no instance reports.
+
+Examples:
+  directives wait --converged
+  directives wait --converged 99% --timeout 2m
+  directives apply slow-acme --level ShapeTiming --tenant acme --wait")]
+pub(super) struct WaitArgs {
+    /// Wait until this share of the live instances applies every operation that the index contains now
+    #[arg(
+        long, value_name = "PERCENT", required = true, num_args = 0..=1,
+        default_missing_value = "100%", value_parser = flag_values::sample
+    )]
+    converged: u16,
+
+    /// How long to wait
+    #[arg(long, value_name = "DURATION", default_value = DEFAULT_TIMEOUT, value_parser = parse)]
+    timeout: Duration,
+
+    /// Format of the report
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: ReportFormat,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+    #[command(flatten)]
+    request: TimeoutArgs,
+}
+
+pub(super) async fn run(args: WaitArgs) -> Result<Exit, Failure> {
+    let api = DirectivesApi::new(args.connection.client(args.request).await?);
+    let wait = until_converged(&api, args.converged, args.timeout).await?;
+    if args.output.is_json() {
+        print(&format!("{:#}", wait.json()))?;
+    } else {
+        print(&wait.text())?;
+    }
+    Ok(wait.exit())
+}
+
+/// Waits after a write, and reports the outcome on standard error.
+pub(super) async fn after_write(api: &DirectivesApi, timeout: Duration) -> Result<Exit, Failure> {
+    let wait = until_converged(api, 1000, timeout).await?;
+    note(&wait.text());
+    Ok(wait.exit())
+}
+
+/// The outcome of waiting.
+struct Wait {
+    fleet: Fleet,
+    /// The state of the index when the command began to wait.
+    target: IndexPosition,
+    per_mille: u16,
+    elapsed: Duration,
+}
+
+/// Reads the reports until enough live instances apply every operation that the index contained when
+/// this was called.
+async fn until_converged(
+    api: &DirectivesApi,
+    per_mille: u16,
+    timeout: Duration,
+) -> Result<Wait, Failure> {
+    let begin = Instant::now();
+    let fleet = api.fleet().await?;
+    let mut wait = Wait {
+        target: fleet.position.clone(),
+        fleet,
+        per_mille,
+        elapsed: Duration::ZERO,
+    };
+    while !wait.is_converged() && begin.elapsed() < timeout {
+        tokio::time::sleep(PAUSE.min(timeout.saturating_sub(begin.elapsed()))).await;
+        match api.fleet().await {
+            Ok(fleet) => wait.fleet = fleet,
+            // The cluster may respond again in time.
+            Err(error) if error.is_unreachable() => {}
+            Err(error) => return Err(error.into()),
+        }
+        wait.elapsed = begin.elapsed();
+    }
+    Ok(wait)
+}
+
+impl Wait {
+    /// Whether an instance applies every operation that the index contained at the beginning. An
+    /// instance that applies what the index contains now applies the earlier operations, too.
+    fn has_operations(&self, report: &InstanceReport) -> bool {
+        self.target.is_applied_by(report) || self.fleet.position.is_applied_by(report)
+    }
+
+    fn live(&self) -> impl Iterator<Item = &InstanceReport> {
+        let reports = self.fleet.reports.iter();
+        reports.filter(|report| self.fleet.state(report).is_live())
+    }
+
+    fn missing(&self) -> Vec<&InstanceReport> {
+        let live = self.live();
+        live.filter(|report| !self.has_operations(report)).collect()
+    }
+
+    fn silent(&self) -> Vec<&InstanceReport> {
+        let is_silent = |report: &&InstanceReport| {
+            matches!(self.fleet.state(report), InstanceState::Silent { .. })
+        };
+        self.fleet.reports.iter().filter(is_silent).collect()
+    }
+
+    fn is_converged(&self) -> bool {
+        let (live, missing) = (self.live().count(), self.missing().len());
+        live > 0 && (live - missing) * 1000 >= live * usize::from(self.per_mille)
+    }
+
+    fn exit(&self) -> Exit {
+        if self.is_converged() {
+            Exit::Success
+        } else {
+            Exit::NotConverged
+        }
+    }
+
+    fn text(&self) -> String {
+        let (live, missing) = (self.live().count(), self.missing());
+        let elapsed = format!("{:.1}s", self.elapsed.as_secs_f64());
+        let mut text = if live == 0 {
+            "no live instance reports, so nothing shows that the operation is applied".to_owned()
+        } else {
+            let applied = live - missing.len();
+            let verb = if applied == 1 { "applies" } else { "apply" };
+            format!(
+                "{applied} of {live} live instances {verb} {}, after {elapsed}",
+                operation(&self.target)
+            )
+        };
+        for report in missing.iter().take(NAMED) {
+            text += &format!(
+                "\n  {}: {}, reported {}",
+                printable(&report.instance),
+                state_text(&self.fleet, report),
+                relative(report.reported_at, self.fleet.now)
+            );
+        }
+        if missing.len() > NAMED {
+            text += &format!("\n  and {}", instances(missing.len() - NAMED));
+        }
+        let silent = self.silent();
+        if !silent.is_empty() {
+            let names = silent
+                .iter()
+                .take(NAMED)
+                .map(|report| printable(&report.instance));
+            let names = names.collect::<Vec<_>>().join(", ");
+            text += &format!(
+                "\nthe command did not wait for {} without a recent report: {names}",
+                instances(silent.len())
+            );
+        }
+        text
+    }
+
+    fn json(&self) -> Value {
+        let all = |reports: Vec<&InstanceReport>| -> Vec<Value> {
+            let reports = reports.into_iter();
+            reports.map(|report| to_json(&self.fleet, report)).collect()
+        };
+        let (live, missing) = (self.live().count(), self.missing());
+        json!({
+            "converged": self.is_converged(),
+            "assigned_seq_no": self.target.assigned_seq_no,
+            "max_seq_no": self.target.max_seq_no,
+            "live": live,
+            "applied": live - missing.len(),
+            "seconds": self.elapsed.as_secs_f64(),
+            "missing": all(missing),
+            "silent": all(self.silent()),
+        })
+    }
+}

@@ -1,0 +1,195 @@
+//! Tests that agents report what they apply, and that `status`, `wait` and `--wait` name the instances
+//! that lack an operation, on a real node.
+
+use serde_json::{Value, json};
+
+use crate::support::agent::Agent;
+use crate::support::command::run;
+use crate::support::eventually::eventually;
+use crate::support::http;
+use crate::support::node::{shared_url, unique_index};
+
+const REPORTS: [&str; 3] = ["--report", "--report-interval", "1s"];
+
+fn reporting(url: &str, index: &str, name: &str) -> Agent {
+    let args = [&REPORTS[..], &["--instance", name]].concat();
+    Agent::start(url, index, &args)
+}
+
+/// Waits until the status satisfies a condition.
+async fn status_when(url: &str, index: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    let status = async || run(url, index, &["status", "-o", "json"]).ok().json();
+    eventually(what, status, holds).await
+}
+
+fn state_of<'a>(status: &'a Value, instance: &str) -> &'a Value {
+    let instances = status["instances"].as_array().unwrap();
+    let found = instances.iter().find(|one| one["instance"] == instance);
+    found.map_or(&Value::Null, |one| &one["state"])
+}
+
+#[tokio::test]
+async fn wait_returns_when_every_agent_has_the_operation_and_names_those_that_have_not() {
+    let (url, index) = (shared_url(), unique_index("fleet"));
+    run(&url, &index, &["init", "--fleet"]).ok();
+    let first = reporting(&url, &index, "first");
+    let second = reporting(&url, &index, "second");
+    status_when(&url, &index, "both are synced", |status| {
+        status["summary"] == json!({ "synced": 2 }) && status["converged"] == true
+    })
+    .await;
+
+    // The operation is applied by both when the command returns.
+    let applied = run(
+        &url,
+        &index,
+        &[
+            "apply",
+            "slow",
+            "--level",
+            "Shape",
+            "--tenant",
+            "acme",
+            "--ttl",
+            "1h",
+            "--reason",
+            "r",
+            "--wait=60s",
+        ],
+    )
+    .ok();
+    assert!(
+        applied
+            .stderr
+            .contains("2 of 2 live instances apply operation 0"),
+        "{}",
+        applied.stderr
+    );
+    for agent in [&first, &second] {
+        assert_eq!(agent.get("/v1/status").await.1["directives"], 1);
+    }
+    // A deletion has a number that no document shows.
+    run(&url, &index, &["delete", "slow", "--yes", "--wait=60s"]).ok();
+    for agent in [&first, &second] {
+        assert_eq!(agent.get("/v1/status").await.1["directives"], 0);
+    }
+
+    // An agent that is killed cannot say so. Until it counts as silent, the command waits for it.
+    second.signal("-KILL");
+    let apply = [
+        "apply", "fast", "--level", "Shape", "--tenant", "acme", "--ttl", "1h", "--reason", "r",
+    ];
+    run(&url, &index, &apply).ok();
+    let waited = run(&url, &index, &["wait", "--converged", "--timeout", "3s"]);
+    assert_eq!(waited.code, 8, "{}{}", waited.stdout, waited.stderr);
+    assert!(
+        waited.stdout.starts_with("1 of 2 live instances applies"),
+        "{}",
+        waited.stdout
+    );
+    assert!(
+        waited.stdout.contains("\n  second: behind by 1, reported"),
+        "{}",
+        waited.stdout
+    );
+    run(
+        &url,
+        &index,
+        &["wait", "--converged", "50%", "--timeout", "30s"],
+    )
+    .ok();
+
+    let status = status_when(&url, &index, "the killed agent is silent", |status| {
+        state_of(status, "second") == "silent"
+    })
+    .await;
+    assert_eq!(state_of(&status, "first"), "synced");
+    let waited = run(&url, &index, &["wait", "--converged", "-o", "json"])
+        .ok()
+        .json();
+    assert_eq!(waited["live"], 1);
+    assert_eq!(waited["silent"][0]["instance"], "second");
+
+    // An agent that is stopped says so.
+    first.stop();
+    status_when(&url, &index, "the stopped agent has left", |status| {
+        state_of(status, "first") == "left"
+    })
+    .await;
+    let waited = run(&url, &index, &["wait", "--converged"]);
+    assert_eq!(waited.code, 8);
+    assert!(
+        waited.stdout.starts_with("no live instance reports"),
+        "{}",
+        waited.stdout
+    );
+}
+
+#[tokio::test]
+async fn a_rejected_document_is_reported_with_its_reason() {
+    let (url, index) = (shared_url(), unique_index("fleet-rejects"));
+    run(&url, &index, &["init", "--fleet"]).ok();
+    let agent = reporting(&url, &index, "strict");
+    let path = format!("{url}/{index}/_doc/bad?pipeline=_none&refresh=true");
+    http::put(&path, &json!({ "level": "Shape", "tenant": "acme" })).await;
+    let status = status_when(&url, &index, "it rejects", |status| {
+        state_of(status, "strict") == "rejecting"
+    })
+    .await;
+    let rejection = &status["instances"][0]["rejections"][0];
+    assert_eq!(rejection["id"], "bad");
+    let reason = rejection["reason"].as_str().unwrap();
+    let text = run(&url, &index, &["status"]).ok().stdout;
+    assert!(
+        text.contains(&format!("strict rejects bad: {reason}")),
+        "{text}"
+    );
+    let metrics = reqwest::get(agent.url("/metrics"))
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    assert!(
+        !metrics.contains("directives_fleet_reports_total{result=\"success\"} 0"),
+        "{metrics}"
+    );
+}
+
+#[tokio::test]
+async fn an_agent_without_the_index_of_the_fleet_warns_once_and_creates_none() {
+    let (url, index) = (shared_url(), unique_index("no-fleet"));
+    run(&url, &index, &["init"]).ok();
+    let agent = reporting(&url, &index, "lonely");
+    let failed = |status: &Value| status["counters"]["reports_failed"].as_u64() >= Some(3);
+    let status = agent.status_when("it has tried three times", failed).await;
+    assert_eq!(status["last_error"], Value::Null);
+    let log = agent.stop();
+    let warning = format!("the index {index}-fleet does not exist");
+    let warned = log.lines().filter(|line| line.contains(&warning)).count();
+    assert_eq!(warned, 1, "{log}");
+    let (found, _) = http::get(&format!("{url}/{index}-fleet")).await;
+    assert_eq!(found, 404);
+    let status = run(&url, &index, &["status"]);
+    assert_eq!(status.code, 3);
+    assert!(
+        status.stderr.contains("directives init --fleet"),
+        "{}",
+        status.stderr
+    );
+}
+
+#[test]
+fn an_agent_behind_an_agent_cannot_report() {
+    let args = [
+        "agent",
+        "--upstream",
+        "agent",
+        "--report",
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    let ran = run("http://127.0.0.1:1", "any", &args);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("--report"), "{}", ran.stderr);
+}

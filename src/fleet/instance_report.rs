@@ -1,0 +1,170 @@
+//! The document of one instance: what it applies, and how well it follows the index.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::status::{Staleness, Status};
+
+/// The number of rejections in a report. Their total number is a field of its own.
+const MAX_REJECTIONS: usize = 20;
+/// The number of characters of a text in a report. Longer texts are cut off.
+const MAX_CHARACTERS: usize = 300;
+
+/// The program that contains an instance.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum InstanceKind {
+    /// An application that embeds the library.
+    Library,
+    /// The agent of the `directives` command.
+    Agent,
+    /// An osproxy with the adapter.
+    Osproxy,
+}
+
+impl InstanceKind {
+    /// Returns the name in the document.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Library => "library",
+            Self::Agent => "agent",
+            Self::Osproxy => "osproxy",
+        }
+    }
+}
+
+/// The report of one instance. The names of the fields are those of the document.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct InstanceReport {
+    /// The name of the instance, which is the id of the document.
+    pub instance: String,
+    /// The name of the host, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The version of this library.
+    pub version: String,
+    /// The program that contains the instance.
+    pub kind: InstanceKind,
+    /// The index or alias that the instance polls.
+    pub index: String,
+    /// The uuid of the index from which the applied set was read; absent before the first read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index_uuid: Option<String>,
+    /// The instance applies every operation up to this `_seq_no`. Absent if the instance does not
+    /// know it, for example because its role does not permit the index statistics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied_seq_no: Option<u64>,
+    /// The number of documents from which the applied set was read.
+    pub documents: u64,
+    /// The highest `_seq_no` of these documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_seq_no: Option<u64>,
+    /// The sum of their `_seq_no`s, modulo 2^64.
+    pub sum_seq_no: u64,
+    /// The digest of the applied directives.
+    pub digest: String,
+    /// The number of applied directives, including expired ones.
+    pub directives: usize,
+    /// The number of revoked documents.
+    pub revoked: usize,
+    /// Whether the off file of the instance exists, so that no directive applies.
+    pub off: bool,
+    /// The number of rejected documents.
+    pub rejected: usize,
+    /// The first rejections, ordered by id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rejections: Vec<ReportedRejection>,
+    /// Whether the age of the applied set is within the limits of the instance.
+    pub staleness: String,
+    /// The seconds by which the instance's clock is ahead of the cluster's, if they were measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_skew_seconds: Option<f64>,
+    /// The time at which the reporter was created, by the instance's clock.
+    pub started: Timestamp,
+    /// The time at which the last successful poll ended, by the instance's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_success: Option<Timestamp>,
+    /// The time of the last publish, by the instance's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_change: Option<Timestamp>,
+    /// The time of this report, by the cluster's clock as far as the clock skew is known.
+    pub reported_at: Timestamp,
+    /// The longest time to the next report.
+    pub heartbeat_seconds: f64,
+    /// Whether the instance has ended its work and will not report again.
+    pub left: bool,
+}
+
+/// A rejected document in a report.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ReportedRejection {
+    /// The id of the document.
+    pub id: String,
+    /// The reason. The text starts with the name of the field.
+    pub reason: String,
+}
+
+/// What a reporter knows besides the status.
+#[derive(Clone, Debug)]
+pub(super) struct Identity {
+    pub(super) host: Option<String>,
+    pub(super) kind: InstanceKind,
+    pub(super) started: Timestamp,
+    pub(super) heartbeat: Duration,
+}
+
+impl InstanceReport {
+    /// Creates the report of a status. `now` is the time by the instance's clock.
+    pub(super) fn new(status: Status, identity: &Identity, now: Timestamp, left: bool) -> Self {
+        let skew = status.clock_skew_seconds.unwrap_or_default();
+        let skew = SignedDuration::try_from_secs_f64(skew).unwrap_or_default();
+        let revision = status.revision;
+        let rejections = status.rejected.iter().take(MAX_REJECTIONS);
+        Self {
+            rejections: rejections
+                .map(|rejection| ReportedRejection {
+                    id: shortened(rejection.id()),
+                    reason: shortened(&rejection.to_string()),
+                })
+                .collect(),
+            rejected: status.rejected.len(),
+            instance: status.instance,
+            host: identity.host.as_deref().map(shortened),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            kind: identity.kind,
+            index: status.index,
+            applied_seq_no: status.applied_seq_no.filter(|_| revision.is_some()),
+            documents: revision.as_ref().map_or(0, |revision| revision.documents),
+            max_seq_no: revision.as_ref().and_then(|revision| revision.max_seq_no),
+            sum_seq_no: revision.as_ref().map_or(0, |revision| revision.sum_seq_no),
+            index_uuid: revision.map(|revision| revision.uuid),
+            digest: status.digest.to_string(),
+            directives: status.directives,
+            revoked: status.revoked,
+            off: status.off,
+            staleness: match status.staleness {
+                Staleness::Fresh => "fresh",
+                Staleness::Stale => "stale",
+                Staleness::Dark => "dark",
+            }
+            .to_owned(),
+            clock_skew_seconds: status.clock_skew_seconds,
+            started: identity.started,
+            last_success: status.last_success,
+            last_change: status.last_change,
+            reported_at: now.saturating_sub(skew).unwrap_or(now),
+            heartbeat_seconds: identity.heartbeat.as_secs_f64(),
+            left,
+        }
+    }
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(MAX_CHARACTERS).collect()
+}

@@ -1,0 +1,178 @@
+//! Compares the report of an instance with the present state of the index.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::instance_report::InstanceReport;
+
+/// An instance counts as silent after this many heartbeats without a report.
+const HEARTBEATS: f64 = 3.0;
+/// The time that a report may be late in addition, for example because its clock was adjusted.
+const TOLERANCE: Duration = Duration::from_secs(5);
+
+/// The state of the index at one instant.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub struct IndexPosition {
+    /// The uuid of the index.
+    pub index_uuid: String,
+    /// The highest assigned `_seq_no`, also of a deletion. `None` if the index has none, or if the
+    /// role does not permit the index statistics.
+    pub assigned_seq_no: Option<u64>,
+    /// The highest `_seq_no` of the visible documents.
+    pub max_seq_no: Option<u64>,
+    pub(super) documents: u64,
+    pub(super) sum_seq_no: f64,
+}
+
+/// The state of an instance.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum InstanceState {
+    /// The instance applies every operation.
+    Synced,
+    /// The instance applies every operation, but it rejects documents.
+    Rejecting,
+    /// The instance lacks operations.
+    Behind {
+        /// The number of operations; `None` if it cannot be known.
+        operations: Option<u64>,
+    },
+    /// The instance has not reported for three heartbeats. It may have ended without saying so.
+    Silent {
+        /// The time since the last report.
+        since: Duration,
+    },
+    /// The instance has ended its work.
+    Left,
+}
+
+impl InstanceState {
+    /// Returns the word for the state.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Synced => "synced",
+            Self::Rejecting => "rejecting",
+            Self::Behind { .. } => "behind",
+            Self::Silent { .. } => "silent",
+            Self::Left => "left",
+        }
+    }
+
+    /// Whether the instance reports.
+    #[must_use]
+    pub fn is_live(self) -> bool {
+        matches!(self, Self::Synced | Self::Rejecting | Self::Behind { .. })
+    }
+
+    /// Whether the instance applies every operation.
+    #[must_use]
+    pub fn is_converged(self) -> bool {
+        matches!(self, Self::Synced | Self::Rejecting)
+    }
+}
+
+/// The reports of all instances and the state of the index, at one instant.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Fleet {
+    /// The reports, ordered by instance.
+    pub reports: Vec<InstanceReport>,
+    /// The number of instances that were not read, because there are too many. They are those
+    /// whose reports are oldest.
+    pub omitted: u64,
+    /// The state of the index.
+    pub position: IndexPosition,
+    /// The time of the cluster.
+    pub now: Timestamp,
+}
+
+impl Fleet {
+    /// Returns the state of an instance.
+    #[must_use]
+    pub fn state(&self, report: &InstanceReport) -> InstanceState {
+        if report.left {
+            return InstanceState::Left;
+        }
+        let silent_for = report.silent_for(self.now);
+        if let Some(since) = silent_for {
+            return InstanceState::Silent { since };
+        }
+        if !self.position.is_applied_by(report) {
+            let operations = self.position.missing_in(report);
+            return InstanceState::Behind { operations };
+        }
+        if report.rejected > 0 {
+            InstanceState::Rejecting
+        } else {
+            InstanceState::Synced
+        }
+    }
+}
+
+impl IndexPosition {
+    /// Whether an instance applies every operation that this state of the index contains.
+    ///
+    /// Either the instance knows that it applies every operation up to the assigned number, or it read
+    /// exactly the documents of this state, and the last operation is among them. The highest number
+    /// of its documents alone would not suffice, because a lower number can become visible after a
+    /// higher one, and because no document has the number of a deletion.
+    #[must_use]
+    pub fn is_applied_by(&self, report: &InstanceReport) -> bool {
+        if report.index_uuid.as_ref() != Some(&self.index_uuid) {
+            return false;
+        }
+        match self.assigned_seq_no {
+            Some(assigned) => {
+                report.applied_seq_no >= Some(assigned)
+                    || self.max_seq_no == Some(assigned) && self.has_same_documents(report)
+            }
+            None => self.has_same_documents(report),
+        }
+    }
+
+    /// Whether an instance read exactly the documents of this state. The cluster returns sums as
+    /// floating-point numbers.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::float_cmp,
+        reason = "the cluster converts its number in the same way"
+    )]
+    fn has_same_documents(&self, report: &InstanceReport) -> bool {
+        report.documents == self.documents
+            && report.max_seq_no == self.max_seq_no
+            && report.sum_seq_no as f64 == self.sum_seq_no
+    }
+
+    /// The number of operations that an instance lacks, as far as it is known.
+    fn missing_in(&self, report: &InstanceReport) -> Option<u64> {
+        if report.index_uuid.as_ref() != Some(&self.index_uuid) {
+            return None;
+        }
+        let highest = self.assigned_seq_no.max(self.max_seq_no)?;
+        let applied = report.applied_seq_no.max(report.max_seq_no);
+        let missing = match applied {
+            Some(applied) => highest.saturating_sub(applied),
+            None => highest.saturating_add(1),
+        };
+        // A deletion that only the fingerprint shows has no number here.
+        (missing > 0).then_some(missing)
+    }
+}
+
+impl InstanceReport {
+    /// Returns the time since the report, if the instance counts as silent.
+    fn silent_for(&self, now: Timestamp) -> Option<Duration> {
+        let heartbeat = Duration::try_from_secs_f64(self.heartbeat_seconds * HEARTBEATS);
+        let limit = heartbeat.ok()?.saturating_add(TOLERANCE);
+        let age = now.duration_since(self.reported_at);
+        (SignedDuration::try_from(limit).is_ok_and(|limit| age > limit))
+            .then(|| Duration::try_from(age).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+#[path = "instance_state_tests.rs"]
+mod tests;
