@@ -1,7 +1,7 @@
-//! Records the executed writes of a plan in the history of the index, if there is one.
+//! Records the executed writes of a plan in the history of the index, if the index has a history.
 //!
-//! A write is done before it is recorded, so a record that fails never makes a write fail. The report
-//! names each write that is not recorded.
+//! A write is executed before it is recorded, so a failure of the history never makes a write fail.
+//! The report names each write that was not recorded.
 
 use std::collections::HashMap;
 
@@ -19,16 +19,16 @@ use crate::history::{
 use crate::rest::Probe;
 use opensearch_directives_core::document::{DecodeLimits, encode};
 
-/// What the executed writes left in the history of the index.
+/// The result of recording the executed writes in the history of the index.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct HistoryReport {
-    /// The number of writes that the history contains, including those that somebody else recorded
-    /// first.
+    /// The number of executed writes that the history contains, including writes that a recorder
+    /// recorded first.
     pub recorded: usize,
-    /// The writes that were executed and that this client did not record.
+    /// The writes that were executed but that this client could not record.
     pub unrecorded: Vec<Unrecorded>,
-    /// Why it is not known whether there is a history, if it is not.
+    /// The error that left unclear whether the index has a history; `None` if this is clear.
     pub unclear: Option<WriteError>,
 }
 
@@ -38,7 +38,7 @@ pub struct HistoryReport {
 pub struct Unrecorded {
     /// The directive's id.
     pub id: String,
-    /// Why the write is not recorded.
+    /// The reason why the write was not recorded.
     pub reason: String,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct Attribution {
     reason: Option<String>,
 }
 
-/// The uuid of the index and its history uuid.
+/// The uuid of the index and the history uuid of its shard.
 type Identity = (String, String);
 
 /// What is known about the history before the first write.
@@ -64,7 +64,8 @@ pub(super) enum Ledger {
 }
 
 impl DirectivesApi {
-    /// Finds out whether the index has a history, and which index it is.
+    /// Finds out whether the index has a history. If so, also requests the uuids that identify the
+    /// index.
     pub(super) async fn open_ledger(&self) -> Ledger {
         let stream = Stream::of(self.client.clone());
         match stream.exists().await {
@@ -103,7 +104,7 @@ impl DirectivesApi {
             .zip(executed)
             .filter(|(_, executed)| matches!(executed.outcome, Outcome::Written))
             .map(|(planned, executed)| (planned, executed.numbers))
-            // An update that changed nothing is no operation.
+            // An update that changed nothing does not count as an operation.
             .filter(|(planned, numbers)| numbers.is_some() || planned.is_delete())
             .collect();
         let (stream, identity) = match ledger {
@@ -133,8 +134,8 @@ impl DirectivesApi {
         Some(report)
     }
 
-    /// Makes sure that the index is still the one in which the writes began. A number belongs to one
-    /// index only.
+    /// Checks that the uuids of the index are the same as before the writes, because the numbers of
+    /// two indices are not comparable.
     async fn same_identity(&self, before: Result<Identity, String>) -> Result<Identity, String> {
         let unknown = |reason| format!("the uuid of the index is not known: {reason}");
         let before = before.map_err(unknown)?;
@@ -164,8 +165,8 @@ impl DirectivesApi {
         written.iter().filter_map(entry).collect()
     }
 
-    /// Reads the written documents again, because the ingest pipeline completed them. A document that
-    /// cannot be read is recorded without its content.
+    /// Re-reads the written documents, because the ingest pipeline has added fields to them. A
+    /// document that cannot be read is recorded without its content.
     async fn read_back(
         &self,
         written: &[(&PlannedWrite, Option<OperationNumbers>)],
@@ -207,7 +208,7 @@ impl DirectivesApi {
         let same = |version: &super::Version| {
             (version.seq_no, version.primary_term) == (seq_no, primary_term)
         };
-        // Somebody else may have replaced the document since then.
+        // Somebody else may have replaced the document since the write.
         let stored = stored.filter(|stored| stored.version.as_ref().is_some_and(same));
         let after = match stored {
             Some(stored) => Some(stored.source.get().to_owned()),
@@ -240,7 +241,8 @@ impl DirectivesApi {
         }
     }
 
-    /// Adds the author and the reason of a deletion, which no document contains.
+    /// Adds the author and the reason of a deletion to its record, because no document contains
+    /// them.
     fn attribute(&self, record: &mut Record, planned: &PlannedWrite) {
         record.kind = RecordKind::Deleted;
         record.by.clone_from(&planned.deletion.by);
@@ -283,7 +285,8 @@ impl PlannedWrite {
         self
     }
 
-    /// Returns the JSON that the write was expected to store, to compare it with the document before.
+    /// Returns the JSON that the write should have stored. This JSON is compared with the previous
+    /// document.
     fn expected(&self, limits: &DecodeLimits) -> Option<String> {
         match &self.action {
             Action::Revoke(fields) | Action::Sign(fields) => {

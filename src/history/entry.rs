@@ -1,4 +1,4 @@
-//! Makes the record of one operation from the documents before and after it.
+//! Makes the record of one operation from the documents before and after the operation.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use super::kind::{Before, RecordKind, classify};
 use super::record::{Operation, Record};
 use opensearch_directives_core::document::DecodeLimits;
 
-/// How far the time in a document may be outside the time in which it can have been written. Clocks
-/// of nodes differ; a time further away was not set by the ingest pipeline for this write.
+/// How far the time in a document may lie outside the period in which the write can have happened,
+/// because the clocks of nodes differ. A time further away does not come from the ingest pipeline.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
-/// The name that the ingest pipeline writes if the writer named nobody.
+/// The name that the ingest pipeline writes if the writer named no author.
 const NO_NAME: &str = "unknown";
 
 /// One operation, as a writer or a recorder saw it.
@@ -29,7 +29,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) not_before: Option<Timestamp>,
 }
 
-/// Who records, and when.
+/// Who makes a record, and when.
 #[derive(Clone, Debug)]
 pub(crate) struct RecordedBy {
     pub(crate) name: String,
@@ -38,8 +38,8 @@ pub(crate) struct RecordedBy {
     pub(crate) max_ttl: Duration,
 }
 
-/// The fields of a document that say who wrote it and when. They are read from a malformed document,
-/// too.
+/// The fields that say who wrote a document, when and why. These fields are read even from a
+/// malformed document.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Claims {
@@ -79,7 +79,8 @@ pub(crate) fn record_of(seen: &Seen<'_>, by: &RecordedBy) -> Record {
         Before::Stored(json) => Some(Claims::of(json)),
         Before::Absent | Before::Unknown => None,
     };
-    // A write that bypasses the pipeline leaves the time and the author of an earlier write.
+    // After a write that bypassed the pipeline, the document still contains the time and the author
+    // of an earlier write.
     let is_stale = before
         .as_ref()
         .is_some_and(|before| before.updated_at == claims.updated_at);

@@ -1,4 +1,4 @@
-//! Derives from the document before and after an operation what the operation did.
+//! Compares the documents before and after an operation, and determines what the operation did.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 
 use opensearch_directives_core::document::{DecodeLimits, Document, Rejection, decode, is_revoked};
 
-/// The fields that every write changes, and `targets`, which follows from other fields. A record has
-/// fields of its own for the time and the authors.
+/// The fields that are not compared. Every write changes the time and the author, and a record
+/// contains these in separate fields. `targets` is derived from other fields.
 const NOT_COMPARED: [&str; 4] = ["updated_at", "updated_by", "authenticated_as", "targets"];
 
 /// What an operation did to a directive.
@@ -20,8 +20,8 @@ const NOT_COMPARED: [&str; 4] = ["updated_at", "updated_by", "authenticated_as",
 pub enum RecordKind {
     /// There was no directive with this id before.
     Created,
-    /// The directive changed, but neither only in one direction nor in its end: another target
-    /// value, another text, or unknown because the document before is not known.
+    /// The write changed the directive in a way that no other kind describes: for example, a target
+    /// or a text has another value, or the previous document is not known.
     Replaced,
     /// The directive matches more requests, records more about them, or starts earlier.
     Widened,
@@ -76,7 +76,7 @@ impl fmt::Display for RecordKind {
     }
 }
 
-/// A text that is not the name of a kind.
+/// The error for a text that is not the name of a kind.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
     "{0:?} is not a kind of operation; write one of created, replaced, widened, narrowed, extended, revoked, reactivated, deleted, rejected"
@@ -110,17 +110,17 @@ pub enum Before<'a> {
 pub struct Change {
     /// The kind of the operation.
     pub kind: RecordKind,
-    /// The names of the fields that changed, sorted; `None` if the document before is not known.
+    /// The names of the fields that changed, sorted; `None` if the previous document is not known.
     pub fields: Option<Vec<String>>,
-    /// Why proxies reject the document, if they do.
+    /// The reason why proxies reject the document; `None` if they do not reject it.
     pub rejection: Option<Rejection>,
 }
 
 /// Compares the documents before and after an operation. `after` is `None` for a deletion, and
 /// `limits.now` is the time of the operation.
 ///
-/// If an operation has several effects, the one that an auditor has to look at first decides: a
-/// directive that both widens and ends earlier counts as widened.
+/// If an operation has several effects, the kind names the effect that an auditor must see first.
+/// For example, if a directive matches more requests and also ends earlier, its kind is `Widened`.
 #[must_use]
 pub fn classify(
     id: &str,
@@ -150,7 +150,7 @@ pub fn classify(
     }
 }
 
-/// Returns the kind of an operation that neither revoked nor deleted, and that is not rejected.
+/// Returns the kind of an operation that is not a revocation, a deletion or a rejected write.
 /// `after` is `None` for a malformed document that was revoked before.
 fn kind_of(
     id: &str,

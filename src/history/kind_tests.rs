@@ -1,4 +1,4 @@
-//! Each kind, from the documents before and after.
+//! Tests that each kind is derived from the documents before and after an operation.
 
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value, reason = "tests")]
 
@@ -108,7 +108,7 @@ fn each_direction_has_its_kind() {
 #[test]
 fn the_effect_that_matters_most_decides() {
     let cases = [
-        // Bob's capture of all tenants for a shorter time is not a narrowing.
+        // The directive now captures all tenants, but for a shorter time. This counts as widened.
         (
             json!({ "targets": [], "tenant": null, "expires_at": "2026-11-27T14:10:00Z" }),
             RecordKind::Widened,
@@ -193,7 +193,8 @@ fn what_proxies_reject_is_rejected_with_the_reason() {
     assert_eq!(change.fields.unwrap(), ["tenant"]);
     let reason = change.rejection.unwrap().to_string();
     assert!(reason.contains("tenant"), "{reason}");
-    // The correction of a malformed document does not tell what it widened.
+    // The targets of a malformed document are not known, so a correction of this document does not
+    // count as widened.
     let (kind, _) = super::tests::change(Before::Stored(&masked), &before);
     assert_eq!(kind, RecordKind::Replaced);
 }
@@ -227,7 +228,7 @@ fn the_fields_of_every_write_are_not_changes() {
         "updated_at": "2026-11-27T14:00:00Z", "updated_by": "bob", "authenticated_as": "bob",
     }));
     assert_eq!((kind, fields), (RecordKind::Replaced, Vec::new()));
-    // The record of the first write is protected.
+    // A change of the time of the first write is reported.
     let (_, fields) = changed(json!({ "created_at": "2026-11-27T12:59:59Z" }));
     assert_eq!(fields, ["created_at"]);
 }

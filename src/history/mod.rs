@@ -1,10 +1,11 @@
 //! The history of an index: one record for each operation on a directive, in an append-only data
 //! stream beside the index.
 //!
-//! The index contains only the present. Every write to it takes the next `_seq_no`, and a
-//! [`Record`] states what the write with that number did: the whole document after it, the fields
-//! that changed, the author, the reason and the time. The id of a record is derived from the
-//! [`Operation`], so any number of writers record one operation once.
+//! The index contains only the current documents. OpenSearch assigns the next `_seq_no` to each
+//! write, and a [`Record`] states what the write with this number did: the whole document after it,
+//! the fields that changed, the author, the reason and the time. The id of a record is derived from
+//! the [`Operation`], so the stream contains one record of an operation even if several writers
+//! record it.
 
 mod entry;
 mod kind;

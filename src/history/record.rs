@@ -1,5 +1,5 @@
-//! A record of one operation, in the form in which the data stream stores it, and the id that makes
-//! it unique.
+//! Defines the record of one operation, as the data stream stores it, and the unique id of a
+//! record.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::kind::RecordKind;
 
-/// The only field of a stored document that the mapping of the stream refused: it contains the
-/// document, and is not searchable.
+/// The name of the field that contains a document which the mapping of the stream refused. The
+/// content of this field is not searchable.
 const UNINDEXED: &str = "unindexed";
 
 /// Returns the name of the data stream that contains the history of an index.
@@ -19,15 +19,16 @@ pub fn stream_name(index: &str) -> String {
 
 /// The identity of an operation on an index with one shard.
 ///
-/// The number alone is not enough: after a failover or a restore in place, the same `_seq_no` can
-/// be assigned to another operation, but not with the same history uuid and primary term.
+/// The `_seq_no` alone does not identify an operation. After a failover or a restore in place, the
+/// same `_seq_no` can be assigned to another operation, but then the primary term or the history
+/// uuid differs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Operation<'a> {
     /// The uuid of the index.
     pub index_uuid: &'a str,
-    /// The history uuid of the shard, which a restore in place changes.
+    /// The history uuid of the shard. A restore in place changes this uuid.
     pub history_uuid: &'a str,
-    /// The primary term, which each failover raises.
+    /// The primary term. Each failover raises the term.
     pub primary_term: u64,
     /// The sequence number.
     pub seq_no: u64,
@@ -46,8 +47,8 @@ impl Operation<'_> {
         format!("{index_uuid}.{history_uuid}.{primary_term}.{seq_no}")
     }
 
-    /// Returns the id of the record that the directive was missing after this operation, its last
-    /// one, where the number of the deletion is not known.
+    /// Returns the id for the record of a deletion whose `_seq_no` is not known. `self` is the last
+    /// known operation on the directive before the deletion.
     #[must_use]
     pub fn deletion_id(&self) -> String {
         format!("{}.deleted", self.record_id())
@@ -58,8 +59,8 @@ impl Operation<'_> {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Record {
-    /// The time of the operation, by the cluster's clock. For a deletion it is the time at which it
-    /// was noticed, because a deletion leaves no time behind.
+    /// The time of the operation, by the cluster's clock. For a deletion, the time at which the
+    /// deletion was noticed, because no document states when it happened.
     #[serde(rename = "@timestamp")]
     pub timestamp: Timestamp,
     /// What the operation did.
@@ -68,44 +69,44 @@ pub struct Record {
     pub directive: String,
     /// The stored document after the operation, in the form of the stream;
     /// [`document`](Self::document) returns it as it was stored. `None` for a deletion, and for a
-    /// document that was replaced before anybody could read it.
+    /// document that was replaced before it was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<Value>,
-    /// The names of the fields that changed, sorted; empty for a new directive. `None` if the document
-    /// before the operation is not known.
+    /// The names of the fields that changed, sorted; empty for a new directive. `None` if the
+    /// previous document is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed: Option<Vec<String>>,
     /// The uuid of the index.
     pub index_uuid: String,
     /// The history uuid of the shard.
     pub history_uuid: String,
-    /// The primary term of the operation; `None` if `seq_no` is.
+    /// The primary term of the operation; `None` if `seq_no` is `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub primary_term: Option<u64>,
     /// The number of the operation. `None` only for a deletion that a recorder noticed, because a
-    /// search shows no deletions.
+    /// search does not return the number of a deletion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq_no: Option<u64>,
-    /// Of a deletion without a number: the highest number that had been assigned when the document
-    /// was still there. The deletion has a higher number.
+    /// For a deletion without a number: the highest number that had been assigned when the document
+    /// still existed. The deletion has a higher number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq_no_after: Option<u64>,
-    /// Of a deletion without a number: the highest number that had been assigned when the document
-    /// was missing. The deletion has this number or a lower one.
+    /// For a deletion without a number: the highest number that had been assigned when the document
+    /// was found to be missing. The deletion has this number or a lower one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq_no_until: Option<u64>,
-    /// The `_version` of the document after the operation, if it is known. Versions between two
-    /// records of one directive belong to operations that nobody recorded.
+    /// The `_version` of the document after the operation, if it is known. If a version is missing
+    /// between two records of one directive, nobody recorded the operation with that version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
-    /// The author that the writer claimed to be; `None` if the writer named none.
+    /// The author as the writer claimed; `None` if the writer named no author.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// The user that the cluster authenticated, as the writer stated it.
+    /// The user whom the cluster authenticated, as the writer stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authenticated_by: Option<String>,
-    /// The reason: that of the revocation or deletion, why proxies reject the document, or else
-    /// the reason of the directive.
+    /// The reason for the revocation or the deletion, or the reason why proxies reject the
+    /// document. For other operations, the reason in the directive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The ticket of the directive.
@@ -113,7 +114,7 @@ pub struct Record {
     pub ticket: Option<String>,
     /// The time at which this record was made.
     pub recorded_at: Timestamp,
-    /// The name of whoever made this record.
+    /// The name of the client or recorder that made this record.
     pub recorded_by: String,
 }
 
@@ -139,8 +140,8 @@ impl Record {
         }
     }
 
-    /// Moves the document into the field that is not searchable, for a document that the mapping of
-    /// the stream refuses. Returns whether it changed.
+    /// Moves the document, which the mapping of the stream refused, into the field that is not
+    /// searchable. Returns whether the record has changed.
     pub(crate) fn unindex(&mut self) -> bool {
         let is_unindexed = |stored: &Value| stored.get(UNINDEXED).is_some();
         match self.document.take() {

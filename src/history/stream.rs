@@ -1,5 +1,5 @@
-//! Appends records to the data stream, each at most once, and tells a record that is there already
-//! from one that was refused.
+//! Appends records to the data stream, each at most once. For each record, the result says whether
+//! the stream already contained it or refused it.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::http::{Client, Exception, Method, Request, RequestError, malformed, s
 const FILTER_PATH: &str = "items.*.status,items.*.error.type,items.*.error.reason,\
                            items.*.error.caused_by.type,items.*.error.caused_by.reason";
 
-/// The number of recorded deletions that are compared with those of one batch.
+/// The maximum number of recorded deletions with which the deletions of one batch are compared.
 const MAX_DELETIONS: usize = 1_000;
 
 /// The data stream of one index.
@@ -31,21 +31,22 @@ pub(crate) struct Entry {
     pub(crate) record: Record,
 }
 
-/// What became of one record.
+/// The result of appending one record.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Appended {
-    /// The stream contains it since now.
+    /// This request has appended the record.
     Now,
-    /// Somebody else had recorded the operation.
+    /// The stream already contained a record of the operation.
     Before,
-    /// The stream will never take it.
+    /// The stream will never accept the record.
     Refused(String),
-    /// The stream cannot take it now.
+    /// The stream does not accept the record now, but may accept it later.
     Failed(String),
 }
 
 impl Entry {
-    /// Returns an entry for a record that has the number of its operation. `None` if it has none.
+    /// Returns an entry for a record, or `None` if the number of the record's operation is not
+    /// known.
     pub(crate) fn of_operation(record: Record) -> Option<Self> {
         let id = record.operation()?.record_id();
         Some(Self { id, record })
@@ -58,7 +59,7 @@ impl Entry {
         format!("{action}\n{record}\n")
     }
 
-    /// Returns about the size of the record in a request and in memory.
+    /// Returns the approximate size of the record in a request and in memory.
     pub(crate) fn weight(&self) -> usize {
         self.lines().len()
     }
@@ -75,7 +76,8 @@ impl Stream {
         &self.name
     }
 
-    /// Whether the data stream exists. A write to a missing one could create an ordinary index.
+    /// Whether the data stream exists. A write to a data stream that does not exist could create an
+    /// ordinary index.
     pub(crate) async fn exists(&self) -> Result<bool, RequestError> {
         let path = format!("/_data_stream/{}", segment(&self.name));
         let request = Request::new(Method::Get, path).query("filter_path", "data_streams.name");
@@ -88,8 +90,8 @@ impl Stream {
         }
     }
 
-    /// Returns for each entry whether it is a deletion without a number that the stream already
-    /// contains with its number, because the command recorded it.
+    /// Returns, for each entry, whether it is a deletion without a number that the command has
+    /// already recorded with the number.
     pub(crate) async fn known_deletions(
         &self,
         entries: &[Entry],
@@ -138,10 +140,11 @@ impl Stream {
         Ok(entries.iter().map(is_known).collect())
     }
 
-    /// Appends records in one request, and returns what became of each. `refresh` makes them visible
-    /// to searches.
+    /// Appends records in one request, and returns the result for each record. `refresh` makes them
+    /// visible to searches.
     ///
-    /// A document that the mapping refuses is sent again in a form that is not searchable.
+    /// If the mapping refuses a document, the record is sent again with the document in a form that
+    /// is not searchable.
     pub(crate) async fn append(
         &self,
         entries: &mut [Entry],
@@ -205,8 +208,9 @@ impl Stream {
     }
 }
 
-/// Returns what became of a record from its part of the response. A stream that is closed or blocked
-/// also responds with a status 4xx, and takes the record later.
+/// Converts the part of a bulk response that concerns one record. A closed or blocked stream also
+/// responds with a status 4xx. This does not count as a refusal, because the stream may accept the
+/// record later.
 fn appended(status: u16, error: Option<&Exception>) -> Appended {
     let reason = || match error.map(Exception::root_reason) {
         Some(reason) if !reason.is_empty() => reason.to_owned(),

@@ -1,4 +1,4 @@
-//! The author of the last write of each directive, in two bytes for each directive.
+//! Stores the author of the last write of each directive, in two bytes for each directive.
 //!
 //! An index has few authors, so each name is stored once.
 
@@ -23,7 +23,7 @@ struct Names {
 }
 
 impl Authors {
-    /// Creates an empty list that knows the names of another one.
+    /// Creates an empty list that shares the names of another list.
     pub(super) fn with_names_of(other: &Self) -> Self {
         Self {
             numbers: Vec::with_capacity(other.numbers.len() + 1),
@@ -37,13 +37,13 @@ impl Authors {
         self.numbers.push(number);
     }
 
-    /// Adds a part of another list, which must know the same names.
+    /// Adds a part of another list. Both lists must share their names.
     pub(super) fn extend_from(&mut self, other: &Self, part: std::ops::Range<usize>) {
         let part = other.numbers.get(part).unwrap_or_default();
         self.numbers.extend_from_slice(part);
     }
 
-    /// Returns the authors in another order, which states the present position of each one.
+    /// Returns the authors in a new order. `order` contains the current position of each author.
     pub(super) fn in_order(self, order: &[usize]) -> Self {
         let number = |position: &usize| self.numbers.get(*position).copied();
         let mut numbers: Vec<u16> = order.iter().filter_map(number).collect();
@@ -68,7 +68,8 @@ impl Authors {
             return number;
         }
         let names = Arc::make_mut(&mut self.names);
-        // The authors beyond 65,535 count as unknown until the next full read.
+        // After 65,535 different authors, each further author counts as unknown until the next full
+        // read.
         let Ok(number) = u16::try_from(names.names.len() + 1) else {
             return UNKNOWN;
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::replica::Replica;
 
-/// The operations that wrote the documents of the published snapshot. A clone shares them.
+/// The operations that wrote the documents of the published snapshot. Clones share the data.
 #[derive(Clone, Debug)]
 pub(crate) struct Origins(Arc<Replica>);
 
@@ -17,7 +17,7 @@ pub(crate) struct Origin<'a> {
     pub(crate) seq_no: Option<u64>,
 }
 
-/// The reason for which a directive left the set.
+/// The reason why a directive left the set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Removal {
     Revoked,
@@ -40,7 +40,7 @@ impl Origins {
         Self(Arc::clone(replica))
     }
 
-    /// Returns the last write of a document. It is unknown for a document that does not exist.
+    /// Returns the last write of a document. If the document does not exist, no field is set.
     pub(crate) fn of_document(&self, id: &str) -> Origin<'_> {
         let replica = &*self.0;
         match replica.set.position_of(id) {
@@ -58,7 +58,7 @@ impl Origins {
         }
     }
 
-    /// Returns the reason for which a directive is not in the set.
+    /// Returns the reason why a directive is not in the set.
     pub(crate) fn removal(&self, id: &str) -> Removal {
         match self.0.others.get(id) {
             None => Removal::Deleted,

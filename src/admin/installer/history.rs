@@ -1,5 +1,5 @@
-//! Installs the data stream that contains the history of the index, and the policy that ends its
-//! retention.
+//! Installs the data stream that contains the history of the index, and the policy that deletes old
+//! records.
 
 use std::time::Duration;
 
@@ -17,29 +17,30 @@ const STREAM: &str = "history stream";
 const POLICY: &str = "retention policy";
 /// The setting that refuses every edit and deletion of a record.
 const APPEND_ONLY: &str = "index.append_only.enabled";
-/// A retention below this has a new backing index each day instead of each month.
+/// If the retention is shorter than this, a new backing index begins each day instead of each
+/// month.
 const SHORT: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 
-/// The data stream of the history, as it is installed.
+/// The state of the history's data stream in the cluster.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct HistoryState {
     /// The name of the data stream.
     pub stream: String,
-    /// What is wrong with its backing indices.
+    /// Descriptions of what makes the backing indices unsuitable.
     pub problems: Vec<String>,
-    /// What ends the retention of records.
+    /// How long records are retained.
     pub retention: RetentionPolicy,
 }
 
-/// What ends the retention of the records in the history.
+/// Whether and how old records of the history are deleted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum RetentionPolicy {
     /// A policy of Index State Management, which deletes a backing index this long after its last
     /// record.
     Policy(String),
-    /// No policy: all records are kept.
+    /// There is no policy, so all records are retained.
     None,
     /// The cluster has no Index State Management.
     Unsupported,
@@ -52,7 +53,7 @@ impl Installer {
     /// changes nothing.
     ///
     /// # Errors
-    /// As `install_history`, as far as they can be detected before a write.
+    /// Fails like `install_history`, as far as an error can be detected before a write.
     pub async fn plan_history(
         &self,
         retention: Option<Duration>,
@@ -81,13 +82,13 @@ impl Installer {
         Ok(steps)
     }
 
-    /// Creates the append-only data stream for the history of the index, verifies it, and returns the
-    /// steps. With a retention, it also creates a policy of Index State Management that deletes
-    /// records that are older.
+    /// Creates the append-only data stream for the history of the index, verifies it, and returns
+    /// the steps. If a retention is given, also creates a policy of Index State Management that
+    /// deletes older records.
     ///
     /// # Errors
-    /// The cluster refuses a step; an existing stream is not append-only; or a retention is requested
-    /// and the cluster has no Index State Management.
+    /// Fails if the cluster refuses a step, if an existing stream is not append-only, or if a
+    /// retention is given and the cluster has no Index State Management.
     pub async fn install_history(
         &self,
         retention: Option<Duration>,
@@ -108,10 +109,10 @@ impl Installer {
         }
     }
 
-    /// Returns the state of the history; `None` if the index has none.
+    /// Returns the state of the history; `None` if the index has no history.
     ///
     /// # Errors
-    /// The cluster did not respond, or the role may not read the stream.
+    /// Fails if the cluster does not respond, or if the role may not read the stream.
     pub async fn history_state(&self) -> Result<Option<HistoryState>, InstallError> {
         let Some(indices) = self.history_indices().await? else {
             return Ok(None);
@@ -136,8 +137,8 @@ impl Installer {
         }))
     }
 
-    /// Requests the backing indices with flat settings. Returns `None` if there is no data stream, and
-    /// an error if there is something else of that name.
+    /// Requests the backing indices with flat settings. Returns `None` if the data stream does not
+    /// exist, and an error if something else has its name.
     async fn history_indices(&self) -> Result<Option<Value>, InstallError> {
         let stream = stream_name(self.client.index());
         let path = IndicesGetParts::Index(&[&stream]).url();
@@ -185,7 +186,8 @@ impl Installer {
         policy["ism_template"][0]["index_patterns"] = json!([stream]);
         policy["states"][0]["transitions"][0]["conditions"]["min_rollover_age"] =
             age.clone().into();
-        // Whole backing indices are deleted, so a short retention needs short-lived ones.
+        // The policy deletes whole backing indices, so a short retention needs backing indices that
+        // each cover a short time.
         let rollover = if retention < SHORT { "1d" } else { "30d" };
         policy["states"][0]["actions"][0]["rollover"]["min_index_age"] = rollover.into();
         policy["description"] = format!(
@@ -232,7 +234,8 @@ fn retention_of(policy: &Value) -> Option<&str> {
     policy["policy"]["states"][0]["transitions"][0]["conditions"]["min_rollover_age"].as_str()
 }
 
-/// Whether the cluster has no Index State Management: no plugin handles the path.
+/// Whether the error shows that the cluster has no Index State Management: no plugin handles the
+/// path.
 fn lacks_ism(error: &RequestError) -> bool {
     error.status() == Some(400)
         && error
@@ -240,7 +243,7 @@ fn lacks_ism(error: &RequestError) -> bool {
             .is_some_and(|reason| reason.contains("no handler found"))
 }
 
-/// Formats a duration as OpenSearch reads it.
+/// Formats a duration in the format of OpenSearch.
 fn ism_time(duration: Duration) -> String {
     const DAY: u64 = 24 * 60 * 60;
     match duration.as_secs() {
@@ -249,7 +252,7 @@ fn ism_time(duration: Duration) -> String {
     }
 }
 
-/// Returns the differences between the backing indices and what a history needs.
+/// Returns descriptions of what makes the backing indices unsuitable for a history.
 fn problems(indices: &Value) -> Vec<String> {
     let mut problems = Vec::new();
     for (name, index) in indices.as_object().into_iter().flatten() {

@@ -1,5 +1,5 @@
-//! The documents that the recorder knows, and the operations that led from one observation to the
-//! next.
+//! Stores the documents of the last observation, and derives the operations that led from one
+//! observation to the next.
 
 use std::collections::{HashMap, HashSet};
 
@@ -29,7 +29,7 @@ struct Known {
 
 impl Documents {
     /// Compares an observation with the known documents, and makes an entry for each operation.
-    /// Returns the number of operations that cannot be seen any more.
+    /// Returns the number of operations that can no longer be recorded.
     pub(super) fn absorb(
         &mut self,
         observation: Observation,
@@ -37,11 +37,11 @@ impl Documents {
         mut push: impl FnMut(Entry),
     ) -> u64 {
         let Some(history_uuid) = observation.history_uuid else {
-            // Without it, two operations could have the same identity.
+            // Without the history uuid, two operations could have the same identity.
             return observation.documents.len() as u64;
         };
         if self.index_uuid != observation.index_uuid {
-            // Another index: nothing that happened to its documents is known.
+            // This is another index, so nothing is known about its documents.
             *self = Self {
                 index_uuid: observation.index_uuid,
                 ..Self::default()
@@ -52,7 +52,7 @@ impl Documents {
         }
         let is_restored = self.history_uuid != history_uuid;
         if observation.is_full {
-            // The numbers of a restored index are not comparable with those before.
+            // The numbers after a restore are not comparable with the numbers before the restore.
             let range = if is_restored {
                 (None, None)
             } else {
@@ -109,8 +109,8 @@ impl Documents {
         unseen
     }
 
-    /// Makes an entry for each known document that a complete observation lacks. A search shows no
-    /// deletions, so their numbers are only known to lie within a range.
+    /// Makes an entry for each known document that a complete observation lacks. A search does not
+    /// return the number of a deletion, so only a range is known for this number.
     fn absorb_deletions(
         &mut self,
         documents: &[SeenDocument],
@@ -150,7 +150,7 @@ impl Documents {
         }
     }
 
-    /// Makes the entry for the latest version of a directive, whose record was dropped.
+    /// Makes an entry for the latest version of a directive, to replace an entry that was dropped.
     pub(super) fn entry_again(&self, id: &str, by: &RecordedBy) -> Option<Entry> {
         let known = self.by_id.get(id)?;
         self.entry(&known.document, known.primary_term, Before::Unknown, by)

@@ -1,4 +1,4 @@
-//! Records what the polls of the index show, beside the polling.
+//! Records the operations that the polls of the index show, without delaying the polls.
 //!
 //! ```text
 //! poll ── Observation ──▶ known documents ── what changed ──▶ queue ── batches ──▶ data stream
@@ -6,8 +6,9 @@
 //! ```
 //!
 //! A recorder never delays a poll: if the recorder does not keep up, an observation is dropped, and
-//! the next complete one makes up for it. What it could not see or not record is counted. A record
-//! that another recorder or the command has written counts as recorded.
+//! the next complete observation contains the missed changes. The status counts the operations that
+//! the recorder could not see or could not record. A record that another recorder or the command
+//! has written counts as recorded.
 
 mod documents;
 mod observation;
@@ -44,7 +45,7 @@ const WAITING_OBSERVATIONS: usize = 4;
 /// The first and the longest pause after a failure of the stream.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// The time that a recorder has at its end for what is in its queue.
+/// The time limit for sending the queued records when the recorder ends.
 const LAST_SENDING: Duration = Duration::from_secs(2);
 
 type Sending = BoxFuture<'static, Result<Vec<Appended>, String>>;
@@ -60,7 +61,7 @@ pub(crate) struct Recorder {
     documents: Documents,
     queue: Queue,
     backoff: Backoff,
-    /// The instant before which nothing is sent, after a failure.
+    /// After a failure, nothing is sent before this instant.
     paused_until: Instant,
     counts: SharedCounts,
     last_warning: Option<String>,
@@ -88,7 +89,7 @@ impl Recorder {
         (recorder, feed)
     }
 
-    /// Records until the feed is dropped. A panic ends the recording and nothing else.
+    /// Records until the feed is dropped. A panic ends only the recording.
     pub(crate) async fn run(&mut self) {
         let guarded = AssertUnwindSafe(self.record()).catch_unwind().await;
         if guarded.is_err() {
@@ -120,8 +121,8 @@ impl Recorder {
         }
     }
 
-    /// Sends what is in the queue, for a limited time. What is not sent is seen again by the next
-    /// recorder, unless the documents change until then.
+    /// Sends the queued records within a time limit. If a record is not sent, the next recorder
+    /// sees the operation again, unless the document changes before that.
     pub(crate) async fn finish(&mut self) {
         while let Ok(observation) = self.observations.try_recv() {
             self.absorb(observation);
@@ -132,16 +133,17 @@ impl Recorder {
                 let before = self.queue.len();
                 self.settle(&ids, sending.await);
                 if self.queue.len() >= before {
-                    // The stream takes no records.
+                    // The stream accepts no records.
                     return;
                 }
             }
         };
-        // A timeout is not an error: what is left stays in the count of pending records.
+        // A timeout is not an error: the status still counts the remaining records as pending.
         let _ = timeout(LAST_SENDING, rest).await;
     }
 
-    /// Takes what a poll has read, and queues a record for each operation.
+    /// Compares what a poll has read with the known documents, and queues a record for each
+    /// operation.
     fn absorb(&mut self, observation: Observation) {
         let by = RecordedBy {
             name: self.name.clone(),
@@ -175,7 +177,7 @@ impl Recorder {
         Some((ids, async move { send(&stream, &entries).await }.boxed()))
     }
 
-    /// Removes from the queue what the stream took or will never take.
+    /// Removes the records that the stream contains or will never accept from the queue.
     fn settle(&mut self, ids: &[String], result: Result<Vec<Appended>, String>) {
         let results = match result {
             Ok(results) => results,
@@ -212,7 +214,7 @@ impl Recorder {
         self.note(|counts| counts.last_error = None);
     }
 
-    /// Waits before the next attempt. A reason that stays the same is logged as a warning only once.
+    /// Postpones the next attempt. A reason that stays the same is logged as a warning only once.
     fn pause(&mut self, reason: &str) {
         self.paused_until = Instant::now() + self.backoff.failed(None);
         if self.last_warning.as_deref() == Some(reason) {
@@ -230,7 +232,7 @@ impl Recorder {
         });
     }
 
-    /// Returns the instant at which something can be sent; `None` if the queue is empty.
+    /// Returns the instant at which the next record can be sent; `None` if the queue is empty.
     fn wake_at(&self) -> Option<Instant> {
         Some(self.queue.due_at()?.max(self.paused_until))
     }
@@ -246,7 +248,8 @@ impl Recorder {
     }
 }
 
-/// Sends one batch. A missing stream is not created by the way.
+/// Sends one batch. If the stream does not exist, this function returns an error and does not
+/// create the stream.
 async fn send(stream: &Stream, entries: &[Entry]) -> Result<Vec<Appended>, String> {
     match stream.exists().await {
         Ok(true) => {}
@@ -281,7 +284,7 @@ async fn send(stream: &Stream, entries: &[Entry]) -> Result<Vec<Appended>, Strin
         .collect())
 }
 
-/// Completes with the result of the batch. Without a batch, it never completes.
+/// Completes with the result of the batch. Without a batch, this function never completes.
 async fn sent(sending: &mut Option<(Vec<String>, Sending)>) -> Result<Vec<Appended>, String> {
     match sending {
         Some((_, future)) => future.await,

@@ -1,4 +1,4 @@
-//! What a poll has read, and the feed that hands it to the recorder without waiting.
+//! Defines what a poll observes, and the feed that passes it to the recorder without waiting.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +20,7 @@ pub(crate) struct SeenDocument {
     pub(crate) source: Box<str>,
 }
 
-/// A complete view of the index that a poll accepted, or what changed since the previous one.
+/// A complete view of the index that a poll accepted, or the changes since the previous view.
 #[derive(Debug)]
 pub(crate) struct Observation {
     pub(crate) index_uuid: String,
@@ -29,14 +29,14 @@ pub(crate) struct Observation {
     /// All documents if `is_full`, otherwise those that may have changed.
     pub(crate) documents: Vec<SeenDocument>,
     pub(crate) is_full: bool,
-    /// The number up to which the previous view contained all operations.
+    /// The `_seq_no` up to which the previous view contained all operations.
     pub(crate) complete_until: Option<u64>,
-    /// The highest number that had been assigned when this view was read.
+    /// The highest `_seq_no` that had been assigned when this view was read.
     pub(crate) max_seq_no: Option<u64>,
     pub(crate) seen_at: Timestamp,
 }
 
-/// The part of a poll's observation that the read itself does not know.
+/// The fields of an [`Observation`] without the documents and the time.
 #[derive(Debug)]
 pub(crate) struct Observed {
     pub(crate) index_uuid: String,
@@ -46,7 +46,7 @@ pub(crate) struct Observed {
     pub(crate) max_seq_no: Option<u64>,
 }
 
-/// Hands observations to the recorder.
+/// Passes observations to the recorder.
 #[derive(Debug)]
 pub(crate) struct HistoryFeed {
     sender: mpsc::Sender<Observation>,
@@ -70,7 +70,8 @@ impl HistoryFeed {
         }
     }
 
-    /// Hands over what a poll has read. If the recorder does not keep up, it is dropped.
+    /// Passes an observation to the recorder. If the recorder does not keep up, the observation is
+    /// dropped.
     pub(crate) fn observe(&self, observed: Observed, documents: Vec<SeenDocument>) {
         let is_full = observed.is_full;
         let observation = Observation {
@@ -103,7 +104,7 @@ impl HistoryFeed {
     }
 }
 
-/// A collector that also keeps the documents as they were read, if there is a recorder.
+/// A collector that also stores the documents as they were read, if there is a recorder.
 #[derive(Debug)]
 pub(crate) struct Keeping<C> {
     pub(crate) inner: C,

@@ -1,5 +1,5 @@
-//! The records that wait to be sent, within bounds. While the queue is full, it remembers which
-//! directives changed, so that their latest versions are recorded afterwards.
+//! A bounded queue of the records that wait to be sent. While the queue is full, it remembers which
+//! directives changed, so that their latest versions can be recorded afterwards.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -8,16 +8,17 @@ use tokio::time::Instant;
 
 use super::Entry;
 
-/// The number of records that may wait.
+/// The maximum number of waiting records.
 const MAX_RECORDS: usize = 10_000;
-/// The size of all records that wait, in bytes.
+/// The maximum size of all waiting records, in bytes.
 const MAX_BYTES: usize = 32 << 20;
-/// The number of directives that are remembered while the queue is full.
+/// The maximum number of directives that are remembered while the queue is full.
 const MAX_BEHIND: usize = 100_000;
-/// The bounds of one batch. By default, proxies refuse bodies above 1 MB.
+/// The bounds of one batch. By default, many HTTP proxies refuse bodies above 1 MB.
 const BATCH_RECORDS: usize = 500;
 const BATCH_BYTES: usize = 900 << 10;
-/// How long a deletion without a number waits, so that the command can record it with its number.
+/// How long a deletion without a number waits. In this time, the command can record the deletion
+/// with its number.
 const HOLD: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
@@ -38,7 +39,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Adds a record, or remembers its directive if the queue is full.
+    /// Adds a record. If the queue is full, only remembers the directive of the record.
     pub(super) fn push(&mut self, entry: Entry) {
         let bytes = entry.weight();
         if self.is_full(bytes) {
@@ -56,7 +57,8 @@ impl Queue {
             || (self.bytes + bytes > MAX_BYTES && !self.waiting.is_empty())
     }
 
-    /// Only the latest version of a directive can be read again later.
+    /// Remembers the directive of a record that does not fit into the queue. Only the latest
+    /// version of the directive can be recorded later.
     fn remember(&mut self, entry: Entry) {
         let directive = entry.record.directive;
         let is_deletion = entry.record.document.is_none();
@@ -85,7 +87,8 @@ impl Queue {
         }
     }
 
-    /// Returns the records to send next. They stay in the queue until they are removed.
+    /// Returns the records to send next. The records stay in the queue until
+    /// [`remove`](Self::remove) is called.
     pub(super) fn batch(&self) -> Vec<Entry> {
         let now = Instant::now();
         let mut bytes = 0;
@@ -99,7 +102,7 @@ impl Queue {
             .collect()
     }
 
-    /// Removes a record that was sent. It is one of the first in the queue.
+    /// Removes a record that was sent. Such a record is near the front of the queue.
     pub(super) fn remove(&mut self, id: &str) {
         let position = self.waiting.iter().position(|one| one.entry.id == id);
         if let Some(removed) = position.and_then(|at| self.waiting.remove(at)) {
@@ -107,7 +110,7 @@ impl Queue {
         }
     }
 
-    /// Lets no record wait any longer.
+    /// Makes every waiting record due now.
     pub(super) fn release(&mut self) {
         let now = Instant::now();
         for waiting in &mut self.waiting {

@@ -1,32 +1,33 @@
-//! The counts of a recorder, which the status of the store and the metrics contain.
+//! The counts of a recorder, for the status of the store and for metrics.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
-/// What a recorder has done, and what it could not do.
+/// How many operations a recorder has recorded, and how many it could not record.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct RecorderStatus {
-    /// The operations that this recorder recorded.
+    /// The number of operations that this recorder recorded.
     pub recorded: u64,
-    /// The operations that somebody else had recorded first.
+    /// The number of operations that another recorder or the command had already recorded.
     pub already_recorded: u64,
-    /// The records that wait to be sent.
+    /// The number of records that wait to be sent.
     pub pending: u64,
-    /// The operations that this recorder could not see, because they were replaced within one poll
-    /// interval. Whoever made them may have recorded them.
+    /// The number of operations that this recorder could not see, because a later write replaced
+    /// the document within one poll interval. The writers may have recorded these operations
+    /// themselves.
     pub unseen: u64,
-    /// The operations that this recorder saw and did not record, because the history refused them
-    /// or the queue was full.
+    /// The number of operations that this recorder saw but could not record, because the history
+    /// refused them or the queue was full.
     pub lost: u64,
-    /// The polls whose observation the recorder did not take in time. The next complete read makes
-    /// up for them.
+    /// The number of polls whose observation was dropped, because the recorder did not keep up. The
+    /// next complete read contains the missed changes.
     pub missed_polls: u64,
-    /// The attempts to write to the history that failed.
+    /// The number of failed attempts to write to the history.
     pub failures: u64,
-    /// Why the last attempt failed; `None` after a success.
+    /// The error of the last attempt; `None` after a success.
     pub last_error: Option<String>,
 }
 
@@ -54,7 +55,7 @@ impl Counts {
     }
 }
 
-/// The counts, which the recorder, the feed and the status share.
+/// The counts that the recorder, the feed and the status share.
 pub(crate) type SharedCounts = Arc<Mutex<Counts>>;
 
 pub(super) fn update(counts: &SharedCounts, change: impl FnOnce(&mut Counts)) {

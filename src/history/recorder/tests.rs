@@ -1,4 +1,5 @@
-//! What a recorder makes of observations, and what it does while the history takes no records.
+//! Tests which records a recorder makes of observations, and how it behaves while the history
+//! accepts no records.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -13,11 +14,11 @@ use super::*;
 use crate::history::{Record, RecordKind};
 use crate::http::{Request, RequestFailure, Response, Transport};
 
-/// A data stream that keeps records by id.
+/// A data stream that stores records by id.
 #[derive(Debug, Default)]
 struct FakeStream {
     records: Mutex<BTreeMap<String, Record>>,
-    /// The status of every response but 200; with it, nothing is taken.
+    /// If set, every bulk request fails with this status, and no record is accepted.
     outage: Mutex<Option<u16>>,
     bulks: Mutex<usize>,
 }
@@ -143,7 +144,7 @@ fn delta(max_seq_no: u64) -> Observed {
 }
 
 impl Rig {
-    /// Runs the recorder for this long.
+    /// Runs the recorder for this number of seconds.
     async fn run(&mut self, seconds: u64) {
         let limit = Duration::from_secs(seconds);
         let _ = timeout(limit, self.recorder.run()).await;
@@ -169,7 +170,7 @@ async fn each_operation_that_the_polls_show_is_recorded_once() {
     rig.feed
         .observe(full(0), vec![document("a", 0, 1, "Shape")]);
     rig.run(1).await;
-    // The poll shows a document again until the replica has converged.
+    // Until the replica has converged, each poll reads the changed document again.
     let changed = document("a", 1, 2, "ShapeTiming");
     rig.feed.observe(
         delta(2),
@@ -286,7 +287,7 @@ async fn a_full_queue_keeps_the_latest_version_and_counts_the_others() {
     let many = (0..10_050).map(|number| document(&format!("d{number}"), number, 1, "Shape"));
     rig.feed.observe(full(10_049), many.collect());
     rig.run(1).await;
-    // Directives beyond the queue's bound change again.
+    // Directives that did not fit into the queue change again.
     let later: Vec<SeenDocument> = (10_000..10_010)
         .map(|number| document(&format!("d{number}"), number + 100, 2, "Off"))
         .collect();
