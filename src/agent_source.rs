@@ -2,7 +2,7 @@
 //!
 //! An agent returns its published snapshot and the time since the index was read. The revision and
 //! the digest therefore pass through a chain of agents unchanged. Each agent reports the time since
-//! the index was read, for any number of agents in between. The signatures of directives pass
+//! the index was read, however many agents are in between. The signatures of directives pass
 //! through unchanged as well, and each store verifies them with its own trusted keys.
 
 use std::sync::Arc;
@@ -67,8 +67,7 @@ pub(crate) enum AgentError {
         "the agent returned no snapshot, although this store does not have the agent's current snapshot"
     )]
     NotRequested,
-    /// The responding agent is not the same as before, and its snapshot is older than the published
-    /// one.
+    /// Another agent than before responded, and its snapshot is older than the published one.
     #[error("the agent read the index earlier than the published snapshot was read")]
     Older,
     #[error("the index was read {age:.1?} ago, but sets are emptied after {clear_after:?}")]

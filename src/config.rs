@@ -123,8 +123,8 @@ pub struct Config {
     /// file does not matter.
     pub off_file: Option<PathBuf>,
     /// Whether the store counts the requests that each directive matches:
-    /// [`hits`](crate::OpenSearchDirectiveStore::hits). A request that matches no directive costs
-    /// nothing more.
+    /// [`hits`](crate::OpenSearchDirectiveStore::hits). Counting adds no cost to a request that
+    /// matches no directive.
     pub count_hits: bool,
     /// The interval between full reads, with a jitter of ±20 %. Full reads are a safety net: they
     /// find changes that the incremental polls might miss.
@@ -141,9 +141,9 @@ pub struct Config {
     /// signatures are not verified.
     #[cfg(feature = "signatures")]
     pub signatures: Option<SignatureChecks>,
-    /// Whether this instance records the operations that its polls show in the
-    /// [history](crate::history) of the index. The history must exist (`directives init --history`), and
-    /// a few recorders for each index are enough.
+    /// Whether this instance writes a record of each operation that its polls show into the
+    /// [history](crate::history) of the index. The history must exist (`directives init
+    /// --history`), and a few recorders for each index are enough.
     pub record_history: bool,
     /// The name of this instance in its status. The name also seeds the random choices that spread
     /// the fleet over the nodes and in time.
@@ -329,7 +329,7 @@ impl Config {
         self
     }
 
-    /// Returns the time after a complete read from which the set counts as stale.
+    /// Returns the age of the last complete read from which on the set counts as stale.
     pub(crate) fn effective_stale_after(&self) -> Duration {
         let three_intervals = self.interval.saturating_mul(3);
         self.stale_after

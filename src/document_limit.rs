@@ -64,7 +64,7 @@ impl DocumentLimit {
         self.max.saturating_mul(STORED_FACTOR)
     }
 
-    /// Returns the number of unfinished documents at the last read that did not exceed the bound.
+    /// Returns how many unfinished documents the last read found that was within the bound.
     pub(crate) fn unfinished(&self) -> usize {
         self.count.unfinished
     }

@@ -159,7 +159,7 @@ impl StartError {
         }
     }
 
-    /// Returns the error of the last poll, if it failed.
+    /// Returns the error of the last poll, if that poll failed.
     #[must_use]
     pub fn poll_error(&self) -> Option<&PollError> {
         match &self.0 {
@@ -187,8 +187,8 @@ impl fmt::Display for StartError {
         match &self.0 {
             StartFailure::Config(_) => f.write_str("the configuration is invalid"),
             StartFailure::FirstRead(_) => f.write_str("the first read of the directives failed"),
-            // An error can return only one source (here the file's error), so its text contains the
-            // other cause.
+            // `source()` can return only one cause, and returns the error of the file. The text of
+            // this error therefore contains the other cause.
             StartFailure::LastGood { poll, .. } => write!(
                 f,
                 "the first read of the directives failed ({}), and there is no last good set",

@@ -121,8 +121,8 @@ fn is_same_file(_: &File, _: &File) -> bool {
     true
 }
 
-/// Whether the file itself is a mount point, as containers often mount a single file. On other
-/// systems than Linux, the function always returns false.
+/// Whether the file itself is a mount point. Containers often mount a single file. On other systems
+/// than Linux, the function always returns false.
 fn is_mount_point(target: &Path) -> bool {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     mounts

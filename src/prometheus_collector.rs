@@ -39,7 +39,7 @@ use crate::store::OpenSearchDirectiveStore;
 #[derive(Debug, Default)]
 pub struct StatusCollector {
     stores: Vec<LabelledStore>,
-    /// The number of directives of each store that have series of their own.
+    /// The maximum number of directives of each store whose counts are exported as separate series.
     series_by_directive: usize,
 }
 
@@ -78,10 +78,10 @@ impl StatusCollector {
 }
 
 impl StatusCollector {
-    /// Exports the counts of single directives, too, with the label `directive`: of at most `limit`
-    /// directives of each store, in the order of their ids. The store must
-    /// [count hits](crate::Config::with_hit_counts). Each directive adds two series, which end when
-    /// it leaves the set.
+    /// Also exports the counts of single directives, with the label `directive`. For each store, at
+    /// most `limit` directives are exported, in the order of their ids. The store must [count
+    /// hits](crate::Config::with_hit_counts). Each directive adds two series. These series end when
+    /// the directive leaves the set.
     ///
     /// | metric | type | meaning |
     /// |---|---|---|

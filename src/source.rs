@@ -121,6 +121,6 @@ pub struct SourceReport {
     pub applied_seq_no: Option<u64>,
     /// Warnings about conditions that an operator should correct soon.
     pub warnings: Vec<String>,
-    /// What the recorder of the history has done; `None` if there is no recorder.
+    /// The counts of the history's recorder; `None` if there is no recorder.
     pub recorder: Option<RecorderStatus>,
 }

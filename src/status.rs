@@ -1,5 +1,5 @@
-//! The status of a store for people, health probes and metrics: the published revision, the
-//! revision's age, and the results of the polls.
+//! The status that a store reports to operators, health probes and metrics: the published revision,
+//! the age of this revision, and the results of the polls.
 //!
 //! The times of the last attempt, the last success and the last change are separate fields, because
 //! a store may poll successfully for days without a change.
@@ -249,8 +249,8 @@ pub struct Status {
     pub instance: String,
     /// The index or alias that is polled.
     pub index: String,
-    /// Whether the off file exists. While the off file exists, the published set is empty, and the
-    /// store keeps the directives of the index aside.
+    /// Whether the off file exists. While the off file exists, the published set is empty, although
+    /// the store continues to read the index.
     pub off: bool,
     /// The revision of the index from which the published set was read; `None` before the first
     /// complete read.
@@ -320,8 +320,8 @@ pub struct Status {
     pub last_good_error: Option<String>,
     /// The trusted keys, as `NAME:KEY`; empty if signatures are not verified.
     pub trusted_keys: Vec<String>,
-    /// What the recorder of the history had done at the last poll; `None` if this instance does not
-    /// record.
+    /// The counts of the history's recorder at the last poll; `None` if this instance records
+    /// nothing.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub recorder: Option<RecorderStatus>,
     /// The numbers of events since the start.

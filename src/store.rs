@@ -133,11 +133,12 @@ impl OpenSearchDirectiveStore {
     /// begins at once.
     ///
     /// # Errors
-    /// [`StartError`] if a setting is invalid, or if the first read fails and the policy requires
-    /// it.
+    /// [`StartError`] if a setting is invalid, or if the first read fails although the policy
+    /// requires its success.
     ///
     /// # Panics
-    /// Panics outside of a tokio runtime with time and I/O enabled.
+    /// Panics if the caller does not run in a tokio runtime, or if the runtime's timer or I/O
+    /// driver is not enabled.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let startup = config.startup;
         Self::begin(Self::build(config)?, startup).await
@@ -192,15 +193,16 @@ impl OpenSearchDirectiveStore {
         self.shared.states()
     }
 
-    /// Returns how many requests each directive matched in this process. Returns `None` unless the
-    /// configuration has [`count_hits`](Config::count_hits).
+    /// Returns how many requests each directive matched in this process. Returns `None` if the
+    /// configuration does not set [`count_hits`](Config::count_hits).
     ///
-    /// A match is counted by [`evaluate`](DirectiveSet::evaluate) and
-    /// [`evaluate_with`](DirectiveSet::evaluate_with) of each set that this store returns, on every
-    /// thread and in every handle. No count is lost at a publish. Directives that left the set stay
-    /// in the result, the last 1,000 of them.
+    /// On every set that this store returns, [`evaluate`](DirectiveSet::evaluate) and
+    /// [`evaluate_with`](DirectiveSet::evaluate_with) count the matches, on any thread and with any
+    /// clone of the set. A publish loses no count. The result also contains the last 1,000
+    /// directives that left the set.
     ///
-    /// This reads all counters, so it is intended for operators and not for the request path.
+    /// This method reads all counters, so it is intended for operators and not for the request
+    /// path.
     ///
     /// ```
     /// # use std::time::Duration;

@@ -14,21 +14,22 @@ use crate::http::{Exception, Method, Request, malformed};
 /// by default (in nginx, the setting `client_max_body_size`).
 pub(super) const PART_BYTES: usize = 900 << 10;
 
-/// The numbers of the operation that a bulk action became.
+/// The numbers that the cluster assigned to the operation of a bulk action.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct OperationNumbers {
     pub(super) seq_no: u64,
     pub(super) primary_term: u64,
-    /// The `_version` of the document after the operation; `None` if nobody reported it.
+    /// The `_version` of the document after the operation; `None` if the version is not known.
     pub(super) version: Option<u64>,
 }
 
 /// The cluster's response to one bulk action.
 #[derive(Debug)]
 pub(super) enum ActionResult {
-    /// The action succeeded. It has no numbers if it changed nothing.
+    /// The action succeeded. An action that changed nothing has no numbers.
     Done(Option<OperationNumbers>),
-    /// OpenSearch reported that the document does not exist. A deletion takes a number nevertheless.
+    /// OpenSearch reported that the document does not exist. The cluster assigns a number to the
+    /// deletion of a missing document nevertheless.
     NotFound(Option<OperationNumbers>),
     /// The stored document does not have the version that the action requires.
     Conflict,
@@ -115,7 +116,8 @@ impl DirectivesApi {
                     (Some("created" | "updated" | "deleted"), None) => {
                         Some(ActionResult::Done(numbers))
                     }
-                    // The numbers in the response are those of the last operation.
+                    // The action changed nothing, so the response contains the numbers of an
+                    // earlier operation.
                     (Some("noop"), None) => Some(ActionResult::Done(None)),
                     _ => None,
                 }

@@ -183,9 +183,9 @@ impl DirectivesApi {
 
     /// Writes directives and returns when they are visible to searches.
     ///
-    /// Each draft replaces the stored document with the same id. Of the replaced document, only the
-    /// author and the time of the first write stay. Before the first write, all drafts are checked,
-    /// first locally and then by the cluster's pipeline.
+    /// Each draft replaces the stored document with the same id. Only the author and the time of
+    /// the first write of the replaced document are preserved. Before the first write, all drafts
+    /// are checked, first locally and then by the cluster's pipeline.
     ///
     /// # Errors
     /// [`WriteError`] if a directive was not written. The error's text says whether other

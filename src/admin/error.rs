@@ -38,8 +38,8 @@ pub(super) enum Kind {
     Conflict(String),
     NoIndex {
         index: String,
-        /// The names of indices that contain directives, because the given name may be a typing
-        /// error.
+        /// The names of the indices that contain directives. The message suggests these names,
+        /// because the given name may contain a typing error.
         others: Vec<String>,
     },
     /// The index of the fleet does not exist.

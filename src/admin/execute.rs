@@ -41,7 +41,8 @@ pub struct WriteReport {
     pub outcomes: Vec<(PlannedWrite, Outcome)>,
     /// The error of the first failed request. The writes after this request were not sent.
     pub failure: Option<WriteError>,
-    /// What the writes left in the history; `None` if the index has no history, or nothing was sent.
+    /// The result of recording the writes in the history; `None` if the index has no history, or if
+    /// no write was sent.
     pub history: Option<HistoryReport>,
 }
 

@@ -63,7 +63,8 @@ pub(super) enum Action {
 }
 
 impl PlannedWrite {
-    /// Plans to revoke a directive. A directive that is already revoked or expired does not change.
+    /// Creates the planned write that revokes a directive. A directive that is already revoked or
+    /// expired does not change.
     #[must_use]
     pub fn revoke(stored: Stored, at: Timestamp, by: Option<&str>, reason: Option<&str>) -> Self {
         let mut after = stored.document.as_ref().ok().cloned();
@@ -101,7 +102,7 @@ impl PlannedWrite {
         }
     }
 
-    /// Plans to delete a directive.
+    /// Creates the planned write that deletes a directive.
     #[must_use]
     pub fn delete(stored: Stored) -> Self {
         Self {
@@ -189,10 +190,10 @@ impl PlannedWrite {
         }
     }
 
-    /// Removes the field that an older mapping refused with the given reason, and returns whether
-    /// the write can be sent again. If an index has no field `revoked`, the field `revoked_at`
-    /// alone revokes a directive. A revocation with a reason is not adapted, so that its reason is
-    /// not lost.
+    /// Adapts this write to an older mapping, by removing the field that the given reason for the
+    /// refusal names. Returns whether the write can be sent again. If an index has no field
+    /// `revoked`, the field `revoked_at` alone revokes a directive. A revocation that states its
+    /// reason is not adapted, because the stated reason would be lost.
     pub(super) fn adapt_to_older_mapping(&mut self, reason: &str) -> bool {
         let is_about = |field: &str| reason.contains(&format!("introduction of [{field}]"));
         match &mut self.action {
@@ -279,8 +280,8 @@ fn is_same_content(stored: &Document, wanted: &Document, expiry: Expiry) -> bool
 }
 
 impl DirectivesApi {
-    /// Plans to store directives, without writing them. Each draft is checked locally and by the
-    /// cluster's pipeline, and compared with the stored document.
+    /// Creates the planned writes that store directives, without executing them. Each draft is
+    /// checked locally and by the cluster's pipeline, and compared with the stored document.
     ///
     /// # Errors
     /// Fails with [`WriteError::is_invalid`] or [`WriteError::is_refused`] if a draft is not valid,

@@ -74,8 +74,8 @@ impl DirectivesApi {
         Ok(plan)
     }
 
-    /// Plans to add signatures by the given keys to stored directives. The signed content does not
-    /// change.
+    /// Creates the planned writes that add signatures by the given keys to stored directives. The
+    /// signed content does not change.
     ///
     /// # Errors
     /// Fails if a directive is malformed or has too many signatures, or if the cluster does not
@@ -129,7 +129,8 @@ impl DirectivesApi {
 }
 
 impl PlannedWrite {
-    /// Plans to replace the signatures of a stored directive. The signed content does not change.
+    /// Creates the planned write that replaces the signatures of a stored directive. The signed
+    /// content does not change.
     fn sign(stored: Stored, signatures: Vec<Signature>, at: Timestamp, by: &str) -> Self {
         let mut after = stored.document.as_ref().ok().cloned();
         let action = match &mut after {

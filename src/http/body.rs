@@ -1,4 +1,4 @@
-//! Reads a response body up to a size limit, which applies to the received bytes and to the
+//! Reads a response body up to a size limit. The limit applies to the received bytes and to the
 //! decompressed bytes.
 
 use std::io::{self, Write};

@@ -163,7 +163,7 @@ impl Client {
         ))
     }
 
-    /// Whether the pinned node has failed, or has refused a request that another node may serve.
+    /// Whether the pinned node has either failed or refused a request that another node may serve.
     pub(crate) fn has_lost(&self, pinned: &PinnedNode) -> bool {
         pinned
             .index()

@@ -45,7 +45,7 @@ pub enum Credentials {
     },
 }
 
-/// A function of the application that provides the current credentials.
+/// A function that returns the current credentials. The application supplies this function.
 #[derive(Clone)]
 pub struct CredentialsProvider(Arc<Provide>);
 
@@ -53,9 +53,9 @@ type Provide = dyn Fn() -> BoxFuture<'static, Result<Credentials, BoxError>> + S
 type BoxError = Box<dyn Error + Send + Sync>;
 
 impl Credentials {
-    /// Creates credentials from a function of the application. The function is called before the
-    /// first request, once a minute, and after a response of status 401 or a failed connection. If
-    /// the function fails, the last good credentials stay in use.
+    /// Creates credentials that come from `provide`, a function that the application supplies. The
+    /// function is called before the first request, once a minute, and after a response of status
+    /// 401 or a failed connection. If the function fails, the last good credentials stay in use.
     ///
     /// ```
     /// use opensearch_directives::Credentials;

@@ -133,13 +133,13 @@ impl RequestError {
         }))
     }
 
-    /// Adds to the error the address of the node.
+    /// Adds the address of the node to the error.
     pub(crate) fn on_node(mut self, url: String) -> Self {
         self.0.node = Some(url);
         self
     }
 
-    /// Adds to the error the address of the proxy through which the request was sent.
+    /// Adds the address of the proxy through which the request was sent to the error.
     pub(crate) fn through_proxy(mut self, proxy: Option<String>) -> Self {
         self.0.proxy = proxy;
         self

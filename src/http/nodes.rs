@@ -46,8 +46,8 @@ struct Node {
     url: Url,
     failures: u32,
     dead_until: Option<Instant>,
-    /// Whether the node's last response had status 401, 403 or 500, which may be the fault of this
-    /// node alone.
+    /// Whether the node's last response had status 401, 403 or 500. Another node may respond with
+    /// success to the same request.
     has_refused: bool,
 }
 
@@ -108,8 +108,8 @@ impl Nodes {
     /// Records that a request to a node starts.
     ///
     /// If the returned value is dropped before the caller reports a response, the request counts as
-    /// failed. A node that did not respond before the deadline of a poll is therefore not tried
-    /// first again.
+    /// failed. If a node does not respond before the deadline of a poll, the next poll therefore
+    /// tries another node first.
     pub(crate) fn attempt(&self, node_index: usize) -> Attempt<'_> {
         Attempt {
             nodes: self,
@@ -134,13 +134,13 @@ impl Nodes {
         self.prefer_another(node_index);
     }
 
-    /// Whether this node has failed, or has refused a request that another node may serve.
+    /// Whether this node has either failed or refused a request that another node may serve.
     pub(crate) fn has_better_than(&self, node_index: usize) -> bool {
         let nodes = &self.lock().nodes;
         nodes.get(node_index).is_some_and(|node| {
             let has_other = nodes.len() > 1;
-            // `another_may_serve` is used only if this node has refused, so a node that has not
-            // refused is always a different one.
+            // `another_may_serve` is used only if this node itself has refused the request, so a
+            // node without a refusal is a different node.
             let another_may_serve = nodes.iter().any(|other| !other.has_refused);
             has_other && (node.failures > 0 || node.has_refused && another_may_serve)
         })

@@ -1,8 +1,8 @@
-//! Logs one line for each directive that is added, changed or removed by a publish, or that starts
-//! or expires afterwards, and counts them.
+//! Logs and counts each change of a directive: a publish adds, changes or removes the directive, or
+//! the directive starts or expires afterwards.
 //!
-//! A directive that has expired counts as absent, so that a start over an index with many old
-//! documents logs only those that matter.
+//! An expired directive counts as absent. Otherwise, the first read of an index with many old
+//! documents would log all of them.
 
 mod compare;
 
@@ -19,9 +19,11 @@ use crate::status::ChangeCounters;
 use crate::sync::Origins;
 use compare::{ChangedFields, Difference, differences};
 
-/// The number of directives that one publish, or one instant, logs. The counters count all of them.
+/// The maximum number of directives that are logged for one publish or one instant. The counters
+/// include all of them.
 const LOGGED_CHANGES: usize = 100;
-/// The number of rejections that one publish logs. The status contains all of them.
+/// The maximum number of rejections that are logged for one publish. The status contains all of
+/// them.
 const LOGGED_REJECTIONS: usize = 100;
 
 /// What was logged so far, and what is known about the published snapshot.
@@ -36,8 +38,8 @@ pub(super) struct ChangeLog {
 }
 
 impl ChangeLog {
-    /// Logs the differences between two snapshots. Returns their numbers, and the number of new
-    /// rejections.
+    /// Logs the differences between two snapshots. Returns the number of changes of each kind, and
+    /// the number of new rejections.
     pub(super) fn publish(
         &mut self,
         before: &Snapshot,
@@ -45,7 +47,7 @@ impl ChangeLog {
         origins: Option<Origins>,
         now: Timestamp,
     ) -> (ChangeCounters, u64) {
-        // What started or expired before the publish did so in the former set.
+        // The directives that started or expired before this publish belong to the former set.
         let mut counters = self.advance(before.set(), now);
         let mut lines = Lines::default();
         for difference in differences(before.set(), after.set(), now) {
@@ -105,7 +107,7 @@ impl ChangeLog {
     }
 }
 
-/// Bounds the number of lines.
+/// Limits the number of logged lines.
 #[derive(Default)]
 struct Lines {
     wanted: usize,

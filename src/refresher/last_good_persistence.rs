@@ -11,8 +11,8 @@ use crate::last_good_format::{self, LastGoodError};
 use crate::rest::off_the_runtime;
 
 impl Poller {
-    /// Passes the snapshot of the last-good file to the source, which compares its first read with
-    /// the snapshot. An unreadable file is reported as an error only when
+    /// Passes the snapshot of the last-good file to the source, so that the source can compare its
+    /// first read with this snapshot. An unreadable file is reported as an error only when
     /// [`restore`](Self::restore) needs it.
     pub(super) async fn recall_last_good(&mut self) {
         let Some(file) = self.last_good.clone() else {

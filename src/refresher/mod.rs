@@ -106,9 +106,9 @@ impl Refresher {
         &mut self.poller
     }
 
-    /// Polls until the store is dropped or shut down, which ends the loop even during a poll. The
-    /// first poll begins after `pause`. If `pause` is `None`, the first read has not happened yet
-    /// and is performed first.
+    /// Polls until the store is dropped or shut down. Either event ends the loop even during a
+    /// poll. The first poll begins after `pause`. If `pause` is `None`, the first read has not
+    /// happened yet and is performed first.
     pub(crate) async fn run_after(mut self, pause: Option<Duration>) {
         let mut stop = self.stop.clone();
         let off_switch = self.poller.off_switch.clone();
@@ -120,7 +120,7 @@ impl Refresher {
             };
             self.poll_forever(pause).await;
         };
-        // The off file and the recorder run during polls, too.
+        // The off file is checked, and operations are recorded, even while a poll is running.
         let polls = async {
             tokio::select! {
                 never = off_switch.run() => match never {},
@@ -171,7 +171,7 @@ impl Refresher {
     }
 
     /// Waits until the next poll is due, and returns the callers that wait for its result. Returns
-    /// `None` if the store was dropped. If the published set becomes too old while this waits, an
+    /// `None` if the store was dropped. If the published set becomes too old during this wait, an
     /// empty set is published.
     async fn wait(&mut self, pause: Duration) -> Option<Vec<Waiter>> {
         self.poller.announce_pause(pause);
@@ -212,7 +212,8 @@ impl Drop for Refresher {
     }
 }
 
-/// Records what the polls show. It never completes, so that the polls go on after a panic in it.
+/// Runs the recorder, if there is one. This function never completes, so the polls continue even
+/// after a panic of the recorder.
 async fn recording(recorder: Option<&mut Recorder>) {
     if let Some(recorder) = recorder {
         recorder.run().await;

@@ -41,7 +41,8 @@ pub struct Poller {
     pub(super) startup: Startup,
     pub(super) off_switch: OffSwitch,
     pub(super) change_log: ChangeLog,
-    /// Records what the polls show, until the refresher takes it; `None` if nothing is recorded.
+    /// The recorder of the history, until the refresher takes it; `None` if this instance records
+    /// nothing.
     pub(super) recorder: Option<Recorder>,
 }
 

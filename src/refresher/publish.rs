@@ -16,7 +16,7 @@ use crate::sync::Origins;
 use opensearch_directives_core::{DirectiveSet, Snapshot};
 
 /// The shortest wait for the next start or expiry. If many directives expire shortly after each
-/// other, one pass over the set logs those of one second.
+/// other, one pass over the set logs all that expire within this time.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
 impl Poller {
@@ -64,11 +64,11 @@ impl Poller {
         });
     }
 
-    /// Returns the instant of the next start or expiry of a directive, which is logged.
+    /// Returns the instant of the next start or expiry that must be logged.
     pub(super) fn boundary_at(&self) -> Option<Instant> {
         let wait = self.change_log.next()?.duration_since(self.clock.now());
         let wait = Duration::try_from(wait).unwrap_or_default();
-        // A clock that stands or is adjusted must not make the loop run without a pause.
+        // Even if the clock stands still or is adjusted, the loop must pause.
         Instant::now().checked_add(wait.max(SHORTEST_WAIT))
     }
 
@@ -85,7 +85,7 @@ impl Poller {
         }
     }
 
-    /// Connects the set with the counters of its directives, if they are counted.
+    /// Attaches the counters of the directives to the set, if matches are counted.
     pub(super) async fn with_hit_counters(&self, snapshot: Snapshot, now: Timestamp) -> Snapshot {
         let Some(counters) = self.shared.hit_counters.clone() else {
             return snapshot;
@@ -94,8 +94,8 @@ impl Poller {
         off_the_runtime(weight, move || snapshot.counted_by(&counters, now)).await
     }
 
-    /// Sets the instant from which no directive of the set applies, so that `clear_after` holds
-    /// even if the refresher publishes no more sets. `age` is the time since the set was read.
+    /// Sets the instant from which on no directive of the set applies, so that `clear_after` holds
+    /// even if the refresher no longer runs. `age` is the time since the set was read.
     pub(super) fn withdraw_in_time(&self, set: &DirectiveSet, now: Timestamp, age: Duration) {
         if let Some(clear_after) = self.clear_after {
             let at = now.saturating_add(clear_after.saturating_sub(age));

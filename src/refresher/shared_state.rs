@@ -29,7 +29,7 @@ pub struct Shared {
     pub(crate) published: Published<Served>,
     /// The subscription from which new subscriptions are cloned.
     pub(crate) subscription: Subscription,
-    /// `None` if the matches of the directives are not counted.
+    /// The counters of the directives; `None` if matches are not counted.
     pub(super) hit_counters: Option<Arc<HitCounters>>,
     pub(super) client: Client,
     pub(super) verifier: Arc<Verifier>,
@@ -217,13 +217,13 @@ impl Shared {
         }
     }
 
-    /// Returns the counts of each directive, if they are counted.
+    /// Returns the counts of each directive; `None` if matches are not counted.
     pub(crate) fn hits(&self) -> Option<Hits> {
         let is_hidden = self.snapshot().set().is_empty();
         Some(self.hit_counters.as_ref()?.hits(is_hidden))
     }
 
-    /// Returns the counts of all directives together, if they are counted.
+    /// Returns the sums of the counts over all directives; `None` if matches are not counted.
     pub(crate) fn hit_totals(&self) -> Option<HitTotals> {
         let mut totals = self.hit_counters.as_ref()?.totals(self.clock.now());
         if self.snapshot().set().is_empty() {
@@ -289,7 +289,7 @@ impl Shared {
         let decided = async {
             let decided =
                 |progress: &Progress| progress.is_ready() || progress.liveness.has_ended();
-            // The sender is a field of `self`, so the channel cannot close while this waits.
+            // The sender is a field of `self`, so the channel cannot close during this wait.
             let _ = progress.wait_for(decided).await;
         };
         within(limit, decided).await;

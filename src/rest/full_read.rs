@@ -23,7 +23,7 @@ pub(crate) struct FullRead<C> {
     pub(crate) aggregates: Option<Aggregates>,
     /// The highest primary term in which a document was written.
     pub(crate) term: Option<u64>,
-    /// Whether the server opened no point in time, so that the pages were read from the live index.
+    /// Whether the pages were read from the live index, because the server opened no point in time.
     pub(crate) live: bool,
 }
 

@@ -29,8 +29,8 @@ pub(crate) struct IndexReader {
     /// The value of the search parameter `preference`. This value directs all searches of this
     /// instance to the same shard copy, and distributes the instances of a fleet over all copies.
     preference: String,
-    /// A number that is appended to the preference unless the number is zero. A different number
-    /// may select a different shard copy.
+    /// A number that is appended to the preference. Zero means that nothing is appended. A
+    /// different number may select a different shard copy.
     copy: u32,
 }
 
@@ -99,7 +99,7 @@ impl Session {
         self.reader.client.index()
     }
 
-    /// Returns what the searches of this session return besides the documents.
+    /// Returns what the searches of this session request in addition to the documents.
     pub(super) fn extras(&self, aggregates: bool) -> Extras {
         Extras {
             aggregates,

@@ -1,5 +1,5 @@
-//! The error for a failed read of the index, of another agent's snapshot, or of an application's
-//! source.
+//! The error for a failed read of the index, of another agent's snapshot, or of a source of
+//! snapshots that the application implements.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,8 +11,9 @@ use opensearch_directives_core::document::Rejection;
 
 /// The index could not be read completely.
 ///
-/// [`kind`](Self::kind) tells which action the failure needs. [`source`](std::error::Error::source)
-/// returns the cause: the request or the response that failed.
+/// [`kind`](Self::kind) tells a caller how to react to the failure.
+/// [`source`](std::error::Error::source) returns the cause: the request or the response that
+/// failed.
 #[derive(Debug)]
 pub struct ReadError {
     /// The configured name of the index or alias, or the name of another source.
@@ -26,7 +27,8 @@ pub struct ReadError {
 #[non_exhaustive]
 pub enum PollErrorKind {
     /// A request received no usable response (the connection failed, the time limit passed, or the
-    /// server refused the request), or the application's own source failed.
+    /// server refused the request), or a source of snapshots that the application implements
+    /// failed.
     Request,
     /// The index does not exist, or the configured name refers to no index or to several indices.
     NoIndex,
@@ -86,7 +88,7 @@ pub(crate) enum ReadFailure {
     },
     /// The snapshot of another agent is refused.
     Agent(AgentError),
-    /// The application's own source failed.
+    /// A source of snapshots that the application implements failed.
     Source(Box<dyn std::error::Error + Send + Sync>),
 }
 
@@ -98,8 +100,8 @@ impl ReadError {
         }
     }
 
-    /// Creates the error for a failure of the application's own [source](crate::source). `name`
-    /// says what could not be read, such as the name of a file.
+    /// Creates the error for a failed read of a [source](crate::source) that the application
+    /// implements. `name` says what could not be read, such as the name of a file.
     #[must_use]
     pub fn of_source(
         name: &str,

@@ -30,10 +30,10 @@ pub(crate) struct Summary {
     pub(crate) primary: bool,
 }
 
-/// The part of a response with the `_version` of each document, which only a recorder needs.
+/// The `filter_path` for the `_version` of each document. Only a recorder needs the versions.
 const VERSION_PATH: &str = ",hits.hits._version";
 
-/// What a search returns besides the documents.
+/// What a search requests in addition to the documents.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Extras {
     /// The aggregates of all documents.

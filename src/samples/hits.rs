@@ -1,12 +1,12 @@
-//! The counts of matches as samples: of all directives together, and of single directives if the
-//! exporter asks for them.
+//! Converts the counts of matches into samples: the sums over all directives, and the counts of
+//! single directives if the exporter requests them.
 
 use opensearch_directives_core::internal::HitTotals;
 
 use super::{Sample, SampleKind};
 use crate::status::{DirectiveHits, Hits};
 
-/// Returns the counts of all directives together.
+/// Returns the sums of the counts over all directives, as samples.
 #[expect(
     clippy::cast_precision_loss,
     reason = "metrics are floating-point numbers"
@@ -40,8 +40,8 @@ pub(crate) fn totals(totals: &HitTotals) -> [Sample; 3] {
     .map(|(kind, name, help, value)| Sample::new(kind, name, help, None, value as f64))
 }
 
-/// Returns the counts of the first published directives, by their ids, and the number of those that
-/// have no sample because of the limit.
+/// Returns samples of at most `limit` published directives, in the order of their ids, and the
+/// number of directives that have no sample because of this limit.
 #[cfg(feature = "prometheus")]
 #[expect(
     clippy::cast_precision_loss,

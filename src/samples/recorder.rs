@@ -1,4 +1,4 @@
-//! The counts of the recorder of the history, as samples.
+//! Converts the counts of the history's recorder into samples.
 
 use super::{Sample, SampleKind};
 use crate::status::RecorderStatus;

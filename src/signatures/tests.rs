@@ -79,7 +79,7 @@ fn a_directive_needs_a_signature_by_a_trusted_key() {
     for source in [
         signed(&directive(), &[]),
         signed(&directive(), &[&mallory]),
-        // Signed by an unknown key that uses the name of a trusted signer.
+        // The document is signed with an unknown key under the name of a trusted signer.
         signed(&directive(), &[&key("alice")]),
     ] {
         let rejection = check(&trust, &source).unwrap_err();

@@ -64,7 +64,7 @@ impl IndexSynchronizer {
         });
     }
 
-    /// Hands the view to the recorder, if there is one. This does not wait.
+    /// Passes the view to the recorder, if there is one, without waiting.
     fn report_to_recorder(
         &self,
         observed: &ObservedVersion,

@@ -53,7 +53,7 @@ impl IndexSynchronizer {
             .known()
             .filter(|_| !reconcile && !self.was_overtaken)
             // Since the known view was read, another primary may have taken over and assigned the
-            // same `_seq_no`s again, which only a comparison of checkpoints shows.
+            // same `_seq_no`s again. Only a comparison of checkpoints shows this.
             .filter(|known| {
                 known.checkpoints.is_some() && matches!(observed, ObservedVersion::Checkpoints(_))
             });

@@ -34,7 +34,7 @@ pub(super) enum DecodedHit<'a> {
         rejection: Option<Rejection>,
         /// The time of the last write; `None` if the document is rejected.
         updated_at: Option<Timestamp>,
-        /// Who revoked a document that was not rejected.
+        /// Who revoked the document; `None` if the document is rejected.
         by: Option<Box<str>>,
     },
 }

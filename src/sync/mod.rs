@@ -115,7 +115,7 @@ pub(crate) struct IndexSynchronizer {
     clock_skew: Option<f64>,
     /// The instant of the next full read.
     reconcile_at: Instant,
-    /// Takes what each read returned, if there is a recorder.
+    /// Passes each accepted view to the recorder; `None` if there is no recorder.
     history: Option<HistoryFeed>,
 }
 
@@ -145,7 +145,7 @@ impl IndexSynchronizer {
         }
     }
 
-    /// Hands each view that a poll accepts to a recorder.
+    /// Passes each view that a poll accepts to a recorder.
     pub(crate) fn with_history(mut self, feed: HistoryFeed) -> Self {
         self.reader = self.reader.with_versions();
         self.history = Some(feed);

@@ -73,8 +73,8 @@ impl Fingerprint {
             && self.sum_seq_no as f64 == remote.sum_seq_no
     }
 
-    /// Whether the cluster's highest `_seq_no` is not above the highest `_seq_no` of this
-    /// fingerprint.
+    /// Whether the highest `_seq_no` of this fingerprint is at least the cluster's highest
+    /// `_seq_no`.
     #[expect(
         clippy::cast_precision_loss,
         reason = "the cluster converts its number in the same way"

@@ -54,8 +54,8 @@ pub(super) enum State {
 pub(super) enum Sighting {
     /// A version that cannot be a later version of the known index.
     Version(ObservedVersion),
-    /// A view that may be older than the known view. `version` is `None` unless an observed version
-    /// is suspicious, too.
+    /// A view that may be older than the known view. If an observed version is suspicious, too,
+    /// `version` contains it.
     View {
         regression: PendingRegression,
         version: Option<ObservedVersion>,
@@ -161,8 +161,7 @@ pub(super) struct Known {
     pub(super) convergence: Convergence,
     pub(super) low_watermark: LowWatermark,
     pub(super) freshness_bound: FreshnessBound,
-    /// Whether a search on the primary returned different documents from those of the shard copy
-    /// that was read.
+    /// Whether a search on the primary returned other documents than the shard copy that was read.
     pub(super) lags: bool,
 }
 
@@ -185,8 +184,8 @@ impl Known {
                 == aggregates.updated_at.map(Timestamp::as_millisecond)
     }
 
-    /// Whether every in-sync copy holds all operations that this view can contain. If every copy
-    /// does, none can return an older version of a document in response to `_mget`.
+    /// Whether every in-sync copy holds all operations that this view can contain. If so, no copy
+    /// can return an older version of a document in response to `_mget`.
     pub(super) fn is_held_everywhere(&self, checkpoints: &ShardCheckpoints) -> bool {
         self.checkpoints_after
             .as_ref()

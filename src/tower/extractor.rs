@@ -26,7 +26,7 @@ where
     }
 }
 
-/// The attributes of one request and the id that decides about sampling.
+/// The attributes of one request, and the request id that decides whether the request is sampled.
 ///
 /// `RequestAttrs::index` may be a comma-separated list of names, as in `GET /orders,items/_search`.
 /// For a list, the set is evaluated once for each name, and the results are combined.

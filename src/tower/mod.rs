@@ -1,5 +1,5 @@
 //! A `tower` layer that evaluates each request once and makes the decision available to handlers
-//! and to the layers around it.
+//! and to outer layers.
 //!
 //! [`DirectivesLayer`] wraps a service over `http` requests, for example an axum router or a hyper
 //! client. For each request, the layer loads the published set, obtains the request's attributes

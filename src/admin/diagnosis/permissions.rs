@@ -20,9 +20,9 @@ pub struct Permission {
     pub operation: &'static str,
     /// The name of the permission in the security plugin.
     pub action: &'static str,
-    /// Whether directives cannot be read without this permission.
+    /// Whether this permission is required for reading directives.
     pub is_for_reading: bool,
-    /// The roles that contain the permission, of those that `directives init --roles` installs.
+    /// Those roles of `directives init --roles` that contain the permission.
     pub roles: Vec<String>,
     /// Whether the user has the permission.
     pub is_granted: bool,
@@ -126,8 +126,8 @@ const WRITES: [(&str, &str); 3] = [
 
 type Read = (&'static str, &'static str, bool, Request);
 
-/// Returns the probing reads: for each request, the operation, the permission, and whether
-/// directives cannot be read without this permission.
+/// Returns the probing reads: for each request, the operation, the permission, and whether this
+/// permission is required for reading directives.
 fn reads(index: &str, name: &str) -> [Read; 7] {
     let get = |path: String| Request::new(Method::Get, path);
     let post = |path: String, body: &Value| Request::new(Method::Post, path).json(body.to_string());

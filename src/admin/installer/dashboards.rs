@@ -1,5 +1,5 @@
-//! Imports the saved objects into OpenSearch Dashboards, and tells wrong addresses and missing logins
-//! apart.
+//! Imports the saved objects into OpenSearch Dashboards. If this fails, finds out whether the
+//! address or the login is wrong.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -78,8 +78,8 @@ impl Installer {
     }
 }
 
-/// Returns what is wrong with the address or the login. Returns `None` if no server responded, or
-/// if OpenSearch Dashboards itself refused the import.
+/// Returns a description of the problem with the address or the login. Returns `None` if no server
+/// responded, or if OpenSearch Dashboards itself refused the import.
 fn problem(error: &RequestError) -> Option<&'static str> {
     const ADDRESS: &str = "this is not OpenSearch Dashboards, or its base path is missing; give \
                            its address as a browser shows it, up to and without /app";

@@ -33,7 +33,7 @@ pub enum InstallErrorKind {
     /// The data stream of the history, existing or just created, is not append-only or has an
     /// unsuitable mapping.
     History,
-    /// The cluster has no Index State Management, which a retention needs.
+    /// A retention needs Index State Management, but the cluster does not have it.
     NoIndexStateManagement,
 }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::files;
 
-/// The index of the file of saved objects. It is also the first part of each id in the file.
+/// The name of the index in the file of saved objects. Each id in the file begins with this name.
 const INDEX_IN_FILE: &str = "directives";
 
 /// Returns the saved objects for an index, as NDJSON. Their ids begin with the name of the index, so
@@ -60,7 +60,7 @@ fn rename(id: &mut Value, index: &str) {
     }
 }
 
-/// Changes a JSON value that is stored as a string of JSON.
+/// Changes a JSON value that is stored inside a JSON string.
 fn within_text(text: &mut Value, change: impl FnOnce(&mut Value)) {
     let value = text
         .as_str()

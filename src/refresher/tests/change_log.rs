@@ -1,5 +1,5 @@
 //! Tests that the start and the expiry of directives are counted when they happen, without a poll.
-//! The lines in the log are tested over scripted responses.
+//! Other tests check the lines in the log.
 
 use super::*;
 

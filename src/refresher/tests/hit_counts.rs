@@ -1,4 +1,4 @@
-//! Tests that a store counts the matches of its directives, whatever is published in between.
+//! Tests that a store counts the matches of its directives, and that a publish changes no count.
 
 use super::*;
 
@@ -8,7 +8,7 @@ fn request(set: &opensearch_directives_core::DirectiveSet) {
     let _ = set.evaluate(&attrs, "2030-01-01T12:15:00Z".parse().unwrap(), "r");
 }
 
-/// The id, the number of matches and whether it is published, of each directive.
+/// For each directive, its id, its number of matches, and whether it is published.
 fn counted(store: &OpenSearchDirectiveStore) -> Vec<(String, u64, bool)> {
     let directives = store.hits().unwrap().directives.into_iter();
     directives
