@@ -26,8 +26,8 @@ const QUEUED_WAITERS: usize = 64;
 /// The store is a cache of the index and may be stale. Normally the age of the set is at most the
 /// poll interval. During an outage, the set ages until the cluster can be read again.
 /// [`status`](Self::status) reports the age. Regardless of the age, each directive starts and
-/// expires at its own times, which are compared with the instant that the caller passes to
-/// `evaluate`.
+/// expires at its own times. An evaluation compares these times with the instant that the caller
+/// passes to `evaluate`.
 ///
 /// Only complete reads are published, each in one swap. A poll that fails does not change the
 /// published set. Dropping the store or calling [`shutdown`](Self::shutdown) ends its
@@ -264,15 +264,16 @@ impl OpenSearchDirectiveStore {
 
     /// Returns the snapshot of the last complete read, even while the off file hides its directives.
     ///
-    /// The method is for code that sends the snapshot to other instances, which have off files of
-    /// their own. Code that decides about a request must use [`load`](DirectiveStore::load),
+    /// The method is for code that sends the snapshot to other instances, because these have their
+    /// own off files. Code that decides about a request must use [`load`](DirectiveStore::load),
     /// [`reader`](Self::reader) or [`snapshot`](Self::snapshot) instead.
     #[must_use]
     pub fn kept_snapshot(&self) -> Arc<Snapshot> {
         self.shared.kept_snapshot()
     }
 
-    /// Creates a subscription, which is notified of each later publish until the store ends.
+    /// Creates a subscription. The subscription is notified of each later publish until the store
+    /// ends.
     ///
     /// ```no_run
     /// # use opensearch_directives::{DirectiveStore as _, OpenSearchDirectiveStore};

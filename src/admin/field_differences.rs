@@ -41,8 +41,8 @@ impl FieldChange {
         changes(before, after)
     }
 
-    /// Returns the change that replaces a malformed document by a directive. The intended targets
-    /// of a malformed document are unknown, so the change counts as widening.
+    /// Returns the difference for a malformed document that is replaced with a directive. The
+    /// intended targets of a malformed document are unknown, so the change counts as widening.
     pub(super) fn of_malformed(rejection: &Rejection) -> Self {
         Self {
             field: "document",

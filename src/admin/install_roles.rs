@@ -6,7 +6,8 @@ use super::installer::{Change, InstallError, InstallStep, Installer, file};
 use crate::http::{Method, Request, segment};
 
 const WHAT: &str = "role";
-/// The index name in the files of `mappings/roles`, which is replaced in the index patterns.
+/// The index name in the files of `mappings/roles`. The installation replaces it in the index
+/// patterns.
 const INDEX_IN_FILES: &str = "directives";
 const ROLES: [(&str, &str); 7] = [
     (

@@ -190,10 +190,10 @@ impl PlannedWrite {
         }
     }
 
-    /// Adapts this write to an older mapping, by removing the field that the given reason for the
-    /// refusal names. Returns whether the write can be sent again. If an index has no field
-    /// `revoked`, the field `revoked_at` alone revokes a directive. A revocation that states its
-    /// reason is not adapted, because the stated reason would be lost.
+    /// Adapts this write to an older mapping: removes the field that the mapping lacks. `reason` is
+    /// the reason for the refusal, and names the field. Returns whether the write can be sent
+    /// again. If an index has no field `revoked`, the field `revoked_at` alone revokes a directive.
+    /// A revocation that states its reason is not adapted, because the stated reason would be lost.
     pub(super) fn adapt_to_older_mapping(&mut self, reason: &str) -> bool {
         let is_about = |field: &str| reason.contains(&format!("introduction of [{field}]"));
         match &mut self.action {

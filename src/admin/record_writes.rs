@@ -285,8 +285,8 @@ impl PlannedWrite {
         self
     }
 
-    /// Returns the JSON that the write should have stored. This JSON is compared with the previous
-    /// document.
+    /// Returns the JSON that the write should have stored, so that it can be compared with the
+    /// previous document.
     fn expected(&self, limits: &DecodeLimits) -> Option<String> {
         match &self.action {
             Action::Revoke(fields) | Action::Sign(fields) => {

@@ -1,4 +1,5 @@
-//! The document of one instance: what it applies, and how well it follows the index.
+//! Defines the document that one instance writes: which state of the index the instance applies,
+//! and how old this state is.
 
 use std::time::Duration;
 
@@ -7,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::status::{Staleness, Status};
 
-/// The number of rejections in a report. Their total number is a field of its own.
+/// The maximum number of rejections that a report lists. A separate field contains the total number
+/// of rejections.
 const MAX_REJECTIONS: usize = 20;
-/// The number of characters of a text in a report. Longer texts are cut off.
+/// The maximum number of characters of a text in a report. Longer texts are cut off.
 const MAX_CHARACTERS: usize = 300;
 
 /// The program that contains an instance.
@@ -21,7 +23,7 @@ pub enum InstanceKind {
     Library,
     /// The agent of the `directives` command.
     Agent,
-    /// An osproxy with the adapter.
+    /// An osproxy that contains the adapter of this project.
     Osproxy,
 }
 
@@ -37,7 +39,7 @@ impl InstanceKind {
     }
 }
 
-/// The report of one instance. The names of the fields are those of the document.
+/// The report of one instance. The document in the index has the same field names.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct InstanceReport {
@@ -56,15 +58,15 @@ pub struct InstanceReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index_uuid: Option<String>,
     /// The instance applies every operation up to this `_seq_no`. Absent if the instance does not
-    /// know it, for example because its role does not permit the index statistics.
+    /// know this number, for example because its role does not permit the index statistics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_seq_no: Option<u64>,
     /// The number of documents from which the applied set was read.
     pub documents: u64,
-    /// The highest `_seq_no` of these documents.
+    /// The highest `_seq_no` of the documents from which the applied set was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_seq_no: Option<u64>,
-    /// The sum of their `_seq_no`s, modulo 2^64.
+    /// The sum of the `_seq_no`s of all documents from which the applied set was read, modulo 2^64.
     pub sum_seq_no: u64,
     /// The digest of the applied directives.
     pub digest: String,
@@ -81,7 +83,8 @@ pub struct InstanceReport {
     pub rejections: Vec<ReportedRejection>,
     /// Whether the age of the applied set is within the limits of the instance.
     pub staleness: String,
-    /// The seconds by which the instance's clock is ahead of the cluster's, if they were measured.
+    /// The seconds by which the instance's clock is ahead of the cluster's clock; absent if they
+    /// were not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_skew_seconds: Option<f64>,
     /// The time at which the reporter was created, by the instance's clock.
@@ -92,11 +95,12 @@ pub struct InstanceReport {
     /// The time of the last publish, by the instance's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_change: Option<Timestamp>,
-    /// The time of this report, by the cluster's clock as far as the clock skew is known.
+    /// The time of this report: the time of the instance's clock, corrected by the clock skew if it
+    /// is known.
     pub reported_at: Timestamp,
     /// The longest time to the next report.
     pub heartbeat_seconds: f64,
-    /// Whether the instance has ended its work and will not report again.
+    /// Whether the instance was shut down and will not report again.
     pub left: bool,
 }
 
@@ -106,11 +110,11 @@ pub struct InstanceReport {
 pub struct ReportedRejection {
     /// The id of the document.
     pub id: String,
-    /// The reason. The text starts with the name of the field.
+    /// The reason for the rejection. The text starts with the name of the invalid field.
     pub reason: String,
 }
 
-/// What a reporter knows besides the status.
+/// The values in a report that do not come from the status of the store.
 #[derive(Clone, Debug)]
 pub(super) struct Identity {
     pub(super) host: Option<String>,
@@ -120,7 +124,8 @@ pub(super) struct Identity {
 }
 
 impl InstanceReport {
-    /// Creates the report of a status. `now` is the time by the instance's clock.
+    /// Creates a report from the status of a store. `now` is the current time of the instance's
+    /// clock.
     pub(super) fn new(status: Status, identity: &Identity, now: Timestamp, left: bool) -> Self {
         let skew = status.clock_skew_seconds.unwrap_or_default();
         let skew = SignedDuration::try_from_secs_f64(skew).unwrap_or_default();

@@ -8,7 +8,8 @@ use super::instance_report::InstanceReport;
 
 /// An instance counts as silent after this many heartbeats without a report.
 const HEARTBEATS: f64 = 3.0;
-/// The time that a report may be late in addition, for example because its clock was adjusted.
+/// A report may additionally be late by this time, for example because the clock of the instance
+/// was adjusted.
 const TOLERANCE: Duration = Duration::from_secs(5);
 
 /// The state of the index at one instant.
@@ -17,8 +18,8 @@ const TOLERANCE: Duration = Duration::from_secs(5);
 pub struct IndexPosition {
     /// The uuid of the index.
     pub index_uuid: String,
-    /// The highest assigned `_seq_no`, also of a deletion. `None` if the index has none, or if the
-    /// role does not permit the index statistics.
+    /// The highest assigned `_seq_no`, including those of deletions. `None` if no number was
+    /// assigned yet, or if the role does not permit the index statistics.
     pub assigned_seq_no: Option<u64>,
     /// The highest `_seq_no` of the visible documents.
     pub max_seq_no: Option<u64>,
@@ -34,22 +35,24 @@ pub enum InstanceState {
     Synced,
     /// The instance applies every operation, but it rejects documents.
     Rejecting,
-    /// The instance lacks operations.
+    /// The instance does not apply some of the operations yet.
     Behind {
-        /// The number of operations; `None` if it cannot be known.
+        /// The number of operations that the instance does not apply yet; `None` if this number is
+        /// not known.
         operations: Option<u64>,
     },
-    /// The instance has not reported for three heartbeats. It may have ended without saying so.
+    /// The instance has not reported for three heartbeats. The instance may have ended without a
+    /// last report.
     Silent {
         /// The time since the last report.
         since: Duration,
     },
-    /// The instance has ended its work.
+    /// The instance was shut down, and said so in its last report.
     Left,
 }
 
 impl InstanceState {
-    /// Returns the word for the state.
+    /// Returns the name of the state, in lower case.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -61,7 +64,7 @@ impl InstanceState {
         }
     }
 
-    /// Whether the instance reports.
+    /// Whether the instance reported recently.
     #[must_use]
     pub fn is_live(self) -> bool {
         matches!(self, Self::Synced | Self::Rejecting | Self::Behind { .. })
@@ -80,12 +83,12 @@ impl InstanceState {
 pub struct Fleet {
     /// The reports, ordered by instance.
     pub reports: Vec<InstanceReport>,
-    /// The number of instances that were not read, because there are too many. They are those
-    /// whose reports are oldest.
+    /// The number of instances that were not read, because there are too many instances. The
+    /// instances with the oldest reports are not read.
     pub omitted: u64,
     /// The state of the index.
     pub position: IndexPosition,
-    /// The time of the cluster.
+    /// The current time of the cluster's clock.
     pub now: Timestamp,
 }
 
@@ -115,10 +118,11 @@ impl Fleet {
 impl IndexPosition {
     /// Whether an instance applies every operation that this state of the index contains.
     ///
-    /// Either the instance knows that it applies every operation up to the assigned number, or it read
-    /// exactly the documents of this state, and the last operation is among them. The highest number
-    /// of its documents alone would not suffice, because a lower number can become visible after a
-    /// higher one, and because no document has the number of a deletion.
+    /// This is the case if the instance reports that it applies every operation up to the highest
+    /// assigned number. It is also the case if the instance read exactly the documents of this
+    /// state and one of them has the highest assigned number. The highest number that the instance
+    /// has read would not suffice, because a lower number can become visible after a higher one,
+    /// and because no document has the number of a deletion.
     #[must_use]
     pub fn is_applied_by(&self, report: &InstanceReport) -> bool {
         if report.index_uuid.as_ref() != Some(&self.index_uuid) {
@@ -133,8 +137,8 @@ impl IndexPosition {
         }
     }
 
-    /// Whether an instance read exactly the documents of this state. The cluster returns sums as
-    /// floating-point numbers.
+    /// Whether an instance read exactly the documents of this state. The sums are compared as
+    /// floating-point numbers, because the cluster returns them in this form.
     #[expect(
         clippy::cast_precision_loss,
         clippy::float_cmp,
@@ -146,7 +150,8 @@ impl IndexPosition {
             && report.sum_seq_no as f64 == self.sum_seq_no
     }
 
-    /// The number of operations that an instance lacks, as far as it is known.
+    /// Returns the number of operations that an instance does not apply yet; `None` if this number
+    /// is not known.
     fn missing_in(&self, report: &InstanceReport) -> Option<u64> {
         if report.index_uuid.as_ref() != Some(&self.index_uuid) {
             return None;
@@ -157,13 +162,14 @@ impl IndexPosition {
             Some(applied) => highest.saturating_sub(applied),
             None => highest.saturating_add(1),
         };
-        // A deletion that only the fingerprint shows has no number here.
+        // If the index lacks a document that the instance applies, the number of the deletion is
+        // not known here.
         (missing > 0).then_some(missing)
     }
 }
 
 impl InstanceReport {
-    /// Returns the time since the report, if the instance counts as silent.
+    /// Returns the time since the report; `None` if the instance does not count as silent.
     fn silent_for(&self, now: Timestamp) -> Option<Duration> {
         let heartbeat = Duration::try_from_secs_f64(self.heartbeat_seconds * HEARTBEATS);
         let limit = heartbeat.ok()?.saturating_add(TOLERANCE);

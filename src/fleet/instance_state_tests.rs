@@ -59,9 +59,10 @@ fn an_instance_is_synced_only_if_it_applies_every_operation() {
         InstanceState::Synced
     );
     assert_eq!(state(&report, position(Some(11), &[3, 5, 11])), BEHIND(2));
-    // A deletion took number 10, and no document shows it.
+    // Number 10 was assigned to a deletion, so no document has this number.
     assert_eq!(state(&report, position(Some(10), &[3, 9])), BEHIND(1));
-    // The last operation is not visible yet, so the same documents prove nothing.
+    // The last operation is not visible yet, so equal documents do not prove that the instance
+    // applies it.
     assert_eq!(state(&report, position(Some(10), &[3, 5, 9])), BEHIND(1));
     let mut other = report.clone();
     other.index_uuid = Some("another".to_owned());

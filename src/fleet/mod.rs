@@ -1,12 +1,14 @@
 //! The fleet: which instances apply which directives.
 //!
-//! Each instance that has a [`Reporter`] keeps one document in the index `directives-fleet` (the name
-//! of the polled index, followed by `-fleet`), which [`Installer::install_fleet`] creates. The
-//! reporter writes the document when the applied state changes, and otherwise at a slow heartbeat.
-//! [`DirectivesApi::fleet`] reads all documents and compares them with the index.
+//! Each instance that has a [`Reporter`] maintains one document in the fleet's index. The name of
+//! the fleet's index is the name of the polled index followed by `-fleet`.
+//! [`Installer::install_fleet`] creates the fleet's index. The reporter writes the document when
+//! the applied state changes, and otherwise at a regular interval, by default once a minute.
+//! [`DirectivesApi::fleet`] reads the documents of all instances, and compares these documents with
+//! the polled index.
 //!
-//! Reporting is optional. It never delays a poll, and an instance that may not report polls as
-//! before.
+//! Reporting is optional. A report never delays a poll, and an instance that may not report
+//! continues to poll.
 //!
 //! [`Installer::install_fleet`]: crate::admin::Installer::install_fleet
 //! [`DirectivesApi::fleet`]: crate::admin::DirectivesApi::fleet
@@ -21,7 +23,7 @@ pub use instance_report::{InstanceKind, InstanceReport, ReportedRejection};
 pub use instance_state::{Fleet, IndexPosition, InstanceState};
 pub use reporter::Reporter;
 
-/// Returns the name of the index in which the instances report that poll an index with this name.
+/// Returns the name of the fleet's index for the given polled index.
 #[must_use]
 pub fn index_name(index: &str) -> String {
     format!("{index}-fleet")

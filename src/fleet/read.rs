@@ -11,7 +11,7 @@ use crate::admin::{DirectivesApi, WriteError};
 use crate::http::{Method, Request, malformed};
 use crate::rest::{Probe, Session};
 
-/// The number of instances that one read returns.
+/// The maximum number of instances that one read returns.
 const MAX_INSTANCES: u64 = 10_000;
 
 #[derive(Deserialize)]
@@ -31,7 +31,7 @@ struct Shards {
 #[derive(Deserialize)]
 struct Hits {
     total: Total,
-    /// The filter removes an empty list.
+    /// Because of `filter_path`, the response does not contain this field if the list is empty.
     #[serde(default)]
     hits: Vec<Hit>,
 }
@@ -48,15 +48,15 @@ struct Hit {
 }
 
 impl DirectivesApi {
-    /// Reads what all instances have reported, and the state of the index with which their reports
-    /// are compared. At most 10,000 instances are read.
+    /// Reads the reports of all instances, and the state of the index with which the reports are
+    /// compared. At most 10,000 instances are read.
     ///
     /// # Errors
-    /// [`WriteError::is_not_found`] if the index of the fleet does not exist, or the reason for which
-    /// an index could not be read.
+    /// Fails with [`WriteError::is_not_found`] if the fleet's index does not exist, and with
+    /// another error if an index could not be read.
     pub async fn fleet(&self) -> Result<Fleet, WriteError> {
-        // The state of the index is older than the reports, so no report is compared with an
-        // operation that its instance could not have seen.
+        // The state of the index is read before the reports, so that this state does not contain
+        // operations that are newer than the reports.
         let position = self.position().await?;
         let (reports, omitted) = self.reports().await?;
         let now = self.now().await?;

@@ -16,9 +16,9 @@ use crate::poll_pauses::Backoff;
 use crate::refresher::{Progress, ReportKey, Shared, Subscription, seed_of};
 use crate::store::OpenSearchDirectiveStore;
 
-/// The heartbeat unless it is set.
+/// The default interval between two heartbeats.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
-/// The shortest heartbeat.
+/// The shortest interval between two heartbeats.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 /// The shortest pause between two reports.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
@@ -26,15 +26,16 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
 /// The jitter of the heartbeat, in percent.
 const JITTER_PERCENT: u32 = 20;
-/// The time limit of the last report, for which an application waits when it ends.
+/// The time limit of the last report. An application that ends waits for this report.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(3);
 /// The pause between two deletions of old reports.
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Reports what a store applies to the [fleet](crate::fleet), until the store ends.
 ///
-/// It is a task of its own: a report never delays a poll. If the instance may not report, or if the
-/// index of the fleet does not exist, the reporter logs one warning and tries again later.
+/// The reporter runs in a separate task, so a report never delays a poll. If the instance may not
+/// report, or if the index of the fleet does not exist, the reporter logs one warning and tries
+/// again later.
 ///
 /// ```no_run
 /// # use opensearch_directives::{ClusterConfig, Config, OpenSearchDirectiveStore};
@@ -68,8 +69,9 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// Creates a reporter for a store. The reports are written to this cluster, into the index that
-    /// belongs to the index of the configuration. The reporter does not keep the store alive.
+    /// Creates a reporter for a store. The reports are written into the fleet's index of the given
+    /// cluster; `cluster.index` is the name of the polled index. The reporter does not keep the
+    /// store alive.
     ///
     /// # Errors
     /// [`ConfigError`] if a setting of the cluster is invalid, or a file cannot be read.
@@ -83,7 +85,8 @@ impl Reporter {
         Ok(Self::over(store, Client::new(&cluster)?))
     }
 
-    /// Creates a reporter that writes with this client of the fleet's index.
+    /// Creates a reporter that writes with the given client. The client's index must be the fleet's
+    /// index.
     pub(super) fn over(store: &OpenSearchDirectiveStore, client: Client) -> Self {
         let shared = Arc::clone(&store.shared);
         Self {
@@ -105,7 +108,7 @@ impl Reporter {
     }
 
     /// Sets the longest time between two reports, which is at least one second. The default is one
-    /// minute. After three such times without a report, the instance counts as silent.
+    /// minute. If an instance has not reported for three times as long, it counts as silent.
     pub fn with_interval(mut self, interval: Duration) -> Self {
         self.identity.heartbeat = interval.max(SHORTEST_INTERVAL);
         self
@@ -132,7 +135,8 @@ impl Reporter {
             interval,
             seed_of(self.shared.instance()),
         );
-        // The instant before which nothing is written, and the instant of the next heartbeat.
+        // No report is written before `not_before`, and the next heartbeat is due at
+        // `heartbeat_at`.
         let mut not_before = Instant::now();
         let mut heartbeat_at = not_before;
         loop {
@@ -140,7 +144,8 @@ impl Reporter {
             let due = if has_news { not_before } else { heartbeat_at };
             tokio::select! {
                 changed = self.subscription.changed() => if changed.is_err() { break },
-                // A poll without a publish can find that further operations are applied.
+                // Even a poll that publishes nothing can find out that the set already contains
+                // further operations.
                 Ok(()) = self.polled.changed(), if !has_news => {}
                 () = sleep_until(due) => {
                     let end = until_end(self.subscription.clone());
@@ -161,7 +166,8 @@ impl Reporter {
                 }
             }
         }
-        // An application waits for the end of the reporter.
+        // The last report has a time limit, because the application waits for the end of the
+        // reporter.
         let farewell = timeout(FAREWELL_TIMEOUT, self.report(true));
         if farewell.await.is_err() {
             debug!("the report that the instance has left was not written in time");
@@ -215,16 +221,16 @@ impl Reporter {
         }
     }
 
-    /// The pause before the next heartbeat, which is not longer than the interval. The jitter spreads
-    /// the heartbeats of instances that started at the same time.
+    /// Returns the pause before the next heartbeat. The pause is at most the configured interval.
+    /// The jitter spreads the heartbeats of instances that started at the same time.
     fn pause_of_heartbeat(&mut self) -> Duration {
         let percent = self.random.u32(100 - JITTER_PERCENT..=100);
         self.identity.heartbeat * percent / 100
     }
 }
 
-/// Completes shortly after the end of the store, so that a report that hangs does not delay the end.
-/// A report that was sent before should arrive before the last one.
+/// Completes a second after the end of the store. Within this second, a pending report can still
+/// arrive before the last one; after that, a report that hangs no longer delays the end.
 async fn until_end(mut subscription: Subscription) {
     while subscription.changed().await.is_ok() {}
     tokio::time::sleep(FAREWELL_TIMEOUT / 3).await;

@@ -19,7 +19,7 @@ use crate::source::{PollFuture, Polled, PublishedState, SnapshotSource};
 const SECOND: Duration = Duration::from_secs(1);
 const HEARTBEAT: Duration = Duration::from_secs(60);
 
-/// A source whose content changes when a test changes the number.
+/// A source whose content depends on a number that a test can change.
 #[derive(Clone, Debug, Default)]
 struct Source(Arc<Mutex<(u64, usize)>>);
 
@@ -190,7 +190,7 @@ async fn an_instance_reports_at_a_jittered_heartbeat_and_at_once_after_a_change(
     tokio::time::sleep(SECOND * 2).await;
     assert_eq!(fleet.reports().len(), before + 1);
     assert_eq!(fleet.last()["max_seq_no"], 1);
-    // Many changes within a second are one report, or two.
+    // Many changes within a second cause only one or two reports.
     for _ in 0..50 {
         source.change();
         store.refresh().await.unwrap();

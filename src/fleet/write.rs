@@ -1,4 +1,4 @@
-//! Writes reports into the index of the fleet, and deletes those of instances that ended long ago.
+//! Writes reports into the fleet's index, and deletes the reports of instances that ended long ago.
 
 use std::collections::HashMap;
 
@@ -10,16 +10,16 @@ use serde_json::json;
 use super::instance_report::InstanceReport;
 use crate::http::{Client, Exception, Method, Request, RequestError, malformed};
 
-/// The time after the last report after which the document of an instance is deleted.
+/// The document of an instance is deleted this long after the instance's last report.
 const KEPT_FOR: &str = "7d";
-/// The number of documents that one request deletes.
+/// The maximum number of documents that one request deletes.
 const MAX_DELETED: u64 = 100;
 
 /// Writes the reports of one instance.
 #[derive(Clone, Debug)]
 pub(super) struct ReportWriter {
-    /// A client of the fleet's index. It has its own view of the nodes, so a refused report does not
-    /// influence the polls.
+    /// A client of the fleet's index. This client has its own list of node states, so a refused
+    /// report does not influence the polls.
     client: Client,
     /// Whether the index existed at the last request.
     has_index: bool,
@@ -46,7 +46,7 @@ impl ReportWriter {
 
     /// Replaces the document of the instance.
     pub(super) async fn write(&mut self, report: &InstanceReport) -> Result<(), ReportError> {
-        // A write would create a missing index, without the mapping.
+        // A write to an index that does not exist would create the index without the mapping.
         if !self.has_index {
             let path = IndicesGetMappingParts::Index(&[self.client.index()]).url();
             self.send(Request::new(Method::Get, path)).await?;
@@ -68,7 +68,7 @@ impl ReportWriter {
         }
 
         let document = serde_json::to_string(report).unwrap_or_default();
-        // The id is part of the body, because a path cannot contain every name.
+        // The id is sent in the body, because not every instance name is valid in a path.
         let action = json!({ "index": { "_id": report.instance } });
         let path = BulkParts::Index(self.client.index()).url();
         let request = Request::new(Method::Post, path)
@@ -88,7 +88,7 @@ impl ReportWriter {
     }
 
     /// Deletes the documents of instances that have not reported for a week, by the clock of the
-    /// cluster. Instances with random names would fill the index otherwise.
+    /// cluster. Otherwise, instances with random names would fill the index over time.
     pub(super) async fn delete_old(&self) -> Result<(), ReportError> {
         let path = SearchParts::Index(&[self.client.index()]).url();
         let range = json!({ "lt": format!("now-{KEPT_FOR}") });
@@ -145,7 +145,8 @@ struct Old {
 }
 
 impl Old {
-    /// The bulk action that deletes the document unless the instance has reported again.
+    /// Returns the bulk action that deletes the document. The action has no effect if the instance
+    /// has reported again.
     fn deletion(&self) -> String {
         let target = json!({
             "_id": self.id,
@@ -157,7 +158,8 @@ impl Old {
 }
 
 impl ReportError {
-    /// The time that the server asks to wait, if it is overloaded.
+    /// Returns how long the server wants the client to wait; `None` if the server requests no
+    /// pause.
     pub(super) fn retry_after(&self) -> Option<std::time::Duration> {
         match self {
             Self::Request(error) => error.retry_after(),

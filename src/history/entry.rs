@@ -11,7 +11,8 @@ use super::record::{Operation, Record};
 use opensearch_directives_core::document::DecodeLimits;
 
 /// How far the time in a document may lie outside the period in which the write can have happened,
-/// because the clocks of nodes differ. A time further away does not come from the ingest pipeline.
+/// because the clocks of nodes differ. A time outside this tolerance does not come from the ingest
+/// pipeline.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 /// The name that the ingest pipeline writes if the writer named no author.
 const NO_NAME: &str = "unknown";
@@ -38,8 +39,8 @@ pub(crate) struct RecordedBy {
     pub(crate) max_ttl: Duration,
 }
 
-/// The fields that say who wrote a document, when and why. These fields are read even from a
-/// malformed document.
+/// The fields that say who wrote a document, when and why. Even a malformed document can contain
+/// them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Claims {

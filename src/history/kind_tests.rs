@@ -108,7 +108,7 @@ fn each_direction_has_its_kind() {
 #[test]
 fn the_effect_that_matters_most_decides() {
     let cases = [
-        // The directive now captures all tenants, but for a shorter time. This counts as widened.
+        // A directive that now captures all tenants counts as widened, even if it ends earlier.
         (
             json!({ "targets": [], "tenant": null, "expires_at": "2026-11-27T14:10:00Z" }),
             RecordKind::Widened,

@@ -140,7 +140,7 @@ impl Record {
         }
     }
 
-    /// Moves the document, which the mapping of the stream refused, into the field that is not
+    /// Moves a document that the mapping of the stream refused into the field that is not
     /// searchable. Returns whether the record has changed.
     pub(crate) fn unindex(&mut self) -> bool {
         let is_unindexed = |stored: &Value| stored.get(UNINDEXED).is_some();

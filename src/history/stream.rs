@@ -209,8 +209,8 @@ impl Stream {
 }
 
 /// Converts the part of a bulk response that concerns one record. A closed or blocked stream also
-/// responds with a status 4xx. This does not count as a refusal, because the stream may accept the
-/// record later.
+/// responds with a status 4xx. Such a status does not count as a refusal, because the stream may
+/// accept the record later.
 fn appended(status: u16, error: Option<&Exception>) -> Appended {
     let reason = || match error.map(Exception::root_reason) {
         Some(reason) if !reason.is_empty() => reason.to_owned(),

@@ -24,8 +24,8 @@ pub(super) enum Authorization {
 }
 
 impl Authorization {
-    /// Reads the secrets, which blocks the thread if a secret is in a file. The caller must resolve
-    /// a [`Credentials::Provider`] first.
+    /// Reads the secrets. The call blocks the thread if a secret is in a file. The caller must
+    /// resolve a [`Credentials::Provider`] first.
     pub(super) fn read(credentials: &Credentials) -> Result<Self, ConfigError> {
         let value = match credentials {
             Credentials::None => return Ok(Self::None),

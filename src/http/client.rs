@@ -75,7 +75,8 @@ impl Client {
         Ok(Self::over(transport, config))
     }
 
-    /// Creates a client over the given transport, which has its own certificates and credentials.
+    /// Creates a client that uses the given transport. The certificates and credentials in `config`
+    /// are not used, because the transport has its own.
     #[doc(hidden)]
     #[must_use]
     pub fn over(transport: Arc<dyn Transport>, config: &ClusterConfig) -> Self {
@@ -111,7 +112,7 @@ impl Client {
         self.transport.reload_credentials();
     }
 
-    /// Creates a client of the same cluster for another index. Both share connections.
+    /// Creates a client of the same cluster for another index. The two clients share connections.
     pub(crate) fn with_index(&self, index: &str) -> Self {
         Self {
             index: index.into(),

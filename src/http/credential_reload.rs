@@ -125,8 +125,8 @@ impl SessionSettings {
     }
 }
 
-/// Returns the common settings of all clients. These settings switch off redirects, retries and
-/// automatic decompression, even if another crate enables these features of `reqwest`.
+/// Returns the common settings of all clients. Redirects, retries and automatic decompression are
+/// switched off, even if another crate enables these features of `reqwest`.
 fn client_builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())

@@ -133,13 +133,13 @@ impl RequestError {
         }))
     }
 
-    /// Adds the address of the node to the error.
+    /// Sets the address of the node to which the request was sent.
     pub(crate) fn on_node(mut self, url: String) -> Self {
         self.0.node = Some(url);
         self
     }
 
-    /// Adds the address of the proxy through which the request was sent to the error.
+    /// Sets the address of the proxy through which the request was sent.
     pub(crate) fn through_proxy(mut self, proxy: Option<String>) -> Self {
         self.0.proxy = proxy;
         self

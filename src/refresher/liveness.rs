@@ -12,7 +12,8 @@ use crate::status::RefresherState;
 /// this time.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
-/// A century. It replaces a duration that is too long to be added to the current instant.
+/// A century. If a duration is too long to be added to the current instant, a century is used
+/// instead.
 const FAR: Duration = Duration::from_secs(24 * 36_500 * 60 * 60);
 
 /// The last sign of life of the refresher.

@@ -58,7 +58,7 @@ pub struct Refresher {
     /// The stop signal of the store. The value becomes `true` at a shutdown, and the channel closes
     /// when the store is dropped.
     stop: watch::Receiver<bool>,
-    // This field is the last one, so the channel closes after all other fields are dropped.
+    // Fields are dropped in their order, so the channel closes after all other fields are dropped.
     waiting: mpsc::Receiver<Waiter>,
 }
 
@@ -106,9 +106,9 @@ impl Refresher {
         &mut self.poller
     }
 
-    /// Polls until the store is dropped or shut down. Either event ends the loop even during a
-    /// poll. The first poll begins after `pause`. If `pause` is `None`, the first read has not
-    /// happened yet and is performed first.
+    /// Polls until the store is dropped or shut down, even if this happens during a poll. The first
+    /// poll begins after `pause`. If `pause` is `None`, the first read has not happened yet and is
+    /// performed first.
     pub(crate) async fn run_after(mut self, pause: Option<Duration>) {
         let mut stop = self.stop.clone();
         let off_switch = self.poller.off_switch.clone();

@@ -14,8 +14,8 @@ use super::subscription::Subscription;
 pub(crate) struct Served {
     /// The snapshot of the last complete read.
     kept: Arc<Snapshot>,
-    /// The snapshot for the evaluation of requests. It equals `kept`, but has no directives while
-    /// the store is off.
+    /// The snapshot for the evaluation of requests. The served snapshot equals `kept`, except that
+    /// it has no directives while the store is off.
     shown: Arc<Snapshot>,
     is_off: bool,
 }
@@ -89,8 +89,9 @@ impl Outlet {
         (outlet, readable, Subscription::new(receiver))
     }
 
-    /// Replaces the kept snapshot in one swap, then notifies the subscribers, which find this
-    /// snapshot or a later one. A store that is off stays off.
+    /// Replaces the kept snapshot in one swap, and then notifies the subscribers. A subscriber that
+    /// loads after the notification finds this snapshot or a later one. A store that is off stays
+    /// off.
     pub(super) fn publish(&self, snapshot: Snapshot) {
         let mut publisher = self.lock();
         let is_off = self.published.snapshot().is_off();

@@ -48,8 +48,8 @@ impl Poller {
         true
     }
 
-    /// Logs and counts the differences between a former snapshot and the published one. This happens
-    /// after the publish, because writing a log can be slow.
+    /// Logs and counts the differences between a former snapshot and the published one. The
+    /// differences are logged after the publish, because writing a log can be slow.
     pub(super) fn log_changes(
         &mut self,
         before: &Snapshot,

@@ -38,7 +38,7 @@ pub struct Shared {
     clear_after: Option<Duration>,
     max_documents: usize,
     clock: Arc<dyn Clock>,
-    /// The progress of the polling, which the loop and its off switch update. The status reads all
+    /// The progress of the polling. The loop and the off switch update it. The status reads all
     /// fields of the progress at once, so they are consistent.
     progress: watch::Sender<Progress>,
 }
@@ -278,7 +278,7 @@ impl Shared {
         &self.instance
     }
 
-    /// Returns the time by the clock of the store.
+    /// Returns the current time of the store's clock.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }

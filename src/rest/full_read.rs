@@ -54,8 +54,8 @@ impl Session {
         index: &ConcreteIndex,
         collector: C,
     ) -> Result<FullRead<C>, ReadError> {
-        // A single search returns one state of the shard, so only a read of several pages needs a
-        // point in time, which costs two more requests.
+        // A single search returns one state of the shard, so only a read of several pages opens a
+        // point in time. Opening and closing it costs two more requests.
         let path = SearchParts::Index(&[&index.name]).url();
         let page_size = self.page_size();
         let request = |aggregates| {

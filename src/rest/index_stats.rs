@@ -31,12 +31,12 @@ pub(crate) struct ShardCheckpoints {
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Primary {
     node: String,
-    /// The history uuid. This uuid changes when a snapshot is restored into the same index.
+    /// The history uuid. The history uuid changes when a snapshot is restored into the same index.
     history: String,
     /// The highest assigned `_seq_no`; -1 before the first write.
     max_seq_no: i64,
-    /// All in-sync copies hold all operations up to this `_seq_no`. This number is lower than
-    /// `max_seq_no` while writes are in progress.
+    /// All in-sync copies hold all operations up to this `_seq_no`. The global checkpoint is lower
+    /// than `max_seq_no` while writes are in progress.
     global_checkpoint: i64,
     documents: u64,
 }

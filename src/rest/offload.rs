@@ -1,8 +1,8 @@
 //! Runs long computations, such as decoding a large response, on blocking threads instead of the
 //! runtime's threads.
 
-/// A response of up to this many bytes is decoded on the current thread, which takes a fraction of
-/// a millisecond.
+/// A response of up to this many bytes is decoded on the current thread, because the decoding takes
+/// only a fraction of a millisecond.
 const DECODE_IN_PLACE: usize = 64 << 10;
 
 /// Returns the number of response bytes whose decoding takes as long as processing this many

@@ -26,7 +26,7 @@ pub(crate) struct IndexReader {
     safeguards: Safeguards,
     /// Whether reads return the `_version` of each document.
     versions: bool,
-    /// The value of the search parameter `preference`. This value directs all searches of this
+    /// The value of the search parameter `preference`. The preference directs all searches of this
     /// instance to the same shard copy, and distributes the instances of a fleet over all copies.
     preference: String,
     /// A number that is appended to the preference. Zero means that nothing is appended. A

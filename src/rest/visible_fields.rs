@@ -61,8 +61,8 @@ impl Session {
     /// no field is hidden, or if the response does not show whether one is hidden.
     ///
     /// # Errors
-    /// The server did not respond to the request. It is no error if the server refuses the request,
-    /// because the role may not permit reading the mapping.
+    /// The server did not respond to the request. A refusal by the server is not an error, because
+    /// the role may not permit reading the mapping.
     pub(crate) async fn hidden_field<'a>(
         &self,
         index: &ConcreteIndex,

@@ -58,7 +58,8 @@ impl SignatureVerdict {
         &self.signers
     }
 
-    /// Returns the names in the signatures by untrusted keys. These names are not verified.
+    /// Returns the names in the signatures by untrusted keys. Nothing proves that these names are
+    /// correct.
     #[must_use]
     pub fn unknown_signers(&self) -> &[String] {
         &self.unknown

@@ -68,8 +68,8 @@ impl ChangeSet {
     /// Returns the changed documents which suggest that the new view is in fact older than the
     /// replica.
     ///
-    /// For the replica with the changes applied, [`regressions_in`](Replica::regressions_in) would
-    /// return the same documents, because a delta read removes no document.
+    /// If the changes were applied first, [`regressions_in`](Replica::regressions_in) would return
+    /// the same documents, because a delta read removes no document.
     pub(crate) fn regressions_from(&self, replica: &Replica) -> Vec<Regression> {
         self.changes
             .iter()
@@ -84,8 +84,9 @@ impl ChangeSet {
     /// Returns the replica with the changes applied, or `None` if the replica already contains all
     /// changes.
     ///
-    /// If the result is too large for one directive set, this also returns `None`. Because the
-    /// fingerprints then differ, a full read follows, which fails and reports the reason.
+    /// If the result is too large for one directive set, this also returns `None`. In this case,
+    /// the fingerprints differ, so a full read follows. The full read fails and reports that the
+    /// set is too large.
     ///
     /// Only a comparison of the fingerprints shows changes that the delta read did not return, such
     /// as deletions.

@@ -16,7 +16,7 @@ impl IndexSynchronizer {
     ///
     /// A rejection alone does not prove that fields are hidden, because somebody may have written
     /// an invalid document that bypassed the ingest pipeline. An invalid document must not affect
-    /// other documents. Either of two facts proves that the role hides or masks fields:
+    /// other documents. The role hides or masks fields if one of two facts is true:
     ///
     /// - The document was accepted before with the same `_seq_no` in the same history of the index,
     ///   so nobody has changed the document since.

@@ -16,7 +16,7 @@ use crate::rest::ClusterVersion;
 
 /// How long a node's confirmation is valid, and how long an older version of the cluster state is
 /// refused before it is accepted. With the default settings of OpenSearch, a cluster manager that
-/// lost contact with the other nodes steps down within 40 seconds, which is less than this time.
+/// lost contact with the other nodes steps down within 40 seconds, before this time ends.
 pub(super) const CONFIRM_AFTER: Duration = Duration::from_secs(60);
 
 /// How the nodes responded to requests for the version of the cluster state.

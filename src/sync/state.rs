@@ -20,7 +20,7 @@
 //! - `Suspecting`: a poll observed something that may be older than the replica. The observation is
 //!   accepted only if it persists.
 //!
-//! A poll that fails or is cut off does not change the known view. Such a poll can only turn
+//! A poll that fails or is cut off does not change the known view. A failed poll can only turn
 //! `Following` into `Suspecting`.
 
 use std::sync::Arc;

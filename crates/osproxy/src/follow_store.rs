@@ -69,8 +69,7 @@ impl Follower {
         }
     }
 
-    /// Checks the set after each publish of the store and at each scheduled time. This function
-    /// never returns.
+    /// Checks the set after each publish of the store and at each scheduled time, forever.
     pub(super) async fn run(mut self, mut publishes: Option<Subscription>) {
         loop {
             tokio::select! {

@@ -45,8 +45,8 @@ use opensearch_directives::Subscription;
 ///   that loads the set once never uses parts of two publishes.
 /// - osproxy makes the same decisions as
 ///   [`DirectiveSet::evaluate`](opensearch_directives::DirectiveSet::evaluate). osproxy's set
-///   contains only the directives that can change a decision. It omits scheduled and expired
-///   directives, and directives that another one makes superfluous. To list all directives, use the
+///   contains only the directives that can change a decision. Scheduled and expired directives, and
+///   directives that another one makes superfluous, are omitted. To list all directives, use the
 ///   store of this project.
 /// - **No directive outlives its expiry**, even if the task is late or has ended. Each directive
 ///   contains its expiry, converted to osproxy's monotonic clock with nanosecond precision. Time

@@ -27,7 +27,7 @@ const MAX_COMPARED: usize = 32;
 /// An age limit counts as near if half of the remaining time is shorter than this duration.
 const NEAR: Duration = Duration::from_secs(1);
 
-/// The directives of a set that osproxy needs at an instant.
+/// Those directives of a set that osproxy needs at an instant.
 #[derive(Debug)]
 pub(super) struct DecisiveDirectives {
     pub(super) directives: Vec<peer::DiagnosticsDirective>,
@@ -65,9 +65,9 @@ impl DecisiveDirectives {
     }
 }
 
-/// The instant at which the set becomes too old and none of its directives applies any more, if the
-/// store limits the age of its set. Each complete read moves this instant. In osproxy, no directive
-/// expires later than this instant.
+/// If the store limits the age of its set, the instant at which the set becomes too old. From this
+/// instant on, no directive of the set applies. Each complete read moves this instant. In osproxy,
+/// no directive expires later than this instant.
 struct AgeBound(Option<Timestamp>);
 
 impl AgeBound {
@@ -76,8 +76,8 @@ impl AgeBound {
     }
 
     /// Returns the instant at which the directives must be converted again, in case the store has
-    /// moved the age limit by then. This instant is halfway to the age limit, or the age limit
-    /// itself if the limit is near.
+    /// moved the age limit by then. The returned instant is halfway to the age limit, or the age
+    /// limit itself if the limit is near.
     fn next_conversion(&self, now: &ClockPair) -> Option<Timestamp> {
         let bound = self.0.filter(|bound| *bound > now.wall())?;
         let half = now.until(bound) / 2;

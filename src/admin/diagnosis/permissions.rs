@@ -22,7 +22,8 @@ pub struct Permission {
     pub action: &'static str,
     /// Whether this permission is required for reading directives.
     pub is_for_reading: bool,
-    /// Those roles of `directives init --roles` that contain the permission.
+    /// The names of the roles that contain the permission, among the roles that `directives init
+    /// --roles` installs.
     pub roles: Vec<String>,
     /// Whether the user has the permission.
     pub is_granted: bool,

@@ -8,7 +8,7 @@ use super::error::InstallError;
 use super::{Installer, saved_objects};
 use crate::http::{Client, Method, Request, RequestError, RequestErrorKind};
 
-/// The boundary between the parts of the multipart form. This string must not occur in the file.
+/// The boundary between the parts of the multipart form. The file must not contain the boundary.
 const BOUNDARY: &str = "opensearch-directives-saved-objects";
 
 /// The path of the import API below the address of OpenSearch Dashboards.

@@ -39,7 +39,8 @@ document.revoked = document.containsKey('revoked_at') && document.revoked_at != 
 ";
 
 impl Installer {
-    /// Returns the number of documents that are not in the stored form, which proxies reject.
+    /// Returns the number of documents that proxies reject because the documents are not in the
+    /// stored form.
     ///
     /// # Errors
     /// [`InstallError`] if the index cannot be searched.

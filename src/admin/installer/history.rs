@@ -49,8 +49,8 @@ pub enum RetentionPolicy {
 }
 
 impl Installer {
-    /// Returns the steps that [`install_history`](Self::install_history) would execute now. This
-    /// changes nothing.
+    /// Returns the steps that [`install_history`](Self::install_history) would execute now. No step
+    /// is executed.
     ///
     /// # Errors
     /// Fails like `install_history`, as far as an error can be detected before a write.

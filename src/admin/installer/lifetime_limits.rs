@@ -1,5 +1,5 @@
-//! The limits of a cluster for the lifetime of directives, which are stored as parameters of the
-//! ingest pipeline.
+//! The limits of a cluster for the lifetime of directives. The limits are stored as parameters of
+//! the ingest pipeline.
 
 use std::time::Duration;
 

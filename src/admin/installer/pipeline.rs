@@ -1,4 +1,4 @@
-//! Creates or updates the ingest pipeline, and preserves the limits of the cluster, which are
+//! Creates or updates the ingest pipeline. An update preserves the limits of the cluster, which are
 //! parameters of the pipeline.
 
 use opensearch::ingest::IngestPutPipelineParts;

@@ -41,7 +41,8 @@ impl Documents {
             return observation.documents.len() as u64;
         };
         if self.index_uuid != observation.index_uuid {
-            // This is another index, so nothing is known about its documents.
+            // The name now refers to another index, and nothing is known about the documents of
+            // this index.
             *self = Self {
                 index_uuid: observation.index_uuid,
                 ..Self::default()

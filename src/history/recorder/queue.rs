@@ -102,7 +102,7 @@ impl Queue {
             .collect()
     }
 
-    /// Removes a record that was sent. Such a record is near the front of the queue.
+    /// Removes a record that was sent. A record that was sent is near the front of the queue.
     pub(super) fn remove(&mut self, id: &str) {
         let position = self.waiting.iter().position(|one| one.entry.id == id);
         if let Some(removed) = position.and_then(|at| self.waiting.remove(at)) {

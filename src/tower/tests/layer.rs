@@ -1,4 +1,4 @@
-//! Tests the layer: what handlers and outer layers find in the extensions, readiness, errors, and the
+//! Tests the layer: the extensions that handlers and outer layers find, readiness, errors, and the
 //! absence of allocations.
 
 use std::convert::Infallible;

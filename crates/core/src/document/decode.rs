@@ -42,10 +42,10 @@ impl DecodeLimits {
     /// Returns the start of a directive, or `None` if the directive started when it was created.
     ///
     /// The pipeline writes `starts_at` into every document, and in most documents `starts_at`
-    /// equals `created_at`. Such a start is left out. As a result, the directive applies
-    /// immediately even on a proxy whose clock is behind, and a set needs no space for the start. A
-    /// `created_at` in the future is ignored, because it could otherwise make a directive start
-    /// before its `starts_at`.
+    /// equals `created_at`. A start at or before `created_at` is left out. A directive without a
+    /// start applies immediately, even on a proxy whose clock is behind, and needs no space for the
+    /// start in a set. A `created_at` in the future is ignored, because it could otherwise make a
+    /// directive start before its `starts_at`.
     fn start(&self, starts_at: Timestamp, created_at: Option<Timestamp>) -> Option<Timestamp> {
         let latest = self
             .now
@@ -104,7 +104,7 @@ impl<'a> DocumentRef<'a> {
         self.revoked
     }
 
-    /// Returns the signatures of the document, which are not verified.
+    /// Returns the signatures of the document. The decoder does not verify signatures.
     #[must_use]
     pub fn signatures(&self) -> &[Signature] {
         &self.body.signatures

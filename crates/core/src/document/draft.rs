@@ -82,8 +82,8 @@ impl Draft {
 
     /// Reads a draft from the JSON that an operator wrote. The JSON includes the `id`.
     ///
-    /// This function checks each field separately. [`check`](Self::check) checks the draft against
-    /// the clock and the limits.
+    /// Reading a draft checks each field separately. [`check`](Self::check) checks the draft
+    /// against the clock and the limits.
     ///
     /// # Errors
     /// The error names the first invalid field.

@@ -19,7 +19,7 @@ pub struct Document {
     pub revoked: bool,
     /// The audit record, which is written for people.
     pub audit: Audit,
-    /// The signatures, which are not verified.
+    /// The signatures. The decoder does not verify them.
     pub signatures: Vec<Signature>,
 }
 
@@ -71,8 +71,8 @@ impl Document {
     }
 }
 
-/// The part of a document that is written for people. This part has no influence on the decision
-/// about a request.
+/// The part of a document that is written for people. The audit record has no influence on the
+/// decision about a request.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 #[serde(bound(serialize = "Text: Serialize"))]
 pub struct Audit<Text = String> {

@@ -93,7 +93,7 @@ impl Signature {
         })
     }
 
-    /// Returns the name of the signer. The signature also covers this name.
+    /// Returns the name of the signer. The signature also covers the name of the signer.
     #[must_use]
     pub fn signer(&self) -> &str {
         &self.signer

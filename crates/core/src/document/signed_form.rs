@@ -7,16 +7,16 @@ use jiff::Timestamp;
 
 use crate::{DirectiveRef, EndpointKind};
 
-/// The first bytes of every signed message. This tag distinguishes a signed directive from other
-/// messages that the same key may sign. A later version of the signed form gets another number in
-/// the tag.
+/// The first bytes of every signed message. The first bytes are a tag that distinguishes a signed
+/// directive from other messages that the same key may sign. A later version of the signed form
+/// gets another number in the tag.
 const TAG: &[u8] = b"opensearch-directives signature 1\0";
 
 /// The form in which a directive of one index is signed.
 ///
 /// The form does not contain the fields that the ingest pipeline writes or that are only for
-/// people. These fields can change without making a signature invalid, and no proxy uses them to
-/// decide what a signed directive does.
+/// people. A change of a field that is not signed leaves the signature valid, and no proxy uses
+/// such a field to decide what a signed directive does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SignedForm<'a> {
     directive: DirectiveRef<'a>,
@@ -48,8 +48,8 @@ impl<'a> SignedForm<'a> {
         message
     }
 
-    /// Returns the part of the message that is the same for every signer. This part identifies the
-    /// signed content.
+    /// Returns the part of the message that is the same for every signer. The part without the
+    /// signer identifies the signed content.
     #[must_use]
     pub fn content(&self) -> Vec<u8> {
         let mut content = Vec::with_capacity(256);

@@ -1,4 +1,4 @@
-//! Parses the instants in documents, which must be RFC 3339 with an offset.
+//! Parses the instants in documents. An instant must be in the format RFC 3339, with an offset.
 
 use jiff::Timestamp;
 

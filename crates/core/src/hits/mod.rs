@@ -25,10 +25,9 @@ pub(crate) use set_hits::{Counting, SetHits};
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct Hits {
-    /// The number of matches of all directives since the start. This number never decreases.
+    /// The number of matches of all directives since the start.
     pub matched: u64,
-    /// The number of matches whose request was in the sample of the directive. This number never
-    /// decreases.
+    /// The number of matches whose request was in the sample of the directive.
     pub sampled: u64,
     /// The number of directives that left the set so long ago that `directives` no longer contains
     /// them. `matched` and `sampled` include the counts of these directives.

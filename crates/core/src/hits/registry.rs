@@ -1,9 +1,9 @@
 //! Assigns counters to the directives of each set before the set is published, and sums the counts.
 //!
-//! A directive that leaves the set keeps its counters for a while. Its counts can therefore still
-//! be read, and they continue if the directive returns. The number of such directives is bounded:
-//! the oldest ones are forgotten. The counters of a forgotten directive are reused as soon as no
-//! request can use a set with this directive any more.
+//! A directive that leaves the set keeps its counters for a while. The counts can therefore still
+//! be read, and they continue if the directive returns. If more than [`MAX_DEPARTED`] directives
+//! have left the set, the oldest ones are forgotten. The counters of a forgotten directive are
+//! reused as soon as no request can use a set with this directive any more.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -19,9 +19,9 @@ use crate::DirectiveSet;
 /// The maximum number of directives that have left the set and whose counts are still reported.
 pub(super) const MAX_DEPARTED: usize = 1000;
 
-/// The number of blocks in which the first threads have rows of their own. These blocks take 1.6
-/// MB. In every other block, all threads share one row, so that the counters of 100,000 directives
-/// take only 2.4 MB more.
+/// The number of blocks in which the first threads have rows of their own. In every other block,
+/// all threads share one row. The blocks with rows for threads take 1.6 MB, and the blocks of
+/// 100,000 directives with shared rows take 2.4 MB.
 const BLOCKS_WITH_THREADS: usize = 16;
 
 /// The counts of all directives together.
@@ -180,8 +180,8 @@ impl Registry {
 
     /// Frees the slots of those forgotten directives that no earlier set in use contains.
     fn reclaim(&mut self) {
-        // `get_mut` succeeds only if no other handle exists. It also makes all counts visible that
-        // were made through the dropped handles.
+        // `get_mut` succeeds only if no other handle exists. A success of `get_mut` also makes the
+        // counts visible that other threads made before they dropped their handles.
         self.earlier.retain_mut(|hits| Arc::get_mut(hits).is_none());
         if self.retired.is_empty() {
             return;

@@ -119,7 +119,7 @@ impl Default for RequestAttrs<'_> {
 
 /// The id of a request, which decides whether the request is in a sample.
 ///
-/// [`DirectiveSet::evaluate`](crate::DirectiveSet::evaluate) takes the id as a `&str`. This type
+/// [`DirectiveSet::evaluate`](crate::DirectiveSet::evaluate) takes the id as a `&str`. `RequestId`
 /// creates the id from an optional header value.
 ///
 /// **A client that can choose the id of its request can choose whether the request is sampled.** If

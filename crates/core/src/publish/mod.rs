@@ -16,11 +16,12 @@
 //!
 //! # How it works
 //!
-//! Each publication (a published value) has a version, which is unique in the process and is stored
-//! together with the value. A cached copy of a value therefore always has the version of that
-//! value. A publish first announces the new version and *then* swaps in the value. If a reader's
-//! cached copy has the announced version, the reader uses this copy. Otherwise the reader loads the
-//! pointer, which refers to the old value before the swap and to the new value after it.
+//! Each publication (a published value) has a version. The version is unique in the process, and is
+//! stored together with the value. A cached copy of a value therefore always has the version of
+//! that value. A publish first announces the new version and *then* swaps in the value. If a
+//! reader's cached copy has the announced version, the reader uses this copy. If the versions
+//! differ, the reader loads the pointer. Before the swap, the pointer refers to the old value, and
+//! after the swap to the new value.
 //!
 //! Announcing the version first makes reads monotonic: once any reader has read the new value, no
 //! reader accepts an older copy as current. If the value were swapped first, one reader could read

@@ -45,7 +45,7 @@ use crate::set::DirectiveSet;
 ///
 /// **An idle reader keeps the last returned set alive** until its next `load` or its drop. Create a
 /// reader for a worker that reads often, and drop the reader with the worker. A worker that may be
-/// idle for a long time should use `load` of the store, which keeps no set alive.
+/// idle for a long time should use `load` of the store, because this method keeps no set alive.
 ///
 /// A reader keeps the publication cell alive, but not the store. After the store is dropped, the
 /// reader continues to return the last set.
@@ -85,7 +85,7 @@ impl Reader {
     }
 }
 
-/// Writes the set that the reader returned last.
+/// Writes the set that the reader returned last, for debugging.
 impl fmt::Debug for Reader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Reader").field(&self.set).finish()

@@ -58,8 +58,8 @@ fn every_way_to_read_returns_the_published_value() {
     }
 }
 
-/// Between the two writes of a publish, every read method still returns the old value. This also
-/// holds on a thread whose cached copy does not have the announced version.
+/// Between the two writes of a publish, every read method still returns the old value. Even a
+/// thread whose cached copy does not have the announced version reads the old value.
 #[test]
 fn reads_return_the_old_value_between_the_writes_of_a_publish() {
     let (mut publisher, published) = publication(numbered(0));

@@ -11,7 +11,7 @@ use crate::hits::{Counting, SetHits};
 use crate::model::request::RequestAttrs;
 use crate::model::sampling::{self, Sampler};
 
-/// A bit mask of the combinations of targets that include the tenant. These combinations have odd
+/// A bit mask of the combinations of targets that include the tenant, which are those with odd
 /// numbers.
 const WITH_TENANT: u16 = 0xaaaa;
 const TENANT_ONLY: u16 = 1 << target::TENANT;

@@ -209,8 +209,8 @@ impl DirectiveSet {
     }
 
     /// Evaluates as [`evaluate`](Self::evaluate) does, and returns the ids of the directives that
-    /// apply, in the set's order. This method is meant for people and tests: unlike
-    /// [`evaluate_with`](Self::evaluate_with), it allocates and does not count as a request.
+    /// apply, in the set's order. Use this method only for people and tests. Unlike
+    /// [`evaluate_with`](Self::evaluate_with), it allocates, and it counts no matches.
     #[must_use]
     pub fn explain(
         &self,
@@ -240,7 +240,7 @@ impl DirectiveSet {
         (0..self.len()).filter_map(|position| self.get(position))
     }
 
-    /// Computes the digest of the set. This function reads every directive.
+    /// Reads every directive, and returns the digest of the set.
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.iter().fold(Digest::default(), Digest::with)

@@ -41,9 +41,9 @@ impl SetEnd {
 }
 
 impl DirectiveSet {
-    /// Makes the directives of this set apply only before the given instant, which is rounded up to
-    /// a second. This affects all handles to the set. A later call can set an earlier or a later
-    /// instant.
+    /// Limits the time in which the directives of this set apply: from the given instant on,
+    /// rounded up to a second, none of them applies. The limit holds for all handles to the set. A
+    /// later call can set an earlier or a later limit.
     #[doc(hidden)]
     pub fn withdraw_at(&self, at: Timestamp) {
         if let Some(compiled) = &self.compiled {

@@ -77,7 +77,8 @@ impl SortedSlots {
             std::mem::swap(&mut self.slots[at], &mut moved);
             at += 1;
             if at == self.slots.len() {
-                // `push` alone would double the memory of the vector for one slot.
+                // Without `reserve_exact`, `push` could double the memory of the vector to add one
+                // slot.
                 self.slots.reserve_exact(1);
                 self.slots.push(EMPTY);
             }

@@ -19,7 +19,7 @@ pub struct DirectiveStates {
 }
 
 impl DirectiveSet {
-    /// Counts the directives by their state at an instant. This function reads every directive.
+    /// Reads every directive, and counts the directives by their state at an instant.
     #[must_use]
     pub fn states(&self, now: Timestamp) -> DirectiveStates {
         let mut states = DirectiveStates::default();

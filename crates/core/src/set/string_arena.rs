@@ -45,8 +45,8 @@ impl StringArena {
         self.0.push(char::from(character));
     }
 
-    /// Appends a part of another arena. The part must begin at the start of a string. It must end
-    /// at the start of a string or at the end of the other arena.
+    /// Appends a part of another arena. The part must begin at the start of a string. The part must
+    /// end at the start of a string or at the end of the other arena.
     pub(super) fn extend_from(&mut self, other: &Self, part: std::ops::Range<usize>) {
         self.0.push_str(other.0.get(part).unwrap_or_default());
     }

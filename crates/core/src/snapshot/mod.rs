@@ -22,7 +22,7 @@ pub use json_error::{SnapshotError, SnapshotErrorKind};
 #[doc(hidden)]
 pub type SignatureTable = BTreeMap<Box<str>, Box<[Signature]>>;
 
-/// The result of one complete read. This result is published in one swap, so that no reader
+/// The result of one complete read. The whole snapshot is published in one swap, so that no reader
 /// combines the set of one read with the revision of another.
 ///
 /// The snapshot is empty and has no revision before the first complete read, and after the set has

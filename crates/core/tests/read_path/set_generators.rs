@@ -136,7 +136,7 @@ impl Drawn {
     /// not started at this instant, because osproxy-observe has no starts.
     ///
     /// In the types of osproxy-observe, each instant is replaced by its position in the list of
-    /// instants. This preserves the order of the instants.
+    /// instants. The positions have the same order as the instants.
     pub(crate) fn peers(&self, now: usize, texts: &[String]) -> Option<peer::DiagnosticsDirective> {
         if self.starts_at.is_some_and(|starts_at| now < starts_at) {
             return None;
@@ -159,8 +159,8 @@ impl Drawn {
     }
 }
 
-/// The kind of a generated set. The lookup has special code for some kinds of sets. These kinds are
-/// rare among random sets.
+/// The kind of a generated set. The lookup has special code for some kinds of sets. Random sets
+/// rarely belong to one of them.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Any,

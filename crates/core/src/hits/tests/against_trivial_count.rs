@@ -17,7 +17,7 @@ const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 /// For each id, the matched requests, the sampled requests, and the second of the last match.
 type Counts = BTreeMap<String, (u64, u64, Option<i64>)>;
 
-/// Counts a request for each directive that it matches. This function reads all directives.
+/// Reads all directives, and counts the request for each directive that it matches.
 fn count_by_reading(
     counts: &mut Counts,
     set: &DirectiveSet,

@@ -118,7 +118,7 @@ fn counters_are_not_reused_while_a_request_uses_them() {
     let counters = HitCounters::default();
     let held = counters.attach(&set_of(&["held"]), START);
     churn(&counters, "first", 20);
-    // The directive is forgotten, but a request still uses the set that contains the directive. Its
+    // The directive `held` is forgotten, but a request still uses the set with this directive. The
     // match is counted in the old slot.
     request(&held, "held", 50);
     assert_eq!(counts(&counters, "held"), (0, 0));
