@@ -126,8 +126,8 @@ pub struct Config {
     /// [`hits`](crate::OpenSearchDirectiveStore::hits). Counting adds no cost to a request that
     /// matches no directive.
     pub count_hits: bool,
-    /// The interval between full reads, with a jitter of ±20 %. Full reads are a safety net: they
-    /// find changes that the incremental polls might miss.
+    /// The interval between full reads, with a jitter of ±20 %. Full reads are a safety net: full
+    /// reads find changes that the incremental polls might miss.
     pub reconcile_interval: Duration,
     /// The longest time from now to the expiry of a directive. A document with a later expiry is
     /// rejected. A rejected document is checked again when it is written, and at the next full read

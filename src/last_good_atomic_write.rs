@@ -137,8 +137,8 @@ fn folder_of(path: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-/// A temporary file in the target's directory, which is removed on drop unless it has replaced the
-/// target.
+/// A temporary file in the target's directory. If the file has not replaced the target, it is
+/// removed on drop.
 #[derive(Debug)]
 struct Temporary {
     file: File,

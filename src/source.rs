@@ -69,8 +69,8 @@ pub struct Polled {
     pub snapshot: Option<Snapshot>,
     /// The time at which the source was read, by the local clock.
     pub read_at: Timestamp,
-    /// The time since the content was read from its origin. The age is zero unless the source reads
-    /// a copy of the content, such as the snapshot of an agent.
+    /// The time since the content was read from its origin. The age is more than zero only if the
+    /// source reads a copy of the content, such as the snapshot of an agent.
     pub age: Duration,
     /// The operations that wrote the documents; `None` if the source does not know these
     /// operations.

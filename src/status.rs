@@ -42,7 +42,7 @@ pub enum Staleness {
 pub enum RefresherState {
     /// The refresher has not started.
     NotStarted,
-    /// The refresher polls, or waits for the next poll.
+    /// The refresher is polling or waiting for the next poll.
     Running,
     /// The refresher should have started or ended a poll by now, but it has not. Possible causes
     /// are a runtime that is blocked or does not run, and a fork of the process.
@@ -58,7 +58,7 @@ pub enum RefresherState {
 }
 
 impl RefresherState {
-    /// Whether the refresher polls, or waits for the next poll.
+    /// Whether the refresher is polling or waiting for the next poll.
     #[must_use]
     pub fn is_running(self) -> bool {
         self == Self::Running
@@ -141,8 +141,7 @@ pub struct PollFailures {
     /// A response was incomplete or mixed several states of the index, or the role hides documents
     /// or fields.
     pub incomplete: u64,
-    /// The response was older than the published set, or the poll could not prove that the response
-    /// was not older.
+    /// The response was older than the published set, or may have been older.
     pub stale: u64,
     /// The index has more documents than `max_documents`.
     pub too_many_documents: u64,
@@ -294,7 +293,7 @@ pub struct Status {
     /// The error of the last poll; `None` after a success.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub last_error: Option<String>,
-    /// The age of the published set: the seconds since the last poll that confirmed it; `None`
+    /// The age of the published set: the seconds since the last poll that confirmed the set; `None`
     /// before the first complete read.
     #[cfg_attr(feature = "openapi", schema(required, minimum = 0))]
     pub age_seconds: Option<f64>,

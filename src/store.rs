@@ -1,5 +1,5 @@
-//! The handle of a store that polls an index: it starts the polling, loads the published set, and
-//! reports the status.
+//! The handle of a store that polls an index: the handle starts the polling, loads the published
+//! set, and reports the status.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ const QUEUED_WAITERS: usize = 64;
 ///
 /// Only complete reads are published, each in one swap. A poll that fails does not change the
 /// published set. Dropping the store or calling [`shutdown`](Self::shutdown) ends its
-/// [`Refresher`]. Sets that were loaded before that stay valid.
+/// [`Refresher`]. A set that was loaded before remains valid.
 #[derive(Debug)]
 pub struct OpenSearchDirectiveStore {
     pub(crate) shared: Arc<Shared>,
@@ -253,10 +253,9 @@ impl OpenSearchDirectiveStore {
         }
     }
 
-    /// Returns the published snapshot: the set with the revision, the rejections and the time of
-    /// the same read. The method is intended for code that forwards the snapshot or reports its
-    /// content. The request path uses [`load`](DirectiveStore::load), which avoids contention
-    /// between threads.
+    /// Returns the published snapshot: the set, the revision, the rejections and the time of one
+    /// read. The method is intended for code that forwards the snapshot or reports its content. The
+    /// request path uses [`load`](DirectiveStore::load), which avoids contention between threads.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.shared.snapshot()

@@ -78,7 +78,7 @@ impl PlannedWrite {
             if let Some(reason) = reason {
                 fields["revoked_reason"] = reason.into();
             }
-            // If the caller gives no name, the name of the previous author must not remain.
+            // If the caller gives no name, the name of the previous author is removed.
             fields["updated_by"] = by.unwrap_or("unknown").into();
             if let Some(author) = by {
                 fields["revoked_by"] = author.into();

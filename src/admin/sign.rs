@@ -37,8 +37,8 @@ impl DirectivesApi {
     }
 
     /// Signs the drafts with the given keys, and then works like [`plan_from`](Self::plan_from).
-    /// The expiries of the drafts become absolute times. A draft keeps its signatures by other
-    /// keys, unless the stored directive has a different content.
+    /// The expiries of the drafts become absolute times. A draft loses its signatures by other keys
+    /// if the stored directive has a different content.
     ///
     /// # Errors
     /// Fails like [`plan`](Self::plan), or if a directive cannot be signed.

@@ -31,7 +31,7 @@ const FAREWELL_TIMEOUT: Duration = Duration::from_secs(3);
 /// The pause between two deletions of old reports.
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Reports what a store applies to the [fleet](crate::fleet), until the store ends.
+/// Reports to the [fleet](crate::fleet) which directives a store applies, until the store ends.
 ///
 /// The reporter runs in a separate task, so a report never delays a poll. If the instance may not
 /// report, or if the index of the fleet does not exist, the reporter logs one warning and tries
@@ -229,8 +229,8 @@ impl Reporter {
     }
 }
 
-/// Completes a second after the end of the store. Within this second, a pending report can still
-/// arrive before the last one; after that, a report that hangs no longer delays the end.
+/// Completes one second after the end of the store, so that a pending report can still arrive
+/// before the last one. A report that hangs for longer does not delay the end.
 async fn until_end(mut subscription: Subscription) {
     while subscription.changed().await.is_ok() {}
     tokio::time::sleep(FAREWELL_TIMEOUT / 3).await;

@@ -1,5 +1,5 @@
-//! The history of an index: one record for each operation on a directive, in an append-only data
-//! stream beside the index.
+//! The history of an index: an append-only data stream beside the index contains one record for
+//! each operation on a directive.
 //!
 //! The index contains only the current documents. OpenSearch assigns the next `_seq_no` to each
 //! write, and a [`Record`] states what the write with this number did: the whole document after it,

@@ -207,8 +207,8 @@ impl RequestError {
         self.exception() == Some("index_not_found_exception")
     }
 
-    /// Whether the cluster could not be reached, was unavailable, or did not respond in time. A
-    /// later attempt to send the request may succeed.
+    /// Whether the cluster was unreachable, unavailable, or too slow to respond in time. A later
+    /// attempt to send the request may succeed.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         match self.kind() {
@@ -220,8 +220,8 @@ impl RequestError {
         }
     }
 
-    /// Whether the server does not support this request, or the role does not permit it. The caller
-    /// may use another API instead.
+    /// Whether the request was refused because the server does not support it or because the role
+    /// does not permit it. The caller may use another API instead.
     pub(crate) fn is_unsupported(&self) -> bool {
         match self.status() {
             Some(403 | 405 | 501) => true,

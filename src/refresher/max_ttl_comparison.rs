@@ -92,7 +92,7 @@ impl Poller {
 }
 
 /// Returns a warning that describes the difference between the two limits, and the remedy; `None`
-/// if they are equal.
+/// if the limits are equal.
 fn difference(pipeline: Duration, ours: Duration) -> Option<String> {
     let (pipeline_secs, our_secs) = (pipeline.as_secs(), ours.as_secs());
     match pipeline.cmp(&ours) {

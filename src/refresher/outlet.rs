@@ -114,8 +114,8 @@ impl Outlet {
         true
     }
 
-    /// Acquires the lock that orders the publishes of the loop and of the off switch. Readers of
-    /// the published state do not need this lock.
+    /// Acquires the lock that ensures that the loop and the off switch never publish at the same
+    /// time. Readers of the published state do not need this lock.
     fn lock(&self) -> MutexGuard<'_, Publisher<Served>> {
         self.publisher
             .lock()

@@ -20,7 +20,7 @@ use opensearch_directives_core::{DirectiveSet, Snapshot};
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
 impl Poller {
-    /// Publishes a snapshot unless it equals the published one. Returns whether the snapshot was
+    /// Publishes a snapshot if it differs from the published one. Returns whether the snapshot was
     /// published.
     pub(super) async fn publish_if_new(
         &mut self,

@@ -240,7 +240,8 @@ impl Shared {
         }
     }
 
-    /// Returns what decides whether there is something new to report to the fleet.
+    /// Returns a key that differs from the key of the last report if there is something new to
+    /// report.
     pub(crate) fn report_key(&self) -> ReportKey {
         let progress = self.progress();
         let served = self.published.snapshot();

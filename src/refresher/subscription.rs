@@ -4,8 +4,8 @@ use tokio::sync::watch;
 
 use crate::error::Stopped;
 
-/// Notifies one subscriber of publishes. A clone has received the same notifications as the
-/// original.
+/// Notifies one subscriber whenever a set is published. A clone has received the same notifications
+/// as the original.
 ///
 /// [`OpenSearchDirectiveStore::subscribe`](crate::OpenSearchDirectiveStore::subscribe) creates a
 /// subscription. A subscription holds no set, but only records that a set was published. Several
@@ -41,7 +41,7 @@ impl Subscription {
         Self(receiver)
     }
 
-    /// Returns a subscription that is notified of later publishes only.
+    /// Returns a subscription that is notified only of sets that are published later.
     pub(crate) fn anew(&self) -> Self {
         let mut receiver = self.0.clone();
         receiver.mark_unchanged();

@@ -143,8 +143,8 @@ impl ShardCheckpoints {
         }
     }
 
-    /// Whether no write is in progress, that is, all in-sync copies hold every operation to which a
-    /// `_seq_no` was assigned.
+    /// Whether all in-sync copies hold every operation to which a `_seq_no` was assigned. In this
+    /// case, no write is in progress.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.primaries
             .iter()

@@ -18,7 +18,8 @@
 //! All requests of one poll go through one [`Session`] (`poll_session.rs`). A response is complete
 //! only if every shard responded in time, the total is exact, and the response contains as many
 //! documents as the total (`search_response.rs`, `page_check.rs`). If a document is absent from a
-//! complete response, the document was deleted. Absence from an incomplete response proves nothing.
+//! complete response, the document was deleted. If the response is incomplete, the absence of a
+//! document proves nothing.
 
 mod cluster_state_version;
 mod delta_read;

@@ -13,7 +13,7 @@ use super::trusted_keys::TrustedKeys;
 /// [`reload_credentials`](crate::OpenSearchDirectiveStore::reload_credentials). If the keys or the
 /// policy have changed, the next poll makes a full read and applies them. If a file cannot be used,
 /// the earlier keys and policy stay in force, and the store logs a warning and increments a
-/// counter. If the files contain no key any more, the store trusts no signer.
+/// counter. If all keys were removed from the files, the store trusts no signer.
 #[derive(Clone, Debug)]
 pub struct SignatureChecks {
     trusted_keys: Vec<PathBuf>,

@@ -16,7 +16,7 @@ use super::verify_document::Trust;
 use crate::config::Config;
 use crate::http::{ConfigError, chain};
 
-/// The interval at which the files are re-read: the same interval as for credentials.
+/// The interval at which the files are re-read. Credentials are re-read at the same interval.
 const RENEW_EVERY: Duration = Duration::from_secs(60);
 
 /// The trusted keys and the policy of a store. A store without [`SignatureChecks`] verifies no

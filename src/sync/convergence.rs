@@ -44,7 +44,8 @@ pub(super) fn visible_within(refresh_interval: Option<Duration>) -> Option<Durat
     Some(within.clamp(shortest, longest.max(interval)))
 }
 
-/// A bound on `_seq_no`: a later view with a document above the bound is newer than this view.
+/// A bound on `_seq_no`. If a later view contains a document above the bound, the later view is
+/// certainly newer than this view.
 ///
 /// This view contains no operation above the highest `_seq_no` that was assigned when the view was
 /// read. At some later moment, every in-sync copy holds all operations of this view. If another

@@ -32,8 +32,7 @@ impl IndexSynchronizer {
         {
             return Ok(());
         }
-        // The statistics are those of the primary, so they are compared with a search on the
-        // primary.
+        // The statistics come from the primary, so they are compared with a search on the primary.
         let summary = session.summary_of_primary(&view.index).await?;
         let visible_on_primary = match summary {
             Some(Summary { of, primary: true }) => of.documents,

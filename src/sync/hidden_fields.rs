@@ -100,8 +100,8 @@ impl LastGood {
     }
 
     /// Returns the rejection of the first document whose fields are now hidden from this user. The
-    /// last-good file contains the document's directive, and nobody has changed the document since,
-    /// because the document's `_seq_no` is at most the highest one in the file.
+    /// last-good file contains the document's directive. The document's `_seq_no` is at most the
+    /// highest one in the file, so nobody has changed the document since.
     fn accepted_before<'a>(&self, view: &'a View) -> Option<&'a Rejection> {
         if view.index.uuid != self.index_uuid {
             return None;

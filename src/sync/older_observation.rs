@@ -34,9 +34,9 @@ struct RegressionCase<'a> {
 impl IndexSynchronizer {
     /// Checks that the observed version is not older than the known version.
     ///
-    /// The cluster manager is consulted if the observed version contradicts the known version. It
-    /// is also consulted at least once a minute, because a node that is cut off from the cluster
-    /// returns the same version forever.
+    /// The cluster manager is consulted if the observed version contradicts the known version. The
+    /// cluster manager is also consulted at least once a minute, because a node that is cut off
+    /// from the cluster returns the same version forever.
     pub(super) async fn confirm_node_is_current(
         &mut self,
         session: &Session,

@@ -57,7 +57,7 @@ impl ObservedVersion {
         }
     }
 
-    /// Whether the primary's aggregates differ from those of the view. Returns `false` for
+    /// Whether the primary's aggregates differ from the view's aggregates. Returns `false` for
     /// checkpoints, which contain no aggregates.
     pub(super) fn differs_from(&self, view: &View) -> bool {
         match self {

@@ -13,8 +13,9 @@ use crate::model::directive::DirectiveRef;
 ///
 /// Sets with equal directives have equal digests. The order of the directives does not matter. The
 /// digest is the sum, modulo 2^128, of the first 16 bytes of the SHA-256 of each directive. Because
-/// it is a sum, the digest can be updated for one changed directive without reading the others. The
-/// digest shows *whether* two proxies agree; it does not protect against forged sets.
+/// the digest is a sum, it can be updated after a change of one directive without reading the other
+/// directives. The digest shows *whether* two proxies agree; it does not protect against forged
+/// sets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Digest(u128);
 
@@ -24,8 +25,8 @@ impl Digest {
     pub fn of(directive: DirectiveRef<'_>) -> Self {
         let mut hasher = Sha256::new();
         let mut update = |value: Option<&str>| match value {
-            // The length precedes each string, so that different directives never hash the same
-            // bytes.
+            // Each string is hashed after its length, so that the hashed bytes of two different
+            // directives always differ.
             Some(value) => {
                 hasher.update([1]);
                 hasher.update((value.len() as u64).to_be_bytes());

@@ -15,8 +15,8 @@ use crate::set::DirectiveSet;
 /// # How to use it
 ///
 /// Load **once for each request** and evaluate the loaded set. A loaded set never changes, so a
-/// request never uses parts of two publishes. Drop the set at the end of the request. A set that is
-/// held stays in memory, and its directives may be revoked in the meantime.
+/// request never uses parts of two published sets. Drop the set at the end of the request. A set
+/// that is held stays in memory, and its directives may be revoked in the meantime.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -100,7 +100,8 @@ impl<T: DirectiveStore + ?Sized> DirectiveStore for Box<T> {
 /// A publish replaces the whole set and cannot change a single directive. [`DirectiveStore::load`]
 /// and [`Reader`] document the guarantees of reads.
 pub struct InMemoryDirectiveStore {
-    /// The lock serialises publishes. Reads never take the lock.
+    /// This lock ensures that one publish ends before the next one begins. Reads never take the
+    /// lock.
     publisher: Mutex<Publisher<DirectiveSet>>,
     current: Published<DirectiveSet>,
 }

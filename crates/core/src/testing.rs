@@ -58,8 +58,8 @@ pub trait Subject: Sync {
     type Set;
 
     /// Publishes a set of these directives, and returns as soon as every later load returns this
-    /// set. Returns `false` if the store cannot publish. The kit then skips the rules about
-    /// publishes and checks the set in the store, which must consist of the [`initial_directives`].
+    /// set. Returns `false` if the store cannot publish. In this case, the kit skips the rules
+    /// about publishing. The store must then contain a set of the [`initial_directives`].
     fn publish(&self, directives: Vec<DiagnosticsDirective>) -> bool;
 
     /// Loads the published set, as the request path does.
@@ -83,8 +83,8 @@ pub fn noon() -> Timestamp {
     Timestamp::from_second(1_893_499_200).unwrap_or_default()
 }
 
-/// Returns the directives that a store must contain for the check if it cannot publish: one that
-/// expires, one that starts later, and one with a sample rate.
+/// Returns the directives that a store must contain for the check if it cannot publish: a directive
+/// that expires, a directive that starts later, and a directive with a sample rate.
 #[must_use]
 pub fn initial_directives() -> Vec<DiagnosticsDirective> {
     check_rules::timed_directives()

@@ -42,7 +42,7 @@ use opensearch_directives::Subscription;
 /// # Guarantees
 ///
 /// - Each set that osproxy loads was converted from one published set at one instant. A request
-///   that loads the set once never uses parts of two publishes.
+///   that loads the set once never uses parts of two published sets.
 /// - osproxy makes the same decisions as
 ///   [`DirectiveSet::evaluate`](opensearch_directives::DirectiveSet::evaluate). osproxy's set
 ///   contains only the directives that can change a decision. Scheduled and expired directives, and

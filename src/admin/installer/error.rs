@@ -169,7 +169,8 @@ impl InstallError {
             .is_some_and(|error| error.status() == Some(404) && error.exception().is_some())
     }
 
-    /// Whether no node returned a usable response in time, or the cluster is overloaded.
+    /// Whether a later attempt may succeed, because no node returned a usable response in time or
+    /// the cluster is overloaded.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         self.request_error()

@@ -1,4 +1,5 @@
-//! Installs the index in which instances report what they apply, with its template.
+//! Installs the fleet's index, in which instances report which directives they apply, and the
+//! template of this index.
 
 use super::error::InstallError;
 use super::{InstallStep, Installer, files};
@@ -8,7 +9,7 @@ impl Installer {
     /// Returns the steps that [`install_fleet`](Self::install_fleet) would execute now.
     ///
     /// # Errors
-    /// The errors of `install_fleet` that can be detected before a write.
+    /// Fails like `install_fleet`, as far as an error can be detected before a write.
     pub async fn plan_fleet(&self) -> Result<Vec<InstallStep>, InstallError> {
         let fleet = self.of_fleet();
         let template = fleet.plan_template().await?;
@@ -20,8 +21,8 @@ impl Installer {
     /// returns the steps.
     ///
     /// # Errors
-    /// [`InstallError`]. The steps before the error are not undone, and another installation
-    /// continues after them.
+    /// [`InstallError`] if a step fails. The executed steps are not undone, and a repeated
+    /// installation continues after them.
     pub async fn install_fleet(&self) -> Result<Vec<InstallStep>, InstallError> {
         let steps = self.plan_fleet().await?;
         for step in &steps {

@@ -1,5 +1,5 @@
-//! Prepares a cluster for directives: installs the ingest pipeline, the index template, the index
-//! and the dashboards.
+//! Prepares a cluster for directives: it installs the ingest pipeline, the index template, the
+//! index and the dashboards.
 //!
 //! An installation is a list of requests, so that `--dry-run` can print them. An installation can
 //! be repeated, and never replaces a resource that is newer than this program.
@@ -151,7 +151,7 @@ impl Installer {
         Ok(steps)
     }
 
-    /// Executes a step, unless the resource is up to date.
+    /// Executes a step. If the resource is up to date, does nothing.
     async fn execute(&self, step: &InstallStep) -> Result<(), InstallError> {
         if step.change == Change::Keep {
             return Ok(());

@@ -121,8 +121,8 @@ impl Recorder {
         }
     }
 
-    /// Sends the queued records within a time limit. If a record is not sent, the next recorder
-    /// sees the operation again, unless the document changes before that.
+    /// Sends the queued records within a time limit. If a record is not sent and the document does
+    /// not change again, the next recorder records the operation.
     pub(crate) async fn finish(&mut self) {
         while let Ok(observation) = self.observations.try_recv() {
             self.absorb(observation);

@@ -1,4 +1,5 @@
-//! Defines what a poll observes, and the feed that passes it to the recorder without waiting.
+//! Defines the observation of a poll, and the feed that passes observations to the recorder without
+//! waiting.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

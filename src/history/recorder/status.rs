@@ -16,8 +16,8 @@ pub struct RecorderStatus {
     /// The number of records that wait to be sent.
     pub pending: u64,
     /// The number of operations that this recorder could not see, because a later write replaced
-    /// the document within one poll interval. The writers may have recorded these operations
-    /// themselves.
+    /// the document within one poll interval. The clients that wrote these operations may have
+    /// recorded them.
     pub unseen: u64,
     /// The number of operations that this recorder saw but could not record, because the history
     /// refused them or the queue was full.

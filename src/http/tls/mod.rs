@@ -42,8 +42,9 @@ impl Tls {
         self
     }
 
-    /// Presents this client certificate (PEM, with its chain). The PEM text must also contain the
-    /// private key, unless [`with_client_key`](Self::with_client_key) sets the key.
+    /// Presents this client certificate (PEM, with its chain). If
+    /// [`with_client_key`](Self::with_client_key) does not set the private key, the PEM text must
+    /// also contain this key.
     pub fn with_client_certificate(mut self, pem: impl Into<Secret>) -> Self {
         self.client_certificate = Some(pem.into());
         self

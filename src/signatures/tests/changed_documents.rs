@@ -1,5 +1,5 @@
-//! Tests that a signed document with one changed bit is rejected, unless no signature covers the
-//! changed content.
+//! Tests that a signed document with one changed bit is rejected if a signature covers the changed
+//! content.
 
 use opensearch_directives_core::DiagLevel;
 use opensearch_directives_core::EndpointKind;
@@ -68,8 +68,7 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// A document with the signature of another directive is rejected, unless both directives are
-    /// equal.
+    /// A document with the signature of a different directive is rejected.
     #[test]
     fn no_other_value_has_the_signature_of_a_directive(
         rates in (0..=1000_u16, 0..=1000_u16),

@@ -1,7 +1,7 @@
 //! Parses a file of drafts in one of four formats: one document, an array, NDJSON, or osproxy's
 //! object `{"directives": [...]}`.
 //!
-//! If one entry is wrong, the whole file is refused. The error lists the wrong entries, not only
+//! If one entry is invalid, the whole file is refused. The error lists the wrong entries, not only
 //! the first one.
 
 use std::collections::HashSet;

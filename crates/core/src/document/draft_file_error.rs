@@ -161,7 +161,7 @@ impl fmt::Display for EntryProblem {
     }
 }
 
-/// Collects the wrong entries: stores the first ones, and counts all of them.
+/// Collects the wrong entries: stores the first wrong entries, and counts all of them.
 pub(super) struct Problems<'a> {
     text: &'a str,
     listed: Vec<EntryProblem>,

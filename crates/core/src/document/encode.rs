@@ -31,7 +31,7 @@ pub fn encode(document: &Document, limits: &DecodeLimits) -> Result<Box<RawValue
 /// absolute, adds the missing fields and sets the times of the audit record.
 ///
 /// Call [`Draft::check`] first. `record` contains the author and the time of the first write of
-/// this id, unless this is the first write. `record` also contains the user that the cluster
+/// this id, if there was an earlier write. `record` also contains the user that the cluster
 /// authenticated for this write, if the cluster returned one. The other fields of `record` are
 /// ignored.
 #[must_use]
@@ -79,7 +79,7 @@ pub(crate) fn write_scope<M: SerializeMap>(
     Ok(())
 }
 
-/// Writes the sample rate, the ring buffer and capture.
+/// Writes the sample rate and the flags for the ring buffer and capture.
 pub(crate) fn write_effects<M: SerializeMap>(
     map: &mut M,
     directive: &DirectiveRef<'_>,

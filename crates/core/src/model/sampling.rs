@@ -7,9 +7,9 @@
 //! the FNV-1a hash (64 bits) of its id, modulo 1000, is lower than the rate. Two directives with
 //! the same rate therefore select the same requests.
 //!
-//! There is one exception: here, a request without an id is in no sample below 1000 per mille. In
-//! osproxy, the hash of the empty string puts all requests without an id into every sample of 38
-//! per mille or more.
+//! There is one exception: in this crate, a request without an id is in no sample below 1000 per
+//! mille. In osproxy, the hash of the empty string puts all requests without an id into every
+//! sample of 38 per mille or more.
 
 /// The rate at which every request is in the sample.
 pub(crate) const ALWAYS: u16 = 1000;

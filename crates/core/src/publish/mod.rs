@@ -1,5 +1,5 @@
-//! The publication cell: one [`Publisher`] replaces the set in it atomically, and any number of
-//! request threads load it without waiting.
+//! The publication cell: one [`Publisher`] replaces the set in the cell atomically, and any number
+//! of request threads load this set without waiting.
 //!
 //! # Guarantees
 //!
@@ -148,8 +148,8 @@ impl<T: fmt::Debug> fmt::Debug for Published<T> {
     }
 }
 
-/// The announced version: that of the current publication or, briefly during a publish, that of the
-/// next one.
+/// The announced version. Briefly during a publish, it is the version of the next publication; at
+/// all other times, it is the version of the current one.
 ///
 /// The announced version has its own cache line. Every read loads the version, so memory that is
 /// written more often must not share the line.

@@ -11,8 +11,8 @@ use crate::hits::{Counting, SetHits};
 use crate::model::request::RequestAttrs;
 use crate::model::sampling::{self, Sampler};
 
-/// A bit mask of the combinations of targets that include the tenant, which are those with odd
-/// numbers.
+/// A bit mask of the combinations of targets that include the tenant. Every combination with an odd
+/// number includes the tenant.
 const WITH_TENANT: u16 = 0xaaaa;
 const TENANT_ONLY: u16 = 1 << target::TENANT;
 const _: () = assert!(target::TENANT == 1);

@@ -147,7 +147,7 @@ fn order(directives: &mut PackedDirectives, first: u32) -> u32 {
 struct Admitted(Vec<(Effects, u16, Instant)>);
 
 impl Admitted {
-    /// Admits a directive unless it is superfluous. Directives must be passed in the order of their
+    /// Admits a directive if it is not superfluous. Directives must be passed in the order of their
     /// expiry, latest first.
     fn admit(&mut self, directives: &PackedDirectives, number: usize) -> bool {
         let record = &directives.records[number];

@@ -42,7 +42,7 @@ impl SetEnd {
 
 impl DirectiveSet {
     /// Limits the time in which the directives of this set apply: from the given instant on,
-    /// rounded up to a second, none of them applies. The limit holds for all handles to the set. A
+    /// rounded up to a second, no directive applies. The limit holds for all handles to the set. A
     /// later call can set an earlier or a later limit.
     #[doc(hidden)]
     pub fn withdraw_at(&self, at: Timestamp) {

@@ -169,8 +169,8 @@ fn superfluous_directives_are_listed_but_not_evaluated() {
     let first = compiled.table.wildcards;
     let (superfluous, decisive): (Vec<_>, Vec<_>) = chain(&compiled.directives, first.unwrap())
         .partition(|&index| compiled.directives.records[index].is_superfluous);
-    // At most four directives are decisive: the one without effects, and up to three others, each
-    // with a higher sample rate than those that expire later.
+    // At most four directives are decisive: the directive without effects, and at most three
+    // others, each with a higher sample rate than the directives that expire later.
     assert!(decisive.len() <= 4, "{}", decisive.len());
     // All directives have the same key, but the table omits the one with a sample rate of zero.
     assert_eq!(decisive.len() + superfluous.len(), 1_001);

@@ -82,7 +82,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`SnapshotError`] if the JSON is not a snapshot, contains too many directives, or states a
-    /// digest that is not the digest of its directives.
+    /// digest that differs from the digest of the directives.
     pub fn from_json(json: &str, cap: usize, read_at: Timestamp) -> Result<Self, SnapshotError> {
         Self::from_json_if(json, cap, read_at, |_, _| Ok(()))
     }

@@ -1,6 +1,6 @@
 //! Checks a store against each rule of the conformance kit.
 //!
-//! For the rules about publishes, each set encodes a number. For each bit of the number, the level
+//! For the rules about publishing, each set encodes a number. For each bit of the number, the level
 //! of one directive encodes the bit, and the level of a second directive encodes the opposite. A
 //! mixture of two sets is visible as a missing bit, or as a bit whose two directives have the same
 //! level.

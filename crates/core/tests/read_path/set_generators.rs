@@ -159,8 +159,8 @@ impl Drawn {
     }
 }
 
-/// The kind of a generated set. The lookup has special code for some kinds of sets. Random sets
-/// rarely belong to one of them.
+/// The kind of a generated set. For some kinds of sets, the lookup has special code. Random sets
+/// are rarely of such a kind, so the tests generate these kinds on purpose.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Any,

@@ -51,8 +51,7 @@ fn directive() -> impl Strategy<Value = DiagnosticsDirective> {
 }
 
 fn request() -> impl Strategy<Value = Request<'static>> {
-    // Every request has an id, because osproxy samples a request without an id, and `evaluate` does
-    // not.
+    // Every request has an id, because only osproxy samples requests without an id.
     let ids = select(vec![
         "request-1",
         "request-2",
