@@ -51,7 +51,7 @@ struct Received {
     age: Duration,
 }
 
-/// The reason for which a snapshot of another agent is refused.
+/// The reason why a snapshot of another agent is refused.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AgentError {
     #[error(transparent)]

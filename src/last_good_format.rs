@@ -30,7 +30,7 @@ const MAX_BYTES: u64 = 1 << 30;
 /// The number of hexadecimal digits of a checksum.
 const CHECKSUM_CHARS: usize = 64;
 
-/// The reason for which a last-good file cannot be used.
+/// The reason why a last-good file cannot be used.
 #[derive(Debug)]
 pub struct LastGoodError {
     path: PathBuf,

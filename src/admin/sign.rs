@@ -1,7 +1,7 @@
 //! Signs directives: drafts before they are written, and directives that are already stored.
 //!
-//! A signature covers absolute times. Before a draft is signed, a simulation of the ingest pipeline
-//! therefore converts the draft's times to absolute ones. A second simulation checks that the
+//! A signature covers absolute times, so a simulation of the ingest pipeline converts the times of
+//! a draft to absolute ones before the draft is signed. A second simulation checks that the
 //! pipeline would store exactly the signed content.
 
 use jiff::{SignedDuration, Timestamp};
@@ -24,7 +24,7 @@ const MAX_SIGNATURES: usize = 8;
 const SIGNING_TIME: SignedDuration = SignedDuration::from_mins(1);
 
 impl DirectivesApi {
-    /// Returns the uuid of the index, which each signature covers.
+    /// Returns the uuid of the index. Each signature covers this uuid.
     ///
     /// # Errors
     /// Fails if the index does not exist, or if the cluster does not respond.

@@ -28,7 +28,7 @@ pub enum InstanceKind {
 }
 
 impl InstanceKind {
-    /// Returns the name in the document.
+    /// Returns the name of the kind, as it is written in the document.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

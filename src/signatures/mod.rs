@@ -1,5 +1,5 @@
-//! Verifies signatures of directives by people whose keys a proxy trusts. Somebody who can write to
-//! the index but has no trusted key then cannot make a proxy record more.
+//! Verifies that directives are signed by people whose keys a proxy trusts. Somebody who can write
+//! to the index but has no trusted key then cannot make a proxy record more.
 //!
 //! A signer signs a directive with an Ed25519 [`SigningKey`]. A proxy has the [`TrustedKeys`] of
 //! its signers and a [`SignaturePolicy`], which says how many signers a directive needs. A document

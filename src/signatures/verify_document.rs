@@ -58,8 +58,8 @@ impl SignatureVerdict {
         &self.signers
     }
 
-    /// Returns the names in the signatures by untrusted keys. Nothing proves that these names are
-    /// correct.
+    /// Returns the names in the signatures by untrusted keys. A signature by an untrusted key does
+    /// not prove the name of its signer.
     #[must_use]
     pub fn unknown_signers(&self) -> &[String] {
         &self.unknown

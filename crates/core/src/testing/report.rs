@@ -36,7 +36,7 @@ impl Rule {
         Self::NoAllocation,
     ];
 
-    /// Returns the rule in words.
+    /// Returns a short description of the rule.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
