@@ -264,7 +264,7 @@ impl SnapshotSource for AgentSource {
 
 impl Received {
     /// Replaces the snapshot's age by the given age if the given age is lower. If two agents have
-    /// equal snapshots, the later of their reads of the index counts.
+    /// equal snapshots, the age of the later read counts.
     fn no_older_than(self, age: Option<Duration>) -> Self {
         match age.filter(|age| *age < self.age) {
             Some(age) => Self {

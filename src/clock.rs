@@ -1,5 +1,5 @@
-//! Defines the trait of the wall clock, which tests replace, and the system clock, which never goes
-//! back within a process.
+//! Defines the trait of the wall clock, so that tests can replace the clock, and a system clock
+//! that never goes back within a process.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -79,10 +79,10 @@ const NOTED_AFTER: i64 = 100;
 #[derive(Debug)]
 struct Forward {
     started: Timestamp,
-    /// The time by which the wall clock was set forward since the start, in milliseconds.
+    /// How far the wall clock was set forward since the start, in milliseconds.
     ahead: AtomicI64,
-    /// The latest stored time, in milliseconds since 1970. A reader usually loads only this value,
-    /// which is written about ten times a second.
+    /// The latest stored time, in milliseconds since 1970. Usually, a reader loads only this value.
+    /// The value is written about ten times a second.
     latest: AtomicI64,
 }
 

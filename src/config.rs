@@ -14,8 +14,8 @@ use crate::signatures::SignatureChecks;
 
 /// The behaviour of a store if the index cannot be read at the start.
 ///
-/// [`LastGoodOrEmpty`](Self::LastGoodOrEmpty) is recommended for a proxy, which must serve its
-/// traffic even if the cluster is unavailable.
+/// [`LastGoodOrEmpty`](Self::LastGoodOrEmpty) is recommended for a proxy, because a proxy must
+/// serve its traffic even if the cluster is unavailable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Startup {

@@ -40,8 +40,8 @@ impl DocumentCount {
 pub(crate) struct DocumentLimit {
     max: usize,
     count: DocumentCount,
-    /// Whether a warning was logged, and the number of documents has not fallen below `REARM_AT`
-    /// since.
+    /// Whether a warning was logged and the number of documents has not fallen below `REARM_AT`
+    /// since then.
     warns: bool,
 }
 

@@ -1,8 +1,8 @@
 //! The errors of a store: a failed start, a failed poll, and a refresh that was not possible.
 //!
 //! Each error is opaque. A caller uses `kind()` and the `is_…()` methods to decide how to react.
-//! [`source()`](std::error::Error::source) returns the cause, which the error's own text does not
-//! repeat. [`chain`] formats an error with all its causes.
+//! [`source()`](std::error::Error::source) returns the cause. The error's own text does not repeat
+//! the cause. [`chain`] formats an error with all its causes.
 
 use std::error::Error;
 use std::fmt;

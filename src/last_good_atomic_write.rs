@@ -179,7 +179,8 @@ impl Temporary {
         })
     }
 
-    /// Renames the temporary file to the target, and returns the open file, which keeps its lock.
+    /// Renames the temporary file to the target, and returns the open file, so that its lock stays
+    /// in force.
     fn rename_to(mut self, target: &Path) -> io::Result<File> {
         fs::rename(&self.path, target)?;
         self.is_renamed = true;

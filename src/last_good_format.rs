@@ -207,7 +207,7 @@ fn verified(bytes: &[u8]) -> Result<&[u8], Repr> {
     }
 }
 
-/// Checks the header, and returns the header's time at which the snapshot was read from the index.
+/// Checks the header, and returns the time at which the snapshot was read from the index.
 fn check_header(header: &str, index: &str) -> Result<Timestamp, Repr> {
     let versioned: Versioned =
         serde_json::from_str(header).map_err(|_| Repr::Damaged("it has no header"))?;

@@ -119,8 +119,7 @@ pub mod internal {
     pub use crate::safeguard_switches::{Safeguard, Safeguards};
 }
 
-/// The crate that defines the trait of [`StatusCollector`], re-exported in the version that the
-/// collector implements.
+/// The crate `prometheus-client`, in the version whose trait [`StatusCollector`] implements.
 #[cfg(feature = "prometheus")]
 pub use prometheus_client;
 

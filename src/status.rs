@@ -65,7 +65,7 @@ impl RefresherState {
     }
 }
 
-/// The numbers of events since the start, which never decrease.
+/// Counters of events since the start. A counter never decreases.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[non_exhaustive]
@@ -103,7 +103,7 @@ pub struct Counters {
     pub reports_written: u64,
     /// Reports that could not be written.
     pub reports_failed: u64,
-    /// Panics in the refresher, which continued to run after each of them.
+    /// Panics in the refresher. After each panic, the refresher continued to run.
     pub panics: u64,
 }
 
@@ -202,15 +202,15 @@ impl AddAssign for ChangeCounters {
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum ProbeMethod {
-    /// The index statistics, which one small request returns.
+    /// The poll requests the index statistics, with one small request.
     #[default]
     Statistics,
-    /// A search that aggregates over all documents, which takes two small requests.
+    /// The poll requests aggregates over all documents, with two small requests.
     Search,
     /// No small request is sufficient, so each poll reads everything.
     #[serde(rename = "nothing")]
     None,
-    /// The tag of another agent's snapshot, which one small request compares.
+    /// The poll compares the tag of another agent's snapshot, with one small request.
     Agent,
 }
 
@@ -222,7 +222,7 @@ pub enum ProbeMethod {
 pub struct PollStrategy {
     /// The kind of request by which a poll finds out whether the index changed.
     pub probe: ProbeMethod,
-    /// Whether the polls can use delta reads, which read only the changed documents.
+    /// Whether the polls can use delta reads. A delta read returns only the changed documents.
     pub delta: bool,
     /// The features that the polls cannot use, each with the reason. The list is empty if all
     /// features are available.

@@ -255,7 +255,8 @@ impl OpenSearchDirectiveStore {
 
     /// Returns the published snapshot: the set, the revision, the rejections and the time of one
     /// read. The method is intended for code that forwards the snapshot or reports its content. The
-    /// request path uses [`load`](DirectiveStore::load), which avoids contention between threads.
+    /// request path should use [`load`](DirectiveStore::load), because this method avoids
+    /// contention between threads.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.shared.snapshot()
@@ -294,7 +295,7 @@ impl OpenSearchDirectiveStore {
         self.shared.subscription.anew()
     }
 
-    /// Creates a read handle, which a single worker owns and uses.
+    /// Creates a read handle for a single worker.
     #[must_use]
     pub fn reader(&self) -> Reader {
         self.shared.published.reader()

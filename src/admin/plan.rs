@@ -364,8 +364,8 @@ impl DirectivesApi {
     }
 }
 
-/// Returns the author and the time of the first write of a stored directive, which a replacement of
-/// the directive preserves.
+/// Returns the author and the time of the first write of a stored directive. A replacement of the
+/// directive preserves both.
 fn created(stored: Option<&Stored>) -> Audit {
     #[derive(Default, Deserialize)]
     struct Created {

@@ -78,7 +78,7 @@ impl DirectivesApi {
         }
     }
 
-    /// Returns the uuids of the index, or the reason for which they are not known.
+    /// Returns the uuids of the index, or the reason why they are not known.
     async fn identity(&self) -> Result<Identity, String> {
         match self.session().probe().await {
             Ok(Probe::Checkpoints(checkpoints)) => match checkpoints.history_uuid() {
@@ -274,8 +274,8 @@ impl DirectivesApi {
 }
 
 impl PlannedWrite {
-    /// Sets who deletes the directive and why, for the [history](crate::history) of the index. Only a
-    /// deletion needs this, because other writes store both in the document.
+    /// Sets who deletes the directive and why, for the [history](crate::history) of the index. Only
+    /// a deletion needs this call, because other writes store both in the document.
     #[must_use]
     pub fn deleted_by(mut self, by: Option<&str>, reason: Option<&str>) -> Self {
         self.deletion = Attribution {

@@ -13,8 +13,8 @@ use super::secret::Secret;
 #[cfg(feature = "aws-sigv4")]
 use super::signature::Signer;
 
-/// The value of the `Authorization` header, made from the current secrets, or the signer of AWS
-/// requests.
+/// Either the value of the `Authorization` header, which contains the current secrets, or the
+/// signer of AWS requests.
 #[derive(Clone)]
 pub(super) enum Authorization {
     None,

@@ -46,8 +46,8 @@ struct Route {
 }
 
 impl Session {
-    /// Returns the client for a request through the proxy or without it, on a new connection or on
-    /// a pooled one.
+    /// Returns the client for a request. The arguments say whether the request goes through the
+    /// proxy, and whether it needs a new connection.
     pub(super) fn client(&self, through_proxy: bool, fresh: bool) -> &reqwest::Client {
         let route = match &self.clients.proxied {
             Some(proxied) if through_proxy => proxied,
@@ -281,8 +281,8 @@ impl Sessions {
     }
 }
 
-/// Reads the files, which blocks the thread, and creates a session if the credentials or
-/// certificates have changed.
+/// Reads the files, and creates a session if the credentials or certificates have changed. The call
+/// blocks the thread.
 fn read_session(
     settings: &SessionSettings,
     current: &Session,

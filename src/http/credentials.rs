@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use super::secret::Secret;
 
 /// The credentials that authenticate requests to the cluster. Credentials can be combined with a
-/// client certificate, which is set in [`Tls`](super::Tls).
+/// client certificate; [`Tls`](super::Tls) contains the certificate.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Credentials {

@@ -219,7 +219,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Returns how long to wait according to the `Retry-After` header, which contains seconds or a
+/// Returns how long to wait according to the `Retry-After` header. The header contains seconds or a
 /// date. A date is compared with the response's `Date` header, or with the local clock if that
 /// header is missing.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
@@ -245,8 +245,8 @@ fn redirect_advice(response: &reqwest::Response, request: &Request) -> String {
     let mut target = target;
     target.set_query(None);
     target.set_fragment(None);
-    // `set_username` and `set_password` fail only for addresses without a host, which cannot
-    // contain a user name.
+    // `set_username` and `set_password` fail only for addresses without a host, and an address
+    // without a host cannot contain a user name.
     let _ = target.set_username("");
     let _ = target.set_password(None);
     let target: String = target.as_str().chars().take(200).collect();

@@ -79,7 +79,7 @@ impl Request {
         self
     }
 
-    /// Returns the method and the path, which identify the request in errors and logs.
+    /// Returns the method and the path, to identify the request in errors and logs.
     pub fn operation(&self) -> String {
         format!("{} {}", self.method, self.path)
     }

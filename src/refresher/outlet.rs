@@ -77,7 +77,8 @@ pub(super) struct Outlet {
 }
 
 impl Outlet {
-    /// Creates an outlet, the read half of the published state, and the first subscription.
+    /// Creates an outlet together with the read half of the published state and the first
+    /// subscription.
     pub(super) fn new() -> (Self, Published<Served>, Subscription) {
         let (publisher, readable) = publication(Served::default());
         let (notify, receiver) = watch::channel(());

@@ -82,7 +82,7 @@ impl Progress {
     }
 }
 
-/// The age of a read, which grows with time.
+/// The age of a read. The age grows with time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReadAge {
     noted_at: Instant,

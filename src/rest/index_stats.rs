@@ -41,7 +41,7 @@ struct Primary {
     documents: u64,
 }
 
-/// The outcome of a probe, which requests the checkpoints.
+/// The outcome of a request for the checkpoints.
 #[derive(Debug)]
 pub(crate) enum Probe {
     Checkpoints(ShardCheckpoints),
@@ -162,7 +162,7 @@ impl ShardCheckpoints {
         self.primaries.iter().map(|primary| primary.documents).sum()
     }
 
-    /// Whether both checkpoints belong to one history, that is, no snapshot was restored into the
+    /// Whether both checkpoints belong to one history. If so, no snapshot was restored into the
     /// index between the two observations.
     pub(crate) fn shares_history_with(&self, other: &Self) -> bool {
         let histories = |checkpoints: &Self| -> Vec<String> {

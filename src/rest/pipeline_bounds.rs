@@ -11,7 +11,7 @@ use super::poll_session::Session;
 use super::read_error::ReadError;
 use crate::http::{Method, Request};
 
-/// The name of the ingest pipeline, which does not depend on the name of the index.
+/// The name of the ingest pipeline. The name does not depend on the name of the index.
 pub(crate) const PIPELINE: &str = "directives";
 
 #[derive(Debug, Deserialize)]

@@ -12,8 +12,8 @@ use crate::http::{Client, Method, Request, RequestError, chain, malformed};
 /// How long the server keeps a point in time open after each request that uses it.
 pub(super) const KEEP_ALIVE: &str = "1m";
 
-/// The id of a point in time. Each response to a search in the point in time may contain a new id,
-/// which replaces the previous one.
+/// The id of a point in time. If the response to a search in the point in time contains a new id,
+/// the new id replaces the previous one.
 pub(super) type PointInTimeId = String;
 
 /// The outcome of a request to open a point in time.

@@ -11,7 +11,7 @@ use crate::status::{DirectiveStates, Status};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum SampleKind {
-    /// A count of events since the start, which only grows.
+    /// A count of events since the start. The count never decreases.
     Counter,
     /// A current value.
     Gauge,

@@ -2,9 +2,9 @@
 //! to the index but has no trusted key then cannot make a proxy record more.
 //!
 //! A signer signs a directive with an Ed25519 [`SigningKey`]. A proxy has the [`TrustedKeys`] of
-//! its signers and a [`SignaturePolicy`], which says how many signers a directive needs. A document
-//! that does not satisfy the policy is rejected like a malformed document: the document applies to
-//! no request, and the log and the status name the reason.
+//! its signers and a [`SignaturePolicy`]. The policy says how many signers a directive needs. A
+//! document that does not satisfy the policy is rejected like a malformed document: the document
+//! applies to no request, and the log and the status name the reason.
 //!
 //! `docs/SIGNATURES.md` in the repository lists the fields that a signature covers and the fields
 //! that it does not cover.

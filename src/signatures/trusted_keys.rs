@@ -86,8 +86,8 @@ impl FromStr for PublicKey {
 pub struct TrustedKeys(BTreeMap<KeyId, PublicKey>);
 
 impl TrustedKeys {
-    /// Reads keys from the text of a file, which has one key on each line. Empty lines and lines
-    /// that begin with `#` are ignored.
+    /// Reads keys from the text of a file that has one key on each line. Empty lines and lines that
+    /// begin with `#` are ignored.
     ///
     /// # Errors
     /// Fails if a line is not a public key, if a key has two names, or if there are too many

@@ -205,8 +205,8 @@ impl IndexSynchronizer {
     }
 }
 
-/// Resolves the configured name to a concrete index, which must be the index whose version was
-/// observed. All shards of the index must have a primary.
+/// Resolves the configured name to a concrete index, and checks that this is the index whose
+/// version was observed. All shards of the index must have a primary.
 async fn resolve(
     session: &Session,
     observed: &ObservedVersion,

@@ -36,7 +36,7 @@ pub(super) enum Persistence {
     /// The time after which a search on a shard copy certainly returns every operation that the
     /// copy holds.
     Refresh,
-    /// One minute, after which no write that a lagging copy lacks can still be in progress.
+    /// One minute. After this time, no write that a lagging copy lacks can still be in progress.
     Minute,
 }
 
@@ -97,8 +97,8 @@ pub(super) fn version_step(findings: VersionFindings) -> Step {
 #[expect(clippy::struct_excessive_bools, reason = "the columns of the table")]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ViewFindings {
-    /// Whether a document is missing, older or new compared with the known view, and the view is
-    /// not certainly newer.
+    /// Whether the view has a possible regression: a document is missing, older or new compared
+    /// with the known view, and the view is not certainly newer.
     pub(super) regression: bool,
     /// Whether this poll observed checkpoints, which prove that the node has contact with other
     /// nodes.

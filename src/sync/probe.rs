@@ -47,7 +47,7 @@ impl ObservedVersion {
         }
     }
 
-    /// Whether this version and the known version belong to one history, that is, no snapshot was
+    /// Whether this version and the known version belong to one history. If so, no snapshot was
     /// restored into the index between the two observations. Returns `None` without checkpoints,
     /// because only checkpoints contain the history.
     pub(super) fn shares_history_with(&self, known: &Known) -> Option<bool> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use osproxy_core::{Clock, Instant};
 
-/// An instant of the wall clock and an instant of the monotonic clock, which were read together.
+/// The instants of the wall clock and of the monotonic clock at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ClockPair {
     monotonic: Instant,

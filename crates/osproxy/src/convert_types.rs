@@ -1,4 +1,5 @@
-//! Converts a directive, its level and its endpoint kind from this project's types to osproxy's.
+//! Converts a directive, its level and its endpoint kind from this project's types to the types of
+//! osproxy.
 
 use osproxy_core::{IndexName, PartitionId, PrincipalId};
 use osproxy_observe as peer;
@@ -6,9 +7,9 @@ use osproxy_observe as peer;
 use super::clock_pair::ClockPair;
 use opensearch_directives::{DiagLevel, DirectiveRef, EndpointKind};
 
-/// Converts a directive that has started. Returns `None` if osproxy does not have its level or
-/// endpoint kind. A directive that cannot be converted does not apply in osproxy, because a similar
-/// level or kind could record more than the operator requested.
+/// Converts a directive that has started. Returns `None` if osproxy does not have the directive's
+/// level or endpoint kind. A directive that cannot be converted does not apply in osproxy, because
+/// a similar level or kind could record more than the operator requested.
 pub(super) fn directive(
     ours: DirectiveRef<'_>,
     now: &ClockPair,

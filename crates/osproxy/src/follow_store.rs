@@ -86,7 +86,7 @@ impl Follower {
     /// Converts and publishes the set if the last conversion is no longer valid. Returns whether a
     /// set was published. A panic of the clock or the store is caught.
     pub(super) async fn check(&mut self) -> bool {
-        // The clock and the store may be code of the application, which can panic.
+        // The clock and the store may be code of the application, so they can panic.
         let updated = AssertUnwindSafe(self.update()).catch_unwind().await;
         updated.unwrap_or_else(|_| {
             error!("converting the directives panicked; osproxy has no directives until a conversion succeeds");

@@ -111,7 +111,7 @@ fn lower(next: &mut Option<Timestamp>, then: Timestamp) {
 /// the same requests, has at least the same effects, samples at least as many requests and expires
 /// no earlier.
 fn without_superfluous(mut directives: Vec<DirectiveRef<'_>>) -> Vec<DirectiveRef<'_>> {
-    // In this order, a directive comes after those that can make it superfluous.
+    // After this sort, each directive comes after the directives that can make it superfluous.
     directives.sort_by_key(|directive| {
         (
             Targets::of(directive).bits().count_ones(),

@@ -98,7 +98,8 @@ impl DirectivesApi {
     }
 }
 
-/// Returns the elements of a setting, whose value is a list or a comma-separated string.
+/// Returns the elements of a setting. The value of the setting is a list or a comma-separated
+/// string.
 fn texts(value: Option<&Value>) -> Vec<String> {
     match value {
         Some(Value::Array(list)) => {

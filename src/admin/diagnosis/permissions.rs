@@ -85,8 +85,8 @@ impl DirectivesApi {
     /// separate request, because one forbidden action makes the security plugin refuse a whole bulk
     /// request.
     async fn try_writes(&self) -> Result<[bool; 3], WriteError> {
-        // If a server ignored the required version, it would store this directive, which is
-        // harmless: it records nothing, and expires after a second.
+        // If a server ignored the required version, it would store this directive. The directive is
+        // harmless, because it records nothing and expires after a second.
         let draft =
             json!({ "level": "Off", "tenant": PROBE_ID, "sample_per_mille": 0, "ttl_secs": 1 });
         let update = json!({ "doc": { "revoked": true } });

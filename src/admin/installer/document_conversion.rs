@@ -1,4 +1,5 @@
-//! Converts documents that an earlier version of this project wrote to the stored form.
+//! Converts documents to the stored form, if an earlier version of this project wrote them in
+//! another form.
 //!
 //! A script adds the missing fields with explicit values. The conversion does not run the ingest
 //! pipeline, because the pipeline would refuse an expired document and so abort the conversion. A

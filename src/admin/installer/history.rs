@@ -37,8 +37,8 @@ pub struct HistoryState {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum RetentionPolicy {
-    /// A policy of Index State Management, which deletes a backing index this long after its last
-    /// record.
+    /// A policy of Index State Management deletes each backing index this long after the last
+    /// record in it.
     Policy(String),
     /// There is no policy, so all records are retained.
     None,

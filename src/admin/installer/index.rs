@@ -163,7 +163,7 @@ fn mapping_update(index: &Value, wanted: &Value) -> Option<Value> {
         .collect();
     let dynamic = &wanted["mappings"]["dynamic"];
     (!missing.is_empty() || mappings["dynamic"] != *dynamic).then(|| {
-        // The version in `_meta` tells a reader which fields it should see.
+        // The version in `_meta` tells a reader which fields the reader should see.
         let meta = &wanted["mappings"]["_meta"];
         json!({ "dynamic": dynamic, "_meta": meta, "properties": missing })
     })

@@ -44,7 +44,7 @@ impl LifetimeLimits {
     };
 
     /// Reads the limits from the parameters of a pipeline. Returns `None` for a pipeline of an
-    /// earlier version, which has no limits.
+    /// earlier version, because such a pipeline has no limits.
     pub(super) fn of(params: &Value) -> Option<Self> {
         let seconds = |name: &str| params[name].as_u64().map(Duration::from_secs);
         Some(Self {

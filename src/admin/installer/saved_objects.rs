@@ -52,7 +52,7 @@ fn adapt(line: &str, index: &str) -> String {
     object.to_string()
 }
 
-/// Replaces the first part of an id by the name of the index.
+/// Replaces the first part of an id with the name of the index.
 fn rename(id: &mut Value, index: &str) {
     let name = id.as_str().and_then(|id| id.strip_prefix(INDEX_IN_FILE));
     if let Some(name) = name {

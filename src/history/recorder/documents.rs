@@ -11,7 +11,7 @@ use crate::history::entry::{RecordedBy, Seen, record_of};
 use crate::history::kind::Before;
 use crate::history::record::Operation;
 
-/// The documents of one index. Their number is bounded by the document limit of the polls.
+/// The documents of one index. The document limit of the polls bounds the number of documents.
 #[derive(Debug, Default)]
 pub(super) struct Documents {
     index_uuid: String,

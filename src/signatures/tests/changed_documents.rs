@@ -45,8 +45,8 @@ fn no_bit_of_a_signed_document_can_change() {
             continue;
         };
         changed += 1;
-        // A change of `T` and `Z` in a time to lower case, or of a field that no signature covers,
-        // does not change the directive.
+        // The directive does not change if `T` and `Z` in a time become lower case, or if only a
+        // field that no signature covers is changed.
         if let Some(found) = applies(&trust, &flipped) {
             assert_eq!(found, whole, "{flipped}");
         }

@@ -71,7 +71,7 @@ async fn an_error_of_the_service_is_returned_unchanged() {
 }
 
 /// A service that must be polled until it is ready before each call. A clone is not ready before it
-/// is polled, which the contract of `Service` permits.
+/// is polled. The contract of `Service` permits this.
 #[derive(Default)]
 struct Strict {
     polls: u8,

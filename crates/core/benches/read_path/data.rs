@@ -18,7 +18,7 @@ use crate::baseline::BaselineSet;
 /// The number of different requests.
 pub const REQUESTS: usize = 1024;
 
-/// The targets of the directives, and which directives the requests match.
+/// Which targets the directives have, and which directives the requests match.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Case {
     /// There is one directive for each tenant. The requests have tenants that no directive targets.

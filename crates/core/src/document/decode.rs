@@ -15,9 +15,9 @@ use super::signature::Signature;
 use super::signed_form::{SignedForm, signed_start};
 use crate::{DiagLevel, DirectiveRef};
 
-/// A `created_at` up to this far ahead of the reader's clock counts as a time in the past. The
-/// tolerance exceeds the usual difference between synchronised clocks, and is shorter than the
-/// usual delay of a scheduled directive.
+/// If `created_at` is ahead of the reader's clock by at most this duration, it counts as a time in
+/// the past. The tolerance exceeds the usual difference between synchronised clocks, and is shorter
+/// than the usual delay of a scheduled directive.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
 /// The current instant and the longest time to live, with which the times in a document are

@@ -1,5 +1,5 @@
-//! A directive as an operator writes it. Fields that are left out have defaults, which the ingest
-//! pipeline fills in.
+//! A directive as an operator writes it. The ingest pipeline sets the fields that are left out to
+//! their defaults.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef};
 pub enum Expiry {
     /// The directive expires at this instant.
     At(Timestamp),
-    /// The directive expires this long after it is written, by the cluster's clock. Only whole
+    /// The directive expires this long after the write, measured by the cluster's clock. Only whole
     /// seconds are valid.
     After(Duration),
     /// The directive expires after the default time to live that the index's ingest pipeline sets.

@@ -13,7 +13,8 @@ use super::rejection::Rejection;
 use super::signature::Signature;
 use crate::{DirectiveRef, EndpointKind};
 
-/// Serialises a stored document. The JSON does not contain the id, which is the document's `_id`.
+/// Serialises a stored document. The JSON does not contain the id, because the id is stored as the
+/// document's `_id`.
 ///
 /// [`decode`] returns the same document, with one exception: a start at or before the document's
 /// creation becomes `None`.
@@ -56,7 +57,7 @@ pub fn encode_draft(draft: &Draft, record: &Audit) -> Box<RawValue> {
 }
 
 fn to_json(value: &impl Serialize) -> Box<RawValue> {
-    // The fields are strings, numbers and times, which can always be serialised.
+    // Serialising never fails, because the fields are only strings, numbers and times.
     serde_json::value::to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 

@@ -131,7 +131,7 @@ pub enum RejectionReason {
     NotAnId,
     /// The field `id` differs from the document's `_id`.
     IdMismatch,
-    /// The document has only a relative expiry, which would start again at each read.
+    /// The document has only a relative expiry, and each read would start this time again.
     RelativeExpiry,
     /// The document has both a relative and an absolute expiry.
     TwoExpiries,

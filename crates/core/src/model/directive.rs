@@ -42,8 +42,8 @@ named_enum!(
 /// A request matches if **every target that is set** equals the corresponding attribute of the
 /// request. A target that is not set matches every request.
 ///
-/// Create it with [`DirectiveMatch::all`] and narrow it, so that the code still compiles if a later
-/// version adds a target:
+/// Create a `DirectiveMatch` with [`DirectiveMatch::all`] and then narrow it, so that the code
+/// still compiles if a later version adds a target:
 ///
 /// ```
 /// use opensearch_directives_core::{DirectiveMatch, EndpointKind};

@@ -41,7 +41,7 @@ use super::request::EndpointKind;
 ///   and no directive whose index is `logs-1`, because a proxy does not know which indices exist.
 ///   Likewise, `_all`, an alias and a date-math expression each match only a directive whose index
 ///   is exactly this name.
-/// - **A request without an index** has the index `""`, which matches no directive that names an
+/// - **A request without an index** has the index `""`, so it matches no directive that names an
 ///   index. Indices that only the body names (`_bulk`, `_mget`, `_msearch`) are ignored.
 /// - **A request without a principal** matches no directive that names a principal, and a request
 ///   without a tenant matches no directive that names a tenant. Use `""` for a missing principal

@@ -60,9 +60,9 @@ named_enum!(
 
 /// The attributes of one request that a directive can target, borrowed from the request.
 ///
-/// Create them with [`RequestAttrs::new`] and set the tenant if it is known, so that the code still
-/// compiles if a later version adds an attribute. A request without the new attribute matches no
-/// directive that targets this attribute.
+/// Create a value with [`RequestAttrs::new`] and set the tenant if it is known, so that the code
+/// still compiles if a later version adds an attribute. A request without the new attribute matches
+/// no directive that targets this attribute.
 ///
 /// ```
 /// use opensearch_directives_core::{EndpointKind, RequestAttrs};
@@ -117,7 +117,7 @@ impl Default for RequestAttrs<'_> {
     }
 }
 
-/// The id of a request, which decides whether the request is in a sample.
+/// The id of a request. The id decides whether the request is in a sample.
 ///
 /// [`DirectiveSet::evaluate`](crate::DirectiveSet::evaluate) takes the id as a `&str`. `RequestId`
 /// creates the id from an optional header value.

@@ -8,11 +8,11 @@ use crate::set::DirectiveSet;
 
 /// A handle through which one worker reads a store's set in one or two nanoseconds.
 ///
-/// A worker that can own a handle mutably should use a reader, for example a thread of a
-/// thread-per-core proxy or the task of a connection. A reader keeps the set that it returned last,
-/// and each load only checks whether a newer set was published. A load changes no reference count,
-/// so readers do not slow each other down. Code that has only a shared `&dyn DirectiveStore` uses
-/// [`DirectiveStore::load`](crate::DirectiveStore::load).
+/// Use a reader in a worker that can own a handle mutably, for example in a thread of a
+/// thread-per-core proxy or in the task of a connection. A reader keeps the set that it returned
+/// last, and each load only checks whether a newer set was published. A load changes no reference
+/// count, so readers do not slow each other down. Code that has only a shared `&dyn DirectiveStore`
+/// uses [`DirectiveStore::load`](crate::DirectiveStore::load).
 ///
 /// ```
 /// use opensearch_directives_core::{DirectiveSet, InMemoryDirectiveStore};

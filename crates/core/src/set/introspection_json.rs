@@ -12,7 +12,7 @@ pub(super) fn introspect(set: &DirectiveSet, now: Timestamp) -> Value {
     let directives: Vec<Value> = set
         .iter()
         .map(|directive| {
-            // The fields are strings, numbers and instants, which can always be serialised.
+            // Serialising never fails, because the fields are only strings, numbers and instants.
             serde_json::to_value(Introspected { directive, now }).unwrap_or_default()
         })
         .collect();

@@ -58,8 +58,8 @@ struct Compiled {
 /// set is freed with its last handle.
 ///
 /// An empty set occupies no memory. A set of 100,000 directives that each target a tenant needs
-/// about 38 bytes for each directive, in addition to its id and tenant. If any directive of the set
-/// has a start, each directive needs 16 more bytes.
+/// about 38 bytes for each directive, in addition to the id and the tenant. If any directive of the
+/// set has a start, each directive needs 16 more bytes.
 //
 // The type is aligned to a cache line. A store keeps several handles for threads
 // (`publish/mod.rs`), each with its own reference count, and threads would contend for a cache line
@@ -109,8 +109,8 @@ impl DirectiveSet {
     /// Returns the decision about a request at an instant. The decision contains the highest level
     /// of the directives that apply, and whether one of them requests the ring buffer or capture.
     ///
-    /// A directive applies if it has started (`starts_at <= now`), has not expired
-    /// (`now < expires_at`), matches the request, and the request is in its sample.
+    /// A directive applies if it has started (`starts_at <= now`), has not expired (`now <
+    /// expires_at`), matches the request, and the request is in the directive's sample.
     ///
     /// # Guarantees
     ///
@@ -284,7 +284,7 @@ impl AsRef<DirectiveSet> for DirectiveSet {
 
 #[cfg(test)]
 impl DirectiveSet {
-    /// Returns a weak reference, with which a test checks whether the set was freed.
+    /// Returns a weak reference, so that a test can check whether the set was freed.
     pub(crate) fn downgrade(&self) -> std::sync::Weak<impl Sized + use<>> {
         self.compiled
             .as_ref()

@@ -92,7 +92,7 @@ impl Shape {
         EndpointKind::ALL.get(number).copied()
     }
 
-    /// Whether the shape contains this target, which must be one of the three string targets.
+    /// Whether the shape contains this target. The target must be one of the three string targets.
     #[inline]
     pub(super) fn has(self, target: u8) -> bool {
         self.0 & target != 0

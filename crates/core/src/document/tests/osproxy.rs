@@ -1,8 +1,8 @@
 //! Tests that a file of directives (a blob) of osproxy-observe 1.0.5 has the same meaning in this
 //! crate.
 //!
-//! This crate refuses some blobs that osproxy accepts. osproxy interprets each of these blobs
-//! differently from what was written: see [`known`].
+//! This crate refuses some blobs that osproxy accepts. osproxy gives each of these blobs a meaning
+//! that its author did not intend: see [`known`].
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -72,8 +72,8 @@ fn assert_same(theirs: &DirectiveSet, ours: &[Draft], blob: &str) {
     }
 }
 
-/// Returns the known reason why osproxy accepts a blob that this crate refuses. osproxy interprets
-/// such a blob differently from what was written.
+/// Returns the known reason why osproxy accepts a blob that this crate refuses. osproxy gives such
+/// a blob a meaning that its author did not intend.
 fn known(blob: &[Vec<(String, Value)>]) -> Option<&'static str> {
     if blob.is_empty() {
         return Some("an empty list is no directive to write");
