@@ -2,8 +2,8 @@
 //!
 //! An agent returns its published snapshot and the time since the index was read. The revision and
 //! the digest therefore pass through a chain of agents unchanged. Each agent reports the time since
-//! the index was read, however many agents are in between. The signatures of directives pass
-//! through unchanged as well, and each store verifies them with its own trusted keys.
+//! the index was read, however many agents are in between. The signatures of directives also pass
+//! through a chain unchanged, and each store verifies them with its own trusted keys.
 
 use std::sync::Arc;
 use std::time::Duration;

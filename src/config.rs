@@ -113,8 +113,8 @@ pub struct Config {
     /// limit.
     ///
     /// Each evaluation enforces the limit, to the second, with the time that is passed to
-    /// `evaluate`. The limit therefore holds even if the refresher no longer runs. At the limit,
-    /// the refresher also empties the set, even between two polls, and notifies the subscribers.
+    /// `evaluate`. The limit holds even if the refresher no longer runs. At the limit, the
+    /// refresher also empties the set, even between two polls, and notifies the subscribers.
     pub clear_after: Option<Duration>,
     /// The file in which the store saves the last good set after each publish.
     pub last_good: Option<PathBuf>,

@@ -187,8 +187,8 @@ impl fmt::Display for StartError {
         match &self.0 {
             StartFailure::Config(_) => f.write_str("the configuration is invalid"),
             StartFailure::FirstRead(_) => f.write_str("the first read of the directives failed"),
-            // `source()` can return only one cause, and returns the error of the file. The text of
-            // this error therefore contains the other cause.
+            // `source()` can return only one cause. It returns the error of the file, so the text
+            // of the start error contains the error of the read.
             StartFailure::LastGood { poll, .. } => write!(
                 f,
                 "the first read of the directives failed ({}), and there is no last good set",

@@ -15,7 +15,7 @@ pub enum ChangeEffect {
     Reactivates,
     /// The directive expires later.
     Prolongs,
-    /// The change has none of these effects.
+    /// The change has none of the other effects.
     Other,
 }
 

@@ -28,8 +28,8 @@ pub(super) async fn read(
     body.finish()
 }
 
-/// Reads the first `limit` bytes of a body. An error response needs no more, because an error
-/// message quotes only the beginning of the body.
+/// Reads the first `limit` bytes of a body. The rest of an error response is not needed, because an
+/// error message quotes only the beginning of the body.
 pub(super) async fn read_beginning(
     mut response: reqwest::Response,
     limit: u64,

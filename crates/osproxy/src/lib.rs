@@ -45,9 +45,9 @@ use opensearch_directives::Subscription;
 ///   that loads the set once never uses parts of two published sets.
 /// - osproxy makes the same decisions as
 ///   [`DirectiveSet::evaluate`](opensearch_directives::DirectiveSet::evaluate). osproxy's set
-///   contains only the directives that can change a decision. Scheduled and expired directives, and
-///   directives that another one makes superfluous, are omitted. To list all directives, use the
-///   store of this project.
+///   contains only the directives that can change a decision. This set omits scheduled and expired
+///   directives, and directives that another directive makes superfluous. To list all directives,
+///   use the store of this project.
 /// - **No directive outlives its expiry**, even if the task is late or has ended. Each directive
 ///   contains its expiry, converted to osproxy's monotonic clock with nanosecond precision. Time
 ///   that passes between the reads of the two clocks makes the expiry earlier. The limit

@@ -26,7 +26,7 @@ impl Switch {
         config().with_off_file(&self.file)
     }
 
-    /// Creates the file, and waits until the store must have noticed it.
+    /// Creates the file, and waits until the store has certainly noticed the file.
     async fn on_disk(&self) {
         std::fs::write(&self.file, "").unwrap();
         tokio::time::sleep(SECOND).await;

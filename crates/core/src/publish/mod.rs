@@ -151,8 +151,8 @@ impl<T: fmt::Debug> fmt::Debug for Published<T> {
 /// The announced version. Briefly during a publish, it is the version of the next publication; at
 /// all other times, it is the version of the current one.
 ///
-/// The announced version has its own cache line. Every read loads the version, so memory that is
-/// written more often must not share the line.
+/// The announced version has its own cache line. Every read loads the announced version, so memory
+/// that is written more often must not be in this cache line.
 #[repr(align(64))]
 struct Announced(AtomicU64);
 

@@ -41,7 +41,7 @@ fn number_of(set: &DirectiveSet) -> u64 {
     ids[0]
 }
 
-/// How often a stress test publishes. The number is lower under Miri, because Miri is slow.
+/// How many times a stress test publishes. The number is lower under Miri, because Miri is slow.
 const STEPS: u64 = if cfg!(miri) { 30 } else { 3_000 };
 
 #[test]

@@ -25,8 +25,8 @@ const PEER_LEVELS: [peer::DiagLevel; 4] = [
     peer::DiagLevel::ShapeRewriteDiff,
 ];
 
-/// Returns the strings for tenant, index and principal. At some of their lengths, the hash function
-/// takes another path or the stored length takes another byte.
+/// Returns the strings for tenant, index and principal. Their lengths include those at which the
+/// hash function uses other code, or at which the stored length needs one more byte.
 pub(crate) fn texts() -> Vec<String> {
     let mut texts: Vec<String> = ["", "a", "b", "acme", "acmf", "tenant-000123", "ünïcödé"]
         .map(str::to_owned)
