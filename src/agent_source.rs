@@ -1,8 +1,8 @@
 //! Reads the snapshot that another agent publishes, instead of reading the index.
 //!
-//! An agent returns its published snapshot and the time since the index was read. The revision and
-//! the digest therefore pass through a chain of agents unchanged. Each agent reports the time since
-//! the index was read, however many agents are in between. The signatures of directives also pass
+//! An agent returns its published snapshot and the time since the index was read, so the revision
+//! and the digest pass through a chain of agents unchanged. Each agent reports the time since the
+//! index was read, however many agents are in between. The signatures of directives also pass
 //! through a chain unchanged, and each store verifies them with its own trusted keys.
 
 use std::sync::Arc;

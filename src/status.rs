@@ -255,9 +255,9 @@ pub struct Status {
     /// complete read.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub revision: Option<Revision>,
-    /// Every operation up to this `_seq_no` is a part of the published set. The number also counts
-    /// deletions. `None` if it is not known, for example because the role does not permit the index
-    /// statistics.
+    /// Every operation up to this `_seq_no` is a part of the published set. Deletions have a
+    /// `_seq_no`, too. `None` if the number is not known, for example because the role does not
+    /// permit the index statistics.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub applied_seq_no: Option<u64>,
     /// The digest of the published set's content.

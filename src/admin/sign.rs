@@ -156,8 +156,8 @@ impl PlannedWrite {
 }
 
 /// Returns the expiry of a directive that will be signed. If the draft has the same content and the
-/// same time to live as the stored directive, the stored expiry stays. A repeated write of the same
-/// draft therefore does not prolong a directive, whether it is signed or not.
+/// same time to live as the stored directive, the stored expiry stays, so that a repeated write of
+/// the same draft does not prolong the directive.
 fn end(draft: &Draft, planned: &PlannedWrite, after: &Document) -> Timestamp {
     let computed = after.directive.expires_at;
     let before = planned.before.as_ref();

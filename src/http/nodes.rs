@@ -108,8 +108,8 @@ impl Nodes {
     /// Records that a request to a node starts.
     ///
     /// If the returned value is dropped before the caller reports a response, the request counts as
-    /// failed. If a node does not respond before the deadline of a poll, the next poll therefore
-    /// tries another node first.
+    /// failed. For example, a node that does not respond before the deadline of a poll counts as
+    /// failed, so the next poll tries another node first.
     pub(crate) fn attempt(&self, node_index: usize) -> Attempt<'_> {
         Attempt {
             nodes: self,

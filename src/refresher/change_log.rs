@@ -20,10 +20,10 @@ use crate::sync::Origins;
 use compare::{ChangedFields, Difference, differences};
 
 /// The maximum number of directives that are logged for one publish or one instant. The counters
-/// include all of them.
+/// include all changes.
 const LOGGED_CHANGES: usize = 100;
-/// The maximum number of rejections that are logged for one publish. The status contains all of
-/// them.
+/// The maximum number of rejections that are logged for one publish. The status contains all
+/// rejections.
 const LOGGED_REJECTIONS: usize = 100;
 
 /// What was logged so far, and what is known about the published snapshot.

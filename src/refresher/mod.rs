@@ -88,8 +88,8 @@ impl Refresher {
         self.run_after(None).await;
     }
 
-    /// Runs the refresher on a new thread with its own runtime, so that it depends on no other
-    /// runtime.
+    /// Runs the refresher on a new thread with its own runtime, so that the refresher depends on no
+    /// other runtime.
     ///
     /// # Errors
     /// The operating system cannot create the runtime or the thread.

@@ -38,8 +38,8 @@ pub struct Shared {
     clear_after: Option<Duration>,
     max_documents: usize,
     clock: Arc<dyn Clock>,
-    /// The progress of the polling. The loop and the off switch update it. The status reads all
-    /// fields of the progress at once, so they are consistent.
+    /// The progress of the polling. The loop and the off switch update the progress. The status
+    /// reads all fields of the progress at once, so these fields are consistent.
     progress: watch::Sender<Progress>,
 }
 
@@ -64,7 +64,8 @@ pub(crate) struct Progress {
     pub(super) counters: Counters,
 }
 
-/// The content of a report to the fleet, as far as a change of it is reported at once.
+/// The values of a report to the fleet that are compared with the last report: a difference is
+/// reported at once.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ReportKey {
     revision: Option<Revision>,

@@ -55,7 +55,7 @@ impl Session {
         collector: C,
     ) -> Result<FullRead<C>, ReadError> {
         // A single search returns one state of the shard, so only a read of several pages opens a
-        // point in time. Opening and closing it costs two more requests.
+        // point in time. Opening and closing a point in time costs two more requests.
         let path = SearchParts::Index(&[&index.name]).url();
         let page_size = self.page_size();
         let request = |aggregates| {

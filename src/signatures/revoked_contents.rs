@@ -1,9 +1,9 @@
 //! Remembers the contents of signed directives that were revoked, so that nobody can restore them.
 //!
 //! A revocation only narrows a directive, so it needs no key, and no signature covers the field
-//! `revoked`. Somebody who can write to the index can therefore write a revoked directive again as
-//! it was before, with its valid signatures. A process that has seen the revocation rejects the
-//! restored document until the directive would have expired.
+//! `revoked`. Somebody who can write to the index can write a revoked directive again as it was
+//! before, with its valid signatures. A process that has seen the revocation rejects the restored
+//! document until the directive would have expired.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

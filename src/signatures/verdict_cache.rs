@@ -12,8 +12,8 @@ pub(super) type ContentHash = [u8; 32];
 ///
 /// The cache has a current and a previous generation. When the current generation is full, it
 /// replaces the previous generation. A verdict that is used moves from the previous to the current
-/// generation. Verdicts on documents that still exist therefore stay, and verdicts on deleted
-/// documents are dropped after a while.
+/// generation. Verdicts on existing documents stay in the cache, and verdicts on deleted documents
+/// are dropped after a while.
 #[derive(Debug)]
 pub(super) struct VerdictCache<V> {
     generations: Mutex<Generations<V>>,

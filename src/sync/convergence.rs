@@ -16,7 +16,8 @@ const CONVERGES_WITHIN: (Duration, Duration) = (Duration::from_secs(1), Duration
 /// A search returns a write only after the next refresh, so a view can lack recent operations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Convergence {
-    /// The view has converged: the primary confirmed it, or there are no checkpoints to wait for.
+    /// The view has converged, because the primary confirmed the view or because there are no
+    /// checkpoints to wait for.
     Converged,
     /// Until this instant, each poll reads the index even if the checkpoints are unchanged. Polls
     /// after this instant request a confirmation of the view from the primary.
@@ -49,9 +50,9 @@ pub(super) fn visible_within(refresh_interval: Option<Duration>) -> Option<Durat
 ///
 /// This view contains no operation above the highest `_seq_no` that was assigned when the view was
 /// read. At some later moment, every in-sync copy holds all operations of this view. If another
-/// view contains a `_seq_no` that was assigned after that moment, its copy holds all operations of
-/// this view. The other view is therefore newer than this view, and documents that are missing from
-/// the other view were deleted.
+/// view contains a `_seq_no` that was assigned after that moment, the copy that returned the other
+/// view holds all operations of this view. In this case, the other view is newer than this view,
+/// and documents that are missing from the other view were deleted.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct FreshnessBound {
     /// The highest `_seq_no` that was assigned when the read of this view ended.

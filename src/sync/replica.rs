@@ -31,7 +31,7 @@ pub(crate) struct Replica {
     fingerprint: Fingerprint,
 }
 
-/// A document that is not in the set: it is revoked or rejected.
+/// A document that is not in the set, because it is revoked or rejected.
 #[derive(Clone, Debug)]
 pub(super) struct Other {
     pub(super) seq_no: u64,

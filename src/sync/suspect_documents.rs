@@ -8,8 +8,8 @@
 //! - A document is new. In fact, the document may have been deleted before the replica was read.
 //!
 //! Usually such a difference is a normal change, for example a deletion or a new document. A
-//! difference is therefore only a *possible* regression, and the primary must confirm the later
-//! view.
+//! difference from the replica is only a *possible* regression, so the primary must confirm the
+//! later view.
 
 use std::cmp::Ordering;
 

@@ -57,9 +57,9 @@ use opensearch_directives::Subscription;
 ///
 /// # Sampling
 ///
-/// osproxy evaluates the directives itself. Therefore a request **without an id** is in every
-/// osproxy sample of 38 per mille or more, whereas `evaluate` of this project includes it in no
-/// sample below 1000 per mille.
+/// osproxy evaluates the directives itself, so a request **without an id** is in every osproxy
+/// sample of 38 per mille or more, whereas `evaluate` of this project includes it in no sample
+/// below 1000 per mille.
 ///
 /// # Staleness
 ///

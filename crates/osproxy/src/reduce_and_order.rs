@@ -3,9 +3,9 @@
 //!
 //! For each request, osproxy scans its set three times: for the level, for the ring buffer and for
 //! capture. The scan for the level always reads the whole set. A scan for one of the two effects
-//! stops at the first directive that applies and requests this effect. Therefore osproxy only
-//! receives directives that have started, have not expired, have effects, have a sample rate above
-//! zero, and are not superfluous because of another directive.
+//! stops at the first directive that applies and requests this effect. To keep the scans short,
+//! osproxy only receives directives that have started, have not expired, have effects, have a
+//! sample rate above zero, and are not superfluous because of another directive.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;

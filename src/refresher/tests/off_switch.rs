@@ -6,7 +6,7 @@ use futures_util::FutureExt as _;
 
 use super::*;
 
-/// A folder, and the path of an off file in it. The file does not exist yet.
+/// A folder, and the path of an off file in this folder. The file does not exist yet.
 struct Switch {
     _folder: tempfile::TempDir,
     file: PathBuf,

@@ -1,10 +1,10 @@
 //! Compares the speed of several implementations on a machine that other processes use at the same
 //! time.
 //!
-//! The speed of a shared machine changes every second. Therefore the implementations take turns,
-//! and each turn lasts at least a millisecond. The result is the fastest of many turns, because
-//! other processes can only make a turn slower. (Benchmark libraries measure one implementation to
-//! the end before they start the next.)
+//! The speed of a shared machine changes every second, so the implementations take turns. Each turn
+//! lasts at least a millisecond. The result is the fastest of many turns, because other processes
+//! can only make a turn slower. (Benchmark libraries measure one implementation to the end before
+//! they start the next.)
 
 use std::sync::Barrier;
 use std::time::{Duration, Instant};

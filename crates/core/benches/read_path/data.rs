@@ -60,8 +60,8 @@ const PRINCIPAL: &str = "svc-checkout";
 const INDEX: &str = "orders";
 
 /// Creates a string for each request. The strings are adjacent in memory, as in a request that a
-/// proxy has just parsed. Reading them therefore causes few cache misses, and most cache misses of
-/// a benchmark call come from the set. The memory is never freed.
+/// proxy has just parsed, so reading these strings causes few cache misses. Most cache misses of a
+/// benchmark call come from the set. The memory is never freed.
 fn texts(text: impl Fn(usize) -> String) -> Vec<&'static str> {
     let all: &'static str = (0..REQUESTS).map(&text).collect::<String>().leak();
     let mut rest = all;
@@ -152,7 +152,8 @@ impl Data {
         }
     }
 
-    /// Loads the set from a store of this crate, and evaluates it for the request at this position.
+    /// Loads the set from a store of this crate, and evaluates the set for the request at this
+    /// position.
     #[expect(
         clippy::inline_always,
         reason = "a request handler calls the store directly"
@@ -186,7 +187,7 @@ impl Data {
         store.load().evaluate(attrs, Timestamp::now(), id)
     }
 
-    /// Loads the set from the store of the baseline, and evaluates it for the request at this
+    /// Loads the set from the store of the baseline, and evaluates the set for the request at this
     /// position.
     #[expect(
         clippy::inline_always,
@@ -198,7 +199,7 @@ impl Data {
         store.load().evaluate(attrs, self.now, id)
     }
 
-    /// Loads the set from a store of osproxy-observe, and evaluates it for the request at this
+    /// Loads the set from a store of osproxy-observe, and evaluates the set for the request at this
     /// position.
     #[expect(
         clippy::inline_always,

@@ -173,8 +173,8 @@ pub fn decode<'a>(
 /// Whether a document is marked as revoked. This function also works for a document that [`decode`]
 /// refuses.
 ///
-/// A refused document applies to no request, and a revoked document must not apply to any request
-/// either. Therefore nobody needs to be notified if a revoked document is refused.
+/// If a revoked document is refused, nobody needs to be notified, because neither a refused nor a
+/// revoked document applies to any request.
 #[must_use]
 pub fn is_revoked(source: &str) -> bool {
     Fields::read(source).is_ok_and(|fields| {
@@ -220,8 +220,8 @@ fn decode_fields<'a>(
         id,
         level,
         sample_per_mille,
-        // A signature covers `starts_at` but not `created_at`. A signed directive therefore starts
-        // at its `starts_at`, whatever somebody wrote into `created_at`.
+        // A signature covers `starts_at` but not `created_at`, so a signed directive starts at its
+        // `starts_at`, whatever somebody wrote into `created_at`.
         starts_at: if body.signatures.is_empty() {
             limits.start(starts_at, body.audit.created_at)
         } else {

@@ -4,8 +4,8 @@
 //! A document has one of two forms. People write a [`Draft`], whose missing fields have defaults.
 //! The ingest pipeline converts the draft into a stored document. A stored document states every
 //! required field explicitly. [`decode`] accepts only stored documents. In a stored document, an
-//! absent field never means that the directive applies to more requests. Therefore a directive
-//! cannot become wider because a role hides a field or a tool removes one.
+//! absent field never means that the directive applies to more requests, so a directive cannot
+//! become wider if a role hides a field or a tool removes one.
 //!
 //! A writer can bypass the index's mapping and pipeline, so the decoder must not rely on them. The
 //! decoder distinguishes *absent*, *valid* and *wrong* values of each field, and refuses the whole

@@ -19,7 +19,7 @@ pub struct Document {
     pub revoked: bool,
     /// The audit record, which is written for people.
     pub audit: Audit,
-    /// The signatures. The decoder does not verify them.
+    /// The signatures, as they are written in the document. The decoder does not verify signatures.
     pub signatures: Vec<Signature>,
 }
 

@@ -1,9 +1,9 @@
 //! Assigns counters to the directives of each set before the set is published, and sums the counts.
 //!
-//! A directive that leaves the set keeps its counters for a while. The counts can therefore still
-//! be read, and they continue if the directive returns. If more than [`MAX_DEPARTED`] directives
-//! have left the set, the oldest ones are forgotten. The counters of a forgotten directive are
-//! reused as soon as no request can use a set with this directive any more.
+//! A directive that leaves the set keeps its counters for a while, so that the counts can still be
+//! read, and so that they continue if the directive returns. If more than [`MAX_DEPARTED`]
+//! directives have left the set, the oldest ones are forgotten. The counters of a forgotten
+//! directive are reused as soon as no request can use a set with this directive any more.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;

@@ -33,7 +33,7 @@ use super::request::EndpointKind;
 /// ```
 ///
 /// (osproxy itself treats `customers,orders` as one name;
-/// [`index_expression`](Self::index_expression) returns it unsplit.)
+/// [`index_expression`](Self::index_expression) returns this expression unsplit.)
 ///
 /// # Rules
 ///

@@ -1,11 +1,11 @@
 //! The rule that decides whether a request is in the sample of a directive.
 //!
-//! The decision depends on the request's id instead of a random number. Therefore a retry with the
-//! same id is recorded like the first attempt, and every proxy selects the same requests.
+//! The decision depends on the request's id and not on a random number, so a retry with the same id
+//! is recorded like the first attempt, and every proxy selects the same requests.
 //!
 //! The rule is the same as in osproxy-observe 1.0.5 (`directive.rs`): a request is in the sample if
 //! the FNV-1a hash (64 bits) of its id, modulo 1000, is lower than the rate. Two directives with
-//! the same rate therefore select the same requests.
+//! the same rate always select the same requests.
 //!
 //! There is one exception: in this crate, a request without an id is in no sample below 1000 per
 //! mille. In osproxy, the hash of the empty string puts all requests without an id into every

@@ -17,21 +17,20 @@
 //! # How it works
 //!
 //! Each publication (a published value) has a version. The version is unique in the process, and is
-//! stored together with the value. A cached copy of a value therefore always has the version of
-//! that value. A publish first announces the new version and *then* swaps in the value. If a
-//! reader's cached copy has the announced version, the reader uses this copy. If the versions
-//! differ, the reader loads the pointer. Before the swap, the pointer refers to the old value, and
-//! after the swap to the new value.
+//! stored together with the value, so a cached copy of a value always has the version of this
+//! value. A publish first announces the new version and *then* swaps in the value. If a reader's
+//! cached copy has the announced version, the reader uses this copy. If the versions differ, the
+//! reader loads the pointer. Before the swap, the pointer refers to the old value, and after the
+//! swap to the new value.
 //!
 //! Announcing the version first makes reads monotonic: once any reader has read the new value, no
 //! reader accepts an older copy as current. If the value were swapped first, one reader could read
 //! the new value while another reader still found the old version and used its old copy.
 //!
-//! `load` must return an `Arc`, and threads that change the same reference count contend for its
-//! cache line. Therefore a publication has [`HANDLES`] handles to the same set. Each handle has its
-//! own reference count, and each thread has a number that selects its handle. Each thread
-//! caches a `Weak` of its handle. A read does not allocate, not even the first read after a
-//! publish.
+//! `load` must return an `Arc`, and threads that change the same reference count contend for one
+//! cache line, so a publication has [`HANDLES`] handles to the same set. Each handle has its own
+//! reference count, and each thread has a number that selects its handle. Each thread caches a
+//! `Weak` of its handle. A read does not allocate, not even the first read after a publish.
 
 mod reader;
 mod thread_cache;
@@ -148,8 +147,8 @@ impl<T: fmt::Debug> fmt::Debug for Published<T> {
     }
 }
 
-/// The announced version. Briefly during a publish, it is the version of the next publication; at
-/// all other times, it is the version of the current one.
+/// The announced version: the version of the current publication or, briefly during a publish, the
+/// version of the next publication.
 ///
 /// The announced version has its own cache line. Every read loads the announced version, so memory
 /// that is written more often must not be in this cache line.

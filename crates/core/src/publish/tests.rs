@@ -138,7 +138,7 @@ fn an_idle_thread_keeps_no_set_alive() {
         scope.spawn(|| {
             drop(published.load());
             loaded.wait();
-            // The thread is idle: it still runs, but does not load again.
+            // The idle thread still runs, but does not load again.
             checked.wait();
         });
         loaded.wait();

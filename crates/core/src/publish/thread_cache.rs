@@ -27,7 +27,7 @@ static NEXT_NUMBER: AtomicUsize = AtomicUsize::new(0);
 
 /// Returns the number of this thread. Numbers are assigned in the order of the threads' first
 /// loads, and no two threads have the same number. A thread that is ending and has already dropped
-/// its thread-locals has the number `usize::MAX` instead.
+/// its thread-locals has the number `usize::MAX`.
 #[inline]
 pub(crate) fn thread_number() -> usize {
     NUMBER.try_with(|number| *number).unwrap_or(usize::MAX)

@@ -47,8 +47,8 @@ pub struct Explanation<'a> {
     pub directives: Vec<&'a str>,
 }
 
-/// A [`Decision`] in one byte. The level with number `n` sets the `n` lowest bits. Two values can
-/// therefore be combined with a bitwise *or*, without a comparison of the levels.
+/// A [`Decision`] in one byte. The level with number `n` sets the `n` lowest bits, so two values
+/// can be combined with a bitwise *or*, without a comparison of the levels.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Effects(u8);
 

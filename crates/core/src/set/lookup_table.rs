@@ -4,8 +4,8 @@
 //! For each key, the table contains the index of the first directive, and each directive contains
 //! the index of the next one with the same key. *Decisive* directives can change a decision, and
 //! *superfluous* directives cannot. The decisive directives of a key precede its superfluous ones.
-//! Each of these two groups is sorted by expiry, latest first. An evaluation can therefore stop at
-//! the first directive that has expired or is superfluous.
+//! Each of these two groups is sorted by expiry, latest first, so an evaluation can stop at the
+//! first directive that has expired or is superfluous.
 //!
 //! A directive is superfluous if another directive with the same key starts at the same time or
 //! earlier, expires at the same time or later, samples at least as many requests and has at least

@@ -10,9 +10,8 @@ use super::string_arena::StringArena;
 use crate::model::directive::DirectiveRef;
 use crate::model::request::{EndpointKind, RequestAttrs};
 
-/// The seconds and nanoseconds of a `Timestamp`. Seconds and nanoseconds have the same sign. Two
-/// timestamps can therefore be compared by their seconds and, if these are equal, by their
-/// nanoseconds.
+/// The seconds and nanoseconds of a `Timestamp`. Seconds and nanoseconds have the same sign, so two
+/// timestamps can be compared by their seconds and, if these are equal, by their nanoseconds.
 pub(super) type Instant = (i64, i32);
 
 /// An instant that is earlier than every `Timestamp`.

@@ -220,8 +220,8 @@ fn a_draft_is_read_with_its_expiry() {
 
 proptest! {
     /// A proxy accepts each stored draft that passes the check, and rejects each stored draft that
-    /// fails it. There is one exception: the check refuses an expiry in the past, and a proxy
-    /// accepts it.
+    /// fails it. There is one exception: the check refuses an expiry in the past, but a proxy
+    /// accepts such an expiry.
     #[test]
     fn a_draft_that_passes_is_accepted_by_the_decoder(
         document in generators::document(),

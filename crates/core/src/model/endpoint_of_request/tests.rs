@@ -104,7 +104,7 @@ fn a_request_matches_by_each_index_that_it_names() {
         ("/orders/_search", true, false),
         ("/a,orders,b/_search", true, false),
         ("/a,b/_search", false, false),
-        // A wildcard is a name: it matches only itself.
+        // A wildcard is a name that matches only itself.
         ("/logs-*/_search", false, true),
         ("/logs-1/_search", false, false),
         ("/ord*/_search", false, false),
