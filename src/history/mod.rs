@@ -9,13 +9,21 @@
 
 mod entry;
 mod kind;
+mod ledger;
+mod past;
+mod reader;
 mod record;
 mod recorder;
 mod stream;
+mod verification;
 
 pub(crate) use entry::{RecordedBy, Seen, record_of};
 pub use kind::{Before, Change, RecordKind, UnknownRecordKind, classify};
+pub use ledger::{Evidence, Gap, IndexLedger, Inherited, Neighbour, TermChange, VersionJump};
+pub use past::{Doubt, End, Past, PastDirective};
+pub use reader::{BackingIndex, History, HistoryError, RecordFilter, StreamState};
 pub use record::{Operation, Record, stream_name};
 pub use recorder::RecorderStatus;
 pub(crate) use recorder::{HistoryFeed, Keeping, Observed, Recorder, SeenDocument};
 pub(crate) use stream::{Appended, Entry, Stream};
+pub use verification::{Contradiction, Verification};

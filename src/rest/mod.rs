@@ -56,6 +56,6 @@ pub(crate) use read_error::ReadFailure;
 pub use read_error::{PollErrorKind, ReadError};
 pub use search::PAGE_SIZE;
 pub(crate) use search::Summary;
-pub(crate) use search_response::{Aggregates, Collect, Hit};
 #[cfg(fuzzing)]
-pub(crate) use search_response::{Complete, SearchResponse};
+pub(crate) use search_response::Complete;
+pub(crate) use search_response::{Aggregates, Collect, Hit, SearchResponse};

@@ -11,6 +11,7 @@ use clap::{Arg, ArgMatches, Command, FromArgMatches as _};
 use clap_complete::CompleteEnv;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use opensearch_directives::admin::{Client, DirectivesApi, Stored};
+use opensearch_directives::history::RecordKind;
 use opensearch_directives::{Clock as _, DiagLevel, EndpointKind, SystemClock};
 
 use super::connection::ConnectionArgs;
@@ -71,6 +72,7 @@ fn with_values(arg: Arg) -> Arg {
         ("context", false) => with(arg, contexts),
         ("level", false) => with(arg, || names(DiagLevel::ALL, DiagLevel::as_str)),
         ("endpoint", false) => with(arg, || names(EndpointKind::ALL, EndpointKind::as_str)),
+        ("kind", false) => with(arg, || names(&RecordKind::ALL, RecordKind::as_str)),
         ("unset", false) => with(arg, || edit::FIELDS.map(CompletionCandidate::new).into()),
         _ => arg,
     }

@@ -24,7 +24,8 @@ const WIDE_HEADER: [&str; 7] = [
 ];
 /// The columns that are truncated if the terminal is too narrow. All other columns are short, or an
 /// operator needs their full text.
-const TRUNCATED: [&str; 7] = [
+const TRUNCATED: [&str; 8] = [
+    "WHAT",
     "MATCHES",
     "BY",
     "REASON",

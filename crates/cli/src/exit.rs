@@ -9,6 +9,7 @@ use opensearch_directives::admin::{InstallError, WriteError};
 use opensearch_directives::error::{
     ConfigError, PollError, ReadError, RequestError, chain as error_chain,
 };
+use opensearch_directives::history::HistoryError;
 
 use super::error_text;
 
@@ -30,6 +31,10 @@ Exit codes:
   6  somebody else changed the directive at the same time; it was not written
   7  `diff` found differences
   8  `wait` or --wait: not enough instances applied the operation in time; a write was done
+  9  the history lacks operations: `history verify` found a gap, or the state that `history --at`
+     reports is not certain
+  10 the history is not intact: it is not append-only, or records were changed, removed or forged
+  11 the history does not exist or cannot be read completely
 If several directives have different results, the worst result decides. A write that succeeded is a
 success even if it could not be recorded in the history; a warning says what was not recorded.";
 
@@ -45,6 +50,9 @@ pub(crate) enum Exit {
     Conflict = 6,
     Differs = 7,
     NotConverged = 8,
+    HistoryGap = 9,
+    HistoryNotIntact = 10,
+    HistoryUnreadable = 11,
 }
 
 impl Exit {
@@ -53,11 +61,11 @@ impl Exit {
     pub(super) fn severity(self) -> u8 {
         match self {
             Self::Success => 0,
-            Self::Differs | Self::NotFound | Self::NotConverged => 1,
+            Self::Differs | Self::NotFound | Self::NotConverged | Self::HistoryGap => 1,
             Self::Usage => 2,
             Self::Conflict => 3,
             Self::Refused => 4,
-            Self::Other => 5,
+            Self::Other | Self::HistoryNotIntact | Self::HistoryUnreadable => 5,
             Self::Unreachable => 6,
         }
     }
@@ -170,6 +178,17 @@ impl From<InstallError> for Failure {
             Exit::Refused
         } else {
             Exit::Other
+        };
+        Self::new(exit, error)
+    }
+}
+
+impl From<HistoryError> for Failure {
+    fn from(error: HistoryError) -> Self {
+        let exit = match error.index_error() {
+            Some(error) => exit_of(error),
+            None if error.is_unreachable() => Exit::Unreachable,
+            None => Exit::HistoryUnreadable,
         };
         Self::new(exit, error)
     }

@@ -41,6 +41,7 @@ mod flags_before_verb;
 mod fleet_view;
 mod get;
 mod guards;
+mod history;
 mod hits;
 mod init;
 mod input;
@@ -118,6 +119,9 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Show how many requests each directive matched in an agent
     Hits(hits::HitsArgs),
+    /// Show what was done to directives, which ones applied at an instant, and whether the record of
+    /// it is complete
+    History(Box<history::HistoryArgs>),
     /// Check the cluster, the installation and the documents
     Doctor(doctor::DoctorArgs),
     /// Show which instances apply every operation on the index
@@ -186,7 +190,8 @@ fn parse(args: Vec<OsString>, context: Option<&Selected>) -> Result<Cli, clap::E
 /// Builds the parser of the command line with its environment variables. A context sets the
 /// defaults of flags.
 fn command(context: Option<&Selected>) -> clap::Command {
-    environment::with_variables(Cli::command(), context)
+    let command = history::with_flags_for_all_verbs(Cli::command());
+    environment::with_variables(command, context)
 }
 
 async fn run(command: Command) -> Result<Exit, Failure> {
@@ -208,6 +213,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Validate(args) => validate::run(args).await,
         Command::Explain(args) => explain::run(args).await,
         Command::Hits(args) => hits::run(args).await,
+        Command::History(args) => history::run(*args).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Status(args) => status::run(args).await,
         Command::Wait(args) => wait::run(args).await,

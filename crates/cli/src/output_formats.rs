@@ -86,7 +86,7 @@ fn csv(all: &[Stored], now: Timestamp) -> String {
     lines.join("\n")
 }
 
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {

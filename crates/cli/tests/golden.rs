@@ -165,10 +165,10 @@ fn parse(line: &str) -> (Vec<String>, &str) {
 }
 
 /// Replaces every part of the output that differs between two runs by a placeholder.
-struct Redaction(Vec<(Regex, &'static str)>);
+pub(crate) struct Redaction(Vec<(Regex, &'static str)>);
 
 impl Redaction {
-    fn new(url: &str, index: &str, folder: &Path) -> Self {
+    pub(crate) fn new(url: &str, index: &str, folder: &Path) -> Self {
         let literal = |text: &str| regex::escape(text);
         let rules = [
             (literal(url), "URL"),
@@ -207,7 +207,7 @@ impl Redaction {
         Self(rules.into())
     }
 
-    fn apply(&self, text: &str) -> String {
+    pub(crate) fn apply(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for (pattern, placeholder) in &self.0 {
             text = pattern.replace_all(&text, *placeholder).into_owned();

@@ -1,6 +1,10 @@
 //! Tests what writes and recorders leave in the history of an index, on a real node.
 
+mod eight_writers;
 mod installation;
+mod played_month;
+mod reading;
+mod recorded_index;
 mod recorded_verbs;
 mod recorders;
 
@@ -22,7 +26,7 @@ pub(super) async fn records(url: &str, index: &str) -> Vec<(String, Value)> {
     let refresh = format!("{url}/{index}-history/_refresh");
     http::send("POST", &refresh, None).await;
     let search = json!({
-        "size": 1000,
+        "size": 10_000,
         "sort": [{ "primary_term": "asc" }, { "seq_no": "asc" }],
     });
     let path = format!("{url}/{index}-history/_search");

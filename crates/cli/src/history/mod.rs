@@ -1,0 +1,166 @@
+//! `directives history`: what was done to the directives, which of them applied at an instant, and
+//! whether the history is complete.
+
+mod at;
+mod csv;
+mod gap_text;
+mod past_instant;
+mod records;
+mod verify;
+
+use clap::{Args, Command, Subcommand, ValueEnum};
+use opensearch_directives::EndpointKind;
+use opensearch_directives::history::{History, RecordFilter, RecordKind};
+use opensearch_directives::{Clock as _, SystemClock};
+
+use super::connection::{ConnectionArgs, TimeoutArgs};
+use super::exit::{Exit, Failure};
+use super::flag_values;
+use past_instant::PastInstant;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  directives history slow-acme
+  directives history --by alice --since 7d
+  directives history --at 2030-01-31T14:03Z --tenant acme
+  directives history --at 2030-01-31T14:03Z --tenant acme --index orders --principal checkout \\
+    --endpoint Search
+  directives history verify
+
+The history of a directive whose id is verify is shown by `directives history -- verify`.")]
+pub(super) struct HistoryArgs {
+    #[command(subcommand)]
+    verb: Option<HistoryVerb>,
+
+    /// Only operations on the directives with these ids [default: all]
+    id: Vec<String>,
+
+    /// Only operations by this person: as the writer claimed, or as the cluster authenticated
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+
+    /// Only operations on directives with this ticket
+    #[arg(long, value_name = "TICKET")]
+    ticket: Option<String>,
+
+    /// Only operations at or after this time: 2030-01-31T14:03Z, or a duration such as 7d, which
+    /// counts back from now
+    #[arg(long, value_name = "TIME")]
+    since: Option<PastInstant>,
+
+    /// Only operations before this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<PastInstant>,
+
+    /// Only operations of this kind, such as widened or deleted; separate several by commas
+    #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind)]
+    kind: Vec<RecordKind>,
+
+    /// Only directives that match requests of this tenant. A directive that targets no tenant
+    /// matches all of them
+    #[arg(long)]
+    tenant: Option<String>,
+
+    /// Show which directives applied at this time, who wrote them, and how they ended
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["by", "ticket", "since", "until", "kind"])]
+    at: Option<PastInstant>,
+
+    #[command(flatten)]
+    request: RequestArgs,
+
+    /// Format of the output
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    output: HistoryFormat,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+    #[command(flatten)]
+    timeout: TimeoutArgs,
+}
+
+/// The request that `--at` evaluates.
+#[derive(Debug, Args)]
+struct RequestArgs {
+    /// The index of the request
+    #[arg(long, requires = "at")]
+    index: Option<String>,
+
+    /// The principal of the request
+    #[arg(long, requires = "at")]
+    principal: Option<String>,
+
+    /// The class of endpoints of the request, such as Search
+    #[arg(long, requires = "at", value_parser = flag_values::endpoint)]
+    endpoint: Option<EndpointKind>,
+
+    /// The id of the request, which decides whether a sample contains it; without this flag, only
+    /// a sample of 100% contains the request
+    #[arg(long, requires = "at", value_name = "ID", default_value = "")]
+    request_id: String,
+}
+
+/// The formats of a history.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum HistoryFormat {
+    /// A table, or a report
+    Table,
+    /// JSON
+    Json,
+    /// Comma-separated values with a header
+    Csv,
+}
+
+#[derive(Debug, Subcommand)]
+enum HistoryVerb {
+    /// Account for every operation on the index, and check that the history is intact
+    Verify(verify::VerifyArgs),
+}
+
+pub(super) async fn run(args: HistoryArgs) -> Result<Exit, Failure> {
+    let now = SystemClock.now();
+    let client = args.connection.client(args.timeout).await?;
+    let history = History::new(client);
+    if let Some(HistoryVerb::Verify(verify)) = &args.verb {
+        return verify::run(&history, verify, args.output).await;
+    }
+    if let Some(at) = args.at {
+        let instant = at.resolve(now).map_err(Failure::usage)?;
+        let question = at::Question {
+            ids: &args.id,
+            tenant: args.tenant.as_deref(),
+            request: &args.request,
+        };
+        return at::run(&history, instant, &question, args.output).await;
+    }
+    let resolve = |time: Option<PastInstant>| time.map(|time| time.resolve(now)).transpose();
+    let mut filter = RecordFilter::default();
+    filter.since = resolve(args.since).map_err(Failure::usage)?;
+    filter.until = resolve(args.until).map_err(Failure::usage)?;
+    filter.directives = args.id;
+    filter.by = args.by;
+    filter.ticket = args.ticket;
+    filter.kinds = args.kind;
+    filter.tenant = args.tenant;
+    records::run(&history, &filter, args.output).await
+}
+
+/// Lets the flags of the connection and of the output stand behind `history` and behind its verb.
+pub(super) fn with_flags_for_all_verbs(command: Command) -> Command {
+    let shared = TimeoutArgs::augment_args(ConnectionArgs::augment_args(Command::new("shared")));
+    let names: Vec<clap::Id> = shared
+        .get_arguments()
+        .map(|arg| arg.get_id().clone())
+        .collect();
+    command.mut_subcommand("history", |history| {
+        history.mut_args(|arg| {
+            let is_shared = arg.get_id() == "output" || names.contains(arg.get_id());
+            arg.global(is_shared)
+        })
+    })
+}
+
+fn kind(text: &str) -> Result<RecordKind, String> {
+    let kind: Result<RecordKind, _> = text.to_lowercase().parse();
+    kind.map_err(|error| error.to_string())
+}

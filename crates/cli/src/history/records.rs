@@ -1,0 +1,141 @@
+//! Prints records of the history, one line each.
+
+use jiff::Timestamp;
+use opensearch_directives::Config;
+use opensearch_directives::document::{DecodeLimits, decode};
+use opensearch_directives::history::{History, Record, RecordFilter, RecordKind};
+use serde_json::Value;
+
+use super::HistoryFormat;
+use super::csv;
+use crate::directive_table::{fitted, terminal_width};
+use crate::directive_text::summary;
+use crate::exit::{Exit, Failure};
+use crate::stdio::{note, print};
+
+const HEADER: [&str; 7] = [
+    "TIME",
+    "KIND",
+    "DIRECTIVE",
+    "BY",
+    "WHAT",
+    "REASON",
+    "TICKET",
+];
+/// Fields that a column of the table or the kind already tells.
+const TOLD_ELSEWHERE: [&str; 8] = [
+    "reason",
+    "ticket",
+    "created_at",
+    "created_by",
+    "revoked",
+    "revoked_at",
+    "revoked_by",
+    "revoked_reason",
+];
+
+pub(super) async fn run(
+    history: &History,
+    filter: &RecordFilter,
+    format: HistoryFormat,
+) -> Result<Exit, Failure> {
+    let records = history.records(filter).await?;
+    match format {
+        HistoryFormat::Json => {
+            let all = serde_json::to_value(&records).map_err(Failure::other)?;
+            print(&format!("{all:#}"))?;
+        }
+        HistoryFormat::Csv => print(&csv::records(&records)?)?,
+        HistoryFormat::Table if records.is_empty() => print("no operations")?,
+        HistoryFormat::Table => {
+            let rows = records.iter().map(row);
+            print(&fitted(&HEADER, rows, terminal_width()))?;
+        }
+    }
+    let mut exit = Exit::Success;
+    // With another filter, the directive may have operations that are not shown.
+    let mut only_ids = RecordFilter::default();
+    only_ids.directives.clone_from(&filter.directives);
+    let only_ids = only_ids == *filter;
+    for id in filter.directives.iter().filter(|_| only_ids) {
+        if !records.iter().any(|record| record.directive == *id) {
+            note(&format!(
+                "error: {} has no record of {id}",
+                history.stream()
+            ));
+            exit = Exit::NotFound;
+        }
+    }
+    Ok(exit)
+}
+
+fn row(record: &Record) -> Vec<String> {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    vec![
+        to_the_second(record.timestamp),
+        record.kind.to_string(),
+        record.directive.clone(),
+        author(record).unwrap_or_default(),
+        what(record),
+        text(&record.reason),
+        text(&record.ticket),
+    ]
+}
+
+/// The author as the writer claimed, with the user that the cluster authenticated.
+pub(super) fn author(record: &Record) -> Option<String> {
+    match (&record.by, &record.authenticated_by) {
+        (Some(by), Some(user)) if by != user => Some(format!("{by} (authenticated as {user})")),
+        (Some(by), _) => Some(by.clone()),
+        (None, Some(user)) => Some(format!("(authenticated as {user})")),
+        (None, None) => None,
+    }
+}
+
+/// An instant in UTC without fractions of a second.
+pub(super) fn to_the_second(instant: Timestamp) -> String {
+    let whole = Timestamp::from_second(instant.as_second()).unwrap_or(instant);
+    whole.to_string()
+}
+
+/// What the operation wrote: a new directive as a whole, otherwise the fields that changed.
+pub(super) fn what(record: &Record) -> String {
+    let Some(document) = record.document() else {
+        return match record.kind {
+            RecordKind::Deleted => String::new(),
+            _ => "replaced before it was read".to_owned(),
+        };
+    };
+    let Some(changed) = record
+        .changed
+        .as_ref()
+        .filter(|_| record.kind != RecordKind::Created)
+    else {
+        return whole(record, document);
+    };
+    let fields = changed
+        .iter()
+        .filter(|name| !TOLD_ELSEWHERE.contains(&name.as_str()));
+    let fields = fields.map(|name| match document.get(name) {
+        Some(Value::String(text)) => format!("{name}={text}"),
+        Some(value) => format!("{name}={value}"),
+        None => format!("{name} removed"),
+    });
+    fields.collect::<Vec<_>>().join(", ")
+}
+
+fn whole(record: &Record, document: &Value) -> String {
+    let source = document.to_string();
+    let limits = DecodeLimits {
+        now: record.timestamp,
+        max_ttl: Config::DEFAULT_MAX_TTL,
+    };
+    match decode(&record.directive, &source, &limits) {
+        Ok(document) => {
+            let document = document.to_document();
+            let end = to_the_second(document.directive.expires_at);
+            format!("{}; until {end}", summary(&document))
+        }
+        Err(_) => source,
+    }
+}

@@ -1,0 +1,303 @@
+//! `directives history verify`: reports for every number of the index whether its operation is
+//! recorded, and ends with a sentence that an auditor can quote.
+
+use std::time::Duration;
+
+use clap::Args;
+use jiff::Timestamp;
+use opensearch_directives::history::{Gap, History, IndexLedger, StreamState, Verification};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::HistoryFormat;
+use super::gap_text::{between, concerns, numbers, range};
+use super::records::to_the_second;
+use crate::directive_text::printable;
+use crate::duration;
+use crate::exit::{Exit, Failure};
+use crate::stdio::print;
+
+/// How many gaps of one index the report lists. JSON contains all of them.
+const SHOWN: usize = 50;
+/// What an operation without a record can have been.
+const CAN_BE: &str = "a version that was replaced before a recorder saw it, a deletion (also of an id \
+                      that did not exist), or a write that OpenSearch refused after it had assigned \
+                      the number";
+const PAUSE: Duration = Duration::from_millis(500);
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each number that the index assigned belongs to one operation: a write or a deletion, by anybody and
+with any tool. The number of an operation that is not recorded is in a gap.
+
+Exit codes of this command:
+  0  every operation is recorded, and the history is intact
+  9  operations are not recorded
+  10 the history is not append-only, or records were changed, removed or forged
+  11 the history does not exist or cannot be read completely
+The codes of `directives --help` apply, too.")]
+pub(super) struct VerifyArgs {
+    /// If only the newest operations are not recorded yet, wait for their records for this time
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
+    wait: Duration,
+}
+
+pub(super) async fn run(
+    history: &History,
+    args: &VerifyArgs,
+    format: HistoryFormat,
+) -> Result<Exit, Failure> {
+    let deadline = Instant::now() + args.wait;
+    let mut found = history.verify().await?;
+    while found.lacks_only_the_newest() && Instant::now() + PAUSE < deadline {
+        tokio::time::sleep(PAUSE).await;
+        found = history.verify().await?;
+    }
+    match format {
+        HistoryFormat::Table => print(&report(&found).join("\n"))?,
+        HistoryFormat::Json => {
+            let mut all = serde_json::to_value(&found).map_err(Failure::other)?;
+            all["is_complete"] = json!(found.is_complete());
+            all["is_intact"] = json!(found.is_intact());
+            all["statement"] = json!(statement(&found));
+            print(&format!("{all:#}"))?;
+        }
+        HistoryFormat::Csv => print(&gaps_as_csv(&found))?,
+    }
+    Ok(if !found.is_intact() {
+        Exit::HistoryNotIntact
+    } else if !found.is_complete() {
+        Exit::HistoryGap
+    } else {
+        Exit::Success
+    })
+}
+
+fn report(found: &Verification) -> Vec<String> {
+    let mut lines = stream(&found.history, &found.stream);
+    for one in &found.contradictions {
+        lines.push(format!(
+            "  contradiction: records disagree about number {} (term {}) of the index {}",
+            one.seq_no, one.primary_term, one.index_uuid
+        ));
+    }
+    for ledger in &found.indices {
+        lines.extend(index(ledger, &found.index, found.verified_at));
+    }
+    lines.push(String::new());
+    lines.push(statement(found));
+    lines
+}
+
+fn stream(name: &str, stream: &StreamState) -> Vec<String> {
+    let backing = stream.backing.len();
+    let indices = if backing == 1 { "index" } else { "indices" };
+    let records = count(stream.records(), "record");
+    let mut lines = vec![format!("{name}: {records} in {backing} backing {indices}")];
+    for index in &stream.backing {
+        if !index.append_only {
+            lines.push(format!(
+                "  not append-only: {} permits edits and deletions",
+                index.name
+            ));
+        }
+        if index.records != index.operations {
+            lines.push(format!(
+                "  changed: {} has {} records after {} operations; a record was edited or deleted",
+                index.name, index.records, index.operations
+            ));
+        }
+    }
+    if lines.len() == 1 {
+        lines.push("  append-only, and each operation on it added a record".to_owned());
+    }
+    for generation in &stream.deleted_generations {
+        lines.push(format!(
+            "  backing index {generation} no longer exists; a retention policy or an administrator \
+             deleted it"
+        ));
+    }
+    lines
+}
+
+fn index(ledger: &IndexLedger, name: &str, now: Timestamp) -> Vec<String> {
+    let uuid = &ledger.uuid;
+    let mut lines = vec![match ledger.created_at {
+        Some(created) => format!(
+            "{name} (uuid {uuid}), created at {}",
+            to_the_second(created)
+        ),
+        None => format!("former {name} (uuid {uuid}), which no longer exists"),
+    }];
+    let assigned = match (ledger.highest, ledger.is_current) {
+        (None, _) => "no number was assigned yet".to_owned(),
+        (Some(0), true) => "number 0 was assigned".to_owned(),
+        (Some(last), true) => format!("{} were assigned", range(0, last)),
+        (Some(last), false) => format!("number {last} is the highest recorded one"),
+    };
+    let recorded = count(ledger.recorded, "operation");
+    let verb = if ledger.recorded == 1 { "is" } else { "are" };
+    lines.push(format!("  {recorded} {verb} recorded; {assigned}"));
+    if let Some(inherited) = &ledger.inherited {
+        lines.push(format!(
+            "  restored or cloned from the index with the uuid {}: the numbers up to {} come from it",
+            inherited.from, inherited.up_to
+        ));
+    }
+    if ledger.deletions_by_absence > 0 {
+        lines.push(format!(
+            "  {} deletions are recorded without their numbers; as many numbers belong to them",
+            ledger.deletions_by_absence
+        ));
+    }
+    lines.extend(changes(ledger));
+    for gap in ledger.gaps.iter().take(SHOWN) {
+        lines.extend(describe(gap, ledger, now));
+    }
+    if ledger.gaps.len() > SHOWN {
+        lines.push(format!(
+            "  and {} more gaps (-o json)",
+            ledger.gaps.len() - SHOWN
+        ));
+    }
+    if !ledger.gaps.is_empty() {
+        lines.push(format!("  an operation without a record is {CAN_BE}"));
+    }
+    lines
+}
+
+/// Formats a number of things: `1 operation`, `2 operations`.
+fn count(number: u64, thing: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{s}")
+}
+
+/// The events that made the index lose or repeat numbers.
+fn changes(ledger: &IndexLedger) -> Vec<String> {
+    let mut lines = Vec::new();
+    for change in &ledger.term_changes {
+        let event = format!(
+            "  primary term {} → {} before {}: a restart, a failover or a restore",
+            change.from,
+            change.to,
+            to_the_second(change.at)
+        );
+        lines.push(match change.lost {
+            Some((first, last)) => format!(
+                "{event}, in which the index lost the recorded {} and assigned them again",
+                range(first, last)
+            ),
+            None => event,
+        });
+    }
+    if let Some((first, last)) = ledger.lost {
+        lines.push(format!(
+            "  lost: the recorded {} are not in the index; a failover or a restore lost them",
+            range(first, last)
+        ));
+    }
+    for jump in &ledger.version_jumps {
+        let id = printable(&jump.directive);
+        lines.push(if jump.across_reassigned_numbers {
+            format!("  gap: the versions of {id} lack an operation whose number was assigned again")
+        } else {
+            format!(
+                "  the versions of {id} have a jump without a missing number; its writer chose them"
+            )
+        });
+    }
+    lines
+}
+
+fn describe(gap: &Gap, ledger: &IndexLedger, now: Timestamp) -> Vec<String> {
+    let mut lines = vec![format!(
+        "  gap: {}, {}",
+        numbers(gap),
+        between(gap, ledger, now)
+    )];
+    lines.push(match concerns(gap) {
+        Some(concerns) => format!("    can concern {concerns}"),
+        None => "    nothing tells which directives it concerns".to_owned(),
+    });
+    lines
+}
+
+/// The sentence about the whole history.
+fn statement(found: &Verification) -> String {
+    let at = to_the_second(found.verified_at);
+    let (name, history) = (&found.index, &found.history);
+    let intact = if found.is_intact() {
+        format!("{history} is append-only and intact")
+    } else {
+        format!("{history} is not intact, so its records prove nothing")
+    };
+    let recorded: u64 = found.indices.iter().map(|ledger| ledger.recorded).sum();
+    let verb = if recorded == 1 { "is" } else { "are" };
+    let recorded = count(recorded, "operation");
+    if found.is_complete() {
+        let since = found.indices.last().and_then(|ledger| ledger.created_at);
+        let since = since.map_or(String::new(), |since| {
+            format!(" since the index was created at {}", to_the_second(since))
+        });
+        return format!(
+            "As of {at}, every operation on {name}{since} is recorded ({recorded}), and {intact}."
+        );
+    }
+    let gaps = found.indices.iter().flat_map(|ledger| &ledger.gaps);
+    let missing: u64 = gaps.clone().filter_map(Gap::operations).sum();
+    let open = gaps.filter(|gap| gap.last.is_none()).count();
+    let mut lacks = Vec::new();
+    if missing > 0 {
+        let numbers = count(missing, "assigned number");
+        let verb = if missing == 1 { "has" } else { "have" };
+        lacks.push(format!("{numbers} {verb} no record"));
+    }
+    if open > 0 {
+        let indices = if open == 1 { "index" } else { "indices" };
+        lacks.push(format!("the end of {open} former {indices} is not known"));
+    }
+    let jumps = found
+        .indices
+        .iter()
+        .flat_map(|ledger| &ledger.version_jumps);
+    if jumps.filter(|jump| jump.across_reassigned_numbers).count() > 0 {
+        lacks.push("operations are missing whose numbers were assigned again".to_owned());
+    }
+    format!(
+        "As of {at}, the history of {name} has gaps: {recorded} {verb} recorded, and {}; {intact}.",
+        lacks.join(", and ")
+    )
+}
+
+fn gaps_as_csv(found: &Verification) -> String {
+    const HEADER: [&str; 8] = [
+        "index_uuid",
+        "first",
+        "last",
+        "after",
+        "before",
+        "previous_directive",
+        "next_directive",
+        "can_concern",
+    ];
+    let rows: Vec<serde_json::Value> = found
+        .indices
+        .iter()
+        .flat_map(|ledger| ledger.gaps.iter().map(move |gap| (ledger, gap)))
+        .map(|(ledger, gap)| {
+            let side = |side: &Option<opensearch_directives::history::Neighbour>| {
+                side.as_ref()
+                    .map(|one| (one.at.to_string(), one.directive.clone()))
+            };
+            let ((after, previous), (before, next)) =
+                (side(&gap.previous).unzip(), side(&gap.next).unzip());
+            json!({
+                "index_uuid": ledger.uuid, "first": gap.first, "last": gap.last,
+                "after": after, "before": before,
+                "previous_directive": previous, "next_directive": next,
+                "can_concern": concerns(gap),
+            })
+        })
+        .collect();
+    super::csv::objects(&HEADER, &rows)
+}

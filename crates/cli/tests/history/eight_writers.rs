@@ -1,0 +1,348 @@
+//! Eight writers change an index with every tool while it is recorded, and the index is created again
+//! in between. Afterwards, every number that the index assigned is recorded or in a reported gap.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+
+use super::{records, with_history};
+use crate::support::agent::Agent;
+use crate::support::command::run;
+use crate::support::eventually::{blocking_until, eventually};
+use crate::support::http;
+use crate::support::node::{Node, shared_url};
+
+const WRITERS: usize = 8;
+
+/// One of the writers. It has its own ids, and its own directive for the command.
+struct Writer<'a> {
+    url: &'a str,
+    index: &'a str,
+    number: usize,
+    random: fastrand::Rng,
+    /// The writes of the command that succeeded.
+    commands: &'a AtomicUsize,
+    /// Whether the node is killed meanwhile, so that requests fail.
+    node_fails: bool,
+}
+
+impl Writer<'_> {
+    async fn write(&mut self, operations: usize) {
+        for operation in 0..operations {
+            let id = format!("w{}-{}", self.number, self.random.u8(..4));
+            let document = json!({
+                "level": "Shape", "tenant": format!("t{operation}"), "ttl_secs": 600,
+                "updated_by": format!("writer-{}", self.number),
+            });
+            let own = json!({ "prefix": { "_id": format!("w{}-", self.number) } });
+            let ids = json!({ "ids": { "values": [id] } });
+            match self.random.u8(..8) {
+                0 => {
+                    let path = format!("_doc/{id}");
+                    self.send("PUT", &path, &document.to_string()).await;
+                }
+                1 => {
+                    let other = format!("w{}-x", self.number);
+                    let lines = [
+                        json!({ "index": { "_id": id } }),
+                        document,
+                        json!({ "update": { "_id": id } }),
+                        json!({ "doc": { "reason": "seen" } }),
+                        json!({ "delete": { "_id": other } }),
+                    ];
+                    let body: String = lines.iter().map(|line| format!("{line}\n")).collect();
+                    self.send("POST", "_bulk", &body).await;
+                }
+                2 => {
+                    let change =
+                        json!({ "doc": { "reason": operation.to_string(), "author": "eve" } });
+                    self.send("POST", &format!("_update/{id}"), &change.to_string())
+                        .await;
+                }
+                3 => {
+                    let script = json!({ "source": "ctx._source.ticket = params.t", "params": { "t": operation.to_string() } });
+                    let body = json!({ "query": ids, "script": script }).to_string();
+                    self.send(
+                        "POST",
+                        "_update_by_query?conflicts=proceed&refresh=true",
+                        &body,
+                    )
+                    .await;
+                }
+                4 if self.random.u8(..4) == 0 => {
+                    let body = json!({ "query": own }).to_string();
+                    self.send(
+                        "POST",
+                        "_delete_by_query?conflicts=proceed&refresh=true",
+                        &body,
+                    )
+                    .await;
+                }
+                4 | 5 => self.send("DELETE", &format!("_doc/{id}"), "").await,
+                _ => self.command(operation).await,
+            }
+        }
+    }
+
+    async fn send(&self, method: &str, path: &str, body: &str) {
+        let method: reqwest::Method = method.parse().unwrap();
+        let request = reqwest::Client::new()
+            .request(method, format!("{}/{}/{path}", self.url, self.index))
+            .header("content-type", "application/json")
+            .body(body.to_owned());
+        match request.send().await {
+            // A write may meet another one, or a document that is not there.
+            Ok(response) => drop(response.text().await),
+            Err(error) => assert!(self.node_fails, "{error}"),
+        }
+    }
+
+    /// Applies a directive or deletes it, with the command.
+    async fn command(&mut self, operation: usize) {
+        let id = format!("cmd-{}", self.number);
+        let reason = operation.to_string();
+        let applies = [
+            "apply",
+            &id,
+            "--level",
+            "Shape",
+            "--tenant",
+            "acme",
+            "--ttl",
+            "10m",
+            "--replace",
+            "--reactivate",
+            "--yes",
+            "--reason",
+            &reason,
+        ];
+        let args: Vec<String> = if self.random.u8(..4) == 0 {
+            ["delete", &id, "--yes"].map(str::to_owned).into()
+        } else {
+            applies.map(str::to_owned).into()
+        };
+        let (url, index) = (self.url.to_owned(), self.index.to_owned());
+        let run = move || {
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            run(&url, &index, &args)
+        };
+        let ran = tokio::task::spawn_blocking(run).await.unwrap();
+        match ran.code {
+            0 => {
+                self.commands.fetch_add(1, Ordering::Relaxed);
+            }
+            // There was nothing to delete.
+            3 => {}
+            code => assert!(self.node_fails, "{code}: {}{}", ran.stdout, ran.stderr),
+        }
+    }
+}
+
+/// The index with its recorders.
+struct Ledger {
+    url: String,
+    index: String,
+    commands: AtomicUsize,
+    /// The writes of a writer that waits for the recorder each time.
+    observed: usize,
+}
+
+impl Ledger {
+    async fn write(&self, operations: usize, round: u64, node_fails: bool) {
+        let writers = (0..WRITERS).map(|number| {
+            let mut writer = Writer {
+                url: &self.url,
+                index: &self.index,
+                number,
+                random: fastrand::Rng::with_seed(round * 100 + number as u64),
+                commands: &self.commands,
+                node_fails,
+            };
+            async move { writer.write(operations.div_ceil(WRITERS)).await }
+        });
+        futures_util::future::join_all(writers).await;
+    }
+
+    /// Writes by curl, and waits each time until a recorder has seen it.
+    async fn write_observed(&mut self, writes: usize) {
+        for _ in 0..writes {
+            self.observed += 1;
+            let document = json!({
+                "level": "Shape", "tenant": format!("o{}", self.observed), "ttl_secs": 600,
+            });
+            let path = format!("{}/{}/_doc/observed?refresh=true", self.url, self.index);
+            http::put(&path, &document).await;
+            let count = self.observed;
+            eventually(
+                "the write is recorded",
+                async || self.records_of("observed").await,
+                |records| records.len() == count,
+            )
+            .await;
+        }
+    }
+
+    async fn records_of(&self, directive: &str) -> Vec<Value> {
+        let all = records(&self.url, &self.index).await.into_iter();
+        all.map(|(_, record)| record)
+            .filter(|record| record["directive"] == directive)
+            .collect()
+    }
+
+    /// Returns the uuid of the index and the highest number that it assigned.
+    async fn highest(&self) -> (String, u64) {
+        let path = format!("{}/{}/_stats/docs?level=shards", self.url, self.index);
+        let (_, stats) = http::get(&path).await;
+        let index = &stats["indices"][&self.index];
+        let number = index["shards"]["0"][0]["seq_no"]["max_seq_no"].as_u64();
+        (index["uuid"].as_str().unwrap().to_owned(), number.unwrap())
+    }
+
+    async fn recreate(&self) {
+        let path = format!("{}/{}", self.url, self.index);
+        assert_eq!(http::send("DELETE", &path, None).await.0, 200);
+        run(&self.url, &self.index, &["init"]).ok();
+    }
+
+    /// Checks that each number is recorded or in a gap, and that the command and the recorder, where
+    /// they were there to see it, left no gap.
+    async fn check(&self, assigned: &[(String, u64)], is_exact: bool) {
+        let verified = run(
+            &self.url,
+            &self.index,
+            &["history", "verify", "--wait", "20s", "-o", "json"],
+        );
+        assert!(matches!(verified.code, 0 | 9), "{}", verified.stderr);
+        let verified = verified.json();
+        let all = records(&self.url, &self.index).await;
+        let (mut numbers, mut missing) = (0, 0);
+        for (uuid, highest) in assigned {
+            let ledgers = verified["indices"].as_array().unwrap();
+            let ledger = ledgers
+                .iter()
+                .find(|ledger| ledger["uuid"] == *uuid)
+                .unwrap();
+            let of_index = all
+                .iter()
+                .filter(|(_, record)| record["index_uuid"] == *uuid);
+            let recorded: BTreeSet<u64> = of_index
+                .filter_map(|(_, record)| record["seq_no"].as_u64())
+                .collect();
+            let gaps = ledger["gaps"].as_array().unwrap();
+            let is_in_gap = |number: u64| {
+                gaps.iter().any(|gap| {
+                    let last = gap["last"].as_u64();
+                    gap["first"].as_u64() <= Some(number) && last.is_none_or(|last| number <= last)
+                })
+            };
+            let unaccounted = (0..=*highest)
+                .filter(|number| !recorded.contains(number) && !is_in_gap(*number))
+                .count() as u64;
+            assert_eq!(unaccounted, ledger["deletions_by_absence"], "{ledger:#}");
+            let both = recorded.iter().filter(|number| is_in_gap(**number)).count();
+            assert_eq!(both, 0, "{ledger:#}");
+            numbers += highest + 1;
+            missing += (0..=*highest).filter(|number| is_in_gap(*number)).count();
+        }
+        println!(
+            "{numbers} numbers, {missing} of them in gaps, {} records",
+            all.len()
+        );
+        if is_exact {
+            let of_command = all.iter().filter(|(_, record)| {
+                let id = record["directive"].as_str().unwrap();
+                id.starts_with("cmd-") && record["seq_no"].is_u64()
+            });
+            assert_eq!(of_command.count(), self.commands.load(Ordering::Relaxed));
+        }
+        assert_eq!(self.records_of("observed").await.len(), self.observed);
+        let gaps = verified["indices"].as_array().unwrap().iter();
+        let evidence = gaps.flat_map(|ledger| ledger["gaps"].as_array().unwrap());
+        for one in evidence.flat_map(|gap| gap["evidence"].as_array().unwrap()) {
+            let directive = one["directive"].as_str().unwrap();
+            assert!(directive != "observed", "{one}");
+            assert!(!is_exact || !directive.starts_with("cmd-"), "{one}");
+        }
+    }
+}
+
+fn recorder(url: &str, index: &str) -> Agent {
+    Agent::start(url, index, &["--record-history"])
+}
+
+#[tokio::test]
+async fn every_number_of_eight_writers_is_recorded_or_in_a_reported_gap() {
+    let url = shared_url();
+    let index = with_history(&url, "writers");
+    let mut ledger = Ledger {
+        url: url.clone(),
+        index: index.clone(),
+        commands: AtomicUsize::new(0),
+        observed: 0,
+    };
+    let agent = recorder(&url, &index);
+    ledger.write_observed(2).await;
+    ledger.write(64, 1, false).await;
+    // The recorder is killed, and another one takes over.
+    drop(agent);
+    ledger.write(32, 2, false).await;
+    let _agent = recorder(&url, &index);
+    ledger.write_observed(2).await;
+    let former = ledger.highest().await;
+    ledger.recreate().await;
+    ledger.write(32, 3, false).await;
+    ledger.write_observed(2).await;
+    let current = ledger.highest().await;
+    ledger.check(&[former, current], true).await;
+}
+
+/// The same with as many operations as `HISTORY_OPERATIONS` says, 5,000 by default, on a node that is
+/// killed in between.
+#[tokio::test]
+#[ignore = "it takes many minutes"]
+async fn every_number_is_accounted_for_although_the_node_and_the_recorders_are_killed() {
+    let operations = std::env::var("HISTORY_OPERATIONS").ok();
+    let operations: usize = operations.map_or(5_000, |number| number.parse().unwrap());
+    let mut node = Node::start();
+    let url = node.url();
+    let index = with_history(&url, "writers");
+    let mut ledger = Ledger {
+        url: url.clone(),
+        index: index.clone(),
+        commands: AtomicUsize::new(0),
+        observed: 0,
+    };
+    let agent = recorder(&url, &index);
+    ledger.write(operations / 4, 1, false).await;
+    drop(agent);
+    let agent = recorder(&url, &index);
+    ledger.write_observed(5).await;
+    let former = ledger.highest().await;
+    ledger.recreate().await;
+    ledger.write(operations / 4, 2, false).await;
+    // The node is killed and started again while the writers go on.
+    let restart = std::thread::spawn(move || {
+        node.restart();
+        node
+    });
+    ledger.write(operations / 4, 3, true).await;
+    let node = restart.join().unwrap();
+    blocking_until("the node responds", || {
+        Command::new("curl")
+            .args(["--silent", "--fail", "--output", "/dev/null"])
+            .arg(format!(
+                "{url}/_cluster/health/{index}?wait_for_status=yellow&timeout=1s"
+            ))
+            .status()
+            .is_ok_and(|status| status.success())
+    });
+    drop(agent);
+    let _agent = recorder(&url, &index);
+    ledger.write(operations / 4, 4, false).await;
+    ledger.write_observed(5).await;
+    let current = ledger.highest().await;
+    ledger.check(&[former, current], false).await;
+    drop(node);
+}

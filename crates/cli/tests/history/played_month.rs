@@ -1,0 +1,287 @@
+//! Plays the changes of a month: four operators, deletions, an expiry and an index that is created
+//! again. Afterwards, the history is asked about each instant, and returns what `explain` returned
+//! then.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use opensearch_directives::{Clock as _, SystemClock};
+use serde_json::{Value, json};
+
+use super::with_history;
+use crate::golden::Redaction;
+use crate::support::command::{Ran, run};
+use crate::support::eventually::blocking_until;
+use crate::support::http;
+use crate::support::node::shared_url;
+
+const REQUEST: [&str; 8] = [
+    "--tenant",
+    "acme",
+    "--index",
+    "orders",
+    "--principal",
+    "checkout",
+    "--endpoint",
+    "Search",
+];
+
+/// What applied to the request at an instant.
+#[derive(Debug)]
+struct Truth {
+    after: String,
+    instant: Timestamp,
+    decision: Value,
+    directives: Vec<String>,
+}
+
+/// The month, with what was true after each of its changes.
+struct Month {
+    url: String,
+    index: String,
+    truths: Vec<Truth>,
+}
+
+impl Month {
+    fn run(&self, line: &str) -> Ran {
+        run(&self.url, &self.index, &words(line))
+    }
+
+    /// Changes something as an operator, and notes what applies afterwards.
+    fn play(&mut self, author: &str, line: &str) -> &mut Self {
+        self.run(&format!("{line} --author {author}")).ok();
+        self.note(line);
+        self
+    }
+
+    fn explain(&self) -> Value {
+        run(
+            &self.url,
+            &self.index,
+            &[&["explain"], &REQUEST[..], &["-o", "json"]].concat(),
+        )
+        .ok()
+        .json()
+    }
+
+    fn note(&mut self, after: &str) {
+        let explained = self.explain();
+        self.truths.push(Truth {
+            after: after.to_owned(),
+            instant: SystemClock.now(),
+            decision: explained["decision"].clone(),
+            directives: applying(&explained),
+        });
+    }
+
+    fn at(&self, instant: Timestamp) -> Ran {
+        let instant = instant.to_string();
+        let at = ["history", "--at", &instant, "-o", "json"];
+        run(&self.url, &self.index, &[&at[..], &REQUEST[..]].concat())
+    }
+}
+
+fn applying(explained: &Value) -> Vec<String> {
+    let all = explained["directives"].as_array().unwrap().iter();
+    let applying = all.filter(|one| one["applies"] != false);
+    let mut ids: Vec<String> = applying
+        .map(|one| one["id"].as_str().unwrap().to_owned())
+        .collect();
+    ids.sort();
+    ids
+}
+
+/// Splits a command line. A part in single quotes is one argument.
+fn words(line: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    for (number, part) in line.split('\'').enumerate() {
+        match number % 2 {
+            1 => words.push(part),
+            _ => words.extend(part.split_whitespace()),
+        }
+    }
+    words
+}
+
+async fn played() -> Month {
+    let url = shared_url();
+    let index = with_history(&url, "month");
+    let mut month = Month {
+        url,
+        index,
+        truths: Vec::new(),
+    };
+    month
+        .play("alice", "apply slow-acme --level Shape --tenant acme --ttl 2h --ticket INC-1 --reason 'slow searches'")
+        .play("bob", "apply capture-all --level ShapeRewriteDiff --everything --capture --ttl 15m --yes --ticket INC-2 --reason 'corrupt responses'")
+        .play("alice", "extend slow-acme --by 1h")
+        .play("carol", "apply other --level ShapeTiming --tenant globex --ttl 1h --reason 'slow as well'")
+        .play("carol", "revoke capture-all --reason 'it records too much'")
+        .play("bob", "edit slow-acme --set level=ShapeTiming --replace --yes")
+        .play("dave", "delete slow-acme --yes")
+        .play("bob", "apply capture-all --level Shape --tenant acme --ttl 1h --reactivate --replace --yes --reason 'the same, for acme only'");
+    // Dave deletes the index and installs it again.
+    let path = format!("{}/{}", month.url, month.index);
+    assert_eq!(http::send("DELETE", &path, None).await.0, 200);
+    month.run("init").ok();
+    month.note("init");
+    month.play("dave", "apply slow-acme --level Shape --tenant acme --index orders --ttl 10s --reason 'a last look'");
+    blocking_until("the last directive expires", || {
+        applying(&month.explain()).is_empty()
+    });
+    month.note("slow-acme expired");
+    month
+}
+
+#[tokio::test]
+async fn the_history_of_a_month_returns_the_truth_of_each_instant() {
+    let month = played().await;
+    for truth in &month.truths {
+        let ran = month.at(truth.instant);
+        let found = ran.json();
+        assert_eq!(
+            found["decision"], truth.decision,
+            "{truth:?}: {}",
+            ran.stdout
+        );
+        assert_eq!(
+            applying(&found),
+            truth.directives,
+            "{truth:?}: {}",
+            ran.stdout
+        );
+        // Only the end of the former index, which nobody could observe, is not certain.
+        let is_end = truth.after.starts_with("apply capture-all --level Shape ");
+        assert_eq!(
+            ran.code,
+            if is_end { 9 } else { 0 },
+            "{truth:?}: {}",
+            ran.stdout
+        );
+    }
+    let row = |truth: usize, id: &str| {
+        let found = month.at(month.truths[truth].instant).json();
+        let mut rows = found["directives"].as_array().unwrap().iter();
+        rows.find(|row| row["id"] == id).unwrap().clone()
+    };
+    for (truth, id, expected) in [
+        // Alice wrote it, and bob's change still applies to the request; dave deleted it.
+        (
+            0,
+            "slow-acme",
+            json!({"by": "alice", "kind": "created", "ticket": "INC-1", "ended": "deleted", "ended_by": "dave"}),
+        ),
+        (
+            2,
+            "slow-acme",
+            json!({"by": "alice", "kind": "extended", "ended": "deleted"}),
+        ),
+        (
+            3,
+            "capture-all",
+            json!({"by": "bob", "reason": "corrupt responses", "ended": "revoked", "ended_by": "carol", "ended_reason": "it records too much"}),
+        ),
+        (
+            7,
+            "capture-all",
+            json!({"by": "bob", "kind": "reactivated", "ended": "index replaced"}),
+        ),
+        (
+            9,
+            "slow-acme",
+            json!({"by": "dave", "kind": "created", "ended": "expired"}),
+        ),
+    ] {
+        let row = row(truth, id);
+        for (field, value) in expected.as_object().unwrap() {
+            assert_eq!(&row[field], value, "{truth} {id} {field}: {row:#}");
+        }
+    }
+    check_golden(&month);
+    check_write_past_the_command(&month).await;
+}
+
+/// A write by curl is missing in the history, and makes what it can concern uncertain.
+async fn check_write_past_the_command(month: &Month) {
+    let before = SystemClock.now();
+    let path = format!("{}/{}/_doc/eve?refresh=true", month.url, month.index);
+    let draft = json!({"level": "ShapeRewriteDiff", "ttl_secs": 600, "updated_by": "alice"});
+    assert_eq!(http::put(&path, &draft).await.0, 201);
+    let verified = month.run("history verify --wait 1ms");
+    assert_eq!(verified.code, 9, "{}", verified.stdout);
+    let concerns = "can concern eve, whose present document has number 1";
+    assert!(verified.stdout.contains(concerns), "{}", verified.stdout);
+    let now = month.at(SystemClock.now());
+    assert_eq!((now.code, &now.json()["is_certain"]), (9, &json!(false)));
+    // It cannot have happened before the operation that precedes its number.
+    let first = month.truths[0].instant;
+    assert_eq!(month.at(first).code, 0);
+    assert!(before > first);
+}
+
+/// The command lines whose output is in the golden file. `@2` is the instant after the third change.
+const LINES: [&str; 14] = [
+    "history",
+    "history slow-acme",
+    "history --by bob --kind reactivated,widened",
+    "history --tenant globex",
+    "history capture-all -o json --kind revoked",
+    "history other -o csv",
+    "history nosuch",
+    "history --at @3 --tenant acme --index orders --principal checkout --endpoint Search",
+    "history --at @3 --tenant acme",
+    "history --at @5 -o csv",
+    "history --at @6",
+    "history --at @7 --tenant acme -o json",
+    "history verify",
+    "history verify -o csv",
+];
+
+/// The uuids and the recorder of this run, with their placeholders.
+fn names(month: &Month) -> BTreeSet<(String, &'static str)> {
+    let records = month.run("history -o json").ok().json();
+    let fields = [
+        ("index_uuid", "UUID"),
+        ("history_uuid", "UUID"),
+        ("recorded_by", "RECORDER"),
+    ];
+    let of = |record: &Value| {
+        fields.map(|(field, placeholder)| (record[field].as_str().unwrap().to_owned(), placeholder))
+    };
+    records.as_array().unwrap().iter().flat_map(of).collect()
+}
+
+fn check_golden(month: &Month) {
+    let redaction = Redaction::new(&month.url, &month.index, Path::new("/nowhere"));
+    let names = names(month);
+    let mut found = String::new();
+    for line in LINES {
+        let mut actual = line.to_owned();
+        for (number, truth) in month.truths.iter().enumerate() {
+            actual = actual.replace(&format!("@{number}"), &truth.instant.to_string());
+        }
+        let ran = month.run(&actual);
+        let _ = writeln!(found, "$ directives {line}");
+        let mut output = redaction.apply(&ran.stdout);
+        for (name, placeholder) in &names {
+            output = output.replace(name, placeholder);
+        }
+        found += &output;
+        for error in redaction.apply(&ran.stderr).lines() {
+            let _ = writeln!(found, "! {error}");
+        }
+        let _ = writeln!(found, "exit code {}\n", ran.code);
+    }
+    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/history.txt");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(golden, found).unwrap();
+        return;
+    }
+    let expected = std::fs::read_to_string(&golden).unwrap_or_default();
+    assert!(
+        expected == found,
+        "the output differs; run with UPDATE_GOLDEN=1 and review the difference\n{found}"
+    );
+}

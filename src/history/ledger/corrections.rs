@@ -1,0 +1,96 @@
+//! Corrects the gaps between recorded numbers by what else is known: numbers of an earlier index,
+//! deletions that recorders noticed, and numbers that were assigned again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::VisibleDocument;
+use super::entry::{Entry, Number, Placed};
+use super::gap::Gap;
+use super::index_ledger::{Inherited, TermChange};
+
+/// Removes the numbers that are recorded under the index from which this one was restored.
+pub(super) fn without_inherited(
+    gaps: Vec<Gap>,
+    inherited: &Inherited,
+    entries: &[Entry],
+) -> Vec<Gap> {
+    let recorded: BTreeSet<u64> = entries
+        .iter()
+        .filter(|entry| entry.index_uuid == inherited.from)
+        .filter_map(|entry| Some(entry.exact()?.1))
+        .filter(|number| *number <= inherited.up_to)
+        .collect();
+    gaps.into_iter()
+        .flat_map(|gap| {
+            let last = gap.last.unwrap_or(u64::MAX);
+            let numbers = recorded.range(gap.first..=last).copied();
+            gap.without(numbers)
+        })
+        .collect()
+}
+
+/// Removes the numbers that the deletions without an exact number explain: as many numbers are
+/// missing in a window as recorders noticed deletions in it. Returns the positions of these
+/// deletions.
+pub(super) fn without_noticed_deletions(
+    mut gaps: Vec<Gap>,
+    placed: &[Placed<'_>],
+    term_changes: &[TermChange],
+) -> (Vec<Gap>, BTreeSet<usize>) {
+    let mut windows: BTreeMap<(u64, u64, u64), Vec<usize>> = BTreeMap::new();
+    for one in placed {
+        if let Number::Within { after, until } = one.entry.number {
+            let length = until.saturating_sub(after);
+            let deletions = windows.entry((length, after, until)).or_default();
+            deletions.push(one.index);
+        }
+    }
+    let mut accounted = BTreeSet::new();
+    for ((_, after, until), deletions) in windows {
+        let reassigns = |change: &TermChange| change.number > after && change.number <= until;
+        let limit = deletions.len() + 1;
+        let missing: Vec<u64> = gaps
+            .iter()
+            .flat_map(|gap| gap.first.max(after + 1)..=gap.last.unwrap_or(until).min(until))
+            .take(limit)
+            .collect();
+        if missing.len() != deletions.len() || term_changes.iter().any(reassigns) {
+            continue;
+        }
+        accounted.extend(deletions);
+        gaps = gaps
+            .into_iter()
+            .flat_map(|gap| gap.without(missing.iter().copied()))
+            .collect();
+    }
+    (gaps, accounted)
+}
+
+/// Adds a gap for each visible document whose number is recorded in another term only: the number was
+/// assigned again, and the later operation has no record.
+pub(super) fn add_reassigned(
+    gaps: &mut Vec<Gap>,
+    placed: &[Placed<'_>],
+    documents: &[VisibleDocument],
+    highest: Option<u64>,
+) {
+    let recorded: BTreeSet<(u64, u64)> = placed
+        .iter()
+        .filter_map(|one| one.entry.exact().map(|(term, number)| (number, term)))
+        .collect();
+    for document in documents {
+        let number = document.number;
+        let mut terms = recorded.range((number, 0)..=(number, u64::MAX)).peekable();
+        let is_other = terms.peek().is_some() && terms.all(|(_, term)| *term != document.term);
+        if is_other && highest.is_some_and(|highest| number <= highest) {
+            gaps.push(Gap {
+                first: number,
+                last: Some(number),
+                previous: None,
+                next: None,
+                evidence: Vec::new(),
+            });
+        }
+    }
+    gaps.sort_by_key(|gap| gap.first);
+}

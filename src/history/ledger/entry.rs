@@ -1,0 +1,123 @@
+//! The part of a record that the ledger needs: which number of which index an operation took, and
+//! which directive it concerns.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+/// The `_seq_no` of an operation, as far as a record contains it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::history) enum Number {
+    /// The operation took this number in this primary term.
+    Exact { term: u64, number: u64 },
+    /// A recorder noticed a deletion because the document was absent. The deletion took one of the
+    /// numbers after the first one, up to and including the second one.
+    Within { after: u64, until: u64 },
+    /// A recorder noticed a deletion, and the record does not limit its number.
+    Unknown,
+}
+
+/// An operation on a directive, as a record describes it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(in crate::history) struct Entry {
+    pub(in crate::history) index_uuid: String,
+    pub(in crate::history) number: Number,
+    /// The `_version` of the document after the operation.
+    pub(in crate::history) version: Option<u64>,
+    pub(in crate::history) directive: String,
+    /// The time of the operation.
+    pub(in crate::history) at: Timestamp,
+    /// Whether the operation removed the document.
+    pub(in crate::history) deletes: bool,
+}
+
+impl Entry {
+    pub(in crate::history) fn exact(&self) -> Option<(u64, u64)> {
+        match self.number {
+            Number::Exact { term, number } => Some((term, number)),
+            Number::Within { .. } | Number::Unknown => None,
+        }
+    }
+}
+
+/// An entry with its place in the order of operations.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::history) struct Placed<'a> {
+    pub(in crate::history) term: u64,
+    /// The number. A deletion without an exact number has the one of the operation that it follows.
+    pub(in crate::history) number: u64,
+    /// The position of the entry in the slice that was sorted.
+    pub(in crate::history) index: usize,
+    pub(in crate::history) entry: &'a Entry,
+}
+
+impl Placed<'_> {
+    /// The key that orders the operations of one index.
+    fn key(&self) -> (u64, u64, bool, &str) {
+        let follows = self.entry.exact().is_none();
+        (self.term, self.number, follows, &self.entry.directive)
+    }
+}
+
+/// Orders the operations of one index, and removes repeated ones: an operation has one record in each
+/// backing index of the history that accepted it, and a deletion can have a record with its number
+/// and one without.
+pub(in crate::history) fn in_order<'a>(
+    entries: impl Iterator<Item = (usize, &'a Entry)>,
+) -> Vec<Placed<'a>> {
+    let (exact, observed): (Vec<_>, Vec<_>) =
+        entries.partition(|(_, entry)| entry.exact().is_some());
+    let mut all: Vec<Placed<'_>> = exact
+        .into_iter()
+        .filter_map(|(index, entry)| {
+            let (term, number) = entry.exact()?;
+            Some(Placed {
+                term,
+                number,
+                index,
+                entry,
+            })
+        })
+        .collect();
+    sort(&mut all);
+    let mut of_directive: HashMap<&str, Vec<Placed<'_>>> = HashMap::new();
+    for placed in &all {
+        let known = of_directive.entry(&placed.entry.directive).or_default();
+        known.push(*placed);
+    }
+    for (index, entry) in observed {
+        let known = of_directive.get(entry.directive.as_str());
+        let known = known.map_or(&[][..], Vec::as_slice);
+        all.extend(place(index, entry, known));
+    }
+    sort(&mut all);
+    all
+}
+
+fn sort(all: &mut Vec<Placed<'_>>) {
+    all.sort_by(|one, other| one.key().cmp(&other.key()));
+    all.dedup_by(|next, kept| next.key() == kept.key());
+}
+
+/// Places a deletion without an exact number after the last operation that precedes it. Returns
+/// `None` if this operation is the deletion itself.
+///
+/// The recorder found the document absent, so each operation that follows the deletion has a later
+/// time than its record.
+fn place<'a>(index: usize, entry: &'a Entry, known: &[Placed<'_>]) -> Option<Placed<'a>> {
+    let is_before = |placed: &&Placed<'_>| match entry.number {
+        Number::Within { until, .. } => placed.number <= until,
+        Number::Exact { .. } | Number::Unknown => placed.entry.at <= entry.at,
+    };
+    let last = known.iter().rfind(is_before);
+    if last.is_some_and(|last| last.entry.deletes) {
+        return None;
+    }
+    let (term, number) = last.map_or((0, 0), |last| (last.term, last.number));
+    Some(Placed {
+        term,
+        number,
+        index,
+        entry,
+    })
+}

@@ -1,0 +1,127 @@
+//! A gap: numbers of an index that no record accounts for, and what is known about the operations
+//! that took them.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// Consecutive numbers that were assigned to operations of which the history has no record.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Gap {
+    /// The first number.
+    pub first: u64,
+    /// The last number; `None` if the index no longer exists, so that its last number is not known.
+    pub last: Option<u64>,
+    /// The recorded operation before the gap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Neighbour>,
+    /// The recorded operation after the gap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Neighbour>,
+    /// What is known about the operations.
+    pub evidence: Vec<Evidence>,
+}
+
+/// A recorded operation beside a gap.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Neighbour {
+    /// The number of the operation.
+    pub number: u64,
+    /// The directive's id.
+    pub directive: String,
+    /// The time of the operation.
+    pub at: Timestamp,
+}
+
+/// A fact that ties a gap to a directive.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(tag = "evidence", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Evidence {
+    /// The index contains a document that was written with one of the numbers.
+    Visible {
+        /// The directive's id.
+        directive: String,
+        /// The number of the document.
+        number: u64,
+    },
+    /// A recorder noticed that the document was absent. The deletion took a number of this gap, or of
+    /// another one that has the same evidence.
+    Deletion {
+        /// The directive's id.
+        directive: String,
+        /// The time at which the recorder noticed it.
+        noticed_at: Timestamp,
+    },
+    /// The versions of the document before and after the gap show that operations on it are missing.
+    Versions {
+        /// The directive's id.
+        directive: String,
+        /// How many operations on the document are missing, at least.
+        operations: u64,
+        /// Whether one of them was a deletion, because the versions start again.
+        with_deletion: bool,
+    },
+    /// The last record of the directive describes a document, and the index does not contain it.
+    Vanished {
+        /// The directive's id.
+        directive: String,
+    },
+}
+
+impl Evidence {
+    /// Returns the directive's id.
+    #[must_use]
+    pub fn directive(&self) -> &str {
+        match self {
+            Self::Visible { directive, .. }
+            | Self::Deletion { directive, .. }
+            | Self::Versions { directive, .. }
+            | Self::Vanished { directive } => directive,
+        }
+    }
+}
+
+impl Gap {
+    /// Returns the number of operations without a record; `None` if it is not known.
+    #[must_use]
+    pub fn operations(&self) -> Option<u64> {
+        Some(self.last? - self.first + 1)
+    }
+
+    /// Whether the gap contains a number.
+    #[must_use]
+    pub fn contains(&self, number: u64) -> bool {
+        number >= self.first && self.last.is_none_or(|last| number <= last)
+    }
+
+    /// Whether an operation of the gap may have happened before an instant.
+    pub(in crate::history) fn may_precede(&self, instant: Timestamp) -> bool {
+        let previous = self.previous.as_ref();
+        previous.is_none_or(|previous| previous.at <= instant)
+    }
+
+    /// Returns the parts of the gap that remain if numbers are accounted for. The numbers ascend.
+    pub(super) fn without(self, accounted: impl Iterator<Item = u64>) -> Vec<Self> {
+        let mut parts = Vec::new();
+        let mut rest = Some(self);
+        for number in accounted {
+            let Some(gap) = rest.take_if(|gap| gap.contains(number)) else {
+                continue;
+            };
+            if number > gap.first {
+                parts.push(Self {
+                    last: Some(number - 1),
+                    ..gap.clone()
+                });
+            }
+            rest = (gap.last != Some(number)).then(|| Self {
+                first: number + 1,
+                ..gap
+            });
+        }
+        parts.extend(rest);
+        parts
+    }
+}

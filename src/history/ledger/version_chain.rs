@@ -1,0 +1,193 @@
+//! Follows the `_version`s of each directive through its records, and ties gaps to directives.
+//!
+//! Each operation on a document raises its version by one. If two records that follow each other
+//! have other versions, operations on this directive are missing between them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::VisibleDocument;
+use super::entry::Placed;
+use super::gap::{Evidence, Gap};
+use super::index_ledger::{TermChange, VersionJump};
+
+/// The records of one index, from which the chains are built.
+pub(super) struct Chains<'a> {
+    pub(super) placed: &'a [Placed<'a>],
+    /// The documents that the index contains; `None` if it no longer exists.
+    pub(super) documents: Option<&'a [VisibleDocument]>,
+    pub(super) term_changes: &'a [TermChange],
+    /// The positions of the deletions without an exact number that explain a number.
+    pub(super) accounted: &'a BTreeSet<usize>,
+}
+
+/// Operations on one directive that are missing between two numbers, which are not included.
+struct Missing {
+    after: Option<u64>,
+    before: Option<u64>,
+    evidence: Evidence,
+}
+
+impl Chains<'_> {
+    /// Adds the evidence to the gaps, and returns the jumps to which no gap belongs.
+    pub(super) fn explain(&self, gaps: &mut [Gap]) -> Vec<VersionJump> {
+        let mut jumps = Vec::new();
+        for missing in self.missing() {
+            let after = missing.after.map_or(0, |after| after + 1);
+            let before = missing.before.unwrap_or(u64::MAX);
+            let start = gaps.partition_point(|gap| gap.last.is_some_and(|last| last < after));
+            let mut is_explained = false;
+            for gap in gaps[start..]
+                .iter_mut()
+                .take_while(|gap| gap.first < before)
+            {
+                gap.evidence.push(missing.evidence.clone());
+                is_explained = true;
+            }
+            if let (false, Evidence::Versions { directive, .. }) = (is_explained, &missing.evidence)
+            {
+                jumps.push(VersionJump {
+                    directive: directive.clone(),
+                    before_number: missing.before,
+                    across_reassigned_numbers: self.are_reassigned(after, before),
+                });
+            }
+        }
+        self.add_visible(gaps);
+        jumps
+    }
+
+    /// Adds the documents that the index contains to the gaps with their numbers.
+    fn add_visible(&self, gaps: &mut [Gap]) {
+        for document in self.documents.into_iter().flatten() {
+            let number = document.number;
+            let at = gaps.partition_point(|gap| gap.last.is_some_and(|last| last < number));
+            if let Some(gap) = gaps.get_mut(at).filter(|gap| gap.contains(number)) {
+                gap.evidence.push(Evidence::Visible {
+                    directive: document.directive.clone(),
+                    number,
+                });
+            }
+        }
+    }
+
+    fn are_reassigned(&self, after: u64, before: u64) -> bool {
+        let mut ranges = self.term_changes.iter().filter_map(|one| one.lost);
+        ranges.any(|(first, last)| first < before && last >= after)
+    }
+
+    fn missing(&self) -> Vec<Missing> {
+        let mut chains: BTreeMap<&str, Vec<&Placed<'_>>> = BTreeMap::new();
+        let kept = surviving(self.placed);
+        for one in &kept {
+            chains.entry(&one.entry.directive).or_default().push(one);
+        }
+        let visible: Option<HashMap<&str, &VisibleDocument>> = self.documents.map(|documents| {
+            let by_id = documents.iter().map(|one| (one.directive.as_str(), one));
+            by_id.collect()
+        });
+        let mut all = Vec::new();
+        for (directive, chain) in chains {
+            all.extend(self.between(&chain));
+            let Some((visible, last)) = visible.as_ref().zip(chain.last()) else {
+                continue;
+            };
+            if !last.entry.deletes && !visible.contains_key(directive) {
+                all.push(Missing {
+                    after: Some(last.number),
+                    before: None,
+                    evidence: Evidence::Vanished {
+                        directive: directive.to_owned(),
+                    },
+                });
+            }
+        }
+        all
+    }
+
+    /// The operations that are missing between the records of one directive.
+    fn between(&self, chain: &[&Placed<'_>]) -> Vec<Missing> {
+        let mut all = Vec::new();
+        let mut version = Some(0);
+        let mut previous: Option<&Placed<'_>> = None;
+        for one in chain {
+            let entry = one.entry;
+            let directive = entry.directive.clone();
+            let after = previous.map(|previous| previous.number);
+            if entry.exact().is_none() {
+                // This deletion took the version after the last known one, and a number of its own.
+                version = version.map(|version| version + 1);
+                let next = chain.iter().find(|next| next.number > one.number);
+                if !self.accounted.contains(&one.index) {
+                    all.push(Missing {
+                        after,
+                        before: next.map(|next| next.number),
+                        evidence: Evidence::Deletion {
+                            directive,
+                            noticed_at: entry.at,
+                        },
+                    });
+                }
+            } else {
+                let was_deleted = previous.is_none_or(|previous| previous.entry.deletes);
+                if let Some((operations, with_deletion)) =
+                    operations_between(version, entry.version, was_deleted)
+                {
+                    all.push(Missing {
+                        after,
+                        before: Some(one.number),
+                        evidence: Evidence::Versions {
+                            directive,
+                            operations,
+                            with_deletion,
+                        },
+                    });
+                }
+                version = entry.version;
+            }
+            previous = Some(one);
+        }
+        all
+    }
+}
+
+/// Returns the number of operations between two versions of a document, and whether one of them was a
+/// deletion. Returns `None` if there are none, or if a version is not known.
+///
+/// OpenSearch forgets the version of a deleted document after a minute. The next document with this
+/// id then has version 1.
+fn operations_between(
+    previous: Option<u64>,
+    next: Option<u64>,
+    was_deleted: bool,
+) -> Option<(u64, bool)> {
+    let (previous, next) = (previous?, next?);
+    let missing = match (next > previous, was_deleted) {
+        (true, _) => (next - previous - 1, false),
+        (false, true) => (next.saturating_sub(1), false),
+        // The deletion, and the operations before this one on the new document.
+        (false, false) => (next.max(1), true),
+    };
+    (missing.0 > 0).then_some(missing)
+}
+
+/// Returns the operations that the index kept: those whose numbers no later term assigned again.
+pub(super) fn surviving<'a>(placed: &[Placed<'a>]) -> Vec<Placed<'a>> {
+    let mut kept = Vec::with_capacity(placed.len());
+    let mut limit = u64::MAX;
+    let mut lowest = u64::MAX;
+    let mut term = None;
+    for one in placed.iter().rev() {
+        if term != Some(one.term) {
+            term = Some(one.term);
+            limit = limit.min(lowest);
+        }
+        if one.entry.exact().is_some() {
+            lowest = lowest.min(one.number);
+        }
+        if one.number < limit {
+            kept.push(*one);
+        }
+    }
+    kept.reverse();
+    kept
+}

@@ -1,0 +1,234 @@
+//! Rebuilds the directives of an instant from the records, evaluates requests as the proxies did, and
+//! finds out how each directive ended.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::RecordKind;
+use super::ledger::{Entry, Gap, IndexFacts, IndexLedger, PastDocument, account, state_at};
+use super::reader::{History, HistoryError};
+use super::record::Record;
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::Config;
+use opensearch_directives_core::document::{DecodeLimits, Document, Rejection, decode};
+use opensearch_directives_core::{DiagnosticsDirective, DirectiveSet};
+
+/// The directives of an index at an instant, as the records describe them.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Past {
+    /// The instant.
+    pub instant: Timestamp,
+    /// The account of the index to which the name referred; `None` if no record shows an index.
+    pub ledger: Option<IndexLedger>,
+    /// The documents that existed, ordered by id. They include revoked and expired ones.
+    pub directives: Vec<PastDirective>,
+    /// The reasons for which the result may be wrong; empty if the history is complete up to the
+    /// instant.
+    pub doubts: Vec<Doubt>,
+}
+
+/// A reason for which the state of an instant is not certain.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(tag = "doubt", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Doubt {
+    /// Operations before the instant, or around it, are not recorded.
+    Gap(Gap),
+    /// The document of the directive was replaced before a recorder could read it.
+    UnknownDocument {
+        /// The directive's id.
+        directive: String,
+        /// The number of the operation.
+        seq_no: Option<u64>,
+    },
+    /// The index was replaced by another one after its last recorded operation, maybe before the
+    /// instant.
+    Replaced,
+}
+
+/// A directive at an instant.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PastDirective {
+    /// The operation that wrote the document.
+    pub record: Record,
+    /// The document, or the reason for which proxies rejected it. `None` if nobody could read it.
+    pub document: Option<Result<Document, Rejection>>,
+    /// The later operations on the directive.
+    pub later: Vec<Record>,
+    is_lost: bool,
+    replaced_at: Option<Timestamp>,
+    is_of_former_index: bool,
+    max_ttl: Duration,
+    now: Timestamp,
+}
+
+/// How a directive ended.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum End {
+    /// It has not ended; it expires at this instant.
+    Pending(Timestamp),
+    /// It expired.
+    Expired(Timestamp),
+    /// An operation ended it: a revocation, a deletion, or a change after which it no longer applies.
+    Operation(Box<Record>),
+    /// The index was deleted and created again, or restored; the time is that of the new index, if it
+    /// is known.
+    IndexReplaced(Option<Timestamp>),
+    /// The index lost the operation that wrote it, in a failover or in a restore.
+    Lost,
+}
+
+impl Past {
+    /// Builds the set that a proxy built from these documents. A proxy that verifies signatures may
+    /// have rejected some of them.
+    #[must_use]
+    pub fn set(&self) -> DirectiveSet {
+        let live = self.directives.iter().filter_map(PastDirective::live);
+        live.map(|document| document.directive.clone())
+            .collect::<Vec<DiagnosticsDirective>>()
+            .into_iter()
+            .collect()
+    }
+}
+
+impl PastDirective {
+    /// Returns the document unless it was revoked, rejected or unknown.
+    #[must_use]
+    pub fn live(&self) -> Option<&Document> {
+        let document = self.document.as_ref()?.as_ref().ok()?;
+        (!document.revoked).then_some(document)
+    }
+
+    /// Finds out how the directive ended. `applies` decides whether a later document of the directive
+    /// still does what is asked about at the time of its operation; it need not check the expiry or
+    /// the revocation.
+    #[must_use]
+    pub fn end(&self, applies: impl Fn(&Document, Timestamp) -> bool) -> End {
+        let Some(document) = self.live() else {
+            return End::Operation(Box::new(self.record.clone()));
+        };
+        let mut expires_at = document.directive.expires_at;
+        for record in &self.later {
+            if record.timestamp >= expires_at {
+                break;
+            }
+            let later = document_of(record, record.timestamp, self.max_ttl);
+            match later {
+                Some(Ok(later)) if !later.revoked && applies(&later, record.timestamp) => {
+                    expires_at = later.directive.expires_at;
+                }
+                // Nobody read this version, so it is not known whether it applied.
+                None if record.kind != RecordKind::Deleted => {}
+                _ => return End::Operation(Box::new(record.clone())),
+            }
+        }
+        let end = expires_at.min(self.now);
+        if self.is_lost {
+            End::Lost
+        } else if self.is_of_former_index && self.replaced_at.is_none_or(|at| at < end) {
+            End::IndexReplaced(self.replaced_at)
+        } else if expires_at <= self.now {
+            End::Expired(expires_at)
+        } else {
+            End::Pending(expires_at)
+        }
+    }
+}
+
+impl History {
+    /// Rebuilds the directives of an instant.
+    ///
+    /// # Errors
+    /// The history or the index cannot be read completely.
+    pub async fn at(&self, instant: Timestamp) -> Result<Past, HistoryError> {
+        let stream = self.stream_state().await?;
+        let facts = self.index_facts().await?;
+        let records = self.all_records(&stream, true).await?;
+        Ok(past(&records, facts.as_ref(), instant, SystemClock.now()))
+    }
+}
+
+/// Rebuilds the directives of an instant from all records.
+pub(super) fn past(
+    records: &[Record],
+    facts: Option<&IndexFacts>,
+    instant: Timestamp,
+    now: Timestamp,
+) -> Past {
+    let entries: Vec<Entry> = records.iter().map(Entry::from).collect();
+    let state = state_at(&entries, facts, instant);
+    let ledger = account(&entries, facts)
+        .into_iter()
+        .find(|ledger| Some(&*ledger.uuid) == state.index_uuid);
+    let context = Context {
+        records,
+        instant,
+        now,
+        replaced_at: ledger.as_ref().and_then(|ledger| ledger.replaced_at),
+        is_of_former_index: ledger.as_ref().is_some_and(|ledger| !ledger.is_current),
+    };
+    let documents = state.documents.iter();
+    let directives: Vec<PastDirective> = documents.map(|one| context.directive(one)).collect();
+    let gaps = ledger.iter().flat_map(|ledger| &ledger.gaps);
+    let mut doubts: Vec<Doubt> = gaps
+        .filter(|gap| gap.may_precede(instant))
+        .map(|gap| Doubt::Gap(gap.clone()))
+        .collect();
+    let unknown = directives.iter().filter(|one| one.document.is_none());
+    doubts.extend(unknown.map(|directive| Doubt::UnknownDocument {
+        directive: directive.record.directive.clone(),
+        seq_no: directive.record.seq_no,
+    }));
+    doubts.extend(state.may_be_replaced.then_some(Doubt::Replaced));
+    Past {
+        instant,
+        ledger,
+        directives,
+        doubts,
+    }
+}
+
+struct Context<'a> {
+    records: &'a [Record],
+    instant: Timestamp,
+    now: Timestamp,
+    replaced_at: Option<Timestamp>,
+    is_of_former_index: bool,
+}
+
+impl Context<'_> {
+    fn directive(&self, document: &PastDocument) -> PastDirective {
+        let record = self.records[document.written_by].clone();
+        let max_ttl = Config::DEFAULT_MAX_TTL;
+        let later = document
+            .followed_by
+            .iter()
+            .map(|position| self.records[*position].clone());
+        PastDirective {
+            document: document_of(&record, self.instant, max_ttl),
+            later: later.collect(),
+            record,
+            is_lost: document.is_lost,
+            replaced_at: self.replaced_at,
+            is_of_former_index: self.is_of_former_index,
+            max_ttl,
+            now: self.now,
+        }
+    }
+}
+
+/// Decodes the document of a record as a proxy does at an instant.
+fn document_of(
+    record: &Record,
+    now: Timestamp,
+    max_ttl: Duration,
+) -> Option<Result<Document, Rejection>> {
+    let source = record.document()?.to_string();
+    let limits = DecodeLimits { now, max_ttl };
+    Some(decode(&record.directive, &source, &limits).map(|document| document.to_document()))
+}

@@ -1,0 +1,124 @@
+//! The error of reading a history, with predicates for the reaction of a caller.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::admin::WriteError;
+use crate::http::RequestError;
+use crate::rest::Incomplete;
+
+/// A history could not be read completely.
+///
+/// Nothing is returned instead, because a part of a history looks like a history with gaps.
+pub struct HistoryError(Box<Kind>);
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Kind {
+    #[error(
+        "there is no history: the data stream {0} does not exist; create it with `directives init \
+         --history`"
+    )]
+    NoStream(String),
+    #[error("the history {stream} cannot be read")]
+    Request {
+        stream: String,
+        source: RequestError,
+    },
+    #[error("the history {stream} was not read completely")]
+    Incomplete { stream: String, source: Incomplete },
+    #[error("the record {id} of the history {stream} is not readable")]
+    Record {
+        stream: String,
+        id: String,
+        source: serde_json::Error,
+    },
+    #[error(
+        "the history {stream} has {found} such records, and at most {limit} are read; name a \
+         directive, or a shorter time"
+    )]
+    TooMany {
+        stream: String,
+        found: u64,
+        limit: u64,
+    },
+    #[error(
+        "the history {stream} hides records from this user: {found} of {stored} are visible; use a \
+         role without document-level security"
+    )]
+    Hidden {
+        stream: String,
+        found: u64,
+        stored: u64,
+    },
+    #[error("the name {0} does not refer to exactly one index with one shard")]
+    NotOneIndex(String),
+    #[error(
+        "the statistics of the index {0} cannot be read ({1}); use a role that grants \
+         indices:monitor/stats, such as directives_auditor"
+    )]
+    NoStatistics(String, String),
+    #[error(
+        "the index {0} changed during each of several reads, or the role hides documents from this \
+         user; try again, with a role without document-level security"
+    )]
+    Moving(String),
+    #[error(transparent)]
+    Index(WriteError),
+}
+
+impl HistoryError {
+    /// Whether the data stream does not exist.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(*self.0, Kind::NoStream(_))
+    }
+
+    /// Whether no node returned a usable response in time.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        match &*self.0 {
+            Kind::Request { source, .. } => source.is_unreachable(),
+            Kind::Index(error) => error.is_unreachable(),
+            _ => false,
+        }
+    }
+
+    /// Returns the error of reading the index, if the history itself was not the reason.
+    #[must_use]
+    pub fn index_error(&self) -> Option<&WriteError> {
+        match &*self.0 {
+            Kind::Index(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for HistoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for HistoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for HistoryError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
+
+impl From<Kind> for HistoryError {
+    fn from(kind: Kind) -> Self {
+        Self(Box::new(kind))
+    }
+}
+
+impl From<WriteError> for HistoryError {
+    fn from(error: WriteError) -> Self {
+        Kind::Index(error).into()
+    }
+}

@@ -1,0 +1,108 @@
+//! Reads the records of a history, page by page, and returns all of them or an error.
+
+mod error;
+mod index_facts;
+mod search;
+mod stream_state;
+
+use jiff::Timestamp;
+
+use super::kind::RecordKind;
+use super::record::{Record, stream_name};
+use crate::http::Client;
+
+pub use error::HistoryError;
+pub use stream_state::{BackingIndex, StreamState};
+
+/// Which records are read. A record must satisfy all conditions.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct RecordFilter {
+    /// Only operations on these directives; empty for all.
+    pub directives: Vec<String>,
+    /// Only operations by this person, as claimed or as authenticated.
+    pub by: Option<String>,
+    /// Only operations on directives with this ticket.
+    pub ticket: Option<String>,
+    /// Only operations of these kinds; empty for all.
+    pub kinds: Vec<RecordKind>,
+    /// Only operations at or after this instant.
+    pub since: Option<Timestamp>,
+    /// Only operations before this instant.
+    pub until: Option<Timestamp>,
+    /// Only directives that match, before or after the operation, requests of this tenant. A
+    /// directive without a target tenant matches every tenant.
+    pub tenant: Option<String>,
+}
+
+/// Reads the history of an index.
+#[derive(Clone, Debug)]
+pub struct History {
+    pub(super) client: Client,
+    pub(super) stream: String,
+    pub(super) max_records: u64,
+}
+
+impl History {
+    /// How many records are read at most, unless another number is set.
+    pub const DEFAULT_MAX_RECORDS: u64 = 500_000;
+
+    /// Creates a reader for the history of the client's index.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self {
+            stream: stream_name(client.index()),
+            client,
+            max_records: Self::DEFAULT_MAX_RECORDS,
+        }
+    }
+
+    /// Sets how many records are read at most.
+    #[must_use]
+    pub fn with_max_records(mut self, max_records: u64) -> Self {
+        self.max_records = max_records;
+        self
+    }
+
+    /// Returns the name of the data stream.
+    #[must_use]
+    pub fn stream(&self) -> &str {
+        &self.stream
+    }
+
+    /// Reads records in the order of time. Each operation is returned once.
+    ///
+    /// # Errors
+    /// The history does not exist, cannot be read completely, or has too many such records.
+    pub async fn records(&self, filter: &RecordFilter) -> Result<Vec<Record>, HistoryError> {
+        let Some(tenant) = &filter.tenant else {
+            return Ok(self.search(filter, true).await?.0);
+        };
+        // Whether an operation concerns a tenant depends on the operation before it, too.
+        let all = RecordFilter {
+            directives: filter.directives.clone(),
+            until: filter.until,
+            ..RecordFilter::default()
+        };
+        let mut records = search::of_tenant(self.search(&all, true).await?.0, tenant);
+        records.retain(|record| filter.accepts(record));
+        Ok(records)
+    }
+}
+
+impl RecordFilter {
+    /// Whether a record satisfies all conditions except for the tenant.
+    fn accepts(&self, record: &Record) -> bool {
+        let is =
+            |wanted: &Option<String>, value: &Option<String>| wanted.is_none() || wanted == value;
+        (self.directives.is_empty() || self.directives.contains(&record.directive))
+            && (is(&self.by, &record.by) || is(&self.by, &record.authenticated_by))
+            && is(&self.ticket, &record.ticket)
+            && (self.kinds.is_empty() || self.kinds.contains(&record.kind))
+            && self.since.is_none_or(|since| record.timestamp >= since)
+            && self.until.is_none_or(|until| record.timestamp < until)
+    }
+}
+
+#[cfg(test)]
+mod tests;

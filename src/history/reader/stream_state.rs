@@ -1,0 +1,216 @@
+//! Checks that the records of a history are those that were written: each backing index refuses edits
+//! and deletions, and contains as many records as operations were performed on it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::Kind;
+use super::{History, HistoryError};
+use crate::http::{Method, Request, segment};
+use crate::rest::Incomplete;
+
+/// How often the statistics are read until they count the last records, which a refresh makes
+/// visible.
+const ATTEMPTS: usize = 5;
+const PAUSE: Duration = Duration::from_millis(700);
+
+/// The backing indices of a history.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[non_exhaustive]
+pub struct StreamState {
+    /// The backing indices, oldest first.
+    pub backing: Vec<BackingIndex>,
+    /// The generations whose backing indices no longer exist. A retention policy deletes the oldest
+    /// ones.
+    pub deleted_generations: Vec<u64>,
+}
+
+/// One backing index.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[non_exhaustive]
+pub struct BackingIndex {
+    /// The name.
+    pub name: String,
+    /// Whether the index refuses every edit and deletion (`index.append_only.enabled`).
+    pub append_only: bool,
+    /// The number of records.
+    pub records: u64,
+    /// The number of operations that were performed on the index.
+    pub operations: u64,
+}
+
+impl BackingIndex {
+    /// Whether every operation added a record. An edit or a deletion is an operation that adds none.
+    #[must_use]
+    pub fn is_intact(&self) -> bool {
+        self.append_only && self.records == self.operations
+    }
+}
+
+impl StreamState {
+    /// Whether every backing index is append-only and contains every record that it was given.
+    #[must_use]
+    pub fn is_intact(&self) -> bool {
+        self.backing.iter().all(BackingIndex::is_intact)
+    }
+
+    /// Returns the number of records.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.backing.iter().map(|index| index.records).sum()
+    }
+}
+
+#[derive(Deserialize)]
+struct DataStreams {
+    data_streams: Vec<DataStream>,
+}
+
+#[derive(Deserialize)]
+struct DataStream {
+    indices: Vec<Named>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    index_name: String,
+}
+
+#[derive(Deserialize)]
+struct WithSettings {
+    settings: BTreeMap<String, serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct Stats {
+    indices: BTreeMap<String, IndexStats>,
+}
+
+#[derive(Deserialize)]
+struct IndexStats {
+    shards: BTreeMap<String, Vec<Copy>>,
+}
+
+#[derive(Deserialize)]
+struct Copy {
+    routing: Routing,
+    docs: Docs,
+    seq_no: SeqNo,
+}
+
+#[derive(Deserialize)]
+struct Routing {
+    primary: bool,
+}
+
+#[derive(Deserialize)]
+struct Docs {
+    count: u64,
+}
+
+#[derive(Deserialize)]
+struct SeqNo {
+    max_seq_no: i64,
+}
+
+impl History {
+    /// Reads the state of the data stream.
+    ///
+    /// # Errors
+    /// The data stream does not exist, or the role does not permit reading its settings or
+    /// statistics.
+    pub async fn stream_state(&self) -> Result<StreamState, HistoryError> {
+        let mut state = self.read_stream_state().await?;
+        for _ in 1..ATTEMPTS {
+            let is_visible = |index: &BackingIndex| index.records == index.operations;
+            if state.backing.iter().all(is_visible) {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+            state = self.read_stream_state().await?;
+        }
+        Ok(state)
+    }
+
+    async fn read_stream_state(&self) -> Result<StreamState, HistoryError> {
+        let name = segment(&self.stream);
+        let streams: DataStreams = self.get(&format!("/_data_stream/{name}"), &[]).await?;
+        let Some(stream) = streams.data_streams.into_iter().next() else {
+            return Err(Kind::NoStream(self.stream.clone()).into());
+        };
+        let settings: BTreeMap<String, WithSettings> = self
+            .get(&format!("/{name}/_settings"), &[("flat_settings", "true")])
+            .await?;
+        let filter = "indices.*.shards.*.routing.primary,indices.*.shards.*.docs.count,\
+                      indices.*.shards.*.seq_no.max_seq_no";
+        let query = [("level", "shards"), ("filter_path", filter)];
+        let stats: Stats = self.get(&format!("/{name}/_stats/docs"), &query).await?;
+        let backing = stream.indices.into_iter().map(|index| {
+            // A role that hides one of them must not make it look intact.
+            backing_index(index.index_name, &settings, &stats)
+                .ok_or_else(|| self.incomplete(Incomplete::Missing("a backing index")))
+        });
+        let backing: Vec<BackingIndex> = backing.collect::<Result<_, _>>()?;
+        let existing: Vec<u64> = backing
+            .iter()
+            .filter_map(|one| generation(&one.name))
+            .collect();
+        let newest = existing.iter().max().copied().unwrap_or_default();
+        Ok(StreamState {
+            deleted_generations: (1..newest)
+                .filter(|generation| !existing.contains(generation))
+                .collect(),
+            backing,
+        })
+    }
+
+    async fn get<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&'static str, &str)],
+    ) -> Result<T, HistoryError> {
+        let request = query
+            .iter()
+            .fold(Request::new(Method::Get, path), |request, (key, value)| {
+                request.query(key, *value)
+            });
+        self.client
+            .json(request)
+            .await
+            .map_err(|error| self.failed(error))
+    }
+}
+
+/// The number at the end of a backing index's name, such as `.ds-directives-history-000001`.
+fn generation(name: &str) -> Option<u64> {
+    name.rsplit('-').next()?.parse().ok()
+}
+
+fn backing_index(
+    name: String,
+    settings: &BTreeMap<String, WithSettings>,
+    stats: &Stats,
+) -> Option<BackingIndex> {
+    let setting = settings
+        .get(&name)?
+        .settings
+        .get("index.append_only.enabled");
+    let copies = stats.indices.get(&name)?.shards.values().flatten();
+    let primaries: Vec<&Copy> = copies.filter(|copy| copy.routing.primary).collect();
+    if primaries.is_empty() {
+        return None;
+    }
+    let operations = primaries
+        .iter()
+        .map(|copy| copy.seq_no.max_seq_no.saturating_add(1));
+    Some(BackingIndex {
+        append_only: setting.and_then(serde_json::Value::as_str) == Some("true"),
+        name,
+        records: primaries.iter().map(|copy| copy.docs.count).sum(),
+        operations: operations
+            .map(|one| u64::try_from(one).unwrap_or_default())
+            .sum(),
+    })
+}

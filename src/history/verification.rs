@@ -1,0 +1,177 @@
+//! Verifies a history: it accounts for every number of the index, and checks that the records are
+//! those that were written.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::ledger::{Entry, IndexLedger, Number, account};
+use super::reader::{History, HistoryError, RecordFilter, StreamState};
+use super::record::Record;
+use super::{RecordKind, stream_name};
+use crate::clock::{Clock as _, SystemClock};
+
+/// How often the records are read until the newest ones are visible.
+const ATTEMPTS: usize = 4;
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The result of a verification.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Verification {
+    /// The name of the index.
+    pub index: String,
+    /// The name of the history.
+    pub history: String,
+    /// The time of the verification.
+    pub verified_at: Timestamp,
+    /// The account of each index that had the name, the current one last.
+    pub indices: Vec<IndexLedger>,
+    /// The state of the history.
+    pub stream: StreamState,
+    /// The numbers of which records contradict each other.
+    pub contradictions: Vec<Contradiction>,
+}
+
+/// A number of which two records state different operations. Somebody added a record that is wrong.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Contradiction {
+    /// The uuid of the index.
+    pub index_uuid: String,
+    /// The primary term.
+    pub primary_term: u64,
+    /// The number.
+    pub seq_no: u64,
+}
+
+impl Verification {
+    /// Whether every operation on every index is recorded.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.indices.iter().all(IndexLedger::is_complete)
+    }
+
+    /// Whether the records are those that were written, as far as OpenSearch shows it.
+    #[must_use]
+    pub fn is_intact(&self) -> bool {
+        self.stream.is_intact() && self.contradictions.is_empty()
+    }
+
+    /// Whether only the newest operations of the current index are not recorded. A recorder may
+    /// still be writing their records.
+    #[must_use]
+    pub fn lacks_only_the_newest(&self) -> bool {
+        let mut indices = self.indices.iter().filter(|ledger| !ledger.is_complete());
+        let (Some(ledger), None) = (indices.next(), indices.next()) else {
+            return false;
+        };
+        match &ledger.gaps[..] {
+            [gap] => ledger.is_current && gap.next.is_none() && gap.last == ledger.highest,
+            _ => false,
+        }
+    }
+}
+
+impl History {
+    /// Verifies the history.
+    ///
+    /// # Errors
+    /// The history or the index cannot be read completely.
+    pub async fn verify(&self) -> Result<Verification, HistoryError> {
+        let stream = self.stream_state().await?;
+        let facts = self.index_facts().await?;
+        let records = self.all_records(&stream, false).await?;
+        let mut entries: Vec<Entry> = records.iter().map(Entry::from).collect();
+        if let Some(facts) = &facts {
+            // Operations after the index was read are not verified.
+            let newest = self.highest_number(&facts.uuid).await?;
+            entries.retain(|entry| {
+                entry.index_uuid != facts.uuid
+                    || entry.exact().is_none_or(|(_, number)| {
+                        facts.max_seq_no.is_some_and(|max| number <= max)
+                            || newest.is_none_or(|newest| number > newest)
+                    })
+            });
+        }
+        Ok(Verification {
+            index: self.client.index().to_owned(),
+            history: stream_name(self.client.index()),
+            verified_at: SystemClock.now(),
+            indices: account(&entries, facts.as_ref()),
+            stream,
+            contradictions: contradictions(&records),
+        })
+    }
+
+    /// Reads all records, and checks that the role hides none of them.
+    pub(super) async fn all_records(
+        &self,
+        stream: &StreamState,
+        with_documents: bool,
+    ) -> Result<Vec<Record>, HistoryError> {
+        let filter = RecordFilter::default();
+        let mut attempt = 0;
+        loop {
+            let (records, found) = self.search(&filter, with_documents).await?;
+            attempt += 1;
+            // A replica may show the newest records later.
+            if found < stream.records() && attempt < ATTEMPTS {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+            self.check_visible(found, stream.records())?;
+            return Ok(records);
+        }
+    }
+}
+
+impl From<&Record> for Entry {
+    fn from(record: &Record) -> Self {
+        let exact = record.primary_term.zip(record.seq_no);
+        let window = record.seq_no_after.zip(record.seq_no_until);
+        Self {
+            index_uuid: record.index_uuid.clone(),
+            number: match (exact, window) {
+                (Some((term, number)), _) => Number::Exact { term, number },
+                (None, Some((after, until))) => Number::Within { after, until },
+                (None, None) => Number::Unknown,
+            },
+            version: record.version,
+            directive: record.directive.clone(),
+            at: record.timestamp,
+            deletes: record.kind == RecordKind::Deleted,
+        }
+    }
+}
+
+/// Finds the numbers of which records name different directives or versions.
+fn contradictions(records: &[Record]) -> Vec<Contradiction> {
+    let mut first: HashMap<(&str, u64, u64), &Record> = HashMap::new();
+    let mut all = Vec::new();
+    for record in records {
+        let Some(operation) = record.operation() else {
+            continue;
+        };
+        let key = (
+            operation.index_uuid,
+            operation.primary_term,
+            operation.seq_no,
+        );
+        let known = first.entry(key).or_insert(record);
+        let versions = known.version.zip(record.version);
+        if known.directive != record.directive || versions.is_some_and(|(one, other)| one != other)
+        {
+            all.push(Contradiction {
+                index_uuid: record.index_uuid.clone(),
+                primary_term: operation.primary_term,
+                seq_no: operation.seq_no,
+            });
+        }
+    }
+    all.sort();
+    all.dedup();
+    all
+}
