@@ -26,8 +26,8 @@ pub trait SnapshotSource: Send + Sync + fmt::Debug {
     /// Finds out whether there is a snapshot that is newer than the published one.
     ///
     /// An implementation must return only snapshots that it has read completely. The refresher may
-    /// drop the future at any point, because a poll has a deadline. After such a drop, the source
-    /// must release all resources that it holds on the server.
+    /// drop the future at any point, because a poll has a deadline. When the future is dropped, the
+    /// source must release all resources that it holds on the server.
     fn poll<'a>(&'a mut self, published: PublishedState<'a>) -> PollFuture<'a>;
 
     /// Remembers the snapshot of the last-good file before the first poll, so that the source can

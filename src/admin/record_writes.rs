@@ -28,7 +28,7 @@ pub struct HistoryReport {
     pub recorded: usize,
     /// The writes that were executed but that this client could not record.
     pub unrecorded: Vec<Unrecorded>,
-    /// The error that left unclear whether the index has a history; `None` if this is clear.
+    /// The error of the check whether the index has a history; `None` if the check succeeded.
     pub unclear: Option<WriteError>,
 }
 

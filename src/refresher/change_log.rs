@@ -1,8 +1,8 @@
 //! Logs and counts each change of a directive: a publish adds, changes or removes the directive, or
 //! the directive starts or expires afterwards.
 //!
-//! An expired directive counts as absent. Otherwise, the first read of an index with many old
-//! documents would log all of them.
+//! An expired directive counts as absent, because otherwise the first read of an index with many
+//! old documents would log every one.
 
 mod compare;
 

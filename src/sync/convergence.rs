@@ -127,8 +127,8 @@ impl LowWatermark {
         watermark
     }
 
-    /// Returns the low-water mark for a view whose documents equal those that a search on the
-    /// primary returned at these checkpoints.
+    /// Returns the low-water mark for a view that a search on the primary confirmed at these
+    /// checkpoints.
     pub(super) fn converged(checkpoints: &ShardCheckpoints) -> Self {
         Self {
             reached: checkpoints.checkpoint(),

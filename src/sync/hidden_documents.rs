@@ -1,5 +1,5 @@
 //! Detects documents that the index statistics count but no search returns. Document-level security
-//! hides such documents from this user, and the poll must not treat them as deleted.
+//! hides these documents from this user, so the poll must not treat the documents as deleted.
 
 use super::IndexSynchronizer;
 use super::fetch::View;

@@ -33,7 +33,7 @@ pub struct HistoryState {
     pub retention: RetentionPolicy,
 }
 
-/// Whether and how old records of the history are deleted.
+/// Whether records of the history are deleted, and after which time.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum RetentionPolicy {

@@ -151,7 +151,7 @@ impl Installer {
         Ok(steps)
     }
 
-    /// Executes a step. If the resource is up to date, does nothing.
+    /// Executes a step. If the resource is up to date, the method does nothing.
     async fn execute(&self, step: &InstallStep) -> Result<(), InstallError> {
         if step.change == Change::Keep {
             return Ok(());

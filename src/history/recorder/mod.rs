@@ -177,7 +177,7 @@ impl Recorder {
         Some((ids, async move { send(&stream, &entries).await }.boxed()))
     }
 
-    /// Removes the records that the stream contains or will never accept from the queue.
+    /// Removes from the queue the records that the stream already contains or will never accept.
     fn settle(&mut self, ids: &[String], result: Result<Vec<Appended>, String>) {
         let results = match result {
             Ok(results) => results,

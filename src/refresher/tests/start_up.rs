@@ -47,7 +47,7 @@ async fn a_store_is_ready_after_its_first_complete_read() {
     );
     fake.set(Order::Good(2));
     // The policy requires a successful first read, but a refresher that the application runs
-    // continues to poll after a failed one.
+    // continues to poll after a failed first read.
     store.ready(SECOND * 60).await.unwrap();
     assert_eq!(store.load().len(), 2);
     store.ready(Duration::ZERO).await.unwrap();

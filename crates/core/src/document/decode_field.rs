@@ -216,8 +216,8 @@ pub(super) fn text(raw: &str) -> Option<Cow<'_, str>> {
     serde_json::from_str(raw).ok().map(|Text(text)| text)
 }
 
-/// Whether a string has the form of a masked string. Drafts with a target of this form are refused,
-/// so such a target in a stored document was masked for this reader.
+/// Whether a string has the form of a masked string. A draft whose target has the form of a masked
+/// string is refused, so such a target in a stored document was masked for this reader.
 pub(super) fn looks_masked(text: &str) -> bool {
     text.len() == MASKED_CHARS && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }

@@ -9,7 +9,7 @@ macro_rules! named_enum {
             /// All values, in the order of declaration.
             pub const ALL: &'static [Self] = &[Self::$first $(, Self::$other)*];
 
-            /// Returns the stable name, which is also the name of the variant.
+            /// Returns the name of the variant. The name is stable.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {

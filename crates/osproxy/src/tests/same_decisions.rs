@@ -16,7 +16,7 @@ const TEXTS: [&str; 3] = ["acme", "acmf", ""];
 const ENDPOINTS: [EndpointKind; 2] = [EndpointKind::Search, EndpointKind::IngestDoc];
 /// Sample rates in per mille.
 const SAMPLES: [u16; 7] = [0, 1, 400, 500, 999, 1000, u16::MAX];
-/// Instants of the wall clock in nanoseconds. Some of these instants are adjacent, to test the
+/// Instants of the wall clock in nanoseconds. Some of the instants are adjacent, to test the
 /// comparisons.
 const TIMES: [i64; 12] = [-5, 0, 1, 49, 50, 51, 99, 100, 101, 102, 150, 1_000];
 
