@@ -4,6 +4,7 @@
 use opensearch_directives_core::internal::HitTotals;
 
 use super::{Sample, SampleKind};
+#[cfg(feature = "prometheus")]
 use crate::status::{DirectiveHits, Hits};
 
 /// Returns the sums of the counts over all directives, as samples.

@@ -180,7 +180,7 @@ mod tests {
             last_matched: last.map(at),
             counted_since: at(since),
         };
-        let unmatched = |row: &Row| row.is_unmatched_for(Duration::from_secs(300), at(1000));
+        let unmatched = |row: &Row| row.is_unmatched_for(Duration::from_mins(5), at(1000));
         assert!(unmatched(&row(true, None, 700)));
         assert!(!unmatched(&row(true, None, 701)), "it may yet match");
         assert!(unmatched(&row(true, Some(700), 0)));

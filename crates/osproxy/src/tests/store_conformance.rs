@@ -1,5 +1,5 @@
-//! Runs the conformance kit against this project's stores and against those of osproxy-observe, and
-//! states which rules osproxy's stores break.
+//! Runs the conformance kit against this project's stores, against those of osproxy-observe and
+//! against the adapter, and states which rules osproxy's stores break.
 
 use std::sync::Arc;
 
@@ -7,11 +7,13 @@ use opensearch_directives::testing::{
     Kit, Rule, ScriptedSource, Subject, initial_directives, noon,
 };
 use opensearch_directives::{
-    Config, DiagnosticsDirective, DirectiveStore, InMemoryDirectiveStore, OpenSearchDirectiveStore,
+    Config, DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveStore,
+    InMemoryDirectiveStore, OpenSearchDirectiveStore,
 };
 use tokio::runtime::{Builder, Runtime};
 
 use super::*;
+use crate::OsproxyDirectiveStore;
 use crate::clock_pair::ClockPair;
 
 /// A store of this project, with a function that publishes into it.
@@ -97,22 +99,12 @@ struct Peer<S, P> {
     clocks: ClockPair,
 }
 
-impl<S, P> Peer<S, P> {
-    fn new(store: S, publish: P) -> Self {
-        Self {
-            store,
-            publish,
-            clocks: clocks(),
-        }
-    }
-}
-
-/// Reads both clocks one hour before [`noon`], the instant of the kit's first evaluations.
-fn clocks() -> ClockPair {
+/// Returns a clock that stands one hour before [`noon`], the instant of the kit's first evaluations.
+fn clock() -> TestClock {
     let clock = TestClock::default();
     let hour = SignedDuration::from_hours(1);
     clock.jump(i64::try_from((noon() - hour).as_nanosecond()).unwrap());
-    ClockPair::read(&clock)
+    clock
 }
 
 fn converted(directives: &[DiagnosticsDirective], clocks: &ClockPair) -> peer::DirectiveSet {
@@ -124,12 +116,12 @@ fn converted(directives: &[DiagnosticsDirective], clocks: &ClockPair) -> peer::D
 impl<S, P> Subject for Peer<S, P>
 where
     S: peer::DirectiveStore,
-    P: Fn(&S, peer::DirectiveSet) -> bool + Sync,
+    P: Fn(&S, Vec<DiagnosticsDirective>) -> bool + Sync,
 {
     type Set = Arc<peer::DirectiveSet>;
 
     fn publish(&self, directives: Vec<DiagnosticsDirective>) -> bool {
-        (self.publish)(&self.store, converted(&directives, &self.clocks))
+        (self.publish)(&self.store, directives)
     }
 
     fn load(&self) -> Self::Set {
@@ -154,24 +146,75 @@ where
     }
 }
 
+/// The rules that osproxy's set breaks, whichever store holds it.
+const BROKEN: [Rule; 2] = [Rule::StartAtRead, Rule::NoIdNoSample];
+
 #[test]
 fn the_stores_of_osproxy_know_no_start_and_sample_requests_without_an_id() {
     let kit = Kit::default();
-    let expected = [Rule::StartAtRead, Rule::NoIdNoSample];
+    let clocks = ClockPair::read(&clock());
+    let report = kit.check(&Peer {
+        store: Arc::new(converted(&initial_directives(), &clocks)),
+        publish: |_: &Arc<peer::DirectiveSet>, _| false,
+        clocks,
+    });
+    assert_eq!(report.broken(), BROKEN, "a static set\n{report}");
 
-    let set = Arc::new(converted(&initial_directives(), &clocks()));
-    let report = kit.check(&Peer::new(set, |_: &Arc<peer::DirectiveSet>, _| false));
-    assert_eq!(report.broken(), expected, "a static set\n{report}");
+    let report = kit.check(&Peer {
+        store: peer::InMemoryDirectiveStore::new(),
+        publish: |store: &peer::InMemoryDirectiveStore, directives: Vec<_>| {
+            store.publish(converted(&directives, &clocks));
+            true
+        },
+        clocks,
+    });
+    assert_eq!(report.broken(), BROKEN, "InMemoryDirectiveStore\n{report}");
+}
 
-    let store = peer::InMemoryDirectiveStore::new();
-    let publish = |store: &peer::InMemoryDirectiveStore, set| {
-        store.publish(set);
+/// The adapter starts directives itself, by its clock. Here the clock stands still, so the kit sees a
+/// directive that has not started although the time of the evaluation is after its start.
+#[test]
+fn the_adapter_breaks_only_the_rules_of_the_set_of_osproxy() {
+    let (source, runtime, clock) = (ScriptedSource::default(), runtime(), Arc::new(clock()));
+    let config = Config::for_source("scripted").with_interval(Duration::from_hours(1));
+    let (store, refresher) = OpenSearchDirectiveStore::build_from(config, source.clone()).unwrap();
+    runtime.spawn(refresher.run());
+    let store = Arc::new(store);
+    let osproxys_clock = Arc::clone(&clock) as Arc<dyn Clock>;
+    let start = OsproxyDirectiveStore::start(Arc::clone(&store), osproxys_clock);
+    let adapter = runtime.block_on(start);
+
+    let clocks = ClockPair::read(&*clock);
+    let published = AtomicI64::new(0);
+    let publish = |adapter: &OsproxyDirectiveStore, mut directives: Vec<_>| {
+        // One more directive shows when the adapter has converted the set.
+        let marker = published.fetch_add(1, Ordering::Relaxed).to_string();
+        let only_marker = DirectiveMatch::all().for_tenant(marker.clone());
+        let directive = DiagnosticsDirective::new("marker", DiagLevel::Shape, Timestamp::MAX);
+        directives.push(directive.with_match(only_marker));
+        source.set(directives);
+        runtime.block_on(store.refresh()).unwrap();
+        let request = Request {
+            tenant: Some(&marker),
+            ..ACME
+        };
+        let now = clocks.instant_of(noon());
+        let converted = async {
+            while request.peers(&peer::DirectiveStore::load(adapter), now) == Decision::default() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let limit = Duration::from_secs(60);
+        let converted = async { tokio::time::timeout(limit, converted).await };
+        runtime.block_on(converted).expect("never converted");
         true
     };
-    let report = kit.check(&Peer::new(store, publish));
-    assert_eq!(
-        report.broken(),
-        expected,
-        "InMemoryDirectiveStore\n{report}"
-    );
+    // The adapter pauses for 10 ms after each publish.
+    let kit = Kit::default().with_publishes(50);
+    let report = kit.check(&Peer {
+        store: adapter,
+        publish,
+        clocks,
+    });
+    assert_eq!(report.broken(), BROKEN, "OsproxyDirectiveStore\n{report}");
 }
