@@ -1,5 +1,5 @@
-//! Rebuilds the directives of an instant from the records, evaluates requests as the proxies did, and
-//! finds out how each directive ended.
+//! Reconstructs from the records which directives existed at an instant, and finds out how each
+//! directive ended.
 
 use std::time::Duration;
 
@@ -15,22 +15,22 @@ use crate::config::Config;
 use opensearch_directives_core::document::{DecodeLimits, Document, Rejection, decode};
 use opensearch_directives_core::{DiagnosticsDirective, DirectiveSet};
 
-/// The directives of an index at an instant, as the records describe them.
+/// The directives of an index at an instant, reconstructed from the records.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Past {
     /// The instant.
     pub instant: Timestamp,
-    /// The account of the index to which the name referred; `None` if no record shows an index.
-    pub ledger: Option<IndexLedger>,
-    /// The documents that existed, ordered by id. They include revoked and expired ones.
-    pub directives: Vec<PastDirective>,
-    /// The reasons for which the result may be wrong; empty if the history is complete up to the
+    /// The ledger of the index to which the name referred; `None` if no index is known at this
     /// instant.
+    pub ledger: Option<IndexLedger>,
+    /// The documents that existed, ordered by id. The list includes revoked and expired directives.
+    pub directives: Vec<PastDirective>,
+    /// The reasons why the result may be wrong; empty if the history is complete up to the instant.
     pub doubts: Vec<Doubt>,
 }
 
-/// A reason for which the state of an instant is not certain.
+/// A reason why the reconstructed state is not certain.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(tag = "doubt", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -44,7 +44,7 @@ pub enum Doubt {
         /// The number of the operation.
         seq_no: Option<u64>,
     },
-    /// The index was replaced by another one after its last recorded operation, maybe before the
+    /// Another index replaced this index after the last recorded operation, possibly before the
     /// instant.
     Replaced,
 }
@@ -55,7 +55,8 @@ pub enum Doubt {
 pub struct PastDirective {
     /// The operation that wrote the document.
     pub record: Record,
-    /// The document, or the reason for which proxies rejected it. `None` if nobody could read it.
+    /// The document, or the reason why proxies rejected the document; `None` if the record does not
+    /// contain the document.
     pub document: Option<Result<Document, Rejection>>,
     /// The later operations on the directive.
     pub later: Vec<Record>,
@@ -70,22 +71,23 @@ pub struct PastDirective {
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum End {
-    /// It has not ended; it expires at this instant.
+    /// The directive has not ended, and will expire at this instant.
     Pending(Timestamp),
-    /// It expired.
+    /// The directive expired at this instant.
     Expired(Timestamp),
-    /// An operation ended it: a revocation, a deletion, or a change after which it no longer applies.
+    /// An operation ended the directive: a revocation, a deletion, or a change after which the
+    /// directive no longer applied.
     Operation(Box<Record>),
-    /// The index was deleted and created again, or restored; the time is that of the new index, if it
-    /// is known.
+    /// The index was deleted and created again, or restored. The contained time is the time at
+    /// which the new index replaced the old one, if it is known.
     IndexReplaced(Option<Timestamp>),
-    /// The index lost the operation that wrote it, in a failover or in a restore.
+    /// The index lost the operation that wrote the directive, in a failover or in a restore.
     Lost,
 }
 
 impl Past {
-    /// Builds the set that a proxy built from these documents. A proxy that verifies signatures may
-    /// have rejected some of them.
+    /// Builds the directive set that a proxy had at this instant. A proxy that verifies signatures
+    /// may have rejected some of the directives.
     #[must_use]
     pub fn set(&self) -> DirectiveSet {
         let live = self.directives.iter().filter_map(PastDirective::live);
@@ -97,16 +99,16 @@ impl Past {
 }
 
 impl PastDirective {
-    /// Returns the document unless it was revoked, rejected or unknown.
+    /// Returns the document; `None` if the document was revoked or rejected, or is not known.
     #[must_use]
     pub fn live(&self) -> Option<&Document> {
         let document = self.document.as_ref()?.as_ref().ok()?;
         (!document.revoked).then_some(document)
     }
 
-    /// Finds out how the directive ended. `applies` decides whether a later document of the directive
-    /// still does what is asked about at the time of its operation; it need not check the expiry or
-    /// the revocation.
+    /// Finds out how the directive ended. `applies` receives a later document of the directive and
+    /// the time of its operation, and decides whether the directive still had the effect that the
+    /// caller is interested in. `applies` does not need to check the expiry or a revocation.
     #[must_use]
     pub fn end(&self, applies: impl Fn(&Document, Timestamp) -> bool) -> End {
         let Some(document) = self.live() else {
@@ -122,7 +124,8 @@ impl PastDirective {
                 Some(Ok(later)) if !later.revoked && applies(&later, record.timestamp) => {
                     expires_at = later.directive.expires_at;
                 }
-                // Nobody read this version, so it is not known whether it applied.
+                // The record does not contain this version of the document, so it is not known
+                // whether this version applied.
                 None if record.kind != RecordKind::Deleted => {}
                 _ => return End::Operation(Box::new(record.clone())),
             }
@@ -141,10 +144,10 @@ impl PastDirective {
 }
 
 impl History {
-    /// Rebuilds the directives of an instant.
+    /// Reconstructs which directives existed at an instant.
     ///
     /// # Errors
-    /// The history or the index cannot be read completely.
+    /// Fails if the history or the index cannot be read completely.
     pub async fn at(&self, instant: Timestamp) -> Result<Past, HistoryError> {
         let stream = self.stream_state().await?;
         let facts = self.index_facts().await?;
@@ -153,7 +156,7 @@ impl History {
     }
 }
 
-/// Rebuilds the directives of an instant from all records.
+/// Reconstructs from all records which directives existed at an instant.
 pub(super) fn past(
     records: &[Record],
     facts: Option<&IndexFacts>,

@@ -1,5 +1,5 @@
-//! Verifies a history: it accounts for every number of the index, and checks that the records are
-//! those that were written.
+//! Verifies a history: finds the numbers of the index without a record, and looks for signs that a
+//! record was changed, removed or forged.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,7 +13,8 @@ use super::record::Record;
 use super::{RecordKind, stream_name};
 use crate::clock::{Clock as _, SystemClock};
 
-/// How often the records are read until the newest ones are visible.
+/// The maximum number of attempts to read all records. A search may not return the newest records
+/// at once.
 const ATTEMPTS: usize = 4;
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -27,15 +28,15 @@ pub struct Verification {
     pub history: String,
     /// The time of the verification.
     pub verified_at: Timestamp,
-    /// The account of each index that had the name, the current one last.
+    /// The ledger of each index that had the name. The current index is the last one.
     pub indices: Vec<IndexLedger>,
     /// The state of the history.
     pub stream: StreamState,
-    /// The numbers of which records contradict each other.
+    /// The numbers for which two records contradict each other.
     pub contradictions: Vec<Contradiction>,
 }
 
-/// A number of which two records state different operations. Somebody added a record that is wrong.
+/// A number for which two records state different operations. One of the two records is forged.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Contradiction {
@@ -54,14 +55,14 @@ impl Verification {
         self.indices.iter().all(IndexLedger::is_complete)
     }
 
-    /// Whether the records are those that were written, as far as OpenSearch shows it.
+    /// Whether OpenSearch shows no sign that a record was changed, removed or forged.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         self.stream.is_intact() && self.contradictions.is_empty()
     }
 
     /// Whether only the newest operations of the current index are not recorded. A recorder may
-    /// still be writing their records.
+    /// still be writing the records of these operations.
     #[must_use]
     pub fn lacks_only_the_newest(&self) -> bool {
         let mut indices = self.indices.iter().filter(|ledger| !ledger.is_complete());
@@ -79,14 +80,14 @@ impl History {
     /// Verifies the history.
     ///
     /// # Errors
-    /// The history or the index cannot be read completely.
+    /// Fails if the history or the index cannot be read completely.
     pub async fn verify(&self) -> Result<Verification, HistoryError> {
         let stream = self.stream_state().await?;
         let facts = self.index_facts().await?;
         let records = self.all_records(&stream, false).await?;
         let mut entries: Vec<Entry> = records.iter().map(Entry::from).collect();
         if let Some(facts) = &facts {
-            // Operations after the index was read are not verified.
+            // Operations that took place after the index was read are not verified.
             let newest = self.highest_number(&facts.uuid).await?;
             entries.retain(|entry| {
                 entry.index_uuid != facts.uuid
@@ -117,7 +118,7 @@ impl History {
         loop {
             let (records, found) = self.search(&filter, with_documents).await?;
             attempt += 1;
-            // A replica may show the newest records later.
+            // A replica shard may make the newest records visible later than the primary.
             if found < stream.records() && attempt < ATTEMPTS {
                 tokio::time::sleep(PAUSE).await;
                 continue;
@@ -147,7 +148,7 @@ impl From<&Record> for Entry {
     }
 }
 
-/// Finds the numbers of which records name different directives or versions.
+/// Finds the numbers for which two records name different directives or versions.
 fn contradictions(records: &[Record]) -> Vec<Contradiction> {
     let mut first: HashMap<(&str, u64, u64), &Record> = HashMap::new();
     let mut all = Vec::new();

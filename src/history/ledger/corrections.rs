@@ -1,5 +1,5 @@
-//! Corrects the gaps between recorded numbers by what else is known: numbers of an earlier index,
-//! deletions that recorders noticed, and numbers that were assigned again.
+//! Corrects the gaps between recorded numbers with other known facts: the numbers of an earlier
+//! index, the deletions that recorders noticed, and the numbers that were assigned again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,8 @@ use super::entry::{Entry, Number, Placed};
 use super::gap::Gap;
 use super::index_ledger::{Inherited, TermChange};
 
-/// Removes the numbers that are recorded under the index from which this one was restored.
+/// Removes the numbers of inherited operations from the gaps. The history contains records of these
+/// operations for the index from which this index was restored.
 pub(super) fn without_inherited(
     gaps: Vec<Gap>,
     inherited: &Inherited,
@@ -29,9 +30,10 @@ pub(super) fn without_inherited(
         .collect()
 }
 
-/// Removes the numbers that the deletions without an exact number explain: as many numbers are
-/// missing in a window as recorders noticed deletions in it. Returns the positions of these
-/// deletions.
+/// Removes the numbers that must belong to deletions without an exact number: if recorders noticed
+/// exactly as many deletions in a range of numbers as numbers are missing in this range, the
+/// deletions explain the missing numbers. Also returns the positions of the deletions that explain
+/// a number.
 pub(super) fn without_noticed_deletions(
     mut gaps: Vec<Gap>,
     placed: &[Placed<'_>],
@@ -66,8 +68,8 @@ pub(super) fn without_noticed_deletions(
     (gaps, accounted)
 }
 
-/// Adds a gap for each visible document whose number is recorded in another term only: the number was
-/// assigned again, and the later operation has no record.
+/// Adds a gap for each visible document whose number is recorded only in another primary term. In
+/// this case, the number was assigned twice, and the later operation has no record.
 pub(super) fn add_reassigned(
     gaps: &mut Vec<Gap>,
     placed: &[Placed<'_>],

@@ -1,5 +1,5 @@
-//! The part of a record that the ledger needs: which number of which index an operation took, and
-//! which directive it concerns.
+//! The part of a record that the ledger needs: the index and the number of an operation, and the
+//! directive that the operation concerns.
 
 use std::collections::HashMap;
 
@@ -8,12 +8,12 @@ use jiff::Timestamp;
 /// The `_seq_no` of an operation, as far as a record contains it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::history) enum Number {
-    /// The operation took this number in this primary term.
+    /// The number of the operation, and the primary term in which the number was assigned.
     Exact { term: u64, number: u64 },
-    /// A recorder noticed a deletion because the document was absent. The deletion took one of the
-    /// numbers after the first one, up to and including the second one.
+    /// A recorder noticed a deletion because the document was absent. The number of the deletion is
+    /// higher than `after`, and at most `until`.
     Within { after: u64, until: u64 },
-    /// A recorder noticed a deletion, and the record does not limit its number.
+    /// A recorder noticed a deletion, and nothing is known about the number of the deletion.
     Unknown,
 }
 
@@ -40,11 +40,12 @@ impl Entry {
     }
 }
 
-/// An entry with its place in the order of operations.
+/// An entry, with the values that determine its position in the order of operations.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::history) struct Placed<'a> {
     pub(in crate::history) term: u64,
-    /// The number. A deletion without an exact number has the one of the operation that it follows.
+    /// The number. A deletion without an exact number has the number of the operation that precedes
+    /// it.
     pub(in crate::history) number: u64,
     /// The position of the entry in the slice that was sorted.
     pub(in crate::history) index: usize,
@@ -59,9 +60,9 @@ impl Placed<'_> {
     }
 }
 
-/// Orders the operations of one index, and removes repeated ones: an operation has one record in each
-/// backing index of the history that accepted it, and a deletion can have a record with its number
-/// and one without.
+/// Sorts the operations of one index, and removes duplicates. An operation can have one record in
+/// each backing index of the history, and a deletion can have one record with its number and one
+/// record without.
 pub(in crate::history) fn in_order<'a>(
     entries: impl Iterator<Item = (usize, &'a Entry)>,
 ) -> Vec<Placed<'a>> {
@@ -100,10 +101,10 @@ fn sort(all: &mut Vec<Placed<'_>>) {
 }
 
 /// Places a deletion without an exact number after the last operation that precedes it. Returns
-/// `None` if this operation is the deletion itself.
+/// `None` if the preceding operation is the record of the same deletion with its number.
 ///
-/// The recorder found the document absent, so each operation that follows the deletion has a later
-/// time than its record.
+/// When the recorder made the record, the document was absent, so each operation after the deletion
+/// has a later time than the record.
 fn place<'a>(index: usize, entry: &'a Entry, known: &[Placed<'_>]) -> Option<Placed<'a>> {
     let is_before = |placed: &&Placed<'_>| match entry.number {
         Number::Within { until, .. } => placed.number <= until,

@@ -1,5 +1,5 @@
-//! A gap: numbers of an index that no record accounts for, and what is known about the operations
-//! that took them.
+//! Defines a gap: numbers of an index for which no record exists, and the evidence about the
+//! operations with these numbers.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use serde::Serialize;
 pub struct Gap {
     /// The first number.
     pub first: u64,
-    /// The last number; `None` if the index no longer exists, so that its last number is not known.
+    /// The last number; `None` if the index no longer exists and its highest number is not known.
     pub last: Option<u64>,
     /// The recorded operation before the gap.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -18,7 +18,7 @@ pub struct Gap {
     /// The recorded operation after the gap.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Neighbour>,
-    /// What is known about the operations.
+    /// The evidence about the operations with these numbers.
     pub evidence: Vec<Evidence>,
 }
 
@@ -46,24 +46,27 @@ pub enum Evidence {
         /// The number of the document.
         number: u64,
     },
-    /// A recorder noticed that the document was absent. The deletion took a number of this gap, or of
-    /// another one that has the same evidence.
+    /// A recorder noticed that the document was absent. The number of the deletion is in this gap,
+    /// or in another gap with the same evidence.
     Deletion {
         /// The directive's id.
         directive: String,
-        /// The time at which the recorder noticed it.
+        /// The time at which the recorder noticed the deletion.
         noticed_at: Timestamp,
     },
-    /// The versions of the document before and after the gap show that operations on it are missing.
+    /// The versions of the document before and after the gap show that operations on the document
+    /// are missing.
     Versions {
         /// The directive's id.
         directive: String,
-        /// How many operations on the document are missing, at least.
+        /// The minimum number of missing operations on the document.
         operations: u64,
-        /// Whether one of them was a deletion, because the versions start again.
+        /// Whether one of the missing operations was a deletion, which is known because the
+        /// versions start again.
         with_deletion: bool,
     },
-    /// The last record of the directive describes a document, and the index does not contain it.
+    /// According to the last record of the directive, the document exists, but the index does not
+    /// contain it.
     Vanished {
         /// The directive's id.
         directive: String,
@@ -84,7 +87,8 @@ impl Evidence {
 }
 
 impl Gap {
-    /// Returns the number of operations without a record; `None` if it is not known.
+    /// Returns the number of operations without a record; `None` if the last number of the gap is
+    /// not known.
     #[must_use]
     pub fn operations(&self) -> Option<u64> {
         Some(self.last? - self.first + 1)
@@ -102,7 +106,8 @@ impl Gap {
         previous.is_none_or(|previous| previous.at <= instant)
     }
 
-    /// Returns the parts of the gap that remain if numbers are accounted for. The numbers ascend.
+    /// Returns the parts of the gap that remain after the given numbers are removed. `accounted`
+    /// must be in ascending order.
     pub(super) fn without(self, accounted: impl Iterator<Item = u64>) -> Vec<Self> {
         let mut parts = Vec::new();
         let mut rest = Some(self);

@@ -1,11 +1,12 @@
-//! The account of one index: what is recorded, what is missing, and what happened to its numbers.
+//! Defines the ledger of one index: which numbers have a record, which have none, and which were
+//! assigned again.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::gap::Gap;
 
-/// The account of one index.
+/// The ledger of one index, which compares the numbers of the index with the records.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct IndexLedger {
@@ -15,60 +16,64 @@ pub struct IndexLedger {
     pub is_current: bool,
     /// The time at which the index was created; `None` if it no longer exists.
     pub created_at: Option<Timestamp>,
-    /// The time from which on the name referred to the next index, at the latest; `None` if there is
-    /// no next one.
+    /// The latest possible time at which the next index replaced this index; `None` if there is no
+    /// next index.
     pub replaced_at: Option<Timestamp>,
     /// The times of the first and of the last recorded operation.
     pub recorded_between: Option<(Timestamp, Timestamp)>,
     /// The number of recorded operations.
     pub recorded: u64,
-    /// The highest number that was assigned, or for an index that no longer exists the highest
-    /// recorded one.
+    /// The highest number that was assigned. For an index that no longer exists, the highest
+    /// recorded number.
     pub highest: Option<u64>,
-    /// The earlier index from which this one was restored or cloned, and the highest number that
-    /// comes from it.
+    /// The earlier index from which this index was restored or cloned, and the highest number of
+    /// the operations that both contain.
     pub inherited: Option<Inherited>,
-    /// The deletions that recorders noticed, and that explain exactly as many numbers.
+    /// The number of deletions that recorders noticed without learning the number, and that explain
+    /// a number without a record.
     pub deletions_by_absence: u64,
     /// The numbers without a record.
     pub gaps: Vec<Gap>,
-    /// The changes of the primary term: the primary shard was started again or moved.
+    /// The changes of the primary term. The term changes if the primary shard is started again or
+    /// moved.
     pub term_changes: Vec<TermChange>,
-    /// Directives whose versions show an operation without a record, although no number is missing.
+    /// The directives whose versions show that an operation has no record, although every number
+    /// has one.
     pub version_jumps: Vec<VersionJump>,
-    /// The recorded numbers above the highest number of the index: the index lost these operations.
+    /// The first and the last recorded number above the highest number of the index. The index lost
+    /// these operations.
     pub lost: Option<(u64, u64)>,
 }
 
-/// An index that contains operations of an earlier one.
+/// The operations that an index took over from an earlier index.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Inherited {
     /// The uuid of the earlier index.
     pub from: String,
-    /// The highest number that both have in common.
+    /// The highest number of an operation that both indices contain.
     pub up_to: u64,
 }
 
-/// A change of the primary term, which a restart, a failover or a restore causes.
+/// A change of the primary term. A restart, a failover or a restore causes such a change.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct TermChange {
-    /// The term before.
+    /// The term before the change.
     pub from: u64,
-    /// The term after.
+    /// The term after the change.
     pub to: u64,
-    /// The first recorded number of the new term, and its time.
+    /// The first recorded number of the new term.
     pub number: u64,
     /// The time of the operation with this number.
     pub at: Timestamp,
-    /// The recorded numbers of the old term from which on the new term assigned numbers again. The
-    /// index lost these operations.
+    /// The first and the last recorded number of the old term that the new term assigned again. The
+    /// index lost the operations of the old term with these numbers.
     pub lost: Option<(u64, u64)>,
 }
 
-/// A directive whose versions do not follow each other, although every number in between is
-/// recorded.
+/// A directive with two recorded versions that are not consecutive, although every number between
+/// the two operations has a record.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct VersionJump {
@@ -76,19 +81,19 @@ pub struct VersionJump {
     pub directive: String,
     /// The number of the recorded operation after the jump.
     pub before_number: Option<u64>,
-    /// Whether numbers were assigned again in between, so that an operation may be missing. Otherwise
-    /// the writer chose the versions.
+    /// Whether numbers were assigned again between the two operations, so that an operation may be
+    /// missing. If not, the writer chose the versions.
     pub across_reassigned_numbers: bool,
 }
 
 impl IndexLedger {
-    /// When the index existed at the latest.
+    /// Returns the earliest time at which the index is known to have existed.
     pub(super) fn start(&self) -> Option<Timestamp> {
         let first = self.recorded_between.map(|(first, _)| first);
         self.created_at.or(first)
     }
 
-    /// Whether every operation has a record, as far as numbers and versions show it.
+    /// Whether every operation has a record, as far as the numbers and the versions show this.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let missing = |jump: &VersionJump| jump.across_reassigned_numbers;

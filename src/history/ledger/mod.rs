@@ -1,9 +1,10 @@
-//! Accounts for every `_seq_no` of an index: an operation on it is recorded, or its number is in a
-//! gap.
+//! Compares every `_seq_no` of an index with the records of the history. A number without a record
+//! belongs to a gap.
 //!
-//! Every write and every deletion takes the next number of the index, whoever sends it. Therefore an
-//! operation that nobody recorded shows as a number without a record. No API of OpenSearch tells
-//! what such a number was, so the ledger only collects what limits it.
+//! OpenSearch assigns the next number of the index to every write and every deletion, whoever sends
+//! the request, so an operation that nobody recorded is visible as a number without a record. No
+//! API of OpenSearch returns the operation with a given number, so the ledger only collects
+//! evidence about the missing operation.
 
 mod corrections;
 mod entry;
@@ -26,14 +27,14 @@ pub use gap::{Evidence, Gap, Neighbour};
 pub use index_ledger::{IndexLedger, Inherited, TermChange, VersionJump};
 pub(super) use past_state::{PastDocument, state_at};
 
-/// What is known about the current index apart from the records.
+/// The state of the current index, which does not come from the records.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct IndexFacts {
     pub(super) uuid: String,
     pub(super) created_at: Timestamp,
     /// The highest number that was assigned; `None` before the first write.
     pub(super) max_seq_no: Option<u64>,
-    /// The documents, with the term and the number of the operation that wrote each.
+    /// The documents, each with the primary term and the number of the operation that wrote it.
     pub(super) documents: Vec<VisibleDocument>,
 }
 
@@ -45,8 +46,9 @@ pub(super) struct VisibleDocument {
     pub(super) updated_at: Option<Timestamp>,
 }
 
-/// Accounts for the numbers of every index that the entries or the facts name. The current index is
-/// the last one; the others are ordered by their last recorded operation.
+/// Returns a ledger for every index that occurs in the entries, and for the current index. The
+/// current index is the last one, and the other indices are ordered by their last recorded
+/// operation.
 pub(super) fn account(entries: &[Entry], current: Option<&IndexFacts>) -> Vec<IndexLedger> {
     let mut ledgers: Vec<IndexLedger> = Vec::new();
     let by_operation = by_operation(entries);
@@ -94,8 +96,8 @@ fn by_operation(entries: &[Entry]) -> HashMap<OperationKey<'_>, Vec<&str>> {
     all
 }
 
-/// Finds the earlier index with which an index has an operation in common, down to the time of the
-/// write. Only a restored or cloned index has one.
+/// Finds the earlier index from which an index was restored or cloned. The two indices have an
+/// operation in common that was written at the same time.
 fn inherited(
     placed: &[Placed<'_>],
     facts: Option<&IndexFacts>,

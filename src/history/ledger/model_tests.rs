@@ -1,5 +1,5 @@
-//! Compares the ledger and the past states with a trivial model of an index, under random writes,
-//! deletions, failovers that lose operations, and re-creations of the index.
+//! Compares the ledger and the past states with a simple model of an index. The model performs
+//! random writes, deletions, failovers that lose operations, and re-creations of the index.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -9,11 +9,11 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What happens to the simulated index, one step in each second.
+/// An event in the life of the simulated index. One event happens in each second.
 #[derive(Clone, Debug)]
 enum Step {
     Write(u8),
-    /// A deletion takes a number, also if there is no such document.
+    /// A deletion. The deletion of a missing document has a number, too.
     Delete(u8),
     /// The cluster forgets the versions of deleted documents.
     Forget,
@@ -34,7 +34,8 @@ struct Index {
     created_at: Timestamp,
     term: u64,
     has_operations: bool,
-    /// The state before each operation that the index holds; the last one is the current state.
+    /// The states before and after each operation that the index holds, in order. The last state is
+    /// the current one.
     states: Vec<State>,
 }
 
@@ -79,11 +80,12 @@ impl Index {
     }
 }
 
-/// Everything that happened.
+/// All operations and states of one run of the model.
 struct Played {
     /// All operations, in the order of time.
     operations: Vec<Entry>,
-    /// The documents that existed after each second, with their numbers, and the index.
+    /// For each second, the uuid of the index, and the documents that existed at the end of this
+    /// second, with their numbers.
     truth: Vec<(String, Vec<(String, u64)>)>,
     index: Index,
 }
@@ -110,7 +112,7 @@ fn play(steps: &[Step]) -> Played {
                 index.states.truncate(kept + 1);
                 index.term += 1;
             }
-            // Nothing could tell of an index without an operation.
+            // An index without an operation leaves no trace, so such an index is not created again.
             Step::Recreate if index.has_operations => index = Index::new(index.uuid + 1, at),
             Step::Recreate => {}
         }
@@ -146,7 +148,7 @@ impl Played {
         }
     }
 
-    /// The term of the last operation of the current index with this number.
+    /// Returns the primary term of the last operation with this number on the current index.
     fn term_of(&self, number: u64) -> u64 {
         let uuid = format!("uuid-{}", self.index.uuid);
         let of_index = self.operations.iter().filter(|one| one.index_uuid == uuid);
@@ -190,7 +192,8 @@ proptest! {
                 one.index_uuid == operation.index_uuid && one.exact().unwrap().1 == number
             });
             let ledger = ledgers.iter().find(|one| one.uuid == operation.index_uuid);
-            // Nothing names an earlier index of which nothing is recorded.
+            // If no operation on an earlier index is recorded, nothing shows that this index
+            // existed.
             let Some(ledger) = ledger else {
                 prop_assert!(!is_recorded);
                 continue;
@@ -217,7 +220,8 @@ proptest! {
         let missing: u64 = ledger.gaps.iter().map(|gap| gap.operations().unwrap()).sum();
         let assigned = ledger.highest.map_or(0, |highest| highest + 1);
         prop_assert_eq!(ledger.recorded + missing, assigned);
-        // An operation that a later record of its directive follows is tied to the directive.
+        // If a later operation on the same directive is recorded, the evidence of the gap names the
+        // directive.
         for (position, operation) in played.operations.iter().enumerate() {
             let number = operation.exact().unwrap().1;
             let gap = ledger.gaps.iter().find(|gap| gap.contains(number));
@@ -241,7 +245,8 @@ proptest! {
     ) {
         let played = play(&steps);
         let facts = played.facts();
-        // A rollover can repeat records, and pages have no order that the ledger needs.
+        // After a rollover, a record can exist twice, and the ledger must not depend on the order
+        // of the records.
         let mut recorded = played.operations.clone();
         recorded.extend(played.operations.iter().step_by(3).cloned());
         fastrand::Rng::with_seed(order).shuffle(&mut recorded);
@@ -255,7 +260,7 @@ proptest! {
         }
         let mut failed_over = false;
         for (number, (uuid, documents)) in played.truth.iter().enumerate() {
-            // Operations that a failover lost are known as lost after the next write only.
+            // Only the next write after a failover shows which operations the failover lost.
             failed_over = match steps[number] {
                 Step::Failover(_) => true,
                 Step::Write(_) | Step::Delete(_) | Step::Recreate => false,

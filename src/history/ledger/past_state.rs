@@ -8,30 +8,30 @@ use super::entry::{Entry, Placed, in_order};
 use super::version_chain::surviving;
 use super::{IndexFacts, uuids};
 
-/// The documents at an instant.
+/// The documents of the index at an instant.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::history) struct PastState<'a> {
-    /// The uuid of the index to which the name referred; `None` if there was none yet.
+    /// The uuid of the index to which the name referred; `None` if no index existed yet.
     pub(in crate::history) index_uuid: Option<&'a str>,
-    /// For each directive that existed, the entry that wrote its document.
+    /// The documents of the directives that existed.
     pub(in crate::history) documents: Vec<PastDocument>,
-    /// Whether the index may already have been replaced by the next one, whose creation is known only
-    /// by its first recorded operation.
+    /// Whether the next index may already have replaced this index. This is unclear if only the
+    /// first recorded operation of the next index is known, and not its creation.
     pub(in crate::history) may_be_replaced: bool,
 }
 
-/// A document at an instant, by the positions of entries.
+/// A document at an instant. Each operation is a position in the list of entries.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::history) struct PastDocument {
     /// The operation that wrote the document.
     pub(in crate::history) written_by: usize,
-    /// The later operations on the directive that the index kept, in order.
+    /// The later operations on the directive that the index did not lose, in order.
     pub(in crate::history) followed_by: Vec<usize>,
     /// Whether the index lost the operation later, in a failover or a restore.
     pub(in crate::history) is_lost: bool,
 }
 
-/// Finds the documents at an instant.
+/// Finds the documents that the index contained at an instant.
 pub(in crate::history) fn state_at<'a>(
     entries: &'a [Entry],
     current: Option<&'a IndexFacts>,
@@ -63,7 +63,8 @@ pub(in crate::history) fn state_at<'a>(
     }
 }
 
-/// The last operation on each directive that the index kept until then, unless it was a deletion.
+/// Returns a document for each directive whose last operation was not a deletion. Only operations
+/// that the index had not lost count.
 fn documents(then: &[Placed<'_>], now: &[Placed<'_>]) -> Vec<PastDocument> {
     let (then, now) = (surviving(then), surviving(now));
     let mut last: BTreeMap<&str, &Placed<'_>> = BTreeMap::new();
@@ -99,7 +100,8 @@ fn documents(then: &[Placed<'_>], now: &[Placed<'_>]) -> Vec<PastDocument> {
 struct Start<'a> {
     uuid: &'a str,
     from: Timestamp,
-    /// Whether this is the time of the creation, and not of the first recorded operation.
+    /// Whether `from` is the time of the index's creation. If not, it is the time of the first
+    /// recorded operation.
     is_exact: bool,
 }
 
@@ -115,8 +117,8 @@ fn starts<'a>(entries: &'a [Entry], current: Option<&'a IndexFacts>) -> Vec<Star
         let created = current
             .filter(|facts| facts.uuid == uuid)
             .map(|facts| facts.created_at);
-        // A restored index contains operations that are older than itself. It replaced the earlier
-        // index after the last operation on that one.
+        // A restored index contains operations that are older than the restore. The restored index
+        // replaced the earlier index after the last operation on the earlier index.
         let first = times
             .clone()
             .filter(|at| previous_end.is_none_or(|end| *at > end))

@@ -1,4 +1,4 @@
-//! Checks what the ledger reports in single cases.
+//! Tests the ledger with hand-written lists of entries.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -90,7 +90,7 @@ fn a_noticed_deletion_accounts_for_a_number_only_if_no_other_number_is_missing()
         "{doubtful:#?}"
     );
 
-    // The command recorded one of two deletions with its number.
+    // Of two deletions, the command recorded one with its number.
     let numbered = Entry {
         deletes: true,
         ..entry(2, "a", 2)
@@ -122,7 +122,8 @@ fn a_number_that_a_failover_lost_is_reported() {
     assert_eq!(complete.term_changes[0].lost, Some((1, 1)));
     assert!(complete.gaps.is_empty(), "{complete:#?}");
 
-    // The document shows that the number was assigned again, and nobody recorded the operation.
+    // The primary term of the document shows that the number was assigned again, but nobody
+    // recorded the later operation.
     let mut facts = facts(1, &[("a", 0), ("c", 1)]);
     facts.documents[1].term = 2;
     let reassigned = ledger(&entries[..2], &facts);

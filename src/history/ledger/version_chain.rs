@@ -1,7 +1,9 @@
-//! Follows the `_version`s of each directive through its records, and ties gaps to directives.
+//! Compares the `_version`s in consecutive records of each directive, to find out to which
+//! directives a gap belongs.
 //!
-//! Each operation on a document raises its version by one. If two records that follow each other
-//! have other versions, operations on this directive are missing between them.
+//! Each operation on a document raises its version by one. If the versions of two consecutive
+//! records of a directive differ by more than one, operations on this directive are missing between
+//! the two records.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -10,17 +12,18 @@ use super::entry::Placed;
 use super::gap::{Evidence, Gap};
 use super::index_ledger::{TermChange, VersionJump};
 
-/// The records of one index, from which the chains are built.
+/// The records of one index, in which the consecutive records of each directive form a chain.
 pub(super) struct Chains<'a> {
     pub(super) placed: &'a [Placed<'a>],
-    /// The documents that the index contains; `None` if it no longer exists.
+    /// The documents that the index contains; `None` if the index no longer exists.
     pub(super) documents: Option<&'a [VisibleDocument]>,
     pub(super) term_changes: &'a [TermChange],
     /// The positions of the deletions without an exact number that explain a number.
     pub(super) accounted: &'a BTreeSet<usize>,
 }
 
-/// Operations on one directive that are missing between two numbers, which are not included.
+/// Missing operations on one directive. Their numbers are higher than `after` and lower than
+/// `before`.
 struct Missing {
     after: Option<u64>,
     before: Option<u64>,
@@ -28,7 +31,7 @@ struct Missing {
 }
 
 impl Chains<'_> {
-    /// Adds the evidence to the gaps, and returns the jumps to which no gap belongs.
+    /// Adds evidence to the gaps, and returns the version jumps that no gap explains.
     pub(super) fn explain(&self, gaps: &mut [Gap]) -> Vec<VersionJump> {
         let mut jumps = Vec::new();
         for missing in self.missing() {
@@ -56,7 +59,8 @@ impl Chains<'_> {
         jumps
     }
 
-    /// Adds the documents that the index contains to the gaps with their numbers.
+    /// If the number of a document in the index belongs to a gap, adds this document to the
+    /// evidence of the gap.
     fn add_visible(&self, gaps: &mut [Gap]) {
         for document in self.documents.into_iter().flatten() {
             let number = document.number;
@@ -104,7 +108,7 @@ impl Chains<'_> {
         all
     }
 
-    /// The operations that are missing between the records of one directive.
+    /// Returns the operations that are missing between the records of one directive.
     fn between(&self, chain: &[&Placed<'_>]) -> Vec<Missing> {
         let mut all = Vec::new();
         let mut version = Some(0);
@@ -114,7 +118,7 @@ impl Chains<'_> {
             let directive = entry.directive.clone();
             let after = previous.map(|previous| previous.number);
             if entry.exact().is_none() {
-                // This deletion took the version after the last known one, and a number of its own.
+                // This deletion raised the version of the document by one.
                 version = version.map(|version| version + 1);
                 let next = chain.iter().find(|next| next.number > one.number);
                 if !self.accounted.contains(&one.index) {
@@ -150,8 +154,8 @@ impl Chains<'_> {
     }
 }
 
-/// Returns the number of operations between two versions of a document, and whether one of them was a
-/// deletion. Returns `None` if there are none, or if a version is not known.
+/// Returns the number of operations between two versions of a document, and whether one of them was
+/// a deletion. Returns `None` if there are no such operations, or if a version is not known.
 ///
 /// OpenSearch forgets the version of a deleted document after a minute. The next document with this
 /// id then has version 1.
@@ -164,13 +168,14 @@ fn operations_between(
     let missing = match (next > previous, was_deleted) {
         (true, _) => (next - previous - 1, false),
         (false, true) => (next.saturating_sub(1), false),
-        // The deletion, and the operations before this one on the new document.
+        // At least the deletion, and the operations on the new document before its known version.
         (false, false) => (next.max(1), true),
     };
     (missing.0 > 0).then_some(missing)
 }
 
-/// Returns the operations that the index kept: those whose numbers no later term assigned again.
+/// Returns the operations that the index did not lose, that is, those whose numbers no later
+/// primary term assigned again.
 pub(super) fn surviving<'a>(placed: &[Placed<'a>]) -> Vec<Placed<'a>> {
     let mut kept = Vec::with_capacity(placed.len());
     let mut limit = u64::MAX;

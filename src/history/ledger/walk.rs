@@ -1,11 +1,12 @@
-//! Follows the numbers of one index through its records, and finds the numbers without a record.
+//! Reads the records of one index in the order of their numbers, and finds the numbers without a
+//! record.
 
 use super::IndexFacts;
 use super::entry::Placed;
 use super::gap::{Gap, Neighbour};
 use super::index_ledger::TermChange;
 
-/// Follows the numbers in the order in which they were assigned.
+/// The state of a pass over the records, in the order in which the numbers were assigned.
 #[derive(Default)]
 pub(super) struct Walk<'a> {
     pub(super) expected: u64,
@@ -46,8 +47,8 @@ impl<'a> Walk<'a> {
         });
     }
 
-    /// Adds the gap after the last recorded operation, and returns the recorded numbers above the
-    /// highest one of the index.
+    /// Adds the gap after the last recorded operation. Returns the first and the last recorded
+    /// number above the highest number of the index, if there are any.
     pub(super) fn end(&mut self, facts: Option<&IndexFacts>) -> Option<(u64, u64)> {
         let Some(facts) = facts else {
             let gap = self.gap(None, None);

@@ -1,4 +1,4 @@
-//! The error of reading a history, with predicates for the reaction of a caller.
+//! Defines the error for reading a history, with predicates by which a caller decides how to react.
 
 use std::error::Error;
 use std::fmt;
@@ -9,7 +9,8 @@ use crate::rest::Incomplete;
 
 /// A history could not be read completely.
 ///
-/// Nothing is returned instead, because a part of a history looks like a history with gaps.
+/// In this case, no records are returned, because an incompletely read history would look like a
+/// history with gaps.
 pub struct HistoryError(Box<Kind>);
 
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +84,7 @@ impl HistoryError {
         }
     }
 
-    /// Returns the error of reading the index, if the history itself was not the reason.
+    /// Returns the error of reading the index; `None` if reading the history failed.
     #[must_use]
     pub fn index_error(&self) -> Option<&WriteError> {
         match &*self.0 {

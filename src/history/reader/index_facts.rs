@@ -1,5 +1,5 @@
-//! Reads what the ledger needs to know about the current index: when it was created, its highest
-//! number, and its documents.
+//! Reads the facts about the current index that the ledger needs: the time of its creation, its
+//! highest number, and its documents.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use crate::history::ledger::{IndexFacts, VisibleDocument};
 use crate::http::{Method, Request, segment};
 use crate::rest::{IndexReader, Probe, ShardCheckpoints};
 
-/// How often the index is read until nothing changes during a read.
+/// The maximum number of attempts to read the index without a concurrent change.
 const ATTEMPTS: usize = 10;
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// The uuid and the age of the index.
+/// The uuid of the index, and the time of its creation.
 struct Identity {
     uuid: String,
     created_at: Timestamp,
@@ -29,8 +29,8 @@ struct Identity {
 impl History {
     /// Reads the current index. Returns `None` if the name refers to no index.
     ///
-    /// The documents and the highest number must belong to one state, so the index is read again if
-    /// it changes meanwhile.
+    /// The documents and the highest number must belong to one state of the index. If the index
+    /// changes during the read, it is read again.
     pub(in crate::history) async fn index_facts(&self) -> Result<Option<IndexFacts>, HistoryError> {
         let api = DirectivesApi::new(self.client.clone());
         for attempt in 0..ATTEMPTS {
@@ -48,7 +48,7 @@ impl History {
             };
             let after = self.checkpoints().await?;
             let is_same = identity.uuid == after.uuid && before == after;
-            // A search shows the last writes after the next refresh.
+            // A search returns the last writes only after the next refresh.
             if !is_same || after.documents() != documents.len() as u64 {
                 continue;
             }
@@ -72,7 +72,8 @@ impl History {
         Err(Kind::Moving(self.client.index().to_owned()).into())
     }
 
-    /// Returns the highest number of the index with this uuid; `None` if it was replaced.
+    /// Returns the highest number of the index with this uuid; `None` if another index has replaced
+    /// the index.
     pub(in crate::history) async fn highest_number(
         &self,
         uuid: &str,

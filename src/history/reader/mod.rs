@@ -1,4 +1,4 @@
-//! Reads the records of a history, page by page, and returns all of them or an error.
+//! Reads the records of a history, page by page. Returns either all records or an error.
 
 mod error;
 mod index_facts;
@@ -14,13 +14,13 @@ use crate::http::Client;
 pub use error::HistoryError;
 pub use stream_state::{BackingIndex, StreamState};
 
-/// Which records are read. A record must satisfy all conditions.
+/// The conditions under which a record is read. A record must satisfy all conditions.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct RecordFilter {
     /// Only operations on these directives; empty for all.
     pub directives: Vec<String>,
-    /// Only operations by this person, as claimed or as authenticated.
+    /// Only operations whose claimed author or authenticated user has this name.
     pub by: Option<String>,
     /// Only operations on directives with this ticket.
     pub ticket: Option<String>,
@@ -30,8 +30,8 @@ pub struct RecordFilter {
     pub since: Option<Timestamp>,
     /// Only operations before this instant.
     pub until: Option<Timestamp>,
-    /// Only directives that match, before or after the operation, requests of this tenant. A
-    /// directive without a target tenant matches every tenant.
+    /// Only operations on directives that matched requests of this tenant before or after the
+    /// operation. A directive that targets no tenant matches the requests of every tenant.
     pub tenant: Option<String>,
 }
 
@@ -44,7 +44,7 @@ pub struct History {
 }
 
 impl History {
-    /// How many records are read at most, unless another number is set.
+    /// The default of the maximum number of records that are read.
     pub const DEFAULT_MAX_RECORDS: u64 = 500_000;
 
     /// Creates a reader for the history of the client's index.
@@ -57,7 +57,7 @@ impl History {
         }
     }
 
-    /// Sets how many records are read at most.
+    /// Sets the maximum number of records that are read.
     #[must_use]
     pub fn with_max_records(mut self, max_records: u64) -> Self {
         self.max_records = max_records;
@@ -70,15 +70,18 @@ impl History {
         &self.stream
     }
 
-    /// Reads records in the order of time. Each operation is returned once.
+    /// Returns the records that satisfy the filter, in the order of time. Each operation is
+    /// returned once.
     ///
     /// # Errors
-    /// The history does not exist, cannot be read completely, or has too many such records.
+    /// Fails if the history does not exist, cannot be read completely, or has too many records that
+    /// satisfy the filter.
     pub async fn records(&self, filter: &RecordFilter) -> Result<Vec<Record>, HistoryError> {
         let Some(tenant) = &filter.tenant else {
             return Ok(self.search(filter, true).await?.0);
         };
-        // Whether an operation concerns a tenant depends on the operation before it, too.
+        // Whether an operation concerns a tenant also depends on the directive's previous document,
+        // so the previous operations are read, too.
         let all = RecordFilter {
             directives: filter.directives.clone(),
             until: filter.until,

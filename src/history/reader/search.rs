@@ -1,4 +1,5 @@
-//! Searches the data stream for records, and removes the copies that a rollover permits.
+//! Searches the data stream for records, and removes duplicates. After a rollover, the stream can
+//! contain two records of one operation.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,8 +13,8 @@ use crate::history::record::Record;
 use crate::http::{Method, Request, malformed};
 use crate::rest::{Hit, Incomplete, SearchResponse};
 
-/// The number of records in one page. The largest possible page stays below the size limit of
-/// responses.
+/// The maximum number of records in one page. Even the largest possible page is smaller than the
+/// size limit of responses.
 const PAGE_SIZE: usize = 1_000;
 const FILTER_PATH: &str = "timed_out,_shards.total,_shards.successful,_shards.failed,hits.total,\
                            hits.hits._id,hits.hits._seq_no,hits.hits._source,hits.hits.sort";
@@ -27,12 +28,13 @@ struct Page {
 }
 
 impl History {
-    /// Reads the records that satisfy the filter, whose tenant is ignored.
+    /// Reads the records that satisfy the filter. The tenant in the filter is ignored.
     ///
-    /// The stream is append-only, so the pages need no common point in time: a record that is added
-    /// meanwhile is returned or not, and no other one moves.
+    /// The stream is append-only, so the pages need no common point in time. A record that is added
+    /// during the read may be returned or not, and the positions of the other records do not
+    /// change.
     ///
-    /// Returns the records and how many the stream contains, including copies.
+    /// Returns the records, and the number of such records in the stream including duplicates.
     pub(in crate::history) async fn search(
         &self,
         filter: &RecordFilter,
@@ -53,7 +55,7 @@ impl History {
             }
             let count = page.records.len();
             read += count as u64;
-            // Before the first rollover, an id is there once.
+            // Before the first rollover, the stream contains each id at most once.
             let new = page
                 .records
                 .into_iter()
@@ -202,15 +204,15 @@ fn query(filter: &RecordFilter) -> Value {
     json!({ "bool": { "filter": all } })
 }
 
-/// Keeps the operations on directives that matched requests of a tenant before or after the
-/// operation, and those of which this is not known.
+/// Retains the operations on directives that matched requests of a tenant before or after the
+/// operation. If this is not known for an operation, the operation is also retained.
 pub(super) fn of_tenant(records: Vec<Record>, tenant: &str) -> Vec<Record> {
     let mut matched: HashMap<(String, String), Option<bool>> = HashMap::new();
     let concerns_tenant = |record: &Record| {
         let after = match record.document() {
             Some(document) => Some(matches_tenant(document, tenant)),
             None if record.kind == RecordKind::Deleted => Some(false),
-            // It was replaced before anybody could read it.
+            // The document was replaced before anybody could read it.
             None => None,
         };
         let key = (record.index_uuid.clone(), record.directive.clone());
@@ -225,7 +227,7 @@ pub(super) fn of_tenant(records: Vec<Record>, tenant: &str) -> Vec<Record> {
 fn matches_tenant(document: &Value, tenant: &str) -> bool {
     match document.get("tenant") {
         Some(Value::String(target)) => target == tenant,
-        // Every proxy rejects a document with another value, whatever was meant.
+        // Every proxy rejects a document whose `tenant` is not a string, whatever its author meant.
         None | Some(_) => true,
     }
 }
@@ -259,7 +261,7 @@ mod tests {
             record(4, "widened", all),
             record(5, "deleted", None),
             record(6, "created", of("globex")),
-            // Nobody could read this version.
+            // The document of this operation is not known.
             record(7, "replaced", None),
             record(8, "replaced", of("globex")),
         ];

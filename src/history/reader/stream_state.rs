@@ -1,5 +1,5 @@
-//! Checks that the records of a history are those that were written: each backing index refuses edits
-//! and deletions, and contains as many records as operations were performed on it.
+//! Looks for signs that records of a history were changed or removed. Each backing index must
+//! refuse edits and deletions, and must contain as many records as operations were performed on it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use super::{History, HistoryError};
 use crate::http::{Method, Request, segment};
 use crate::rest::Incomplete;
 
-/// How often the statistics are read until they count the last records, which a refresh makes
-/// visible.
+/// The maximum number of attempts to read the statistics. The statistics count the last records
+/// only after a refresh.
 const ATTEMPTS: usize = 5;
 const PAUSE: Duration = Duration::from_millis(700);
 
@@ -23,7 +23,7 @@ pub struct StreamState {
     /// The backing indices, oldest first.
     pub backing: Vec<BackingIndex>,
     /// The generations whose backing indices no longer exist. A retention policy deletes the oldest
-    /// ones.
+    /// backing indices.
     pub deleted_generations: Vec<u64>,
 }
 
@@ -42,7 +42,8 @@ pub struct BackingIndex {
 }
 
 impl BackingIndex {
-    /// Whether every operation added a record. An edit or a deletion is an operation that adds none.
+    /// Whether the index is append-only and every operation on it added a record. An edit or a
+    /// deletion is an operation that adds no record.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         self.append_only && self.records == self.operations
@@ -50,7 +51,8 @@ impl BackingIndex {
 }
 
 impl StreamState {
-    /// Whether every backing index is append-only and contains every record that it was given.
+    /// Whether every backing index is intact, that is, append-only and without an edited or deleted
+    /// record.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         self.backing.iter().all(BackingIndex::is_intact)
@@ -119,8 +121,8 @@ impl History {
     /// Reads the state of the data stream.
     ///
     /// # Errors
-    /// The data stream does not exist, or the role does not permit reading its settings or
-    /// statistics.
+    /// Fails if the data stream does not exist, or if the role does not permit reading the stream's
+    /// settings or statistics.
     pub async fn stream_state(&self) -> Result<StreamState, HistoryError> {
         let mut state = self.read_stream_state().await?;
         for _ in 1..ATTEMPTS {
@@ -148,7 +150,8 @@ impl History {
         let query = [("level", "shards"), ("filter_path", filter)];
         let stats: Stats = self.get(&format!("/{name}/_stats/docs"), &query).await?;
         let backing = stream.indices.into_iter().map(|index| {
-            // A role that hides one of them must not make it look intact.
+            // If the role hides the settings or statistics of a backing index, the index must not
+            // count as intact.
             backing_index(index.index_name, &settings, &stats)
                 .ok_or_else(|| self.incomplete(Incomplete::Missing("a backing index")))
         });
@@ -183,7 +186,8 @@ impl History {
     }
 }
 
-/// The number at the end of a backing index's name, such as `.ds-directives-history-000001`.
+/// Returns the number at the end of the name of a backing index, such as
+/// `.ds-directives-history-000001`.
 fn generation(name: &str) -> Option<u64> {
     name.rsplit('-').next()?.parse().ok()
 }

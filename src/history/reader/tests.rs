@@ -1,4 +1,4 @@
-//! Checks with scripted responses that a history which is not read completely is an error.
+//! Tests with scripted responses that reading a history fails if it cannot be read completely.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
