@@ -33,8 +33,8 @@ pub enum Staleness {
 }
 
 /// The state of the refresher, the task that polls the index and publishes sets. The call that
-/// returns the status determines this state itself, so the state is correct even if the refresher
-/// hangs.
+/// returns the status determines the refresher's state itself, so this state is correct even if the
+/// refresher hangs.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]

@@ -1,5 +1,5 @@
-//! Detects documents that the index statistics count but no search returns. Document-level security
-//! hides these documents from this user, so the poll must not treat the documents as deleted.
+//! Detects documents that the index statistics count but no search returns. The poll must not treat
+//! a document as deleted if document-level security only hides the document from this user.
 
 use super::IndexSynchronizer;
 use super::fetch::View;

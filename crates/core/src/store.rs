@@ -129,8 +129,9 @@ impl InMemoryDirectiveStore {
     /// Replaces the set in one atomic swap. A `load` that begins after this call has returned
     /// returns the new set, on every thread. A set that a caller holds does not change.
     ///
-    /// Concurrent publishes are serialised, and the set of the last one stays published. Reads do
-    /// not wait for a publish, and a publish does not wait for reads.
+    /// If several threads publish at the same time, the sets are published one after the other, and
+    /// the last one stays published. Reads do not wait for a publish, and a publish does not wait
+    /// for reads.
     pub fn publish(&self, set: DirectiveSet) {
         // After a publish that panicked, the old or the new set is published, so a poisoned lock is
         // still usable.

@@ -25,7 +25,7 @@ pub(in crate::history) struct PastState<'a> {
 pub(in crate::history) struct PastDocument {
     /// The operation that wrote the document.
     pub(in crate::history) written_by: usize,
-    /// The later operations on the directive that the index did not lose, in order.
+    /// The later operations on the directive, in order, without the operations that the index lost.
     pub(in crate::history) followed_by: Vec<usize>,
     /// Whether the index lost the operation later, in a failover or a restore.
     pub(in crate::history) is_lost: bool,

@@ -157,8 +157,8 @@ impl Chains<'_> {
 /// Returns the number of operations between two versions of a document, and whether one of them was
 /// a deletion. Returns `None` if there are no such operations, or if a version is not known.
 ///
-/// OpenSearch forgets the version of a deleted document after a minute. The next document with this
-/// id then has version 1.
+/// OpenSearch forgets the version of a deleted document after a minute, so the next document with
+/// the same id has version 1.
 fn operations_between(
     previous: Option<u64>,
     next: Option<u64>,

@@ -10,8 +10,8 @@ use crate::{UnknownDiagLevel, UnknownEndpointKind};
 
 /// A rejection contains at most this many characters of the invalid value.
 const VALUE_CHARS: usize = 60;
-/// A rejection contains at most this many characters of the id. An id in OpenSearch is never
-/// longer.
+/// A rejection contains at most this many characters of the id. OpenSearch accepts ids of at most
+/// 512 bytes.
 const ID_CHARS: usize = 512;
 
 /// A refused document, with the reason. The message begins with the name of the invalid field.
