@@ -64,8 +64,8 @@ pub(super) enum Ledger {
 }
 
 impl DirectivesApi {
-    /// Finds out whether the index has a history. If so, also requests the uuids that identify the
-    /// index.
+    /// Finds out whether the index has a history, and also requests the uuids of an index that has
+    /// one.
     pub(super) async fn open_ledger(&self) -> Ledger {
         let stream = Stream::of(self.client.clone());
         match stream.exists().await {

@@ -74,7 +74,7 @@ pub struct InstanceReport {
     pub directives: usize,
     /// The number of revoked documents.
     pub revoked: usize,
-    /// Whether the off file of the instance exists. If so, the instance applies no directive.
+    /// Whether the instance applies no directive because its off file exists.
     pub off: bool,
     /// The number of rejected documents.
     pub rejected: usize,

@@ -118,11 +118,11 @@ impl Fleet {
 impl IndexPosition {
     /// Whether an instance applies every operation that this state of the index contains.
     ///
-    /// This is the case if the instance reports that it applies every operation up to the highest
-    /// assigned number. It is also the case if the instance read exactly the documents of this
-    /// state and one of them has the highest assigned number. The highest number that the instance
-    /// has read would not prove that it applies every operation, because a lower number can become
-    /// visible after a higher one, and because no document has the number of a deletion.
+    /// An instance applies every operation if it reports that it applies every operation up to the
+    /// highest assigned number, or if it read exactly the documents of this state and one of them
+    /// has the highest assigned number. The highest number that the instance has read would not
+    /// prove that it applies every operation, because a lower number can become visible after a
+    /// higher one, and because no document has the number of a deletion.
     #[must_use]
     pub fn is_applied_by(&self, report: &InstanceReport) -> bool {
         if report.index_uuid.as_ref() != Some(&self.index_uuid) {

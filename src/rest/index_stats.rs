@@ -143,8 +143,8 @@ impl ShardCheckpoints {
         }
     }
 
-    /// Whether all in-sync copies hold every operation to which a `_seq_no` was assigned. In this
-    /// case, no write is in progress.
+    /// Whether all in-sync copies hold every operation to which a `_seq_no` was assigned, which
+    /// means that no write is in progress.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.primaries
             .iter()
@@ -162,8 +162,8 @@ impl ShardCheckpoints {
         self.primaries.iter().map(|primary| primary.documents).sum()
     }
 
-    /// Whether both checkpoints belong to one history. If so, no snapshot was restored into the
-    /// index between the two observations.
+    /// Whether both checkpoints belong to one history, which means that no snapshot was restored
+    /// into the index between the two observations.
     pub(crate) fn shares_history_with(&self, other: &Self) -> bool {
         let histories = |checkpoints: &Self| -> Vec<String> {
             let primaries = checkpoints.primaries.iter();

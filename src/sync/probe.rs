@@ -47,9 +47,9 @@ impl ObservedVersion {
         }
     }
 
-    /// Whether this version and the known version belong to one history. If so, no snapshot was
-    /// restored into the index between the two observations. Returns `None` without checkpoints,
-    /// because only checkpoints contain the history.
+    /// Whether this version and the known version belong to one history, which means that no
+    /// snapshot was restored into the index between the two observations. Returns `None` without
+    /// checkpoints, because only checkpoints contain the history.
     pub(super) fn shares_history_with(&self, known: &Known) -> Option<bool> {
         match (self, &known.checkpoints) {
             (Self::Checkpoints(now), Some(before)) => Some(now.shares_history_with(before)),

@@ -184,7 +184,7 @@ impl Known {
                 == aggregates.updated_at.map(Timestamp::as_millisecond)
     }
 
-    /// Whether every in-sync copy holds all operations that this view can contain. If so, no copy
+    /// Whether every in-sync copy holds all operations that this view can contain, so that no copy
     /// can return an older version of a document in response to `_mget`.
     pub(super) fn is_held_everywhere(&self, checkpoints: &ShardCheckpoints) -> bool {
         self.checkpoints_after

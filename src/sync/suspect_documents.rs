@@ -7,9 +7,9 @@
 //! - A document is missing.
 //! - A document is new. In fact, the document may have been deleted before the replica was read.
 //!
-//! Usually such a difference is a normal change, for example a deletion or a new document. A
-//! difference from the replica is only a *possible* regression, so the primary must confirm the
-//! later view.
+//! Usually a difference from the replica is a normal change, for example a deletion or a new
+//! document. A difference from the replica is only a *possible* regression, so the primary must
+//! confirm the later view.
 
 use std::cmp::Ordering;
 

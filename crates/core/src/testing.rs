@@ -58,8 +58,9 @@ pub trait Subject: Sync {
     type Set;
 
     /// Publishes a set of these directives, and returns as soon as every later load returns this
-    /// set. Returns `false` if the store cannot publish. In this case, the kit skips the rules
-    /// about publishing. The store must then contain a set of the [`initial_directives`].
+    /// set. If the store cannot publish, this method returns `false`, and the kit skips the rules
+    /// about publishing. A store that cannot publish must contain a set of the
+    /// [`initial_directives`].
     fn publish(&self, directives: Vec<DiagnosticsDirective>) -> bool;
 
     /// Loads the published set, as the request path does.

@@ -68,8 +68,8 @@ pub(super) fn without_noticed_deletions(
     (gaps, accounted)
 }
 
-/// Adds a gap for each visible document whose number is recorded only in another primary term. In
-/// this case, the number was assigned twice, and the later operation has no record.
+/// Adds a gap for each visible document whose number is recorded only in another primary term,
+/// because such a number was assigned twice and the later operation has no record.
 pub(super) fn add_reassigned(
     gaps: &mut Vec<Gap>,
     placed: &[Placed<'_>],

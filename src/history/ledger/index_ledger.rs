@@ -12,7 +12,7 @@ use super::gap::Gap;
 pub struct IndexLedger {
     /// The uuid of the index.
     pub uuid: String,
-    /// Whether the name refers to this index now. Otherwise the index no longer exists.
+    /// `true` if the name refers to this index now, and `false` if the index no longer exists.
     pub is_current: bool,
     /// The time at which the index was created; `None` if it no longer exists.
     pub created_at: Option<Timestamp>,
@@ -82,7 +82,7 @@ pub struct VersionJump {
     /// The number of the recorded operation after the jump.
     pub before_number: Option<u64>,
     /// Whether numbers were assigned again between the two operations, so that an operation may be
-    /// missing. If not, the writer chose the versions.
+    /// missing. If no number was assigned again, the writer chose the versions.
     pub across_reassigned_numbers: bool,
 }
 

@@ -15,8 +15,8 @@ pub(in crate::history) struct PastState<'a> {
     pub(in crate::history) index_uuid: Option<&'a str>,
     /// The documents of the directives that existed.
     pub(in crate::history) documents: Vec<PastDocument>,
-    /// Whether the next index may already have replaced this index. This is unclear if only the
-    /// first recorded operation of the next index is known, and not its creation.
+    /// Whether the next index may already have replaced this index, because only the first recorded
+    /// operation of the next index is known, and not the time of its creation.
     pub(in crate::history) may_be_replaced: bool,
 }
 
@@ -100,8 +100,8 @@ fn documents(then: &[Placed<'_>], now: &[Placed<'_>]) -> Vec<PastDocument> {
 struct Start<'a> {
     uuid: &'a str,
     from: Timestamp,
-    /// Whether `from` is the time of the index's creation. If not, it is the time of the first
-    /// recorded operation.
+    /// Whether `from` is the time of the index's creation, and not the time of the first recorded
+    /// operation.
     is_exact: bool,
 }
 

@@ -66,8 +66,8 @@ impl Rejection {
 }
 
 impl Rejection {
-    /// Whether the document has too few signatures for the policy. Either too few signers have
-    /// signed, or the reader's role hides signatures.
+    /// Whether the document has too few signatures for the policy, because too few signers have
+    /// signed or because the reader's role hides signatures.
     #[must_use]
     pub fn lacks_signatures(&self) -> bool {
         self.reason == RejectionReason::TooFewSigners
