@@ -101,6 +101,7 @@ fn checks_of(role: &str) -> &'static [&'static str] {
             "`edit`",
             "`revoke`",
             "`status`",
+            "`sign`",
         ],
         "operator" => &[
             "`list`",
@@ -110,6 +111,7 @@ fn checks_of(role: &str) -> &'static [&'static str] {
             "`extend`",
             "`edit`",
             "`revoke`",
+            "`sign`",
             "`delete`",
             "`status`",
         ],

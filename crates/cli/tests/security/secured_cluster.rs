@@ -152,10 +152,15 @@ pub(crate) fn run(user: &str, index: &str, args: &[&str]) -> Ran {
 
 /// Starts an agent as a user whose password is [`PASSWORD`].
 pub(crate) fn agent(user: &str, index: &str) -> Agent {
+    agent_with(user, index, &[])
+}
+
+/// The same with additional arguments.
+pub(crate) fn agent_with(user: &str, index: &str, more: &[&str]) -> Agent {
     let [flag, ca] = connection();
     // The time limits are long, because the machine that runs the tests may be busy.
     let patience = ["--startup", "empty", "--request-timeout", "10s"];
-    let args = [&[&flag, &ca, "--username", user], &patience[..]].concat();
+    let args = [&[&flag, &ca, "--username", user], &patience[..], more].concat();
     Agent::start_with(
         &node().url(),
         index,

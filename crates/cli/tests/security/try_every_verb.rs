@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::{Value, json};
 
 use crate::secured_cluster::{PASSWORD, admin, admin_runs, agent, apply, applying, run, send_as};
+use crate::support::command::directives;
 
 /// The index and the data stream that the roles name.
 const INDEX: &str = "directives";
@@ -13,7 +14,7 @@ const HISTORY: &str = "directives-history";
 const FLEET: &str = "directives-fleet";
 /// The operations that are tested with each role, as they are named in the table of
 /// `mappings/README.md`.
-pub(crate) const CHECKS: [&str; 21] = [
+pub(crate) const CHECKS: [&str; 23] = [
     "`init --dry-run`",
     "`init`",
     "`init --history`",
@@ -25,6 +26,8 @@ pub(crate) const CHECKS: [&str; 21] = [
     "`extend`",
     "`edit`",
     "`revoke`",
+    "`sign`",
+    "`verify`",
     "`delete`",
     "delete by `_bulk`",
     "`agent`",
@@ -114,6 +117,19 @@ pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
             apply(INDEX, "kept", &[]);
             outcome
         }
+        "`sign`" => {
+            // A key that has signed before would change nothing.
+            let folder = keys();
+            let key = folder.path().join("signer.key").display().to_string();
+            let outcome = tried(&["sign", "kept", "--sign-with", &key, "--yes"]);
+            apply(INDEX, "kept", &[]);
+            outcome
+        }
+        "`verify`" => {
+            let folder = keys();
+            let key = folder.path().join("signer.pub").display().to_string();
+            tried(&["verify", "--trusted-keys", &key, "--signatures", "optional"])
+        }
         "`delete`" => {
             let outcome = tried(&["delete", "ended"]);
             apply(INDEX, "ended", &[]);
@@ -158,6 +174,15 @@ pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
         "the requests of Dashboards" => dashboards(user).await,
         _ => panic!("no such check: {check}"),
     }
+}
+
+/// Creates the keys of a new signer.
+fn keys() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path().join("signer");
+    let made = directives().arg("keygen").arg(base).output().unwrap();
+    assert!(made.status.success());
+    folder
 }
 
 /// Runs `init` twice: on an outdated installation, and on an index with an incomplete mapping. The
