@@ -1,5 +1,5 @@
-//! Parses untrusted input as a store does, for the fuzz targets, and returns what was accepted. The
-//! targets are in `crates/fuzz-targets`.
+//! Parses untrusted input as a store does, and returns the accepted content. Only the fuzz targets
+//! in `crates/fuzz-targets` call these functions.
 
 use opensearch_directives_core::Snapshot;
 
@@ -25,13 +25,13 @@ pub struct Statistics {
     pub shards: u32,
     /// The number of documents of all primaries.
     pub documents: u64,
-    /// The highest `_seq_no` of an index with one shard, after its first write.
+    /// The highest `_seq_no`; `None` before the first write, or if the index has several shards.
     pub max_seq_no: Option<u64>,
     /// Whether no write is in progress.
     pub is_at_rest: bool,
 }
 
-/// Parses the response of the index statistics. Returns their content if it describes exactly one
+/// Parses the response of the index statistics. Returns the statistics if they describe exactly one
 /// index with one primary for each shard.
 #[must_use]
 pub fn statistics_response(body: &[u8]) -> Option<Statistics> {
@@ -46,10 +46,10 @@ pub fn statistics_response(body: &[u8]) -> Option<Statistics> {
     })
 }
 
-/// Parses the content of a last-good file that belongs to this index.
+/// Parses the content of a last-good file of the given index.
 ///
 /// # Errors
-/// As at a start with the file.
+/// Fails with the same errors as a start with this file.
 pub fn last_good_file(content: &[u8], index: &str) -> Result<Snapshot, LastGoodError> {
     crate::last_good_format::parse_content("last-good".as_ref(), content, index, None)
 }

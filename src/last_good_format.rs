@@ -27,7 +27,7 @@ const FORMAT: &str = "opensearch-directives last good";
 const VERSION: u32 = 2;
 /// The size limit of a file, in bytes.
 const MAX_BYTES: u64 = 1 << 30;
-/// The longest name of an index.
+/// The maximum number of characters of an index name.
 const MAX_INDEX_CHARS: usize = 255;
 /// The number of hexadecimal digits of a checksum.
 const CHECKSUM_CHARS: usize = 64;
@@ -177,7 +177,7 @@ pub(crate) fn read(
     parse_content(path, &content, index, trust)
 }
 
-/// Parses the content of the file at this path. The fuzz targets call this, too.
+/// Parses the content of the file at this path. The fuzz targets also call this function.
 pub(crate) fn parse_content(
     path: &Path,
     content: &[u8],

@@ -46,7 +46,8 @@ pub struct Request {
     pub body: Option<Bytes>,
     /// The headers in addition to those that every request has.
     pub headers: Vec<(&'static str, String)>,
-    /// The response is small, so a lower size limit applies to it.
+    /// Whether only a small response is expected, so that a lower size limit applies to the
+    /// response.
     pub has_small_response: bool,
 }
 
@@ -62,8 +63,9 @@ impl Request {
         }
     }
 
-    /// Lowers the size limit of the response. Many small values need several times as much memory after
-    /// parsing, so a false cluster could otherwise use up the memory of a proxy.
+    /// Lowers the size limit of the response. Without a lower limit, a forged response with many
+    /// small values could use up the memory of a proxy, because parsed values need several times as
+    /// much memory as their JSON.
     pub fn with_small_response(mut self) -> Self {
         self.has_small_response = true;
         self

@@ -159,7 +159,7 @@ impl ShardCheckpoints {
     /// Returns the number of documents that the primaries count, including documents that a role
     /// hides.
     pub(crate) fn documents(&self) -> u64 {
-        // A false cluster can claim any numbers.
+        // A forged response can contain any numbers.
         let documents = self.primaries.iter().map(|primary| primary.documents);
         documents.fold(0, u64::saturating_add)
     }
@@ -233,7 +233,8 @@ impl ShardCheckpoints {
     }
 }
 
-/// Decodes a response. Returns `None` if it does not contain the checkpoints of exactly one index.
+/// Decodes a response. Returns `None` if the response does not contain the checkpoints of exactly
+/// one index.
 pub(crate) fn checkpoints_of(body: &[u8]) -> Option<ShardCheckpoints> {
     let response = serde_json::from_slice(body).ok()?;
     ShardCheckpoints::of(response).ok()

@@ -219,9 +219,9 @@ fn a_verdict_that_is_used_outlives_its_generation() {
         computed
     };
     assert_eq!((read(0..4), read(4..6)), (4, 2));
-    // The first two verdicts are in the previous generation, and are used.
+    // The first two verdicts are in the previous generation, and these calls use them.
     assert_eq!(read(0..2), 0);
-    // These verdicts begin another generation.
+    // These verdicts fill the generation, so that a new one begins.
     assert_eq!(read(6..8), 2);
     assert_eq!(read(0..2), 0);
 }
@@ -238,7 +238,7 @@ fn a_revocation_that_was_seen_is_final_for_what_was_signed() {
     let forged = revoked.replace("\"Shape\"", "\"ShapeTiming\"");
     trust.note_revoked(&document("d", &forged), UUID, now);
     check(&trust, &source).unwrap();
-    // A signature by an unknown key is no signature of the signers.
+    // A signature by an unknown key does not count as a signature by a signer.
     let unknown = signed(&directive(), &[&key("alice")]);
     let unknown = unknown.replace("\"revoked\":false", "\"revoked\":true");
     trust.note_revoked(&document("d", &unknown), UUID, now);

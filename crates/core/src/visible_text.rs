@@ -17,8 +17,8 @@ pub fn visible(text: &str, keep_lines: bool) -> String {
     shown
 }
 
-/// Escapes the first characters of a text in the same way, and drops the others. Line feeds are escaped,
-/// too.
+/// Returns the first `chars` characters of a text, in which the control and invisible characters,
+/// including line feeds, are escaped.
 #[must_use]
 pub fn visible_beginning(text: &str, chars: usize) -> String {
     match text.char_indices().nth(chars) {
