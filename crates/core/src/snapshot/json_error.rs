@@ -7,7 +7,7 @@ use crate::Digest;
 use crate::document::Rejection;
 use crate::visible_text::visible_beginning;
 
-/// The number of characters of an untrusted text that a message contains.
+/// A message contains at most this many characters of an untrusted text.
 const SHOWN_CHARS: usize = 200;
 
 /// The reason why a JSON text is not a valid snapshot.
