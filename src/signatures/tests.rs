@@ -221,7 +221,7 @@ fn a_verdict_that_is_used_outlives_its_generation() {
     assert_eq!((read(0..4), read(4..6)), (4, 2));
     // The first two verdicts are in the previous generation, and these calls use them.
     assert_eq!(read(0..2), 0);
-    // These verdicts fill the generation, so that a new one begins.
+    // These verdicts fill the current generation, so that a new generation begins.
     assert_eq!(read(6..8), 2);
     assert_eq!(read(0..2), 0);
 }
