@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use opensearch_directives_core::Hits;
 use serde::{Deserialize, Serialize};
 
 use crate::status::{Staleness, Status};
@@ -11,6 +12,8 @@ use crate::status::{Staleness, Status};
 /// The maximum number of rejections that a report lists. A separate field contains the total number
 /// of rejections.
 const MAX_REJECTIONS: usize = 20;
+/// The maximum number of directives whose hits a report lists: those with the most hits.
+const MAX_HITS: usize = 50;
 /// The maximum number of characters of a text in a report. Longer texts are cut off.
 const MAX_CHARACTERS: usize = 300;
 
@@ -81,6 +84,10 @@ pub struct InstanceReport {
     /// The first rejections, ordered by id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejections: Vec<ReportedRejection>,
+    /// The directives that applied to the most requests, if the instance counts hits, ordered by their
+    /// number of hits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hits: Vec<ReportedHits>,
     /// Whether the age of the applied set is within the limits of the instance.
     pub staleness: String,
     /// The seconds by which the instance's clock is ahead of the cluster's clock; absent if they
@@ -114,6 +121,33 @@ pub struct ReportedRejection {
     pub reason: String,
 }
 
+/// The hits of one directive in a report.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ReportedHits {
+    /// The id of the directive.
+    pub id: String,
+    /// The number of requests to which the directive applied in this instance since its start.
+    pub count: u64,
+}
+
+impl ReportedHits {
+    /// Returns the published directives with the most hits.
+    fn most(hits: Hits) -> Vec<Self> {
+        let hit = hits.directives.into_iter();
+        let hit = hit.filter(|hits| hits.published && hits.sampled > 0);
+        let mut most: Vec<Self> = hit
+            .map(|hits| Self {
+                id: hits.id,
+                count: hits.sampled,
+            })
+            .collect();
+        most.sort_by_key(|hits| std::cmp::Reverse(hits.count));
+        most.truncate(MAX_HITS);
+        most
+    }
+}
+
 /// The values in a report that do not come from the status of the store.
 #[derive(Clone, Debug)]
 pub(super) struct Identity {
@@ -126,7 +160,13 @@ pub(super) struct Identity {
 impl InstanceReport {
     /// Creates a report from the status of a store. `now` is the current time of the instance's
     /// clock.
-    pub(super) fn new(status: Status, identity: &Identity, now: Timestamp, left: bool) -> Self {
+    pub(super) fn new(
+        status: Status,
+        hits: Option<Hits>,
+        identity: &Identity,
+        now: Timestamp,
+        left: bool,
+    ) -> Self {
         let skew = status.clock_skew_seconds.unwrap_or_default();
         let skew = SignedDuration::try_from_secs_f64(skew).unwrap_or_default();
         let revision = status.revision;
@@ -138,6 +178,7 @@ impl InstanceReport {
                     reason: shortened(&rejection.to_string()),
                 })
                 .collect(),
+            hits: hits.map(ReportedHits::most).unwrap_or_default(),
             rejected: status.rejected.len(),
             instance: status.instance,
             host: identity.host.as_deref().map(shortened),

@@ -19,7 +19,7 @@ mod read;
 mod reporter;
 mod write;
 
-pub use instance_report::{InstanceKind, InstanceReport, ReportedRejection};
+pub use instance_report::{InstanceKind, InstanceReport, ReportedHits, ReportedRejection};
 pub use instance_state::{Fleet, IndexPosition, InstanceState};
 pub use reporter::Reporter;
 

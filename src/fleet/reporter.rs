@@ -177,12 +177,9 @@ impl Reporter {
     /// Writes a report now.
     async fn report(&mut self, left: bool) -> Result<(), ReportError> {
         let key = self.shared.report_key();
-        let report = InstanceReport::new(
-            self.shared.status(),
-            &self.identity,
-            self.shared.now(),
-            left,
-        );
+        let shared = &self.shared;
+        let (hits, now) = (shared.hits(), shared.now());
+        let report = InstanceReport::new(shared.status(), hits, &self.identity, now, left);
         let result = self.writer.write(&report).await;
         self.shared.count_report(result.is_ok());
         match &result {

@@ -7,7 +7,10 @@ use std::sync::Mutex;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use opensearch_directives_core::{DirectiveSet, Revision, Snapshot};
+use opensearch_directives_core::{
+    DiagLevel, DiagnosticsDirective, DirectiveSet, DirectiveStore as _, RequestAttrs, Revision,
+    Snapshot,
+};
 use serde_json::{Value, json};
 
 use super::*;
@@ -40,7 +43,9 @@ impl SnapshotSource for Source {
         let now = SystemClock.now();
         let mut revision = Revision::new("directives", "uuid");
         revision.max_seq_no = Some(state.0);
-        let snapshot = Snapshot::new(DirectiveSet::new(), revision, now);
+        let directive = DiagnosticsDirective::new("slow", DiagLevel::Shape, jiff::Timestamp::MAX);
+        let set = DirectiveSet::from_directives(vec![directive]);
+        let snapshot = Snapshot::new(set, revision, now);
         let polled = Polled::changed(state.0, snapshot, now);
         async { Ok(polled) }.boxed()
     }
@@ -148,7 +153,8 @@ async fn start(
     let source = Source::default();
     let config = Config::for_source("a test")
         .with_interval(SECOND * 10)
-        .with_instance("proxy-1");
+        .with_instance("proxy-1")
+        .with_hit_counts();
     let (store, refresher) = OpenSearchDirectiveStore::build_from(config, source.clone()).unwrap();
     tokio::spawn(refresher.run());
     store.ready(SECOND).await.unwrap();
@@ -184,12 +190,19 @@ async fn an_instance_reports_at_a_jittered_heartbeat_and_at_once_after_a_change(
         (&json!(false), &json!(false))
     );
 
+    assert_eq!(first.get("hits"), None, "no request yet");
+
+    let now = SystemClock.now();
+    let _ = store
+        .load()
+        .evaluate(&RequestAttrs::default(), now, "request-1");
     source.change();
     let before = fleet.reports().len();
     store.refresh().await.unwrap();
     tokio::time::sleep(SECOND * 2).await;
     assert_eq!(fleet.reports().len(), before + 1);
     assert_eq!(fleet.last()["max_seq_no"], 1);
+    assert_eq!(fleet.last()["hits"], json!([{"id": "slow", "count": 1}]));
     // Many changes within a second cause only one or two reports.
     for _ in 0..50 {
         source.change();

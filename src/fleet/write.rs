@@ -77,8 +77,8 @@ impl ReportWriter {
         let body = self.send(request).await?;
         let response: Bulk = serde_json::from_slice(&body)
             .map_err(|error| ReportError::Request(malformed(operation, error)))?;
-        let items = response.items.into_iter().flat_map(HashMap::into_values);
-        match items.filter_map(|item| item.error).next() {
+        let mut items = response.items.into_iter().flat_map(HashMap::into_values);
+        match items.find_map(|item| item.error) {
             None => Ok(()),
             Some(error) => Err(ReportError::Refused {
                 index: self.client.index().to_owned(),

@@ -148,28 +148,28 @@ fn is_recent(fleet: &Fleet, report: &InstanceReport) -> bool {
 }
 
 fn table(fleet: &Fleet, shown: &[&InstanceReport]) -> String {
-    let mut text = String::new();
+    let mut lines = Vec::new();
     if !shown.is_empty() {
         let rows = shown.iter().map(|report| row(fleet, report));
-        text = fitted(&HEADER, rows, terminal_width()) + "\n\n";
+        lines.push(fitted(&HEADER, rows, terminal_width()));
+        lines.push(String::new());
     }
-    text += &summary(fleet, shown);
-    let rejections = shown.iter().flat_map(|report| {
-        let of = |one: &opensearch_directives::fleet::ReportedRejection| {
-            let [instance, id] = [&report.instance, &one.id].map(|text| printable(text));
-            format!("\n{instance} rejects {id}: {}", printable(&one.reason))
-        };
-        report.rejections.iter().map(of)
-    });
-    let rejections: Vec<String> = rejections.collect();
-    text.extend(rejections.iter().take(SHOWN_REJECTIONS).map(String::as_str));
+    lines.push(summary(fleet, shown));
+    let rejections: Vec<String> = shown.iter().copied().flat_map(rejections).collect();
+    lines.extend(rejections.iter().take(SHOWN_REJECTIONS).cloned());
     if rejections.len() > SHOWN_REJECTIONS {
-        text += &format!(
-            "\nand {} more rejections (-o json)",
-            rejections.len() - SHOWN_REJECTIONS
-        );
+        let more = rejections.len() - SHOWN_REJECTIONS;
+        lines.push(format!("and {more} more rejections (-o json)"));
     }
-    text
+    lines.join("\n")
+}
+
+/// A line for each document that an instance rejects.
+fn rejections(report: &InstanceReport) -> impl Iterator<Item = String> {
+    report.rejections.iter().map(|rejection| {
+        let [instance, id] = [&report.instance, &rejection.id].map(|text| printable(text));
+        format!("{instance} rejects {id}: {}", printable(&rejection.reason))
+    })
 }
 
 fn row(fleet: &Fleet, report: &InstanceReport) -> Vec<String> {

@@ -149,41 +149,39 @@ impl Wait {
 
     fn text(&self) -> String {
         let (live, missing) = (self.live().count(), self.missing());
-        let elapsed = format!("{:.1}s", self.elapsed.as_secs_f64());
-        let mut text = if live == 0 {
+        let mut lines = vec![if live == 0 {
             "no live instance reports, so nothing shows that the operation is applied".to_owned()
         } else {
             let applied = live - missing.len();
-            let verb = if applied == 1 { "applies" } else { "apply" };
             format!(
-                "{applied} of {live} live instances {verb} {}, after {elapsed}",
-                operation(&self.target)
+                "{applied} of {live} live instances {} {}, after {:.1}s",
+                if applied == 1 { "applies" } else { "apply" },
+                operation(&self.target),
+                self.elapsed.as_secs_f64()
             )
-        };
-        for report in missing.iter().take(NAMED) {
-            text += &format!(
-                "\n  {}: {}, reported {}",
+        }];
+        lines.extend(missing.iter().take(NAMED).map(|report| {
+            format!(
+                "  {}: {}, reported {}",
                 printable(&report.instance),
                 state_text(&self.fleet, report),
                 relative(report.reported_at, self.fleet.now)
-            );
-        }
+            )
+        }));
         if missing.len() > NAMED {
-            text += &format!("\n  and {}", instances(missing.len() - NAMED));
+            lines.push(format!("  and {}", instances(missing.len() - NAMED)));
         }
         let silent = self.silent();
         if !silent.is_empty() {
-            let names = silent
-                .iter()
-                .take(NAMED)
-                .map(|report| printable(&report.instance));
-            let names = names.collect::<Vec<_>>().join(", ");
-            text += &format!(
-                "\nthe command did not wait for {} without a recent report: {names}",
-                instances(silent.len())
-            );
+            let names = silent.iter().take(NAMED);
+            let names: Vec<String> = names.map(|report| printable(&report.instance)).collect();
+            lines.push(format!(
+                "the command did not wait for {} without a recent report: {}",
+                instances(silent.len()),
+                names.join(", ")
+            ));
         }
-        text
+        lines.join("\n")
     }
 
     fn json(&self) -> Value {

@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use opensearch_directives::{Clock as _, SystemClock};
 use regex::Regex;
 use serde_json::{Value, json};
 
@@ -221,7 +222,7 @@ async fn seed_fleet(url: &str, index: &str) {
     let (_, stats) = http::get(&format!("{url}/{index}/_stats/docs?level=shards")).await;
     let stats = &stats["indices"][index];
     let assigned = &stats["shards"]["0"][0]["seq_no"]["max_seq_no"];
-    let now = jiff::Timestamp::now();
+    let now = SystemClock.now();
     let ago = |seconds: i64| (now - jiff::SignedDuration::from_secs(seconds)).to_string();
     let report = |changes: Value| {
         let mut report = json!({
