@@ -31,8 +31,8 @@ use test_support::measure::{millis, percentiles};
 
 /// The number of polls over which the cost of an unchanged poll is averaged.
 const UNCHANGED_POLLS: u32 = 1_000;
-/// The number of polls before the first measurement, so that the node's JIT compiler has compiled
-/// the hot code.
+/// The number of polls before the first measurement. After these polls, the node's JIT compiler has
+/// compiled the frequently used code.
 const WARM_UP: u32 = 3_000;
 const FULL_READS_TO_WARM_UP: u32 = 20;
 const CHANGES: usize = 21;
@@ -50,8 +50,8 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let cluster = Cluster::from_environment();
-        // The memory is measured first, because later stores would reuse memory that other
-        // measurements have freed.
+        // The memory is measured first, because a store that starts later would reuse memory that
+        // other measurements have freed.
         memory(&cluster).await;
         costs(&cluster).await;
         one_change(&cluster, &spans).await;
@@ -146,7 +146,7 @@ async fn costs(cluster: &Cluster) {
     println!();
 }
 
-/// Returns the average cost of a store's first poll, which reads everything.
+/// Returns the average cost of a store's first poll, that is, of a full read.
 async fn full_read(cluster: &Cluster, polls: u32) -> Cost {
     let (client, server) = (Process::own().cpu_time(), cluster.cpu_time().await);
     let (mut requests, mut bytes) = (0, 0);
@@ -237,7 +237,7 @@ async fn propagation(cluster: &Cluster) {
         let begin = Instant::now();
         let mut writes = 0;
         while writes < WRITES_AT_LEAST || (writes < WRITES_AT_MOST && begin.elapsed() < ROW) {
-            // The write happens at a random instant in the interval.
+            // The write happens at a random instant between two polls.
             let pause = interval.mul_f64(fastrand::f64());
             tokio::time::sleep(pause).await;
             let tenant = format!("write-{writes}");
@@ -283,7 +283,8 @@ async fn memory(cluster: &Cluster) {
     println!("Resident memory, after the first read:\n");
     for (directives, stores) in [(0, 200_u32), (1_000, 200), (100_000, 4)] {
         cluster.fill(directives).await;
-        // The first store is not counted, because it loads data that all stores share.
+        // The memory of the first store is not counted, because this store loads data that all
+        // stores share.
         let first = idle(cluster).await;
         let before = Process::own().resident_bytes();
         let mut all = Vec::new();

@@ -18,7 +18,7 @@ use super::{
 /// The name of a fault, the response, and a part of the expected error.
 type Case = (&'static str, ResponseTemplate, &'static str);
 
-/// Returns the good response, in which one value is replaced.
+/// Returns the correct response with one value replaced, the value at a JSON pointer.
 fn with(pointer: &str, value: Value) -> ResponseTemplate {
     let mut body = good();
     *body.pointer_mut(pointer).unwrap() = value;
@@ -89,7 +89,8 @@ fn error_statuses() -> Vec<Case> {
     ]
 }
 
-/// Returns the part of a store's state that a failed poll must not change.
+/// Returns the ids of the published directives and the status, so that a test can compare them
+/// before and after a failed poll.
 fn state(store: &OpenSearchDirectiveStore) -> (Vec<String>, Status) {
     let set = store.load();
     let ids = set.iter().map(|directive| directive.id.to_owned());

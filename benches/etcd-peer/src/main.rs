@@ -15,11 +15,11 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const KEY: &str = "directives";
 /// A key that no store watches, so that the search for the largest number does not wait for
-/// watches. It has the same length as [`KEY`], because the key is a part of the request, whose size
-/// is limited.
+/// watches. This key has the same length as [`KEY`], because etcd limits the size of a request, and
+/// the key is a part of the request.
 const KEY_OF_NONE: &str = "no-watcher";
 const WRITES: usize = 50;
-/// A store has lost a change if it does not return the change within this time.
+/// If a store does not return a change within this time, the change counts as lost.
 const LOST_AFTER: Duration = Duration::from_secs(5);
 /// The upper limit of the search for the largest number. This limit is about ten times the number
 /// that etcd accepts by default.
@@ -33,8 +33,8 @@ async fn main() -> Result<()> {
     propagation(&endpoint, &mut client, fits).await
 }
 
-/// Returns the value in which osproxy-etcd stores all directives, so that every change writes all
-/// of them.
+/// Returns the value of the key under which osproxy-etcd stores all directives. Every change
+/// replaces the whole value.
 fn blob(directives: usize) -> Vec<u8> {
     let directives: Vec<Value> = (0..directives)
         .map(|n| {
@@ -49,13 +49,13 @@ fn blob(directives: usize) -> Vec<u8> {
     json!({ "directives": directives }).to_string().into_bytes()
 }
 
-/// Measures the time until `load()` returns a change. `fits` is the largest number of directives
-/// that etcd accepts.
+/// Measures the time until `load()` returns a changed set. `fits` is the largest number of
+/// directives that etcd accepts.
 async fn propagation(endpoint: &str, client: &mut Client, fits: usize) -> Result<()> {
     println!("| directives | proxies | writes | lost | first | median of all | last |");
     println!("|---:|---:|---:|---:|:---|:---|:---|");
-    // The watches of osproxy-etcd outlive its stores and would disturb later cases, so the case with
-    // 500 proxies is last. Each proxy has one store.
+    // The watches of osproxy-etcd continue after a store is dropped, and would disturb later cases.
+    // The case with the most proxies is therefore last. Each proxy has one store.
     for (directives, proxies) in [(100, 1), (10_000, 1), (fits - 2, 1), (100, 500)] {
         client.put(KEY, blob(directives), None).await?;
         let mut stores = Vec::new();
@@ -64,7 +64,8 @@ async fn propagation(endpoint: &str, client: &mut Client, fits: usize) -> Result
             let endpoints = [endpoint.to_owned()];
             stores.push(EtcdDirectiveStore::connect(&endpoints, KEY, clock).await?);
         }
-        // The watches begin some time after the connection, and a change before that would be lost.
+        // The watches begin some time after the connection is open. A change before a watch begins
+        // would be lost.
         tokio::time::sleep(Duration::from_secs(2)).await;
         let (mut firsts, mut medians, mut lasts) = (Vec::new(), Vec::new(), Vec::new());
         let mut lost = 0;

@@ -1,5 +1,6 @@
-//! Runs the conformance kit against osproxy-etcd 1.0.5 on a real etcd, and states which rules it
-//! breaks. `scripts/test-etcd` starts etcd and passes its address in `ETCD_URL`.
+//! Runs the project's conformance kit for directive stores against osproxy-etcd 1.0.5 on a real
+//! etcd, and checks which rules osproxy-etcd breaks. `scripts/test-etcd` starts etcd and passes its
+//! address in `ETCD_URL`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,12 +20,13 @@ use tokio::time::{sleep, timeout};
 
 const KEY: &str = "conformance";
 
-/// The store, and the client that publishes for it.
+/// The tested store, and the etcd client that publishes sets to the store.
 struct Etcd {
     store: EtcdDirectiveStore,
     client: Client,
     runtime: Runtime,
-    /// The instant of osproxy's clock, which stands, at an hour before the time of the kit.
+    /// The time that osproxy's clock shows. The clock is stopped at one hour before the time that
+    /// the conformance kit uses as now.
     began: Instant,
     published: AtomicU64,
 }
@@ -72,8 +74,8 @@ impl Etcd {
         set.evaluate(&attrs, now, &RequestId::from(id))
     }
 
-    /// Puts the value, and waits until the store has it. A change before the first watch is lost, so
-    /// the value is put again.
+    /// Writes the value to etcd, and waits until the store has received it. A change before the
+    /// store's first watch is lost, so the function writes the value repeatedly.
     async fn put(&self, value: &str, marker: &str) {
         let mut client = self.client.clone();
         let attrs =
@@ -94,7 +96,7 @@ impl Etcd {
     }
 }
 
-/// The directive in osproxy's format, which has no start.
+/// Converts a directive to osproxy's format. This format has no field for the start.
 fn encoded(directive: &DiagnosticsDirective) -> Value {
     let left = directive.expires_at.duration_since(began()).as_secs();
     let mut value = json!({
@@ -121,7 +123,7 @@ impl Subject for Etcd {
     fn publish(&self, directives: Vec<DiagnosticsDirective>) -> bool {
         let marker = self.published.fetch_add(1, Ordering::Relaxed).to_string();
         let mut values: Vec<Value> = directives.iter().map(encoded).collect();
-        // One more directive shows when the store has received the set.
+        // An additional directive with a unique marker shows when the store has received this set.
         values
             .push(json!({"id": "marker", "level": "Shape", "tenant": marker, "ttl_secs": 86_400}));
         let value = json!({ "directives": values }).to_string();

@@ -22,8 +22,8 @@ const WIDE_HEADER: [&str; 7] = [
     "REVOKED BY",
     "REVOKED FOR",
 ];
-/// The columns that are truncated if the terminal is too narrow. All other columns are short, or an
-/// operator needs their full text.
+/// The columns that are truncated if the terminal is too narrow. The text of every other column is
+/// short, or an operator needs all of it.
 const TRUNCATED: [&str; 8] = [
     "WHAT",
     "MATCHES",
@@ -57,7 +57,8 @@ pub(super) fn table(all: &[Stored], now: Timestamp, wide: bool, width: Option<u1
     fitted(&header, rows, width)
 }
 
-/// Formats rows as a table. With a width, long texts are truncated so that the table fits.
+/// Formats rows as a table. If `width` is given, long texts are truncated so that the table is not
+/// wider.
 pub(super) fn fitted(
     header: &[&str],
     rows: impl Iterator<Item = Vec<String>>,
@@ -75,17 +76,18 @@ pub(super) fn fitted(
         .set_header(line(names))
         .add_rows(rows.map(line));
     if let Some(width) = width {
-        // A text is truncated at a delimiter. No text contains this one, so a text is truncated
-        // anywhere, even within a word.
+        // The table would truncate a text only at a delimiter. Since no text contains the delimiter
+        // that is set here, the table truncates a text at any character, even within a word.
         table
             .set_delimiter('\0')
             .set_truncation_indicator("…")
             .set_content_arrangement(ContentArrangement::Dynamic)
-            // The width is one more, because the space at the start of each line is not printed.
+            // One column is added, because the space at the start of each line is not printed.
             .set_width(width.saturating_add(1));
         let widths = table.column_max_content_widths();
         for (column, (name, content)) in table.column_iter_mut().zip(header.iter().zip(widths)) {
-            // Limits the id, so that a very long one does not occupy the whole line.
+            // The width of the id is limited, so that a very long id does not occupy the whole
+            // line.
             let least = if TRUNCATED.contains(name) {
                 u16::try_from(name.len()).unwrap_or(content)
             } else {

@@ -1,8 +1,9 @@
 //! Sets flags from environment variables. An empty variable counts as unset.
 //!
-//! The flags for the connection, the output and the author, and all flags of the agent, have
-//! variables. The flags that describe or select directives have no variables, because a variable
-//! that was left set in a shell would silently change what a command does.
+//! Variables exist for all flags of the agent. In the commands of operators, variables exist for
+//! the flags of the connection, of the output and of the author. No variable exists for a flag that
+//! describes or selects directives: if such a variable were still set in a shell, it would silently
+//! change what a command does.
 
 use std::collections::HashMap;
 
@@ -11,7 +12,7 @@ use clap::{Arg, ArgAction, Command};
 
 use super::context_file::Selected;
 
-/// The flags that have a variable in the commands of operators.
+/// The flags that an environment variable can set in the commands of operators.
 const WITH_VARIABLE: [&str; 19] = [
     "context",
     "url",
@@ -34,8 +35,8 @@ const WITH_VARIABLE: [&str; 19] = [
     "dry-run",
 ];
 
-/// Assigns a variable to each flag that has one. An empty variable counts as unset. A context sets
-/// the defaults of flags, which variables and the command line override.
+/// Assigns an environment variable to each flag that has one. An empty variable counts as unset. A
+/// context sets the defaults of flags. A variable or the command line overrides such a default.
 pub(super) fn with_variables(command: Command, context: Option<&Selected>) -> Command {
     let defaults: HashMap<&str, Vec<String>> = context
         .into_iter()
@@ -70,7 +71,8 @@ fn with_variable(agent: bool, arg: Arg) -> Arg {
     match variable(agent, &arg) {
         Some(variable) if !is_empty(&variable) => {
             let arg = match arg.get_action() {
-                // Every value sets the flag, except words for "no" such as `0` and `false`.
+                // Every value of the variable sets the flag, except words for "no" such as `0` and
+                // `false`.
                 ArgAction::SetTrue => arg.value_parser(FalseyValueParser::new()),
                 _ => arg,
             };

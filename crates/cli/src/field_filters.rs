@@ -84,7 +84,7 @@ pub(super) struct FilterArgs {
     ending_within: Option<Duration>,
 }
 
-/// A field that can be a target of a directive.
+/// A field that selects the requests to which a directive applies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Field {
     Tenant,
@@ -130,7 +130,7 @@ impl FilterArgs {
             && ending_within.is_none()
     }
 
-    /// Whether a filter for the state is given.
+    /// Whether the command line contains a filter for the state.
     pub(super) fn has_state(&self) -> bool {
         !self.state.is_empty()
     }

@@ -1,5 +1,5 @@
-//! The longest and the default time to live of a directive: the lifetime limits of the cluster, if the role
-//! permits reading them. `--max-ttl` cannot exceed the maximum of the cluster.
+//! Determines the maximum and the default time to live of directives. The limits of the cluster
+//! apply if the role permits reading them. `--max-ttl` cannot exceed the maximum of the cluster.
 
 use std::time::Duration;
 
@@ -13,24 +13,25 @@ use super::duration::length;
 use super::exit::Failure;
 use super::stdio::note;
 
-/// The longest default time to live of a directive that captures.
+/// A directive that captures bodies gets at most this default time to live.
 const DEFAULT_CAPTURE_TTL: Duration = Duration::from_mins(5);
 
-/// The limits for one run of the command.
+/// The limits of the time to live for one run of the command.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TtlLimits {
     pub(super) max_ttl: Duration,
     max_capture_ttl: Duration,
-    /// `None` if the lifetime limits of the cluster are unknown; the pipeline then sets the default.
+    /// `None` if the lifetime limits of the cluster are unknown. The ingest pipeline then sets the
+    /// default.
     default_ttl: Option<Duration>,
     /// How the user can raise `max_ttl`.
     remedy: &'static str,
 }
 
 impl TtlLimits {
-    /// Reads the lifetime limits of the cluster. If the role does not permit this, the flag applies, or the
-    /// bounds of a first installation. The pipeline still refuses a write beyond the bounds of the
-    /// cluster.
+    /// Reads the lifetime limits of the cluster. If the role does not permit this, `--max-ttl`
+    /// applies, or without this flag the limits of a first installation. The pipeline still refuses
+    /// a write that exceeds the limits of the cluster.
     pub(super) async fn read(api: &DirectivesApi, flag: Option<Duration>) -> Result<Self, Failure> {
         match api.lifetime_limits().await? {
             Some(cluster) => Self::of_cluster(cluster, flag),
@@ -38,7 +39,7 @@ impl TtlLimits {
         }
     }
 
-    /// The bounds where no cluster is asked.
+    /// Returns the limits to use if the limits of the cluster are unknown.
     pub(super) fn without_cluster_limits(flag: Option<Duration>) -> Self {
         Self {
             max_ttl: flag.unwrap_or(LifetimeLimits::INITIAL.max_ttl),
@@ -68,8 +69,8 @@ impl TtlLimits {
         })
     }
 
-    /// Sets the default time to live of a draft that states no end. The time counts from the
-    /// draft's start.
+    /// If a draft states no end, gives it the default time to live, counted from the start of the
+    /// directive.
     pub(super) fn set_default(&self, draft: &mut Draft) -> Result<(), Failure> {
         if draft.expiry != Expiry::SiteDefault {
             return Ok(());
@@ -92,14 +93,15 @@ impl TtlLimits {
                     Failure::usage(format!("{id}: its start is too far away"))
                 })?,
             None if draft.capture || self.default_ttl.is_some() => Expiry::After(ttl),
-            // The pipeline knows the default of the cluster.
+            // The command does not know the default of the cluster, but the pipeline does, and
+            // applies it.
             None => Expiry::SiteDefault,
         };
         Ok(())
     }
 
-    /// Refuses a time to live beyond a limit, with a message that names the flag. Warns if proxies
-    /// with default settings would reject the directive.
+    /// Refuses a draft whose time to live exceeds a limit, with a message that names the flag.
+    /// Warns if proxies with default settings would reject the directive.
     pub(super) fn check(&self, drafts: &[Draft], now: Timestamp) -> Result<(), Failure> {
         for draft in drafts {
             let (ttl, from_start) = match (draft.expiry, draft.starts_at) {
@@ -107,12 +109,12 @@ impl TtlLimits {
                     let ttl = SignedDuration::try_from(ttl).unwrap_or(SignedDuration::MAX);
                     (ttl, ttl)
                 }
-                // The limit of a capture counts from its start.
+                // The limit for a directive that captures counts from the start of the directive.
                 (Expiry::At(end), Some(start)) if start > now => {
                     (end.duration_since(now), end.duration_since(start))
                 }
                 (Expiry::At(end), _) => (end.duration_since(now), end.duration_since(now)),
-                // The pipeline applies the default of the cluster.
+                // The draft has no end, so the pipeline applies the default of the cluster.
                 _ => continue,
             };
             let id = printable(&draft.id);

@@ -1,4 +1,5 @@
-//! Tests that the command generates its manual pages.
+//! Tests that `directives man FOLDER` writes one manual page for each command, including nested
+//! subcommands.
 
 use crate::support::command::directives;
 

@@ -12,7 +12,7 @@ use crate::world::World;
 use crate::world_parameters::Shape;
 use opensearch_directives::internal::{Request, RequestFailure, Response};
 
-/// The rates of the faults that the network injects.
+/// How often the network injects faults.
 #[derive(Clone, Debug)]
 pub(crate) struct Weather {
     /// The number of faults per thousand requests.
@@ -65,8 +65,8 @@ pub(crate) enum Sent {
 }
 
 impl World {
-    /// Sends a request with a random fault or without a fault. `respond` produces the correct
-    /// response.
+    /// Sends a request, to which the network may apply a random fault. `respond` produces the
+    /// correct response.
     pub(crate) fn send(
         &mut self,
         request: &Request,
@@ -117,10 +117,12 @@ impl World {
         }
     }
 
-    /// Whether a refresher cannot keep its promises if this request is refused.
+    /// Whether this request must never be refused, because a refresher without it could not keep
+    /// its promises.
     ///
-    /// Such a request is the only means in this world to detect a node that is cut off, a copy that
-    /// lags, or a restored index. Such a request never fails with status 403 or 404.
+    /// In this simulated world, only such a request shows that a node is cut off, that a copy lags,
+    /// or that an index was restored. The network therefore never refuses it with status 403 or
+    /// 404.
     fn spares(&self, request: &Request) -> bool {
         let is = |part| request.path.contains(part);
         self.shape.cut_off && (is("_mget") || is("_cluster"))
@@ -134,8 +136,8 @@ impl World {
         response
     }
 
-    /// Randomly removes a part of a search result. A real server also responds with status 200 if a
-    /// part is missing, and reports this in the same fields.
+    /// Randomly removes a part of a search result. Like a real server, it still responds with
+    /// status 200, and reports the missing part in the fields of the response.
     pub(crate) fn remove_a_part(&mut self, mut found: Found) -> Found {
         if self.rng.u16(..1000) >= self.weather.partial {
             return found;
@@ -156,9 +158,10 @@ impl World {
                 found.total = found.hits.len();
             }
             2 => found.total += 1,
-            // The total is reduced only if all documents are in one page. On a later page, a lower
-            // total could make an incomplete read look complete. Real servers never return such a
-            // page, because they count the documents of the same view for each page.
+            // The total number of hits is reduced only if one page contains all documents. On a
+            // later page, a lower total could make an incomplete read look complete. Real servers
+            // never return such a page, because they count the documents of the same view for each
+            // page.
             3 if found.total > 0 && found.hits.len() == found.total => found.total -= 1,
             4 => found.relation = "gte",
             _ => {

@@ -33,7 +33,7 @@ fn broken<T>(promise: &'static str, how: impl Into<String>) -> Result<T, Broken>
     })
 }
 
-/// A refresher, with the state that is needed to check its next poll.
+/// A refresher, together with the data that the checks after its next poll need.
 #[derive(Debug)]
 pub(crate) struct ObservedRefresher {
     pub(crate) refresher: Poller,
@@ -81,8 +81,9 @@ impl ObservedRefresher {
         self.check_decisions(world.now())
     }
 
-    /// Checks the duration of the poll and the pause before the next one. The time for closing a
-    /// point in time is allowed in addition to the time limit of the poll.
+    /// Checks that the poll did not exceed its time limit, and that the pause before the next poll
+    /// has the right length. After its time limit, a poll may still take `CLOSE_TIMEOUT` to close
+    /// its point in time.
     pub(crate) fn check_times(
         &mut self,
         result: &Result<(), PollError>,
@@ -181,7 +182,8 @@ impl ObservedRefresher {
         Ok(())
     }
 
-    /// Checks that the published snapshot is one complete view, and not a step back.
+    /// Checks that the published snapshot is one complete view of the index, and that it is not
+    /// older than an earlier publish.
     fn check_published(&mut self, world: &World) -> Result<(), Broken> {
         let snapshot = Arc::clone(&self.published);
         let mut any = None;
@@ -191,8 +193,8 @@ impl ObservedRefresher {
             let Some(floor) = Floor::after(self.floor.as_ref(), world, view) else {
                 continue;
             };
-            // If several views have this content, the oldest one is assumed, which leads to the
-            // weakest check.
+            // Several views can have the published content. The check assumes the oldest of these
+            // views, so that it never reports a correct publish as a step back.
             if lowest.as_ref().is_none_or(|low| floor.rank() < low.rank()) {
                 lowest = Some(floor);
             }

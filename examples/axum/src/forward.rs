@@ -1,5 +1,5 @@
-//! Forwards each request to OpenSearch and the response to the client, both as streams, and records
-//! what the applicable directives request.
+//! Forwards each request to OpenSearch, and each response to the client, without buffering a whole
+//! body. Records what the directives that apply to the request require.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,8 +86,8 @@ pub(crate) async fn forward(State(proxy): State<Proxy>, request: Request) -> Res
         Ok(response) => {
             let (mut parts, body) = response.into_parts();
             remove_hop_by_hop(&mut parts.headers);
-            // The proxy does not pass on OpenSearch's HTTP version, because the server chooses the
-            // version for the client's connection.
+            // The HTTP version of OpenSearch's response is not forwarded, because the version of
+            // the client's connection may differ.
             parts.version = Version::HTTP_11;
             if let Some(recording) = &recording {
                 recording.responded(parts.status);
@@ -135,8 +135,8 @@ fn upstream_request(
     Ok(request)
 }
 
-/// Returns a body that passes each of its parts to a recording. Without a recording, the body is
-/// returned unchanged.
+/// Wraps a body so that the recording receives each part of the body. If there is no recording, the
+/// body stays unchanged.
 fn observed<B>(body: B, recording: Option<Recording>, show: fn(&Recording, &bytes::Bytes)) -> Body
 where
     B: http_body::Body<Data = bytes::Bytes> + Send + Unpin + 'static,

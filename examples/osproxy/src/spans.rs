@@ -1,11 +1,12 @@
-//! Prints the spans of recorded requests, so that the effect of a directive is visible.
+//! Prints the span of each recorded request, so that the user sees the effect of a directive.
 
 use osproxy_observe::SpanExporter;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
 
-/// The number of spans that may wait to be printed. The exporter drops further spans.
+/// The capacity of the queue of spans that wait to be printed. If the queue is full, the exporter
+/// drops new spans.
 const WAITING: usize = 1024;
 
 /// Prints each span to standard output as one line of JSON.

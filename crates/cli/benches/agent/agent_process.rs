@@ -49,7 +49,7 @@ impl Agent {
         Process::of(self.process.id())
     }
 
-    /// Returns the time of the agent's last publish, by the clock of this machine.
+    /// Returns the time at which the agent last published a set, by the clock of this machine.
     pub async fn last_change(&self) -> Timestamp {
         let status: Value = serde_json::from_str(&self.get("/v1/status").await).expect("JSON");
         let at = status["last_change"].as_str().expect("it has published");
@@ -74,8 +74,8 @@ impl Agent {
                 if let Some(seen) = &seen {
                     request = request.header("if-none-match", seen);
                 }
-                // The agent has ended. A caller that waits for a response notices that the channel
-                // is closed.
+                // The agent has ended. The task ends, too, and closes its end of the channel, which
+                // the receiver notices.
                 let Ok(response) = request.send().await else {
                     return;
                 };

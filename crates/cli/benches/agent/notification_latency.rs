@@ -11,8 +11,8 @@ use test_support::measure::{median, millis};
 
 const CLIENTS: usize = 500;
 const INTERVAL: Duration = Duration::from_secs(1);
-/// The duration of one measurement, long enough to poll a change, to send it to all clients, and to
-/// receive their next requests.
+/// The duration of one measurement. In this time, the agent can poll a change, send it to all
+/// clients, and receive the next request of each client.
 const WINDOW: Duration = Duration::from_secs(6);
 const WINDOWS: usize = 5;
 /// The time limit for a response.
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 struct Cost {
     /// The processor time per second while nothing changes.
     quiet: Duration,
-    /// The additional processor time for one change.
+    /// The processor time that one change needs in addition.
     change: Duration,
     resident: u64,
     /// The times from the publish until the first, the median and the last client have received the
@@ -93,7 +93,8 @@ struct Crowd<'a> {
 }
 
 impl Crowd<'_> {
-    /// Adds clients up to the given number, and returns when all clients are waiting.
+    /// Starts further clients until there are as many as given, and returns when all clients are
+    /// waiting.
     async fn grow(&mut self, clients: usize) {
         while self.clients.len() < clients {
             self.clients.push(self.agent.follow(self.responses.clone()));
@@ -129,8 +130,9 @@ impl Crowd<'_> {
         }
     }
 
-    /// Returns the agent's processor time in a window, with or without a change, and the times from
-    /// the publish until the clients have received the change.
+    /// Returns the agent's processor time in one measurement window. If a tenant is given in
+    /// `change`, also writes a directive for it, and returns the times until the clients have
+    /// received the change.
     async fn window(&mut self, change: Option<&str>) -> (Duration, Option<[Duration; 3]>) {
         let (begin, before) = (Instant::now(), self.agent.process().cpu_time());
         let mut times = None;
@@ -144,8 +146,8 @@ impl Crowd<'_> {
         (cpu, times)
     }
 
-    /// Returns the next response that a client received. A client that fails ends its task and
-    /// reports no response.
+    /// Returns the next response that any client has received. A client whose request fails ends,
+    /// and reports no response.
     async fn response(&mut self) -> Response {
         let response = tokio::time::timeout(PATIENCE, self.received.recv()).await;
         response

@@ -1,5 +1,5 @@
-//! Selects which events the agent logs to standard error, by `--log` or otherwise by `RUST_LOG`,
-//! and the format of the log.
+//! Selects the format of the log, and which events the agent logs to standard error. `--log`
+//! selects the events; if it is not given, `RUST_LOG` does.
 
 use std::io::IsTerminal as _;
 
@@ -38,8 +38,8 @@ impl LogArgs {
             .with_writer(std::io::stderr);
         match self.log_format {
             LogFormat::Text => subscriber.with_ansi(std::io::stderr().is_terminal()).init(),
-            // The fields of an event stay in a separate object, because an event can have a field
-            // `level`.
+            // The JSON format puts the fields of an event into a separate object. Otherwise, a
+            // field named `level` would collide with the level of the event.
             LogFormat::Json => subscriber.json().init(),
         }
         Ok(())

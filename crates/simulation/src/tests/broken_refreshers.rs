@@ -7,10 +7,12 @@ use crate::simulated_transport::Lie;
 use crate::world_parameters::Shape;
 use opensearch_directives::internal::Safeguard;
 
-/// The absence of a safeguard must break a promise within this number of schedules.
+/// If the refreshers leave out a safeguard, at least one of this many schedules must break a
+/// promise.
 const SCHEDULES: u64 = 3_000;
 
-/// Runs schedules that once broke a promise because this safeguard alone was left out.
+/// Runs schedules that broke a promise in the past when only this safeguard was left out, and
+/// checks that they still do.
 fn must_break_in(seeds: &[u64], promise: &str, left_out: Safeguard) {
     let mut plan = plan();
     plan.left_out = Some(left_out);
@@ -61,7 +63,8 @@ fn a_refresher_that_does_not_distinguish_indices_is_detected() {
 
 #[test]
 fn a_refresher_that_mixes_nodes_in_one_poll_is_detected() {
-    // Among the first 130,000 seeds, only 57,935, 87,811 and 110,924 detect the missing safeguard.
+    // Of the first 130,000 seeds, only the seeds 57,935, 87,811 and 110,924 show that this
+    // safeguard is left out.
     must_break_in(&[57_935], "P1, P2, P6", Safeguard::OneNode);
     must_break_in(&[98_144], "P3", Safeguard::OneNode);
 }

@@ -1,4 +1,4 @@
-//! Tests a role that loses a privilege while a refresher runs, or that never had it.
+//! Tests refreshers whose role loses a privilege while they run, or never had the privilege.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use crate::schedule_runner::{poll, refresher, runtime};
 use crate::simulated_transport::Wire;
 use crate::world_without_random_events::{two_nodes, with_shard, write};
 
-/// A time longer than the interval between full reads.
+/// A duration that is longer than the interval between full reads.
 const RECONCILE: Duration = Duration::from_hours(1);
 
-/// Returns a refresher that has published a document which every copy returns. Returns `None` if
-/// the world does not permit this.
+/// Returns a simulated world, and a refresher that has published the document `a`, which every
+/// shard copy contains. Returns `None` if the world with this seed is not suitable.
 async fn follower(seed: u64) -> Option<(Wire, ObservedRefresher)> {
     let wire = two_nodes(seed)?;
     let mut watched = refresher(&wire, 0, None);
