@@ -20,15 +20,13 @@ use sha2::{Digest as _, Sha256};
 
 use crate::last_good_atomic_write::LastGoodFile;
 use crate::signatures::Trust;
-use opensearch_directives_core::internal::{Hex, visible_beginning};
+use opensearch_directives_core::internal::Hex;
 use opensearch_directives_core::{Snapshot, SnapshotError};
 
 const FORMAT: &str = "opensearch-directives last good";
 const VERSION: u32 = 2;
 /// The size limit of a file, in bytes.
 const MAX_BYTES: u64 = 1 << 30;
-/// The maximum number of characters of an index name.
-const MAX_INDEX_CHARS: usize = 255;
 /// The number of hexadecimal digits of a checksum.
 const CHECKSUM_CHARS: usize = 64;
 
@@ -113,9 +111,8 @@ impl fmt::Display for LastGoodError {
             ),
             Repr::OtherIndex { found, expected } => write!(
                 f,
-                "the last-good file {path} belongs to the index {}, not {expected}; \
-                 configure another file",
-                visible_beginning(found, MAX_INDEX_CHARS)
+                "the last-good file {path} belongs to the index {found}, not {expected}; \
+                 configure another file"
             ),
         }
     }
@@ -170,34 +167,19 @@ pub(crate) fn read(
     index: &str,
     trust: Option<&Trust>,
 ) -> Result<Snapshot, LastGoodError> {
-    let content = read_bytes(path).map_err(|error| LastGoodError {
-        path: path.to_owned(),
-        repr: Repr::Io(error),
-    })?;
-    parse_content(path, &content, index, trust)
-}
-
-/// Parses the content of the file at this path. The fuzz targets also call this function.
-pub(crate) fn parse_content(
-    path: &Path,
-    content: &[u8],
-    index: &str,
-    trust: Option<&Trust>,
-) -> Result<Snapshot, LastGoodError> {
-    parse(content, index, trust).map_err(|repr| LastGoodError {
+    parse(path, index, trust).map_err(|repr| LastGoodError {
         path: path.to_owned(),
         repr,
     })
 }
 
-fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+fn parse(path: &Path, index: &str, trust: Option<&Trust>) -> Result<Snapshot, Repr> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-fn parse(bytes: &[u8], index: &str, trust: Option<&Trust>) -> Result<Snapshot, Repr> {
-    let body = verified(bytes)?;
+    let file = File::open(path).map_err(Repr::Io)?;
+    file.take(MAX_BYTES)
+        .read_to_end(&mut bytes)
+        .map_err(Repr::Io)?;
+    let body = verified(&bytes)?;
     let text = std::str::from_utf8(body).map_err(|_| Repr::Damaged("it is not UTF-8"))?;
     let (header, snapshot) = text
         .split_once('\n')

@@ -8,7 +8,6 @@ use crate::http::{RequestError, RequestErrorKind};
 use crate::rest::PIPELINE;
 use crate::rest::ReadError;
 use opensearch_directives_core::document::Rejection;
-use opensearch_directives_core::internal::visible;
 
 /// Directives could not be read or written.
 ///
@@ -136,15 +135,12 @@ impl WriteError {
 impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
-            Kind::Invalid { id, .. } => write!(
-                f,
-                "the directive {} is not valid; nothing was written",
-                visible(id, false)
-            ),
+            Kind::Invalid { id, .. } => {
+                write!(f, "the directive {id} is not valid; nothing was written")
+            }
             Kind::NotSigned { id, reason } => write!(
                 f,
-                "the directive {} cannot be signed: {reason}; nothing was written",
-                visible(id, false)
+                "the directive {id} cannot be signed: {reason}; nothing was written"
             ),
             Kind::Refused(refusals) => write!(
                 f,
@@ -160,8 +156,7 @@ impl fmt::Display for WriteError {
             ),
             Kind::Conflict(id) => write!(
                 f,
-                "somebody else changed the directive {} in the meantime; it was not written",
-                visible(id, false)
+                "somebody else changed the directive {id} in the meantime; it was not written"
             ),
             Kind::NoIndex { index, others } => no_index(f, index, others),
             Kind::NoFleet(index) => write!(
@@ -173,7 +168,7 @@ impl fmt::Display for WriteError {
                 f,
                 "the ingest pipeline {PIPELINE} does not exist; install it with `directives init`"
             ),
-            Kind::NotFound(id) => write!(f, "there is no directive {}", visible(id, false)),
+            Kind::NotFound(id) => write!(f, "there is no directive {id}"),
             Kind::NotOpenSearch(_) => f.write_str(
                 "the response does not come from OpenSearch; check the URL, its path, and the \
                  proxies in front of the cluster",
@@ -264,8 +259,7 @@ impl fmt::Display for Refusals<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const LISTED: usize = 20;
         for refusal in self.0.iter().take(LISTED) {
-            let (id, reason) = (&refusal.id, &refusal.reason);
-            write!(f, "\n  {}: {}", visible(id, false), visible(reason, false))?;
+            write!(f, "\n  {}: {}", refusal.id, refusal.reason)?;
         }
         match self.0.len().saturating_sub(LISTED) {
             0 => Ok(()),

@@ -6,8 +6,8 @@ use super::installer::{Change, InstallError, InstallStep, Installer, file};
 use crate::http::{Method, Request, segment};
 
 const WHAT: &str = "role";
-/// The index name in the files of `mappings/roles`. When a role is installed, its index patterns
-/// get the name of the real index instead.
+/// The index name in the files of `mappings/roles`. When a role is installed, the name of the real
+/// index replaces this placeholder in the index patterns.
 const INDEX_IN_FILES: &str = "directives";
 const ROLES: [(&str, &str); 7] = [
     (

@@ -133,9 +133,14 @@ fn the_effect_that_matters_most_decides() {
 
 #[test]
 fn a_start_in_the_past_is_not_earlier_than_another_one() {
-    let (kind, fields) = changed(json!({ "starts_at": "2026-11-27T12:00:00Z" }));
+    // A start after `created_at` is a start of its own.
+    let early = json!({ "created_at": "2026-11-27T11:00:00Z" });
+    let before = document(early.clone());
+    let mut after = early;
+    after["starts_at"] = "2026-11-27T12:00:00Z".into();
+    let (kind, fields) = change(Before::Stored(&before), &document(after));
     assert_eq!(kind, RecordKind::Replaced);
-    assert_eq!(fields, ["starts_at"]);
+    assert_eq!(fields.unwrap(), ["starts_at"]);
     let before = document(json!({ "starts_at": "2026-11-27T14:30:00Z" }));
     let (kind, _) = change(Before::Stored(&before), &document(json!({})));
     assert_eq!(kind, RecordKind::Widened, "it applies earlier");

@@ -46,9 +46,6 @@ pub struct Request {
     pub body: Option<Bytes>,
     /// The headers in addition to those that every request has.
     pub headers: Vec<(&'static str, String)>,
-    /// Whether only a small response is expected, so that a lower size limit applies to the
-    /// response.
-    pub has_small_response: bool,
 }
 
 impl Request {
@@ -59,16 +56,7 @@ impl Request {
             query: Vec::new(),
             body: None,
             headers: Vec::new(),
-            has_small_response: false,
         }
-    }
-
-    /// Lowers the size limit of the response. Without a lower limit, a forged response with many
-    /// small values could use up the memory of a proxy, because parsed values need several times as
-    /// much memory as their JSON.
-    pub fn with_small_response(mut self) -> Self {
-        self.has_small_response = true;
-        self
     }
 
     pub fn query(mut self, key: &'static str, value: impl Into<String>) -> Self {

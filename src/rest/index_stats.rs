@@ -159,9 +159,7 @@ impl ShardCheckpoints {
     /// Returns the number of documents that the primaries count, including documents that a role
     /// hides.
     pub(crate) fn documents(&self) -> u64 {
-        // A forged response can contain any numbers.
-        let documents = self.primaries.iter().map(|primary| primary.documents);
-        documents.fold(0, u64::saturating_add)
+        self.primaries.iter().map(|primary| primary.documents).sum()
     }
 
     /// Whether both checkpoints belong to one history, which means that no snapshot was restored
@@ -233,19 +231,11 @@ impl ShardCheckpoints {
     }
 }
 
-/// Decodes a response. Returns `None` if the response does not contain the checkpoints of exactly
-/// one index.
-pub(crate) fn checkpoints_of(body: &[u8]) -> Option<ShardCheckpoints> {
-    let response = serde_json::from_slice(body).ok()?;
-    ShardCheckpoints::of(response).ok()
-}
-
 impl Session {
     /// Requests the checkpoints of the primaries.
     pub(crate) async fn probe(&self) -> Result<Probe, ReadError> {
         let path = IndicesStatsParts::IndexMetric(&[self.index_name()], &["docs"]).url();
         let request = Request::new(Method::Get, path)
-            .with_small_response()
             .query("level", "shards")
             .query("filter_path", FILTER_PATH);
         let operation = request.operation();

@@ -1,5 +1,5 @@
-//! Re-exports items for the other crates of this project. All crates of this project have the same
-//! version. These items are not a part of the public interface and can change in every release.
+//! Re-exports items for the other crates of this project. All these crates have the same version.
+//! These items are not a part of the public interface and can change in every release.
 
 pub use crate::document::reject_signatures;
 pub use crate::hex::{Hex, from_hex};
@@ -7,4 +7,4 @@ pub use crate::hits::{HitCounters, HitTotals};
 pub use crate::publish::{Published, Publisher, publication};
 pub use crate::set::Edit;
 pub use crate::snapshot::{SignatureTable, SnapshotParts};
-pub use crate::visible_text::{is_invisible, visible, visible_beginning};
+pub use crate::visible_text::{is_invisible, visible};

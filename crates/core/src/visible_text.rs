@@ -17,16 +17,6 @@ pub fn visible(text: &str, keep_lines: bool) -> String {
     shown
 }
 
-/// Returns the first `chars` characters of a text, in which the control and invisible characters,
-/// including line feeds, are escaped.
-#[must_use]
-pub fn visible_beginning(text: &str, chars: usize) -> String {
-    match text.char_indices().nth(chars) {
-        Some((end, _)) => visible(&text[..end], false) + "…",
-        None => visible(text, false),
-    }
-}
-
 /// Whether a character is a control character, or is invisible but changes how other characters
 /// are displayed.
 #[must_use]
@@ -48,12 +38,6 @@ pub fn is_invisible(char: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_beginning_of_a_text_is_one_visible_line() {
-        assert_eq!(visible_beginning("a\nb", 3), "a\\u{a}b");
-        assert_eq!(visible_beginning("\u{1b}éa", 2), "\\u{1b}é…");
-    }
 
     #[test]
     fn control_escape_bidirectional_and_zero_width_characters_become_visible() {

@@ -87,6 +87,7 @@ fn checks_of(role: &str) -> &'static [&'static str] {
         "reader" => &["`agent`", "`list` of more than 10,000"],
         "recorder" => &[
             "`agent`",
+            "`agent --record-history`",
             "write the history",
             "`list` of more than 10,000",
             "read the history",
@@ -101,7 +102,6 @@ fn checks_of(role: &str) -> &'static [&'static str] {
             "`edit`",
             "`revoke`",
             "`status`",
-            "`sign`",
         ],
         "operator" => &[
             "`list`",
@@ -111,7 +111,6 @@ fn checks_of(role: &str) -> &'static [&'static str] {
             "`extend`",
             "`edit`",
             "`revoke`",
-            "`sign`",
             "`delete`",
             "`status`",
         ],

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::{Value, json};
 
 use crate::secured_cluster::{PASSWORD, admin, admin_runs, agent, apply, applying, run, send_as};
-use crate::support::command::directives;
 
 /// The index and the data stream that the roles name.
 const INDEX: &str = "directives";
@@ -14,7 +13,7 @@ const HISTORY: &str = "directives-history";
 const FLEET: &str = "directives-fleet";
 /// The operations that are tested with each role, as they are named in the table of
 /// `mappings/README.md`.
-pub(crate) const CHECKS: [&str; 23] = [
+pub(crate) const CHECKS: [&str; 22] = [
     "`init --dry-run`",
     "`init`",
     "`init --history`",
@@ -26,11 +25,10 @@ pub(crate) const CHECKS: [&str; 23] = [
     "`extend`",
     "`edit`",
     "`revoke`",
-    "`sign`",
-    "`verify`",
     "`delete`",
     "delete by `_bulk`",
     "`agent`",
+    "`agent --record-history`",
     "`status`",
     "report to the fleet",
     "read the history",
@@ -117,19 +115,6 @@ pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
             apply(INDEX, "kept", &[]);
             outcome
         }
-        "`sign`" => {
-            // A key that has signed before would change nothing.
-            let folder = keys();
-            let key = folder.path().join("signer.key").display().to_string();
-            let outcome = tried(&["sign", "kept", "--sign-with", &key, "--yes"]);
-            apply(INDEX, "kept", &[]);
-            outcome
-        }
-        "`verify`" => {
-            let folder = keys();
-            let key = folder.path().join("signer.pub").display().to_string();
-            tried(&["verify", "--trusted-keys", &key, "--signatures", "optional"])
-        }
         "`delete`" => {
             let outcome = tried(&["delete", "ended"]);
             apply(INDEX, "ended", &[]);
@@ -140,6 +125,7 @@ pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
             bulk(user, INDEX, lines).await
         }
         "`agent`" => polls(user).await,
+        "`agent --record-history`" => crate::recording_agent::records(user, INDEX).await,
         "`status`" => tried(&["status"]),
         "report to the fleet" => reports(user).await,
         "read the history" => all(user, &[("POST", &format!("/{HISTORY}/_search"), "{}")]).await,
@@ -174,15 +160,6 @@ pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
         "the requests of Dashboards" => dashboards(user).await,
         _ => panic!("no such check: {check}"),
     }
-}
-
-/// Creates the keys of a new signer.
-fn keys() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let base = folder.path().join("signer");
-    let made = directives().arg("keygen").arg(base).output().unwrap();
-    assert!(made.status.success());
-    folder
 }
 
 /// Runs `init` twice: on an outdated installation, and on an index with an incomplete mapping. The

@@ -25,7 +25,7 @@ const PEER_LEVELS: [peer::DiagLevel; 4] = [
     peer::DiagLevel::ShapeRewriteDiff,
 ];
 
-/// Returns the strings for tenant, index and principal. Some strings have a length at which the
+/// Returns the strings for tenant, index and principal. Their lengths include those at which the
 /// hash function uses other code, or at which the stored length needs one more byte.
 pub(crate) fn texts() -> Vec<String> {
     let mut texts: Vec<String> = ["", "a", "b", "acme", "acmf", "tenant-000123", "ünïcödé"]

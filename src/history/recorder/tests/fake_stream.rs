@@ -1,0 +1,88 @@
+//! A transport that responds like a cluster with the data stream of a history, and can refuse
+//! records.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
+
+use crate::history::{Record, RecordKind};
+use crate::http::{Request, RequestFailure, Response, Transport};
+
+/// A data stream that stores records by id.
+#[derive(Debug, Default)]
+pub(super) struct FakeStream {
+    pub(super) records: Mutex<BTreeMap<String, Record>>,
+    /// If set, every bulk request fails with this status, and no record is accepted.
+    outage: Mutex<Option<u16>>,
+    pub(super) bulks: Mutex<usize>,
+}
+
+impl FakeStream {
+    pub(super) fn records(&self) -> Vec<Record> {
+        let records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        records.values().cloned().collect()
+    }
+
+    pub(super) fn set_outage(&self, status: Option<u16>) {
+        *self.outage.lock().unwrap() = status;
+    }
+
+    fn respond(&self, request: &Request) -> (u16, Value) {
+        if request.path.starts_with("/_data_stream/") {
+            return (
+                200,
+                json!({ "data_streams": [{ "name": "directives-history" }] }),
+            );
+        }
+        if request.path.ends_with("/_search") {
+            let records = self.records();
+            let deleted = records
+                .iter()
+                .filter(|record| record.kind == RecordKind::Deleted && record.seq_no.is_some());
+            let hits: Vec<Value> = deleted.map(|record| json!({ "_source": record })).collect();
+            return (200, json!({ "hits": { "hits": hits } }));
+        }
+        *self.bulks.lock().unwrap() += 1;
+        if let Some(status) = *self.outage.lock().unwrap() {
+            let error = json!({ "type": "cluster_block_exception", "reason": "blocked" });
+            return (status, json!({ "error": error, "status": status }));
+        }
+        let body = String::from_utf8(request.body.clone().unwrap().to_vec()).unwrap();
+        let lines: Vec<&str> = body.lines().collect();
+        let items: Vec<Value> = lines
+            .chunks(2)
+            .map(|pair| {
+                let action: Value = serde_json::from_str(pair[0]).unwrap();
+                let id = action["create"]["_id"].as_str().unwrap().to_owned();
+                let record = serde_json::from_str(pair[1]).unwrap();
+                let former = self.records.lock().unwrap().insert(id, record);
+                let status = if former.is_some() { 409 } else { 201 };
+                json!({ "create": { "status": status } })
+            })
+            .collect();
+        (200, json!({ "items": items }))
+    }
+}
+
+impl Transport for FakeStream {
+    fn send<'a>(
+        &'a self,
+        _node: usize,
+        request: &'a Request,
+        _timeout: Duration,
+    ) -> BoxFuture<'a, Result<Response, RequestFailure>> {
+        let (status, body) = self.respond(request);
+        let response = Response {
+            status,
+            retry_after: None,
+            content_type: Some("application/json".to_owned()),
+            body: Bytes::from(body.to_string()),
+        };
+        std::future::ready(Ok(response)).boxed()
+    }
+}
