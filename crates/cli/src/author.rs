@@ -13,7 +13,7 @@ pub(super) async fn author(given: Option<String>, api: &DirectivesApi) -> Result
     if let Some(name) = system_user() {
         return Ok(name);
     }
-    // In many containers, the operating system knows no name for the user.
+    // In many containers, the operating system has no name for the user id.
     match api.authenticated_user().await? {
         Some(name) => Ok(name),
         None => Err(Failure::usage(
@@ -23,7 +23,8 @@ pub(super) async fn author(given: Option<String>, api: &DirectivesApi) -> Result
     }
 }
 
-/// Returns the name of this process in the records of the history: the user and the host.
+/// Returns the value of `recorded_by` in the history records that this process writes: the user and
+/// the host.
 pub(super) fn recorder_name() -> String {
     let user = system_user().unwrap_or_else(|| "unknown".to_owned());
     let host = whoami::hostname().unwrap_or_else(|_| "unknown".to_owned());

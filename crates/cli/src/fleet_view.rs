@@ -1,5 +1,4 @@
-//! What `status` and `wait` show of an instance: its state in words, and its report with the state as
-//! JSON.
+//! Formats the report of an instance for `status` and `wait`: as words, or as JSON with the state.
 
 use jiff::SignedDuration;
 use opensearch_directives::fleet::{Fleet, IndexPosition, InstanceReport, InstanceState};
@@ -53,7 +52,7 @@ pub(super) fn to_json(fleet: &Fleet, report: &InstanceReport) -> Value {
     value
 }
 
-/// The last operation on the index that is known, in words.
+/// Names the last known operation on the index, in words.
 pub(super) fn operation(position: &IndexPosition) -> String {
     match position.assigned_seq_no.or(position.max_seq_no) {
         Some(seq_no) => format!("operation {seq_no}"),
@@ -61,7 +60,7 @@ pub(super) fn operation(position: &IndexPosition) -> String {
     }
 }
 
-/// A number of instances, in words.
+/// Formats a number of instances, such as `2 instances`.
 pub(super) fn instances(number: usize) -> String {
     match number {
         1 => "1 instance".to_owned(),

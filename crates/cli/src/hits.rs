@@ -1,5 +1,5 @@
-//! `directives hits`: shows how many requests each directive matched, by an agent's count, so that one
-//! with a wrong target is noticed.
+//! `directives hits`: shows how many requests each directive matched, as an agent has counted. A
+//! directive with a wrong target is noticed because it matches nothing.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -68,7 +68,7 @@ struct Row {
 }
 
 impl Row {
-    /// Whether the directive is published and matched no request for this time.
+    /// Whether the directive is published and has matched no request for at least this long.
     fn is_unmatched_for(&self, time: Duration, now: Timestamp) -> bool {
         let begin = SignedDuration::try_from(time)
             .ok()
@@ -129,7 +129,8 @@ pub(super) async fn run(args: HitsArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Returns the selected directives, and the same ones as the agent sent them.
+/// Returns the counts of the selected directives twice: decoded, and as the JSON that the agent
+/// sent.
 fn select(response: Value, args: &HitsArgs) -> Result<(Vec<Row>, Vec<Value>), Failure> {
     let decode = |error| {
         Failure::other(format!(
@@ -151,7 +152,7 @@ fn select(response: Value, args: &HitsArgs) -> Result<(Vec<Row>, Vec<Value>), Fa
     Ok(selected)
 }
 
-/// Reports the ids that are not among the selected directives.
+/// Reports an error for each id that is not among the selected directives.
 fn report_missing(ids: &[String], rows: &[Row]) -> Exit {
     let mut exit = Exit::Success;
     for id in ids {

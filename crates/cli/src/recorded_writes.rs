@@ -1,4 +1,4 @@
-//! Reports which writes of a command the history does not contain. The writes themselves succeeded.
+//! Reports which successful writes of a command are not in the history.
 
 use opensearch_directives::admin::HistoryReport;
 use opensearch_directives::error::chain;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::directive_text::printable;
 use super::stdio::note;
 
-/// The number of writes that a warning names.
+/// The maximum number of writes that a warning names.
 const NAMED: usize = 20;
 
 /// Prints a warning on standard error if a write is not recorded. The exit code does not change,
@@ -39,7 +39,7 @@ pub(super) fn warn(history: &HistoryReport) {
     ));
 }
 
-/// Returns the same for a report in JSON.
+/// Returns the number of recorded writes and the unrecorded writes as JSON.
 pub(super) fn json(history: &HistoryReport) -> Value {
     let unrecorded: Vec<Value> = history
         .unrecorded

@@ -1,4 +1,5 @@
-//! `directives status`: shows for each instance that reports whether it applies every operation.
+//! `directives status`: shows the reports of all instances, and whether each instance applies every
+//! operation on the index.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
@@ -18,9 +19,9 @@ use super::exit::{Exit, Failure};
 use super::fleet_view::{instances, operation, state_text, to_json};
 use super::stdio::{note, print};
 
-/// The time after which an instance that has left or is silent is not shown.
+/// An instance that left or fell silent longer ago than this is not shown.
 const SHOWN_FOR: SignedDuration = SignedDuration::from_hours(24);
-/// The number of rejections that the table shows.
+/// The maximum number of rejections that the table shows.
 const SHOWN_REJECTIONS: usize = 10;
 const HEADER: [&str; 9] = [
     "INSTANCE",
@@ -81,8 +82,8 @@ pub(super) async fn run(args: StatusArgs) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// Prints the status at each change until the process ends. On a terminal it prints the status every
-/// two seconds, because the times in it are relative.
+/// Prints the status at each change until the process ends. On a terminal, it prints the status
+/// every two seconds, because the status contains relative times.
 async fn watch(api: &DirectivesApi, args: &StatusArgs) -> Result<Exit, Failure> {
     let terminal = std::io::stdout().is_terminal();
     let mut shown = None;
@@ -92,21 +93,22 @@ async fn watch(api: &DirectivesApi, args: &StatusArgs) -> Result<Exit, Failure> 
                 let states = states(&fleet);
                 if terminal || shown.as_ref() != Some(&states) {
                     if terminal {
-                        // These sequences clear the screen.
+                        // These escape sequences clear the screen.
                         print("\x1b[2J\x1b[H")?;
                     }
                     show(&fleet, args)?;
                     shown = Some(states);
                 }
             }
-            // A failed read does not end the command, since the next one may succeed.
+            // A failed read does not end the command, since the next read may succeed.
             Err(error) => note(&error.to_string()),
         }
         tokio::time::sleep(Duration::from_secs(2)).await;
     }
 }
 
-/// Identifies what is shown, without the relative times.
+/// Returns what `watch` compares to detect a change: the state of each instance, without relative
+/// times.
 fn states(fleet: &Fleet) -> Vec<(String, &'static str, Option<u64>)> {
     let state = |report: &InstanceReport| {
         let state = fleet.state(report);
@@ -190,7 +192,7 @@ fn row(fleet: &Fleet, report: &InstanceReport) -> Vec<String> {
     ]
 }
 
-/// The last line of the table: how many instances are in which state.
+/// Returns the last line of the table, which states how many instances are in each state.
 fn summary(fleet: &Fleet, shown: &[&InstanceReport]) -> String {
     let counts: Vec<String> = counts(fleet, shown)
         .into_iter()

@@ -1,5 +1,5 @@
-//! `directives wait`: waits until the instances apply every operation, and names those that do not.
-//! The flag `--wait` of the writing verbs does the same after the write.
+//! `directives wait`: waits until the instances apply every operation on the index, and names the
+//! instances that do not. The flag `--wait` of the verbs that write does the same after the write.
 
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ use super::flag_values;
 use super::fleet_view::{instances, operation, state_text, to_json};
 use super::stdio::{ReportFormat, note, print};
 
-/// The time for which `--wait` waits unless it is given.
+/// The default time limit of a wait.
 pub(super) const DEFAULT_TIMEOUT: &str = "30s";
 /// The pause between two reads of the reports.
 const PAUSE: Duration = Duration::from_millis(500);
-/// The number of instances that a text names.
+/// The maximum number of instances that the text names.
 const NAMED: usize = 50;
 
 #[derive(Debug, Args)]
@@ -82,8 +82,8 @@ struct Wait {
     elapsed: Duration,
 }
 
-/// Reads the reports until enough live instances apply every operation that the index contained when
-/// this was called.
+/// Reads the reports until enough live instances apply every operation that the index contained at
+/// the time of this call.
 async fn until_converged(
     api: &DirectivesApi,
     per_mille: u16,
@@ -101,7 +101,7 @@ async fn until_converged(
         tokio::time::sleep(PAUSE.min(timeout.saturating_sub(begin.elapsed()))).await;
         match api.fleet().await {
             Ok(fleet) => wait.fleet = fleet,
-            // The cluster may respond again in time.
+            // The cluster may respond again before the time limit.
             Err(error) if error.is_unreachable() => {}
             Err(error) => return Err(error.into()),
         }
@@ -111,8 +111,8 @@ async fn until_converged(
 }
 
 impl Wait {
-    /// Whether an instance applies every operation that the index contained at the beginning. An
-    /// instance that applies what the index contains now applies the earlier operations, too.
+    /// Whether an instance applies every operation that the index contained when the wait began. An
+    /// instance that applies the current operations applies the earlier ones, too.
     fn has_operations(&self, report: &InstanceReport) -> bool {
         self.target.is_applied_by(report) || self.fleet.position.is_applied_by(report)
     }

@@ -1,5 +1,5 @@
-//! Tests that agents report what they apply, and that `status`, `wait` and `--wait` name the instances
-//! that lack an operation, on a real node.
+//! Tests on a real node that agents report which operations they apply, and that `status`, `wait`
+//! and `--wait` name the instances that lack an operation.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ fn reporting(url: &str, index: &str, name: &str) -> Agent {
     Agent::start(url, index, &args)
 }
 
-/// Waits until the status satisfies a condition.
+/// Waits until the output of `directives status` satisfies a condition, and returns it.
 async fn status_when(url: &str, index: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
     let status = async || run(url, index, &["status", "-o", "json"]).ok().json();
     eventually(what, status, holds).await
@@ -39,7 +39,7 @@ async fn wait_returns_when_every_agent_has_the_operation_and_names_those_that_ha
     })
     .await;
 
-    // The operation is applied by both when the command returns.
+    // When the command returns, both agents apply the operation.
     let applied = run(
         &url,
         &index,
@@ -68,13 +68,14 @@ async fn wait_returns_when_every_agent_has_the_operation_and_names_those_that_ha
     for agent in [&first, &second] {
         assert_eq!(agent.get("/v1/status").await.1["directives"], 1);
     }
-    // A deletion has a number that no document shows.
+    // No document contains the `_seq_no` of a deletion, but the agents must wait for it, too.
     run(&url, &index, &["delete", "slow", "--yes", "--wait=60s"]).ok();
     for agent in [&first, &second] {
         assert_eq!(agent.get("/v1/status").await.1["directives"], 0);
     }
 
-    // An agent that is killed cannot say so. Until it counts as silent, the command waits for it.
+    // A killed agent cannot report that it has left. The command waits for such an agent until it
+    // counts as silent.
     second.signal("-KILL");
     let apply = [
         "apply", "fast", "--level", "Shape", "--tenant", "acme", "--ttl", "1h", "--reason", "r",
@@ -110,7 +111,7 @@ async fn wait_returns_when_every_agent_has_the_operation_and_names_those_that_ha
     assert_eq!(waited["live"], 1);
     assert_eq!(waited["silent"][0]["instance"], "second");
 
-    // An agent that is stopped says so.
+    // An agent that is stopped by a signal reports that it has left.
     first.stop();
     status_when(&url, &index, "the stopped agent has left", |status| {
         state_of(status, "first") == "left"

@@ -1,4 +1,5 @@
-//! The flags with which an agent reports to the fleet, and the task that does it.
+//! The flags for the agent's reports about its state, and the task that writes these reports into
+//! an index.
 
 use std::time::Duration;
 
@@ -23,7 +24,8 @@ pub(super) struct ReportArgs {
 }
 
 impl ReportArgs {
-    /// Starts the task that reports. It ends after the store, and then reports that the agent has left.
+    /// Starts the task that writes the reports. The task ends after the store has ended, with a
+    /// last report that the agent has left.
     pub(super) fn start(
         &self,
         store: &OpenSearchDirectiveStore,

@@ -1,5 +1,5 @@
-//! `directives history --at`: which directives applied at an instant, who wrote them and why, and how
-//! they ended.
+//! `directives history --at`: shows which directives applied at an instant, who wrote them and why,
+//! and how they ended.
 
 use jiff::Timestamp;
 use opensearch_directives::document::Document;
@@ -17,7 +17,7 @@ use crate::exit::{Exit, Failure};
 use crate::field_filters::State;
 use crate::stdio::print;
 
-/// The directives that are asked about.
+/// The ids and the attributes that select the directives to show.
 pub(super) struct Question<'a> {
     pub(super) ids: &'a [String],
     pub(super) tenant: Option<&'a str>,
@@ -25,7 +25,7 @@ pub(super) struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// The whole request, if the command line states it.
+    /// Returns the request, if the command line states all its attributes.
     fn whole_request(&self) -> Option<RequestAttrs<'_>> {
         let (index, principal) = (&self.request.index, &self.request.principal);
         let endpoint = self.request.endpoint?;
@@ -34,7 +34,7 @@ impl Question<'_> {
         Some(request)
     }
 
-    /// Whether a document can apply at an instant to a request with the given attributes.
+    /// Whether a directive can apply at an instant to a request with the given attributes.
     fn can_apply(&self, document: &Document, instant: Timestamp) -> bool {
         if let Some(request) = self.whole_request() {
             let set = DirectiveSet::from_directives(vec![document.directive.clone()]);
@@ -64,7 +64,7 @@ impl Question<'_> {
                 .is_some_and(|document| self.can_apply(document, instant))
     }
 
-    /// The attributes, such as `tenant=acme index=orders`.
+    /// Formats the given attributes, such as `tenant=acme index=orders`.
     fn text(&self) -> String {
         let endpoint = self.request.endpoint.map(EndpointKind::as_str);
         let all = [
@@ -176,7 +176,7 @@ fn effects(decision: Decision) -> String {
     parts.join(", ")
 }
 
-/// The directive, who wrote it and why, and how it ended.
+/// Formats a directive as lines: its content, its author and reason, and how it ended.
 fn text(directive: &PastDirective, end: &End) -> Vec<String> {
     let record = &directive.record;
     let summary = directive.live().map(summary).unwrap_or_default();
@@ -197,8 +197,8 @@ fn text(directive: &PastDirective, end: &End) -> Vec<String> {
     lines
 }
 
-/// An operation with its author and reason, such as `revoked 2030-01-31T14:20:00Z by carol: found it
-/// (INC-1)`.
+/// Formats an operation with its author and reason, such as `revoked 2030-01-31T14:20:00Z by carol:
+/// found it (INC-1)`.
 fn operation(record: &Record) -> String {
     let by = author(record).map_or_else(
         || "by an unknown author".to_owned(),
@@ -246,7 +246,7 @@ fn ended(end: &End) -> String {
     }
 }
 
-/// Why the result may be wrong.
+/// Formats a reason why the result may be wrong.
 fn doubt(doubt: &Doubt, past: &Past) -> Vec<String> {
     match doubt {
         Doubt::Gap(gap) => {

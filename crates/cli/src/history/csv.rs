@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::exit::Failure;
 use crate::output_formats::cell;
 
-/// The fields of a record, then those of its document.
+/// The columns: first the fields of the record, then the fields of its document.
 const RECORD: [&str; 17] = [
     "@timestamp",
     "kind",
@@ -54,7 +54,7 @@ pub(super) fn records(records: &[Record]) -> Result<String, Failure> {
     Ok(lines.join("\n"))
 }
 
-/// Formats objects with these fields.
+/// Formats each JSON object as one line that contains the named fields.
 pub(super) fn objects(header: &[&str], objects: &[Value]) -> String {
     let mut lines = vec![header.join(",")];
     for object in objects {
@@ -64,7 +64,7 @@ pub(super) fn objects(header: &[&str], objects: &[Value]) -> String {
     lines.join("\n")
 }
 
-/// Formats one value. Several names are separated by spaces.
+/// Formats one value. The elements of a list are separated by spaces.
 fn field(value: &Value) -> String {
     match value {
         Value::Null => String::new(),

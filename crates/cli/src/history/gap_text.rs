@@ -1,4 +1,4 @@
-//! Describes gaps of a history in sentences.
+//! Describes the gaps of a history in words. A gap is a range of `_seq_no`s without a record.
 
 use jiff::Timestamp;
 use opensearch_directives::history::{Evidence, Gap, IndexLedger, Neighbour};
@@ -6,10 +6,10 @@ use opensearch_directives::history::{Evidence, Gap, IndexLedger, Neighbour};
 use super::records::to_the_second;
 use crate::directive_text::printable;
 
-/// How much evidence one line contains. JSON contains all of it.
+/// The number of directives that one line names. The JSON format contains all of them.
 const SHOWN: usize = 8;
 
-/// Formats numbers: `number 17`, `numbers 17 to 19`, `numbers from 17 on`.
+/// Formats the `_seq_no`s of a gap: `number 17`, `numbers 17 to 19`, `numbers from 17 on`.
 pub(super) fn numbers(gap: &Gap) -> String {
     match gap.last {
         Some(last) => range(gap.first, last),
@@ -25,7 +25,7 @@ pub(super) fn range(first: u64, last: u64) -> String {
     }
 }
 
-/// Formats the times between which the operations of a gap happened.
+/// Describes the time range in which the operations of a gap happened.
 pub(super) fn between(gap: &Gap, ledger: &IndexLedger, now: Timestamp) -> String {
     let side = |neighbour: &Neighbour| {
         format!(
@@ -53,7 +53,8 @@ pub(super) fn between(gap: &Gap, ledger: &IndexLedger, now: Timestamp) -> String
     format!("{start} and {end}")
 }
 
-/// Describes the directives that a gap can concern; `None` if nothing limits them.
+/// Describes the directives that a gap can concern. Returns `None` if there is no evidence, so that
+/// the gap can concern any directive.
 pub(super) fn concerns(gap: &Gap) -> Option<String> {
     if gap.evidence.is_empty() {
         return None;

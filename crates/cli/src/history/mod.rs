@@ -1,5 +1,5 @@
-//! `directives history`: what was done to the directives, which of them applied at an instant, and
-//! whether the history is complete.
+//! `directives history`: shows the operations on the directives, the directives that applied at an
+//! instant, and whether the history is complete.
 
 mod at;
 mod csv;
@@ -145,7 +145,8 @@ pub(super) async fn run(args: HistoryArgs) -> Result<Exit, Failure> {
     records::run(&history, &filter, args.output).await
 }
 
-/// Lets the flags of the connection and of the output stand behind `history` and behind its verb.
+/// Permits the flags of the connection and of the output both directly behind `history` and behind
+/// its verb.
 pub(super) fn with_flags_for_all_verbs(command: Command) -> Command {
     let shared = TimeoutArgs::augment_args(ConnectionArgs::augment_args(Command::new("shared")));
     let names: Vec<clap::Id> = shared

@@ -22,7 +22,7 @@ const HEADER: [&str; 7] = [
     "REASON",
     "TICKET",
 ];
-/// Fields that a column of the table or the kind already tells.
+/// Fields that the column of changes omits, because another column already shows them.
 const TOLD_ELSEWHERE: [&str; 8] = [
     "reason",
     "ticket",
@@ -53,7 +53,8 @@ pub(super) async fn run(
         }
     }
     let mut exit = Exit::Success;
-    // With another filter, the directive may have operations that are not shown.
+    // A missing id is an error only if the ids are the only filter. Otherwise, another filter may
+    // hide the records of the directive.
     let mut only_ids = RecordFilter::default();
     only_ids.directives.clone_from(&filter.directives);
     let only_ids = only_ids == *filter;
@@ -82,7 +83,8 @@ fn row(record: &Record) -> Vec<String> {
     ]
 }
 
-/// The author as the writer claimed, with the user that the cluster authenticated.
+/// Returns the author that the writer stated, and the user that the cluster authenticated if it is
+/// another name.
 pub(super) fn author(record: &Record) -> Option<String> {
     match (&record.by, &record.authenticated_by) {
         (Some(by), Some(user)) if by != user => Some(format!("{by} (authenticated as {user})")),
@@ -92,13 +94,14 @@ pub(super) fn author(record: &Record) -> Option<String> {
     }
 }
 
-/// An instant in UTC without fractions of a second.
+/// Formats an instant in UTC without fractions of a second.
 pub(super) fn to_the_second(instant: Timestamp) -> String {
     let whole = Timestamp::from_second(instant.as_second()).unwrap_or(instant);
     whole.to_string()
 }
 
-/// What the operation wrote: a new directive as a whole, otherwise the fields that changed.
+/// Describes what the operation wrote: the whole directive if it is new, otherwise the changed
+/// fields.
 pub(super) fn what(record: &Record) -> String {
     let Some(document) = record.document() else {
         return match record.kind {

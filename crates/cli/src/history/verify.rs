@@ -1,5 +1,5 @@
-//! `directives history verify`: reports for every number of the index whether its operation is
-//! recorded, and ends with a sentence that an auditor can quote.
+//! `directives history verify`: reports each `_seq_no` of the index whose operation has no record,
+//! and ends with a sentence that an auditor can quote.
 
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ use crate::duration;
 use crate::exit::{Exit, Failure};
 use crate::stdio::print;
 
-/// How many gaps of one index the report lists. JSON contains all of them.
+/// The number of gaps that the text lists for one index. The JSON format contains all gaps.
 const SHOWN: usize = 50;
-/// What an operation without a record can have been.
+/// The kinds of operations that can be without a record.
 const CAN_BE: &str = "a version that was replaced before a recorder saw it, a deletion (also of an id \
                       that did not exist), or a write that OpenSearch refused after it had assigned \
                       the number";
@@ -166,13 +166,13 @@ fn index(ledger: &IndexLedger, name: &str, now: Timestamp) -> Vec<String> {
     lines
 }
 
-/// Formats a number of things: `1 operation`, `2 operations`.
+/// Formats a count with its noun: `1 operation`, `2 operations`.
 fn count(number: u64, thing: &str) -> String {
     let s = if number == 1 { "" } else { "s" };
     format!("{number} {thing}{s}")
 }
 
-/// The events that made the index lose or repeat numbers.
+/// Describes the events in which the index lost operations or assigned a `_seq_no` again.
 fn changes(ledger: &IndexLedger) -> Vec<String> {
     let mut lines = Vec::new();
     for change in &ledger.term_changes {
@@ -222,7 +222,8 @@ fn describe(gap: &Gap, ledger: &IndexLedger, now: Timestamp) -> Vec<String> {
     lines
 }
 
-/// The sentence about the whole history.
+/// Returns the last sentence of the report, which states whether the history is complete and
+/// intact.
 fn statement(found: &Verification) -> String {
     let at = to_the_second(found.verified_at);
     let (name, history) = (&found.index, &found.history);

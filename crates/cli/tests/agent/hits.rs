@@ -9,7 +9,7 @@ use crate::support::command::{Ran, directives, run};
 use crate::support::http;
 use crate::support::node::{installed_index, shared_url};
 
-/// The counts of a directive.
+/// Returns the counts of a directive in `/v1/hits`.
 async fn counts(agent: &Agent, id: &str) -> Value {
     let (status, hits) = agent.get("/v1/hits").await;
     assert_eq!(status, 200, "{hits}");
@@ -49,7 +49,8 @@ async fn each_evaluation_by_the_agent_counts_and_an_operators_question_does_not(
         .into_iter()
         .fold(check, |check, (name, value)| check.header(name, value));
     assert_eq!(check.send().await.unwrap().status(), 200);
-    // These two are questions of an operator.
+    // The next two evaluations come from an operator and not from a proxy, so the agent must not
+    // count them.
     let path = agent.url("/v1/evaluate?uncounted");
     let (status, decision) = http::send("POST", &path, Some(&request)).await;
     assert_eq!((status, &decision["directives"]), (200, &json!(["acme"])));

@@ -1,5 +1,6 @@
-//! Eight writers change an index with every tool while it is recorded, and the index is created again
-//! in between. Afterwards, every number that the index assigned is recorded or in a reported gap.
+//! Tests that the history accounts for every `_seq_no` of an index. Eight writers change the index
+//! with the command and with direct requests while agents record it, and the index is re-created in
+//! between. Afterwards, each `_seq_no` has a record or lies in a reported gap.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -16,15 +17,16 @@ use crate::support::node::{Node, shared_url};
 
 const WRITERS: usize = 8;
 
-/// One of the writers. It has its own ids, and its own directive for the command.
+/// One of the writers. Each writer has its own document ids, and one directive that it changes with
+/// the command.
 struct Writer<'a> {
     url: &'a str,
     index: &'a str,
     number: usize,
     random: fastrand::Rng,
-    /// The writes of the command that succeeded.
+    /// The number of successful writes with the command, by all writers.
     commands: &'a AtomicUsize,
-    /// Whether the node is killed meanwhile, so that requests fail.
+    /// Whether the test kills the node during these writes, so that requests may fail.
     node_fails: bool,
 }
 
@@ -93,13 +95,14 @@ impl Writer<'_> {
             .header("content-type", "application/json")
             .body(body.to_owned());
         match request.send().await {
-            // A write may meet another one, or a document that is not there.
+            // The status is ignored, because a write may conflict with another write, or the
+            // document may not exist.
             Ok(response) => drop(response.text().await),
             Err(error) => assert!(self.node_fails, "{error}"),
         }
     }
 
-    /// Applies a directive or deletes it, with the command.
+    /// Runs the command once: it applies or deletes the writer's directive.
     async fn command(&mut self, operation: usize) {
         let id = format!("cmd-{}", self.number);
         let reason = operation.to_string();
@@ -133,19 +136,19 @@ impl Writer<'_> {
             0 => {
                 self.commands.fetch_add(1, Ordering::Relaxed);
             }
-            // There was nothing to delete.
+            // The directive to delete did not exist.
             3 => {}
             code => assert!(self.node_fails, "{code}: {}{}", ran.stdout, ran.stderr),
         }
     }
 }
 
-/// The index with its recorders.
+/// An index whose operations are recorded in its history.
 struct Ledger {
     url: String,
     index: String,
     commands: AtomicUsize,
-    /// The writes of a writer that waits for the recorder each time.
+    /// The number of writes after which the test waited for the record.
     observed: usize,
 }
 
@@ -165,7 +168,8 @@ impl Ledger {
         futures_util::future::join_all(writers).await;
     }
 
-    /// Writes by curl, and waits each time until a recorder has seen it.
+    /// Writes a document by direct requests. After each write, waits until a recorder has recorded
+    /// it.
     async fn write_observed(&mut self, writes: usize) {
         for _ in 0..writes {
             self.observed += 1;
@@ -191,7 +195,7 @@ impl Ledger {
             .collect()
     }
 
-    /// Returns the uuid of the index and the highest number that it assigned.
+    /// Returns the uuid of the index and the highest `_seq_no` that the index has assigned.
     async fn highest(&self) -> (String, u64) {
         let path = format!("{}/{}/_stats/docs?level=shards", self.url, self.index);
         let (_, stats) = http::get(&path).await;
@@ -206,8 +210,9 @@ impl Ledger {
         run(&self.url, &self.index, &["init"]).ok();
     }
 
-    /// Checks that each number is recorded or in a gap, and that the command and the recorder, where
-    /// they were there to see it, left no gap.
+    /// Checks that each `_seq_no` has a record or lies in a gap. No operation that a recorder
+    /// observed lies in a gap. If `is_exact` is set, no successful write of the command does,
+    /// either.
     async fn check(&self, assigned: &[(String, u64)], is_exact: bool) {
         let verified = run(
             &self.url,
@@ -285,7 +290,8 @@ async fn every_number_of_eight_writers_is_recorded_or_in_a_reported_gap() {
     let agent = recorder(&url, &index);
     ledger.write_observed(2).await;
     ledger.write(64, 1, false).await;
-    // The recorder is killed, and another one takes over.
+    // The recording agent is killed. After some writes without a recorder, another agent takes
+    // over.
     drop(agent);
     ledger.write(32, 2, false).await;
     let _agent = recorder(&url, &index);
@@ -298,8 +304,8 @@ async fn every_number_of_eight_writers_is_recorded_or_in_a_reported_gap() {
     ledger.check(&[former, current], true).await;
 }
 
-/// The same with as many operations as `HISTORY_OPERATIONS` says, 5,000 by default, on a node that is
-/// killed in between.
+/// Like the test above, but the node is killed and restarted during the writes.
+/// `HISTORY_OPERATIONS` sets the number of operations, 5,000 by default.
 #[tokio::test]
 #[ignore = "it takes many minutes"]
 async fn every_number_is_accounted_for_although_the_node_and_the_recorders_are_killed() {
@@ -322,7 +328,7 @@ async fn every_number_is_accounted_for_although_the_node_and_the_recorders_are_k
     let former = ledger.highest().await;
     ledger.recreate().await;
     ledger.write(operations / 4, 2, false).await;
-    // The node is killed and started again while the writers go on.
+    // The node is killed and restarted while the writers continue.
     let restart = std::thread::spawn(move || {
         node.restart();
         node

@@ -1,4 +1,5 @@
-//! `init --history`: the append-only stream, its retention, and what is wrong with another one.
+//! Tests `init --history`: it creates an append-only data stream with a retention, and refuses a
+//! stream that permits edits.
 
 use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
@@ -123,8 +124,9 @@ async fn a_stream_that_permits_edits_is_refused() {
     for part in ["index.append_only.enabled", "higher priority"] {
         assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
     }
-    // Without the stream, an ordinary index of that name is refused as well.
-    // A template cannot be deleted before the streams that it made.
+    // If the data stream does not exist, `init` refuses an ordinary index with the stream's name,
+    // too. The stream is deleted before the templates, because OpenSearch does not delete a
+    // template that a stream uses.
     for at in [
         format!("_data_stream/{index}-history"),
         format!("_index_template/{index}-theirs"),
@@ -153,8 +155,8 @@ async fn a_retention_needs_index_state_management() {
     assert_eq!(usage.code, 2, "{}", usage.stderr);
 }
 
-/// The requests that install the policy, on scripted responses, because the nodes of the tests have no
-/// Index State Management.
+/// Tests the requests that install the retention policy. The responses are scripted, because the
+/// nodes of the tests have no Index State Management.
 #[tokio::test]
 async fn the_policy_is_created_before_the_stream_and_attached_to_an_existing_one() {
     let missing = MockServer::start().await;

@@ -1,4 +1,5 @@
-//! Tests what writes and recorders leave in the history of an index, on a real node.
+//! Tests the history of an index on a real node: which records the command and recording agents
+//! write, and what `directives history` reads from them.
 
 mod eight_writers;
 mod installation;
@@ -21,7 +22,8 @@ pub(super) fn with_history(url: &str, prefix: &str) -> String {
     index
 }
 
-/// Returns the stored records with their ids, ordered by their numbers; those without one are last.
+/// Returns the stored records with their ids, in the order of `_seq_no`. Records without a
+/// `_seq_no` are last.
 pub(super) async fn records(url: &str, index: &str) -> Vec<(String, Value)> {
     let refresh = format!("{url}/{index}-history/_refresh");
     http::send("POST", &refresh, None).await;
@@ -41,7 +43,7 @@ pub(super) async fn records(url: &str, index: &str) -> Vec<(String, Value)> {
         .collect()
 }
 
-/// Sets whether the history takes no records.
+/// Sets whether the history blocks writes, so that no record can be added.
 pub(super) async fn block(url: &str, index: &str, blocked: bool) {
     let settings = json!({ "index.blocks.write": blocked });
     let path = format!("{url}/{index}-history/_settings");

@@ -1,6 +1,6 @@
-//! Plays the changes of a month: four operators, deletions, an expiry and an index that is created
-//! again. Afterwards, the history is asked about each instant, and returns what `explain` returned
-//! then.
+//! Tests `history --at` after a sequence of changes by four operators, with deletions, an expiry
+//! and an index that is re-created. For each instant, the history must return the decision that
+//! `explain` returned at that instant.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -28,7 +28,7 @@ const REQUEST: [&str; 8] = [
     "Search",
 ];
 
-/// What applied to the request at an instant.
+/// The decision of `explain` about the test's request at an instant.
 #[derive(Debug)]
 struct Truth {
     after: String,
@@ -37,7 +37,7 @@ struct Truth {
     directives: Vec<String>,
 }
 
-/// The month, with what was true after each of its changes.
+/// The index, with the decision of `explain` after each change.
 struct Month {
     url: String,
     index: String,
@@ -49,7 +49,7 @@ impl Month {
         run(&self.url, &self.index, &words(line))
     }
 
-    /// Changes something as an operator, and notes what applies afterwards.
+    /// Runs a command line as an operator, and stores the decision of `explain` after it.
     fn play(&mut self, author: &str, line: &str) -> &mut Self {
         self.run(&format!("{line} --author {author}")).ok();
         self.note(line);
@@ -93,7 +93,7 @@ fn applying(explained: &Value) -> Vec<String> {
     ids
 }
 
-/// Splits a command line. A part in single quotes is one argument.
+/// Splits a command line into arguments. A part in single quotes is one argument.
 fn words(line: &str) -> Vec<&str> {
     let mut words = Vec::new();
     for (number, part) in line.split('\'').enumerate() {
@@ -152,7 +152,8 @@ async fn the_history_of_a_month_returns_the_truth_of_each_instant() {
             "{truth:?}: {}",
             ran.stdout
         );
-        // Only the end of the former index, which nobody could observe, is not certain.
+        // The result is uncertain only for the last change before the index was deleted, because
+        // nobody could observe the end of that index.
         let is_end = truth.after.starts_with("apply capture-all --level Shape ");
         assert_eq!(
             ran.code,
@@ -167,7 +168,8 @@ async fn the_history_of_a_month_returns_the_truth_of_each_instant() {
         rows.find(|row| row["id"] == id).unwrap().clone()
     };
     for (truth, id, expected) in [
-        // Alice wrote it, and bob's change still applies to the request; dave deleted it.
+        // Alice wrote the directive. It applied to the request also after bob's change, so it ended
+        // when dave deleted it.
         (
             0,
             "slow-acme",
@@ -203,7 +205,8 @@ async fn the_history_of_a_month_returns_the_truth_of_each_instant() {
     check_write_past_the_command(&month).await;
 }
 
-/// A write by curl is missing in the history, and makes what it can concern uncertain.
+/// Checks that a direct write without a record makes only those instants uncertain at which it can
+/// have happened.
 async fn check_write_past_the_command(month: &Month) {
     let before = SystemClock.now();
     let path = format!("{}/{}/_doc/eve?refresh=true", month.url, month.index);
@@ -215,13 +218,14 @@ async fn check_write_past_the_command(month: &Month) {
     assert!(verified.stdout.contains(concerns), "{}", verified.stdout);
     let now = month.at(SystemClock.now());
     assert_eq!((now.code, &now.json()["is_certain"]), (9, &json!(false)));
-    // It cannot have happened before the operation that precedes its number.
+    // The write cannot have happened before the operation with the preceding `_seq_no`.
     let first = month.truths[0].instant;
     assert_eq!(month.at(first).code, 0);
     assert!(before > first);
 }
 
-/// The command lines whose output is in the golden file. `@2` is the instant after the third change.
+/// The command lines whose output the golden file contains. `@2` stands for the instant after the
+/// third change.
 const LINES: [&str; 14] = [
     "history",
     "history slow-acme",
@@ -239,7 +243,8 @@ const LINES: [&str; 14] = [
     "history verify -o csv",
 ];
 
-/// The uuids and the recorder of this run, with their placeholders.
+/// Returns the uuids and the recorder names of this run, each with its placeholder in the golden
+/// file.
 fn names(month: &Month) -> BTreeSet<(String, &'static str)> {
     let records = month.run("history -o json").ok().json();
     let fields = [

@@ -1,4 +1,4 @@
-//! An index with a history whose records the test itself writes.
+//! Provides an index with a history to which the test itself writes the records.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use crate::support::http;
 use crate::support::in_hours;
 use crate::support::node::{installed_index, shared_url};
 
-/// An index with a history, and the records of its operations.
+/// An index with a history. The test decides which operations it records.
 pub(super) struct Recorded {
     pub(super) url: String,
     pub(super) index: String,
@@ -17,7 +17,7 @@ pub(super) struct Recorded {
     history_uuid: String,
 }
 
-/// What OpenSearch returned for one operation.
+/// One operation on the index, with the response of OpenSearch.
 pub(super) struct Operation {
     directive: String,
     response: Value,

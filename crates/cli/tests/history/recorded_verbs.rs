@@ -1,4 +1,5 @@
-//! The record of each verb, and writes that cannot be recorded.
+//! Tests that each verb that writes adds a record to the history, and that a write succeeds with a
+//! warning if it cannot be recorded.
 
 use serde_json::{Value, json};
 
@@ -11,7 +12,7 @@ fn words(text: &str) -> Vec<&str> {
     text.split_whitespace().collect()
 }
 
-/// Returns some fields of each record.
+/// Returns the values of the named fields for each record.
 fn fields(records: &[(String, Value)], names: &[&str]) -> Vec<Vec<Value>> {
     let of = |record: &Value| names.iter().map(|name| record[name].clone()).collect();
     records.iter().map(|(_, record)| of(record)).collect()
@@ -57,7 +58,8 @@ async fn each_verb_leaves_a_record_of_its_operation() {
     let names = ["kind", "seq_no", "version", "by", "reason"];
     assert_eq!(fields(&records, &names), expected);
 
-    // A record is complete: the identity of the operation, the document after it, what changed.
+    // Each record contains the identity of the operation, the document after the operation, and the
+    // names of the changed fields.
     let (id, reactivated) = &records[5];
     assert_eq!(reactivated["document"], stored["_source"]);
     assert_eq!(reactivated["@timestamp"], stored["_source"]["updated_at"]);

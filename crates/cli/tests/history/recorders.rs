@@ -1,4 +1,5 @@
-//! Agents that record: each operation once, also after an outage of the history.
+//! Tests agents with `--record-history`: they record each operation exactly once, even after an
+//! outage of the history.
 
 use serde_json::{Value, json};
 
@@ -9,7 +10,7 @@ use crate::support::eventually::eventually;
 use crate::support::http;
 use crate::support::node::shared_url;
 
-/// Writes a directive with curl's request, past the command.
+/// Writes a directive by a direct request to the index, without the command.
 async fn put(url: &str, index: &str, id: &str, level: &str) {
     let document =
         json!({ "level": level, "tenant": "acme", "ttl_secs": 600, "updated_by": "eve" });
@@ -54,7 +55,8 @@ async fn two_recorders_and_the_command_record_each_operation_once() {
     let kinds: Vec<&Value> = all.iter().map(|(_, record)| &record["kind"]).collect();
     assert_eq!(kinds, ["created", "created", "widened", "revoked"]);
     assert_eq!(all[2].1["by"], "eve");
-    // Each recorder has dealt with all four operations, and found those of the others.
+    // Each recorder has handled all four operations: it has recorded the operation, or found that
+    // the record already exists.
     for agent in &agents {
         let status = agent
             .status_when("all operations are accounted for", |status| {
@@ -103,7 +105,8 @@ async fn a_deletion_past_the_command_is_recorded_within_a_range() {
     assert!(deleted["seq_no_after"].as_u64() <= Some(1), "{deleted}");
     assert_eq!(deleted["seq_no_until"], 2);
     assert!(id.ends_with(".1.0.deleted"), "{id}");
-    // A deletion by the command has its number, and no second record.
+    // The record of a deletion by the command has a `_seq_no`, and the recorder adds no second
+    // record.
     run(&url, &index, &["delete", "b", "--yes", "--author", "bob"]).ok();
     let all = recorded(&url, &index, 4).await;
     assert_eq!(numbers(&all), [Some(0), Some(1), Some(3), None]);
@@ -131,7 +134,7 @@ async fn what_happens_while_the_history_is_blocked_is_recorded_afterwards() {
             status["recorder"]["last_error"].is_string()
         })
         .await;
-    // The polls go on.
+    // The agent's polls still succeed.
     assert_eq!(status["consecutive_failures"], 0);
     assert_eq!(status["last_error"], Value::Null);
     block(&url, &index, false).await;
@@ -161,7 +164,7 @@ async fn a_recorder_waits_for_the_history_and_creates_no_ordinary_index() {
 async fn a_document_that_the_mapping_refuses_is_recorded_whole() {
     let url = shared_url();
     let index = crate::support::node::unique_index("odd");
-    // Somebody created the index without the template.
+    // The index is created without the template, as by mistake.
     let loose = json!({ "mappings": { "dynamic": true } });
     http::put(&format!("{url}/{index}"), &loose).await;
     let document = json!({ "revoked": "perhaps", "level": { "name": "Shape" } });
