@@ -143,7 +143,7 @@ fn the_last_match_is_the_latest_one_of_all_threads() {
     evaluate(20);
     evaluate(10);
     assert_eq!(last("acme").last_matched, Some(after(20)));
-    std::thread::scope(|scope| scope.spawn(|| evaluate(30)).join().map(|_| ()).unwrap());
+    std::thread::scope(|scope| scope.spawn(|| evaluate(30)).join().unwrap());
     assert_eq!(last("acme").last_matched, Some(after(30)));
     evaluate(40);
     assert_eq!(last("acme").last_matched, Some(after(40)));

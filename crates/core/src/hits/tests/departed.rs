@@ -105,7 +105,9 @@ fn the_counts_of_departed_directives_are_bounded_and_their_totals_stay() {
     let many: Vec<String> = (0..3 * MAX_DEPARTED).map(|n| n.to_string()).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let set = counters.attach(&set_of(&many), START);
-    many.iter().for_each(|id| request(&set, id, 1));
+    for id in &many {
+        request(&set, id, 1);
+    }
     drop(set);
     let _ = counters.attach(&set_of(&["last"]), START);
     let hits = counters.hits(false);
