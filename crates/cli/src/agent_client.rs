@@ -59,8 +59,8 @@ pub(super) struct AgentClient {
 }
 
 impl AgentClient {
-    /// Creates a client. The client accepts the certificate of an agent if a CA that this machine
-    /// trusts, or a CA in the file, signed the certificate.
+    /// Creates a client. The client accepts an agent's certificate if the CA that signed it is in
+    /// the file, or is trusted by this machine.
     fn new(
         agent: AgentUrl,
         token: Option<String>,
@@ -87,7 +87,8 @@ impl AgentClient {
         })
     }
 
-    /// Creates a client with the token of a file or of `DIRECTIVES_AGENT_TOKEN`, if there is one.
+    /// Creates a client. If a token file or `DIRECTIVES_AGENT_TOKEN` is given, the client sends
+    /// this token.
     pub(super) fn with_token_file(
         agent: &AgentUrl,
         token_file: Option<&PathBuf>,

@@ -167,8 +167,8 @@ pub(super) async fn run(mut args: ApplyArgs) -> Result<Exit, Failure> {
 }
 
 impl ApplyArgs {
-    /// The drafts that the flags describe: one draft for each endpoint, since a directive has at
-    /// most one.
+    /// Returns the drafts that the flags describe: one draft for each given endpoint, since a
+    /// directive has at most one endpoint.
     fn drafts(&mut self, now: Timestamp) -> Result<Vec<Draft>, Failure> {
         let mut endpoints = std::mem::take(&mut self.endpoint);
         endpoints.sort_by_key(|endpoint| endpoint.as_str());
@@ -225,8 +225,8 @@ impl ApplyArgs {
     }
 }
 
-/// Resolves the time in a flag to an instant. If the time is local, the instant is printed, because
-/// the user may have meant another time zone.
+/// Converts the time in a flag to an instant. If the time is local, also prints the instant,
+/// because the user may have meant another time zone.
 fn instant(flag: &str, when: Option<When>, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
     let Some(when) = when else { return Ok(None) };
     let instant = when

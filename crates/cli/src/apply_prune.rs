@@ -30,8 +30,8 @@ pub(super) struct OwnerArgs {
 }
 
 impl OwnerArgs {
-    /// Sets the owner of each draft that has none. With `--prune`, a draft of another owner is an
-    /// error.
+    /// Sets the owner of each draft that has none. If `--prune` is given, a draft of another owner
+    /// is an error.
     pub(super) fn assign(&self, drafts: &mut [Draft]) -> Result<(), Failure> {
         for draft in drafts {
             let owner = draft.owner.take().or_else(|| self.owner.clone());
@@ -47,7 +47,7 @@ impl OwnerArgs {
         Ok(())
     }
 
-    /// Plans to revoke the directives of the owner that the drafts do not contain.
+    /// Plans to revoke each directive of the owner for which there is no draft.
     pub(super) async fn plan_prune(
         &self,
         api: &DirectivesApi,
@@ -69,8 +69,8 @@ impl OwnerArgs {
             .collect())
     }
 
-    /// Whether a directive has this owner and has not ended. A malformed document has no known
-    /// owner, so the result is false.
+    /// Whether a directive has the owner in `--owner` and has not ended. The owner of a malformed
+    /// document is unknown, so the result is then false.
     fn owns_live(&self, stored: &Stored, now: Timestamp) -> bool {
         let live = matches!(State::of(stored, now), State::Active | State::Scheduled);
         let owner = stored
@@ -81,7 +81,8 @@ impl OwnerArgs {
         live && self.owner.is_some() && owner == Some(&self.owner)
     }
 
-    /// Returns the question that asks the user to confirm a number of revocations.
+    /// Returns the question with which the user confirms the revocations, or `None` if there are
+    /// none.
     pub(super) fn question(&self, revocations: usize) -> Option<String> {
         let owner = printable(self.owner.as_deref()?);
         (revocations > 0).then(|| {

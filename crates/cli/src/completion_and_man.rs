@@ -1,4 +1,4 @@
-//! `directives completion` and `directives man`: prints completion scripts for shells, and manual
+//! `directives completion` prints a completion script for a shell. `directives man` writes manual
 //! pages.
 
 use std::io::Write as _;

@@ -1,8 +1,8 @@
 //! Completes values on the command line of a shell: ids of directives, contexts, levels, endpoints
 //! and fields.
 //!
-//! The script that `directives completion` prints runs this binary with a variable that names the
-//! shell, and passes the words of the command line as arguments.
+//! The completion script in the shell runs this binary to get the candidates. An environment
+//! variable names the shell, and the arguments are the words that the user has typed.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -21,13 +21,15 @@ use super::edit;
 use super::field_filters::State;
 use super::flags_before_verb::move_behind_verb;
 
-/// The environment variable with which the shell requests candidates.
+/// The environment variable that the completion script sets to request candidates.
 pub(super) const VARIABLE: &str = "DIRECTIVES_COMPLETE";
 
-/// The time limit for requests to the cluster, short because the shell waits for the candidates.
+/// The time limit for requests to the cluster. It is short, because the shell waits for the
+/// candidates.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Prints the candidates and returns true if the shell requests them; otherwise returns false.
+/// If a shell has started the binary to complete a command line, prints the candidates and returns
+/// true. Otherwise returns false.
 pub(super) fn complete_if_requested() -> Result<bool, clap::Error> {
     let own = std::env::args_os().take_while(|arg| arg != "--");
     let words = reordered_words();
@@ -44,8 +46,8 @@ fn reordered_words() -> Vec<OsString> {
     let words: Vec<OsString> = words.collect();
     let command = super::command(None);
     let moved = move_behind_verb(words.clone(), &command);
-    // While the verb itself is being typed, the words stay where they are, because the shell
-    // completes the word at the cursor.
+    // As long as the verb is incomplete, the words are not moved, because the shell completes the
+    // word at the cursor.
     match moved.get(1).and_then(|verb| verb.to_str()) {
         Some(verb) if command.find_subcommand(verb).is_some() => moved,
         Some(_) | None => words,
@@ -92,8 +94,8 @@ fn contexts() -> Vec<CompletionCandidate> {
     contexts.into_keys().map(CompletionCandidate::new).collect()
 }
 
-/// Returns the ids in the index that the typed command line names. If the cluster does not respond
-/// in time, it returns no ids, because an error message would disturb the user's input.
+/// Returns the ids of the directives in the index. If the cluster does not respond in time, returns
+/// no ids, because an error message would disturb the user's input.
 fn ids() -> Vec<CompletionCandidate> {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
         .enable_all()

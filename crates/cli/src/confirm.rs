@@ -12,10 +12,12 @@ pub(super) fn is_interactive() -> bool {
 
 /// Shows the planned writes and asks a question. Only `y` and `yes` count as consent.
 ///
-/// If there is no terminal, it returns an error that names `--yes`.
+/// If the command does not run on a terminal, it cannot ask, and returns an error that names
+/// `--yes`.
 pub(super) fn confirm(plan: &str, question: &str) -> Result<(), Failure> {
     if !is_interactive() {
-        // The error begins with the question, since the plan may be long.
+        // The error message begins with the question and ends with the plan, since the plan may be
+        // long.
         return Err(Failure::usage(format!(
             "{question}\nnothing was written; to do it, add --yes\n{plan}"
         )));

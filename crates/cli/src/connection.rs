@@ -94,8 +94,8 @@ pub(super) struct ConnectionArgs {
     aws_service: String,
 }
 
-/// The address in a flag. Even an address that cannot be parsed may contain a password, so no
-/// address is printed.
+/// The address in a flag as the user typed it. It is never printed, because even an address that
+/// cannot be parsed may contain a password.
 #[derive(Clone)]
 struct UrlText(String);
 
@@ -142,7 +142,8 @@ impl TimeoutArgs {
 }
 
 impl ConnectionArgs {
-    /// Builds the library's configuration of the cluster. Secrets in files are read by the library.
+    /// Builds the library's configuration of the cluster. The library itself reads the secrets that
+    /// are in files.
     pub(super) async fn cluster(
         &self,
         request_timeout: Duration,
@@ -164,12 +165,13 @@ impl ConnectionArgs {
         })
     }
 
-    /// Returns the location that reports show: the name of the index and the first address, without
+    /// Returns the location of the index for reports: the index name and the first address without
     /// credentials.
     pub(super) fn location(&self) -> String {
         let address = self.url.first().and_then(|text| {
             let mut url = text.parse().ok()?;
-            // These calls fail only for addresses that cannot contain credentials.
+            // These calls fail only for an address that cannot contain credentials, so the errors
+            // are ignored.
             let _ = url.set_username("");
             let _ = url.set_password(None);
             Some(url.as_str().trim_end_matches('/').to_owned())
@@ -182,13 +184,13 @@ impl ConnectionArgs {
         }
     }
 
-    /// The file of CA certificates, if the flag is given.
+    /// Returns the path of the file with CA certificates, if `--ca-certificate` is given.
     pub(super) fn ca_certificate(&self) -> Option<&PathBuf> {
         self.ca_certificate.as_ref()
     }
 
-    /// Refuses `--credential-command` for a process that runs for days, because its secret is read
-    /// only once.
+    /// Refuses `--credential-command` for a process that runs for days, because the command's
+    /// output is read only once.
     pub(super) fn require_renewable_credentials(&self) -> Result<(), Failure> {
         match &self.credential_command {
             None => Ok(()),
@@ -199,7 +201,7 @@ impl ConnectionArgs {
         }
     }
 
-    /// Returns the PEM files that contain certificates.
+    /// Returns the paths of all PEM files with certificates that the flags name.
     pub(super) fn certificate_files(&self) -> Vec<PathBuf> {
         let files = [&self.ca_certificate, &self.client_certificate];
         files.into_iter().flatten().cloned().collect()
@@ -285,8 +287,8 @@ impl ConnectionArgs {
     }
 }
 
-/// Returns the secret from a file if one is given, otherwise from a variable. An empty variable
-/// counts as unset.
+/// Returns the secret in the file, if a file is given, or otherwise in the environment variable. An
+/// empty variable counts as unset.
 fn secret(file: Option<&PathBuf>, variable: &str) -> Option<Secret> {
     match file {
         Some(file) => Some(Secret::file(file)),

@@ -1,5 +1,5 @@
-//! Reads and writes the file that stores the contexts and the name of the current one. A context is
-//! a named set of connection flags.
+//! Reads and writes the file that stores the contexts and the name of the current context. A
+//! context is a named set of connection flags.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -33,7 +33,7 @@ pub(super) struct Context {
     pub(super) ca_certificate: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) client_certificate: Option<String>,
-    /// Whether every write asks for confirmation.
+    /// Whether each write to this cluster needs the user's confirmation.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) protected: bool,
 }
@@ -133,7 +133,8 @@ pub(super) struct Selected {
 
 static SELECTED: OnceLock<Option<Selected>> = OnceLock::new();
 
-/// Returns the context of this run, or `None` before [`select`] has run.
+/// Returns the context of this run. Returns `None` if no context is used, or before [`select`] has
+/// run.
 pub(super) fn selected() -> Option<&'static Selected> {
     SELECTED.get()?.as_ref()
 }
@@ -144,9 +145,9 @@ pub(super) fn protected() -> Option<&'static str> {
     Some(&selected.name)
 }
 
-/// Selects the context of this run: the one that `--context` names, otherwise the one that
-/// `DIRECTIVES_CONTEXT` names, otherwise the current one. The context is selected before the
-/// command line is parsed, because a context sets the defaults of flags.
+/// Selects the context of this run: `--context` names it, or else `DIRECTIVES_CONTEXT`, or else the
+/// current context is used. The context is selected before the command line is parsed, because a
+/// context sets the defaults of flags.
 pub(super) fn select(args: &[OsString]) -> Result<Option<Selected>, Failure> {
     let verb = args.get(1).and_then(|verb| verb.to_str());
     if matches!(verb, Some("context" | "completion" | "man")) {
@@ -156,15 +157,15 @@ pub(super) fn select(args: &[OsString]) -> Result<Option<Selected>, Failure> {
         .or_else(|| std::env::var("DIRECTIVES_CONTEXT").ok())
         .filter(|name| !name.is_empty());
     let contexts = Contexts::read()?;
-    // `context use` is meant for the commands of operators. An agent uses only a context that is
-    // named explicitly.
+    // The current context, which `context use` sets, applies only to the commands of operators. An
+    // agent uses only a context that is named explicitly.
     let current = contexts.current.clone().filter(|_| verb != Some("agent"));
     let Some(name) = named.or(current) else {
         return Ok(None);
     };
     let context = contexts.get(&name)?.clone();
     let selected = Selected { name, context };
-    // `set` fails only if a context is already set, and this function runs once.
+    // `set` fails only if a context has already been selected, and this function runs once.
     let _ = SELECTED.set(Some(selected.clone()));
     Ok(Some(selected))
 }

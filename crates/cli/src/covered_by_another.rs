@@ -1,8 +1,8 @@
-//! Finds planned directives that add nothing because another directive covers them.
+//! Finds planned directives that have no effect because another directive covers them.
 //!
-//! If several directives match, the highest level counts, and the requests in a smaller sample are
-//! also in a larger one. So a directive adds nothing if another directive matches at least the same
-//! requests, lasts at least as long, and records at least as much.
+//! If several directives match a request, the highest level applies, and each request in a smaller
+//! sample is also in every larger sample. A directive therefore has no effect if another directive
+//! matches at least the same requests, lasts at least as long, and records at least as much.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,7 +17,7 @@ use super::stdio;
 
 /// Warns about each directive in the plan that another directive covers.
 ///
-/// The warning is only advice, so the write continues even if the other directives cannot be read.
+/// The warning is only a hint, so the write continues even if the other directives cannot be read.
 pub(super) async fn warn(api: &DirectivesApi, plan: &[PlannedWrite], now: Timestamp) {
     if !plan.iter().any(is_written) {
         return;
@@ -93,8 +93,8 @@ impl<'a> Candidates<'a> {
     }
 }
 
-/// Returns every match that has some, all or none of the given targets. Each returned match covers
-/// at least the same requests.
+/// Returns all combinations of the given targets, from none to all of them. A directive with any of
+/// these combinations matches at least the requests that the given targets match.
 fn wider(match_: &DirectiveMatch) -> Vec<DirectiveMatch> {
     let mut all = vec![match_.clone()];
     let removals: [fn(&mut DirectiveMatch); 4] = [
@@ -115,8 +115,8 @@ fn wider(match_: &DirectiveMatch) -> Vec<DirectiveMatch> {
     all
 }
 
-/// Whether the directive `other` records at least as much of each request as the directive `one`,
-/// from no later start to no earlier end.
+/// Whether `other` makes `one` superfluous: `other` matches at least the same requests, records at
+/// least as much, does not start later, and does not end earlier.
 fn covers(other: &DiagnosticsDirective, one: &DiagnosticsDirective, now: Timestamp) -> bool {
     let start =
         |directive: &DiagnosticsDirective| directive.starts_at.map_or(now, |at| at.max(now));

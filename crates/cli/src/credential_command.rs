@@ -1,4 +1,5 @@
-//! Runs the command of `--credential-command`, which prints a secret, such as a password manager.
+//! Runs the command in `--credential-command`, such as a password manager, and reads the secret
+//! that it prints.
 
 use std::process::Stdio;
 

@@ -1,4 +1,4 @@
-//! Parses an address of OpenSearch Dashboards as people copy it from a browser, and describes the
+//! Parses an address of OpenSearch Dashboards as a user copies it from a browser, and describes the
 //! target of an import.
 
 use std::str::FromStr;
@@ -46,21 +46,22 @@ impl FromStr for DashboardsAddress {
 }
 
 impl DashboardsAddress {
-    /// The tenant to import into: the one in the flag, otherwise the one in the address.
+    /// Returns the tenant for the import: the flag names it, or otherwise the address.
     pub(super) fn tenant<'a>(&'a self, flag: Option<&'a str>) -> Option<&'a str> {
         flag.or(self.tenant.as_deref())
     }
 
-    /// The address for output, without credentials and without a trailing slash.
+    /// Returns the address as text for output, without credentials and without a trailing slash.
     pub(super) fn shown(&self) -> String {
         let mut url = self.url.clone();
-        // These calls fail only for an address without a host, which `from_str` refuses.
+        // These calls fail only for an address without a host, and `from_str` refuses such an
+        // address.
         let _ = url.set_username("");
         let _ = url.set_password(None);
         url.as_str().trim_end_matches('/').to_owned()
     }
 
-    /// Describes where the imported objects are: the tenant, the workspace and the address.
+    /// Describes the location of the imported objects: the tenant, the workspace and the address.
     pub(super) fn place(&self, tenant: Option<&str>) -> String {
         let workspace = self.workspace().map(|id| format!(" the workspace {id} of"));
         let tenant = match tenant {
@@ -76,7 +77,7 @@ impl DashboardsAddress {
         segments.next()
     }
 
-    /// Returns the link to a page under this address.
+    /// Returns the URL of a page of this OpenSearch Dashboards.
     pub(super) fn link(&self, path: &str, tenant: Option<&str>) -> String {
         let (page, fragment) = path.split_once('#').unwrap_or((path, ""));
         let query = tenant.map(|tenant| {

@@ -25,7 +25,8 @@ pub(super) struct DeleteArgs {
 
 pub(super) async fn run(args: DeleteArgs) -> Result<Exit, Failure> {
     let api = args.write.api().await?;
-    // No document stores the author of a deletion, so it may be unknown.
+    // Only the history stores the author of a deletion, and no document does, so an unknown author
+    // is not an error.
     let author = args.write.author(&api).await.ok();
     let now = api.now().await?;
     let selection = args.selection.read(&api, now).await?;

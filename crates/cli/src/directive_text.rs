@@ -5,8 +5,8 @@ use opensearch_directives::document::{Audit, Document};
 use opensearch_directives::internal::is_invisible;
 use opensearch_directives::{DirectiveMatch, EndpointKind};
 
-/// The text in place of the targets if a directive has none, in capitals so that nobody overlooks
-/// it.
+/// The text that replaces the targets if a directive has none. It is in capitals so that nobody
+/// overlooks it.
 pub(super) const EVERY_REQUEST: &str = "EVERY REQUEST";
 
 /// Formats the targets, such as `tenant=acme index=orders`.
@@ -54,7 +54,7 @@ pub(super) fn summary(document: &Document) -> String {
     parts.join(", ")
 }
 
-/// Formats a change of one field with its effect, and returns whether the directive records more
+/// Formats the change of one field and its effect. Also returns whether the directive records more
 /// than before.
 pub(super) fn change(change: &FieldChange, after: Option<&Document>) -> (String, bool) {
     let unit = if change.field == "sample_per_mille" {
@@ -112,8 +112,8 @@ pub(super) fn author(audit: &Audit) -> Option<String> {
     })
 }
 
-/// Replaces characters that control a terminal, change the direction of text or are invisible. The
-/// text may come from another user.
+/// Replaces characters that control a terminal, change the direction of text or are invisible,
+/// because another user may have written the text.
 pub(super) fn printable(text: &str) -> String {
     text.chars()
         .map(|char| if is_invisible(char) { '\u{fffd}' } else { char })

@@ -38,7 +38,8 @@ pub(super) fn length(duration: SignedDuration) -> String {
         3_600.. => (Unit::Minute, duration),
         _ => (Unit::Second, duration),
     };
-    // The value is truncated, so that a directive never seems to last longer than it does.
+    // The duration is truncated and not rounded up, so that the text never shows a longer time than
+    // is left.
     let rounding = SignedDurationRound::new()
         .smallest(unit)
         .mode(RoundMode::Trunc);

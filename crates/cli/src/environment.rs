@@ -76,8 +76,8 @@ fn with_variable(agent: bool, arg: Arg) -> Arg {
                 ArgAction::SetTrue => arg.value_parser(FalseyValueParser::new()),
                 _ => arg,
             };
-            // The help does not show the value, because it may be an address that contains a
-            // password.
+            // The help text does not show the value of the variable, because the value may be an
+            // address that contains a password.
             arg.env(variable).hide_env_values(true)
         }
         Some(_) | None => arg,
@@ -130,7 +130,7 @@ mod tests {
                     assert!(variables.insert(variable.to_owned()), "--{long}");
                     assert!(arg.is_hide_env_values_set(), "--{long}");
                 }
-                // A path is not a secret, even if the file contains one.
+                // The path of a file is not a secret, even if the file contains one.
                 if arg
                     .get_value_names()
                     .is_some_and(|names| names.contains(&"FILE".into()))

@@ -7,7 +7,7 @@ use opensearch_directives::error::{RequestError, RequestErrorKind, chain};
 
 static VERBOSE: OnceLock<bool> = OnceLock::new();
 
-/// Sets whether errors are printed with their details.
+/// Sets whether error messages contain the details.
 pub(super) fn set_verbose(verbose: bool) {
     // `set` fails only if a value is already set, and this function is called once.
     let _ = VERBOSE.set(verbose);
@@ -22,7 +22,7 @@ pub(super) fn text(error: &(dyn Error + 'static)) -> String {
     let brief = request.and_then(brief);
     brief.unwrap_or_else(|| {
         let text = chain(error);
-        // The prefix is removed, because the cause that follows it contains more details.
+        // This prefix is removed, because the cause that follows says more.
         match text.strip_prefix("the request to the cluster failed: ") {
             Some(cause) => cause.to_owned(),
             None => text,
@@ -35,7 +35,7 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     std::iter::successors(Some(error), |&error| error.source())
 }
 
-/// Returns a short message if the cluster is unreachable or busy.
+/// Returns a short message for the error, if it means that the cluster is unreachable or busy.
 fn brief(error: &RequestError) -> Option<String> {
     let node = error.node()?.trim_end_matches('/');
     let text = error.to_string();

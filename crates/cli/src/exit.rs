@@ -56,8 +56,8 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    /// Ranks the exit codes. The most severe of several results decides the exit code of the
-    /// command.
+    /// Returns a rank by which exit codes are compared. If a command has several results, the most
+    /// severe one decides its exit code.
     pub(super) fn severity(self) -> u8 {
         match self {
             Self::Success => 0,
@@ -102,7 +102,7 @@ impl Failure {
         Self::new(Exit::Usage, error)
     }
 
-    /// Creates a failure for invalid input in a file.
+    /// Creates a failure that reports invalid content of a file.
     pub(super) fn of_file(
         file: &std::path::Path,
         error: impl Into<Box<dyn Error + Send + Sync>>,
@@ -117,7 +117,8 @@ impl Failure {
 
     /// Prints the error and its causes on standard error.
     pub(super) fn report(self) -> Exit {
-        // A reader such as `head` may close the pipe early, which is not a failure.
+        // If the reader of the output, such as `head`, closes the pipe early, this is not a
+        // failure.
         if let Some(error) = self.error.downcast_ref::<std::io::Error>()
             && error.kind() == std::io::ErrorKind::BrokenPipe
         {
@@ -133,8 +134,8 @@ fn of_request(error: &RequestError) -> Exit {
         _ if error.is_unreachable() => Exit::Unreachable,
         // Status 429 means that the cluster is overloaded.
         Some(429) => Exit::Unreachable,
-        // A response without an exception in its body does not come from OpenSearch, so it says
-        // nothing about directives.
+        // If the body contains no exception, the response does not come from OpenSearch, so it does
+        // not show that a directive is missing.
         Some(404) if error.exception().is_none() => Exit::Other,
         Some(404) => Exit::NotFound,
         Some(400..=499) => Exit::Refused,

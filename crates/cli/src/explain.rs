@@ -1,5 +1,5 @@
-//! `directives explain`: evaluates a request, and reports for each directive which of its
-//! conditions fails first.
+//! `directives explain`: evaluates a request, and reports for each directive that does not apply
+//! the first condition that the request does not meet.
 
 use std::path::PathBuf;
 
@@ -71,7 +71,8 @@ pub(super) struct ExplainArgs {
 struct Verdict {
     id: String,
     applies: bool,
-    /// The rank in the list. A directive that fails fewer conditions has a higher rank.
+    /// The rank in the list: the more conditions of the directive the request meets, the higher is
+    /// the rank.
     held: usize,
     reason: String,
 }
@@ -114,8 +115,8 @@ impl ExplainArgs {
 }
 
 impl Verdict {
-    /// Adopts the agent's verdict, which may differ because the agent has another clock and perhaps
-    /// another set.
+    /// Replaces the verdict by the agent's. The two may differ, because the agent has another clock
+    /// and perhaps another set.
     fn by_agent(mut self, applies: bool) -> Self {
         if self.applies && !applies {
             self.reason = format!("the agent does not apply it ({})", self.reason);
@@ -178,8 +179,8 @@ fn verdict(candidate: &Candidate, request: &RequestAttrs<'_>, now: Timestamp, id
     }
 }
 
-/// Returns what the directive records. If a condition fails, the function returns the rank of the
-/// directive and the reason.
+/// Returns what the directive records. If the request does not meet a condition, returns the rank
+/// of the directive and the reason instead.
 fn first_miss(
     document: &Document,
     state: State,
@@ -219,7 +220,7 @@ fn first_miss(
         };
         return Err((held * 2 + usize::from(near), reason));
     }
-    // All targets match, so only the state or the sample can exclude the request.
+    // All targets match, so only the state of the directive or its sample can exclude the request.
     effect(document, state, request, now, request_id).map_err(|reason| (9, reason))
 }
 

@@ -21,7 +21,8 @@ use super::stdio::note;
 pub(super) struct Evidence {
     pub(super) decision: Decision,
     pub(super) directives: Vec<Candidate>,
-    /// The ids of the directives that apply, or `None` if no agent made the decision.
+    /// The ids of the directives that an agent applied, or `None` if the decision comes from the
+    /// index.
     pub(super) applied_by_agent: Option<Vec<String>>,
     pub(super) now: Timestamp,
 }
@@ -57,7 +58,7 @@ impl Candidate {
     }
 }
 
-/// Reads the index, and computes the decision of a proxy that has just read the index.
+/// Reads the index, and computes the decision that a proxy with this content makes.
 pub(super) async fn from_index(
     api: &DirectivesApi,
     request: &RequestAttrs<'_>,
@@ -145,7 +146,7 @@ fn decode<T: for<'a> Deserialize<'a>>(response: Value) -> Result<T, Failure> {
     })
 }
 
-/// The decision in an agent's response.
+/// The part of an agent's response that contains the decision.
 #[derive(Deserialize)]
 struct Decided {
     level: DiagLevel,
@@ -154,7 +155,7 @@ struct Decided {
     directives: Vec<String>,
 }
 
-/// The published set in an agent's response.
+/// The part of an agent's response that contains the published set.
 #[derive(Default, Deserialize)]
 struct Published {
     directives: Vec<PublishedDirective>,

@@ -6,8 +6,8 @@ use std::ffi::OsString;
 
 use clap::{ArgAction, Command};
 
-/// Moves the flags that precede the verb behind it. A flag that no verb has stays, so the parser
-/// refuses it.
+/// Moves the flags that precede the verb behind the verb. If a flag belongs to no verb, nothing is
+/// moved, and the parser refuses the flag.
 pub(super) fn move_behind_verb(mut args: Vec<OsString>, command: &Command) -> Vec<OsString> {
     let takes_value = flags(command);
     let mut end = 1;
@@ -37,7 +37,7 @@ fn name(text: &str) -> &str {
     }
 }
 
-/// Returns the flags of all verbs, and for each flag whether it takes a value.
+/// Returns the flags of all verbs. The value in the map is whether the flag takes a value.
 fn flags(command: &Command) -> HashMap<String, bool> {
     let mut all = HashMap::new();
     for arg in command.get_subcommands().flat_map(Command::get_arguments) {
@@ -79,7 +79,7 @@ mod tests {
                 "directives -ojson --dry-run apply -f x",
                 "directives apply -ojson --dry-run -f x",
             ),
-            // Neither a flag that no verb has, nor a flag without a verb is moved.
+            // A flag is not moved if it belongs to no verb, or if the command line has no verb.
             ("directives --version list", "directives --version list"),
             ("directives --nosuch list", "directives --nosuch list"),
             ("directives --context", "directives --context"),

@@ -1,4 +1,5 @@
-//! Refuses writes that are probably mistakes, and requires consent for writes with a wide effect.
+//! Refuses writes that are probably mistakes, and requires the user's consent for writes with a
+//! wide effect.
 
 use clap::Args;
 use jiff::Timestamp;
@@ -39,7 +40,7 @@ pub(super) struct GuardArgs {
 }
 
 impl GuardArgs {
-    /// Checks the drafts before the first request is sent.
+    /// Checks the drafts before the command sends the first request.
     pub(super) fn check_drafts(&self, drafts: &[Draft]) -> Result<(), Failure> {
         let mut warnings = Vec::new();
         for draft in drafts {
@@ -77,8 +78,8 @@ impl GuardArgs {
         Ok(())
     }
 
-    /// Checks the planned writes, and asks for consent to those with a wide effect. `question` is a
-    /// further question that the caller asks about the plan.
+    /// Checks the planned writes, and asks the user to consent to those with a wide effect. The
+    /// caller can add a further question with `question`.
     pub(super) fn check_plan(
         &self,
         write: &WriteArgs,
@@ -118,8 +119,8 @@ impl GuardArgs {
         write.confirm(&questions.join("\n"), plan, now)
     }
 
-    /// Refuses a replacement that needs consent if no flag gives the consent and the command cannot
-    /// ask.
+    /// Refuses a replacement that widens or reactivates a directive or loses something, if the
+    /// command can neither ask the user nor has the flag for this consent.
     fn check_replacement(&self, planned: &PlannedWrite, write: &WriteArgs) -> Result<(), Failure> {
         let id = printable(&planned.id);
         if self.create_only && planned.before.is_some() && planned.kind() != PlannedKind::Nothing {
@@ -164,8 +165,8 @@ fn loses_or_widens(planned: &PlannedWrite) -> bool {
     })
 }
 
-/// Returns the reason why a write needs consent: it matches every request, it captures, or it
-/// widens the directive of another author or removes something from it.
+/// Returns the reason why a write needs consent: the directive would match every request, or would
+/// capture, or another author wrote it and the write widens it or removes something.
 fn risk(planned: &PlannedWrite, author: &str) -> Option<String> {
     let after = planned.after.as_ref()?;
     let before = planned

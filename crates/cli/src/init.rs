@@ -167,8 +167,8 @@ async fn import_dashboards(
     address: &DashboardsAddress,
 ) -> Result<(), Failure> {
     let tenant = address.tenant(args.dashboards_tenant.as_deref());
-    // The import sends the cluster's credentials to OpenSearch Dashboards, which forwards them to
-    // the cluster.
+    // The command sends the credentials for the cluster to OpenSearch Dashboards, because
+    // OpenSearch Dashboards forwards them to the cluster.
     let there = args.connection.with_url(address.url.clone());
     let dashboards = there.client(args.timeout).await?;
     let objects = installer.import_dashboards(&dashboards, tenant).await?;
@@ -179,8 +179,8 @@ async fn import_dashboards(
     ))
 }
 
-/// Parses the name of a tenant. Only printable ASCII is allowed, because the name is sent in a
-/// header.
+/// Parses the name of a tenant. Only printable ASCII is allowed, because the name is sent in an
+/// HTTP header.
 fn tenant(text: &str) -> Result<String, String> {
     let is_name = !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic() || c == ' ');
     if is_name {
@@ -207,7 +207,8 @@ async fn installer(args: &InitArgs) -> Result<Installer, Failure> {
     Ok(installer)
 }
 
-/// Warns about documents in the format of an earlier version, which proxies reject.
+/// Warns about documents in the format of an earlier version, because proxies reject such
+/// documents.
 async fn warn_of_outdated(installer: &Installer) -> Result<(), Failure> {
     match installer.outdated_documents().await {
         Ok(0) => Ok(()),
@@ -224,7 +225,7 @@ async fn warn_of_outdated(installer: &Installer) -> Result<(), Failure> {
     }
 }
 
-/// Warns if directives may live longer than the default setting of proxies accepts.
+/// Warns if the index permits a longer time to live than proxies with default settings accept.
 async fn warn_of_bounds(installer: &Installer) -> Result<(), Failure> {
     match installer.lifetime_limits().await? {
         Some(bounds) if bounds.max_ttl > Config::DEFAULT_MAX_TTL => print(&format!(

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use super::duration;
 
-/// A time from the command line. The current time is needed to resolve it to an instant.
+/// A time as the command line states it. The current time is needed to convert it to an instant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum When {
     /// An instant.
@@ -78,13 +78,14 @@ impl When {
     }
 }
 
-/// Formats the end of a directive for reports, such as `until 14:18:03Z (15m)`. The date is shown
-/// unless it is today.
+/// Formats the end of a directive for reports, such as `until 14:18:03Z (15m)`. The date is omitted
+/// if it is today.
 pub(super) fn until(end: Timestamp, now: Timestamp) -> String {
     let left = end.duration_since(now);
     let shown = clock(end, now);
     if left.is_positive() {
-        // The duration is rounded. Otherwise a time to live of 15m would be shown as 14m 59s.
+        // The duration is rounded to seconds. Otherwise, a new directive with a time to live of 15m
+        // would be shown with 14m 59s.
         let seconds = left.as_millis().saturating_add(500) / 1_000;
         let left = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
         format!("until {shown} ({})", duration::length(left))
@@ -93,7 +94,7 @@ pub(super) fn until(end: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// Formats an instant in UTC, to the second. The date is shown unless it is today.
+/// Formats an instant in UTC, without fractions of a second. The date is omitted if it is today.
 pub(super) fn clock(instant: Timestamp, now: Timestamp) -> String {
     let whole = Timestamp::from_second(instant.as_second()).unwrap_or(instant);
     let text = whole.to_string();

@@ -68,8 +68,8 @@ pub(super) async fn run(args: ListArgs) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// Prints the list at each change, until the process ends. On a terminal, it prints the list every
-/// two seconds, because the list contains relative times.
+/// Prints the list again at each change, until the process ends. On a terminal, prints it every two
+/// seconds even without a change, because the list contains relative times.
 async fn watch(api: &DirectivesApi, args: &ListArgs) -> Result<Exit, Failure> {
     let terminal = std::io::stdout().is_terminal();
     let mut shown = None;
@@ -103,15 +103,15 @@ struct Listing {
     shown: Vec<Stored>,
     /// The number of directives that `--limit` omits.
     more: usize,
-    /// The next start and the next end of a directive, as text.
+    /// A text that names the directive that starts next, and the one that ends next.
     next: Option<String>,
     /// The cluster's time.
     now: Timestamp,
 }
 
 impl Listing {
-    /// Identifies what the list shows: each directive, its version and its state, but no relative
-    /// times.
+    /// Returns what `watch` compares to detect a change: the version and the state of each
+    /// directive, without relative times.
     fn states(&self) -> Vec<(String, Option<Version>, State)> {
         let state = |stored: &Stored| {
             let state = State::of(stored, self.now);

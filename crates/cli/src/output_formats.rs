@@ -42,7 +42,7 @@ pub(super) fn yaml(value: &Value) -> Result<String, Failure> {
     serde_saphyr::to_string(value).map_err(Failure::other)
 }
 
-/// Converts a document to JSON, together with its id and state.
+/// Converts a document to JSON, and adds its id and its state.
 pub(super) fn to_json(stored: &Stored, now: Timestamp) -> Value {
     let mut object = Map::new();
     object.insert("id".to_owned(), stored.id.clone().into());

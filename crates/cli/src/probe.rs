@@ -16,7 +16,7 @@ use super::duration::parse;
 use super::exit::{Exit, Failure};
 use super::stdio::print;
 
-/// The size limit of a response's body, which is printed.
+/// The maximum size of a response's body. The command prints the body.
 const MAX_BODY_BYTES: usize = 64 << 10;
 
 #[derive(Debug, Args)]

@@ -26,7 +26,8 @@ pub(super) struct PruneArgs {
 
 pub(super) async fn run(args: PruneArgs) -> Result<Exit, Failure> {
     let api = args.write.api().await?;
-    // No document stores the author of a deletion, so it may be unknown.
+    // Only the history stores the author of a deletion, and no document does, so an unknown author
+    // is not an error.
     let author = args.write.author(&api).await.ok();
     let now = api.now().await?;
     let bound = SignedDuration::try_from(args.ended_before)
@@ -50,8 +51,8 @@ pub(super) async fn run(args: PruneArgs) -> Result<Exit, Failure> {
     args.write.execute(&api, plan, Vec::new(), now).await
 }
 
-/// Returns the instant at which a directive ended or will end. The end of a malformed document is
-/// unknown, so the document is never pruned.
+/// Returns the instant at which a directive ended or will end. For a malformed document, this
+/// instant is unknown, so `prune` never deletes the document.
 fn ended_at(stored: &Stored) -> Option<Timestamp> {
     let document = stored.document.as_ref().ok()?;
     let expires_at = document.directive.expires_at;

@@ -71,7 +71,8 @@ pub(super) fn conflict(planned: &PlannedWrite, current: Option<&Stored>) -> Stri
     )
 }
 
-/// Colours a text that needs attention. The colour is removed on output if there is no terminal.
+/// Adds a colour to a text that needs attention. If the output is not a terminal, the colour is
+/// removed when the text is printed.
 pub(super) fn style(text: String, attention: bool, color: AnsiColor) -> String {
     if !attention {
         return text;

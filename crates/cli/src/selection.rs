@@ -31,19 +31,19 @@ pub(super) struct SelectionArgs {
     filters: FilterArgs,
 }
 
-/// The selected directives, with the versions at which they were read.
+/// The selected directives as they were read, with their versions.
 #[derive(Debug)]
 pub(super) struct Selection {
     found: Vec<Stored>,
     /// The ids for which the index contains no directive.
     missing: Vec<String>,
-    /// Whether the user named each directive, so that no confirmation is needed.
+    /// Whether the user named each directive by its id, so that no confirmation is needed.
     named: bool,
 }
 
 impl Selection {
-    /// Plans a write of each selected directive, and executes the plan. If the user did not name
-    /// each directive, the command first asks a question that contains the number of directives.
+    /// Plans a write of each selected directive, and executes the plan. If filters or `--all`
+    /// selected the directives, first asks the user to confirm their number.
     pub(super) async fn write(
         self,
         api: &DirectivesApi,
@@ -89,8 +89,8 @@ impl SelectionArgs {
         }
     }
 
-    /// Whether the filters select a directive. An ended directive is selected only if a filter for
-    /// the state is given.
+    /// Whether the filters select a directive. A directive that has ended is selected only if there
+    /// is a filter for the state.
     fn selects(&self, stored: &Stored, now: Timestamp) -> bool {
         let ended = match State::of(stored, now) {
             State::Expired | State::Revoked => true,
@@ -104,7 +104,7 @@ impl SelectionArgs {
         for draft in input::drafts(&self.file).await? {
             ids.push(draft.id);
         }
-        // An id that was given twice is read once.
+        // If an id was given twice, the directive is read only once.
         let mut seen = HashSet::new();
         ids.retain(|id| seen.insert(id.clone()));
         let texts: Vec<&str> = ids.iter().map(String::as_str).collect();

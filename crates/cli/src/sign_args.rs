@@ -27,7 +27,7 @@ pub(super) fn keys(files: &[PathBuf]) -> Result<Vec<SigningKey>, Failure> {
 }
 
 impl SignArgs {
-    /// Reads the keys. The caller does this before the first request, so that a missing file is
+    /// Reads the keys. The verbs call this before the first request, so that a missing key file is
     /// reported as a mistake in the command line.
     pub(super) fn signer(&self) -> Result<Signer, Failure> {
         keys(&self.sign_with).map(Signer)
@@ -39,8 +39,8 @@ impl SignArgs {
 pub(super) struct Signer(Vec<SigningKey>);
 
 impl Signer {
-    /// Plans to store drafts that are signed with the keys. `stored` contains the stored directive
-    /// for each draft, if the caller has already read them.
+    /// Signs the drafts, and plans to store them. If the caller has already read the stored
+    /// directive for each draft, `stored` contains these directives.
     pub(super) async fn plan(
         &self,
         api: &DirectivesApi,

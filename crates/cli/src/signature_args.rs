@@ -23,13 +23,14 @@ pub(super) struct SignatureArgs {
 }
 
 impl SignatureArgs {
-    /// Returns the settings that the flags describe, or `None` without trusted keys.
+    /// Returns the settings that the flags describe, or `None` if no trusted keys are given.
     pub(super) fn checks(&self) -> Result<Option<SignatureChecks>, Failure> {
         if self.trusted_keys.is_empty() {
             return Ok(None);
         }
         let checks = SignatureChecks::new(&self.trusted_keys);
-        // In an environment variable, the policy's name and its file are one string.
+        // If an environment variable sets the policy, the policy's name and its file are one
+        // string.
         let words: Vec<&str> = match &self.signatures[..] {
             [one] => match one.split_once(' ') {
                 Some((name, file)) => vec![name, file],

@@ -52,7 +52,7 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     Ok(stdout.flush()?)
 }
 
-/// Prints the first warnings to standard error, and how many more there are.
+/// Prints the first warnings to standard error, and the number of the warnings that are not shown.
 pub(super) fn warn(warnings: &[String]) {
     const SHOWN: usize = 10;
     for warning in warnings.iter().take(SHOWN) {
@@ -65,6 +65,6 @@ pub(super) fn warn(warnings: &[String]) {
 
 /// Prints a note to standard error.
 pub(super) fn note(text: &str) {
-    // If standard error cannot be written to, the note is lost.
+    // If the process cannot write to standard error, the note is lost.
     let _ = writeln!(anstream::stderr(), "{text}");
 }

@@ -1,5 +1,5 @@
-//! `directives validate`: checks the directives in files with the same decoder as proxies, and with
-//! the lifetime limits of the cluster if requested.
+//! `directives validate`: checks the directives in files with the decoder that proxies use. If
+//! requested, also checks them against the lifetime limits of the cluster.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! `directives verify`: reports whose signatures of stored directives are valid, and whether the
-//! directives satisfy the signature policy of a proxy.
+//! `directives verify`: reports who has validly signed each stored directive, and whether the
+//! directive satisfies the signature policy of a proxy.
 
 use clap::Args;
 use opensearch_directives::admin::{DirectivesApi, Stored};
@@ -38,11 +38,12 @@ pub(super) struct VerifyArgs {
     timeout: TimeoutArgs,
 }
 
-/// The result for one directive, as a proxy with these keys would decide.
+/// The result for one directive. A proxy with the same trusted keys and policy would decide in the
+/// same way.
 struct Verdict {
     id: String,
     signers: Vec<String>,
-    /// The names in signatures by keys that are not trusted.
+    /// The names of signers whose keys are not trusted.
     unknown: Vec<String>,
     problem: Option<String>,
 }
@@ -74,8 +75,8 @@ pub(super) async fn run(args: VerifyArgs) -> Result<Exit, Failure> {
     })
 }
 
-/// Reads the directives with these ids, or all directives, and returns the ids that do not exist,
-/// too.
+/// Reads the directives with the given ids, or all directives if no id is given. Also returns the
+/// ids for which the index contains no directive.
 async fn read(api: &DirectivesApi, ids: &[String]) -> Result<(Vec<Stored>, Vec<String>), Failure> {
     if ids.is_empty() {
         return Ok((api.list().await?, Vec::new()));

@@ -61,7 +61,7 @@ impl WriteArgs {
         Ok(api.with_authenticated_user(user).with_recorder_name(name))
     }
 
-    /// Determines the author of the write.
+    /// Determines the author whose name the write records.
     pub(super) async fn author(&self, api: &DirectivesApi) -> Result<String, Failure> {
         super::author::author(self.author.clone(), api).await
     }

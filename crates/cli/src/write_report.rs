@@ -1,4 +1,4 @@
-//! Reports the result of a write as text or as JSON: an entry for each directive, and a summary.
+//! Reports the results of a write as text or as JSON: one entry for each directive, and a summary.
 //! The worst result decides the exit code.
 
 use anstyle::AnsiColor;
@@ -150,7 +150,8 @@ impl Report {
         }
     }
 
-    /// Adds entries for ids for which the index contains no directive.
+    /// Adds an entry for each of these ids, which reports that the index contains no such
+    /// directive.
     pub(super) fn with_missing(mut self, ids: Vec<String>) -> Self {
         self.entries.extend(ids.into_iter().map(|id| Entry {
             id,
@@ -162,8 +163,8 @@ impl Report {
         self
     }
 
-    /// Prints the report. Returns the exit code of the worst result, or the error of a failed
-    /// request.
+    /// Prints the report. Returns the exit code of the worst result, or an error if a request
+    /// failed.
     pub(super) fn print(self, as_json: bool) -> Result<Exit, Failure> {
         if as_json {
             print(&format!("{:#}", self.json()))?;
@@ -173,8 +174,8 @@ impl Report {
         if let Some(history) = &self.history {
             recorded_writes::warn(history);
         }
-        // After a failed request, further entries were not sent. The error of the request says more
-        // than these entries, so the entries do not count.
+        // If a request failed, the writes after it were not sent. The error of the failed request
+        // says more than the entries of these writes, so the entries do not decide the exit code.
         let has_failed = self.failure.is_some();
         let results = self.entries.iter().map(|entry| entry.done);
         let worst = results

@@ -1,5 +1,5 @@
-//! Handles the signals that the process receives: SIGHUP reloads files; SIGTERM and SIGINT drain
-//! and stop the agent.
+//! Handles the signals that the process receives. After SIGHUP, the agent reloads its files. After
+//! SIGTERM or SIGINT, it drains and then stops.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::super::exit::Failure;
 
-/// The phase of the agent, which decides how it handles requests.
+/// The phase of the agent. It decides how the agent handles requests.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Phase {
     /// The agent polls the index and serves requests.
@@ -38,7 +38,7 @@ impl PhaseReceiver {
         *self.0.borrow() != Phase::Serving
     }
 
-    /// Completes when the agent stops. A dropped sender counts as the stop signal.
+    /// Completes when the agent stops, or when the sender has been dropped.
     pub(super) async fn stopping(&self) {
         let _ = self
             .0
@@ -57,9 +57,9 @@ pub(super) enum Request {
     Reload,
 }
 
-/// Handles reload signals until a termination signal arrives, and then for the drain time, in which
-/// the agent still serves. Returns when the agent has to stop. A second termination signal ends the
-/// drain time early.
+/// Handles signals, and returns when the agent must stop. The first termination signal starts the
+/// drain time, in which the agent still serves requests. A second termination signal ends the drain
+/// time early. Reload signals are handled before and during the drain time.
 pub(super) async fn run_until_stopped(
     phase: &PhaseSender,
     signals: &mut Signals,

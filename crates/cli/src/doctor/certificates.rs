@@ -12,7 +12,7 @@ use crate::directive_text::printable;
 use crate::duration::length;
 
 const NAME: &str = "certificates";
-/// If a certificate expires sooner than this, the check is a warning.
+/// If a certificate expires within this time, `doctor` reports a warning.
 const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Checks when the certificates in PEM files expire.
@@ -47,8 +47,8 @@ fn first_end(file: &Path) -> Result<Timestamp, String> {
 
 /// Checks when the certificates of the nodes expire, if the security plugin reports them.
 pub(super) async fn check_servers(checks: &mut Checks, api: &DirectivesApi) {
-    // A refusal is no problem: only administrators of the plugin may read the certificates, and
-    // many clusters do not have the plugin.
+    // An error here is not a problem: only administrators of the security plugin may read the
+    // certificates, and many clusters do not have the plugin.
     let Ok(certificates) = api.server_certificates().await else {
         return;
     };

@@ -1,5 +1,5 @@
-//! Checks the documents: their number against the limit of proxies, whether some are malformed, and
-//! whether the role hides documents or fields.
+//! Checks the documents: whether there are more than proxies accept, whether some are malformed,
+//! and whether the role hides documents or fields.
 
 use opensearch_directives::admin::{DirectivesApi, Stored};
 use opensearch_directives::{Clock as _, Config, SystemClock};
@@ -10,7 +10,8 @@ use crate::field_filters::State;
 
 const NAME: &str = "documents";
 const HIDDEN: &str = "hidden";
-/// If the number of documents is above this percentage of the limit, the check is a warning.
+/// If the number of documents exceeds this percentage of the proxies' limit, `doctor` reports a
+/// warning.
 const WARN_ABOVE_PERCENT: usize = 80;
 
 pub(super) async fn check(checks: &mut Checks, api: &DirectivesApi) {

@@ -1,4 +1,4 @@
-//! Checks the history of the index: whether it exists, is append-only, and has an end of its retention.
+//! Checks the history of the index: whether it exists, is append-only, and has a retention period.
 
 use opensearch_directives::admin::{Installer, RetentionPolicy};
 use opensearch_directives::error::chain;

@@ -10,7 +10,7 @@ use crate::duration::length;
 
 const NAME: &str = "index";
 const SNAPSHOTS: &str = "snapshots";
-/// If the newest snapshot is older than this, the check is a warning.
+/// If the newest snapshot is older than this, `doctor` reports a warning.
 const OLD_SNAPSHOT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Checks the index, and returns whether the index exists.
@@ -80,7 +80,8 @@ async fn check_health(checks: &mut Checks, api: &DirectivesApi) {
     }
 }
 
-/// Compares the number of copies with the number of zones across which the cluster balances them.
+/// Compares the number of shard copies with the number of availability zones across which the
+/// cluster distributes the copies.
 async fn check_zones(checks: &mut Checks, api: &DirectivesApi, state: &IndexState) {
     let zones = match api.balanced_zones().await {
         Ok(Some(zones)) => zones,

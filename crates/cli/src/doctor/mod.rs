@@ -23,8 +23,7 @@ use super::exit::{Exit, Failure};
 use super::stdio::ReportFormat;
 use report::Checks;
 
-/// The remedy if the user is not permitted to read the pipeline, the template or the index
-/// settings.
+/// The proposed remedy if the user may not read the pipeline, the template or the index settings.
 const INSTALLER: &str =
     "map the user to the role directives_installer, or let an installer check it";
 
@@ -89,8 +88,8 @@ async fn check_cluster(checks: &mut Checks, api: &DirectivesApi, location: &str)
             checks.ok("cluster", text);
             true
         }
-        // The roles that `init --roles` creates do not permit this request, because only `doctor`
-        // needs it.
+        // A refusal does not count as a failure, because the roles that `init --roles` creates do
+        // not permit this request.
         Err(error) if error.is_refused() && matches!(api.caller().await, Ok(Some(_))) => {
             checks.ok("cluster", format!("responds at {location}"));
             true
@@ -121,8 +120,8 @@ async fn check_caller(checks: &mut Checks, api: &DirectivesApi) {
 }
 
 /// Compares the pipeline, the template, the index, its mapping and its settings with those that
-/// this version installs, and the lifetime limits of the cluster with the default limits of the
-/// proxies.
+/// this version installs. Also compares the lifetime limits of the cluster with the default limits
+/// of the proxies.
 async fn check_installation(checks: &mut Checks, client: Client) {
     let name = "installation";
     let installer = Installer::new(client);

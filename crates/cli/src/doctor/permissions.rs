@@ -1,5 +1,5 @@
-//! Checks the permissions of the user, and names the roles that contain a permission that is
-//! missing.
+//! Checks the permissions of the user. For each missing permission, names the roles that contain
+//! it.
 
 use opensearch_directives::admin::DirectivesApi;
 

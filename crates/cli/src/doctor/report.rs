@@ -31,7 +31,7 @@ pub(super) struct Check {
     pub(super) name: &'static str,
     pub(super) health: Health,
     pub(super) text: String,
-    /// The command or the action that solves the problem.
+    /// The command or the action that solves the problem, if there is one.
     pub(super) fix: Option<String>,
 }
 
@@ -62,8 +62,8 @@ impl Checks {
         self.add(name, Health::Failure, text, Some(fix.into()));
     }
 
-    /// Records that a check was not possible: as a warning if the role does not permit the check,
-    /// otherwise as a failure.
+    /// Records that a check was not possible. This is a warning if the role does not permit the
+    /// check, and otherwise a failure.
     pub(super) fn not_checked(&mut self, name: &'static str, error: &WriteError, fix: &str) {
         if error.is_refused() {
             self.warning(name, format!("not checked: {}", chain(error)), fix);

@@ -1,5 +1,5 @@
-//! Refuses requests from web pages. Otherwise a page of another site, opened in a browser on this
-//! host, could read the agent's data, directly or by DNS rebinding.
+//! Refuses requests that web pages of other sites send. Otherwise, such a page in a browser on this
+//! host could read the agent's data, directly or by DNS rebinding.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -11,8 +11,8 @@ use super::super::api::Problem;
 
 /// The host names under which clients may address the agent.
 ///
-/// An attacker's host name that resolves to this host is not in this list. IP addresses are
-/// allowed, because DNS rebinding needs a name.
+/// In a DNS rebinding attack, the attacker's host name resolves to this host, but this list does
+/// not contain it. IP addresses are allowed, because DNS rebinding needs a name.
 #[derive(Debug)]
 pub(in super::super) struct HostNames(HashSet<String>);
 
@@ -54,8 +54,8 @@ impl HostNames {
     }
 }
 
-/// Refuses a request that a browser sent for a page of another origin, as its headers
-/// `Sec-Fetch-Site` and `Origin` show. Programs other than browsers do not send these headers.
+/// Refuses a request if its headers `Sec-Fetch-Site` or `Origin` show that a browser sent it for a
+/// page of another origin. Programs other than browsers do not send these headers.
 pub(super) fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
     let refused = |what: &str| Err(Problem::new(StatusCode::FORBIDDEN, what));
     for site in headers.get_all("sec-fetch-site") {
@@ -106,7 +106,8 @@ mod tests {
         for host in ["attacker.example", "localhost.attacker.example:9980", "a b"] {
             names.check(&path, &headers(&[("host", host)])).unwrap_err();
         }
-        // HTTP/1.0 needs no Host header. An absolute request target also contains a host.
+        // A request in HTTP/1.0 needs no `Host` header. An absolute request target also contains a
+        // host name, which is checked, too.
         names.check(&path, &headers(&[])).unwrap();
         let absolute: Uri = "http://attacker.example/v1/status".parse().unwrap();
         let host = headers(&[("host", "localhost")]);

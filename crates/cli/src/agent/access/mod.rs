@@ -1,5 +1,5 @@
-//! Decides which requests the agent serves, by TLS, tokens and client certificates, and refuses
-//! requests from web pages of other sites.
+//! Decides which requests the agent serves: checks TLS, tokens and client certificates, and refuses
+//! requests that web pages of other sites send.
 //!
 //! By default, only this host can reach the agent. For an address that other hosts can reach, the
 //! agent requires either TLS with a token or a client certificate, or the flag
@@ -87,7 +87,7 @@ impl AccessArgs {
             || self.refresh_token_file.is_some()
     }
 
-    /// Refuses an address that other hosts could use without authentication.
+    /// Refuses a listening address if other hosts could use it without authentication.
     pub(super) fn check_beyond_this_host(&self, address: &Address) -> Result<(), Failure> {
         let is_protected =
             self.tls_certificate.is_some() && (self.has_tokens() || self.tls_client_ca.is_some());
@@ -102,7 +102,8 @@ impl AccessArgs {
     }
 }
 
-/// The access rules in use. The files with tokens and certificates can be reloaded.
+/// The access rules that the agent currently applies. The files with tokens and certificates can be
+/// reloaded.
 #[derive(Debug)]
 pub(super) struct Access {
     files: Files,
@@ -203,8 +204,9 @@ impl Access {
         browser::check_origin(headers)
     }
 
-    /// Checks the token of a request. Clients of a Unix socket need no token, because the mode of
-    /// the socket file admitted them. Client certificates were checked in the TLS handshake.
+    /// Checks the token of a request. A client of a Unix socket needs no token, because the mode of
+    /// the socket file decides who may connect. Client certificates are checked earlier, in the TLS
+    /// handshake.
     #[expect(
         clippy::result_large_err,
         reason = "an error is rare and is sent at once"

@@ -12,7 +12,7 @@ use super::Permission;
 /// The minimum length of a token. Shorter tokens are refused, because they could be guessed.
 const MIN_TOKEN_BYTES: usize = 16;
 
-/// The files that list the tokens, one for each permission.
+/// The files that list the tokens: one file for each permission.
 #[derive(Clone, Debug)]
 pub(super) struct TokenFiles {
     pub(super) read: Option<PathBuf>,
@@ -20,8 +20,8 @@ pub(super) struct TokenFiles {
     pub(super) refresh: Option<PathBuf>,
 }
 
-/// The hashes of the tokens. Hashes are compared instead of tokens, so the duration of a comparison
-/// reveals nothing about a token.
+/// The hashes of the tokens. The agent compares hashes and not the tokens themselves, so the
+/// duration of a comparison reveals nothing about a token.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
     read: HashSet<[u8; 32]>,
@@ -110,8 +110,8 @@ impl Tokens {
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (scheme, token) = values.next()?.to_str().ok()?.split_once(' ')?;
-    // A request with two such headers is refused, because a proxy in front of the agent may have
-    // checked only one of them.
+    // A request with two `Authorization` headers is refused, because a proxy in front of the agent
+    // may have checked only one of them.
     let is_single = values.next().is_none();
     (is_single && scheme.eq_ignore_ascii_case("bearer")).then(|| token.trim())
 }

@@ -1,4 +1,4 @@
-//! `GET /v1/directives`: returns the published set, or waits for its next change. The set is
+//! `GET /v1/directives`: returns the published set, at once or after its next change. The set is
 //! encoded once for all clients.
 
 use std::sync::{Arc, Weak};
@@ -36,7 +36,7 @@ pub(super) struct ListingCache {
 /// valid only until the next expiry.
 #[derive(Clone, Debug)]
 struct Listing {
-    /// A weak reference, so that the cache does not keep a replaced set alive.
+    /// A weak reference, so that the cache does not prevent a replaced set from being freed.
     snapshot: Weak<Snapshot>,
     valid_from: Timestamp,
     valid_until: Option<Timestamp>,
@@ -65,7 +65,8 @@ impl ListingCache {
         if let Some(listing) = last.as_ref().filter(|last| last.is_valid(&snapshot, now)) {
             return Ok(listing.clone());
         }
-        // The closure owns the lock, so the encoding completes even if the client disconnects.
+        // The closure owns the lock of the cache, so the encoding completes even if the client
+        // disconnects.
         let listing = run_sized(snapshot.set().len(), move || {
             let listing = Listing::encode(&snapshot, now)?;
             Ok::<_, serde_json::Error>(last.insert(listing).clone())
@@ -78,7 +79,8 @@ impl ListingCache {
         match listing.valid_until {
             Some(until) => {
                 let left = until.duration_since(self.clock.now());
-                // The duration is negative if the expiry has already passed.
+                // The conversion fails if the expiry has already passed, because the remaining time
+                // is then negative. The function then returns at once.
                 tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
             }
             None => std::future::pending().await,
@@ -120,7 +122,7 @@ impl Listing {
             .map_err(|_| Problem::internal("the entity tag is not a valid header"))?;
         let headers = [
             (header::ETAG, etag),
-            // A cache may store the response, but it must revalidate it before each use.
+            // An HTTP cache may store the response, but must revalidate it before each use.
             (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         ];
         let json = [(header::CONTENT_TYPE, "application/json")];
@@ -138,17 +140,20 @@ impl Listing {
     }
 }
 
-/// The content of a response.
+/// Which content a response has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Form {
     Whole,
-    /// Only the tag: the query parameter `known` shows that the client already has the content.
+    /// Only the tag, because the query parameter `known` shows that the client already has the
+    /// content.
     TagOnly,
-    /// Status 304: the header `If-None-Match` shows that the client already has the content.
+    /// Status 304 without content, because the header `If-None-Match` shows that the client already
+    /// has the content.
     NotModified,
 }
 
-/// The tags of the content that the client already has, from its query and its headers.
+/// The tags of the content that the client already has, as the query and the headers of the request
+/// name them.
 struct Seen<'a> {
     known: Option<String>,
     headers: &'a HeaderMap,

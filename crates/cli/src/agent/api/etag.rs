@@ -4,13 +4,13 @@ use axum::http::{HeaderMap, header};
 use opensearch_directives::internal::Hex;
 use sha2::{Digest as _, Sha256};
 
-/// Computes a tag of 32 hexadecimal digits. The tag depends only on the bytes, so all agents return
-/// the same tag for the same content.
+/// Computes a tag of 32 hexadecimal digits from the content. All agents therefore return the same
+/// tag for the same content.
 pub(super) fn content_tag(bytes: &[u8]) -> String {
     Hex(&Sha256::digest(bytes)[..16]).to_string()
 }
 
-/// Whether `If-None-Match` contains the tag, even in a form that a proxy has modified.
+/// Whether `If-None-Match` contains the tag, either unchanged or as a proxy has modified it.
 ///
 /// A proxy that compresses responses modifies their entity tags: it marks them as weak, or appends
 /// a suffix such as `-gzip`. A tag is 128 bits of a hash, so a header value that contains the tag
@@ -41,8 +41,8 @@ mod tests {
         for form in [
             format!("\"{tag}\""),
             format!("W/\"{tag}\""),
-            // Apache's mod_deflate and mod_brotli, Jetty, Caddy, and a proxy that removes the
-            // quotes send these forms.
+            // Apache's mod_deflate and mod_brotli, Jetty, and Caddy send the forms up to `/zstd`.
+            // The form without quotes comes from a proxy that removes them.
             format!("\"{tag}-gzip\""),
             format!("\"{tag}-br\""),
             format!("\"{tag};gzip\""),

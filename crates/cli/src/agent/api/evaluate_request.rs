@@ -1,5 +1,5 @@
-//! Decodes the attributes of the request to evaluate from a body or from headers. An error names the
-//! invalid field.
+//! Decodes the attributes of a request to evaluate, either from the body or from the headers of the
+//! API request. An error names the invalid field.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -30,8 +30,8 @@ pub(super) struct EvaluateRequest {
 }
 
 impl EvaluateRequest {
-    /// Parses the body, or returns an error that names the invalid field. A client omits the tenant
-    /// if it is unknown; `null` is invalid, as in a directive.
+    /// Parses the body, or returns an error that names the invalid field. A client must omit an
+    /// unknown tenant: `null` is invalid, as in a directive.
     pub(super) fn parse(body: &[u8]) -> Result<Self, Problem> {
         let Pairs(pairs) = serde_json::from_slice(body).map_err(|error| {
             Problem::field("body", &format!("it is not a JSON object: {error}"))
@@ -101,7 +101,7 @@ fn required_header(headers: &HeaderMap, name: &'static str) -> Result<String, Pr
         .ok_or_else(|| Problem::field(name, "it is missing"))
 }
 
-/// The fields of a JSON object in the order in which they appear. Repeated fields are kept.
+/// The fields of a JSON object in their original order, including repeated fields.
 struct Pairs(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Pairs {

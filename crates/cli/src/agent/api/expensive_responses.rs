@@ -1,5 +1,5 @@
-//! Bounds the number of responses that need much processor time or memory, and computes them on
-//! threads for blocking work.
+//! Limits how many responses with a high cost in processor time or memory are computed at the same
+//! time, and computes them on tokio's threads for blocking work.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +9,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::problem::Problem;
 
-/// The largest number of directives that are processed on a thread of the async runtime.
+/// A response that processes more directives than this is computed on a thread for blocking work,
+/// and not on a thread of the async runtime.
 const MAX_INLINE_SIZE: usize = 1000;
-/// The number of large responses that may be computed or sent at the same time.
+/// The maximum number of large responses that are computed or sent at the same time.
 const MAX_CONCURRENT: usize = 16;
 /// The time limit for waiting for a permit.
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,8 +45,8 @@ impl Admission {
     }
 }
 
-/// Runs the closure on this thread if it processes few directives, otherwise on a thread for
-/// blocking work. `size` is the number of directives.
+/// Runs a closure that processes `size` directives. If these are few, the closure runs on the
+/// current thread, otherwise on a thread for blocking work.
 pub(super) async fn run_sized<T: Send + 'static>(
     size: usize,
     work: impl FnOnce() -> T + Send + 'static,

@@ -1,10 +1,12 @@
-//! `/v1/ext_authz/...`: evaluates a request for the authorization check of a proxy, such as Envoy's
-//! ext_authz. The check repeats the method and the path of the client's request and sends no body.
+//! `/v1/ext_authz/...`: responds to the authorization checks of proxies, such as Envoy's ext_authz,
+//! with the decision for the client's request. A check has the method and the path of the client's
+//! request, but no body.
 //!
-//! If an authorization check is refused, the proxy rejects the client's request. This path
-//! therefore refuses no check: if the headers are invalid, the decision is that no directive
-//! applies, and `Directives-Error` contains the reason. A refusal by the access checks becomes a
-//! server error, which a proxy can be configured to ignore.
+//! If the agent refused a check, the proxy would reject the client's request. This path therefore
+//! never refuses a check: if the headers are invalid, the decision is that no directive applies,
+//! and the header `Directives-Error` contains the reason. If the access checks refuse the request,
+//! the response is a server error instead of a client error, because a proxy can be configured to
+//! ignore server errors.
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -43,7 +45,7 @@ pub(super) async fn any(
     Ok(decision_headers(decision.await?).into_response())
 }
 
-/// Converts client errors of this path to server errors.
+/// Changes the status of a client error on this path to that of a server error.
 pub(super) async fn never_refuse(request: Request, next: Next) -> Response {
     let is_check = request.uri().path().starts_with(PREFIX);
     let mut response = next.run(request).await;

@@ -1,4 +1,5 @@
-//! `/healthz`, `/readyz` and `/v1/status`: report the state of the agent to probes and operators.
+//! `/healthz`, `/readyz` and `/v1/status`: report the state of the agent to health probes and to
+//! operators.
 
 use axum::Json;
 use axum::extract::{RawQuery, State};

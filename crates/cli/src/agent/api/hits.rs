@@ -21,7 +21,7 @@ pub(super) async fn get(State(agent): State<Agent>) -> Result<Response, Problem>
     let permit = agent.admission.permit().await?;
     let store = agent.store;
     let size = store.snapshot().set().len();
-    // The agent always counts.
+    // The store of an agent always counts matches, so the counts exist.
     let json = run_sized(size, move || {
         serde_json::to_vec(&store.hits().unwrap_or_default())
     });

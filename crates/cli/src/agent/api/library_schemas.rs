@@ -1,5 +1,5 @@
-//! The schemas of the JSON documents that the library encodes. The types in this file are used only
-//! in the OpenAPI description.
+//! Describes the JSON documents that the library encodes. The types in this file serve only to
+//! generate the OpenAPI description.
 
 #![expect(dead_code, reason = "they are descriptions, never constructed")]
 

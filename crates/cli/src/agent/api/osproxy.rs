@@ -47,8 +47,9 @@ struct ActiveDirective<'a> {
 }
 
 impl<'a> ActiveDirective<'a> {
-    /// Converts a directive that is active for at least one more second; otherwise returns `None`.
-    /// The remaining time is rounded down to seconds, so that the directive never ends too late.
+    /// Converts a directive to osproxy's format. Returns `None` if the directive is not active for
+    /// at least one more second. The remaining time is rounded down to seconds, so that the
+    /// directive never ends too late in osproxy.
     fn new(directive: DirectiveRef<'a>, now: Timestamp) -> Option<Self> {
         if !directive.is_active(now) {
             return None;

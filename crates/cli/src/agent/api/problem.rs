@@ -42,7 +42,7 @@ impl Problem {
         }
     }
 
-    /// Prefixes the name of the field with the path of the enclosing part of the body.
+    /// Adds the path of the enclosing part of the body in front of the field's name.
     pub(super) fn within(self, part: &str) -> Self {
         let Some(field) = self.field else {
             return self;
@@ -93,7 +93,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Reports that the agent could not encode a value of its own.
+/// Reports that the agent could not encode its own response.
 impl From<serde_json::Error> for Problem {
     fn from(error: serde_json::Error) -> Self {
         Self::internal(error.to_string())

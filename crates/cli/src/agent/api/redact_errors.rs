@@ -1,5 +1,5 @@
-//! Removes the name and the roles of the cluster user from error messages. OpenSearch includes this
-//! data in each refusal, and clients of the agent do not need it.
+//! Removes the name and the roles of the cluster user from error messages. OpenSearch includes them
+//! in the message of each refused request, but clients of the agent do not need them.
 
 const USER: &str = "User [";
 const REDACTED: &str = "User [redacted]";
@@ -16,8 +16,8 @@ pub(super) fn redact_users(text: &str) -> String {
     redacted + rest
 }
 
-/// Skips to the end of a bracket that is already open, and returns the rest of the text. If the
-/// text was cut off before the closing bracket, the function returns an empty string.
+/// Returns the text after the bracket that closes an already open bracket. If the text was cut off
+/// before that bracket, returns an empty string.
 fn after_closing_bracket(text: &str) -> &str {
     let mut depth = 1_usize;
     for (offset, byte) in text.bytes().enumerate() {

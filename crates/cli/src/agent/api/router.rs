@@ -1,4 +1,4 @@
-//! Assembles the routes of the API listener and of the health listener, with the checks that run
+//! Builds the routers of the API listener and of the health listener, with the checks that run
 //! before the handlers.
 
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use super::problem::Problem;
 use super::state::Agent;
 use super::{directives, evaluate, ext_authz, health, hits, metrics, osproxy, refresh, snapshot};
 
-/// The size limits in bytes: for the body of a single request, and for the body of a batch.
+/// The maximum sizes, in bytes, of the body of a single evaluation and of the body of a batch.
 const MAX_BODY_BYTES: usize = 64 << 10;
 const MAX_BATCH_BODY_BYTES: usize = 1 << 20;
 
@@ -69,7 +69,7 @@ pub(in super::super) fn router(agent: Agent, access: Arc<Access>) -> Router {
     )
 }
 
-/// Builds the router of the health listener, which accepts every host name, because probes and
+/// Builds the router of the health listener. It accepts every host name, because probes and
 /// Prometheus may use any name for the agent.
 pub(in super::super) fn health_router(agent: Agent) -> Router {
     let router = OpenApiRouter::new()
@@ -92,7 +92,8 @@ fn finish(router: Router<Agent>, agent: Agent) -> Router {
         .with_state(agent)
 }
 
-/// Forbids caches to store a response, unless the handler has already set `Cache-Control`.
+/// Adds a header that forbids caches to store the response, if the handler has not set
+/// `Cache-Control` itself.
 async fn forbid_caching(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     response
@@ -102,7 +103,7 @@ async fn forbid_caching(request: Request, next: Next) -> Response {
     response
 }
 
-/// Refuses all requests except health checks on a connection that is reserved for health checks.
+/// If the connection is reserved for health checks, refuses all other requests.
 async fn reserve_for_health(
     Extension(peer): Extension<Peer>,
     request: Request,

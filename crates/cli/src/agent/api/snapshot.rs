@@ -1,4 +1,5 @@
-//! `GET /v1/snapshot`: returns the published snapshot to another agent, which publishes it, too.
+//! `GET /v1/snapshot`: returns the published snapshot, so that another agent can publish the same
+//! snapshot.
 
 use std::sync::{Arc, Weak};
 
@@ -29,7 +30,7 @@ pub(super) struct SnapshotCache {
 
 #[derive(Clone, Debug)]
 struct EncodedSnapshot {
-    /// A weak reference, so that the cache does not keep a replaced snapshot alive.
+    /// A weak reference, so that the cache does not prevent a replaced snapshot from being freed.
     snapshot: Weak<Snapshot>,
     tag: Arc<str>,
     json: Arc<RawValue>,
@@ -62,8 +63,8 @@ impl SnapshotCache {
 
     async fn current(&self) -> Result<EncodedSnapshot, Problem> {
         let mut last = Arc::clone(&self.last).lock_owned().await;
-        // The off file turns directives off in this agent only; agents that follow it still receive
-        // them.
+        // The off file turns directives off only in this agent. Agents that poll this agent still
+        // receive the directives.
         let snapshot = self.store.kept_snapshot();
         if snapshot.revision().is_none() {
             return Err(Problem::new(
@@ -77,7 +78,8 @@ impl SnapshotCache {
         {
             return Ok(encoded.clone());
         }
-        // The closure owns the lock, so the encoding completes even if the client disconnects.
+        // The closure owns the lock of the cache, so the encoding completes even if the client
+        // disconnects.
         let encoded = run_sized(snapshot.set().len(), move || {
             let json: Arc<RawValue> = snapshot.to_json()?.into();
             let encoded = EncodedSnapshot {

@@ -1,4 +1,5 @@
-//! Bounds the number of clients that wait for a change, and how long each of them may wait.
+//! Limits the number of clients that wait for a change, and the time for which each of them may
+//! wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,7 +68,7 @@ impl WaitSlots {
         })
     }
 
-    /// Completes when the agent stops.
+    /// Completes when the agent stops, so that every wait ends.
     pub(super) async fn ended(&self) {
         self.phase.stopping().await;
     }

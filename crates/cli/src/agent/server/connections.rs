@@ -1,10 +1,10 @@
-//! Bounds the number of open connections, and selects the connection to close when the limit is
+//! Limits the number of open connections, and selects the connection to close when the limit is
 //! reached.
 //!
-//! At the limit, a new connection replaces the connection that has been idle for the longest time,
-//! so clients that open connections without sending requests cannot exclude others. If every
-//! connection has a request in progress, a few further connections are admitted for health checks
-//! only.
+//! At the limit, a new connection replaces the connection that has been idle for the longest time.
+//! Clients that open connections without sending requests therefore cannot exclude other clients.
+//! If every connection has a request in progress, a few further connections are admitted, but only
+//! for health checks.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 /// The number of connections above the limit that are admitted for health checks.
 const HEALTH_RESERVE: usize = 16;
 
-/// The open connections of one listener or of several listeners.
+/// The open connections of one or several listeners.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Connections(Arc<Shared>);
 
@@ -52,8 +52,8 @@ pub(super) struct Admitted {
     pub(super) health_only: bool,
 }
 
-/// A request in progress. Until this value is dropped, the connection of the request is not
-/// replaced.
+/// A request in progress. Until this value is dropped, its connection is not closed to make room
+/// for another one.
 #[derive(Debug)]
 pub(super) struct UnderWay {
     shared: Arc<Shared>,
@@ -85,12 +85,12 @@ impl Connections {
         );
     }
 
-    /// Admits a connection. At the limit plus the reserve for health checks, the new connection
-    /// first waits until another one has ended.
+    /// Admits a new connection. If the limit and the reserve for health checks are exhausted, first
+    /// waits until another connection has ended.
     pub(super) async fn admit(&self) -> Admitted {
         loop {
-            // The waiter is registered before the attempt, so that a notification in between is not
-            // lost.
+            // The waiter is created before the attempt, so that a notification between the attempt
+            // and the wait is not lost.
             let freed = self.0.freed.notified();
             if let Some(admitted) = self.try_admit() {
                 return admitted;
@@ -126,8 +126,8 @@ impl Connections {
         })
     }
 
-    /// Closes the connection that has been idle for the longest time. Called after an accept
-    /// failed, usually for lack of file descriptors.
+    /// Closes the connection that has been idle for the longest time. The accept loop calls this
+    /// after an accept has failed, usually because no file descriptor was free.
     pub(super) fn shed(&self) {
         evict_longest_idle(&mut self.0.open(), &self.0.evicted);
     }
@@ -228,7 +228,8 @@ mod tests {
         for _ in 0..HEALTH_RESERVE {
             let reserved = connections.admit().await;
             assert!(reserved.health_only);
-            // Neither the request nor the connection ends, so this connection cannot be replaced.
+            // The request in progress never ends, so its connection cannot be closed for another
+            // one.
             std::mem::forget(reserved.begin_request());
             std::mem::forget(reserved);
         }
@@ -243,7 +244,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_end_admits_the_next() {
         let (connections, mut admitted) = full(1 + HEALTH_RESERVE).await;
-        // All connections were told to end, and none has ended yet.
+        // All connections have been notified that they must end, but none has ended yet.
         for _ in 0..=HEALTH_RESERVE {
             connections.shed();
         }

@@ -1,5 +1,5 @@
 //! The flags for the addresses on which the agent listens, and the listeners that are bound to
-//! them.
+//! these addresses.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -17,7 +17,7 @@ use super::address::Address;
 #[cfg(unix)]
 use super::unix_socket::SocketFile;
 
-/// The time within which a client must read a part of a response.
+/// If a client reads nothing of a response for this time, the connection is closed.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
@@ -57,7 +57,8 @@ pub(in super::super) struct Listeners {
 }
 
 impl ListenArgs {
-    /// Binds all addresses, unless this would expose the API to other hosts by accident.
+    /// Binds all addresses. Fails if other hosts could reach the API without authentication, unless
+    /// the user has allowed this.
     pub(in super::super) async fn bind(&self, access: &AccessArgs) -> Result<Listeners, Failure> {
         Ok(Listeners {
             api: self.bind_all(&self.listen, Some(access)).await?,
@@ -91,8 +92,8 @@ impl ListenArgs {
     }
 }
 
-/// Returns the address to bind for a host name. IPv4 is preferred, because clients that try IPv6
-/// first fall back to IPv4.
+/// Returns the address to bind for a host name. An IPv4 address is preferred, because a client that
+/// tries IPv6 first then tries IPv4.
 async fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
     if host.is_empty() {
         return Ok((IpAddr::from(Ipv6Addr::UNSPECIFIED), port).into());
@@ -108,8 +109,8 @@ async fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
 
 async fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     match TcpListener::bind(address).await {
-        // The unspecified IPv6 address stands for all interfaces, so a host without IPv6 binds the
-        // unspecified IPv4 address.
+        // The unspecified IPv6 address stands for all interfaces. On a host without IPv6, the
+        // unspecified IPv4 address is bound instead.
         Err(error)
             if address.ip() == IpAddr::from(Ipv6Addr::UNSPECIFIED)
                 && error.kind() != io::ErrorKind::AddrInUse =>

@@ -1,9 +1,9 @@
 //! Creates and removes the socket file, and ensures that only one agent at a time uses its path.
 //!
-//! Two agents with the same path must not replace each other's socket, but a file that a killed
-//! agent left behind must not prevent the next start. A lock on the file `PATH.lock` distinguishes
-//! the two cases without a race: the holder of the lock owns the path, and the system releases the
-//! lock when the process ends. `PATH.lock` itself is never removed.
+//! Two agents with the same path must not replace each other's socket, but a socket file of a
+//! killed agent must not prevent the next start. A lock on the file `PATH.lock` distinguishes the
+//! two cases without a race: only the agent that holds the lock may use the path, and the system
+//! releases the lock when the process ends. `PATH.lock` itself is never removed.
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
@@ -27,13 +27,14 @@ pub(in super::super) struct SocketFile {
 }
 
 impl SocketFile {
-    /// Listens on a path. The mode of the socket file applies before the first client can connect.
+    /// Creates a socket at the path and listens on it. The mode of the socket file is set before
+    /// the first client can connect.
     pub(super) fn bind(path: &Path, mode: u32) -> io::Result<Self> {
         let lock = lock(path)?;
         remove_stale(path)?;
         let socket = UnixSocket::new_stream()?;
         socket.bind(path)?;
-        // No client can connect before `listen`, so the mode is set early enough.
+        // No client can connect before the call of `listen`, so the mode is set early enough.
         let listener = fs::set_permissions(path, Permissions::from_mode(mode))
             .and_then(|()| socket.listen(BACKLOG));
         let found = listener.and_then(|listener| Ok((listener, identity(path)?)));
@@ -45,7 +46,7 @@ impl SocketFile {
                 _lock: lock,
             }),
             Err(error) => {
-                // If the removal fails, a stale file stays, which the next start removes.
+                // If the removal fails, the file stays, and the next start of an agent removes it.
                 let _ = fs::remove_file(path);
                 Err(error)
             }
@@ -65,7 +66,7 @@ impl Drop for SocketFile {
     fn drop(&mut self) {
         // If another program has replaced the file, the file is not removed.
         if identity(&self.path).is_ok_and(|found| found == self.identity) {
-            // If the removal fails, a stale file stays, which the next start removes.
+            // If the removal fails, the file stays, and the next start of an agent removes it.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -76,7 +77,7 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     Ok((file.dev(), file.ino()))
 }
 
-/// Locks the path until the returned file is closed.
+/// Takes the lock for the path. The lock is held until the returned file is closed.
 fn lock(path: &Path) -> io::Result<File> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".lock");
