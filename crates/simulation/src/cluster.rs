@@ -1,5 +1,5 @@
-//! Models the nodes of the cluster, the cluster state that each node knows, and the index to which
-//! the configured name refers.
+//! Models a cluster: its nodes, the cluster state that each node knows, and the index to which the
+//! configured name refers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::shard::{Copy, Shard};
 pub(crate) const NAME: &str = "directives";
 pub(crate) const CLUSTER_UUID: &str = "cluster-1";
 
-/// A cluster state as the cluster manager publishes it.
+/// One version of the cluster state, as the elected cluster manager publishes it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ClusterState {
     pub(crate) version: u64,
@@ -24,7 +24,7 @@ pub(crate) struct ClusterState {
     /// All indices that exist in this cluster state.
     pub(crate) alive: Vec<usize>,
     pub(crate) closed: Vec<usize>,
-    /// For each index and each of its shards, the node that holds the primary.
+    /// The node that holds the primary, for each shard of each index.
     pub(crate) primaries: BTreeMap<usize, Vec<usize>>,
 }
 
@@ -33,15 +33,15 @@ pub(crate) struct ClusterState {
 pub(crate) struct CutOff {
     /// The cluster state that the node knew when it was cut off.
     pub(crate) state: Arc<ClusterState>,
-    /// Whether the elected manager is on the node's side of the network partition, so that the node
-    /// serves cluster requests until this manager steps down.
+    /// Whether the elected manager is on the node's side of the network partition. If it is, the
+    /// node can serve cluster requests until this manager steps down.
     had_manager: bool,
     since: Instant,
 }
 
-/// An elected manager that has lost contact with the other nodes still acts as the manager for this
-/// long. The manager checks each node every second, with a time limit of ten seconds. After three
-/// failed checks, the manager removes the node, and it steps down if too few nodes remain
+/// How long an elected manager that has lost contact with the other nodes still acts as the
+/// manager. It checks each node every second, with a time limit of ten seconds. After three failed
+/// checks, it removes the node. If too few nodes remain, it steps down
 /// (`cluster.fault_detection.follower_check`).
 const STEPS_DOWN_AFTER: Duration = Duration::from_secs(40);
 
@@ -65,28 +65,29 @@ pub(crate) struct Node {
     pub(crate) cut_off: Option<CutOff>,
 }
 
-/// A point in time of the search API, with the views that it retains.
+/// A point in time (PIT) of the search API, with the view of each shard that it retains.
 #[derive(Debug)]
 pub(crate) struct PointInTime {
     pub(crate) index: usize,
     pub(crate) views: Vec<Arc<State>>,
-    /// The node that holds each view. If the node goes down, the view is lost.
+    /// For each view, the node that holds it. If the node goes down, the view is lost.
     pub(crate) nodes: Vec<usize>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Cluster {
-    /// All indices that have existed since the start. A restore into an index adds a new entry.
+    /// All indices that have existed since the start. Each restore adds a new entry, even if it
+    /// restores into an existing index.
     pub(crate) indices: Vec<Index>,
     pub(crate) current: Arc<ClusterState>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) points_in_time: BTreeMap<String, PointInTime>,
-    /// The indices to which the name has referred, in order. `None` stands for a time when the name
-    /// referred to no index or to several.
+    /// The indices to which the configured name has referred, in chronological order. `None` stands
+    /// for a period in which the name referred to no index or to several indices.
     pub(crate) epochs: Vec<Option<usize>>,
     pub(crate) stored: Vec<(usize, Stored)>,
     pub(crate) opened: u64,
-    /// A number that, together with the preference, selects the copy for a search.
+    /// A number that decides, together with the preference of a search, which copy serves it.
     pub(crate) routing: u64,
     is_alias: bool,
 }
@@ -135,7 +136,8 @@ impl Cluster {
         self.is_well(to)
     }
 
-    /// Returns the index to which the name refers now, if the name refers to exactly one.
+    /// Returns the index to which the configured name refers now, or `None` if the name refers to
+    /// no index or to several.
     pub(crate) fn bound(&self) -> Option<usize> {
         match self.current.bound[..] {
             [index] => Some(index),
@@ -180,7 +182,8 @@ impl Cluster {
         Some(number)
     }
 
-    /// Restores a snapshot into an index. The uuid stays the same, but the history changes.
+    /// Restores a snapshot into an index. The restored index has the same uuid, but a new history
+    /// uuid.
     pub(crate) fn restore(&mut self, index: usize, stored: &Stored) -> Option<usize> {
         let before = &self.indices[index];
         let (name, uuid) = (before.name.clone(), before.uuid.clone());
@@ -191,7 +194,7 @@ impl Cluster {
         Some(new)
     }
 
-    /// Publishes a changed cluster state.
+    /// Changes the cluster state and publishes it as a new version.
     pub(crate) fn change(&mut self, change: impl FnOnce(&mut ClusterState)) {
         let state = Arc::make_mut(&mut self.current);
         state.version += 1;
@@ -210,8 +213,7 @@ impl Cluster {
         }
     }
 
-    /// Lets the manager notice which nodes are down or cut off, and remove them from the cluster
-    /// state.
+    /// Makes the cluster manager remove the nodes that are down or cut off from the cluster state.
     pub(crate) fn notice(&mut self) {
         let well: Vec<bool> = (0..self.nodes.len()).map(|n| self.is_well(n)).collect();
         for index in self.current.alive.clone() {
@@ -222,7 +224,7 @@ impl Cluster {
         self.change(|_| {});
     }
 
-    /// Whether the cluster state still contains nodes that are down or cut off.
+    /// Whether the cluster manager has not yet removed a node that is down or cut off.
     pub(crate) fn is_unnoticed(&self) -> bool {
         let shards = |&index: &usize| &self.indices[index].shards;
         self.current.alive.iter().flat_map(shards).any(|shard| {
@@ -251,7 +253,7 @@ impl Cluster {
         self.change(|_| {});
     }
 
-    /// Returns the positions of the copies of a shard that a node can reach.
+    /// Returns the positions of those copies of a shard that the node `from` can reach.
     pub(crate) fn reached(&self, from: usize, index: usize, shard: usize) -> Vec<usize> {
         let copies = &self.indices[index].shards[shard].copies;
         (0..copies.len())

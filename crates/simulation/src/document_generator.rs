@@ -1,5 +1,5 @@
-//! Generates the documents that writers store, each with the directive that a refresher must decode
-//! from it.
+//! Generates the documents of the simulated index. Each document comes with the directive that a
+//! refresher must decode from it.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use opensearch_directives::{DiagLevel, DiagnosticsDirective, DirectiveMatch};
 
-/// There are only a few ids, so that writes to the same document are frequent.
+/// The document ids. There are only a few, so that the same document is written often.
 pub(crate) const IDS: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
 pub(crate) const TENANTS: [&str; 2] = ["acme", "globex"];
 
@@ -37,13 +37,13 @@ const MALFORMED: [&str; 10] = [
     r#""targets":[],"level":"Most","expires_at":"2030-01-02T00:00:00Z""#,
     r#""targets":[],"level":["Shape"],"expires_at":"2030-01-02T00:00:00Z""#,
     r#""targets":[],"level":"Shape","expires_at":"2230-01-01T00:00:00Z""#,
-    // In the next two documents, a target or the list of targets is hidden. The last document has a
-    // target that is not in its list of targets.
+    // In the next two documents, a hidden field is missing: a target, or the list of targets. The
+    // last document has a target that is not in its list of targets.
     r#""targets":["tenant"],"level":"Shape","expires_at":"2030-01-02T00:00:00Z""#,
     r#""level":"Shape","expires_at":"2030-01-02T00:00:00Z""#,
     r#""targets":[],"level":"Shape","tenant":"acme","expires_at":"2030-01-02T00:00:00Z""#,
 ];
-/// The remaining fields of a document that is not revoked and has no start.
+/// The fields that a document without a start contains if it is not revoked.
 const AT_ONCE: &str =
     r#","sample_per_mille":1000,"starts_at":"1970-01-01T00:00:00Z","revoked":false"#;
 
@@ -59,7 +59,7 @@ impl Document {
     }
 
     pub(crate) fn random(rng: &mut Rng, id: &str, now: Timestamp) -> Self {
-        // Some writes bypass the ingest pipeline, so their documents have no `updated_at`.
+        // Some documents have no `updated_at`, as if a write had bypassed the ingest pipeline.
         let updated_at = (rng.u8(..8) > 0).then_some(now);
         let mut source = String::with_capacity(160);
         let content = match rng.u8(..16) {

@@ -1,4 +1,5 @@
-//! Models a write or a deletion of one document, and its fate: in flight, acknowledged or lost.
+//! Models an operation, that is, a write or a deletion of one document. An operation is in flight,
+//! acknowledged or lost.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ pub(crate) struct Operation {
 pub(crate) enum Fate {
     InFlight,
     Acknowledged,
-    /// A failover lost the operation, and its `_seq_no` will be assigned again.
+    /// The operation was lost in a failover, and its `_seq_no` will be assigned again.
     Lost,
 }
 
@@ -45,7 +46,7 @@ impl Operation {
         })
     }
 
-    /// Creates an operation that all copies have applied.
+    /// Creates an operation that is already acknowledged.
     pub(crate) fn acknowledged(
         id: &'static str,
         seq_no: u64,
@@ -64,7 +65,7 @@ impl Operation {
         }
     }
 
-    /// Describes the operation briefly, for the report of a broken promise.
+    /// Describes the operation in a few characters, for the report of a broken promise.
     pub(crate) fn brief(&self) -> String {
         let gone = if self.document.is_some() {
             ""

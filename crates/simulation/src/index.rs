@@ -1,5 +1,5 @@
-//! Models one concrete index with its uuid, its history and its shards, and a snapshot of such an
-//! index.
+//! Models a concrete index (not an alias) with its uuid, its history uuid and its shards. Also
+//! models a snapshot of an index.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ pub(crate) struct Stored {
     pub(crate) shards: Vec<(Arc<State>, u64)>,
 }
 
-/// One concrete index with its uuid and its history.
+/// One concrete index with its uuid and its history uuid.
 #[derive(Debug)]
 pub(crate) struct Index {
     pub(crate) name: String,
@@ -28,7 +28,7 @@ impl Index {
         usize::from(id.bytes().next().unwrap_or_default()) % self.shards.len()
     }
 
-    /// Returns the first deletion of the document after this operation.
+    /// Returns the first deletion of the operation's document after the operation.
     pub(crate) fn deletion_after(&self, operation: &Operation) -> Option<&Arc<Operation>> {
         let shard = &self.shards[self.shard_of(operation.id)];
         let later =

@@ -1,5 +1,5 @@
-//! Events that concern a whole index: snapshots, restores, closing, replacement, and moves of the
-//! alias.
+//! The random events that concern a whole index: it is snapshotted, restored, closed, opened or
+//! replaced, or the configured name moves to another index.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ impl World {
             return;
         };
         let count = self.cluster.stored.len();
-        // Only the index statistics show, by the history uuid, that an index was restored.
+        // Only the history uuid in the index statistics shows that an index was restored in place.
         let is_visible =
             !self.quirks.no_stats && (!self.shape.cut_off || self.shape.one_name_twice);
         if !self.shape.moves || !is_visible || count == 0 {
@@ -35,8 +35,8 @@ impl World {
         }
     }
 
-    /// Restores a snapshot into an index, and lets the name refer to the result. Returns `None` if
-    /// no node is available for the restored index.
+    /// Restores a snapshot into an index, and makes the configured name refer to the restored
+    /// index. Returns `None` if no node is available for it.
     pub(crate) fn restore_into(&mut self, index: usize, stored: &Stored) -> Option<usize> {
         let new = self.cluster.restore(index, stored)?;
         self.cluster.change(|state| {
@@ -94,8 +94,8 @@ impl World {
         self.note(|| format!("the name refers to index {index}"));
     }
 
-    /// Replaces the index with a new one. If `alike` is set, the new index contains documents with
-    /// the same ids and `_seq_no`s but different content; otherwise it is empty.
+    /// Replaces the index with a new index. If `alike` is set, the new index contains documents
+    /// with the same ids and `_seq_no`s but different content. Otherwise, it is empty.
     pub(crate) fn replace_index(&mut self, alike: bool) {
         if !self.shape.moves {
             return;
@@ -147,7 +147,7 @@ impl World {
         self.note(|| "the alias changes for what it should not be".to_owned());
     }
 
-    /// Moves the alias back to an index that it referred to earlier.
+    /// Makes the alias refer to an earlier index again.
     pub(crate) fn move_back(&mut self) {
         if !self.shape.moves || !self.cluster.is_alias() {
             return;

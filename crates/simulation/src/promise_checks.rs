@@ -1,5 +1,5 @@
-//! Checks after every poll that the published snapshot, the pauses and the status keep all
-//! promises.
+//! Checks the promises of ARCHITECTURE.md after every simulated poll: on the published snapshot,
+//! the status, and the pause before the next poll.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +41,7 @@ pub(crate) struct ObservedRefresher {
     published: Arc<Snapshot>,
     counters: Counters,
     floor: Option<Floor>,
-    /// The recorded view to which the published snapshot corresponds.
+    /// The view of the index that the published snapshot represents.
     view: Option<View>,
 }
 
@@ -58,7 +58,8 @@ impl ObservedRefresher {
         }
     }
 
-    /// Compares the published snapshot and the status after a poll with those before the poll.
+    /// Checks the published snapshot and the status after a poll, compared with those before the
+    /// poll.
     pub(crate) fn check(
         &mut self,
         world: &World,
@@ -165,7 +166,7 @@ impl ObservedRefresher {
         Ok(())
     }
 
-    /// Checks that the set, the status and the snapshot come from the same read.
+    /// Checks that the published set, the status and the snapshot come from the same read.
     fn check_agreement(&self, status: &Status) -> Result<(), Broken> {
         let snapshot = &self.published;
         let refused: Vec<_> = status.rejected.iter().map(Rejection::id).collect();
@@ -219,8 +220,8 @@ impl ObservedRefresher {
         }
     }
 
-    /// Checks that every decision of the published set equals the decision of the published view at
-    /// this instant.
+    /// Checks that the published set makes the same decisions as the documents from which it was
+    /// built, at this instant.
     fn check_decisions(&self, now: Timestamp) -> Result<(), Broken> {
         let set = self.shared.load();
         for tenant in [None, Some(TENANTS[0]), Some(TENANTS[1])] {
@@ -245,7 +246,7 @@ impl ObservedRefresher {
         Ok(())
     }
 
-    /// Whether the published snapshot has exactly the content of the index.
+    /// Whether the published snapshot has the same content as the index.
     pub(crate) fn has_all(&self, world: &World) -> bool {
         let Some(index) = world.cluster.bound() else {
             return false;

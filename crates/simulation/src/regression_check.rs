@@ -1,5 +1,5 @@
-//! Decides whether a published view contains an older version of any document than the same
-//! refresher has published before (P3).
+//! Decides whether a publish is a step back (P3), that is, whether it contains an older version of
+//! any document than an earlier publish of the same refresher.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,20 +9,19 @@ use crate::document_write::{Fate, Operation};
 use crate::view_history::View;
 use crate::world::World;
 
-/// The operations that a refresher has published. The refresher must not publish older operations
-/// afterwards.
+/// The state below which a refresher must not go back: the operations that it has published.
 #[derive(Debug)]
 pub(crate) struct Floor {
-    /// The position of the index in the sequence of indices to which the name referred.
+    /// The position of the index among the indices to which the configured name has referred.
     epoch: usize,
     index: usize,
-    /// The published operations of each document, oldest first. One of these operations is
-    /// acknowledged, and a failover may still lose the others.
+    /// For each document, its published operations, oldest first. Only one of them is acknowledged.
+    /// A failover may still lose the others.
     published: BTreeMap<&'static str, Vec<Arc<Operation>>>,
 }
 
 impl Floor {
-    /// Returns the last operation on a document that was both published and acknowledged.
+    /// Returns the last published operation on a document that is also acknowledged.
     fn acknowledged(&self, id: &str) -> Option<&Arc<Operation>> {
         let published = self.published.get(id)?;
         let acknowledged = |operation: &&Arc<Operation>| operation.fate() == Fate::Acknowledged;
@@ -32,12 +31,11 @@ impl Floor {
             .max_by_key(|o| o.seq_no)
     }
 
-    /// Returns the new floor (what must not be undone) after this view is published, or `None` if
-    /// the view is a step back.
+    /// Returns the new floor after a publish of this view, or `None` if the view is a step back.
     ///
-    /// A missing document may have been deleted, or the view may be older than the document. These
-    /// cases cannot be distinguished, so the view is a step back only if no deletion of the
-    /// document exists.
+    /// If a document is missing in the view, it may have been deleted, or the view may be older
+    /// than the document. The view alone does not show which is the case, so it counts as a step
+    /// back only if the document was never deleted.
     pub(crate) fn after(before: Option<&Self>, world: &World, view: &View) -> Option<Self> {
         let first = before.map_or(0, |floor| floor.epoch);
         let epochs = world.cluster.epochs.iter().enumerate().skip(first);
@@ -86,7 +84,7 @@ impl Floor {
         (self.epoch, last.map(|operation| operation.seq_no).sum())
     }
 
-    /// Returns the index and the operations, for the report of a broken promise.
+    /// Describes the index and the operations for the report of a broken promise.
     pub(crate) fn describe(&self) -> (usize, Vec<String>) {
         let operations = self.published.values().flatten();
         (

@@ -64,7 +64,7 @@ pub(crate) fn parameter<'a>(request: &'a Request, name: &str) -> Option<&'a str>
     Some(found.1.as_str())
 }
 
-/// Returns the indices to which a name in a path refers.
+/// Returns the indices to which an index name or alias in a request path refers.
 fn resolve(world: &World, state: &ClusterState, name: &str) -> Vec<usize> {
     if name == NAME {
         return state.bound.clone();
@@ -115,7 +115,7 @@ pub(crate) fn respond(world: &mut World, node: usize, request: &Request) -> Resp
     })
 }
 
-/// Whether a node can serve requests that need the elected manager.
+/// Whether a node can serve requests for which it must reach the elected manager.
 fn has_manager(world: &World, node: usize) -> bool {
     let cut_off = world.cluster.nodes[node].cut_off.as_ref();
     cut_off.is_none_or(CutOff::has_manager)
@@ -173,7 +173,8 @@ fn settings(world: &World, node: usize, indices: &[usize]) -> Response {
     json(200, body)
 }
 
-/// Returns the mapping of each index. This mapping has no version, so no field counts as hidden.
+/// Returns the mapping of each index. The mapping contains no version, so the refresher cannot tell
+/// from it that a field is hidden.
 fn mapping(world: &World, indices: &[usize]) -> Response {
     let names = indices
         .iter()
@@ -184,8 +185,8 @@ fn mapping(world: &World, indices: &[usize]) -> Response {
     json(200, format!("{{{}}}", of_each.join(",")))
 }
 
-/// Returns the `_seq_no` after the highest one that a copy has applied, or that the primary has
-/// assigned.
+/// Returns the highest `_seq_no` of a copy plus one. On the primary, this is the highest assigned
+/// `_seq_no`, and on a replica the highest applied one.
 pub(crate) fn next_seq_no(shard: &Shard, position: usize) -> u64 {
     if position == shard.primary {
         return shard.next_seq_no;
@@ -194,7 +195,7 @@ pub(crate) fn next_seq_no(shard: &Shard, position: usize) -> u64 {
     applied.map(|o| o.seq_no + 1).max().unwrap_or(0)
 }
 
-/// Returns the lowest `_seq_no` that a copy lacks.
+/// Returns the lowest `_seq_no` that a copy has not applied.
 pub(crate) fn first_missing(shard: &Shard, position: usize) -> u64 {
     let missing = shard.copies[position]
         .pending
@@ -238,8 +239,8 @@ fn gets(
             }
             _ => None,
         };
-        // If no copy is available, a real response has the field `error`, which `filter_path`
-        // removes.
+        // If no copy is available, a real response contains only the field `error`, and the
+        // `filter_path` of the request removes this field.
         if let Some((index, shard, copy)) = copy {
             let applied = &world.cluster.indices[index].shards[shard].copies[copy].applied;
             let found = applied
@@ -256,7 +257,8 @@ fn gets(
     json(200, body)
 }
 
-/// Returns the copy that serves a get by id, as the positions of the index, the shard and the copy.
+/// Returns the copy that serves a get by id, as three positions: of the index, of the shard, and of
+/// the copy.
 fn copy_for_a_get(
     world: &mut World,
     node: usize,
@@ -276,7 +278,7 @@ fn copy_for_a_get(
     Some((index, shard, copy))
 }
 
-/// Returns the copy that serves a search with a preference.
+/// Returns the position of the copy that serves a search with the given preference.
 pub(crate) fn preferred(
     reached: &[usize],
     preference: Option<&str>,

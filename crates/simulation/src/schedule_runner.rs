@@ -1,5 +1,5 @@
-//! Runs schedules, that is, the events of a world and the polls of its refreshers, for one seed or
-//! for thousands of seeds in parallel.
+//! Runs schedules. A schedule is a sequence of random events and polls in one simulated world,
+//! which a seed determines.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,21 +17,22 @@ use opensearch_directives::internal::Poller;
 use opensearch_directives::internal::{Client, Transport};
 use opensearch_directives::internal::{Safeguard, Safeguards};
 
-/// The number of polls within which a refresher must catch up once all faults have ended.
+/// After all faults have ended, a refresher must have published the content of the index within
+/// this number of polls.
 const POLLS_TO_SETTLE: u32 = 6;
-/// The time that a schedule waits for a full read; it exceeds the interval between full reads.
+/// The time after which a full read is due in any case. It exceeds the interval between full reads.
 const RECONCILE: Duration = Duration::from_hours(2);
 
-/// The run stops when one thread has found this many failed schedules.
+/// When one thread has found this many failed schedules, no further schedule starts.
 const FAILURES_AT_MOST: usize = 20;
 
 /// The parameters of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) shape: Shape,
-    /// The safeguard that the refreshers leave out.
+    /// The safeguard that the refreshers leave out, to test that the schedules detect this.
     pub(crate) left_out: Option<Safeguard>,
-    /// The detail that the network hides from the refreshers.
+    /// The detail of the responses that the network hides from the refreshers.
     pub(crate) lie: Option<Lie>,
 }
 
@@ -40,7 +41,8 @@ pub(crate) struct Plan {
 pub(crate) struct Ran {
     pub(crate) polls: u64,
     pub(crate) published: u64,
-    /// The number of refreshers that caught up only after a minute because of a known limitation.
+    /// The number of refreshers that needed a minute longer to publish everything, because of a
+    /// known limitation.
     pub(crate) delayed: u64,
     /// The number of refreshers that reported a hidden document.
     pub(crate) hidden: u64,
@@ -121,15 +123,15 @@ async fn steps(wire: &Wire, left_out: Option<Safeguard>, ran: &mut Ran) -> Resul
     Ok(())
 }
 
-/// Checks that, after the last fault, a refresher publishes everything without a reconcile (P13),
-/// or reports hidden documents (P11).
+/// Checks that a refresher publishes everything after the last fault without waiting for a periodic
+/// full read (P13), or reports that documents are hidden (P11).
 async fn catches_up(
     wire: &Wire,
     refresher: &mut ObservedRefresher,
     n: usize,
     ran: &mut Ran,
 ) -> Result<(), Broken> {
-    // The refresher polls after this change but before any search returns it.
+    // After this change, the refresher polls once before any search returns the new version.
     wire.world().update_a_document();
     tokio::time::advance(Duration::from_secs(2)).await;
     counted(wire, refresher, n, ran).await?;
@@ -143,8 +145,8 @@ async fn catches_up(
             format!("refresher {n} does not notice that a document is hidden")
         });
     }
-    // This is a known limitation: if the primary cannot be selected, a possible step back is
-    // accepted only after it has persisted for a minute.
+    // This is a known limitation: if searches cannot select the primary, the refresher accepts a
+    // possible step back only after it has observed it for a minute.
     if wire.world().quirks.no_primary {
         tokio::time::advance(Duration::from_mins(1)).await;
         ran.delayed += 1;
@@ -175,7 +177,8 @@ fn broken_unless(
     Err(Broken { promise, how })
 }
 
-/// Polls [`POLLS_TO_SETTLE`] times. Returns whether everything is published then.
+/// Polls [`POLLS_TO_SETTLE`] times. Returns whether the refresher has then published the whole
+/// content of the index.
 async fn settles(
     wire: &Wire,
     refresher: &mut ObservedRefresher,
@@ -243,7 +246,7 @@ pub(crate) fn run_alone(seed: u64, plan: &Plan) -> Result<Ran, Failure> {
     runtime().block_on(run(seed, plan))
 }
 
-/// Runs schedules for consecutive seeds on two threads. Returns the sum of their results, and the
+/// Runs the schedules of consecutive seeds on two threads. Returns the sum of the results, and the
 /// failed schedules in the order of their seeds.
 pub(crate) fn run_many(first: u64, count: u64, plan: &Plan) -> (Ran, Vec<Failure>) {
     let next = AtomicU64::new(0);

@@ -1,4 +1,4 @@
-//! Executes searches on the views of the simulated shards, and opens and closes points in time.
+//! Executes searches on the simulated shards, and opens and closes points in time.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -61,8 +61,8 @@ pub(crate) fn live(world: &mut World, node: usize, index: usize, request: &Reque
     }
 }
 
-/// Returns, for each shard, the view that a preference selects and the node that holds this view.
-/// Returns `None` if a shard is unreachable.
+/// For each shard, returns the view on the copy that the preference selects, and the node of this
+/// copy. Returns `None` if a shard is unreachable.
 fn views(
     world: &mut World,
     node: usize,
@@ -128,7 +128,7 @@ pub(crate) fn in_a_point_in_time(world: &mut World, node: usize, request: &Reque
     let id = body["pit"]["id"].as_str().unwrap_or_default();
     let cluster = &world.cluster;
     let state = cluster.state_of(node);
-    // If an index is deleted, the views of its points in time are lost.
+    // If an index is deleted, its points in time are lost, too.
     let known = cluster
         .points_in_time
         .get(id)
@@ -195,7 +195,7 @@ fn search(world: &mut World, index: usize, views: &[Arc<State>], body: &Value) -
     json(200, found.write(several))
 }
 
-/// Returns the aggregations over all documents of a view, as JSON.
+/// Returns the aggregations over all documents in the views of the shards, as JSON.
 fn sum(views: &[Arc<State>], hidden: Option<&str>) -> String {
     let mut count = 0;
     let mut max = None;

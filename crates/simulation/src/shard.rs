@@ -1,7 +1,7 @@
 //! Models one shard and its copies, with replication, refreshes, failovers and recovery.
 //!
-//! The primary assigns a `_seq_no` to a write immediately. Each copy *applies* the write later;
-//! concurrent writes may be applied in any order. A search on a copy returns the write after the
+//! The primary immediately assigns a `_seq_no` to a write. Each copy *applies* the write later, and
+//! may apply concurrent writes in any order. A search on a copy returns the write only after the
 //! next refresh of that copy. The write is acknowledged once every in-sync copy has applied it.
 
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use crate::document_write::{Fate, Operation, State};
 pub(crate) struct Copy {
     pub(crate) node: usize,
     pub(crate) applied: Arc<State>,
-    /// The operations that the copy has received but not applied.
+    /// The operations that the copy has received but has not yet applied.
     pub(crate) pending: Vec<Arc<Operation>>,
     /// The state that a search on this copy returns.
     pub(crate) visible: Arc<State>,
     /// Whether refreshes of this copy are suspended.
     pub(crate) lags: bool,
-    /// Whether this copy is in sync, so that a write is acknowledged only after this copy has
+    /// Whether this copy is in sync. A write is acknowledged only after every in-sync copy has
     /// applied it.
     pub(crate) in_sync: bool,
 }
@@ -81,7 +81,7 @@ impl Shard {
             copies: nodes.iter().map(|&node| Copy::new(node, state)).collect(),
             primary: 0,
             next_seq_no,
-            // The term is higher than that of every operation in the restored state.
+            // The new term must be higher than the term of every restored operation.
             term: 1 + state
                 .values()
                 .map(|operation| operation.term)
@@ -156,9 +156,9 @@ impl Shard {
         });
     }
 
-    /// Removes the copies on the nodes that are `gone` from the in-sync set. If the primary is
-    /// among these copies, another copy is promoted. Returns `false` if no in-sync copy would
-    /// remain.
+    /// Marks the copies on nodes that are `gone` as no longer in sync. If the primary is one of
+    /// these copies, another copy is promoted. Changes nothing and returns `false` if no in-sync
+    /// copy would remain.
     pub(crate) fn drop_copies(&mut self, gone: impl Fn(usize) -> bool) -> bool {
         if !self
             .copies
@@ -214,7 +214,7 @@ impl Shard {
         self.acknowledge();
     }
 
-    /// Accepts a write on a primary that is cut off but has not noticed this yet. The write is
+    /// Accepts a write on a primary that does not yet know that it is cut off. The write is
     /// acknowledged only if the other copies reconnect.
     pub(crate) fn write_alone(&mut self, id: &'static str, document: Option<Arc<Document>>) {
         let primary = self.primary;
@@ -230,7 +230,8 @@ impl Shard {
             return;
         };
         if self.copies[copy].in_sync {
-            // The manager has not noticed that the node was absent, so the copy is still in sync.
+            // The cluster manager has not noticed that the node was absent, so the copy still
+            // counts as in sync.
             return;
         }
         self.deliver_all(|copy| copy.in_sync);

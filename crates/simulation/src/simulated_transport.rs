@@ -1,5 +1,5 @@
-//! The transport through which a client sends requests to a simulated world. The transport can hide
-//! details of the responses from a refresher.
+//! The transport that replaces HTTP in the simulation: it sends the requests of a client to the
+//! simulated cluster, and can hide details of the responses.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -19,7 +19,7 @@ use opensearch_directives::internal::{Request, RequestFailure, Response, Transpo
 /// The message of the panics that the simulation injects.
 pub(crate) const INJECTED_PANIC: &str = "injected by the simulation";
 
-/// A shared handle to the world.
+/// A shared handle to the simulated world.
 #[derive(Clone)]
 pub(crate) struct Wire {
     world: Arc<Mutex<World>>,
@@ -82,7 +82,8 @@ impl Transport for Wire {
                     result.map(|response| self.rewritten(response))
                 }
                 Sent::Hangs => std::future::pending().await,
-                // This call bypasses the panic hook, which would print every panic.
+                // `resume_unwind` does not call the panic hook, which would print every injected
+                // panic.
                 Sent::Panics => std::panic::resume_unwind(Box::new(INJECTED_PANIC)),
             }
         }

@@ -42,8 +42,8 @@ pub(crate) fn stats(
     )
 }
 
-/// Writes the statistics of each shard copy that a node can reach. Returns the number of in-sync
-/// copies that the node cannot reach.
+/// Writes the statistics of each copy of a shard that a node can reach. Returns the number of
+/// in-sync copies that the node cannot reach.
 fn shard_stats(
     world: &World,
     node: usize,
@@ -71,7 +71,8 @@ fn shard_stats(
         for (nth, &position) in reached.iter().enumerate() {
             let copy = &shard.copies[position];
             let next = next_seq_no(shard, position);
-            // Every in-sync copy contains all operations up to the global checkpoint.
+            // The global checkpoint is the highest `_seq_no` up to which every in-sync copy has
+            // applied all operations.
             let complete = (0..shard.copies.len())
                 .filter(|&position| shard.copies[position].in_sync)
                 .map(|position| first_missing(shard, position))

@@ -1,5 +1,5 @@
-//! Records every view that a search returned, to find the views to which a published snapshot
-//! corresponds.
+//! Records every view of the index that a search returned. The checks search these views for the
+//! one that a published snapshot represents.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,20 +10,20 @@ use opensearch_directives::DiagnosticsDirective;
 use opensearch_directives::Snapshot;
 use opensearch_directives::status::Rejection;
 
-/// One view of an index, that is, the visible state of one copy of each shard.
+/// One view of an index. It consists of the state that searches see on one copy of each shard.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
     pub(crate) index: usize,
     pub(crate) shards: Vec<Arc<State>>,
 }
 
-/// The key of a view, which also identifies a revision: the uuid, the count, the highest `_seq_no`
-/// and the sum of all `_seq_no`s.
+/// The key by which views are found: the uuid of the index, the number of documents, the highest
+/// `_seq_no` and the sum of all `_seq_no`s. A published revision contains the same values.
 type Key = (String, u64, Option<u64>, u64);
 
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    /// Whether the uuid in a revision identifies the index.
+    /// Whether the refreshers learn the uuid of the index. Otherwise, it is not a part of the key.
     pub(crate) knows_identity: bool,
     views: HashMap<Key, Vec<View>>,
     last: Option<View>,
@@ -79,7 +79,7 @@ impl View {
         (uuid.to_owned(), count, max, sum)
     }
 
-    /// Whether a snapshot has exactly the directives and rejections of this view.
+    /// Whether a snapshot has the same directives and rejections as this view.
     pub(crate) fn is_view_of(&self, snapshot: &Snapshot) -> bool {
         let mut directives: Vec<_> = self.directives().collect();
         directives.sort_unstable_by(|a, b| a.id.cmp(&b.id));
@@ -127,7 +127,7 @@ impl History {
         self.last = Some(view);
     }
 
-    /// Returns the recorded views to which a published snapshot can correspond.
+    /// Returns the recorded views that a published snapshot can represent.
     pub(crate) fn views<'a>(&'a self, snapshot: &'a Snapshot) -> impl Iterator<Item = &'a View> {
         let key = snapshot.revision().map(|revision| {
             let uuid = revision.uuid.as_str();

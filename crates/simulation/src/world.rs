@@ -1,5 +1,5 @@
-//! The whole state of one simulated world. Everything in a world, from the cluster to the network,
-//! is derived from one seed.
+//! A simulated world, that is, the whole state of one simulation: the cluster, the network and the
+//! documents. Its seed determines everything that happens.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::network_faults::Weather;
 use crate::view_history::History;
 use crate::world_parameters::{Quirks, Shape};
 
-/// The maximum number of lines in the log, which contains the latest events.
+/// The maximum number of events in the log. Only the latest events are kept.
 const LOGGED: usize = 60;
 
 /// The wall-clock time at which every world begins.
@@ -31,9 +31,9 @@ pub(crate) struct World {
     pub(crate) lively: bool,
     pub(crate) began: Instant,
     pub(crate) epoch: Timestamp,
-    /// The initial parameters, which are printed at the top of the log.
+    /// The initial parameters of the world, for the top of the log.
     pub(crate) is: String,
-    /// The last events; `None` if no log is requested.
+    /// The latest events, or `None` if no log is requested.
     pub(crate) log: Option<VecDeque<String>>,
 }
 
@@ -93,12 +93,12 @@ impl World {
         lines.fold(self.is.clone(), |all, line| all + line + "\n")
     }
 
-    /// Whether document-level security hides a document that exists.
+    /// Whether document-level security hides a document that exists in the index.
     pub(crate) fn hides_a_document(&self) -> bool {
         self.quirks.hidden.is_some_and(|id| self.shows(id))
     }
 
-    /// Whether a search on the primary returns a document.
+    /// Whether the primary contains the document in a form that searches see.
     pub(crate) fn shows(&self, id: &str) -> bool {
         let Some(index) = self.cluster.bound() else {
             return false;
@@ -110,7 +110,7 @@ impl World {
             .is_some_and(|operation| operation.document.is_some())
     }
 
-    /// Ends all faults, so that every refresher must catch up.
+    /// Ends all faults. From then on, every refresher must reach the state of the index.
     pub(crate) fn calm(&mut self) {
         self.lively = false;
         self.weather = Weather::fair();

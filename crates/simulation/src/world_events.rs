@@ -1,4 +1,5 @@
-//! The random events of a world: writes, replication, refreshes, failures of nodes and failovers.
+//! The random events of a simulated world: writes, replication, refreshes, failures of nodes and
+//! failovers.
 
 use std::sync::Arc;
 
@@ -8,9 +9,10 @@ use crate::index::Index;
 use crate::world::World;
 
 impl World {
-    /// Between two requests of a poll, applies one random event or none.
+    /// Called between two requests of a poll. Applies a random event in some of the cases.
     pub(crate) fn stir(&mut self) {
-        // Hidden documents are detected only in an index that does not change during the poll.
+        // If documents are hidden, the index does not change during a poll, because a refresher
+        // detects hidden documents only then.
         if self.lively && self.quirks.hidden.is_none() && self.rng.u8(..8) == 0 {
             let moves = self.shape.moves;
             self.shape.moves &= self.shape.moves_during_a_poll;
@@ -93,7 +95,7 @@ impl World {
         });
     }
 
-    /// Updates a document on every copy without a refresh, so that no search returns the new
+    /// Updates a document on every copy, but refreshes no copy, so that no search returns the new
     /// version yet.
     pub(crate) fn update_a_document(&mut self) {
         let Some(index) = self.writable() else { return };
@@ -148,8 +150,8 @@ impl World {
         }
     }
 
-    /// Applies all pending operations and refreshes all copies, except on nodes that are down or
-    /// cut off and on copies that lag.
+    /// Applies all pending operations and refreshes all copies. Nodes that are down or cut off do
+    /// neither, and copies that lag are not refreshed.
     pub(crate) fn settle(&mut self) {
         let Some(index) = self.cluster.bound() else {
             return;
@@ -187,7 +189,7 @@ impl World {
         self.note(|| "other copies lag".to_owned());
     }
 
-    /// Changes the copies that the cluster selects for searches.
+    /// Makes the cluster select other copies for searches.
     fn reroute(&mut self) {
         self.cluster.routing += 1;
         self.note(|| "searches go to other copies".to_owned());

@@ -1,5 +1,5 @@
-//! Draws the parameters of a world: its size, the kinds of events, and the differences of its
-//! servers from OpenSearch 3.
+//! Chooses the random parameters of a simulated world: its size, the kinds of events that occur,
+//! and how its servers differ from OpenSearch 3.
 
 use fastrand::Rng;
 
@@ -7,16 +7,16 @@ use opensearch_directives::internal::PAGE_SIZE;
 
 use crate::document_generator::IDS;
 
-/// The size of a world, and the kinds of events that can occur in the world.
+/// The size of a simulated world, and the kinds of events that can occur in it.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own")]
 pub(crate) struct Shape {
     pub(crate) nodes: usize,
     pub(crate) copies: usize,
     pub(crate) shards: usize,
-    /// Whether some copies refresh late.
+    /// Whether some copies can lag, that is, be refreshed late.
     pub(crate) lag: bool,
-    /// Whether nodes can be cut off from the others and still serve requests.
+    /// Whether a node can be cut off from the other nodes and still serve requests.
     pub(crate) cut_off: bool,
     /// Whether the configured name can move to another index.
     pub(crate) moves: bool,
@@ -26,7 +26,7 @@ pub(crate) struct Shape {
     pub(crate) one_name_twice: bool,
     pub(crate) quirks: bool,
     pub(crate) faults: bool,
-    /// Whether the refreshers need several pages for a full read.
+    /// Whether a full read can need several pages.
     pub(crate) pages: bool,
     /// The number of documents in one page.
     pub(crate) page: usize,
@@ -51,7 +51,7 @@ impl Shape {
         }
     }
 
-    /// Draws a random subset of the kinds of events.
+    /// Chooses a random subset of these kinds of events.
     pub(crate) fn vary(&self, rng: &mut Rng) -> Self {
         Self {
             nodes: rng.usize(1..=self.nodes),
@@ -76,19 +76,20 @@ impl Shape {
     }
 }
 
-/// The requests that the servers refuse or serve differently from OpenSearch 3.
+/// The requests that the simulated servers refuse, or to which they respond differently from
+/// OpenSearch 3.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own")]
 pub(crate) struct Quirks {
     /// Responds with 403 to requests for statistics.
     pub(crate) no_stats: bool,
-    /// Responds to a search for a range of `_seq_no`s as if no document matched.
+    /// Returns no hits for a search for a range of `_seq_no`s.
     pub(crate) range_finds_nothing: bool,
     /// Responds with 400 to a search for a range of `_seq_no`s.
     pub(crate) range_refused: bool,
     /// Responds with 400 to aggregations of `_seq_no`.
     pub(crate) sums_refused: bool,
-    /// Leaves the aggregations out of the response.
+    /// Omits the aggregations from the response.
     pub(crate) no_sums: bool,
     /// Responds with this status to requests for a point in time.
     pub(crate) no_point_in_time: Option<u16>,
@@ -108,8 +109,9 @@ pub(crate) struct Quirks {
 }
 
 impl Quirks {
-    /// Hides a document in one of eight worlds, if the statistics of the world are reliable. A
-    /// separate random generator is used, so that existing seeds produce the same worlds as before.
+    /// Hides a document in one of eight worlds, provided that the statistics of the world are
+    /// reliable. This uses a random generator of its own, so that existing seeds still produce the
+    /// same worlds.
     pub(crate) fn hide(&mut self, seed: u64, shape: &Shape) {
         let mut rng = Rng::with_seed(seed ^ 0x0d15_ea5e);
         let reliable = !shape.faults && !shape.cut_off && !self.no_stats && shape.copies == 1;
@@ -123,8 +125,8 @@ impl Quirks {
             return Self::default();
         }
         let mut some = || rng.u8(..3) == 0;
-        // If nodes can be cut off, the primary and the cluster state must be accessible. Otherwise
-        // a node that is cut off cannot be distinguished from a healthy one.
+        // If nodes can be cut off, the refreshers need access to the primary and to the cluster
+        // state. Otherwise, they cannot distinguish a node that is cut off from a healthy one.
         let blind = !shape.cut_off;
         let mut quirks = Self {
             no_stats: some(),
@@ -135,14 +137,14 @@ impl Quirks {
             no_primary: some() && blind,
             no_cluster_state: some() && blind,
             no_node_stats: some(),
-            // In a random world, only a network fault refuses an `_mget`.
+            // In random worlds, servers never refuse an `_mget`. Only a network fault can do so.
             no_gets: false,
             no_items: false,
             hidden: None,
             no_point_in_time: some().then(|| [400, 404, 405][rng.usize(..3)]),
         };
-        // Without a point in time, a refresher needs aggregates and a single shard to verify that
-        // all pages belong to one view.
+        // If points in time are not available, a refresher can verify that all pages belong to one
+        // view only with aggregations and a single shard.
         if shape.page < PAGE_SIZE && (shape.shards > 1 || quirks.no_sums || quirks.sums_refused) {
             quirks.no_point_in_time = None;
         }

@@ -1,4 +1,5 @@
-//! Builds worlds without random events, for tests of cases that are too rare in random schedules.
+//! Builds simulated worlds without random events, for tests of cases that are too rare in random
+//! schedules.
 
 use std::sync::Arc;
 
@@ -8,8 +9,8 @@ use crate::simulated_transport::Wire;
 use crate::world::World;
 use crate::world_parameters::Shape;
 
-/// Creates a world of two nodes, each with a copy of the only shard. Returns `None` if the seed
-/// produces fewer copies.
+/// Creates a simulated world with one shard and a copy of it on each of two nodes. Returns `None`
+/// if the world of this seed has fewer copies.
 pub(crate) fn two_nodes(seed: u64) -> Option<Wire> {
     let shape = Shape {
         nodes: 2,
@@ -34,7 +35,8 @@ pub(crate) fn with_shard<T>(wire: &Wire, change: impl FnOnce(&mut Shard) -> T) -
     change(&mut wire.world().cluster.indices[0].shards[0])
 }
 
-/// Writes a document, then applies a function to its shard to decide which copies apply the write.
+/// Writes a document. Then calls the function with the shard, so that the test decides which copies
+/// apply the write.
 pub(crate) fn write(wire: &Wire, id: &'static str, then: impl FnOnce(&mut Shard)) {
     let document = {
         let mut world = wire.world();
@@ -47,7 +49,7 @@ pub(crate) fn write(wire: &Wire, id: &'static str, then: impl FnOnce(&mut Shard)
     });
 }
 
-/// Makes the other copy the primary.
+/// Promotes the other copy to primary.
 pub(crate) fn hand_over(wire: &Wire) {
     with_shard(wire, Shard::promote);
     let mut world = wire.world();

@@ -1,5 +1,5 @@
-//! Tests that the schedules detect a refresher without one safeguard, or a refresher from which the
-//! network hides the data that a safeguard needs.
+//! Tests the simulation itself: its schedules must detect a refresher that leaves out one
+//! safeguard, and a refresher from which the network hides the data that a safeguard needs.
 
 use super::random_schedules::plan;
 use crate::schedule_runner::{Plan, run_alone};

@@ -1,5 +1,5 @@
-//! Tests polls around a failover: the new primary, and a former primary that does not know that it
-//! lost its role.
+//! Tests polls during a failover. The polled node may have the new primary, or a former primary
+//! that does not know that it lost its role.
 
 use std::time::Duration;
 
@@ -10,11 +10,12 @@ use crate::simulated_transport::Wire;
 use crate::world_without_random_events::{hand_over, two_nodes, with_shard, write};
 use opensearch_directives::internal::Safeguard;
 
-/// The number of worlds to try. A test skips a world in which the refresher does not poll node 0.
+/// The number of simulated worlds that a test tries. A test skips a world in which the refresher
+/// does not poll node 0.
 const WORLDS: u64 = 500;
 
-/// Returns a refresher that has published the view of node 0, which holds the primary. Returns
-/// `None` if the refresher does not poll node 0 in this world.
+/// Returns a refresher that polls node 0, the node with the primary, and has published its view.
+/// Returns `None` if the refresher polls another node in this world.
 async fn follower_of_node_0(
     seed: u64,
     left_out: Option<Safeguard>,
@@ -51,8 +52,8 @@ async fn catches_up(wire: &Wire, watched: &mut ObservedRefresher) {
     assert!(watched.has_all(&wire.world()));
 }
 
-/// Node 1 becomes the primary and is cut off. Node 0 becomes the primary again and deletes a
-/// document. Afterwards only node 1 is reachable.
+/// Node 1 gets the primary and is then cut off. Node 0 gets the primary back, and a document is
+/// deleted there. Afterwards, only node 1 is reachable, and it still contains the document.
 async fn ask_who_was_the_primary(
     seed: u64,
     left_out: Option<Safeguard>,
@@ -94,7 +95,8 @@ fn a_refresher_that_does_not_confirm_after_a_read_is_detected() {
     assert!(promises.contains(&"P3"), "{results:?}");
 }
 
-/// Node 1 becomes the primary before its next refresh, and the servers do not permit `_mget`.
+/// The copy on node 1 becomes the primary although it has not been refreshed since the last write.
+/// The servers do not permit `_mget`.
 #[test]
 fn p3_a_new_primary_before_its_refresh_causes_no_step_back() {
     all(async |seed| {
@@ -133,8 +135,8 @@ fn p3_a_new_primary_before_its_refresh_causes_no_step_back() {
     });
 }
 
-/// A cluster that used to return the version of its state now refuses this request. For a minute,
-/// the refresher must assume that the node is cut off.
+/// A cluster that used to return the version of its cluster state now refuses this request. For the
+/// next minute, the refresher must assume that the node is cut off.
 #[test]
 fn p3_a_failover_is_not_accepted_at_once_if_the_version_is_withheld() {
     all(async |seed| {

@@ -1,4 +1,5 @@
-//! Tests of the promises: in random schedules, and in worlds where the test causes every event.
+//! Tests that refreshers keep the promises of ARCHITECTURE.md: in random schedules, and in
+//! simulated worlds in which the test itself causes each event.
 
 mod broken_refreshers;
 mod failovers;

@@ -1,17 +1,18 @@
-//! Tests the promises in schedules that are drawn from seeds, and in schedules that failed once.
+//! Tests the promises of ARCHITECTURE.md in schedules from random seeds, and in schedules that
+//! failed in the past.
 
 use opensearch_directives::internal::Safeguard;
 
 use crate::schedule_runner::{Plan, run_alone, run_many};
 use crate::world_parameters::Shape;
 
-/// Seeds that once failed in worlds without paged reads.
+/// Seeds whose schedules failed in the past. Their worlds contain no reads of several pages.
 const FAILED_BEFORE_PAGES: &[u64] = &[
     5455, 21_913, 27_358, 136_208, 194_608, 277_340, 505_719, 575_519, 678_779, 685_917, 691_445,
     702_518, 721_295, 773_827, 797_698, 848_924, 923_307,
 ];
 
-/// Seeds that once failed, as regression tests.
+/// Further seeds whose schedules failed in the past.
 const FAILED_ONCE: &[u64] = &[18_227_327_758_840, 18_227_327_916_493, 18_227_328_089_424];
 
 pub(crate) fn plan() -> Plan {
@@ -29,8 +30,8 @@ fn plan_as_before() -> Plan {
     plan
 }
 
-/// Returns the safeguard that `SIMULATION_WITHOUT` names. The refreshers leave this safeguard out,
-/// to find the schedules that detect its absence.
+/// Returns the safeguard that the variable `SIMULATION_WITHOUT` names. The refreshers leave out
+/// this safeguard, so that a developer can find schedules that detect this.
 fn left_out_by_environment() -> Option<Safeguard> {
     let name = std::env::var("SIMULATION_WITHOUT").ok()?;
     let named = |safeguard: &Safeguard| format!("{safeguard:?}") == name;

@@ -1,5 +1,5 @@
-//! Tests an index that is restored in place, so that a `_seq_no` belongs to another version of a
-//! document than before.
+//! Tests an index that is restored in place. After the restore, the same `_seq_no` belongs to
+//! another version of a document than before.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::simulated_transport::Wire;
 use crate::world_without_random_events::{two_nodes, write};
 
 /// Returns a refresher that has published one directive and has rejected no document. Returns
-/// `None` if the random documents do not permit this.
+/// `None` if the seed generates an unsuitable document.
 async fn follower_of_a_directive(seed: u64) -> Option<(Wire, ObservedRefresher)> {
     let wire = two_nodes(seed)?;
     let mut observed = refresher(&wire, 0, None);
@@ -25,7 +25,8 @@ async fn follower_of_a_directive(seed: u64) -> Option<(Wire, ObservedRefresher)>
     has_one.then_some((wire, observed))
 }
 
-/// Restores a snapshot in which the document has the same `_seq_no` and term, but is malformed.
+/// Restores a snapshot in which the document is malformed, but has the same `_seq_no` and term as
+/// before.
 fn restore_malformed(wire: &Wire) {
     let mut world = wire.world();
     let index = world.cluster.bound().unwrap();
@@ -41,8 +42,8 @@ fn restore_malformed(wire: &Wire) {
     world.settle();
 }
 
-/// If a document is rejected although it was accepted with the same `_seq_no` before, this is a
-/// sign of field-level security only if the index still has the same history.
+/// If a document is rejected that was accepted with the same `_seq_no` before, fields may be
+/// hidden. But this conclusion is valid only if the index still has the same history uuid.
 #[test]
 fn p11_a_malformed_document_of_a_restored_index_does_not_count_as_hidden_fields() {
     let runtime = runtime();

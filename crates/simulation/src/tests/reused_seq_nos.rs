@@ -1,17 +1,18 @@
-//! Tests a `_seq_no` that two primaries assigned to two versions of one document.
+//! Tests that a refresher notices a `_seq_no` that two primaries have assigned to two versions of
+//! the same document.
 //!
-//! A search on a primary returns a write that no other copy has. Another copy becomes the primary
-//! and assigns the same number to another write of the same document. Then the first copy becomes
-//! the primary again. The statistics do not show that the number was assigned twice, and the sums
-//! of the numbers are the same. This case is too rare for random schedules.
+//! The refresher first publishes a write that only the primary has. Then another copy becomes the
+//! primary and assigns the same `_seq_no` to another write of the document. Then the first copy
+//! becomes the primary again. Neither the statistics nor the sum of the `_seq_no`s shows that the
+//! number was assigned twice. This sequence is too rare for random schedules.
 
 use crate::promise_checks::Broken;
 use crate::schedule_runner::{poll, refresher, runtime};
 use crate::world_without_random_events::{hand_over, two_nodes, write};
 use opensearch_directives::internal::Safeguard;
 
-/// Returns `None` if the world is unsuitable, because it has only one node or the refresher does
-/// not read the primary.
+/// Runs these events in the world of a seed. Returns `None` if the world has only one copy of the
+/// shard, or if the refresher does not read from the primary.
 async fn run(seed: u64, left_out: Option<Safeguard>) -> Option<Result<(), Broken>> {
     let wire = two_nodes(seed)?;
     let mut watched = refresher(&wire, 0, left_out);
