@@ -1,5 +1,5 @@
-//! Tests servers and load balancers that misbehave, for example with redirects, closed connections,
-//! maintenance pages and endless responses.
+//! Tests a store whose server or load balancer misbehaves, for example with redirects, closed
+//! connections, maintenance pages or endless responses.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -22,7 +22,7 @@ fn cluster(urls: &[&str]) -> ClusterConfig {
         .with_max_response_bytes(1 << 20)
 }
 
-/// Returns settings with which a store polls only when the test requests a poll.
+/// Returns settings of a store that polls only when the test requests a poll.
 fn config(cluster: ClusterConfig) -> Config {
     Config::new(cluster)
         .with_interval(Duration::from_secs(60 * 60))

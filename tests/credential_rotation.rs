@@ -1,5 +1,4 @@
-//! Tests that a store uses new passwords, tokens and keys that replace the old ones while the store
-//! runs.
+//! Tests that a running store notices replaced passwords, tokens and keys, and uses the new ones.
 
 use std::fs;
 use std::path::Path;
@@ -15,8 +14,8 @@ use serde_json::json;
 use wiremock::matchers::{any, header, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-/// Makes a server return an empty index, and refuse requests without the given `Authorization`
-/// header with status 401.
+/// Makes a server respond as an empty index to requests with the given `Authorization` header, and
+/// with status 401 to all other requests.
 async fn accept(server: &MockServer, authorization: &str) {
     server.reset().await;
     let settings = json!({"directives": {"settings": {
@@ -85,7 +84,7 @@ async fn a_file_that_changed_is_read_after_a_401_in_the_same_poll() {
     ] {
         let server = MockServer::start().await;
         accept(&server, old.1).await;
-        // White space at both ends of the file is not a part of the secret.
+        // White space at the beginning and at the end of the file is not a part of the secret.
         fs::write(&file, format!("\n {}\r\n", old.0)).unwrap();
         let store = start(&server, credentials).await.unwrap();
         assert_eq!(reloads(&store), (0, 0));

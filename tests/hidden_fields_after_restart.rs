@@ -1,5 +1,5 @@
-//! Tests that a store notices hidden fields after a restart: the role hid no fields when the
-//! last-good file was written, but hides some now.
+//! Tests that a restarted store notices that its role now hides fields. When the store wrote its
+//! last-good file, the role hid no fields.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use test_support::node::cluster;
 use test_support::stored;
 
-/// Scripts a cluster in which the role may search and read the settings, but nothing else.
+/// Makes a mock cluster return these documents. Its role may only search and read the settings.
 async fn serve(server: &MockServer, documents: &[(&str, u64, Value)]) {
     server.reset().await;
     let settings = json!({"directives": {"settings": {
@@ -49,7 +49,7 @@ fn directive(tenant: &str) -> Value {
     stored(json!({"level": "Shape", "tenant": tenant, "expires_at": "2100-01-01T00:00:00Z"}))
 }
 
-/// Returns the document as seen through a role that hides the tenant.
+/// Returns the document that a search returns if the role hides the tenant.
 fn without_tenant() -> Value {
     let mut document = directive("acme");
     document.as_object_mut().unwrap().remove("tenant");
@@ -107,7 +107,8 @@ async fn p6_after_a_restart_a_document_that_was_written_since_affects_only_itsel
     .await;
     drop(start(&server, &folder).await);
 
-    // Somebody has written the document again without the pipeline and without a tenant.
+    // Here, the tenant is not hidden: somebody has written the document again, without a tenant and
+    // without the ingest pipeline.
     serve(
         &server,
         &[("a", 8, without_tenant()), ("b", 7, directive("globex"))],

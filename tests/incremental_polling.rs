@@ -37,7 +37,7 @@ async fn settle(store: &OpenSearchDirectiveStore) {
     .await;
 }
 
-/// Returns the number of requests that one poll sends, and the number of bytes that it receives.
+/// Polls once, and returns the number of sent requests and the number of received bytes.
 async fn cost(store: &OpenSearchDirectiveStore) -> (u64, u64) {
     let before = store.status().counters;
     store.refresh().await.unwrap();
@@ -118,8 +118,8 @@ async fn a_delta_read_reads_only_the_change_and_a_deletion_is_detected() {
     assert_eq!(revision.documents, 21);
     assert!(revision.updated_at.is_some());
 
-    // No search response contains a deletion, so the poll must detect it by the aggregates of all
-    // documents.
+    // A search returns no deleted documents, so the poll must detect the deletion by the
+    // aggregations over all documents.
     let document = format!("{url}/{index}/_doc/d-00?refresh=true");
     http::send("DELETE", &document, None).await;
     store.refresh().await.unwrap();
@@ -129,7 +129,7 @@ async fn a_delta_read_reads_only_the_change_and_a_deletion_is_detected() {
     assert_eq!(cost(&store).await.0, 1);
 }
 
-/// A refresh makes a write visible that the earlier polls could not see.
+/// A write becomes visible only after a refresh, so the polls before the refresh cannot see it.
 #[tokio::test]
 async fn p1_a_document_that_becomes_visible_later_is_not_missed() {
     let url = shared_url();

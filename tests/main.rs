@@ -1,4 +1,4 @@
-//! Contains the tests of the library that need a server: a real node, or a server that returns
+//! The tests of the library that need a server, either a real node or a server that returns
 //! scripted responses.
 
 #![allow(

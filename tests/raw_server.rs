@@ -1,4 +1,5 @@
-//! A server that sends scripted bytes, to test responses that no HTTP library would send.
+//! A server that sends scripted bytes, so that tests can use responses that no HTTP library would
+//! send.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -34,7 +35,7 @@ impl Received {
 pub(crate) enum Reply {
     /// The server sends the given bytes.
     Bytes(Vec<u8>),
-    /// The server sends the string once, and then sends the bytes repeatedly.
+    /// The server sends the string once, and then repeats the bytes without end.
     Endless(&'static str, Vec<u8>),
     /// The server closes the connection.
     Close,

@@ -1,5 +1,6 @@
-//! Tests the limits of a store: the bounds on unfinished and on all documents, and the warning if
-//! the store and the ingest pipeline have different limits for the time to live.
+//! Tests the limits of a store: the maximum number of documents that have not ended, and of all
+//! documents. Also tests the warning if the store and the ingest pipeline have different limits for
+//! the time to live.
 
 use std::time::Duration;
 
@@ -56,7 +57,7 @@ async fn documents_that_have_ended_do_not_count_against_the_bound() {
     assert_eq!(status.max_documents, MAX);
     assert_eq!(status.warnings, [""; 0]);
 
-    // The bound on unfinished documents also applies to a delta read.
+    // The limit for documents that have not ended also applies to a delta read.
     bulk(&url, documents(&index, "more", MAX / 2, 1)).await;
     store.refresh().await.unwrap();
     assert_eq!(store.status().unfinished, Some(MAX));
@@ -80,7 +81,7 @@ async fn what_is_stored_in_all_has_a_bound_of_its_own() {
         "{warnings:?}"
     );
     bulk(&url, documents(&index, "more", 1, -2)).await;
-    // Delta reads and full reads both count ended documents against the bound on all documents.
+    // Documents that have ended also count toward the limit for all documents.
     let refused = store.refresh().await.unwrap_err();
     assert_eq!(kind_of(&refused), PollErrorKind::TooManyDocuments);
     let text = store.status().last_error.unwrap();
@@ -111,7 +112,7 @@ async fn the_warning_before_the_bound_is_logged_once() {
     assert_eq!(log.lines_with("documents have not ended"), 1);
 }
 
-/// Starts a scripted cluster whose ingest pipeline permits a time to live of the given number of
+/// Starts a mock cluster. Its ingest pipeline permits at most a time to live of the given number of
 /// seconds.
 async fn with_bound(bound: Option<u64>) -> MockServer {
     let server = MockServer::start().await;
@@ -165,8 +166,7 @@ async fn a_pipeline_and_a_reader_that_disagree_about_the_longest_time_to_live_ar
         let store = OpenSearchDirectiveStore::start(config(&server.uri(), "directives"))
             .await
             .unwrap();
-        // The store reads the pipeline only between two polls of its loop, so the test requests two
-        // polls.
+        // The store reads the pipeline only between two polls, so the test requests two polls.
         store.refresh().await.unwrap();
         store.refresh().await.unwrap();
         let warnings = store.status().warnings;

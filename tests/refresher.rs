@@ -58,12 +58,12 @@ async fn p1_an_index_of_25000_documents_is_read_completely() {
         ids == expected,
         "each of them once, in the order of their ids"
     );
-    // After the read, no point in time remains open.
+    // After the read, the store has closed its point in time.
     let (_, open) = http::get(&format!("{url}/{index}/_stats/search")).await;
     assert_eq!(open["_all"]["total"]["search"]["point_in_time_current"], 0);
 
-    // A page has at most 10,000 documents. The index has exactly one page of documents, and then
-    // one document less.
+    // A page has at most 10,000 documents. The index first contains exactly one page of documents,
+    // and then one document less.
     for left in [10_000, 9_999] {
         let range = json!({"query": {"range": {"_seq_no": {"gte": left}}}});
         http::send(
@@ -131,7 +131,8 @@ async fn p6_a_malformed_document_does_not_affect_100_valid_ones() {
             .starts_with("tenant: 42 is not a name")
     );
     assert_eq!(status.counters.rejections, 1);
-    // A rejection is counted once for each version of the document, and not again at each poll.
+    // The rejection of a document is counted once for each version of the document, and not once
+    // for each poll.
     store.refresh().await.unwrap();
     assert_eq!(store.status().counters.rejections, 1);
 }
@@ -159,8 +160,8 @@ async fn p5_polls_of_a_deleted_index_fail_until_it_exists_again() {
         (before.last_success, before.last_change)
     );
 
-    // The index is created again with the same number of documents. The store must treat the
-    // re-created index as a new index, and not as a stale copy of the old one.
+    // The index is deleted and re-created with the same number of documents. The store must treat
+    // it as a new index, and not as a stale copy of the old one.
     http::put(&format!("{url}/{index}"), &json!({})).await;
     bulk(&url, documents(&index, 7..9)).await;
     store.refresh().await.unwrap();

@@ -1,5 +1,5 @@
-//! Tests that a store never publishes an older state than before, even if it reads several copies
-//! of a shard and one copy is not refreshed.
+//! Tests that a store never publishes an older state after a newer one, even if it reads from
+//! several copies of a shard and one of them has not been refreshed.
 
 use serde_json::json;
 
@@ -10,8 +10,7 @@ use test_support::cluster::shared_cluster;
 use test_support::eventually::eventually;
 use test_support::node::{cluster, installed_index, shared_url};
 
-/// The refresh interval of an index that does not refresh by itself, so that only the test
-/// refreshes the copies.
+/// This refresh interval disables the periodic refresh, so that only the test refreshes the copies.
 const NOT_BY_ITSELF: &str = "-1";
 
 #[tokio::test]
@@ -27,7 +26,7 @@ async fn p3_deletions_are_followed_even_if_the_id_is_written_again_repeatedly() 
     for round in 0..5 {
         must("DELETE", &format!("{a}?refresh=true"), None).await;
         write(&url, &index, &format!("b-{round}")).await;
-        // The following write is not visible to searches before the next refresh.
+        // The next write becomes visible to searches only at the next refresh.
         let directive = json!({"level": "Shape", "tenant": "a", "ttl_secs": 3600});
         must("PUT", &a, Some(&directive)).await;
         if store.refresh().await.is_ok() {
@@ -71,7 +70,8 @@ async fn p3_a_deletion_on_one_copy_is_not_undone_by_another_copy() {
     stores.retain(|store| ids(store) == ["a"]);
     assert!(!stores.is_empty(), "none reads the replica");
 
-    // After the replica has been removed, a search on the primary returns an older view.
+    // The replica is removed. A search on the primary, which is not refreshed, now returns an older
+    // view.
     let alone = json!({"index.auto_expand_replicas": "false", "index.number_of_replicas": 0});
     cluster.request("PUT", &settings, Some(&alone)).await;
     for store in &stores {

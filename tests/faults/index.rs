@@ -14,7 +14,7 @@ use test_support::http::{self, bulk};
 use test_support::node::{cluster, installed_index, shared_url, unique_index};
 use test_support::{in_hours, stored};
 
-/// Checks that a poll fails with the expected reason and leaves the published set unchanged.
+/// Checks that a poll fails for the expected reason and leaves the published set unchanged.
 async fn fails(store: &OpenSearchDirectiveStore, reason: &str) {
     let (set, before) = (store.load(), store.status());
     store.refresh().await.unwrap_err();
@@ -52,8 +52,8 @@ async fn p5_polls_of_a_missing_index_fail_with_the_reason() {
 async fn p3_an_index_that_is_created_again_between_two_polls_is_another_index() {
     let url = shared_url();
     let index = installed_index(&url, "made-again").await;
-    // The documents of the new index have the same sequence numbers and times as those of the old
-    // index. Only the uuid of the index differs from the old index.
+    // The documents of the new index have the same sequence numbers and times as the documents of
+    // the old index. Only the uuid of the index is different.
     let documents = |tenant: &str| -> String {
         let at = "2026-01-01T00:00:00Z";
         (0..3)
@@ -188,7 +188,7 @@ async fn p3_an_alias_that_is_switched_to_an_older_index_is_followed() {
         installed_index(&url, "switch-b").await,
     );
     let alias = unique_index("switch");
-    // The second index is written before the first one and has lower sequence numbers.
+    // The documents of the second index are written first and have lower sequence numbers.
     write(&url, &two, "x").await;
     for id in ["a", "b", "c"] {
         write(&url, &one, id).await;

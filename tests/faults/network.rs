@@ -18,7 +18,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 const CUT: Fault = Fault::Cut(40);
 const RESET: Fault = Fault::Reset(40);
 const DELAY: Fault = Fault::Delay(Duration::from_secs(30));
-/// Each byte arrives within the time limit, but the whole response does not.
+/// Each single byte arrives in time, but the whole response exceeds the time limit of the request.
 const DRIP: Fault = Fault::Drip(Duration::from_millis(300));
 
 fn through(proxies: &[&Proxy], index: &str) -> ClusterConfig {
@@ -27,8 +27,8 @@ fn through(proxies: &[&Proxy], index: &str) -> ClusterConfig {
         .with_request_timeout(REQUEST_TIMEOUT)
 }
 
-/// Checks that a fault of the only node makes polls fail, and has no further effect after it has
-/// ended.
+/// Checks a fault of the only node: polls fail during the fault, the published set stays, and polls
+/// succeed again after the fault.
 async fn costs_polls_only(prefix: &str, fault: Fault, reason: &str) {
     let url = shared_url();
     let index = installed_index(&url, prefix).await;
@@ -66,7 +66,8 @@ async fn costs_polls_only(prefix: &str, fault: Fault, reason: &str) {
     assert_eq!(status.nodes[0].status, NodeStatus::Alive);
 }
 
-/// Checks that no poll fails during a fault of one node if the cluster has a second node.
+/// Checks a fault of one of two nodes: no poll fails, because the store sends its requests to the
+/// other node.
 async fn costs_nothing(prefix: &str, fault: Fault) {
     let url = shared_url();
     let index = installed_index(&url, prefix).await;

@@ -38,8 +38,9 @@ async fn p7_set_revision_and_rejections_change_together() {
     });
     for round in 0..20 {
         respond(&server, directives_and_rejections(1 + round % 4)).await;
-        // This server supports no request that confirms a read. The store therefore accepts a
-        // possible step back only when it reads the same state twice.
+        // This server does not support the requests with which a store confirms a read. If a read
+        // may be a step back, the store therefore accepts it only after it has read the same state
+        // twice.
         if store.refresh().await.is_err() {
             store.refresh().await.unwrap();
         }

@@ -1,4 +1,4 @@
-//! Tests for each kind of faulty response that the poll fails, that the published set stays, and
+//! Tests, for each kind of faulty response, that the poll fails, that the published set stays, and
 //! that the status names the fault.
 
 use std::time::Duration;
@@ -97,8 +97,8 @@ fn state(store: &OpenSearchDirectiveStore) -> (Vec<String>, Status) {
     (ids.collect(), store.status())
 }
 
-/// Checks a poll that receives a faulty response, and the next poll, which receives a good
-/// response.
+/// Checks that a poll with a faulty response fails and changes nothing, and that the next poll
+/// succeeds with a correct response.
 async fn check_fault(server: &MockServer, store: &OpenSearchDirectiveStore, case: Case) {
     let (name, faulty, expected) = case;
     let (ids_before, before) = state(store);
@@ -112,7 +112,7 @@ async fn check_fault(server: &MockServer, store: &OpenSearchDirectiveStore, case
     assert_eq!(status.last_change, before.last_change, "{name}");
     let reported = status.last_error.unwrap();
     assert!(reported.contains(expected), "{name}: {reported}");
-    // The next poll succeeds as soon as the fault has ended.
+    // The fault ends, so the next poll must succeed.
     respond(server, ok(good())).await;
     store.refresh().await.unwrap();
     let (ids, status) = state(store);
@@ -149,8 +149,8 @@ async fn p1_the_name_must_refer_to_exactly_one_index() {
     }
 }
 
-/// Returns one page of a read that has several pages. If `sorted` is false, the page lacks the sort
-/// values from which the next page starts.
+/// Returns one page of a read with several pages. If `sorted` is false, the page lacks the sort
+/// values that the request for the next page needs.
 fn page(total: u64, first: u64, count: u64, sorted: bool) -> Value {
     let hits: Vec<Value> = (first..first + count)
         .map(|n| {
@@ -167,7 +167,8 @@ fn page(total: u64, first: u64, count: u64, sorted: bool) -> Value {
     body
 }
 
-/// Makes a server return the two given pages, and expect a request that closes the point in time.
+/// Makes a server return the two given pages. The server also expects that the store closes the
+/// point in time.
 async fn respond_with_pages(server: &MockServer, first: Value, second: Value) {
     respond(server, ok(page(10_002, 0, 0, true))).await;
     Mock::given(method("POST"))
@@ -219,8 +220,8 @@ async fn p1_pages_that_disagree_are_not_one_read() {
     }
 }
 
-/// Returns one page of a read without a point in time. The aggregates in the page show that the
-/// index did not change between the pages.
+/// Returns one page of a read without a point in time. The aggregations are the same in every page,
+/// which shows that the index did not change between the pages.
 fn page_of_unchanged_index(total: u64, first: u64, count: u64) -> Value {
     let mut body = page(total, first, count, true);
     body["aggregations"] = json!({"all": {

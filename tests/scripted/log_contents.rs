@@ -1,5 +1,5 @@
-//! Tests the log of a store: each change of a directive is one line, each rejection is logged once
-//! for each version of its document, and no secret appears.
+//! Tests the log of a store: each change of a directive is one line, a rejection is logged once for
+//! each version of the document, and no secret is logged.
 
 use opensearch_directives::{Credentials, DirectiveStore as _, OpenSearchDirectiveStore};
 use serde_json::{Value, json};
@@ -33,13 +33,13 @@ async fn p6_a_rejection_is_logged_and_counted_once_in_a_revision_of_its_document
     assert!(status.rejected[0].to_string().starts_with("tenant: 42"));
     assert_eq!(status.counters.rejections, 1);
     assert_eq!(log.lines_with("tenant: 42 is not a name"), 1);
-    // A change of another document causes a new publish.
+    // The other document changes, which causes a new publish.
     respond(&server, documents(2, 1)).await;
     store.refresh().await.unwrap();
     assert_eq!(store.status().counters.publishes, 2);
     assert_eq!(store.status().counters.rejections, 1);
     assert_eq!(log.lines_with("tenant: 42 is not a name"), 1);
-    // The invalid document is written again with the same fault.
+    // Somebody writes the invalid document again, with the same fault.
     respond(&server, documents(2, 3)).await;
     store.refresh().await.unwrap();
     assert_eq!(store.status().counters.rejections, 2);
@@ -108,8 +108,8 @@ async fn each_change_of_a_directive_is_one_line_with_its_author_and_number() {
         old,
     ];
     respond(&server, ok(complete(&second))).await;
-    // This server cannot confirm the deletion, so the store accepts it only after two reads with
-    // the same result.
+    // This server cannot confirm the deletion, so the store accepts the deletion only after two
+    // reads with the same result.
     store.refresh().await.unwrap_err();
     store.refresh().await.unwrap();
     tells(&["was changed", "by=\"dave\"", "seq_no=11", "changed=level"]);
@@ -134,7 +134,7 @@ async fn a_publish_logs_a_bounded_number_of_changes_and_counts_the_others() {
     assert_eq!(store.status().counters.changes.added, 150);
 }
 
-/// Sends requests with the given credentials, and asserts that no output contains their secret.
+/// Runs a store with the given credentials, and asserts that no output contains their secret.
 async fn check_secret(credentials: Credentials, header: &str) {
     let server = good_server().await;
     let config = config(cluster(&server).with_credentials(credentials));

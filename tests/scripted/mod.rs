@@ -1,5 +1,5 @@
-//! Tests a store against a scripted server, with responses that a real node does not return on
-//! demand.
+//! Tests a store with a mock server that returns scripted responses, because a test cannot make a
+//! real node return them.
 
 mod concurrent_callers;
 mod faulty_responses;
@@ -21,7 +21,7 @@ const SETTINGS: &str =
     "/directives/_settings/index.uuid,index.number_of_shards,index.refresh_interval";
 const SEARCH: &str = "/directives/_search";
 
-/// Returns the response that contains the settings of the given indices.
+/// Returns a response with the settings of the given indices.
 fn settings(indices: &[&str]) -> ResponseTemplate {
     let one = json!({"settings": {"index.uuid": "u-1", "index.number_of_shards": "1"}});
     let body: Value = indices

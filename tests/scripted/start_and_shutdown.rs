@@ -1,5 +1,5 @@
-//! Tests the error with which a start fails, and that no task of a store remains after its shutdown
-//! or drop.
+//! Tests the errors with which a start can fail, and that no task of a store remains after the
+//! store is shut down or dropped.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,8 +71,8 @@ async fn start_with_clock(server: &MockServer, clock: &Arc<dyn Clock>) -> OpenSe
 #[tokio::test]
 async fn p10_after_a_shutdown_no_task_remains() {
     let server = good_server().await;
-    // The test holds one reference to the clock. The store and its task hold further references, so
-    // the count shows whether the task still exists.
+    // The store and its task hold references to the clock, so the number of references shows
+    // whether the task still exists.
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = start_with_clock(&server, &clock).await;
     assert!(Arc::strong_count(&clock) > 2);

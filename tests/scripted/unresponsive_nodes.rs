@@ -1,8 +1,8 @@
 //! Tests clusters in which one node refuses connections, hangs, or returns errors.
 //!
-//! The instance name selects the list position of the node that a store polls first. A test starts
-//! one store for each rotation of the list of nodes, so each node is polled first by exactly one
-//! store.
+//! The instance name determines which position in the list of nodes a store polls first. All stores
+//! here have the same name, and a test starts one store for each rotation of the list. Each node is
+//! therefore polled first by exactly one store.
 
 use std::time::Duration;
 
@@ -54,8 +54,8 @@ async fn a_node_that_is_down_fails_no_poll_if_another_node_responds() {
         assert_eq!(store.status().counters.polls_failed, 0);
         assert_eq!(node(&store, &server.uri()).status, NodeStatus::Alive);
     }
-    // In two rotations, the faulty node comes before the good one, and receives one request in each
-    // of them. A store sends its later requests to the node that responded.
+    // In two of the three rotations, a store tries the faulty node before the good node. It does so
+    // only once, because it sends its later requests to the node that responded.
     assert_eq!(faulty.received_requests().await.unwrap().len(), 2);
 }
 

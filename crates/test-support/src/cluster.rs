@@ -25,8 +25,8 @@ const SETTINGS: [&str; 4] = [
     "cluster.fault_detection.leader_check.retry_count=2",
 ];
 
-/// A cluster of three nodes, which are stopped when this value is dropped, and at the latest when
-/// the test process ends.
+/// A cluster of three nodes. The nodes are stopped when this value is dropped, or at the latest
+/// when the test process ends.
 pub struct Cluster {
     name: String,
     members: Vec<Member>,
@@ -41,7 +41,7 @@ struct Member {
     process: Option<Child>,
 }
 
-/// The roles of the nodes.
+/// The numbers of the nodes that have a role for the cluster or for the index of a test.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Roles {
     /// The elected cluster manager.
@@ -53,14 +53,14 @@ pub struct Roles {
 }
 
 impl Roles {
-    /// Returns the node that has no copy of the index.
+    /// Returns the number of the node without a copy of the index.
     pub fn bystander(&self) -> usize {
         NODES - self.primary - self.replica
     }
 }
 
-/// Returns the cluster that all tests share. Each test has exclusive use of the cluster, and begins
-/// when all nodes run and the cluster is healthy.
+/// Returns the cluster that all tests share. Waits until no other test uses it, all nodes run, and
+/// the cluster is healthy.
 pub async fn shared_cluster() -> MutexGuard<'static, Cluster> {
     static CLUSTER: OnceLock<Mutex<Cluster>> = OnceLock::new();
     let cluster = CLUSTER.get_or_init(|| Mutex::new(Cluster::start()));
@@ -83,8 +83,8 @@ impl Cluster {
                 })
                 .collect(),
             directory: tempfile::tempdir().unwrap(),
-            // The client keeps no idle connections, because each test has its own runtime and
-            // connections end with the runtime.
+            // The client keeps no idle connections. Each test has its own runtime, and a connection
+            // ends with the runtime that opened it.
             client: reqwest::Client::builder()
                 .timeout(TIMEOUT)
                 .pool_max_idle_per_host(0)
@@ -103,7 +103,7 @@ impl Cluster {
         (0..NODES).map(|node| self.url(node)).collect()
     }
 
-    /// Kills a node like `kill -9`. The node's data stays on the disk.
+    /// Kills a node as `kill -9` does. The node's data stays on the disk.
     pub fn kill(&mut self, node: usize) {
         if let Some(mut process) = self.members[node].process.take() {
             let _ = process.kill();
@@ -117,7 +117,7 @@ impl Cluster {
         Paused::new(process.id())
     }
 
-    /// Starts all killed nodes again with their data.
+    /// Restarts all killed nodes with their data.
     pub fn revive(&mut self) {
         let starting: Vec<(usize, Starting)> = (0..NODES)
             .filter(|&node| self.members[node].process.is_none())
@@ -155,7 +155,8 @@ impl Cluster {
         index
     }
 
-    /// Waits until the index has both its copies, and returns the roles of the nodes.
+    /// Waits until the primary and the replica of the index are started, and returns the roles of
+    /// the nodes.
     pub async fn roles(&self, index: &str) -> Roles {
         let shards = format!("/_cat/shards/{index}?format=json");
         let shards = eventually(
@@ -181,7 +182,8 @@ impl Cluster {
         }
     }
 
-    /// Moves the index's copies away from a node.
+    /// Makes the cluster move the index's copies away from a node, and returns the new roles of the
+    /// nodes.
     pub async fn exclude(&self, index: &str, node: usize) -> Roles {
         let setting = json!({ "index.routing.allocation.exclude._name": name(node) });
         self.request("PUT", &format!("/{index}/_settings"), Some(&setting))
@@ -256,8 +258,8 @@ impl Cluster {
             &self.directory.path().join(name(node)),
             member.port,
             &options,
-            // Only the source `maven` supports several nodes. With a small heap, three nodes can
-            // run at the same time.
+            // `scripts/opensearch` supports several nodes only with the source `maven`. The small
+            // heap lets three nodes run at the same time.
             &[("OPENSEARCH_SOURCE", "maven"), ("OPENSEARCH_HEAP", "256m")],
         )
     }
@@ -271,8 +273,8 @@ impl Drop for Cluster {
     }
 }
 
-/// A process that is suspended until this value is dropped or the test process ends. A suspended
-/// node cannot notice the end of the test process by itself.
+/// A process that is suspended until this value is dropped. A helper process also resumes it if the
+/// test process ends, because a suspended node cannot notice this by itself.
 pub struct Paused {
     helper: Child,
 }
@@ -312,7 +314,7 @@ fn node_position(name: &Value) -> usize {
 
 /// Returns free ports.
 fn free_ports<const N: usize>() -> [u16; N] {
-    // All listeners are open at the same time, so that the ports differ.
+    // The listeners are all open at the same time, so that their ports differ.
     let listeners = std::array::from_fn::<_, N, _>(|_| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }

@@ -1,4 +1,5 @@
-//! Waits until a condition holds, up to a deadline, instead of sleeping for a fixed time.
+//! Waits until a condition holds or a deadline passes, so that tests need no sleep of a fixed
+//! duration.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -28,7 +29,7 @@ pub async fn eventually<T: Debug>(
     }
 }
 
-/// Blocks the thread until the condition holds, for a test without a runtime.
+/// Blocks the thread until the condition holds. For tests without an async runtime.
 #[expect(
     clippy::disallowed_methods,
     reason = "a blocking test has no timer but the thread's"

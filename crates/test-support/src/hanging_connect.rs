@@ -1,5 +1,4 @@
-//! Provides an address at which a connection attempt hangs, because the accept queue of the
-//! listener is full.
+//! Provides an address at which a connection attempt hangs: a listener whose accept queue is full.
 
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ pub async fn takes_no_connections() -> (String, impl Sized) {
     let listener = socket.listen(1).unwrap();
     let address = listener.local_addr().unwrap();
     let mut waiting = Vec::new();
-    // Connects until the accept queue is full.
+    // Opens connections until the accept queue is full, so that the next attempt hangs.
     while let Ok(connected) = tokio::time::timeout(
         Duration::from_millis(500),
         tokio::net::TcpStream::connect(address),

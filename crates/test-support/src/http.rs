@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::Value;
 
-/// Sends a request and returns the status and the body, or `Null` if the body is not JSON.
+/// Sends a request and returns the status and the body. A body that is not JSON becomes `Null`.
 pub async fn send(method: &str, url: &str, body: Option<&Value>) -> (u16, Value) {
     let method: Method = method.parse().unwrap();
     let mut request = reqwest::Client::new().request(method, url);
@@ -36,7 +36,7 @@ pub async fn send_lines(url: &str, body: String) -> (u16, Value) {
     (status, response.json().await.unwrap())
 }
 
-/// Sends newline-delimited JSON to `_bulk`; every action must succeed.
+/// Sends newline-delimited JSON to `_bulk`, and panics if an action fails.
 pub async fn bulk(url: &str, body: String) {
     let (_, response) = send_lines(url, body).await;
     assert_eq!(response["errors"], false, "{response:#}");

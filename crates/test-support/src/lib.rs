@@ -1,5 +1,5 @@
-//! The helpers of the integration tests and benchmarks: real OpenSearch nodes, network proxies that
-//! inject faults, writers with a ledger, and waiting for conditions.
+//! Helpers for the integration tests and benchmarks: real OpenSearch nodes, network proxies that
+//! inject faults, writers whose writes are recorded, and functions that wait for a condition.
 
 #![allow(
     clippy::unwrap_used,
@@ -32,8 +32,8 @@ pub mod store_observer;
 pub mod write_ledger;
 pub mod writers;
 
-/// Returns the stored form of a document, for writes that bypass the ingest pipeline. Fields that
-/// the document already contains are not changed.
+/// Adds the fields to a document that the ingest pipeline would add, for writes that bypass the
+/// pipeline. Fields that the document already contains are not changed.
 pub fn stored(mut document: serde_json::Value) -> serde_json::Value {
     let fields = document.as_object_mut().unwrap();
     let targets: Vec<&str> = ["tenant", "index", "principal", "endpoint"]

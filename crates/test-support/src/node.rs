@@ -1,5 +1,4 @@
-//! Starts a single real OpenSearch node for one test, or one node that all tests of a process
-//! share.
+//! Starts a single real OpenSearch node, either for one test or for all tests of a process.
 
 use std::process::Child;
 use std::sync::OnceLock;
@@ -13,8 +12,8 @@ use url::Url;
 
 use super::node_launcher;
 
-/// A single node, which is stopped when this value is dropped. The node also stops when the test
-/// process ends, because it watches its standard input, which only the test process keeps open.
+/// A single node. It is stopped when this value is dropped. It also watches its standard input, so
+/// it stops when the test process ends and thereby closes this input.
 #[derive(Debug)]
 pub struct Node {
     process: Child,
@@ -44,13 +43,13 @@ impl Node {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Kills the node like `kill -9`. The node's data stays on the disk.
+    /// Kills the node as `kill -9` does. The node's data stays on the disk.
     pub fn kill(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 
-    /// Starts the node again at the same address and with the same data.
+    /// Restarts the node at the same address and with the same data.
     pub fn restart(&mut self) {
         self.kill();
         (self.process, _) =
@@ -64,8 +63,8 @@ impl Drop for Node {
     }
 }
 
-/// Returns the address of the node that all tests share. This is the node at `OPENSEARCH_URL`, or a
-/// node that this function starts once.
+/// Returns the address of the node that all tests share. The variable `OPENSEARCH_URL` can name
+/// this node. Otherwise, the first call starts it.
 pub fn shared_url() -> String {
     static URL: OnceLock<String> = OnceLock::new();
     URL.get_or_init(|| {
@@ -95,7 +94,7 @@ pub async fn installed_index(url: &str, prefix: &str) -> String {
     index
 }
 
-/// Returns the settings with which the tests access an index. The time limits are long, because the
+/// Returns the settings with which a test accesses an index. The time limits are long, because the
 /// machine may be busy.
 pub fn cluster(url: &str, index: &str) -> ClusterConfig {
     let url: Url = url.parse().unwrap();

@@ -10,16 +10,16 @@ const START: Duration = Duration::from_mins(3);
 
 /// A node process that is not ready yet.
 ///
-/// The node stops at the latest when the test process ends, because it watches its standard input,
-/// which only the test process keeps open.
+/// The node watches its standard input, so it stops at the latest when the test process ends and
+/// thereby closes this input.
 pub struct Starting {
     process: Child,
     said: Arc<Mutex<Vec<String>>>,
     is_ready: mpsc::Receiver<u16>,
 }
 
-/// Starts a node on this port; 0 selects a free port. All nodes of a cluster must be started before
-/// the caller waits for the first one.
+/// Starts a node on this port; 0 selects a free port. The caller must start all nodes of a cluster
+/// before it waits until one of them is ready.
 pub fn start(
     directory: &Path,
     port: u16,
@@ -60,8 +60,8 @@ impl Starting {
     }
 }
 
-/// Reads the node's output on a thread, stores the last lines, and sends the node's port once the
-/// node is ready.
+/// Starts a thread that reads the node's output and keeps the last lines. When the node is ready,
+/// the thread sends the node's port.
 fn drain(
     output: impl Read + Send + 'static,
     said: &Arc<Mutex<Vec<String>>>,

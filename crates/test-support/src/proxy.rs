@@ -25,11 +25,11 @@ pub enum Fault {
     Cut(usize),
     /// The connection is reset after this many bytes.
     Reset(usize),
-    /// Requests are accepted, but no response ever arrives.
+    /// The proxy forwards requests, but no response ever arrives.
     BlackHole,
 }
 
-/// A proxy in front of a node. The proxy ends when this value is dropped.
+/// A TCP proxy in front of a node. The proxy ends when this value is dropped.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -49,12 +49,14 @@ impl Proxy {
         let forwarded = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&forwarded);
         let task = tokio::spawn(async move {
-            // The `JoinSet` aborts the tasks of the connections when the accept loop ends.
+            // When the accept loop ends, the `JoinSet` is dropped and aborts the tasks of all
+            // connections.
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
                 while connections.try_join_next().is_some() {}
                 let (faults, forwarded_requests) = (faults.clone(), Arc::clone(&counter));
-                // The error is ignored, because the client under test must detect it.
+                // The proxy ignores errors of a connection, because the tested client must detect
+                // them.
                 connections.spawn(async move {
                     drop(relay(client, node, faults, &forwarded_requests).await);
                 });
@@ -72,12 +74,12 @@ impl Proxy {
         format!("http://{}", self.address)
     }
 
-    /// Applies a fault to all later responses, including those on open connections.
+    /// Applies a fault to all later responses, also on connections that are already open.
     pub fn set(&self, fault: Fault) {
         self.fault.send_replace(fault);
     }
 
-    /// Returns how many times request data was forwarded to the node.
+    /// Returns how many times the proxy has forwarded data of a request to the node.
     pub fn forwarded(&self) -> u64 {
         self.forwarded.load(Ordering::Relaxed)
     }
@@ -100,7 +102,7 @@ async fn relay(
     upstream.set_nodelay(true)?;
     let (from_client, to_client) = client.into_split();
     let (from_node, to_node) = upstream.into_split();
-    // When one direction ends, the other one is closed, too.
+    // When one direction of the connection ends, the proxy closes the other direction, too.
     tokio::select! {
         ended = requests(from_client, to_node, forwarded) => ended,
         ended = responses(from_node, to_client, faults) => ended,
@@ -156,8 +158,8 @@ async fn responses(
                 to_client.write_all(&response[..bytes.min(read)]).await?;
                 #[expect(deprecated, reason = "nothing is left to wait for: it is a reset")]
                 to_client.as_ref().set_linger(Some(Duration::ZERO))?;
-                // The connection is reset when both halves are gone. Dropping the write half would
-                // close the connection normally.
+                // The connection is reset when both halves are dropped. But dropping the write half
+                // would first close the connection normally, so it is forgotten instead.
                 to_client.forget();
                 return Ok(());
             }

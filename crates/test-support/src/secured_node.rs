@@ -1,5 +1,5 @@
-//! A real OpenSearch node with the security plugin, and the certificates and the administrator to
-//! access it.
+//! Starts a real OpenSearch node with the security plugin. Provides the certificates and the
+//! administrator's password to access the node.
 
 use std::path::PathBuf;
 use std::process::Child;
@@ -8,12 +8,12 @@ use tempfile::TempDir;
 
 use super::node_launcher;
 
-/// The administrator, who has every permission.
+/// The name of the administrator, a user with every permission.
 pub const ADMIN: &str = "admin";
 /// The password of [`ADMIN`].
 pub const ADMIN_PASSWORD: &str = "admin";
 
-/// A node that requires TLS and authentication. The node is stopped when this value is dropped, and
+/// A node that requires TLS and authentication. The node is stopped when this value is dropped, or
 /// at the latest when the test process ends.
 #[derive(Debug)]
 pub struct SecuredNode {

@@ -1,5 +1,5 @@
-//! Observes the sets that stores publish during a test, and compares each set with the writes that
-//! were recorded.
+//! Observes the sets that stores publish during a test, and compares each set with the recorded
+//! writes of the test.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,8 @@ use super::write_ledger::{Ledger, Observed};
 const PAUSE: Duration = Duration::from_millis(5);
 const STEPS_AT_MOST: usize = 20;
 
-/// An observer on its own thread, which also observes the stores while the test waits.
+/// An observer of several stores. It has its own thread, so that it also observes them while the
+/// test waits.
 pub struct Witness {
     enough: Arc<AtomicBool>,
     thread: Option<JoinHandle<Seen>>,
@@ -24,11 +25,12 @@ pub struct Witness {
 pub struct Seen {
     /// The number of times that an observed set differed from the previous one.
     pub sets: u64,
-    /// The first steps back that were observed.
+    /// Descriptions of the first observed steps back. A step back is an older state after a newer
+    /// one.
     pub steps_back: Vec<String>,
 }
 
-/// One store, with the directives that were observed so far.
+/// One observed store, and what was observed so far.
 struct Watched {
     store: Arc<OpenSearchDirectiveStore>,
     last: Option<Arc<DirectiveSet>>,
@@ -50,7 +52,7 @@ impl Witness {
         let thread = std::thread::spawn(move || {
             let mut seen = Seen::default();
             loop {
-                // The stores are checked once more after the stop signal.
+                // After the stop signal, each store is checked once more.
                 let last_look = is_enough.load(Ordering::Acquire);
                 for (number, one) in watched.iter_mut().enumerate() {
                     one.look(number, &ledger, &mut seen);

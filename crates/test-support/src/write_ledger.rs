@@ -1,9 +1,9 @@
-//! Records the writes of a test, so that the directives that stores publish can be checked for
-//! steps back.
+//! Records the writes of a test, so that the sets that stores publish can be checked for steps
+//! back. A step back is an older state after a newer one.
 //!
-//! Each operation on an id, that is, a write or a deletion, has a higher number than the previous
-//! operation on that id. The tenant of a written directive contains the number. A step back is
-//! therefore visible in the set itself.
+//! An operation is a write or a deletion of one id. Its number is higher than that of the previous
+//! operation on this id. A written directive contains the number in its tenant, so the published
+//! set itself shows a step back.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::in_hours;
 
-/// All ids with their operations.
+/// All document ids, each with its recorded operations.
 #[derive(Debug)]
 pub struct Ledger {
     entries: Vec<Mutex<Entry>>,
@@ -26,12 +26,12 @@ struct Entry {
     sent: u64,
     /// The number of the last deletion that was sent.
     deletion: u64,
-    /// The number of the last operation that was not acknowledged, so that the cluster may have
-    /// lost it. A store may have published this operation nevertheless.
+    /// The number of the last operation without an acknowledgement, or 0. The cluster may have lost
+    /// this operation, but a store may already have published it.
     uncertain: u64,
 }
 
-/// The state of one id, as it was observed in the sets of a store.
+/// What was observed of one id in the sets of a store.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Observed {
     /// The highest number that was observed so far.
@@ -40,7 +40,7 @@ pub struct Observed {
     is_present: bool,
 }
 
-/// An operation that is going to be sent.
+/// An operation that a writer is about to send.
 #[derive(Clone, Debug)]
 pub struct Operation {
     pub slot: usize,
@@ -79,8 +79,9 @@ impl Ledger {
         entry.uncertain = entry.uncertain.max(operation.number);
     }
 
-    /// Returns the lines of an operation in a `_bulk` request. The operation's number is also the
-    /// document's version, so a repeated or delayed operation cannot undo a later one.
+    /// Returns the lines of an operation in a `_bulk` request. The operation's number is the
+    /// external version of the document, so a repeated or delayed operation cannot undo a later
+    /// one.
     pub fn lines(&self, operation: &Operation) -> String {
         let meta = json!({
             "_id": id(operation.slot),
@@ -98,8 +99,8 @@ impl Ledger {
         format!("{}\n{document}\n", json!({ "index": meta }))
     }
 
-    /// Records the content of a store's set, and returns a description of every step back from the
-    /// sets before.
+    /// Records the content of a store's set, and describes every step back from the sets that were
+    /// recorded before.
     pub fn record(&self, observed: &mut [Observed], set: &DirectiveSet) -> Vec<String> {
         let mut numbers = vec![None; self.ids()];
         for directive in set.iter() {
@@ -142,8 +143,8 @@ impl Entry {
         if number > before.number || (number == before.number && before.is_present) {
             return Ok(());
         }
-        // The cluster may have lost a later operation that was not acknowledged, so the older
-        // version is correct.
+        // The older version is correct if the cluster has lost a later operation. This is possible
+        // if that operation was not acknowledged.
         if self.uncertain > number {
             return Ok(());
         }
@@ -165,7 +166,7 @@ fn tenant(number: u64) -> String {
     format!("v-{number}")
 }
 
-/// Returns the content of a set: the ids with their tenants.
+/// Returns the id and the tenant of each directive in a set.
 pub fn content(set: &DirectiveSet) -> Vec<(String, String)> {
     set.iter()
         .map(|directive| {
@@ -175,7 +176,8 @@ pub fn content(set: &DirectiveSet) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Returns the content of an index, ordered by id, from the response of a search for all documents.
+/// Returns the id and the tenant of each document in the response to a search for all documents,
+/// ordered by id.
 pub fn listing(response: &Value) -> Vec<(String, String)> {
     let hits = response["hits"]["hits"].as_array().unwrap();
     assert_eq!(response["hits"]["total"]["value"], hits.len());

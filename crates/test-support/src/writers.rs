@@ -14,7 +14,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 const TRIES: usize = 2_000;
 const DELETIONS_PERCENT: u32 = 15;
 
-/// One of several concurrent writers. Each writer has its own ids.
+/// One of several concurrent writers. No two writers write to the same id.
 pub struct Writer {
     pub urls: Vec<String>,
     pub index: String,
@@ -70,8 +70,8 @@ impl Writer {
     }
 }
 
-/// Returns which of the operations were acknowledged. Without a usable response, the result is
-/// empty.
+/// Returns, for each operation, whether it was acknowledged. If there is no usable response, the
+/// result is empty.
 async fn bulk(client: &reqwest::Client, url: &str, body: String) -> Vec<bool> {
     let request = client
         .post(url)
@@ -90,8 +90,8 @@ async fn bulk(client: &reqwest::Client, url: &str, body: String) -> Vec<bool> {
         .iter()
         .map(|item| {
             let (_, outcome) = item.as_object().unwrap().iter().next().unwrap();
-            // The document may have been missing before, or an earlier attempt may have succeeded.
-            // Both cases count as acknowledged.
+            // The statuses 404 and 409 also count as acknowledged: the document to delete was
+            // missing already, or an earlier attempt at this operation succeeded.
             let status = outcome["status"].as_u64().unwrap_or_default();
             let error = outcome["error"]["type"].as_str();
             match status {

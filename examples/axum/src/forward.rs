@@ -22,13 +22,13 @@ use opensearch_directives::tower::AppliedDirectives;
 use crate::observed_body::ObservedBody;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The proxy closes idle connections after this time. OpenSearch keeps idle connections open for
-/// longer than the proxy, so the proxy does not send a request on a connection that OpenSearch is
-/// closing.
+/// The proxy closes a connection to OpenSearch that has been idle for this time. OpenSearch keeps
+/// idle connections open for longer, so the proxy never sends a request on a connection that
+/// OpenSearch is closing.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The headers that concern only one connection (RFC 9110, section 7.6.1). The header `Connection`
-/// can name further such headers.
+/// The headers that apply only to a single connection (RFC 9110, section 7.6.1). The header
+/// `Connection` can name further headers of this kind.
 const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -41,7 +41,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     UPGRADE,
 ];
 
-/// The state that all requests share.
+/// The data that all requests share.
 #[derive(Clone)]
 pub(crate) struct Proxy {
     client: Client<HttpConnector, Body>,
@@ -150,7 +150,7 @@ where
     }
 }
 
-/// Removes the headers that concern only the connection on which the message arrived.
+/// Removes the headers that apply only to the connection on which the message arrived.
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)

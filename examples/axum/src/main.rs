@@ -24,7 +24,7 @@ use tracing_subscriber::EnvFilter;
 
 use forward::Proxy;
 
-/// The time that running requests have to end after the signal to stop.
+/// After the stop signal, requests in progress must end within this time.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
 
 #[tokio::main]
@@ -36,7 +36,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .init();
     let settings = Settings::from_env()?;
 
-    // The start does not wait for the cluster. No directive applies before the first poll.
+    // The proxy starts without waiting for the cluster. No directive applies before the first poll
+    // has succeeded.
     let (store, refresher) = OpenSearchDirectiveStore::build(settings.config())?;
     let store = Arc::new(store);
     tokio::spawn(refresher.run());
@@ -47,15 +48,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .fallback(forward::forward)
         .with_state(Proxy::new(&settings, recorder))
         .layer(DirectivesLayer::new(evaluator(store.clone())))
-        // The layer that is added last runs first, so a request has an id before it is evaluated.
+        // The layer that is added last runs first, so a request gets its id before the directives
+        // are evaluated.
         .layer(middleware::from_fn(assign_request_id));
 
     let listener = TcpListener::bind(&settings.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", settings.listen))?
         .tap_io(|connection| {
-            // Without `TCP_NODELAY`, a small response could wait until the client acknowledges an
-            // earlier one.
+            // Without `TCP_NODELAY`, a small response could be delayed until the client
+            // acknowledges earlier data.
             let _ = connection.set_nodelay(true);
         });
     tracing::info!("listening on {}", settings.listen);
@@ -85,7 +87,7 @@ async fn assign_request_id(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// Returns a receiver that is notified at SIGTERM or SIGINT.
+/// Returns a receiver that is notified when SIGTERM or SIGINT arrives.
 fn stop_signal() -> Result<tokio::sync::watch::Receiver<()>, std::io::Error> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

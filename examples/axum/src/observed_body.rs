@@ -1,5 +1,5 @@
-//! A body that forwards another body frame by frame, without buffering, and passes the data of each
-//! frame to a closure.
+//! An HTTP body that wraps another body. It forwards each frame without buffering, and passes the
+//! data of the frame to a closure.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

@@ -1,9 +1,9 @@
-//! Measures the time from a request through the proxy until the whole response has arrived. The
-//! benchmark compares the adapter with osproxy-observe's in-memory store, with equal directives,
-//! and prints tables for `scripts/bench-osproxy`.
+//! Measures the time from sending a request through osproxy until the whole response has arrived.
+//! Compares the adapter with the in-memory store of osproxy-observe, both with the same directives.
+//! Prints tables for `scripts/bench-osproxy`.
 //!
-//! The server behind the proxy runs in the same process and returns a fixed response, so that the
-//! proxy dominates the measured time. Requests alternate between the two stores.
+//! The server behind the proxy runs in the same process and returns a fixed response, so that most
+//! of the measured time is spent in the proxy. Requests alternate between the two stores.
 
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]
 #![allow(clippy::disallowed_methods, reason = "it measures")]
@@ -36,7 +36,7 @@ use tokio::net::TcpListener;
 const REQUESTS: usize = 2_000;
 const HOUR: Duration = Duration::from_hours(1);
 
-/// The share of the directives that have not expired.
+/// How many of the directives have not expired.
 #[derive(Clone, Copy)]
 enum Live {
     All,
@@ -170,8 +170,8 @@ async fn latency(count: usize, live: Live) {
     );
 }
 
-/// Returns the nanoseconds that one call takes while the given number of threads call at the same
-/// time.
+/// Returns the duration of one call in nanoseconds, while the given number of threads make this
+/// call at the same time.
 fn on_threads(threads: usize, calls: u32, call: impl Fn() + Sync) -> f64 {
     let barrier = Barrier::new(threads);
     let mut rounds: Vec<f64> = (0..9)
@@ -204,7 +204,8 @@ fn load(store: &dyn DirectiveStore, threads: usize) -> f64 {
     })
 }
 
-/// Measures the calls to a store that osproxy makes for each request.
+/// Measures the calls to the store that osproxy makes for each request, and returns their duration
+/// in nanoseconds.
 fn ask(store: &dyn DirectiveStore, threads: usize) -> f64 {
     let tenant = PartitionId::from("nobody");
     let principal = PrincipalId::from("svc");

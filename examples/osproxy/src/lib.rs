@@ -1,8 +1,8 @@
 //! Builds a real osproxy from its published crates, in front of one OpenSearch cluster. The proxy
 //! reads its directives from an index of the same cluster.
 //!
-//! [`handler`] shows how to give the store to the proxy: with one call on the proxy's pipeline. The
-//! other parts of this crate make the effect of directives visible.
+//! [`handler`] shows how to pass the store to the proxy: with one call on the proxy's pipeline. The
+//! other parts of this crate only make the effects of directives visible.
 
 #![forbid(unsafe_code)]
 
@@ -36,9 +36,8 @@ pub struct Parts {
     pub directives: Arc<dyn DirectiveStore>,
     /// Receives a span for each request for which a directive sets at least the level `Shape`.
     pub exporter: Arc<dyn SpanExporter>,
-    /// Receives the requests and responses that a directive captures. Without a capture sink,
-    /// osproxy streams searches and bulk writes, so that no directive applies to a search or a bulk
-    /// write.
+    /// Receives the requests and responses that a directive captures. If there is no capture sink,
+    /// osproxy streams searches and bulk writes, and no directive applies to a streamed request.
     pub capture: Option<Box<dyn Capture>>,
     /// The number of recent requests that osproxy's break-glass tape keeps in memory.
     pub tape: usize,
@@ -55,7 +54,7 @@ pub fn handler(parts: Parts) -> Arc<Handler> {
         parts.upstream,
     );
     let pipeline = Pipeline::new(TenancyRouter::new(tenancy), OpenSearchSink::new())
-        // Without a directive, the proxy records nothing.
+        // If no directive applies to a request, the proxy records nothing.
         .with_baseline_level(DiagLevel::Off)
         .with_exporter(parts.exporter)
         .with_break_glass(Arc::new(BreakGlassBuffer::new(parts.tape)))

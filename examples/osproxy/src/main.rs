@@ -1,4 +1,4 @@
-//! Runs the osproxy example until SIGINT. `DIRECTIVES_URL` is the address of the cluster,
+//! Runs the osproxy example until SIGINT arrives. `DIRECTIVES_URL` sets the address of the cluster,
 //! `DIRECTIVES_INDEX` the index of the directives, and `OSPROXY_LISTEN` the address of the proxy.
 //! `RUST_LOG` selects the logged events.
 
@@ -34,7 +34,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let index = variable("DIRECTIVES_INDEX", "directives");
     let listener = TcpListener::bind(variable("OSPROXY_LISTEN", "127.0.0.1:9981")).await?;
 
-    // The store polls the index, and osproxy uses the sets that the store publishes.
+    // The store polls the index and publishes directive sets, which the adapter passes to osproxy.
     let cluster = ClusterConfig::new([url.clone()]).with_index(index);
     let config = Config::new(cluster).with_interval(Duration::from_secs(1));
     let store = Arc::new(OpenSearchDirectiveStore::start(config).await?);

@@ -30,9 +30,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut server = Server::new(Opt::parse_args())?;
     server.bootstrap();
 
-    // If Pingora runs as a daemon, it forks later, and threads do not survive a fork. `build`
-    // starts no thread and needs no runtime, and Pingora starts the refresher as a service after
-    // the fork.
+    // As a daemon, Pingora forks after this point, and threads do not survive a fork. Therefore
+    // `build` is used here, which starts no thread, and Pingora starts the refresher as a service
+    // after the fork.
     let (store, refresher) = OpenSearchDirectiveStore::build(settings.config())?;
     let store = Arc::new(store);
     let recorder = Arc::new(Recorder::default());

@@ -27,7 +27,7 @@ pub(crate) struct Proxy {
     recorder: Arc<Recorder>,
 }
 
-/// The state of one request. The state contains a recording if a directive applies to the request.
+/// The state of one request. It contains a recording if a directive applies to the request.
 #[derive(Default)]
 pub(crate) struct Context {
     recording: Option<Recording>,
@@ -138,7 +138,7 @@ impl ProxyHttp for Proxy {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
-        // If a request fails, Pingora itself sends the response without a call of
+        // If a request fails, Pingora sends the error response itself and does not call
         // `response_filter`, so the status is recorded here.
         if let (Some(recording), Some(_)) = (&context.recording, error)
             && let Some(response) = session.response_written()

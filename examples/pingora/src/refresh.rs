@@ -11,7 +11,7 @@ use pingora::services::background::BackgroundService;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) struct Refresh {
-    /// Contains the refresher until the service starts and takes it.
+    /// The refresher, until the service starts and takes it out.
     refresher: Mutex<Option<Refresher>>,
     recorder: Arc<Recorder>,
 }

@@ -35,7 +35,8 @@ impl Cluster {
             .with_request_timeout(Duration::from_mins(1))
     }
 
-    /// Creates an index with the given number of directives, each for a tenant of its own.
+    /// Creates an index with the given number of directives. Each directive has a different tenant
+    /// as its target.
     pub async fn fill(&self, directives: usize) {
         self.send("DELETE", INDEX, None).await;
         let client = Client::new(&self.config()).expect("a client");
@@ -54,7 +55,7 @@ impl Cluster {
         self.send("POST", &format!("{INDEX}/_refresh"), None).await;
     }
 
-    /// Writes one directive, and returns as soon as searches find it.
+    /// Writes one directive, and returns when it is visible to searches.
     pub async fn write(&self, id: &str, tenant: &str) {
         let path = format!("{INDEX}/_doc/{id}?refresh=true");
         self.send("PUT", &path, Some(document(tenant).to_string()))

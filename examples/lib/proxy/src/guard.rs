@@ -1,15 +1,17 @@
-//! Refuses requests whose path names the directives index. Directives show who is observed and why.
-//! A client that could write directives could make the proxy capture any request.
+//! Refuses requests whose path names the directives index. A client that could read this index
+//! would learn who is observed and why. A client that could write to it could make the proxy
+//! capture any request.
 //!
 //! **The guard is only a second line of defence.** The path does not show which index the body of a
 //! request names (`_bulk`, `_mget`, `_msearch`, `_reindex`, `_aliases`, SQL). Only OpenSearch
 //! permissions protect the index completely, as the README explains.
 
-/// The body of the response to a refused request. The response has the status 403.
+/// The body of the response to a refused request. The status of this response is 403.
 pub const FORBIDDEN_BODY: &str =
     r#"{"error":"this request may include the directives index; name other indices in the path"}"#;
 
-/// The path segments after which a path can name a document, but no further index.
+/// After one of these path segments, the rest of the path can name a document, but no further
+/// index.
 const DOCUMENT_APIS: [&str; 7] = [
     "_doc",
     "_create",
@@ -33,9 +35,9 @@ const SEARCHES: [&str; 6] = [
 /// Whether the path of a request includes the directives index, or a related index, whose name is
 /// the index name followed by a hyphen and a suffix (such as the history and the fleet).
 ///
-/// A path includes the index if it names the index, even percent-encoded or in a list, if a
-/// wildcard matches the index, or if the path is a search that names no index. Every path with date
-/// math (`<...>`) counts as including the index.
+/// A path includes the index in three cases: it names the index, even percent-encoded or in a list;
+/// a wildcard in it matches the index; or it is the path of a search that names no index. Every
+/// path with date math (`<...>`) also counts as including the index.
 #[must_use]
 pub fn is_protected(path: &str, index: &str) -> bool {
     let segments: Vec<String> = path
@@ -44,8 +46,8 @@ pub fn is_protected(path: &str, index: &str) -> bool {
         .map(decode)
         .collect();
     match segments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        // These paths name no index. For a scroll or a point in time, the guard has already checked
-        // the request that created it.
+        // These paths name no index. The guard has already checked the request that created the
+        // scroll or the point in time.
         [] | ["_nodes" | "_tasks", ..] | ["_search", "scroll" | "point_in_time", ..] => false,
         [api, ..] if SEARCHES.contains(&api) => true,
         [first, api, ..] if !is_api(first) && DOCUMENT_APIS.contains(&api) => {
@@ -62,8 +64,8 @@ fn is_api(segment: &str) -> bool {
 /// Whether a list of index expressions includes the index.
 fn includes(expressions: &str, index: &str) -> bool {
     expressions.split(',').any(|expression| {
-        // The prefix of a remote cluster is ignored, because a remote cluster may be this cluster
-        // itself.
+        // The name of a remote cluster in front of the colon is ignored, because a cluster can be
+        // configured as its own remote cluster.
         let name = expression.rsplit(':').next().unwrap_or(expression);
         let name = name.trim().trim_start_matches(['+', '-']);
         let related = format!("{index}-");
@@ -87,8 +89,8 @@ fn could_match(pattern: &str, index: &str) -> bool {
         )
 }
 
-/// Whether a pattern matches a name, where `*` stands for any string. The worst-case time is
-/// proportional to the product of both lengths.
+/// Whether a pattern matches a name. `*` in the pattern stands for any string. The worst-case time
+/// is proportional to the product of both lengths.
 fn matches(pattern: &[u8], name: &[u8]) -> bool {
     let (mut at, mut seen) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
@@ -100,7 +102,8 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
             at += 1;
             seen += 1;
         } else if let Some((star_at, star_seen)) = star {
-            // After a mismatch, the last star is extended by one more character.
+            // After a mismatch, the comparison continues with one more character assigned to the
+            // last star.
             star = Some((star_at, star_seen + 1));
             at = star_at + 1;
             seen = star_seen + 1;

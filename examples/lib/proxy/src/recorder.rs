@@ -1,5 +1,5 @@
-//! Records what the decision about a request requires. A request to which no directive applies has
-//! no [`Recording`], so recording costs it nothing.
+//! Records the data of a request that the decision about this request requires. If no directive
+//! applies to a request, it has no [`Recording`] and no cost for recording.
 //!
 //! | decision | what is recorded |
 //! |---|---|
@@ -26,7 +26,7 @@ const RING_LINES: usize = 256;
 /// The maximum number of captured bytes of a body.
 const CAPTURED_BYTES: usize = 4096;
 
-/// Owns the ring buffer of records, and creates recordings.
+/// Creates recordings, and owns the ring buffer into which they can be written.
 #[derive(Debug, Default)]
 pub struct Recorder {
     ring: Mutex<VecDeque<String>>,
@@ -64,8 +64,8 @@ impl Recorder {
     }
 }
 
-/// The record of one request, which is written when its last clone is dropped. A proxy attaches one
-/// clone to the body of the request and one to the body of the response.
+/// The record of one request. It is written when its last clone is dropped. A proxy attaches one
+/// clone to the body of the request, and another clone to the body of the response.
 #[derive(Clone, Debug)]
 pub struct Recording(Arc<Mutex<Record>>);
 
@@ -130,7 +130,7 @@ struct Record {
     response: Observed,
 }
 
-/// The size and the beginning of the part of a body that the proxy has forwarded so far.
+/// What the recorder has observed of a body: how many bytes were forwarded, and the first of them.
 #[derive(Debug, Default)]
 struct Observed {
     bytes: usize,
@@ -148,8 +148,8 @@ impl Observed {
 }
 
 impl Record {
-    /// Returns the record as one line. The line quotes strings from the client, so that they cannot
-    /// look like a field of the record.
+    /// Returns the record as one line. Strings that come from the client are quoted, so that they
+    /// cannot imitate a field of the record.
     fn line(&self) -> String {
         let decision = self.applied.decision();
         let mut line = format!(

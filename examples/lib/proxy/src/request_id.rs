@@ -12,8 +12,9 @@ const MAX_LENGTH: usize = 128;
 /// Returns the value of `X-Request-Id`. If this header is absent or occurs more than once, or if
 /// its value is blank, too long or not ASCII text, the proxy creates a random id.
 ///
-/// A client can choose an id for which the request is sampled. If your clients must not decide
-/// about sampling, create an id for every request.
+/// The id decides whether a request is sampled, so a client can choose an id for which its request
+/// is sampled. If your clients must not influence sampling, create an id for every request
+/// yourself.
 #[must_use]
 pub fn ensure_request_id(headers: &HeaderMap) -> HeaderValue {
     let mut values = headers.get_all(X_REQUEST_ID).iter();

@@ -1,5 +1,5 @@
-//! Reads the settings of both example proxies from environment variables, and creates the store's
-//! configuration and the evaluator.
+//! Reads the settings of the example proxies from environment variables, and creates the
+//! configuration of the store and the evaluator of requests.
 
 use std::env::{self, VarError};
 use std::error::Error;
@@ -18,14 +18,15 @@ use url::Url;
 pub struct Settings {
     /// `PROXY_LISTEN`: the address on which the proxy serves, 127.0.0.1:9201 by default.
     pub listen: String,
-    /// `OPENSEARCH_URL`: the node behind the proxy, `http://127.0.0.1:9200` by default.
+    /// `OPENSEARCH_URL`: the node to which the proxy forwards requests, `http://127.0.0.1:9200` by
+    /// default.
     pub opensearch: Url,
     /// `DIRECTIVES_INDEX`: the name of the directives index, `directives` by default.
     pub index: String,
     /// `DIRECTIVES_INTERVAL_MS`: the pause between polls, 5000 by default.
     pub interval: Duration,
-    /// `DIRECTIVES_LAST_GOOD`: the file in which the store saves the last good set, none by
-    /// default.
+    /// `DIRECTIVES_LAST_GOOD`: the file in which the store saves the last good set. By default,
+    /// there is no such file.
     pub last_good: Option<String>,
 }
 

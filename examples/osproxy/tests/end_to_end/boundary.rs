@@ -12,11 +12,12 @@ use opensearch_directives::{Clock as _, DiagLevel, SystemClock};
 use super::client::{Call, Connection};
 use super::proxy::Proxy;
 
-/// The largest delay of a directive's start that the test accepts, because the machine may be busy.
+/// The test accepts that a directive starts to apply this much later than its start, because the
+/// machine may be busy.
 const LATE: Duration = Duration::from_millis(500);
 
-/// The id of a request, with the times just before it was sent and just after its response arrived.
-/// The proxy decided about the request between these two times.
+/// The id of a request, the time just before it was sent, and the time just after its response
+/// arrived. The proxy made its decision between these two times.
 struct Sent {
     from: Timestamp,
     to: Timestamp,
@@ -25,8 +26,8 @@ struct Sent {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_recorded_before_the_start_or_from_the_expiry_on() {
-    // The interval is so long that no poll happens during the test. The start and the expiry must
-    // take effect without a poll.
+    // The polling interval is so long that no poll happens during the test: the start and the
+    // expiry must take effect without a poll.
     let proxy = Proxy::start("boundary", Duration::from_mins(10)).await;
     let mut connection = Connection::open(proxy.address).await;
     let now = SystemClock.now();

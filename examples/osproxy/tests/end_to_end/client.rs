@@ -1,4 +1,5 @@
-//! A minimal HTTP client. The load test needs a client that costs much less time than the proxy.
+//! A minimal HTTP client. The load test needs a client that uses much less processor time than the
+//! proxy.
 
 use std::net::SocketAddr;
 
@@ -23,7 +24,7 @@ pub(crate) struct Call<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// The id that the proxy assigned to the request, and that the proxy's traces contain.
+    /// The id that the proxy assigned to the request. The proxy's traces contain this id, too.
     pub(crate) request_id: String,
     pub(crate) body: Bytes,
 }

@@ -1,4 +1,4 @@
-//! Tests that `Endpoint::of` and osproxy classify paths in the same way. The test covers every path
+//! Tests that `Endpoint::of` and osproxy assign the same class to a path. The test tries every path
 //! of up to four segments from a list of words that `Endpoint::of` or osproxy distinguishes.
 
 use opensearch_directives::Endpoint;

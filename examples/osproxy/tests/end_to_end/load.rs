@@ -17,16 +17,17 @@ use super::proxy::{Effects, Proxy};
 const TENANTS: usize = 999;
 const CONNECTIONS: usize = 8;
 const LASTS: Duration = Duration::from_secs(15);
-/// The minimum number of generations that the test publishes, even if a slow machine needs longer
-/// than `LASTS`.
+/// The test publishes at least this number of generations, even if a slow machine needs more time
+/// than `LASTS` for them.
 const GENERATIONS_AT_LEAST: u32 = 5;
 
 /// Returns all 1,000 directives of a generation. Even generations differ from odd ones.
 ///
 /// Each tenant has one directive, and one directive matches all reads. In even generations, the
-/// tenant's directive records a span, and the directive for all reads records on the tape. In odd
-/// generations, the tenant's directive captures, and the directive for all reads records nothing. A
-/// request that saw a mixture of two generations would show another combination of effects.
+/// tenant's directive records a span, and the directive for all reads records on osproxy's
+/// break-glass tape. In odd generations, the tenant's directive captures, and the directive for all
+/// reads records nothing. If a request were evaluated with a mixture of two generations, its
+/// effects would be another combination.
 fn generation(even: bool) -> Vec<Draft> {
     let draft = |id: String, match_| {
         let mut draft = Draft::new(id, DiagLevel::Off, Expiry::After(Duration::from_mins(10)));
@@ -123,8 +124,8 @@ async fn no_request_fails_and_none_sees_a_mixed_set() {
         .filter(|&&effects| effects != EVEN && effects != ODD)
         .collect();
     assert!(mixed.is_empty(), "a mixed set: {mixed:?}");
-    // Both generations must have been seen often, or the test would not prove that sets changed
-    // during the requests.
+    // Many requests must have seen each kind of generation. Otherwise, the test would not prove
+    // that sets changed between the requests.
     assert!(got.len() == 2 && got.values().all(|&requests| requests > 100));
 }
 
@@ -166,8 +167,8 @@ async fn write_document(connection: &mut Connection, n: usize) {
     assert!((200..300).contains(&answer.status), "{:?}", answer.body);
 }
 
-/// Disables the periodic refresh, so that a bulk write becomes visible as a whole. A periodic
-/// refresh could make a part of the bulk write visible.
+/// Disables the periodic refresh of the index, so that a bulk write becomes visible as a whole. A
+/// periodic refresh could make only a part of it visible.
 async fn only_refreshed_by_its_writer(proxy: &Proxy) {
     let address = proxy
         .upstream

@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep};
 
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// The ids of the requests for which one kind of effect was recorded.
+/// The ids of the requests on which directives had one kind of effect.
 #[derive(Debug, Default)]
 struct Seen(Mutex<HashSet<String>>);
 
@@ -56,7 +56,7 @@ impl Capture for Captures {
     }
 }
 
-/// The effects that were recorded for one request.
+/// The effects that directives had on one request.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) struct Effects {
     pub(crate) span: bool,

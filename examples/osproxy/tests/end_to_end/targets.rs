@@ -1,5 +1,5 @@
-//! Tests for each kind of target that a directive affects only requests with this target, and only
-//! until the directive ends.
+//! Tests, for each kind of target, that a directive affects only requests with this target, and
+//! that it affects none after its end.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use opensearch_directives::{DiagLevel, DirectiveMatch, EndpointKind};
 use super::client::{Call, Connection};
 use super::proxy::{Effects, Proxy};
 
-/// Returns one request of each kind that a directive can affect.
+/// Returns the requests of this test, each with a name. Their targets differ.
 fn calls() -> Vec<(&'static str, Call<'static>)> {
     let call = |method, path, tenant, principal, body| Call {
         method,
