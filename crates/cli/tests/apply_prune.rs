@@ -1,5 +1,5 @@
-//! Tests `apply --prune --owner`, and that the command shows owners and the reasons for
-//! revocations.
+//! Tests `apply --prune --owner`. Also tests that the command shows the owners of directives and
+//! the reasons for revocations.
 
 use serde_json::{Value, json};
 
@@ -67,7 +67,7 @@ async fn prune_revokes_only_what_the_same_owner_no_longer_has_in_its_files() {
             ["unowned", "active"]
         ])
     );
-    // Applying the same files again changes nothing and needs no consent.
+    // If the same files are applied again, nothing changes and no consent is needed.
     let again = go("apply -f - --owner search --prune", &file(&["a", "d"])).ok();
     assert!(again.stdout.contains("2 unchanged in "), "{}", again.stdout);
 
@@ -137,7 +137,7 @@ async fn owners_and_reasons_of_revocations_are_shown_and_filtered() {
     );
     let revoked = go(&words("revoke --owner billing --yes")).ok().stdout;
     assert!(revoked.starts_with("revoked two "), "{revoked}");
-    // An edit keeps the owner. Removing the owner needs consent.
+    // An edit of another field keeps the owner. An edit that removes the owner needs consent.
     go(&words(
         "apply three --level Shape --tenant acme --owner search",
     ))

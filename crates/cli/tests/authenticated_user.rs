@@ -1,5 +1,5 @@
 //! Tests that each write records the author and the user that the cluster authenticated, and that
-//! no write keeps the user of an earlier write.
+//! the user of an earlier write does not stay in the document.
 //!
 //! The node has no security plugin, so the tests set the user name that the plugin would report.
 //! `scripts/test-security` tests with the plugin.
@@ -54,10 +54,10 @@ async fn no_write_keeps_the_authenticated_name_of_another_one() {
         "{}",
         details()
     );
-    // Writing equal content changes nothing, even if another user writes it.
+    // If a user writes the same content as another user before, nothing changes.
     api(&url, &index, "eve@corp").apply(&shape).await.unwrap();
     assert_eq!(stored().await, one);
-    // The output of `get` can be applied again.
+    // `apply` accepts the output of `get`.
     let printed = run(&url, &index, &["get", "one", "-o", "json"]).ok().stdout;
     let again = crate::support::command::run_with(&url, &index, &["apply", "-f", "-"], &printed);
     assert!(again.ok().stdout.starts_with("unchanged one "));
@@ -92,11 +92,12 @@ async fn no_write_keeps_the_authenticated_name_of_another_one() {
     assert_eq!(stored().await["authenticated_as"], "eve@corp");
 }
 
-/// An index that was installed before the field existed accepts each write, without the field.
+/// An index from a version without the field `authenticated_as` accepts each write, and the field
+/// is omitted.
 #[tokio::test]
 async fn an_older_mapping_takes_every_write() {
     let url = shared_url();
-    // This installs the current pipeline.
+    // The test needs the current ingest pipeline, and this call installs it.
     installed_index(&url, "pipeline").await;
     let template = include_str!("../../../mappings/index-template.json");
     let mut body = serde_json::from_str::<Value>(template).unwrap()["template"].take();

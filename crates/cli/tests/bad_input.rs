@@ -4,7 +4,7 @@
 use crate::support::command::{run, run_with};
 use crate::support::node::{installed_index, shared_url};
 
-/// The flags that give every consent. Tests of other behaviour use these flags.
+/// These flags consent to every write, for tests that do not test consent.
 const CONSENT: [&str; 4] = ["--everything", "--yes", "--reason", "test"];
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! Tests shell completion: a real bash runs the script, and the tests request candidates with the
-//! protocol that the scripts of all shells use.
+//! Tests shell completion. One test runs the completion script in a real bash. The others request
+//! the candidates as the completion scripts of all shells do.
 
 use crate::support::command::{BINARY, directives, run};
 use crate::support::node::{installed_index, shared_url};
@@ -63,7 +63,7 @@ async fn ids_and_values_are_completed_for_the_cluster_on_the_line() {
         ("directives list --state sch", vec!["scheduled"]),
         ("directives edit x --unset ten", vec!["tenant"]),
         ("directives rev", vec!["revoke"]),
-        // With an unreachable cluster, there are no candidates and no error message.
+        // If the cluster is unreachable, there are no candidates and no error message.
         ("directives get --url http://127.0.0.1:1 f", vec![]),
     ] {
         assert_eq!(complete(line), expected, "{line}");

@@ -1,5 +1,5 @@
-//! Tests writing many directives at once, and many operators who write to the same directive at the
-//! same time.
+//! Tests writes of many directives in one command, and concurrent writes of many operators to the
+//! same directive.
 
 use serde_json::{Value, json};
 
@@ -111,7 +111,8 @@ async fn six_operators_at_once_lose_no_update() {
             conflict.stdout
         );
     }
-    // The version of the document equals the number of successful writes, so no write was lost.
+    // Each write increments the version of the document. It matches the number of successful
+    // writes, so no write was lost.
     let document: Value = reqwest::get(format!("{url}/{index}/_doc/one"))
         .await
         .unwrap()

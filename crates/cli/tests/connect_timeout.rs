@@ -1,4 +1,5 @@
-//! Tests how long the command waits for a connection to a server that accepts no connections.
+//! Tests that `--connect-timeout` limits how long the command waits for a server that accepts no
+//! connections.
 
 use std::time::Duration;
 

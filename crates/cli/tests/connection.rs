@@ -53,7 +53,7 @@ fn no_help_prints_the_value_of_a_variable() {
     }
 }
 
-/// Returns the environment variables in the help of a verb.
+/// Returns the environment variables that the help text of a verb names.
 fn variables_of(verb: &str) -> Vec<String> {
     let (_, help) = run(&[verb, "--help"], &[]);
     let names = help.split("[env: ").skip(1);

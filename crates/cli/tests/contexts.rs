@@ -1,5 +1,5 @@
-//! Tests contexts: named clusters in a file, and the question before each write to a protected
-//! cluster.
+//! Tests contexts, that is, named connection settings in a file, and the question that the command
+//! asks before each write to a protected cluster.
 
 use std::process::Output;
 
@@ -52,7 +52,7 @@ async fn a_context_names_a_cluster_and_a_protected_one_asks() {
         printed.contains(&format!("{index} at {url} (context prod)")),
         "{printed}"
     );
-    // A flag overrides the value of the context.
+    // A flag on the command line overrides the value that the context sets.
     assert_eq!(go("get one --url http://127.0.0.1:1").0, 4);
     assert_eq!(go("get one --context far").0, 4);
     let (code, printed) = go("get one --context nosuch");

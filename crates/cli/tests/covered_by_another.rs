@@ -1,5 +1,5 @@
-//! Tests the warning about a directive that adds nothing, and that `apply` with several endpoints
-//! creates one directive for each of them.
+//! Tests the warning about a directive that has no effect because another one covers it. Also tests
+//! that `apply` with several endpoints creates one directive for each of them.
 
 use serde_json::json;
 
@@ -53,7 +53,7 @@ async fn a_directive_that_another_one_covers_gives_a_warning_and_is_written() {
         );
         assert!(written.stdout.starts_with("created "), "{}", written.stdout);
     }
-    // An edit can also make a directive superfluous, and causes the same warning.
+    // If an edit makes a directive superfluous, the command gives the same warning.
     let edited = go("edit longer --set expires_at=+1h");
     assert!(
         edited.stderr.contains("warning: longer: it adds nothing"),
@@ -123,7 +123,8 @@ async fn several_endpoints_become_one_directive_each() {
     );
 }
 
-/// A watched table is followed by a line about the next start and the next end.
+/// On a terminal, `list --watch` shows below the table which directive starts next and which one
+/// ends next.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watched_table_says_what_starts_and_ends_next() {
     use std::io::BufRead as _;

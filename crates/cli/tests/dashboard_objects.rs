@@ -1,5 +1,6 @@
-//! Tests the file of saved objects without OpenSearch Dashboards: it is up to date, its references
-//! resolve, and each field that it names exists.
+//! Tests the file with the saved objects of the dashboards, without running OpenSearch Dashboards:
+//! the file is up to date, each object that it refers to exists, and so does each field that it
+//! names.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -24,7 +25,7 @@ pub(crate) fn parsed(text: &Value) -> Value {
     serde_json::from_str(text.as_str().unwrap()).unwrap()
 }
 
-/// Returns the object whose id is this name below the index.
+/// Returns the saved object with this name. Its id consists of the index and the name.
 pub(crate) fn object<'a>(objects: &'a [Value], index: &str, name: &str) -> &'a Value {
     let id = format!("{index}.{name}");
     let found = objects.iter().find(|object| object["id"] == *id);

@@ -1,5 +1,5 @@
-//! Tests the panels of the dashboard on a real node: the query of each panel gives the rows and
-//! numbers that the command gives.
+//! Tests the panels of the dashboard on a real node: the query of each panel returns the same rows
+//! and numbers as the command.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,8 @@ use crate::support::http::{self, bulk};
 use crate::support::node::{installed_index, shared_url};
 use crate::support::{in_hours, stored};
 
-/// Documents in every state and with every risk, without those that proxies reject.
+/// Documents in every state and with every risk. None of them is malformed, since a proxy would
+/// reject it.
 fn documents() -> Vec<(&'static str, Value)> {
     let expires_at = |hours: i64| in_hours(hours);
     let explained = |mut document: Value| {
@@ -72,7 +73,8 @@ async fn seeded(name: &str) -> (String, String, Vec<Value>) {
         let mut document = stored(fields);
         document["level"] = "Shape".into();
         document["updated_at"] = in_hours(-1).into();
-        // The pipeline would refuse an expiry in the past, so these writes bypass the pipeline.
+        // Some documents have an expiry in the past. The pipeline would refuse them, so these
+        // writes bypass the pipeline.
         let action = json!({"index": {"_index": index, "_id": id, "pipeline": "_none"}});
         body.push_str(&format!("{action}\n{document}\n"));
     }
@@ -258,7 +260,8 @@ async fn the_scripted_columns_say_what_the_command_says() {
     assert_eq!(column("started", "records"), "100 ‰");
     assert_eq!(column("capture", "records"), "CAPTURE, ring buffer, all");
 
-    // A role that hides the field of a target must not make the directive look like one for all.
+    // If a role hides the field of a target, the panel must not show the directive as one that
+    // matches every request.
     let mut hidden = stored(json!({"expires_at": in_hours(1), "tenant": "acme"}));
     hidden.as_object_mut().unwrap().remove("tenant");
     let action = json!({"index": {"_index": index, "_id": "hidden", "pipeline": "_none"}});
@@ -277,7 +280,7 @@ async fn the_time_line_and_the_bars_read_every_directive_of_their_time() {
     let state = parsed(&object(&objects, &index, "timeline")["attributes"]["visState"]);
     let source = &parsed(&state["params"]["spec"])["data"]["url"];
     assert_eq!(source["index"], *index);
-    // OpenSearch Dashboards replaces these placeholders.
+    // The test replaces these placeholders as OpenSearch Dashboards does.
     let mut body = source["body"].clone();
     let clauses = &mut body["query"]["bool"];
     clauses["must"][0] = json!({"match_all": {}});

@@ -1,7 +1,7 @@
-//! Tests what `init --dashboards` imports and where, and what it reports about a wrong
-//! address.
+//! Tests `init --dashboards`: what it imports, into which tenant and workspace, and what it reports
+//! if the address is wrong.
 //!
-//! A mock server plays OpenSearch Dashboards: its responses are those of version 2.19.
+//! A mock server replaces OpenSearch Dashboards. It returns the responses of version 2.19.
 
 use serde_json::json;
 use wiremock::matchers::{header, header_exists, method, path, query_param};
@@ -125,7 +125,7 @@ async fn a_wrong_address_and_a_missing_login_are_told_apart() {
         assert_eq!(ran.code, code, "{name}: {}", ran.stderr);
         assert!(ran.stderr.contains(says), "{name}: {}", ran.stderr);
         assert!(!ran.stdout.contains("open http"), "{name}: {}", ran.stdout);
-        // The command follows no redirect.
+        // The command does not follow the redirect, so the server received a single request.
         assert_eq!(server.received_requests().await.unwrap().len(), 1, "{name}");
     }
 }

@@ -1,4 +1,4 @@
-//! Tests with scripted responses that `doctor` finds problems which the nodes of the tests do not
+//! Tests, with scripted responses, that `doctor` finds problems that a real test node does not
 //! have.
 
 use opensearch_directives::{Clock as _, SystemClock};
@@ -53,7 +53,8 @@ async fn healthy() -> MockServer {
     server
 }
 
-/// Adds a response. If several responses match a request, the first one that was added is sent.
+/// Adds a response to the mock cluster. If several responses match a request, the cluster sends the
+/// one that was added first.
 async fn respond(server: &MockServer, verb: &str, at: &str, body: Value) {
     Mock::given(method(verb))
         .and(path(at))
@@ -62,7 +63,8 @@ async fn respond(server: &MockServer, verb: &str, at: &str, body: Value) {
         .await;
 }
 
-/// Starts a mock cluster with problems: the given responses replace those of the healthy cluster.
+/// Starts a mock cluster with problems. The given responses replace the responses of the healthy
+/// cluster.
 async fn with(problems: &[(&str, &str, Value)]) -> MockServer {
     let server = healthy().await;
     for (verb, at, body) in problems {
@@ -115,7 +117,7 @@ fn found(documents: u64) -> Value {
         "hits": {"total": {"value": documents, "relation": "eq"}, "hits": []}})
 }
 
-/// Returns the mapping of the index as a user sees it if these fields are hidden from the user.
+/// Returns the mapping of the index as a user sees it whose role hides these fields.
 fn mapping(hidden: &[&str]) -> Value {
     let template: Value =
         serde_json::from_str(include_str!("../../../mappings/index-template.json")).unwrap();

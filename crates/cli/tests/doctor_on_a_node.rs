@@ -1,4 +1,4 @@
-//! Tests `doctor` against a real node, before and after an installation.
+//! Tests `doctor` on a real node, before and after `directives init`.
 
 use serde_json::json;
 

@@ -1,5 +1,5 @@
-//! Checks that each test that SECURITY.md names exists. Otherwise a renamed or removed test would
-//! leave a claim without evidence.
+//! Checks that each test that SECURITY.md names exists. Otherwise, SECURITY.md could cite a test
+//! that was renamed or removed as evidence.
 
 use std::fs;
 use std::path::Path;
@@ -27,7 +27,7 @@ fn security_md_names_only_tests_that_exist() {
     }
     let mut checked = 0;
     for line in document.lines().filter(|line| line.starts_with('|')) {
-        // The last column contains the names of tests. A name that ends with two colons is a
+        // The last column contains the names of tests. A name that ends with two colons names a
         // module.
         let column = line
             .trim_end_matches([' ', '|'])

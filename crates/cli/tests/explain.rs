@@ -1,4 +1,4 @@
-//! Tests that `explain` names the condition that excludes a request from a directive.
+//! Tests that `explain` names the condition of a directive that a request does not meet.
 
 use crate::support::command::run;
 use crate::support::node::{installed_index, shared_url};

@@ -65,7 +65,8 @@ async fn an_agent_decides_and_its_set_gives_the_reasons() {
             assert!(said.contains(line), "{line}: {said}");
         }
     }
-    // The token can be in a file. This token permits evaluating requests, but not reading the set.
+    // The token can also be in a file. This token permits the evaluation of requests, but not
+    // reading the set.
     let token = write("token", PROXY);
     let less = explain(&tcp, &["--agent-token-file", &token, "-o", "json"], "").ok();
     assert!(

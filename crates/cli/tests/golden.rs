@@ -1,8 +1,9 @@
-//! Compares the output of every verb on a real node with files in `golden/`: text, JSON and error
-//! messages.
+//! Compares the output of every verb on a real node (text, JSON and error messages) with the files
+//! in `golden/`.
 //!
-//! Placeholders replace the times, durations, addresses and names that differ between runs. After
-//! an intended change, run the test with `UPDATE_GOLDEN=1` and review the changes of the files.
+//! Placeholders replace the times, durations, addresses and names that differ between two runs.
+//! After an intended change of the output, run the test with `UPDATE_GOLDEN=1`, and review how the
+//! files have changed.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -15,8 +16,9 @@ use crate::support::command::{Ran, directives};
 use crate::support::http;
 use crate::support::node::{shared_url, unique_index};
 
-/// Each verb with its command lines, which run in this order. The file of a verb contains the
-/// output of its command lines. A line may contain single quotes, and standard input after `<`.
+/// Each verb with its command lines. They run in this order, and their output is in the verb's file
+/// in `golden/`. A command line may contain single quotes. After `<`, it contains the standard
+/// input.
 const VERBS: [(&str, &[&str]); 18] = [
     ("init", &["init", "init"]),
     (
@@ -165,7 +167,7 @@ fn parse(line: &str) -> (Vec<String>, &str) {
     (words, input)
 }
 
-/// Replaces every part of the output that differs between two runs by a placeholder.
+/// Replaces each part of the output that differs between two runs with a placeholder.
 pub(crate) struct Redaction(Vec<(Regex, &'static str)>);
 
 impl Redaction {
@@ -196,12 +198,13 @@ impl Redaction {
                 r#""(silent_seconds|seconds)": \d+(\.\d+)?"#.to_owned(),
                 "\"$1\": N",
             ),
-            // Other tests create indices on the same node.
+            // Other tests create indices on the same node, so numbers that concern the whole node
+            // vary.
             (
                 r"directives are in [^(]*\(".to_owned(),
                 "directives are in INDICES (",
             ),
-            // The width of a column depends on the texts that were replaced.
+            // The width of a column depends on the replaced texts, so several spaces become two.
             (r"(\S) {3,}".to_owned(), "$1  "),
         ];
         let rules = rules.map(|(pattern, text)| (Regex::new(&pattern).unwrap(), text));
@@ -217,7 +220,7 @@ impl Redaction {
     }
 }
 
-/// Writes the reports of instances in every state.
+/// Writes reports to the index of the fleet, so that `status` shows an instance in every state.
 async fn seed_fleet(url: &str, index: &str) {
     let (_, stats) = http::get(&format!("{url}/{index}/_stats/docs?level=shards")).await;
     let stats = &stats["indices"][index];
@@ -288,7 +291,8 @@ async fn the_output_of_every_verb_is_as_its_golden_file() {
     let mut differences = String::new();
     for (verb, lines) in VERBS {
         if verb == "list" {
-            // A malformed document, which bypasses the pipeline, is listed as rejected.
+            // The next write bypasses the pipeline. It stores a malformed document, which `list`
+            // must show as rejected.
             let document = json!({"level": "Shape", "tenant": 42});
             let path = format!("{url}/{index}/_doc/broken?pipeline=_none&refresh=true");
             http::put(&path, &document).await;

@@ -1,5 +1,6 @@
-//! Simulates an incident: operators and a CI loop change the same directives at the same time. No
-//! update is lost, nothing is widened without consent, and no revoked directive applies again.
+//! Simulates an incident in which operators and a CI job change the same directives at the same
+//! time. Tests that no update is lost, that nothing is widened without consent, and that no revoked
+//! directive applies again.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -37,8 +38,8 @@ impl Incident {
         ran.ok().json()
     }
 
-    /// Applies a file again and again until `stop` is set, as a CI job does, and counts the runs by
-    /// exit code: success, a missing consent, and a conflict.
+    /// Applies a file repeatedly until `stop` is set, as a CI job does. Counts the runs by their
+    /// exit code: success, a missing consent, or a conflict.
     fn ci_loop(&self, file: &Path, stop: &AtomicBool, runs: &[AtomicUsize; 3]) {
         while !stop.load(Ordering::Relaxed) {
             let file = file.to_str().unwrap();
@@ -53,8 +54,8 @@ impl Incident {
         }
     }
 
-    /// Six operators change one directive at the same time. After a conflict, an operator reads the
-    /// directive and tries again.
+    /// Six operators change the same directive at the same time. After a conflict, an operator
+    /// tries again with the current version.
     fn six_operators(&self) -> usize {
         let edit = |n: usize| {
             let line = match n % 2 {
@@ -89,8 +90,8 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
     let incident = Incident { url, index };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("directives.json");
-    // The file of the CI job contains a directive that the operators change, and one that a mass
-    // revocation also ends.
+    // The file of the CI job contains two directives: the operators change the first one, and a
+    // mass revocation ends the second one.
     let desired = json!([
         {"id": "slow", "level": "Shape", "tenant": "acme", "ticket": "INC-1", "ttl_secs": 7200},
         {"id": "d00001", "level": "Shape", "tenant": "t00001", "ttl_secs": 7200},
@@ -120,11 +121,12 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
             runs[0].load(Ordering::Relaxed) > 0 || ci.is_finished()
         });
         // An operator takes over the directive by setting its owner. The file of the CI job states
-        // no owner, so applying it would remove the owner, and is refused from now on.
+        // no owner, so each further run would remove the owner. The command therefore refuses the
+        // run.
         incident.run("edit slow --set owner=sre").ok();
         let before = incident.directive("slow");
-        // Each of the six operators succeeds in the end, and each conflict was reported to its
-        // operator.
+        // In the end, the write of each operator succeeds. The command has reported each conflict
+        // to the operator concerned.
         assert_eq!(incident.six_operators(), 6);
         let after = incident.directive("slow");
         for field in [
@@ -142,12 +144,14 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
             after["reason"].as_str().unwrap().starts_with("seen-by-"),
             "{after}"
         );
-        // No extension is lost: the end moves by 1, 3 and 5 minutes.
+        // Three operators have extended the directive, by 1, 3 and 5 minutes, and no extension was
+        // lost.
         let end = |directive: &Value| -> jiff::Timestamp {
             directive["expires_at"].as_str().unwrap().parse().unwrap()
         };
         assert_eq!(end(&after).duration_since(end(&before)).as_mins(), 9);
-        // A wrong id in a mass revocation does not affect the other ids.
+        // If one id in a mass revocation is wrong, the directives with the other ids are revoked
+        // nevertheless.
         let typo = incident.run("revoke d00001 d0002 d00003 --reason INC-1");
         assert_eq!(typo.code, 3);
         for line in ["revoked d00001 ", "not found d0002 ", "revoked d00003 "] {
@@ -164,7 +168,7 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
             report["summary"]
         );
         let refused = runs[1].load(Ordering::Relaxed);
-        // After everything was revoked, the CI job runs at least twice more.
+        // After all directives were revoked, the CI job must be refused at least twice.
         blocking_until("the CI job is refused twice", || {
             runs[1].load(Ordering::Relaxed) >= refused + 2 || ci.is_finished()
         });

@@ -53,7 +53,8 @@ async fn a_foreign_template_of_a_higher_priority_does_not_change_the_index() {
         assert_eq!(made["settings"][setting], value, "{setting}");
     }
     assert_eq!(made["mappings"]["dynamic"], "strict");
-    // If another pipeline ran after the project's pipeline, it could undo the checks.
+    // `init` refuses a final pipeline of the index, because it would run after the project's
+    // pipeline and could undo its checks.
     http::send("DELETE", &format!("{url}/{index}"), None).await;
     let mut foreign = foreign;
     foreign["template"]["settings"]["index.final_pipeline"] = "directives".into();
@@ -85,7 +86,7 @@ async fn a_template_of_equal_priority_is_refused_with_the_remedy() {
     init(&url, &index, &["--template-priority", "501"])
         .await
         .ok();
-    // A later run without the flag keeps the priority.
+    // A later run of `init` without the flag keeps the priority.
     let again = init(&url, &index, &[]).await.ok();
     assert!(
         again.stdout.contains("keep   index template"),
@@ -95,7 +96,7 @@ async fn a_template_of_equal_priority_is_refused_with_the_remedy() {
     http::send("DELETE", &format!("{url}/_index_template/{name}"), None).await;
 }
 
-/// The mapping of version 1, whose documents had no explicit stored form.
+/// The mapping of version 1. The documents of this version omitted fields with default values.
 fn earlier_mapping() -> Value {
     let mut template: Value =
         serde_json::from_str(include_str!("../../../mappings/index-template.json")).unwrap();
@@ -179,7 +180,7 @@ async fn an_index_of_an_earlier_version_is_converted_although_some_documents_hav
         );
         assert_eq!(document.audit.updated_by.as_deref(), Some("ann"), "{id}");
     }
-    // The conversion can be run again.
+    // A second run of the conversion succeeds and converts nothing.
     let again = init(&url, &index, &["--upgrade"]).await.ok();
     assert!(
         again.stdout.contains("convert 0 documents"),
@@ -188,7 +189,7 @@ async fn an_index_of_an_earlier_version_is_converted_although_some_documents_hav
     );
 }
 
-/// Writes a directive, and returns the status and the reason if the write was refused.
+/// Writes a directive. Returns the status and, if the write was refused, the reason.
 async fn write(url: &str, body: &Value) -> (u16, String) {
     let path = format!("{url}/directives/_doc/a");
     let (status, response) = http::put(&path, body).await;
@@ -206,7 +207,7 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
         "1h",
     ];
     init(url, "directives", &bounds).await.ok();
-    // A later run without the flags keeps the bounds.
+    // A later run of `init` without the flags keeps the lifetime limits.
     let again = init(url, "directives", &[]).await.ok();
     assert!(
         again.stdout.contains("keep   ingest pipeline"),
@@ -239,7 +240,8 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
         assert_eq!(status, 400, "{body}");
         assert!(reason.contains(bound), "{reason}");
     }
-    // A directive can still be revoked if the bound was lowered below its time to live.
+    // A directive can still be revoked after the maximum was lowered below the directive's time to
+    // live.
     assert_eq!(
         write(url, &json!({"level": "Shape", "ttl_secs": 604_800}))
             .await
@@ -267,7 +269,8 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
     what_proxies_reject_is_warned_of(url);
 }
 
-/// The bounds of the site are now 10 minutes by default, a day at most, and an hour for a capture.
+/// At this point, the lifetime limits of the cluster are: 10 minutes by default, one day at most,
+/// and one hour at most for a capture.
 fn the_command_keeps_the_lifetime_limits(url: &str) {
     let apply = |id: &str, args: &str| {
         let line = format!("apply {id} --level Shape --tenant acme {args}");
@@ -332,7 +335,8 @@ fn the_command_keeps_the_lifetime_limits(url: &str) {
     );
 }
 
-/// A directive that proxies with default settings reject is applied with a warning.
+/// If proxies with default settings would reject a directive, the command applies it with a
+/// warning.
 fn what_proxies_reject_is_warned_of(url: &str) {
     let line = "apply far --level Shape --tenant acme --ttl 60d";
     let words: Vec<&str> = line.split_whitespace().collect();
@@ -369,7 +373,8 @@ async fn zones_need_a_number_of_replicas(url: &str) {
     );
 }
 
-/// The bounds and the zones are settings of the whole cluster, so this test starts its own node.
+/// The lifetime limits and the availability zones concern the whole cluster, so this test starts a
+/// node of its own.
 #[tokio::test]
 async fn lifetime_limits_and_replicas_are_set_once() {
     let node = Node::start_with(&["--setting", "node.attr.zone=a"]);

@@ -13,17 +13,18 @@ use crate::support::command::{Ran, run_with};
 use crate::support::http;
 use crate::support::node::{installed_index, shared_url};
 
-/// The number of directives. Each has about 4 KiB, so that all of them do not fit into one part.
+/// The number of directives in the file. Each has about 4 KiB, so the command sends the file in
+/// more than one part.
 const DIRECTIVES: usize = 300;
 
 /// What happens to the second part of the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum SecondPart {
-    /// The proxy refuses it because of its size.
+    /// The proxy in front of the cluster refuses the part because of its size.
     TooLarge,
-    /// The cluster writes it, but the response is lost.
+    /// The cluster writes the part, but the response is lost.
     ResponseLost,
-    /// The cluster does not receive it, and all later reads fail.
+    /// The cluster does not receive the part, and all later reads fail.
     NothingAfterwards,
 }
 
@@ -94,7 +95,8 @@ async fn apply(second: SecondPart) -> (Ran, usize) {
         move || run_with(&url, &index, &["apply", "-f", "-", "--yes"], &file())
     });
     let ran = applied.await.unwrap();
-    // The command waits for a refresh only with the last part, so the test refreshes the index.
+    // The command waits for a refresh only after the last part, so the test itself refreshes the
+    // index.
     http::send("POST", &format!("{node}/{index}/_refresh"), None).await;
     let (_, counted) = http::get(&format!("{node}/{index}/_count")).await;
     (

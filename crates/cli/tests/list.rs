@@ -1,4 +1,4 @@
-//! Tests `list`: watching the index, and the hint after a wrong name of an index.
+//! Tests `list --watch`, and the hint that `list` gives if the name of the index is wrong.
 
 use crate::support::command::{directives, run};
 use crate::support::node::{installed_index, shared_url};

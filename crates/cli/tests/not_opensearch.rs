@@ -1,5 +1,5 @@
-//! Tests that the command concludes nothing about directives from the response of a server that is
-//! not OpenSearch.
+//! Tests a server that is not OpenSearch: the command must not conclude from its responses that a
+//! directive exists or is missing.
 
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};

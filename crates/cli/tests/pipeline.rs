@@ -1,5 +1,5 @@
-//! Tests the pipeline and the mapping on a real node: they accept only valid documents, and store each
-//! of them explicitly.
+//! Tests the ingest pipeline and the mapping on a real node: they accept only valid documents, and
+//! the stored document states every default value explicitly.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::support::http;
 use crate::support::in_hours;
 use crate::support::node::{installed_index, shared_url};
 
-/// Returns the cases of `pipeline_cases.json`, with dates relative to today.
+/// Returns the cases of `pipeline_cases.json`. Their dates are relative to today.
 fn pipeline_cases() -> Vec<Value> {
     let date = |days: i64| in_hours(24 * days)[..10].to_owned();
     let cases = include_str!("data/pipeline_cases.json")
@@ -69,7 +69,7 @@ async fn the_pipeline_accepts_valid_documents_and_refuses_all_others() {
     );
 }
 
-/// A directive that the pipeline stored in an index of its own.
+/// A directive that was stored through the pipeline. Each test has a separate index.
 struct Written {
     url: String,
     index: String,
@@ -93,7 +93,7 @@ impl Written {
         http::get(&path).await.1["_source"].clone()
     }
 
-    /// Sends an `_update`, and returns the status and the reason if the update was refused.
+    /// Sends an `_update`. Returns the status and, if the update was refused, the reason.
     async fn update(&self, body: &Value) -> (u16, String) {
         let path = format!("{}/{}/_update/a?refresh=true", self.url, self.index);
         let (status, response) = http::send("POST", &path, Some(body)).await;
@@ -137,8 +137,8 @@ async fn a_script_that_removes_a_target_or_a_rate_does_not_widen_a_directive() {
         ("starts_at", "starts_at"),
         ("expires_at", "expires_at"),
         ("revoked", "revoked"),
-        // The script removes the tenant and the list of targets. The other fields show that the
-        // document is a stored one and not a draft.
+        // This script removes both the tenant and the list of targets. The remaining fields show
+        // that the document is a stored one and not a draft, so the list is missing.
         ("tenant targets", "targets"),
     ] {
         let script: String = fields
@@ -200,7 +200,7 @@ async fn no_write_keeps_the_name_of_the_former_author() {
     let source = written.source().await;
     assert_eq!(source["updated_by"], "bob");
     assert!(source.get("author").is_none());
-    // A client writes back the document that it has read.
+    // A client may write back a document exactly as it has read it.
     assert_eq!(http::put(&written.document(), &source).await.0, 200);
     assert_eq!(written.source().await["updated_by"], "unknown");
 }

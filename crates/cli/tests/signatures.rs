@@ -1,5 +1,5 @@
-//! Tests signed directives on a real node: which directives a proxy with trusted keys applies, and
-//! that write access to the index is not enough to make a proxy record more.
+//! Tests signed directives on a real node: which directives an agent with trusted keys applies, and
+//! that nobody can make it record more with write access to the index alone.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ impl Site {
         run(&self.url, &self.index, &args)
     }
 
-    /// Replaces the name of a key file or policy file by its path in the folder.
+    /// Replaces the name of a key file or a policy file with its path in the folder.
     fn word(&self, word: &str) -> String {
         let is_file = [".key", ".pub", ".json"]
             .iter()
@@ -70,8 +70,8 @@ impl Site {
         Agent::start(&self.url, &self.index, &args)
     }
 
-    /// Writes a document without the ingest pipeline, as anybody with write access to the index
-    /// can.
+    /// Writes a document directly, without the ingest pipeline. Anybody with write access to the
+    /// index can do this.
     async fn write(&self, id: &str, source: &Value) {
         let url = format!(
             "{}/{}/_doc/{id}?pipeline=_none&refresh=true",
@@ -132,7 +132,7 @@ async fn write_access_alone_raises_nothing() {
     assert_eq!(status["trusted_keys"].as_array().unwrap().len(), 1);
     assert_eq!(status["counters"]["signature_verifications"], 1);
 
-    // Changes each signed field by a direct write to the index.
+    // Each signed field is changed by a direct write to the index.
     let good = site.source("one").await;
     for (field, value) in [
         ("level", json!("ShapeTiming")),
@@ -146,7 +146,8 @@ async fn write_access_alone_raises_nothing() {
         changed[field] = value;
         site.write("one", &changed).await;
         let reason = rejected(&agent, "one").await;
-        // The proxy's limit on the expiry may reject the document before its signature is checked.
+        // The changed expiry exceeds the agent's maximum, so the document is rejected before its
+        // signature is checked.
         let expected = if field == "expires_at" {
             "expires_at: "
         } else {
@@ -156,8 +157,8 @@ async fn write_access_alone_raises_nothing() {
         site.write("one", &good).await;
         applied(&agent, 1, 1).await;
     }
-    // The signature does not hold for a copy under another id, and the directive does not apply
-    // without it.
+    // The signature is not valid for a copy of the document under another id. A document without
+    // its signature is rejected, too.
     site.write("copy", &good).await;
     let reason = rejected(&agent, "copy").await;
     assert!(
@@ -171,7 +172,7 @@ async fn write_access_alone_raises_nothing() {
     assert!(reason.starts_with("signatures: 0 of 1"), "{reason}");
     site.write("one", &good).await;
     applied(&agent, 1, 2).await;
-    // Fields that are only for people, such as the reason, may change.
+    // Fields without an effect on proxies, such as the reason, are not signed and may change.
     let mut reworded = good.clone();
     reworded["reason"] = json!("another");
     reworded["created_at"] = json!("2020-01-01T00:00:00Z");
@@ -187,7 +188,7 @@ async fn a_directive_is_extended_and_edited_with_a_key_and_revoked_without() {
     site.keygen("alice");
     site.run(&format!("apply one {SHAPE} --sign-with alice.key"))
         .ok();
-    // Applying the same directive again changes nothing.
+    // If the same directive is applied again, nothing changes.
     let again = site
         .run(&format!("apply one {SHAPE} --sign-with alice.key"))
         .ok();
@@ -207,7 +208,7 @@ async fn a_directive_is_extended_and_edited_with_a_key_and_revoked_without() {
     rejected(&agent, "one").await;
     site.run("extend one --by 1h --sign-with alice.key").ok();
     applied(&agent, 1, 0).await;
-    // A change of a field that is only for people keeps the signature valid.
+    // The signature stays valid after a change of a field that is not signed.
     site.run("edit one --set reason=because").ok();
     site.run("verify --trusted-keys alice.pub").ok();
     site.run("edit one --set level=ShapeTiming --replace --yes --sign-with alice.key")
@@ -227,7 +228,8 @@ async fn a_directive_is_extended_and_edited_with_a_key_and_revoked_without() {
     let signed_source = site.source("one").await;
     site.run("revoke one").ok();
     applied(&agent, 0, 0).await;
-    // A proxy that saw the revocation does not accept the signed document again.
+    // Somebody restores the signed document. An agent that has seen the revocation must reject this
+    // document.
     site.write("one", &signed_source).await;
     let reason = rejected(&agent, "one").await;
     assert!(
@@ -264,7 +266,7 @@ async fn two_signers_for_what_a_policy_names() {
         reason.starts_with("signatures: 1 of 2 required signers"),
         "{reason}"
     );
-    // A signature by a key that is not trusted does not count.
+    // The agent does not trust the next signer's key, so the signature does not count.
     site.run("sign wide --yes --sign-with mallory.key").ok();
     let verify = format!("verify --trusted-keys {all} --signatures policy policy.json");
     let verified = site.run(&verify);
@@ -279,7 +281,8 @@ async fn two_signers_for_what_a_policy_names() {
     site.run("sign wide --yes --sign-with bob.key").ok();
     applied(&agent, 2, 0).await;
     site.run(&verify).ok();
-    // Signing the same content again changes nothing. Without consent, nothing is signed.
+    // If the same signer signs the same content again, nothing changes. Without consent, the
+    // command signs nothing.
     let again = site.run("sign wide --yes --sign-with bob.key").ok();
     assert!(
         again.stdout.starts_with("unchanged wide"),
@@ -289,7 +292,8 @@ async fn two_signers_for_what_a_policy_names() {
     let unasked = site.run("sign narrow --sign-with alice.key");
     assert_eq!(unasked.code, 2);
     assert!(unasked.stderr.contains("Sign this?"), "{}", unasked.stderr);
-    // An invalid policy file is an error at the start, which names the position in the file.
+    // If the policy file is invalid, the command fails at the start, and the error names the
+    // position in the file.
     fs::write(site.path("policy.json"), "{\"rules\": [{\"signers\": 0}]}").unwrap();
     let wrong = site.run(&verify);
     assert_eq!(wrong.code, 2);
@@ -329,7 +333,7 @@ async fn keys_rotate_under_a_running_agent_and_a_copied_index_is_refused() {
     site.run(&format!("apply two {SHAPE} --sign-with alice.key"))
         .ok();
     applied(&agent, 2, 0).await;
-    // The signer's old key is no longer trusted.
+    // The file of trusted keys now contains only the signer's new key.
     fs::write(site.path("trusted.pub"), read(&new)).unwrap();
     agent.signal("-HUP");
     let status = applied(&agent, 1, 1).await;
@@ -337,7 +341,7 @@ async fn keys_rotate_under_a_running_agent_and_a_copied_index_is_refused() {
     assert!(reason.starts_with("signatures: 0 of 1"), "{reason}");
     assert_eq!(status["counters"]["reads"]["corrections"], 0);
     assert_eq!(status["counters"]["credential_reloads"], 2);
-    // After a reload of an invalid file, the earlier keys stay in use.
+    // If the reloaded file is invalid, the agent continues to use the earlier keys.
     fs::write(site.path("trusted.pub"), "alice").unwrap();
     agent.signal("-HUP");
     let failed = "a failed reload";
@@ -347,7 +351,7 @@ async fn keys_rotate_under_a_running_agent_and_a_copied_index_is_refused() {
         })
         .await;
     applied(&agent, 1, 1).await;
-    // A signature does not hold for a copy of the documents in another index.
+    // A signature is not valid for a copy of the document in another index.
     let copy = unique_index("rotation-copy");
     let body = json!({"source": {"index": site.index}, "dest": {"index": copy}});
     let reindex = format!("{}/_reindex?refresh=true", site.url);
@@ -382,7 +386,7 @@ async fn unchanged_documents_are_verified_once_and_signatures_pass_through_a_cha
         })
         .await;
     assert_eq!(status["counters"]["signature_verifications"], 3);
-    // An agent that polls this one verifies the signatures with its own keys.
+    // An agent that polls this agent verifies the signatures with its own trusted keys.
     let client = |key: &str| {
         let key = site.text(key);
         let args = ["--upstream", "agent", "--trusted-keys", &key];
@@ -393,7 +397,8 @@ async fn unchanged_documents_are_verified_once_and_signatures_pass_through_a_cha
     assert_eq!(accepted["digest"], status["digest"]);
     assert_eq!(accepted["counters"]["signature_verifications"], 3);
     applied(&client("bob.pub"), 0, 3).await;
-    // Signatures in the last-good file are verified, too. The cluster is unreachable here.
+    // The next agent cannot reach the cluster and starts with the last-good file. It verifies the
+    // signatures in this file, too.
     hub.stop();
     let restored = |key: &str| {
         let key = site.text(key);

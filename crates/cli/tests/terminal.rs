@@ -1,4 +1,5 @@
-//! Tests the questions that the command asks on a terminal, and that its output fits the terminal.
+//! Tests the questions that the command asks on a terminal, and that no line of its output is wider
+//! than the terminal.
 
 use crate::support::command::{directives, run};
 use crate::support::node::{installed_index, shared_url};

@@ -1,4 +1,4 @@
-//! Tests what the verbs that write report, and which writes they refuse.
+//! Tests the verbs that write: what they report, and which writes they refuse.
 
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ async fn apply_reports_its_effect_and_widens_or_loses_nothing_without_consent() 
         "{first}"
     );
 
-    // Applying the same time to live again does not move the end of the directive.
+    // If a directive is applied again with the same time to live, its end does not move.
     let stored = run("get one -o json").ok().json();
     assert!(run(base).ok().stdout.starts_with("unchanged one "));
     assert_eq!(run("get one -o json").ok().json(), stored);

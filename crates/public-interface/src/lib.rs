@@ -1,5 +1,5 @@
-//! Compares the public interface of the published libraries with checked-in listings, so that
-//! reviewers see each change of the interface.
+//! Compares the public interface of each published library with a checked-in listing, so that
+//! reviewers see every change of the interface.
 //!
 //! `listings/` contains one file for each library, with one line for each exported item. After an
 //! intended change, `UPDATE_LISTINGS=1 cargo test -p public-interface` updates the files.

@@ -1,5 +1,5 @@
-//! Builds the documentation of each library as JSON, lists the exported items and compares them
-//! with the checked-in listing.
+//! Builds the documentation of each library as JSON, lists the exported items, and compares this
+//! list with the checked-in listing.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,8 +16,8 @@ use std::process::Command;
 /// implementations are omitted.
 fn listing(package: &str, features: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    // This build has its own target directory. In the shared target directory, `RUSTC_BOOTSTRAP`
-    // would cause a complete rebuild.
+    // This build has a target directory of its own. In the shared target directory,
+    // `RUSTC_BOOTSTRAP` would cause a complete rebuild of all crates.
     let target = root.join("target/public-interface");
     let output = Command::new(env!("CARGO"))
         .args([

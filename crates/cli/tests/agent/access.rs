@@ -1,5 +1,5 @@
-//! Tests tokens, client certificates and browser checks: each client may send only what its
-//! permissions allow.
+//! Tests tokens, client certificates and the checks against web pages: the agent serves only
+//! requests that the client's permissions allow.
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use reqwest::{Certificate, Client, Identity, StatusCode};
@@ -48,7 +48,8 @@ impl Files {
     }
 }
 
-/// A certificate authority, and the certificates of a server and a client that it signed.
+/// A certificate authority, and two certificates that it has signed: one for a server and one for a
+/// client.
 struct Pki {
     authority: String,
     server: String,
@@ -145,11 +146,12 @@ async fn read_evaluate_and_refresh_are_separate_permissions() {
             );
         }
     }
-    // Health probes need no token.
+    // Health probes are served without a token.
     assert_eq!(status("GET", "/healthz", None).await, 200);
     assert_eq!(status("GET", "/readyz", None).await, 503);
 
-    // First the file contains a new token in addition to the old one. Later it becomes unusable.
+    // The file first contains a new token in addition to the old one. Later, its content is
+    // invalid.
     let next = "reader-token-of-next-month";
     files.write("read", &format!("{READER}\n{next}\n"));
     agent.signal("-HUP");
@@ -188,7 +190,8 @@ async fn pages_of_other_sites_and_rebound_host_names_are_refused() {
         );
         assert_eq!(status(path, &cross_site).await, 403);
     }
-    // A form or a script on a web page can send a POST without a preflight request.
+    // A form or a script on a web page of another site can send such a POST, because browsers send
+    // no preflight request for it.
     let request = client.post(agent.url("/v1/refresh"));
     let refresh = request.header("origin", "http://attacker.example").send();
     assert_eq!(refresh.await.unwrap().status(), StatusCode::FORBIDDEN);
@@ -217,7 +220,7 @@ async fn over_tls_a_client_presents_a_certificate_of_the_authority() {
     let stranger = pki.client().identity(stranger).build().unwrap();
     stranger.get(&healthz).send().await.unwrap_err();
 
-    // A renewed certificate, signed by another authority, is used after SIGHUP.
+    // After SIGHUP, the agent uses a renewed certificate, which another authority has signed.
     let renewed = Pki::new();
     files.write("server.pem", &renewed.server);
     agent.signal("-HUP");

@@ -1,4 +1,5 @@
-//! Tests that a batch of requests receives the same decisions as the requests sent one by one.
+//! Tests that the agent makes the same decisions for a batch of requests as for the same requests
+//! one by one.
 
 use serde_json::{Value, json};
 

@@ -64,7 +64,7 @@ async fn all_agents_of_a_chain_have_the_same_set_revision_and_digest() {
         json!({"level": "ShapeTiming", "ring_buffer": true, "capture": true, "directives": ["whole"]})
     );
 
-    // If nothing changed, a poll transfers only the tag and publishes nothing.
+    // A poll of an unchanged agent transfers only the tag and publishes nothing.
     let (_, whole) = second.get("/v1/snapshot").await;
     assert_eq!(whole["snapshot"]["digest"], status(&second).await["digest"]);
     let tag = whole["tag"].as_str().unwrap();
@@ -85,7 +85,7 @@ async fn all_agents_of_a_chain_have_the_same_set_revision_and_digest() {
     assert_eq!(after["full_reads"], before["full_reads"]);
     assert!(after["unchanged"].as_u64() > before["unchanged"].as_u64());
 
-    // A new directive reaches the last agent of the chain, and so does its revocation.
+    // The last agent of the chain receives a new directive and its revocation.
     apply(&url, &index, "new --level Shape --ttl 1h");
     third
         .status_when("the new one is there", |status| status["directives"] == 2)
@@ -112,8 +112,8 @@ async fn age_grows_along_the_chain_during_an_outage() {
     first.signal("-KILL");
     tokio::task::block_in_place(|| first.wait());
 
-    // The third agent polls the second without an error, and still reports the age of the read of
-    // the index.
+    // The third agent polls the second one without an error, but reports the age since the first
+    // agent read the index.
     let behind = third
         .status_when("it is stale", |status| status["staleness"] == "stale")
         .await;
@@ -188,8 +188,8 @@ async fn a_chain_serves_its_last_set_during_outages_and_then_catches_up() {
     node.kill();
     until("stale").await;
     let mut age = 0.0;
-    // The agents are requested from the first to the last, because the age at each agent includes
-    // the age at the previous agent.
+    // The agents are checked from the first to the last, because the age that an agent reports
+    // includes the age at the agent that it polls.
     for (agent, fails) in [(&first, true), (&second, false), (&third, false)] {
         assert_eq!(agent.get("/readyz?fresh").await.0, 503);
         let status = status(agent).await;
@@ -263,8 +263,8 @@ async fn an_agent_without_a_read_or_of_another_index_is_not_followed() {
         "{printed}"
     );
 
-    // The agent also reports that it polls a cluster instead of an agent, or an agent instead of a
-    // cluster.
+    // The error also tells if the agent polls a cluster instead of an agent, or an agent instead of
+    // a cluster.
     let ended = directives()
         .args(["agent", "--listen", "127.0.0.1:0", "--upstream", "agent"])
         .args(["--url", &url, "--directives-index", &index])

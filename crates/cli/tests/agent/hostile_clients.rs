@@ -1,5 +1,6 @@
-//! Tests that the agent refuses malformed, ambiguous, oversized and slow requests. The agent sends
-//! one response to each of them, and never evaluates a request that is hidden in another one.
+//! Tests that the agent refuses malformed, ambiguous, oversized and slow requests. It sends one
+//! response to each of them, and never handles a second request that is hidden in the bytes of the
+//! first one.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
@@ -16,8 +17,8 @@ fn agent() -> Agent {
     Agent::start("http://127.0.0.1:1", "any", &["--startup", "empty"])
 }
 
-/// Sends bytes, and reads until the agent closes the connection or sends nothing for `patience`.
-/// Returns the response, and whether the agent closed the connection.
+/// Sends the bytes, and reads until the agent closes the connection or has sent nothing for the
+/// duration `patience`. Returns the response, and whether the agent closed the connection.
 fn exchange_until(agent: &Agent, bytes: &[u8], patience: Duration) -> (String, bool) {
     let mut stream = TcpStream::connect(agent.address()).unwrap();
     stream.set_read_timeout(Some(patience)).unwrap();
@@ -38,7 +39,7 @@ fn exchange(agent: &Agent, bytes: &[u8], patience: Duration) -> String {
     exchange_until(agent, bytes, patience).0
 }
 
-/// Builds an evaluation request with these headers and this body.
+/// Builds a request for an evaluation with the given headers and body.
 fn evaluation(headers: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
         "POST /v1/evaluate HTTP/1.1\r\nhost: localhost\r\n\
@@ -72,7 +73,7 @@ fn a_request_whose_end_is_ambiguous_is_refused_and_nothing_hides_behind_it() {
         format!("x: a\r\n transfer-encoding: chunked\r\ncontent-length: {length}\r\n"),
         format!("x: a\0b\r\ncontent-length: {length}\r\n"),
         format!("x: a\rb\r\ncontent-length: {length}\r\n"),
-        // The sizes of these chunks are invalid: `zz`, and a number beyond 64 bits.
+        // These chunk sizes are invalid: `zz` is not a number, and the other size exceeds 64 bits.
         "transfer-encoding: chunked\r\n\r\nzz\r\n".to_owned(),
         "transfer-encoding: chunked\r\n\r\nffffffffffffffffff\r\n".to_owned(),
     ] {
@@ -81,8 +82,8 @@ fn a_request_whose_end_is_ambiguous_is_refused_and_nothing_hides_behind_it() {
         assert!(text.starts_with("HTTP/1.1 400 "), "{headers:?}: {text}");
         assert_eq!(responses(&text), 1, "{headers:?}: {text}");
     }
-    // With both headers, the chunk sizes count, and the agent closes the connection (RFC 9112,
-    // 6.3).
+    // If a request has both a `Content-Length` and a `Transfer-Encoding`, the chunk sizes count,
+    // and the agent closes the connection (RFC 9112, 6.3).
     for wrong in [4, chunked.len() + HIDDEN.len()] {
         let headers = format!("content-length: {wrong}\r\ntransfer-encoding: chunked\r\n");
         let sent = evaluation(&headers, format!("{chunked}{HIDDEN}").as_bytes());
@@ -161,7 +162,8 @@ fn a_request_beyond_a_bound_is_refused() {
 fn slow_headers_and_slow_bodies_end_after_ten_seconds() {
     let agent = agent();
     let announced = evaluation("content-length: 1099511627776\r\n", b"x");
-    // Without the agent's time limits, the agent would wait longer than this test waits.
+    // The test waits longer than the agent's time limits, so it fails if the agent does not enforce
+    // them.
     let patience = Duration::from_secs(40);
     std::thread::scope(|scope| {
         let half = b"GET /healthz HTTP/1.1\r\nhost: loc";

@@ -12,7 +12,8 @@ fn logged(args: &[&str], variables: &[(&str, &str)]) -> String {
 
 #[test]
 fn the_flag_precedes_its_variable_and_the_variable_precedes_rust_log() {
-    // Each case contains the flag, its variable, `RUST_LOG`, and whether the agent logs its start.
+    // Each case consists of the values of `--log`, of `DIRECTIVES_LOG` and of `RUST_LOG`, and
+    // whether the agent logs its start.
     let cases = [
         (None, None, None, true),
         (None, None, Some("off"), false),

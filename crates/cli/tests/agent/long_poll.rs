@@ -14,7 +14,7 @@ fn apply(url: &str, index: &str, id: &str, expiry: &[&str]) {
     command::apply(url, index, &[&[id, "--level", "Shape"], expiry].concat());
 }
 
-/// Requests the directives as a client that already has the content with the tag `seen`.
+/// Requests the directives as a client does that already has the content with the tag `seen`.
 async fn get_unless(agent: &Agent, query: &str, seen: &str) -> Response {
     reqwest::Client::new()
         .get(agent.url(&format!("/v1/directives{query}")))
@@ -103,7 +103,7 @@ async fn a_waiting_client_gets_the_change_at_once() {
     let index = installed_index(&url, "wait").await;
     let agent = Agent::start(&url, &index, &[]);
     let seen = current_tag(&agent).await;
-    // A client with other content, or with none, receives the set at once.
+    // A client with other content, or without content, receives the set at once.
     assert_eq!(
         get_unless(&agent, "?wait=60s", "\"other\"").await.status(),
         200

@@ -1,4 +1,4 @@
-//! Tests that `/metrics` is valid in both exposition formats.
+//! Tests that `/metrics` returns valid metrics both as OpenMetrics and in Prometheus's text format.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};

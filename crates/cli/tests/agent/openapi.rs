@@ -1,5 +1,5 @@
-//! Tests that the agent sends every response that its `OpenAPI` description contains, and no other
-//! response.
+//! Tests that the agent can send every response that its `OpenAPI` description contains, and that
+//! it sends no other response.
 
 use std::collections::BTreeSet;
 
@@ -14,8 +14,8 @@ use crate::support::http;
 use crate::support::in_hours;
 use crate::support::node::{installed_index, shared_url, unique_index};
 
-/// The described responses that a test cannot cause quickly: responses to bugs, to a client that
-/// sends its body for ten seconds, and to sixteen clients that read slowly.
+/// The described responses that a test cannot cause quickly. They occur after a bug, after a client
+/// has sent its body for ten seconds, or while sixteen clients read slowly.
 const NOT_PROVOKED: [(&str, &str); 12] = [
     ("/metrics", "500"),
     ("/v1/directives", "500"),
@@ -31,7 +31,7 @@ const NOT_PROVOKED: [(&str, &str); 12] = [
     ("/v1/evaluate/batch", "503"),
 ];
 
-/// The description with closed schemas, so that a field that is not described is an error.
+/// The description, changed so that its schemas permit no undescribed field.
 struct Described(Value);
 
 impl Described {
@@ -64,7 +64,8 @@ impl Described {
             .unwrap()
     }
 
-    /// Checks a response against the description, and returns the name of the described response.
+    /// Checks a response against the description. Returns the path, the method and the status under
+    /// which it is described.
     async fn check(
         &self,
         method: &Method,
@@ -138,8 +139,8 @@ fn close(schema: &mut Value) {
     }
 }
 
-/// Creates an index with a directive that has every field, one that has few fields, and a malformed
-/// one.
+/// Creates an index with three documents: a directive with every field, a directive with few
+/// fields, and a malformed document.
 async fn filled_index(url: &str) -> String {
     let index = installed_index(url, "openapi").await;
     let expiry = in_hours(1);
@@ -229,7 +230,8 @@ async fn every_response_is_described_and_every_description_is_seen() {
             let response = request.send().await.unwrap();
             seen.insert(described.check(&Method::POST, path, response).await);
         }
-        // By now, there are times of matches.
+        // The evaluations above have matched directives, so the response now contains times of
+        // matches.
         let counted = client.get(agent.url("/v1/hits")).send().await.unwrap();
         described.check(&Method::GET, "/v1/hits", counted).await;
     }

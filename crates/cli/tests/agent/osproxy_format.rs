@@ -1,4 +1,4 @@
-//! Tests that osproxy accepts the format in which the agent serves directives to osproxy.
+//! Tests that osproxy can decode the response of `/v1/osproxy`.
 
 use std::fs;
 
@@ -47,7 +47,8 @@ async fn osproxy_accepts_its_format_from_the_agent() {
     let mut ours: Vec<Value> = ours.as_array().unwrap().clone();
     ours.retain(|one| one["id"] != "scheduled");
     for one in ours.iter_mut().chain(theirs.as_array_mut().unwrap()) {
-        // osproxy stores an expiry on its monotonic clock, so the expiries cannot be compared.
+        // osproxy converts an expiry to an instant of its monotonic clock, so the test cannot
+        // compare the expiries.
         one.as_object_mut().unwrap().remove("expires_at");
     }
     assert_eq!(theirs, json!(ours));
@@ -60,7 +61,7 @@ async fn osproxy_accepts_its_format_from_the_agent() {
         );
     }
 
-    // `directives apply` can also import directives in this format.
+    // `directives apply` can import directives from this format, too.
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), &blob).unwrap();
     let other = installed_index(&url, "osproxy-import").await;

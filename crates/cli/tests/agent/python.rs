@@ -1,5 +1,5 @@
-//! Tests the client of `examples/python` with a running agent, directly and behind proxies that
-//! change headers.
+//! Tests the client of `examples/python` with a running agent, both directly and behind proxies
+//! that change the messages.
 
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::path::PathBuf;
@@ -49,7 +49,7 @@ impl Client {
         self.send(&request.to_string())
     }
 
-    /// Returns the ids of the directives that the client has stored.
+    /// Returns the ids of the directives in the client's own copy of the set.
     fn kept(&mut self) -> Vec<String> {
         let kept = self.send("")["kept"].take();
         let ids = kept.as_array().unwrap().iter();
@@ -113,7 +113,7 @@ async fn the_client_has_the_decisions_of_the_agent_and_continues_without_it() {
     let wrong = by_tcp.evaluate(&json!({"tenant": 42}));
     assert!(wrong["error"].is_string(), "{wrong}");
 
-    // A change reaches the client's copy of the set. After that, the agent stops.
+    // The client receives a change into its copy of the set. Then the agent is killed.
     apply("short --level ShapeRewriteDiff --principal svc --ttl 15s");
     for client in [&mut by_tcp, &mut by_unix] {
         eventually(
@@ -143,7 +143,7 @@ async fn the_client_has_the_decisions_of_the_agent_and_continues_without_it() {
     }
 }
 
-/// How a proxy between the client and the agent changes their messages.
+/// How a proxy changes the messages between the client and the agent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Meddling {
     DropsTags,
@@ -152,7 +152,7 @@ enum Meddling {
     EndsWaitsAfter(Duration),
 }
 
-/// A proxy in front of an agent, which counts the requests for the set.
+/// A proxy in front of an agent. It counts the requests for the set.
 struct Proxy {
     url: String,
     requests: Arc<AtomicUsize>,
@@ -226,7 +226,7 @@ async fn behind_proxies_that_change_messages_the_client_follows_with_few_request
         let began = tokio::time::Instant::now();
         let mut client = Client::start(&proxy.url);
         assert!(client.kept().is_empty());
-        // Within this time, a proxy with a short timeout ends a long poll.
+        // During this time, a proxy with a short timeout ends at least one long poll.
         let wait = Duration::from_secs(4);
         tokio::time::sleep(wait).await;
         command::apply(&url, &index, &["new", "--level", "Shape", "--ttl", "1h"]);
@@ -237,7 +237,7 @@ async fn behind_proxies_that_change_messages_the_client_follows_with_few_request
         )
         .await;
         let requests = proxy.requests.load(Ordering::SeqCst);
-        // The client sends at most one request per second, and one for the change.
+        // The client may send at most one request per second, and one more because of the change.
         let most = usize::try_from(began.elapsed().as_secs()).unwrap() + 2;
         assert!(requests <= most, "{meddling:?}: {requests} requests");
     }

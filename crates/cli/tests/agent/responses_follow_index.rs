@@ -1,4 +1,5 @@
-//! Tests that the agent's responses follow the index: effects, expiry, rejections and digest.
+//! Tests that the agent's responses match the content of the index: the effects, the expiry, the
+//! rejections and the digest.
 
 use serde_json::{Value, json};
 
@@ -35,7 +36,7 @@ async fn a_directive_takes_effect_and_ends_at_its_expiry() {
         decision,
         json!({"level": "Shape", "ring_buffer": true, "capture": false, "directives": ["short"]})
     );
-    // The headers contain the decision, too, for proxies that cannot read bodies.
+    // The response also contains the decision in its headers, for proxies that cannot read bodies.
     let response = reqwest::Client::new()
         .post(agent.url("/v1/evaluate"))
         .json(&evaluate_request("acme"))
@@ -63,7 +64,8 @@ async fn a_directive_takes_effect_and_ends_at_its_expiry() {
     assert_eq!(listed["directives"][0]["expired"], true);
 }
 
-/// If an authorization check is refused, a proxy rejects the client's request.
+/// The agent must never refuse an authorization check, because the proxy would then reject the
+/// client's request.
 #[tokio::test]
 async fn an_authorization_check_gets_the_decision_and_is_never_refused() {
     let url = shared_url();
@@ -314,7 +316,7 @@ async fn an_invalid_request_is_refused_with_the_invalid_field() {
             .unwrap()
             .contains("tenant: it is repeated")
     );
-    // A client omits the tenant if it is unknown.
+    // A client omits an unknown tenant.
     let (status, _) =
         http::send("POST", &agent.url("/v1/evaluate"), Some(&without("tenant"))).await;
     assert_eq!(status, 200);

@@ -1,5 +1,5 @@
-//! Tests that a Unix socket admits only its owner, and that a leftover socket file does not prevent
-//! a start.
+//! Tests that only the owner of a Unix socket can connect to it, and that the socket file of a
+//! killed agent does not prevent the next start.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -45,7 +45,7 @@ async fn a_unix_socket_serves_only_its_owner_in_addition_to_tcp() {
     );
     assert_eq!(status().await["index"], *index);
 
-    // A killed agent leaves its socket file behind, which does not prevent the next start.
+    // A killed agent leaves its socket file behind. The next agent must start nevertheless.
     agent.signal("-KILL");
     tokio::task::block_in_place(|| agent.wait());
     assert!(path.exists());

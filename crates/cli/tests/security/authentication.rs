@@ -13,7 +13,8 @@ use crate::secured_cluster::{
 use crate::support::agent::Agent;
 use crate::support::command::{Ran, directives};
 
-/// Runs `list` with these flags only. The password is set only if the flags contain a user name.
+/// Runs `list` with only these flags. The environment contains the password only if the flags
+/// contain a user name.
 fn list(index: &str, flags: &[&str]) -> Ran {
     let mut command = directives();
     command
@@ -84,8 +85,8 @@ async fn a_certificate_of_another_authority_is_not_trusted() {
     }
 }
 
-/// A request without TLS fails, because the node closes the connection. Only the scheme of the
-/// address is wrong here.
+/// The address in this test is right except for its scheme `http`. The request fails, because the
+/// node closes a connection without TLS.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn plain_http_to_a_tls_port_fails() {
@@ -103,8 +104,8 @@ fn error_of(status: &Value) -> &str {
     status["last_error"].as_str().unwrap_or_default()
 }
 
-/// The published set stays and its age grows. Polls fail until the user has its former permissions
-/// again.
+/// The published set stays while its age grows. The polls fail until the user has its former
+/// permissions again.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn an_agent_without_its_former_permissions_keeps_its_set_and_reports_the_refusal() {
@@ -129,8 +130,8 @@ async fn an_agent_without_its_former_permissions_keeps_its_set_and_reports_the_r
         .await;
 }
 
-/// After a response of status 401, the agent reloads the password file, so a rotation needs no
-/// restart.
+/// After a response with status 401, the agent reloads the password file. A changed password
+/// therefore needs no restart.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn an_agent_takes_a_rotated_password_from_its_file() {

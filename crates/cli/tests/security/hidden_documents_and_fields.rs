@@ -1,12 +1,12 @@
-//! Tests roles that hide documents or fields, before the start of an agent and while it runs. A
-//! poll then fails with the reason, and the published set is neither widened nor emptied.
+//! Tests roles that hide documents or fields, either from the start of an agent or from a later
+//! time on. The polls then fail with this reason, and the published set stays as it is.
 
 use serde_json::{Value, json};
 
 use crate::secured_cluster::{agent, apply, installed_index, put_role, role_for, user_with};
 use crate::support::agent::Agent;
 
-/// Applies a directive for one tenant, and applies and revokes another directive.
+/// Fills the index with an active directive for one tenant and a revoked directive for another one.
 fn fill(index: &str) {
     let narrow = [
         "--tenant",
@@ -20,7 +20,7 @@ fn fill(index: &str) {
     crate::secured_cluster::admin_runs(index, &["revoke", "revoked"]).ok();
 }
 
-/// Builds the reader's role with a restriction under `key`.
+/// Builds the role `reader` with a restriction, such as hidden fields, under the given key.
 fn restricted(index: &str, key: &str, value: Value) -> Value {
     let mut role = role_for("reader", index);
     role["index_permissions"][0][key] = value;
@@ -41,7 +41,8 @@ fn error_of(status: &Value) -> &str {
     status["last_error"].as_str().unwrap_or_default()
 }
 
-/// Restricts the role of a running agent, and waits until a poll reports the restriction.
+/// Restricts the role of a running agent, and checks that polls fail with this reason until the
+/// restriction is removed.
 async fn hide_under_a_running_agent(prefix: &str, key: &str, value: Value, expected: &str) {
     let index = installed_index(prefix).await;
     fill(&index);
@@ -52,7 +53,8 @@ async fn hide_under_a_running_agent(prefix: &str, key: &str, value: Value, expec
         .await;
     assert_eq!(level(&agent, "acme").await, "Shape");
     put_role(&user, &restricted(&index, key, value)).await;
-    // The index must change, because a poll reads an unchanged index only in the next full read.
+    // The test changes the index, because a poll of an unchanged index reads no documents before
+    // the next full read.
     apply(&index, "later", &["--tenant", "initech"]);
     let status = agent
         .status_when("a poll says why it fails", |status| {
@@ -69,7 +71,8 @@ async fn hide_under_a_running_agent(prefix: &str, key: &str, value: Value, expec
         .await;
 }
 
-/// Starts an agent with a restricted role. The agent publishes nothing, and reports the reason.
+/// Starts an agent whose role is already restricted. The agent must publish nothing and report the
+/// reason.
 async fn hide_before_the_start(prefix: &str, key: &str, value: Value, expected: &str) {
     let index = installed_index(prefix).await;
     fill(&index);
@@ -112,8 +115,8 @@ async fn hidden_fields_fail_the_first_read() {
     }
 }
 
-/// Reads an index for the first time with a role that hides or masks fields and that does not
-/// permit reading the mapping. The documents are rejected, and each rejection contains the reason.
+/// Starts an agent whose role hides or masks fields and does not permit reading the mapping. The
+/// agent must reject the documents, and each rejection must contain the reason.
 async fn reject_at_the_start(prefix: &str, key: &str, value: Value, expected: &str) {
     let index = installed_index(prefix).await;
     fill(&index);
@@ -141,7 +144,8 @@ async fn without_the_mapping_documents_with_hidden_fields_are_rejected() {
     reject_at_the_start("fls-rejected", "fls", json!(["~tenant"]), FIELD_LEVEL).await;
 }
 
-/// A masked value matches no request, so masking never widens a directive.
+/// The agent rejects a document with a masked target. Masking therefore never makes a directive
+/// match more requests.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn documents_with_masked_fields_are_rejected() {
@@ -149,7 +153,7 @@ async fn documents_with_masked_fields_are_rejected() {
     reject_at_the_start("masked", "masked_fields", masked, "field masking").await;
 }
 
-/// Even if `revoked_at` is hidden, the field `revoked` shows the revocation.
+/// If only `revoked_at` is hidden, the field `revoked` still shows the revocation.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn a_hidden_time_of_revocation_brings_no_directive_back() {
@@ -166,7 +170,8 @@ async fn a_hidden_time_of_revocation_brings_no_directive_back() {
     assert_eq!(level(&agent, "globex").await, "Off");
 }
 
-/// Builds the query of a role, which is JSON in a string.
+/// Builds the query that restricts a role to the documents of a tenant. The query is JSON in a
+/// string.
 fn only_of(tenant: &str) -> Value {
     json!({ "term": { "tenant": tenant } }).to_string().into()
 }

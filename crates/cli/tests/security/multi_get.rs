@@ -1,5 +1,5 @@
-//! Tests a role that may send `_mget` but may not read documents with it: the cluster responds with
-//! status 200 and a `security_exception` for each document.
+//! Tests a role that may send `_mget`, but may not read any document with this request. The cluster
+//! then responds with status 200, and with a `security_exception` for each document.
 
 use serde_json::Value;
 
@@ -19,8 +19,8 @@ fn without_multi_get(role: &str, index: &str) -> Value {
     role
 }
 
-/// A document that the role may not read must not count as absent. Otherwise a replacement would
-/// lose its `created_by`.
+/// If the role may not read a document, the command must not treat the document as absent.
+/// Otherwise, a replacement would lose `created_by`.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn apply_fails_and_loses_nothing_if_it_may_not_read_the_replaced_document() {
@@ -41,7 +41,8 @@ async fn apply_fails_and_loses_nothing_if_it_may_not_read_the_replaced_document(
     assert!(!stored.to_string().contains("bob"), "{stored:#}");
 }
 
-/// The agent confirms a deletion without `_mget`, and the status names the missing permission.
+/// The agent notices a deletion although it cannot use `_mget`, and its status names the missing
+/// permission.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn an_agent_sees_a_deletion_although_it_may_not_read_documents_by_id() {

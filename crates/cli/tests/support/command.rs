@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_directives");
 
-/// Builds the command without the environment variables of the test process that would set its
+/// Builds the command, and removes the environment variables of the test process that would set
 /// flags.
 pub(crate) fn directives() -> Command {
     let mut command = Command::new(BINARY);
@@ -30,7 +30,7 @@ impl Ran {
         serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("not JSON: {}", self.stdout))
     }
 
-    /// Asserts that the command succeeded, and returns its result.
+    /// Panics if the command failed. Otherwise, returns its result.
     #[track_caller]
     pub(crate) fn ok(self) -> Self {
         assert_eq!(self.code, 0, "{}", self.stderr);
@@ -66,7 +66,8 @@ pub(crate) fn run_with(url: &str, index: &str, args: &[&str], input: &str) -> Ra
     process.wait_with_output().unwrap().into()
 }
 
-/// Applies a directive with every consent, for tests of other behaviour than consent.
+/// Applies a directive with the flags that consent to every write, for tests that do not test
+/// consent.
 #[track_caller]
 pub(crate) fn apply(url: &str, index: &str, args: &[&str]) {
     let consent = [

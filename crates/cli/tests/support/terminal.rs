@@ -1,5 +1,5 @@
-//! Runs the `directives` binary on a pseudo-terminal, where it asks questions and knows the
-//! terminal's width.
+//! Runs the `directives` binary on a pseudo-terminal, so that it asks questions and fits its output
+//! to a width.
 
 use std::process::Command;
 
@@ -13,7 +13,8 @@ pub(crate) struct Terminal<'a> {
 }
 
 impl Terminal<'_> {
-    /// Runs the command and types a reply to each question. The reply `EOF` ends the input instead.
+    /// Runs the command, and types the given reply to each question. The reply `EOF` ends the input
+    /// instead.
     pub(crate) fn run(&self, args: &[&str], reply: &str) -> Ran {
         self.run_with(&[], args, reply)
     }
