@@ -112,8 +112,7 @@ async fn the_warning_before_the_bound_is_logged_once() {
     assert_eq!(log.lines_with("documents have not ended"), 1);
 }
 
-/// Starts a mock cluster. Its ingest pipeline permits at most a time to live of the given number of
-/// seconds.
+/// Starts a mock cluster whose ingest pipeline permits a time to live of at most `bound` seconds.
 async fn with_bound(bound: Option<u64>) -> MockServer {
     let server = MockServer::start().await;
     let settings = json!({"directives": {"settings": {

@@ -36,7 +36,7 @@ const UNCHANGED_POLLS: u32 = 1_000;
 const WARM_UP: u32 = 3_000;
 const FULL_READS_TO_WARM_UP: u32 = 20;
 const CHANGES: usize = 21;
-/// The approximate time for one row of the propagation table.
+/// The approximate duration of the measurement for one row of the propagation table.
 const ROW: Duration = Duration::from_secs(45);
 const WRITES_AT_LEAST: usize = 8;
 const WRITES_AT_MOST: usize = 40;
@@ -177,7 +177,7 @@ fn row(directives: usize, poll: &str, cost: Cost) {
 
 fn ratio(one: Duration, other: Duration) -> String {
     if other.is_zero() {
-        // The CPU time is below the resolution of the system's counter.
+        // The CPU time is too short for the resolution of the system's counter.
         return "–".to_owned();
     }
     format!("{:.0}", one.as_secs_f64() / other.as_secs_f64())
@@ -259,7 +259,7 @@ async fn propagation(cluster: &Cluster) {
     println!();
 }
 
-/// Returns, for each store, the time until it returned the directive for this tenant.
+/// Returns, for each store, the time until the store returned the directive for this tenant.
 async fn all_see(stores: &[OpenSearchDirectiveStore], tenant: &str) -> Vec<Duration> {
     let begin = Instant::now();
     let mut seen = vec![None; stores.len()];

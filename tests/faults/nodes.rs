@@ -25,8 +25,8 @@ fn over(urls: &[String], index: &str) -> ClusterConfig {
         .with_request_timeout(REQUEST_TIMEOUT)
 }
 
-/// Starts stores that poll ten times a second. Their instance names differ, so that they begin with
-/// different nodes.
+/// Starts stores that poll ten times a second. The instance names of the stores differ, so that the
+/// stores begin with different nodes.
 async fn stores(cluster: &Cluster, index: &str) -> Vec<Arc<OpenSearchDirectiveStore>> {
     let mut stores = Vec::new();
     for number in 0..STORES {
@@ -99,8 +99,8 @@ async fn p5_a_poll_succeeds_although_its_node_is_killed_or_paused() {
     let mut cluster = shared_cluster().await;
     let index = cluster.installed_index("polled").await;
     write(&cluster.url(0), &index, "a").await;
-    // The test pauses and kills one node. It selects a node that has no copy of the index and is
-    // not the cluster manager, so that the cluster works without this node.
+    // The test pauses and kills one node. This node has no copy of the index and is not the cluster
+    // manager, so that the cluster works without it.
     let manager = cluster.roles(&index).await.manager;
     let polled = (manager + 1) % 3;
     cluster.exclude(&index, polled).await;

@@ -33,7 +33,7 @@ async fn p6_a_rejection_is_logged_and_counted_once_in_a_revision_of_its_document
     assert!(status.rejected[0].to_string().starts_with("tenant: 42"));
     assert_eq!(status.counters.rejections, 1);
     assert_eq!(log.lines_with("tenant: 42 is not a name"), 1);
-    // The other document changes, which causes a new publish.
+    // A change of the valid document causes a new publish.
     respond(&server, documents(2, 1)).await;
     store.refresh().await.unwrap();
     assert_eq!(store.status().counters.publishes, 2);

@@ -1,6 +1,6 @@
 //! Measures osproxy-etcd 1.0.5 on a real etcd: the time from an acknowledged write until `load()`
-//! returns it, and the largest number of directives. `scripts/bench-etcd` starts etcd, runs this
-//! program and writes its output into `BENCHMARKS.md`.
+//! returns the change, and the largest number of directives that etcd accepts. `scripts/bench-etcd`
+//! starts etcd, runs this program and writes its output into `BENCHMARKS.md`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,15 +14,15 @@ use serde_json::{Value, json};
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const KEY: &str = "directives";
-/// A key that no store watches, so that the search for the largest number does not wait for
-/// watches. This key has the same length as [`KEY`], because etcd limits the size of a request, and
-/// the key is a part of the request.
+/// A key that no store watches, so that the search for the largest number of directives does not
+/// wait for watches. This key has the same length as [`KEY`], because etcd limits the size of a
+/// request, and the key is a part of the request.
 const KEY_OF_NONE: &str = "no-watcher";
 const WRITES: usize = 50;
 /// If a store does not return a change within this time, the change counts as lost.
 const LOST_AFTER: Duration = Duration::from_secs(5);
-/// The upper limit of the search for the largest number. This limit is about ten times the number
-/// that etcd accepts by default.
+/// The upper limit of the search for the largest number of directives. By default, etcd accepts
+/// about a tenth of this number.
 const DIRECTIVES_AT_MOST: usize = 1 << 18;
 
 #[tokio::main]
@@ -70,7 +70,8 @@ async fn propagation(endpoint: &str, client: &mut Client, fits: usize) -> Result
         let (mut firsts, mut medians, mut lasts) = (Vec::new(), Vec::new(), Vec::new());
         let mut lost = 0;
         for write in 0..WRITES {
-            // Each write changes the number of directives by one, so that a store can detect it.
+            // Each write changes the number of directives by one, so that a store can detect the
+            // write.
             let directives = directives + 1 + write % 2;
             client.put(KEY, blob(directives), None).await?;
             let mut seen = all_see(&stores, directives).await;
@@ -94,8 +95,8 @@ async fn propagation(endpoint: &str, client: &mut Client, fits: usize) -> Result
     Ok(())
 }
 
-/// Returns, for each store, the time until it returned the given number of directives. Stores that
-/// lost the change are omitted.
+/// Returns, for each store, the time until the store returned the given number of directives.
+/// Stores that lost the change are omitted.
 async fn all_see(stores: &[EtcdDirectiveStore], directives: usize) -> Vec<Duration> {
     let begin = Instant::now();
     let mut seen = vec![None; stores.len()];
@@ -121,7 +122,7 @@ fn percentiles(times: &mut [Duration]) -> String {
     format!("p50 {:.1} ms, p99 {:.1} ms", millis(at(50)), millis(at(99)))
 }
 
-/// Returns the largest number of directives that etcd accepts.
+/// Searches for the largest number of directives that etcd accepts in one value.
 async fn limit(client: &mut Client) -> Result<usize> {
     let (mut fits, mut refused) = (1, DIRECTIVES_AT_MOST);
     let mut reason = String::new();

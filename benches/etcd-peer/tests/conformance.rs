@@ -25,8 +25,8 @@ struct Etcd {
     store: EtcdDirectiveStore,
     client: Client,
     runtime: Runtime,
-    /// The time that osproxy's clock shows. The clock is stopped at one hour before the time that
-    /// the conformance kit uses as now.
+    /// The instant that osproxy's stopped clock shows. The instant is one hour before the time that
+    /// the conformance kit uses as the current time.
     began: Instant,
     published: AtomicU64,
 }
@@ -74,8 +74,8 @@ impl Etcd {
         set.evaluate(&attrs, now, &RequestId::from(id))
     }
 
-    /// Writes the value to etcd, and waits until the store has received it. A change before the
-    /// store's first watch is lost, so the function writes the value repeatedly.
+    /// Writes the value to etcd, and waits until the store has received the value. A change before
+    /// the store's first watch is lost, so the function writes the value repeatedly.
     async fn put(&self, value: &str, marker: &str) {
         let mut client = self.client.clone();
         let attrs =
@@ -96,7 +96,8 @@ impl Etcd {
     }
 }
 
-/// Converts a directive to osproxy's format. This format has no field for the start.
+/// Converts a directive to osproxy's format. The start of the directive is lost, because osproxy's
+/// format has no field for it.
 fn encoded(directive: &DiagnosticsDirective) -> Value {
     let left = directive.expires_at.duration_since(began()).as_secs();
     let mut value = json!({

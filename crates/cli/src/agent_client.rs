@@ -10,7 +10,7 @@ use url::Url;
 
 use super::exit::{Exit, Failure};
 
-/// The size limit of a response in bytes, large enough for a list of 100,000 directives.
+/// The size limit of a response in bytes. A list of 100,000 directives is smaller.
 const MAX_BODY_BYTES: usize = 64 << 20;
 
 const FIX: &str = "write http://HOST:9980, https://HOST:9980, or unix: and the path of a socket";
@@ -59,8 +59,8 @@ pub(super) struct AgentClient {
 }
 
 impl AgentClient {
-    /// Creates a client. The client accepts an agent's certificate if the CA that signed it is in
-    /// the file, or is trusted by this machine.
+    /// Creates a client. The client accepts an agent's certificate if its CA is in the given file
+    /// or is trusted by this machine.
     fn new(
         agent: AgentUrl,
         token: Option<String>,

@@ -24,7 +24,7 @@ use super::flags_before_verb::move_behind_verb;
 /// The environment variable that the completion script sets to request candidates.
 pub(super) const VARIABLE: &str = "DIRECTIVES_COMPLETE";
 
-/// The time limit for requests to the cluster. It is short, because the shell waits for the
+/// The time limit for requests to the cluster. The limit is short, because the shell waits for the
 /// candidates.
 const TIMEOUT: Duration = Duration::from_secs(2);
 

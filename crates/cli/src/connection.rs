@@ -1,5 +1,5 @@
 //! The flags with which a subcommand connects to the cluster: addresses, credentials, TLS and time
-//! limits. This module converts the flags to the library's configuration.
+//! limits. Also converts these flags to the library's configuration.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -94,8 +94,8 @@ pub(super) struct ConnectionArgs {
     aws_service: String,
 }
 
-/// The address in a flag as the user typed it. It is never printed, because even an address that
-/// cannot be parsed may contain a password.
+/// The address in a flag as the user typed it. The command never prints such an address, because
+/// even an address that cannot be parsed may contain a password.
 #[derive(Clone)]
 struct UrlText(String);
 
@@ -207,7 +207,7 @@ impl ConnectionArgs {
         files.into_iter().flatten().cloned().collect()
     }
 
-    /// Returns the same flags with another address.
+    /// Returns these flags with the address replaced.
     pub(super) fn with_url(&self, url: impl Into<String>) -> Self {
         Self {
             url: vec![UrlText(url.into())],

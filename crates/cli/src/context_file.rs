@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::exit::Failure;
 
-/// A context: values for the flags with the same names. A context contains the paths of files with
-/// secrets, but never the secrets.
+/// A context: values for the flags that have the same names as the fields. A context contains the
+/// paths of files with secrets, but never the secrets.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Context {
@@ -145,9 +145,9 @@ pub(super) fn protected() -> Option<&'static str> {
     Some(&selected.name)
 }
 
-/// Selects the context of this run: `--context` names it, or else `DIRECTIVES_CONTEXT`, or else the
-/// current context is used. The context is selected before the command line is parsed, because a
-/// context sets the defaults of flags.
+/// Selects the context of this run: the context that `--context` names, or else the one that
+/// `DIRECTIVES_CONTEXT` names, or else the current context. The context is selected before the
+/// command line is parsed, because a context sets the defaults of flags.
 pub(super) fn select(args: &[OsString]) -> Result<Option<Selected>, Failure> {
     let verb = args.get(1).and_then(|verb| verb.to_str());
     if matches!(verb, Some("context" | "completion" | "man")) {
@@ -157,8 +157,8 @@ pub(super) fn select(args: &[OsString]) -> Result<Option<Selected>, Failure> {
         .or_else(|| std::env::var("DIRECTIVES_CONTEXT").ok())
         .filter(|name| !name.is_empty());
     let contexts = Contexts::read()?;
-    // The current context, which `context use` sets, applies only to the commands of operators. An
-    // agent uses only a context that is named explicitly.
+    // `context use` sets the current context for the commands of operators. An agent does not use
+    // the current context, but only one that is named explicitly.
     let current = contexts.current.clone().filter(|_| verb != Some("agent"));
     let Some(name) = named.or(current) else {
         return Ok(None);

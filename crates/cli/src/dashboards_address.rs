@@ -46,7 +46,8 @@ impl FromStr for DashboardsAddress {
 }
 
 impl DashboardsAddress {
-    /// Returns the tenant for the import: the flag names it, or otherwise the address.
+    /// Returns the tenant for the import: the tenant in the flag, or otherwise the tenant in the
+    /// address.
     pub(super) fn tenant<'a>(&'a self, flag: Option<&'a str>) -> Option<&'a str> {
         flag.or(self.tenant.as_deref())
     }
@@ -77,7 +78,7 @@ impl DashboardsAddress {
         segments.next()
     }
 
-    /// Returns the URL of a page of this OpenSearch Dashboards.
+    /// Returns the URL of a page in OpenSearch Dashboards at this address.
     pub(super) fn link(&self, path: &str, tenant: Option<&str>) -> String {
         let (page, fragment) = path.split_once('#').unwrap_or((path, ""));
         let query = tenant.map(|tenant| {

@@ -25,8 +25,7 @@ pub(super) struct DeleteArgs {
 
 pub(super) async fn run(args: DeleteArgs) -> Result<Exit, Failure> {
     let api = args.write.api().await?;
-    // Only the history stores the author of a deletion, and no document does, so an unknown author
-    // is not an error.
+    // An unknown author is not an error for a deletion, because no document stores its author.
     let author = args.write.author(&api).await.ok();
     let now = api.now().await?;
     let selection = args.selection.read(&api, now).await?;

@@ -76,8 +76,9 @@ pub(super) fn fitted(
         .set_header(line(names))
         .add_rows(rows.map(line));
     if let Some(width) = width {
-        // The table would truncate a text only at a delimiter. Since no text contains the delimiter
-        // that is set here, the table truncates a text at any character, even within a word.
+        // The table library truncates a text at a delimiter, if the text contains one. No text
+        // contains this delimiter, so the library may truncate a text at any character, even within
+        // a word.
         table
             .set_delimiter('\0')
             .set_truncation_indicator("…")

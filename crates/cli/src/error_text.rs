@@ -9,7 +9,7 @@ static VERBOSE: OnceLock<bool> = OnceLock::new();
 
 /// Sets whether error messages contain the details.
 pub(super) fn set_verbose(verbose: bool) {
-    // `set` fails only if a value is already set, and this function is called once.
+    // `set` fails only if a value has already been set, and this function is called only once.
     let _ = VERBOSE.set(verbose);
 }
 
@@ -22,7 +22,7 @@ pub(super) fn text(error: &(dyn Error + 'static)) -> String {
     let brief = request.and_then(brief);
     brief.unwrap_or_else(|| {
         let text = chain(error);
-        // This prefix is removed, because the cause that follows says more.
+        // The prefix of the message is removed, because the cause that follows says more.
         match text.strip_prefix("the request to the cluster failed: ") {
             Some(cause) => cause.to_owned(),
             None => text,

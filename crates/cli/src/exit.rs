@@ -134,8 +134,8 @@ fn of_request(error: &RequestError) -> Exit {
         _ if error.is_unreachable() => Exit::Unreachable,
         // Status 429 means that the cluster is overloaded.
         Some(429) => Exit::Unreachable,
-        // If the body contains no exception, the response does not come from OpenSearch, so it does
-        // not show that a directive is missing.
+        // A response with status 404 but without an exception does not come from OpenSearch, so it
+        // does not show that a directive is missing.
         Some(404) if error.exception().is_none() => Exit::Other,
         Some(404) => Exit::NotFound,
         Some(400..=499) => Exit::Refused,

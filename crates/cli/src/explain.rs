@@ -1,5 +1,5 @@
-//! `directives explain`: evaluates a request, and reports for each directive that does not apply
-//! the first condition that the request does not meet.
+//! `directives explain`: evaluates a request. For each directive that does not apply, reports the
+//! first condition that the request does not meet.
 
 use std::path::PathBuf;
 
@@ -67,12 +67,12 @@ pub(super) struct ExplainArgs {
     timeout: TimeoutArgs,
 }
 
-/// Whether a directive applies to the request, and why.
+/// The result for one directive: whether it applies to the request, and why.
 struct Verdict {
     id: String,
     applies: bool,
-    /// The rank in the list: the more conditions of the directive the request meets, the higher is
-    /// the rank.
+    /// The rank of the directive in the list. A directive has a higher rank if the request meets
+    /// more of its conditions.
     held: usize,
     reason: String,
 }
@@ -115,8 +115,8 @@ impl ExplainArgs {
 }
 
 impl Verdict {
-    /// Replaces the verdict by the agent's. The two may differ, because the agent has another clock
-    /// and perhaps another set.
+    /// Replaces the verdict of this process with the agent's verdict. The two verdicts may differ,
+    /// because the agent has another clock and perhaps another set.
     fn by_agent(mut self, applies: bool) -> Self {
         if self.applies && !applies {
             self.reason = format!("the agent does not apply it ({})", self.reason);

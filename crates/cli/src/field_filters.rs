@@ -1,4 +1,4 @@
-//! The filters of `list`, `revoke` and `delete`, which select stored directives by their fields.
+//! The flags with which `list`, `revoke` and `delete` select stored directives by their fields.
 
 use std::time::Duration;
 
@@ -135,8 +135,8 @@ impl FilterArgs {
         !self.state.is_empty()
     }
 
-    /// Whether a document passes all filters. A malformed document passes no filter except one for
-    /// its state.
+    /// Whether a document passes all filters. The fields of a malformed document are unknown, so it
+    /// passes only a filter for its state.
     pub(super) fn pass(&self, stored: &Stored, now: Timestamp) -> bool {
         if !self.state.is_empty() && !self.state.contains(&State::of(stored, now)) {
             return false;

@@ -37,7 +37,7 @@ fn name(text: &str) -> &str {
     }
 }
 
-/// Returns the flags of all verbs. The value in the map is whether the flag takes a value.
+/// Returns a map that contains the flags of all verbs, and for each flag whether it takes a value.
 fn flags(command: &Command) -> HashMap<String, bool> {
     let mut all = HashMap::new();
     for arg in command.get_subcommands().flat_map(Command::get_arguments) {

@@ -1,4 +1,5 @@
-//! Formats the report of an instance for `status` and `wait`: as words, or as JSON with the state.
+//! Formats the report of an instance for `status` and `wait`: either its state in words, or the
+//! whole report with the state as JSON.
 
 use jiff::SignedDuration;
 use opensearch_directives::fleet::{Fleet, IndexPosition, InstanceReport, InstanceState};

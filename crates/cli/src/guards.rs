@@ -119,8 +119,9 @@ impl GuardArgs {
         write.confirm(&questions.join("\n"), plan, now)
     }
 
-    /// Refuses a replacement that widens or reactivates a directive or loses something, if the
-    /// command can neither ask the user nor has the flag for this consent.
+    /// Refuses a replacement that needs consent, if the command has no flag that gives the consent
+    /// and no terminal on which it can ask the user. Also refuses every replacement if
+    /// `--create-only` is given.
     fn check_replacement(&self, planned: &PlannedWrite, write: &WriteArgs) -> Result<(), Failure> {
         let id = printable(&planned.id);
         if self.create_only && planned.before.is_some() && planned.kind() != PlannedKind::Nothing {
@@ -165,8 +166,8 @@ fn loses_or_widens(planned: &PlannedWrite) -> bool {
     })
 }
 
-/// Returns the reason why a write needs consent: the directive would match every request, or would
-/// capture, or another author wrote it and the write widens it or removes something.
+/// Returns the reason why a write needs consent: the written directive matches every request or
+/// captures, or the write widens a directive of another author or removes something from it.
 fn risk(planned: &PlannedWrite, author: &str) -> Option<String> {
     let after = planned.after.as_ref()?;
     let before = planned

@@ -1,5 +1,5 @@
-//! `directives hits`: shows how many requests each directive matched, as an agent has counted. A
-//! directive with a wrong target is noticed because it matches nothing.
+//! `directives hits`: shows how many requests each directive matched, according to an agent's
+//! counts. The counts reveal a directive with a wrong target, because it matches nothing.
 
 use std::path::PathBuf;
 use std::time::Duration;

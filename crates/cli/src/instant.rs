@@ -9,14 +9,15 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use super::duration;
 
-/// A time as the command line states it. The current time is needed to convert it to an instant.
+/// A time as the command line states it, which may be relative. Only with the current time can it
+/// be converted to an instant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum When {
     /// An instant.
     At(Timestamp),
     /// A duration from now.
     In(Duration),
-    /// The next instant at which the local clock shows this time.
+    /// The next instant at which a local clock shows the given time of day.
     Local(Time),
 }
 
@@ -84,8 +85,8 @@ pub(super) fn until(end: Timestamp, now: Timestamp) -> String {
     let left = end.duration_since(now);
     let shown = clock(end, now);
     if left.is_positive() {
-        // The duration is rounded to seconds. Otherwise, a new directive with a time to live of 15m
-        // would be shown with 14m 59s.
+        // The duration is rounded to seconds. Without rounding, a new directive with a time to live
+        // of 15m would be shown with 14m 59s.
         let seconds = left.as_millis().saturating_add(500) / 1_000;
         let left = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
         format!("until {shown} ({})", duration::length(left))

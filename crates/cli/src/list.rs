@@ -68,8 +68,8 @@ pub(super) async fn run(args: ListArgs) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// Prints the list again at each change, until the process ends. On a terminal, prints it every two
-/// seconds even without a change, because the list contains relative times.
+/// Prints the list again at each change, until the process ends. On a terminal, prints the list
+/// every two seconds even without a change, because it contains relative times.
 async fn watch(api: &DirectivesApi, args: &ListArgs) -> Result<Exit, Failure> {
     let terminal = std::io::stdout().is_terminal();
     let mut shown = None;
@@ -79,7 +79,7 @@ async fn watch(api: &DirectivesApi, args: &ListArgs) -> Result<Exit, Failure> {
                 let states = listing.states();
                 if terminal || shown.as_ref() != Some(&states) {
                     if terminal {
-                        // These escape sequences clear the screen.
+                        // The escape sequences clear the terminal's screen.
                         super::stdio::print("\x1b[2J\x1b[H")?;
                     }
                     print_all(&listing.shown, args.output.output, listing.now)?;
@@ -98,7 +98,7 @@ async fn watch(api: &DirectivesApi, args: &ListArgs) -> Result<Exit, Failure> {
     }
 }
 
-/// The directives that one read returned, after the filters and `--limit`.
+/// The directives of one read that the filters and `--limit` leave.
 struct Listing {
     shown: Vec<Stored>,
     /// The number of directives that `--limit` omits.

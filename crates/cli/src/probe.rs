@@ -16,7 +16,7 @@ use super::duration::parse;
 use super::exit::{Exit, Failure};
 use super::stdio::print;
 
-/// The maximum size of a response's body. The command prints the body.
+/// The maximum size in bytes of the response's body, which the command prints.
 const MAX_BODY_BYTES: usize = 64 << 10;
 
 #[derive(Debug, Args)]

@@ -1,4 +1,5 @@
-//! The flag `--sign-with` of the verbs that write directives, and the signing of drafts.
+//! The flag `--sign-with` of the verbs that write directives. Signs the drafts before they are
+//! written.
 
 use std::path::PathBuf;
 
@@ -27,8 +28,8 @@ pub(super) fn keys(files: &[PathBuf]) -> Result<Vec<SigningKey>, Failure> {
 }
 
 impl SignArgs {
-    /// Reads the keys. The verbs call this before the first request, so that a missing key file is
-    /// reported as a mistake in the command line.
+    /// Reads the keys. The verbs call this function before the first request, so that a missing key
+    /// file is reported as a mistake in the command line.
     pub(super) fn signer(&self) -> Result<Signer, Failure> {
         keys(&self.sign_with).map(Signer)
     }

@@ -93,7 +93,7 @@ async fn watch(api: &DirectivesApi, args: &StatusArgs) -> Result<Exit, Failure> 
                 let states = states(&fleet);
                 if terminal || shown.as_ref() != Some(&states) {
                     if terminal {
-                        // These escape sequences clear the screen.
+                        // The escape sequences clear the terminal's screen.
                         print("\x1b[2J\x1b[H")?;
                     }
                     show(&fleet, args)?;
@@ -166,7 +166,7 @@ fn table(fleet: &Fleet, shown: &[&InstanceReport]) -> String {
     lines.join("\n")
 }
 
-/// A line for each document that an instance rejects.
+/// Returns one line for each document that an instance rejects.
 fn rejections(report: &InstanceReport) -> impl Iterator<Item = String> {
     report.rejections.iter().map(|rejection| {
         let [instance, id] = [&report.instance, &rejection.id].map(|text| printable(text));

@@ -112,7 +112,7 @@ async fn until_converged(
 
 impl Wait {
     /// Whether an instance applies every operation that the index contained when the wait began. An
-    /// instance that applies the current operations applies the earlier ones, too.
+    /// instance that applies all current operations also applies all earlier operations.
     fn has_operations(&self, report: &InstanceReport) -> bool {
         self.target.is_applied_by(report) || self.fleet.position.is_applied_by(report)
     }

@@ -54,7 +54,7 @@ async fn no_write_keeps_the_authenticated_name_of_another_one() {
         "{}",
         details()
     );
-    // If a user writes the same content as another user before, nothing changes.
+    // If another user writes the same content again, nothing changes.
     api(&url, &index, "eve@corp").apply(&shape).await.unwrap();
     assert_eq!(stored().await, one);
     // `apply` accepts the output of `get`.

@@ -111,8 +111,8 @@ async fn six_operators_at_once_lose_no_update() {
             conflict.stdout
         );
     }
-    // Each write increments the version of the document. It matches the number of successful
-    // writes, so no write was lost.
+    // Each write increments the version of the document, so the version shows that no successful
+    // write was lost.
     let document: Value = reqwest::get(format!("{url}/{index}/_doc/one"))
         .await
         .unwrap()

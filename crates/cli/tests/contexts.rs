@@ -10,7 +10,8 @@ fn words(text: &str) -> Vec<&str> {
     text.split_whitespace().collect()
 }
 
-/// Runs the command with a file of contexts and without the usual environment variables.
+/// Runs the command with the given file of contexts. The environment variables that would set flags
+/// are removed.
 fn with_contexts(file: &std::path::Path, text: &str) -> Output {
     directives()
         .args(words(text))

@@ -1,5 +1,5 @@
 //! Tests the warning about a directive that has no effect because another one covers it. Also tests
-//! that `apply` with several endpoints creates one directive for each of them.
+//! that `apply` with several endpoints creates one directive for each endpoint.
 
 use serde_json::json;
 

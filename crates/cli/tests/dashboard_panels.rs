@@ -9,8 +9,8 @@ use crate::support::http::{self, bulk};
 use crate::support::node::{installed_index, shared_url};
 use crate::support::{in_hours, stored};
 
-/// Documents in every state and with every risk. None of them is malformed, since a proxy would
-/// reject it.
+/// Documents in every state and with every risk. No document is malformed, because proxies reject
+/// malformed documents.
 fn documents() -> Vec<(&'static str, Value)> {
     let expires_at = |hours: i64| in_hours(hours);
     let explained = |mut document: Value| {
@@ -64,7 +64,8 @@ fn documents() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Creates an index with the documents. Returns the URL, the index, and the objects for it.
+/// Creates an index with the documents. Returns the URL, the index, and the saved objects for this
+/// index.
 async fn seeded(name: &str) -> (String, String, Vec<Value>) {
     let url = shared_url();
     let index = installed_index(&url, name).await;
@@ -73,8 +74,8 @@ async fn seeded(name: &str) -> (String, String, Vec<Value>) {
         let mut document = stored(fields);
         document["level"] = "Shape".into();
         document["updated_at"] = in_hours(-1).into();
-        // Some documents have an expiry in the past. The pipeline would refuse them, so these
-        // writes bypass the pipeline.
+        // Some documents have an expiry in the past. The pipeline would refuse such documents, so
+        // these writes bypass the pipeline.
         let action = json!({"index": {"_index": index, "_id": id, "pipeline": "_none"}});
         body.push_str(&format!("{action}\n{document}\n"));
     }
@@ -98,7 +99,7 @@ fn ids(response: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Returns the query of a panel.
+/// Returns the query with which a panel searches the index.
 fn query(objects: &[Value], index: &str, name: &str) -> Value {
     let attributes = &object(objects, index, name)["attributes"];
     let source = parsed(&attributes["kibanaSavedObjectMeta"]["searchSourceJSON"]);

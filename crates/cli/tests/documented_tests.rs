@@ -1,5 +1,5 @@
-//! Checks that each test that SECURITY.md names exists. Otherwise, SECURITY.md could cite a test
-//! that was renamed or removed as evidence.
+//! Checks that each test that SECURITY.md names exists. Without this check, SECURITY.md could refer
+//! to a test that has been renamed or removed.
 
 use std::fs;
 use std::path::Path;

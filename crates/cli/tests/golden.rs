@@ -16,9 +16,9 @@ use crate::support::command::{Ran, directives};
 use crate::support::http;
 use crate::support::node::{shared_url, unique_index};
 
-/// Each verb with its command lines. They run in this order, and their output is in the verb's file
-/// in `golden/`. A command line may contain single quotes. After `<`, it contains the standard
-/// input.
+/// Each verb with its command lines. The command lines run in this order, and the verb's file in
+/// `golden/` contains their output. A command line may contain single quotes, and its standard
+/// input after `<`.
 const VERBS: [(&str, &[&str]); 18] = [
     ("init", &["init", "init"]),
     (
@@ -204,7 +204,8 @@ impl Redaction {
                 r"directives are in [^(]*\(".to_owned(),
                 "directives are in INDICES (",
             ),
-            // The width of a column depends on the replaced texts, so several spaces become two.
+            // The width of a column depends on the replaced texts, so runs of spaces are shortened
+            // to two spaces.
             (r"(\S) {3,}".to_owned(), "$1  "),
         ];
         let rules = rules.map(|(pattern, text)| (Regex::new(&pattern).unwrap(), text));
@@ -291,8 +292,8 @@ async fn the_output_of_every_verb_is_as_its_golden_file() {
     let mut differences = String::new();
     for (verb, lines) in VERBS {
         if verb == "list" {
-            // The next write bypasses the pipeline. It stores a malformed document, which `list`
-            // must show as rejected.
+            // This write bypasses the pipeline, so it can store a malformed document. `list` must
+            // show the document as rejected.
             let document = json!({"level": "Shape", "tenant": 42});
             let path = format!("{url}/{index}/_doc/broken?pipeline=_none&refresh=true");
             http::put(&path, &document).await;

@@ -12,7 +12,7 @@ use crate::support::eventually::blocking_until;
 use crate::support::node::{installed_index, shared_url};
 
 /// The number of directives that are revoked at once. `INCIDENT_DIRECTIVES` sets another number;
-/// 20000 takes a minute or more.
+/// with 20000, the test takes a minute or more.
 fn many() -> usize {
     let number = std::env::var("INCIDENT_DIRECTIVES").ok();
     number.map_or(2_000, |number| number.parse().unwrap())
@@ -121,8 +121,8 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
             runs[0].load(Ordering::Relaxed) > 0 || ci.is_finished()
         });
         // An operator takes over the directive by setting its owner. The file of the CI job states
-        // no owner, so each further run would remove the owner. The command therefore refuses the
-        // run.
+        // no owner, so each further run would remove the owner. The command therefore refuses every
+        // further run of the CI job.
         incident.run("edit slow --set owner=sre").ok();
         let before = incident.directive("slow");
         // In the end, the write of each operator succeeds. The command has reported each conflict

@@ -11,7 +11,7 @@ use crate::support::http;
 use crate::support::in_hours;
 use crate::support::node::{installed_index, shared_url};
 
-/// Returns the cases of `pipeline_cases.json`. Their dates are relative to today.
+/// Returns the cases of `pipeline_cases.json`, whose dates are relative to today.
 fn pipeline_cases() -> Vec<Value> {
     let date = |days: i64| in_hours(24 * days)[..10].to_owned();
     let cases = include_str!("data/pipeline_cases.json")

@@ -397,8 +397,8 @@ async fn unchanged_documents_are_verified_once_and_signatures_pass_through_a_cha
     assert_eq!(accepted["digest"], status["digest"]);
     assert_eq!(accepted["counters"]["signature_verifications"], 3);
     applied(&client("bob.pub"), 0, 3).await;
-    // The next agent cannot reach the cluster and starts with the last-good file. It verifies the
-    // signatures in this file, too.
+    // The next agent cannot reach the cluster and starts with the last-good file. The agent also
+    // verifies the signatures in the last-good file.
     hub.stop();
     let restored = |key: &str| {
         let key = site.text(key);

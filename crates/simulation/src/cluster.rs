@@ -33,16 +33,16 @@ pub(crate) struct ClusterState {
 pub(crate) struct CutOff {
     /// The cluster state that the node knew when it was cut off.
     pub(crate) state: Arc<ClusterState>,
-    /// Whether the elected manager is on the node's side of the network partition. If it is, the
-    /// node can serve cluster requests until this manager steps down.
+    /// Whether the elected manager is on the node's side of the network partition. If so, the node
+    /// can serve cluster requests until the manager steps down.
     had_manager: bool,
     since: Instant,
 }
 
 /// How long an elected manager that has lost contact with the other nodes still acts as the
-/// manager. It checks each node every second, with a time limit of ten seconds. After three failed
-/// checks, it removes the node. If too few nodes remain, it steps down
-/// (`cluster.fault_detection.follower_check`).
+/// manager. The manager checks each node every second, with a time limit of ten seconds. After
+/// three failed checks, the manager removes the node. If too few nodes remain, the manager steps
+/// down (`cluster.fault_detection.follower_check`).
 const STEPS_DOWN_AFTER: Duration = Duration::from_secs(40);
 
 impl CutOff {

@@ -95,7 +95,8 @@ impl World {
     }
 
     /// Replaces the index with a new index. If `alike` is set, the new index contains documents
-    /// with the same ids and `_seq_no`s but different content. Otherwise, it is empty.
+    /// with the same ids and `_seq_no`s but different content. If `alike` is not set, the new index
+    /// is empty.
     pub(crate) fn replace_index(&mut self, alike: bool) {
         if !self.shape.moves {
             return;

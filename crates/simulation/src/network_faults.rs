@@ -120,9 +120,9 @@ impl World {
     /// Whether this request must never be refused, because a refresher without it could not keep
     /// its promises.
     ///
-    /// In this simulated world, only such a request shows that a node is cut off, that a copy lags,
-    /// or that an index was restored. The network therefore never refuses it with status 403 or
-    /// 404.
+    /// If a simulated world contains nodes that are cut off, copies that lag, or restored indices,
+    /// some requests are the only means to detect them. The network never refuses such a request
+    /// with status 403 or 404.
     fn spares(&self, request: &Request) -> bool {
         let is = |part| request.path.contains(part);
         self.shape.cut_off && (is("_mget") || is("_cluster"))
@@ -136,8 +136,8 @@ impl World {
         response
     }
 
-    /// Randomly removes a part of a search result. Like a real server, it still responds with
-    /// status 200, and reports the missing part in the fields of the response.
+    /// Randomly removes a part of a search result. As from a real server, the response still has
+    /// status 200, and its fields report that a part is missing.
     pub(crate) fn remove_a_part(&mut self, mut found: Found) -> Found {
         if self.rng.u16(..1000) >= self.weather.partial {
             return found;

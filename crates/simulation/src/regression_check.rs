@@ -15,8 +15,8 @@ pub(crate) struct Floor {
     /// The position of the index among the indices to which the configured name has referred.
     epoch: usize,
     index: usize,
-    /// For each document, its published operations, oldest first. Only one of them is acknowledged.
-    /// A failover may still lose the others.
+    /// For each document, its published operations, oldest first. One of these operations is
+    /// acknowledged. A failover may still lose the other ones.
     published: BTreeMap<&'static str, Vec<Arc<Operation>>>,
 }
 

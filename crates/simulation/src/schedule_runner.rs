@@ -20,7 +20,8 @@ use opensearch_directives::internal::{Safeguard, Safeguards};
 /// After all faults have ended, a refresher must have published the content of the index within
 /// this number of polls.
 const POLLS_TO_SETTLE: u32 = 6;
-/// The time after which a full read is due in any case. It exceeds the interval between full reads.
+/// A time that exceeds the interval between full reads, so that the next poll after it is a full
+/// read.
 const RECONCILE: Duration = Duration::from_hours(2);
 
 /// When one thread has found this many failed schedules, no further schedule starts.
@@ -145,8 +146,8 @@ async fn catches_up(
             format!("refresher {n} does not notice that a document is hidden")
         });
     }
-    // This is a known limitation: if searches cannot select the primary, the refresher accepts a
-    // possible step back only after it has observed it for a minute.
+    // The known limitation: if searches cannot select the primary, the refresher accepts a possible
+    // step back only after it has observed it for a minute.
     if wire.world().quirks.no_primary {
         tokio::time::advance(Duration::from_mins(1)).await;
         ran.delayed += 1;

@@ -10,7 +10,7 @@ use opensearch_directives::DiagnosticsDirective;
 use opensearch_directives::Snapshot;
 use opensearch_directives::status::Rejection;
 
-/// One view of an index. It consists of the state that searches see on one copy of each shard.
+/// One view of an index, that is, the state that searches see on one copy of each shard.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
     pub(crate) index: usize,
@@ -23,7 +23,7 @@ type Key = (String, u64, Option<u64>, u64);
 
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    /// Whether the refreshers learn the uuid of the index. Otherwise, it is not a part of the key.
+    /// Whether the refreshers learn the uuid of the index, so that the uuid is a part of the key.
     pub(crate) knows_identity: bool,
     views: HashMap<Key, Vec<View>>,
     last: Option<View>,

@@ -1,5 +1,5 @@
 //! A simulated world, that is, the whole state of one simulation: the cluster, the network and the
-//! documents. Its seed determines everything that happens.
+//! documents. The seed of a world determines everything that happens in it.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -110,8 +110,8 @@ pub(crate) struct Quirks {
 
 impl Quirks {
     /// Hides a document in one of eight worlds, provided that the statistics of the world are
-    /// reliable. This uses a random generator of its own, so that existing seeds still produce the
-    /// same worlds.
+    /// reliable. The hidden document is chosen with a separate random generator, so that existing
+    /// seeds still produce the same worlds.
     pub(crate) fn hide(&mut self, seed: u64, shape: &Shape) {
         let mut rng = Rng::with_seed(seed ^ 0x0d15_ea5e);
         let reliable = !shape.faults && !shape.cut_off && !self.no_stats && shape.copies == 1;
@@ -126,7 +126,8 @@ impl Quirks {
         }
         let mut some = || rng.u8(..3) == 0;
         // If nodes can be cut off, the refreshers need access to the primary and to the cluster
-        // state. Otherwise, they cannot distinguish a node that is cut off from a healthy one.
+        // state. Without this access, they cannot distinguish a node that is cut off from a healthy
+        // node.
         let blind = !shape.cut_off;
         let mut quirks = Self {
             no_stats: some(),

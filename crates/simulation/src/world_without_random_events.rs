@@ -35,8 +35,8 @@ pub(crate) fn with_shard<T>(wire: &Wire, change: impl FnOnce(&mut Shard) -> T) -
     change(&mut wire.world().cluster.indices[0].shards[0])
 }
 
-/// Writes a document. Then calls the function with the shard, so that the test decides which copies
-/// apply the write.
+/// Writes a document, and calls the function `then` with the shard. In this function, the test
+/// decides which copies apply the write.
 pub(crate) fn write(wire: &Wire, id: &'static str, then: impl FnOnce(&mut Shard)) {
     let document = {
         let mut world = wire.world();

@@ -12,8 +12,8 @@ use url::Url;
 
 use super::node_launcher;
 
-/// A single node. It is stopped when this value is dropped. It also watches its standard input, so
-/// it stops when the test process ends and thereby closes this input.
+/// A single node. The node is stopped when this value is dropped. The node also watches its
+/// standard input, so it stops when the test process ends and thereby closes this input.
 #[derive(Debug)]
 pub struct Node {
     process: Child,
@@ -64,7 +64,7 @@ impl Drop for Node {
 }
 
 /// Returns the address of the node that all tests share. The variable `OPENSEARCH_URL` can name
-/// this node. Otherwise, the first call starts it.
+/// this node. If the variable is not set, the first call starts the node.
 pub fn shared_url() -> String {
     static URL: OnceLock<String> = OnceLock::new();
     URL.get_or_init(|| {

@@ -13,8 +13,8 @@ use super::write_ledger::{Ledger, Observed};
 const PAUSE: Duration = Duration::from_millis(5);
 const STEPS_AT_MOST: usize = 20;
 
-/// An observer of several stores. It has its own thread, so that it also observes them while the
-/// test waits.
+/// An observer of several stores. The observer has its own thread, so that it also observes the
+/// stores while the test waits.
 pub struct Witness {
     enough: Arc<AtomicBool>,
     thread: Option<JoinHandle<Seen>>,

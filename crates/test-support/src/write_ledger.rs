@@ -1,9 +1,9 @@
 //! Records the writes of a test, so that the sets that stores publish can be checked for steps
 //! back. A step back is an older state after a newer one.
 //!
-//! An operation is a write or a deletion of one id. Its number is higher than that of the previous
-//! operation on this id. A written directive contains the number in its tenant, so the published
-//! set itself shows a step back.
+//! An operation is a write or a deletion of one id. The operation has a higher number than the
+//! previous operation on the same id. A written directive contains the number in its tenant, so the
+//! published set itself shows a step back.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -143,8 +143,8 @@ impl Entry {
         if number > before.number || (number == before.number && before.is_present) {
             return Ok(());
         }
-        // The older version is correct if the cluster has lost a later operation. This is possible
-        // if that operation was not acknowledged.
+        // A later operation was not acknowledged, so the cluster may have lost it, and the older
+        // version is then correct.
         if self.uncertain > number {
             return Ok(());
         }

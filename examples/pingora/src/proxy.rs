@@ -27,7 +27,7 @@ pub(crate) struct Proxy {
     recorder: Arc<Recorder>,
 }
 
-/// The state of one request. It contains a recording if a directive applies to the request.
+/// The state of one request. The state contains a recording if a directive applies to the request.
 #[derive(Default)]
 pub(crate) struct Context {
     recording: Option<Recording>,

@@ -74,8 +74,8 @@ impl Agent {
                 if let Some(seen) = &seen {
                     request = request.header("if-none-match", seen);
                 }
-                // The agent has ended. The task ends, too, and closes its end of the channel, which
-                // the receiver notices.
+                // The agent has ended. The task ends, too, and thereby closes the channel, so the
+                // receiver notices the end.
                 let Ok(response) = request.send().await else {
                     return;
                 };

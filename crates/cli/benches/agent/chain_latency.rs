@@ -36,8 +36,8 @@ pub async fn measure(cluster: &Cluster) {
             let written = Instant::now();
             for (client, times) in clients.iter_mut().zip(&mut times) {
                 let had = client.has(&tenant).await;
-                // The difference may be negative, because a client may receive the change before
-                // the writer receives the acknowledgement. A negative time counts as zero.
+                // A client may receive the change before the writer receives the acknowledgement.
+                // The latency then counts as zero.
                 times.push(had.saturating_duration_since(written));
             }
         }

@@ -2,8 +2,8 @@
 //! through one agent and through a chain of three. `scripts/bench-agent` starts a cluster, runs
 //! this benchmark and writes its tables to `BENCHMARKS.md`.
 //!
-//! The benchmark needs the cluster's address in `OPENSEARCH_URL`. It creates an index in this
-//! cluster and deletes the index at the end.
+//! The benchmark needs the cluster's address in `OPENSEARCH_URL`. The benchmark creates an index in
+//! this cluster and deletes the index at the end.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![allow(unreachable_pub, reason = "a binary")]

@@ -11,8 +11,8 @@ use test_support::measure::{median, millis};
 
 const CLIENTS: usize = 500;
 const INTERVAL: Duration = Duration::from_secs(1);
-/// The duration of one measurement. In this time, the agent can poll a change, send it to all
-/// clients, and receive the next request of each client.
+/// The duration of one measurement. The duration is long enough for the agent to poll a change, to
+/// send it to all clients, and to receive the next request of each client.
 const WINDOW: Duration = Duration::from_secs(6);
 const WINDOWS: usize = 5;
 /// The time limit for a response.
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 struct Cost {
     /// The processor time per second while nothing changes.
     quiet: Duration,
-    /// The processor time that one change needs in addition.
+    /// The processor time that the agent uses for one change, in addition to `quiet`.
     change: Duration,
     resident: u64,
     /// The times from the publish until the first, the median and the last client have received the
@@ -93,8 +93,8 @@ struct Crowd<'a> {
 }
 
 impl Crowd<'_> {
-    /// Starts further clients until there are as many as given, and returns when all clients are
-    /// waiting.
+    /// Starts clients until there are `clients` of them, and returns when all of them are waiting
+    /// for a change.
     async fn grow(&mut self, clients: usize) {
         while self.clients.len() < clients {
             self.clients.push(self.agent.follow(self.responses.clone()));
@@ -146,8 +146,8 @@ impl Crowd<'_> {
         (cpu, times)
     }
 
-    /// Returns the next response that any client has received. A client whose request fails ends,
-    /// and reports no response.
+    /// Returns the next response that any client has received. If a client's request fails, the
+    /// client ends and sends no response.
     async fn response(&mut self) -> Response {
         let response = tokio::time::timeout(PATIENCE, self.received.recv()).await;
         response

@@ -1,5 +1,5 @@
 //! Handles the signals that the process receives. After SIGHUP, the agent reloads its files. After
-//! SIGTERM or SIGINT, it drains and then stops.
+//! SIGTERM or SIGINT, the agent drains and then stops.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::super::exit::Failure;
 
-/// The phase of the agent. It decides how the agent handles requests.
+/// The phase of the agent. The phase decides how the agent handles requests.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Phase {
     /// The agent polls the index and serves requests.
@@ -20,7 +20,7 @@ pub(super) enum Phase {
     Stopping,
 }
 
-/// The sending half of the channel for the phase, owned by [`run_until_stopped`].
+/// The sending half of the channel for the phase. [`run_until_stopped`] owns it.
 #[derive(Debug)]
 pub(super) struct PhaseSender(watch::Sender<Phase>);
 

@@ -1,5 +1,5 @@
 //! Selects the format of the log, and which events the agent logs to standard error. `--log`
-//! selects the events; if it is not given, `RUST_LOG` does.
+//! selects the events. Without this flag, `RUST_LOG` selects them.
 
 use std::io::IsTerminal as _;
 

@@ -26,9 +26,10 @@ pub(super) use polling_args::AgentArgs;
 pub(super) use server::Address;
 use server::{Connections, Listeners};
 
-/// The number of API connections in addition to those of clients that wait for a change.
+/// The maximum number of API connections, not counting the connections of clients that wait for a
+/// change.
 const API_CONNECTIONS: usize = 512;
-/// The number of connections that the health listener serves at the same time.
+/// The maximum number of connections that the health listener serves at the same time.
 const HEALTH_CONNECTIONS: usize = 64;
 
 pub(super) async fn run(args: AgentArgs) -> Result<(), Failure> {
@@ -80,7 +81,7 @@ pub(super) async fn run(args: AgentArgs) -> Result<(), Failure> {
     );
     store.shutdown().await;
     if let Some(reporting) = reporting {
-        // The task ends in bounded time. A panic in it was already reported.
+        // The reporting task ends within a bounded time. A panic in this task was already reported.
         let _ = reporting.await;
     }
     Ok(())

@@ -24,8 +24,8 @@ pub(super) struct ReportArgs {
 }
 
 impl ReportArgs {
-    /// Starts the task that writes the reports. The task ends after the store has ended, with a
-    /// last report that the agent has left.
+    /// Starts the task that writes the reports. When the store has ended, the task reports that the
+    /// agent has left, and ends.
     pub(super) fn start(
         &self,
         store: &OpenSearchDirectiveStore,

@@ -73,7 +73,7 @@ async fn check_all(checks: &mut Checks, client: Client, location: &str, files: V
     check_clock(checks, &api).await;
 }
 
-/// Checks and returns whether the cluster responds.
+/// Checks whether the cluster responds, and returns the result.
 async fn check_cluster(checks: &mut Checks, api: &DirectivesApi, location: &str) -> bool {
     match api.cluster_info().await {
         Ok(info) => {

@@ -62,8 +62,8 @@ impl Checks {
         self.add(name, Health::Failure, text, Some(fix.into()));
     }
 
-    /// Records that a check was not possible. This is a warning if the role does not permit the
-    /// check, and otherwise a failure.
+    /// Records that a check was not possible: as a warning if the role does not permit the check,
+    /// and as a failure otherwise.
     pub(super) fn not_checked(&mut self, name: &'static str, error: &WriteError, fix: &str) {
         if error.is_refused() {
             self.warning(name, format!("not checked: {}", chain(error)), fix);

@@ -6,7 +6,7 @@ use opensearch_directives::history::{Evidence, Gap, IndexLedger, Neighbour};
 use super::records::to_the_second;
 use crate::directive_text::printable;
 
-/// The number of directives that one line names. The JSON format contains all of them.
+/// The maximum number of directives that one line names. The JSON format contains all directives.
 const SHOWN: usize = 8;
 
 /// Formats the `_seq_no`s of a gap: `number 17`, `numbers 17 to 19`, `numbers from 17 on`.

@@ -53,8 +53,8 @@ pub(super) async fn run(
         }
     }
     let mut exit = Exit::Success;
-    // A missing id is an error only if the ids are the only filter. Otherwise, another filter may
-    // hide the records of the directive.
+    // An id without a record is an error only if there is no other filter, because another filter
+    // may hide the records of the directive.
     let mut only_ids = RecordFilter::default();
     only_ids.directives.clone_from(&filter.directives);
     let only_ids = only_ids == *filter;
@@ -83,8 +83,8 @@ fn row(record: &Record) -> Vec<String> {
     ]
 }
 
-/// Returns the author that the writer stated, and the user that the cluster authenticated if it is
-/// another name.
+/// Returns the author that the writer stated. If the cluster authenticated a user with another
+/// name, this name is added.
 pub(super) fn author(record: &Record) -> Option<String> {
     match (&record.by, &record.authenticated_by) {
         (Some(by), Some(user)) if by != user => Some(format!("{by} (authenticated as {user})")),

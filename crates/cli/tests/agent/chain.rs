@@ -205,7 +205,7 @@ async fn a_chain_serves_its_last_set_during_outages_and_then_catches_up() {
     eventually("it is fresh", ready, |code| *code == 200).await;
     serves_the_same().await;
 
-    // While the middle agent is stopped, only the agents that depend on it are stale.
+    // The middle agent is killed. Then the last agent becomes stale, but the first one stays fresh.
     let address = second.address().to_owned();
     second.signal("-KILL");
     tokio::task::block_in_place(|| second.wait());
@@ -263,8 +263,8 @@ async fn an_agent_without_a_read_or_of_another_index_is_not_followed() {
         "{printed}"
     );
 
-    // The error also tells if the agent polls a cluster instead of an agent, or an agent instead of
-    // a cluster.
+    // The agent fails to start if `--upstream agent` is given but the address is a cluster, and if
+    // the flag is missing but the address is an agent.
     let ended = directives()
         .args(["agent", "--listen", "127.0.0.1:0", "--upstream", "agent"])
         .args(["--url", &url, "--directives-index", &index])

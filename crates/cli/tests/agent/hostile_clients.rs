@@ -1,5 +1,5 @@
-//! Tests that the agent refuses malformed, ambiguous, oversized and slow requests. It sends one
-//! response to each of them, and never handles a second request that is hidden in the bytes of the
+//! Tests that the agent refuses malformed, ambiguous, oversized and slow requests. The agent sends
+//! one response to each such request, and never handles a second request that is hidden inside the
 //! first one.
 
 use std::io::{ErrorKind, Read as _, Write as _};

@@ -14,7 +14,8 @@ fn apply(url: &str, index: &str, id: &str, expiry: &[&str]) {
     command::apply(url, index, &[&[id, "--level", "Shape"], expiry].concat());
 }
 
-/// Requests the directives as a client does that already has the content with the tag `seen`.
+/// Requests the directives with the header `If-None-Match`, as a client that already has the
+/// content with the tag `seen`.
 async fn get_unless(agent: &Agent, query: &str, seen: &str) -> Response {
     reqwest::Client::new()
         .get(agent.url(&format!("/v1/directives{query}")))

@@ -113,7 +113,7 @@ async fn the_client_has_the_decisions_of_the_agent_and_continues_without_it() {
     let wrong = by_tcp.evaluate(&json!({"tenant": 42}));
     assert!(wrong["error"].is_string(), "{wrong}");
 
-    // The client receives a change into its copy of the set. Then the agent is killed.
+    // First, the client receives a change into its copy of the set. Then the agent is killed.
     apply("short --level ShapeRewriteDiff --principal svc --ttl 15s");
     for client in [&mut by_tcp, &mut by_unix] {
         eventually(
@@ -152,7 +152,7 @@ enum Meddling {
     EndsWaitsAfter(Duration),
 }
 
-/// A proxy in front of an agent. It counts the requests for the set.
+/// A proxy in front of an agent that counts the clients' requests for the set.
 struct Proxy {
     url: String,
     requests: Arc<AtomicUsize>,

@@ -1,6 +1,7 @@
 //! Tests that the history accounts for every `_seq_no` of an index. Eight writers change the index
-//! with the command and with direct requests while agents record it, and the index is re-created in
-//! between. Afterwards, each `_seq_no` has a record or lies in a reported gap.
+//! with the command and with direct requests, while agents record the operations. In between, the
+//! index is deleted and re-created. Afterwards, each `_seq_no` has a record or lies in a reported
+//! gap.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -102,7 +103,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Runs the command once: it applies or deletes the writer's directive.
+    /// Runs the command once: the command applies or deletes the writer's directive.
     async fn command(&mut self, operation: usize) {
         let id = format!("cmd-{}", self.number);
         let reason = operation.to_string();
@@ -148,7 +149,7 @@ struct Ledger {
     url: String,
     index: String,
     commands: AtomicUsize,
-    /// The number of writes after which the test waited for the record.
+    /// The number of writes of which the test has awaited the record.
     observed: usize,
 }
 
@@ -168,8 +169,8 @@ impl Ledger {
         futures_util::future::join_all(writers).await;
     }
 
-    /// Writes a document by direct requests. After each write, waits until a recorder has recorded
-    /// it.
+    /// Writes a document by direct requests. After each write, waits until the history contains the
+    /// record of the write.
     async fn write_observed(&mut self, writes: usize) {
         for _ in 0..writes {
             self.observed += 1;
@@ -210,9 +211,9 @@ impl Ledger {
         run(&self.url, &self.index, &["init"]).ok();
     }
 
-    /// Checks that each `_seq_no` has a record or lies in a gap. No operation that a recorder
-    /// observed lies in a gap. If `is_exact` is set, no successful write of the command does,
-    /// either.
+    /// Checks that each `_seq_no` has a record or lies in a gap. No operation that a recorder has
+    /// observed may lie in a gap. If `is_exact` is set, no successful write of the command may lie
+    /// in a gap, either.
     async fn check(&self, assigned: &[(String, u64)], is_exact: bool) {
         let verified = run(
             &self.url,

@@ -9,7 +9,7 @@ use crate::support::http;
 use crate::support::in_hours;
 use crate::support::node::{installed_index, shared_url};
 
-/// An index with a history. The test decides which operations it records.
+/// An index with a history. The test decides which operations of the index have a record.
 pub(super) struct Recorded {
     pub(super) url: String,
     pub(super) index: String,

@@ -55,8 +55,8 @@ async fn two_recorders_and_the_command_record_each_operation_once() {
     let kinds: Vec<&Value> = all.iter().map(|(_, record)| &record["kind"]).collect();
     assert_eq!(kinds, ["created", "created", "widened", "revoked"]);
     assert_eq!(all[2].1["by"], "eve");
-    // Each recorder has handled all four operations: it has recorded the operation, or found that
-    // the record already exists.
+    // Each recorder has handled all four operations: the recorder has recorded the operation, or
+    // has found an existing record.
     for agent in &agents {
         let status = agent
             .status_when("all operations are accounted for", |status| {

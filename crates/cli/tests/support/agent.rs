@@ -50,8 +50,8 @@ impl Agent {
         let mut stdout = BufReader::new(process.stdout.take().unwrap());
         let url = next_line(&mut stdout, "listening on ");
         let has_health = args.contains(&"--health-listen");
-        // The agent first prints one line for each address of the API. If it has a health listener,
-        // its line follows.
+        // The agent first prints one line for each address of the API, and then a line for the
+        // health listener, if there is one.
         let health_url = args
             .iter()
             .filter(|_| has_health)

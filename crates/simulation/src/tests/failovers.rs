@@ -53,7 +53,8 @@ async fn catches_up(wire: &Wire, watched: &mut ObservedRefresher) {
 }
 
 /// Node 1 gets the primary and is then cut off. Node 0 gets the primary back, and a document is
-/// deleted there. Afterwards, only node 1 is reachable, and it still contains the document.
+/// deleted there. Afterwards, only node 1 is reachable, and node 1 still contains the deleted
+/// document.
 async fn ask_who_was_the_primary(
     seed: u64,
     left_out: Option<Safeguard>,

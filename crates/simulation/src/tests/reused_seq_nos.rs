@@ -1,10 +1,10 @@
 //! Tests that a refresher notices a `_seq_no` that two primaries have assigned to two versions of
 //! the same document.
 //!
-//! The refresher first publishes a write that only the primary has. Then another copy becomes the
-//! primary and assigns the same `_seq_no` to another write of the document. Then the first copy
-//! becomes the primary again. Neither the statistics nor the sum of the `_seq_no`s shows that the
-//! number was assigned twice. This sequence is too rare for random schedules.
+//! The refresher first publishes a write that only the primary has. Then a second copy becomes the
+//! primary and assigns the same `_seq_no` to another write of the same document. Then the first
+//! copy becomes the primary again. Neither the statistics nor the sum of the `_seq_no`s shows that
+//! a number was assigned twice. Random schedules hardly ever contain this sequence of events.
 
 use crate::promise_checks::Broken;
 use crate::schedule_runner::{poll, refresher, runtime};

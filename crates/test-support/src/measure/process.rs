@@ -1,4 +1,5 @@
-//! Reads the memory and the processor time of a process from `/proc`. This works only on Linux.
+//! Reads the memory and the processor time of a process from `/proc`. The file system `/proc`
+//! exists only on Linux.
 
 use std::fs;
 use std::path::PathBuf;

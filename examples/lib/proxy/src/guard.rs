@@ -22,7 +22,8 @@ const DOCUMENT_APIS: [&str; 7] = [
     "_search",
 ];
 
-/// The endpoints that search every index if the path names no index.
+/// The endpoints of searches. If the path names no index in front of the endpoint, the request
+/// searches every index.
 const SEARCHES: [&str; 6] = [
     "_search",
     "_count",
@@ -46,8 +47,8 @@ pub fn is_protected(path: &str, index: &str) -> bool {
         .map(decode)
         .collect();
     match segments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        // These paths name no index. The guard has already checked the request that created the
-        // scroll or the point in time.
+        // The paths in this arm name no index. The guard has already checked the request that
+        // created the scroll or the point in time.
         [] | ["_nodes" | "_tasks", ..] | ["_search", "scroll" | "point_in_time", ..] => false,
         [api, ..] if SEARCHES.contains(&api) => true,
         [first, api, ..] if !is_api(first) && DOCUMENT_APIS.contains(&api) => {

@@ -64,8 +64,8 @@ impl Recorder {
     }
 }
 
-/// The record of one request. It is written when its last clone is dropped. A proxy attaches one
-/// clone to the body of the request, and another clone to the body of the response.
+/// The record of one request. The record is written when its last clone is dropped. A proxy
+/// attaches one clone to the body of the request, and another clone to the body of the response.
 #[derive(Clone, Debug)]
 pub struct Recording(Arc<Mutex<Record>>);
 

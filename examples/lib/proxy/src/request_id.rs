@@ -9,8 +9,8 @@ pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The maximum length of an id. If a client sends a longer id, the proxy creates a new id.
 const MAX_LENGTH: usize = 128;
 
-/// Returns the value of `X-Request-Id`. If this header is absent or occurs more than once, or if
-/// its value is blank, too long or not ASCII text, the proxy creates a random id.
+/// Returns the value of `X-Request-Id`. If `X-Request-Id` is absent or occurs more than once, or if
+/// its value is blank, too long or not ASCII text, the function creates a random id.
 ///
 /// The id decides whether a request is sampled, so a client can choose an id for which its request
 /// is sampled. If your clients must not influence sampling, create an id for every request

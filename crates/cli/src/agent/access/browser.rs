@@ -1,5 +1,5 @@
-//! Refuses requests that web pages of other sites send. Otherwise, such a page in a browser on this
-//! host could read the agent's data, directly or by DNS rebinding.
+//! Refuses requests that web pages of other sites send. Without these checks, a page in a browser
+//! on this host could read the agent's data, directly or by DNS rebinding.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -11,8 +11,8 @@ use super::super::api::Problem;
 
 /// The host names under which clients may address the agent.
 ///
-/// In a DNS rebinding attack, the attacker's host name resolves to this host, but this list does
-/// not contain it. IP addresses are allowed, because DNS rebinding needs a name.
+/// In a DNS rebinding attack, a host name of the attacker resolves to this host, but the list does
+/// not contain this name. IP addresses are allowed, because DNS rebinding needs a name.
 #[derive(Debug)]
 pub(in super::super) struct HostNames(HashSet<String>);
 

@@ -12,7 +12,7 @@ use super::problem::Problem;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A complete body. The route's `DefaultBodyLimit` bounds its size.
+/// A complete body. The route's `DefaultBodyLimit` limits the size of the body.
 #[derive(Debug)]
 pub(super) struct Body(pub(super) Bytes);
 

@@ -36,7 +36,7 @@ pub(super) struct ListingCache {
 /// valid only until the next expiry.
 #[derive(Clone, Debug)]
 struct Listing {
-    /// A weak reference, so that the cache does not prevent a replaced set from being freed.
+    /// A weak reference, so that a replaced set is freed although the cache still refers to it.
     snapshot: Weak<Snapshot>,
     valid_from: Timestamp,
     valid_until: Option<Timestamp>,
@@ -80,7 +80,8 @@ impl ListingCache {
             Some(until) => {
                 let left = until.duration_since(self.clock.now());
                 // The conversion fails if the expiry has already passed, because the remaining time
-                // is then negative. The function then returns at once.
+                // is then negative. A failed conversion is treated as zero, so the wait ends at
+                // once.
                 tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
             }
             None => std::future::pending().await,
@@ -140,7 +141,7 @@ impl Listing {
     }
 }
 
-/// Which content a response has.
+/// The kinds of content that a response can have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Form {
     Whole,
@@ -200,8 +201,8 @@ pub(super) async fn get(
         known,
         headers: &headers,
     };
-    // The subscription starts before the first load, so that a publish between the two is not
-    // missed.
+    // The subscription starts before the first load of the set, so that a publish between the
+    // subscription and the load is not missed.
     let mut subscription = agent.store.subscribe();
     let deadline = wait.map(|wait| Instant::now() + wait);
     let mut slot = None;

@@ -42,7 +42,7 @@ mod tests {
             format!("\"{tag}\""),
             format!("W/\"{tag}\""),
             // Apache's mod_deflate and mod_brotli, Jetty, and Caddy send the forms up to `/zstd`.
-            // The form without quotes comes from a proxy that removes them.
+            // The form without quotes comes from a proxy that removes the quotes.
             format!("\"{tag}-gzip\""),
             format!("\"{tag}-br\""),
             format!("\"{tag};gzip\""),

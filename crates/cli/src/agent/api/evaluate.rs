@@ -40,7 +40,7 @@ struct Decisions<'a> {
 struct Verdict<'a> {
     #[serde(flatten)]
     decision: Decision,
-    /// The ids, in their order.
+    /// The ids of the directives that apply, in ascending order.
     directives: Vec<&'a str>,
 }
 
@@ -59,7 +59,8 @@ impl<'a> Verdict<'a> {
         }
     }
 
-    /// Evaluates a request that no client has sent to a proxy.
+    /// Evaluates a request without counting its matches, because an operator and not a proxy asks
+    /// for the decision.
     fn uncounted(set: &'a DirectiveSet, request: &EvaluateRequest, now: Timestamp) -> Self {
         let explanation = set.explain(&request.attrs(), now, &request.request_id);
         Self {

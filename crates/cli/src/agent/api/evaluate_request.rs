@@ -25,7 +25,7 @@ pub(super) struct EvaluateRequest {
     index: String,
     principal: String,
     endpoint: EndpointKind,
-    /// The id of the request, which decides whether the request is sampled.
+    /// The id of the request. The id decides whether the request is sampled.
     pub(super) request_id: String,
 }
 
@@ -89,7 +89,8 @@ fn header(headers: &HeaderMap, name: &'static str) -> Result<Option<String>, Pro
     if values.next().is_some() {
         return Err(Problem::field(name, "it is repeated; send it once"));
     }
-    // Bytes above ASCII are decoded as UTF-8, as in the documents of directives.
+    // Bytes outside ASCII are decoded as UTF-8, because the documents of directives also contain
+    // UTF-8.
     std::str::from_utf8(value.as_bytes())
         .map(|value| Some(value.to_owned()))
         .map_err(|_| Problem::field(name, "it is not UTF-8"))

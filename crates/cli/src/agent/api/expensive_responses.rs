@@ -14,7 +14,7 @@ use super::problem::Problem;
 const MAX_INLINE_SIZE: usize = 1000;
 /// The maximum number of large responses that are computed or sent at the same time.
 const MAX_CONCURRENT: usize = 16;
-/// The time limit for waiting for a permit.
+/// The maximum time for which a request waits for a permit.
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Issues permits for large responses.
@@ -45,8 +45,8 @@ impl Admission {
     }
 }
 
-/// Runs a closure that processes `size` directives. If these are few, the closure runs on the
-/// current thread, otherwise on a thread for blocking work.
+/// Runs a closure that processes `size` directives. If there are few directives, the closure runs
+/// on the current thread, and otherwise on a thread for blocking work.
 pub(super) async fn run_sized<T: Send + 'static>(
     size: usize,
     work: impl FnOnce() -> T + Send + 'static,
@@ -59,7 +59,7 @@ pub(super) async fn run_sized<T: Send + 'static>(
         .map_err(|_| Problem::internal("the agent has a bug: computing the response panicked"))
 }
 
-/// Builds the body of a response. The body holds the permit until its last byte is sent.
+/// Builds the body of a response. The permit is returned when the last byte of the body is sent.
 pub(super) fn hold_until_sent(permit: AdmissionPermit, bytes: Vec<u8>) -> Bytes {
     struct Held(
         Vec<u8>,

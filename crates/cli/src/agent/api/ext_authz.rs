@@ -2,11 +2,11 @@
 //! with the decision for the client's request. A check has the method and the path of the client's
 //! request, but no body.
 //!
-//! If the agent refused a check, the proxy would reject the client's request. This path therefore
-//! never refuses a check: if the headers are invalid, the decision is that no directive applies,
-//! and the header `Directives-Error` contains the reason. If the access checks refuse the request,
-//! the response is a server error instead of a client error, because a proxy can be configured to
-//! ignore server errors.
+//! If the agent refused a check, the proxy would reject the client's request. The agent therefore
+//! never refuses an authorization check: if the headers are invalid, the decision is that no
+//! directive applies, and the header `Directives-Error` contains the reason. If the access checks
+//! refuse the request, the response is a server error instead of a client error, because a proxy
+//! can be configured to ignore server errors.
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};

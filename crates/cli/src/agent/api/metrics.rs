@@ -38,8 +38,8 @@ pub(super) async fn get(
     Ok((headers, text).into_response())
 }
 
-/// Whether the client accepts OpenMetrics with a weight that is not below the weight of plain text.
-/// A wildcard counts as plain text, which every client understands.
+/// Whether the `Accept` header gives OpenMetrics at least the same weight as plain text. A wildcard
+/// counts as plain text, because every client understands plain text.
 fn prefers_openmetrics(headers: &HeaderMap) -> bool {
     let (mut openmetrics, mut plain) = (0.0_f32, 0.0_f32);
     for value in headers.get_all(header::ACCEPT) {
@@ -87,7 +87,7 @@ mod tests {
                 Some("Application/OpenMetrics-Text; version=1.0.0, */*"),
                 true,
             ),
-            // Prometheus 2 and 3 send these headers.
+            // Prometheus 2 and 3 send the following `Accept` headers.
             (
                 Some(
                     "application/openmetrics-text;version=1.0.0;q=0.5,\

@@ -1,5 +1,6 @@
-//! Removes the name and the roles of the cluster user from error messages. OpenSearch includes them
-//! in the message of each refused request, but clients of the agent do not need them.
+//! Removes the name and the roles of the cluster user from error messages. OpenSearch includes this
+//! name and these roles in the error of each refused request, but clients of the agent do not need
+//! them.
 
 const USER: &str = "User [";
 const REDACTED: &str = "User [redacted]";
@@ -17,7 +18,7 @@ pub(super) fn redact_users(text: &str) -> String {
 }
 
 /// Returns the text after the bracket that closes an already open bracket. If the text was cut off
-/// before that bracket, returns an empty string.
+/// before the closing bracket, returns an empty string.
 fn after_closing_bracket(text: &str) -> &str {
     let mut depth = 1_usize;
     for (offset, byte) in text.bytes().enumerate() {

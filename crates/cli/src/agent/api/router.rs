@@ -69,8 +69,8 @@ pub(in super::super) fn router(agent: Agent, access: Arc<Access>) -> Router {
     )
 }
 
-/// Builds the router of the health listener. It accepts every host name, because probes and
-/// Prometheus may use any name for the agent.
+/// Builds the router of the health listener. The health listener accepts every host name, because
+/// probes and Prometheus may use any name for the agent.
 pub(in super::super) fn health_router(agent: Agent) -> Router {
     let router = OpenApiRouter::new()
         .routes(routes!(health::healthz))
@@ -103,7 +103,7 @@ async fn forbid_caching(request: Request, next: Next) -> Response {
     response
 }
 
-/// If the connection is reserved for health checks, refuses all other requests.
+/// If a connection is reserved for health checks, refuses every request that is not a health check.
 async fn reserve_for_health(
     Extension(peer): Extension<Peer>,
     request: Request,

@@ -30,7 +30,8 @@ pub(super) struct SnapshotCache {
 
 #[derive(Clone, Debug)]
 struct EncodedSnapshot {
-    /// A weak reference, so that the cache does not prevent a replaced snapshot from being freed.
+    /// A weak reference, so that a replaced snapshot is freed although the cache still refers to
+    /// it.
     snapshot: Weak<Snapshot>,
     tag: Arc<str>,
     json: Arc<RawValue>,

@@ -28,7 +28,7 @@ struct Shared {
     limit: usize,
     open: Mutex<HashMap<u64, Entry>>,
     next_id: AtomicU64,
-    /// Notified whenever a connection ends or becomes idle.
+    /// Wakes waiting tasks whenever a connection ends or becomes idle.
     freed: Notify,
     count: Gauge,
     evicted: Counter,
@@ -48,7 +48,7 @@ pub(super) struct Admitted {
     shared: Arc<Shared>,
     id: u64,
     evict: Arc<Notify>,
-    /// The connection was admitted from the reserve for health checks.
+    /// Whether the connection was admitted from the reserve, so that it serves only health checks.
     pub(super) health_only: bool,
 }
 
@@ -127,7 +127,7 @@ impl Connections {
     }
 
     /// Closes the connection that has been idle for the longest time. The accept loop calls this
-    /// after an accept has failed, usually because no file descriptor was free.
+    /// function after an accept has failed, usually because no file descriptor was free.
     pub(super) fn shed(&self) {
         evict_longest_idle(&mut self.0.open(), &self.0.evicted);
     }

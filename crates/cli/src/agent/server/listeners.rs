@@ -93,7 +93,7 @@ impl ListenArgs {
 }
 
 /// Returns the address to bind for a host name. An IPv4 address is preferred, because a client that
-/// tries IPv6 first then tries IPv4.
+/// fails to connect by IPv6 then tries IPv4.
 async fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
     if host.is_empty() {
         return Ok((IpAddr::from(Ipv6Addr::UNSPECIFIED), port).into());
@@ -129,7 +129,7 @@ pub(in super::super) enum Listener {
     Unix(SocketFile),
 }
 
-/// The byte stream of a connection. A write fails if the client does not read for too long.
+/// The byte stream of a connection. A write fails if the client has not read for `WRITE_TIMEOUT`.
 pub(super) type Stream = Pin<Box<TimeoutStream<Box<dyn Duplex>>>>;
 
 pub(super) trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -151,7 +151,7 @@ impl Listener {
         !matches!(self, Self::Tcp(_))
     }
 
-    /// Returns the address in the form in which clients write it.
+    /// Returns the address as a client must write it.
     pub(in super::super) fn url(&self, tls: bool) -> io::Result<String> {
         Ok(match self {
             Self::Tcp(listener) => {

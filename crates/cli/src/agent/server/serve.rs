@@ -21,9 +21,10 @@ use super::listeners::{Listener, Stream};
 
 /// The time limit for receiving the first request of a connection, including the TLS handshake.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// The time for which a connection may be idle between requests. This time is longer than the 60 s
-/// of nginx and of common load balancers, so that the client closes the connection first. Otherwise
-/// the agent could close a connection on which the client is just sending a request.
+/// The time for which a connection may be idle between requests. nginx and common load balancers
+/// close idle connections after 60 s. The agent's time is longer, so that the client closes the
+/// connection first. If the agent closed it first, the client could just be sending a request on
+/// it.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// The time limit for completing the requests in progress after the stop signal.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
@@ -48,7 +49,7 @@ struct Server {
 }
 
 /// Serves requests until the phase is [`Stopping`](super::super::lifecycle::Phase::Stopping).
-/// Requests that are in progress then may complete within a time limit.
+/// Requests that are then in progress may complete within a time limit.
 pub(in super::super) async fn serve(
     listeners: Vec<Listener>,
     app: Router,
@@ -74,7 +75,7 @@ async fn accept_loop(listener: Listener, server: Server) {
         let accepted = tokio::select! {
             accepted = accept(&listener, &server.connections) => accepted,
             () = server.phase.stopping() => break,
-            // A completed task is removed, so that the set of tasks does not grow.
+            // The task of an ended connection is removed, so that the set of tasks does not grow.
             Some(_) = tasks.join_next() => continue,
         };
         if let Some((stream, admitted)) = accepted {
@@ -87,7 +88,7 @@ async fn accept_loop(listener: Listener, server: Server) {
     }
     drop(listener);
     let ended = async { while tasks.join_next().await.is_some() {} };
-    // Connections that are still busy after the time limit are closed when the process ends.
+    // If connections are still busy after the time limit, they are closed when the process ends.
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, ended).await;
 }
 
@@ -155,8 +156,8 @@ impl Server {
             tokio::select! {
                 result = connection.as_mut() => return Ok(result?),
                 () = &mut first_request, if !has_served.load(Ordering::Relaxed) => {
-                    // The first request may have arrived at the instant at which the time limit
-                    // passed.
+                    // The time limit may have passed at the instant at which the first request
+                    // arrived.
                     if !has_served.load(Ordering::Relaxed) {
                         return Err("no request arrived in time".into());
                     }
@@ -168,7 +169,7 @@ impl Server {
                 if !has_served.load(Ordering::Relaxed) {
                     return Ok(());
                 }
-                // An idle connection ends at once, and a busy connection after its response.
+                // An idle connection ends at once. A busy connection ends after its response.
                 connection.as_mut().graceful_shutdown();
             }
         }

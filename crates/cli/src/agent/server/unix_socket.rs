@@ -149,7 +149,7 @@ mod tests {
         assert!(path.exists());
         drop(SocketFile::bind(&path, 0o660).unwrap());
 
-        // This socket belongs to another program.
+        // The socket that the test now binds belongs to another program.
         let other = std::os::unix::net::UnixListener::bind(&path).unwrap();
         let refused = SocketFile::bind(&path, 0o600).unwrap_err().to_string();
         assert!(refused.contains("another program"), "{refused}");
