@@ -1,5 +1,5 @@
-//! The tests of the library that need a server, either a real node or a server that returns
-//! scripted responses.
+//! Tests the library with servers: with real nodes, and with servers that return scripted
+//! responses.
 
 #![allow(
     clippy::unwrap_used,

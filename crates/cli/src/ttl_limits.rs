@@ -29,9 +29,9 @@ pub(super) struct TtlLimits {
 }
 
 impl TtlLimits {
-    /// Reads the lifetime limits of the cluster. If the role does not permit this, `--max-ttl`
-    /// applies, or without this flag the limits of a first installation. The pipeline still refuses
-    /// a write that exceeds the limits of the cluster.
+    /// Reads the lifetime limits of the cluster. If the role does not permit reading them, the
+    /// maximum is `--max-ttl`, or the initial maximum of an installation if this flag is not given.
+    /// The pipeline still refuses a write that exceeds the limits of the cluster.
     pub(super) async fn read(api: &DirectivesApi, flag: Option<Duration>) -> Result<Self, Failure> {
         match api.lifetime_limits().await? {
             Some(cluster) => Self::of_cluster(cluster, flag),
@@ -93,8 +93,8 @@ impl TtlLimits {
                     Failure::usage(format!("{id}: its start is too far away"))
                 })?,
             None if draft.capture || self.default_ttl.is_some() => Expiry::After(ttl),
-            // The command does not know the default of the cluster, but the pipeline does, and
-            // applies it.
+            // The pipeline sets the expiry, because only the pipeline knows the default of the
+            // cluster.
             None => Expiry::SiteDefault,
         };
         Ok(())

@@ -1,5 +1,5 @@
-//! Tests the ingest pipeline and the mapping on a real node: they accept only valid documents, and
-//! the stored document states every default value explicitly.
+//! Tests the ingest pipeline and the mapping on a real node: only valid documents are accepted, and
+//! each stored document states every default value explicitly.
 
 use std::time::Duration;
 

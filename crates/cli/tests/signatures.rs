@@ -1,5 +1,5 @@
 //! Tests signed directives on a real node: which directives an agent with trusted keys applies, and
-//! that nobody can make it record more with write access to the index alone.
+//! that write access to the index is not enough to make the agent record more.
 
 use std::fs;
 use std::path::{Path, PathBuf};

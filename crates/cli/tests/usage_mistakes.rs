@@ -1,5 +1,5 @@
-//! Tests common mistakes on the command line: each has an expected message and exit code, and none
-//! of them writes anything.
+//! Tests common mistakes on the command line: each mistake has the expected message and exit code,
+//! and the command writes nothing.
 
 use serde::Deserialize;
 

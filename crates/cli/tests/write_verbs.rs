@@ -56,7 +56,8 @@ async fn apply_reports_its_effect_and_widens_or_loses_nothing_without_consent() 
     }
     assert_eq!(run("get one -o json").ok().json(), stored);
 
-    // Moving the end or adding a target is allowed, and the report shows the change.
+    // A write that moves the end or adds a target needs no consent, and the report shows the
+    // change.
     let narrower =
         "apply one --level Shape --tenant acme --index orders --sample 10% --ticket INC-1 --ttl 2h";
     let replaced = run(narrower).ok().stdout;

@@ -87,7 +87,8 @@ pub(crate) struct Cluster {
     pub(crate) epochs: Vec<Option<usize>>,
     pub(crate) stored: Vec<(usize, Stored)>,
     pub(crate) opened: u64,
-    /// A number that decides, together with the preference of a search, which copy serves it.
+    /// A number that selects the copy that serves a search, together with the preference of the
+    /// search.
     pub(crate) routing: u64,
     is_alias: bool,
 }

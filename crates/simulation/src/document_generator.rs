@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use opensearch_directives::{DiagLevel, DiagnosticsDirective, DirectiveMatch};
 
-/// The document ids. There are only a few, so that the same document is written often.
+/// The document ids. There are only a few ids, so that the same document is written often.
 pub(crate) const IDS: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
 pub(crate) const TENANTS: [&str; 2] = ["acme", "globex"];
 
@@ -43,7 +43,7 @@ const MALFORMED: [&str; 10] = [
     r#""level":"Shape","expires_at":"2030-01-02T00:00:00Z""#,
     r#""targets":[],"level":"Shape","tenant":"acme","expires_at":"2030-01-02T00:00:00Z""#,
 ];
-/// The fields that a document without a start contains if it is not revoked.
+/// The remaining fields of a stored document that has no start and is not revoked.
 const AT_ONCE: &str =
     r#","sample_per_mille":1000,"starts_at":"1970-01-01T00:00:00Z","revoked":false"#;
 

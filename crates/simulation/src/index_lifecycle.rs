@@ -1,5 +1,5 @@
-//! The random events that concern a whole index: it is snapshotted, restored, closed, opened or
-//! replaced, or the configured name moves to another index.
+//! The random events that concern a whole index: a snapshot is taken or restored, the index is
+//! closed, opened or replaced, or the configured name moves to another index.
 
 use std::sync::Arc;
 

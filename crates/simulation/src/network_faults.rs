@@ -12,7 +12,7 @@ use crate::world::World;
 use crate::world_parameters::Shape;
 use opensearch_directives::internal::{Request, RequestFailure, Response};
 
-/// How often the network injects faults.
+/// The current faults of the network, and how often it injects them.
 #[derive(Clone, Debug)]
 pub(crate) struct Weather {
     /// The number of faults per thousand requests.
@@ -117,8 +117,8 @@ impl World {
         }
     }
 
-    /// Whether this request must never be refused, because a refresher without it could not keep
-    /// its promises.
+    /// Whether this request must never be refused, because the refresher needs it to keep its
+    /// promises.
     ///
     /// If a simulated world contains nodes that are cut off, copies that lag, or restored indices,
     /// some requests are the only means to detect them. The network never refuses such a request

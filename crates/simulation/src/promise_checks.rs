@@ -33,7 +33,7 @@ fn broken<T>(promise: &'static str, how: impl Into<String>) -> Result<T, Broken>
     })
 }
 
-/// A refresher, together with the data that the checks after its next poll need.
+/// A refresher, and the data that is needed to check its next poll.
 #[derive(Debug)]
 pub(crate) struct ObservedRefresher {
     pub(crate) refresher: Poller,
@@ -263,7 +263,7 @@ impl ObservedRefresher {
             && truth.is_view_of(&self.published)
     }
 
-    /// Whether the polls detect changes with the index statistics.
+    /// Whether the polls use the index statistics to detect changes.
     pub(crate) fn has_statistics(&self) -> bool {
         self.shared.status().reading.probe == ProbeMethod::Statistics
     }

@@ -1,5 +1,5 @@
-//! Decides whether a publish is a step back (P3), that is, whether it contains an older version of
-//! any document than an earlier publish of the same refresher.
+//! Decides whether a publish is a step back (P3): whether any document in it is older than in an
+//! earlier publish of the same refresher.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(crate) struct Floor {
 }
 
 impl Floor {
-    /// Returns the last published operation on a document that is also acknowledged.
+    /// Returns the last operation on a document that was published and is acknowledged.
     fn acknowledged(&self, id: &str) -> Option<&Arc<Operation>> {
         let published = self.published.get(id)?;
         let acknowledged = |operation: &&Arc<Operation>| operation.fate() == Fate::Acknowledged;
@@ -31,7 +31,8 @@ impl Floor {
             .max_by_key(|o| o.seq_no)
     }
 
-    /// Returns the new floor after a publish of this view, or `None` if the view is a step back.
+    /// Returns the floor after a publish of this view (the state below which later publishes must
+    /// not go), or `None` if the view is a step back.
     ///
     /// If a document is missing in the view, it may have been deleted, or the view may be older
     /// than the document. The view alone does not show which is the case, so it counts as a step

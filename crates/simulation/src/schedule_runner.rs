@@ -1,5 +1,5 @@
-//! Runs schedules. A schedule is a sequence of random events and polls in one simulated world,
-//! which a seed determines.
+//! Runs schedules. A schedule is a sequence of random events and polls in one simulated world. A
+//! seed determines the whole schedule.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,7 +31,8 @@ const FAILURES_AT_MOST: usize = 20;
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) shape: Shape,
-    /// The safeguard that the refreshers leave out, to test that the schedules detect this.
+    /// The safeguard that the refreshers leave out, if the run tests that schedules detect its
+    /// absence.
     pub(crate) left_out: Option<Safeguard>,
     /// The detail of the responses that the network hides from the refreshers.
     pub(crate) lie: Option<Lie>,
@@ -147,7 +148,7 @@ async fn catches_up(
         });
     }
     // The known limitation: if searches cannot select the primary, the refresher accepts a possible
-    // step back only after it has observed it for a minute.
+    // step back only after the step has persisted for a minute.
     if wire.world().quirks.no_primary {
         tokio::time::advance(Duration::from_mins(1)).await;
         ran.delayed += 1;

@@ -82,8 +82,8 @@ impl Transport for Wire {
                     result.map(|response| self.rewritten(response))
                 }
                 Sent::Hangs => std::future::pending().await,
-                // `resume_unwind` does not call the panic hook, which would print every injected
-                // panic.
+                // The panic is injected with `resume_unwind`, so that the panic hook does not print
+                // it.
                 Sent::Panics => std::panic::resume_unwind(Box::new(INJECTED_PANIC)),
             }
         }

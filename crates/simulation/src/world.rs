@@ -98,7 +98,7 @@ impl World {
         self.quirks.hidden.is_some_and(|id| self.shows(id))
     }
 
-    /// Whether the primary contains the document in a form that searches see.
+    /// Whether a search on the primary returns the document.
     pub(crate) fn shows(&self, id: &str) -> bool {
         let Some(index) = self.cluster.bound() else {
             return false;

@@ -51,7 +51,7 @@ impl Shape {
         }
     }
 
-    /// Chooses a random subset of these kinds of events.
+    /// Chooses at random which of the kinds of events can occur.
     pub(crate) fn vary(&self, rng: &mut Rng) -> Self {
         Self {
             nodes: rng.usize(1..=self.nodes),
@@ -138,7 +138,8 @@ impl Quirks {
             no_primary: some() && blind,
             no_cluster_state: some() && blind,
             no_node_stats: some(),
-            // In random worlds, servers never refuse an `_mget`. Only a network fault can do so.
+            // In random worlds, an `_mget` is refused only by a network fault, and never by a
+            // server.
             no_gets: false,
             no_items: false,
             hidden: None,

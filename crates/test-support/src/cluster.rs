@@ -59,8 +59,8 @@ impl Roles {
     }
 }
 
-/// Returns the cluster that all tests share. Waits until no other test uses it, all nodes run, and
-/// the cluster is healthy.
+/// Returns the cluster that all tests share. Waits until no other test uses the cluster, all nodes
+/// run, and the cluster is healthy.
 pub async fn shared_cluster() -> MutexGuard<'static, Cluster> {
     static CLUSTER: OnceLock<Mutex<Cluster>> = OnceLock::new();
     let cluster = CLUSTER.get_or_init(|| Mutex::new(Cluster::start()));
@@ -273,8 +273,8 @@ impl Drop for Cluster {
     }
 }
 
-/// A process that is suspended until this value is dropped. A helper process also resumes it if the
-/// test process ends, because a suspended node cannot notice this by itself.
+/// A process that is suspended until this value is dropped. If the test process ends, a helper
+/// process also resumes the node, because a suspended node cannot notice this end by itself.
 pub struct Paused {
     helper: Child,
 }

@@ -1,5 +1,5 @@
-//! Tests authentication by passwords and client certificates, and which server certificates the
-//! command trusts.
+//! Tests the authentication with passwords and client certificates, and tests which server
+//! certificates the command trusts.
 
 use std::path::Path;
 
@@ -104,7 +104,7 @@ fn error_of(status: &Value) -> &str {
     status["last_error"].as_str().unwrap_or_default()
 }
 
-/// The published set stays while its age grows. The polls fail until the user has its former
+/// The published set stays while its age grows. The polls fail until the user has the former
 /// permissions again.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]

@@ -1,5 +1,5 @@
 //! Tests roles that hide documents or fields, either from the start of an agent or from a later
-//! time on. The polls then fail with this reason, and the published set stays as it is.
+//! time on. The polls of such an agent fail with the reason, and the published set stays as it is.
 
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ fn restricted(index: &str, key: &str, value: Value) -> Value {
     role
 }
 
-/// Returns the level that the agent decides for a search of a tenant.
+/// Returns the level in the agent's decision about a search of a tenant.
 async fn level(agent: &Agent, tenant: &str) -> String {
     let question = json!({ "tenant": tenant, "index": "orders", "principal": "p",
         "endpoint": "Search", "request_id": "r" });

@@ -19,8 +19,8 @@ fn without_multi_get(role: &str, index: &str) -> Value {
     role
 }
 
-/// If the role may not read a document, the command must not treat the document as absent. If it
-/// did, a replacement would lose the document's `created_by`.
+/// If the role may not read a document, the command must not treat the document as absent. A
+/// replacement of an absent document would lose the `created_by` of the existing one.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn apply_fails_and_loses_nothing_if_it_may_not_read_the_replaced_document() {

@@ -1,4 +1,4 @@
-//! Tries whether the role of a user permits an agent to record the history.
+//! Checks whether the role of a user permits an agent to record the history.
 
 use serde_json::Value;
 

@@ -127,7 +127,7 @@ fn checks_of(role: &str) -> &'static [&'static str] {
     }
 }
 
-/// Whether a user with a role passes all checks of that role.
+/// Whether a user with this role passes all checks of the role.
 async fn does_its_work(role: &str, user: &str) -> bool {
     for check in checks_of(role) {
         if outcome(check, user).await != "yes" {
@@ -144,7 +144,7 @@ async fn no_role_has_a_permission_that_nothing_needs() {
     prepare().await;
     let reader = role_file("reader");
     let mut superfluous = Vec::new();
-    // The responder is left out, because the operator has all of its permissions.
+    // The role `responder` is left out, because the role `operator` contains all its permissions.
     for role in ROLES.into_iter().filter(|role| *role != "responder") {
         let whole = role_file(role);
         let user = format!("trimmed-{role}");
@@ -172,8 +172,8 @@ async fn no_role_has_a_permission_that_nothing_needs() {
     drop(lock);
 }
 
-/// Returns each permission of a role as the path of its list, its position in the list, and its
-/// name.
+/// Returns the permissions of a role. For each permission: the JSON path of the list that contains
+/// it, its position in this list, and its name.
 fn permissions(role: &Value) -> Vec<(String, usize, String)> {
     let indices = role["index_permissions"].as_array().unwrap().len();
     let lists = (0..indices).map(|n| format!("/index_permissions/{n}/allowed_actions"));
@@ -201,7 +201,7 @@ async fn init_installs_the_roles_for_its_index() {
     };
     assert_eq!(changes(&[]), ["create"; 7]);
     assert_eq!(changes(&[]), ["keep"; 7]);
-    // `init --roles` created the role as in the file, but for this index only.
+    // `init --roles` has created the role as in its file, but with the name of this index.
     let reader = format!("{index}_reader");
     put_user(&reader, &[&reader]).await;
     run(&reader, &index, &["list"]).ok();

@@ -1,5 +1,5 @@
-//! Starts a node with the security plugin, which all tests of this binary share, and creates users
-//! and roles.
+//! Starts the node with the security plugin that all tests of this binary share, and creates users
+//! and roles on this node.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -77,7 +77,7 @@ pub(crate) fn role_file(name: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// Reads a role and replaces the index in its permissions.
+/// Reads a role, and replaces the index name in its permissions.
 pub(crate) fn role_for(name: &str, index: &str) -> Value {
     let mut role = role_file(name);
     for permissions in role["index_permissions"].as_array_mut().unwrap() {
@@ -89,8 +89,8 @@ pub(crate) fn role_for(name: &str, index: &str) -> Value {
     role
 }
 
-/// Changes users, roles or mappings, one after another: the plugin stores all objects of a kind in
-/// one document, so it refuses one of two simultaneous changes.
+/// Changes a user, a role or a mapping while no other test does: the plugin stores all objects of a
+/// kind in one document, so it would refuse one of two simultaneous changes.
 pub(crate) async fn configure(path: &str, content: &Value) {
     static CHANGE: Mutex<()> = Mutex::const_new(());
     let _one = CHANGE.lock().await;
@@ -174,7 +174,7 @@ pub(crate) fn admin_runs(index: &str, args: &[&str]) -> Ran {
     run_as((ADMIN, ADMIN_PASSWORD), index, args)
 }
 
-/// Returns the arguments that apply a directive, even if its id is already in use.
+/// Returns the arguments of an `apply` that succeeds even if the id is already in use.
 pub(crate) fn applying(id: &str) -> [&str; 12] {
     [
         "apply",
@@ -197,7 +197,8 @@ pub(crate) fn apply(index: &str, id: &str, args: &[&str]) {
     admin_runs(index, &[&applying(id), args].concat()).ok();
 }
 
-/// Locks the index that the roles name, because only one test at a time may use it.
+/// Takes the lock for the index that the roles name, because only one test at a time may use this
+/// index.
 pub(crate) async fn directives_index() -> MutexGuard<'static, ()> {
     static INDEX: Mutex<()> = Mutex::const_new(());
     INDEX.lock().await

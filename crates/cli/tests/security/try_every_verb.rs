@@ -11,8 +11,8 @@ use crate::secured_cluster::{PASSWORD, admin, admin_runs, agent, apply, applying
 const INDEX: &str = "directives";
 const HISTORY: &str = "directives-history";
 const FLEET: &str = "directives-fleet";
-/// The operations that are tested with each role, as they are named in the table of
-/// `mappings/README.md`.
+/// The operations that are tested with each role. The table of `mappings/README.md` uses the same
+/// names.
 pub(crate) const CHECKS: [&str; 22] = [
     "`init --dry-run`",
     "`init`",
@@ -49,7 +49,7 @@ pub(crate) async fn prepare() {
     admin("POST", &path, Some(&entry)).await;
 }
 
-/// Makes the installation outdated, so that `init` uses each of its permissions.
+/// Makes the installation outdated, so that `init` needs all its permissions.
 async fn outdate() {
     let path = format!("/_ingest/pipeline/{INDEX}");
     let mut pipeline = admin("GET", &path, None).await[INDEX].take();
@@ -70,7 +70,7 @@ pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
     let tried = |args: &[&str]| {
         let ran = run(user, INDEX, args);
         match ran.code {
-            // The history exists, so each write must be recorded, too.
+            // The index has a history, so a write is complete only if it was also recorded.
             0 if ran.stderr.contains("history") => "in part",
             0 => "yes",
             5 => "no",
@@ -223,7 +223,7 @@ async fn bulk(user: &str, index: &str, lines: &str) -> &'static str {
     "yes"
 }
 
-/// Sends the requests of a report.
+/// Sends the requests with which an instance reports to the fleet.
 async fn reports(user: &str) -> &'static str {
     let mapping = format!("/{FLEET}/_mapping");
     let search = format!("/{FLEET}/_search");

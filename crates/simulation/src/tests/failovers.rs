@@ -14,8 +14,8 @@ use opensearch_directives::internal::Safeguard;
 /// does not poll node 0.
 const WORLDS: u64 = 500;
 
-/// Returns a refresher that polls node 0, the node with the primary, and has published its view.
-/// Returns `None` if the refresher polls another node in this world.
+/// Returns a refresher that polls node 0, the node with the primary, and that has published the
+/// view of this node. Returns `None` if the refresher polls another node in this world.
 async fn follower_of_node_0(
     seed: u64,
     left_out: Option<Safeguard>,

@@ -11,8 +11,9 @@ use crate::schedule_runner::{poll, refresher, runtime};
 use crate::world_without_random_events::{hand_over, two_nodes, write};
 use opensearch_directives::internal::Safeguard;
 
-/// Runs these events in the world of a seed. Returns `None` if the world has only one copy of the
-/// shard, or if the refresher does not read from the primary.
+/// Runs the sequence of events that this file tests, in the simulated world of a seed. Returns
+/// `None` if the world has only one copy of the shard, or if the refresher does not read from the
+/// primary.
 async fn run(seed: u64, left_out: Option<Safeguard>) -> Option<Result<(), Broken>> {
     let wire = two_nodes(seed)?;
     let mut watched = refresher(&wire, 0, left_out);

@@ -55,7 +55,7 @@ impl Cluster {
         self.send("POST", &format!("{INDEX}/_refresh"), None).await;
     }
 
-    /// Writes one directive, and returns when it is visible to searches.
+    /// Writes one directive, and returns when the directive is visible to searches.
     pub async fn write(&self, id: &str, tenant: &str) {
         let path = format!("{INDEX}/_doc/{id}?refresh=true");
         self.send("PUT", &path, Some(document(tenant).to_string()))
