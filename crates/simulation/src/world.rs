@@ -31,7 +31,7 @@ pub(crate) struct World {
     pub(crate) lively: bool,
     pub(crate) began: Instant,
     pub(crate) epoch: Timestamp,
-    /// The initial parameters of the world, for the top of the log.
+    /// The initial parameters of the world. The log begins with them.
     pub(crate) is: String,
     /// The latest events, or `None` if no log is requested.
     pub(crate) log: Option<VecDeque<String>>,
@@ -110,7 +110,7 @@ impl World {
             .is_some_and(|operation| operation.document.is_some())
     }
 
-    /// Ends all faults. From then on, every refresher must reach the state of the index.
+    /// Ends all faults, so that every refresher must then reach the state of the index.
     pub(crate) fn calm(&mut self) {
         self.lively = false;
         self.weather = Weather::fair();

@@ -9,10 +9,11 @@ use crate::index::Index;
 use crate::world::World;
 
 impl World {
-    /// Called between two requests of a poll. Applies a random event in some of the cases.
+    /// Applies one random event or none. The simulation calls this function between two requests of
+    /// a poll.
     pub(crate) fn stir(&mut self) {
-        // If documents are hidden, the index does not change during a poll, because a refresher
-        // detects hidden documents only then.
+        // If documents are hidden, no event happens during a poll, because a refresher detects
+        // hidden documents only in an index that does not change.
         if self.lively && self.quirks.hidden.is_none() && self.rng.u8(..8) == 0 {
             let moves = self.shape.moves;
             self.shape.moves &= self.shape.moves_during_a_poll;
@@ -150,8 +151,8 @@ impl World {
         }
     }
 
-    /// Applies all pending operations and refreshes all copies. Nodes that are down or cut off do
-    /// neither, and copies that lag are not refreshed.
+    /// Applies all pending operations and refreshes all copies. Copies on nodes that are down or
+    /// cut off stay unchanged, and copies that lag are not refreshed.
     pub(crate) fn settle(&mut self) {
         let Some(index) = self.cluster.bound() else {
             return;

@@ -158,8 +158,8 @@ async fn responses(
                 to_client.write_all(&response[..bytes.min(read)]).await?;
                 #[expect(deprecated, reason = "nothing is left to wait for: it is a reset")]
                 to_client.as_ref().set_linger(Some(Duration::ZERO))?;
-                // The connection is reset when both halves are dropped. But dropping the write half
-                // would first close the connection normally, so it is forgotten instead.
+                // The connection is reset once both halves are gone. `forget` destroys the write
+                // half without closing the connection normally.
                 to_client.forget();
                 return Ok(());
             }

@@ -30,7 +30,7 @@ pub struct Seen {
     pub steps_back: Vec<String>,
 }
 
-/// One observed store, and what was observed so far.
+/// One observed store, and what the observer has seen of each id so far.
 struct Watched {
     store: Arc<OpenSearchDirectiveStore>,
     last: Option<Arc<DirectiveSet>>,

@@ -30,8 +30,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut server = Server::new(Opt::parse_args())?;
     server.bootstrap();
 
-    // As a daemon, Pingora forks after this point, and threads do not survive a fork. Therefore
-    // `build` is used here, which starts no thread, and Pingora starts the refresher as a service
+    // As a daemon, Pingora forks after this point, and threads do not survive a fork. This program
+    // therefore calls `build`, which starts no thread. Pingora starts the refresher as a service
     // after the fork.
     let (store, refresher) = OpenSearchDirectiveStore::build(settings.config())?;
     let store = Arc::new(store);

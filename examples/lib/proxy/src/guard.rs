@@ -1,6 +1,6 @@
 //! Refuses requests whose path names the directives index. A client that could read this index
-//! would learn who is observed and why. A client that could write to it could make the proxy
-//! capture any request.
+//! would learn who is observed and why. A client that could write to this index could make the
+//! proxy capture any request.
 //!
 //! **The guard is only a second line of defence.** The path does not show which index the body of a
 //! request names (`_bulk`, `_mget`, `_msearch`, `_reindex`, `_aliases`, SQL). Only OpenSearch
@@ -33,12 +33,13 @@ const SEARCHES: [&str; 6] = [
     "_validate",
 ];
 
-/// Whether the path of a request includes the directives index, or a related index, whose name is
-/// the index name followed by a hyphen and a suffix (such as the history and the fleet).
+/// Whether the path of a request includes the directives index or a related index (such as the
+/// history or the fleet). The name of a related index is the name of the directives index, followed
+/// by a hyphen and a suffix.
 ///
-/// A path includes the index in three cases: it names the index, even percent-encoded or in a list;
-/// a wildcard in it matches the index; or it is the path of a search that names no index. Every
-/// path with date math (`<...>`) also counts as including the index.
+/// A path includes the index in three cases: the path names the index, even percent-encoded or in a
+/// list; a wildcard in the path matches the index; or the path is that of a search that names no
+/// index. Every path with date math (`<...>`) also counts as including the index.
 #[must_use]
 pub fn is_protected(path: &str, index: &str) -> bool {
     let segments: Vec<String> = path

@@ -12,8 +12,8 @@ use opensearch_directives::{Clock as _, DiagLevel, SystemClock};
 use super::client::{Call, Connection};
 use super::proxy::Proxy;
 
-/// The test accepts that a directive starts to apply this much later than its start, because the
-/// machine may be busy.
+/// The test accepts that a directive begins to apply up to this duration after its start, because
+/// the machine may be busy.
 const LATE: Duration = Duration::from_millis(500);
 
 /// The id of a request, the time just before it was sent, and the time just after its response

@@ -17,8 +17,8 @@ use super::proxy::{Effects, Proxy};
 const TENANTS: usize = 999;
 const CONNECTIONS: usize = 8;
 const LASTS: Duration = Duration::from_secs(15);
-/// The test publishes at least this number of generations, even if a slow machine needs more time
-/// than `LASTS` for them.
+/// The minimum number of generations that the test publishes. On a slow machine, this may take more
+/// time than `LASTS`.
 const GENERATIONS_AT_LEAST: u32 = 5;
 
 /// Returns all 1,000 directives of a generation. Even generations differ from odd ones.
@@ -124,8 +124,8 @@ async fn no_request_fails_and_none_sees_a_mixed_set() {
         .filter(|&&effects| effects != EVEN && effects != ODD)
         .collect();
     assert!(mixed.is_empty(), "a mixed set: {mixed:?}");
-    // Many requests must have seen each kind of generation. Otherwise, the test would not prove
-    // that sets changed between the requests.
+    // Many requests must have seen an even generation, and many an odd one, to prove that the sets
+    // changed between the requests.
     assert!(got.len() == 2 && got.values().all(|&requests| requests > 100));
 }
 
@@ -168,7 +168,7 @@ async fn write_document(connection: &mut Connection, n: usize) {
 }
 
 /// Disables the periodic refresh of the index, so that a bulk write becomes visible as a whole. A
-/// periodic refresh could make only a part of it visible.
+/// periodic refresh could make only a part of a bulk write visible.
 async fn only_refreshed_by_its_writer(proxy: &Proxy) {
     let address = proxy
         .upstream

@@ -1,5 +1,5 @@
-//! Tests, for each kind of target, that a directive affects only requests with this target, and
-//! that it affects none after its end.
+//! Tests, for each kind of target, that a directive affects only requests with this target, and no
+//! request after the end of the directive.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use opensearch_directives::{DiagLevel, DirectiveMatch, EndpointKind};
 use super::client::{Call, Connection};
 use super::proxy::{Effects, Proxy};
 
-/// Returns the requests of this test, each with a name. Their targets differ.
+/// Returns the requests of this test, each with a name. The requests differ in the values that a
+/// directive can target.
 fn calls() -> Vec<(&'static str, Call<'static>)> {
     let call = |method, path, tenant, principal, body| Call {
         method,
