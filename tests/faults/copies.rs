@@ -70,8 +70,8 @@ async fn p3_a_deletion_on_one_copy_is_not_undone_by_another_copy() {
     stores.retain(|store| ids(store) == ["a"]);
     assert!(!stores.is_empty(), "none reads the replica");
 
-    // The replica is removed. A search on the primary, which is not refreshed, now returns an older
-    // view.
+    // The replica is removed. A search on the primary now returns an older view, because the
+    // primary has not been refreshed.
     let alone = json!({"index.auto_expand_replicas": "false", "index.number_of_replicas": 0});
     cluster.request("PUT", &settings, Some(&alone)).await;
     for store in &stores {

@@ -220,8 +220,8 @@ async fn p1_pages_that_disagree_are_not_one_read() {
     }
 }
 
-/// Returns one page of a read without a point in time. The aggregations are the same in every page,
-/// which shows that the index did not change between the pages.
+/// Returns one page of a read without a point in time. The aggregations are the same in every page.
+/// They show that the index did not change between the pages.
 fn page_of_unchanged_index(total: u64, first: u64, count: u64) -> Value {
     let mut body = page(total, first, count, true);
     body["aggregations"] = json!({"all": {

@@ -16,7 +16,7 @@ use test_support::eventually::eventually;
 
 use super::{cluster, config, good, good_server, ok, refusing_url, respond};
 
-/// Starts a store, which must fail, and returns the text of the error.
+/// Tries to start a store. The start must fail, and the function returns the text of the error.
 async fn start_error(config: Config) -> String {
     let error = OpenSearchDirectiveStore::start(config).await.unwrap_err();
     assert!(error.poll_error().is_some(), "{error:?}");
@@ -62,7 +62,7 @@ async fn p9_an_invalid_setting_fails_the_start_before_a_request() {
     assert!(server.received_requests().await.unwrap().is_empty());
 }
 
-/// Starts a store with the given clock, which polls the given server.
+/// Starts a store that uses the given clock and polls the given server.
 async fn start_with_clock(server: &MockServer, clock: &Arc<dyn Clock>) -> OpenSearchDirectiveStore {
     let config = config(cluster(server)).with_clock(Arc::clone(clock));
     OpenSearchDirectiveStore::start(config).await.unwrap()

@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use super::duration;
 
-/// A time as the command line states it, which may be relative. Only with the current time can it
-/// be converted to an instant.
+/// A time as the command line states it. The time may be relative, so the current time is needed to
+/// convert it to an instant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum When {
     /// An instant.

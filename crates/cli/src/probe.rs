@@ -16,7 +16,7 @@ use super::duration::parse;
 use super::exit::{Exit, Failure};
 use super::stdio::print;
 
-/// The maximum size in bytes of the response's body, which the command prints.
+/// The command reads and prints at most this number of bytes of the response's body.
 const MAX_BODY_BYTES: usize = 64 << 10;
 
 #[derive(Debug, Args)]

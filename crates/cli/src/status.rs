@@ -192,7 +192,7 @@ fn row(fleet: &Fleet, report: &InstanceReport) -> Vec<String> {
     ]
 }
 
-/// Returns the last line of the table, which states how many instances are in each state.
+/// Returns the last line of the output. The line states how many instances are in each state.
 fn summary(fleet: &Fleet, shown: &[&InstanceReport]) -> String {
     let counts: Vec<String> = counts(fleet, shown)
         .into_iter()

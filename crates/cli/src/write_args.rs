@@ -66,7 +66,7 @@ impl WriteArgs {
         super::author::author(self.author.clone(), api).await
     }
 
-    /// Shows the plan and asks for consent, unless `--yes` is given or this is a dry run.
+    /// Shows the plan and asks for consent. If `--yes` is given or this is a dry run, does nothing.
     pub(super) fn confirm(
         &self,
         question: &str,

@@ -150,8 +150,7 @@ impl Report {
         }
     }
 
-    /// Adds an entry for each of these ids, which reports that the index contains no such
-    /// directive.
+    /// For each of these ids, adds an entry that reports that the index contains no such directive.
     pub(super) fn with_missing(mut self, ids: Vec<String>) -> Self {
         self.entries.extend(ids.into_iter().map(|id| Entry {
             id,

@@ -2,7 +2,7 @@
 //! the user of an earlier write does not stay in the document.
 //!
 //! The node has no security plugin, so the tests set the user name that the plugin would report.
-//! `scripts/test-security` tests with the plugin.
+//! `scripts/test-security` runs similar tests on a node with the security plugin.
 
 use opensearch_directives::admin::{Client, DirectivesApi};
 use opensearch_directives::document::{Draft, Expiry};

@@ -313,7 +313,7 @@ async fn keys_rotate_under_a_running_agent_and_a_copied_index_is_refused() {
     fs::copy(site.path("alice.pub"), site.path("trusted.pub")).unwrap();
     let agent = site.agent(&["--trusted-keys", "trusted.pub"]);
     applied(&agent, 1, 0).await;
-    // The signer creates a second key, which is trusted in addition to the first key.
+    // The signer creates a second key. The agent trusts both keys.
     fs::create_dir(site.path("new")).unwrap();
     let made = directives()
         .args(["keygen", &site.text("new/alice")])

@@ -11,7 +11,7 @@ use crate::document_write::State;
 use crate::index::{Index, Stored};
 use crate::shard::{Copy, Shard};
 
-/// The configured name of the index, which all refreshers poll.
+/// The name of the index or alias that all refreshers are configured to poll.
 pub(crate) const NAME: &str = "directives";
 pub(crate) const CLUSTER_UUID: &str = "cluster-1";
 

@@ -35,8 +35,8 @@ impl Floor {
     /// not go), or `None` if the view is a step back.
     ///
     /// If a document is missing in the view, it may have been deleted, or the view may be older
-    /// than the document. The view alone does not show which is the case, so it counts as a step
-    /// back only if the document was never deleted.
+    /// than the document. The view alone does not show which of these is the case. The view
+    /// therefore counts as a step back only if the document was never deleted.
     pub(crate) fn after(before: Option<&Self>, world: &World, view: &View) -> Option<Self> {
         let first = before.map_or(0, |floor| floor.epoch);
         let epochs = world.cluster.epochs.iter().enumerate().skip(first);

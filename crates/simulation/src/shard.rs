@@ -68,7 +68,7 @@ pub(crate) struct Shard {
     /// The position of the primary in `copies`.
     pub(crate) primary: usize,
     pub(crate) next_seq_no: u64,
-    /// The primary term, which each failover increments.
+    /// The primary term. Each failover increments it.
     term: u64,
     in_flight: Vec<Arc<Operation>>,
     /// All deletions since the shard was created.
@@ -109,7 +109,7 @@ impl Shard {
         self.in_flight.push(operation);
     }
 
-    /// Lets one copy apply one pending operation, which `pick` selects. A replica can only apply
+    /// Makes a copy apply the pending operation that `pick` selects. A replica can only apply
     /// operations that the primary has applied.
     pub(crate) fn deliver(&mut self, copy: usize, pick: impl FnOnce(usize) -> usize) {
         let first = &self.copies[self.primary].pending;

@@ -31,7 +31,7 @@ enum LogFormat {
 }
 
 impl LogArgs {
-    /// Installs the process-wide subscriber, which writes the log.
+    /// Installs the subscriber that writes the log of the whole process.
     pub(super) fn install(&self) -> Result<(), Failure> {
         let subscriber = tracing_subscriber::fmt()
             .with_env_filter(self.filter()?)

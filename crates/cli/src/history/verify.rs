@@ -222,7 +222,7 @@ fn describe(gap: &Gap, ledger: &IndexLedger, now: Timestamp) -> Vec<String> {
     lines
 }
 
-/// Returns the last sentence of the report, which states whether the history is complete and
+/// Returns the last sentence of the report. The sentence states whether the history is complete and
 /// intact.
 fn statement(found: &Verification) -> String {
     let at = to_the_second(found.verified_at);

@@ -220,7 +220,8 @@ async fn over_tls_a_client_presents_a_certificate_of_the_authority() {
     let stranger = pki.client().identity(stranger).build().unwrap();
     stranger.get(&healthz).send().await.unwrap_err();
 
-    // After SIGHUP, the agent uses a renewed certificate, which another authority has signed.
+    // After SIGHUP, the agent uses a renewed certificate. Another authority has signed this
+    // certificate.
     let renewed = Pki::new();
     files.write("server.pem", &renewed.server);
     agent.signal("-HUP");

@@ -10,8 +10,8 @@ use crate::world_without_random_events::{two_nodes, with_shard, write};
 /// A duration that is longer than the interval between full reads.
 const RECONCILE: Duration = Duration::from_hours(1);
 
-/// Returns a simulated world, and a refresher that has published the document `a`, which every
-/// shard copy contains. Returns `None` if the world with this seed is not suitable.
+/// Returns a simulated world in which every shard copy contains the document `a`, and a refresher
+/// that has published this document. Returns `None` if the world with this seed is not suitable.
 async fn follower(seed: u64) -> Option<(Wire, ObservedRefresher)> {
     let wire = two_nodes(seed)?;
     let mut watched = refresher(&wire, 0, None);

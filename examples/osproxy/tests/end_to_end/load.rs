@@ -124,7 +124,7 @@ async fn no_request_fails_and_none_sees_a_mixed_set() {
         .filter(|&&effects| effects != EVEN && effects != ODD)
         .collect();
     assert!(mixed.is_empty(), "a mixed set: {mixed:?}");
-    // Many requests must have seen an even generation, and many an odd one, to prove that the sets
+    // Even and odd generations must each have been seen by many requests. This proves that the sets
     // changed between the requests.
     assert!(got.len() == 2 && got.values().all(|&requests| requests > 100));
 }

@@ -107,7 +107,7 @@ mod tests {
             names.check(&path, &headers(&[("host", host)])).unwrap_err();
         }
         // A request in HTTP/1.0 needs no `Host` header. An absolute request target also contains a
-        // host name, which is checked, too.
+        // host name. This name is checked, too.
         names.check(&path, &headers(&[])).unwrap();
         let absolute: Uri = "http://attacker.example/v1/status".parse().unwrap();
         let host = headers(&[("host", "localhost")]);

@@ -1,9 +1,9 @@
 //! Decides which requests the agent serves: checks TLS, tokens and client certificates, and refuses
 //! requests that web pages of other sites send.
 //!
-//! By default, only this host can reach the agent. If other hosts can reach the address of the
-//! agent, it requires TLS together with a token or a client certificate, unless
-//! `--allow-unauthenticated` is given.
+//! By default, only this host can reach the agent. If other hosts can reach the agent, it requires
+//! TLS, and in addition a token or a client certificate. The flag `--allow-unauthenticated` removes
+//! this requirement.
 
 mod browser;
 mod tls;

@@ -80,8 +80,7 @@ impl ListingCache {
             Some(until) => {
                 let left = until.duration_since(self.clock.now());
                 // The conversion fails if the expiry has already passed, because the remaining time
-                // is then negative. A failed conversion is treated as zero, so the wait ends at
-                // once.
+                // is then negative. The wait is then zero.
                 tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
             }
             None => std::future::pending().await,

@@ -45,7 +45,7 @@ struct Verdict<'a> {
 }
 
 impl<'a> Verdict<'a> {
-    /// Evaluates a request of a proxy, and counts its matches.
+    /// Evaluates a request, and counts the matches of each directive.
     fn of(set: &'a DirectiveSet, request: &EvaluateRequest, now: Timestamp) -> Self {
         let mut directives = Vec::new();
         let (attrs, id) = (request.attrs(), &request.request_id);
@@ -59,8 +59,8 @@ impl<'a> Verdict<'a> {
         }
     }
 
-    /// Evaluates a request without counting its matches, because an operator and not a proxy asks
-    /// for the decision.
+    /// Evaluates a request without counting matches, because the question comes from an operator
+    /// and not from a proxy.
     fn uncounted(set: &'a DirectiveSet, request: &EvaluateRequest, now: Timestamp) -> Self {
         let explanation = set.explain(&request.attrs(), now, &request.request_id);
         Self {

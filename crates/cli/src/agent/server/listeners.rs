@@ -57,8 +57,8 @@ pub(in super::super) struct Listeners {
 }
 
 impl ListenArgs {
-    /// Binds all addresses. Fails if other hosts could reach the API without authentication, unless
-    /// the user has allowed this.
+    /// Binds all addresses. Fails if other hosts could reach the API without authentication and the
+    /// user has not allowed this.
     pub(in super::super) async fn bind(&self, access: &AccessArgs) -> Result<Listeners, Failure> {
         Ok(Listeners {
             api: self.bind_all(&self.listen, Some(access)).await?,

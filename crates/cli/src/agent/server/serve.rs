@@ -35,7 +35,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 #[cfg(feature = "rustls-tls")]
 pub(in super::super) type TlsReceiver =
     Option<tokio::sync::watch::Receiver<Arc<tokio_rustls::rustls::ServerConfig>>>;
-/// Always `None` in a build without `rustls-tls`, which has no TLS configuration.
+/// Always `None`, because a build without `rustls-tls` has no TLS configuration.
 #[cfg(not(feature = "rustls-tls"))]
 pub(in super::super) type TlsReceiver = Option<std::convert::Infallible>;
 
