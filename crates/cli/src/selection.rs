@@ -1,4 +1,5 @@
-//! Selects the directives for `revoke` and `delete`: by ids, from files, by filters, or with `--all`.
+//! Selects the directives for `revoke` and `delete`: by ids, by the ids in files, by filters, or
+//! with `--all`.
 
 use std::collections::HashSet;
 use std::path::PathBuf;

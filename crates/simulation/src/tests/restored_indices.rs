@@ -42,8 +42,9 @@ fn restore_malformed(wire: &Wire) {
     world.settle();
 }
 
-/// If a document is rejected that was accepted with the same `_seq_no` before, fields may be
-/// hidden. But this conclusion is valid only if the index still has the same history uuid.
+/// If a document is rejected that was accepted with the same `_seq_no` before, a refresher
+/// concludes that fields are hidden. It must not conclude this if the index has another history
+/// uuid than before.
 #[test]
 fn p11_a_malformed_document_of_a_restored_index_does_not_count_as_hidden_fields() {
     let runtime = runtime();

@@ -1,5 +1,5 @@
-//! Reads bearer tokens from files, and checks the token of a request. A token has the permissions of
-//! all files that list it.
+//! Reads bearer tokens from files, and checks the token of a request. A token has the permissions
+//! of all files that contain it.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
