@@ -112,6 +112,8 @@ impl fmt::Debug for Secret {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     #[test]

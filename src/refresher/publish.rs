@@ -64,10 +64,12 @@ impl Poller {
         });
     }
 
-    /// Returns the instant of the next start or expiry that must be logged.
+    /// Returns the instant of the next start or expiry that must be logged. If the clock panics, there
+    /// is none, and the next poll reports the panic.
     pub(super) fn boundary_at(&self) -> Option<Instant> {
-        let wait = self.change_log.next()?.duration_since(self.clock.now());
-        let wait = Duration::try_from(wait).unwrap_or_default();
+        let next = self.change_log.next()?;
+        let now = std::panic::catch_unwind(AssertUnwindSafe(|| self.clock.now())).ok()?;
+        let wait = Duration::try_from(next.duration_since(now)).unwrap_or_default();
         // Even if the clock stands still or is adjusted, the loop must pause.
         Instant::now().checked_add(wait.max(SHORTEST_WAIT))
     }
@@ -126,9 +128,10 @@ impl Poller {
             "the published directives are too old; emptying the set"
         );
         self.published_generation = None;
-        let now = self.clock.now();
         let before = self.shared.kept();
+        // The set is emptied before the clock is read, because the clock may panic.
         self.outlet.publish(Snapshot::default());
+        let now = self.clock.now();
         self.shared.update(|progress| {
             progress.last_change = Some(now);
             progress.counters.publishes += 1;

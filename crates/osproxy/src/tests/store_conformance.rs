@@ -204,7 +204,7 @@ fn the_adapter_breaks_only_the_rules_of_the_set_of_osproxy() {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
-        let limit = Duration::from_secs(60);
+        let limit = Duration::from_mins(1);
         let converted = async { tokio::time::timeout(limit, converted).await };
         runtime.block_on(converted).expect("never converted");
         true
