@@ -23,6 +23,7 @@ use crate::rest::{PollErrorKind, ReadError, ReadFailure, off_the_runtime};
 use crate::signatures::{Trust, Verifier};
 use crate::source::{Polled, PublishedState, SnapshotSource, SourceReport};
 use crate::status::{PollStrategy, ProbeMethod, ReadCounters};
+use opensearch_directives_core::internal::visible_beginning;
 use opensearch_directives_core::{Snapshot, SnapshotError, SnapshotErrorKind};
 
 /// The endpoint of an agent's snapshot.
@@ -58,7 +59,7 @@ pub(crate) enum AgentError {
     Snapshot(#[from] SnapshotError),
     #[error("the response is not a snapshot in the format of this version")]
     Json(#[from] serde_json::Error),
-    #[error("the agent polls the index {0}; configure that index, or another agent")]
+    #[error("the agent polls the index {}; configure that index, or another agent", visible_beginning(.0, 255))]
     OtherIndex(String),
     #[error("the age of the snapshot is not a non-negative number of seconds")]
     Age,

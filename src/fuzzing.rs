@@ -1,28 +1,55 @@
-//! Entry points for the fuzz targets in `fuzz/`. Only `cargo fuzz` compiles this file.
+//! Parses untrusted input as a store does, for the fuzz targets, and returns what was accepted. The
+//! targets are in `crates/fuzz-targets`.
 
-use crate::rest::{Complete, SearchResponse};
+use opensearch_directives_core::Snapshot;
 
-/// Parses bytes as the response of a search. If the parser accepts the response as complete, the
-/// function checks that every part of the JSON confirms the completeness.
-pub fn search_response(body: &[u8]) {
-    let Ok(response) = serde_json::from_slice::<SearchResponse<'_>>(body) else {
-        return;
-    };
-    let Ok(Complete { hits, .. }) = response.complete() else {
-        return;
-    };
-    // `serde_json::Value` refuses more input than the typed parser, for example invalid UTF-8 in an
-    // ignored field.
-    let Ok(value) = serde_json::from_slice::<serde_json::Value>(body) else {
-        return;
-    };
-    assert_eq!(value["timed_out"], false);
-    assert_eq!(value["_shards"]["failed"], 0);
-    assert_eq!(value["_shards"]["total"], value["_shards"]["successful"]);
-    assert_ne!(value["_shards"]["total"], 0);
-    assert_eq!(value["hits"]["total"]["relation"], "eq");
-    assert_eq!(
-        hits.len(),
-        value["hits"]["hits"].as_array().map_or(0, Vec::len)
-    );
+use crate::error::LastGoodError;
+use crate::rest::{Complete, SearchResponse, checkpoints_of};
+
+/// Parses the response of a search. Returns the number of documents if every shard responded in time.
+#[must_use]
+pub fn search_response(body: &[u8]) -> Option<usize> {
+    let response: SearchResponse<'_> = serde_json::from_slice(body).ok()?;
+    let Complete { hits, .. } = response.complete().ok()?;
+    Some(hits.len())
+}
+
+/// The content of an accepted response of the index statistics.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Statistics {
+    /// The name of the index.
+    pub index: String,
+    /// The uuid of the index.
+    pub uuid: String,
+    /// The number of shards.
+    pub shards: u32,
+    /// The number of documents of all primaries.
+    pub documents: u64,
+    /// The highest `_seq_no` of an index with one shard, after its first write.
+    pub max_seq_no: Option<u64>,
+    /// Whether no write is in progress.
+    pub is_at_rest: bool,
+}
+
+/// Parses the response of the index statistics. Returns their content if it describes exactly one
+/// index with one primary for each shard.
+#[must_use]
+pub fn statistics_response(body: &[u8]) -> Option<Statistics> {
+    let checkpoints = checkpoints_of(body)?;
+    Some(Statistics {
+        shards: checkpoints.shards(),
+        documents: checkpoints.documents(),
+        max_seq_no: checkpoints.max_seq_no(),
+        is_at_rest: checkpoints.is_at_rest(),
+        index: checkpoints.index,
+        uuid: checkpoints.uuid,
+    })
+}
+
+/// Parses the content of a last-good file that belongs to this index.
+///
+/// # Errors
+/// As at a start with the file.
+pub fn last_good_file(content: &[u8], index: &str) -> Result<Snapshot, LastGoodError> {
+    crate::last_good_format::parse_content("last-good".as_ref(), content, index, None)
 }

@@ -20,13 +20,15 @@ use sha2::{Digest as _, Sha256};
 
 use crate::last_good_atomic_write::LastGoodFile;
 use crate::signatures::Trust;
-use opensearch_directives_core::internal::Hex;
+use opensearch_directives_core::internal::{Hex, visible_beginning};
 use opensearch_directives_core::{Snapshot, SnapshotError};
 
 const FORMAT: &str = "opensearch-directives last good";
 const VERSION: u32 = 2;
 /// The size limit of a file, in bytes.
 const MAX_BYTES: u64 = 1 << 30;
+/// The longest name of an index.
+const MAX_INDEX_CHARS: usize = 255;
 /// The number of hexadecimal digits of a checksum.
 const CHECKSUM_CHARS: usize = 64;
 
@@ -111,8 +113,9 @@ impl fmt::Display for LastGoodError {
             ),
             Repr::OtherIndex { found, expected } => write!(
                 f,
-                "the last-good file {path} belongs to the index {found}, not {expected}; \
-                 configure another file"
+                "the last-good file {path} belongs to the index {}, not {expected}; \
+                 configure another file",
+                visible_beginning(found, MAX_INDEX_CHARS)
             ),
         }
     }
@@ -167,19 +170,34 @@ pub(crate) fn read(
     index: &str,
     trust: Option<&Trust>,
 ) -> Result<Snapshot, LastGoodError> {
-    parse(path, index, trust).map_err(|repr| LastGoodError {
+    let content = read_bytes(path).map_err(|error| LastGoodError {
+        path: path.to_owned(),
+        repr: Repr::Io(error),
+    })?;
+    parse_content(path, &content, index, trust)
+}
+
+/// Parses the content of the file at this path. The fuzz targets call this, too.
+pub(crate) fn parse_content(
+    path: &Path,
+    content: &[u8],
+    index: &str,
+    trust: Option<&Trust>,
+) -> Result<Snapshot, LastGoodError> {
+    parse(content, index, trust).map_err(|repr| LastGoodError {
         path: path.to_owned(),
         repr,
     })
 }
 
-fn parse(path: &Path, index: &str, trust: Option<&Trust>) -> Result<Snapshot, Repr> {
+fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(Repr::Io)?;
-    file.take(MAX_BYTES)
-        .read_to_end(&mut bytes)
-        .map_err(Repr::Io)?;
-    let body = verified(&bytes)?;
+    File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn parse(bytes: &[u8], index: &str, trust: Option<&Trust>) -> Result<Snapshot, Repr> {
+    let body = verified(bytes)?;
     let text = std::str::from_utf8(body).map_err(|_| Repr::Damaged("it is not UTF-8"))?;
     let (header, snapshot) = text
         .split_once('\n')

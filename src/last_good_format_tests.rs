@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 use std::fs;
 
+use serde_json::json;
+
 use super::*;
 use opensearch_directives_core::internal::SnapshotParts;
 use opensearch_directives_core::{
@@ -110,6 +112,20 @@ fn a_file_of_another_index_or_version_is_refused_with_the_reason() {
     let error = read(&path, "other", None).unwrap_err().to_string();
     assert!(
         error.contains("belongs to the index directives, not other"),
+        "{error}"
+    );
+    let forged =
+        json!({"format": FORMAT, "version": VERSION, "index": "a\u{1b}[2J\nb", "read_at": NOW});
+    let body = format!("{forged}\n{{}}\n");
+    replace(
+        &LastGoodFile::new(path.clone()),
+        &checksum(body.as_bytes()),
+        body.as_bytes(),
+    )
+    .unwrap();
+    let error = read(&path, "directives", None).unwrap_err().to_string();
+    assert!(
+        error.contains(r"belongs to the index a\u{1b}[2J\u{a}b, not"),
         "{error}"
     );
     let body = format!("{{\"format\":\"{FORMAT}\",\"version\":1,\"old\":1}}\n");

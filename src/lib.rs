@@ -79,7 +79,6 @@ pub mod docs;
 mod document_limit;
 pub mod error;
 pub mod fleet;
-#[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod history;

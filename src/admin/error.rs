@@ -8,6 +8,7 @@ use crate::http::{RequestError, RequestErrorKind};
 use crate::rest::PIPELINE;
 use crate::rest::ReadError;
 use opensearch_directives_core::document::Rejection;
+use opensearch_directives_core::internal::visible;
 
 /// Directives could not be read or written.
 ///
@@ -135,12 +136,15 @@ impl WriteError {
 impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
-            Kind::Invalid { id, .. } => {
-                write!(f, "the directive {id} is not valid; nothing was written")
-            }
+            Kind::Invalid { id, .. } => write!(
+                f,
+                "the directive {} is not valid; nothing was written",
+                visible(id, false)
+            ),
             Kind::NotSigned { id, reason } => write!(
                 f,
-                "the directive {id} cannot be signed: {reason}; nothing was written"
+                "the directive {} cannot be signed: {reason}; nothing was written",
+                visible(id, false)
             ),
             Kind::Refused(refusals) => write!(
                 f,
@@ -156,7 +160,8 @@ impl fmt::Display for WriteError {
             ),
             Kind::Conflict(id) => write!(
                 f,
-                "somebody else changed the directive {id} in the meantime; it was not written"
+                "somebody else changed the directive {} in the meantime; it was not written",
+                visible(id, false)
             ),
             Kind::NoIndex { index, others } => no_index(f, index, others),
             Kind::NoFleet(index) => write!(
@@ -168,7 +173,7 @@ impl fmt::Display for WriteError {
                 f,
                 "the ingest pipeline {PIPELINE} does not exist; install it with `directives init`"
             ),
-            Kind::NotFound(id) => write!(f, "there is no directive {id}"),
+            Kind::NotFound(id) => write!(f, "there is no directive {}", visible(id, false)),
             Kind::NotOpenSearch(_) => f.write_str(
                 "the response does not come from OpenSearch; check the URL, its path, and the \
                  proxies in front of the cluster",
@@ -259,7 +264,8 @@ impl fmt::Display for Refusals<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const LISTED: usize = 20;
         for refusal in self.0.iter().take(LISTED) {
-            write!(f, "\n  {}: {}", refusal.id, refusal.reason)?;
+            let (id, reason) = (&refusal.id, &refusal.reason);
+            write!(f, "\n  {}: {}", visible(id, false), visible(reason, false))?;
         }
         match self.0.len().saturating_sub(LISTED) {
             0 => Ok(()),

@@ -71,6 +71,10 @@ pub enum RequestFailure {
     #[error("the response is larger than the limit of {limit} bytes; raise `max_response_bytes`")]
     TooLarge { limit: u64 },
     #[error(
+        "the response is larger than the limit of {0} bytes for a request with a small response"
+    )]
+    UnexpectedlyLarge(u64),
+    #[error(
         "the response has the content encoding {0:?}, which is not supported; switch off \
          compression in the proxy or load balancer in front of the cluster"
     )]
@@ -104,7 +108,7 @@ impl RequestFailure {
             Self::Credentials(_) => RequestErrorKind::Credentials,
             Self::Encoding(_) => RequestErrorKind::Encoding,
             Self::Redirect { .. } => RequestErrorKind::Redirect,
-            Self::TooLarge { .. } => RequestErrorKind::TooLarge,
+            Self::TooLarge { .. } | Self::UnexpectedlyLarge(_) => RequestErrorKind::TooLarge,
             Self::Status { .. } => RequestErrorKind::Status,
             Self::Malformed(_) => RequestErrorKind::Malformed,
         }

@@ -1,7 +1,7 @@
 //! Converts an error response into an error. The response may come from OpenSearch or from a proxy
 //! in front of OpenSearch.
 
-use opensearch_directives_core::internal::visible;
+use opensearch_directives_core::internal::visible_beginning;
 use serde::Deserialize;
 
 use super::error::RequestFailure;
@@ -63,7 +63,7 @@ pub(super) fn failure(response: &Response, to_check: &str) -> RequestFailure {
         Err(_) if response.status == 401 => (None, text(response)),
         Err(_) => (None, foreign(response)),
     };
-    let mut reason = shorten(&reason);
+    let mut reason = visible_beginning(&reason, REASON_CHARS);
     if response.status == 401 {
         reason = match (&exception, reason.as_str()) {
             (_, "") => to_check.to_owned(),
@@ -103,14 +103,6 @@ fn text(response: &Response) -> String {
     let text = String::from_utf8_lossy(beginning);
     let words: Vec<&str> = text.split_whitespace().take(60).collect();
     words.join(" ")
-}
-
-/// Returns the beginning of an untrusted text, with invisible characters escaped.
-fn shorten(text: &str) -> String {
-    match text.char_indices().nth(REASON_CHARS) {
-        Some((end, _)) => visible(&text[..end], false) + "…",
-        None => visible(text, false),
-    }
 }
 
 #[cfg(test)]

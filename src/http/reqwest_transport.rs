@@ -22,6 +22,8 @@ use super::tls;
 use super::transport::{Method, Request, Response, Transport};
 use super::wall_clock;
 
+/// The size limit of the response to a request with a small response, in bytes.
+const MAX_SMALL_BYTES: u64 = 1 << 20;
 /// The maximum number of bytes that are read from an error response.
 const MAX_ERROR_BYTES: u64 = 256 << 10;
 
@@ -130,7 +132,19 @@ impl NetworkTransport {
         let content_type =
             text(headers, &CONTENT_TYPE).map(|text| text.chars().take(100).collect());
         let body = if status.is_success() {
-            body::read(response, self.max_response_bytes).await?
+            let limit = if request.has_small_response {
+                MAX_SMALL_BYTES.min(self.max_response_bytes)
+            } else {
+                self.max_response_bytes
+            };
+            body::read(response, limit)
+                .await
+                .map_err(|failure| match failure {
+                    RequestFailure::TooLarge {
+                        limit: MAX_SMALL_BYTES,
+                    } => RequestFailure::UnexpectedlyLarge(MAX_SMALL_BYTES),
+                    failure => failure,
+                })?
         } else {
             let limit = MAX_ERROR_BYTES.min(self.max_response_bytes);
             body::read_beginning(response, limit).await?

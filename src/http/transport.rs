@@ -46,6 +46,8 @@ pub struct Request {
     pub body: Option<Bytes>,
     /// The headers in addition to those that every request has.
     pub headers: Vec<(&'static str, String)>,
+    /// The response is small, so a lower size limit applies to it.
+    pub has_small_response: bool,
 }
 
 impl Request {
@@ -56,7 +58,15 @@ impl Request {
             query: Vec::new(),
             body: None,
             headers: Vec::new(),
+            has_small_response: false,
         }
+    }
+
+    /// Lowers the size limit of the response. Many small values need several times as much memory after
+    /// parsing, so a false cluster could otherwise use up the memory of a proxy.
+    pub fn with_small_response(mut self) -> Self {
+        self.has_small_response = true;
+        self
     }
 
     pub fn query(mut self, key: &'static str, value: impl Into<String>) -> Self {

@@ -35,6 +35,7 @@ impl Session {
             version: Option<u64>,
         }
         let request = Request::new(Method::Get, ClusterStateParts::Metric(&["version"]).url())
+            .with_small_response()
             .query("filter_path", "cluster_uuid,version");
         let response: Option<Response> = self.send_if_supported(request).await?;
         let version = response.and_then(|response| response.cluster_uuid.zip(response.version));

@@ -58,7 +58,9 @@ impl Session {
     /// Requests the concrete index to which the configured name currently refers.
     pub(crate) async fn resolve_index(&self) -> Result<ConcreteIndex, ReadError> {
         let path = IndicesGetSettingsParts::IndexName(&[self.index_name()], &SETTINGS).url();
-        let request = Request::new(Method::Get, path).query("flat_settings", "true");
+        let request = Request::new(Method::Get, path)
+            .with_small_response()
+            .query("flat_settings", "true");
         let operation = request.operation();
         let body = self.send(request).await?;
         let mut response: Response = serde_json::from_slice(&body)

@@ -159,7 +159,9 @@ impl ShardCheckpoints {
     /// Returns the number of documents that the primaries count, including documents that a role
     /// hides.
     pub(crate) fn documents(&self) -> u64 {
-        self.primaries.iter().map(|primary| primary.documents).sum()
+        // A false cluster can claim any numbers.
+        let documents = self.primaries.iter().map(|primary| primary.documents);
+        documents.fold(0, u64::saturating_add)
     }
 
     /// Whether both checkpoints belong to one history, which means that no snapshot was restored
@@ -231,11 +233,18 @@ impl ShardCheckpoints {
     }
 }
 
+/// Decodes a response. Returns `None` if it does not contain the checkpoints of exactly one index.
+pub(crate) fn checkpoints_of(body: &[u8]) -> Option<ShardCheckpoints> {
+    let response = serde_json::from_slice(body).ok()?;
+    ShardCheckpoints::of(response).ok()
+}
+
 impl Session {
     /// Requests the checkpoints of the primaries.
     pub(crate) async fn probe(&self) -> Result<Probe, ReadError> {
         let path = IndicesStatsParts::IndexMetric(&[self.index_name()], &["docs"]).url();
         let request = Request::new(Method::Get, path)
+            .with_small_response()
             .query("level", "shards")
             .query("filter_path", FILTER_PATH);
         let operation = request.operation();

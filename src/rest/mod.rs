@@ -44,7 +44,7 @@ pub(crate) use delta_read::DeltaRead;
 pub(crate) use full_read::FullRead;
 pub(crate) use incomplete::Incomplete;
 pub(crate) use index_resolution::ConcreteIndex;
-pub(crate) use index_stats::{Probe, ShardCheckpoints};
+pub(crate) use index_stats::{Probe, ShardCheckpoints, checkpoints_of};
 pub(crate) use mget::Lookup;
 pub use offload::{off_the_runtime, weight_of};
 #[cfg(test)]
@@ -56,6 +56,4 @@ pub(crate) use read_error::ReadFailure;
 pub use read_error::{PollErrorKind, ReadError};
 pub use search::PAGE_SIZE;
 pub(crate) use search::Summary;
-#[cfg(fuzzing)]
-pub(crate) use search_response::Complete;
-pub(crate) use search_response::{Aggregates, Collect, Hit, SearchResponse};
+pub(crate) use search_response::{Aggregates, Collect, Complete, Hit, SearchResponse};

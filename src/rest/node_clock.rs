@@ -27,6 +27,7 @@ impl Session {
             Method::Get,
             NodesStatsParts::NodeIdMetric(&["_local"], &["breaker"]).url(),
         )
+        .with_small_response()
         .query("filter_path", "nodes.*.timestamp");
         let response: Option<Response> = self.send_if_supported(request).await?;
         let mut nodes = response

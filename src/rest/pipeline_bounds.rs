@@ -43,6 +43,7 @@ impl Session {
     /// The request failed for a reason other than a missing permission or a missing pipeline.
     pub(crate) async fn pipeline_max_ttl(&self) -> Result<Option<Duration>, ReadError> {
         let request = Request::new(Method::Get, IngestGetPipelineParts::Id(PIPELINE).url())
+            .with_small_response()
             .query("filter_path", "*.processors.script.params.max_ttl_secs");
         match self.try_send(request).await {
             Ok(body) => Ok(max_ttl(&body)),

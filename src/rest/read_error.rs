@@ -8,6 +8,7 @@ use super::incomplete::Incomplete;
 use crate::agent_source::AgentError;
 use crate::http::RequestError;
 use opensearch_directives_core::document::Rejection;
+use opensearch_directives_core::internal::visible;
 
 /// The index could not be read completely.
 ///
@@ -201,9 +202,10 @@ impl fmt::Display for ReadError {
             ),
             ReadFailure::HiddenFields { id, .. } => write!(
                 f,
-                "{index} does not return all fields of the document {id} to this user, because \
+                "{index} does not return all fields of the document {} to this user, because \
                  of field-level security or field masking; the published set stays in use. Give \
-                 the user a role that can read all fields of {index}"
+                 the user a role that can read all fields of {index}",
+                visible(id, false)
             ),
             ReadFailure::TooManyDocuments {
                 documents,

@@ -69,7 +69,8 @@ impl Session {
         fields: impl IntoIterator<Item = &'a str>,
     ) -> Result<Option<&'a str>, ReadError> {
         let path = IndicesGetMappingParts::Index(&[&index.name]).url();
-        let body = match self.try_send(Request::new(Method::Get, path)).await {
+        let request = Request::new(Method::Get, path).with_small_response();
+        let body = match self.try_send(request).await {
             Ok(body) => body,
             Err(error) if error.is_unreachable() => return Err(self.failed(error)),
             Err(error) => {

@@ -208,6 +208,25 @@ fn the_verdicts_of_the_last_reads_stay_and_no_others() {
 }
 
 #[test]
+fn a_verdict_that_is_used_outlives_its_generation() {
+    let cache = VerdictCache::new(4);
+    let mut computed = 0;
+    let mut read = |documents: std::ops::Range<u8>| {
+        computed = 0;
+        for n in documents {
+            cache.get_or([n; 32], || computed += 1);
+        }
+        computed
+    };
+    assert_eq!((read(0..4), read(4..6)), (4, 2));
+    // The first two verdicts are in the previous generation, and are used.
+    assert_eq!(read(0..2), 0);
+    // These verdicts begin another generation.
+    assert_eq!(read(6..8), 2);
+    assert_eq!(read(0..2), 0);
+}
+
+#[test]
 fn a_revocation_that_was_seen_is_final_for_what_was_signed() {
     let (alice, bob) = (key("alice"), key("bob"));
     let trust = trust(&[&alice, &bob], SignaturePolicy::required());
@@ -218,6 +237,11 @@ fn a_revocation_that_was_seen_is_final_for_what_was_signed() {
     // is still accepted.
     let forged = revoked.replace("\"Shape\"", "\"ShapeTiming\"");
     trust.note_revoked(&document("d", &forged), UUID, now);
+    check(&trust, &source).unwrap();
+    // A signature by an unknown key is no signature of the signers.
+    let unknown = signed(&directive(), &[&key("alice")]);
+    let unknown = unknown.replace("\"revoked\":false", "\"revoked\":true");
+    trust.note_revoked(&document("d", &unknown), UUID, now);
     check(&trust, &source).unwrap();
     trust.note_revoked(&document("d", &revoked), UUID, now);
     let rejection = check(&trust, &source).unwrap_err();

@@ -116,7 +116,7 @@ fn is_yaml(file: &Path) -> bool {
 }
 
 /// Converts YAML to one JSON document per line, a format that the parser of drafts accepts.
-fn from_yaml(file: &Path, text: &[u8]) -> Result<Vec<u8>, Failure> {
+pub(super) fn from_yaml(file: &Path, text: &[u8]) -> Result<Vec<u8>, Failure> {
     let text = std::str::from_utf8(text).map_err(|error| Failure::of_file(file, error))?;
     let documents: Vec<Value> =
         serde_saphyr::from_multiple(text).map_err(|error| Failure::of_file(file, error))?;

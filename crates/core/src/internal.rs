@@ -7,4 +7,4 @@ pub use crate::hits::{HitCounters, HitTotals};
 pub use crate::publish::{Published, Publisher, publication};
 pub use crate::set::Edit;
 pub use crate::snapshot::{SignatureTable, SnapshotParts};
-pub use crate::visible_text::{is_invisible, visible};
+pub use crate::visible_text::{is_invisible, visible, visible_beginning};

@@ -17,6 +17,16 @@ pub fn visible(text: &str, keep_lines: bool) -> String {
     shown
 }
 
+/// Escapes the first characters of a text in the same way, and drops the others. Line feeds are escaped,
+/// too.
+#[must_use]
+pub fn visible_beginning(text: &str, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
+        Some((end, _)) => visible(&text[..end], false) + "…",
+        None => visible(text, false),
+    }
+}
+
 /// Whether a character is a control character, or is invisible but changes how other characters
 /// are displayed.
 #[must_use]
@@ -38,6 +48,12 @@ pub fn is_invisible(char: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_beginning_of_a_text_is_one_visible_line() {
+        assert_eq!(visible_beginning("a\nb", 3), "a\\u{a}b");
+        assert_eq!(visible_beginning("\u{1b}éa", 2), "\\u{1b}é…");
+    }
 
     #[test]
     fn control_escape_bidirectional_and_zero_width_characters_become_visible() {

@@ -1,16 +1,48 @@
 //! Tests to which directives the rules of a policy file apply, and which errors an invalid policy
 //! file causes.
 
-use opensearch_directives_core::DiagLevel;
+use opensearch_directives_core::{DiagLevel, EndpointKind};
 
 use super::*;
 use crate::error::chain;
-use crate::signatures::SignatureErrorKind;
+use crate::signatures::{DirectiveClass, SignatureErrorKind};
 
 const SITE: &str = r#"{"rules": [
     {"signers": 1},
     {"for": ["capture", "everything", "above Shape"], "signers": 2, "of": ["alice", "bob"]}
 ]}"#;
+
+#[test]
+fn a_class_contains_a_directive_by_one_property() {
+    let targeted = |match_: DirectiveMatch| {
+        let mut directive = directive();
+        directive.match_ = match_;
+        directive
+    };
+    let all = DirectiveMatch::all;
+    let mut timing = directive();
+    timing.level = DiagLevel::ShapeTiming;
+    for (directive, expected) in [
+        (directive(), None),
+        (directive().with_capture(true), Some("capture")),
+        (directive().with_ring_buffer(true), Some("ring_buffer")),
+        (timing, Some("above Shape")),
+        (targeted(all()), Some("everything")),
+        (targeted(all().for_index("i")), None),
+        (targeted(all().for_principal("p")), None),
+        (targeted(all().for_endpoint(EndpointKind::Count)), None),
+    ] {
+        let classes = ["capture", "ring_buffer", "everything", "above Shape"];
+        let found: Vec<&str> = classes
+            .into_iter()
+            .filter(|class| {
+                let class: DirectiveClass = class.parse().unwrap();
+                class.contains(&directive.as_ref())
+            })
+            .collect();
+        assert_eq!(found, Vec::from_iter(expected), "{directive:?}");
+    }
+}
 
 #[test]
 fn a_directive_of_wide_effect_needs_two_signers_of_a_group() {

@@ -21,6 +21,7 @@ use super::exit::Failure;
 use super::stdio::print;
 use access::Access;
 use api::Agent;
+pub(crate) use api::fuzzing;
 use lifecycle::{Request, Signals, phases, run_until_stopped};
 pub(super) use polling_args::AgentArgs;
 pub(super) use server::Address;

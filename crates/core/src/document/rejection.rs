@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::visible_text::visible;
+use crate::visible_text::visible_beginning;
 use crate::{UnknownDiagLevel, UnknownEndpointKind};
 
 /// A rejection contains at most this many characters of the invalid value.
@@ -200,7 +200,7 @@ fn shorten(text: &str, chars: usize) -> String {
 /// Shortens an untrusted string, and escapes the characters that move a terminal's cursor, change
 /// the direction of the text or are invisible.
 pub(super) fn printable(text: &str) -> String {
-    visible(&shorten(text, VALUE_CHARS), false)
+    visible_beginning(text, VALUE_CHARS)
 }
 
 // The long messages of some reasons.

@@ -278,6 +278,13 @@ mod tests {
         }
         let dark = Snapshot::default().to_json().unwrap();
         Snapshot::from_json(dark.get(), 2, now()).unwrap_err();
+        let forged = good.replace("\"id\":\"b\"", r#""id":"b\n\u001b[2J\u202e""#);
+        let forged = forged.replace(":\"Off\"", ":\"On\"");
+        let error = Snapshot::from_json(&forged, 2, now()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            r"the directive b\u{a}\u{1b}[2J\u{202e} is refused"
+        );
         let error = Snapshot::from_json(&good, 1, now()).unwrap_err();
         assert_eq!(error.kind(), SnapshotErrorKind::TooManyDirectives);
         assert!(error.to_string().contains("2 directives"), "{error}");

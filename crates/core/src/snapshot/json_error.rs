@@ -5,6 +5,10 @@ use std::fmt;
 
 use crate::Digest;
 use crate::document::Rejection;
+use crate::visible_text::visible_beginning;
+
+/// The number of characters of an untrusted text that a message contains.
+const SHOWN_CHARS: usize = 200;
 
 /// The reason why a JSON text is not a valid snapshot.
 #[derive(Debug)]
@@ -66,6 +70,11 @@ impl Error for SnapshotError {
     }
 }
 
+/// Another agent, or somebody who can write the last-good file, has chosen the text.
+fn shown(text: &str) -> String {
+    visible_beginning(text, SHOWN_CHARS)
+}
+
 impl fmt::Display for SnapshotError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
@@ -73,17 +82,19 @@ impl fmt::Display for SnapshotError {
                 f.write_str("the text is not a snapshot in the format of this version")
             }
             Repr::Directive(rejection) => {
-                write!(f, "the directive {} is refused", rejection.id())
+                write!(f, "the directive {} is refused", shown(rejection.id()))
             }
             Repr::Revoked(id) => write!(
                 f,
-                "the directive {id} is revoked, but a snapshot contains no revoked directives"
+                "the directive {} is revoked, but a snapshot contains no revoked directives",
+                shown(id)
             ),
             Repr::Repeated => f.write_str("the snapshot contains a directive twice"),
             Repr::Digest { claimed, found } => {
                 write!(
                     f,
-                    "the snapshot states the digest {claimed}, but its directives have the digest {found}"
+                    "the snapshot states the digest {}, but its directives have the digest {found}",
+                    shown(claimed)
                 )
             }
             Repr::TooManyDirectives { directives, cap } => write!(

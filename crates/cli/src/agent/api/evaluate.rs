@@ -137,13 +137,15 @@ pub(super) async fn batch(
     Ok(json(hold_until_sent(permit, response.await??)))
 }
 
-fn parse_batch(body: &[u8]) -> Result<Vec<EvaluateRequest>, Problem> {
-    let batch: Batch<'_> = serde_json::from_slice(body).map_err(|error| {
-        Problem::field(
-            "body",
-            &format!("it is not {{\"requests\": [...]}}: {error}"),
-        )
-    })?;
+pub(super) fn parse_batch(body: &[u8]) -> Result<Vec<EvaluateRequest>, Problem> {
+    let problem =
+        |error: &str| Problem::field("body", &format!("it is not {{\"requests\": [...]}}{error}"));
+    // The parser would also accept an array of the values.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(problem(""));
+    }
+    let batch: Batch<'_> =
+        serde_json::from_slice(body).map_err(|error| problem(&format!(": {error}")))?;
     let requests = batch.requests.len();
     if requests > MAX_BATCH {
         let problem = format!("there are {requests} requests; send at most {MAX_BATCH} at once");

@@ -22,6 +22,10 @@ pub(super) async fn get(
     State(agent): State<Agent>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let tasks = tokio::runtime::Handle::current()
+        .metrics()
+        .num_alive_tasks();
+    agent.tasks.set(i64::try_from(tasks).unwrap_or(i64::MAX));
     let mut text = String::new();
     let (encoded, content_type) = if prefers_openmetrics(&headers) {
         let encoded = openmetrics_text::encode(&mut text, &agent.registry);

@@ -8,6 +8,7 @@ mod evaluate;
 mod evaluate_request;
 mod expensive_responses;
 mod ext_authz;
+pub(crate) mod fuzzing;
 mod health;
 mod hits;
 mod library_schemas;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use opensearch_directives::{Clock, OpenSearchDirectiveStore, StatusCollector};
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::super::lifecycle::PhaseReceiver;
@@ -23,6 +24,8 @@ pub(in super::super) struct Agent {
     pub(super) wait_slots: WaitSlots,
     pub(super) admission: Admission,
     pub(super) registry: Arc<Registry>,
+    /// The tasks of the runtime, set when the metrics are read.
+    pub(super) tasks: Gauge,
 }
 
 impl Agent {
@@ -38,12 +41,19 @@ impl Agent {
         let status = StatusCollector::new(&store).with_series_by_directive(series_by_directive);
         registry.register_collector(Box::new(status));
         connections.register(&mut registry);
+        let tasks = Gauge::default();
+        registry.register(
+            "directives_agent_tasks",
+            "Tasks of the agent's runtime, which grow with its connections and with nothing else",
+            tasks.clone(),
+        );
         Self {
             listings: ListingCache::new(Arc::clone(&store), Arc::clone(&clock)),
             snapshots: SnapshotCache::new(Arc::clone(&store)),
             wait_slots: WaitSlots::new(max_waiting, phase.clone(), &mut registry),
             admission: Admission::new(),
             registry: Arc::new(registry),
+            tasks,
             store,
             clock,
             phase,

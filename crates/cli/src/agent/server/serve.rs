@@ -26,6 +26,9 @@ const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// connection first. If the agent closed it first, the client could just be sending a request on
 /// it.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+/// The size limit of the headers of a request, in bytes. Each connection can hold that much memory before
+/// its request is refused.
+const MAX_HEADER_BYTES: usize = 64 << 10;
 /// The time limit for completing the requests in progress after the stop signal.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 /// The pause after an accept failed, usually because the process has too few file descriptors.
@@ -148,7 +151,8 @@ impl Server {
         });
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
-            .header_read_timeout(IDLE_TIMEOUT);
+            .header_read_timeout(IDLE_TIMEOUT)
+            .max_buf_size(MAX_HEADER_BYTES);
         let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
         let mut first_request = pin!(tokio::time::sleep(FIRST_REQUEST_TIMEOUT));
         let mut is_closing = false;

@@ -1,5 +1,8 @@
-//! The entry point: it parses the command line, runs the subcommand, and maps the result to an
-//! exit code. The command uses only the public interface of the library.
+//! The command `directives`: it parses the command line, runs the subcommand, and maps the result to
+//! an exit code. The command uses only the public interface of `opensearch-directives`.
+//!
+//! This library is not an interface for other programs, and can change in every release. It exists for
+//! the binary and for the fuzz targets.
 
 #![forbid(unsafe_code)]
 #![expect(
@@ -39,6 +42,8 @@ mod field_filters;
 mod flag_values;
 mod flags_before_verb;
 mod fleet_view;
+#[doc(hidden)]
+pub mod fuzzing;
 mod get;
 mod guards;
 mod history;
@@ -140,7 +145,9 @@ enum Command {
     Probe(probe::ProbeArgs),
 }
 
-fn main() -> ExitCode {
+/// Runs the command line of the process.
+#[must_use]
+pub fn main() -> ExitCode {
     match completion_candidates::complete_if_requested() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => run_command_line().into(),

@@ -1,0 +1,88 @@
+//! Parses requests as the handlers of the agent do, for the fuzz targets.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::evaluate::parse_batch;
+use super::evaluate_request::EvaluateRequest;
+use super::problem::Problem;
+use super::query::parameters;
+
+/// The attributes of an accepted request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Attributes {
+    /// The tenant, if it is known.
+    pub tenant: Option<String>,
+    /// The name of the index.
+    pub index: String,
+    /// The name of the principal.
+    pub principal: String,
+    /// The name of the endpoint.
+    pub endpoint: &'static str,
+    /// The id of the request.
+    pub request_id: String,
+}
+
+impl Attributes {
+    fn of(request: &EvaluateRequest) -> Self {
+        let attrs = request.attrs();
+        Self {
+            tenant: attrs.tenant.map(str::to_owned),
+            index: attrs.index.to_owned(),
+            principal: attrs.principal.to_owned(),
+            endpoint: attrs.endpoint.as_str(),
+            request_id: request.request_id.clone(),
+        }
+    }
+}
+
+fn message(problem: &Problem) -> String {
+    problem.detail().to_owned()
+}
+
+/// Parses the body of `POST /v1/evaluate`.
+///
+/// # Errors
+/// The detail of the refusal.
+pub fn evaluate_body(body: &[u8]) -> Result<Attributes, String> {
+    let request = EvaluateRequest::parse(body).map_err(|problem| message(&problem))?;
+    Ok(Attributes::of(&request))
+}
+
+/// Parses the body of `POST /v1/evaluate/batch`.
+///
+/// # Errors
+/// The detail of the refusal.
+pub fn batch_body(body: &[u8]) -> Result<Vec<Attributes>, String> {
+    let requests = parse_batch(body).map_err(|problem| message(&problem))?;
+    Ok(requests.iter().map(Attributes::of).collect())
+}
+
+/// Parses the headers of an authorization check. Each line of the input is `NAME: VALUE`; lines that no
+/// HTTP server would accept are left out.
+///
+/// # Errors
+/// The detail of the refusal.
+pub fn evaluate_headers(lines: &[u8]) -> Result<Attributes, String> {
+    let mut headers = HeaderMap::new();
+    for line in lines.split(|byte| *byte == b'\n') {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+            continue;
+        };
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
+        {
+            headers.append(name, value);
+        }
+    }
+    let request = EvaluateRequest::from_headers(&headers).map_err(|problem| message(&problem))?;
+    Ok(Attributes::of(&request))
+}
+
+/// Parses a query string of `GET /v1/directives`, with its parameters `wait` and `known`.
+///
+/// # Errors
+/// The detail of the refusal.
+pub fn query(text: &str) -> Result<[Option<String>; 2], String> {
+    parameters(["wait", "known"], Some(text)).map_err(|problem| message(&problem))
+}

@@ -1,0 +1,10 @@
+//! The binary `directives`. The library of this package contains everything, so that the fuzz targets
+//! can call the parsers of the command and of its agent.
+
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    directives::main()
+}

@@ -1,0 +1,38 @@
+//! Parses untrusted input as the command and its agent do, for the fuzz targets, and returns what was
+//! accepted.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::CommandFactory as _;
+
+pub use super::agent::fuzzing::{Attributes, batch_body, evaluate_body, evaluate_headers, query};
+use super::{Cli, flags_before_verb, input, parse};
+
+/// A command line after its flags were moved behind the verb, and the message if it is refused.
+#[derive(Debug)]
+pub struct ParsedArguments {
+    /// The arguments in their new order.
+    pub moved: Vec<OsString>,
+    /// The message of a refusal, or the text of `--help` and `--version`.
+    pub message: Option<String>,
+}
+
+/// Parses a command line without running it.
+#[must_use]
+pub fn command_line(arguments: Vec<OsString>) -> ParsedArguments {
+    let moved = flags_before_verb::move_behind_verb(arguments, &Cli::command());
+    let refused = parse(moved.clone(), None).err();
+    ParsedArguments {
+        moved,
+        message: refused.map(|error| error.render().to_string()),
+    }
+}
+
+/// Converts a YAML file for `apply -f` to lines of JSON, or returns the message of the refusal.
+///
+/// # Errors
+/// The text is not YAML.
+pub fn yaml_file(text: &[u8]) -> Result<Vec<u8>, String> {
+    input::from_yaml(Path::new("input.yaml"), text).map_err(|failure| failure.to_string())
+}

@@ -1,0 +1,21 @@
+//! Parses the arguments of the command. No flag may be lost when flags are moved behind the verb.
+
+use std::ffi::OsString;
+
+use directives::fuzzing::command_line;
+
+/// Each line of the input is an argument.
+pub(crate) fn run(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else {
+        return;
+    };
+    let mut arguments = vec![OsString::from("directives")];
+    arguments.extend(text.split('\n').take(64).map(OsString::from));
+    let parsed = command_line(arguments.clone());
+    assert_eq!(parsed.moved[0], "directives");
+    let mut moved = parsed.moved;
+    moved.sort_unstable();
+    arguments.sort_unstable();
+    assert_eq!(moved, arguments);
+    assert_ne!(parsed.message.as_deref(), Some(""));
+}

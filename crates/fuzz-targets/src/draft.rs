@@ -1,0 +1,60 @@
+//! Parses drafts: one alone, the files of `apply -f`, to which osproxy's blob belongs, and YAML.
+
+use std::collections::HashSet;
+
+use opensearch_directives::document::{Audit, Draft, encode_draft, parse_drafts};
+use serde_json::{Map, Value};
+
+use crate::{check_message, limits};
+
+/// Parses text as one draft.
+pub(crate) fn run(input: &[u8]) {
+    let Ok(source) = std::str::from_utf8(input) else {
+        return;
+    };
+    match Draft::from_json(source) {
+        Ok(draft) => check(&draft),
+        Err(rejection) => check_message(&rejection.to_string(), 2048),
+    }
+}
+
+/// Parses bytes as a file of `apply -f`.
+pub(crate) fn run_file(input: &[u8]) {
+    let drafts = match parse_drafts(input) {
+        Ok(drafts) => drafts,
+        Err(error) => {
+            let text = error.to_string();
+            assert!(text.lines().count() < 30, "{text:?}");
+            // Each problem of the file has a line of its own.
+            check_message(&text.replace('\n', ""), 64 << 10);
+            return;
+        }
+    };
+    assert!(!drafts.is_empty());
+    let mut ids = HashSet::new();
+    for draft in &drafts {
+        assert!(ids.insert(&draft.id), "an id is repeated");
+        check(draft);
+    }
+}
+
+/// Parses bytes as a YAML file of `apply -f`. Its documents become lines of JSON.
+pub(crate) fn run_yaml_file(input: &[u8]) {
+    if let Ok(json) = directives::fuzzing::yaml_file(input) {
+        run_file(&json);
+    }
+}
+
+/// Checks that the JSON for the pipeline is parsed as the same draft.
+fn check(draft: &Draft) {
+    if draft.check(&limits()).is_err() {
+        return;
+    }
+    let json = encode_draft(draft, &Audit::default());
+    let mut fields: Map<String, Value> =
+        serde_json::from_str(json.get()).expect("a draft is an object");
+    fields.remove("created_by");
+    fields.insert("id".to_owned(), draft.id.clone().into());
+    let again = Draft::from_json(&Value::from(fields).to_string());
+    assert_eq!(again.as_ref(), Ok(draft));
+}

@@ -1,0 +1,59 @@
+//! The fuzz targets. Each takes arbitrary bytes in the form in which they come from outside the process,
+//! parses them, and panics if the parser breaks a promise.
+//!
+//! `fuzz/` runs the targets with libFuzzer, and `tests/corpus.rs` runs them with the kept corpus and
+//! with mutations of it.
+
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "a target fails by panicking"
+)]
+
+mod agent_request;
+mod command_line;
+mod document;
+mod draft;
+mod responses;
+mod signature;
+mod snapshot;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use opensearch_directives::document::DecodeLimits;
+
+/// A fuzz target.
+pub type Target = fn(&[u8]);
+
+/// All targets by their names.
+pub const TARGETS: [(&str, Target); 11] = [
+    ("agent_request", agent_request::run),
+    ("command_line", command_line::run),
+    ("document", document::run),
+    ("draft", draft::run),
+    ("draft_file", draft::run_file),
+    ("last_good_file", snapshot::run_last_good_file),
+    ("search_response", responses::run_search),
+    ("signature", signature::run),
+    ("snapshot", snapshot::run),
+    ("statistics_response", responses::run_statistics),
+    ("yaml_file", draft::run_yaml_file),
+];
+
+/// Accepts every expiry, so that the fuzzer does not depend on a clock.
+fn limits() -> DecodeLimits {
+    DecodeLimits {
+        now: Timestamp::UNIX_EPOCH,
+        max_ttl: Duration::MAX,
+    }
+}
+
+/// Checks that a message cannot control a terminal, adds no line to a log and is bounded.
+fn check_message(text: &str, limit: usize) {
+    let invisible = opensearch_directives::internal::is_invisible;
+    assert!(!text.contains(invisible), "{text:?}");
+    assert!(text.len() < limit, "{} bytes: {text:?}", text.len());
+}

@@ -1,0 +1,74 @@
+//! Decodes snapshots, which come from another agent or from a last-good file. An accepted snapshot
+//! must survive encoding.
+
+use std::error::Error;
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use opensearch_directives::Snapshot;
+use opensearch_directives::error::LastGoodErrorKind;
+use opensearch_directives::fuzzing::last_good_file;
+use sha2::{Digest as _, Sha256};
+
+use crate::check_message;
+
+/// The highest number of directives.
+const CAP: usize = 4;
+
+/// Decodes text as the JSON of a snapshot.
+pub(crate) fn run(input: &[u8]) {
+    let Ok(json) = std::str::from_utf8(input) else {
+        return;
+    };
+    match Snapshot::from_json(json, CAP, Timestamp::UNIX_EPOCH) {
+        Ok(snapshot) => {
+            assert!(snapshot.set().len() <= CAP);
+            check_encoding(&snapshot);
+        }
+        Err(error) => check_error(&error),
+    }
+}
+
+/// Decodes bytes as a last-good file. They are decoded as they are, too, where the checksum protects.
+pub(crate) fn run_last_good_file(body: &[u8]) {
+    let error = last_good_file(body, "directives");
+    let mut file = String::new();
+    for byte in Sha256::digest(body) {
+        let _ = write!(file, "{byte:02x}");
+    }
+    if let Err(error) = error {
+        assert_ne!(error.kind(), LastGoodErrorKind::Io);
+        check_error(&error);
+    }
+    let file = [file.as_bytes(), b"\n", body].concat();
+    match last_good_file(&file, "directives") {
+        Ok(snapshot) => {
+            assert!(snapshot.read_at().is_some() && snapshot.revision().is_some());
+            check_encoding(&snapshot);
+        }
+        Err(error) => check_error(&error),
+    }
+    // One changed bit is noticed.
+    let mut changed = file;
+    if let Some(last) = changed.last_mut() {
+        *last ^= 1;
+    }
+    assert!(last_good_file(&changed, "directives").is_err());
+}
+
+fn check_encoding(snapshot: &Snapshot) {
+    let read_at = snapshot.read_at().expect("it was read");
+    let encoded = snapshot
+        .to_json()
+        .expect("an accepted snapshot can be encoded");
+    let again = Snapshot::from_json(encoded.get(), usize::MAX, read_at)
+        .expect("the encoded form is accepted");
+    assert!(again.is_same_as(snapshot));
+}
+
+/// Checks the message of an error. Its cause can be the message of the JSON parser.
+fn check_error(error: &dyn Error) {
+    check_message(&error.to_string(), 2048);
+    let chain = opensearch_directives::error::chain(error);
+    assert!(chain.len() < 8192, "{chain:?}");
+}
