@@ -79,7 +79,8 @@ fn server_config(
 }
 
 /// Responds to one request. The server ignores a failed handshake, because the client reports the
-/// failure.
+/// failure. A client with a certificate must send a password,
+/// too.
 async fn respond(acceptor: TlsAcceptor, stream: TcpStream) {
     let Ok(mut stream) = acceptor.accept(stream).await else {
         return;
@@ -88,6 +89,13 @@ async fn respond(acceptor: TlsAcceptor, stream: TcpStream) {
     let Ok(read) = stream.read(&mut request).await else {
         return;
     };
+    let has_certificate = stream.get_ref().1.peer_certificates().is_some();
+    let text = String::from_utf8_lossy(&request[..read]);
+    if has_certificate && !text.contains("authorization: Basic YW5uOmh1bnRlcjI=") {
+        let refusal = b"HTTP/1.1 401 U\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        let _ = stream.write_all(refusal).await;
+        return;
+    }
     let body = if request[..read].starts_with(b"GET") {
         SETTINGS
     } else {
@@ -112,6 +120,13 @@ async fn start(
     OpenSearchDirectiveStore::start(Config::new(cluster)).await
 }
 
+fn ann() -> Credentials {
+    Credentials::Basic {
+        username: "ann".to_owned(),
+        password: "hunter2".into(),
+    }
+}
+
 fn trusting(authority: &Authority) -> Tls {
     Tls::system().with_ca_certificates(authority.pem())
 }
@@ -132,7 +147,7 @@ async fn only_the_configured_private_ca_is_trusted() {
 }
 
 #[tokio::test]
-async fn a_client_certificate_is_presented() {
+async fn a_client_certificate_is_presented_together_with_a_password() {
     let (ours, clients) = (authority(), authority());
     let url = serve(&ours, Some(&clients)).await;
     let presenting = |by: &Authority| {
@@ -143,12 +158,11 @@ async fn a_client_certificate_is_presented() {
             key.serialize_pem()
         ))
     };
-    // Basic authentication can be combined with a client certificate.
-    let basic = Credentials::Basic {
-        username: "ann".to_owned(),
-        password: "hunter2".into(),
-    };
-    start(&url, presenting(&clients), basic).await.unwrap();
+    // The server requires the certificate and the password.
+    start(&url, presenting(&clients), ann()).await.unwrap();
+    let error = start(&url, presenting(&clients), Credentials::None).await;
+    let said = error_chain(&error.unwrap_err());
+    assert!(said.contains("status 401"), "{said}");
     for tls in [trusting(&ours), presenting(&ours)] {
         let error = start(&url, tls, Credentials::None).await.unwrap_err();
         let said = error_chain(&error);
@@ -220,7 +234,9 @@ async fn certificates_in_files_are_read_again_after_a_failed_handshake() {
         .with_ca_certificates(Secret::file(&ca))
         .with_client_certificate(Secret::file(&certificate))
         .with_client_key(Secret::file(&key));
-    let cluster = ClusterConfig::new([url.parse().unwrap()]).with_tls(tls);
+    let cluster = ClusterConfig::new([url.parse().unwrap()])
+        .with_credentials(ann())
+        .with_tls(tls);
     let config = Config::new(cluster)
         .with_interval(std::time::Duration::from_secs(60 * 60))
         .with_startup(opensearch_directives::Startup::Empty);

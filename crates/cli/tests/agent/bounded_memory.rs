@@ -1,5 +1,4 @@
-//! Tests that the agent's memory stays bounded while the polled server sends responses of a
-//! gigabyte.
+//! Tests that the agent's memory stays bounded while a server sends endless or malformed responses.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -9,63 +8,83 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use test_support::measure::process::Process;
+
 use crate::support::agent::Agent;
 
 const GIGABYTE: usize = 1 << 30;
 const MEMBER: usize = 16 << 20;
-/// The largest amount of additional memory, in bytes, that the agent may use.
+/// The limit of the additional memory that the agent may use.
 const MAX_GROWTH: u64 = 64_000_000;
 
-/// Starts a server that responds with 503 until the returned flag is set, and with a gigabyte to
-/// each request after that.
-fn serve(send: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> (String, Arc<AtomicBool>) {
+/// The requests that the server attacks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Target {
+    /// The statistics, whose response is small.
+    Statistics,
+    /// The searches. The server refuses the statistics, so that the agent sends searches.
+    Searches,
+}
+
+const SETTINGS: &str =
+    r#"{"directives":{"settings":{"index.uuid":"u","index.number_of_shards":"1"}}}"#;
+
+/// Responds with 503 until the flag is set, and attacks the later requests of one kind.
+fn serve(
+    target: Target,
+    send: impl Fn(&mut TcpStream) + Send + Sync + 'static,
+) -> (String, Arc<AtomicBool>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let large = Arc::new(AtomicBool::new(false));
+    let attacks = Arc::new(AtomicBool::new(false));
     let send = Arc::new(send);
     std::thread::spawn({
-        let large = large.clone();
+        let attacks = attacks.clone();
         move || {
             for stream in listener.incoming() {
-                let (large, send) = (large.clone(), send.clone());
+                let (attacks, send) = (attacks.clone(), send.clone());
                 std::thread::spawn(move || {
-                    let mut stream = stream.unwrap();
-                    let _ = stream.read(&mut [0; 8192]);
-                    if large.load(Ordering::SeqCst) {
-                        send(&mut stream);
-                    } else {
-                        let none =
-                            "HTTP/1.1 503 N\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-                        let _ = stream.write_all(none.as_bytes());
-                    }
+                    let (mut stream, mut request) = (stream.unwrap(), [0; 8192]);
+                    let read = stream.read(&mut request).unwrap_or(0);
+                    let request = String::from_utf8_lossy(&request[..read]).into_owned();
+                    let is_target = target == Target::Statistics || request.starts_with("POST");
+                    let (status, body) = match attacks.load(Ordering::SeqCst) {
+                        true if is_target => return send(&mut stream),
+                        true if request.contains("/_settings") => (200, SETTINGS),
+                        true => (403, ""),
+                        false => (503, ""),
+                    };
+                    let length = body.len();
+                    let response = format!(
+                        "HTTP/1.1 {status} S\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+                    );
+                    let _ = stream.write_all(response.as_bytes());
                 });
             }
         }
     });
-    (url, large)
+    (url, attacks)
 }
 
-/// Returns the peak memory of a process in bytes.
-fn peak(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmHWM:"))
-        .unwrap();
-    line.split_whitespace()
-        .nth(1)
-        .unwrap()
-        .parse::<u64>()
-        .unwrap()
-        * 1024
-}
-
-async fn growth(send: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> u64 {
-    let (url, large) = serve(send);
-    let args = ["--startup", "empty", "--max-backoff", "100ms"];
+/// Runs an agent that polls a server, which at first responds with 503 and then attacks. Returns by how
+/// much the peak memory of the agent grew during five polls that fail with this error.
+async fn growth(
+    attack: &str,
+    target: Target,
+    expected: &str,
+    send: impl Fn(&mut TcpStream) + Send + Sync + 'static,
+) -> u64 {
+    let (url, attacks) = serve(target, send);
+    // The time limits are long because the machine may be busy.
+    let patience = ["--request-timeout", "30s", "--poll-timeout", "60s"];
+    let args = [
+        &["--startup", "empty", "--max-backoff", "100ms"],
+        &patience[..],
+    ]
+    .concat();
     let agent = Agent::start(&url, "directives", &args);
     let failed = async |at_least: u64| {
-        let what = format!("{at_least} failed polls");
+        let what = format!("{attack}: {at_least} failed polls");
         agent
             .status_when(&what, |status| {
                 status["counters"]["polls_failed"].as_u64() >= Some(at_least)
@@ -73,48 +92,103 @@ async fn growth(send: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> u64 {
             .await
     };
     failed(5).await;
-    let before = peak(agent.process_id());
-    large.store(true, Ordering::SeqCst);
+    let process = Process::of(agent.process_id());
+    let before = process.peak_bytes();
+    attacks.store(true, Ordering::SeqCst);
     let polls = failed(0).await["counters"]["polls_failed"]
         .as_u64()
         .unwrap();
     let status = failed(polls + 5).await;
     let error = status["last_error"].as_str().unwrap();
-    assert!(error.contains("larger than the limit"), "{error}");
-    let growth = peak(agent.process_id()) - before;
-    println!("idle {before} bytes, {growth} bytes more under responses of 1 GiB");
+    assert!(error.contains(expected), "{attack}: {error}");
+    let growth = process.peak_bytes().saturating_sub(before);
+    println!("{attack}: {before} bytes before, {growth} bytes more");
     growth
 }
+
+/// Sends a head and then a part again and again, at most a gigabyte.
+fn endless(head: &'static str, part: &[u8]) -> impl Fn(&mut TcpStream) + Send + Sync + 'static {
+    let many = part.repeat((1 << 20) / part.len());
+    move |stream| {
+        let _ = stream.write_all(head.as_bytes());
+        for _ in 0..GIGABYTE / many.len() {
+            if stream.write_all(&many).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Sends a complete response of status 200.
+fn respond(body: Vec<u8>) -> impl Fn(&mut TcpStream) + Send + Sync + 'static {
+    move |stream| {
+        let length = body.len();
+        let head =
+            format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+        let _ = stream.write_all(head.as_bytes());
+        let _ = stream.write_all(&body);
+    }
+}
+
+const TOO_LARGE: &str = "larger than the limit";
+const NOT_JSON: &str = "not the expected JSON";
+const HEAD: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_compressed_response_of_a_gigabyte_takes_less_than_64_mb() {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(&vec![b' '; MEMBER]).unwrap();
     let body = encoder.finish().unwrap().repeat(GIGABYTE / MEMBER);
-    let growth = growth(move |stream| {
+    let send = move |stream: &mut TcpStream| {
         let head = format!(
             "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
         let _ = stream.write_all(head.as_bytes());
         let _ = stream.write_all(&body);
-    })
-    .await;
+    };
+    let growth = growth("1 GiB compressed", Target::Searches, TOO_LARGE, send).await;
     assert!(growth < MAX_GROWTH, "{growth}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_response_of_a_gigabyte_without_a_length_takes_less_than_64_mb() {
-    let growth = growth(|stream| {
-        let head = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n";
-        let _ = stream.write_all(head.as_bytes());
-        let more = vec![b' '; 1 << 20];
-        for _ in 0..GIGABYTE / more.len() {
-            if stream.write_all(&more).is_err() {
-                return;
-            }
-        }
-    })
+    let growth = growth(
+        "a body without end",
+        Target::Searches,
+        TOO_LARGE,
+        endless(HEAD, b" "),
+    )
     .await;
     assert!(growth < MAX_GROWTH, "{growth}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn malformed_responses_take_less_than_64_mb() {
+    let field = b"x-filler: aaaaaaaaaaaaaaaaaaaaaaaa\r\n";
+    let headers = endless("HTTP/1.1 200 OK\r\n", field);
+    let broken = "the connection failed";
+    let grown = growth("headers without end", Target::Searches, broken, headers).await;
+    assert!(grown < MAX_GROWTH, "{grown}");
+    let invalid = [b"{\"pit_id\":\"", [0xff; MEMBER].as_slice(), b"\"}"].concat();
+    // If the parser kept them, the keys would take more memory than their text.
+    let repeated = "\"timed_out\":false,".repeat(MEMBER / 18);
+    let repeated = format!("{{{repeated}\"timed_out\":false}}");
+    for (attack, body) in [
+        ("nested lists", vec![b'['; MEMBER]),
+        ("nested objects", b"{\"hits\":".repeat(MEMBER / 8)),
+        ("invalid UTF-8", invalid),
+        ("repeated keys", repeated.into_bytes()),
+    ] {
+        let grown = growth(attack, Target::Searches, NOT_JSON, respond(body)).await;
+        assert!(grown < MAX_GROWTH, "{attack}: {grown}");
+    }
+    // Each index takes several times as much memory as its text.
+    let indices: Vec<String> = (0..MEMBER / 16)
+        .map(|n| format!("\"{n:09}\":{{}}"))
+        .collect();
+    let many = format!("{{\"indices\":{{{}}}}}", indices.join(","));
+    let send = respond(many.into_bytes());
+    let grown = growth("a million indices", Target::Statistics, TOO_LARGE, send).await;
+    assert!(grown < MAX_GROWTH, "{grown}");
 }

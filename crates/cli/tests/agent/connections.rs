@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::support::agent::Agent;
 
-/// The time limit of a request. Without the bound on idle connections, a request would have to wait
-/// until other connections reach their header timeout of half a minute.
+/// The time limit of a health check. If idle connections did not make room, a health check would wait
+/// until other connections reach their own time limit of ten seconds.
 const IN_TIME: Duration = Duration::from_secs(5);
 
 fn healthz(address: &str) -> String {

@@ -9,6 +9,8 @@ mod access;
 mod batch_evaluation;
 #[cfg(target_os = "linux")]
 mod bounded_memory;
+#[cfg(target_os = "linux")]
+mod bounded_memory_under_clients;
 mod chain;
 mod connections;
 mod health;
@@ -24,6 +26,7 @@ mod osproxy_format;
 #[cfg(unix)]
 mod python;
 mod responses_follow_index;
+mod secrets;
 #[cfg(unix)]
 mod unix_socket;
 

@@ -18,7 +18,9 @@
 mod support;
 
 mod authentication;
+mod doctor;
 mod hidden_documents_and_fields;
+mod hidden_signatures;
 mod multi_get;
 mod recording_agent;
 mod roles;

@@ -102,6 +102,7 @@ fn checks_of(role: &str) -> &'static [&'static str] {
             "`edit`",
             "`revoke`",
             "`status`",
+            "`sign`",
         ],
         "operator" => &[
             "`list`",
@@ -111,6 +112,7 @@ fn checks_of(role: &str) -> &'static [&'static str] {
             "`extend`",
             "`edit`",
             "`revoke`",
+            "`sign`",
             "`delete`",
             "`status`",
         ],

@@ -155,7 +155,7 @@ pub(crate) fn agent(user: &str, index: &str) -> Agent {
     agent_with(user, index, &[])
 }
 
-/// Starts an agent as a user, with additional arguments.
+/// The same with additional arguments.
 pub(crate) fn agent_with(user: &str, index: &str, more: &[&str]) -> Agent {
     let [flag, ca] = connection();
     // The time limits are long, because the machine that runs the tests may be busy.

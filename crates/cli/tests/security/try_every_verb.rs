@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::{Value, json};
 
 use crate::secured_cluster::{PASSWORD, admin, admin_runs, agent, apply, applying, run, send_as};
+use crate::support::command::directives;
 
 /// The index and the data stream that the roles name.
 const INDEX: &str = "directives";
 const HISTORY: &str = "directives-history";
 const FLEET: &str = "directives-fleet";
-/// The operations that are tested with each role. The table of `mappings/README.md` uses the same
-/// names.
-pub(crate) const CHECKS: [&str; 22] = [
+/// The operations that are tested with each role, as they are named in the table of
+/// `mappings/README.md`.
+pub(crate) const CHECKS: [&str; 23] = [
     "`init --dry-run`",
     "`init`",
     "`init --history`",
@@ -25,6 +26,8 @@ pub(crate) const CHECKS: [&str; 22] = [
     "`extend`",
     "`edit`",
     "`revoke`",
+    "`sign`",
+    "`verify`",
     "`delete`",
     "delete by `_bulk`",
     "`agent`",
@@ -115,6 +118,19 @@ pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
             apply(INDEX, "kept", &[]);
             outcome
         }
+        "`sign`" => {
+            // A key that has signed before would change nothing.
+            let folder = keys();
+            let key = folder.path().join("signer.key").display().to_string();
+            let outcome = tried(&["sign", "kept", "--sign-with", &key, "--yes"]);
+            apply(INDEX, "kept", &[]);
+            outcome
+        }
+        "`verify`" => {
+            let folder = keys();
+            let key = folder.path().join("signer.pub").display().to_string();
+            tried(&["verify", "--trusted-keys", &key, "--signatures", "optional"])
+        }
         "`delete`" => {
             let outcome = tried(&["delete", "ended"]);
             apply(INDEX, "ended", &[]);
@@ -160,6 +176,15 @@ pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
         "the requests of Dashboards" => dashboards(user).await,
         _ => panic!("no such check: {check}"),
     }
+}
+
+/// Creates the keys of a new signer.
+fn keys() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path().join("signer");
+    let made = directives().arg("keygen").arg(base).output().unwrap();
+    assert!(made.status.success());
+    folder
 }
 
 /// Runs `init` twice: on an outdated installation, and on an index with an incomplete mapping. The

@@ -28,6 +28,20 @@ impl Process {
         Duration::from_nanos(nanos.sum())
     }
 
+    /// Returns the number of open file descriptors.
+    pub fn open_files(&self) -> u64 {
+        let files = fs::read_dir(self.0.join("fd")).expect("the descriptors");
+        files.count() as u64
+    }
+
+    /// Returns the highest resident memory of the process so far.
+    pub fn peak_bytes(&self) -> u64 {
+        let status = fs::read_to_string(self.0.join("status")).expect("the status");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = peak.and_then(|peak| peak.split_whitespace().next()?.parse().ok());
+        kib.map_or(0, |kib: u64| kib * 1024)
+    }
+
     /// Returns the resident memory of the process.
     pub fn resident_bytes(&self) -> u64 {
         let statm = fs::read_to_string(self.0.join("statm")).expect("the memory");

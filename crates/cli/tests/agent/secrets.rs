@@ -1,0 +1,91 @@
+//! Searches for secrets in everything that an agent puts out: responses, headers, the log with all
+//! details, and the last-good file.
+
+use reqwest::Client;
+
+use super::{apply, evaluate_request};
+use crate::support::agent::Agent;
+use crate::support::node::{installed_index, shared_url};
+
+const PASSWORD: &str = "hunter2-password-of-the-cluster";
+/// The password with its user name, as it is sent.
+const ENCODED: &str = "YW5uOmh1bnRlcjItcGFzc3dvcmQtb2YtdGhlLWNsdXN0ZXI=";
+const TOKEN: &str = "hunter2-token-of-the-agent";
+
+/// All paths of the API that a client can read.
+const PATHS: [&str; 9] = [
+    "/healthz",
+    "/readyz",
+    "/readyz?fresh",
+    "/metrics",
+    "/openapi.json",
+    "/v1/status",
+    "/v1/directives",
+    "/v1/osproxy",
+    "/v1/snapshot",
+];
+
+#[tokio::test]
+async fn no_output_of_an_agent_contains_a_secret() {
+    let url = shared_url();
+    let index = installed_index(&url, "secrets").await;
+    apply(&url, &index, "a", &["--ttl", "1h"]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let (password, tokens) = (file("password", PASSWORD), file("tokens", TOKEN));
+    let last_good = folder.path().join("last-good").display().to_string();
+    let login = ["--username", "ann", "--password-file", &password];
+    let access = [
+        "--read-token-file",
+        &tokens,
+        "--refresh-token-file",
+        &tokens,
+    ];
+    let others = ["--evaluate-token-file", &tokens, "--last-good", &last_good];
+    let details = ["--log", "trace"];
+    let args = [&login[..], &access, &others, &details].concat();
+    let agent = Agent::start(&url, &index, &args);
+
+    let client = Client::new();
+    let mut outputs = Vec::new();
+    for token in [TOKEN, "another-token-0123456789"] {
+        let mut requests: Vec<_> = PATHS
+            .iter()
+            .map(|path| client.get(agent.url(path)))
+            .collect();
+        requests.push(client.post(agent.url("/v1/refresh")));
+        requests.push(
+            client
+                .post(agent.url("/v1/evaluate"))
+                .json(&evaluate_request("acme")),
+        );
+        for request in requests {
+            let response = request.bearer_auth(token).send().await.unwrap();
+            let is_permitted = token == TOKEN;
+            assert_eq!(
+                response.status() != 401,
+                is_permitted || is_open(response.url().path())
+            );
+            outputs.push(format!("{:?}", response.headers()));
+            outputs.push(response.text().await.unwrap());
+        }
+    }
+    outputs.push(std::fs::read_to_string(&last_good).unwrap());
+    let log = agent.stop();
+    assert!(log.contains("TRACE"), "{log}");
+    outputs.push(log);
+    for output in &outputs {
+        for secret in [PASSWORD, ENCODED, TOKEN] {
+            assert!(!output.contains(secret), "{secret} is in {output}");
+        }
+    }
+}
+
+/// Whether a path needs no token.
+fn is_open(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz" | "/openapi.json")
+}

@@ -1,0 +1,86 @@
+//! Tests a role that hides or masks signatures from an agent that requires them: no directive applies, and
+//! the error names the restriction.
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::secured_cluster::{agent_with, apply, installed_index, role_for, user_with};
+use crate::support::agent::Agent;
+use crate::support::command::directives;
+
+/// An index with one signed directive, and the key of its signer.
+struct Signed {
+    index: String,
+    folder: TempDir,
+}
+
+impl Signed {
+    async fn new(prefix: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().join("alice");
+        let made = directives().arg("keygen").arg(base).output().unwrap();
+        assert!(made.status.success());
+        let signed = Self {
+            index: installed_index(prefix).await,
+            folder,
+        };
+        signed.apply("first");
+        signed
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    fn apply(&self, id: &str) {
+        apply(&self.index, id, &["--sign-with", &self.file("alice.key")]);
+    }
+
+    fn agent(&self, user: &str) -> Agent {
+        let key = self.file("alice.pub");
+        agent_with(user, &self.index, &["--trusted-keys", &key])
+    }
+
+    /// The reader's role with a restriction of the field `signatures`.
+    fn restricted(&self, key: &str) -> Value {
+        let mut role = role_for("reader", &self.index);
+        let field = if key == "fls" {
+            "~signatures"
+        } else {
+            "signatures"
+        };
+        role["index_permissions"][0][key] = json!([field]);
+        role
+    }
+}
+
+fn error_of(status: &Value) -> &str {
+    status["last_error"].as_str().unwrap_or_default()
+}
+
+#[tokio::test]
+#[ignore = "scripts/test-security runs it"]
+async fn hidden_or_masked_signatures_apply_nothing_at_the_first_read() {
+    let hidden = Signed::new("signed-fls-first").await;
+    let user = user_with(&hidden.restricted("fls")).await;
+    let agent = hidden.agent(&user);
+    let status = agent
+        .status_when("a poll says why it fails", |status| {
+            error_of(status).contains("field-level security")
+        })
+        .await;
+    assert_eq!(status["revision"], Value::Null, "{status:#}");
+
+    // The mapping does not show that a field is masked, so each document is rejected.
+    let masked = Signed::new("signed-masked-first").await;
+    let user = user_with(&masked.restricted("masked_fields")).await;
+    let agent = masked.agent(&user);
+    let status = agent
+        .status_when("it has polled", |status| {
+            status["last_error"].is_string() || status["last_success"].is_string()
+        })
+        .await;
+    assert_eq!(status["directives"], 0, "{status:#}");
+    let rejected = status["rejected"].to_string();
+    assert!(rejected.contains("field masking"), "{status:#}");
+}

@@ -1,0 +1,132 @@
+//! Measures memory, descriptors and tasks of an agent, and checks that they do not grow.
+
+use test_support::measure::median;
+use test_support::measure::process::Process;
+
+use crate::site::Site;
+use crate::support::agent::Agent;
+
+/// The growth that is accepted between the first and the last part of the run.
+const MEMORY_TOLERANCE: u64 = 8 << 20;
+const COUNT_TOLERANCE: u64 = 32;
+/// The run is divided into this number of parts. The first one warms up.
+const PARTS: usize = 6;
+
+/// One measurement.
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    resident: u64,
+    descriptors: u64,
+    tasks: u64,
+}
+
+/// All measurements of an agent.
+pub(crate) struct Samples {
+    name: &'static str,
+    process: Process,
+    metrics: String,
+    taken: Vec<Sample>,
+    /// The last status that the agent returned.
+    status: serde_json::Value,
+}
+
+impl Samples {
+    pub(crate) fn of(name: &'static str, agent: &Agent) -> Self {
+        Self {
+            name,
+            process: Process::of(agent.process_id()),
+            metrics: agent.url(""),
+            taken: Vec::new(),
+            status: serde_json::Value::Null,
+        }
+    }
+
+    pub(crate) async fn take(&mut self, site: &Site) {
+        let get = async |path: &str| {
+            let request = site.http.get(format!("{}{path}", self.metrics));
+            let response = request.bearer_auth(site.token()).send().await.ok()?;
+            response.text().await.ok()
+        };
+        let metrics = get("/metrics")
+            .await
+            .expect("the agent responds under faults");
+        let tasks = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("directives_agent_tasks "));
+        self.taken.push(Sample {
+            resident: self.process.resident_bytes(),
+            descriptors: self.process.open_files(),
+            tasks: tasks.unwrap().parse().unwrap(),
+        });
+        if let Some(status) = get("/v1/status").await {
+            self.status = serde_json::from_str(&status).unwrap_or_default();
+        }
+    }
+
+    /// The medians of one part of the run.
+    fn part(&self, part: usize) -> Sample {
+        let length = (self.taken.len() / PARTS).max(1);
+        let begin = (part * length).min(self.taken.len() - 1);
+        let samples = &self.taken[begin..(begin + length).min(self.taken.len())];
+        let of = |value: fn(&Sample) -> u64| {
+            let mut values: Vec<u64> = samples.iter().map(value).collect();
+            median(&mut values)
+        };
+        Sample {
+            resident: of(|sample| sample.resident),
+            descriptors: of(|sample| sample.descriptors),
+            tasks: of(|sample| sample.tasks),
+        }
+    }
+
+    /// Prints a table of the medians of each part of the run.
+    pub(crate) fn report(&self) {
+        println!("| {} | memory, MB | descriptors | tasks |", self.name);
+        println!("|---|---|---|---|");
+        for part in 0..PARTS {
+            let Sample {
+                resident,
+                descriptors,
+                tasks,
+            } = self.part(part);
+            let tenths = resident / 100_000;
+            println!(
+                "| part {} of {PARTS} | {}.{} | {descriptors} | {tasks} |",
+                part + 1,
+                tenths / 10,
+                tenths % 10
+            );
+        }
+        println!(
+            "{} samples; highest memory {} bytes",
+            self.taken.len(),
+            self.process.peak_bytes()
+        );
+        println!("{:#}", self.status["counters"]);
+    }
+
+    /// Checks that the last part needs no more than the second one. The first part warms up.
+    pub(crate) fn check(&self) {
+        let (early, late) = (self.part(1), self.part(PARTS - 1));
+        let name = self.name;
+        assert!(
+            late.resident < early.resident + MEMORY_TOLERANCE,
+            "{name}: the memory grew: {early:?} {late:?}"
+        );
+        assert!(
+            late.descriptors < early.descriptors + COUNT_TOLERANCE,
+            "{name}: the descriptors grew: {early:?} {late:?}"
+        );
+        assert!(
+            late.tasks < early.tasks + COUNT_TOLERANCE,
+            "{name}: the tasks grew: {early:?} {late:?}"
+        );
+        let reloads = self.counter("credential_reloads");
+        assert!(reloads >= 2, "{name}: {reloads} reloads");
+    }
+
+    /// Returns a counter of the last status.
+    pub(crate) fn counter(&self, name: &str) -> u64 {
+        self.status["counters"][name].as_u64().unwrap_or_default()
+    }
+}
