@@ -1,5 +1,5 @@
-//! Parses untrusted input as the command and its agent do, for the fuzz targets, and returns what was
-//! accepted.
+//! Entry points for the fuzz targets. Each of them parses untrusted input as the command or its
+//! agent does, and returns the parsed values.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -9,12 +9,14 @@ use clap::CommandFactory as _;
 pub use super::agent::fuzzing::{Attributes, batch_body, evaluate_body, evaluate_headers, query};
 use super::{Cli, flags_before_verb, input, parse};
 
-/// A command line after its flags were moved behind the verb, and the message if it is refused.
+/// A command line whose flags were moved behind the verb, and the message of the parser if it
+/// refused the command line.
 #[derive(Debug)]
 pub struct ParsedArguments {
     /// The arguments in their new order.
     pub moved: Vec<OsString>,
-    /// The message of a refusal, or the text of `--help` and `--version`.
+    /// The error message if the parser refused the command line, or the text of `--help` or
+    /// `--version`.
     pub message: Option<String>,
 }
 
@@ -29,7 +31,7 @@ pub fn command_line(arguments: Vec<OsString>) -> ParsedArguments {
     }
 }
 
-/// Converts a YAML file for `apply -f` to lines of JSON, or returns the message of the refusal.
+/// Converts a YAML file for `apply -f` to lines of JSON, or returns the error message.
 ///
 /// # Errors
 /// The text is not YAML.

@@ -7,12 +7,12 @@ use test_support::node::Node;
 use test_support::proxy::{Fault, Proxy};
 use tokio::sync::Mutex;
 
-/// The duration of each fault, and of the pause after it.
+/// The duration of each fault.
 const FAULT: Duration = Duration::from_secs(12);
 const PAUSE: Duration = Duration::from_secs(12);
 
-/// Injects one fault after another until the task is aborted. After each round, the node is killed, is
-/// absent for the duration of a fault, and restarts with its data.
+/// Injects one fault after another until the task is aborted. After all kinds of faults, the node
+/// is killed. It restarts with its data after the duration of a fault.
 pub(crate) async fn inject(node: Arc<Mutex<Node>>, proxy: Arc<Proxy>) {
     loop {
         for fault in [

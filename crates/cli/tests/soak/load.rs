@@ -1,5 +1,5 @@
-//! The load of the soak test: writers of documents, signers, clients that evaluate and wait, and
-//! connections that hang.
+//! Generates the load of the soak test: writes of documents and of signed directives, clients that
+//! send evaluations and long polls, and connections that never complete a request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,14 +13,14 @@ use crate::site::Site;
 use crate::support::agent::Agent;
 use crate::support::command::directives;
 
-/// The number of ids among which the writer chooses.
+/// The number of document ids from which the writer chooses at random.
 const IDS: usize = 300;
 const EVALUATING_CLIENTS: usize = 4;
 const WAITING_CLIENTS: usize = 20;
-/// The number of connections that hang at the same time, for each agent.
+/// The number of connections without a complete request that each agent has at the same time.
 const HALF_OPEN: usize = 100;
 
-/// Starts all tasks of the load.
+/// Starts all tasks that generate the load.
 pub(crate) fn start(load: &mut JoinSet<()>, site: &Arc<Site>, hub: &Agent, client: &Agent) {
     load.spawn(write(Arc::clone(site)));
     load.spawn(sign(Arc::clone(site)));
@@ -35,8 +35,8 @@ pub(crate) fn start(load: &mut JoinSet<()>, site: &Arc<Site>, hub: &Agent, clien
     }
 }
 
-/// Creates, replaces, revokes and deletes documents. A request that fails because the node is absent is
-/// not repeated.
+/// Creates, replaces, revokes and deletes documents. A request that fails because the node is down
+/// is not repeated.
 async fn write(site: Arc<Site>) {
     let mut random = fastrand::Rng::with_seed(19);
     for number in 0_u64.. {
@@ -63,7 +63,7 @@ async fn write(site: Arc<Site>) {
     }
 }
 
-/// Applies a signed directive every few seconds, with the command.
+/// Runs the command every few seconds to apply a signed directive.
 async fn sign(site: Arc<Site>) {
     for number in 0_u64.. {
         let id = format!("signed-{}", number % 20);
@@ -95,7 +95,7 @@ async fn evaluate(site: Arc<Site>, url: String) {
             .bearer_auth(site.token())
             .json(&request);
         if let Ok(response) = sent.send().await {
-            // An agent under faults still evaluates each request.
+            // An agent must evaluate every request, even while its polls fail.
             assert_eq!(response.status(), 200);
             let _ = response.bytes().await;
         }
@@ -103,7 +103,7 @@ async fn evaluate(site: Arc<Site>, url: String) {
     }
 }
 
-/// Waits for changes, one after another.
+/// Long-polls the agent for one change after another.
 async fn wait(site: Arc<Site>, url: String) {
     let mut known = Value::Null;
     loop {
@@ -121,7 +121,8 @@ async fn wait(site: Arc<Site>, url: String) {
     }
 }
 
-/// Opens connections that send nothing, or a part of a request, and closes them when they are many.
+/// Opens connections that send nothing or only a part of a request. When `HALF_OPEN` connections
+/// are open, closes all of them and starts again.
 async fn hang(address: String) {
     loop {
         let mut open = Vec::new();

@@ -1,5 +1,6 @@
-//! Runs two agents for half an hour while a node restarts, connections hang, secrets rotate and
-//! documents change, and checks that memory, descriptors and tasks stay flat. `scripts/soak` runs it.
+//! Runs two agents for half an hour under load and faults, and checks that their memory, file
+//! descriptors and tasks do not grow. Meanwhile, the node restarts, responses are delayed or lost,
+//! secrets rotate and documents change. `scripts/soak` runs this test.
 
 #![allow(
     clippy::unwrap_used,
@@ -33,9 +34,9 @@ use tokio::time::Instant;
 use samples::Samples;
 use site::Site;
 
-/// The duration of the test unless `SOAK_MINUTES` sets another one.
+/// The default duration of the test in minutes. `SOAK_MINUTES` sets another duration.
 const MINUTES: u64 = 30;
-/// The time between two samples of memory, descriptors and tasks.
+/// The time between two measurements of memory, file descriptors and tasks.
 const SAMPLE_EVERY: Duration = Duration::from_secs(5);
 
 fn duration() -> Duration {
@@ -88,7 +89,7 @@ async fn memory_descriptors_and_tasks_stay_flat_under_faults() {
         failed >= 5,
         "the faults had no effect: {failed} failed polls"
     );
-    // After the faults, both agents read the index again.
+    // After the faults have ended, both agents must publish the same directives.
     proxy.set(Fault::None);
     let mut node = node.lock_owned().await;
     tokio::task::block_in_place(|| node.restart());

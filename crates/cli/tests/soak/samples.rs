@@ -1,4 +1,5 @@
-//! Measures memory, descriptors and tasks of an agent, and checks that they do not grow.
+//! Measures the memory, the file descriptors and the tasks of an agent, and checks that they do not
+//! grow.
 
 use test_support::measure::median;
 use test_support::measure::process::Process;
@@ -6,10 +7,10 @@ use test_support::measure::process::Process;
 use crate::site::Site;
 use crate::support::agent::Agent;
 
-/// The growth that is accepted between the first and the last part of the run.
+/// The accepted growth of the memory between the second and the last part of the run, in bytes.
 const MEMORY_TOLERANCE: u64 = 8 << 20;
 const COUNT_TOLERANCE: u64 = 32;
-/// The run is divided into this number of parts. The first one warms up.
+/// The run is divided into this number of parts. The first part is the warm-up.
 const PARTS: usize = 6;
 
 /// One measurement.
@@ -26,7 +27,7 @@ pub(crate) struct Samples {
     process: Process,
     metrics: String,
     taken: Vec<Sample>,
-    /// The last status that the agent returned.
+    /// The latest response to `/v1/status`.
     status: serde_json::Value,
 }
 
@@ -63,7 +64,7 @@ impl Samples {
         }
     }
 
-    /// The medians of one part of the run.
+    /// Returns the medians of the measurements in one part of the run.
     fn part(&self, part: usize) -> Sample {
         let length = (self.taken.len() / PARTS).max(1);
         let begin = (part * length).min(self.taken.len() - 1);
@@ -79,7 +80,7 @@ impl Samples {
         }
     }
 
-    /// Prints a table of the medians of each part of the run.
+    /// Prints a table with the medians for each part of the run.
     pub(crate) fn report(&self) {
         println!("| {} | memory, MB | descriptors | tasks |", self.name);
         println!("|---|---|---|---|");
@@ -105,7 +106,8 @@ impl Samples {
         println!("{:#}", self.status["counters"]);
     }
 
-    /// Checks that the last part needs no more than the second one. The first part warms up.
+    /// Checks that the agent needs no more in the last part of the run than in the second one. The
+    /// first part is the warm-up.
     pub(crate) fn check(&self) {
         let (early, late) = (self.part(1), self.part(PARTS - 1));
         let name = self.name;
@@ -125,7 +127,7 @@ impl Samples {
         assert!(reloads >= 2, "{name}: {reloads} reloads");
     }
 
-    /// Returns a counter of the last status.
+    /// Returns a counter from the latest status.
     pub(crate) fn counter(&self, name: &str) -> u64 {
         self.status["counters"][name].as_u64().unwrap_or_default()
     }

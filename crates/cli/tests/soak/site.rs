@@ -1,4 +1,5 @@
-//! The index, the secrets and the two agents of the soak test.
+//! Creates the index and the secrets of the soak test, and starts its two agents: the hub, which
+//! polls the node, and the client, which polls the hub.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,7 +21,8 @@ pub(crate) struct Site {
     pub(crate) index: String,
     pub(crate) http: Client,
     folder: TempDir,
-    /// The number of rotations so far, which is a part of each secret.
+    /// The number of rotations so far. Each secret contains this number, so that it differs from
+    /// the earlier ones.
     rotations: AtomicU64,
 }
 
@@ -52,13 +54,13 @@ impl Site {
         self.path(name).display().to_string()
     }
 
-    /// The token that every agent accepts at present.
+    /// Returns the token that every agent accepts at present.
     pub(crate) fn token(&self) -> String {
         token(self.rotations.load(Ordering::SeqCst))
     }
 
-    /// Writes all secrets. The files of tokens contain the next token, too, so that no request between
-    /// the rotation and the reload is refused.
+    /// Writes all secrets. The token file also contains the next token. Otherwise, a request
+    /// between the rotation and the agent's reload would be refused.
     fn write_secrets(&self) {
         let round = self.rotations.load(Ordering::SeqCst);
         let tokens = format!("{}\n{}\n", token(round), token(round + 1));
@@ -75,7 +77,7 @@ impl Site {
         fs::write(self.path("trusted"), trusted).unwrap();
     }
 
-    /// Replaces all secrets, and lets the agents read them.
+    /// Replaces all secrets, and makes the agents reload them.
     pub(crate) fn rotate_secrets(&self, agents: &[&Agent]) {
         self.rotations.fetch_add(1, Ordering::SeqCst);
         self.write_secrets();
@@ -122,7 +124,7 @@ impl Site {
         Agent::start(url, &self.index, &[&shared[..], args].concat())
     }
 
-    /// Returns the status of an agent; `Null` if it does not respond.
+    /// Returns the status of an agent, or `Null` if the agent does not respond.
     pub(crate) async fn status(&self, agent: &Agent) -> Value {
         let request = self.http.get(agent.url("/v1/status"));
         match request.bearer_auth(self.token()).send().await {

@@ -1,4 +1,5 @@
-//! Parses requests as the handlers of the agent do, for the fuzz targets.
+//! Entry points for the fuzz targets. Each of them parses a part of a request as the handlers of
+//! the agent do.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -57,8 +58,8 @@ pub fn batch_body(body: &[u8]) -> Result<Vec<Attributes>, String> {
     Ok(requests.iter().map(Attributes::of).collect())
 }
 
-/// Parses the headers of an authorization check. Each line of the input is `NAME: VALUE`; lines that no
-/// HTTP server would accept are left out.
+/// Parses the headers of an authorization check. Each line of the input has the form `NAME: VALUE`.
+/// A line that no HTTP server would accept is skipped.
 ///
 /// # Errors
 /// The detail of the refusal.
