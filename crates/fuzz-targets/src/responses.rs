@@ -56,7 +56,7 @@ pub(crate) fn run_statistics(body: &[u8]) {
     for copies in shards.values() {
         let copies = copies.as_array().expect("a shard has copies").iter();
         let primaries =
-            copies.filter(|copy| field(field(copy, "routing", 0), "primary", 0) == &true);
+            copies.filter(|copy| field(field(copy, "routing", 0), "primary", 0) == true);
         let [primary] = &primaries.collect::<Vec<_>>()[..] else {
             panic!("a shard without exactly one primary was accepted: {shards:?}");
         };

@@ -170,7 +170,7 @@ async fn malformed_responses_take_less_than_64_mb() {
     let broken = "the connection failed";
     let grown = growth("headers without end", Target::Searches, broken, headers).await;
     assert!(grown < MAX_GROWTH, "{grown}");
-    let invalid = [b"{\"pit_id\":\"", [0xff; MEMBER].as_slice(), b"\"}"].concat();
+    let invalid = [b"{\"pit_id\":\"".as_slice(), &vec![0xff; MEMBER], b"\"}"].concat();
     // If the parser kept them, the keys would take more memory than their text.
     let repeated = "\"timed_out\":false,".repeat(MEMBER / 18);
     let repeated = format!("{{{repeated}\"timed_out\":false}}");

@@ -14,7 +14,7 @@ const HISTORY: &str = "directives-history";
 const FLEET: &str = "directives-fleet";
 /// The operations that are tested with each role, as they are named in the table of
 /// `mappings/README.md`.
-pub(crate) const CHECKS: [&str; 23] = [
+pub(crate) const CHECKS: [&str; 24] = [
     "`init --dry-run`",
     "`init`",
     "`init --history`",

@@ -54,7 +54,7 @@ async fn memory_descriptors_and_tasks_stay_flat_under_faults() {
     let proxy = Arc::new(Proxy::before(&node.url()).await);
     let node = Arc::new(Mutex::new(node));
     let hub = site.hub(&proxy.url());
-    let client = site.client(hub.url(""));
+    let client = site.client(&hub.url(""));
     site.until_equal(&hub, &client).await;
 
     let mut load = JoinSet::new();

@@ -95,10 +95,10 @@ impl Site {
     }
 
     /// Starts the agent that polls the hub.
-    pub(crate) fn client(&self, hub: String) -> Agent {
+    pub(crate) fn client(&self, hub: &str) -> Agent {
         let token = self.text("client-token");
         let upstream = ["--upstream", "agent", "--bearer-token-file", &token];
-        self.agent(&hub, &[&upstream[..], &["--startup", "empty"]].concat())
+        self.agent(hub, &[&upstream[..], &["--startup", "empty"]].concat())
     }
 
     fn agent(&self, url: &str, args: &[&str]) -> Agent {
