@@ -85,17 +85,22 @@ impl Installer {
     }
 }
 
-/// Returns the names of the roles for the given index that contain the given permission.
+/// Returns the names of the roles that contain a permission for the given index. A role that names
+/// only another index, such as that of the fleet, is not one of them.
 pub(super) fn roles_that_permit(action: &str, index: &str) -> Vec<String> {
-    let contains = |list: &Value| {
-        let actions = list.as_array();
-        actions.is_some_and(|actions| actions.iter().any(|one| one == action))
+    let contains = |list: &Value, wanted: &str| {
+        let list = list.as_array();
+        list.is_some_and(|list| list.iter().any(|one| one == wanted))
     };
     let permits = |json: &str| {
         let role = role_for(index, json);
-        let indices = role["index_permissions"].as_array();
-        contains(&role["cluster_permissions"])
-            || indices.is_some_and(|all| all.iter().any(|one| contains(&one["allowed_actions"])))
+        let all = role["index_permissions"].as_array().into_iter().flatten();
+        let of_index: Vec<&Value> = all
+            .filter(|one| contains(&one["index_patterns"], index))
+            .collect();
+        let in_cluster = contains(&role["cluster_permissions"], action);
+        let permits = |one: &&Value| in_cluster || contains(&one["allowed_actions"], action);
+        of_index.iter().any(permits)
     };
     let permitting = ROLES.into_iter().filter(|(_, json)| permits(json));
     permitting

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use opensearch::MgetParts;
 use opensearch::indices::IndicesGetMappingParts;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::json;
 use serde_json::value::RawValue;
 
@@ -152,26 +153,27 @@ impl DirectivesApi {
     pub(crate) async fn no_index(&self) -> WriteError {
         #[derive(Deserialize)]
         struct Index {
-            mappings: Option<Mappings>,
+            mappings: Mappings,
         }
         #[derive(Deserialize)]
         struct Mappings {
             #[serde(rename = "_meta")]
             meta: Option<Meta>,
+            /// The field of directives. The history and the fleet do not have it.
+            properties: Option<IgnoredAny>,
         }
         #[derive(Deserialize)]
         struct Meta {
             managed_by: Option<String>,
         }
+        let filter = "*.mappings._meta.managed_by,*.mappings.properties.sample_per_mille.type";
         let request = Request::new(Method::Get, IndicesGetMappingParts::None.url())
-            .query("filter_path", "*.mappings._meta.managed_by");
+            .query("filter_path", filter);
         let all = self.client.json::<BTreeMap<String, Index>>(request).await;
         let ours = |index: &Index| {
-            let meta = index
-                .mappings
-                .as_ref()
-                .and_then(|mappings| mappings.meta.as_ref());
-            meta.and_then(|meta| meta.managed_by.as_deref()) == Some("opensearch-directives")
+            let meta = index.mappings.meta.as_ref();
+            let managed_by = meta.and_then(|meta| meta.managed_by.as_deref());
+            managed_by == Some("opensearch-directives") && index.mappings.properties.is_some()
         };
         Kind::NoIndex {
             index: self.client.index().to_owned(),

@@ -74,7 +74,9 @@ fn every_line_of_a_json_log_is_an_object_with_the_message() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
         .collect();
-    let serving = lines.iter().find(|line| line["message"] == "serving");
+    let serving = lines
+        .iter()
+        .find(|line| line["fields"]["message"] == "serving");
     let serving = serving.unwrap_or_else(|| panic!("{log}"));
     assert_eq!(serving["level"], "INFO");
     assert!(
