@@ -15,15 +15,11 @@ const MISSING: [(&str, &[&str]); 6] = [
         "recorder",
         &["validate drafts", "apply, extend", "revoke", "delete"],
     ),
-    (
-        "responder",
-        &["poll at the lowest", "notice hidden", "delete"],
-    ),
-    ("operator", &["poll at the lowest", "notice hidden"]),
+    ("responder", &["notice hidden", "delete"]),
+    ("operator", &["notice hidden"]),
     (
         "auditor",
         &[
-            "poll at the lowest",
             "measure the clock",
             "validate drafts",
             "apply, extend",
