@@ -11,7 +11,10 @@ pub(crate) async fn records(user: &str, index: &str) -> &'static str {
     let is_refused = |status: &Value| {
         let errors = [&status["last_error"], &status["recorder"]["last_error"]];
         let errors = errors.iter().filter_map(|error| error.as_str());
-        errors.into_iter().any(|error| error.contains("403"))
+        let refusals = ["403", "no permissions"];
+        errors
+            .into_iter()
+            .any(|error| refusals.iter().any(|refusal| error.contains(refusal)))
     };
     let count = |status: &Value| {
         let count = |name: &str| status["recorder"][name].as_u64().unwrap_or_default();

@@ -70,6 +70,9 @@ fn because(status: &Status, what: &str) -> String {
 pub(super) async fn status(State(agent): State<Agent>) -> Json<Status> {
     let mut status = agent.store.status();
     status.last_error = status.last_error.as_deref().map(redact_users);
+    if let Some(recorder) = &mut status.recorder {
+        recorder.last_error = recorder.last_error.as_deref().map(redact_users);
+    }
     for note in &mut status.reading.notes {
         *note = redact_users(note);
     }
