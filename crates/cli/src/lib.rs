@@ -45,7 +45,6 @@ mod fleet_view;
 #[doc(hidden)]
 pub mod fuzzing;
 mod get;
-mod guards;
 mod history;
 mod hits;
 mod init;
@@ -59,6 +58,7 @@ mod prune;
 mod recorded_writes;
 mod report_wording;
 mod revoke;
+mod risky_writes;
 mod selection;
 mod sign_args;
 mod sign_stored;

@@ -14,8 +14,8 @@ use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::directive_text::printable;
 use super::duration::parse;
 use super::exit::{Exit, Failure};
-use super::guards::GuardArgs;
 use super::input;
+use super::risky_writes::GuardArgs;
 use super::stdio::{ReportFormat, print};
 use super::ttl_limits::TtlLimits;
 

@@ -1,4 +1,4 @@
-//! Defines the poller, which holds the state that the polls of one store share.
+//! The state that all polls of one store share: the client, the known view and the pauses.
 
 use std::sync::Arc;
 use std::time::Duration;
