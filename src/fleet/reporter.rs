@@ -108,7 +108,7 @@ impl Reporter {
     }
 
     /// Sets the longest time between two reports, which is at least one second. The default is one
-    /// minute. If an instance has not reported for three times as long, it counts as silent.
+    /// minute. An instance that has not reported for three intervals counts as silent.
     pub fn with_interval(mut self, interval: Duration) -> Self {
         self.identity.heartbeat = interval.max(SHORTEST_INTERVAL);
         self

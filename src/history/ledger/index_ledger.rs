@@ -38,7 +38,7 @@ pub struct IndexLedger {
     /// moved.
     pub term_changes: Vec<TermChange>,
     /// The directives whose versions show that an operation has no record, although every number
-    /// has one.
+    /// has a record.
     pub version_jumps: Vec<VersionJump>,
     /// The first and the last recorded number above the highest number of the index. The index lost
     /// these operations.

@@ -37,7 +37,7 @@ pub(crate) struct Observation {
     pub(crate) seen_at: Timestamp,
 }
 
-/// The fields of an [`Observation`] without the documents and the time.
+/// All fields of an [`Observation`] except the documents and the time.
 #[derive(Debug)]
 pub(crate) struct Observed {
     pub(crate) index_uuid: String,

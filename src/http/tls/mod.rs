@@ -68,7 +68,8 @@ impl Tls {
         .any(Secret::is_file)
     }
 
-    /// Reads the certificates and keys. The call blocks the thread if they are in files.
+    /// Reads the certificates and keys. The call blocks the thread if a certificate or a key is in
+    /// a file.
     pub(super) fn read(&self) -> Result<TlsMaterial, ConfigError> {
         if self.client_key.is_some() && self.client_certificate.is_none() {
             return Err(certificate_error(

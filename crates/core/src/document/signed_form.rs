@@ -24,7 +24,7 @@ pub struct SignedForm<'a> {
 }
 
 impl<'a> SignedForm<'a> {
-    /// Creates the form of a directive in the index with this uuid. A start at or before the
+    /// Creates the form of a directive in the index that has this uuid. A start at or before the
     /// beginning of 1970 means that the directive starts immediately, as in every stored document.
     #[must_use]
     pub fn new(directive: DirectiveRef<'a>, index_uuid: &'a str) -> Self {

@@ -35,7 +35,7 @@ pub struct Snapshot {
     /// The revision; `None` before the first complete read.
     revision: Option<Revision>,
     rejections: Vec<Rejection>,
-    /// The number of revoked documents. The set does not contain these documents.
+    /// The number of revoked documents, none of which are in the set.
     revoked: usize,
     /// The time at which the read ended.
     read_at: Option<Timestamp>,
@@ -153,7 +153,7 @@ impl Snapshot {
         &self.rejections
     }
 
-    /// The number of revoked documents. The set does not contain these documents.
+    /// The number of revoked documents, none of which are in the set.
     #[must_use]
     pub fn revoked(&self) -> usize {
         self.revoked
