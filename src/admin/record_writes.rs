@@ -109,15 +109,13 @@ impl DirectivesApi {
             .collect();
         let (stream, identity) = match ledger {
             Ledger::Absent => return None,
+            _ if written.is_empty() => return Some(report),
             Ledger::Unclear(error) => {
                 report.unclear = Some(error);
                 return Some(report);
             }
             Ledger::Open { stream, identity } => (stream, identity),
         };
-        if written.is_empty() {
-            return Some(report);
-        }
         match self.same_identity(identity).await {
             Ok(identity) => {
                 let entries = self.entries(&identity, &written).await;

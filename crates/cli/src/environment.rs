@@ -61,7 +61,7 @@ pub(super) fn with_variables(command: Command, context: Option<&Selected>) -> Co
 /// Whether a verb connects to the cluster or to an agent. The flags of other verbs have no
 /// variables.
 fn has_connection(verb: &Command) -> bool {
-    verb.get_name() == "probe"
+    matches!(verb.get_name(), "probe" | "hits")
         || verb
             .get_arguments()
             .any(|arg| arg.get_long() == Some("directives-index"))

@@ -41,7 +41,9 @@ fn name(text: &str) -> &str {
 fn flags(command: &Command) -> HashMap<String, bool> {
     let mut all = HashMap::new();
     for arg in command.get_subcommands().flat_map(Command::get_arguments) {
-        let takes_value = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append);
+        // A value that must follow `=` is in the same argument as the flag.
+        let takes_value = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append)
+            && !arg.is_require_equals_set();
         let long = arg.get_long_and_visible_aliases().unwrap_or_default();
         let short = arg.get_short_and_visible_aliases().unwrap_or_default();
         let names = long.iter().map(|long| format!("--{long}"));
@@ -67,6 +69,10 @@ mod tests {
     fn flags_before_the_verb_are_moved_with_their_values() {
         for (typed, read) in [
             ("directives list", "directives list"),
+            (
+                "directives --wait apply slow",
+                "directives apply --wait slow",
+            ),
             (
                 "directives --context prod list -w",
                 "directives list --context prod -w",

@@ -115,48 +115,48 @@ pub(super) async fn run(args: HitsArgs) -> Result<Exit, Failure> {
         let problem = "the agent does not permit this token to read the counts";
         Failure::new(Exit::Refused, problem)
     })?;
-    let (rows, values) = select(response, &args)?;
+    let now = SystemClock.now();
+    let mut rows = named(response, &args.id)?;
     let exit = report_missing(&args.id, &rows);
+    if let Some(time) = args.unmatched_for {
+        rows.retain(|(row, _)| row.is_unmatched_for(time, now));
+    }
     if args.output.is_json() {
+        let values: Vec<&Value> = rows.iter().map(|(_, value)| value).collect();
         print(&format!("{:#}", json!(values)))?;
     } else if rows.is_empty() {
         print("no directives")?;
     } else {
-        let now = SystemClock.now();
-        let cells = rows.iter().map(|row| row.cells(now));
+        let cells = rows.iter().map(|(row, _)| row.cells(now));
         print(&fitted(&HEADER, cells, terminal_width()))?;
     }
     Ok(exit)
 }
 
-/// Returns the counts of the selected directives twice: decoded, and as the JSON that the agent
-/// sent.
-fn select(response: Value, args: &HitsArgs) -> Result<(Vec<Row>, Vec<Value>), Failure> {
+/// Returns the counts of the named directives, or of all if no id is given. Each element is decoded
+/// and as the JSON that the agent sent.
+fn named(response: Value, ids: &[String]) -> Result<Vec<(Row, Value)>, Failure> {
     let decode = |error| {
         Failure::other(format!(
             "the response is not one of a `directives agent` of this version: {error}"
         ))
     };
     let response: Response = serde_json::from_value(response).map_err(decode)?;
-    let now = SystemClock.now();
-    let mut selected = (Vec::new(), Vec::new());
+    let mut rows = Vec::new();
     for value in response.directives {
         let row = Row::deserialize(&value).map_err(decode)?;
-        let is_named = args.id.is_empty() || args.id.contains(&row.id);
-        let is_unmatched = (args.unmatched_for).is_none_or(|time| row.is_unmatched_for(time, now));
-        if is_named && is_unmatched {
-            selected.0.push(row);
-            selected.1.push(value);
+        if ids.is_empty() || ids.contains(&row.id) {
+            rows.push((row, value));
         }
     }
-    Ok(selected)
+    Ok(rows)
 }
 
-/// Reports an error for each id that is not among the selected directives.
-fn report_missing(ids: &[String], rows: &[Row]) -> Exit {
+/// Reports an error for each id of which the agent has no counts.
+fn report_missing(ids: &[String], rows: &[(Row, Value)]) -> Exit {
     let mut exit = Exit::Success;
     for id in ids {
-        if !rows.iter().any(|row| row.id == *id) {
+        if !rows.iter().any(|(row, _)| row.id == *id) {
             note(&format!("error: the agent reports no such directive: {id}"));
             exit = Exit::NotFound;
         }

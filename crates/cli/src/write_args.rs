@@ -104,6 +104,10 @@ impl WriteArgs {
         let report = if self.dry_run {
             Report::of_plan(location, now, plan)
         } else {
+            if self.wait.is_some() {
+                // Without reports of instances, nothing is written, because nothing could be awaited.
+                api.fleet().await?;
+            }
             let report = api.execute(plan).await;
             Report::of(location, SystemClock.now(), report)
         };

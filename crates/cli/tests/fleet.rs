@@ -9,10 +9,16 @@ use crate::support::eventually::eventually;
 use crate::support::http;
 use crate::support::node::{shared_url, unique_index};
 
-const REPORTS: [&str; 3] = ["--report", "--report-interval", "1s"];
-
-fn reporting(url: &str, index: &str, name: &str) -> Agent {
-    let args = [&REPORTS[..], &["--instance", name]].concat();
+/// Starts an agent that reports. It counts as silent three intervals and five seconds after its last
+/// report.
+fn reporting(url: &str, index: &str, name: &str, interval: &str) -> Agent {
+    let args = [
+        "--report",
+        "--report-interval",
+        interval,
+        "--instance",
+        name,
+    ];
     Agent::start(url, index, &args)
 }
 
@@ -32,8 +38,9 @@ fn state_of<'a>(status: &'a Value, instance: &str) -> &'a Value {
 async fn wait_returns_when_every_agent_has_the_operation_and_names_those_that_have_not() {
     let (url, index) = (shared_url(), unique_index("fleet"));
     run(&url, &index, &["init", "--fleet"]).ok();
-    let first = reporting(&url, &index, "first");
-    let second = reporting(&url, &index, "second");
+    let first = reporting(&url, &index, "first", "1s");
+    // The commands between the end of this agent and its silence may take long on a busy machine.
+    let second = reporting(&url, &index, "second", "10s");
     status_when(&url, &index, "both are synced", |status| {
         status["summary"] == json!({ "synced": 2 }) && status["converged"] == true
     })
@@ -130,7 +137,7 @@ async fn wait_returns_when_every_agent_has_the_operation_and_names_those_that_ha
 async fn a_rejected_document_is_reported_with_its_reason() {
     let (url, index) = (shared_url(), unique_index("fleet-rejects"));
     run(&url, &index, &["init", "--fleet"]).ok();
-    let agent = reporting(&url, &index, "strict");
+    let agent = reporting(&url, &index, "strict", "1s");
     let path = format!("{url}/{index}/_doc/bad?pipeline=_none&refresh=true");
     http::put(&path, &json!({ "level": "Shape", "tenant": "acme" })).await;
     let status = status_when(&url, &index, "it rejects", |status| {
@@ -161,7 +168,7 @@ async fn a_rejected_document_is_reported_with_its_reason() {
 async fn an_agent_without_the_index_of_the_fleet_warns_once_and_creates_none() {
     let (url, index) = (shared_url(), unique_index("no-fleet"));
     run(&url, &index, &["init"]).ok();
-    let agent = reporting(&url, &index, "lonely");
+    let agent = reporting(&url, &index, "lonely", "1s");
     let failed = |status: &Value| status["counters"]["reports_failed"].as_u64() >= Some(3);
     let status = agent.status_when("it has tried three times", failed).await;
     assert_eq!(status["last_error"], Value::Null);
@@ -193,4 +200,18 @@ fn an_agent_behind_an_agent_cannot_report() {
     let ran = run("http://127.0.0.1:1", "any", &args);
     assert_eq!(ran.code, 2);
     assert!(ran.stderr.contains("--report"), "{}", ran.stderr);
+}
+
+#[tokio::test]
+async fn waiting_without_the_index_of_the_fleet_writes_nothing() {
+    let (url, index) = (shared_url(), unique_index("unreported"));
+    run(&url, &index, &["init"]).ok();
+    let apply = [
+        "apply", "slow", "--level", "Shape", "--tenant", "acme", "--ttl", "1h", "--reason", "r",
+        "--wait",
+    ];
+    let ran = run(&url, &index, &apply);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    let listed = run(&url, &index, &["list", "-o", "name"]).ok().stdout;
+    assert_eq!(listed, "");
 }

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::IntoResponse as _;
 use serde_json::json;
 
 use crate::support::command::{Ran, run_with};
+use crate::support::forwarding_proxy::{pass, serve};
 use crate::support::http;
 use crate::support::node::{installed_index, shared_url};
 
@@ -52,26 +53,7 @@ async fn proxy(node: &str, second: SecondPart) -> String {
             SecondPart::TooLarge | SecondPart::ResponseLost => pass(&node, request).await,
         }
     };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async { axum::serve(listener, Router::new().fallback(forward)).await });
-    url
-}
-
-async fn pass(node: &str, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let mut headers = parts.headers;
-    headers.remove("host");
-    let body = axum::body::to_bytes(body, 64 << 20).await.unwrap();
-    let response = reqwest::Client::new()
-        .request(parts.method, format!("{node}{}", parts.uri))
-        .headers(headers)
-        .body(body)
-        .send()
-        .await
-        .unwrap();
-    let (status, headers) = (response.status(), response.headers().clone());
-    (status, headers, response.bytes().await.unwrap()).into_response()
+    serve(Router::new().fallback(forward)).await
 }
 
 fn file() -> String {

@@ -8,7 +8,6 @@ use opensearch_directives::{Clock as _, SystemClock};
 use x509_parser::pem::Pem;
 
 use super::report::Checks;
-use crate::directive_text::printable;
 use crate::duration::length;
 
 const NAME: &str = "certificates";
@@ -53,15 +52,15 @@ pub(super) async fn check_servers(checks: &mut Checks, api: &DirectivesApi) {
         return;
     };
     for certificate in certificates {
-        let subject = printable(&certificate.subject);
+        let subject = &certificate.subject;
         let renew = "renew the certificate of the node (plugins.security.ssl.http)";
         match certificate.not_after.parse() {
-            Ok(end) => check_end(checks, &subject, end, renew),
+            Ok(end) => check_end(checks, subject, end, renew),
             Err(_) => checks.warning(
                 NAME,
                 format!(
                     "{subject}: the end {} cannot be read",
-                    printable(&certificate.not_after)
+                    certificate.not_after
                 ),
                 renew,
             ),

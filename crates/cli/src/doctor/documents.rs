@@ -5,7 +5,6 @@ use opensearch_directives::admin::{DirectivesApi, Stored};
 use opensearch_directives::{Clock as _, Config, SystemClock};
 
 use super::report::Checks;
-use crate::directive_text::printable;
 use crate::field_filters::State;
 
 const NAME: &str = "documents";
@@ -39,11 +38,7 @@ pub(super) async fn check(checks: &mut Checks, api: &DirectivesApi) {
         None => checks.ok(NAME, "none is malformed"),
         Some(first) => checks.warning(
             NAME,
-            format!(
-                "{} malformed, such as {}",
-                rejected.len(),
-                printable(&first.id)
-            ),
+            format!("{} malformed, such as {}", rejected.len(), first.id),
             "directives list --state rejected",
         ),
     }

@@ -17,7 +17,6 @@ use opensearch_directives::error::chain;
 use opensearch_directives::{Clock as _, Config, SystemClock};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
-use super::directive_text::printable;
 use super::duration::length;
 use super::exit::{Exit, Failure};
 use super::stdio::ReportFormat;
@@ -109,8 +108,8 @@ async fn check_caller(checks: &mut Checks, api: &DirectivesApi) {
             roles.sort();
             let text = format!(
                 "authenticated as {}, with the roles {}",
-                printable(&caller.name),
-                printable(&roles.join(", "))
+                caller.name,
+                roles.join(", ")
             );
             checks.ok("user", text);
         }

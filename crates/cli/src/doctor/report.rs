@@ -5,6 +5,7 @@ use opensearch_directives::admin::WriteError;
 use opensearch_directives::error::chain;
 use serde_json::{Value, json};
 
+use crate::directive_text::printable;
 use crate::exit::Failure;
 use crate::stdio::print;
 
@@ -82,8 +83,9 @@ impl Checks {
         self.0.push(Check {
             name,
             health,
-            text: text.into(),
-            fix,
+            // Somebody else may have written the names and errors in these texts.
+            text: printable(&text.into()),
+            fix: fix.map(|fix| printable(&fix)),
         });
     }
 
@@ -124,5 +126,21 @@ fn line(check: &Check) -> String {
     match &check.fix {
         Some(fix) => format!("{line}; remedy: {fix}"),
         None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_of_another_author_controls_the_terminal() {
+        let mut checks = Checks::default();
+        checks.warning("user", "\u{1b}[2Jann", "ask \u{202e}bob");
+        let check = &checks.0[0];
+        for shown in [line(check), to_json(check).to_string()] {
+            assert!(!shown.contains("\u{1b}[2J"), "{shown:?}");
+            assert!(!shown.contains('\u{202e}'), "{shown:?}");
+        }
     }
 }

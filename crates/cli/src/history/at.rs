@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::gap_text::{between, concerns, numbers};
 use super::records::{author, to_the_second, what};
 use super::{HistoryFormat, RequestArgs};
-use crate::directive_text::{printable, summary};
+use crate::directive_text::summary;
 use crate::exit::{Exit, Failure};
 use crate::field_filters::State;
 use crate::stdio::print;
@@ -75,7 +75,7 @@ impl Question<'_> {
         ];
         let given = all
             .into_iter()
-            .filter_map(|(name, value)| value.map(|value| format!("{name}={}", printable(value))));
+            .filter_map(|(name, value)| value.map(|value| format!("{name}={value}")));
         given.collect::<Vec<_>>().join(" ")
     }
 }
@@ -111,7 +111,7 @@ pub(super) async fn run(
                     .flat_map(|(directive, end)| text(directive, end)),
             );
             lines.extend(past.doubts.iter().flat_map(|one| doubt(one, &past)));
-            print(&lines.join("\n"))?;
+            super::print_report(&lines)?;
         }
         HistoryFormat::Json => {
             let rows: Vec<Value> = applying.iter().map(|(one, end)| row(one, end)).collect();
@@ -180,18 +180,14 @@ fn effects(decision: Decision) -> String {
 fn text(directive: &PastDirective, end: &End) -> Vec<String> {
     let record = &directive.record;
     let summary = directive.live().map(summary).unwrap_or_default();
-    let mut lines = vec![format!("  {}: {summary}", printable(&record.directive))];
+    let mut lines = vec![format!("  {}: {summary}", record.directive)];
     lines.push(format!("    {}", operation(record)));
     let creation = directive.live().map(|document| &document.audit);
     if let Some((by, at)) = creation
         .and_then(|audit| Some((audit.created_by.as_ref()?, audit.created_at?)))
         .filter(|(_, at)| *at < record.timestamp)
     {
-        lines.push(format!(
-            "    created {} by {}",
-            to_the_second(at),
-            printable(by)
-        ));
+        lines.push(format!("    created {} by {}", to_the_second(at), by));
     }
     lines.push(format!("    {}", ended(end)));
     lines
@@ -202,16 +198,13 @@ fn text(directive: &PastDirective, end: &End) -> Vec<String> {
 fn operation(record: &Record) -> String {
     let by = author(record).map_or_else(
         || "by an unknown author".to_owned(),
-        |author| format!("by {}", printable(&author)),
+        |author| format!("by {author}"),
     );
-    let reason = record
-        .reason
-        .as_deref()
-        .map(|reason| format!(": {}", printable(reason)));
+    let reason = record.reason.as_deref().map(|reason| format!(": {reason}"));
     let ticket = record
         .ticket
         .as_deref()
-        .map(|ticket| format!(" ({})", printable(ticket)));
+        .map(|ticket| format!(" ({ticket})"));
     format!(
         "{} {} {by}{}{}",
         record.kind,
@@ -230,7 +223,7 @@ fn ended(end: &End) -> String {
             let changed = if changed.is_empty() {
                 String::new()
             } else {
-                format!(" [{}]", printable(&changed))
+                format!(" [{changed}]")
             };
             format!("ended by: {}{changed}", operation(record))
         }
@@ -267,7 +260,7 @@ fn doubt(doubt: &Doubt, past: &Past) -> Vec<String> {
         }
         Doubt::UnknownDocument { directive, .. } => vec![format!(
             "not certain: the document of {} was replaced before it was read",
-            printable(directive)
+            directive
         )],
         Doubt::Replaced => vec![
             "not certain: the index was replaced between the last operation on it and the first \

@@ -12,7 +12,6 @@ use tokio::time::Instant;
 use super::HistoryFormat;
 use super::gap_text::{between, concerns, numbers, range};
 use super::records::to_the_second;
-use crate::directive_text::printable;
 use crate::duration;
 use crate::exit::{Exit, Failure};
 use crate::stdio::print;
@@ -54,7 +53,7 @@ pub(super) async fn run(
         found = history.verify().await?;
     }
     match format {
-        HistoryFormat::Table => print(&report(&found).join("\n"))?,
+        HistoryFormat::Table => super::print_report(&report(&found))?,
         HistoryFormat::Json => {
             let mut all = serde_json::to_value(&found).map_err(Failure::other)?;
             all["is_complete"] = json!(found.is_complete());
@@ -197,7 +196,7 @@ fn changes(ledger: &IndexLedger) -> Vec<String> {
         ));
     }
     for jump in &ledger.version_jumps {
-        let id = printable(&jump.directive);
+        let id = &jump.directive;
         lines.push(if jump.across_reassigned_numbers {
             format!("  gap: the versions of {id} lack an operation whose number was assigned again")
         } else {

@@ -101,6 +101,9 @@ async fn each_evaluation_by_the_agent_counts_and_an_operators_question_does_not(
         unmatched.stdout, "no directives\n",
         "the agent is too young"
     );
+    // The agent has counts of this directive, although the filter hides them.
+    let named = hits_command(&agent, &["acme", "--unmatched-for", "1h"]).ok();
+    assert_eq!(named.stdout, "no directives\n", "{}", named.stderr);
 
     run(&url, &index, &["revoke", "acme"]).ok();
     let (status, _) = http::send("POST", &agent.url("/v1/refresh"), None).await;

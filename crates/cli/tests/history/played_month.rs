@@ -136,7 +136,7 @@ async fn played() -> Month {
 }
 
 #[tokio::test]
-async fn the_history_of_a_month_returns_the_truth_of_each_instant() {
+async fn the_golden_history_of_a_month_is_the_truth_of_each_instant() {
     let month = played().await;
     for truth in &month.truths {
         let ran = month.at(truth.instant);

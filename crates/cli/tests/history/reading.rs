@@ -246,3 +246,23 @@ async fn a_missing_history_and_wrong_flags_are_refused() {
     let ran = run("http://127.0.0.1:1", &index, &["history", "verify"]);
     assert_eq!(ran.code, 4, "{}", ran.stderr);
 }
+
+#[tokio::test]
+async fn a_filter_before_verify_is_refused() {
+    let (url, index) = (shared_url(), "any");
+    for filter in [
+        "--since=7d",
+        "--by=alice",
+        "--tenant=acme",
+        "--at=1h",
+        "--kind=deleted",
+    ] {
+        let ran = run(&url, index, &["history", filter, "verify"]);
+        assert_eq!(ran.code, 2, "{filter}: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains("takes no filter"),
+            "{filter}: {}",
+            ran.stderr
+        );
+    }
+}

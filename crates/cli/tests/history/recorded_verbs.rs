@@ -1,10 +1,15 @@
 //! Tests that each verb that writes adds a record to the history, and that a write succeeds with a
 //! warning if it cannot be recorded.
 
+use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::IntoResponse as _;
 use serde_json::{Value, json};
 
 use super::{block, records, with_history};
 use crate::support::command::{Ran, run};
+use crate::support::forwarding_proxy::{pass, serve};
 use crate::support::http;
 use crate::support::node::{installed_index, shared_url};
 
@@ -147,4 +152,27 @@ async fn an_index_without_a_history_gets_none_by_a_write() {
     assert_eq!(ran.json().get("history"), None);
     let (status, _) = http::get(&format!("{url}/{index}-history")).await;
     assert_eq!(status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_write_is_not_called_unrecorded() {
+    let node = shared_url();
+    let index = installed_index(&node, "unwritten").await;
+    // Neither the write nor the question for a history succeeds.
+    let forward = {
+        let node = node.clone();
+        async move |request: Request| {
+            let path = request.uri().path().to_owned();
+            if path.ends_with("/_bulk") || path.starts_with("/_data_stream") {
+                return (StatusCode::BAD_GATEWAY, "<html>502</html>").into_response();
+            }
+            pass(&node, request).await
+        }
+    };
+    let url = serve(Router::new().fallback(forward)).await;
+    let args = words("apply one --level Shape --tenant acme");
+    let ran = tokio::task::block_in_place(|| run(&url, &index, &args));
+    assert_ne!(ran.code, 0, "{}", ran.stdout);
+    assert!(!ran.stderr.contains("not recorded"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("were written"), "{}", ran.stderr);
 }

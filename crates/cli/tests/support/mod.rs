@@ -3,6 +3,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod command;
+pub(crate) mod forwarding_proxy;
 #[cfg(unix)]
 pub(crate) mod terminal;
 
