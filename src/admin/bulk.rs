@@ -56,6 +56,56 @@ pub(super) fn parts(lengths: impl Iterator<Item = usize>, limit: usize) -> Vec<u
     parts
 }
 
+/// The response to a bulk request.
+#[derive(Deserialize)]
+struct BulkResponse {
+    // Each item is a map with one key, the name of the action.
+    items: Vec<HashMap<String, Item>>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    result: Option<String>,
+    error: Option<Exception>,
+    #[serde(rename = "_seq_no")]
+    seq_no: Option<u64>,
+    #[serde(rename = "_primary_term")]
+    primary_term: Option<u64>,
+    #[serde(rename = "_version")]
+    version: Option<u64>,
+}
+
+impl Item {
+    fn numbers(&self) -> Option<OperationNumbers> {
+        Some(OperationNumbers {
+            seq_no: self.seq_no?,
+            primary_term: self.primary_term?,
+            version: self.version,
+        })
+    }
+
+    /// Returns the result of the action; `None` if the item states no result that OpenSearch has.
+    fn into_result(self) -> Option<ActionResult> {
+        if let Some(error) = self.error {
+            return Some(if error.is("version_conflict_engine_exception") {
+                ActionResult::Conflict
+            } else if error.is("document_missing_exception") {
+                ActionResult::NotFound(None)
+            } else {
+                ActionResult::Refused(error.root_reason().to_owned())
+            });
+        }
+        match self.result.as_deref()? {
+            "not_found" => Some(ActionResult::NotFound(self.numbers())),
+            "created" | "updated" | "deleted" => Some(ActionResult::Done(self.numbers())),
+            // The action changed nothing, so the response contains the numbers of an earlier
+            // operation.
+            "noop" => Some(ActionResult::Done(None)),
+            _ => None,
+        }
+    }
+}
+
 impl DirectivesApi {
     /// Sends one part of a plan as a bulk request. If `refresh` is true, all written documents
     /// become visible to searches.
@@ -64,32 +114,6 @@ impl DirectivesApi {
         actions: &[String],
         refresh: bool,
     ) -> Result<Vec<ActionResult>, WriteError> {
-        #[derive(Deserialize)]
-        struct Bulk {
-            // Each item is a map with one key, the name of the action.
-            items: Vec<HashMap<String, Item>>,
-        }
-        #[derive(Deserialize)]
-        struct Item {
-            result: Option<String>,
-            error: Option<Exception>,
-            #[serde(rename = "_seq_no")]
-            seq_no: Option<u64>,
-            #[serde(rename = "_primary_term")]
-            primary_term: Option<u64>,
-            #[serde(rename = "_version")]
-            version: Option<u64>,
-        }
-        impl Item {
-            fn numbers(&self) -> Option<OperationNumbers> {
-                Some(OperationNumbers {
-                    seq_no: self.seq_no?,
-                    primary_term: self.primary_term?,
-                    version: self.version,
-                })
-            }
-        }
-
         let path = BulkParts::Index(self.client.index()).url();
         let mut request = Request::new(Method::Post, path);
         if refresh {
@@ -97,31 +121,11 @@ impl DirectivesApi {
         }
         let request = request.body("application/x-ndjson", actions.concat());
         let operation = request.operation();
-        let response: Bulk = self.json(request).await?;
+        let response: BulkResponse = self.json(request).await?;
         let results: Option<Vec<ActionResult>> = response
             .items
             .into_iter()
-            .map(|item| {
-                let item = item.into_values().next()?;
-                let numbers = item.numbers();
-                match (item.result.as_deref(), item.error) {
-                    (_, Some(error)) if error.is("version_conflict_engine_exception") => {
-                        Some(ActionResult::Conflict)
-                    }
-                    (_, Some(error)) if error.is("document_missing_exception") => {
-                        Some(ActionResult::NotFound(None))
-                    }
-                    (_, Some(error)) => Some(ActionResult::Refused(error.root_reason().to_owned())),
-                    (Some("not_found"), None) => Some(ActionResult::NotFound(numbers)),
-                    (Some("created" | "updated" | "deleted"), None) => {
-                        Some(ActionResult::Done(numbers))
-                    }
-                    // The action changed nothing, so the response contains the numbers of an
-                    // earlier operation.
-                    (Some("noop"), None) => Some(ActionResult::Done(None)),
-                    _ => None,
-                }
-            })
+            .map(|item| item.into_values().next()?.into_result())
             .collect();
         match results {
             Some(results) if results.len() == actions.len() => Ok(results),

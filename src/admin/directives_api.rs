@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::error::{Kind, Refusal, WriteError};
 use super::execute::Outcome;
-use super::plan::PlannedWrite;
+use super::planned_write::PlannedWrite;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::document_limit::DocumentLimit;

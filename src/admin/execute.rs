@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::bulk::{ActionResult, OperationNumbers, PART_BYTES, parts};
 use super::directives_api::{DirectivesApi, Stored};
 use super::error::WriteError;
-use super::plan::PlannedWrite;
+use super::planned_write::PlannedWrite;
 use super::record_writes::{HistoryReport, Ledger};
 
 /// The outcome of one planned write.

@@ -11,6 +11,7 @@ mod field_differences;
 mod install_roles;
 mod installer;
 mod plan;
+mod planned_write;
 mod read;
 mod record_writes;
 #[cfg(feature = "signatures")]
@@ -30,5 +31,5 @@ pub use installer::{
     Change, HistoryState, InstallError, InstallErrorKind, InstallStep, Installer, LifetimeLimits,
     LifetimeLimitsChange, RetentionPolicy,
 };
-pub use plan::{PlannedKind, PlannedWrite};
+pub use planned_write::{PlannedKind, PlannedWrite};
 pub use record_writes::{HistoryReport, Unrecorded};

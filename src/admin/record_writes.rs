@@ -11,7 +11,7 @@ use super::bulk::{OperationNumbers, PART_BYTES, parts};
 use super::directives_api::{DirectivesApi, Stored};
 use super::error::WriteError;
 use super::execute::{Executed, Outcome};
-use super::plan::{Action, PlannedWrite};
+use super::planned_write::{Action, PlannedWrite};
 use crate::error::chain;
 use crate::history::{
     Appended, Before, Entry, Operation, Record, RecordKind, RecordedBy, Seen, Stream, record_of,

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::directives_api::{DirectivesApi, Stored};
 use super::error::{Kind, WriteError};
 use super::field_differences::changes;
-use super::plan::{Action, PlannedWrite};
+use super::planned_write::{Action, PlannedWrite};
 use crate::error::chain;
 use crate::signatures::SigningKey;
 use opensearch_directives_core::DiagnosticsDirective;

@@ -93,36 +93,7 @@ pub(super) struct InitArgs {
 pub(super) async fn run(args: InitArgs) -> Result<(), Failure> {
     let installer = installer(&args).await?;
     if args.dry_run {
-        let mut steps = installer.plan().await?;
-        if args.history {
-            steps.extend(installer.plan_history(args.retention).await?);
-        }
-        if args.fleet {
-            steps.extend(installer.plan_fleet().await?);
-        }
-        if args.roles {
-            steps.extend(installer.plan_roles().await?);
-        }
-        for step in steps {
-            let body = match &step.body {
-                serde_json::Value::Null => String::new(),
-                body => format!("{body:#}\n"),
-            };
-            print(&format!(
-                "{} the {}\n{} {}\n{body}",
-                step.change, step.what, step.method, step.path
-            ))?;
-        }
-        if let Some(address) = &args.dashboards {
-            let tenant = address.tenant(args.dashboards_tenant.as_deref());
-            print(&format!(
-                "import into{}\nPOST {}/api/saved_objects/_import?overwrite=true\n{}",
-                address.place(tenant),
-                address.shown(),
-                installer.saved_objects()
-            ))?;
-        }
-        return Ok(());
+        return print_plan(&args, &installer).await;
     }
     if let Some(context) = context_file::protected()
         && !args.yes
@@ -157,6 +128,40 @@ pub(super) async fn run(args: InitArgs) -> Result<(), Failure> {
     warn_of_bounds(&installer).await?;
     if let Some(address) = &args.dashboards {
         import_dashboards(&args, &installer, address).await?;
+    }
+    Ok(())
+}
+
+/// Prints the requests that the command would send.
+async fn print_plan(args: &InitArgs, installer: &Installer) -> Result<(), Failure> {
+    let mut steps = installer.plan().await?;
+    if args.history {
+        steps.extend(installer.plan_history(args.retention).await?);
+    }
+    if args.fleet {
+        steps.extend(installer.plan_fleet().await?);
+    }
+    if args.roles {
+        steps.extend(installer.plan_roles().await?);
+    }
+    for step in steps {
+        let body = match &step.body {
+            serde_json::Value::Null => String::new(),
+            body => format!("{body:#}\n"),
+        };
+        print(&format!(
+            "{} the {}\n{} {}\n{body}",
+            step.change, step.what, step.method, step.path
+        ))?;
+    }
+    if let Some(address) = &args.dashboards {
+        let tenant = address.tenant(args.dashboards_tenant.as_deref());
+        print(&format!(
+            "import into{}\nPOST {}/api/saved_objects/_import?overwrite=true\n{}",
+            address.place(tenant),
+            address.shown(),
+            installer.saved_objects()
+        ))?;
     }
     Ok(())
 }

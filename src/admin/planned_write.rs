@@ -1,0 +1,304 @@
+//! One planned change of one directive: its effect, its bulk action, and whether the index already
+//! contains its result.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::directives_api::Stored;
+use super::field_differences::{FieldChange, changes};
+use super::record_writes::Attribution;
+use crate::rest::PIPELINE;
+use opensearch_directives_core::document::{Document, Draft, Expiry};
+
+/// The name of the field that contains the user whom the cluster authenticated.
+pub(super) const AUTHENTICATED_AS: &str = "authenticated_as";
+
+/// The effect of a planned write.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum PlannedKind {
+    /// The write stores a directive with a new id.
+    Create,
+    /// The write replaces a directive.
+    Replace,
+    /// The write revokes a directive.
+    Revoke,
+    /// The write adds signatures to a directive and changes no other part of the directive.
+    Sign,
+    /// The write deletes a directive.
+    Delete,
+    /// No write is sent, because the index already contains the wanted document.
+    Nothing,
+}
+
+/// One change of one directive, with the document that was read and the document to store.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PlannedWrite {
+    /// The directive's id.
+    pub id: String,
+    /// The document that was read; `None` if no directive had this id.
+    pub before: Option<Stored>,
+    /// The document that will be stored. `None` if the directive is deleted, or if a malformed
+    /// document is revoked.
+    pub after: Option<Document>,
+    pub(super) action: Action,
+    /// The author and the reason of a deletion, for the history.
+    pub(super) deletion: Attribution,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Action {
+    Index(Box<RawValue>, Expiry),
+    Revoke(Value),
+    #[cfg_attr(
+        not(feature = "signatures"),
+        expect(dead_code, reason = "nothing is signed")
+    )]
+    Sign(Value),
+    Delete,
+    Nothing,
+}
+
+impl PlannedWrite {
+    /// Creates the planned write that stores a draft. `after` is the document that the cluster's
+    /// pipeline makes of `source`. Nothing is written if the stored document has the same content.
+    pub(super) fn store(
+        draft: &Draft,
+        before: Option<Stored>,
+        source: Box<RawValue>,
+        after: Document,
+    ) -> Self {
+        let stored = before
+            .as_ref()
+            .and_then(|stored| stored.document.as_ref().ok());
+        let (action, after) = match stored {
+            Some(stored) if is_same_content(stored, &after, draft.expiry) => {
+                (Action::Nothing, stored.clone())
+            }
+            Some(_) | None => (Action::Index(source, draft.expiry), after),
+        };
+        Self {
+            id: draft.id.clone(),
+            before,
+            after: Some(after),
+            action,
+            deletion: Attribution::default(),
+        }
+    }
+
+    /// Creates the planned write that revokes a directive. A directive that is already revoked or
+    /// expired does not change.
+    #[must_use]
+    pub fn revoke(stored: Stored, at: Timestamp, by: Option<&str>, reason: Option<&str>) -> Self {
+        let mut after = stored.document.as_ref().ok().cloned();
+        let expired = after
+            .as_ref()
+            .is_some_and(|document| document.directive.expires_at <= at);
+        let action = if expired || stored.is_revoked() {
+            Action::Nothing
+        } else {
+            let mut fields = json!({ "revoked": true, "revoked_at": at, "updated_at": at });
+            if let Some(reason) = reason {
+                fields["revoked_reason"] = reason.into();
+            }
+            // If the caller gives no name, the name of the previous author is removed.
+            fields["updated_by"] = by.unwrap_or("unknown").into();
+            if let Some(author) = by {
+                fields["revoked_by"] = author.into();
+            }
+            if let Some(after) = &mut after {
+                after.revoked = true;
+                after.audit.revoked_at = Some(at);
+                after.audit.revoked_by = by.map(str::to_owned);
+                after.audit.revoked_reason = reason.map(str::to_owned);
+                after.audit.updated_at = Some(at);
+                after.audit.updated_by = Some(by.unwrap_or("unknown").to_owned());
+            }
+            Action::Revoke(fields)
+        };
+        Self {
+            id: stored.id.clone(),
+            before: Some(stored),
+            after,
+            action,
+            deletion: Attribution::default(),
+        }
+    }
+
+    /// Creates the planned write that deletes a directive.
+    #[must_use]
+    pub fn delete(stored: Stored) -> Self {
+        Self {
+            id: stored.id.clone(),
+            before: Some(stored),
+            after: None,
+            action: Action::Delete,
+            deletion: Attribution::default(),
+        }
+    }
+
+    /// Returns the fields that change, except the authors and the times of writes.
+    #[must_use]
+    pub fn changes(&self) -> Vec<FieldChange> {
+        match (&self.before, &self.after) {
+            (Some(before), Some(after)) => match &before.document {
+                Ok(before) => changes(before, after),
+                Err(rejection) => vec![FieldChange::of_malformed(rejection)],
+            },
+            (_, None) | (None, Some(_)) => Vec::new(),
+        }
+    }
+
+    /// Returns the effect of the write.
+    #[must_use]
+    pub fn kind(&self) -> PlannedKind {
+        match &self.action {
+            Action::Index(..) if self.before.is_none() => PlannedKind::Create,
+            Action::Index(..) => PlannedKind::Replace,
+            Action::Revoke(_) => PlannedKind::Revoke,
+            Action::Sign(_) => PlannedKind::Sign,
+            Action::Delete => PlannedKind::Delete,
+            Action::Nothing => PlannedKind::Nothing,
+        }
+    }
+
+    pub(super) fn is_delete(&self) -> bool {
+        matches!(self.action, Action::Delete)
+    }
+
+    /// Returns the lines of this write for a bulk request; `None` if nothing has to be written.
+    pub(super) fn action(&self) -> Option<String> {
+        let mut target = json!({ "_id": self.id });
+        if let Some(version) = self.before.as_ref().and_then(|before| before.version) {
+            target["if_seq_no"] = version.seq_no.into();
+            target["if_primary_term"] = version.primary_term.into();
+        }
+        match &self.action {
+            Action::Index(source, _) => {
+                target["pipeline"] = PIPELINE.into();
+                // A `create` action fails if the document exists, so it needs no version condition.
+                // OpenSearch refuses every bulk request that contains a `create` action with a
+                // version condition.
+                let name = if self.before.is_some() {
+                    "index"
+                } else {
+                    "create"
+                };
+                Some(format!("{}\n{}\n", json!({ name: target }), source.get()))
+            }
+            // The ingest pipeline would refuse to revoke a malformed or expired document, but a
+            // bulk update does not run the pipeline. A signature covers the stored fields, so the
+            // pipeline must not change these fields either.
+            Action::Revoke(fields) | Action::Sign(fields) => {
+                let action = json!({ "update": target });
+                Some(format!("{action}\n{}\n", json!({ "doc": fields })))
+            }
+            Action::Delete => Some(format!("{}\n", json!({ "delete": target }))),
+            Action::Nothing => None,
+        }
+    }
+
+    /// Stores the authenticated user with a revocation or a signature, in place of the user of the
+    /// previous write.
+    pub(super) fn authenticate(&mut self, user: Option<&str>) {
+        let (Action::Revoke(fields) | Action::Sign(fields)) = &mut self.action else {
+            return;
+        };
+        let former = self.before.as_ref();
+        if user.is_some() || former.is_some_and(|before| before.has_field(AUTHENTICATED_AS)) {
+            fields[AUTHENTICATED_AS] = user.into();
+        }
+        if let Some(after) = &mut self.after {
+            after.audit.authenticated_as = user.map(str::to_owned);
+        }
+    }
+
+    /// Adapts this write to an older mapping: removes the field that the mapping lacks. `reason` is
+    /// the reason for the refusal, and names the field. Returns whether the write can be sent
+    /// again. If an index has no field `revoked`, the field `revoked_at` alone revokes a directive.
+    /// A revocation that states its reason is not adapted, because the stated reason would be lost.
+    pub(super) fn adapt_to_older_mapping(&mut self, reason: &str) -> bool {
+        let is_about = |field: &str| reason.contains(&format!("introduction of [{field}]"));
+        match &mut self.action {
+            Action::Index(source, _) if is_about(AUTHENTICATED_AS) => {
+                let Ok(Value::Object(mut fields)) = serde_json::from_str(source.get()) else {
+                    return false;
+                };
+                let removed = fields.remove(AUTHENTICATED_AS).is_some();
+                match serde_json::value::to_raw_value(&fields) {
+                    Ok(adapted) => *source = adapted,
+                    Err(_) => return false,
+                }
+                removed
+            }
+            Action::Revoke(Value::Object(fields)) | Action::Sign(Value::Object(fields))
+                if is_about(AUTHENTICATED_AS) =>
+            {
+                fields.remove(AUTHENTICATED_AS).is_some()
+            }
+            Action::Revoke(Value::Object(fields)) if is_about("revoked") => {
+                !fields.contains_key("revoked_reason") && fields.remove("revoked").is_some()
+            }
+            Action::Index(..)
+            | Action::Revoke(_)
+            | Action::Sign(_)
+            | Action::Delete
+            | Action::Nothing => false,
+        }
+    }
+
+    /// Whether the index contains the planned document.
+    pub(super) fn is_stored_as(&self, current: Option<&Stored>) -> bool {
+        match (&self.action, current) {
+            (Action::Delete, None) | (Action::Nothing, _) => true,
+            (Action::Index(..) | Action::Revoke(_) | Action::Sign(_), None)
+            | (Action::Delete, Some(_)) => false,
+            (Action::Sign(_), Some(current)) => {
+                let signatures = |document: &Document| document.signatures.clone();
+                self.after.as_ref().map(signatures)
+                    == current.document.as_ref().ok().map(signatures)
+            }
+            (Action::Revoke(fields), Some(current)) => {
+                let same = |name: &str| {
+                    serde_json::from_str::<Value>(current.source.get())
+                        .is_ok_and(|source| source[name] == fields[name])
+                };
+                same("revoked_at") && same("revoked_by")
+            }
+            (Action::Index(_, expiry), Some(current)) => {
+                let (Some(after), Ok(current)) = (&self.after, &current.document) else {
+                    return false;
+                };
+                is_same_content(current, after, *expiry)
+                    && current.audit.updated_by == after.audit.updated_by
+                    && current.audit.updated_at >= after.audit.updated_at
+            }
+        }
+    }
+
+    /// Whether the index still contains the version that was read before the write.
+    pub(super) fn is_unwritten(&self, current: Option<&Stored>) -> bool {
+        match (&self.before, current) {
+            (None, None) => true,
+            (Some(before), Some(current)) => {
+                before.version.is_some() && before.version == current.version
+            }
+            (None, Some(_)) | (Some(_), None) => false,
+        }
+    }
+}
+
+/// Whether a stored directive already has the content of a draft. The draft's time to live counts
+/// from the time at which the stored directive was written, so a repeated write of the same draft
+/// does not prolong the directive.
+fn is_same_content(stored: &Document, wanted: &Document, expiry: Expiry) -> bool {
+    let mut wanted = wanted.clone();
+    if let (Expiry::After(ttl), Some(written)) = (expiry, stored.audit.updated_at)
+        && let Ok(ttl) = SignedDuration::try_from(ttl)
+        && stored.directive.expires_at.duration_since(written) == ttl
+    {
+        wanted.directive.expires_at = stored.directive.expires_at;
+    }
+    changes(stored, &wanted).is_empty()
+}

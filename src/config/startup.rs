@@ -1,0 +1,54 @@
+//! The behaviour of a store whose first read fails.
+
+use std::time::Duration;
+
+/// The behaviour of a store if the index cannot be read at the start.
+///
+/// [`LastGoodOrEmpty`](Self::LastGoodOrEmpty) is recommended for a proxy, because a proxy must
+/// serve its traffic even if the cluster is unavailable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Startup {
+    /// The start fails if the index cannot be read.
+    /// [`start`](crate::OpenSearchDirectiveStore::start) returns after a complete read, or returns
+    /// the error of the read.
+    Require {
+        /// The time within which a failed first read is repeated. The first attempt is not cut off
+        /// at this time, so the default of zero means one attempt.
+        within: Duration,
+    },
+    /// The store starts with the set of the last-good file and continues to poll. The start fails
+    /// if neither the index nor the file can be read.
+    LastGood,
+    /// The store starts with the set of the last-good file, or with an empty set if the file cannot
+    /// be read either, and continues to poll. The start succeeds even if both the cluster and the
+    /// file are unreadable.
+    LastGoodOrEmpty,
+    /// The store starts with an empty set and continues to poll.
+    Empty,
+}
+
+impl Startup {
+    /// Returns the policy with a single attempt to read the index, for a refresher that repeats a
+    /// failed first read by itself.
+    pub(crate) fn once(self) -> Self {
+        match self {
+            Self::Require { .. } => Self::default(),
+            other => other,
+        }
+    }
+
+    /// Returns whether the store reads the last-good file.
+    pub(super) fn restores(self) -> bool {
+        matches!(self, Self::LastGood | Self::LastGoodOrEmpty)
+    }
+}
+
+/// Returns [`Startup::Require`] with a single attempt.
+impl Default for Startup {
+    fn default() -> Self {
+        Self::Require {
+            within: Duration::ZERO,
+        }
+    }
+}
