@@ -46,6 +46,7 @@ mod incident;
 mod init;
 mod later_part_fails;
 mod lifecycle_of_a_directive;
+mod lifetime_limits;
 mod list;
 mod manual_pages;
 mod not_opensearch;

@@ -1,0 +1,124 @@
+//! Tests that keys can be replaced while an agent runs, and how often signatures are verified.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::{SHAPE, Site, applied, rejected};
+use crate::support::agent::Agent;
+use crate::support::command::directives;
+use crate::support::http;
+use crate::support::node::unique_index;
+
+#[tokio::test]
+async fn keys_rotate_under_a_running_agent_and_a_copied_index_is_refused() {
+    let site = Site::new("rotation").await;
+    site.keygen("alice");
+    site.run(&format!("apply one {SHAPE} --sign-with alice.key"))
+        .ok();
+    fs::copy(site.path("alice.pub"), site.path("trusted.pub")).unwrap();
+    let agent = site.agent(&["--trusted-keys", "trusted.pub"]);
+    applied(&agent, 1, 0).await;
+    // The signer creates a second key. The agent trusts both keys.
+    fs::create_dir(site.path("new")).unwrap();
+    let made = directives()
+        .args(["keygen", &site.text("new/alice")])
+        .output()
+        .unwrap();
+    assert!(made.status.success());
+    let (old, new) = (site.path("alice.pub"), site.path("new/alice.pub"));
+    let read = |path: &Path| fs::read_to_string(path).unwrap();
+    fs::write(site.path("trusted.pub"), read(&old) + &read(&new)).unwrap();
+    agent.signal("-HUP");
+    agent
+        .status_when("two keys", |status| {
+            status["trusted_keys"].as_array().map(Vec::len) == Some(2)
+        })
+        .await;
+    site.run("sign one --yes --sign-with new/alice.key").ok();
+    site.run(&format!("apply two {SHAPE} --sign-with alice.key"))
+        .ok();
+    applied(&agent, 2, 0).await;
+    // The file of trusted keys now contains only the signer's new key.
+    fs::write(site.path("trusted.pub"), read(&new)).unwrap();
+    agent.signal("-HUP");
+    let status = applied(&agent, 1, 1).await;
+    let reason = rejected(&agent, "two").await;
+    assert!(reason.starts_with("signatures: 0 of 1"), "{reason}");
+    assert_eq!(status["counters"]["reads"]["corrections"], 0);
+    assert_eq!(status["counters"]["credential_reloads"], 2);
+    // If the reloaded file is invalid, the agent continues to use the earlier keys.
+    fs::write(site.path("trusted.pub"), "alice").unwrap();
+    agent.signal("-HUP");
+    let failed = "a failed reload";
+    agent
+        .status_when(failed, |status| {
+            status["counters"]["credential_reload_failures"] == 1
+        })
+        .await;
+    applied(&agent, 1, 1).await;
+    // A signature is not valid for a copy of the document in another index.
+    let copy = unique_index("rotation-copy");
+    let body = json!({"source": {"index": site.index}, "dest": {"index": copy}});
+    let reindex = format!("{}/_reindex?refresh=true", site.url);
+    let (status, response) = http::send("POST", &reindex, Some(&body)).await;
+    assert_eq!(status, 200, "{response}");
+    let copied = Agent::start(&site.url, &copy, &["--trusted-keys", new.to_str().unwrap()]);
+    let reason = rejected(&copied, "one").await;
+    assert!(
+        reason.starts_with("signatures: alice did not sign this"),
+        "{reason}"
+    );
+    applied(&copied, 0, 2).await;
+}
+
+#[tokio::test]
+async fn unchanged_documents_are_verified_once_and_signatures_pass_through_a_chain() {
+    let site = Site::new("signed-chain").await;
+    site.keygen("alice");
+    site.keygen("bob");
+    let last_good = site.text("last-good");
+    for id in ["one", "two", "three"] {
+        site.run(&format!("apply {id} {SHAPE} --sign-with alice.key"))
+            .ok();
+    }
+    // Each poll of this agent is a full read.
+    let args = ["--trusted-keys", "alice.pub", "--reconcile-interval", "1ms"];
+    let hub = site.agent(&[&args[..], &["--last-good", &last_good]].concat());
+    applied(&hub, 3, 0).await;
+    let status = hub
+        .status_when("five full reads", |status| {
+            status["counters"]["reads"]["full_reads"].as_u64() >= Some(5)
+        })
+        .await;
+    assert_eq!(status["counters"]["signature_verifications"], 3);
+    // An agent that polls this agent verifies the signatures with its own trusted keys.
+    let client = |key: &str| {
+        let key = site.text(key);
+        let args = ["--upstream", "agent", "--trusted-keys", &key];
+        Agent::start(&hub.url(""), &site.index, &args)
+    };
+    let same = client("alice.pub");
+    let accepted = applied(&same, 3, 0).await;
+    assert_eq!(accepted["digest"], status["digest"]);
+    assert_eq!(accepted["counters"]["signature_verifications"], 3);
+    applied(&client("bob.pub"), 0, 3).await;
+    // The next agent cannot reach the cluster and starts with the last-good file. The agent also
+    // verifies the signatures in the last-good file.
+    hub.stop();
+    let restored = |key: &str| {
+        let key = site.text(key);
+        let args = [
+            "--startup",
+            "last-good",
+            "--last-good",
+            &last_good,
+            "--trusted-keys",
+            &key,
+        ];
+        Agent::start("http://127.0.0.1:1", &site.index, &args)
+    };
+    applied(&restored("alice.pub"), 3, 0).await;
+    applied(&restored("bob.pub"), 0, 3).await;
+}
