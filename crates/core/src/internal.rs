@@ -1,5 +1,5 @@
-//! Re-exports items for the other crates of this project. All these crates have the same version.
-//! These items are not a part of the public interface and can change in every release.
+//! Re-exports items for the other crates of this project, which all have the same version. The
+//! items in this module are not a part of the public interface and can change in every release.
 
 pub use crate::document::reject_signatures;
 pub use crate::hex::{Hex, from_hex};

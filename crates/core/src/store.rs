@@ -44,16 +44,16 @@ pub trait DirectiveStore: Send + Sync {
     ///   the load returns the published set or a later one, on every thread. A load that is
     ///   concurrent with a publish returns the old or the new set.
     /// - In [`InMemoryDirectiveStore`] and in the store that polls an index, up to 64 threads do
-    ///   not contend for a reference count. Each of these stores has 64 reference counts. The first
-    ///   64 threads that load use one count each, and later threads share these counts. A clone of
-    ///   a loaded `Arc` uses the count of the original, even on another thread.
+    ///   not contend for a reference count. Both stores have 64 reference counts. The first 64
+    ///   threads that load a set use one count each, and later threads share these 64 counts. A
+    ///   clone of a loaded `Arc` uses the count of the original, even on another thread.
     /// - A thread that does not load keeps no set alive. An idle thread retains only the memory of
     ///   one handle (128 bytes).
     ///
     /// # Staleness
     ///
     /// A store is a cache. If nobody publishes, the set becomes stale, and the store cannot detect
-    /// this. Each evaluation still checks the start and the expiry of each directive.
+    /// its staleness. Each evaluation still checks the start and the expiry of each directive.
     ///
     /// # Cost
     ///
@@ -126,7 +126,7 @@ impl InMemoryDirectiveStore {
         self
     }
 
-    /// Replaces the set in one atomic swap. A `load` that begins after this call has returned
+    /// Replaces the set in one atomic swap. A `load` that begins after `publish` has returned
     /// returns the new set, on every thread. A set that a caller holds does not change.
     ///
     /// If several threads publish at the same time, the sets are published one after the other, and
@@ -154,7 +154,7 @@ impl Default for InMemoryDirectiveStore {
     }
 }
 
-/// Writes the current set.
+/// Formats the current set.
 impl fmt::Debug for InMemoryDirectiveStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("InMemoryDirectiveStore")

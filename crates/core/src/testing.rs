@@ -1,8 +1,7 @@
 //! A conformance kit: it checks whether a store complies with the rules of
 //! [`DirectiveStore`](crate::DirectiveStore), and names each rule that the store breaks.
 //!
-//! To check a store of another crate that has its own types, implement [`Subject`] as a small
-//! adapter.
+//! To check a store of another crate whose types differ, implement [`Subject`] as a small adapter.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -57,9 +56,9 @@ pub trait Subject: Sync {
     /// The type of a loaded set.
     type Set;
 
-    /// Publishes a set of these directives, and returns as soon as every later load returns this
-    /// set. If the store cannot publish, this method returns `false`, and the kit skips the rules
-    /// about publishing. A store that cannot publish must contain a set of the
+    /// Publishes a set of the given directives, and returns as soon as every later load returns
+    /// this set. If the store cannot publish, `publish` must return `false`, and the kit skips the
+    /// rules about publishing. A store that cannot publish must contain a set of the
     /// [`initial_directives`].
     fn publish(&self, directives: Vec<DiagnosticsDirective>) -> bool;
 
@@ -127,7 +126,7 @@ impl Kit {
         self
     }
 
-    /// Sets the function that counts the allocations on a thread. Without this function,
+    /// Sets the function that counts the allocations on a thread. Without a counting function,
     /// [`Rule::NoAllocation`] is skipped, because only a special global allocator can count
     /// allocations.
     #[must_use]

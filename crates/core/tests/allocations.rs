@@ -21,8 +21,8 @@ use osproxy_observe as peer;
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 const LATER: Timestamp = Timestamp::constant(1_900_000_000, 123_456_789);
 
-/// Returns a set that uses every part of the lookup. Some of its directives have the same targets,
-/// some have no target, and some have a start or are sampled.
+/// Returns a set that uses every part of the lookup. Some directives of the set have the same
+/// targets, some have no target, and some have a start or are sampled.
 fn varied(directives: usize) -> DirectiveSet {
     (0..directives)
         .map(|n| {
@@ -173,8 +173,8 @@ fn a_read_does_not_allocate_across_a_publish_from_another_thread() {
             }
         });
         assert_eq!(seen, 100);
-        // This thread may free sets that the other thread allocated, so only the number of
-        // allocations is compared.
+        // The measuring thread may free sets that the publishing thread allocated, so only the
+        // number of allocations is compared.
         assert_eq!(allocated.count_total, 0, "{allocated:?}");
     });
 }
@@ -185,7 +185,7 @@ fn tenant(n: usize) -> String {
     format!("tenant-{n:06}")
 }
 
-/// Adds one directive for each of 100,000 tenants.
+/// Calls `add` with one directive for each of 100,000 tenants.
 fn one_for_each_tenant(mut add: impl FnMut(&DiagnosticsDirective)) {
     for n in 0..MANY {
         let directive =

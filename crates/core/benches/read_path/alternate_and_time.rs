@@ -46,8 +46,8 @@ fn calls_a_turn(work: &mut Work<'_>) -> usize {
 /// concurrently.
 pub fn on_two_threads<const N: usize>(contestants: [&(dyn Fn(usize) + Sync); N]) -> [f64; N] {
     let mut times: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(TURNS));
-    // The turns are eight times as long, so that a small difference between the starts of the two
-    // threads matters less.
+    // A turn with two threads is eight times as long as a turn with one thread, so that a small
+    // difference between the starts of the two threads matters less.
     let calls = contestants.map(|work| {
         let mut work = |calls| work(calls);
         8 * calls_a_turn(&mut (&mut work as Work<'_>))

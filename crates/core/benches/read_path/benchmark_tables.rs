@@ -110,8 +110,8 @@ fn sequence(case: Case) {
     println!();
 }
 
-/// Returns the time of a whole request for each implementation. With a `mask` of 0, only the first
-/// request is repeated. With `usize::MAX`, all requests are evaluated in turn.
+/// Returns the time of a whole request for each implementation. If `mask` is 0, only the first
+/// request is repeated. If `mask` is `usize::MAX`, all requests are evaluated in turn.
 fn request_in_turns(sides: &Sides, mask: usize) -> [f64; 3] {
     let data = &sides.data;
     in_turns([

@@ -152,8 +152,7 @@ impl Data {
         }
     }
 
-    /// Loads the set from a store of this crate, and evaluates the set for the request at this
-    /// position.
+    /// Loads the set from a store of this crate, and evaluates the set for one request.
     #[expect(
         clippy::inline_always,
         reason = "a request handler calls the store directly"
@@ -181,14 +180,14 @@ impl Data {
         })
     }
 
-    /// Loads the set, reads the clock and evaluates a request. The directives have not expired yet.
+    /// Loads the set, reads the clock and evaluates a request. No directive has expired at that
+    /// time.
     pub fn decide_now(&self, store: &dyn DirectiveStore, request: usize) -> Decision {
         let Request { attrs, id } = &self.requests[request % REQUESTS];
         store.load().evaluate(attrs, Timestamp::now(), id)
     }
 
-    /// Loads the set from the store of the baseline, and evaluates the set for the request at this
-    /// position.
+    /// Loads the set from the store of the baseline, and evaluates the set for one request.
     #[expect(
         clippy::inline_always,
         reason = "a request handler calls the store directly"
@@ -199,8 +198,7 @@ impl Data {
         store.load().evaluate(attrs, self.now, id)
     }
 
-    /// Loads the set from a store of osproxy-observe, and evaluates the set for the request at this
-    /// position.
+    /// Loads the set from a store of osproxy-observe, and evaluates the set for one request.
     #[expect(
         clippy::inline_always,
         reason = "a request handler calls the store directly"

@@ -15,9 +15,9 @@ use super::signature::Signature;
 use super::signed_form::{SignedForm, signed_start};
 use crate::{DiagLevel, DirectiveRef};
 
-/// If `created_at` is ahead of the reader's clock by at most this duration, it counts as a time in
-/// the past. The tolerance exceeds the usual difference between synchronised clocks, and is shorter
-/// than the usual delay of a scheduled directive.
+/// A `created_at` that is ahead of the reader's clock by at most this duration counts as a time in
+/// the past. The tolerance exceeds the usual difference between synchronised clocks, but is shorter
+/// than the usual time between the creation and the start of a scheduled directive.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
 /// The current instant and the longest time to live, with which the times in a document are
@@ -42,10 +42,10 @@ impl DecodeLimits {
     /// Returns the start of a directive, or `None` if the directive started when it was created.
     ///
     /// The pipeline writes `starts_at` into every document, and in most documents `starts_at`
-    /// equals `created_at`. A start at or before `created_at` is left out. A directive without a
-    /// start applies immediately, even on a proxy whose clock is behind, and needs no space for the
-    /// start in a set. A `created_at` in the future is ignored, because it could otherwise make a
-    /// directive start before its `starts_at`.
+    /// equals `created_at`. If the start is at or before `created_at`, the result is `None`. A
+    /// directive without a start applies immediately, even on a proxy whose clock is behind, and
+    /// needs no space for the start in a set. A `created_at` in the future is ignored, because it
+    /// could otherwise make a directive start before its `starts_at`.
     fn start(&self, starts_at: Timestamp, created_at: Option<Timestamp>) -> Option<Timestamp> {
         let latest = self
             .now
@@ -110,8 +110,8 @@ impl<'a> DocumentRef<'a> {
         &self.body.signatures
     }
 
-    /// Returns the signed form of this document in the index with this uuid. Adding a signature
-    /// does not change this form.
+    /// Returns the signed form of this document in the index with the given uuid. Adding a
+    /// signature does not change this form.
     #[must_use]
     pub fn signed_form<'b>(&'b self, index_uuid: &'b str) -> SignedForm<'b> {
         let directive = DirectiveRef {

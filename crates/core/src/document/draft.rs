@@ -20,8 +20,8 @@ use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef};
 pub enum Expiry {
     /// The directive expires at this instant.
     At(Timestamp),
-    /// The directive expires this long after the write, measured by the cluster's clock. Only whole
-    /// seconds are valid.
+    /// The directive expires the given duration after the write, measured by the cluster's clock.
+    /// Only whole seconds are valid.
     After(Duration),
     /// The directive expires after the default time to live that the index's ingest pipeline sets.
     SiteDefault,
@@ -140,7 +140,7 @@ impl Draft {
         }
     }
 
-    /// Returns the draft as a directive with this expiry.
+    /// Returns the draft as a directive with the given expiry.
     #[must_use]
     pub fn to_directive(&self, expires_at: Timestamp) -> DiagnosticsDirective {
         DirectiveRef {

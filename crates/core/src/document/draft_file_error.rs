@@ -9,8 +9,8 @@ use super::rejection::{Rejection, printable};
 
 /// The maximum size of an import file, in bytes.
 pub(super) const MAX_BYTES: usize = 64 << 20;
-/// The maximum number of entries in an import file. By default, a proxy reads at most the same
-/// number of documents.
+/// The maximum number of entries in an import file. This number is also the default limit of the
+/// documents that a proxy reads.
 pub(super) const MAX_ENTRIES: usize = 200_000;
 /// An error lists at most this many wrong entries, and only counts the others.
 const MAX_PROBLEMS: usize = 20;
@@ -161,7 +161,7 @@ impl fmt::Display for EntryProblem {
     }
 }
 
-/// Collects the wrong entries: stores the first wrong entries, and counts all of them.
+/// Stores the first wrong entries of a file, and counts all wrong entries.
 pub(super) struct Problems<'a> {
     text: &'a str,
     listed: Vec<EntryProblem>,

@@ -61,7 +61,7 @@ fn to_json(value: &impl Serialize) -> Box<RawValue> {
     serde_json::value::to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
-/// Writes the level and the targets that are set.
+/// Writes the level, and each target that the directive specifies.
 pub(crate) fn write_scope<M: SerializeMap>(
     map: &mut M,
     directive: &DirectiveRef<'_>,

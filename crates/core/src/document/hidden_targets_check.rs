@@ -1,5 +1,5 @@
 //! Detects hidden or removed targets. The redundant field `targets` of a stored document lists the
-//! targets that are set.
+//! names of the targets that the document contains.
 //!
 //! If a role hides the field `tenant` from a reader, `targets` still names `tenant`, so the decoder
 //! rejects the document.

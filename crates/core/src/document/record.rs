@@ -98,8 +98,8 @@ pub struct Audit<Text = String> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_by: Option<Text>,
     /// The user that the cluster authenticated for the last write, as reported by the writer.
-    /// `None` if the cluster did not return a user. Writers can claim any author, so this name is
-    /// stored in addition to the author.
+    /// `None` if the cluster did not return a user. A writer can claim to be any author, so the
+    /// authenticated user is stored in addition to the author.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authenticated_as: Option<Text>,
     /// The time of the revocation.

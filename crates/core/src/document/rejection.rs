@@ -107,7 +107,7 @@ pub enum RejectionReason {
     NamedTargetMissing,
     /// The document contains a target that the list `targets` does not name.
     TargetNotNamed,
-    /// The value is not a list of targeted fields.
+    /// The value is not a list of the names of targets.
     NotTargets,
     /// A target (tenant, index or principal) is empty or not a string.
     NotATarget,
@@ -131,7 +131,7 @@ pub enum RejectionReason {
     NotAnId,
     /// The field `id` differs from the document's `_id`.
     IdMismatch,
-    /// The document has only a relative expiry, and each read would start this time again.
+    /// The document has only a relative expiry, so each read would postpone the expiry.
     RelativeExpiry,
     /// The document has both a relative and an absolute expiry.
     TwoExpiries,
@@ -152,7 +152,8 @@ pub enum RejectionReason {
     SignedRelativeExpiry,
     /// Fewer signers have signed than the signature policy of the proxy requires.
     TooFewSigners,
-    /// The document has a signature by a trusted key, but the signature covers other content.
+    /// The document has a signature by a trusted key, but the signature does not match the
+    /// document's content.
     WrongSignature,
     /// The document is not revoked, although the proxy has already seen a revocation of the same
     /// signed directive.
@@ -203,7 +204,7 @@ pub(super) fn printable(text: &str) -> String {
     visible_beginning(text, VALUE_CHARS)
 }
 
-// The long messages of some reasons.
+// The messages of those reasons that need a long explanation.
 const HIDDEN_OR_MISSING: &str = "\
     missing, but every stored document has it: field-level security hides it from this reader, or \
     the document was written without the ingest pipeline; give the reader a role without \

@@ -7,9 +7,8 @@ use jiff::Timestamp;
 
 use crate::{DirectiveRef, EndpointKind};
 
-/// The first bytes of every signed message. The first bytes are a tag that distinguishes a signed
-/// directive from other messages that the same key may sign. A later version of the signed form
-/// gets another number in the tag.
+/// A tag at the start of every signed message, which distinguishes a signed directive from other
+/// messages that the same key may sign. The number in the tag is the version of the signed form.
 const TAG: &[u8] = b"opensearch-directives signature 1\0";
 
 /// The form in which a directive of one index is signed.
@@ -24,8 +23,9 @@ pub struct SignedForm<'a> {
 }
 
 impl<'a> SignedForm<'a> {
-    /// Creates the form of a directive in the index that has this uuid. A start at or before the
-    /// beginning of 1970 means that the directive starts immediately, as in every stored document.
+    /// Creates the signed form of a directive in the index with the given uuid. A start at or
+    /// before the beginning of 1970 means that the directive starts immediately, as in every stored
+    /// document.
     #[must_use]
     pub fn new(directive: DirectiveRef<'a>, index_uuid: &'a str) -> Self {
         let starts_at = signed_start(directive.starts_at);
@@ -38,7 +38,7 @@ impl<'a> SignedForm<'a> {
         }
     }
 
-    /// Returns the message that this signer signs.
+    /// Returns the message that the given signer signs.
     #[must_use]
     pub fn message(&self, signer: &str) -> Vec<u8> {
         let mut message = Vec::with_capacity(256);

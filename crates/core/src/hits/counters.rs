@@ -1,11 +1,11 @@
-//! The counters of a fixed number of directives. Each of the first threads has a separate row of
-//! counters.
+//! The counters of a fixed number of directives. Each of the first [`THREADS`] threads has a
+//! separate row of counters.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use crate::publish::thread_number;
 
-/// The number of slots in a block. With this number, a row of counters fills whole cache lines.
+/// The number of slots in a block. A row of 64 counters fills whole cache lines.
 pub(super) const SLOTS: usize = 64;
 
 /// The number of threads that have rows of their own.
@@ -14,8 +14,9 @@ pub(super) const THREADS: usize = 64;
 /// The value of `last_second` for a directive that has not matched yet.
 const NEVER: i64 = i64::MIN;
 
-/// The counts of one directive in one row. Sampled and unsampled matches are counted separately, so
-/// that a match increments only one number.
+/// The counts of one directive in one row, that is, in one thread or in all threads that share a
+/// row. Sampled and unsampled matches are counted separately, so that a match increments only one
+/// number.
 #[derive(Debug)]
 struct Counter {
     sampled: AtomicU64,
@@ -78,7 +79,7 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// Creates a block with one row for each of this number of threads, and with the shared row.
+    /// Creates a block with one row for each of the first `threads` threads, and one shared row.
     pub(super) fn new(threads: usize) -> Self {
         Self {
             rows: (0..=threads).map(|_| Row::new()).collect(),
@@ -111,8 +112,8 @@ impl Block {
         total
     }
 
-    /// Sets the counts of a slot to zero. The caller must ensure that no set that is still in use
-    /// has this slot.
+    /// Sets the counts of a slot to zero. The caller must ensure that no set in use has a directive
+    /// with this slot.
     pub(super) fn reset(&self, slot: usize) {
         for Row(counters) in &self.rows {
             let counter = &counters[slot % SLOTS];

@@ -50,14 +50,14 @@ pub struct DirectiveHits {
     /// active. A directive with a sample rate of zero applies to no request, so its matches are not
     /// counted.
     pub matched: u64,
-    /// The number of these requests that were in the sample of the directive, so that the directive
-    /// applied to them.
+    /// The number of matched requests that were in the sample of the directive, so that the
+    /// directive applied to them.
     pub sampled: u64,
     /// The time of the last match in whole seconds, as it was passed to the evaluation; `None` if
     /// the directive has not matched.
     #[cfg_attr(feature = "openapi", schema(required, value_type = Option<String>, format = DateTime))]
     pub last_matched: Option<Timestamp>,
-    /// The time from which on this process counts the matches of the directive: the directive's
+    /// The time since which this process has counted the matches of the directive: the directive's
     /// first publish.
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub counted_since: Timestamp,

@@ -2,7 +2,7 @@
 //!
 //! A directive that leaves the set keeps its counters for a while, so that the counts can still be
 //! read, and so that they continue if the directive returns. If more than [`MAX_DEPARTED`]
-//! directives have left the set, the oldest ones are forgotten. The counters of a forgotten
+//! directives have left the set, those that left first are forgotten. The counters of a forgotten
 //! directive are reused as soon as no request can use a set with this directive any more.
 
 use std::cmp::Ordering;
@@ -20,8 +20,8 @@ use crate::DirectiveSet;
 pub(super) const MAX_DEPARTED: usize = 1000;
 
 /// The number of blocks in which the first threads have rows of their own. In every other block,
-/// all threads share one row. The blocks with rows for threads take 1.6 MB, and the blocks of
-/// 100,000 directives with shared rows take 2.4 MB.
+/// all threads share one row. The blocks with rows for single threads need 1.6 MB; for 100,000
+/// directives, the blocks with one shared row need 2.4 MB.
 const BLOCKS_WITH_THREADS: usize = 16;
 
 /// The counts of all directives together.
@@ -42,7 +42,7 @@ pub struct HitCounters(Mutex<Registry>);
 #[derive(Debug, Default)]
 struct Registry {
     blocks: Vec<Arc<Block>>,
-    /// For each slot, the time from which on its matches are counted.
+    /// For each slot, the time since which its matches have been counted.
     since: Vec<Timestamp>,
     /// The slots that are not in use.
     free: Vec<u32>,
@@ -56,14 +56,14 @@ struct Registry {
     /// The slots of forgotten directives. Requests with an earlier set may still use these slots.
     retired: Vec<u32>,
     /// The number of forgotten directives. `forgotten_total` is the sum of the counts of those
-    /// whose slots were freed.
+    /// forgotten directives whose slots were freed.
     forgotten: u64,
     forgotten_total: Total,
 }
 
 impl HitCounters {
-    /// Returns a handle to the set. Evaluations with this handle count the matches. `now` is the
-    /// time from which on new directives are counted.
+    /// Returns a handle to the set whose evaluations count the matches. The matches of new
+    /// directives are counted since `now`.
     #[must_use]
     pub fn attach(&self, set: &DirectiveSet, now: Timestamp) -> DirectiveSet {
         self.lock().attach(set, now)
@@ -111,8 +111,8 @@ impl Registry {
         set.counted_by(Counting(Some(Arc::clone(&self.current_hits))))
     }
 
-    /// Returns the slot of each directive of the next set. Directives with the same id share a
-    /// slot.
+    /// Returns the slot of each directive of the set that is about to be published. Directives with
+    /// the same id share a slot.
     fn assign(&mut self, set: &DirectiveSet, now: Timestamp) -> Box<[u32]> {
         let departed = std::mem::take(&mut self.departed);
         let mut returning: HashMap<&str, u32> =
@@ -146,7 +146,7 @@ impl Registry {
     }
 
     /// Adds the directives that left the set to `departed`. If `departed` then has more than
-    /// [`MAX_DEPARTED`] directives, forgets the oldest ones.
+    /// [`MAX_DEPARTED`] directives, forgets those that left first.
     fn depart(&mut self, before: &DirectiveSet, left: &[(u32, u32)]) {
         let beyond = left.len().saturating_sub(MAX_DEPARTED);
         let (forgotten, kept) = left.split_at(beyond);
@@ -203,8 +203,8 @@ impl Registry {
         }
     }
 
-    /// Returns the blocks for the next set. If no block was added, this is the list of the last
-    /// set.
+    /// Returns the blocks for the next set. If no block was added, returns the last set's list of
+    /// blocks.
     fn shared_blocks(&self) -> Arc<[Arc<Block>]> {
         let last = &self.current_hits.blocks;
         if last.len() == self.blocks.len() {
@@ -271,7 +271,8 @@ impl Registry {
     }
 }
 
-/// The directives of the last set, sorted by id. The methods consume the directives in this order.
+/// The directives of the last set, sorted by id. The methods consume the directives in ascending
+/// order of their ids.
 struct Known<'a> {
     set: &'a DirectiveSet,
     hits: &'a SetHits,
@@ -308,7 +309,7 @@ impl<'a> Known<'a> {
 
     fn leave(&mut self, position: u32) {
         let slot = self.hits.slots[position as usize];
-        // Directives with the same id share a slot, and are adjacent in this order.
+        // Directives with the same id share a slot, and are adjacent in the order of ids.
         if self.left.last().is_none_or(|(_, last)| *last != slot) {
             self.left.push((position, slot));
         }
@@ -323,7 +324,7 @@ impl<'a> Known<'a> {
 }
 
 /// Returns the positions of the directives in the order of their ids. Sorting is fast if the set is
-/// already in this order, as every set of an index is.
+/// already ordered by id, as every set of an index is.
 fn by_id(set: &DirectiveSet) -> Vec<u32> {
     let mut positions: Vec<u32> = (0..=u32::MAX).take(set.len()).collect();
     positions.sort_by(|&one, &other| id_at(set, one).cmp(id_at(set, other)));

@@ -9,12 +9,12 @@ use super::counters::{Block, SLOTS};
 pub(crate) struct SetHits {
     /// The slot of each directive, in the set's order.
     pub(super) slots: Box<[u32]>,
-    /// The blocks that contain these slots. All sets of a store share the blocks.
+    /// The blocks that contain the slots of the directives. All sets of a store share the blocks.
     pub(super) blocks: Arc<[Arc<Block>]>,
 }
 
 impl SetHits {
-    /// Counts a request that the directive at this position matched.
+    /// Counts a request that the directive at the given position matched.
     #[inline]
     pub(crate) fn count(&self, position: usize, is_sampled: bool, second: i64) {
         if let Some(&slot) = self.slots.get(position)
@@ -30,7 +30,7 @@ impl SetHits {
 pub(crate) struct Counting(pub(super) Option<Arc<SetHits>>);
 
 impl Counting {
-    /// Counts nothing.
+    /// A handle without counters.
     pub(crate) const NONE: &'static Self = &Self(None);
 
     #[inline]

@@ -31,7 +31,7 @@ fn of_tenant(tenant: &str) -> RequestAttrs<'_> {
     RequestAttrs::new("orders", "checkout", EndpointKind::Search).with_tenant(tenant)
 }
 
-/// Evaluates this number of requests of a tenant.
+/// Evaluates the given number of requests of a tenant.
 fn request(set: &DirectiveSet, tenant: &str, times: usize) {
     for _ in 0..times {
         let _ = set.evaluate(&of_tenant(tenant), START, "request-1");
@@ -116,8 +116,8 @@ fn a_directive_that_is_not_active_is_not_counted() {
         let _ = set.evaluate(&of_tenant("acme"), after(seconds), "r");
         assert_eq!(totals(&counters).0, expected, "after {seconds} s");
     }
-    // A store with `clear_after` calls this method, so that no directive applies once the last read
-    // is too old.
+    // A store with `clear_after` calls `withdraw_at`, so that no directive applies once the last
+    // read is too old.
     set.withdraw_at(after(500));
     let _ = set.evaluate(&of_tenant("acme"), after(500), "r");
     assert_eq!(totals(&counters).0, 2);

@@ -257,8 +257,8 @@ pub enum DirectiveState {
 }
 
 /// A [`DiagnosticsDirective`] with borrowed strings.
-/// [`DirectiveSetBuilder`](crate::DirectiveSetBuilder) takes directives in this form, and the
-/// iterator of a set returns them in this form.
+/// [`DirectiveSetBuilder`](crate::DirectiveSetBuilder) takes values of this type, and the iterator
+/// of a set returns values of this type.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct DirectiveRef<'a> {

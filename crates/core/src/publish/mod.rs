@@ -45,8 +45,8 @@ use crate::set::DirectiveSet;
 pub use reader::Reader;
 pub(crate) use thread_cache::thread_number;
 
-/// The number of handles to the set in each publication. Up to this number of threads, each thread
-/// uses a handle of its own; with more threads, some share a handle.
+/// The number of handles to the set in each publication. If at most this many threads load the set,
+/// each thread uses its own handle. If more threads load the set, some of them share a handle.
 const HANDLES: usize = 64;
 
 /// The version of the next publication in this process. No publication has version zero.
@@ -70,8 +70,8 @@ impl<T: AsRef<DirectiveSet>> Publisher<T> {
     /// Replaces the published value.
     pub fn publish(&mut self, value: T) {
         let next = Arc::new(Publication::new(value));
-        // The version is announced before the swap, so that reads are monotonic. The module's
-        // documentation explains this.
+        // The version is announced before the swap, so that reads are monotonic (see the module's
+        // documentation).
         self.announce(next.version);
         self.to.current.store(next);
     }

@@ -33,7 +33,7 @@ fn numbered(number: u64) -> Numbered {
     }
 }
 
-/// Returns the number of a set, after checking that both directives have this number.
+/// Returns the number of a set, and panics if the two directives of the set have different numbers.
 fn number_of(set: &DirectiveSet) -> u64 {
     let ids: Vec<u64> = set.iter().map(|d| d.id.parse().unwrap()).collect();
     assert_eq!(ids.len(), 2);

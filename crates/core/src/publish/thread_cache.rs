@@ -33,7 +33,7 @@ pub(crate) fn thread_number() -> usize {
     NUMBER.try_with(|number| *number).unwrap_or(usize::MAX)
 }
 
-/// Returns the cached handle if it belongs to the publication of this version.
+/// Returns the cached handle if it belongs to the publication with the given version.
 #[inline]
 pub(super) fn get(version: u64) -> Option<Arc<DirectiveSet>> {
     CACHED

@@ -152,8 +152,8 @@ impl Compiled {
         });
     }
 
-    /// Reads the directives with the same key as `first`. Calls `visit` with the index of each one
-    /// that applies, and counts each one that matches.
+    /// Reads the directives with the same key as `first`. Calls `visit` with the index of each
+    /// directive that applies, and counts each directive that matches.
     #[inline]
     fn for_each_of_key(
         &self,
@@ -166,8 +166,9 @@ impl Compiled {
         for number in chain(&self.directives, first) {
             let record = &self.directives.records[number];
             if record.expires() <= now {
-                // The superfluous directives are at the end, latest expiry first. If one of them
-                // has expired, all directives after it have expired, too.
+                // The superfluous directives of a key come last, and are sorted by expiry, latest
+                // first. If a superfluous directive has expired, all directives after it have
+                // expired, too.
                 if record.is_superfluous {
                     break;
                 }

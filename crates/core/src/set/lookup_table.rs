@@ -81,8 +81,8 @@ impl LookupTable {
         (record.next, record.is_superfluous) = (next, false);
     }
 
-    /// Returns the first directive whose key has this shape (set of targets) and the strings of the
-    /// request.
+    /// Returns the first directive whose key has the given shape (set of targets) and the strings
+    /// of the request.
     #[expect(clippy::inline_always, reason = "the shape is often a constant")]
     #[inline(always)]
     pub(super) fn find(

@@ -79,7 +79,7 @@ impl DirectiveSet {
         Self::default()
     }
 
-    /// Creates a set of these directives, in the same order.
+    /// Creates a set of the given directives, in the same order.
     ///
     /// Two entries with the same id become two separate directives. (A snapshot of an index never
     /// contains an id twice.)
@@ -209,8 +209,9 @@ impl DirectiveSet {
     }
 
     /// Evaluates as [`evaluate`](Self::evaluate) does, and returns the ids of the directives that
-    /// apply, in the set's order. Use this method only for people and tests. Unlike
-    /// [`evaluate_with`](Self::evaluate_with), it allocates, and it counts no matches.
+    /// apply, in the set's order. Use `explain` only for tests and for output that people read.
+    /// Unlike [`evaluate_with`](Self::evaluate_with), `explain` allocates, and does not count
+    /// matches.
     #[must_use]
     pub fn explain(
         &self,
@@ -246,9 +247,9 @@ impl DirectiveSet {
         self.iter().fold(Digest::default(), Digest::with)
     }
 
-    /// Returns the set as JSON for people and tools: `{"directives": [...]}` in the set's order. A
-    /// target or start that is not set is omitted. Instants are RFC 3339 in UTC. The field
-    /// `expired` states whether the directive has expired at `now`.
+    /// Returns the set as JSON for people and tools: `{"directives": [...]}` in the set's order. If
+    /// a directive has no start or does not specify a target, the JSON omits this field. Instants
+    /// are RFC 3339 in UTC. The field `expired` states whether the directive has expired at `now`.
     #[must_use]
     pub fn introspect(&self, now: Timestamp) -> Value {
         introspection_json::introspect(self, now)
@@ -292,7 +293,7 @@ impl DirectiveSet {
     }
 }
 
-/// Lists the directives.
+/// Formats the set as the list of its directives.
 impl fmt::Debug for DirectiveSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("DirectiveSet ")?;

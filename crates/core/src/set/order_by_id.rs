@@ -1,5 +1,5 @@
-//! Builds a set in the order of its ids, and finds an id by binary search. Snapshots of an index
-//! are published in the order of their ids.
+//! Builds a set in the order of its ids, and finds an id by binary search. The sets of an index are
+//! always ordered by id.
 
 use std::cmp::Ordering;
 

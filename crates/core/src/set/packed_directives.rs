@@ -30,8 +30,8 @@ fn timestamp((second, nanosecond): Instant) -> Option<Timestamp> {
 }
 
 /// Rounds an instant up to whole seconds since 1970, so that `now` has reached the instant as soon
-/// as `now.as_second()` has reached the result. (`as_second` rounds a time before 1970 up, so the
-/// result is one second higher for an instant up to 1970.)
+/// as `now.as_second()` has reached the result. (The result is one second higher for an instant
+/// before or at the start of 1970, because `as_second` rounds instants before 1970 up.)
 pub(super) fn rounded_up((second, nanosecond): Instant) -> i64 {
     let rounds = nanosecond > 0 || second <= 0;
     second.saturating_add(i64::from(rounds))
@@ -91,7 +91,8 @@ impl Shape {
         EndpointKind::ALL.get(number).copied()
     }
 
-    /// Whether the shape contains this target. The target must be one of the three string targets.
+    /// Whether the shape contains the given target. The target must be one of the three string
+    /// targets.
     #[inline]
     pub(super) fn has(self, target: u8) -> bool {
         self.0 & target != 0
@@ -137,7 +138,7 @@ pub(super) struct PackedDirectives {
     strings: StringArena,
 }
 
-/// The error for more directives or bytes than a `u32` can count.
+/// The error if there are more directives or bytes than a `u32` can count.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Full;
 
@@ -263,7 +264,8 @@ impl PackedDirectives {
         (shape, strings, offset)
     }
 
-    /// Whether the key of the directive at an index has this shape and the strings of the request.
+    /// Whether the key of the directive at an index has the given shape and the strings of the
+    /// request.
     #[expect(clippy::inline_always, reason = "the shape is often a constant")]
     #[inline(always)]
     pub(super) fn is_key(&self, index: u32, shape: Shape, attrs: &RequestAttrs<'_>) -> bool {

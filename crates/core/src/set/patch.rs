@@ -14,14 +14,14 @@ use crate::model::directive::DirectiveRef;
 pub struct Edit<'a> {
     /// The position of the edit in the set's order.
     pub position: usize,
-    /// Whether the directive at this position is removed.
+    /// Whether the directive at `position` is removed.
     pub removes: bool,
-    /// The directive to insert at this position, in front of the directive that is there now.
+    /// The directive to insert at `position`, in front of the directive that is there now.
     pub inserts: Option<DirectiveRef<'a>>,
 }
 
 impl Edit<'_> {
-    /// Returns the first position after those that the edit affects.
+    /// Returns the first position after the positions that the edit affects.
     #[must_use]
     pub fn end(&self) -> usize {
         self.position + usize::from(self.removes)
@@ -29,7 +29,8 @@ impl Edit<'_> {
 }
 
 impl DirectiveSet {
-    /// Returns the set with these edits. The edits must be in ascending order and must not overlap.
+    /// Returns a copy of the set to which the edits are applied. The edits must be in ascending
+    /// order and must not overlap.
     ///
     /// # Errors
     /// Returns an error if the new set would be too large.

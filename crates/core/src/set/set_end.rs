@@ -1,9 +1,9 @@
-//! Stores the instant from which on no directive of a set applies: the last expiry, or an earlier
+//! Stores the instant from which no directive of a set applies: the last expiry, or an earlier
 //! limit that the publisher can move.
 //!
 //! The limit is a part of the set, so each evaluation enforces it, even if the publisher no longer
-//! runs. An evaluation compares the current time with this instant instead of with the last expiry,
-//! so the limit adds no cost.
+//! runs. An evaluation would compare the current time with the last expiry anyway, and compares it
+//! with the earlier of expiry and limit instead, so the limit adds no cost.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -41,9 +41,9 @@ impl SetEnd {
 }
 
 impl DirectiveSet {
-    /// Limits the time in which the directives of this set apply: from the given instant on,
-    /// rounded up to a second, no directive applies. The limit holds for all handles to the set. A
-    /// later call can set an earlier or a later limit.
+    /// Sets the limit of the set: from the given instant on, rounded up to a second, no directive
+    /// of the set applies. The limit holds for all handles to the set. A later call can set an
+    /// earlier or a later limit.
     #[doc(hidden)]
     pub fn withdraw_at(&self, at: Timestamp) {
         if let Some(compiled) = &self.compiled {

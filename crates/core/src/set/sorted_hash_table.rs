@@ -15,8 +15,8 @@ const EMPTY: Slot = Slot {
     number: u32::MAX,
 };
 
-/// The number of spare slots after the last one that a hash can select. More spare slots are rarely
-/// needed.
+/// The number of spare slots after the last slot that a hash can select. More spare slots are
+/// rarely needed.
 const SPARE: usize = 16;
 
 #[derive(Debug)]
@@ -28,8 +28,8 @@ pub(super) struct SortedSlots {
 }
 
 impl SortedSlots {
-    /// Creates a table for this number of keys. With more keys, lookups become slower but stay
-    /// correct.
+    /// Creates a table for the given number of keys. If more keys are inserted, lookups become
+    /// slower but stay correct.
     pub(super) fn new(keys: usize) -> Self {
         // With the expected number of keys, about two thirds of the slots are in use.
         let homes = keys + keys / 2 + 1;
@@ -93,8 +93,8 @@ impl SortedSlots {
         }
     }
 
-    /// Searches from the home slot of a tag, and returns the first slot whose tag equals this tag
-    /// or is greater.
+    /// Searches from the home slot of a tag, and returns the first slot with the same or a greater
+    /// tag.
     #[inline]
     fn seek(&self, tag: u32) -> usize {
         let mut at = usize::try_from((u64::from(tag) * self.homes) >> u32::BITS).unwrap_or(0);

@@ -1,5 +1,5 @@
-//! Stores many short strings in one allocation. An offset of four bytes refers to a string, so no
-//! pointer is needed.
+//! Stores many short strings in one allocation. A string is referred to by its offset of four
+//! bytes, so no pointer is needed.
 
 /// A sequence of strings, each preceded by its length.
 ///
@@ -59,7 +59,7 @@ impl StringArena {
         character.unwrap_or_default()
     }
 
-    /// Returns the string at an offset, and advances the offset past this string.
+    /// Returns the string at an offset, and advances the offset past the string.
     pub(super) fn read(&self, offset: &mut usize) -> &str {
         self.0.get(self.next(offset)).unwrap_or_default()
     }

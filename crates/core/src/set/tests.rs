@@ -147,7 +147,7 @@ fn a_key_found_by_its_hash_is_compared_string_by_string() {
             assert!(!directives.is_key(index, shape_of(index), &attrs));
         }
     }
-    // A key with an additional target is a different key.
+    // A key with an additional target differs from the key without this target.
     assert!(!directives.is_key(0, shape_of(1), &acme()));
     assert!(!directives.is_key(1, shape_of(0), &acme()));
 }
@@ -170,9 +170,10 @@ fn superfluous_directives_are_listed_but_not_evaluated() {
     let (superfluous, decisive): (Vec<_>, Vec<_>) = chain(&compiled.directives, first.unwrap())
         .partition(|&index| compiled.directives.records[index].is_superfluous);
     // At most four directives are decisive: the directive without effects, and at most three
-    // others, each with a higher sample rate than the directives that expire later.
+    // others. Each of these others has a higher sample rate than the directives that expire later.
     assert!(decisive.len() <= 4, "{}", decisive.len());
-    // All directives have the same key, but the table omits the one with a sample rate of zero.
+    // All directives have the same key, but the table omits the directive with a sample rate of
+    // zero.
     assert_eq!(decisive.len() + superfluous.len(), 1_001);
 }
 
@@ -221,8 +222,9 @@ fn every_directive_that_applies_is_reported_once() {
 
 #[test]
 fn the_sample_rate_is_used_only_if_it_can_change_the_decision() {
-    // The two directives have the same effects. Until `all` expires, the sample rate of `half`
-    // cannot change the decision. After that, this sample rate decides.
+    // The directives `all` and `half` have the same effects. Until `all` expires, the sample rate
+    // of `half` cannot change the decision. After the expiry of `all`, the sample rate of `half`
+    // decides.
     let set = DirectiveSet::from_directives(vec![
         directive("all", DiagLevel::Shape, 10),
         directive("half", DiagLevel::Shape, 20).with_sample_per_mille(500),

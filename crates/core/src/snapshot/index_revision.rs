@@ -21,13 +21,14 @@ pub struct Revision {
     /// The sum of the `_seq_no`s of the documents, modulo 2^64. Together with `documents` and
     /// `max_seq_no`, this sum is a fingerprint of the visible documents.
     pub sum_seq_no: u64,
-    /// The newest `updated_at` of the documents.
+    /// The latest `updated_at` of all documents.
     #[cfg_attr(feature = "openapi", schema(required, value_type = Option<String>, format = DateTime))]
     pub updated_at: Option<Timestamp>,
 }
 
 impl Revision {
-    /// Creates the revision of an empty index. The caller can then set its public fields.
+    /// Creates the revision of an empty index. The caller can then set the public fields of the
+    /// revision.
     #[must_use]
     pub fn new(index: impl Into<String>, uuid: impl Into<String>) -> Self {
         Self {

@@ -43,7 +43,8 @@ impl Serialize for SetJson<'_> {
 
 impl Snapshot {
     /// Serialises the whole snapshot as JSON with absolute times. The JSON does not contain the
-    /// time of the read, so that a later read with the same result has the same JSON.
+    /// time at which the snapshot was read, so that a later read with the same result has the same
+    /// JSON.
     ///
     /// # Errors
     /// A snapshot that a store has published never causes an error.

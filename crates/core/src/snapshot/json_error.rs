@@ -7,7 +7,7 @@ use crate::Digest;
 use crate::document::Rejection;
 use crate::visible_text::visible_beginning;
 
-/// The number of characters of an untrusted text that a message contains.
+/// A message contains at most this many characters of an untrusted text.
 const SHOWN_CHARS: usize = 200;
 
 /// The reason why a JSON text is not a valid snapshot.
@@ -23,7 +23,7 @@ pub enum SnapshotErrorKind {
     /// The decoder refuses a directive, a directive is revoked, or the snapshot contains a
     /// directive twice.
     WrongDirective,
-    /// The directives have another digest than the snapshot states.
+    /// The digest of the directives differs from the digest that the snapshot states.
     WrongDigest,
     /// The snapshot has more directives than the reader allows.
     TooManyDirectives,
@@ -70,7 +70,8 @@ impl Error for SnapshotError {
     }
 }
 
-/// Another agent, or somebody who can write the last-good file, has chosen the text.
+/// The text is untrusted: another agent, or somebody who can write the last-good file, has chosen
+/// it.
 fn shown(text: &str) -> String {
     visible_beginning(text, SHOWN_CHARS)
 }

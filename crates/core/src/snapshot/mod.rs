@@ -80,7 +80,7 @@ impl From<SnapshotParts> for Snapshot {
 
 impl Snapshot {
     /// Creates the snapshot of a complete read that rejected nothing, for an application that
-    /// implements its own source. Reads of the same content must have the same `revision`.
+    /// implements its own source. Two reads of the same content must have the same `revision`.
     #[must_use]
     pub fn new(set: DirectiveSet, revision: Revision, read_at: Timestamp) -> Self {
         Self {
@@ -103,8 +103,8 @@ impl Snapshot {
 }
 
 impl Snapshot {
-    /// Attaches counters to the set, so that its evaluations count the matches. `now` is the time
-    /// from which on new directives are counted.
+    /// Attaches counters to the set, so that its evaluations count the matches. The matches of new
+    /// directives are counted since `now`.
     #[doc(hidden)]
     #[must_use]
     pub fn counted_by(mut self, counters: &HitCounters, now: Timestamp) -> Self {
@@ -159,8 +159,8 @@ impl Snapshot {
         self.revoked
     }
 
-    /// Returns the time at which the read ended. Later reads with the same result do not change
-    /// this time.
+    /// Returns the time at which the read ended. Later reads with the same result do not change the
+    /// returned time.
     #[must_use]
     pub fn read_at(&self) -> Option<Timestamp> {
         self.read_at

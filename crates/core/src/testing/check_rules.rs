@@ -1,9 +1,9 @@
 //! Checks a store against each rule of the conformance kit.
 //!
 //! For the rules about publishing, each set encodes a number. For each bit of the number, the level
-//! of one directive encodes the bit, and the level of a second directive encodes the opposite. A
-//! mixture of two sets is visible as a missing bit, or as a bit whose two directives have the same
-//! level.
+//! of one directive encodes the bit, and the level of a second directive encodes the inverted bit.
+//! A mixture of two sets is visible as a missing bit, or as a bit whose two directives have the
+//! same level.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
@@ -44,7 +44,7 @@ const TENANTS: [&str; BITS] = [
 ];
 
 /// The principals of the two directives for each bit. The first directive encodes the bit, and the
-/// second one the opposite.
+/// second directive encodes the inverted bit.
 const AS_IT_IS: &str = "as-it-is";
 const OPPOSITE: &str = "opposite";
 
@@ -71,7 +71,7 @@ fn level_of_bit(is_set: bool) -> DiagLevel {
     }
 }
 
-/// Returns the number that a set encodes, or `None` if the kit cannot have published this set.
+/// Returns the number that a set encodes, or `None` if the kit cannot have published the set.
 fn number_of<S: Subject>(subject: &S, set: &S::Set) -> Option<u16> {
     let mut number = 0;
     for (bit, tenant) in TENANTS.iter().enumerate() {

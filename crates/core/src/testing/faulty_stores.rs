@@ -15,7 +15,7 @@ enum Fault {
     Torn,
     /// Every third load returns the set that was published before the current one.
     Older,
-    /// A publish changes the sets that were loaded before.
+    /// A publish changes the sets that were loaded before the publish.
     Shared,
     /// The expiry is not checked.
     Everlasting,

@@ -57,9 +57,9 @@ impl Rule {
 pub enum Outcome {
     /// The kit found no violation of the rule.
     Kept,
-    /// The store breaks the rule. The text says what was observed.
+    /// The store breaks the rule. The text describes the observed violation.
     Broken(String),
-    /// The rule could not be checked; the text says why.
+    /// The rule could not be checked, for the reason in the text.
     Skipped(&'static str),
 }
 

@@ -126,7 +126,7 @@ fn compare_with_scan(
     Ok(())
 }
 
-/// The number of comparisons, and the number of comparisons in which a directive applied.
+/// How many comparisons were made, and in how many comparisons a directive applied.
 #[derive(Default)]
 struct Counts {
     cases: Cell<u64>,

@@ -25,8 +25,8 @@ const PEER_LEVELS: [peer::DiagLevel; 4] = [
     peer::DiagLevel::ShapeRewriteDiff,
 ];
 
-/// Returns the strings for tenant, index and principal. Their lengths include those at which the
-/// hash function uses other code, or at which the stored length needs one more byte.
+/// Returns the strings for tenant, index and principal. Some strings have a length at which the
+/// hash function takes another branch, or at which the stored length needs one more byte.
 pub(crate) fn texts() -> Vec<String> {
     let mut texts: Vec<String> = ["", "a", "b", "acme", "acmf", "tenant-000123", "ünïcödé"]
         .map(str::to_owned)
@@ -133,7 +133,7 @@ impl Drawn {
     }
 
     /// Returns the directive in the types of osproxy-observe. Returns `None` if the directive has
-    /// not started at this instant, because osproxy-observe has no starts.
+    /// not started at `now`, because the directives of osproxy-observe have no start.
     ///
     /// In the types of osproxy-observe, each instant is replaced by its position in the list of
     /// instants. The positions have the same order as the instants.
@@ -159,8 +159,8 @@ impl Drawn {
     }
 }
 
-/// The kind of a generated set. For some kinds of sets, the lookup has special code. Random sets
-/// are rarely of such a kind, so the tests generate these kinds on purpose.
+/// The kind of a generated set. The lookup has special code for some kinds of sets. Random sets
+/// rarely have one of these special kinds, so the tests generate such sets on purpose.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Any,

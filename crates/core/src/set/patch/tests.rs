@@ -11,8 +11,8 @@ use super::super::Compiled;
 use super::*;
 use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, EndpointKind, RequestAttrs};
 
-/// There are only a few strings, so that several directives use the same one. One string is also an
-/// id, and one is empty.
+/// The strings of the generated directives. There are only a few strings, so that several
+/// directives use the same string. One string is also an id, and one string is empty.
 const TEXTS: [&str; 5] = ["a", "acme", "directive-07", "", "a-text-of-some-length"];
 const ENDPOINTS: [EndpointKind; 2] = [EndpointKind::Search, EndpointKind::IngestDoc];
 /// Seconds since 1970: the earliest and the latest instant, and two instants between them.
@@ -82,8 +82,8 @@ fn any_directive() -> impl Strategy<Value = Drawn> {
         )
 }
 
-/// Generates changes by id. `Some` inserts or replaces the directive of this id, and `None` removes
-/// it.
+/// Generates changes by id. `Some` inserts or replaces the directive with an id, and `None` removes
+/// the directive.
 fn any_changes(most: usize) -> impl Strategy<Value = BTreeMap<u8, Option<Drawn>>> {
     let change = prop_oneof![4 => any_directive().prop_map(Some), 1 => Just(None)];
     prop::collection::btree_map(0..80_u8, change, 0..most)
