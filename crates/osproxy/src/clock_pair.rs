@@ -16,8 +16,8 @@ pub(super) struct ClockPair {
 impl ClockPair {
     /// Reads both clocks.
     pub(super) fn read(clock: &dyn Clock) -> Self {
-        // The order of the two reads matters: time that passes between them makes an expiry
-        // earlier, not later.
+        // The monotonic clock is read first, so that time that passes between the two reads makes
+        // an expiry earlier, not later.
         let monotonic = clock.now();
         let wall = clock.unix_nanos();
         Self {
@@ -41,8 +41,8 @@ impl ClockPair {
     /// Converts an instant of the wall clock to the corresponding instant of the monotonic clock,
     /// to the nanosecond.
     ///
-    /// osproxy offers no other way to construct an [`Instant`]. An instant beyond the range of this
-    /// type becomes the last instant of the range, so the directive expires earlier.
+    /// An instant beyond the range of [`Instant`] becomes the last instant of the range, so the
+    /// directive expires earlier.
     pub(super) fn instant_of(&self, then: Timestamp) -> Instant {
         self.monotonic.saturating_add(self.until(then))
     }

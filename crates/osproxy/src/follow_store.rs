@@ -36,8 +36,9 @@ pub(super) struct Follower {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) current: Arc<ArcSwap<peer::DirectiveSet>>,
     published: Option<Published>,
-    /// The osproxy set that was replaced last. The task keeps this set until the next check. By
-    /// then, requests have dropped the set, so the task frees the memory and no request is delayed.
+    /// The osproxy set that was replaced last, which the task retains until the next check. By the
+    /// next check, all requests have dropped the replaced set, so the task frees its memory instead
+    /// of delaying a request.
     replaced: Option<Arc<peer::DirectiveSet>>,
     next_check: Instant,
 }
@@ -135,8 +136,7 @@ impl Follower {
         true
     }
 
-    /// Schedules a check at the next start or expiry, if that is earlier than the check that is
-    /// already scheduled.
+    /// Schedules a check at the next start or expiry, unless an earlier check is already scheduled.
     fn schedule_check(&mut self, next_change: Option<Timestamp>, now: &ClockPair) {
         if let Some(next) = next_change {
             let until = now

@@ -45,9 +45,9 @@ use opensearch_directives::Subscription;
 ///   that loads the set once never uses parts of two published sets.
 /// - osproxy makes the same decisions as
 ///   [`DirectiveSet::evaluate`](opensearch_directives::DirectiveSet::evaluate). osproxy's set
-///   contains only the directives that can change a decision. This set omits scheduled and expired
-///   directives, and directives that another directive makes superfluous. To list all directives,
-///   use the store of this project.
+///   contains only the directives that can change a decision. osproxy's set omits scheduled and
+///   expired directives, and directives that another directive makes superfluous. To list all
+///   directives, use the store of this project.
 /// - **No directive outlives its expiry**, even if the task is late or has ended. Each directive
 ///   contains its expiry, converted to osproxy's monotonic clock with nanosecond precision. Time
 ///   that passes between the reads of the two clocks makes the expiry earlier. The limit
@@ -66,7 +66,8 @@ use opensearch_directives::Subscription;
 /// The following delays add to the store's own staleness. A set that an
 /// [`OpenSearchDirectiveStore`] publishes is converted as soon as the task runs. A set that another
 /// store publishes is converted within 250 ms. A start can take effect up to a millisecond late,
-/// because this is the timer's resolution. A large set is converted on a blocking thread.
+/// because the timer has a resolution of a millisecond. A large set is converted on a blocking
+/// thread.
 ///
 /// After each conversion the task pauses for 10 ms or four times the duration of the conversion,
 /// whichever is longer. A set that is published during the pause is converted after the pause.
@@ -80,8 +81,8 @@ use opensearch_directives::Subscription;
 /// that the clocks have drifted apart by more than a millisecond, and converts all expiries again.
 ///
 /// If the wall clock is set back, the next check also converts all expiries again, so that
-/// directives last longer, as they do for `evaluate`. If the task does not run, the expiries stay
-/// as they were at the last conversion.
+/// directives apply for a longer time, as they do for `evaluate`. If the task does not run, the
+/// expiries stay as they were at the last conversion.
 ///
 /// Dropping this adapter ends the task.
 pub struct OsproxyDirectiveStore {
@@ -90,8 +91,8 @@ pub struct OsproxyDirectiveStore {
 }
 
 impl OsproxyDirectiveStore {
-    /// Creates an adapter that follows a store that polls an index. Returns as soon as the store's
-    /// current set is converted.
+    /// Creates an adapter that follows a store that polls an index. The adapter is returned as soon
+    /// as the store's current set is converted.
     ///
     /// `clock` must be the clock of the pipeline, because the instants of two clocks are not
     /// comparable. The default clock of a pipeline is [`osproxy_core::SystemClock`].
@@ -137,7 +138,7 @@ impl peer::DirectiveStore for OsproxyDirectiveStore {
     }
 }
 
-/// Writes the number of osproxy's directives.
+/// Formats the number of directives in osproxy's set.
 impl fmt::Debug for OsproxyDirectiveStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OsproxyDirectiveStore")

@@ -1,11 +1,12 @@
-//! Selects the directives that can change a decision of osproxy before the next conversion. Orders
-//! these directives so that osproxy can end its scans early.
+//! Selects the directives that can change a decision of osproxy before the next conversion, and
+//! orders them so that osproxy can end its scans early.
 //!
 //! For each request, osproxy scans its set three times: for the level, for the ring buffer and for
-//! capture. The scan for the level always reads the whole set. A scan for one of the two effects
-//! stops at the first directive that applies and requests this effect. To keep the scans short,
-//! osproxy only receives directives that have started, have not expired, have effects, have a
-//! sample rate above zero, and are not superfluous because of another directive.
+//! capture. The scan for the level always reads the whole set. A scan for the ring buffer or for
+//! capture stops at the first directive that applies and requests the ring buffer or capture,
+//! respectively. To keep the scans short, osproxy only receives directives that have started, have
+//! not expired, have effects, have a sample rate above zero, and are not made superfluous by
+//! another directive.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -19,20 +20,20 @@ use super::convert_types;
 use opensearch_directives::status::DirectiveState;
 use opensearch_directives::{DiagLevel, DirectiveRef, DirectiveSet, EndpointKind};
 
-/// Each directive is compared with at most this many directives with the same targets. The limit
-/// bounds the cost if many directives have the same targets. Because of this limit on comparisons,
-/// a superfluous directive may remain in the set.
+/// Each directive is compared with at most this many directives with the same targets, to bound the
+/// cost if many directives have the same targets. As a consequence, a superfluous directive may
+/// remain in osproxy's set.
 const MAX_COMPARED: usize = 32;
 
-/// An age limit counts as near if half of the remaining time is shorter than this duration.
+/// An age limit counts as near if half of the time until the limit is shorter than `NEAR`.
 const NEAR: Duration = Duration::from_secs(1);
 
 /// Those directives of a set that osproxy needs at an instant.
 #[derive(Debug)]
 pub(super) struct DecisiveDirectives {
     pub(super) directives: Vec<peer::DiagnosticsDirective>,
-    /// The selection is valid until this instant: the next start, the next expiry or the next check
-    /// of the age limit.
+    /// The instant until which the selection is valid: the next start, the next expiry or the next
+    /// check of the age limit.
     pub(super) next_change: Option<Timestamp>,
 }
 
@@ -65,9 +66,9 @@ impl DecisiveDirectives {
     }
 }
 
-/// If the store limits the age of its set, the instant at which the set becomes too old. From this
-/// instant on, no directive of the set applies. Each complete read moves this instant. In osproxy,
-/// no directive expires later than this instant.
+/// The instant at which the set becomes too old, if the store limits the age of its set. Once the
+/// set is too old, none of its directives applies, so no directive of osproxy's set expires later
+/// than this instant. Each complete read of the store moves the instant.
 struct AgeBound(Option<Timestamp>);
 
 impl AgeBound {
@@ -75,9 +76,9 @@ impl AgeBound {
         Self(set.withdrawn_at())
     }
 
-    /// Returns the instant at which the directives must be converted again, in case the store has
-    /// moved the age limit by then. The returned instant is halfway to the age limit, or the age
-    /// limit itself if the limit is near.
+    /// Returns the instant at which the directives must be converted again, because the store may
+    /// have moved the age limit by then. The returned instant is halfway between now and the age
+    /// limit, or the age limit itself if the limit is near.
     fn next_conversion(&self, now: &ClockPair) -> Option<Timestamp> {
         let bound = self.0.filter(|bound| *bound > now.wall())?;
         let half = now.until(bound) / 2;
@@ -111,7 +112,7 @@ fn lower(next: &mut Option<Timestamp>, then: Timestamp) {
 /// the same requests, has at least the same effects, samples at least as many requests and expires
 /// no earlier.
 fn without_superfluous(mut directives: Vec<DirectiveRef<'_>>) -> Vec<DirectiveRef<'_>> {
-    // After this sort, each directive comes after the directives that can make it superfluous.
+    // The sort places each directive after the directives that can make it superfluous.
     directives.sort_by_key(|directive| {
         (
             Targets::of(directive).bits().count_ones(),
@@ -131,7 +132,7 @@ fn without_superfluous(mut directives: Vec<DirectiveRef<'_>>) -> Vec<DirectiveRe
 #[derive(Default)]
 struct Decisive<'a> {
     directives: Vec<DirectiveRef<'a>>,
-    /// For each directive, the position of the previous one with the same targets.
+    /// For each directive, the position of the previous directive with the same targets.
     before: Vec<Option<usize>>,
     /// For each combination of target values, the position of the last directive.
     last: HashMap<Targets<'a>, usize>,
@@ -155,7 +156,7 @@ impl<'a> Decisive<'a> {
         self.combinations |= 1 << bits;
     }
 
-    /// Whether a directive with these targets makes `directive` superfluous.
+    /// Whether a directive with the given targets makes `directive` superfluous.
     fn covers(&self, targets: Targets<'a>, directive: &DirectiveRef<'a>) -> bool {
         let last = self.last.get(&targets).copied();
         std::iter::successors(last, |&position| self.before[position])
@@ -192,7 +193,7 @@ impl<'a> Targets<'a> {
         }
     }
 
-    /// Returns a bit mask with one bit for each target that is set.
+    /// Returns a bit mask with one bit for each target that the directive specifies.
     fn bits(&self) -> u16 {
         u16::from(self.tenant.is_some())
             | u16::from(self.index.is_some()) << 1
@@ -200,7 +201,7 @@ impl<'a> Targets<'a> {
             | u16::from(self.endpoint.is_some()) << 3
     }
 
-    /// Returns a copy that contains only the targets in this bit mask.
+    /// Returns a copy that contains only the targets in the given bit mask.
     fn only(&self, bits: u16) -> Self {
         Self {
             tenant: self.tenant.filter(|_| bits & 1 != 0),

@@ -17,7 +17,7 @@ use super::node_launcher::{self, Starting};
 const NODES: usize = 3;
 /// The time limit of each request that this module sends.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// With these settings, the cluster removes a stopped node within seconds instead of half a minute.
+/// Settings with which the cluster removes a stopped node within seconds instead of half a minute.
 const SETTINGS: [&str; 4] = [
     "cluster.fault_detection.follower_check.timeout=3s",
     "cluster.fault_detection.follower_check.retry_count=2",
@@ -41,7 +41,7 @@ struct Member {
     process: Option<Child>,
 }
 
-/// The numbers of the nodes that have a role for the cluster or for the index of a test.
+/// Which nodes are the cluster manager and hold the two copies of a test's index, by number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Roles {
     /// The elected cluster manager.
@@ -59,7 +59,7 @@ impl Roles {
     }
 }
 
-/// Returns the cluster that all tests share. Waits until no other test uses the cluster, all nodes
+/// Returns the cluster that all tests share, as soon as no other test uses the cluster, all nodes
 /// run, and the cluster is healthy.
 pub async fn shared_cluster() -> MutexGuard<'static, Cluster> {
     static CLUSTER: OnceLock<Mutex<Cluster>> = OnceLock::new();
@@ -83,8 +83,9 @@ impl Cluster {
                 })
                 .collect(),
             directory: tempfile::tempdir().unwrap(),
-            // The client keeps no idle connections. Each test has its own runtime, and a connection
-            // ends with the runtime that opened it.
+            // The client keeps no idle connections. An idle connection could not be used by another
+            // test, because each test has its own runtime, and a connection ends with the runtime
+            // that opened it.
             client: reqwest::Client::builder()
                 .timeout(TIMEOUT)
                 .pool_max_idle_per_host(0)
@@ -258,8 +259,8 @@ impl Cluster {
             &self.directory.path().join(name(node)),
             member.port,
             &options,
-            // `scripts/opensearch` supports several nodes only with the source `maven`. The small
-            // heap lets three nodes run at the same time.
+            // `scripts/opensearch` supports several nodes only with the source `maven`. With a
+            // small heap, three nodes fit into memory at the same time.
             &[("OPENSEARCH_SOURCE", "maven"), ("OPENSEARCH_HEAP", "256m")],
         )
     }
@@ -273,8 +274,9 @@ impl Drop for Cluster {
     }
 }
 
-/// A process that is suspended until this value is dropped. If the test process ends, a helper
-/// process also resumes the node, because a suspended node cannot notice this end by itself.
+/// A process that is suspended until this value is dropped. If the test process ends before that, a
+/// helper process resumes the node, because a suspended node cannot detect that the test process
+/// has ended.
 pub struct Paused {
     helper: Child,
 }

@@ -53,7 +53,7 @@ pub fn stored(mut document: serde_json::Value) -> serde_json::Value {
     document
 }
 
-/// Returns the instant this many hours from now, in RFC 3339 format.
+/// Returns the instant `hours` hours from now, in RFC 3339 format.
 pub fn in_hours(hours: i64) -> String {
     let now = opensearch_directives::Clock::now(&opensearch_directives::SystemClock);
     (now + jiff::SignedDuration::from_hours(hours)).to_string()

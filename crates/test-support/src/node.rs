@@ -12,8 +12,8 @@ use url::Url;
 
 use super::node_launcher;
 
-/// A single node. The node is stopped when this value is dropped. The node also watches its
-/// standard input, so it stops when the test process ends and thereby closes this input.
+/// A single node. The node is stopped when this value is dropped. The node also stops when the test
+/// process ends, because the node watches its standard input, which is then closed.
 #[derive(Debug)]
 pub struct Node {
     process: Child,
@@ -63,8 +63,8 @@ impl Drop for Node {
     }
 }
 
-/// Returns the address of the node that all tests share. The variable `OPENSEARCH_URL` can name
-/// this node. If the variable is not set, the first call starts the node.
+/// Returns the address of the node that all tests share. The environment variable `OPENSEARCH_URL`
+/// can name the shared node. If the variable is not set, the first call starts the node.
 pub fn shared_url() -> String {
     static URL: OnceLock<String> = OnceLock::new();
     URL.get_or_init(|| {

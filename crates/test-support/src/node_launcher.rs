@@ -10,16 +10,16 @@ const START: Duration = Duration::from_mins(3);
 
 /// A node process that is not ready yet.
 ///
-/// The node watches its standard input, so it stops at the latest when the test process ends and
-/// thereby closes this input.
+/// The node stops at the latest when the test process ends, because the node watches its standard
+/// input, which is then closed.
 pub struct Starting {
     process: Child,
     said: Arc<Mutex<Vec<String>>>,
     is_ready: mpsc::Receiver<u16>,
 }
 
-/// Starts a node on this port; 0 selects a free port. The caller must start all nodes of a cluster
-/// before it waits until one of them is ready.
+/// Starts a node on the given port. The port 0 selects a free port. The caller must start all nodes
+/// of a cluster before it waits until one of them is ready.
 pub fn start(
     directory: &Path,
     port: u16,
@@ -60,7 +60,7 @@ impl Starting {
     }
 }
 
-/// Starts a thread that reads the node's output and keeps the last lines. When the node is ready,
+/// Starts a thread that reads the node's output and retains the last lines. When the node is ready,
 /// the thread sends the node's port.
 fn drain(
     output: impl Read + Send + 'static,

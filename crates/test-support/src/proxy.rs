@@ -19,11 +19,11 @@ pub enum Fault {
     None,
     /// Each part of a response is delayed by this duration.
     Delay(Duration),
-    /// Responses arrive byte by byte, with this pause between the bytes.
+    /// The proxy forwards responses byte by byte, with a pause of this duration between the bytes.
     Drip(Duration),
-    /// The connection is closed normally after this many bytes.
+    /// The proxy closes the connection normally after this many bytes of the response.
     Cut(usize),
-    /// The connection is reset after this many bytes.
+    /// The proxy resets the connection after this many bytes of the response.
     Reset(usize),
     /// The proxy forwards requests, but no response ever arrives.
     BlackHole,
@@ -39,7 +39,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts a proxy in front of the node at this address.
+    /// Starts a proxy in front of the node at the given address.
     pub async fn before(node: &str) -> Self {
         let node: Url = node.parse().unwrap();
         let node = node.socket_addrs(|| None).unwrap()[0];
@@ -55,8 +55,8 @@ impl Proxy {
             while let Ok((client, _)) = listener.accept().await {
                 while connections.try_join_next().is_some() {}
                 let (faults, forwarded_requests) = (faults.clone(), Arc::clone(&counter));
-                // The proxy ignores errors of a connection, because the tested client must detect
-                // them.
+                // The proxy ignores errors on a connection, because the client under test must
+                // handle these errors.
                 connections.spawn(async move {
                     drop(relay(client, node, faults, &forwarded_requests).await);
                 });
@@ -74,12 +74,13 @@ impl Proxy {
         format!("http://{}", self.address)
     }
 
-    /// Applies a fault to all later responses, also on connections that are already open.
+    /// Applies a fault to all later responses, including those on connections that are already
+    /// open.
     pub fn set(&self, fault: Fault) {
         self.fault.send_replace(fault);
     }
 
-    /// Returns how many times the proxy has forwarded data of a request to the node.
+    /// Returns how often the proxy has forwarded a chunk of request data to the node.
     pub fn forwarded(&self) -> u64 {
         self.forwarded.load(Ordering::Relaxed)
     }
@@ -158,8 +159,8 @@ async fn responses(
                 to_client.write_all(&response[..bytes.min(read)]).await?;
                 #[expect(deprecated, reason = "nothing is left to wait for: it is a reset")]
                 to_client.as_ref().set_linger(Some(Duration::ZERO))?;
-                // The connection is reset once both halves are gone. `forget` destroys the write
-                // half without closing the connection normally.
+                // Dropping the write half would close the connection normally. `forget` drops it
+                // without closing, so the connection is reset once the read half is dropped, too.
                 to_client.forget();
                 return Ok(());
             }

@@ -23,14 +23,14 @@ pub struct Witness {
 /// The results of the observation.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// The number of times that an observed set differed from the previous one.
+    /// The number of times that a store returned another set than at the previous look.
     pub sets: u64,
     /// Descriptions of the first observed steps back. A step back is an older state after a newer
     /// one.
     pub steps_back: Vec<String>,
 }
 
-/// One observed store, and what the observer has seen of each id so far.
+/// One observed store, and the state of each id that the observer has seen so far.
 struct Watched {
     store: Arc<OpenSearchDirectiveStore>,
     last: Option<Arc<DirectiveSet>>,

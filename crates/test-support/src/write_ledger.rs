@@ -1,9 +1,9 @@
-//! Records the writes of a test, so that the sets that stores publish can be checked for steps
+//! Records the writes of a test, so that the published sets of stores can be checked for steps
 //! back. A step back is an older state after a newer one.
 //!
-//! An operation is a write or a deletion of one id. The operation has a higher number than the
-//! previous operation on the same id. A written directive contains the number in its tenant, so the
-//! published set itself shows a step back.
+//! An operation is a write or a deletion of one id. Each operation has a higher number than the
+//! previous operation on the same id. Each written directive contains its operation number in its
+//! tenant, so a published set shows which operations it contains.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -27,11 +27,11 @@ struct Entry {
     /// The number of the last deletion that was sent.
     deletion: u64,
     /// The number of the last operation without an acknowledgement, or 0. The cluster may have lost
-    /// this operation, but a store may already have published it.
+    /// the unacknowledged operation, but a store may already have published it.
     uncertain: u64,
 }
 
-/// What was observed of one id in the sets of a store.
+/// The state of one id in the sets of a store, as observed so far.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Observed {
     /// The highest number that was observed so far.
@@ -143,8 +143,8 @@ impl Entry {
         if number > before.number || (number == before.number && before.is_present) {
             return Ok(());
         }
-        // A later operation was not acknowledged, so the cluster may have lost it, and the older
-        // version is then correct.
+        // The cluster may have lost a later operation that was not acknowledged, so the older
+        // version can be correct.
         if self.uncertain > number {
             return Ok(());
         }

@@ -70,8 +70,8 @@ impl Writer {
     }
 }
 
-/// Returns, for each operation, whether it was acknowledged. If there is no usable response, the
-/// result is empty.
+/// Returns, for each operation, whether it was acknowledged. If the response is missing or invalid,
+/// the result is empty.
 async fn bulk(client: &reqwest::Client, url: &str, body: String) -> Vec<bool> {
     let request = client
         .post(url)

@@ -78,7 +78,7 @@ impl Both {
     }
 }
 
-/// Returns the instant this many milliseconds after the start of the test.
+/// Returns the instant `count` milliseconds after the start of the test.
 fn ms(count: i64) -> Timestamp {
     at(BEGIN + count * MILLI)
 }
@@ -105,8 +105,8 @@ async fn starts_and_expiries_are_followed_to_the_millisecond() {
     let mut seen = Vec::new();
     for _ in 0..2_100 {
         advance(1).await;
-        // A start is late by at most a millisecond, the resolution of the timer. An expiry is
-        // exact.
+        // A start takes effect at most a millisecond (the resolution of the timer) late, and an
+        // expiry takes effect exactly on time.
         let before = ACME.ours(
             &both.ours.load(),
             both.clock.today() - Duration::from_millis(2),
@@ -134,7 +134,7 @@ async fn a_publish_of_a_store_with_a_subscription_is_converted_immediately() {
     let peers = OsproxyDirectiveStore::follow(ours.clone(), clock.clone(), subscription).await;
     assert!(peers.load().is_empty());
     for _ in 0..3 {
-        // Fifty milliseconds are longer than the pause after a publish.
+        // The task pauses for less than fifty milliseconds after a publish.
         advance(50).await;
         ours.publish(DirectiveSet::from_directives(vec![shape(60_000)]));
         publishes.send_replace(());
@@ -149,8 +149,8 @@ async fn a_publish_of_a_store_with_a_subscription_is_converted_immediately() {
             "the revoked directive is still in the set"
         );
     }
-    // After the subscription has closed, the store is still checked at intervals, not in a busy
-    // loop.
+    // After the subscription has closed, the task still checks the store at intervals, not in a
+    // busy loop.
     drop(publishes);
     ours.publish(DirectiveSet::from_directives(vec![shape(60_000)]));
     advance(300).await;
@@ -234,8 +234,8 @@ async fn p12_the_bound_on_the_age_of_the_set_moves_and_holds_without_the_task() 
         assert_eq!(both.osproxy_level(), DiagLevel::Shape, "{second}");
         both.ours.load().withdraw_at(ms(5_000 + second * 1_000));
     }
-    // The age limit is now at second 24. The last conversion used an age limit of second 22 or
-    // later.
+    // The store's age limit is now second 24, and the last conversion used an age limit of second
+    // 22 or later.
     both.peers.task.abort();
     advance(5_000).await;
     assert_eq!(

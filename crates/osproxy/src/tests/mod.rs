@@ -1,4 +1,5 @@
-//! Tests the adapter. This file contains the clocks and requests that several of the tests use.
+//! Tests the adapter that provides this project's directives to osproxy. This file contains the
+//! clocks and requests that several test files use.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 

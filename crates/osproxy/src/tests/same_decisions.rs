@@ -79,8 +79,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..Default::default() })]
 
     /// Until the next change, the converted set makes the same decisions as the original set. If
-    /// the next conversion is late, directives that have started since the last one do not apply
-    /// yet. Expiries are exact to the nanosecond in both cases.
+    /// the next conversion is late, directives that have started since the last conversion do not
+    /// apply yet, but expiries are still exact to the nanosecond.
     #[test]
     fn osproxy_decides_as_evaluate_and_no_directive_outlives_its_expiry(
         directives in prop::collection::vec(directive(), 0..40),
@@ -90,7 +90,8 @@ proptest! {
     ) {
         let clock = TestClock::default();
         clock.jump(ahead);
-        // The directives' instants are relative to the start of the clock.
+        // The generated instants of the directives are relative to the time at which the test clock
+        // starts.
         let shifted = |time: Timestamp| match time {
             time if time == Timestamp::MAX => time,
             time => at(i64::try_from(time.as_nanosecond()).unwrap() + ahead),
@@ -167,7 +168,7 @@ fn an_expiry_is_the_same_instant_on_both_clocks() {
 
 #[test]
 fn a_delay_between_the_two_clock_reads_makes_expiries_earlier() {
-    /// A clock whose reads each take a microsecond.
+    /// A clock on which each read takes a microsecond.
     #[derive(Debug, Default)]
     struct Slow(ManualClock);
     impl Clock for Slow {
@@ -215,7 +216,8 @@ fn superfluous_directives_are_omitted() {
         kept(&[tenant("a", Shape, 9), all("all", ShapeTiming, 9)]),
         ["all"]
     );
-    // No directive is superfluous, because the narrower one expires later or has a higher level.
+    // Neither directive is superfluous, because the one that matches fewer requests expires later
+    // or has a higher level.
     assert_eq!(
         kept(&[tenant("a", Shape, 10), all("all", Shape, 9)]),
         ["all", "a"]

@@ -146,7 +146,7 @@ where
     }
 }
 
-/// The rules that osproxy's set breaks, whichever store holds it.
+/// The rules that osproxy's set breaks in every store.
 const BROKEN: [Rule; 2] = [Rule::StartAtRead, Rule::NoIdNoSample];
 
 #[test]
@@ -171,8 +171,9 @@ fn the_stores_of_osproxy_know_no_start_and_sample_requests_without_an_id() {
     assert_eq!(report.broken(), BROKEN, "InMemoryDirectiveStore\n{report}");
 }
 
-/// The adapter starts directives itself, by its clock. Here the clock stands still, so the kit sees a
-/// directive that has not started although the time of the evaluation is after its start.
+/// The adapter decides by its own clock whether a directive has started. In this test the adapter's
+/// clock stands still, so the kit sees a directive that does not apply although the time of the
+/// evaluation is after the directive's start.
 #[test]
 fn the_adapter_breaks_only_the_rules_of_the_set_of_osproxy() {
     let (source, runtime, clock) = (ScriptedSource::default(), runtime(), Arc::new(clock()));
@@ -187,7 +188,7 @@ fn the_adapter_breaks_only_the_rules_of_the_set_of_osproxy() {
     let clocks = ClockPair::read(&*clock);
     let published = AtomicI64::new(0);
     let publish = |adapter: &OsproxyDirectiveStore, mut directives: Vec<_>| {
-        // One more directive shows when the adapter has converted the set.
+        // An additional directive with a new id shows when the adapter has converted the set.
         let marker = published.fetch_add(1, Ordering::Relaxed).to_string();
         let only_marker = DirectiveMatch::all().for_tenant(marker.clone());
         let directive = DiagnosticsDirective::new("marker", DiagLevel::Shape, Timestamp::MAX);

@@ -62,8 +62,8 @@ impl Cluster {
             .await;
     }
 
-    /// Returns the processor time that the server has used. The server updates this number once a
-    /// second.
+    /// Returns the processor time that the server has used. The server updates its processor time
+    /// once a second.
     pub async fn cpu_time(&self) -> Duration {
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         let stats = self.send("GET", "_nodes/stats/process", None).await;

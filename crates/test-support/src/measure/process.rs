@@ -1,5 +1,4 @@
-//! Reads the memory and the processor time of a process from `/proc`. The file system `/proc`
-//! exists only on Linux.
+//! Reads the memory and the processor time of a process from `/proc`, which exists only on Linux.
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,7 +17,7 @@ impl Process {
         Self(format!("/proc/{pid}").into())
     }
 
-    /// Returns the processor time of all threads that still run.
+    /// Returns the processor time that all threads that still run have used so far.
     pub fn cpu_time(&self) -> Duration {
         let threads = fs::read_dir(self.0.join("task")).expect("threads");
         let nanos = threads.flatten().filter_map(|thread| {
