@@ -53,7 +53,7 @@ impl ClusterConfig {
     /// memory of a process by less than 64 MB.
     pub const DEFAULT_MAX_RESPONSE_BYTES: u64 = 56 << 20;
 
-    /// Creates the settings for the index `directives` on these nodes, without credentials.
+    /// Creates the settings for the index `directives` on the given nodes, without credentials.
     #[must_use]
     pub fn new(urls: impl IntoIterator<Item = Url>) -> Self {
         Self {

@@ -191,8 +191,8 @@ impl Sessions {
         })
     }
 
-    /// Returns the session for the next request. If it is time to check for changed credentials and
-    /// certificates, this check is made first.
+    /// Returns the session for the next request. If a check for changed credentials and
+    /// certificates is due, makes the check first.
     pub(super) async fn current(&self) -> Result<Arc<Session>, RequestFailure> {
         let (session, checked_at) = {
             let state = self.state();
@@ -246,7 +246,7 @@ impl Sessions {
             Ok(Some(session)) => {
                 let session = Arc::new(session);
                 state.session = session.clone();
-                // The first call of a provider replaces nothing, so this call does not count as a
+                // The first credentials of a provider replace nothing, so they do not count as a
                 // reload.
                 if current.authorization.is_some() {
                     self.renewals.fetch_add(1, Ordering::Relaxed);

@@ -25,7 +25,7 @@ impl Exception {
     }
 
     /// Returns the reason of the innermost cause. The outer exceptions only report consequences of
-    /// that cause.
+    /// the innermost cause.
     pub(crate) fn root_reason(&self) -> &str {
         let mut exception = self;
         while let Some(cause) = &exception.caused_by {

@@ -1,5 +1,5 @@
 //! Decides in which order the nodes are tried: first the node that responded last, then the other
-//! live nodes, then the dead ones.
+//! live nodes, then the dead nodes.
 //!
 //! A node that fails is marked as dead for one second. Each further failure doubles the time for
 //! which the node counts as dead, up to a minute. If no live node responds, the dead nodes are also
@@ -15,7 +15,7 @@ use url::Url;
 const REVIVE_AFTER: Duration = Duration::from_secs(1);
 const REVIVE_AFTER_AT_MOST: Duration = Duration::from_secs(60);
 
-/// Whether a node is alive or dead. Dead nodes are tried only after the live ones.
+/// Whether a node is alive or dead. Dead nodes are tried only after the live nodes.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -134,13 +134,13 @@ impl Nodes {
         self.prefer_another(node_index);
     }
 
-    /// Whether this node has either failed or refused a request that another node may serve.
+    /// Whether the given node has either failed or refused a request that another node may serve.
     pub(crate) fn has_better_than(&self, node_index: usize) -> bool {
         let nodes = &self.lock().nodes;
         nodes.get(node_index).is_some_and(|node| {
             let has_other = nodes.len() > 1;
-            // `another_may_serve` is used only if this node itself has refused the request, so a
-            // node without a refusal is a different node.
+            // `another_may_serve` is used only if the given node itself has refused the request, so
+            // a node without a refusal is a different node.
             let another_may_serve = nodes.iter().any(|other| !other.has_refused);
             has_other && (node.failures > 0 || node.has_refused && another_may_serve)
         })
@@ -163,7 +163,7 @@ impl Nodes {
         self.prefer_another(node_index);
     }
 
-    /// Prefers another node, so that this node is not tried first even when it is live again.
+    /// Prefers another node, so that the given node is not tried first even when it is live again.
     pub(crate) fn prefer_another(&self, node_index: usize) {
         let mut inner = self.lock();
         if inner.preferred == node_index {

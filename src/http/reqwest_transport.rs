@@ -57,9 +57,9 @@ impl NetworkTransport {
         })
     }
 
-    /// Sends a request with the current credentials. If the request fails in a way that outdated
-    /// credentials or certificates can cause, and newer ones exist, the request is sent again with
-    /// the newer ones.
+    /// Sends a request with the current credentials. If outdated credentials or certificates can
+    /// have caused a failure, and newer credentials or certificates exist, the request is sent
+    /// again with them.
     async fn send_authorized(
         &self,
         node: usize,
@@ -234,8 +234,8 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 }
 
 /// Returns how long to wait according to the `Retry-After` header. The header contains seconds or a
-/// date. A date is compared with the response's `Date` header, or with the local clock if that
-/// header is missing.
+/// date. A date is compared with the response's `Date` header, or with the local clock if the
+/// response has no `Date` header.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = text(headers, &RETRY_AFTER)?.trim();
     if let Ok(seconds) = value.parse() {

@@ -44,9 +44,9 @@ pub struct Request {
     pub path: String,
     pub query: Vec<(&'static str, String)>,
     pub body: Option<Bytes>,
-    /// The headers in addition to those that every request has.
+    /// The headers of this request in addition to those that every request has.
     pub headers: Vec<(&'static str, String)>,
-    /// The response is small, so a lower size limit applies to it.
+    /// Whether a small response is expected, so that a lower size limit applies.
     pub has_small_response: bool,
 }
 
@@ -62,8 +62,9 @@ impl Request {
         }
     }
 
-    /// Lowers the size limit of the response. Many small values need several times as much memory after
-    /// parsing, so a false cluster could otherwise use up the memory of a proxy.
+    /// Lowers the size limit of the response. After parsing, a response of many small values needs
+    /// several times its size in memory, so without the lower limit a false cluster could exhaust a
+    /// proxy's memory.
     pub fn with_small_response(mut self) -> Self {
         self.has_small_response = true;
         self

@@ -31,7 +31,7 @@ impl Tls {
         Self::default()
     }
 
-    /// Trusts these certificates (PEM, one or more) in addition to the system's CAs. Each
+    /// Trusts the given certificates (PEM, one or more) in addition to the system's CAs. Each
     /// certificate must belong to a CA or to the server itself.
     ///
     /// The server's own certificate is accepted even if it is self-signed and marked as a CA, like
@@ -42,7 +42,7 @@ impl Tls {
         self
     }
 
-    /// Presents this client certificate (PEM, with its chain). If
+    /// Presents the given client certificate (PEM, with its chain) to the server. If
     /// [`with_client_key`](Self::with_client_key) does not set the private key, the PEM text must
     /// also contain this key.
     pub fn with_client_certificate(mut self, pem: impl Into<Secret>) -> Self {
@@ -169,7 +169,7 @@ impl TlsConfig {
         Ok(Self(config))
     }
 
-    /// Applies these settings to the builder of an HTTP client.
+    /// Applies the TLS settings to the builder of an HTTP client.
     #[cfg_attr(
         not(any(feature = "rustls-tls", feature = "native-tls")),
         expect(clippy::unused_self, reason = "used with TLS")
