@@ -10,8 +10,8 @@ use opensearch_directives_core::document::{DocumentRef, Rejection};
 use crate::config::Config;
 use crate::http::ConfigError;
 
-/// The trusted keys and the policy in force. A build without the feature has neither, so no value
-/// of this type exists.
+/// The trusted keys and the policy in force. No value of this type exists, because a build without
+/// the feature has neither keys nor a policy.
 #[derive(Debug)]
 pub(crate) struct Trust(Infallible);
 

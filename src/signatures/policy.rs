@@ -13,7 +13,7 @@ use super::key_files;
 
 /// The maximum number of rules in a policy.
 const MAX_RULES: usize = 100;
-/// The maximum number of signers that a rule may require. A document has at most this many
+/// The maximum number of signers that a rule may require, because a document has at most this many
 /// signatures.
 const MAX_SIGNERS: usize = 8;
 
@@ -104,8 +104,8 @@ impl SignatureRule {
         self.classes.is_empty() || self.classes.iter().any(|class| class.contains(directive))
     }
 
-    /// Returns the number of the given signers who count for the rule. No name may occur twice
-    /// among the given names.
+    /// Returns how many of the given signers count for the rule. No name may occur twice among the
+    /// given names.
     pub(super) fn count(&self, signers: &[&str]) -> usize {
         let counts = |name: &&&str| self.of.is_empty() || self.of.iter().any(|of| of == *name);
         signers.iter().filter(counts).count()

@@ -1,8 +1,9 @@
-//! Remembers the contents of signed directives that were revoked, so that nobody can restore them.
+//! Remembers the contents of revoked signed directives, so that nobody can restore these
+//! directives.
 //!
-//! A revocation only narrows a directive, so it needs no key, and no signature covers the field
-//! `revoked`. Somebody who can write to the index can write a revoked directive again as it was
-//! before, with its valid signatures. A process that has seen the revocation rejects the restored
+//! No signature covers the field `revoked`, so that a revocation, which only narrows a directive,
+//! needs no key. Without this module, somebody who can write to the index could restore a revoked
+//! directive with its valid signatures. A process that has seen the revocation rejects the restored
 //! document until the directive would have expired.
 
 use std::collections::HashMap;
@@ -15,7 +16,7 @@ use tracing::warn;
 /// The maximum number of remembered revocations: the default of `max_documents`.
 const MAX_CONTENTS: usize = 200_000;
 
-/// The hash of each revoked content that was validly signed, with the time at which the directive
+/// The hash of each revoked content with a valid signature, and the time at which its directive
 /// expires.
 #[derive(Debug, Default)]
 pub(super) struct RevokedContents(Mutex<HashMap<[u8; 32], Timestamp>>);

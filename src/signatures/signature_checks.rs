@@ -11,9 +11,10 @@ use super::trusted_keys::TrustedKeys;
 ///
 /// The store re-reads the files once a minute, and after a call of
 /// [`reload_credentials`](crate::OpenSearchDirectiveStore::reload_credentials). If the keys or the
-/// policy have changed, the next poll makes a full read and applies them. If a file cannot be used,
-/// the earlier keys and policy stay in force, and the store logs a warning and increments a
-/// counter. If all keys were removed from the files, the store trusts no signer.
+/// policy have changed, the next poll makes a full read and verifies each document with the new
+/// keys and policy. If a file cannot be used, the earlier keys and policy stay in force, and the
+/// store logs a warning and increments a counter. If all keys were removed from the files, the
+/// store trusts no signer.
 #[derive(Clone, Debug)]
 pub struct SignatureChecks {
     trusted_keys: Vec<PathBuf>,

@@ -1,5 +1,5 @@
-//! Tests which signatures satisfy a policy, how keys are rotated, how the cache limits its
-//! verdicts, and that a revoked directive stays revoked.
+//! Tests which signatures satisfy a policy, how keys are rotated, how many verdicts the cache
+//! holds, and that a revoked directive stays revoked.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -173,8 +173,8 @@ fn equal_content_is_verified_once() {
         check(&trust, &good).unwrap();
         check(&trust, &bad).unwrap_err();
     }
-    // The verifications so far: both signatures of the first document, and the first signature of
-    // the second document.
+    // Three signatures were verified: both signatures of the first document, and the first
+    // signature of the second document.
     assert_eq!(verified(), 3);
     check(&trust, &signed(&directive(), &[&alice])).unwrap();
     assert_eq!(verified(), 4, "other signatures are other content");
@@ -199,7 +199,7 @@ fn the_verdicts_of_the_last_reads_stay_and_no_others() {
     };
     assert_eq!(read(0..8), 8);
     assert_eq!(read(0..8), 0);
-    // Each batch of documents is new, and is never read again.
+    // Each iteration reads new documents, which are not read again in a later iteration.
     for begin in (8..200).step_by(8) {
         assert_eq!(read(begin..begin + 8), 8);
     }
@@ -219,9 +219,9 @@ fn a_verdict_that_is_used_outlives_its_generation() {
         computed
     };
     assert_eq!((read(0..4), read(4..6)), (4, 2));
-    // The first two verdicts are in the previous generation, and are used.
+    // The first two verdicts are cached in the previous generation, so they are not computed again.
     assert_eq!(read(0..2), 0);
-    // These verdicts begin another generation.
+    // The next two verdicts begin another generation.
     assert_eq!(read(6..8), 2);
     assert_eq!(read(0..2), 0);
 }
@@ -233,12 +233,12 @@ fn a_revocation_that_was_seen_is_final_for_what_was_signed() {
     let now = limits().now;
     let source = signed(&directive(), &[&alice]);
     let revoked = source.replace("\"revoked\":false", "\"revoked\":true");
-    // Somebody without a key revokes a different directive under the same id. The signed directive
-    // is still accepted.
+    // If somebody without a key revokes a different directive under the same id, the signed
+    // directive is still accepted.
     let forged = revoked.replace("\"Shape\"", "\"ShapeTiming\"");
     trust.note_revoked(&document("d", &forged), UUID, now);
     check(&trust, &source).unwrap();
-    // A signature by an unknown key is no signature of the signers.
+    // A revocation of a document whose only signature is by an unknown key does not count.
     let unknown = signed(&directive(), &[&key("alice")]);
     let unknown = unknown.replace("\"revoked\":false", "\"revoked\":true");
     trust.note_revoked(&document("d", &unknown), UUID, now);
@@ -251,7 +251,7 @@ fn a_revocation_that_was_seen_is_final_for_what_was_signed() {
         text.starts_with("revoked: false, but this proxy saw"),
         "{text}"
     );
-    // A signature by another signer does not restore the revoked directive. A directive with
+    // A signature by another signer does not restore the revoked directive, but a directive with
     // another expiry is accepted.
     check(&trust, &signed(&directive(), &[&bob])).unwrap_err();
     let mut later = directive();

@@ -16,7 +16,7 @@ use super::verify_document::Trust;
 use crate::config::Config;
 use crate::http::{ConfigError, chain};
 
-/// The interval at which the files are re-read. Credentials are re-read at the same interval.
+/// The interval at which the files are re-read, the same as for credentials.
 const RENEW_EVERY: Duration = Duration::from_secs(60);
 
 /// The trusted keys and the policy of a store. A store without [`SignatureChecks`] verifies no
@@ -37,8 +37,7 @@ struct State {
     trust: Option<Arc<Trust>>,
     /// The number of times that the trusted keys or the policy were set or replaced.
     generation: u64,
-    /// The time at which the files were last read; `None` requests that they are read before the
-    /// next poll.
+    /// The time at which the files were last read; `None` causes a reload before the next poll.
     read_at: Option<Instant>,
 }
 
@@ -78,8 +77,8 @@ impl Verifier {
         self.state().generation
     }
 
-    /// Re-reads the files if the last read is a minute ago. If a file cannot be used, the earlier
-    /// keys and policy stay in force.
+    /// Re-reads the files if they were last read at least a minute ago. If a file cannot be used,
+    /// the earlier keys and policy stay in force.
     pub(crate) async fn renew(&self) {
         let due = self
             .state()
@@ -114,7 +113,7 @@ impl Verifier {
         }
     }
 
-    /// Requests that the files are read before the next poll.
+    /// Causes the files to be re-read before the next poll.
     pub(crate) fn expire(&self) {
         self.state().read_at = None;
     }

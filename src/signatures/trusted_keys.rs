@@ -1,8 +1,8 @@
 //! Defines the public keys of signers, and reads the files that list the trusted keys.
 //!
 //! A line has the form `directives-public-key NAME HEX`. Several lines may have the same name,
-//! because a signer who changes keys has both keys for a while. All keys of one name count as one
-//! signer.
+//! because a signer who changes keys has both keys for a while. All keys with the same name count
+//! as one signer.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -18,7 +18,7 @@ use super::revoked_contents::RevokedContents;
 use super::trusted_keys::{PublicKey, TrustedKeys};
 use super::verdict_cache::{ContentHash, VerdictCache};
 
-/// The capacity of the verdict cache if the configuration has no maximum number of documents.
+/// The maximum number of documents for which a [`Trust`] without a configuration caches verdicts.
 const DEFAULT_VERDICTS: usize = 1_000;
 
 /// The reason why a document is rejected, and the value with which the reason's message begins.
@@ -65,8 +65,8 @@ impl SignatureVerdict {
         &self.unknown
     }
 
-    /// Returns the rejection for a document with this id; `None` if the document satisfies the
-    /// policy.
+    /// Returns the rejection for the document with the given id; `None` if the document satisfies
+    /// the policy.
     #[must_use]
     pub fn rejection(&self, id: &str) -> Option<Rejection> {
         self.refusal
@@ -76,8 +76,8 @@ impl SignatureVerdict {
 }
 
 impl PublicKey {
-    /// Whether the signature names this key and this key's signer, and is valid for the signed
-    /// form.
+    /// Whether the signature names the public key `self` and its signer, and is valid for the
+    /// signed form.
     #[must_use]
     pub fn verifies(&self, form: &SignedForm<'_>, signature: &Signature) -> bool {
         signature.key() == self.id()
@@ -113,8 +113,8 @@ impl Trust {
         Self {
             keys,
             policy,
-            // The limit is a quarter above `max_documents`, so that changes between two full reads
-            // do not displace verdicts on unchanged documents.
+            // The capacity is a quarter above `max_documents`, so that changes between two full
+            // reads do not displace verdicts on unchanged documents.
             verdicts: VerdictCache::new(max_documents.saturating_add(max_documents / 4)),
             revoked,
             verifications,
@@ -177,8 +177,8 @@ impl Trust {
         trust.map_or(Ok(()), |trust| trust.check(document, index_uuid))
     }
 
-    /// Remembers that a document was revoked, if its signatures satisfy the policy. In this
-    /// process, nobody can restore the revoked directive without a key.
+    /// Remembers that a document was revoked, if its signatures satisfy the policy. After that,
+    /// nobody can restore the revoked directive in this process without a key.
     pub(crate) fn note_revoked(
         &self,
         document: &DocumentRef<'_>,

@@ -45,8 +45,8 @@ fn no_bit_of_a_signed_document_can_change() {
             continue;
         };
         changed += 1;
-        // The directive does not change if `T` and `Z` in a time become lower case, or if only a
-        // field that no signature covers is changed.
+        // A changed document is accepted only if its directive has not changed, for example if `T`
+        // or `Z` in a time became lower case, or if no signature covers the changed field.
         if let Some(found) = applies(&trust, &flipped) {
             assert_eq!(found, whole, "{flipped}");
         }

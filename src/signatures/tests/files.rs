@@ -27,8 +27,8 @@ fn a_key_survives_its_files_and_none_is_overwritten() {
     let before = (fs::read(&private).unwrap(), fs::read(&public).unwrap());
     let error = chain(&key("alice").create_files(&base).unwrap_err());
     assert!(error.contains("exists already"), "{error}");
-    // The creation of a key also fails if only one of its two files exists, and then leaves no new
-    // file.
+    // If only one of the two files of a key exists, the creation of the key also fails and leaves
+    // no new file.
     fs::remove_file(&public).unwrap();
     key("alice").create_files(&base).unwrap_err();
     assert!(!public.exists());
@@ -56,7 +56,8 @@ fn a_private_key_is_never_shown() {
     let text = fs::read_to_string(&private).unwrap();
     let seed = text.split_whitespace().nth(2).unwrap();
     assert!(!format!("{alice:?}").contains(seed));
-    // A private key in a file of trusted keys is refused, and the error does not repeat this key.
+    // A private key in a file of trusted keys is refused, and the error does not contain the
+    // private key.
     let error = TrustedKeys::read(&[&private, &public]).unwrap_err();
     let error = chain(&error);
     assert!(error.contains("line 1: it is a private key"), "{error}");
