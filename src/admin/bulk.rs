@@ -10,11 +10,12 @@ use super::directives_api::DirectivesApi;
 use super::error::WriteError;
 use crate::http::{Exception, Method, Request, malformed};
 
-/// The size limit of one bulk request, in bytes. Many HTTP proxies refuse larger bodies than 1 MB
-/// by default (in nginx, the setting `client_max_body_size`).
+/// The size limit of one bulk request, in bytes. By default, many HTTP proxies refuse bodies of
+/// more than 1 MB (in nginx, the setting `client_max_body_size`).
 pub(super) const PART_BYTES: usize = 900 << 10;
 
-/// The numbers that the cluster assigned to the operation of a bulk action.
+/// The `_version`, the `_seq_no` and the primary term that the cluster assigned to the operation of
+/// a bulk action.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct OperationNumbers {
     pub(super) seq_no: u64,
@@ -28,8 +29,8 @@ pub(super) struct OperationNumbers {
 pub(super) enum ActionResult {
     /// The action succeeded. An action that changed nothing has no numbers.
     Done(Option<OperationNumbers>),
-    /// OpenSearch reported that the document does not exist. The cluster assigns a number to the
-    /// deletion of a missing document nevertheless.
+    /// OpenSearch reported that the document does not exist. The deletion of a missing document has
+    /// a `_seq_no` nevertheless.
     NotFound(Option<OperationNumbers>),
     /// The stored document does not have the version that the action requires.
     Conflict,
@@ -38,7 +39,7 @@ pub(super) enum ActionResult {
 }
 
 /// Groups items into consecutive parts of at most `limit` bytes, and returns the number of items in
-/// each part. An item that is longer than the limit forms a part of its own.
+/// each part. An item that is longer than the limit becomes a separate part.
 pub(super) fn parts(lengths: impl Iterator<Item = usize>, limit: usize) -> Vec<usize> {
     let mut parts = Vec::new();
     let (mut items, mut bytes) = (0, 0);
@@ -84,7 +85,8 @@ impl Item {
         })
     }
 
-    /// Returns the result of the action; `None` if the item states no result that OpenSearch has.
+    /// Returns the result of the action; `None` if the item contains no result that OpenSearch can
+    /// return.
     fn into_result(self) -> Option<ActionResult> {
         if let Some(error) = self.error {
             return Some(if error.is("version_conflict_engine_exception") {

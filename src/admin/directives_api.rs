@@ -18,8 +18,8 @@ use crate::http::{Client, Request, RequestError};
 use crate::rest::{IndexReader, Session};
 use opensearch_directives_core::document::{DecodeLimits, Document, Draft, Rejection, decode};
 
-/// The version of a document at the time of the read. A planned write succeeds only if the document
-/// still has this version.
+/// The version of a document when it was read. A planned write succeeds only if the document still
+/// has this version.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct Version {
@@ -29,7 +29,7 @@ pub struct Version {
     pub primary_term: u64,
 }
 
-/// A document as the index stores it, even if a proxy rejects this document.
+/// A document as the index stores it, even if a proxy rejects the document.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Stored {
@@ -58,7 +58,7 @@ impl Stored {
         }
     }
 
-    /// Whether the stored JSON has a field with this name.
+    /// Whether the stored JSON has a field with the given name.
     #[must_use]
     pub fn has_field(&self, name: &str) -> bool {
         type Fields = serde_json::Map<String, serde_json::Value>;
@@ -66,7 +66,7 @@ impl Stored {
             .is_ok_and(|fields| fields.contains_key(name))
     }
 
-    /// Whether the document is revoked. The method works even for a malformed document.
+    /// Whether the document is revoked. `is_revoked` works even for a malformed document.
     #[must_use]
     pub fn is_revoked(&self) -> bool {
         #[derive(Deserialize)]
@@ -85,14 +85,14 @@ impl Stored {
 ///
 /// Plan a change with [`plan`](Self::plan), [`PlannedWrite::revoke`] or [`PlannedWrite::delete`],
 /// and then write it with [`execute`](Self::execute). A planned write contains the document that
-/// was read and the document to store. The write succeeds only if the stored document has not
+/// was read and the document to store. A planned write succeeds only if the stored document has not
 /// changed since it was read.
 #[derive(Clone, Debug)]
 pub struct DirectivesApi {
     pub(super) client: Client,
     clock: Arc<dyn Clock>,
     max_ttl: Duration,
-    /// The user whom the cluster authenticated. Each write stores this name.
+    /// The name of the user whom the cluster authenticated, which each write stores.
     pub(super) authenticated_as: Option<String>,
     /// The name of this client in the records of the history.
     pub(super) recorded_by: String,
@@ -126,9 +126,9 @@ impl DirectivesApi {
         self
     }
 
-    /// Sets the name of the [authenticated user](Self::authenticated_user). Each write stores this
-    /// name in addition to the author, because a writer can claim any author. By default, writes
-    /// store only the author.
+    /// Sets the name of the [authenticated user](Self::authenticated_user). Each write stores the
+    /// authenticated user in addition to the author, because a writer can claim to be any author.
+    /// By default, writes store only the author.
     #[must_use]
     pub fn with_authenticated_user(mut self, name: Option<String>) -> Self {
         self.authenticated_as = name;
@@ -200,8 +200,8 @@ impl DirectivesApi {
     /// change.
     ///
     /// # Errors
-    /// Fails with [`WriteError::is_not_found`] if no directive has this id, and with another error
-    /// if the revocation could not be written.
+    /// Fails with [`WriteError::is_not_found`] if no directive has the given id, and with another
+    /// error if the revocation could not be written.
     pub async fn revoke(&self, id: &str, revoked_by: Option<&str>) -> Result<(), WriteError> {
         let stored = self.require(id).await?;
         let now = self.now().await?;
@@ -212,8 +212,8 @@ impl DirectivesApi {
     /// Deletes a directive, including its audit record.
     ///
     /// # Errors
-    /// Fails with [`WriteError::is_not_found`] if no directive has this id, and with another error
-    /// if the directive could not be deleted.
+    /// Fails with [`WriteError::is_not_found`] if no directive has the given id, and with another
+    /// error if the directive could not be deleted.
     pub async fn delete(&self, id: &str) -> Result<(), WriteError> {
         let stored = self.require(id).await?;
         self.execute_all(vec![PlannedWrite::delete(stored)]).await

@@ -39,8 +39,8 @@ pub(super) enum Kind {
     Conflict(String),
     NoIndex {
         index: String,
-        /// The names of the indices that contain directives. The message suggests these names,
-        /// because the given name may contain a typing error.
+        /// The names of the indices that contain directives. The error message suggests these
+        /// names, because the name of the missing index may be mistyped.
         others: Vec<String>,
     },
     /// The index of the fleet does not exist.
@@ -77,7 +77,7 @@ impl WriteError {
     }
 
     /// Whether OpenSearch itself reported that the directive, the index or the pipeline does not
-    /// exist. A status 404 of another server does not count.
+    /// exist. A status 404 that another server sent does not count.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         match &*self.0 {

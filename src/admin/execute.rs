@@ -39,18 +39,18 @@ pub enum Outcome {
 pub struct WriteReport {
     /// Each planned write with its outcome, in the order of the plan.
     pub outcomes: Vec<(PlannedWrite, Outcome)>,
-    /// The error of the first failed request. The writes after this request were not sent.
+    /// The error of the first failed request. The writes after the failed request were not sent.
     pub failure: Option<WriteError>,
     /// The result of recording the writes in the history; `None` if the index has no history, or if
     /// no write was sent.
     pub history: Option<HistoryReport>,
 }
 
-/// The outcome of one planned write, and the numbers of its operation.
+/// The outcome of one planned write, and the numbers that the cluster assigned to its operation.
 #[derive(Debug)]
 pub(super) struct Executed {
     pub(super) outcome: Outcome,
-    /// `None` if nothing was written, or the response was lost.
+    /// The numbers of the operation; `None` if nothing was written, or the response was lost.
     pub(super) numbers: Option<OperationNumbers>,
 }
 
@@ -92,7 +92,7 @@ impl DirectivesApi {
     }
 
     /// Sends the chosen writes in parts of limited size, and sets their outcomes. Stops at the
-    /// first failed request, and returns the error of this request.
+    /// first request that fails, and returns its error.
     async fn send(
         &self,
         plan: &[PlannedWrite],
@@ -135,8 +135,8 @@ impl DirectivesApi {
     /// Repeats the writes that an older mapping refuses, without the fields that this mapping
     /// lacks. A directive must be revocable even before the index is upgraded.
     async fn repeat_for_older_mapping(&self, plan: &mut [PlannedWrite], executed: &mut [Executed]) {
-        // A mapping can lack two fields, and a refusal names only one field at a time, so two
-        // rounds are needed.
+        // An older mapping can lack two fields, but a refusal names only one of them, so two rounds
+        // are needed.
         for _ in 0..2 {
             let again: Vec<usize> = plan
                 .iter_mut()
@@ -155,11 +155,11 @@ impl DirectivesApi {
         }
     }
 
-    /// Re-reads the documents whose outcome is unclear.
+    /// Determines unclear outcomes by re-reading the documents.
     ///
     /// The client repeats a request if its connection is interrupted. If the cluster executed the
-    /// interrupted request, the repeated request causes a conflict. If the index contains the
-    /// planned document, such a conflict counts as a success.
+    /// interrupted request, the repeated request causes a conflict. After a conflict, the write
+    /// counts as successful if the index contains the planned document.
     async fn resolve(&self, plan: &[PlannedWrite], executed: &mut [Executed]) {
         let doubtful: Vec<&str> = plan
             .iter()

@@ -7,7 +7,7 @@ use crate::http::{Method, Request, segment};
 
 const WHAT: &str = "role";
 /// The index name in the files of `mappings/roles`. When a role is installed, the name of the real
-/// index replaces this placeholder in the index patterns.
+/// index replaces the placeholder in the index patterns.
 const INDEX_IN_FILES: &str = "directives";
 const ROLES: [(&str, &str); 7] = [
     (
@@ -85,8 +85,8 @@ impl Installer {
     }
 }
 
-/// Returns the names of the roles that contain a permission for the given index. A role that names
-/// only another index, such as that of the fleet, is not one of them.
+/// Returns the names of the roles that contain a permission for the given index. A role that
+/// contains the permission only for another index, such as the fleet's index, is omitted.
 pub(super) fn roles_that_permit(action: &str, index: &str) -> Vec<String> {
     let contains = |list: &Value, wanted: &str| {
         let list = list.as_array();
@@ -126,8 +126,8 @@ fn role_for(index: &str, json: &str) -> Value {
     role
 }
 
-/// Whether an installed role has the same description and permissions as the role in our file. The
-/// comparison ignores the default values that the plugin adds to an installed role.
+/// Whether an installed role has the same description and permissions as the role in the embedded
+/// file. The comparison ignores the default values that the plugin adds to an installed role.
 fn permits_the_same(installed: &Value, role: &Value) -> bool {
     let indices = |of: &Value| {
         let permissions = of["index_permissions"].as_array();

@@ -1,5 +1,5 @@
-//! Plans the changes that store directives: compares the drafts, as the cluster's pipeline would
-//! store them, with the stored documents.
+//! Plans the writes of directives: compares the drafts, as the cluster's pipeline would store them,
+//! with the stored documents.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -48,7 +48,7 @@ impl DirectivesApi {
         };
         let mut encoded = sources(self.authenticated_as.as_deref());
         let simulated = match self.simulate(drafts, &encoded).await {
-            // An older pipeline does not know the field `authenticated_as`. Directives must be
+            // An older pipeline does not know the field `authenticated_as`, but directives must be
             // writable even before the pipeline is upgraded.
             Err(error) if error.is_unknown_field(AUTHENTICATED_AS) => {
                 encoded = sources(None);
@@ -76,8 +76,8 @@ impl DirectivesApi {
     }
 }
 
-/// Returns the author and the time of the first write of a stored directive. A replacement of the
-/// directive preserves both.
+/// Returns the author and the time of the first write of a stored directive. When the directive is
+/// replaced, its first author and first time are preserved.
 fn created(stored: Option<&Stored>) -> Audit {
     #[derive(Default, Deserialize)]
     struct Created {

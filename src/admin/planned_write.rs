@@ -1,5 +1,5 @@
 //! One planned change of one directive: its effect, its bulk action, and whether the index already
-//! contains its result.
+//! contains the resulting document.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::value::RawValue;
@@ -61,8 +61,9 @@ pub(super) enum Action {
 }
 
 impl PlannedWrite {
-    /// Creates the planned write that stores a draft. `after` is the document that the cluster's
-    /// pipeline makes of `source`. Nothing is written if the stored document has the same content.
+    /// Creates the planned write that stores a draft. `after` is the document into which the
+    /// cluster's pipeline converts `source`. If the stored document has the same content as
+    /// `after`, nothing will be written.
     pub(super) fn store(
         draft: &Draft,
         before: Option<Stored>,
@@ -102,7 +103,7 @@ impl PlannedWrite {
             if let Some(reason) = reason {
                 fields["revoked_reason"] = reason.into();
             }
-            // If the caller gives no name, the name of the previous author is removed.
+            // If the caller gives no name, `unknown` replaces the name of the previous author.
             fields["updated_by"] = by.unwrap_or("unknown").into();
             if let Some(author) = by {
                 fields["revoked_by"] = author.into();
@@ -167,7 +168,8 @@ impl PlannedWrite {
         matches!(self.action, Action::Delete)
     }
 
-    /// Returns the lines of this write for a bulk request; `None` if nothing has to be written.
+    /// Returns the lines of the planned write for a bulk request; `None` if nothing has to be
+    /// written.
     pub(super) fn action(&self) -> Option<String> {
         let mut target = json!({ "_id": self.id });
         if let Some(version) = self.before.as_ref().and_then(|before| before.version) {
@@ -177,9 +179,9 @@ impl PlannedWrite {
         match &self.action {
             Action::Index(source, _) => {
                 target["pipeline"] = PIPELINE.into();
-                // A `create` action fails if the document exists, so it needs no version condition.
-                // OpenSearch refuses every bulk request that contains a `create` action with a
-                // version condition.
+                // A `create` action needs no version condition, because it fails if the document
+                // exists. OpenSearch refuses every bulk request that contains a `create` action
+                // with a version condition.
                 let name = if self.before.is_some() {
                     "index"
                 } else {
@@ -188,8 +190,8 @@ impl PlannedWrite {
                 Some(format!("{}\n{}\n", json!({ name: target }), source.get()))
             }
             // The ingest pipeline would refuse to revoke a malformed or expired document, but a
-            // bulk update does not run the pipeline. A signature covers the stored fields, so the
-            // pipeline must not change these fields either.
+            // bulk update does not run the pipeline. A signature covers stored fields, so the
+            // pipeline must not change these fields when a signature is added.
             Action::Revoke(fields) | Action::Sign(fields) => {
                 let action = json!({ "update": target });
                 Some(format!("{action}\n{}\n", json!({ "doc": fields })))
@@ -199,7 +201,7 @@ impl PlannedWrite {
         }
     }
 
-    /// Stores the authenticated user with a revocation or a signature, in place of the user of the
+    /// Sets the authenticated user of a revocation or a signature, which replaces the user of the
     /// previous write.
     pub(super) fn authenticate(&mut self, user: Option<&str>) {
         let (Action::Revoke(fields) | Action::Sign(fields)) = &mut self.action else {
@@ -214,10 +216,11 @@ impl PlannedWrite {
         }
     }
 
-    /// Adapts this write to an older mapping: removes the field that the mapping lacks. `reason` is
-    /// the reason for the refusal, and names the field. Returns whether the write can be sent
-    /// again. If an index has no field `revoked`, the field `revoked_at` alone revokes a directive.
-    /// A revocation that states its reason is not adapted, because the stated reason would be lost.
+    /// Adapts the write to an older mapping by removing the field that the mapping lacks. `reason`
+    /// is the cluster's reason for the refusal, which names the missing field. Returns whether the
+    /// adapted write can be sent. If an index has no field `revoked`, the field `revoked_at` alone
+    /// revokes a directive. For such an index, a revocation with a reason is not adapted, because
+    /// the reason would be lost.
     pub(super) fn adapt_to_older_mapping(&mut self, reason: &str) -> bool {
         let is_about = |field: &str| reason.contains(&format!("introduction of [{field}]"));
         match &mut self.action {

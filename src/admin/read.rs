@@ -159,7 +159,8 @@ impl DirectivesApi {
         struct Mappings {
             #[serde(rename = "_meta")]
             meta: Option<Meta>,
-            /// The field of directives. The history and the fleet do not have it.
+            /// A field that only an index of directives has; the history and the fleet do not have
+            /// this field.
             properties: Option<IgnoredAny>,
         }
         #[derive(Deserialize)]

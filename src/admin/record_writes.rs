@@ -28,7 +28,8 @@ pub struct HistoryReport {
     pub recorded: usize,
     /// The writes that were executed but that this client could not record.
     pub unrecorded: Vec<Unrecorded>,
-    /// The error of the check whether the index has a history; `None` if the check succeeded.
+    /// The error of the request that checks whether the index has a history; `None` if the request
+    /// succeeded.
     pub unclear: Option<WriteError>,
 }
 
@@ -42,7 +43,8 @@ pub struct Unrecorded {
     pub reason: String,
 }
 
-/// The author and the reason of a deletion. Other writes store both in the document.
+/// The author and the reason of a deletion. All other writes store author and reason in the
+/// document.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Attribution {
     by: Option<String>,
@@ -52,7 +54,7 @@ pub(super) struct Attribution {
 /// The uuid of the index and the history uuid of its shard.
 type Identity = (String, String);
 
-/// What is known about the history before the first write.
+/// The state of the history before the first write of a plan.
 #[derive(Debug)]
 pub(super) enum Ledger {
     Absent,
@@ -64,8 +66,7 @@ pub(super) enum Ledger {
 }
 
 impl DirectivesApi {
-    /// Finds out whether the index has a history, and also requests the uuids of an index that has
-    /// one.
+    /// Finds out whether the index has a history, and if so, requests the uuids of the index.
     pub(super) async fn open_ledger(&self) -> Ledger {
         let stream = Stream::of(self.client.clone());
         match stream.exists().await {
@@ -104,7 +105,7 @@ impl DirectivesApi {
             .zip(executed)
             .filter(|(_, executed)| matches!(executed.outcome, Outcome::Written))
             .map(|(planned, executed)| (planned, executed.numbers))
-            // An update that changed nothing does not count as an operation.
+            // An update that changed nothing is not an operation, so it is not recorded.
             .filter(|(planned, numbers)| numbers.is_some() || planned.is_delete())
             .collect();
         let (stream, identity) = match ledger {
@@ -273,7 +274,8 @@ impl DirectivesApi {
 
 impl PlannedWrite {
     /// Sets who deletes the directive and why, for the [history](crate::history) of the index. Only
-    /// a deletion needs this call, because other writes store both in the document.
+    /// a deletion needs this call, because all other writes store author and reason in the
+    /// document.
     #[must_use]
     pub fn deleted_by(mut self, by: Option<&str>, reason: Option<&str>) -> Self {
         self.deletion = Attribution {

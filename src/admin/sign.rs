@@ -1,7 +1,7 @@
 //! Signs directives: drafts before they are written, and directives that are already stored.
 //!
 //! A signature covers absolute times, so a simulation of the ingest pipeline converts the times of
-//! a draft to absolute ones before the draft is signed. A second simulation checks that the
+//! a draft to absolute times before the draft is signed. A second simulation checks that the
 //! pipeline would store exactly the signed content.
 
 use jiff::{SignedDuration, Timestamp};
@@ -24,7 +24,7 @@ const MAX_SIGNATURES: usize = 8;
 const SIGNING_TIME: SignedDuration = SignedDuration::from_mins(1);
 
 impl DirectivesApi {
-    /// Returns the uuid of the index. Each signature covers this uuid.
+    /// Returns the uuid of the index, which each signature covers.
     ///
     /// # Errors
     /// Fails if the index does not exist, or if the cluster does not respond.
@@ -38,7 +38,7 @@ impl DirectivesApi {
 
     /// Signs the drafts with the given keys, and then works like [`plan_from`](Self::plan_from).
     /// The expiries of the drafts become absolute times. A draft loses its signatures by other keys
-    /// if the stored directive has a different content.
+    /// if its content differs from the stored directive.
     ///
     /// # Errors
     /// Fails like [`plan`](Self::plan), or if a directive cannot be signed.
@@ -113,7 +113,8 @@ impl DirectivesApi {
         let Some(before) = stored.and_then(|stored| self.decode_stored(stored).ok()) else {
             return;
         };
-        // Both signed forms use an empty index uuid, so the comparison ignores the uuid.
+        // The two compared signed forms both contain an empty index uuid, so the comparison ignores
+        // the uuid.
         let same = match draft.expiry {
             Expiry::At(end) => {
                 let directive = draft.to_directive(end);
@@ -211,7 +212,7 @@ fn with_signatures(
     Ok(all)
 }
 
-/// Returns an error if the cluster would store a content that differs from the signed content.
+/// Returns an error if the content that the cluster would store differs from the signed content.
 fn expect_signed(draft: &Draft, planned: &PlannedWrite) -> Result<(), WriteError> {
     let form = |directive: &DiagnosticsDirective| SignedForm::new(directive.as_ref(), "").content();
     let is_signed = planned.after.as_ref().is_some_and(|after| {

@@ -36,8 +36,8 @@ impl DirectivesApi {
         let mut stored = self.stored_documents().await?;
         let mut found = self.found_documents().await?;
         if found < stored {
-            // The statistics may count a written document that no search finds before the next
-            // refresh.
+            // Until the next refresh, the statistics may count a written document that no search
+            // finds yet.
             tokio::time::sleep(std::time::Duration::from_secs(2)).await;
             found = self.found_documents().await?;
             stored = stored.min(self.stored_documents().await?);

@@ -8,8 +8,8 @@ use crate::admin::{DirectivesApi, WriteError};
 use crate::http::{Method, Request, RequestError, segment};
 use crate::rest::PIPELINE;
 
-/// The id of the document in the probing writes. Each probing write requires a version that does
-/// not exist, so no document with this id is ever created.
+/// The id of the document in the probing writes. No document with this id is ever created, because
+/// each probing write requires a version that does not exist.
 const PROBE_ID: &str = "directives-doctor";
 
 /// A permission, and whether the user has it.
@@ -76,7 +76,8 @@ impl DirectivesApi {
             Err(error) if error.is_unreachable() || error.is_index_not_found() => {
                 Err(self.failed(error).await)
             }
-            // Any other error arises after the permission check, so the role has the permission.
+            // OpenSearch reports any other error only after the permission check, so the role has
+            // the permission.
             Err(_) => Ok(true),
         }
     }
@@ -85,8 +86,8 @@ impl DirectivesApi {
     /// separate request, because one forbidden action makes the security plugin refuse a whole bulk
     /// request.
     async fn try_writes(&self) -> Result<[bool; 3], WriteError> {
-        // If a server ignored the required version, it would store this directive. The directive is
-        // harmless, because it records nothing and expires after a second.
+        // A server that ignored the required version would store the probing directive. The probing
+        // directive is harmless, because it records nothing and expires after a second.
         let draft =
             json!({ "level": "Off", "tenant": PROBE_ID, "sample_per_mille": 0, "ttl_secs": 1 });
         let update = json!({ "doc": { "revoked": true } });
@@ -127,7 +128,7 @@ const WRITES: [(&str, &str); 3] = [
 
 type Read = (&'static str, &'static str, bool, Request);
 
-/// Returns the probing reads: for each request, the operation, the permission, and whether this
+/// Returns the probing reads: each request with its operation, its permission, and whether the
 /// permission is required for reading directives.
 fn reads(index: &str, name: &str) -> [Read; 7] {
     let get = |path: String| Request::new(Method::Get, path);

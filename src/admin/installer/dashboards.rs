@@ -1,5 +1,5 @@
-//! Imports the saved objects into OpenSearch Dashboards. If this fails, finds out whether the
-//! address or the login is wrong.
+//! Imports the saved objects into OpenSearch Dashboards. After a failed import, finds out whether
+//! the address or the login is wrong.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -26,12 +26,13 @@ struct Imported {
 
 impl Installer {
     /// Imports the saved objects into OpenSearch Dashboards, and returns the number of imported
-    /// objects. The client `dashboards` has the address of OpenSearch Dashboards, including the
-    /// base path and the workspace (`/w/ID`), if there are any. Without a tenant, OpenSearch
-    /// Dashboards selects the tenant of the user. Existing objects with the same ids are replaced.
+    /// objects. The URL of the client `dashboards` is the address of OpenSearch Dashboards, with
+    /// the base path and the workspace (`/w/ID`), if there are any. Without a tenant, OpenSearch
+    /// Dashboards selects the tenant of the user. The import replaces existing objects that have
+    /// the same ids.
     ///
     /// # Errors
-    /// [`InstallError`] if an object was not imported, even if other objects were.
+    /// [`InstallError`] if an object was not imported, even if other objects were imported.
     pub async fn import_dashboards(
         &self,
         dashboards: &Client,
@@ -70,8 +71,8 @@ impl Installer {
         format!("/app/dashboards#/view/{id}")
     }
 
-    /// Returns the saved objects for the client's index, as NDJSON. Their ids begin with the name of
-    /// the index.
+    /// Returns the saved objects for the client's index, as NDJSON. The ids of the objects begin
+    /// with the name of the index.
     #[must_use]
     pub fn saved_objects(&self) -> String {
         saved_objects::saved_objects(self.client.index())

@@ -1,9 +1,9 @@
-//! Converts documents to the stored form, if an earlier version of this project wrote them in
-//! another form.
+//! Converts documents that an earlier version of this project wrote in another form to the stored
+//! form.
 //!
 //! A script adds the missing fields with explicit values. The conversion does not run the ingest
 //! pipeline, because the pipeline would refuse an expired document and so abort the conversion. A
-//! malformed document stays malformed, and proxies still reject it.
+//! malformed document stays malformed, so proxies still reject it after the conversion.
 
 use opensearch::{CountParts, UpdateByQueryParts};
 use serde::Deserialize;
@@ -16,8 +16,8 @@ use crate::http::{Method, Request};
 /// The maximum number of documents that one request converts, so that each request ends within its
 /// time limit.
 const BATCH: u64 = 2_000;
-/// The conversion fails after this number of consecutive requests that convert no document because
-/// of concurrent writes.
+/// The conversion fails if this many consecutive requests convert no document because of concurrent
+/// writes.
 const MAX_IDLE: u32 = 5;
 const WHAT: &str = "stored form";
 
@@ -65,8 +65,8 @@ impl Installer {
     /// the steps of the installation and the number of converted documents.
     ///
     /// # Errors
-    /// [`InstallError`] if a step fails. A repeated upgrade continues with the documents that are
-    /// not converted yet.
+    /// [`InstallError`] if a step fails. A repetition of the upgrade continues with the documents
+    /// that are not converted yet.
     pub async fn upgrade(&self) -> Result<(Vec<InstallStep>, u64), InstallError> {
         let steps = self.install().await?;
         let (mut converted, mut idle) = (0, 0);

@@ -1,4 +1,4 @@
-//! Defines the error of preparing a cluster. The error's text names the failed step and the remedy.
+//! Defines the error of an installation, whose text names the failed step and the remedy.
 
 use std::error::Error;
 use std::fmt;
@@ -66,7 +66,7 @@ enum Repr {
         stream: String,
         source: Box<RequestError>,
     },
-    /// The address or the login is wrong. The string says what to do.
+    /// The address or the login is wrong. The string contains the remedy.
     DashboardsAddress(&'static str, Box<RequestError>),
 }
 
@@ -162,7 +162,7 @@ impl InstallError {
     }
 
     /// Whether OpenSearch itself reported that the requested resource does not exist. A status 404
-    /// of another server does not count.
+    /// that another server sent does not count.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.request_error()

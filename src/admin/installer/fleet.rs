@@ -22,7 +22,7 @@ impl Installer {
     ///
     /// # Errors
     /// [`InstallError`] if a step fails. The executed steps are not undone, and a repeated
-    /// installation continues after them.
+    /// installation continues with the failed step.
     pub async fn install_fleet(&self) -> Result<Vec<InstallStep>, InstallError> {
         let steps = self.plan_fleet().await?;
         for step in &steps {

@@ -1,8 +1,8 @@
 //! Creates the index with its settings and mapping, or updates an existing index, and verifies the
 //! result.
 //!
-//! The create request contains all settings and the whole mapping. If a setting were missing from
-//! the request, a template with a higher priority could set it differently, for example to several
+//! The create request contains all settings and the whole mapping. If the request omitted a
+//! setting, a template with a higher priority could set it differently, for example to several
 //! shards or to another pipeline.
 
 use opensearch::indices::{
@@ -20,7 +20,8 @@ const WHAT: &str = "index";
 const CHANGEABLE: [&str; 2] = ["index.default_pipeline", "index.refresh_interval"];
 
 impl Installer {
-    /// Returns the steps that create the index, or that update it to the state in the template.
+    /// Returns the steps that create the index, or that update an existing index to the state in
+    /// the template.
     pub(super) async fn plan_index(
         &self,
         wanted: &Value,
@@ -163,7 +164,8 @@ fn mapping_update(index: &Value, wanted: &Value) -> Option<Value> {
         .collect();
     let dynamic = &wanted["mappings"]["dynamic"];
     (!missing.is_empty() || mappings["dynamic"] != *dynamic).then(|| {
-        // The version in `_meta` tells a reader which fields the reader should see.
+        // The version in `_meta` states which fields the mapping must contain, so that a reader can
+        // detect hidden fields.
         let meta = &wanted["mappings"]["_meta"];
         json!({ "dynamic": dynamic, "_meta": meta, "properties": missing })
     })

@@ -1,5 +1,5 @@
-//! The limits of a cluster for the lifetime of directives. The limits are stored as parameters of
-//! the ingest pipeline.
+//! The limits of a cluster for the lifetime of directives, which are stored as parameters of the
+//! ingest pipeline.
 
 use std::time::Duration;
 
@@ -60,8 +60,8 @@ impl LifetimeLimits {
         params[MAX_CAPTURE_TTL] = self.max_capture_ttl.as_secs().into();
     }
 
-    /// Returns the limits that result from a change. If a lower `max_ttl` is set and another limit
-    /// is not, the other limit is lowered to `max_ttl` if necessary.
+    /// Returns the limits that result from a change. A limit that the change does not set is
+    /// lowered to the new `max_ttl` if it is higher.
     pub(super) fn with(self, change: LifetimeLimitsChange) -> Result<Self, InstallError> {
         let max_ttl = change.max_ttl.unwrap_or(self.max_ttl);
         let bounds = Self {

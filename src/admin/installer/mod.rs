@@ -102,7 +102,7 @@ impl Installer {
     }
 
     /// Sets the limits of the cluster for the lifetime of directives. A limit without a new value
-    /// stays as installed.
+    /// keeps its installed value.
     #[must_use]
     pub fn with_lifetime_limits(mut self, bounds: LifetimeLimitsChange) -> Self {
         self.bounds = bounds;
@@ -141,7 +141,7 @@ impl Installer {
     ///
     /// # Errors
     /// [`InstallError`] if a step fails. After an error, the executed steps are not undone, and a
-    /// repeated installation continues after them.
+    /// repeated installation continues with the failed step.
     pub async fn install(&self) -> Result<Vec<InstallStep>, InstallError> {
         let steps = self.plan().await?;
         for step in &steps {
@@ -167,7 +167,7 @@ impl Installer {
         }
         match self.client.send(request).await {
             Ok(_) => Ok(()),
-            // Another installer has created the resource between the plan and this step.
+            // Another installer has created the resource since the installation was planned.
             Err(error) if error.exception() == Some("resource_already_exists_exception") => Ok(()),
             Err(source) => Err(InstallError::of_step(step.what, source)),
         }

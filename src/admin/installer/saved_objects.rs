@@ -4,11 +4,11 @@ use serde_json::Value;
 
 use super::files;
 
-/// The name of the index in the file of saved objects. Each id in the file begins with this name.
+/// The name of the index in the file of saved objects, with which each id in the file begins.
 const INDEX_IN_FILE: &str = "directives";
 
-/// Returns the saved objects for an index, as NDJSON. Their ids begin with the name of the index, so
-/// the dashboard of one index does not replace that of another.
+/// Returns the saved objects for an index, as NDJSON. The ids of the objects begin with the name of
+/// the index, so the dashboard of one index does not replace the dashboard of another index.
 pub(super) fn saved_objects(index: &str) -> String {
     let lines = files::DASHBOARDS_NDJSON.lines();
     lines.fold(String::new(), |objects, line| {
@@ -60,7 +60,7 @@ fn rename(id: &mut Value, index: &str) {
     }
 }
 
-/// Changes a JSON value that is stored inside a JSON string.
+/// Applies a change to the JSON value that a JSON string contains.
 fn within_text(text: &mut Value, change: impl FnOnce(&mut Value)) {
     let value = text
         .as_str()

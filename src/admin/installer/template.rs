@@ -30,7 +30,7 @@ impl Installer {
     }
 
     /// Returns the template for the client's index. If the installer sets no priority or no number
-    /// of replicas, the value of the installed template stays.
+    /// of replicas, the value of the installed template is preserved.
     pub(super) fn template(&self, installed: Option<&Value>) -> Value {
         let mut template = (self.template_file)();
         template["index_patterns"] = json!([self.client.index()]);
