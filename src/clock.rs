@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 /// Provides the time of day. The clock is injected, so that a test can set the time.
 ///
-/// A closure that returns a timestamp is a clock, too:
+/// A closure that returns a timestamp also implements `Clock`:
 ///
 /// ```
 /// use std::sync::Arc;
@@ -41,13 +41,13 @@ impl fmt::Debug for dyn Clock {
     }
 }
 
-/// The operating system's wall clock. This clock never goes back within one process, so an expired
-/// directive stays expired.
+/// The operating system's wall clock. `SystemClock` never goes back within one process, so an
+/// expired directive stays expired.
 ///
-/// If the wall clock is set back by more than a tenth of a second, this clock continues from its
-/// last value at the rate of the monotonic clock. If the wall clock is set forward, this clock
-/// moves forward with it. If the wall clock was set forward by mistake, only a restart of the
-/// process returns to the correct time.
+/// If the wall clock is set back by more than a tenth of a second, `SystemClock` continues from its
+/// last value at the rate of the monotonic clock. If the wall clock is set forward, `SystemClock`
+/// moves forward, too. If the wall clock was set forward by mistake, only a restart of the process
+/// returns to the correct time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -81,8 +81,8 @@ struct Forward {
     started: Timestamp,
     /// How far the wall clock was set forward since the start, in milliseconds.
     ahead: AtomicI64,
-    /// The latest stored time, in milliseconds since 1970. Usually, a reader loads only this value.
-    /// The value is written about ten times a second.
+    /// The latest stored time, in milliseconds since 1970. The value is written about ten times a
+    /// second. A reader usually loads only `latest`.
     latest: AtomicI64,
 }
 
@@ -105,7 +105,7 @@ impl Forward {
     }
 
     fn note(&self, wall: Timestamp, elapsed: Duration) -> Timestamp {
-        // The fallback applies only if the sum exceeds the largest representable time.
+        // The sum is out of range only if it exceeds the largest representable time.
         let steady = self
             .started
             .saturating_add(elapsed)

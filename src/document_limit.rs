@@ -40,8 +40,8 @@ impl DocumentCount {
 pub(crate) struct DocumentLimit {
     max: usize,
     count: DocumentCount,
-    /// Whether a warning was logged and the number of documents has not fallen below `REARM_AT`
-    /// since then.
+    /// Whether a warning was logged, and the number of documents has not fallen below `REARM_AT`
+    /// since the warning.
     warns: bool,
 }
 
@@ -64,7 +64,7 @@ impl DocumentLimit {
         self.max.saturating_mul(STORED_FACTOR)
     }
 
-    /// Returns how many unfinished documents the last read found that was within the bound.
+    /// Returns the number of unfinished documents at the last read that did not exceed the bound.
     pub(crate) fn unfinished(&self) -> usize {
         self.count.unfinished
     }

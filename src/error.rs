@@ -83,7 +83,7 @@ impl PollError {
         self.read_error().and_then(ReadError::retry_after)
     }
 
-    /// Increments the counter of this kind of failure.
+    /// Increments the counter for the kind of this failure.
     pub(crate) fn count_in(&self, failures: &mut PollFailures) {
         let counter = match self.kind() {
             PollErrorKind::Request => &mut failures.request,

@@ -56,7 +56,7 @@ impl LastGoodFile {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Follows symbolic links and returns the path of the file to replace. Fails if this file
+    /// Follows symbolic links, and returns the path of the file to replace, or an error if the file
     /// cannot be replaced.
     fn target(&self, written: Option<&File>) -> io::Result<PathBuf> {
         let target = behind_links(&self.path)?;
@@ -104,7 +104,7 @@ fn check_owner(target: &Path, written: Option<&File>) -> io::Result<()> {
             io::ErrorKind::AlreadyExists,
             "another agent stores its last good set in this file; configure a separate file for each agent",
         )),
-        // On a file system without locks, the conflict cannot be detected.
+        // On a file system without locks, a conflict with another process cannot be detected.
         Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
     }
 }
@@ -121,8 +121,8 @@ fn is_same_file(_: &File, _: &File) -> bool {
     true
 }
 
-/// Whether the file itself is a mount point. Containers often mount a single file. On other systems
-/// than Linux, the function always returns false.
+/// Whether the file itself is a mount point, because containers often mount a single file. Returns
+/// false on all systems other than Linux.
 fn is_mount_point(target: &Path) -> bool {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     mounts
@@ -250,7 +250,8 @@ mod tests {
         second.replace(&[b"second"]).unwrap_err();
         assert_eq!(fs::read(&path).unwrap(), b"first, again");
         assert_eq!(files_in(folder.path()), 1);
-        // When the first agent ends, its lock ends, so the second agent can write to the path.
+        // The lock of the first agent ends with the agent, so the second agent can write to the
+        // path.
         drop(first);
         second.replace(&[b"second"]).unwrap();
     }
@@ -274,7 +275,7 @@ mod tests {
         assert_eq!(files_in(folder.path()), 0);
     }
 
-    /// A write to `/dev/full` fails as on a full disk.
+    /// A write to `/dev/full` fails like a write to a full disk.
     #[test]
     fn a_failed_write_changes_no_file_and_leaves_no_temporary_file() {
         let folder = tempfile::tempdir().unwrap();

@@ -4,8 +4,8 @@
 //! The first line is a checksum of the other lines. The second line is a header with the name of
 //! the index. The third line is the snapshot, in the JSON format that agents exchange.
 //!
-//! An incomplete or changed file is refused because of its checksum. Expiries are absolute times,
-//! so a directive that is loaded from the file ends no later than before. The file contains no
+//! An incomplete or changed file is refused, because its checksum is wrong. Expiries are absolute
+//! times, so loading a directive from the file does not postpone its expiry. The file contains no
 //! credentials, and only its owner can read it.
 
 use std::error::Error;
@@ -140,8 +140,8 @@ struct Versioned {
     version: u32,
 }
 
-/// Writes a snapshot that was read from an index. A snapshot without a revision was not read from
-/// an index and is not written.
+/// Writes a snapshot to the file. A snapshot without a revision was not read from an index, so it
+/// is not written.
 pub(crate) fn write(file: &LastGoodFile, index: &str, snapshot: &Snapshot) -> io::Result<()> {
     let (Some(_), Some(read_at)) = (snapshot.revision(), snapshot.read_at()) else {
         return Ok(());
@@ -163,8 +163,8 @@ fn replace(file: &LastGoodFile, checksum: &str, body: &[u8]) -> io::Result<()> {
     file.replace(&[checksum.as_bytes(), b"\n", body])
 }
 
-/// Reads the file that [`write`] wrote for the same index. The file is no better protected than the
-/// index, so each document is checked against the trusted keys and the signature policies again.
+/// Reads the file that [`write`] wrote for the same index. The signatures of each document are
+/// verified again, because the file is no better protected than the index.
 pub(crate) fn read(
     path: &Path,
     index: &str,
@@ -177,7 +177,7 @@ pub(crate) fn read(
     parse_content(path, &content, index, trust)
 }
 
-/// Parses the content of the file at this path. The fuzz targets call this, too.
+/// Parses the content of the file at the given path. The fuzz targets also call this function.
 pub(crate) fn parse_content(
     path: &Path,
     content: &[u8],

@@ -59,7 +59,7 @@
 //! # Features
 //!
 //! - `rustls-tls` (default): HTTPS with rustls. If the application has installed a process-wide
-//!   rustls provider, that provider is used.
+//!   rustls provider, this provider is used.
 //! - `native-tls`: HTTPS with the TLS library of the platform.
 //! - `signatures` (default): verifies and creates signatures of directives, see [`signatures`].
 //! - `aws-sigv4`: signs requests with AWS Signature Version 4.
@@ -122,8 +122,7 @@ pub mod internal {
 #[cfg(feature = "prometheus")]
 pub use prometheus_client;
 
-// Most applications need only the names that are re-exported here. The public modules contain all
-// other names.
+// These are the names that most applications need; the public modules contain all other names.
 pub use clock::{Clock, SystemClock};
 pub use config::{Config, Startup, Upstream};
 pub use error::{RefreshError, StartError};

@@ -2,7 +2,7 @@
 //! check. Production code never switches off a check. The checks themselves are in `sync/` and
 //! `rest/`.
 
-/// A check of a poll without which the refresher would break one of its promises.
+/// A check that polls make, and without which the refresher would break one of its guarantees.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Safeguard {
@@ -55,7 +55,7 @@ impl Safeguards {
         Self { left_out: 0 }
     }
 
-    /// Returns a copy of these safeguards in which the given one is switched off.
+    /// Returns a copy of `self` in which the given safeguard is switched off.
     #[must_use]
     pub const fn without(self, safeguard: Safeguard) -> Self {
         Self {

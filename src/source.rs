@@ -1,4 +1,4 @@
-//! The trait of a source that provides a store with snapshots. This library contains two sources:
+//! The trait of a source that provides a store with snapshots. This library implements two sources:
 //! an index, and another agent. An application can implement [`SnapshotSource`] for its own source,
 //! and build the store with [`build_from`](crate::OpenSearchDirectiveStore::build_from).
 //!
@@ -30,8 +30,9 @@ pub trait SnapshotSource: Send + Sync + fmt::Debug {
     /// source must release all resources that it holds on the server.
     fn poll<'a>(&'a mut self, published: PublishedState<'a>) -> PollFuture<'a>;
 
-    /// Remembers the snapshot of the last-good file before the first poll, so that the source can
-    /// compare its first read with this snapshot. The default implementation ignores the snapshot.
+    /// Passes the snapshot of the last-good file to the source before the first poll, so that the
+    /// source can compare its first read with this snapshot. The default implementation ignores the
+    /// snapshot.
     fn recall(&mut self, last_good: &Snapshot) {
         let _ = last_good;
     }
@@ -49,8 +50,9 @@ pub trait SnapshotSource: Send + Sync + fmt::Debug {
 pub struct PublishedState<'a> {
     /// The published snapshot.
     pub snapshot: &'a Snapshot,
-    /// The generation of this source from which the published snapshot was created. With `None`,
-    /// the snapshot has another origin, or the set was emptied, so the poll must return a snapshot.
+    /// The generation of the source from which the published snapshot was created. With `None`, the
+    /// published snapshot has another origin, or the set was emptied, so the poll must return a
+    /// snapshot.
     pub generation: Option<u64>,
     /// The time since the source was last read completely or found unchanged.
     pub age: Option<Duration>,
@@ -65,12 +67,12 @@ pub struct Polled {
     /// The number of the source's current generation. Two generations with the same number have the
     /// same content.
     pub generation: u64,
-    /// The current snapshot; `None` if it is the published snapshot.
+    /// The current snapshot of the source; `None` if it is already published.
     pub snapshot: Option<Snapshot>,
     /// The time at which the source was read, by the local clock.
     pub read_at: Timestamp,
-    /// The time since the content was read from its origin. The age is more than zero only if the
-    /// source reads a copy of the content, such as the snapshot of an agent.
+    /// The time since the content was read from its origin. The age exceeds zero only if the source
+    /// reads a copy of the content, such as the snapshot of an agent.
     pub age: Duration,
     /// The operations that wrote the documents; `None` if the source does not know these
     /// operations.
@@ -112,7 +114,7 @@ pub struct SourceReport {
     /// The kinds of requests that the polls send.
     pub strategy: PollStrategy,
     /// The seconds by which the local clock is ahead of the source's clock; `None` if the source
-    /// did not measure them.
+    /// did not measure the difference.
     pub clock_skew: Option<f64>,
     /// The number of documents that count against `max_documents`; `None` before the first complete
     /// read, or if the source does not count documents.

@@ -1,5 +1,5 @@
-//! The status that a store reports to operators, health probes and metrics: the published revision,
-//! the age of this revision, and the results of the polls.
+//! The status that a store reports to operators, health probes and metrics: the published revision
+//! with its age, and the results of the polls.
 //!
 //! The times of the last attempt, the last success and the last change are separate fields, because
 //! a store may poll successfully for days without a change.
@@ -32,8 +32,8 @@ pub enum Staleness {
     Dark,
 }
 
-/// The state of the refresher, the task that polls the index and publishes sets. The call that
-/// returns the status determines the refresher's state itself, so this state is correct even if the
+/// The state of the refresher, the task that polls the index and publishes sets. The refresher's
+/// state is determined by the call that returns the status, so the state is correct even if the
 /// refresher hangs.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -44,8 +44,8 @@ pub enum RefresherState {
     NotStarted,
     /// The refresher is polling or waiting for the next poll.
     Running,
-    /// The refresher should have started or ended a poll by now, but it has not. Possible causes
-    /// are a runtime that is blocked or does not run, and a fork of the process.
+    /// The refresher should have started or ended a poll by now, but has not done so. Possible
+    /// causes are a runtime that is blocked or does not run, and a fork of the process.
     Overdue {
         /// The time at which the refresher became overdue: five seconds after the poll should have
         /// started or ended.
@@ -111,7 +111,7 @@ fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S
     serializer.serialize_f64(duration.as_secs_f64())
 }
 
-/// A rejection in the status: the id, and a text that starts with the name of the field.
+/// A rejection in the status: the id of the document, and the reason.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Serialize)]
 struct Rejected<'a> {
@@ -143,7 +143,7 @@ pub struct PollFailures {
     pub incomplete: u64,
     /// The response was older than the published set, or may have been older.
     pub stale: u64,
-    /// The index has more documents than `max_documents`.
+    /// The index has more documents than `max_documents` permits.
     pub too_many_documents: u64,
     /// The poll as a whole took too long.
     pub deadline: u64,
@@ -255,9 +255,9 @@ pub struct Status {
     /// complete read.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub revision: Option<Revision>,
-    /// Every operation up to this `_seq_no` is a part of the published set. Deletions have a
-    /// `_seq_no`, too. `None` if the number is not known, for example because the role does not
-    /// permit the index statistics.
+    /// The published set contains the result of every operation up to this `_seq_no`, including
+    /// deletions. `None` if the number is not known, for example because the role does not permit
+    /// the index statistics.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub applied_seq_no: Option<u64>,
     /// The digest of the published set's content.
@@ -271,8 +271,8 @@ pub struct Status {
     #[serde(serialize_with = "rejections")]
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<Rejected<'static>>))]
     pub rejected: Vec<Rejection>,
-    /// The number of documents that had neither ended nor been revoked at the last complete
-    /// read; `None` before the first one.
+    /// The number of documents that had neither ended nor been revoked at the last complete read;
+    /// `None` before the first complete read.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub unfinished: Option<usize>,
     /// The bound on `unfinished`. A read fails if it finds more unfinished documents.
@@ -303,10 +303,10 @@ pub struct Status {
     pub refresher: RefresherState,
     /// The number of consecutive failed polls.
     pub consecutive_failures: u32,
-    /// The seconds from the end of the last poll to the beginning of the next one.
+    /// The seconds from the end of the last poll to the beginning of the next poll.
     pub next_poll_in_seconds: f64,
     /// The seconds by which the local clock is ahead of the cluster's clock, measured at each full
-    /// read; `None` if they were not measured, or the role does not permit the measurement.
+    /// read; `None` if there is no measurement yet, or the role does not permit the measurement.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub clock_skew_seconds: Option<f64>,
     /// The polling strategy.

@@ -25,24 +25,24 @@ const QUEUED_WAITERS: usize = 64;
 ///
 /// The store is a cache of the index and may be stale. Normally the age of the set is at most the
 /// poll interval. During an outage, the set ages until the cluster can be read again.
-/// [`status`](Self::status) reports the age. Regardless of the age, each directive starts and
-/// expires at its own times. An evaluation compares these times with the instant that the caller
-/// passes to `evaluate`.
+/// [`status`](Self::status) reports the age. Regardless of the set's age, each directive starts and
+/// expires at its own times, which an evaluation compares with the instant that the caller passes
+/// to `evaluate`.
 ///
 /// Only complete reads are published, each in one swap. A poll that fails does not change the
 /// published set. Dropping the store or calling [`shutdown`](Self::shutdown) ends its
-/// [`Refresher`]. A set that was loaded before remains valid.
+/// [`Refresher`]. A set that was loaded before the store ended remains valid.
 #[derive(Debug)]
 pub struct OpenSearchDirectiveStore {
     pub(crate) shared: Arc<Shared>,
     waiting: mpsc::Sender<Waiter>,
-    /// Tells the refresher to end, by sending `true` or by closing the channel.
+    /// The channel that tells the refresher to end, by sending `true` or by closing the channel.
     stop: watch::Sender<bool>,
     refresh_limit: Duration,
 }
 
 impl OpenSearchDirectiveStore {
-    /// Builds a store and its refresher. The function needs no runtime and does not use the
+    /// Builds a store and its refresher. The function `build` needs no runtime and does not use the
     /// network.
     ///
     /// The store is empty until the application runs the refresher, in a task or on a thread. The
@@ -77,8 +77,8 @@ impl OpenSearchDirectiveStore {
     }
 
     /// Builds a store and its refresher over a [source](crate::source) other than an index. Create
-    /// the configuration with [`Config::for_source`]. The function does not use the cluster
-    /// settings in the configuration.
+    /// the configuration with [`Config::for_source`]. The cluster settings in the configuration are
+    /// not used.
     ///
     /// # Errors
     /// [`ConfigError`] if a setting is invalid.
@@ -128,7 +128,7 @@ impl OpenSearchDirectiveStore {
     ///
     /// With [`Startup::Require`], the function returns after the first complete read. With
     /// [`Startup::LastGood`] and [`Startup::LastGoodOrEmpty`], the function returns after the first
-    /// read; if this read fails, the store starts with the set that the policy names. With
+    /// read; if the first read fails, the store starts with the set that the policy names. With
     /// [`Startup::Empty`], the function returns an empty store at once, and the first poll also
     /// begins at once.
     ///
@@ -170,11 +170,11 @@ impl OpenSearchDirectiveStore {
     }
 
     /// Waits until a snapshot of the index is published, by a complete read or from the last-good
-    /// file. A store that is ready stays ready. The method works on every executor.
+    /// file. A store that is ready stays ready. `ready` works on every executor.
     ///
     /// # Errors
     /// [`StartError`] if no snapshot was published within the limit, or if the refresher has ended.
-    /// The error contains the error of the last poll, if that poll failed.
+    /// The error contains the error of the last poll, if the last poll failed.
     pub async fn ready(&self, within: Duration) -> Result<(), StartError> {
         self.shared.ready(within).await
     }
@@ -186,8 +186,7 @@ impl OpenSearchDirectiveStore {
     }
 
     /// Counts how many published directives are scheduled, how many are active, and how many have
-    /// expired. The method reads all directives, so call it for metrics and not on the request
-    /// path.
+    /// expired. `states` reads all directives, so call it for metrics and not on the request path.
     #[must_use]
     pub fn states(&self) -> DirectiveStates {
         self.shared.states()
@@ -198,11 +197,10 @@ impl OpenSearchDirectiveStore {
     ///
     /// On every set that this store returns, [`evaluate`](DirectiveSet::evaluate) and
     /// [`evaluate_with`](DirectiveSet::evaluate_with) count the matches, on any thread and with any
-    /// clone of the set. A publish loses no count. The result also contains the last 1,000
-    /// directives that left the set.
+    /// clone of the set. A publish loses no count. The result also contains the 1,000 directives
+    /// that left the set last.
     ///
-    /// This method reads all counters, so it is intended for operators and not for the request
-    /// path.
+    /// `hits` reads all counters, so it is intended for operators and not for the request path.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -224,7 +222,7 @@ impl OpenSearchDirectiveStore {
     }
 
     /// Returns the status as plain samples, for a metrics library of any kind. Like
-    /// [`states`](Self::states), the method reads all directives.
+    /// [`states`](Self::states), `samples` reads all directives.
     #[must_use]
     pub fn samples(&self) -> Vec<Sample> {
         let mut samples = self.status().samples_with(self.states());
@@ -235,7 +233,7 @@ impl OpenSearchDirectiveStore {
     }
 
     /// Polls immediately, and returns when the poll has ended. Callers that arrive during a poll
-    /// share the next poll. If the refresher does not run, the method returns an error after twice
+    /// share the next poll. If the refresher does not run, `refresh` returns an error after twice
     /// [`Config::poll_timeout`] plus five seconds.
     ///
     /// # Errors
@@ -254,9 +252,9 @@ impl OpenSearchDirectiveStore {
     }
 
     /// Returns the published snapshot: the set, the revision, the rejections and the time of one
-    /// read. The method is intended for code that forwards the snapshot or reports its content. The
-    /// request path should use [`load`](DirectiveStore::load), because this method avoids
-    /// contention between threads.
+    /// read. Use `snapshot` in code that forwards the snapshot or reports its content. The request
+    /// path should use [`load`](DirectiveStore::load) instead, because `load` avoids contention
+    /// between threads.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.shared.snapshot()
@@ -264,9 +262,10 @@ impl OpenSearchDirectiveStore {
 
     /// Returns the snapshot of the last complete read, even while the off file hides its directives.
     ///
-    /// The method is for code that sends the snapshot to other instances, because these have their
-    /// own off files. Code that decides about a request must use [`load`](DirectiveStore::load),
-    /// [`reader`](Self::reader) or [`snapshot`](Self::snapshot) instead.
+    /// Use `kept_snapshot` in code that sends the snapshot to other instances, because each
+    /// instance has its own off file. Code that decides about a request must use
+    /// [`load`](DirectiveStore::load), [`reader`](Self::reader) or [`snapshot`](Self::snapshot)
+    /// instead.
     #[must_use]
     pub fn kept_snapshot(&self) -> Arc<Snapshot> {
         self.shared.kept_snapshot()
@@ -288,7 +287,7 @@ impl OpenSearchDirectiveStore {
     /// # }
     /// ```
     ///
-    /// Subscribe before the first load, as in this example. The subscription then also reports a
+    /// Subscribe before the first load, as in this example, so that the subscription also reports a
     /// publish between `subscribe` and `load`.
     #[must_use]
     pub fn subscribe(&self) -> Subscription {
@@ -303,13 +302,14 @@ impl OpenSearchDirectiveStore {
 
     /// Makes the store reload its credentials, certificates, trusted keys and signature policies
     /// before the next request, from files and from the application's credentials provider. Without
-    /// a call of this method, the store reloads all of these once a minute.
+    /// such a call, the store reloads its credentials, certificates, trusted keys and policies once
+    /// a minute.
     pub fn reload_credentials(&self) {
         self.shared.reload_credentials();
     }
 
     /// Ends the polling, even during a poll, and returns when the refresher has ended. If the
-    /// refresher's runtime does not run, the method returns after five seconds. The published set
+    /// refresher's runtime does not run, `shutdown` returns after five seconds. The published set
     /// stays available.
     pub async fn shutdown(&self) {
         self.stop.send_replace(true);

@@ -57,8 +57,8 @@ impl Clock for ManualClock {
     }
 }
 
-/// Returns the status of a store whose refresher has not run yet. The fields are public, so a test
-/// can set the fields that it needs.
+/// Returns the status of a store whose refresher has not run yet. The fields of the status are
+/// public, so a test can set the fields that it needs.
 ///
 /// ```
 /// use opensearch_directives::status::Staleness;

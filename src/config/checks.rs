@@ -6,7 +6,7 @@ use super::{Config, Upstream};
 use crate::http::ConfigError;
 
 impl Config {
-    /// Returns the age of the last complete read from which on the set counts as stale.
+    /// Returns the age of the last complete read above which the set counts as stale.
     pub(crate) fn effective_stale_after(&self) -> Duration {
         let three_intervals = self.interval.saturating_mul(3);
         self.stale_after
@@ -20,7 +20,7 @@ impl Config {
         self.check_polling()
     }
 
-    /// Returns an error if the store could not poll with these settings.
+    /// Returns an error if the store could not poll with the settings.
     pub(crate) fn check_polling(&self) -> Result<(), ConfigError> {
         self.check_durations()?;
         if self.startup.restores() && self.last_good.is_none() {

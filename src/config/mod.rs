@@ -1,5 +1,5 @@
-//! Settings of a store: the source that it polls, the intervals and limits, and the behaviour when
-//! a poll fails.
+//! Settings of a store: its source, the intervals and limits of polls, and the behaviour after a
+//! failed poll.
 
 mod checks;
 mod startup;
@@ -25,10 +25,10 @@ pub enum Upstream {
     Index,
     /// The servers are agents (`directives agent`), which poll the index or other agents.
     ///
-    /// The store publishes the revision, the digest and the rejections of the agent, and the
-    /// agent's limit for expiries (`max_ttl`) applies. The age of the set is the time since the
-    /// index was read. If several addresses are given, all agents must poll the same index. An
-    /// agent whose snapshot is older than the published one is ignored.
+    /// The store publishes the revision, the digest and the rejections that the agent reports, and
+    /// the agent's limit for expiries (`max_ttl`) applies. The age of the set counts from the time
+    /// at which the index was read. If several addresses are given, all agents must poll the same
+    /// index. An agent whose snapshot is older than the published one is ignored.
     Agent,
 }
 
@@ -53,21 +53,22 @@ pub struct Config {
     pub interval: Duration,
     /// The behaviour if the first read fails.
     pub startup: Startup,
-    /// The set counts as stale when the last complete read is this long ago. `None` stands for
-    /// [`DEFAULT_STALE_AFTER`](Self::DEFAULT_STALE_AFTER) or for three poll intervals, whichever is
-    /// longer.
+    /// The set counts as stale when the last complete read is longer ago than this duration. `None`
+    /// means [`DEFAULT_STALE_AFTER`](Self::DEFAULT_STALE_AFTER) or three poll intervals, whichever
+    /// is longer.
     pub stale_after: Option<Duration>,
     /// The longest pause between failed polls. The store also shortens the pause that a response
     /// requests with `Retry-After` to this limit.
     pub max_backoff: Duration,
     /// The time limit of one poll, including all its requests to all nodes.
     pub poll_timeout: Duration,
-    /// No directive applies any more when the last complete read is this long ago. `None` sets no
-    /// limit.
+    /// No directive applies any more when the last complete read is longer ago than this duration.
+    /// `None` sets no limit.
     ///
     /// Each evaluation enforces the limit, to the second, with the time that is passed to
-    /// `evaluate`. The limit holds even if the refresher no longer runs. At the limit, the
-    /// refresher also empties the set, even between two polls, and notifies the subscribers.
+    /// `evaluate`. The limit holds even if the refresher no longer runs. When the set reaches the
+    /// age limit, the refresher also empties it, even between two polls, and notifies the
+    /// subscribers.
     pub clear_after: Option<Duration>,
     /// The file in which the store saves the last good set after each publish.
     pub last_good: Option<PathBuf>,
@@ -79,16 +80,16 @@ pub struct Config {
     /// [`hits`](crate::OpenSearchDirectiveStore::hits). Counting adds no cost to a request that
     /// matches no directive.
     pub count_hits: bool,
-    /// The interval between full reads, with a jitter of ±20 %. Full reads are a safety net: full
-    /// reads find changes that the incremental polls might miss.
+    /// The interval between full reads, with a jitter of ±20 %. Full reads are a safety net that
+    /// finds changes which the incremental polls might miss.
     pub reconcile_interval: Duration,
     /// The longest time from now to the expiry of a directive. A document with a later expiry is
     /// rejected. A rejected document is checked again when it is written, and at the next full read
     /// (`reconcile_interval`).
     pub max_ttl: Duration,
     /// The largest number of documents in the index that have neither ended nor been revoked. A
-    /// read fails if it finds more documents of this kind, or if the index has more than five times
-    /// this number of documents in total.
+    /// read fails if more documents than this have neither ended nor been revoked, or if the index
+    /// has more than five times this number of documents in total.
     pub max_documents: usize,
     /// The trusted keys, and the policy that says which directives need a signature. With `None`,
     /// signatures are not verified.
@@ -96,10 +97,10 @@ pub struct Config {
     pub signatures: Option<SignatureChecks>,
     /// Whether this instance writes a record of each operation that its polls show into the
     /// [history](crate::history) of the index. The history must exist (`directives init
-    /// --history`), and a few recorders for each index are enough.
+    /// --history`). A few instances that record are enough for each index.
     pub record_history: bool,
-    /// The name of this instance in its status. The name also seeds the random choices that spread
-    /// the fleet over the nodes and in time.
+    /// The name of this instance in its status. The name also seeds the random choices that
+    /// distribute the requests of a fleet over the nodes and over time.
     pub instance: String,
     /// Provides the time of day.
     pub clock: Arc<dyn Clock>,
@@ -123,7 +124,7 @@ impl Config {
     /// The default limit for the number of documents.
     pub const DEFAULT_MAX_DOCUMENTS: usize = 200_000;
 
-    /// Returns the default settings for this cluster, with a random instance name.
+    /// Returns the default settings for the given cluster, with a random instance name.
     #[must_use]
     pub fn new(cluster: ClusterConfig) -> Self {
         Self {

@@ -13,8 +13,8 @@ pub enum Startup {
     /// [`start`](crate::OpenSearchDirectiveStore::start) returns after a complete read, or returns
     /// the error of the read.
     Require {
-        /// The time within which a failed first read is repeated. The first attempt is not cut off
-        /// at this time, so the default of zero means one attempt.
+        /// The duration for which a failed first read is repeated. The first attempt may take
+        /// longer than this duration, so the default of zero means one attempt.
         within: Duration,
     },
     /// The store starts with the set of the last-good file and continues to poll. The start fails

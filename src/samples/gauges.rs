@@ -174,7 +174,7 @@ fn published(status: &Status) -> [Gauge; 8] {
     ]
 }
 
-/// Returns the gauges of the polling.
+/// Returns the gauges that describe the polls.
 #[expect(
     clippy::cast_precision_loss,
     reason = "metrics are floating-point numbers"

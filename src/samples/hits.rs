@@ -42,7 +42,7 @@ pub(crate) fn totals(totals: &HitTotals) -> [Sample; 3] {
 }
 
 /// Returns samples of at most `limit` published directives, in the order of their ids, and the
-/// number of directives that have no sample because of this limit.
+/// number of directives without a sample because of `limit`.
 #[cfg(feature = "prometheus")]
 #[expect(
     clippy::cast_precision_loss,

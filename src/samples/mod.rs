@@ -115,7 +115,7 @@ impl Sample {
 }
 
 impl Status {
-    /// Returns the status as samples. All samples of one metric stand next to each other.
+    /// Returns the status as samples. All samples of one metric are adjacent.
     ///
     /// [`OpenSearchDirectiveStore::samples`](crate::OpenSearchDirectiveStore::samples) also returns
     /// the number of documents in each state.

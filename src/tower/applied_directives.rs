@@ -8,8 +8,8 @@ use opensearch_directives_core::Decision;
 
 /// The decision about a request, and the ids of the directives that led to it.
 ///
-/// The extensions contain this value only if a directive applies. All clones of a value share the
-/// ids.
+/// The extensions contain an `AppliedDirectives` only if a directive applies. All clones of a value
+/// share the ids.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AppliedDirectives(Arc<Inner>);
 

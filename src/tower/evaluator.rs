@@ -81,9 +81,8 @@ impl<E> Evaluator<E> {
 }
 
 impl<E: Extractor> Evaluator<E> {
-    /// Evaluates a request, and returns `None` if no directive applies. If no directive applies,
-    /// the method does not allocate. If the set is empty, the method does not call the extractor
-    /// either.
+    /// Evaluates a request. If no directive applies, the method returns `None` and does not
+    /// allocate. If the set is empty, the method does not call the extractor either.
     #[must_use]
     pub fn evaluate(&self, request: &Parts) -> Option<AppliedDirectives> {
         let set = self.store.load();

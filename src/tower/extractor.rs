@@ -5,8 +5,8 @@ use opensearch_directives_core::{RequestAttrs, RequestId};
 
 /// Obtains the attributes of a request from its method, URI, headers and extensions.
 ///
-/// [`RestExtractor`](super::RestExtractor) implements this trait, and so does every closure that
-/// returns the attributes. Pass a closure to
+/// [`RestExtractor`](super::RestExtractor) and every closure that returns the attributes implement
+/// this trait. Pass a closure to
 /// [`Evaluator::with_extractor_fn`](super::Evaluator::with_extractor_fn), so that the compiler
 /// infers the closure's lifetimes.
 ///

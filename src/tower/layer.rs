@@ -87,8 +87,8 @@ where
             Some(applied) => {
                 parts.extensions.insert(applied.clone());
             }
-            // An outer layer may have stored a result in the extensions. That result is removed, so
-            // that no handler takes it for the result of this layer.
+            // A result that an outer layer has stored in the extensions is removed, so that no
+            // handler mistakes it for the result of this layer.
             None => {
                 parts.extensions.remove::<AppliedDirectives>();
             }

@@ -71,7 +71,7 @@ async fn an_error_of_the_service_is_returned_unchanged() {
 }
 
 /// A service that must be polled until it is ready before each call. A clone is not ready before it
-/// is polled. The contract of `Service` permits this.
+/// is polled, as the contract of `Service` permits.
 #[derive(Default)]
 struct Strict {
     polls: u8,
@@ -128,8 +128,8 @@ fn a_request_to_which_nothing_applies_allocates_nothing() {
                 assert!(service.call(request).now_or_never().is_some());
             })
         };
-        // The first call is not counted, because it initialises statics of the thread and of the
-        // clock.
+        // The allocations of the first call are not counted, because it initialises statics of the
+        // thread and of the clock.
         call();
         call().count_total
     };
