@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// A log writer that collects all lines in memory. All clones share the same lines.
+/// A log writer that collects all lines in memory. All clones of a `Log` share one list of lines.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 

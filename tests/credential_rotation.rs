@@ -161,8 +161,9 @@ async fn a_provider_is_called_before_the_first_request_and_after_a_401() {
     let server = MockServer::start().await;
     accept(&server, "Bearer token-0").await;
     let calls = Arc::new(AtomicUsize::new(0));
-    // What the provider returns is decided by this test and not by the number of its calls: after a
-    // failed poll the refresher polls on its own, and then calls the provider as well.
+    // The test sets the provider's next result itself. A result that depended on the number of
+    // calls would not be reliable, because after a failed poll the refresher polls again on its own
+    // and calls the provider.
     let token = Arc::new(Mutex::new(Some("token-0")));
     let credentials = Credentials::provider({
         let (calls, token) = (calls.clone(), token.clone());
@@ -185,7 +186,7 @@ async fn a_provider_is_called_before_the_first_request_and_after_a_401() {
     assert_eq!(calls.load(Ordering::SeqCst), 2);
     assert_eq!(reloads(&store), (1, 0));
     accept(&server, "Bearer token-3").await;
-    // The provider fails, and then it returns credentials that the server does not accept.
+    // First the provider fails, and then it returns credentials that the server does not accept.
     for answer in [None, Some("token-2")] {
         *token.lock().unwrap() = answer;
         let error = store.refresh().await.unwrap_err();

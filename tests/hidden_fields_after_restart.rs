@@ -12,8 +12,8 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use test_support::node::cluster;
 use test_support::stored;
 
-/// Makes a mock cluster return these documents. The store's role in this cluster may only search
-/// and read the settings.
+/// Makes a mock cluster return the given documents. The store's role in this cluster may only
+/// search and read the settings.
 async fn serve(server: &MockServer, documents: &[(&str, u64, Value)]) {
     server.reset().await;
     let settings = json!({"directives": {"settings": {
@@ -108,8 +108,8 @@ async fn p6_after_a_restart_a_document_that_was_written_since_affects_only_itsel
     .await;
     drop(start(&server, &folder).await);
 
-    // In this test, no field is hidden: somebody has written the document again, without a tenant
-    // and without the ingest pipeline.
+    // No field is hidden after the restart: instead, somebody has written the document again,
+    // without a tenant and without the ingest pipeline.
     serve(
         &server,
         &[("a", 8, without_tenant()), ("b", 7, directive("globex"))],

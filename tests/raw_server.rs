@@ -21,7 +21,7 @@ pub(crate) struct Received {
 }
 
 impl Received {
-    /// Returns the body with which an empty index responds to this request.
+    /// Returns the body with which an empty index responds to the request.
     pub(crate) fn empty_index(&self) -> &'static str {
         if self.text.starts_with("GET") {
             SETTINGS
@@ -35,7 +35,7 @@ impl Received {
 pub(crate) enum Reply {
     /// The server sends the given bytes.
     Bytes(Vec<u8>),
-    /// The server sends the string once, and then repeats the bytes without end.
+    /// The server sends the string once, and then repeats the bytes forever.
     Endless(&'static str, Vec<u8>),
     /// The server closes the connection.
     Close,

@@ -1,6 +1,6 @@
 //! Tests the limits of a store: the maximum number of documents that have not ended, and of all
-//! documents. Also tests the warning if the store and the ingest pipeline have different limits for
-//! the time to live.
+//! documents. Also tests that a store warns if its limit for the time to live differs from the
+//! limit of the ingest pipeline.
 
 use std::time::Duration;
 
@@ -81,7 +81,7 @@ async fn what_is_stored_in_all_has_a_bound_of_its_own() {
         "{warnings:?}"
     );
     bulk(&url, documents(&index, "more", 1, -2)).await;
-    // Documents that have ended also count toward the limit for all documents.
+    // Documents that have ended count toward the limit for all documents.
     let refused = store.refresh().await.unwrap_err();
     assert_eq!(kind_of(&refused), PollErrorKind::TooManyDocuments);
     let text = store.status().last_error.unwrap();

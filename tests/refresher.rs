@@ -58,12 +58,12 @@ async fn p1_an_index_of_25000_documents_is_read_completely() {
         ids == expected,
         "each of them once, in the order of their ids"
     );
-    // After the read, the store has closed its point in time.
+    // A store must close its point in time after a read.
     let (_, open) = http::get(&format!("{url}/{index}/_stats/search")).await;
     assert_eq!(open["_all"]["total"]["search"]["point_in_time_current"], 0);
 
-    // A page has at most 10,000 documents. The index first contains exactly one page of documents,
-    // and then one document less.
+    // A page of a read has at most 10,000 documents. The index first contains exactly one page of
+    // documents, and then one document less than a page.
     for left in [10_000, 9_999] {
         let range = json!({"query": {"range": {"_seq_no": {"gte": left}}}});
         http::send(
@@ -161,7 +161,7 @@ async fn p5_polls_of_a_deleted_index_fail_until_it_exists_again() {
     );
 
     // The index is deleted and re-created with the same number of documents. The store must treat
-    // it as a new index, and not as a stale copy of the old one.
+    // the re-created index as a new index, and not as a stale copy of the deleted index.
     http::put(&format!("{url}/{index}"), &json!({})).await;
     bulk(&url, documents(&index, 7..9)).await;
     store.refresh().await.unwrap();

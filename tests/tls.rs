@@ -79,8 +79,7 @@ fn server_config(
 }
 
 /// Responds to one request. The server ignores a failed handshake, because the client reports the
-/// failure. A client with a certificate must send a password,
-/// too.
+/// failure. If the client presents a certificate, it must also send a password.
 async fn respond(acceptor: TlsAcceptor, stream: TcpStream) {
     let Ok(mut stream) = acceptor.accept(stream).await else {
         return;
@@ -158,7 +157,8 @@ async fn a_client_certificate_is_presented_together_with_a_password() {
             key.serialize_pem()
         ))
     };
-    // The server requires the certificate and the password.
+    // The start succeeds only if the client has both a certificate from the server's CA and the
+    // password.
     start(&url, presenting(&clients), ann()).await.unwrap();
     let error = start(&url, presenting(&clients), Credentials::None).await;
     let said = error_chain(&error.unwrap_err());
@@ -242,8 +242,8 @@ async fn certificates_in_files_are_read_again_after_a_failed_handshake() {
         .with_startup(opensearch_directives::Startup::Empty);
     let store = OpenSearchDirectiveStore::start(config).await.unwrap();
     store.refresh().await.unwrap_err();
-    // The rotation is incomplete: the certificate file is new, but the key file still contains the
-    // old key.
+    // An incomplete rotation: the certificate file contains the new certificate, but the key file
+    // still contains the old key.
     std::fs::write(&ca, ours.pem()).unwrap();
     std::fs::write(&certificate, signed(&clients, "proxy").0.pem()).unwrap();
     store.refresh().await.unwrap_err();

@@ -18,7 +18,7 @@ use super::{
 /// The name of a fault, the response, and a part of the expected error.
 type Case = (&'static str, ResponseTemplate, &'static str);
 
-/// Returns the correct response with one value replaced, the value at a JSON pointer.
+/// Returns a correct response in which the value at the given JSON pointer is replaced.
 fn with(pointer: &str, value: Value) -> ResponseTemplate {
     let mut body = good();
     *body.pointer_mut(pointer).unwrap() = value;
@@ -112,7 +112,7 @@ async fn check_fault(server: &MockServer, store: &OpenSearchDirectiveStore, case
     assert_eq!(status.last_change, before.last_change, "{name}");
     let reported = status.last_error.unwrap();
     assert!(reported.contains(expected), "{name}: {reported}");
-    // The fault ends, so the next poll must succeed.
+    // After the fault has ended, the next poll must succeed.
     respond(server, ok(good())).await;
     store.refresh().await.unwrap();
     let (ids, status) = state(store);
@@ -150,7 +150,7 @@ async fn p1_the_name_must_refer_to_exactly_one_index() {
 }
 
 /// Returns one page of a read with several pages. If `sorted` is false, the page lacks the sort
-/// values that the request for the next page needs.
+/// values with which a client requests the next page.
 fn page(total: u64, first: u64, count: u64, sorted: bool) -> Value {
     let hits: Vec<Value> = (first..first + count)
         .map(|n| {
@@ -220,8 +220,8 @@ async fn p1_pages_that_disagree_are_not_one_read() {
     }
 }
 
-/// Returns one page of a read without a point in time. The aggregations are the same in every page.
-/// They show that the index did not change between the pages.
+/// Returns one page of a read without a point in time. Equal aggregations in every page show that
+/// the index did not change between the pages.
 fn page_of_unchanged_index(total: u64, first: u64, count: u64) -> Value {
     let mut body = page(total, first, count, true);
     body["aggregations"] = json!({"all": {
@@ -296,7 +296,7 @@ async fn a_response_with_a_large_content_length_is_refused_before_it_is_read() {
             .unwrap();
         let head = "HTTP/1.1 200 OK\r\ncontent-length: 999999999999\r\n\r\n";
         stream.write_all(head.as_bytes()).await.unwrap();
-        // The body never arrives, so a client that tried to read it would wait forever.
+        // The body never arrives, so a client that tried to read the body would wait forever.
         std::future::pending::<()>().await;
     });
     let cluster = ClusterConfig::new([url.parse().unwrap()])

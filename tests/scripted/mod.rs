@@ -1,5 +1,5 @@
-//! Tests a store with a mock server that returns scripted responses, because a test cannot make a
-//! real node return them.
+//! Tests a store with a mock server. The server returns scripted responses that a test cannot
+//! obtain from a real node.
 
 mod concurrent_callers;
 mod faulty_responses;

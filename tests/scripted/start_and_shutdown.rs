@@ -16,7 +16,8 @@ use test_support::eventually::eventually;
 
 use super::{cluster, config, good, good_server, ok, refusing_url, respond};
 
-/// Tries to start a store. The start must fail, and the function returns the text of the error.
+/// Asserts that a store with the given configuration fails to start, and returns the text of the
+/// error.
 async fn start_error(config: Config) -> String {
     let error = OpenSearchDirectiveStore::start(config).await.unwrap_err();
     assert!(error.poll_error().is_some(), "{error:?}");

@@ -1,8 +1,8 @@
 //! Tests clusters in which one node refuses connections, hangs, or returns errors.
 //!
-//! The instance name determines which position in the list of nodes a store polls first. All stores
-//! here have the same name, and a test starts one store for each rotation of the list. Each node is
-//! therefore polled first by exactly one store.
+//! The instance name determines which position in the list of nodes a store polls first. In these
+//! tests, all stores have the same name, and one store is started for each rotation of the list of
+//! nodes, so each node is polled first by exactly one store.
 
 use std::time::Duration;
 
