@@ -10,7 +10,7 @@ use url::Url;
 
 use super::exit::{Exit, Failure};
 
-/// The size limit of a response in bytes. A list of 100,000 directives is smaller.
+/// The size limit of a response in bytes, which is larger than a list of 100,000 directives.
 const MAX_BODY_BYTES: usize = 64 << 20;
 
 const FIX: &str = "write http://HOST:9980, https://HOST:9980, or unix: and the path of a socket";
@@ -59,8 +59,8 @@ pub(super) struct AgentClient {
 }
 
 impl AgentClient {
-    /// Creates a client. The client accepts an agent's certificate if its CA is in the given file
-    /// or is trusted by this machine.
+    /// Creates a client. The client accepts the certificates of CAs that are in the given file or
+    /// that the operating system trusts.
     fn new(
         agent: AgentUrl,
         token: Option<String>,
@@ -87,8 +87,8 @@ impl AgentClient {
         })
     }
 
-    /// Creates a client. If a token file or `DIRECTIVES_AGENT_TOKEN` is given, the client sends
-    /// this token.
+    /// Creates a client. The client sends the token in the token file or in
+    /// `DIRECTIVES_AGENT_TOKEN`, if either is given.
     pub(super) fn with_token_file(
         agent: &AgentUrl,
         token_file: Option<&PathBuf>,

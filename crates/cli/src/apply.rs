@@ -225,8 +225,8 @@ impl ApplyArgs {
     }
 }
 
-/// Converts the time in a flag to an instant. If the time is local, also prints the instant,
-/// because the user may have meant another time zone.
+/// Converts the time in a flag to an instant. If the flag contains a local time, also prints the
+/// instant, because the user may have meant another time zone.
 fn instant(flag: &str, when: Option<When>, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
     let Some(when) = when else { return Ok(None) };
     let instant = when

@@ -30,8 +30,8 @@ pub(super) struct OwnerArgs {
 }
 
 impl OwnerArgs {
-    /// Sets the owner of each draft that has none. If `--prune` is given, a draft of another owner
-    /// is an error.
+    /// Sets the owner of each draft that states no owner. If `--prune` is given, a draft of another
+    /// owner is an error.
     pub(super) fn assign(&self, drafts: &mut [Draft]) -> Result<(), Failure> {
         for draft in drafts {
             let owner = draft.owner.take().or_else(|| self.owner.clone());
@@ -69,8 +69,8 @@ impl OwnerArgs {
             .collect())
     }
 
-    /// Whether a directive has the owner in `--owner` and has not ended. The owner of a malformed
-    /// document is unknown, so the result is then false.
+    /// Whether a directive has the owner in `--owner` and has not ended. Returns false for a
+    /// malformed document, because its owner is unknown.
     fn owns_live(&self, stored: &Stored, now: Timestamp) -> bool {
         let live = matches!(State::of(stored, now), State::Active | State::Scheduled);
         let owner = stored
@@ -81,8 +81,8 @@ impl OwnerArgs {
         live && self.owner.is_some() && owner == Some(&self.owner)
     }
 
-    /// Returns the question with which the user confirms the revocations, or `None` if there are
-    /// none.
+    /// Returns the question with which the user confirms the revocations, or `None` if there are no
+    /// revocations.
     pub(super) fn question(&self, revocations: usize) -> Option<String> {
         let owner = printable(self.owner.as_deref()?);
         (revocations > 0).then(|| {

@@ -1,5 +1,5 @@
-//! Determines the author that a write records: the name in `--author`, otherwise the user of the
-//! operating system, otherwise the user that the cluster authenticated.
+//! Determines the author that a write records: the name in `--author`, or else the user of the
+//! operating system, or else the user that the cluster authenticated.
 
 use opensearch_directives::admin::DirectivesApi;
 
@@ -23,15 +23,15 @@ pub(super) async fn author(given: Option<String>, api: &DirectivesApi) -> Result
     }
 }
 
-/// Returns the value of `recorded_by` in the history records that this process writes: the user and
-/// the host.
+/// Returns the user and the host, which the history records of this process contain in the field
+/// `recorded_by`.
 pub(super) fn recorder_name() -> String {
     let user = system_user().unwrap_or_else(|| "unknown".to_owned());
     let host = whoami::hostname().unwrap_or_else(|_| "unknown".to_owned());
     format!("command {user}@{host}")
 }
 
-/// Returns the name of the user who runs the process. The name is looked up by user id, because
+/// Returns the name of the user who runs the process. The user id determines the name, because
 /// `$USER` can be changed. Under `sudo`, the function returns the user who called `sudo`.
 fn system_user() -> Option<String> {
     let name = whoami::username().ok().filter(|name| !name.is_empty());

@@ -1,8 +1,9 @@
 //! Completes values on the command line of a shell: ids of directives, contexts, levels, endpoints
 //! and fields.
 //!
-//! The completion script in the shell runs this binary to get the candidates. An environment
-//! variable names the shell, and the arguments are the words that the user has typed.
+//! The shell's completion script runs the binary `directives` to get the candidates. The
+//! environment variable [`VARIABLE`] names the shell, and the arguments are the words that the user
+//! has typed.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -29,7 +30,7 @@ pub(super) const VARIABLE: &str = "DIRECTIVES_COMPLETE";
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// If a shell has started the binary to complete a command line, prints the candidates and returns
-/// true. Otherwise returns false.
+/// true; otherwise, returns false.
 pub(super) fn complete_if_requested() -> Result<bool, clap::Error> {
     let own = std::env::args_os().take_while(|arg| arg != "--");
     let words = reordered_words();
@@ -46,8 +47,8 @@ fn reordered_words() -> Vec<OsString> {
     let words: Vec<OsString> = words.collect();
     let command = super::command(None);
     let moved = move_behind_verb(words.clone(), &command);
-    // As long as the verb is incomplete, the words are not moved, because the shell completes the
-    // word at the cursor.
+    // The words are not moved before the verb is complete, because the shell completes the word at
+    // the cursor.
     match moved.get(1).and_then(|verb| verb.to_str()) {
         Some(verb) if command.find_subcommand(verb).is_some() => moved,
         Some(_) | None => words,

@@ -1,5 +1,5 @@
-//! Asks the user on a terminal to confirm a write with a wide effect. A script passes `--yes`
-//! instead.
+//! Asks the user on a terminal to confirm a write with a wide effect. In a script, `--yes` confirms
+//! the write instead.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
@@ -12,12 +12,11 @@ pub(super) fn is_interactive() -> bool {
 
 /// Shows the planned writes and asks a question. Only `y` and `yes` count as consent.
 ///
-/// If the command does not run on a terminal, it cannot ask, and returns an error that names
-/// `--yes`.
+/// If the command does not run on a terminal, it cannot ask the user, so the function returns an
+/// error that names `--yes`.
 pub(super) fn confirm(plan: &str, question: &str) -> Result<(), Failure> {
     if !is_interactive() {
-        // The error message begins with the question and ends with the plan, since the plan may be
-        // long.
+        // The error message begins with the question, because the plan may be long.
         return Err(Failure::usage(format!(
             "{question}\nnothing was written; to do it, add --yes\n{plan}"
         )));

@@ -1,5 +1,5 @@
-//! The flags with which a subcommand connects to the cluster: addresses, credentials, TLS and time
-//! limits. Also converts these flags to the library's configuration.
+//! The flags with which a subcommand connects to the cluster (addresses, credentials, TLS and time
+//! limits), and their conversion to the library's configuration.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -94,8 +94,8 @@ pub(super) struct ConnectionArgs {
     aws_service: String,
 }
 
-/// The address in a flag as the user typed it. The command never prints such an address, because
-/// even an address that cannot be parsed may contain a password.
+/// The address in a flag as the user typed it. Even an address that cannot be parsed may contain a
+/// password, so the command never prints an address as typed.
 #[derive(Clone)]
 struct UrlText(String);
 
@@ -170,8 +170,8 @@ impl ConnectionArgs {
     pub(super) fn location(&self) -> String {
         let address = self.url.first().and_then(|text| {
             let mut url = text.parse().ok()?;
-            // These calls fail only for an address that cannot contain credentials, so the errors
-            // are ignored.
+            // `set_username` and `set_password` fail only for an address that cannot contain
+            // credentials, so the errors are ignored.
             let _ = url.set_username("");
             let _ = url.set_password(None);
             Some(url.as_str().trim_end_matches('/').to_owned())
@@ -207,7 +207,7 @@ impl ConnectionArgs {
         files.into_iter().flatten().cloned().collect()
     }
 
-    /// Returns these flags with the address replaced.
+    /// Returns a copy of the flags with another address.
     pub(super) fn with_url(&self, url: impl Into<String>) -> Self {
         Self {
             url: vec![UrlText(url.into())],
@@ -287,8 +287,8 @@ impl ConnectionArgs {
     }
 }
 
-/// Returns the secret in the file, if a file is given, or otherwise in the environment variable. An
-/// empty variable counts as unset.
+/// Returns the secret in the given file, or if no file is given, the secret in the environment
+/// variable. An empty variable counts as unset.
 fn secret(file: Option<&PathBuf>, variable: &str) -> Option<Secret> {
     match file {
         Some(file) => Some(Secret::file(file)),

@@ -33,7 +33,7 @@ pub(super) struct Context {
     pub(super) ca_certificate: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) client_certificate: Option<String>,
-    /// Whether each write to this cluster needs the user's confirmation.
+    /// Whether each write to the cluster of this context needs the user's confirmation.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) protected: bool,
 }
@@ -83,7 +83,7 @@ impl Contexts {
         }
     }
 
-    /// Replaces the file atomically, so that a reader never sees a part of it.
+    /// Replaces the file atomically, so that a reader never sees an incomplete file.
     pub(super) fn write(&self) -> Result<(), Failure> {
         let file = file().ok_or_else(|| {
             Failure::usage("the folder for the contexts is unknown: set HOME or DIRECTIVES_CONFIG")
@@ -98,7 +98,7 @@ impl Contexts {
         Ok(())
     }
 
-    /// Returns the context with this name.
+    /// Returns the context with the given name.
     pub(super) fn get(&self, name: &str) -> Result<&Context, Failure> {
         self.contexts.get(name).ok_or_else(|| {
             let known: Vec<&str> = self.contexts.keys().map(String::as_str).collect();
@@ -133,8 +133,8 @@ pub(super) struct Selected {
 
 static SELECTED: OnceLock<Option<Selected>> = OnceLock::new();
 
-/// Returns the context of this run. Returns `None` if no context is used, or before [`select`] has
-/// run.
+/// Returns the context of this run of the command, or `None` if no context is used or [`select`]
+/// has not run yet.
 pub(super) fn selected() -> Option<&'static Selected> {
     SELECTED.get()?.as_ref()
 }
@@ -145,9 +145,9 @@ pub(super) fn protected() -> Option<&'static str> {
     Some(&selected.name)
 }
 
-/// Selects the context of this run: the context that `--context` names, or else the one that
-/// `DIRECTIVES_CONTEXT` names, or else the current context. The context is selected before the
-/// command line is parsed, because a context sets the defaults of flags.
+/// Selects the context that `--context` names, or else the context that `DIRECTIVES_CONTEXT` names,
+/// or else the current context. The context is selected before the command line is parsed, because
+/// a context sets the defaults of flags.
 pub(super) fn select(args: &[OsString]) -> Result<Option<Selected>, Failure> {
     let verb = args.get(1).and_then(|verb| verb.to_str());
     if matches!(verb, Some("context" | "completion" | "man")) {
@@ -157,15 +157,15 @@ pub(super) fn select(args: &[OsString]) -> Result<Option<Selected>, Failure> {
         .or_else(|| std::env::var("DIRECTIVES_CONTEXT").ok())
         .filter(|name| !name.is_empty());
     let contexts = Contexts::read()?;
-    // `context use` sets the current context for the commands of operators. An agent does not use
-    // the current context, but only one that is named explicitly.
+    // `context use` sets the current context for the commands of operators. An agent ignores the
+    // current context, and uses a context only if a flag or variable names the context.
     let current = contexts.current.clone().filter(|_| verb != Some("agent"));
     let Some(name) = named.or(current) else {
         return Ok(None);
     };
     let context = contexts.get(&name)?.clone();
     let selected = Selected { name, context };
-    // `set` fails only if a context has already been selected, and this function runs once.
+    // `set` fails only if a context has already been selected, but `select` runs only once.
     let _ = SELECTED.set(Some(selected.clone()));
     Ok(Some(selected))
 }

@@ -15,7 +15,7 @@ use super::directive_text::{printable, summary};
 use super::instant::until;
 use super::stdio;
 
-/// Warns about each directive in the plan that another directive covers.
+/// Warns about each planned directive that is covered by another directive.
 ///
 /// The warning is only a hint, so the write continues even if the other directives cannot be read.
 pub(super) async fn warn(api: &DirectivesApi, plan: &[PlannedWrite], now: Timestamp) {
@@ -76,8 +76,8 @@ impl<'a> Candidates<'a> {
         Self(all)
     }
 
-    /// Returns the first directive that covers the given one. If two directives cover each other,
-    /// only the one with the greater id counts as covered.
+    /// Returns the first directive that covers the given directive. If two directives cover each
+    /// other, only the directive with the greater id counts as covered.
     fn that_cover(&self, directive: &DiagnosticsDirective, now: Timestamp) -> Option<&'a Document> {
         wider(&directive.match_)
             .iter()
@@ -93,8 +93,8 @@ impl<'a> Candidates<'a> {
     }
 }
 
-/// Returns all combinations of the given targets, from none to all of them. A directive with any of
-/// these combinations matches at least the requests that the given targets match.
+/// Returns all subsets of the given targets. A directive with any such subset matches at least the
+/// requests that the given targets match.
 fn wider(match_: &DirectiveMatch) -> Vec<DirectiveMatch> {
     let mut all = vec![match_.clone()];
     let removals: [fn(&mut DirectiveMatch); 4] = [
@@ -115,8 +115,8 @@ fn wider(match_: &DirectiveMatch) -> Vec<DirectiveMatch> {
     all
 }
 
-/// Whether `other` makes `one` superfluous: `other` matches at least the same requests, records at
-/// least as much, does not start later, and does not end earlier.
+/// Whether `other` makes `one` superfluous: `other` matches at least the requests that `one`
+/// matches, records at least as much, does not start later, and does not end earlier.
 fn covers(other: &DiagnosticsDirective, one: &DiagnosticsDirective, now: Timestamp) -> bool {
     let start =
         |directive: &DiagnosticsDirective| directive.starts_at.map_or(now, |at| at.max(now));

@@ -12,8 +12,8 @@ use super::exit::Failure;
 /// The size limit of a secret in bytes.
 const MAX_BYTES: u64 = 64 << 10;
 
-/// Runs a command in the shell and returns its output. The command shares standard input and
-/// standard error with this process, so it can ask the user for a password.
+/// Runs a command in the shell and returns its output. The command uses the standard input and
+/// standard error of `directives`, so it can ask the user for a password.
 pub(super) async fn secret(command: &str) -> Result<Secret, Failure> {
     let failed = |problem: String| Failure::usage(format!("--credential-command: {problem}"));
     let (shell, flag) = if cfg!(windows) {

@@ -19,7 +19,7 @@ impl FromStr for DashboardsAddress {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let write = "write an address such as http://HOST:5601 or https://HOST/BASE-PATH";
-        // The error does not contain the address, because it may contain a password.
+        // The error does not contain the address, because the address may contain a password.
         let mut url: Url = text
             .trim()
             .parse()
@@ -46,7 +46,7 @@ impl FromStr for DashboardsAddress {
 }
 
 impl DashboardsAddress {
-    /// Returns the tenant for the import: the tenant in the flag, or otherwise the tenant in the
+    /// Returns the tenant for the import: the tenant in the flag, or else the tenant in the
     /// address.
     pub(super) fn tenant<'a>(&'a self, flag: Option<&'a str>) -> Option<&'a str> {
         flag.or(self.tenant.as_deref())
@@ -55,8 +55,8 @@ impl DashboardsAddress {
     /// Returns the address as text for output, without credentials and without a trailing slash.
     pub(super) fn shown(&self) -> String {
         let mut url = self.url.clone();
-        // These calls fail only for an address without a host, and `from_str` refuses such an
-        // address.
+        // `set_username` and `set_password` fail only for an address without a host, which
+        // `from_str` refuses.
         let _ = url.set_username("");
         let _ = url.set_password(None);
         url.as_str().trim_end_matches('/').to_owned()
@@ -78,7 +78,7 @@ impl DashboardsAddress {
         segments.next()
     }
 
-    /// Returns the URL of a page in OpenSearch Dashboards at this address.
+    /// Returns the URL of a page below the address of OpenSearch Dashboards.
     pub(super) fn link(&self, path: &str, tenant: Option<&str>) -> String {
         let (page, fragment) = path.split_once('#').unwrap_or((path, ""));
         let query = tenant.map(|tenant| {

@@ -41,7 +41,7 @@ pub(super) fn terminal_width() -> Option<u16> {
 }
 
 /// Formats the documents as a table with one row for each document. If a width is given, long texts
-/// are truncated so that the table fits.
+/// are truncated so that the table is not wider.
 pub(super) fn table(all: &[Stored], now: Timestamp, wide: bool, width: Option<u16>) -> String {
     let header: Vec<&str> = HEADER
         .into_iter()
@@ -77,13 +77,14 @@ pub(super) fn fitted(
         .add_rows(rows.map(line));
     if let Some(width) = width {
         // The table library truncates a text at a delimiter, if the text contains one. No text
-        // contains this delimiter, so the library may truncate a text at any character, even within
-        // a word.
+        // contains the delimiter `\0`, so the library may truncate a text at any character, even
+        // within a word.
         table
             .set_delimiter('\0')
             .set_truncation_indicator("…")
             .set_content_arrangement(ContentArrangement::Dynamic)
-            // One column is added, because the space at the start of each line is not printed.
+            // The width may exceed the terminal's width by one, because the space at the start of
+            // each line is not printed.
             .set_width(width.saturating_add(1));
         let widths = table.column_max_content_widths();
         for (column, (name, content)) in table.column_iter_mut().zip(header.iter().zip(widths)) {

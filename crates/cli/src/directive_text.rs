@@ -5,8 +5,8 @@ use opensearch_directives::document::{Audit, Document};
 use opensearch_directives::internal::is_invisible;
 use opensearch_directives::{DirectiveMatch, EndpointKind};
 
-/// The text that replaces the targets if a directive has none. The text is in capitals so that
-/// nobody overlooks it.
+/// The text that is shown instead of the targets if a directive has no target. The text is in
+/// capitals so that nobody overlooks it.
 pub(super) const EVERY_REQUEST: &str = "EVERY REQUEST";
 
 /// Formats the targets, such as `tenant=acme index=orders`.
@@ -103,7 +103,8 @@ pub(super) fn change(change: &FieldChange, after: Option<&Document>) -> (String,
     (format!("{text}{word}"), widens)
 }
 
-/// Formats the author of the last write, and the user that the cluster authenticated for it.
+/// Formats the author of the last write, and the user that the cluster authenticated for the last
+/// write.
 pub(super) fn author(audit: &Audit) -> Option<String> {
     let claimed = audit.updated_by.as_deref()?;
     Some(match audit.authenticated_as.as_deref() {

@@ -38,8 +38,7 @@ pub(super) fn length(duration: SignedDuration) -> String {
         3_600.. => (Unit::Minute, duration),
         _ => (Unit::Second, duration),
     };
-    // The duration is truncated and not rounded up, so that the text never shows a longer time than
-    // is left.
+    // The duration is rounded down, so that the text never shows more time than is left.
     let rounding = SignedDurationRound::new()
         .smallest(unit)
         .mode(RoundMode::Trunc);

@@ -50,8 +50,8 @@ pub(super) fn edit(draft: &Draft) -> Result<Draft, Failure> {
     }
 }
 
-/// Converts the draft to indented JSON with its id. The fields that the command itself sets are
-/// omitted.
+/// Converts the draft to indented JSON with its id, without the fields that the command itself
+/// sets.
 fn text_of(draft: &Draft) -> Result<String, Failure> {
     let source = encode_draft(draft, &Audit::default());
     let mut value: serde_json::Value =

@@ -2,8 +2,8 @@
 //!
 //! Variables exist for all flags of the agent. In the commands of operators, variables exist for
 //! the flags of the connection, of the output and of the author. No variable exists for a flag that
-//! describes or selects directives: if such a variable were still set in a shell, it would silently
-//! change what a command does.
+//! describes or selects directives, because a forgotten variable would silently change what a
+//! command does.
 
 use std::collections::HashMap;
 
@@ -35,8 +35,9 @@ const WITH_VARIABLE: [&str; 19] = [
     "dry-run",
 ];
 
-/// Assigns an environment variable to each flag that has one. An empty variable counts as unset. A
-/// context sets the defaults of flags. A variable or the command line overrides such a default.
+/// Assigns its environment variable to each flag for which a variable exists. An empty variable
+/// counts as unset. A context sets the defaults of flags, which a variable or the command line
+/// overrides.
 pub(super) fn with_variables(command: Command, context: Option<&Selected>) -> Command {
     let defaults: HashMap<&str, Vec<String>> = context
         .into_iter()
@@ -84,7 +85,7 @@ fn with_variable(agent: bool, arg: Arg) -> Arg {
     }
 }
 
-/// Whether a verb runs or checks an agent. All flags of such a verb have variables.
+/// Whether a verb runs or checks an agent. All flags of a verb for agents have variables.
 fn is_of_agent(verb: &str) -> bool {
     matches!(verb, "agent" | "probe")
 }
@@ -130,7 +131,7 @@ mod tests {
                     assert!(variables.insert(variable.to_owned()), "--{long}");
                     assert!(arg.is_hide_env_values_set(), "--{long}");
                 }
-                // The path of a file is not a secret, even if the file contains one.
+                // The path of a file is not a secret, even if the file contains a secret.
                 if arg
                     .get_value_names()
                     .is_some_and(|names| names.contains(&"FILE".into()))

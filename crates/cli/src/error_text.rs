@@ -1,4 +1,4 @@
-//! Formats an error for the operator. The problem comes first, and `--verbose` adds the details.
+//! Formats an error for the operator: first the problem, and with `--verbose` also the details.
 
 use std::error::Error;
 use std::sync::OnceLock;
@@ -9,7 +9,7 @@ static VERBOSE: OnceLock<bool> = OnceLock::new();
 
 /// Sets whether error messages contain the details.
 pub(super) fn set_verbose(verbose: bool) {
-    // `set` fails only if a value has already been set, and this function is called only once.
+    // `set` fails only if a value has already been set, but `set_verbose` is called only once.
     let _ = VERBOSE.set(verbose);
 }
 
@@ -22,7 +22,8 @@ pub(super) fn text(error: &(dyn Error + 'static)) -> String {
     let brief = request.and_then(brief);
     brief.unwrap_or_else(|| {
         let text = chain(error);
-        // The prefix of the message is removed, because the cause that follows says more.
+        // This prefix of the message is removed, because the cause after the prefix is more
+        // specific.
         match text.strip_prefix("the request to the cluster failed: ") {
             Some(cause) => cause.to_owned(),
             None => text,

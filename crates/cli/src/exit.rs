@@ -57,7 +57,7 @@ pub(crate) enum Exit {
 
 impl Exit {
     /// Returns a rank by which exit codes are compared. If a command has several results, the most
-    /// severe one decides its exit code.
+    /// severe result decides the exit code.
     pub(super) fn severity(self) -> u8 {
         match self {
             Self::Success => 0,
@@ -117,8 +117,7 @@ impl Failure {
 
     /// Prints the error and its causes on standard error.
     pub(super) fn report(self) -> Exit {
-        // If the reader of the output, such as `head`, closes the pipe early, this is not a
-        // failure.
+        // It is not a failure if the reader of the output, such as `head`, closes the pipe early.
         if let Some(error) = self.error.downcast_ref::<std::io::Error>()
             && error.kind() == std::io::ErrorKind::BrokenPipe
         {

@@ -67,12 +67,12 @@ pub(super) struct ExplainArgs {
     timeout: TimeoutArgs,
 }
 
-/// The result for one directive: whether it applies to the request, and why.
+/// Whether one directive applies to the request, and why.
 struct Verdict {
     id: String,
     applies: bool,
-    /// The rank of the directive in the list. A directive has a higher rank if the request meets
-    /// more of its conditions.
+    /// The rank of the directive in the list: the more conditions of a directive the request meets,
+    /// the higher is its rank.
     held: usize,
     reason: String,
 }
@@ -115,8 +115,9 @@ impl ExplainArgs {
 }
 
 impl Verdict {
-    /// Replaces the verdict of this process with the agent's verdict. The two verdicts may differ,
-    /// because the agent has another clock and perhaps another set.
+    /// Replaces the verdict of this process with the agent's verdict. The verdict of the agent may
+    /// differ from the verdict of this process, because the agent has another clock and perhaps
+    /// another set.
     fn by_agent(mut self, applies: bool) -> Self {
         if self.applies && !applies {
             self.reason = format!("the agent does not apply it ({})", self.reason);

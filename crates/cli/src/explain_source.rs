@@ -58,7 +58,7 @@ impl Candidate {
     }
 }
 
-/// Reads the index, and computes the decision that a proxy with this content makes.
+/// Reads the index, and computes the decision that a proxy with the same directives would make.
 pub(super) async fn from_index(
     api: &DirectivesApi,
     request: &RequestAttrs<'_>,

@@ -50,7 +50,7 @@ impl State {
     }
 }
 
-/// The filter flags. A directive is selected only if it passes all filters that are given.
+/// The filter flags. A directive is selected only if it passes all given filters.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Filters")]
 pub(super) struct FilterArgs {
@@ -135,8 +135,8 @@ impl FilterArgs {
         !self.state.is_empty()
     }
 
-    /// Whether a document passes all filters. The fields of a malformed document are unknown, so it
-    /// passes only a filter for its state.
+    /// Whether a document passes all filters. A malformed document passes only a filter for its
+    /// state, because its fields are unknown.
     pub(super) fn pass(&self, stored: &Stored, now: Timestamp) -> bool {
         if !self.state.is_empty() && !self.state.contains(&State::of(stored, now)) {
             return false;

@@ -32,8 +32,8 @@ fn named<T: Copy>(
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .filter(|(similarity, _)| *similarity > 0.8)
         .map(|(_, name)| name)
-        // If no name is similar to the text, the message suggests a name that contains it, such as
-        // IngestBulk for `bulk`.
+        // If no name is similar to the text, the message suggests a name that contains the text,
+        // such as IngestBulk for `bulk`.
         .or_else(|| {
             let is_word = plain(text).len() > 3;
             let mut names = names.iter();

@@ -41,7 +41,8 @@ fn name(text: &str) -> &str {
 fn flags(command: &Command) -> HashMap<String, bool> {
     let mut all = HashMap::new();
     for arg in command.get_subcommands().flat_map(Command::get_arguments) {
-        // A value that must follow `=` is in the same argument as the flag.
+        // If the value must follow `=`, it is in the same argument as the flag, so the flag does
+        // not take the next argument.
         let takes_value = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append)
             && !arg.is_require_equals_set();
         let long = arg.get_long_and_visible_aliases().unwrap_or_default();

@@ -39,7 +39,7 @@ pub(super) fn state_text(fleet: &Fleet, report: &InstanceReport) -> String {
     text
 }
 
-/// Converts the report of an instance to JSON, with its state.
+/// Converts the report of an instance to JSON, and adds the state of the instance.
 pub(super) fn to_json(fleet: &Fleet, report: &InstanceReport) -> Value {
     let state = fleet.state(report);
     let mut value = json!(report);
@@ -53,7 +53,7 @@ pub(super) fn to_json(fleet: &Fleet, report: &InstanceReport) -> Value {
     value
 }
 
-/// Names the last known operation on the index, in words.
+/// Describes the last known operation on the index in words.
 pub(super) fn operation(position: &IndexPosition) -> String {
     match position.assigned_seq_no.or(position.max_seq_no) {
         Some(seq_no) => format!("operation {seq_no}"),

@@ -1,4 +1,4 @@
-//! Entry points for the fuzz targets. Each of them parses untrusted input as the command or its
+//! Entry points for the fuzz targets. Each entry point parses untrusted input as the command or its
 //! agent does, and returns the parsed values.
 
 use std::ffi::OsString;
@@ -9,8 +9,8 @@ use clap::CommandFactory as _;
 pub use super::agent::fuzzing::{Attributes, batch_body, evaluate_body, evaluate_headers, query};
 use super::{Cli, flags_before_verb, input, parse};
 
-/// A command line whose flags were moved behind the verb, and the message of the parser if it
-/// refused the command line.
+/// A command line whose flags were moved behind the verb, and the parser's message about the
+/// command line.
 #[derive(Debug)]
 pub struct ParsedArguments {
     /// The arguments in their new order.

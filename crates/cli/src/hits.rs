@@ -1,5 +1,6 @@
 //! `directives hits`: shows how many requests each directive matched, according to an agent's
-//! counts. The counts reveal a directive with a wrong target, because it matches nothing.
+//! counts. The counts reveal directives with a wrong target, because such directives match no
+//! request.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -68,7 +69,7 @@ struct Row {
 }
 
 impl Row {
-    /// Whether the directive is published and has matched no request for at least this long.
+    /// Whether the directive is published and has matched no request for at least the given time.
     fn is_unmatched_for(&self, time: Duration, now: Timestamp) -> bool {
         let begin = SignedDuration::try_from(time)
             .ok()
@@ -133,8 +134,8 @@ pub(super) async fn run(args: HitsArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Returns the counts of the named directives, or of all if no id is given. Each element is decoded
-/// and as the JSON that the agent sent.
+/// Returns the counts of the named directives, or of all directives if no id is given. The counts
+/// of each directive are returned both decoded and as the JSON that the agent sent.
 fn named(response: Value, ids: &[String]) -> Result<Vec<(Row, Value)>, Failure> {
     let decode = |error| {
         Failure::other(format!(
@@ -152,7 +153,7 @@ fn named(response: Value, ids: &[String]) -> Result<Vec<(Row, Value)>, Failure> 
     Ok(rows)
 }
 
-/// Reports an error for each id of which the agent has no counts.
+/// Reports an error for each id for which the agent has no counts.
 fn report_missing(ids: &[String], rows: &[(Row, Value)]) -> Exit {
     let mut exit = Exit::Success;
     for id in ids {

@@ -8,8 +8,8 @@ use tokio::io::AsyncReadExt as _;
 
 use super::exit::Failure;
 
-/// The maximum number of bytes that are read from a file. It is one more than the parser's limit,
-/// so that the parser detects a file that is too large.
+/// The maximum number of bytes that are read from a file. The maximum exceeds the parser's limit by
+/// one, so that the parser detects a file that is too large.
 const READ_AT_MOST: u64 = (64 << 20) + 1;
 
 /// The fields that `get` and `list` print in addition to the fields of a draft. `apply` removes
@@ -29,8 +29,8 @@ const PRINTED_ONLY: [&str; 12] = [
     "updated_by",
 ];
 
-/// Reads the drafts in all files. A folder stands for all files that it contains. If two drafts
-/// have the same id, this is an error.
+/// Reads the drafts in all files. A folder stands for all files that it contains. Two drafts with
+/// the same id are an error.
 pub(super) async fn drafts(files: &[PathBuf]) -> Result<Vec<Draft>, Failure> {
     let mut all: Vec<Draft> = Vec::new();
     let mut ids = std::collections::HashMap::new();
@@ -124,8 +124,8 @@ pub(super) fn from_yaml(file: &Path, text: &[u8]) -> Result<Vec<u8>, Failure> {
     Ok(lines.join("\n").into_bytes())
 }
 
-/// Removes the fields that `get` and `list` add to a draft. All other input stays unchanged, so
-/// that errors refer to the right line.
+/// Removes the fields that `get` and `list` add to a draft. Input without such fields stays
+/// unchanged, so that errors refer to the right line.
 fn without_printed(input: Vec<u8>) -> Vec<u8> {
     let values: Result<Vec<Value>, _> = serde_json::Deserializer::from_slice(&input)
         .into_iter()

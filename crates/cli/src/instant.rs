@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use super::duration;
 
-/// A time as the command line states it. The time may be relative, so the current time is needed to
-/// convert it to an instant.
+/// A time as the command line states it. A relative time is converted to an instant only when the
+/// current time is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum When {
     /// An instant.
@@ -31,8 +31,8 @@ impl FromStr for When {
         if let Ok(instant) = text.parse() {
             return Ok(Self::At(instant));
         }
-        // Only `18:00` and `18:00:30` are local times. A date without a UTC offset is refused,
-        // because its time zone would be a guess.
+        // Only a time of day such as `18:00` or `18:00:30` is local. A date without a UTC offset is
+        // refused, because its time zone would be a guess.
         let digits = text
             .bytes()
             .all(|byte| byte.is_ascii_digit() || byte == b':');
@@ -79,8 +79,8 @@ impl When {
     }
 }
 
-/// Formats the end of a directive for reports, such as `until 14:18:03Z (15m)`. The date is omitted
-/// if it is today.
+/// Formats the end of a directive for reports, such as `until 14:18:03Z (15m)`. If the end is
+/// today, its date is omitted.
 pub(super) fn until(end: Timestamp, now: Timestamp) -> String {
     let left = end.duration_since(now);
     let shown = clock(end, now);
@@ -95,7 +95,8 @@ pub(super) fn until(end: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// Formats an instant in UTC, without fractions of a second. The date is omitted if it is today.
+/// Formats an instant in UTC, without fractions of a second. If the instant is today, its date is
+/// omitted.
 pub(super) fn clock(instant: Timestamp, now: Timestamp) -> String {
     let whole = Timestamp::from_second(instant.as_second()).unwrap_or(instant);
     let text = whole.to_string();

@@ -69,7 +69,7 @@ pub(super) async fn run(args: ListArgs) -> Result<Exit, Failure> {
 }
 
 /// Prints the list again at each change, until the process ends. On a terminal, prints the list
-/// every two seconds even without a change, because it contains relative times.
+/// every two seconds even without a change, because the list contains relative times.
 async fn watch(api: &DirectivesApi, args: &ListArgs) -> Result<Exit, Failure> {
     let terminal = std::io::stdout().is_terminal();
     let mut shown = None;
@@ -98,20 +98,20 @@ async fn watch(api: &DirectivesApi, args: &ListArgs) -> Result<Exit, Failure> {
     }
 }
 
-/// The directives of one read that the filters and `--limit` leave.
+/// The directives of one read that pass the filters and are not cut off by `--limit`.
 struct Listing {
     shown: Vec<Stored>,
     /// The number of directives that `--limit` omits.
     more: usize,
-    /// A text that names the directive that starts next, and the one that ends next.
+    /// A text that names the directive that starts next and the directive that ends next.
     next: Option<String>,
     /// The cluster's time.
     now: Timestamp,
 }
 
 impl Listing {
-    /// Returns what `watch` compares to detect a change: the version and the state of each
-    /// directive, without relative times.
+    /// Returns the version and the state of each directive. `watch` compares these values to detect
+    /// a change, because they contain no relative times.
     fn states(&self) -> Vec<(String, Option<Version>, State)> {
         let state = |stored: &Stored| {
             let state = State::of(stored, self.now);
@@ -138,7 +138,7 @@ async fn select(api: &DirectivesApi, args: &ListArgs) -> Result<Listing, Failure
     })
 }
 
-/// Describes which directive starts next, and which one ends next.
+/// Describes which directive starts next and which directive ends next.
 fn next_changes(all: &[Stored], now: Timestamp) -> Option<String> {
     let next = |verb: &str, state: State, time: fn(&DiagnosticsDirective) -> Option<Timestamp>| {
         let (at, id) = all

@@ -50,8 +50,8 @@ pub(super) async fn run(args: PruneArgs) -> Result<Exit, Failure> {
     args.write.execute(&api, plan, Vec::new(), now).await
 }
 
-/// Returns the instant at which a directive ended or will end. For a malformed document, this
-/// instant is unknown, so `prune` never deletes the document.
+/// Returns the instant at which a directive ended or will end. `prune` never deletes a malformed
+/// document, because the instant at which its directive ends is unknown.
 fn ended_at(stored: &Stored) -> Option<Timestamp> {
     let document = stored.document.as_ref().ok()?;
     let expires_at = document.directive.expires_at;

@@ -8,7 +8,7 @@ use opensearch_directives::document::Document;
 use super::directive_text::{author, change, printable, summary};
 use super::instant::{clock, until};
 
-/// Formats a new expiry and the previous one.
+/// Formats the new and the previous expiry of a directive.
 pub(super) fn change_of_end(field: &FieldChange, now: Timestamp) -> String {
     let instant = |text: &Option<String>| text.as_deref().and_then(|text| text.parse().ok());
     match (instant(&field.before), change(field, None).1) {

@@ -78,8 +78,8 @@ impl GuardArgs {
         Ok(())
     }
 
-    /// Checks the planned writes, and asks the user to consent to those with a wide effect. The
-    /// caller can add a further question with `question`.
+    /// Checks the planned writes, and asks the user to consent to the writes with a wide effect. If
+    /// `question` is given, also asks this question.
     pub(super) fn check_plan(
         &self,
         write: &WriteArgs,
@@ -167,7 +167,7 @@ fn loses_or_widens(planned: &PlannedWrite) -> bool {
 }
 
 /// Returns the reason why a write needs consent: the written directive matches every request or
-/// captures, or the write widens a directive of another author or removes something from it.
+/// captures, or the write widens another author's directive or removes something from it.
 fn risk(planned: &PlannedWrite, author: &str) -> Option<String> {
     let after = planned.after.as_ref()?;
     let before = planned

@@ -44,7 +44,7 @@ pub(super) struct Selection {
 
 impl Selection {
     /// Plans a write of each selected directive, and executes the plan. If filters or `--all`
-    /// selected the directives, first shows how many there are and asks the user for confirmation.
+    /// selected the directives, first shows their number and asks the user for confirmation.
     pub(super) async fn write(
         self,
         api: &DirectivesApi,

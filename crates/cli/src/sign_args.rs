@@ -1,5 +1,5 @@
-//! The flag `--sign-with` of the verbs that write directives. Signs the drafts before they are
-//! written.
+//! The flag `--sign-with` of the verbs that write directives, and the signing of drafts before they
+//! are written.
 
 use std::path::PathBuf;
 
@@ -28,8 +28,8 @@ pub(super) fn keys(files: &[PathBuf]) -> Result<Vec<SigningKey>, Failure> {
 }
 
 impl SignArgs {
-    /// Reads the keys. The verbs call this function before the first request, so that a missing key
-    /// file is reported as a mistake in the command line.
+    /// Reads the keys. The verbs read the keys before the first request, so that a missing key file
+    /// is reported as a mistake in the command line.
     pub(super) fn signer(&self) -> Result<Signer, Failure> {
         keys(&self.sign_with).map(Signer)
     }
@@ -40,8 +40,8 @@ impl SignArgs {
 pub(super) struct Signer(Vec<SigningKey>);
 
 impl Signer {
-    /// Signs the drafts, and plans to store them. If the caller has already read the stored
-    /// directive for each draft, `stored` contains these directives.
+    /// Signs the drafts, and plans to store them. The caller passes the stored directive for each
+    /// draft in `stored`, if it has already read them.
     pub(super) async fn plan(
         &self,
         api: &DirectivesApi,

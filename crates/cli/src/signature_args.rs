@@ -29,8 +29,7 @@ impl SignatureArgs {
             return Ok(None);
         }
         let checks = SignatureChecks::new(&self.trusted_keys);
-        // If an environment variable sets the policy, the policy's name and its file are one
-        // string.
+        // An environment variable contains the name and the file of the policy in one string.
         let words: Vec<&str> = match &self.signatures[..] {
             [one] => match one.split_once(' ') {
                 Some((name, file)) => vec![name, file],

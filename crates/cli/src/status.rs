@@ -19,7 +19,7 @@ use super::exit::{Exit, Failure};
 use super::fleet_view::{instances, operation, state_text, to_json};
 use super::stdio::{note, print};
 
-/// An instance that left or fell silent longer ago than this is not shown.
+/// An instance is not shown if it left, or sent its last report, longer ago than this duration.
 const SHOWN_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// The maximum number of rejections that the table shows.
 const SHOWN_REJECTIONS: usize = 10;
@@ -82,8 +82,8 @@ pub(super) async fn run(args: StatusArgs) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// Prints the status at each change until the process ends. On a terminal, it prints the status
-/// every two seconds, because the status contains relative times.
+/// Prints the status at each change until the process ends. On a terminal, prints the status every
+/// two seconds, because the status contains relative times.
 async fn watch(api: &DirectivesApi, args: &StatusArgs) -> Result<Exit, Failure> {
     let terminal = std::io::stdout().is_terminal();
     let mut shown = None;
@@ -107,8 +107,8 @@ async fn watch(api: &DirectivesApi, args: &StatusArgs) -> Result<Exit, Failure> 
     }
 }
 
-/// Returns what `watch` compares to detect a change: the state of each instance, without relative
-/// times.
+/// Returns the state of each instance without relative times, which `watch` compares to detect a
+/// change.
 fn states(fleet: &Fleet) -> Vec<(String, &'static str, Option<u64>)> {
     let state = |report: &InstanceReport| {
         let state = fleet.state(report);
@@ -192,7 +192,7 @@ fn row(fleet: &Fleet, report: &InstanceReport) -> Vec<String> {
     ]
 }
 
-/// Returns the last line of the output. The line states how many instances are in each state.
+/// Returns the last line of the output, which states how many instances are in each state.
 fn summary(fleet: &Fleet, shown: &[&InstanceReport]) -> String {
     let counts: Vec<String> = counts(fleet, shown)
         .into_iter()

@@ -1,4 +1,4 @@
-//! Prints results to standard output, and notes to standard error. A closed pipe is not an error.
+//! Prints results to standard output, and notes to standard error.
 
 use std::io::Write as _;
 
@@ -30,7 +30,7 @@ pub(super) struct OutputArgs {
     pub(super) output: Format,
 }
 
-/// The formats of a report, such as that of a write.
+/// The formats of a report, such as the report of a write.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(super) enum ReportFormat {
     /// Lines of text

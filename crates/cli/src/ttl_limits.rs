@@ -21,17 +21,17 @@ const DEFAULT_CAPTURE_TTL: Duration = Duration::from_mins(5);
 pub(super) struct TtlLimits {
     pub(super) max_ttl: Duration,
     max_capture_ttl: Duration,
-    /// `None` if the lifetime limits of the cluster are unknown. The ingest pipeline then sets the
-    /// default.
+    /// The default time to live; `None` if the lifetime limits of the cluster are unknown, so that
+    /// only the ingest pipeline can set the default.
     default_ttl: Option<Duration>,
     /// How the user can raise `max_ttl`.
     remedy: &'static str,
 }
 
 impl TtlLimits {
-    /// Reads the lifetime limits of the cluster. If the role does not permit reading them, the
-    /// maximum is `--max-ttl`, or the initial maximum of an installation if this flag is not given.
-    /// The pipeline still refuses a write that exceeds the limits of the cluster.
+    /// Reads the lifetime limits of the cluster. If the role does not permit reading these limits,
+    /// the maximum is `--max-ttl`, or without this flag the initial maximum of an installation.
+    /// Even so, the pipeline refuses a write that exceeds the limits of the cluster.
     pub(super) async fn read(api: &DirectivesApi, flag: Option<Duration>) -> Result<Self, Failure> {
         match api.lifetime_limits().await? {
             Some(cluster) => Self::of_cluster(cluster, flag),

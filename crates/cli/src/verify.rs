@@ -38,8 +38,8 @@ pub(super) struct VerifyArgs {
     timeout: TimeoutArgs,
 }
 
-/// The result for one directive. A proxy with the same trusted keys and policy would decide in the
-/// same way.
+/// The verdict on the signatures of one directive, as a proxy with the same trusted keys and policy
+/// would reach it.
 struct Verdict {
     id: String,
     signers: Vec<String>,

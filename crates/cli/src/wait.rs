@@ -1,5 +1,5 @@
 //! `directives wait`: waits until the instances apply every operation on the index, and names the
-//! instances that do not. The flag `--wait` of the verbs that write does the same after the write.
+//! instances that do not. With the flag `--wait`, the verbs that write also wait after the write.
 
 use std::time::Duration;
 
@@ -82,8 +82,8 @@ struct Wait {
     elapsed: Duration,
 }
 
-/// Reads the reports until enough live instances apply every operation that the index contained at
-/// the time of this call.
+/// Reads the reports until enough live instances apply every operation that the index contained
+/// when the function was called.
 async fn until_converged(
     api: &DirectivesApi,
     per_mille: u16,
@@ -101,7 +101,7 @@ async fn until_converged(
         tokio::time::sleep(PAUSE.min(timeout.saturating_sub(begin.elapsed()))).await;
         match api.fleet().await {
             Ok(fleet) => wait.fleet = fleet,
-            // The cluster may respond again before the time limit.
+            // The wait continues, because the cluster may respond again before the time limit.
             Err(error) if error.is_unreachable() => {}
             Err(error) => return Err(error.into()),
         }

@@ -66,7 +66,7 @@ impl WriteArgs {
         super::author::author(self.author.clone(), api).await
     }
 
-    /// Shows the plan and asks for consent. If `--yes` is given or this is a dry run, does nothing.
+    /// Shows the plan and asks for consent. Does nothing in a dry run, or if `--yes` is given.
     pub(super) fn confirm(
         &self,
         question: &str,
@@ -105,7 +105,8 @@ impl WriteArgs {
             Report::of_plan(location, now, plan)
         } else {
             if self.wait.is_some() {
-                // Without reports of instances, nothing is written, because nothing could be awaited.
+                // If the fleet's reports cannot be read, nothing is written, because the command
+                // could not wait for the instances.
                 api.fleet().await?;
             }
             let report = api.execute(plan).await;

@@ -150,7 +150,8 @@ impl Report {
         }
     }
 
-    /// For each of these ids, adds an entry that reports that the index contains no such directive.
+    /// For each of the given ids, adds an entry that reports that the index contains no such
+    /// directive.
     pub(super) fn with_missing(mut self, ids: Vec<String>) -> Self {
         self.entries.extend(ids.into_iter().map(|id| Entry {
             id,
@@ -173,8 +174,8 @@ impl Report {
         if let Some(history) = &self.history {
             recorded_writes::warn(history);
         }
-        // If a request failed, the writes after it were not sent. The error of the failed request
-        // says more than the entries of these writes, so the entries do not decide the exit code.
+        // The writes after a failed request were not sent. The entries of such writes do not decide
+        // the exit code, because the error of the failed request is more specific.
         let has_failed = self.failure.is_some();
         let results = self.entries.iter().map(|entry| entry.done);
         let worst = results

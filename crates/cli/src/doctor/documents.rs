@@ -1,5 +1,5 @@
-//! Checks the documents: whether there are more than proxies accept, whether some are malformed,
-//! and whether the role hides documents or fields.
+//! Checks the documents: whether there are more documents than proxies accept, whether some
+//! documents are malformed, and whether the role hides documents or fields.
 
 use opensearch_directives::admin::{DirectivesApi, Stored};
 use opensearch_directives::{Clock as _, Config, SystemClock};

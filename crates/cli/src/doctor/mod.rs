@@ -58,7 +58,8 @@ async fn check_all(checks: &mut Checks, client: Client, location: &str, files: V
     let api = DirectivesApi::new(client.clone());
     certificates::check_files(checks, files);
     if !check_cluster(checks, &api, location).await {
-        // Without a connection, every other check would report the same problem.
+        // The other checks are skipped, because each of them would report the failed connection
+        // again.
         return;
     }
     check_caller(checks, &api).await;
@@ -87,8 +88,8 @@ async fn check_cluster(checks: &mut Checks, api: &DirectivesApi, location: &str)
             checks.ok("cluster", text);
             true
         }
-        // A refusal does not count as a failure, because the roles that `init --roles` creates do
-        // not permit this request.
+        // A refusal of the request for the version does not count as a failure, because the roles
+        // that `init --roles` creates do not permit this request.
         Err(error) if error.is_refused() && matches!(api.caller().await, Ok(Some(_))) => {
             checks.ok("cluster", format!("responds at {location}"));
             true
@@ -118,9 +119,8 @@ async fn check_caller(checks: &mut Checks, api: &DirectivesApi) {
     }
 }
 
-/// Compares the pipeline, the template, the index, its mapping and its settings with those that
-/// this version installs. Also compares the lifetime limits of the cluster with the default limits
-/// of the proxies.
+/// Compares the installed pipeline, template and index with the resources that this version
+/// installs, and the lifetime limits of the cluster with the default limits of the proxies.
 async fn check_installation(checks: &mut Checks, client: Client) {
     let name = "installation";
     let installer = Installer::new(client);
@@ -154,7 +154,8 @@ async fn check_installation(checks: &mut Checks, client: Client) {
     check_limits(checks, &installer).await;
 }
 
-/// Compares the longest time to live of the cluster with the default limit of the proxies.
+/// Compares the longest time to live that the cluster permits with the default limit of the
+/// proxies.
 async fn check_limits(checks: &mut Checks, installer: &Installer) {
     let length = |ttl| length(SignedDuration::try_from(ttl).unwrap_or(SignedDuration::MAX));
     match installer.lifetime_limits().await {

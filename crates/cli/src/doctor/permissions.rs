@@ -1,5 +1,4 @@
-//! Checks the permissions of the user. For each missing permission, names the roles that contain
-//! it.
+//! Checks the permissions of the user, and names the roles that contain each missing permission.
 
 use opensearch_directives::admin::DirectivesApi;
 

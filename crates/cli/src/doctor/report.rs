@@ -83,7 +83,8 @@ impl Checks {
         self.0.push(Check {
             name,
             health,
-            // Somebody else may have written the names and errors in these texts.
+            // The text may contain names and errors from untrusted sources, so it is made
+            // printable.
             text: printable(&text.into()),
             fix: fix.map(|fix| printable(&fix)),
         });
