@@ -10,10 +10,6 @@ use super::directives_api::DirectivesApi;
 use super::error::WriteError;
 use crate::http::{Exception, Method, Request, malformed};
 
-/// The size limit of one bulk request, in bytes. By default, many HTTP proxies refuse bodies of
-/// more than 1 MB (in nginx, the setting `client_max_body_size`).
-pub(super) const PART_BYTES: usize = 900 << 10;
-
 /// The `_version`, the `_seq_no` and the primary term that the cluster assigned to the operation of
 /// a bulk action.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

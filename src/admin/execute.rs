@@ -3,11 +3,12 @@
 
 use std::collections::HashMap;
 
-use super::bulk::{ActionResult, OperationNumbers, PART_BYTES, parts};
+use super::bulk::{ActionResult, OperationNumbers, parts};
 use super::directives_api::{DirectivesApi, Stored};
 use super::error::WriteError;
 use super::planned_write::PlannedWrite;
 use super::record_writes::{HistoryReport, Ledger};
+use crate::http::BULK_BYTES;
 
 /// The outcome of one planned write.
 #[derive(Clone, Debug)]
@@ -107,7 +108,7 @@ impl DirectivesApi {
             executed[at] = Outcome::NotSent.into();
         }
         let mut from = 0;
-        for length in parts(actions.iter().map(String::len), PART_BYTES) {
+        for length in parts(actions.iter().map(String::len), BULK_BYTES) {
             let (part, to) = (&sent[from..from + length], from + length);
             let last = to == actions.len();
             match self.bulk_part(&actions[from..to], last).await {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::bulk::{OperationNumbers, PART_BYTES, parts};
+use super::bulk::{OperationNumbers, parts};
 use super::directives_api::{DirectivesApi, Stored};
 use super::error::WriteError;
 use super::execute::{Executed, Outcome};
@@ -16,6 +16,7 @@ use crate::error::chain;
 use crate::history::{
     Appended, Before, Entry, Operation, Record, RecordKind, RecordedBy, Seen, Stream, record_of,
 };
+use crate::http::BULK_BYTES;
 use crate::rest::Probe;
 use opensearch_directives_core::document::{DecodeLimits, encode};
 
@@ -252,7 +253,7 @@ impl DirectivesApi {
     async fn append(&self, stream: &Stream, mut entries: Vec<Entry>, report: &mut HistoryReport) {
         let lengths: Vec<usize> = entries.iter().map(Entry::weight).collect();
         let mut from = 0;
-        for length in parts(lengths.into_iter(), PART_BYTES) {
+        for length in parts(lengths.into_iter(), BULK_BYTES) {
             let part = &mut entries[from..from + length];
             from += length;
             let results = match stream.append(part, true).await {

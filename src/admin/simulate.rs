@@ -6,10 +6,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::bulk::{PART_BYTES, parts};
+use super::bulk::parts;
 use super::directives_api::DirectivesApi;
 use super::error::{Kind, Refusal, WriteError};
-use crate::http::{Exception, Method, Request, malformed};
+use crate::http::{BULK_BYTES, Exception, Method, Request, malformed};
 use crate::rest::PIPELINE;
 use opensearch_directives_core::document::{Document, Draft, decode};
 
@@ -30,7 +30,7 @@ impl DirectivesApi {
             .collect();
         let lengths = sources.iter().map(|source| source.get().len() + 200);
         let (mut documents, mut refused, mut from) = (Vec::new(), Vec::new(), 0);
-        for length in parts(lengths, PART_BYTES) {
+        for length in parts(lengths, BULK_BYTES) {
             let to = from + length;
             let simulated = self.simulate_part(&docs[from..to]).await?;
             for (draft, outcome) in drafts[from..to].iter().zip(simulated) {

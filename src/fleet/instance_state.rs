@@ -11,6 +11,9 @@ const HEARTBEATS: f64 = 3.0;
 /// A report may additionally be late by this time, for example because the clock of the instance
 /// was adjusted.
 const TOLERANCE: Duration = Duration::from_secs(5);
+/// The longest heartbeat that an instance can have. A report that states a longer one counts as a
+/// report with this heartbeat, because otherwise its instance would never become silent.
+pub(super) const LONGEST_HEARTBEAT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The state of the index at one instant.
 #[derive(Clone, PartialEq, Debug)]
@@ -77,14 +80,27 @@ impl InstanceState {
     }
 }
 
+/// A report that cannot be decoded, for example because another tool has written it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct UnreadableReport {
+    /// The id of the document, which is the name of the instance.
+    pub instance: String,
+    /// The reason why the report cannot be decoded.
+    pub reason: String,
+}
+
 /// The reports of all instances and the state of the index, at one instant.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Fleet {
     /// The reports, ordered by instance.
     pub reports: Vec<InstanceReport>,
-    /// The number of instances that were not read, because there are too many instances. The
-    /// instances with the oldest reports are not read.
+    /// The reports that cannot be decoded. Nothing shows that these instances apply an operation,
+    /// so they count as not converged.
+    pub unreadable: Vec<UnreadableReport>,
+    /// The number of instances that were not read, because there are too many instances: the last
+    /// ones in the order of their names. These instances count as not converged, too.
     pub omitted: u64,
     /// The state of the index.
     pub position: IndexPosition,
@@ -171,8 +187,9 @@ impl IndexPosition {
 impl InstanceReport {
     /// Returns the time since the report; `None` if the instance does not count as silent.
     fn silent_for(&self, now: Timestamp) -> Option<Duration> {
-        let heartbeat = Duration::try_from_secs_f64(self.heartbeat_seconds * HEARTBEATS);
-        let limit = heartbeat.ok()?.saturating_add(TOLERANCE);
+        let longest = LONGEST_HEARTBEAT.as_secs_f64();
+        let heartbeat = self.heartbeat_seconds.clamp(0.0, longest);
+        let limit = Duration::from_secs_f64(heartbeat * HEARTBEATS).saturating_add(TOLERANCE);
         let age = now.duration_since(self.reported_at);
         (SignedDuration::try_from(limit).is_ok_and(|limit| age > limit))
             .then(|| Duration::try_from(age).unwrap_or_default())

@@ -36,6 +36,7 @@ fn position(assigned: Option<u64>, numbers: &[u64]) -> IndexPosition {
 fn state_after(seconds: i64, report: &InstanceReport, position: IndexPosition) -> InstanceState {
     let fleet = Fleet {
         reports: Vec::new(),
+        unreadable: Vec::new(),
         omitted: 0,
         position,
         now: NOON.parse::<Timestamp>().unwrap() + SignedDuration::from_secs(seconds),
@@ -111,6 +112,13 @@ fn an_instance_without_reports_is_silent_after_three_heartbeats() {
         state_after(186, &report, synced()),
         InstanceState::Silent { since }
     );
+    let day = 86_400;
+    for heartbeat in [-1.0, 1e300] {
+        let mut odd = report.clone();
+        odd.heartbeat_seconds = heartbeat;
+        let state = state_after(4 * day, &odd, synced());
+        assert_eq!(state.as_str(), "silent", "a heartbeat of {heartbeat} s");
+    }
     let mut left = report.clone();
     left.left = true;
     assert_eq!(state_after(86_400, &left, synced()), InstanceState::Left);

@@ -20,7 +20,7 @@ mod reporter;
 mod write;
 
 pub use instance_report::{InstanceKind, InstanceReport, ReportedHits, ReportedRejection};
-pub use instance_state::{Fleet, IndexPosition, InstanceState};
+pub use instance_state::{Fleet, IndexPosition, InstanceState, UnreadableReport};
 pub use reporter::Reporter;
 
 /// Returns the name of the fleet's index for the given polled index.

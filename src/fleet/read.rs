@@ -1,104 +1,74 @@
 //! Reads the reports of all instances, and the state of the index with which they are compared.
 
 use opensearch::SearchParts;
-use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::index_name;
 use super::instance_report::InstanceReport;
-use super::instance_state::{Fleet, IndexPosition};
+use super::instance_state::{Fleet, IndexPosition, UnreadableReport};
 use crate::admin::{DirectivesApi, WriteError};
-use crate::http::{Method, Request, malformed};
-use crate::rest::{Probe, Session};
+use crate::http::{Client, Method, Request, RequestError, malformed};
+use crate::rest::{Hit, Probe, SearchResponse, Session};
 
 /// The maximum number of instances that one read returns.
-const MAX_INSTANCES: u64 = 10_000;
+const MAX_INSTANCES: usize = 50_000;
+/// The number of reports in one page. Even a page of the largest possible reports is smaller than
+/// the size limit of responses.
+const PAGE_SIZE: usize = 200;
+const FILTER_PATH: &str = "timed_out,_shards.total,_shards.successful,_shards.failed,hits.total,\
+                           hits.hits._id,hits.hits._seq_no,hits.hits._source,hits.hits.sort";
 
-#[derive(Deserialize)]
-struct Response {
-    timed_out: bool,
-    #[serde(rename = "_shards")]
-    shards: Shards,
-    hits: Hits,
-}
-
-#[derive(Deserialize)]
-struct Shards {
-    total: u64,
-    failed: u64,
-}
-
-#[derive(Deserialize)]
-struct Hits {
-    total: Total,
-    /// Because of `filter_path`, the response does not contain this field if the list is empty.
-    #[serde(default)]
-    hits: Vec<Hit>,
-}
-
-#[derive(Deserialize)]
-struct Total {
-    value: u64,
-}
-
-#[derive(Deserialize)]
-struct Hit {
-    #[serde(rename = "_source")]
-    source: InstanceReport,
+/// The reports that were read so far.
+#[derive(Debug, Default)]
+struct Reports {
+    readable: Vec<InstanceReport>,
+    unreadable: Vec<UnreadableReport>,
+    omitted: u64,
 }
 
 impl DirectivesApi {
     /// Reads the reports of all instances, and the state of the index with which the reports are
-    /// compared. At most 10,000 instances are read.
+    /// compared. At most 50,000 instances are read.
     ///
     /// # Errors
     /// Fails with [`WriteError::is_not_found`] if the fleet's index does not exist, and with
-    /// another error if an index could not be read.
+    /// another error if an index could not be read completely.
     pub async fn fleet(&self) -> Result<Fleet, WriteError> {
         // The state of the index is read before the reports, so that this state does not contain
         // operations that are newer than the reports.
         let position = self.position().await?;
-        let (reports, omitted) = self.reports().await?;
+        let reports = self.reports().await?;
         let now = self.now().await?;
         Ok(Fleet {
-            reports,
-            omitted,
+            reports: reports.readable,
+            unreadable: reports.unreadable,
+            omitted: reports.omitted,
             position,
             now,
         })
     }
 
-    async fn reports(&self) -> Result<(Vec<InstanceReport>, u64), WriteError> {
+    /// Reads all reports, page by page, in the order of their instances. A report that is replaced
+    /// during the read keeps its position, so the pages need no common point in time.
+    async fn reports(&self) -> Result<Reports, WriteError> {
         let client = self.client().with_index(&index_name(self.client().index()));
-        let path = SearchParts::Index(&[client.index()]).url();
-        let body = json!({
-            "size": MAX_INSTANCES,
-            "track_total_hits": true,
-            "sort": [{ "reported_at": "desc" }],
-        });
-        let request = Request::new(Method::Post, path)
-            .query("allow_partial_search_results", "false")
-            .query(
-                "filter_path",
-                "timed_out,_shards,hits.total,hits.hits._source",
-            )
-            .json(body.to_string());
-        let operation = request.operation();
-        let response: Response = match client.json(request).await {
-            Ok(response) => response,
-            Err(error) if error.is_index_not_found() => {
-                return Err(WriteError::no_fleet(client.index()));
+        let mut reports = Reports::default();
+        let mut after = None;
+        loop {
+            let page = reports.read_page(&client, after.as_ref()).await;
+            let (count, total, last) = match page {
+                Err(error) if error.is_index_not_found() => {
+                    return Err(WriteError::no_fleet(client.index()));
+                }
+                page => page?,
+            };
+            let read = reports.readable.len() + reports.unreadable.len();
+            if count < PAGE_SIZE || read >= MAX_INSTANCES {
+                reports.omitted = total.saturating_sub(read as u64);
+                return Ok(reports);
             }
-            Err(error) => return Err(error.into()),
-        };
-        if response.timed_out || response.shards.failed > 0 || response.shards.total == 0 {
-            return Err(malformed(operation, "the response is not complete").into());
+            after = last;
         }
-        let hits = response.hits.hits;
-        let omitted = response.hits.total.value.saturating_sub(hits.len() as u64);
-        let mut reports: Vec<InstanceReport> = hits.into_iter().map(|hit| hit.source).collect();
-        reports.sort_by(|one, other| one.instance.cmp(&other.instance));
-        Ok((reports, omitted))
     }
 
     /// Reads the present state of the index.
@@ -110,6 +80,62 @@ impl DirectivesApi {
             Ok(position) => Ok(position),
             Err(error) if error.is_index_not_found() => Err(self.no_index().await),
             Err(error) => Err(error),
+        }
+    }
+}
+
+impl Reports {
+    /// Reads one page. Returns the number of reports in this page, the number of all reports, and
+    /// the sort values of the last report.
+    async fn read_page(
+        &mut self,
+        client: &Client,
+        after: Option<&Value>,
+    ) -> Result<(usize, u64, Option<Value>), RequestError> {
+        let sorted_by = |field: &str| json!({ field: { "order": "asc", "missing": "_last" } });
+        let mut body = json!({
+            "size": PAGE_SIZE,
+            "track_total_hits": true,
+            "seq_no_primary_term": true,
+            // Only a report that another tool has written lacks the name of its instance.
+            "sort": [sorted_by("instance"), { "_seq_no": "asc" }],
+        });
+        if let Some(after) = after {
+            body["search_after"] = after.clone();
+        }
+        let path = SearchParts::Index(&[client.index()]).url();
+        let request = Request::new(Method::Post, path)
+            .query("allow_partial_search_results", "false")
+            .query("filter_path", FILTER_PATH)
+            .json(body.to_string());
+        let operation = request.operation();
+        let body = client.send(request).await?;
+        let response: SearchResponse<'_> =
+            serde_json::from_slice(&body).map_err(|error| malformed(operation.clone(), error))?;
+        let complete = response.complete().map_err(|incomplete| {
+            malformed(
+                operation.clone(),
+                format!("the reports are incomplete: {incomplete}"),
+            )
+        })?;
+        let last = complete.hits.last().and_then(|hit| hit.sort);
+        let last = last
+            .map(|sort| serde_json::from_str(sort.get()))
+            .transpose()
+            .map_err(|error| malformed(operation, error))?;
+        for hit in &complete.hits {
+            self.take(hit);
+        }
+        Ok((complete.hits.len(), complete.total, last))
+    }
+
+    fn take(&mut self, hit: &Hit<'_>) {
+        match serde_json::from_str(hit.source.get()) {
+            Ok(report) => self.readable.push(report),
+            Err(error) => self.unreadable.push(UnreadableReport {
+                instance: hit.id.clone().into_owned(),
+                reason: error.to_string(),
+            }),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The task that reports the state of one instance to the fleet's index.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tracing::{debug, info, warn};
 
 use super::index_name;
 use super::instance_report::{Identity, InstanceKind, InstanceReport};
+use super::instance_state::LONGEST_HEARTBEAT;
 use super::write::{ReportError, ReportWriter};
 use crate::error::ConfigError;
 use crate::http::{Client, ClusterConfig, chain};
@@ -69,6 +71,9 @@ pub struct Reporter {
 }
 
 impl Reporter {
+    /// The intervals that [`with_interval`](Self::with_interval) accepts: from one second to one day.
+    pub const INTERVALS: RangeInclusive<Duration> = SHORTEST_INTERVAL..=LONGEST_HEARTBEAT;
+
     /// Creates a reporter for a store. The reports are written into the fleet's index of the given
     /// cluster; `cluster.index` is the name of the polled index. The reporter does not keep the
     /// store alive.
@@ -107,10 +112,11 @@ impl Reporter {
         }
     }
 
-    /// Sets the longest time between two reports, which is at least one second. The default is one
-    /// minute. An instance that has not reported for three intervals counts as silent.
+    /// Sets the longest time between two reports. A shorter interval than one second counts as one
+    /// second, and a longer one than a day counts as one day. The default is one minute. An instance
+    /// that has not reported for three intervals counts as silent.
     pub fn with_interval(mut self, interval: Duration) -> Self {
-        self.identity.heartbeat = interval.max(SHORTEST_INTERVAL);
+        self.identity.heartbeat = interval.clamp(SHORTEST_INTERVAL, LONGEST_HEARTBEAT);
         self
     }
 

@@ -262,3 +262,18 @@ async fn a_report_that_is_refused_or_hangs_delays_no_poll_and_is_tried_again() {
         assert!(store.status().counters.reports_written > 0, "{refusal:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_interval_outside_of_the_bounds_is_replaced_by_the_nearest_bound() {
+    let fleet = Fleet::new(Index::Accepts);
+    let (_source, store, _reporting) = start(&fleet).await;
+    for (interval, used) in [
+        (Duration::ZERO, SECOND),
+        (SECOND * 5, SECOND * 5),
+        (Duration::MAX, SECOND * 86_400),
+    ] {
+        let cluster = ClusterConfig::new(["http://fleet.example".parse().unwrap()]);
+        let reporter = Reporter::new(&store, &cluster).unwrap();
+        assert_eq!(reporter.with_interval(interval).identity.heartbeat, used);
+    }
+}

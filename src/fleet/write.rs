@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use opensearch::indices::IndicesGetMappingParts;
 use opensearch::{BulkParts, SearchParts};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::instance_report::InstanceReport;
-use crate::http::{Client, Exception, Method, Request, RequestError, malformed};
+use crate::http::{Client, Exception, Method, Request, RequestError};
 
 /// The document of an instance is deleted this long after the instance's last report.
 const KEPT_FOR: &str = "7d";
@@ -73,10 +74,7 @@ impl ReportWriter {
         let path = BulkParts::Index(self.client.index()).url();
         let request = Request::new(Method::Post, path)
             .body("application/x-ndjson", format!("{action}\n{document}\n"));
-        let operation = request.operation();
-        let body = self.send(request).await?;
-        let response: Bulk = serde_json::from_slice(&body)
-            .map_err(|error| ReportError::Request(malformed(operation, error)))?;
+        let response: Bulk = self.json(request).await?;
         let mut items = response.items.into_iter().flat_map(HashMap::into_values);
         match items.find_map(|item| item.error) {
             None => Ok(()),
@@ -99,10 +97,7 @@ impl ReportWriter {
             "query": { "range": { "reported_at": range } },
         });
         let request = Request::new(Method::Post, path).json(query.to_string());
-        let operation = request.operation();
-        let body = self.send(request).await?;
-        let found: Found = serde_json::from_slice(&body)
-            .map_err(|error| ReportError::Request(malformed(operation, error)))?;
+        let found: Found = self.json(request).await?;
         let deletions: String = found.hits.hits.iter().map(Old::deletion).collect();
         if deletions.is_empty() {
             return Ok(());
@@ -113,13 +108,21 @@ impl ReportWriter {
     }
 
     async fn send(&self, request: Request) -> Result<bytes::Bytes, ReportError> {
-        self.client.send(request).await.map_err(|error| {
-            if error.is_index_not_found() {
-                ReportError::NoIndex(self.client.index().to_owned())
-            } else {
-                ReportError::Request(error)
-            }
-        })
+        let response = self.client.send(request).await;
+        response.map_err(|error| self.failed(error))
+    }
+
+    async fn json<T: DeserializeOwned>(&self, request: Request) -> Result<T, ReportError> {
+        let response = self.client.json(request).await;
+        response.map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: RequestError) -> ReportError {
+        if error.is_index_not_found() {
+            ReportError::NoIndex(self.client.index().to_owned())
+        } else {
+            ReportError::Request(error)
+        }
     }
 }
 

@@ -41,6 +41,10 @@ use std::time::{Duration, SystemTime};
 
 use crate::clock::{Clock as _, SystemClock};
 
+/// The size limit of the body of one bulk request, in bytes. By default, many HTTP proxies refuse
+/// bodies of more than 1 MB (in nginx, the setting `client_max_body_size`).
+pub(crate) const BULK_BYTES: usize = 900 << 10;
+
 /// Returns the system time in whole seconds, for AWS signatures and `Retry-After` dates.
 fn wall_clock() -> SystemTime {
     let seconds = SystemClock.now().as_second();

@@ -49,18 +49,10 @@ impl ChangeLog {
     ) -> (ChangeCounters, u64) {
         // The directives that started or expired before this publish belong to the former set.
         let mut counters = self.advance(before.set(), now);
-        let mut lines = Lines::default();
-        for difference in differences(before.set(), after.set(), now) {
-            match difference {
-                Difference::Added(_) => counters.added += 1,
-                Difference::Changed(..) => counters.changed += 1,
-                Difference::Removed(_) => counters.removed += 1,
-            }
-            if lines.has_room() {
-                log_difference(&difference, origins.as_ref());
-            }
+        // A publish can change only the revision or the rejections.
+        if before.digest() != after.digest() {
+            counters += log_differences(before.set(), after.set(), origins.as_ref(), now);
         }
-        lines.report_omitted();
         let rejections = log_rejections(before, after, self.origins.as_ref(), origins.as_ref());
         self.origins = origins;
         self.logged_until = Some(now);
@@ -139,19 +131,39 @@ fn next_boundary(set: &DirectiveSet, now: Timestamp) -> Option<Timestamp> {
     set.iter().filter_map(boundary).min()
 }
 
+fn log_differences(
+    before: &DirectiveSet,
+    after: &DirectiveSet,
+    origins: Option<&Origins>,
+    now: Timestamp,
+) -> ChangeCounters {
+    let mut counters = ChangeCounters::default();
+    let mut lines = Lines::default();
+    for difference in differences(before, after, now) {
+        match difference {
+            Difference::Added(_) => counters.added += 1,
+            Difference::Changed(..) => counters.changed += 1,
+            Difference::Removed(_) => counters.removed += 1,
+        }
+        if lines.has_room() {
+            log_difference(&difference, origins);
+        }
+    }
+    lines.report_omitted();
+    counters
+}
+
 fn log_difference(difference: &Difference<'_>, origins: Option<&Origins>) {
-    let (change, directive) = match *difference {
-        Difference::Added(directive) => ("added", directive),
-        Difference::Changed(_, directive) => ("changed", directive),
-        Difference::Removed(directive) => ("removed", directive),
-    };
-    let changed = match *difference {
-        Difference::Changed(before, after) => Some(ChangedFields::between(before, after)),
-        _ => None,
-    };
-    let removal = match *difference {
-        Difference::Removed(_) => origins.map(|origins| origins.removal(directive.id).as_str()),
-        _ => None,
+    let (change, directive, changed, removal) = match *difference {
+        Difference::Added(directive) => ("added", directive, None, None),
+        Difference::Changed(before, after) => {
+            let fields = ChangedFields::between(before, after);
+            ("changed", after, Some(fields), None)
+        }
+        Difference::Removed(directive) => {
+            let cause = origins.map(|origins| origins.removal(directive.id).as_str());
+            ("removed", directive, None, cause)
+        }
     };
     let origin = origins.map(|origins| origins.of_document(directive.id));
     info!(

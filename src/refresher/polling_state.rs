@@ -16,6 +16,8 @@ use crate::signatures::Verifier;
 use crate::source::SnapshotSource;
 use crate::sync::IndexSynchronizer;
 
+use tokio::time::Instant;
+
 use super::change_log::ChangeLog;
 use super::liveness::Liveness;
 use super::max_ttl_comparison::MaxTtlComparison;
@@ -41,6 +43,8 @@ pub struct Poller {
     pub(super) startup: Startup,
     pub(super) off_switch: OffSwitch,
     pub(super) change_log: ChangeLog,
+    /// The instant of the last pass over the set that looked for starts and expiries.
+    pub(super) boundary_pass_at: Option<Instant>,
     /// The recorder of the history, until the refresher takes it; `None` if this instance records
     /// nothing.
     pub(super) recorder: Option<Recorder>,
@@ -135,6 +139,7 @@ impl Poller {
             startup: config.startup,
             off_switch,
             change_log: ChangeLog::default(),
+            boundary_pass_at: None,
         }
     }
 

@@ -15,9 +15,9 @@ use crate::rest::{off_the_runtime, weight_of};
 use crate::sync::Origins;
 use opensearch_directives_core::{DirectiveSet, Snapshot};
 
-/// The shortest wait for the next start or expiry. If many directives expire shortly after each
-/// other, one pass over the set logs all that expire within this time.
-const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+/// The shortest pause between two passes over the set that look for starts and expiries. If many
+/// directives expire shortly after each other, one pass logs all that expire within this time.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl Poller {
     /// Publishes a snapshot if it differs from the published one. Returns whether the snapshot was
@@ -40,12 +40,17 @@ impl Poller {
         let snapshot = self.with_hit_counters(snapshot, now).await;
         let before = self.shared.kept();
         self.outlet.publish(snapshot);
+        self.note_publish(now);
+        self.log_changes(&before, origins, now);
+        true
+    }
+
+    /// Records the time of a publish, and counts the publish.
+    fn note_publish(&self, now: Timestamp) {
         self.shared.update(|progress| {
             progress.last_change = Some(now);
             progress.counters.publishes += 1;
         });
-        self.log_changes(&before, origins, now);
-        true
     }
 
     /// Logs and counts the differences between a former snapshot and the published one. The
@@ -64,18 +69,22 @@ impl Poller {
         });
     }
 
-    /// Returns the instant of the next start or expiry that must be logged. If the clock panics, there
-    /// is none, and the next poll reports the panic.
+    /// Returns the instant at which the next start or expiry must be logged. If the clock panics,
+    /// there is none, and the next poll reports the panic.
     pub(super) fn boundary_at(&self) -> Option<Instant> {
         let next = self.change_log.next()?;
         let now = std::panic::catch_unwind(AssertUnwindSafe(|| self.clock.now())).ok()?;
         let wait = Duration::try_from(next.duration_since(now)).unwrap_or_default();
-        // Even if the clock stands still or is adjusted, the loop must pause.
-        Instant::now().checked_add(wait.max(SHORTEST_WAIT))
+        let at = Instant::now().checked_add(wait)?;
+        // The pause holds even if the clock stands still or is adjusted. It begins at the last pass
+        // and not now, because this function is called again after each poll.
+        let pass = self.boundary_pass_at;
+        Some(pass.map_or(at, |pass| at.max(pass + SHORTEST_PAUSE)))
     }
 
     /// Logs the directives that have started or expired. A panic is caught and recorded.
     pub(super) fn log_boundary(&mut self) {
+        self.boundary_pass_at = Some(Instant::now());
         let guarded = std::panic::catch_unwind(AssertUnwindSafe(|| {
             let (kept, now) = (self.shared.kept(), self.clock.now());
             let changes = self.change_log.advance(kept.set(), now);
@@ -132,10 +141,7 @@ impl Poller {
         // The set is emptied before the clock is read, because the clock may panic.
         self.outlet.publish(Snapshot::default());
         let now = self.clock.now();
-        self.shared.update(|progress| {
-            progress.last_change = Some(now);
-            progress.counters.publishes += 1;
-        });
+        self.note_publish(now);
         self.log_changes(&before, None, now);
     }
 }

@@ -1,11 +1,48 @@
-//! Formats the report of an instance for `status` and `wait`: either its state in words, or the
-//! whole report with the state as JSON.
+//! What `status` and `wait` have in common: which instances apply the operations of the index, and
+//! the report of an instance in words or as JSON.
 
 use jiff::SignedDuration;
-use opensearch_directives::fleet::{Fleet, IndexPosition, InstanceReport, InstanceState};
+use opensearch_directives::fleet::{
+    Fleet, IndexPosition, InstanceReport, InstanceState, UnreadableReport,
+};
 use serde_json::{Value, json};
 
+use super::directive_text::printable;
 use super::duration::{length, relative};
+
+/// How many of the live instances apply every operation of a state of the index.
+pub(super) struct Convergence<'a> {
+    /// The number of live instances. An instance whose report was not read, or is unreadable, counts
+    /// as live, because nothing shows that it has ended.
+    pub(super) live: u64,
+    /// The live instances that lack operations.
+    pub(super) missing: Vec<&'a InstanceReport>,
+    /// The number of live instances that apply every operation.
+    pub(super) applied: u64,
+}
+
+impl<'a> Convergence<'a> {
+    /// Compares the reports with a state of the index. An instance that applies all current
+    /// operations also applies all operations of an earlier state.
+    pub(super) fn of(fleet: &'a Fleet, target: &IndexPosition) -> Self {
+        let live = fleet.reports.iter();
+        let live = live.filter(|report| fleet.state(report).is_live());
+        let (applied, missing): (Vec<_>, Vec<_>) = live
+            .partition(|report| fleet.state(report).is_converged() || target.is_applied_by(report));
+        let unknown = fleet.unreadable.len() as u64 + fleet.omitted;
+        Self {
+            live: (applied.len() + missing.len()) as u64 + unknown,
+            missing,
+            applied: applied.len() as u64,
+        }
+    }
+
+    /// Whether enough live instances apply every operation. Without a live instance, nothing shows
+    /// that an operation is applied.
+    pub(super) fn is_reached(&self, per_mille: u16) -> bool {
+        self.live > 0 && self.applied * 1000 >= self.live * u64::from(per_mille)
+    }
+}
 
 /// Describes the state of an instance, such as `behind by 3`.
 pub(super) fn state_text(fleet: &Fleet, report: &InstanceReport) -> String {
@@ -51,6 +88,19 @@ pub(super) fn to_json(fleet: &Fleet, report: &InstanceReport) -> Value {
         value["silent_seconds"] = since.as_secs().into();
     }
     value
+}
+
+/// Describes a report that cannot be decoded.
+pub(super) fn unreadable_text(report: &UnreadableReport) -> String {
+    let [instance, reason] = [&report.instance, &report.reason].map(|text| printable(text));
+    format!("{instance}: its report is unreadable: {reason}")
+}
+
+/// Converts the reports that cannot be decoded to JSON.
+pub(super) fn unreadable_json(fleet: &Fleet) -> Value {
+    let reports = fleet.unreadable.iter();
+    let reports = reports.map(|one| json!({ "instance": one.instance, "reason": one.reason }));
+    reports.collect()
 }
 
 /// Describes the last known operation on the index in words.

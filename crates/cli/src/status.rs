@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 use opensearch_directives::admin::DirectivesApi;
-use opensearch_directives::fleet::{Fleet, InstanceReport, InstanceState};
+use opensearch_directives::fleet::{Fleet, InstanceReport, UnreadableReport};
 use serde_json::{Value, json};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
@@ -16,13 +16,19 @@ use super::directive_table::{fitted, terminal_width};
 use super::directive_text::printable;
 use super::duration::relative;
 use super::exit::{Exit, Failure};
-use super::fleet_view::{instances, operation, state_text, to_json};
+use super::fleet_view::{
+    Convergence, instances, operation, state_text, to_json, unreadable_json, unreadable_text,
+};
 use super::stdio::{note, print};
 
 /// An instance is not shown if it left, or sent its last report, longer ago than this duration.
 const SHOWN_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// The maximum number of rejections that the table shows.
 const SHOWN_REJECTIONS: usize = 10;
+/// The maximum number of unreadable reports whose reasons the table shows.
+const SHOWN_UNREADABLE: usize = 10;
+/// The name of the state of an instance whose report cannot be decoded.
+const UNREADABLE: &str = "unreadable";
 const HEADER: [&str; 9] = [
     "INSTANCE",
     "STATE",
@@ -43,6 +49,8 @@ An instance is
   rejecting  if it applies every operation, but rejects documents
   silent     if it has not reported for three heartbeats
   left       if it has ended
+  unreadable if its report cannot be decoded; it counts as not converged. If the instance no longer
+             exists, delete the document with its name from the index INDEX-fleet
 
 An agent reports with --report; an application uses the library's Reporter. The index of the reports
 is created by `directives init --fleet`.")]
@@ -118,7 +126,9 @@ fn states(fleet: &Fleet) -> Vec<(String, &'static str, Option<u64>)> {
             report.applied_seq_no,
         )
     };
-    fleet.reports.iter().map(state).collect()
+    let unreadable = fleet.unreadable.iter();
+    let unreadable = unreadable.map(|report| (report.instance.clone(), UNREADABLE, None));
+    fleet.reports.iter().map(state).chain(unreadable).collect()
 }
 
 fn show(fleet: &Fleet, args: &StatusArgs) -> Result<(), Failure> {
@@ -151,12 +161,18 @@ fn is_recent(fleet: &Fleet, report: &InstanceReport) -> bool {
 
 fn table(fleet: &Fleet, shown: &[&InstanceReport]) -> String {
     let mut lines = Vec::new();
-    if !shown.is_empty() {
+    if !shown.is_empty() || !fleet.unreadable.is_empty() {
         let rows = shown.iter().map(|report| row(fleet, report));
+        let rows = rows.chain(fleet.unreadable.iter().map(unreadable_row));
         lines.push(fitted(&HEADER, rows, terminal_width()));
         lines.push(String::new());
     }
     lines.push(summary(fleet, shown));
+    let unreadable = fleet.unreadable.iter();
+    lines.extend(unreadable.take(SHOWN_UNREADABLE).map(unreadable_text));
+    if let Some(more @ 1..) = fleet.unreadable.len().checked_sub(SHOWN_UNREADABLE) {
+        lines.push(format!("and {more} more unreadable reports (-o json)"));
+    }
     let rejections: Vec<String> = shown.iter().copied().flat_map(rejections).collect();
     lines.extend(rejections.iter().take(SHOWN_REJECTIONS).cloned());
     if rejections.len() > SHOWN_REJECTIONS {
@@ -192,7 +208,13 @@ fn row(fleet: &Fleet, report: &InstanceReport) -> Vec<String> {
     ]
 }
 
-/// Returns the last line of the output, which states how many instances are in each state.
+fn unreadable_row(report: &UnreadableReport) -> Vec<String> {
+    let mut row = vec![report.instance.clone(), UNREADABLE.to_owned()];
+    row.resize(HEADER.len(), String::new());
+    row
+}
+
+/// Returns the line that states how many instances are in each state.
 fn summary(fleet: &Fleet, shown: &[&InstanceReport]) -> String {
     let counts: Vec<String> = counts(fleet, shown)
         .into_iter()
@@ -204,7 +226,7 @@ fn summary(fleet: &Fleet, shown: &[&InstanceReport]) -> String {
     };
     format!(
         "{}{states}; the index is at {}",
-        instances(shown.len()),
+        instances(shown.len() + fleet.unreadable.len()),
         operation(&fleet.position)
     )
 }
@@ -214,20 +236,22 @@ fn counts(fleet: &Fleet, shown: &[&InstanceReport]) -> BTreeMap<&'static str, us
     for report in shown {
         *counts.entry(fleet.state(report).as_str()).or_default() += 1;
     }
+    if !fleet.unreadable.is_empty() {
+        counts.insert(UNREADABLE, fleet.unreadable.len());
+    }
     counts
 }
 
 fn json(fleet: &Fleet, shown: &[&InstanceReport]) -> Value {
     let reports: Vec<Value> = shown.iter().map(|report| to_json(fleet, report)).collect();
-    let live = shown.iter().filter(|report| fleet.state(report).is_live());
-    let behind =
-        |report: &&&InstanceReport| matches!(fleet.state(report), InstanceState::Behind { .. });
     json!({
         "index_uuid": fleet.position.index_uuid,
         "assigned_seq_no": fleet.position.assigned_seq_no,
         "max_seq_no": fleet.position.max_seq_no,
-        "converged": live.filter(behind).count() == 0,
+        "converged": Convergence::of(fleet, &fleet.position).is_reached(1000),
         "summary": counts(fleet, shown),
         "instances": reports,
+        "unreadable": unreadable_json(fleet),
+        "omitted": fleet.omitted,
     })
 }

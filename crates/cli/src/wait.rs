@@ -14,7 +14,9 @@ use super::directive_text::printable;
 use super::duration::{parse, relative};
 use super::exit::{Exit, Failure};
 use super::flag_values;
-use super::fleet_view::{instances, operation, state_text, to_json};
+use super::fleet_view::{
+    Convergence, instances, operation, state_text, to_json, unreadable_json, unreadable_text,
+};
 use super::stdio::{ReportFormat, note, print};
 
 /// The default time limit of a wait.
@@ -111,20 +113,8 @@ async fn until_converged(
 }
 
 impl Wait {
-    /// Whether an instance applies every operation that the index contained when the wait began. An
-    /// instance that applies all current operations also applies all earlier operations.
-    fn has_operations(&self, report: &InstanceReport) -> bool {
-        self.target.is_applied_by(report) || self.fleet.position.is_applied_by(report)
-    }
-
-    fn live(&self) -> impl Iterator<Item = &InstanceReport> {
-        let reports = self.fleet.reports.iter();
-        reports.filter(|report| self.fleet.state(report).is_live())
-    }
-
-    fn missing(&self) -> Vec<&InstanceReport> {
-        let live = self.live();
-        live.filter(|report| !self.has_operations(report)).collect()
+    fn convergence(&self) -> Convergence<'_> {
+        Convergence::of(&self.fleet, &self.target)
     }
 
     fn silent(&self) -> Vec<&InstanceReport> {
@@ -135,8 +125,7 @@ impl Wait {
     }
 
     fn is_converged(&self) -> bool {
-        let (live, missing) = (self.live().count(), self.missing().len());
-        live > 0 && (live - missing) * 1000 >= live * usize::from(self.per_mille)
+        self.convergence().is_reached(self.per_mille)
     }
 
     fn exit(&self) -> Exit {
@@ -148,11 +137,14 @@ impl Wait {
     }
 
     fn text(&self) -> String {
-        let (live, missing) = (self.live().count(), self.missing());
+        let Convergence {
+            live,
+            missing,
+            applied,
+        } = self.convergence();
         let mut lines = vec![if live == 0 {
             "no live instance reports, so nothing shows that the operation is applied".to_owned()
         } else {
-            let applied = live - missing.len();
             format!(
                 "{applied} of {live} live instances {} {}, after {:.1}s",
                 if applied == 1 { "applies" } else { "apply" },
@@ -171,6 +163,7 @@ impl Wait {
         if missing.len() > NAMED {
             lines.push(format!("  and {}", instances(missing.len() - NAMED)));
         }
+        lines.extend(self.unknown());
         let silent = self.silent();
         if !silent.is_empty() {
             let names = silent.iter().take(NAMED);
@@ -184,21 +177,39 @@ impl Wait {
         lines.join("\n")
     }
 
+    /// Names the instances about which nothing is known.
+    fn unknown(&self) -> impl Iterator<Item = String> {
+        let unreadable = &self.fleet.unreadable;
+        let named = unreadable.iter().take(NAMED).map(unreadable_text);
+        let more = unreadable.len().saturating_sub(NAMED);
+        let more = (more > 0).then(|| format!("and {more} more unreadable reports"));
+        let omitted = self.fleet.omitted;
+        let omitted = (omitted > 0).then(|| format!("{omitted} further instances were not read"));
+        let lines = named.chain(more).chain(omitted);
+        lines.map(|line| format!("  {line}"))
+    }
+
     fn json(&self) -> Value {
         let all = |reports: Vec<&InstanceReport>| -> Vec<Value> {
             let reports = reports.into_iter();
             reports.map(|report| to_json(&self.fleet, report)).collect()
         };
-        let (live, missing) = (self.live().count(), self.missing());
+        let Convergence {
+            live,
+            missing,
+            applied,
+        } = self.convergence();
         json!({
             "converged": self.is_converged(),
             "assigned_seq_no": self.target.assigned_seq_no,
             "max_seq_no": self.target.max_seq_no,
             "live": live,
-            "applied": live - missing.len(),
+            "applied": applied,
             "seconds": self.elapsed.as_secs_f64(),
             "missing": all(missing),
             "silent": all(self.silent()),
+            "unreadable": unreadable_json(&self.fleet),
+            "omitted": self.fleet.omitted,
         })
     }
 }

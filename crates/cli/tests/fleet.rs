@@ -1,6 +1,7 @@
 //! Tests on a real node that agents report which operations they apply, and that `status`, `wait`
 //! and `--wait` name the instances that lack an operation.
 
+use opensearch_directives::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
 use crate::support::agent::Agent;
@@ -214,4 +215,61 @@ async fn waiting_without_the_index_of_the_fleet_writes_nothing() {
     assert_eq!(ran.code, 3, "{}", ran.stderr);
     let listed = run(&url, &index, &["list", "-o", "name"]).ok().stdout;
     assert_eq!(listed, "");
+}
+
+#[tokio::test]
+async fn every_report_is_read_and_an_unreadable_one_counts_as_not_converged() {
+    let (url, index) = (shared_url(), unique_index("fleet-pages"));
+    run(&url, &index, &["init", "--fleet"]).ok();
+    let (_, stats) = http::get(&format!("{url}/{index}/_stats/docs")).await;
+    let uuid = &stats["indices"][&index]["uuid"];
+    let now = SystemClock.now().to_string();
+    // The reports do not fit into one page.
+    let bulk: String = (0..450)
+        .map(|number| {
+            let report = json!({
+                "instance": format!("proxy-{number:03}"), "version": "1", "kind": "agent",
+                "index": index, "index_uuid": uuid, "documents": 0, "sum_seq_no": 0, "digest": "d",
+                "directives": 0, "revoked": 0, "off": false, "rejected": 0, "staleness": "fresh",
+                "started": now, "reported_at": now, "heartbeat_seconds": 600, "left": false,
+            });
+            let action = json!({ "index": { "_id": report["instance"] } });
+            format!("{action}\n{report}\n")
+        })
+        .collect();
+    let path = format!("{url}/{index}-fleet/_bulk?refresh=true");
+    let written = reqwest::Client::new()
+        .post(&path)
+        .header("content-type", "application/x-ndjson")
+        .body(bulk)
+        .send();
+    let written: Value = written.await.unwrap().json().await.unwrap();
+    assert_eq!(written["errors"], false, "{written}");
+    let status = run(&url, &index, &["status", "-o", "json"]).ok().json();
+    assert_eq!(status["instances"].as_array().unwrap().len(), 450);
+    assert_eq!(status["converged"], true);
+    assert_eq!(status["omitted"], 0);
+
+    let odd = json!({ "instance": "odd", "reported_at": now, "documents": -1 });
+    let path = format!("{url}/{index}-fleet/_doc/odd?refresh=true");
+    http::put(&path, &odd).await;
+    let status = run(&url, &index, &["status", "-o", "json"]).ok().json();
+    assert_eq!(status["instances"].as_array().unwrap().len(), 450);
+    assert_eq!(status["unreadable"][0]["instance"], "odd");
+    assert_eq!(status["converged"], false);
+    assert_eq!(status["summary"]["unreadable"], 1);
+    let waited = run(&url, &index, &["wait", "--converged", "--timeout", "1s"]);
+    assert_eq!(waited.code, 8, "{}", waited.stdout);
+    assert!(
+        waited.stdout.starts_with("450 of 451 live instances apply"),
+        "{}",
+        waited.stdout
+    );
+    assert!(
+        waited.stdout.contains("odd: its report is unreadable"),
+        "{}",
+        waited.stdout
+    );
+    let waited = run(&url, &index, &["wait", "--converged", "99%"]);
+    assert_eq!(waited.code, 0, "{}", waited.stdout);
 }

@@ -252,6 +252,8 @@ async fn seed_fleet(url: &str, index: &str) {
         report(json!({ "instance": "silent", "reported_at": ago(400) })),
         report(json!({ "instance": "gone", "reported_at": ago(90_000) })),
         report(json!({ "instance": "left", "left": true, "reported_at": ago(100) })),
+        // No instance writes such a report.
+        json!({ "instance": "unreadable", "documents": -1 }),
     ];
     for report in reports {
         let name = report["instance"].as_str().unwrap();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Entry;
+use crate::http::BULK_BYTES;
 
 /// The maximum number of waiting records.
 const MAX_RECORDS: usize = 10_000;
@@ -14,9 +15,8 @@ const MAX_RECORDS: usize = 10_000;
 const MAX_BYTES: usize = 32 << 20;
 /// The maximum number of directives that are remembered while the queue is full.
 const MAX_BEHIND: usize = 100_000;
-/// The bounds of one batch. By default, many HTTP proxies refuse bodies above 1 MB.
+/// The maximum number of records in one batch.
 const BATCH_RECORDS: usize = 500;
-const BATCH_BYTES: usize = 900 << 10;
 /// How long a deletion without a number waits. In this time, the command can record the deletion
 /// with its number.
 const HOLD: Duration = Duration::from_secs(5);
@@ -96,7 +96,7 @@ impl Queue {
         due.take(BATCH_RECORDS)
             .take_while(|waiting| {
                 bytes += waiting.bytes;
-                bytes <= BATCH_BYTES || bytes == waiting.bytes
+                bytes <= BULK_BYTES || bytes == waiting.bytes
             })
             .map(|waiting| waiting.entry.clone())
             .collect()

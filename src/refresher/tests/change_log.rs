@@ -41,3 +41,16 @@ async fn the_start_and_the_expiry_of_a_directive_are_counted_when_they_happen() 
     tokio::time::sleep(SECOND * 7200).await;
     assert_eq!(counted(), (2, 2, 2), "each is counted once");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_start_and_an_expiry_are_counted_between_polls_that_follow_quickly() {
+    let config = config()
+        .with_clock(Arc::new(Running(Instant::now())))
+        .with_interval(SECOND / 4);
+    let (_fake, store) = start_with(&config, Order::Good(2)).await;
+    for (minutes, expected) in [(11, (2, 0)), (10, (2, 2))] {
+        tokio::time::sleep(SECOND * 60 * minutes).await;
+        let changes = store.status().counters.changes;
+        assert_eq!((changes.started, changes.expired), expected);
+    }
+}

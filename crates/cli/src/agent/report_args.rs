@@ -18,8 +18,8 @@ pub(super) struct ReportArgs {
     #[arg(long)]
     pub(super) report: bool,
 
-    /// Longest time between two reports; a change is reported at once
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse)]
+    /// Longest time between two reports, from 1s to 1d; a change is reported at once
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = report_interval)]
     report_interval: Duration,
 }
 
@@ -41,5 +41,15 @@ impl ReportArgs {
             reporter = reporter.with_host(host);
         }
         Ok(Some(tokio::spawn(reporter.run())))
+    }
+}
+
+/// Parses the interval of the reports.
+fn report_interval(text: &str) -> Result<Duration, String> {
+    let interval = parse(text)?;
+    if Reporter::INTERVALS.contains(&interval) {
+        Ok(interval)
+    } else {
+        Err("an interval is from 1s to 1d".to_owned())
     }
 }

@@ -69,12 +69,6 @@ fn because(status: &Status, what: &str) -> String {
     responses((status = 200, description = "The status", body = Status)))]
 pub(super) async fn status(State(agent): State<Agent>) -> Json<Status> {
     let mut status = agent.store.status();
-    status.last_error = status.last_error.as_deref().map(redact_users);
-    if let Some(recorder) = &mut status.recorder {
-        recorder.last_error = recorder.last_error.as_deref().map(redact_users);
-    }
-    for note in &mut status.reading.notes {
-        *note = redact_users(note);
-    }
+    status.map_error_texts(redact_users);
     Json(status)
 }
