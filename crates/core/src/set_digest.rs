@@ -12,10 +12,9 @@ use crate::model::directive::DirectiveRef;
 /// A digest of the content of a set of directives.
 ///
 /// Sets with equal directives have equal digests. The order of the directives does not matter. The
-/// digest is the sum, modulo 2^128, of the first 16 bytes of the SHA-256 of each directive. Because
-/// the digest is a sum, it can be updated after a change of one directive without reading the other
-/// directives. The digest shows *whether* two proxies agree; it does not protect against forged
-/// sets.
+/// digest is the sum, modulo 2^128, of the first 16 bytes of the SHA-256 of each directive. After a
+/// change of one directive, the sum can be updated without reading the other directives. The digest
+/// shows *whether* two proxies agree; it does not protect against forged sets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Digest(u128);
 
@@ -57,13 +56,13 @@ impl Digest {
         Self(u128::from_be_bytes(first))
     }
 
-    /// Returns the digest of the set with this directive added.
+    /// Returns the digest of the set with the given directive added.
     #[must_use]
     pub fn with(self, directive: DirectiveRef<'_>) -> Self {
         Self(self.0.wrapping_add(Self::of(directive).0))
     }
 
-    /// Returns the digest of the set without this directive.
+    /// Returns the digest of the set with the given directive removed.
     #[must_use]
     pub fn without(self, directive: DirectiveRef<'_>) -> Self {
         Self(self.0.wrapping_sub(Self::of(directive).0))

@@ -100,7 +100,7 @@ impl<T: DirectiveStore + ?Sized> DirectiveStore for Box<T> {
 /// A publish replaces the whole set and cannot change a single directive. [`DirectiveStore::load`]
 /// and [`Reader`] document the guarantees of reads.
 pub struct InMemoryDirectiveStore {
-    /// This lock ensures that one publish ends before the next one begins. Reads never take the
+    /// The lock ensures that one publish ends before the next publish begins. Reads never take the
     /// lock.
     publisher: Mutex<Publisher<DirectiveSet>>,
     current: Published<DirectiveSet>,
@@ -130,7 +130,7 @@ impl InMemoryDirectiveStore {
     /// returns the new set, on every thread. A set that a caller holds does not change.
     ///
     /// If several threads publish at the same time, the sets are published one after the other, and
-    /// the last one stays published. Reads do not wait for a publish, and a publish does not wait
+    /// the last set stays published. Reads do not wait for a publish, and a publish does not wait
     /// for reads.
     pub fn publish(&self, set: DirectiveSet) {
         // After a publish that panicked, the old or the new set is published, so a poisoned lock is

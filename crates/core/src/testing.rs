@@ -76,21 +76,21 @@ pub trait Subject: Sync {
 }
 
 /// Returns the instant of the kit's first evaluations. The kit's directives start and expire within
-/// minutes after this instant.
+/// minutes after noon.
 #[must_use]
 pub fn noon() -> Timestamp {
     // 2030-01-01T12:00:00Z
     Timestamp::from_second(1_893_499_200).unwrap_or_default()
 }
 
-/// Returns the directives that a store must contain for the check if it cannot publish: a directive
+/// Returns the directives that a store without publishing must contain for the check: a directive
 /// that expires, a directive that starts later, and a directive with a sample rate.
 #[must_use]
 pub fn initial_directives() -> Vec<DiagnosticsDirective> {
     check_rules::timed_directives()
 }
 
-/// A function that runs its argument and returns the number of allocations on this thread.
+/// A function that runs its argument and returns the number of allocations on the calling thread.
 pub type CountAllocations = fn(&mut dyn FnMut()) -> u64;
 
 /// The conformance kit: the settings of a check, and the check itself.

@@ -1,5 +1,5 @@
-//! Makes the invisible characters of untrusted text visible, before it reaches a terminal, a log or
-//! a status.
+//! Makes the invisible characters of untrusted text visible, before the text reaches a terminal, a
+//! log or a status.
 
 /// Escapes the characters that move a terminal's cursor, change the direction of text or are
 /// invisible. A line feed is not escaped if `keep_lines` is set.

@@ -14,7 +14,7 @@ pub(super) struct ClockPair {
 }
 
 impl ClockPair {
-    /// Reads both clocks.
+    /// Reads the wall clock and the monotonic clock.
     pub(super) fn read(clock: &dyn Clock) -> Self {
         // The monotonic clock is read first, so that time that passes between the two reads makes
         // an expiry earlier, not later.

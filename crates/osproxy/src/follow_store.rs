@@ -147,8 +147,8 @@ impl Follower {
     }
 }
 
-/// Waits for the next publish of the store. If the store has no subscriptions or was dropped, this
-/// function waits forever.
+/// Waits for the next publish of the store. If the store has no subscriptions or was dropped,
+/// `store_published` waits forever.
 async fn store_published(publishes: &mut Option<Subscription>) {
     if let Some(subscription) = publishes
         && subscription.changed().await.is_ok()

@@ -53,17 +53,17 @@ use opensearch_directives::Subscription;
 ///   that passes between the reads of the two clocks makes the expiry earlier. The limit
 ///   `clear_after` of the store is enforced like an expiry.
 /// - `load` takes no lock, performs no I/O and does not allocate. All threads share one reference
-///   count, as in osproxy's own stores.
+///   count, as in the stores that osproxy provides.
 ///
 /// # Sampling
 ///
-/// osproxy evaluates the directives itself, so a request **without an id** is in every osproxy
-/// sample of 38 per mille or more, whereas `evaluate` of this project includes it in no sample
-/// below 1000 per mille.
+/// osproxy evaluates the directives itself, so a request **without an id** is in every sample of 38
+/// per mille or more. With `evaluate` of this project, such a request is in no sample below 1000
+/// per mille.
 ///
 /// # Staleness
 ///
-/// The following delays add to the store's own staleness. A set that an
+/// The adapter adds the following delays to the staleness of the store. A set that an
 /// [`OpenSearchDirectiveStore`] publishes is converted as soon as the task runs. A set that another
 /// store publishes is converted within 250 ms. A start can take effect up to a millisecond late,
 /// because the timer has a resolution of a millisecond. A large set is converted on a blocking
@@ -82,9 +82,9 @@ use opensearch_directives::Subscription;
 ///
 /// If the wall clock is set back, the next check also converts all expiries again, so that
 /// directives apply for a longer time, as they do for `evaluate`. If the task does not run, the
-/// expiries stay as they were at the last conversion.
+/// expiries do not change after the last conversion.
 ///
-/// Dropping this adapter ends the task.
+/// Dropping the adapter ends the task.
 pub struct OsproxyDirectiveStore {
     current: Arc<ArcSwap<peer::DirectiveSet>>,
     task: JoinHandle<()>,

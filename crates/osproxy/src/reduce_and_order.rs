@@ -28,7 +28,7 @@ const MAX_COMPARED: usize = 32;
 /// An age limit counts as near if half of the time until the limit is shorter than `NEAR`.
 const NEAR: Duration = Duration::from_secs(1);
 
-/// Those directives of a set that osproxy needs at an instant.
+/// The directives of a set that osproxy needs at an instant.
 #[derive(Debug)]
 pub(super) struct DecisiveDirectives {
     pub(super) directives: Vec<peer::DiagnosticsDirective>,
@@ -68,7 +68,7 @@ impl DecisiveDirectives {
 
 /// The instant at which the set becomes too old, if the store limits the age of its set. Once the
 /// set is too old, none of its directives applies, so no directive of osproxy's set expires later
-/// than this instant. Each complete read of the store moves the instant.
+/// than this age limit. Each complete read of the store moves the instant.
 struct AgeBound(Option<Timestamp>);
 
 impl AgeBound {
@@ -108,9 +108,9 @@ fn lower(next: &mut Option<Timestamp>, then: Timestamp) {
     *next = Some(next.map_or(then, |next| next.min(then)));
 }
 
-/// Removes each superfluous directive. A directive is superfluous if another one matches at least
-/// the same requests, has at least the same effects, samples at least as many requests and expires
-/// no earlier.
+/// Removes each superfluous directive. A directive is superfluous if another directive matches at
+/// least the same requests, has at least the same effects, samples at least as many requests and
+/// expires no earlier.
 fn without_superfluous(mut directives: Vec<DirectiveRef<'_>>) -> Vec<DirectiveRef<'_>> {
     // The sort places each directive after the directives that can make it superfluous.
     directives.sort_by_key(|directive| {

@@ -274,9 +274,9 @@ impl Drop for Cluster {
     }
 }
 
-/// A process that is suspended until this value is dropped. If the test process ends before that, a
-/// helper process resumes the node, because a suspended node cannot detect that the test process
-/// has ended.
+/// A process that is suspended until this value is dropped. If the test process ends while a node
+/// is suspended, a helper process resumes the node, because a suspended node cannot detect the end
+/// of the test process.
 pub struct Paused {
     helper: Child,
 }

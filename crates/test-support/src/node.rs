@@ -22,12 +22,12 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts a node for this test alone.
+    /// Starts a node that no other test uses.
     pub fn start() -> Self {
         Self::start_with(&[])
     }
 
-    /// Starts a node for this test alone, with options of `scripts/opensearch`.
+    /// Starts a node that no other test uses, with options of `scripts/opensearch`.
     pub fn start_with(options: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();

@@ -17,13 +17,13 @@ use url::Url;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
     None,
-    /// Each part of a response is delayed by this duration.
+    /// The proxy delays each part of a response by the given duration.
     Delay(Duration),
-    /// The proxy forwards responses byte by byte, with a pause of this duration between the bytes.
+    /// The proxy forwards responses byte by byte, with the given pause between the bytes.
     Drip(Duration),
-    /// The proxy closes the connection normally after this many bytes of the response.
+    /// The proxy closes the connection normally after the given number of bytes of the response.
     Cut(usize),
-    /// The proxy resets the connection after this many bytes of the response.
+    /// The proxy resets the connection after the given number of bytes of the response.
     Reset(usize),
     /// The proxy forwards requests, but no response ever arrives.
     BlackHole,
@@ -159,8 +159,8 @@ async fn responses(
                 to_client.write_all(&response[..bytes.min(read)]).await?;
                 #[expect(deprecated, reason = "nothing is left to wait for: it is a reset")]
                 to_client.as_ref().set_linger(Some(Duration::ZERO))?;
-                // Dropping the write half would close the connection normally. `forget` drops it
-                // without closing, so the connection is reset once the read half is dropped, too.
+                // `forget` drops the write half without closing the connection normally, so the
+                // connection is reset once the read half is dropped.
                 to_client.forget();
                 return Ok(());
             }

@@ -52,7 +52,7 @@ impl Witness {
         let thread = std::thread::spawn(move || {
             let mut seen = Seen::default();
             loop {
-                // After the stop signal, each store is checked once more.
+                // The observer looks at each store once more after the stop signal.
                 let last_look = is_enough.load(Ordering::Acquire);
                 for (number, one) in watched.iter_mut().enumerate() {
                     one.look(number, &ledger, &mut seen);

@@ -1,4 +1,4 @@
-//! Concurrent writers that repeat each write until it is acknowledged.
+//! Concurrent writers that repeat each write until the cluster acknowledges it.
 
 use std::ops::Range;
 use std::sync::Arc;

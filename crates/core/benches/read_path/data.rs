@@ -26,11 +26,12 @@ pub enum Case {
     /// There is one directive for each tenant. Each request has a tenant that one directive
     /// targets.
     OneMatch,
-    /// Like `OneMatch`, but all directives have expired.
+    /// As in `OneMatch`, each request matches one directive, but all directives have expired.
     AllExpired,
     /// Half of the directives target every request, and the others target one tenant each.
     Wildcards,
-    /// Like `OneMatch`, but each directive samples half of the requests.
+    /// As in `OneMatch`, each request matches one directive, but each directive samples half of the
+    /// requests.
     Sampled,
 }
 
@@ -60,8 +61,8 @@ const PRINCIPAL: &str = "svc-checkout";
 const INDEX: &str = "orders";
 
 /// Creates a string for each request. The strings are adjacent in memory, as in a request that a
-/// proxy has just parsed, so reading these strings causes few cache misses. Most cache misses of a
-/// benchmark call come from the set. The memory is never freed.
+/// proxy has just parsed, so reading the strings of a request causes few cache misses. Most cache
+/// misses of a benchmark call come from the set. The memory is never freed.
 fn texts(text: impl Fn(usize) -> String) -> Vec<&'static str> {
     let all: &'static str = (0..REQUESTS).map(&text).collect::<String>().leak();
     let mut rest = all;

@@ -2,9 +2,9 @@
 //! (`baseline.rs`), on the same data in one process. `scripts/bench` runs this benchmark and writes
 //! its tables into `BENCHMARKS.md`.
 //!
-//! Without arguments, the benchmark prints the tables. With `--count CALL DIRECTIVES CALLS`, it
-//! repeats one call `CALLS` times, for a profiler that counts instructions; `--calls` lists the
-//! calls.
+//! Without arguments, the benchmark prints the tables. With `--count CALL DIRECTIVES CALLS`, the
+//! benchmark repeats one call `CALLS` times, for a profiler that counts instructions. `--calls`
+//! lists the names of the calls.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![allow(unreachable_pub, reason = "a binary")]

@@ -57,7 +57,7 @@ impl DecodeLimits {
     }
 }
 
-/// A decoded document, whose strings are borrowed from the JSON where possible.
+/// A decoded document whose strings are borrowed from the JSON where possible.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DocumentRef<'a> {
     id: &'a str,
@@ -65,7 +65,8 @@ pub struct DocumentRef<'a> {
     level: DiagLevel,
     sample_per_mille: u16,
     starts_at: Option<Timestamp>,
-    /// The field `starts_at` as the document contains it.
+    /// The value of the document's field `starts_at`, even if the directive started when it was
+    /// created.
     stored_start: Timestamp,
     expires_at: Timestamp,
     revoked: bool,
@@ -111,7 +112,7 @@ impl<'a> DocumentRef<'a> {
     }
 
     /// Returns the signed form of this document in the index with the given uuid. Adding a
-    /// signature does not change this form.
+    /// signature does not change the signed form.
     #[must_use]
     pub fn signed_form<'b>(&'b self, index_uuid: &'b str) -> SignedForm<'b> {
         let directive = DirectiveRef {
@@ -170,7 +171,7 @@ pub fn decode<'a>(
     decode_fields(id, source, limits).map_err(|fault| fault.of(id))
 }
 
-/// Whether a document is marked as revoked. This function also works for a document that [`decode`]
+/// Whether a document is marked as revoked. `is_revoked` also works for a document that [`decode`]
 /// refuses.
 ///
 /// If a revoked document is refused, nobody needs to be notified, because neither a refused nor a

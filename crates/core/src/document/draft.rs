@@ -53,7 +53,7 @@ pub struct Draft {
     pub ticket: Option<String>,
     /// The person or team that is responsible for the directive.
     pub owner: Option<String>,
-    /// The author of this write.
+    /// The author of the write that stores the draft.
     pub author: Option<String>,
     /// The signatures of the directive. A signed directive must have an absolute expiry.
     pub signatures: Vec<Signature>,

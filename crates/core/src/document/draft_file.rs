@@ -1,8 +1,7 @@
 //! Parses a file of drafts in one of four formats: one document, an array, NDJSON, or osproxy's
 //! object `{"directives": [...]}`.
 //!
-//! If one entry is invalid, the whole file is refused. The error lists the wrong entries, not only
-//! the first one.
+//! If one entry is invalid, the whole file is refused. The error lists up to 20 wrong entries.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -19,7 +18,7 @@ use super::draft_file_error::{
 /// Parses the drafts of a file, in the order of the file.
 ///
 /// # Errors
-/// [`ImportError`] lists the wrong entries, not only the first one.
+/// [`ImportError`] lists up to 20 wrong entries.
 pub fn parse_drafts(input: &[u8]) -> Result<Vec<Draft>, ImportError> {
     if input.len() > MAX_BYTES {
         return Err(Kind::TooLarge.into());
@@ -79,7 +78,8 @@ fn split(text: &str) -> Result<Vec<&RawValue>, ImportError> {
     Ok(entries)
 }
 
-/// Whether the JSON is an object with the key `directives`. A document cannot have this key.
+/// Whether the JSON is an object with the key `directives`. A document cannot have a field
+/// `directives`.
 fn is_blob(source: &str) -> bool {
     #[derive(Deserialize)]
     struct Peek {

@@ -9,8 +9,8 @@ use super::rejection::{Rejection, printable};
 
 /// The maximum size of an import file, in bytes.
 pub(super) const MAX_BYTES: usize = 64 << 20;
-/// The maximum number of entries in an import file. This number is also the default limit of the
-/// documents that a proxy reads.
+/// The maximum number of entries in an import file. By default, a proxy also reads at most 200,000
+/// documents.
 pub(super) const MAX_ENTRIES: usize = 200_000;
 /// An error lists at most this many wrong entries, and only counts the others.
 const MAX_PROBLEMS: usize = 20;

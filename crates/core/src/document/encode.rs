@@ -16,8 +16,8 @@ use crate::{DirectiveRef, EndpointKind};
 /// Serialises a stored document. The JSON does not contain the id, because the id is stored as the
 /// document's `_id`.
 ///
-/// [`decode`] returns the same document, with one exception: a start at or before the document's
-/// creation becomes `None`.
+/// [`decode`] converts the JSON back to the same document, with one exception: a start at or before
+/// the document's creation becomes `None`.
 ///
 /// # Errors
 /// Fails for a document that every proxy would reject, with the rejection that [`decode`] would
@@ -31,10 +31,9 @@ pub fn encode(document: &Document, limits: &DecodeLimits) -> Result<Box<RawValue
 /// Serialises a draft for indexing through the ingest pipeline. The pipeline makes the expiry
 /// absolute, adds the missing fields and sets the times of the audit record.
 ///
-/// Call [`Draft::check`] first. `record` contains the author and the time of the first write of
-/// this id, if there was an earlier write. `record` also contains the user that the cluster
-/// authenticated for this write, if the cluster returned one. The other fields of `record` are
-/// ignored.
+/// Call [`Draft::check`] first. `record` contains the author and the time of the first write of the
+/// draft's id, if there was an earlier write, and the user that the cluster authenticated for the
+/// new write, if the cluster returned a user. The other fields of `record` are ignored.
 #[must_use]
 pub fn encode_draft(draft: &Draft, record: &Audit) -> Box<RawValue> {
     let audit = Audit {
@@ -207,7 +206,7 @@ impl Serialize for DraftJson<'_> {
         write_scope(&mut map, &directive)?;
         write_effects(&mut map, &directive)?;
         // If `starts_at` were absent, the pipeline would set it to the creation time, and the
-        // stored document would differ from the signed one.
+        // stored document would differ from the signed document.
         let signed = (!draft.signatures.is_empty()).then_some(Timestamp::UNIX_EPOCH);
         if let Some(starts_at) = draft.starts_at.or(signed) {
             map.serialize_entry("starts_at", &starts_at)?;

@@ -93,7 +93,7 @@ pub fn reject_signatures(id: &str, value: &str, reason: RejectionReason) -> Reje
 pub enum RejectionReason {
     /// The document is not a JSON object.
     NotAnObject,
-    /// A directive has no field of this name.
+    /// The field has a name that no field of a directive has.
     UnknownField,
     /// The document contains the field twice.
     RepeatedField,
@@ -135,7 +135,7 @@ pub enum RejectionReason {
     RelativeExpiry,
     /// The document has both a relative and an absolute expiry.
     TwoExpiries,
-    /// Only the command or the pipeline may write this field.
+    /// The field is one that only the command or the pipeline may write.
     StampedField,
     /// `revoked` is false although the document has a `revoked_at`.
     RevokedDisagrees,
@@ -204,7 +204,7 @@ pub(super) fn printable(text: &str) -> String {
     visible_beginning(text, VALUE_CHARS)
 }
 
-// The messages of those reasons that need a long explanation.
+// The long messages of some rejection reasons.
 const HIDDEN_OR_MISSING: &str = "\
     missing, but every stored document has it: field-level security hides it from this reader, or \
     the document was written without the ingest pipeline; give the reader a role without \

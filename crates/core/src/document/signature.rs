@@ -3,8 +3,8 @@
 //! A document contains a signature as the string `SIGNER:KEY:BYTES`: the name of the signer, the id
 //! of the public key as 16 hexadecimal digits, and the 64 bytes of the Ed25519 signature as 128
 //! hexadecimal digits. Each signature has exactly one valid spelling, so that a change of any bit
-//! is detected. This crate neither creates nor verifies signatures, and only defines which bytes
-//! are signed ([`SignedForm`](super::SignedForm)).
+//! is detected. The core crate neither creates nor verifies signatures, and only defines which
+//! bytes are signed ([`SignedForm`](super::SignedForm)).
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,7 +1,7 @@
-//! The bytes that a signature covers: which requests a directive matches, what it records and when
-//! it applies, together with the signer, the index and the directive's id.
+//! The bytes that a signature covers: the directive's id, which requests it matches, what it
+//! records and when it applies, and the names of the signer and of the index.
 //!
-//! `docs/SIGNATURES.md` describes these bytes one by one, with a test vector.
+//! `docs/SIGNATURES.md` describes the signed bytes one by one, with a test vector.
 
 use jiff::Timestamp;
 
@@ -48,8 +48,8 @@ impl<'a> SignedForm<'a> {
         message
     }
 
-    /// Returns the part of the message that is the same for every signer. The part without the
-    /// signer identifies the signed content.
+    /// Returns the part of the message that is the same for every signer, which identifies the
+    /// signed content.
     #[must_use]
     pub fn content(&self) -> Vec<u8> {
         let mut content = Vec::with_capacity(256);
@@ -96,8 +96,8 @@ pub(super) fn signed_start(starts_at: Option<Timestamp>) -> Option<Timestamp> {
     starts_at.filter(|&starts_at| starts_at > Timestamp::UNIX_EPOCH)
 }
 
-/// Writes the length of a string and then the string, so that different lists of strings never have
-/// the same bytes.
+/// Writes the length of a string before the string, so that two different lists of strings never
+/// have the same bytes.
 fn put_text(out: &mut Vec<u8>, text: &str) {
     // No string in a document is longer than `u32::MAX`, because the byte limit of a response is
     // far lower.

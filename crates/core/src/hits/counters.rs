@@ -8,7 +8,7 @@ use crate::publish::thread_number;
 /// The number of slots in a block. A row of 64 counters fills whole cache lines.
 pub(super) const SLOTS: usize = 64;
 
-/// The number of threads that have rows of their own.
+/// The number of threads that each have a separate row.
 pub(super) const THREADS: usize = 64;
 
 /// The value of `last_second` for a directive that has not matched yet.
@@ -41,7 +41,8 @@ impl Counter {
         }
     }
 
-    /// Counts a match in a row that only this thread writes, so no atomic addition is necessary.
+    /// Counts a match in a row that only the current thread writes, so no atomic addition is
+    /// necessary.
     #[inline]
     fn add_alone(&self, is_sampled: bool, second: i64) {
         let count = self.count(is_sampled);
@@ -74,7 +75,7 @@ impl Row {
 /// The counters of [`SLOTS`] directives.
 #[derive(Debug)]
 pub(super) struct Block {
-    /// All threads without a row of their own share the last row.
+    /// All threads without a separate row share the last row.
     rows: Box<[Row]>,
 }
 

@@ -1,5 +1,5 @@
-//! Counts how many requests each directive matched. The counts include all threads, and they
-//! continue when another set is published.
+//! Counts how many requests each directive matched. The counts include the matches on all threads,
+//! and are preserved when another set is published.
 //!
 //! # How it works
 //!
@@ -43,8 +43,9 @@ pub struct Hits {
 pub struct DirectiveHits {
     /// The id of the directive.
     pub id: String,
-    /// Whether the directive is in the set that requests use now. A directive is not in this set if
-    /// the directive was revoked or deleted, or if the whole set is hidden or was emptied.
+    /// Whether the directive is in the set that requests use now. A directive is not in the
+    /// published set if the directive was revoked or deleted, or if the whole set is hidden or was
+    /// emptied.
     pub published: bool,
     /// The number of requests that matched the targets of the directive while the directive was
     /// active. A directive with a sample rate of zero applies to no request, so its matches are not
@@ -53,7 +54,7 @@ pub struct DirectiveHits {
     /// The number of matched requests that were in the sample of the directive, so that the
     /// directive applied to them.
     pub sampled: u64,
-    /// The time of the last match in whole seconds, as it was passed to the evaluation; `None` if
+    /// The time that was passed to the evaluation of the last match, in whole seconds; `None` if
     /// the directive has not matched.
     #[cfg_attr(feature = "openapi", schema(required, value_type = Option<String>, format = DateTime))]
     pub last_matched: Option<Timestamp>,

@@ -1,7 +1,7 @@
 //! Assigns counters to the directives of each set before the set is published, and sums the counts.
 //!
-//! A directive that leaves the set keeps its counters for a while, so that the counts can still be
-//! read, and so that they continue if the directive returns. If more than [`MAX_DEPARTED`]
+//! A directive that leaves the set keeps its counters for a while, so that its counts can still be
+//! read, and so that counting continues if the directive returns. If more than [`MAX_DEPARTED`]
 //! directives have left the set, those that left first are forgotten. The counters of a forgotten
 //! directive are reused as soon as no request can use a set with this directive any more.
 
@@ -19,17 +19,17 @@ use crate::DirectiveSet;
 /// The maximum number of directives that have left the set and whose counts are still reported.
 pub(super) const MAX_DEPARTED: usize = 1000;
 
-/// The number of blocks in which the first threads have rows of their own. In every other block,
-/// all threads share one row. The blocks with rows for single threads need 1.6 MB; for 100,000
-/// directives, the blocks with one shared row need 2.4 MB.
+/// The number of blocks in which each of the first threads has a separate row. In every other
+/// block, all threads share one row. The blocks with rows for single threads need 1.6 MB; for
+/// 100,000 directives, the blocks with one shared row need 2.4 MB.
 const BLOCKS_WITH_THREADS: usize = 16;
 
 /// The counts of all directives together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct HitTotals {
-    /// The same number as [`Hits::matched`].
+    /// The number of matches of all directives, as in [`Hits::matched`].
     pub matched: u64,
-    /// The same number as [`Hits::sampled`].
+    /// The number of matches in a sample, as in [`Hits::sampled`].
     pub sampled: u64,
     /// The number of active directives that have matched no request.
     pub unmatched: u64,
@@ -53,7 +53,8 @@ struct Registry {
     earlier: Vec<Arc<SetHits>>,
     /// The directives that have left the set, with their slots, in the order in which they left.
     departed: Vec<(Box<str>, u32)>,
-    /// The slots of forgotten directives. Requests with an earlier set may still use these slots.
+    /// The slots of forgotten directives. Requests with an earlier set may still use the slots of
+    /// forgotten directives.
     retired: Vec<u32>,
     /// The number of forgotten directives. `forgotten_total` is the sum of the counts of those
     /// forgotten directives whose slots were freed.
@@ -105,7 +106,8 @@ impl Registry {
             });
             let before = std::mem::replace(&mut self.current_hits, hits);
             self.earlier.push(before);
-            // `current` is a handle that does not count, so that it keeps no counters in memory.
+            // `current` is a handle without counters, so that no counters stay in memory because of
+            // it.
             self.current = set.counted_by(Counting::default());
         }
         set.counted_by(Counting(Some(Arc::clone(&self.current_hits))))

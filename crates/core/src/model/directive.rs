@@ -8,7 +8,7 @@ use super::request::{EndpointKind, RequestAttrs};
 use super::sampling::{self, ALWAYS};
 
 /// The amount of diagnostics to record for a request. Each variant records more than the previous
-/// one.
+/// variant.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
 )]
@@ -56,13 +56,13 @@ named_enum!(
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 #[non_exhaustive]
 pub struct DirectiveMatch {
-    /// If set, only requests of this tenant match.
+    /// If a tenant is set, only requests of this tenant match.
     pub tenant: Option<String>,
-    /// If set, only requests to this index match.
+    /// If an index is set, only requests to this index match.
     pub index: Option<String>,
-    /// If set, only requests of this principal match.
+    /// If a principal is set, only requests of this principal match.
     pub principal: Option<String>,
-    /// If set, only requests to this class of endpoint match.
+    /// If an endpoint is set, only requests to this class of endpoint match.
     pub endpoint: Option<EndpointKind>,
 }
 
@@ -101,7 +101,7 @@ impl DirectiveMatch {
         self
     }
 
-    /// Whether a request with these attributes matches every target that is set.
+    /// Whether a request with the given attributes matches every target of the directive.
     #[must_use]
     pub fn matches(&self, attrs: &RequestAttrs<'_>) -> bool {
         Targets {
@@ -326,7 +326,7 @@ impl DirectiveRef<'_> {
         self.state(now) == DirectiveState::Active
     }
 
-    /// Whether a request with these attributes matches every target that is set.
+    /// Whether a request with the given attributes matches every target of the directive.
     #[must_use]
     pub fn matches(&self, attrs: &RequestAttrs<'_>) -> bool {
         Targets {

@@ -5,8 +5,8 @@ use super::request::EndpointKind;
 
 /// The endpoint kind of a request and the indices in its path.
 ///
-/// The classification is that of osproxy 1.0.5 (`osproxy_transport::classify`), so that a directive
-/// has the same meaning in every proxy. A path that osproxy does not know is
+/// The rules of the classification equal those of osproxy 1.0.5 (`osproxy_transport::classify`), so
+/// that a directive has the same meaning in every proxy. A path that osproxy does not know is
 /// [`Unknown`](EndpointKind::Unknown), for example `/{index}/_update/{id}`.
 ///
 /// # Several indices
@@ -39,14 +39,14 @@ use super::request::EndpointKind;
 ///
 /// - **A wildcard is a name.** A request to `logs-*` matches a directive whose index is `logs-*`,
 ///   and no directive whose index is `logs-1`, because a proxy does not know which indices exist.
-///   Likewise, `_all`, an alias and a date-math expression each match only a directive whose index
-///   is exactly this name.
+///   Likewise, `_all`, an alias or a date-math expression matches only a directive whose index is
+///   exactly the same string.
 /// - **A request without an index** has the index `""`, so it matches no directive that names an
 ///   index. Indices that only the body names (`_bulk`, `_mget`, `_msearch`) are ignored.
 /// - **A request without a principal** matches no directive that names a principal, and a request
 ///   without a tenant matches no directive that names a tenant. Use `""` for a missing principal
 ///   and `None` for a missing tenant.
-/// - The path is not percent-decoded. A proxy that decodes paths must do so before it calls
+/// - The path is not percent-decoded. A proxy that decodes paths must decode a path before it calls
 ///   [`of`](Self::of).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Endpoint<'a> {

@@ -1,4 +1,4 @@
-//! The domain types without I/O: directives, request attributes, and the sampling rule.
+//! The domain types, which perform no I/O: directives, request attributes, and the sampling rule.
 
 pub(crate) mod directive;
 pub(crate) mod endpoint_of_request;

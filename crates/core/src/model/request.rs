@@ -60,8 +60,8 @@ named_enum!(
 
 /// The attributes of one request that a directive can target, borrowed from the request.
 ///
-/// Create a value with [`RequestAttrs::new`] and set the tenant if it is known, so that the code
-/// still compiles if a later version adds an attribute. A request without the added attribute
+/// Create a value with [`RequestAttrs::new`], and then set the tenant if it is known. Code of this
+/// form still compiles if a later version adds an attribute. A request without the added attribute
 /// matches no directive that targets the added attribute.
 ///
 /// ```

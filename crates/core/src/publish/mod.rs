@@ -7,12 +7,12 @@
 //!   value.
 //! - A read that begins after [`Publisher::publish`] has returned never returns an older value, on
 //!   any thread and with any read method.
-//! - Reads are monotonic: a thread that has read a value, or was notified of it by another thread,
-//!   reads that value or a later one from then on, whichever read method it uses.
+//! - Reads are monotonic: a thread that has read a value, or was notified of a value by another
+//!   thread, reads this value or a later value from then on, with every read method.
 //! - A read takes no lock. Reads do not wait for a publish, and a publish does not wait for reads.
 //! - Reads on up to [`HANDLES`] threads do not write to shared memory.
-//! - A value stays alive only as long as the cell or a caller holds it. An idle thread retains the
-//!   memory of one handle, never a set.
+//! - A value stays in memory only as long as the cell or a caller holds the value. An idle thread
+//!   retains the memory of one handle, never a set.
 //!
 //! # How it works
 //!
@@ -28,9 +28,9 @@
 //! the new value while another reader still found the old version and used its old copy.
 //!
 //! `load` must return an `Arc`, and threads that change the same reference count contend for one
-//! cache line, so a publication has [`HANDLES`] handles to the same set. Each handle has its own
-//! reference count, and each thread has a number that selects its handle. Each thread caches a
-//! `Weak` of its handle. A read does not allocate, not even the first read after a publish.
+//! cache line, so a publication has [`HANDLES`] handles to the same set. Each handle has a separate
+//! reference count. The number of a thread selects the thread's handle. Each thread caches a `Weak`
+//! of its handle. A read does not allocate, not even the first read after a publish.
 
 mod reader;
 mod thread_cache;
@@ -81,7 +81,7 @@ impl<T: AsRef<DirectiveSet>> Publisher<T> {
     }
 }
 
-/// The reader of a cell. A clone reads the same cell.
+/// The reader of a cell. A clone of a `Published` reads the same cell.
 pub struct Published<T> {
     announced: Arc<Announced>,
     current: Arc<ArcSwap<Publication<T>>>,
@@ -151,7 +151,7 @@ impl<T: fmt::Debug> fmt::Debug for Published<T> {
 /// version of the next publication.
 ///
 /// The announced version has its own cache line. Every read loads the announced version, so memory
-/// that is written more often must not be in this cache line.
+/// that is written more often must not share its cache line.
 #[repr(align(64))]
 struct Announced(AtomicU64);
 

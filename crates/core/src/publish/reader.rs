@@ -1,4 +1,4 @@
-//! A read handle that one worker owns. A load through this handle changes no reference count.
+//! A read handle that one worker owns. A load through a `Reader` changes no reference count.
 
 use std::fmt;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ use crate::set::DirectiveSet;
 ///
 /// **An idle reader keeps the last returned set alive** until its next `load` or its drop. Create a
 /// reader for a worker that reads often, and drop the reader with the worker. A worker that may be
-/// idle for a long time should use `load` of the store, because this method keeps no set alive.
+/// idle for a long time should use `load` of the store, because `load` keeps no set alive.
 ///
 /// A reader keeps the publication cell alive, but not the store. After the store is dropped, the
 /// reader continues to return the last set.

@@ -1,6 +1,5 @@
-//! Tests of the publication cell with concurrent readers. `scripts/test-races` also runs these
-//! tests under Miri, which tries thread schedules and memory orderings that hardware rarely
-//! produces.
+//! Tests of the publication cell with concurrent readers. `scripts/test-races` also runs the tests
+//! under Miri, which tries thread schedules and memory orderings that hardware rarely produces.
 
 #![allow(clippy::unwrap_used, clippy::similar_names, reason = "tests")]
 
@@ -78,7 +77,7 @@ fn reads_return_the_old_value_between_the_writes_of_a_publish() {
 }
 
 /// Once a thread has read a value with one method, every other read method returns this value or a
-/// later one. This test fails if a publish swaps in its value before it announces the version.
+/// later one. The test fails if a publish swaps in its value before it announces the version.
 #[test]
 fn reads_are_monotonic_across_the_ways_to_read() {
     let (mut publisher, published) = publication(numbered(0));
@@ -138,7 +137,7 @@ fn an_idle_thread_keeps_no_set_alive() {
         scope.spawn(|| {
             drop(published.load());
             loaded.wait();
-            // The idle thread still runs, but does not load again.
+            // The idle thread still runs, but does not load a second time.
             checked.wait();
         });
         loaded.wait();
@@ -199,8 +198,8 @@ fn a_thread_that_is_ending_still_reads() {
             const { std::cell::RefCell::new(LoadsWhenDropped(None)) };
     }
     let (_publisher, published) = publication(numbered(7));
-    // Thread-locals are dropped in the reverse order of their initialisation. The thread-local of
-    // this test is initialised once before and once after the thread-locals of the cell.
+    // Thread-locals are dropped in the reverse order of their initialisation. The test initialises
+    // its thread-local once before and once after the thread-locals of the cell.
     for load_first in [false, true] {
         let published = published.clone();
         thread::spawn(move || {
@@ -215,8 +214,8 @@ fn a_thread_that_is_ending_still_reads() {
     }
 }
 
-/// Each reader checks that a value is complete and not older than the value that it read before.
-/// The value must also not be older than the last publish that had returned when the read began.
+/// Each reader checks that a value is complete and not older than the reader's previous value. The
+/// value must also not be older than the last publish that had returned when the read began.
 #[test]
 fn concurrent_reads_are_complete_and_monotonic() {
     let (mut publisher, published) = publication(numbered(0));

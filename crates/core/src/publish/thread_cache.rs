@@ -1,6 +1,6 @@
 //! Caches in each thread the handle that the thread loaded last, so that the next load skips the
-//! guard of the `ArcSwap`. This module also assigns each thread a number. The number selects the
-//! thread's handle and its counters of matches.
+//! guard of the `ArcSwap`. Also assigns each thread a number, which selects the thread's handle and
+//! its counters of matches.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 
 use crate::set::DirectiveSet;
 
-/// A handle to the set of one publication, and the version of this publication. The handle is weak,
+/// A handle to the set of one publication, with the version of the publication. The handle is weak,
 /// so that an idle thread keeps no set alive.
 struct Cached {
     version: u64,
@@ -25,9 +25,9 @@ thread_local! {
 
 static NEXT_NUMBER: AtomicUsize = AtomicUsize::new(0);
 
-/// Returns the number of this thread. Numbers are assigned in the order of the threads' first
-/// loads, and no two threads have the same number. A thread that is ending and has already dropped
-/// its thread-locals has the number `usize::MAX`.
+/// Returns the number of the current thread. Numbers are assigned in the order of the threads'
+/// first loads, and no two threads have the same number. A thread that is ending and has already
+/// dropped its thread-locals has the number `usize::MAX`.
 #[inline]
 pub(crate) fn thread_number() -> usize {
     NUMBER.try_with(|number| *number).unwrap_or(usize::MAX)

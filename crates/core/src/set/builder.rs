@@ -25,7 +25,7 @@ use crate::model::directive::DirectiveRef;
 /// ```
 #[derive(Debug)]
 pub struct DirectiveSetBuilder {
-    /// The pushed directives, or an error if one of them did not fit.
+    /// The pushed directives, or an error if a directive did not fit.
     pub(super) directives: Result<PackedDirectives, Full>,
 }
 
@@ -36,7 +36,7 @@ impl Default for DirectiveSetBuilder {
 }
 
 impl DirectiveSetBuilder {
-    /// Creates a builder with capacity for this number of directives.
+    /// Creates a builder with capacity for the given number of directives.
     #[must_use]
     pub fn with_capacity(directives: usize) -> Self {
         Self {

@@ -21,8 +21,8 @@ pub struct Decision {
     pub capture: bool,
 }
 
-/// Returns a decision with the higher of the two levels. The result requests the ring buffer if
-/// either decision requests it, and likewise capture.
+/// Returns a decision with the higher of the two levels. The result requests the ring buffer or
+/// capture if at least one of the two decisions does.
 impl BitOr for Decision {
     type Output = Self;
 

@@ -90,8 +90,8 @@ impl Compiled {
         effects
     }
 
-    /// Walks the directives that have the same key as `first`, and merges the effects of those that
-    /// apply.
+    /// Walks the directives that have the same key as `first`, and merges the effects of the
+    /// directives that apply.
     #[inline]
     fn merge(
         &self,
@@ -116,8 +116,8 @@ impl Compiled {
         effects
     }
 
-    /// Works like [`merge`](Self::merge), but also counts each directive that matches. Superfluous
-    /// directives can match, so this method reads them, too.
+    /// Works like [`merge`](Self::merge), but also counts each directive that matches.
+    /// `merge_and_count` also reads superfluous directives, because they can match.
     #[inline(never)]
     fn merge_and_count(
         &self,

@@ -4,8 +4,8 @@
 //! For each key, the table contains the index of the first directive, and each directive contains
 //! the index of the next one with the same key. *Decisive* directives can change a decision, and
 //! *superfluous* directives cannot. The decisive directives of a key precede its superfluous ones.
-//! Each of these two groups is sorted by expiry, latest first, so an evaluation can stop at the
-//! first directive that has expired or is superfluous.
+//! The decisive and the superfluous directives of a key are each sorted by expiry, latest first, so
+//! an evaluation can stop at the first directive that has expired or is superfluous.
 //!
 //! A directive is superfluous if another directive with the same key starts at the same time or
 //! earlier, expires at the same time or later, samples at least as many requests and has at least
@@ -31,7 +31,7 @@ pub(super) struct LookupTable {
     state: RandomState,
     /// The index of the first directive with each key.
     slots: SortedSlots,
-    /// The latest expiry of all directives. From this instant on, no directive applies.
+    /// The latest expiry of all directives, from which no directive applies any more.
     pub(super) last_expiry: Instant,
     /// The combinations of targets in use. Bit `n` is set if a key has the combination of targets
     /// with the number `n`.
@@ -142,7 +142,7 @@ fn order(directives: &mut PackedDirectives, first: u32) -> u32 {
 }
 
 /// The effects, sample rate and start of the decisive directives with one key. Of several
-/// directives with the same effects, only the last admitted one is stored.
+/// directives with the same effects, only the directive that was admitted last is stored.
 #[derive(Default)]
 struct Admitted(Vec<(Effects, u16, Instant)>);
 

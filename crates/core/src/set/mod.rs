@@ -68,7 +68,8 @@ struct Compiled {
 #[repr(align(64))]
 pub struct DirectiveSet {
     compiled: Option<Arc<Compiled>>,
-    /// The counters of this handle. Other handles to the same set may have other counters, or none.
+    /// The counters of this handle to the set. Other handles to the same set may have other
+    /// counters, or no counters.
     counting: Counting,
 }
 
@@ -86,7 +87,7 @@ impl DirectiveSet {
     ///
     /// # Panics
     /// Panics if the total length of the ids and targets exceeds four gigabytes. If the strings can
-    /// be this long, use [`DirectiveSetBuilder`], which returns an error instead.
+    /// be longer than four gigabytes, use [`DirectiveSetBuilder`], which returns an error instead.
     #[must_use]
     pub fn from_directives(directives: Vec<DiagnosticsDirective>) -> Self {
         directives.into_iter().collect()
@@ -134,8 +135,8 @@ impl DirectiveSet {
     ///
     /// # How to use it
     ///
-    /// For each request, load the set once, read the clock once and evaluate once. Level, ring
-    /// buffer and capture then come from the same directives.
+    /// For each request, load the set once, read the clock once and evaluate once. With a single
+    /// evaluation, level, ring buffer and capture come from the same directives.
     ///
     /// ```
     /// use jiff::{SignedDuration, Timestamp};
@@ -166,9 +167,9 @@ impl DirectiveSet {
     /// Evaluates as [`evaluate`](Self::evaluate) does, and calls `applies` for each directive that
     /// applies to the request, in no particular order.
     ///
-    /// Every directive that applies is reported once, including one that does not change the
-    /// decision. The guarantees of `evaluate` hold, except for the cost, which grows with the
-    /// number of active directives that match the request.
+    /// Every directive that applies is reported once, even if it does not change the decision. The
+    /// guarantees of `evaluate` hold, except for the cost, which grows with the number of active
+    /// directives that match the request.
     ///
     /// ```
     /// use jiff::Timestamp;
@@ -247,9 +248,10 @@ impl DirectiveSet {
         self.iter().fold(Digest::default(), Digest::with)
     }
 
-    /// Returns the set as JSON for people and tools: `{"directives": [...]}` in the set's order. If
-    /// a directive has no start or does not specify a target, the JSON omits this field. Instants
-    /// are RFC 3339 in UTC. The field `expired` states whether the directive has expired at `now`.
+    /// Returns the set as JSON for people and tools: `{"directives": [...]}` in the set's order.
+    /// The JSON omits the start of a directive without a start, and each target that a directive
+    /// does not specify. Instants are RFC 3339 in UTC. The field `expired` states whether the
+    /// directive has expired at `now`.
     #[must_use]
     pub fn introspect(&self, now: Timestamp) -> Value {
         introspection_json::introspect(self, now)

@@ -113,7 +113,7 @@ pub(super) struct Record {
     expires_nanosecond: i32,
     /// The offset of the key in the arena. The id of the directive follows the key.
     pub(super) key: u32,
-    /// The index of the next directive with the same key: see `lookup_table.rs`.
+    /// The index of the next directive with the same key (see `lookup_table.rs`).
     pub(super) next: u32,
     pub(super) sample_per_mille: u16,
     pub(super) effects: Effects,
@@ -182,7 +182,7 @@ impl PackedDirectives {
 
     fn push_record(&mut self, record: Record, start: Instant) {
         if start != ALWAYS {
-            // The directives before the first one with a start have no start.
+            // All directives before the first directive with a start have no start.
             self.starts.resize(self.records.len(), ALWAYS);
         }
         if start != ALWAYS || !self.starts.is_empty() {
@@ -191,7 +191,7 @@ impl PackedDirectives {
         self.records.push(record);
     }
 
-    /// Appends consecutive directives of another sequence, without unpacking them.
+    /// Appends consecutive directives of `other`, without unpacking them.
     pub(super) fn extend_from(&mut self, other: &Self, range: Range<usize>) -> Result<(), Full> {
         let bytes = other.bytes_of(range.clone());
         let (before, after) = (bytes.start, self.strings.len());

@@ -8,7 +8,7 @@ use super::packed_directives::PackedDirectives;
 use super::{BuildError, DirectiveSet};
 use crate::model::directive::DirectiveRef;
 
-/// One difference between a set and the next one.
+/// One difference between a set and the next set.
 #[derive(Clone, Copy, Debug)]
 #[doc(hidden)]
 pub struct Edit<'a> {
@@ -42,7 +42,8 @@ impl DirectiveSet {
         for directive in edits.iter().filter_map(|edit| edit.inserts) {
             inserted.push(directive)?;
         }
-        // The exact capacity is reserved, so that shrinking does not copy the data again.
+        // The exact capacity is reserved, because shrinking a vector at the end would copy all
+        // data.
         let bytes = |of: &PackedDirectives, range| of.bytes_of(range).len();
         let removed = edits.iter().map(|edit| edit.position..edit.end());
         let removed_bytes: usize = removed.clone().map(|range| bytes(before, range)).sum();

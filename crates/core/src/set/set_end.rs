@@ -2,8 +2,8 @@
 //! limit that the publisher can move.
 //!
 //! The limit is a part of the set, so each evaluation enforces it, even if the publisher no longer
-//! runs. An evaluation would compare the current time with the last expiry anyway, and compares it
-//! with the earlier of expiry and limit instead, so the limit adds no cost.
+//! runs. The limit adds no cost, because an evaluation only compares the current time with the
+//! earlier of the last expiry and the limit.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -111,7 +111,7 @@ mod tests {
             (applying(&handle, at(49)), applying(&handle, at(50))),
             (3, 0)
         );
-        // The publisher moves the limit after it has read the same set again.
+        // A publisher moves the limit after each read that returned the same set.
         set.withdraw_at(at(60) + SignedDuration::from_nanos(1));
         assert_eq!(
             (applying(&handle, at(60)), applying(&handle, at(61))),

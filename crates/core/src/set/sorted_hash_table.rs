@@ -71,7 +71,7 @@ impl SortedSlots {
             }
             at += 1;
         }
-        // Shift the following slots by one, up to the next empty slot.
+        // Insert the new slot, and shift the following slots by one, up to the next empty slot.
         let mut moved = Slot { tag, number };
         while moved != EMPTY {
             std::mem::swap(&mut self.slots[at], &mut moved);
@@ -117,8 +117,8 @@ fn tag(hash: u64) -> u32 {
 mod tests {
     use super::*;
 
-    /// Inserts keys with the same tag and keys at both ends of the table, in order and out of
-    /// order.
+    /// Inserts keys with the same tag, and keys at both ends of the table, in ascending and in
+    /// other orders.
     #[test]
     fn keys_with_equal_and_adjacent_tags_are_found() {
         let tags = [u32::MAX, 0, 7, 7, u32::MAX - 1, 7, 8, 6, 0, 5, u32::MAX, 9];

@@ -71,8 +71,8 @@ impl StringArena {
         self.0.as_bytes().get(self.next(offset)) == Some(string.as_bytes())
     }
 
-    /// Returns the byte range of the string at an offset, excluding the length before it, and
-    /// advances the offset past the string.
+    /// Returns the byte range of the string at an offset, without the length that precedes the
+    /// string, and advances the offset past the string.
     #[inline]
     fn next(&self, offset: &mut usize) -> std::ops::Range<usize> {
         let first = self.read_ascii(offset);

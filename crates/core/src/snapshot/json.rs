@@ -153,7 +153,8 @@ fn decode_set(
 ) -> Result<Decoded, SnapshotError> {
     let limits = DecodeLimits {
         now,
-        // The process that read the index has already compared each expiry with its own `max_ttl`.
+        // The process that read the index has already compared each expiry with the `max_ttl` of
+        // this process.
         max_ttl: Duration::MAX,
     };
     let mut builder = DirectiveSetBuilder::with_capacity(directives.len());

@@ -17,13 +17,13 @@ use crate::{Digest, DirectiveSet};
 pub use index_revision::Revision;
 pub use json_error::{SnapshotError, SnapshotErrorKind};
 
-/// The signatures of the signed directives, by id. The last-good file and the next agent in a chain
-/// receive these signatures, because every reader of a snapshot verifies the signatures itself.
+/// The signatures of the signed directives, by id. The signatures are passed to the last-good file
+/// and to the next agent in a chain, because every reader of a snapshot verifies them itself.
 #[doc(hidden)]
 pub type SignatureTable = BTreeMap<Box<str>, Box<[Signature]>>;
 
 /// The result of one complete read. The whole snapshot is published in one swap, so that no reader
-/// combines the set of one read with the revision of another.
+/// combines the set of one read with the revision of another read.
 ///
 /// The snapshot is empty and has no revision before the first complete read, and after the set has
 /// been emptied because it became too old.
@@ -112,7 +112,7 @@ impl Snapshot {
         self
     }
 
-    /// Whether both snapshots have the same content. The times at which they were read may differ.
+    /// Whether both snapshots have the same content, even if they were read at different times.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
         self.revision == other.revision

@@ -2,8 +2,7 @@
 //!
 //! For the rules about publishing, each set encodes a number. For each bit of the number, the level
 //! of one directive encodes the bit, and the level of a second directive encodes the inverted bit.
-//! A mixture of two sets is visible as a missing bit, or as a bit whose two directives have the
-//! same level.
+//! In a mixture of two sets, a bit is missing, or the two directives of a bit have the same level.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
@@ -228,7 +227,7 @@ fn nanosecond() -> SignedDuration {
     SignedDuration::from_nanos(1)
 }
 
-/// Checks at each instant whether a directive applies as expected.
+/// Checks for each of the given instants whether the directive for the tenant applies as expected.
 fn applies_at<S: Subject>(subject: &S, tenant: &str, expected: &[(Timestamp, bool)]) -> Outcome {
     let set = subject.load();
     let wrong = expected.iter().find_map(|&(now, expected)| {

@@ -13,7 +13,7 @@ enum Fault {
     /// A publish replaces the directives one by one, so that a load can return a mixture of two
     /// sets.
     Torn,
-    /// Every third load returns the set that was published before the current one.
+    /// Every third load returns the set that was published before the current set.
     Older,
     /// A publish changes the sets that were loaded before the publish.
     Shared,

@@ -1,7 +1,7 @@
 //! Property test: the compiled set makes the same decisions as a scan over its directives, and as
-//! osproxy-observe 1.0.5 for the same directives and request. There is one known difference:
-//! osproxy includes a request without an id in every sample of 38 per mille or more, and this crate
-//! includes it in no sample.
+//! osproxy-observe 1.0.5 for the same directives and request. There is one known difference: a
+//! request without an id is in every sample of 38 per mille or more in osproxy, but in no sample in
+//! this crate.
 //!
 //! Each generated set is evaluated for 500 requests, and each comparison counts as one case. The
 //! number of sets is 2,000, or the value of `READ_PATH_SETS`.
@@ -82,8 +82,8 @@ impl Requests {
         let id = &self.ids[random.usize(..self.ids.len())];
         let decision = set.evaluate(&attrs, self.instants[now], id.as_str());
         compare_with_scan(set, &attrs, self.instants[now], id.as_str())?;
-        // osproxy-observe can sample a request without an id. The decisions of such a request are
-        // compared only if no directive has a sample rate.
+        // osproxy-observe can sample a request without an id. The decisions about a request without
+        // an id are compared only if no directive has a sample rate.
         let is_sampled = |d: DirectiveRef<'_>| (1..1000).contains(&d.sample_per_mille);
         if !id.as_str().is_empty() || !set.iter().any(is_sampled) {
             let now = peer_instant(now);
@@ -187,6 +187,7 @@ fn a_compiled_set_decides_like_a_scan_and_like_osproxy() {
     );
     let (cases, decided) = (counts.cases.get(), counts.decided.get());
     println!("{cases} cases, {decided} of them decided");
-    // Without this check, the test could mostly compare empty decisions.
+    // A minimum of decisions is required, because the test could otherwise compare mostly empty
+    // decisions.
     assert!(decided * 10 > cases);
 }

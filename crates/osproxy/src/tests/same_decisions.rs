@@ -1,5 +1,5 @@
-//! Property tests: the decisions of osproxy with the converted directives equal those of this
-//! project with all directives.
+//! Property tests: the decisions of osproxy with the converted directives equal the decisions of
+//! this project with all directives.
 
 use std::collections::BTreeSet;
 
@@ -216,8 +216,8 @@ fn superfluous_directives_are_omitted() {
         kept(&[tenant("a", Shape, 9), all("all", ShapeTiming, 9)]),
         ["all"]
     );
-    // Neither directive is superfluous, because the one that matches fewer requests expires later
-    // or has a higher level.
+    // Neither directive is superfluous, because the directive for the tenant expires later or has a
+    // higher level.
     assert_eq!(
         kept(&[tenant("a", Shape, 10), all("all", Shape, 9)]),
         ["all", "a"]

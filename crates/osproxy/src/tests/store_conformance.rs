@@ -1,5 +1,5 @@
-//! Runs the conformance kit against this project's stores, against those of osproxy-observe and
-//! against the adapter, and states which rules osproxy's stores break.
+//! Runs the conformance kit against this project's stores, the stores of osproxy-observe and the
+//! adapter, and states which rules osproxy's stores break.
 
 use std::sync::Arc;
 

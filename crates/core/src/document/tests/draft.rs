@@ -1,5 +1,5 @@
 //! Tests the checks of a draft before it is sent, and that the decoder accepts a draft that passes
-//! them.
+//! these checks.
 
 use std::time::Duration;
 
@@ -220,8 +220,8 @@ fn a_draft_is_read_with_its_expiry() {
 
 proptest! {
     /// A proxy accepts each stored draft that passes the check, and rejects each stored draft that
-    /// fails it. There is one exception: the check refuses an expiry in the past, but a proxy
-    /// accepts such an expiry.
+    /// fails it. The only exception is an expiry in the past, which the check refuses but a proxy
+    /// accepts.
     #[test]
     fn a_draft_that_passes_is_accepted_by_the_decoder(
         document in generators::document(),

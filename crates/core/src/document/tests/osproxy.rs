@@ -1,8 +1,8 @@
 //! Tests that a file of directives (a blob) of osproxy-observe 1.0.5 has the same meaning in this
 //! crate.
 //!
-//! This crate refuses some blobs that osproxy accepts. osproxy gives each of these blobs a meaning
-//! that its author did not intend: see [`known`].
+//! This crate refuses some blobs that osproxy accepts, because osproxy gives each of these blobs a
+//! meaning that its author did not intend: see [`known`].
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -201,7 +201,7 @@ fn a_blob_means_the_same_or_is_refused() {
     }
 }
 
-/// The blobs come from osproxy's own tests of its decoder.
+/// The blobs come from the tests of the decoder of osproxy.
 #[test]
 fn blobs_of_osproxy_keep_their_meaning() {
     let taken = r#"{"directives":[
@@ -227,8 +227,8 @@ fn blobs_of_osproxy_keep_their_meaning() {
     }
 }
 
-/// Tests each known difference, so that this test fails if another version of osproxy has removed
-/// one of them.
+/// Tests each known difference, so that the test fails if another version of osproxy has removed a
+/// difference.
 #[test]
 fn documents_that_osproxy_widens_are_refused() {
     let blob = |fields: &str| {

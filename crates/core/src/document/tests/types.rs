@@ -20,8 +20,8 @@ const VALUES: [Option<&str>; 10] = [
 ];
 
 /// The outcome for each value of a field. `.` means that the value counts as absent. `=` means that
-/// the value is used. `x` means that the document is refused with the reason in the same row. Each
-/// other letter means that the document is refused for a different reason: `m` missing, `u`
+/// the value is used. `x` means that the document is refused with the reason in the field's row.
+/// Each other letter means that the document is refused for a different reason: `m` missing, `u`
 /// unknown, `i` not the `_id`, `2` two expiries, `s` written by the pipeline, `t` not named by
 /// `targets`.
 type Outcomes = [(&'static str, &'static str, Reason); NAMES.len()];
@@ -100,9 +100,8 @@ fn object(base: &[(&str, &str)], name: &str, value: Option<&str>) -> String {
     format!("{{{}}}", fields.join(","))
 }
 
-/// Decodes an object for each field and each of [`VALUES`], and checks that the outcome is the one
-/// in `table`. `read` decodes the object. If the value is used, `set` changes the expected result
-/// accordingly.
+/// Decodes an object for each field and each of [`VALUES`], and compares the outcome with `table`.
+/// `read` decodes the object. If the value is used, `set` changes the expected result accordingly.
 fn check<T: Clone + PartialEq + std::fmt::Debug>(
     table: &Outcomes,
     base: &[(&str, &str)],

@@ -1,5 +1,5 @@
 //! Compares the counters with a simple count that reads every directive. One test uses random sets
-//! and requests, and the other one uses eight threads during many publishes. `scripts/test-races`
+//! and requests, and the other test uses eight threads during many publishes. `scripts/test-races`
 //! also runs these tests under Miri.
 
 use std::collections::BTreeMap;
@@ -74,9 +74,9 @@ prop_compose! {
     }
 }
 
-/// A request: the positions of its names, whether it has a tenant, its endpoint, its second, the
-/// number in its id, how many publishes ago its set was loaded, and whether it is evaluated with
-/// `evaluate_with`.
+/// A generated request: the positions of its names, whether it has a tenant, its endpoint, its
+/// second, the number in its id, how many publishes ago its set was loaded, and whether it is
+/// evaluated with `evaluate_with`.
 type Request = ([usize; 3], bool, usize, i64, u16, usize, bool);
 
 fn requests() -> impl Strategy<Value = Vec<Request>> {
@@ -103,7 +103,7 @@ fn evaluate(set: &DirectiveSet, counts: &mut Counts, request: Request) {
     } else {
         set.evaluate(&attrs, now, &id)
     };
-    // The decision is the same as without counting.
+    // Counting must not change the decision.
     assert_eq!(decision, set.explain(&attrs, now, &id).decision);
     count_by_reading(counts, set, &attrs, now, &id);
 }
@@ -136,8 +136,8 @@ proptest! {
 const THREADS: usize = 8;
 const PUBLISHES: usize = if cfg!(miri) { 5 } else { 2_000 };
 
-/// Returns the set of the publish with this number. From publish to publish, some directives leave
-/// the set or return to it, and some change.
+/// Returns the set of the publish with the given number. With each publish, some directives leave
+/// the set, some return to it, and some change.
 fn varying(publish: usize) -> DirectiveSet {
     let directives = NAMES.iter().enumerate().flat_map(|(number, name)| {
         let is_in = (publish >> number) & 1 == 0;

@@ -1,5 +1,5 @@
-//! Tests the classification of OpenSearch's REST paths and the rules for indices and principals. The
-//! tests of the osproxy example compare the classification with osproxy's own.
+//! Tests the classification of OpenSearch's REST paths and the rules for indices and principals.
+//! The tests of the osproxy example compare the classification with the classification of osproxy.
 
 use jiff::Timestamp;
 
