@@ -187,7 +187,7 @@ impl fmt::Display for StartError {
         match &self.0 {
             StartFailure::Config(_) => f.write_str("the configuration is invalid"),
             StartFailure::FirstRead(_) => f.write_str("the first read of the directives failed"),
-            // `source()` can return only one cause, and returns the error of the file, so the text
+            // `source()` returns the error of the file, and can return only one cause, so the text
             // of the start error contains the error of the read.
             StartFailure::LastGood { poll, .. } => write!(
                 f,

@@ -77,7 +77,7 @@ impl LastGoodFile {
     }
 }
 
-/// Follows symbolic links, even if they lead to a file that does not exist yet.
+/// Follows symbolic links, even if the last link leads to a file that does not exist yet.
 fn behind_links(path: &Path) -> io::Result<PathBuf> {
     match fs::canonicalize(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::read_link(path) {
@@ -137,8 +137,8 @@ fn folder_of(path: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-/// A temporary file in the target's directory. If the file has not replaced the target, it is
-/// removed on drop.
+/// A temporary file in the target's directory. On drop, the temporary file is removed unless it has
+/// replaced the target.
 #[derive(Debug)]
 struct Temporary {
     file: File,
@@ -153,8 +153,8 @@ impl Temporary {
         // file.
         path.push(format!(".{}.new", std::process::id()));
         let path = PathBuf::from(path);
-        // A temporary file that remains after a crash may have other permissions, so it is removed
-        // first.
+        // A temporary file that remained after a crash may have other permissions, so the old
+        // temporary file is removed first.
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -191,7 +191,7 @@ impl Temporary {
 impl Drop for Temporary {
     fn drop(&mut self) {
         if !self.is_renamed {
-            // If the temporary file cannot be removed here, the next write of this process removes
+            // If the temporary file cannot be removed now, the next write of this process removes
             // it.
             let _ = fs::remove_file(&self.path);
         }

@@ -15,8 +15,8 @@
 //! # Guarantees
 //!
 //! - **The request path has almost no cost.** [`DirectiveStore::load`], [`Reader::load`] and
-//!   [`DirectiveSet::evaluate`] perform no I/O, take no lock and do not allocate. The cost of these
-//!   calls does not grow with the number of directives.
+//!   [`DirectiveSet::evaluate`] perform no I/O, take no lock and do not allocate. The cost of
+//!   loading and evaluating does not grow with the number of directives.
 //! - **Only a complete, consistent read is published**, in one swap. A poll that fails changes only
 //!   the [`Status`].
 //! - **A directive starts and expires at its own two times.** Each evaluation checks both times,
@@ -58,8 +58,8 @@
 //!
 //! # Features
 //!
-//! - `rustls-tls` (default): HTTPS with rustls. If the application has installed a process-wide
-//!   rustls provider, this provider is used.
+//! - `rustls-tls` (default): HTTPS with rustls. The provider of rustls is the process-wide
+//!   provider, if the application has installed one.
 //! - `native-tls`: HTTPS with the TLS library of the platform.
 //! - `signatures` (default): verifies and creates signatures of directives, see [`signatures`].
 //! - `aws-sigv4`: signs requests with AWS Signature Version 4.
@@ -122,7 +122,8 @@ pub mod internal {
 #[cfg(feature = "prometheus")]
 pub use prometheus_client;
 
-// These are the names that most applications need; the public modules contain all other names.
+// The re-exported names are those that most applications need; the public modules contain all other
+// names.
 pub use clock::{Clock, SystemClock};
 pub use config::{Config, Startup, Upstream};
 pub use error::{RefreshError, StartError};

@@ -1,6 +1,7 @@
 //! The trait of a source that provides a store with snapshots. This library implements two sources:
-//! an index, and another agent. An application can implement [`SnapshotSource`] for its own source,
-//! and build the store with [`build_from`](crate::OpenSearchDirectiveStore::build_from).
+//! an index, and another agent. An application can implement [`SnapshotSource`] for another source,
+//! and build a store over this source with
+//! [`build_from`](crate::OpenSearchDirectiveStore::build_from).
 //!
 //! For every source, the refresher waits with jitter and backoff, limits the time of a poll,
 //! survives a panic, publishes in one swap, and keeps the status and the last-good file up to date.
@@ -18,12 +19,12 @@ use crate::status::{PollStrategy, ReadCounters};
 use crate::sync::Origins;
 use opensearch_directives_core::Snapshot;
 
-/// The future of a poll. `Box::pin(async { … })` creates such a future.
+/// The future of a poll. `Box::pin(async { … })` creates a `PollFuture`.
 pub type PollFuture<'a> = Pin<Box<dyn Future<Output = Result<Polled, ReadError>> + Send + 'a>>;
 
 /// A source of snapshots that the refresher polls.
 pub trait SnapshotSource: Send + Sync + fmt::Debug {
-    /// Finds out whether there is a snapshot that is newer than the published one.
+    /// Finds out whether the source has a newer snapshot than the published snapshot.
     ///
     /// An implementation must return only snapshots that it has read completely. The refresher may
     /// drop the future at any point, because a poll has a deadline. When the future is dropped, the

@@ -164,8 +164,8 @@ pub struct ReadCounters {
     pub full_reads: u64,
     /// Reads that were refused because they were older than the published set.
     pub stale_reads: u64,
-    /// Full reads that found a difference which the incremental polls had missed. This counter is
-    /// expected to stay 0.
+    /// Full reads that found a difference which the incremental polls had missed. The number of
+    /// corrections is expected to stay 0.
     pub corrections: u64,
 }
 
@@ -214,8 +214,9 @@ pub enum ProbeMethod {
     Agent,
 }
 
-/// The polling strategy: the cheapest strategy that the server and the role permit. The store tries
-/// a refused feature again after 10 seconds, and then after growing pauses.
+/// The polling strategy: the cheapest strategy that the server and the role permit. After a
+/// refusal, the store tries the refused feature again after 10 seconds, and then after growing
+/// pauses.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
@@ -275,7 +276,7 @@ pub struct Status {
     /// `None` before the first complete read.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub unfinished: Option<usize>,
-    /// The bound on `unfinished`. A read fails if it finds more unfinished documents.
+    /// The bound on `unfinished`. A read that finds more unfinished documents fails.
     pub max_documents: usize,
     /// Warnings about conditions that an operator should correct before polls fail or proxies
     /// disagree.

@@ -117,7 +117,7 @@ impl OpenSearchDirectiveStore {
             shared: Arc::clone(poller.shared()),
             waiting,
             stop,
-            // A caller may have to wait for the current poll and for the next one.
+            // A caller may have to wait for the current poll and for the next poll.
             refresh_limit: (config.poll_timeout.saturating_mul(2)).saturating_add(GRACE),
         };
         (store, Refresher::new(poller, stopped, waiters))
@@ -287,8 +287,8 @@ impl OpenSearchDirectiveStore {
     /// # }
     /// ```
     ///
-    /// Subscribe before the first load, as in this example, so that the subscription also reports a
-    /// publish between `subscribe` and `load`.
+    /// Subscribe before the first load, as in the example above, so that the subscription also
+    /// reports a publish between `subscribe` and `load`.
     #[must_use]
     pub fn subscribe(&self) -> Subscription {
         self.shared.subscription.anew()
@@ -301,9 +301,9 @@ impl OpenSearchDirectiveStore {
     }
 
     /// Makes the store reload its credentials, certificates, trusted keys and signature policies
-    /// before the next request, from files and from the application's credentials provider. Without
-    /// such a call, the store reloads its credentials, certificates, trusted keys and policies once
-    /// a minute.
+    /// before the next request, from files and from the application's credentials provider. The
+    /// store also reloads its credentials, certificates, trusted keys and policies once a minute
+    /// without a call of `reload_credentials`.
     pub fn reload_credentials(&self) {
         self.shared.reload_credentials();
     }

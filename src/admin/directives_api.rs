@@ -94,7 +94,7 @@ pub struct DirectivesApi {
     max_ttl: Duration,
     /// The name of the user whom the cluster authenticated, which each write stores.
     pub(super) authenticated_as: Option<String>,
-    /// The name of this client in the records of the history.
+    /// The name under which the history records the writes of this client.
     pub(super) recorded_by: String,
 }
 
@@ -111,8 +111,8 @@ impl DirectivesApi {
         }
     }
 
-    /// Sets the name of this client in the [history](crate::history). If the index has a history, each
-    /// write is recorded there. By default, the name is `library`.
+    /// Sets the name under which the [history](crate::history) records the writes of this client.
+    /// If the index has a history, each write is recorded there. By default, the name is `library`.
     #[must_use]
     pub fn with_recorder_name(mut self, name: impl Into<String>) -> Self {
         self.recorded_by = name.into();

@@ -12,8 +12,8 @@ use opensearch_directives_core::internal::visible;
 
 /// Directives could not be read or written.
 ///
-/// A function that returns this error has written no directive. The only exception is
-/// [`apply`](super::DirectivesApi::apply), whose error names the directives that were not written.
+/// A function that returns a `WriteError` has written no directive, with one exception: the error
+/// of [`apply`](super::DirectivesApi::apply) names the directives that were not written.
 pub struct WriteError(Box<Kind>);
 
 #[derive(Debug)]
@@ -110,7 +110,8 @@ impl WriteError {
         Kind::NoFleet(index.to_owned()).into()
     }
 
-    /// Whether the pipeline refused all directives only because it does not know the given field.
+    /// Whether the pipeline refused all directives, and only because the pipeline does not know the
+    /// given field.
     pub(super) fn is_unknown_field(&self, field: &str) -> bool {
         let text = format!("{field}: it is not a field");
         match &*self.0 {

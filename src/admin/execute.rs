@@ -133,8 +133,8 @@ impl DirectivesApi {
         None
     }
 
-    /// Repeats the writes that an older mapping refuses, without the fields that this mapping
-    /// lacks. A directive must be revocable even before the index is upgraded.
+    /// Repeats the writes that an older mapping refused, without the fields that the mapping lacks,
+    /// because directives must be revocable even before the index is upgraded.
     async fn repeat_for_older_mapping(&self, plan: &mut [PlannedWrite], executed: &mut [Executed]) {
         // An older mapping can lack two fields, but a refusal names only one of them, so two rounds
         // are needed.

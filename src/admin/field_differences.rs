@@ -15,7 +15,7 @@ pub enum ChangeEffect {
     Reactivates,
     /// The directive expires later.
     Prolongs,
-    /// The change has none of the other effects.
+    /// The change has none of the effects that the other variants describe.
     Other,
 }
 
@@ -98,8 +98,7 @@ pub(super) fn changes(before: &Document, after: &Document) -> Vec<FieldChange> {
     all.0
 }
 
-/// Adds the change of the signatures. The change names the signers, but the comparison covers the
-/// whole signatures.
+/// Adds a change to `all` if the signatures differ in any part. The change names the signers.
 fn signatures(all: &mut Vec<FieldChange>, before: &Document, after: &Document) {
     let (old, new) = (&before.signatures, &after.signatures);
     if old == new {

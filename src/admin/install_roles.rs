@@ -69,8 +69,8 @@ impl Installer {
         Ok(steps)
     }
 
-    /// Creates the roles for the client's index, replaces existing roles that differ, and returns
-    /// one step for each role. The method maps no user to a role.
+    /// Creates the roles for the client's index, replaces existing roles with a different content,
+    /// and returns one step for each role. The method maps no user to a role.
     ///
     /// # Errors
     /// Fails like [`plan_roles`](Self::plan_roles), or if the user may not change roles.

@@ -62,8 +62,8 @@ pub(super) enum Action {
 
 impl PlannedWrite {
     /// Creates the planned write that stores a draft. `after` is the document into which the
-    /// cluster's pipeline converts `source`. If the stored document has the same content as
-    /// `after`, nothing will be written.
+    /// cluster's pipeline converts `source`. Nothing will be written if the stored document has the
+    /// same content as `after`.
     pub(super) fn store(
         draft: &Draft,
         before: Option<Stored>,
@@ -219,8 +219,8 @@ impl PlannedWrite {
     /// Adapts the write to an older mapping by removing the field that the mapping lacks. `reason`
     /// is the cluster's reason for the refusal, which names the missing field. Returns whether the
     /// adapted write can be sent. If an index has no field `revoked`, the field `revoked_at` alone
-    /// revokes a directive. For such an index, a revocation with a reason is not adapted, because
-    /// the reason would be lost.
+    /// revokes a directive. Without the field `revoked`, a revocation with a reason is not adapted,
+    /// because the reason would be lost.
     pub(super) fn adapt_to_older_mapping(&mut self, reason: &str) -> bool {
         let is_about = |field: &str| reason.contains(&format!("introduction of [{field}]"));
         match &mut self.action {

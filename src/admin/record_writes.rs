@@ -1,7 +1,7 @@
 //! Records the executed writes of a plan in the history of the index, if the index has a history.
 //!
-//! A write is executed before it is recorded, so a failure of the history never makes a write fail.
-//! The report names each write that was not recorded.
+//! A write is recorded only after it was executed, so a failure of the history never makes a write
+//! fail. The report names each write that was not recorded.
 
 use std::collections::HashMap;
 
@@ -80,7 +80,7 @@ impl DirectivesApi {
         }
     }
 
-    /// Returns the uuids of the index, or the reason why they are not known.
+    /// Returns the uuids of the index, or the reason why the uuids are not known.
     async fn identity(&self) -> Result<Identity, String> {
         match self.session().probe().await {
             Ok(Probe::Checkpoints(checkpoints)) => match checkpoints.history_uuid() {
@@ -134,8 +134,8 @@ impl DirectivesApi {
         Some(report)
     }
 
-    /// Checks that the uuids of the index are the same as before the writes, because the numbers of
-    /// two indices are not comparable.
+    /// Checks that the index still has the uuids that it had before the writes, because the
+    /// `_seq_no`s of two indices are not comparable.
     async fn same_identity(&self, before: Result<Identity, String>) -> Result<Identity, String> {
         let unknown = |reason| format!("the uuid of the index is not known: {reason}");
         let before = before.map_err(unknown)?;
@@ -241,7 +241,7 @@ impl DirectivesApi {
         }
     }
 
-    /// Adds the author and the reason of a deletion to its record, because no document contains
+    /// Adds the author and the reason of a deletion to the record, because no document contains
     /// them.
     fn attribute(&self, record: &mut Record, planned: &PlannedWrite) {
         record.kind = RecordKind::Deleted;
@@ -275,7 +275,7 @@ impl DirectivesApi {
 
 impl PlannedWrite {
     /// Sets who deletes the directive and why, for the [history](crate::history) of the index. Only
-    /// a deletion needs this call, because all other writes store author and reason in the
+    /// a deletion needs `deleted_by`, because all other writes store author and reason in the
     /// document.
     #[must_use]
     pub fn deleted_by(mut self, by: Option<&str>, reason: Option<&str>) -> Self {

@@ -183,8 +183,8 @@ fn end(draft: &Draft, planned: &PlannedWrite, after: &Document) -> Timestamp {
     }
 }
 
-/// Adds a signature by each of the keys. A new signature replaces an earlier signature by the same
-/// key.
+/// Adds a signature by each of the keys. A new signature replaces the signature by the same key, if
+/// there is one.
 fn with_signatures(
     signatures: &[Signature],
     keys: &[SigningKey],

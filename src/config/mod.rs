@@ -57,8 +57,8 @@ pub struct Config {
     /// means [`DEFAULT_STALE_AFTER`](Self::DEFAULT_STALE_AFTER) or three poll intervals, whichever
     /// is longer.
     pub stale_after: Option<Duration>,
-    /// The longest pause between failed polls. The store also shortens the pause that a response
-    /// requests with `Retry-After` to this limit.
+    /// The longest pause between failed polls. A longer pause that a response requests with
+    /// `Retry-After` is shortened to `max_backoff`.
     pub max_backoff: Duration,
     /// The time limit of one poll, including all its requests to all nodes.
     pub poll_timeout: Duration,
@@ -76,16 +76,16 @@ pub struct Config {
     /// a second whether the file exists, even while the cluster is unreachable. The content of the
     /// file does not matter.
     pub off_file: Option<PathBuf>,
-    /// Whether the store counts the requests that each directive matches:
-    /// [`hits`](crate::OpenSearchDirectiveStore::hits). Counting adds no cost to a request that
+    /// Whether the store counts the requests that each directive matches (see
+    /// [`hits`](crate::OpenSearchDirectiveStore::hits)). Counting adds no cost to a request that
     /// matches no directive.
     pub count_hits: bool,
     /// The interval between full reads, with a jitter of ±20 %. Full reads are a safety net that
     /// finds changes which the incremental polls might miss.
     pub reconcile_interval: Duration,
     /// The longest time from now to the expiry of a directive. A document with a later expiry is
-    /// rejected. A rejected document is checked again when it is written, and at the next full read
-    /// (`reconcile_interval`).
+    /// rejected. A rejected document is checked again when somebody writes it, and at the next full
+    /// read (`reconcile_interval`).
     pub max_ttl: Duration,
     /// The largest number of documents in the index that have neither ended nor been revoked. A
     /// read fails if more documents than this have neither ended nor been revoked, or if the index
@@ -97,7 +97,7 @@ pub struct Config {
     pub signatures: Option<SignatureChecks>,
     /// Whether this instance writes a record of each operation that its polls show into the
     /// [history](crate::history) of the index. The history must exist (`directives init
-    /// --history`). A few instances that record are enough for each index.
+    /// --history`). For each index, it is enough that a few instances record the history.
     pub record_history: bool,
     /// The name of this instance in its status. The name also seeds the random choices that
     /// distribute the requests of a fleet over the nodes and over time.
@@ -219,7 +219,7 @@ impl Config {
         self
     }
 
-    /// Sets the file that turns all directives off while it exists.
+    /// Sets the off file: while this file exists, no directive applies.
     #[must_use]
     pub fn with_off_file(mut self, file: impl Into<PathBuf>) -> Self {
         self.off_file = Some(file.into());

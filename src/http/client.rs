@@ -31,8 +31,8 @@ pub struct Client {
     traffic: Arc<Traffic>,
 }
 
-/// The node that responded to the first request of a poll. All later requests of the poll go to
-/// this node.
+/// The node that responded to the first request of a poll. All later requests of the poll go to the
+/// pinned node.
 ///
 /// One node's confirmation says nothing about another node's data, so a poll must use a single
 /// node.
@@ -112,7 +112,7 @@ impl Client {
         self.transport.reload_credentials();
     }
 
-    /// Creates a client of the same cluster for another index. The two clients share connections.
+    /// Creates a client for another index of the same cluster. The two clients share connections.
     pub(crate) fn with_index(&self, index: &str) -> Self {
         Self {
             index: index.into(),

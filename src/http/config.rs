@@ -11,7 +11,7 @@ use super::credentials::Credentials;
 use super::forward_proxy::is_loopback;
 use super::tls::Tls;
 
-/// The settings for access to the index. [`Client::new`](super::Client::new) checks these settings.
+/// The settings for access to the index. [`Client::new`](super::Client::new) checks the settings.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ClusterConfig {
@@ -49,8 +49,8 @@ impl ClusterConfig {
     pub const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
     /// The default time limit for connecting.
     pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-    /// The default size limit of one response: 56 MiB. With this limit, one response increases the
-    /// memory of a process by less than 64 MB.
+    /// The default size limit of one response: 56 MiB. With a limit of 56 MiB, one response
+    /// increases the memory of a process by less than 64 MB.
     pub const DEFAULT_MAX_RESPONSE_BYTES: u64 = 56 << 20;
 
     /// Creates the settings for the index `directives` on the given nodes, without credentials.

@@ -151,8 +151,8 @@ fn client_error(error: reqwest::Error) -> ConfigError {
 pub(super) struct Sessions {
     settings: SessionSettings,
     state: Mutex<State>,
-    /// This lock is held while a session is created, so that two tasks never create a session at
-    /// the same time.
+    /// The lock is held while a session is created, so that two tasks never create a session at the
+    /// same time.
     renewing: tokio::sync::Mutex<()>,
     renewals: AtomicU64,
     failures: AtomicU64,
@@ -165,8 +165,8 @@ struct State {
 }
 
 impl Sessions {
-    /// Reads all files and creates the first session. The application's credentials provider is not
-    /// called here, but before the first request.
+    /// Reads all files and creates the first session. The application's credentials provider is
+    /// called only before the first request.
     pub(super) fn new(settings: SessionSettings) -> Result<Self, ConfigError> {
         let material = settings.tls.read()?;
         let clients = settings.clients(&material)?;

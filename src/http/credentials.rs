@@ -1,5 +1,5 @@
-//! The methods with which a client authenticates itself to the cluster. The `Debug` output of these
-//! types contains no secret.
+//! The methods with which a client authenticates itself to the cluster. The `Debug` output of
+//! credentials contains no secret.
 
 use std::error::Error;
 use std::fmt;
@@ -45,7 +45,7 @@ pub enum Credentials {
     },
 }
 
-/// A function that returns the current credentials. The application supplies this function.
+/// A function of the application that returns the current credentials.
 #[derive(Clone)]
 pub struct CredentialsProvider(Arc<Provide>);
 

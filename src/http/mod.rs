@@ -1,7 +1,7 @@
 //! An HTTP client for the nodes of one cluster. The client sends a request to one of the nodes and
 //! returns the response.
 //!
-//! Each request has a time limit, and each response has a size limit. Nothing in this module is
+//! Each request has a time limit, and each response has a size limit. Nothing in the HTTP client is
 //! specific to directives.
 
 mod authorization;

@@ -46,8 +46,8 @@ struct Node {
     url: Url,
     failures: u32,
     dead_until: Option<Instant>,
-    /// Whether the node's last response had status 401, 403 or 500. Another node may respond with
-    /// success to the same request.
+    /// Whether the node's last response had status 401, 403 or 500. Another node may serve a
+    /// request that this node refused.
     has_refused: bool,
 }
 

@@ -166,7 +166,8 @@ impl NetworkTransport {
             };
         }
         if error.is_timeout() {
-            // The connect timeout is the only time limit that is set on the `reqwest` client.
+            // A timeout of the `reqwest` client is always a connect timeout, because no other time
+            // limit is set on the client.
             return RequestFailure::NoConnection(self.connect_timeout);
         }
         RequestFailure::Connection(error.into())

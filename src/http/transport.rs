@@ -1,8 +1,8 @@
 //! The trait for sending one request to one node. The trait separates the client from the network,
 //! so that tests can replace the network.
 //!
-//! `reqwest_transport.rs` implements the trait for real connections. The simulation has its own
-//! implementation.
+//! `reqwest_transport.rs` implements the trait for real connections. The simulation implements the
+//! trait for simulated nodes.
 
 #![allow(
     missing_docs,
@@ -44,7 +44,7 @@ pub struct Request {
     pub path: String,
     pub query: Vec<(&'static str, String)>,
     pub body: Option<Bytes>,
-    /// The headers of this request in addition to those that every request has.
+    /// The headers of the request, except the headers that every request has.
     pub headers: Vec<(&'static str, String)>,
     /// Whether a small response is expected, so that a lower size limit applies.
     pub has_small_response: bool,
@@ -143,7 +143,8 @@ pub trait Transport: Send + Sync + fmt::Debug {
     fn reload_credentials(&self) {}
 }
 
-/// The transport of a store that reads from no cluster. Every request through this transport fails.
+/// The transport of a store that reads from no cluster. Every request through a `NoTransport`
+/// fails.
 #[derive(Debug)]
 pub(crate) struct NoTransport;
 

@@ -65,7 +65,7 @@ pub(super) fn documents_by_state(status: &Status, published: DirectiveStates) ->
 }
 
 /// The name, the help text and the label name of a metric with one gauge for each possible state.
-/// The gauge of the current state is 1, and every other gauge is 0.
+/// The gauge of the current state is 1, and the gauge of every other state is 0.
 type States = (
     &'static str,
     &'static str,

@@ -1,5 +1,5 @@
-//! Verifies that directives are signed by people whose keys a proxy trusts. Somebody who can write
-//! to the index but has no trusted key cannot make such a proxy record more.
+//! Verifies that directives are signed by people whose keys a proxy trusts. A person who can write
+//! to the index but has no trusted key cannot make a proxy that verifies signatures record more.
 //!
 //! A signer signs a directive with an Ed25519 [`SigningKey`]. A proxy has the [`TrustedKeys`] of
 //! its signers and a [`SignaturePolicy`]. The policy says how many signers a directive needs. A

@@ -185,7 +185,7 @@ impl SignaturePolicy {
         })
     }
 
-    /// Reads a policy from a file. This call blocks the thread.
+    /// Reads a policy from a file. Reading the file blocks the thread.
     ///
     /// # Errors
     /// Fails if the file cannot be read, or if [`parse`](Self::parse) fails.

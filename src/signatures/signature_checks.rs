@@ -28,7 +28,7 @@ enum PolicySource {
 }
 
 impl SignatureChecks {
-    /// Trusts the keys in the given files. Without another policy, every directive needs one
+    /// Trusts the keys in the given files. Unless another policy is set, every directive needs one
     /// signer.
     #[must_use]
     pub fn new<I: IntoIterator<Item: Into<PathBuf>>>(trusted_keys: I) -> Self {
@@ -52,7 +52,7 @@ impl SignatureChecks {
         self
     }
 
-    /// Reads all files. This call blocks the thread.
+    /// Reads all files. Reading the files blocks the thread.
     ///
     /// # Errors
     /// Fails if a file cannot be read or has invalid content.

@@ -98,7 +98,7 @@ impl TrustedKeys {
         Ok(keys)
     }
 
-    /// Reads the keys of all given files into one collection. This call blocks the thread.
+    /// Reads the keys of all given files into one collection. Reading the files blocks the thread.
     ///
     /// # Errors
     /// Fails if a file cannot be read, or if [`parse`](Self::parse) fails.

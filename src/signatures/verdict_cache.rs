@@ -37,7 +37,8 @@ impl<V: Clone> VerdictCache<V> {
         }
     }
 
-    /// Returns the cached verdict on the content with this hash, or computes and caches it.
+    /// Returns the cached verdict on the content with the given hash, or computes and caches the
+    /// verdict.
     pub(super) fn get_or(&self, hash: ContentHash, compute: impl FnOnce() -> V) -> V {
         {
             let mut generations = self.lock();

@@ -18,7 +18,8 @@ use super::revoked_contents::RevokedContents;
 use super::trusted_keys::{PublicKey, TrustedKeys};
 use super::verdict_cache::{ContentHash, VerdictCache};
 
-/// The maximum number of documents for which a [`Trust`] without a configuration caches verdicts.
+/// The number of documents whose verdicts a [`Trust`] caches if no configuration states a maximum
+/// number of documents.
 const DEFAULT_VERDICTS: usize = 1_000;
 
 /// The reason why a document is rejected, and the value with which the reason's message begins.
@@ -177,7 +178,7 @@ impl Trust {
         trust.map_or(Ok(()), |trust| trust.check(document, index_uuid))
     }
 
-    /// Remembers that a document was revoked, if its signatures satisfy the policy. After that,
+    /// Remembers that a document was revoked, if its signatures satisfy the policy. After the call,
     /// nobody can restore the revoked directive in this process without a key.
     pub(crate) fn note_revoked(
         &self,

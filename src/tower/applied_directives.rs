@@ -21,8 +21,8 @@ struct Inner {
 }
 
 impl AppliedDirectives {
-    /// The maximum number of ids in [`ids`](Self::ids). If more directives apply to one request,
-    /// the decision still includes all of them.
+    /// The maximum number of ids in [`ids`](Self::ids). If more directives apply to a request, the
+    /// list of ids is truncated, but the decision includes all directives.
     pub const MAX_IDS: usize = 32;
 
     /// Returns the value in the extensions of a request or response, or `None` if no directive

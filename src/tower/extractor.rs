@@ -10,8 +10,8 @@ use opensearch_directives_core::{RequestAttrs, RequestId};
 /// [`Evaluator::with_extractor_fn`](super::Evaluator::with_extractor_fn), so that the compiler
 /// infers the closure's lifetimes.
 ///
-/// An extractor cannot fail. If an attribute is unknown, omit it, because a request without an
-/// attribute matches fewer directives, never more.
+/// An extractor cannot fail. An extractor should omit an unknown attribute, because a request
+/// without an attribute matches fewer directives, never more.
 pub trait Extractor {
     /// Returns the attributes of the request.
     fn extract<'a>(&'a self, request: &'a Parts) -> Extracted<'a>;

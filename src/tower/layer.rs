@@ -87,8 +87,8 @@ where
             Some(applied) => {
                 parts.extensions.insert(applied.clone());
             }
-            // A result that an outer layer has stored in the extensions is removed, so that no
-            // handler mistakes it for the result of this layer.
+            // The result of an outer layer is removed from the extensions, so that no handler
+            // mistakes it for the result of this layer.
             None => {
                 parts.extensions.remove::<AppliedDirectives>();
             }

@@ -89,8 +89,8 @@ fn error_statuses() -> Vec<Case> {
     ]
 }
 
-/// Returns the ids of the published directives and the status, so that a test can compare them
-/// before and after a failed poll.
+/// Returns the ids of the published directives and the status, which a test compares before and
+/// after a failed poll.
 fn state(store: &OpenSearchDirectiveStore) -> (Vec<String>, Status) {
     let set = store.load();
     let ids = set.iter().map(|directive| directive.id.to_owned());

@@ -39,7 +39,7 @@ async fn p6_a_rejection_is_logged_and_counted_once_in_a_revision_of_its_document
     assert_eq!(store.status().counters.publishes, 2);
     assert_eq!(store.status().counters.rejections, 1);
     assert_eq!(log.lines_with("tenant: 42 is not a name"), 1);
-    // Somebody writes the invalid document again, with the same fault.
+    // The invalid document is written a second time, with the same fault.
     respond(&server, documents(2, 3)).await;
     store.refresh().await.unwrap();
     assert_eq!(store.status().counters.rejections, 2);

@@ -26,8 +26,9 @@ impl Visibility {
 }
 
 impl DirectivesApi {
-    /// Counts the documents with and without the restrictions of the role. A concurrent write can
-    /// also make the two counts differ, so the method counts again before it reports a difference.
+    /// Counts the documents with and without the restrictions of the role. The two counts can also
+    /// differ because of a concurrent write, so the method repeats both counts before it reports a
+    /// difference.
     ///
     /// # Errors
     /// Fails if the cluster does not respond, or if the role does not permit the index statistics

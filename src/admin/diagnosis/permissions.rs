@@ -20,7 +20,7 @@ pub struct Permission {
     pub operation: &'static str,
     /// The name of the permission in the security plugin.
     pub action: &'static str,
-    /// Whether this permission is required for reading directives.
+    /// Whether a client that only reads directives needs the permission.
     pub is_for_reading: bool,
     /// The names of the roles that contain the permission, among the roles that `directives init
     /// --roles` installs.

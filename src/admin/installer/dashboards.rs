@@ -94,8 +94,7 @@ fn problem(error: &RequestError) -> Option<&'static str> {
         (RequestErrorKind::Redirect | RequestErrorKind::Malformed, _) | (_, Some(404 | 405)) => {
             Some(ADDRESS)
         }
-        // An OpenSearch node responds with `no handler found`, because it does not have the import
-        // API.
+        // An OpenSearch node has no import API, so it responds with `no handler found`.
         (_, Some(400)) if says(&["no handler found"]) => Some(ADDRESS),
         _ => None,
     }

@@ -1,4 +1,4 @@
-//! Converts documents that an earlier version of this project wrote in another form to the stored
+//! Converts documents that an earlier version of this project wrote in an older form to the stored
 //! form.
 //!
 //! A script adds the missing fields with explicit values. The conversion does not run the ingest

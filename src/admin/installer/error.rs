@@ -17,10 +17,10 @@ pub enum InstallErrorKind {
     Request,
     /// The installed version is newer than the version of this program.
     Newer,
-    /// The index has unsuitable settings or an unsuitable mapping, whether it existed before or was
-    /// just created.
+    /// The index, whether existing or just created, has unsuitable settings or an unsuitable
+    /// mapping.
     DoesNotFit,
-    /// Another index template has the same priority.
+    /// The priority of another index template equals the priority of the template to install.
     TemplatePriority,
     /// The cluster's setting for shard allocation awareness does not permit the number of replicas.
     Replicas,
@@ -33,7 +33,7 @@ pub enum InstallErrorKind {
     /// The data stream of the history, existing or just created, is not append-only or has an
     /// unsuitable mapping.
     History,
-    /// A retention needs Index State Management, but the cluster does not have it.
+    /// A retention needs Index State Management, which the cluster does not have.
     NoIndexStateManagement,
 }
 
@@ -196,7 +196,7 @@ impl InstallError {
         }
     }
 
-    /// Returns the error of the failed request, if a request caused this error.
+    /// Returns the error of the failed request, if a request caused the installation error.
     #[must_use]
     pub fn request_error(&self) -> Option<&RequestError> {
         match &self.0 {

@@ -1,7 +1,7 @@
 //! Prepares a cluster for directives: it installs the ingest pipeline, the index template, the
 //! index and the dashboards.
 //!
-//! An installation is a list of requests, so that `--dry-run` can print them. An installation can
+//! An installation is planned as a list of requests, which `--dry-run` prints. An installation can
 //! be repeated, and never replaces a resource that is newer than this program.
 
 mod dashboards;

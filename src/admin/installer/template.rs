@@ -1,5 +1,5 @@
-//! Installs the index template. The template applies if the index is created without this
-//! installer, for example by a first write.
+//! Installs the index template. The template applies if the index is created without the installer,
+//! for example by a first write.
 
 use opensearch::indices::IndicesPutIndexTemplateParts;
 use serde_json::{Value, json};

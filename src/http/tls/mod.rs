@@ -44,7 +44,7 @@ impl Tls {
 
     /// Presents the given client certificate (PEM, with its chain) to the server. If
     /// [`with_client_key`](Self::with_client_key) does not set the private key, the PEM text must
-    /// also contain this key.
+    /// also contain the private key.
     pub fn with_client_certificate(mut self, pem: impl Into<Secret>) -> Self {
         self.client_certificate = Some(pem.into());
         self

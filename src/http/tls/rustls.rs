@@ -44,8 +44,8 @@ pub(super) fn config(material: &TlsMaterial) -> Result<ClientConfig, ConfigError
     })
 }
 
-/// Creates the configuration for a client whose nodes have only `http` addresses. With this
-/// configuration, the client would accept no server certificate.
+/// Creates the configuration for a client whose nodes have only `http` addresses. The created
+/// configuration accepts no server certificate.
 pub(super) fn unused() -> Result<ClientConfig, ConfigError> {
     Ok(ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()

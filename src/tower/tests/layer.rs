@@ -70,8 +70,8 @@ async fn an_error_of_the_service_is_returned_unchanged() {
     assert_eq!(service.oneshot(matching).await.err(), Some("refused"));
 }
 
-/// A service that must be polled until it is ready before each call. A clone is not ready before it
-/// is polled, as the contract of `Service` permits.
+/// A service that must be polled until it is ready before each call. A clone is not ready until it
+/// was polled, as the contract of `Service` permits.
 #[derive(Default)]
 struct Strict {
     polls: u8,
