@@ -82,7 +82,7 @@ pub struct Counters {
     #[serde(serialize_with = "seconds")]
     #[cfg_attr(feature = "openapi", schema(value_type = f64, minimum = 0))]
     pub poll_seconds: Duration,
-    /// Requests that were sent to all nodes.
+    /// Requests that were sent to any node.
     pub requests: u64,
     /// Bytes in the bodies of all responses.
     pub bytes_received: u64,

@@ -255,7 +255,7 @@ impl From<RequestError> for WriteError {
 pub struct Refusal {
     /// The directive's id.
     pub id: String,
-    /// The reason that the cluster gave.
+    /// The cluster's reason for the refusal.
     pub reason: String,
 }
 

@@ -25,7 +25,7 @@ pub enum Outcome {
     },
     /// The cluster refused the write.
     Refused {
-        /// The reason that the cluster gave.
+        /// The cluster's reason for the refusal.
         reason: String,
     },
     /// The request failed, but the cluster may have written the document.

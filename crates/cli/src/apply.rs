@@ -70,11 +70,12 @@ pub(super) struct ApplyArgs {
     #[arg(long, value_parser = flag_values::endpoint, value_delimiter = ',')]
     endpoint: Vec<EndpointKind>,
 
-    /// Percentage of the matching requests that it applies to, such as 10% [default: 100%]
+    /// Percentage of the matching requests to which the directive applies, such as 10% [default:
+    /// 100%]
     #[arg(long, value_name = "PERCENT", value_parser = flag_values::sample, conflicts_with = "sample_per_mille")]
     sample: Option<u16>,
 
-    /// Number of matching requests in a thousand that it applies to, as an integer
+    /// Number of matching requests in a thousand to which the directive applies, as an integer
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=1000))]
     sample_per_mille: Option<u16>,
 

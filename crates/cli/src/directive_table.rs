@@ -22,8 +22,8 @@ const WIDE_HEADER: [&str; 7] = [
     "REVOKED BY",
     "REVOKED FOR",
 ];
-/// The columns that are truncated if the terminal is too narrow. The text of every other column is
-/// short, or an operator needs all of it.
+/// The columns that are truncated if the terminal is too narrow. Every other column is short, or an
+/// operator needs its whole text.
 const TRUNCATED: [&str; 8] = [
     "WHAT",
     "MATCHES",

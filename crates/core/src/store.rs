@@ -37,8 +37,8 @@ pub trait DirectiveStore: Send + Sync {
     ///
     /// # Guarantees
     ///
-    /// - A load never blocks, takes no lock and performs no I/O. The stores of this crate do not
-    ///   allocate either, not even in the first load after a publish. (The first load on a thread
+    /// - A load never blocks, takes no lock and performs no I/O. A load from a store of this crate
+    ///   does not allocate, not even directly after a publish. (The first load on a thread
     ///   initialises a few words of thread-local memory.)
     /// - A load returns one complete published set. If a load begins after a publish has returned,
     ///   the load returns the published set or a later one, on every thread. A load that is
@@ -64,8 +64,8 @@ pub trait DirectiveStore: Send + Sync {
 
 /// A fixed set, for a proxy whose directives never change.
 ///
-/// All threads share one reference count. An [`InMemoryDirectiveStore`] has a separate count for
-/// each of up to 64 threads.
+/// All threads share one reference count. An [`InMemoryDirectiveStore`] has a separate reference
+/// count for each of up to 64 threads.
 impl DirectiveStore for Arc<DirectiveSet> {
     fn load(&self) -> Arc<DirectiveSet> {
         Arc::clone(self)
@@ -126,8 +126,8 @@ impl InMemoryDirectiveStore {
         self
     }
 
-    /// Replaces the set in one atomic swap. A `load` that begins after `publish` has returned
-    /// returns the new set, on every thread. A set that a caller holds does not change.
+    /// Replaces the set in one atomic swap. Once `publish` has returned, every later `load` returns
+    /// the new set or a newer set, on every thread. A set that a caller holds does not change.
     ///
     /// If several threads publish at the same time, the sets are published one after the other, and
     /// the last set stays published. Reads do not wait for a publish, and a publish does not wait

@@ -1,7 +1,8 @@
 //! A conformance kit: it checks whether a store complies with the rules of
 //! [`DirectiveStore`](crate::DirectiveStore), and names each rule that the store breaks.
 //!
-//! To check a store of another crate whose types differ, implement [`Subject`] as a small adapter.
+//! To check a store whose types are not those of this crate, implement [`Subject`] as a small
+//! adapter.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -68,7 +68,7 @@ impl DecisiveDirectives {
 
 /// The instant at which the set becomes too old, if the store limits the age of its set. Once the
 /// set is too old, none of its directives applies, so no directive of osproxy's set expires later
-/// than this age limit. Each complete read of the store moves the instant.
+/// than this age limit. Each complete read of the store moves the age limit.
 struct AgeBound(Option<Timestamp>);
 
 impl AgeBound {

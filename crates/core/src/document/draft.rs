@@ -1,5 +1,4 @@
-//! A directive as an operator writes it. The ingest pipeline sets the fields that are left out to
-//! their defaults.
+//! A directive as an operator writes it. The ingest pipeline sets missing fields to their defaults.
 
 use std::borrow::Cow;
 use std::time::Duration;

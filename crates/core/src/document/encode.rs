@@ -192,7 +192,7 @@ impl Serialize for DirectiveJson<'_> {
     }
 }
 
-/// Serialises a draft. The pipeline adds the defaults of the fields that are left out.
+/// Serialises a draft. The pipeline adds the defaults of missing fields.
 struct DraftJson<'a> {
     draft: &'a Draft,
     audit: &'a Audit,

@@ -139,7 +139,7 @@ impl Audit<Cow<'_, str>> {
 pub enum DocumentState {
     /// The directive applies to the requests that match.
     Active,
-    /// The start is in the future.
+    /// The start of the directive is in the future.
     Scheduled,
     /// The expiry has passed.
     Expired,

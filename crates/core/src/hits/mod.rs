@@ -7,8 +7,8 @@
 //! first blocks, each of the first 64 threads has a row of counters that no other thread writes, so
 //! these threads count without locks and without contention. `set_hits.rs` maps the position of a
 //! directive in a set to the directive's slot. `registry.rs` assigns the slots. A directive keeps
-//! its slot as long as it is published, so requests that still use an old set count into the same
-//! slot, and a publish neither moves nor loses a count.
+//! its slot as long as it is published. Requests that still use an old set therefore count into the
+//! same slot, and a publish neither moves nor loses a count.
 
 mod counters;
 mod registry;

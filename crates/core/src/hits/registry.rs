@@ -63,8 +63,8 @@ struct Registry {
 }
 
 impl HitCounters {
-    /// Returns a handle to the set whose evaluations count the matches. The matches of new
-    /// directives are counted since `now`.
+    /// Returns a handle to the set. Evaluations with the returned handle count the matches. The
+    /// matches of new directives are counted since `now`.
     #[must_use]
     pub fn attach(&self, set: &DirectiveSet, now: Timestamp) -> DirectiveSet {
         self.lock().attach(set, now)
@@ -182,8 +182,8 @@ impl Registry {
 
     /// Frees the slots of those forgotten directives that no earlier set in use contains.
     fn reclaim(&mut self) {
-        // `get_mut` succeeds only if no other handle exists. A success of `get_mut` also makes the
-        // counts visible that other threads made before they dropped their handles.
+        // `get_mut` succeeds only if no other handle exists. In this case, all counts of other
+        // threads are visible, because these threads have dropped their handles.
         self.earlier.retain_mut(|hits| Arc::get_mut(hits).is_none());
         if self.retired.is_empty() {
             return;

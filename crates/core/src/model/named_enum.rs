@@ -1,5 +1,5 @@
-//! A macro that implements the conversions between an enum and the names of its variants, as
-//! documents and APIs spell the names.
+//! A macro that converts the variants of an enum to and from the names that documents and APIs use
+//! for the variants.
 
 /// Implements the conversions between an enum and the names of its variants, and the error for an
 /// unknown name. `$label` completes the sentence "… is not ___; write one of …".

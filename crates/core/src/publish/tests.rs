@@ -40,7 +40,8 @@ fn number_of(set: &DirectiveSet) -> u64 {
     ids[0]
 }
 
-/// How many times a stress test publishes. The number is lower under Miri, because Miri is slow.
+/// How many times a stress test publishes. Under Miri, a stress test publishes fewer times, because
+/// Miri is slow.
 const STEPS: u64 = if cfg!(miri) { 30 } else { 3_000 };
 
 #[test]

@@ -2,15 +2,16 @@
 //! values.
 //!
 //! For each key, the table contains the index of the first directive, and each directive contains
-//! the index of the next one with the same key. *Decisive* directives can change a decision, and
-//! *superfluous* directives cannot. The decisive directives of a key precede its superfluous ones.
-//! The decisive and the superfluous directives of a key are each sorted by expiry, latest first, so
-//! an evaluation can stop at the first directive that has expired or is superfluous.
+//! the index of the next directive with the same key. *Decisive* directives can change a decision,
+//! and *superfluous* directives cannot. The decisive directives of a key precede its superfluous
+//! directives. The decisive and the superfluous directives of a key are each sorted by expiry,
+//! latest first, so an evaluation can stop at the first directive that has expired or is
+//! superfluous.
 //!
 //! A directive is superfluous if another directive with the same key starts at the same time or
 //! earlier, expires at the same time or later, samples at least as many requests and has at least
-//! the same effects. As a result, an evaluation reads at most one directive without a start for
-//! each combination of effects and sample rate.
+//! the same effects. For each combination of effects and sample rate, an evaluation reads at most
+//! one directive without a start, because all others of these are superfluous.
 
 use std::cmp::Reverse;
 use std::hash::{BuildHasher, Hasher};
@@ -77,7 +78,8 @@ impl LookupTable {
         let is_key = |first| directives.is_key(first, shape, &attrs);
         let next = (self.slots.insert(hash, number, is_key)).unwrap_or(END);
         let record = &mut directives.records[number as usize];
-        // If the set was patched, the record still contains the link of the previous set.
+        // In a patched set, the record still contains the link of the previous set, so both fields
+        // are overwritten.
         (record.next, record.is_superfluous) = (next, false);
     }
 
@@ -124,7 +126,7 @@ fn hash(state: &RandomState, shape: Shape, attrs: &RequestAttrs<'_>) -> u64 {
 }
 
 /// Sorts the directives with one key into the order in which an evaluation reads them, and returns
-/// the first one.
+/// the first directive.
 fn order(directives: &mut PackedDirectives, first: u32) -> u32 {
     let mut numbers: Vec<usize> = chain(directives, first).collect();
     let expires = |number: usize| directives.records[number].expires();

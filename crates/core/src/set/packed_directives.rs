@@ -24,7 +24,8 @@ pub(super) fn instant(timestamp: Timestamp) -> Instant {
 
 /// Converts an [`Instant`] back to a `Timestamp`. Returns `None` for [`ALWAYS`].
 fn timestamp((second, nanosecond): Instant) -> Option<Timestamp> {
-    // `ALWAYS` is outside jiff's range, and creating jiff's error would allocate.
+    // `ALWAYS` is checked first, because it is outside jiff's range, and creating jiff's error
+    // would allocate.
     let is_timestamp = (second, nanosecond) != ALWAYS;
     is_timestamp.then(|| Timestamp::new(second, nanosecond).ok())?
 }
@@ -117,8 +118,8 @@ pub(super) struct Record {
     pub(super) next: u32,
     pub(super) sample_per_mille: u16,
     pub(super) effects: Effects,
-    /// Whether another directive with the same key makes this one superfluous: see
-    /// `lookup_table.rs`.
+    /// Whether another directive with the same key makes this directive superfluous (see
+    /// `lookup_table.rs`).
     pub(super) is_superfluous: bool,
 }
 

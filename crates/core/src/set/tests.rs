@@ -169,8 +169,8 @@ fn superfluous_directives_are_listed_but_not_evaluated() {
     let first = compiled.table.wildcards;
     let (superfluous, decisive): (Vec<_>, Vec<_>) = chain(&compiled.directives, first.unwrap())
         .partition(|&index| compiled.directives.records[index].is_superfluous);
-    // At most four directives are decisive: the directive without effects, and at most three
-    // others. Each of these others has a higher sample rate than the directives that expire later.
+    // At most four directives are decisive: the directive without effects, and at most three others
+    // of which each has a higher sample rate than the directives that expire later.
     assert!(decisive.len() <= 4, "{}", decisive.len());
     // All directives have the same key, but the table omits the directive with a sample rate of
     // zero.

@@ -103,8 +103,8 @@ impl Snapshot {
 }
 
 impl Snapshot {
-    /// Attaches counters to the set, so that its evaluations count the matches. The matches of new
-    /// directives are counted since `now`.
+    /// Attaches counters to the set, so that evaluations of the set count matches. The matches of
+    /// new directives are counted since `now`.
     #[doc(hidden)]
     #[must_use]
     pub fn counted_by(mut self, counters: &HitCounters, now: Timestamp) -> Self {

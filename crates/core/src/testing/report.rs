@@ -8,7 +8,7 @@ use std::fmt;
 pub enum Rule {
     /// A load returns one complete published set, never a mixture of two.
     PublishedWhole,
-    /// A load that begins after a publish has returned yields the published set or a later one, on
+    /// Once a publish has returned, every later load yields the published set or a later set, on
     /// every thread. No thread loads an older set than before.
     NeverBackwards,
     /// A loaded set does not change when another set is published.

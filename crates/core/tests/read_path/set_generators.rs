@@ -159,8 +159,8 @@ impl Drawn {
     }
 }
 
-/// The kind of a generated set. The lookup has special code for some kinds of sets, which random
-/// sets rarely have. The tests therefore generate sets of these kinds on purpose.
+/// The kind of a generated set. The lookup has special code for some kinds of sets. The tests
+/// generate such sets on purpose, because random sets rarely have one of these kinds.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Any,

@@ -136,8 +136,8 @@ fn a_revoked_directive_stays_revoked_if_fields_are_hidden() {
     // Without the time of the revocation, the document is still revoked.
     let document = decode(&stored_json("\"revoked\":true,")).unwrap();
     assert!(document.revoked && document.audit.revoked_at.is_none());
-    // Without `revoked`, the document is rejected. The document is also rejected if `revoked` and
-    // `revoked_at` disagree.
+    // Without the field `revoked`, the document is rejected. The document is also rejected if
+    // `revoked` and `revoked_at` disagree.
     let hidden = whole.replace("\"revoked\":true,", "");
     assert_eq!(refused(&hidden).reason(), Reason::HiddenOrMissing);
     let half = stored_json(time);

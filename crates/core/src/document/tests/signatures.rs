@@ -83,7 +83,7 @@ fn each_field_that_decides_what_a_directive_does_changes_the_message() {
         |it| it.starts_at = Some(at("2030-01-01T12:00:00.000000001Z")),
         |it| it.expires_at = at("2030-01-01T12:15:00.000000002Z"),
         |it| it.expires_at = at("2031-01-01T12:15:00.000000001Z"),
-        // Two targets swap their values.
+        // The tenant and the index of the directive swap their values.
         |it| std::mem::swap(&mut it.match_.tenant, &mut it.match_.index),
     ];
     let mut messages = HashSet::new();

@@ -180,7 +180,7 @@ fn eight_threads_lose_no_count_while_sets_are_published() {
         let mut matched = 0;
         for publish in 0..PUBLISHES {
             store.publish(counters.attach(&varying(publish), START));
-            // The sums never decrease, although other threads are counting.
+            // The sums must never decrease while other threads count.
             let total = totals(&counters).0;
             assert!(total >= matched);
             matched = total;

@@ -101,7 +101,7 @@ fn the_counts_of_departed_directives_are_bounded_and_their_totals_stay() {
     let hits = counters.hits(false);
     assert_eq!((hits.matched, hits.sampled), (10_000, 10_000));
     assert_eq!(hits.directives.len() as u64 + hits.forgotten, 10_000);
-    // More directives leave the set at once than the counters keep.
+    // More than [`MAX_DEPARTED`] directives leave the set at once.
     let many: Vec<String> = (0..3 * MAX_DEPARTED).map(|n| n.to_string()).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let set = counters.attach(&set_of(&many), START);
