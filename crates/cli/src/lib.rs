@@ -69,6 +69,7 @@ mod ttl_limits;
 mod validate;
 mod verify;
 mod wait;
+mod watch;
 mod write_args;
 mod write_report;
 

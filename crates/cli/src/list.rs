@@ -1,8 +1,5 @@
 //! `directives list`: prints the directives that match the filters, one line each.
 
-use std::io::IsTerminal as _;
-use std::time::Duration;
-
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use opensearch_directives::DiagnosticsDirective;
@@ -14,7 +11,8 @@ use super::duration::relative;
 use super::exit::{Exit, Failure};
 use super::field_filters::{FilterArgs, State};
 use super::output_formats::print_all;
-use super::stdio::{Format, OutputArgs};
+use super::stdio::{Format, OutputArgs, note, print};
+use super::watch::watch;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -58,44 +56,16 @@ enum SortKey {
 pub(super) async fn run(args: ListArgs) -> Result<Exit, Failure> {
     let api = DirectivesApi::new(args.connection.client(args.timeout).await?);
     if args.watch {
-        return watch(&api, &args).await;
+        let read = async || select(&api, &args).await;
+        let show = |listing: &Listing| listing.print_with_next(args.output.output);
+        return watch(read, Listing::states, show).await;
     }
     let listing = select(&api, &args).await?;
     print_all(&listing.shown, args.output.output, listing.now)?;
     if listing.more > 0 {
-        super::stdio::note(&format!("{} more (--limit)", listing.more));
+        note(&format!("{} more (--limit)", listing.more));
     }
     Ok(Exit::Success)
-}
-
-/// Prints the list again at each change, until the process ends. On a terminal, prints the list
-/// every two seconds even without a change, because the list contains relative times.
-async fn watch(api: &DirectivesApi, args: &ListArgs) -> Result<Exit, Failure> {
-    let terminal = std::io::stdout().is_terminal();
-    let mut shown = None;
-    loop {
-        match select(api, args).await {
-            Ok(listing) => {
-                let states = listing.states();
-                if terminal || shown.as_ref() != Some(&states) {
-                    if terminal {
-                        // The escape sequences clear the terminal's screen.
-                        super::stdio::print("\x1b[2J\x1b[H")?;
-                    }
-                    print_all(&listing.shown, args.output.output, listing.now)?;
-                    if let (Format::Table | Format::Wide, Some(next)) =
-                        (args.output.output, &listing.next)
-                    {
-                        super::stdio::print(&format!("\nnext: {next}"))?;
-                    }
-                    shown = Some(states);
-                }
-            }
-            // A failed read does not end the command, since the next read may succeed.
-            Err(error) => super::stdio::note(&error.to_string()),
-        }
-        tokio::time::sleep(Duration::from_secs(2)).await;
-    }
 }
 
 /// The directives of one read that pass the filters and are not cut off by `--limit`.
@@ -118,6 +88,15 @@ impl Listing {
             (stored.id.clone(), stored.version, state)
         };
         self.shown.iter().map(state).collect()
+    }
+
+    /// Prints the directives and, below a table, which one starts next and which one ends next.
+    fn print_with_next(&self, format: Format) -> Result<(), Failure> {
+        print_all(&self.shown, format, self.now)?;
+        if let (Format::Table | Format::Wide, Some(next)) = (format, &self.next) {
+            print(&format!("\nnext: {next}"))?;
+        }
+        Ok(())
     }
 }
 

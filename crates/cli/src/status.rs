@@ -2,8 +2,6 @@
 //! operation on the index.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal as _;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
@@ -20,6 +18,7 @@ use super::fleet_view::{
     Convergence, instances, operation, state_text, to_json, unreadable_json, unreadable_text,
 };
 use super::stdio::{note, print};
+use super::watch::watch;
 
 /// An instance is not shown if it left, or sent its last report, longer ago than this duration.
 const SHOWN_FOR: SignedDuration = SignedDuration::from_hours(24);
@@ -84,35 +83,11 @@ enum StatusFormat {
 pub(super) async fn run(args: StatusArgs) -> Result<Exit, Failure> {
     let api = DirectivesApi::new(args.connection.client(args.timeout).await?);
     if args.watch {
-        return watch(&api, &args).await;
+        let read = async || api.fleet().await;
+        return watch(read, states, |fleet| show(fleet, &args)).await;
     }
     show(&api.fleet().await?, &args)?;
     Ok(Exit::Success)
-}
-
-/// Prints the status at each change until the process ends. On a terminal, prints the status every
-/// two seconds, because the status contains relative times.
-async fn watch(api: &DirectivesApi, args: &StatusArgs) -> Result<Exit, Failure> {
-    let terminal = std::io::stdout().is_terminal();
-    let mut shown = None;
-    loop {
-        match api.fleet().await {
-            Ok(fleet) => {
-                let states = states(&fleet);
-                if terminal || shown.as_ref() != Some(&states) {
-                    if terminal {
-                        // The escape sequences clear the terminal's screen.
-                        print("\x1b[2J\x1b[H")?;
-                    }
-                    show(&fleet, args)?;
-                    shown = Some(states);
-                }
-            }
-            // A failed read does not end the command, since the next read may succeed.
-            Err(error) => note(&error.to_string()),
-        }
-        tokio::time::sleep(Duration::from_secs(2)).await;
-    }
 }
 
 /// Returns the state of each instance without relative times, which `watch` compares to detect a

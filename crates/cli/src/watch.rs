@@ -1,0 +1,42 @@
+//! `--watch`: prints a list again whenever it changes, until the process ends.
+
+use std::fmt::Display;
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use super::exit::{Exit, Failure};
+use super::stdio::{note, print};
+
+/// The pause between two reads.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Reads a list again and again, and shows it at each change. On a terminal, shows it after every
+/// read, because the output contains relative times.
+///
+/// `state` returns the part of the list whose change matters: everything except relative times.
+pub(super) async fn watch<T, S: PartialEq, E: Display>(
+    read: impl AsyncFn() -> Result<T, E>,
+    state: impl Fn(&T) -> S,
+    show: impl Fn(&T) -> Result<(), Failure>,
+) -> Result<Exit, Failure> {
+    let terminal = std::io::stdout().is_terminal();
+    let mut shown = None;
+    loop {
+        match read().await {
+            Ok(list) => {
+                let state = state(&list);
+                if terminal || shown.as_ref() != Some(&state) {
+                    if terminal {
+                        // The escape sequences clear the terminal's screen.
+                        print("\x1b[2J\x1b[H")?;
+                    }
+                    show(&list)?;
+                    shown = Some(state);
+                }
+            }
+            // A failed read does not end the command, since the next read may succeed.
+            Err(error) => note(&error.to_string()),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
