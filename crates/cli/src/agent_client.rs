@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use reqwest::{Certificate, Client, Method, StatusCode};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use serde_json::Value;
 use url::Url;
 
@@ -108,13 +109,13 @@ impl AgentClient {
         Self::new(agent.clone(), token, ca_certificate, timeout)
     }
 
-    /// Sends a request and parses the response as JSON. Returns `None` if the token does not permit
-    /// the request (status 403).
-    pub(super) async fn json(
+    /// Sends a request and decodes the response from JSON. Returns `None` if the token does not
+    /// permit the request (status 403).
+    pub(super) async fn json<T: DeserializeOwned>(
         &self,
         path: &str,
         body: Option<&Value>,
-    ) -> Result<Option<Value>, Failure> {
+    ) -> Result<Option<T>, Failure> {
         let (status, text) = self.exchange(path, body).await.map_err(|error| {
             Failure::new(
                 Exit::Unreachable,
@@ -130,7 +131,7 @@ impl AgentClient {
         };
         let json = serde_json::from_slice::<Value>(&text).ok();
         match (status, json) {
-            (StatusCode::OK, Some(json)) => Ok(Some(json)),
+            (StatusCode::OK, Some(json)) => decode(json).map(Some),
             (StatusCode::FORBIDDEN, _) => Ok(None),
             (StatusCode::UNAUTHORIZED, _) => Err(refused(
                 Exit::Refused,
@@ -175,4 +176,15 @@ impl AgentClient {
         }
         Ok((response.status(), text))
     }
+}
+
+/// Decodes JSON from the response of an agent.
+pub(super) fn decode<'de, T: Deserialize<'de>>(
+    json: impl Deserializer<'de, Error = serde_json::Error>,
+) -> Result<T, Failure> {
+    T::deserialize(json).map_err(|error| {
+        Failure::other(format!(
+            "the response is not one of a `directives agent` of this version: {error}"
+        ))
+    })
 }

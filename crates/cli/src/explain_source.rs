@@ -9,7 +9,7 @@ use opensearch_directives::{
     RequestAttrs, SystemClock,
 };
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::agent_client::AgentClient;
 use super::exit::Failure;
@@ -99,18 +99,17 @@ pub(super) async fn from_agent(
         body["tenant"] = tenant.into();
     }
     let decided = agent.json("/v1/evaluate?uncounted", Some(&body)).await?;
-    let decided: Decided = decode(decided.ok_or_else(|| {
+    let decided: Decided = decided.ok_or_else(|| {
         Failure::new(
             super::exit::Exit::Refused,
             "the agent does not permit this token to evaluate requests",
         )
-    })?)?;
-    let set: Published = if let Some(set) = agent.json("/v1/directives", None).await? {
-        decode(set)?
-    } else {
+    })?;
+    let set: Option<Published> = agent.json("/v1/directives", None).await?;
+    if set.is_none() {
         note("note: the agent does not permit this token to read its directives");
-        Published::default()
-    };
+    }
+    let set = set.unwrap_or_default();
     let now = SystemClock.now();
     let mut directives: Vec<Candidate> = set
         .directives
@@ -135,14 +134,6 @@ pub(super) async fn from_agent(
         directives,
         applied_by_agent: Some(decided.directives),
         now,
-    })
-}
-
-fn decode<T: for<'a> Deserialize<'a>>(response: Value) -> Result<T, Failure> {
-    serde_json::from_value(response).map_err(|error| {
-        Failure::other(format!(
-            "the response is not one of a `directives agent` of this version: {error}"
-        ))
     })
 }
 

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use opensearch_directives::{Clock as _, SystemClock};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::agent_client::{AgentClient, AgentUrl};
+use super::agent_client::{AgentClient, AgentUrl, decode};
 use super::connection::TimeoutArgs;
 use super::directive_table::{fitted, terminal_width};
 use super::duration::{length, parse, relative};
@@ -71,10 +71,7 @@ struct Row {
 impl Row {
     /// Whether the directive is published and has matched no request for at least the given time.
     fn is_unmatched_for(&self, time: Duration, now: Timestamp) -> bool {
-        let begin = SignedDuration::try_from(time)
-            .ok()
-            .and_then(|time| now.checked_sub(time).ok())
-            .unwrap_or(Timestamp::MIN);
+        let begin = now.checked_sub(time).unwrap_or(Timestamp::MIN);
         let is_before = |at: Timestamp| at <= begin;
         self.published && is_before(self.counted_since) && self.last_matched.is_none_or(is_before)
     }
@@ -112,7 +109,7 @@ pub(super) async fn run(args: HitsArgs) -> Result<Exit, Failure> {
         args.ca_certificate.as_ref(),
         args.timeout.request_timeout(),
     )?;
-    let response = agent.json("/v1/hits", None).await?.ok_or_else(|| {
+    let response: Response = agent.json("/v1/hits", None).await?.ok_or_else(|| {
         let problem = "the agent does not permit this token to read the counts";
         Failure::new(Exit::Refused, problem)
     })?;
@@ -136,16 +133,10 @@ pub(super) async fn run(args: HitsArgs) -> Result<Exit, Failure> {
 
 /// Returns the counts of the named directives, or of all directives if no id is given. The counts
 /// of each directive are returned both decoded and as the JSON that the agent sent.
-fn named(response: Value, ids: &[String]) -> Result<Vec<(Row, Value)>, Failure> {
-    let decode = |error| {
-        Failure::other(format!(
-            "the response is not one of a `directives agent` of this version: {error}"
-        ))
-    };
-    let response: Response = serde_json::from_value(response).map_err(decode)?;
+fn named(response: Response, ids: &[String]) -> Result<Vec<(Row, Value)>, Failure> {
     let mut rows = Vec::new();
     for value in response.directives {
-        let row = Row::deserialize(&value).map_err(decode)?;
+        let row: Row = decode(&value)?;
         if ids.is_empty() || ids.contains(&row.id) {
             rows.push((row, value));
         }
