@@ -19,6 +19,12 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("it must be longer than zero; {fix}"))
 }
 
+/// Converts a duration to jiff's type. A duration that this type cannot represent becomes its
+/// maximum.
+pub(super) fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
+
 /// Formats the approximate time from now to an instant: `in 14m 30s`, or `3h 5m ago`.
 pub(super) fn relative(instant: Timestamp, now: Timestamp) -> String {
     let distance = instant.duration_since(now);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 use opensearch_directives::admin::Stored;
 use opensearch_directives::document::{Draft, Expiry};
 
@@ -71,10 +71,9 @@ impl ExtendArgs {
         let present = document.directive.expires_at;
         let beyond = |text: &str| Failure::usage(format!("{}: {text}", stored.id));
         let end = match (self.by, self.until) {
-            (Some(by), _) => SignedDuration::try_from(by)
-                .ok()
-                .and_then(|by| present.checked_add(by).ok())
-                .ok_or_else(|| beyond("the new end is too far away"))?,
+            (Some(by), _) => present
+                .checked_add(by)
+                .map_err(|_| beyond("the new end is too far away"))?,
             (None, Some(until)) => until
                 .resolve(now, TimeZone::system())
                 .map_err(|error| beyond(&format!("--until: {error}")))?,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use opensearch_directives::DirectiveMatch;
 use opensearch_directives::EndpointKind;
 use opensearch_directives::admin::Stored;
@@ -169,8 +169,7 @@ impl FilterArgs {
         });
         let ending = self.ending_within.is_none_or(|within| {
             let left = directive.expires_at.duration_since(now);
-            let within = SignedDuration::try_from(within).unwrap_or(SignedDuration::MAX);
-            left.is_positive() && left <= within && !document.revoked
+            left.is_positive() && left <= duration::signed(within) && !document.revoked
         });
         let owner = self.owner.is_none() || audit.owner == self.owner;
         matches

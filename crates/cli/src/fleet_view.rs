@@ -1,14 +1,14 @@
 //! What `status` and `wait` have in common: which instances apply the operations of the index, and
 //! the report of an instance in words or as JSON.
 
-use jiff::SignedDuration;
 use opensearch_directives::fleet::{
     Fleet, IndexPosition, InstanceReport, InstanceState, UnreadableReport,
 };
 use serde_json::{Value, json};
 
 use super::directive_text::printable;
-use super::duration::{length, relative};
+use super::duration::{length, relative, signed};
+use super::report_wording::count;
 
 /// How many of the live instances apply every operation of a state of the index.
 pub(super) struct Convergence<'a> {
@@ -59,8 +59,7 @@ pub(super) fn state_text(fleet: &Fleet, report: &InstanceReport) -> String {
             "behind, read another index".to_owned()
         }
         InstanceState::Silent { since } => {
-            let since = SignedDuration::try_from(since).unwrap_or(SignedDuration::MAX);
-            format!("silent for {}", length(since))
+            format!("silent for {}", length(signed(since)))
         }
         InstanceState::Left => format!("left {}", relative(report.reported_at, fleet.now)),
         other => other.as_str().to_owned(),
@@ -113,8 +112,5 @@ pub(super) fn operation(position: &IndexPosition) -> String {
 
 /// Formats a number of instances, such as `2 instances`.
 pub(super) fn instances(number: usize) -> String {
-    match number {
-        1 => "1 instance".to_owned(),
-        number => format!("{number} instances"),
-    }
+    count(number, "instance")
 }

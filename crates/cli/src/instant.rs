@@ -53,10 +53,7 @@ impl When {
         let too_far = "the time is too far away".to_owned();
         match self {
             Self::At(instant) => Ok(instant),
-            Self::In(length) => SignedDuration::try_from(length)
-                .ok()
-                .and_then(|length| now.checked_add(length).ok())
-                .ok_or(too_far),
+            Self::In(length) => now.checked_add(length).map_err(|_| too_far),
             Self::Local(time) => {
                 let local = now.to_zoned_datetime(zone);
                 let today = local
@@ -95,11 +92,15 @@ pub(super) fn until(end: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// Formats an instant in UTC, without fractions of a second. If the instant is today, its date is
-/// omitted.
-pub(super) fn clock(instant: Timestamp, now: Timestamp) -> String {
+/// Formats an instant in UTC, without fractions of a second.
+pub(super) fn to_the_second(instant: Timestamp) -> String {
     let whole = Timestamp::from_second(instant.as_second()).unwrap_or(instant);
-    let text = whole.to_string();
+    whole.to_string()
+}
+
+/// Formats an instant as [`to_the_second`] does. If the instant is today, its date is omitted.
+pub(super) fn clock(instant: Timestamp, now: Timestamp) -> String {
+    let text = to_the_second(instant);
     let today = now.to_string();
     match today.get(..11).and_then(|today| text.strip_prefix(today)) {
         Some(time) => time.to_owned(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use opensearch_directives::admin::{PlannedWrite, Stored};
 
 use super::duration::parse;
@@ -29,10 +29,9 @@ pub(super) async fn run(args: PruneArgs) -> Result<Exit, Failure> {
     // An unknown author is not an error for a deletion, because no document stores its author.
     let author = args.write.author(&api).await.ok();
     let now = api.now().await?;
-    let bound = SignedDuration::try_from(args.ended_before)
-        .ok()
-        .and_then(|length| now.checked_sub(length).ok())
-        .ok_or_else(|| Failure::usage("--ended-before: the time is too far away"))?;
+    let bound = now
+        .checked_sub(args.ended_before)
+        .map_err(|_| Failure::usage("--ended-before: the time is too far away"))?;
     let mut all = api.list().await?;
     all.retain(|stored| ended_at(stored).is_some_and(|end| end < bound));
     let reason = args.reason.as_deref();

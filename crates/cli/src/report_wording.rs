@@ -1,4 +1,6 @@
-//! Formats parts of a report: a changed expiry, a revocation, or a conflict.
+//! Formats parts of a report: a number of things, a changed expiry, a revocation, or a conflict.
+
+use std::fmt::Display;
 
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
@@ -7,6 +9,12 @@ use opensearch_directives::document::Document;
 
 use super::directive_text::{author, change, printable, summary};
 use super::instant::{clock, until};
+
+/// Formats a number with its noun: `1 operation`, `2 operations`.
+pub(super) fn count<N: Display + PartialEq + From<u8>>(number: N, thing: &str) -> String {
+    let s = if number == 1.into() { "" } else { "s" };
+    format!("{number} {thing}{s}")
+}
 
 /// Formats the new and the previous expiry of a directive.
 pub(super) fn change_of_end(field: &FieldChange, now: Timestamp) -> String {

@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use opensearch_directives::Config;
 use opensearch_directives::admin::{DirectivesApi, LifetimeLimits};
 use opensearch_directives::document::{Draft, Expiry};
 
 use super::directive_text::printable;
-use super::duration::length;
+use super::duration::{length, signed};
 use super::exit::Failure;
 use super::stdio::note;
 
@@ -84,14 +84,10 @@ impl TtlLimits {
             known
         };
         draft.expiry = match draft.starts_at {
-            Some(start) => SignedDuration::try_from(ttl)
-                .ok()
-                .and_then(|ttl| start.checked_add(ttl).ok())
-                .map(Expiry::At)
-                .ok_or_else(|| {
-                    let id = printable(&draft.id);
-                    Failure::usage(format!("{id}: its start is too far away"))
-                })?,
+            Some(start) => start.checked_add(ttl).map(Expiry::At).map_err(|_| {
+                let id = printable(&draft.id);
+                Failure::usage(format!("{id}: its start is too far away"))
+            })?,
             None if draft.capture || self.default_ttl.is_some() => Expiry::After(ttl),
             // The pipeline sets the expiry, because only the pipeline knows the default of the
             // cluster.
@@ -105,10 +101,7 @@ impl TtlLimits {
     pub(super) fn check(&self, drafts: &[Draft], now: Timestamp) -> Result<(), Failure> {
         for draft in drafts {
             let (ttl, from_start) = match (draft.expiry, draft.starts_at) {
-                (Expiry::After(ttl), _) => {
-                    let ttl = SignedDuration::try_from(ttl).unwrap_or(SignedDuration::MAX);
-                    (ttl, ttl)
-                }
+                (Expiry::After(ttl), _) => (signed(ttl), signed(ttl)),
                 // The limit for a directive that captures counts from the start of the directive.
                 (Expiry::At(end), Some(start)) if start > now => {
                     (end.duration_since(now), end.duration_since(start))
@@ -143,10 +136,6 @@ impl TtlLimits {
         }
         Ok(())
     }
-}
-
-fn signed(duration: Duration) -> SignedDuration {
-    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 
 fn text(duration: Duration) -> String {

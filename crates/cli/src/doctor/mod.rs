@@ -11,13 +11,12 @@ mod report;
 use std::path::PathBuf;
 
 use clap::Args;
-use jiff::SignedDuration;
 use opensearch_directives::admin::{Change, Client, DirectivesApi, Installer};
 use opensearch_directives::error::chain;
 use opensearch_directives::{Clock as _, Config, SystemClock};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
-use super::duration::length;
+use super::duration::{length, signed};
 use super::exit::{Exit, Failure};
 use super::stdio::ReportFormat;
 use report::Checks;
@@ -157,7 +156,7 @@ async fn check_installation(checks: &mut Checks, client: Client) {
 /// Compares the longest time to live that the cluster permits with the default limit of the
 /// proxies.
 async fn check_limits(checks: &mut Checks, installer: &Installer) {
-    let length = |ttl| length(SignedDuration::try_from(ttl).unwrap_or(SignedDuration::MAX));
+    let length = |ttl| length(signed(ttl));
     match installer.lifetime_limits().await {
         Ok(Some(bounds)) if bounds.max_ttl > Config::DEFAULT_MAX_TTL => {
             let text = format!(

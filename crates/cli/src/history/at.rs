@@ -10,11 +10,13 @@ use opensearch_directives::{
 use serde_json::{Value, json};
 
 use super::gap_text::{between, concerns, numbers};
-use super::records::{author, to_the_second, what};
+use super::records::{author, what};
 use super::{HistoryFormat, RequestArgs};
 use crate::directive_text::summary;
 use crate::exit::{Exit, Failure};
 use crate::field_filters::State;
+use crate::instant::to_the_second;
+use crate::report_wording::count;
 use crate::stdio::print;
 
 /// The ids and the attributes that select the directives to show.
@@ -158,15 +160,14 @@ fn headline(
         .iter()
         .filter_map(|(one, _)| Some(one.live()?.directive.level))
         .max();
-    let count = applying.len();
-    let s = if count == 1 { "" } else { "s" };
+    let directives = count(applying.len(), "directive");
     let level = highest.unwrap_or(DiagLevel::Off);
     let of = if what.is_empty() {
         String::new()
     } else {
         format!(", {what}")
     };
-    format!("{at}{of}: {count} directive{s} could apply, {level} at most")
+    format!("{at}{of}: {directives} could apply, {level} at most")
 }
 
 fn effects(decision: Decision) -> String {

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use opensearch_directives::history::{Evidence, Gap, IndexLedger, Neighbour};
 
-use super::records::to_the_second;
 use crate::directive_text::printable;
+use crate::instant::to_the_second;
+use crate::report_wording::count;
 
 /// The maximum number of directives that one line names. The JSON format contains all directives.
 const SHOWN: usize = 8;
@@ -87,8 +88,8 @@ fn evidence(evidence: &Evidence) -> String {
             } else {
                 ""
             };
-            let s = if *operations == 1 { "" } else { "s" };
-            format!("{id}, whose versions lack {operations} operation{s}{deletion}")
+            let operations = count(*operations, "operation");
+            format!("{id}, whose versions lack {operations}{deletion}")
         }
         Evidence::Vanished { .. } => {
             format!("{id}, whose document no longer exists although no deletion is recorded")

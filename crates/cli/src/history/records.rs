@@ -1,6 +1,5 @@
 //! Prints records of the history, one line each.
 
-use jiff::Timestamp;
 use opensearch_directives::Config;
 use opensearch_directives::document::{DecodeLimits, decode};
 use opensearch_directives::history::{History, Record, RecordFilter, RecordKind};
@@ -11,6 +10,7 @@ use super::csv;
 use crate::directive_table::{fitted, terminal_width};
 use crate::directive_text::summary;
 use crate::exit::{Exit, Failure};
+use crate::instant::to_the_second;
 use crate::stdio::{note, print};
 
 const HEADER: [&str; 7] = [
@@ -92,12 +92,6 @@ pub(super) fn author(record: &Record) -> Option<String> {
         (None, Some(user)) => Some(format!("(authenticated as {user})")),
         (None, None) => None,
     }
-}
-
-/// Formats an instant in UTC without fractions of a second.
-pub(super) fn to_the_second(instant: Timestamp) -> String {
-    let whole = Timestamp::from_second(instant.as_second()).unwrap_or(instant);
-    whole.to_string()
 }
 
 /// Describes what the operation wrote: the whole directive if it is new, otherwise the changed

@@ -11,9 +11,10 @@ use tokio::time::Instant;
 
 use super::HistoryFormat;
 use super::gap_text::{between, concerns, numbers, range};
-use super::records::to_the_second;
 use crate::duration;
 use crate::exit::{Exit, Failure};
+use crate::instant::to_the_second;
+use crate::report_wording::count;
 use crate::stdio::print;
 
 /// The number of gaps that the text lists for one index. The JSON format contains all gaps.
@@ -163,12 +164,6 @@ fn index(ledger: &IndexLedger, name: &str, now: Timestamp) -> Vec<String> {
         lines.push(format!("  an operation without a record is {CAN_BE}"));
     }
     lines
-}
-
-/// Formats a count with its noun: `1 operation`, `2 operations`.
-fn count(number: u64, thing: &str) -> String {
-    let s = if number == 1 { "" } else { "s" };
-    format!("{number} {thing}{s}")
 }
 
 /// Describes the events in which the index lost operations or assigned a `_seq_no` again.
