@@ -2,12 +2,12 @@
 //! must survive encoding.
 
 use std::error::Error;
-use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use opensearch_directives::Snapshot;
 use opensearch_directives::error::LastGoodErrorKind;
 use opensearch_directives::fuzzing::last_good_file;
+use opensearch_directives::internal::Hex;
 use sha2::{Digest as _, Sha256};
 
 use crate::check_message;
@@ -32,15 +32,12 @@ pub(crate) fn run(input: &[u8]) {
 /// Decodes bytes as a last-good file. They are decoded as they are, too, where the checksum protects.
 pub(crate) fn run_last_good_file(body: &[u8]) {
     let error = last_good_file(body, "directives");
-    let mut file = String::new();
-    for byte in Sha256::digest(body) {
-        let _ = write!(file, "{byte:02x}");
-    }
     if let Err(error) = error {
         assert_ne!(error.kind(), LastGoodErrorKind::Io);
         check_error(&error);
     }
-    let file = [file.as_bytes(), b"\n", body].concat();
+    let checksum = Hex(&Sha256::digest(body)).to_string();
+    let file = [checksum.as_bytes(), b"\n", body].concat();
     match last_good_file(&file, "directives") {
         Ok(snapshot) => {
             assert!(snapshot.read_at().is_some() && snapshot.revision().is_some());

@@ -71,10 +71,8 @@ fn the_stores_of_this_project_conform() {
     });
     assert!(report.conforms(), "InMemoryDirectiveStore\n{report}");
 
-    let (source, runtime) = (ScriptedSource::default(), runtime());
-    let config = Config::for_source("scripted").with_interval(Duration::from_hours(1));
-    let (store, refresher) = OpenSearchDirectiveStore::build_from(config, source.clone()).unwrap();
-    runtime.spawn(refresher.run());
+    let runtime = runtime();
+    let (store, source) = scripted_store(&runtime);
     let report = kit.check(&Ours {
         store,
         publish: |store: &OpenSearchDirectiveStore, directives| {
@@ -89,6 +87,15 @@ fn the_stores_of_this_project_conform() {
 fn runtime() -> Runtime {
     let mut builder = Builder::new_multi_thread();
     builder.worker_threads(1).enable_all().build().unwrap()
+}
+
+/// Starts a store that polls the returned source, and in practice only when it is told to refresh.
+fn scripted_store(runtime: &Runtime) -> (OpenSearchDirectiveStore, ScriptedSource) {
+    let source = ScriptedSource::default();
+    let config = Config::for_source("scripted").with_interval(Duration::from_hours(1));
+    let (store, refresher) = OpenSearchDirectiveStore::build_from(config, source.clone()).unwrap();
+    runtime.spawn(refresher.run());
+    (store, source)
 }
 
 /// A store of osproxy-observe, with a function that publishes into it.
@@ -176,10 +183,8 @@ fn the_stores_of_osproxy_know_no_start_and_sample_requests_without_an_id() {
 /// evaluation is after the directive's start.
 #[test]
 fn the_adapter_breaks_only_the_rules_of_the_set_of_osproxy() {
-    let (source, runtime, clock) = (ScriptedSource::default(), runtime(), Arc::new(clock()));
-    let config = Config::for_source("scripted").with_interval(Duration::from_hours(1));
-    let (store, refresher) = OpenSearchDirectiveStore::build_from(config, source.clone()).unwrap();
-    runtime.spawn(refresher.run());
+    let (runtime, clock) = (runtime(), Arc::new(clock()));
+    let (store, source) = scripted_store(&runtime);
     let store = Arc::new(store);
     let osproxys_clock = Arc::clone(&clock) as Arc<dyn Clock>;
     let start = OsproxyDirectiveStore::start(Arc::clone(&store), osproxys_clock);
