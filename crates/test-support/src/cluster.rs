@@ -283,7 +283,12 @@ pub struct Paused {
 
 impl Paused {
     fn new(process: u32) -> Self {
-        let script = format!("kill -STOP {process}; echo stopped; read line; kill -CONT {process}");
+        // On a busy machine, some threads still run for a while after the signal.
+        let script = format!(
+            "kill -STOP {process}; \
+             while [ -n \"$(grep -Ls '^State:.T' /proc/{process}/task/*/status)\" ]; do sleep 0.01; done; \
+             echo stopped; read line; kill -CONT {process}"
+        );
         let mut helper = Command::new("sh")
             .args(["-c", &script])
             .stdin(Stdio::piped())
