@@ -119,7 +119,9 @@ impl Collector for StatusCollector {
                 SampleKind::Counter => MetricType::Counter,
                 SampleKind::Gauge => MetricType::Gauge,
             };
-            let mut family = encoder.encode_descriptor(first.name, first.help, None, kind)?;
+            // The encoder appends the suffix of counters itself.
+            let name = first.name.strip_suffix("_total").unwrap_or(first.name);
+            let mut family = encoder.encode_descriptor(name, first.help, None, kind)?;
             for (labels, sample) in &samples {
                 if labels.is_empty() {
                     // A sample without a label is the only sample of its metric.

@@ -29,7 +29,7 @@ pub(super) fn counters(counters: &Counters) -> Vec<Sample> {
         add(name, help, None, count as f64);
     }
     add(
-        "directives_poll_seconds",
+        "directives_poll_seconds_total",
         "The total duration of all polls in seconds",
         None,
         counters.poll_seconds.as_secs_f64(),
@@ -42,7 +42,7 @@ fn families(counters: &Counters) -> [Family; 5] {
     let changes = &counters.changes;
     [
         (
-            "directives_polls",
+            "directives_polls_total",
             "Polls by result",
             "result",
             vec![
@@ -51,7 +51,7 @@ fn families(counters: &Counters) -> [Family; 5] {
             ],
         ),
         (
-            "directives_poll_failures",
+            "directives_poll_failures_total",
             "Failed polls by reason",
             "reason",
             vec![
@@ -65,7 +65,7 @@ fn families(counters: &Counters) -> [Family; 5] {
             ],
         ),
         (
-            "directives_reads",
+            "directives_reads_total",
             "Successful polls by kind of read",
             "kind",
             vec![
@@ -75,7 +75,7 @@ fn families(counters: &Counters) -> [Family; 5] {
             ],
         ),
         (
-            "directives_fleet_reports",
+            "directives_fleet_reports_total",
             "Reports to the index of the fleet by result",
             "result",
             vec![
@@ -84,7 +84,7 @@ fn families(counters: &Counters) -> [Family; 5] {
             ],
         ),
         (
-            "directives_changes",
+            "directives_changes_total",
             "Changes of directives, each of which is a line in the log",
             "change",
             vec![
@@ -102,52 +102,52 @@ fn totals(counters: &Counters) -> [(&'static str, &'static str, u64); 10] {
     let reads = &counters.reads;
     [
         (
-            "directives_stale_reads",
+            "directives_stale_reads_total",
             "Reads that were refused because they were older than the published set",
             reads.stale_reads,
         ),
         (
-            "directives_corrections",
+            "directives_corrections_total",
             "Full reads that found a difference which the incremental polls had missed",
             reads.corrections,
         ),
         (
-            "directives_requests",
+            "directives_requests_total",
             "Requests that were sent to all nodes",
             counters.requests,
         ),
         (
-            "directives_received_bytes",
+            "directives_received_bytes_total",
             "Bytes in the bodies of all responses",
             counters.bytes_received,
         ),
         (
-            "directives_credential_reloads",
+            "directives_credential_reloads_total",
             "Reloads of credentials, certificates and trusted keys that had changed",
             counters.credential_reloads,
         ),
         (
-            "directives_credential_reload_failures",
+            "directives_credential_reload_failures_total",
             "Reloads of credentials, certificates and trusted keys that failed",
             counters.credential_reload_failures,
         ),
         (
-            "directives_signature_verifications",
+            "directives_signature_verifications_total",
             "Signatures verified; equal content is verified once",
             counters.signature_verifications,
         ),
         (
-            "directives_publishes",
+            "directives_publishes_total",
             "Sets that were published",
             counters.publishes,
         ),
         (
-            "directives_rejections",
+            "directives_rejections_total",
             "Rejected documents, once per revision of the document",
             counters.rejections,
         ),
         (
-            "directives_refresher_panics",
+            "directives_refresher_panics_total",
             "Panics that the refresher survived",
             counters.panics,
         ),

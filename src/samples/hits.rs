@@ -21,13 +21,13 @@ pub(crate) fn totals(totals: &HitTotals) -> [Sample; 3] {
     [
         (
             SampleKind::Counter,
-            "directives_matched",
+            "directives_matched_total",
             "Matches of all directives: a request counts once for each directive that it matches",
             matched,
         ),
         (
             SampleKind::Counter,
-            "directives_sampled",
+            "directives_sampled_total",
             "Matches that were in the sample of their directive",
             sampled,
         ),
@@ -57,12 +57,12 @@ pub(crate) fn by_directive(hits: &Hits, limit: usize) -> Vec<Sample> {
         })
     };
     let matched = family(
-        "directives_matched_by_directive",
+        "directives_matched_by_directive_total",
         "Requests that the directive matched",
         |hits| hits.matched,
     );
     let sampled = family(
-        "directives_sampled_by_directive",
+        "directives_sampled_by_directive_total",
         "Matched requests that were in the sample of the directive",
         |hits| hits.sampled,
     );

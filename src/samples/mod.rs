@@ -33,8 +33,7 @@ pub enum SampleKind {
 /// }
 /// ```
 ///
-/// The table lists the metric names in Prometheus. A Prometheus exporter appends `_total` to the
-/// name of each counter:
+/// The names are those that Prometheus shows, so the name of a counter ends in `_total`:
 ///
 /// | metric | type | meaning |
 /// |---|---|---|
@@ -46,6 +45,9 @@ pub enum SampleKind {
 /// | `directives_poll_seconds_total` | counter | the total duration of all polls |
 /// | `directives_requests_total` | counter | requests that were sent to all nodes |
 /// | `directives_received_bytes_total` | counter | bytes in the bodies of all responses |
+/// | `directives_credential_reloads_total` | counter | reloads of credentials, certificates and trusted keys that had changed |
+/// | `directives_credential_reload_failures_total` | counter | reloads that failed |
+/// | `directives_signature_verifications_total` | counter | verified signatures; equal content is verified once |
 /// | `directives_publishes_total` | counter | sets that were published |
 /// | `directives_rejections_total` | counter | rejected documents, once per revision of the document |
 /// | `directives_fleet_reports_total{result}` | counter | reports to the index of the fleet that were written (`success`), and that were not (`failure`) |
@@ -76,9 +78,9 @@ pub enum SampleKind {
 /// | `directives_staleness{state}` | gauge | 1 for the current state: `fresh`, `stale` or `dark` |
 /// | `directives_refresher{state}` | gauge | 1 for the current state: `running`, `overdue`, `stopped` or `not_started`; alert if `running` is not 1 |
 /// | `directives_node_up{node}` | gauge | 1 if the node responded to the last request |
-/// | `directives_history_operations{result}` | counter | with a recorder: operations that it `recorded`, that were `already_recorded`, that it could not see (`unseen`) or not record (`lost`) |
-/// | `directives_history_failures` | counter | with a recorder: attempts to write to the history that failed |
-/// | `directives_history_missed_polls` | counter | with a recorder: polls whose documents it did not take in time |
+/// | `directives_history_operations_total{result}` | counter | with a recorder: operations that it `recorded`, that were `already_recorded`, that it could not see (`unseen`) or not record (`lost`) |
+/// | `directives_history_failures_total` | counter | with a recorder: attempts to write to the history that failed |
+/// | `directives_history_missed_polls_total` | counter | with a recorder: polls whose documents it did not take in time |
 /// | `directives_history_pending` | gauge | with a recorder: records that wait to be written |
 /// | `directives_build_info{version}` | gauge | 1, with the version of this library |
 #[derive(Clone, PartialEq, Debug)]
@@ -86,7 +88,8 @@ pub enum SampleKind {
 pub struct Sample {
     /// Whether the value counts events or is a current value.
     pub kind: SampleKind,
-    /// The name of the metric, such as `directives_publishes`, without a suffix for its kind.
+    /// The name of the metric, such as `directives_publishes_total`. The name of a counter ends in
+    /// `_total`.
     pub name: &'static str,
     /// A description of the metric, in one line.
     pub help: &'static str,
@@ -132,5 +135,67 @@ impl Status {
         let mut samples = self.samples();
         samples.extend(gauges::documents_by_state(self, published));
         samples
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::collections::BTreeSet;
+
+    use opensearch_directives_core::internal::HitTotals;
+
+    use super::*;
+    use crate::status::RecorderStatus;
+    use crate::{Config, OpenSearchDirectiveStore};
+
+    /// The metrics that a store without a complete read does not have.
+    const AFTER_THE_FIRST_READ: [&str; 8] = [
+        "directives_clock_skew_seconds",
+        "directives_documents",
+        "directives_last_attempt_timestamp_seconds",
+        "directives_last_change_timestamp_seconds",
+        "directives_last_read_age_seconds",
+        "directives_last_success_timestamp_seconds",
+        "directives_revision_max_seq_no",
+        "directives_unfinished_documents",
+    ];
+
+    /// Returns the name and the kind of each metric of a store that counts hits and records the
+    /// history.
+    fn exported() -> BTreeSet<(String, &'static str)> {
+        let config = Config::for_url("http://127.0.0.1:9200".parse().unwrap());
+        let (store, _refresher) = OpenSearchDirectiveStore::build(config).unwrap();
+        let mut status = store.status();
+        status.recorder = Some(RecorderStatus::default());
+        let mut samples = status.samples_with(store.states());
+        samples.extend(hits::totals(&HitTotals::default()));
+        let kind = |sample: &Sample| match sample.kind {
+            SampleKind::Counter => "counter",
+            SampleKind::Gauge => "gauge",
+        };
+        let gauges = AFTER_THE_FIRST_READ.map(|name| (name.to_owned(), "gauge"));
+        let exported = samples
+            .iter()
+            .map(|sample| (sample.name.to_owned(), kind(sample)));
+        exported.chain(gauges).collect()
+    }
+
+    #[test]
+    fn the_documentation_lists_each_metric_and_only_the_names_of_counters_end_in_total() {
+        let rows = include_str!("mod.rs").lines();
+        let rows = rows.filter_map(|line| line.strip_prefix("/// | `"));
+        let listed: BTreeSet<(String, &str)> = rows
+            .map(|row| {
+                let mut cells = row.split('|').map(|cell| cell.trim().trim_matches('`'));
+                let name = cells.next().unwrap().split('{').next().unwrap();
+                (name.to_owned(), cells.next().unwrap())
+            })
+            .collect();
+        assert_eq!(listed, exported());
+        for (name, kind) in listed {
+            assert_eq!(name.ends_with("_total"), kind == "counter", "{name}");
+        }
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn recorder(status: &RecorderStatus) -> Vec<Sample> {
     ] {
         add(
             SampleKind::Counter,
-            "directives_history_operations",
+            "directives_history_operations_total",
             "Operations by what the recorder of the history did with them",
             Some(("result", result)),
             count,
@@ -28,14 +28,14 @@ pub(super) fn recorder(status: &RecorderStatus) -> Vec<Sample> {
     }
     add(
         SampleKind::Counter,
-        "directives_history_failures",
+        "directives_history_failures_total",
         "Attempts to write to the history that failed",
         None,
         status.failures,
     );
     add(
         SampleKind::Counter,
-        "directives_history_missed_polls",
+        "directives_history_missed_polls_total",
         "Polls whose documents the recorder did not take in time",
         None,
         status.missed_polls,

@@ -98,8 +98,8 @@ async fn only_a_store_that_counts_exports_counts() {
     let samples = |store: &OpenSearchDirectiveStore| {
         let samples = store.samples().into_iter();
         let names = [
-            "directives_matched",
-            "directives_sampled",
+            "directives_matched_total",
+            "directives_sampled_total",
             "directives_unmatched",
         ];
         samples
