@@ -115,7 +115,7 @@ pub mod internal {
     pub use crate::http::{Client, Method, Request, RequestFailure, Response, Transport};
     pub use crate::refresher::{Poller, Shared};
     pub use crate::rest::{CLOSE_TIMEOUT, PAGE_SIZE, off_the_runtime, weight_of};
-    pub use crate::safeguard_switches::{Safeguard, Safeguards};
+    pub use crate::safeguard_switches::{Safeguard, Safeguards, Tuning};
 }
 
 /// The crate `prometheus-client`, in the version whose trait [`StatusCollector`] implements.

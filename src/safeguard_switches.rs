@@ -25,11 +25,28 @@ pub enum Safeguard {
     HiddenDocuments,
     /// Resolves the index name again at the end of a poll.
     SameIndex,
+    /// Divides the ranges that differ until single numbers are compared, and compares the
+    /// fingerprint of the result.
+    ReconcileLevels,
+    /// Reads everything instead of a reconciliation after a write in a higher primary term.
+    ReconcileTerm,
+    /// Sends all requests of a reconciliation in one point in time, and compares the fingerprint
+    /// of the result.
+    ReconcileView,
+    /// Reads everything after a version that cannot be a later version of the known index, even if
+    /// a later poll observes the former primary again.
+    Overtaken,
+    /// Accepts a version or a view that no authority confirms only if it persists.
+    Persistence,
+    /// Consults the cluster manager about a version before a read.
+    ConfirmNode,
+    /// Lets the primary confirm that the replica has converged.
+    ConfirmConvergence,
 }
 
 impl Safeguard {
     /// Every safeguard, each once.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 16] = [
         Self::Fingerprint,
         Self::Regressions,
         Self::OneNode,
@@ -39,7 +56,29 @@ impl Safeguard {
         Self::Convergence,
         Self::HiddenDocuments,
         Self::SameIndex,
+        Self::ReconcileLevels,
+        Self::ReconcileTerm,
+        Self::ReconcileView,
+        Self::Overtaken,
+        Self::Persistence,
+        Self::ConfirmNode,
+        Self::ConfirmConvergence,
     ];
+}
+
+/// The sizes and safeguards of a refresher that tests change.
+#[derive(Clone, Copy, Debug)]
+pub struct Tuning {
+    /// The number of documents in one page.
+    pub page_size: usize,
+    /// The number of buckets of the first histogram of a reconciliation. Fewer buckets lead to more
+    /// rounds.
+    pub first_buckets: u64,
+    /// While the low-water mark is unknown, a delta read starts this far below the highest
+    /// `_seq_no`.
+    pub look_back: u64,
+    /// The checks that the refresher makes.
+    pub safeguards: Safeguards,
 }
 
 /// The safeguards that are switched on in one refresher.

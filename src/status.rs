@@ -160,12 +160,15 @@ pub struct ReadCounters {
     pub unchanged: u64,
     /// Polls that read only the changes.
     pub delta_reads: u64,
+    /// Polls that compared the `_seq_no`s of all documents by ranges, and read only the differences:
+    /// after a deletion, and periodically.
+    pub reconciles: u64,
     /// Polls that read everything.
     pub full_reads: u64,
     /// Reads that were refused because they were older than the published set.
     pub stale_reads: u64,
-    /// Full reads that found a difference which the incremental polls had missed. The number of
-    /// corrections is expected to stay 0.
+    /// Reconciles and full reads that found a difference which the polls before had missed. The
+    /// number of corrections is expected to stay 0.
     pub corrections: u64,
 }
 

@@ -118,15 +118,97 @@ async fn a_delta_read_reads_only_the_change_and_a_deletion_is_detected() {
     assert_eq!(revision.documents, 21);
     assert!(revision.updated_at.is_some());
 
-    // A search returns no deleted documents, so the poll must detect the deletion by the
-    // aggregations over all documents.
+    // No search response contains a deletion, so a reconcile must find it.
     let document = format!("{url}/{index}/_doc/d-00?refresh=true");
     http::send("DELETE", &document, None).await;
     store.refresh().await.unwrap();
     assert_eq!(tenants(&store), expected[1..]);
-    assert_eq!(full_reads(&store.status()), before + 1);
+    let status = store.status();
+    assert_eq!(full_reads(&status), before, "{:?}", status.counters.reads);
+    assert_eq!(status.counters.reads.reconciles, 1);
     settle(&store).await;
     assert_eq!(cost(&store).await.0, 1);
+}
+
+/// The number of documents that need three rounds to find a deletion.
+const MANY: usize = 21_000;
+
+fn lines(action: &str, index: &str, numbers: impl Iterator<Item = usize>) -> String {
+    let expires_at = in_hours(1);
+    numbers
+        .map(|n| {
+            let id = json!({"_index": index, "_id": format!("d-{n:05}"), "pipeline": "_none"});
+            let document = json!({"level": "Shape", "tenant": "t", "expires_at": expires_at});
+            match action {
+                "delete" => format!("{}\n", json!({ "delete": id })),
+                _ => format!("{}\n{}\n", json!({ "index": id }), stored(document)),
+            }
+        })
+        .collect()
+}
+
+/// Returns the numbers in the ids of the published directives.
+fn published(store: &OpenSearchDirectiveStore) -> Vec<usize> {
+    let set = store.load();
+    set.iter().map(|one| one.id[2..].parse().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn p2_deletions_among_many_documents_are_found_without_reading_the_others() {
+    let url = shared_url();
+    let index = installed_index(&url, "deletions").await;
+    for begin in (0..MANY).step_by(7_000) {
+        bulk(&url, lines("index", &index, begin..begin + 7_000)).await;
+    }
+    let store = start(&url, &index).await;
+    settle(&store).await;
+    let mut expected: Vec<usize> = (0..MANY).collect();
+    let scattered: Vec<usize> = (0..MANY).filter(|n| n % 211 == 5).collect();
+    let block: Vec<usize> = (9_000..11_000).collect();
+    for (gone, bytes) in [(vec![4_711], 8_000), (scattered, 60_000), (block, 150_000)] {
+        bulk(&url, lines("delete", &index, gone.iter().copied())).await;
+        expected.retain(|n| gone.binary_search(n).is_err());
+        let (requests, received) = cost(&store).await;
+        println!(
+            "{} deletions: {requests} requests, {received} bytes",
+            gone.len()
+        );
+        assert_eq!(published(&store), expected);
+        assert!(requests <= 9, "{requests} requests");
+        assert!(received <= bytes, "{received} bytes");
+        settle(&store).await;
+    }
+    // The primary counts as many documents as before, so a delta read comes first.
+    bulk(&url, lines("delete", &index, std::iter::once(20_999))).await;
+    bulk(&url, lines("index", &index, [3, 30_000].into_iter())).await;
+    store.refresh().await.unwrap();
+    expected.retain(|n| *n != 20_999);
+    expected.push(30_000);
+    assert_eq!(published(&store), expected);
+    let reads = store.status().counters.reads;
+    assert_eq!((reads.full_reads, reads.reconciles), (1, 4), "{reads:?}");
+}
+
+#[tokio::test]
+async fn a_periodic_reconcile_of_an_unchanged_index_reads_no_documents() {
+    let url = shared_url();
+    let index = installed_index(&url, "periodic").await;
+    bulk(&url, lines("index", &index, 0..3_000)).await;
+    let config = Config::new(cluster(&url, &index))
+        .with_interval(Duration::from_secs(60 * 60))
+        .with_reconcile_interval(Duration::from_millis(1));
+    let store = OpenSearchDirectiveStore::start(config).await.unwrap();
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        let (requests, bytes) = cost(&store).await;
+        println!("{requests} requests, {bytes} bytes");
+        assert!(bytes <= 6_000, "{bytes} bytes");
+    }
+    let status = store.status();
+    let reads = status.counters.reads;
+    assert_eq!((reads.full_reads, reads.reconciles), (1, 5), "{reads:?}");
+    assert_eq!(reads.corrections, 0);
+    assert_eq!(status.counters.publishes, 1);
 }
 
 /// A write becomes visible only after a refresh, so the polls before the refresh cannot see it.

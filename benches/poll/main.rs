@@ -18,6 +18,7 @@
     reason = "not what is measured"
 )]
 
+mod reconciles;
 mod response_to_publish;
 
 use std::time::{Duration, Instant};
@@ -55,6 +56,7 @@ fn main() {
         memory(&cluster).await;
         costs(&cluster).await;
         one_change(&cluster, &spans).await;
+        reconciles::measure(&cluster).await;
         propagation(&cluster).await;
     });
 }

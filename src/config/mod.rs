@@ -80,12 +80,13 @@ pub struct Config {
     /// [`hits`](crate::OpenSearchDirectiveStore::hits)). Counting adds no cost to a request that
     /// matches no directive.
     pub count_hits: bool,
-    /// The interval between full reads, with a jitter of ±20 %. Full reads are a safety net that
-    /// finds changes which the incremental polls might miss.
+    /// The interval between periodic reconciles, with a jitter of ±20 %. A reconcile compares the
+    /// `_seq_no`s of all documents by ranges, or reads everything where the server does not permit
+    /// this. Reconciles are a safety net that finds changes which the checks of each poll might miss.
     pub reconcile_interval: Duration,
     /// The longest time from now to the expiry of a directive. A document with a later expiry is
-    /// rejected. A rejected document is checked again when somebody writes it, and at the next full
-    /// read (`reconcile_interval`).
+    /// rejected. A rejected document is checked again when somebody writes it, and at the next
+    /// reconcile (`reconcile_interval`).
     pub max_ttl: Duration,
     /// The largest number of documents in the index that have neither ended nor been revoked. A
     /// read fails if more documents than this have neither ended nor been revoked, or if the index
@@ -117,7 +118,7 @@ impl Config {
     pub const DEFAULT_MAX_BACKOFF: Duration = Duration::from_secs(30);
     /// The default time limit of one poll.
     pub const DEFAULT_POLL_TIMEOUT: Duration = Duration::from_secs(8);
-    /// The default interval between full reads.
+    /// The default interval between periodic reconciles.
     pub const DEFAULT_RECONCILE_INTERVAL: Duration = Duration::from_secs(30 * 60);
     /// The default of `max_ttl`: an expiry may be at most 30 days from now.
     pub const DEFAULT_MAX_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -233,7 +234,7 @@ impl Config {
         self
     }
 
-    /// Sets the interval between full reads.
+    /// Sets the interval between periodic reconciles.
     #[must_use]
     pub fn with_reconcile_interval(mut self, reconcile_interval: Duration) -> Self {
         self.reconcile_interval = reconcile_interval;

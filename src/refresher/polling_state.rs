@@ -11,7 +11,7 @@ use crate::history::Recorder;
 use crate::http::Client;
 use crate::last_good_atomic_write::LastGoodFile;
 use crate::poll_pauses::Backoff;
-use crate::safeguard_switches::Safeguards;
+use crate::safeguard_switches::Tuning;
 use crate::signatures::Verifier;
 use crate::source::SnapshotSource;
 use crate::sync::IndexSynchronizer;
@@ -78,20 +78,15 @@ impl Poller {
         }
     }
 
-    /// Creates a poller of the index with the given page size and safeguards, for tests that must
-    /// detect a missing safeguard.
+    /// Creates a poller of the index with other sizes and without some safeguards, for tests
+    /// that must detect the missing safeguards.
     #[doc(hidden)]
     #[must_use]
-    pub fn with_tuning(
-        config: &Config,
-        client: Client,
-        page_size: usize,
-        safeguards: Safeguards,
-    ) -> Self {
+    pub fn with_tuning(config: &Config, client: Client, tuning: Tuning) -> Self {
         let seed = seed_of(&config.instance);
         let verifier = Arc::new(Verifier::default());
         let source = IndexSynchronizer::new(config, client.clone(), Arc::clone(&verifier), seed);
-        let source = source.with_tuning(page_size, safeguards);
+        let source = source.with_tuning(tuning);
         Self::over(config, client, verifier, Box::new(source))
     }
 

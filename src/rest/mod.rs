@@ -6,8 +6,9 @@
 //! | `index_stats.rs` | `_stats` | Did anything change? |
 //! | `search.rs` | `_search` | What are count, sum and maximum of the `_seq_no`s on one copy of the shard? |
 //! | `delta_read.rs` | `_search` | Which documents changed above a `_seq_no`? |
+//! | `reconcile_read.rs`, `histogram.rs` | `_search` | How many documents does each range of `_seq_no`s contain? |
 //! | `full_read.rs` | `_search` | Which documents does the index contain? |
-//! | `point_in_time.rs` | `_search/point_in_time` | (opens one view for all pages of a full read) |
+//! | `point_in_time.rs` | `_search/point_in_time` | (opens one view for all pages of a full read, or all requests of a reconciliation) |
 //! | `mget.rs` | `_mget` | Which version of a document does the primary hold right now? |
 //! | `cluster_state_version.rs` | `_cluster/state` | Does the node have contact with the cluster manager? |
 //! | `index_resolution.rs` | `_settings` | To which concrete index does the name refer? |
@@ -24,6 +25,7 @@
 mod cluster_state_version;
 mod delta_read;
 mod full_read;
+mod histogram;
 mod incomplete;
 mod index_resolution;
 mod index_stats;
@@ -35,6 +37,7 @@ mod pipeline_bounds;
 mod point_in_time;
 mod poll_session;
 mod read_error;
+mod reconcile_read;
 mod search;
 mod search_response;
 mod visible_fields;
@@ -42,6 +45,7 @@ mod visible_fields;
 pub(crate) use cluster_state_version::ClusterVersion;
 pub(crate) use delta_read::DeltaRead;
 pub(crate) use full_read::FullRead;
+pub(crate) use histogram::{Bucket, EXACT, HistogramQuery, Scope, saturating_sum};
 pub(crate) use incomplete::Incomplete;
 pub(crate) use index_resolution::ConcreteIndex;
 pub(crate) use index_stats::{Probe, ShardCheckpoints, checkpoints_of};
@@ -54,6 +58,7 @@ pub use poll_session::CLOSE_TIMEOUT;
 pub(crate) use poll_session::{IndexReader, Session};
 pub(crate) use read_error::ReadFailure;
 pub use read_error::{PollErrorKind, ReadError};
+pub(crate) use reconcile_read::{ChangesAndCounts, FrozenView};
 pub use search::PAGE_SIZE;
 pub(crate) use search::Summary;
 pub(crate) use search_response::{Aggregates, Collect, Complete, Hit, SearchResponse};

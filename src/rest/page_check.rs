@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::histogram::RawHistogram;
 use super::incomplete::Incomplete;
 use super::offload::off_the_runtime;
 use super::poll_session::Session;
@@ -15,7 +16,10 @@ pub(crate) struct Page<C> {
     pub(crate) total: u64,
     pub(crate) read: u64,
     pub(crate) aggregates: Option<Aggregates>,
-    /// The highest primary term in which one of the documents of the page was written.
+    pub(crate) histogram: Option<RawHistogram>,
+    /// The primary term of the document with the highest `_seq_no` of the index.
+    pub(crate) newest_term: Option<u64>,
+    /// The highest primary term in which one of the documents was written.
     pub(crate) term: Option<u64>,
     /// The `search_after` value for the request of the next page.
     pub(crate) next: Option<serde_json::Value>,
@@ -69,6 +73,8 @@ pub(crate) fn take_page<C: Collect>(
         total,
         hits,
         aggregates,
+        histogram,
+        newest_term,
     } = response.complete().map_err(PageError::Incomplete)?;
     if total > max_stored {
         return Err(PageError::TooMany(total));
@@ -91,6 +97,8 @@ pub(crate) fn take_page<C: Collect>(
         read: hits.len() as u64,
         term: hits.iter().filter_map(|hit| hit.primary_term).max(),
         aggregates,
+        histogram,
+        newest_term,
         next,
     })
 }

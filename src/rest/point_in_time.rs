@@ -1,5 +1,5 @@
-//! Opens and closes a point in time (PIT): a fixed view of the index that all pages of a full read
-//! share.
+//! Opens and closes a point in time (PIT): a fixed view of the index that all pages of a full read,
+//! or all requests of a reconciliation, share.
 
 use opensearch::{CreatePitParts, DeletePitParts};
 use tracing::debug;

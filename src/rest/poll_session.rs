@@ -128,7 +128,7 @@ impl Session {
         self.close_point_in_time().await;
     }
 
-    pub(super) async fn close_point_in_time(&mut self) {
+    pub(crate) async fn close_point_in_time(&mut self) {
         if let Some(id) = self.point_in_time.take() {
             point_in_time::close(self.reader.client.clone(), id).await;
         }

@@ -3,20 +3,20 @@
 use std::borrow::Cow;
 
 use opensearch::SearchParts;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::incomplete::Incomplete;
 use super::index_resolution::ConcreteIndex;
 use super::poll_session::Session;
 use super::read_error::ReadError;
-use super::search_response::{AGGREGATIONS, Aggregates, Collect, Hit};
+use super::search_response::{Aggregates, Collect, Hit};
 use crate::http::{Method, Request, RequestError};
 
 /// The maximum number of documents in one page, equal to the default of `index.max_result_window`.
 pub const PAGE_SIZE: usize = 10_000;
 /// The fields that the server includes in a search response, among them all fields that show
 /// whether the response is complete.
-const FILTER_PATH: &str = "pit_id,timed_out,_shards.total,_shards.successful,_shards.failed,\
+pub(super) const FILTER_PATH: &str = "pit_id,timed_out,_shards.total,_shards.successful,_shards.failed,\
                            hits.total,hits.hits._id,hits.hits._seq_no,hits.hits._primary_term,\
                            hits.hits._source,hits.hits.sort,aggregations.all.seq.count,\
                            aggregations.all.seq.max,aggregations.all.seq.sum,\
@@ -49,25 +49,48 @@ pub(super) fn search(
     extras: Extras,
     mut body: Map<String, Value>,
 ) -> Request {
-    body.insert("size".to_owned(), size.into());
-    body.insert("track_total_hits".to_owned(), true.into());
-    if size > 0 {
-        body.insert("seq_no_primary_term".to_owned(), true.into());
-    }
     let mut filter_path = Cow::Borrowed(FILTER_PATH);
     if extras.versions {
         body.insert("version".to_owned(), true.into());
         filter_path += VERSION_PATH;
     }
-    if extras.aggregates
-        && let Ok(aggregations) = serde_json::from_str::<Value>(AGGREGATIONS)
-    {
-        body.insert("aggs".to_owned(), aggregations);
+    if extras.aggregates {
+        body.insert("aggs".to_owned(), all_documents([]));
+    }
+    search_for(path, size, &filter_path, body)
+}
+
+/// Creates a search for at most `size` documents. `filter_path` selects the parts of the response.
+pub(super) fn search_for(
+    path: &str,
+    size: usize,
+    filter_path: &str,
+    mut body: Map<String, Value>,
+) -> Request {
+    body.insert("size".to_owned(), size.into());
+    body.insert("track_total_hits".to_owned(), true.into());
+    if size > 0 {
+        body.insert("seq_no_primary_term".to_owned(), true.into());
     }
     Request::new(Method::Post, path)
         .query("allow_partial_search_results", "false")
         .query("filter_path", filter_path)
         .json(Value::Object(body).to_string())
+}
+
+/// Returns the aggregations over all documents: those of the [`Aggregates`], and these.
+pub(super) fn all_documents<const N: usize>(others: [(&str, Value); N]) -> Value {
+    let mut all = json!({ "all": {
+        "global": {},
+        "aggs": {
+            "seq": { "stats": { "field": "_seq_no" } },
+            "updated": { "max": { "field": "updated_at" } },
+        },
+    } });
+    for (name, aggregation) in others {
+        all["all"]["aggs"][name] = aggregation;
+    }
+    all
 }
 
 impl Session {
@@ -116,7 +139,7 @@ impl Session {
 
 /// The collector of a search that requests aggregates and no documents.
 #[derive(Debug)]
-struct NoDocuments;
+pub(super) struct NoDocuments;
 
 impl Collect for NoDocuments {
     fn take(&mut self, _hit: &Hit<'_>) -> Result<(), Incomplete> {

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::histogram::RawHistogram;
 use super::incomplete::Incomplete;
 
 /// A receiver for the documents of a read.
@@ -52,16 +53,36 @@ struct Total {
     relation: Cow<'static, str>,
 }
 
-/// The part of the response that [`AGGREGATIONS`] requests.
+/// The aggregations of all documents, and those of the documents that the query selects.
 #[derive(Debug, Deserialize)]
 struct Aggregations {
     all: Option<AllDocuments>,
+    h: Option<RawHistogram>,
 }
 
 #[derive(Debug, Deserialize)]
 struct AllDocuments {
     seq: Option<SeqNos>,
     updated: Option<Newest>,
+    newest: Option<TopHits>,
+    h: Option<RawHistogram>,
+}
+
+#[derive(Debug, Deserialize)]
+struct TopHits {
+    hits: Option<TopHitList>,
+}
+
+#[derive(Debug, Deserialize)]
+struct TopHitList {
+    #[serde(default)]
+    hits: Vec<TopHit>,
+}
+
+#[derive(Debug, Deserialize)]
+struct TopHit {
+    #[serde(rename = "_primary_term")]
+    primary_term: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -89,7 +110,17 @@ pub(crate) struct Aggregates {
 }
 
 impl Aggregations {
-    /// Returns `None` if the response lacks the count or the sum of the `_seq_no`s.
+    fn take_histogram(&mut self) -> Option<RawHistogram> {
+        let of_all = self.all.as_mut().and_then(|all| all.h.take());
+        of_all.or_else(|| self.h.take())
+    }
+
+    fn newest_term(&self) -> Option<u64> {
+        let newest = self.all.as_ref()?.newest.as_ref()?;
+        newest.hits.as_ref()?.hits.first()?.primary_term
+    }
+
+    /// Returns `None` if the response lacks an aggregate.
     fn of_all_documents(self) -> Option<Aggregates> {
         let all = self.all?;
         let seq = all.seq?;
@@ -104,9 +135,6 @@ impl Aggregations {
     }
 }
 
-/// The part of a search request that requests the [`Aggregates`].
-pub(crate) const AGGREGATIONS: &str = r#"{"all":{"global":{},"aggs":{"seq":{"stats":{"field":"_seq_no"}},"updated":{"max":{"field":"updated_at"}}}}}"#;
-
 /// The content of a search response in which every shard responded in time.
 #[derive(Debug)]
 pub(crate) struct Complete<'a> {
@@ -114,6 +142,10 @@ pub(crate) struct Complete<'a> {
     pub(crate) hits: Vec<Hit<'a>>,
     /// The aggregates; `None` if they were not requested, or if the server does not return them.
     pub(crate) aggregates: Option<Aggregates>,
+    /// The histogram, if the request asked for one.
+    pub(crate) histogram: Option<RawHistogram>,
+    /// The primary term of the document with the highest `_seq_no`, if the request asked for it.
+    pub(crate) newest_term: Option<u64>,
 }
 
 /// One document of a search response.
@@ -164,10 +196,13 @@ impl<'a> SearchResponse<'a> {
         if total.relation != "eq" {
             return Err(Incomplete::LowerBound);
         }
+        let mut aggregations = self.aggregations;
         Ok(Complete {
             total: total.value,
             hits: hits.hits,
-            aggregates: self.aggregations.and_then(Aggregations::of_all_documents),
+            histogram: aggregations.as_mut().and_then(Aggregations::take_histogram),
+            newest_term: aggregations.as_ref().and_then(Aggregations::newest_term),
+            aggregates: aggregations.and_then(Aggregations::of_all_documents),
         })
     }
 }

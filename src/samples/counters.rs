@@ -71,6 +71,7 @@ fn families(counters: &Counters) -> [Family; 5] {
             vec![
                 ("unchanged", reads.unchanged),
                 ("delta", reads.delta_reads),
+                ("reconcile", reads.reconciles),
                 ("full", reads.full_reads),
             ],
         ),
@@ -108,7 +109,7 @@ fn totals(counters: &Counters) -> [(&'static str, &'static str, u64); 10] {
         ),
         (
             "directives_corrections_total",
-            "Full reads that found a difference which the incremental polls had missed",
+            "Reconciles and full reads that found a difference which the polls before had missed",
             reads.corrections,
         ),
         (

@@ -39,9 +39,9 @@ pub enum SampleKind {
 /// |---|---|---|
 /// | `directives_polls_total{result}` | counter | polls that found the index unchanged or read it completely (`success`), and failed polls (`failure`) |
 /// | `directives_poll_failures_total{reason}` | counter | failed polls: `request`, `no_index`, `incomplete`, `stale`, `too_many_documents`, `deadline`, `panic` |
-/// | `directives_reads_total{kind}` | counter | successful polls that read nothing (`unchanged`), the changes (`delta`) or everything (`full`) |
+/// | `directives_reads_total{kind}` | counter | successful polls that read nothing (`unchanged`), the changes (`delta`), the differences (`reconcile`) or everything (`full`) |
 /// | `directives_stale_reads_total` | counter | reads that were refused because they were older than the published set |
-/// | `directives_corrections_total` | counter | full reads that found a difference which the incremental polls had missed |
+/// | `directives_corrections_total` | counter | reconciles and full reads that found a difference which the polls before had missed |
 /// | `directives_poll_seconds_total` | counter | the total duration of all polls |
 /// | `directives_requests_total` | counter | requests that were sent to all nodes |
 /// | `directives_received_bytes_total` | counter | bytes in the bodies of all responses |

@@ -1,4 +1,5 @@
-//! Decodes the changed documents that a delta read returned, and applies them to a replica.
+//! Decodes the changed documents that a delta read or a reconciliation returned, and applies them to
+//! a replica.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,10 +10,11 @@ use super::replica::{Other, Others, Replica};
 use super::suspect_documents::{Regression, may_be_regression};
 use crate::rest::{Collect, Hit, Incomplete};
 use opensearch_directives_core::DiagnosticsDirective;
-use opensearch_directives_core::document::Signature;
+use opensearch_directives_core::document::{RejectionReason, Signature};
 use opensearch_directives_core::internal::{Edit, SignatureTable};
 
-/// The decoded documents of a delta read, keyed by id.
+/// The decoded documents of a delta read, by id, and the documents that a reconciliation found to be
+/// deleted.
 #[derive(Debug)]
 pub(crate) struct ChangeSet {
     decoder: HitDecoder,
@@ -29,6 +31,7 @@ struct Change {
 enum Content {
     Directive(Box<ChangedDirective>),
     Other(Other),
+    Deleted,
 }
 
 #[derive(Debug)]
@@ -51,18 +54,23 @@ impl ChangeSet {
         self.changes.is_empty()
     }
 
-    /// Whether a changed document that the replica does not contain yet is rejected because some of
-    /// its fields are missing or masked.
+    /// Whether a change that is not in the replica yet is rejected because fields of the document
+    /// are missing or masked, or a document that the replica accepted is rejected now.
     pub(crate) fn is_incomplete_since(&self, replica: &Replica) -> bool {
-        self.changes
-            .iter()
-            .any(|(id, change)| match &change.content {
-                Content::Other(Other {
-                    rejection: Some(rejection),
-                    ..
-                }) => rejection.is_incomplete() && replica.seq_no(id) != Some(change.seq_no),
-                Content::Other(_) | Content::Directive(_) => false,
-            })
+        self.changes.iter().any(|(id, change)| {
+            let Content::Other(Other {
+                rejection: Some(rejection),
+                ..
+            }) = &change.content
+            else {
+                return false;
+            };
+            if replica.seq_no(id) != Some(change.seq_no) {
+                return rejection.is_incomplete();
+            }
+            // The clock may have been set back.
+            replica.accepts(id) && rejection.reason() != RejectionReason::BeyondMaxTtl
+        })
     }
 
     /// Returns the changed documents which suggest that the new view is in fact older than the
@@ -81,6 +89,38 @@ impl ChangeSet {
             .collect()
     }
 
+    /// Marks the documents of a replica that have one of these numbers, in ascending order, as
+    /// deleted. Documents that were read with another number are not deleted.
+    pub(crate) fn delete(&mut self, replica: &Replica, seq_nos: &[u64]) {
+        for (id, seq_no) in replica.ids_of(seq_nos) {
+            let content = Content::Deleted;
+            self.changes
+                .entry(id.into())
+                .or_insert(Change { seq_no, content });
+        }
+    }
+
+    /// Whether a document is deleted.
+    pub(crate) fn deletes(&self) -> bool {
+        let mut changes = self.changes.values();
+        changes.any(|change| matches!(change.content, Content::Deleted))
+    }
+
+    /// Returns the numbers of a replica with the changes applied and without the replaced numbers,
+    /// in ascending order. No change may be a deletion.
+    pub(crate) fn seq_nos_after(&self, replica: &Replica, replaced: &[u64]) -> Vec<u64> {
+        let earlier = self.changes.keys().filter_map(|id| replica.seq_no(id));
+        let replaced = replaced.iter().copied().chain(earlier);
+        let mut replaced: Vec<u64> = replaced.collect();
+        replaced.sort_unstable();
+        let before = replica.seq_nos();
+        let before = before.filter(|seq_no| replaced.binary_search(seq_no).is_err());
+        let changes = self.changes.values().map(|change| change.seq_no);
+        let mut seq_nos: Vec<u64> = before.chain(changes).collect();
+        seq_nos.sort_unstable();
+        seq_nos
+    }
+
     /// Returns the replica with the changes applied, or `None` if the replica already contains all
     /// changes.
     ///
@@ -92,7 +132,7 @@ impl ChangeSet {
     /// as deletions.
     pub(crate) fn apply_to(mut self, replica: &Replica) -> Option<Replica> {
         self.changes
-            .retain(|id, change| replica.seq_no(id) != Some(change.seq_no));
+            .retain(|id, change| change.differs_from(replica, id));
         if self.changes.is_empty() {
             return None;
         }
@@ -109,7 +149,7 @@ impl ChangeSet {
             };
             let inserts = match &change.content {
                 Content::Directive(changed) => Some((changed.directive.as_ref(), &changed.by)),
-                Content::Other(_) => None,
+                Content::Other(_) | Content::Deleted => None,
             };
             authors.extend_from(&replica.authors, from..position);
             if let Some((_, by)) = inserts {
@@ -152,8 +192,8 @@ impl ChangeSet {
                     let signatures = std::mem::take(&mut changed.signatures);
                     Arc::make_mut(&mut table).insert(id.clone(), signatures);
                 }
-                Content::Directive(..) | Content::Other(_) if !table.contains_key(id) => {}
-                Content::Directive(..) | Content::Other(_) => {
+                _ if !table.contains_key(id) => {}
+                Content::Directive(..) | Content::Other(_) | Content::Deleted => {
                     Arc::make_mut(&mut table).remove(id);
                 }
             }
@@ -166,12 +206,28 @@ impl ChangeSet {
         let mut others = Arc::clone(before);
         for (id, change) in self.changes {
             match change.content {
-                Content::Directive(..) if !others.contains_key(&id) => {}
-                Content::Directive(..) => drop(Arc::make_mut(&mut others).remove(&id)),
+                Content::Directive(..) | Content::Deleted if !others.contains_key(&id) => {}
+                Content::Directive(..) | Content::Deleted => {
+                    drop(Arc::make_mut(&mut others).remove(&id));
+                }
                 Content::Other(other) => drop(Arc::make_mut(&mut others).insert(id, other)),
             }
         }
         others
+    }
+}
+
+impl Change {
+    /// Whether the replica does not have this change yet. A document that was rejected can be
+    /// acceptable later, with the same number, if its expiry was too far in the future.
+    fn differs_from(&self, replica: &Replica, id: &str) -> bool {
+        match &self.content {
+            Content::Deleted => true,
+            Content::Directive(..) => {
+                replica.seq_no(id) != Some(self.seq_no) || !replica.accepts(id)
+            }
+            Content::Other(_) => replica.seq_no(id) != Some(self.seq_no),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use tracing::{debug, warn};
 
 use super::IndexSynchronizer;
 use super::convergence::{Convergence, FreshnessBound, LowWatermark};
-use super::fetch::View;
+use super::fetch::{ReadKind, View};
 use super::probe::ObservedVersion;
 use super::state::Known;
 use crate::history::Observed;
@@ -46,7 +46,7 @@ impl IndexSynchronizer {
             debug!("this shard copy lags behind the primary; the next poll reads another copy");
             self.reader.switch_copy();
         }
-        self.count_read(view.is_full, corrects);
+        self.count_read(view.read, corrects);
         self.was_overtaken = false;
         self.last_good = None;
         self.generation += 1;
@@ -74,7 +74,7 @@ impl IndexSynchronizer {
         let (Some(feed), Some(documents)) = (&self.history, view.seen.take()) else {
             return;
         };
-        if documents.is_empty() && !view.is_full {
+        if documents.is_empty() && !view.is_full() {
             return;
         }
         let before = self.state.known();
@@ -85,22 +85,22 @@ impl IndexSynchronizer {
             history_uuid: checkpoints
                 .and_then(ShardCheckpoints::history_uuid)
                 .map(str::to_owned),
-            is_full: view.is_full,
+            is_full: view.is_full(),
             complete_until: before.and_then(|known| known.low_watermark.reached()),
             max_seq_no: after.and_then(ShardCheckpoints::max_seq_no),
         };
         feed.observe(observed, documents);
     }
 
-    fn count_read(&mut self, is_full: bool, corrects: bool) {
+    fn count_read(&mut self, read: ReadKind, corrects: bool) {
         if corrects {
             self.counters.corrections += 1;
-            warn!("a full read found a difference that the incremental polls had missed");
+            warn!("a reconcile found a difference that the incremental polls had missed");
         }
-        if is_full {
-            self.counters.full_reads += 1;
-        } else {
-            self.counters.delta_reads += 1;
+        match read {
+            ReadKind::Delta => self.counters.delta_reads += 1,
+            ReadKind::Reconcile => self.counters.reconciles += 1,
+            ReadKind::Full => self.counters.full_reads += 1,
         }
     }
 }

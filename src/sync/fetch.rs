@@ -1,5 +1,6 @@
-//! Fetches a new view of the index. A delta read suffices if its result is complete; otherwise a
-//! full read fetches all documents.
+//! Fetches a new view of the index. A delta read suffices if its result is complete. Otherwise a
+//! reconciliation finds the differences, and where it is not possible, a full read fetches all
+//! documents.
 
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use tracing::debug;
 use super::IndexSynchronizer;
 use super::apply_delta::ChangeSet;
 use super::probe::ObservedVersion;
+use super::reconcile::Trigger;
 use super::replica::Replica;
 use super::replica_builder::ReplicaBuilder;
 use super::state::Known;
@@ -30,14 +32,37 @@ pub(super) struct View {
     pub(super) updated_at: Option<Timestamp>,
     /// The highest primary term in which a document was written.
     pub(super) term: Option<u64>,
-    /// Whether a full read returned this view.
-    pub(super) is_full: bool,
+    pub(super) read: ReadKind,
     /// Whether the server can aggregate `_seq_no`, so that the primary can confirm this view.
     pub(super) is_aggregated: bool,
     /// The possible regressions in this view; `None` if they have not been determined yet.
     pub(super) regressions: Option<Vec<Regression>>,
     /// The documents as they were read, if there is a recorder.
     pub(super) seen: Option<Vec<SeenDocument>>,
+}
+
+impl View {
+    /// Whether a full read returned this view.
+    pub(super) fn is_full(&self) -> bool {
+        self.read == ReadKind::Full
+    }
+}
+
+/// The kind of read that returned a view.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum ReadKind {
+    Delta,
+    Reconcile,
+    Full,
+}
+
+/// The outcome of a delta read.
+enum Delta {
+    View(View),
+    /// There are differences that a delta read does not return, for example deletions.
+    Different,
+    /// Only a full read can tell what changed.
+    Insufficient,
 }
 
 impl IndexSynchronizer {
@@ -51,33 +76,45 @@ impl IndexSynchronizer {
         let base = self
             .state
             .known()
-            .filter(|_| !reconcile && !self.was_overtaken)
+            .filter(|_| !self.is_trust_outdated() && !self.was_overtaken)
+            // A recorder must see the documents, and not only their numbers.
+            .filter(|_| !reconcile || self.history.is_none())
             // Since the known view was read, another primary may have taken over and assigned the
             // same `_seq_no`s again. Only a comparison of checkpoints shows this.
             .filter(|known| {
                 known.checkpoints.is_some() && matches!(observed, ObservedVersion::Checkpoints(_))
             });
-        if let Some(known) = base.cloned()
-            && let Some(view) = self.fetch_delta(session, known).await?
-        {
-            return Ok(view);
+        if let Some(known) = base.cloned() {
+            let trigger = if reconcile {
+                Some(Trigger::Periodic)
+            } else if self.history.is_none() && has_fewer_documents(observed, &known) {
+                Some(Trigger::Difference)
+            } else {
+                match self.fetch_delta(session, known.clone()).await? {
+                    Delta::View(view) => return Ok(view),
+                    Delta::Different => self.history.is_none().then_some(Trigger::Difference),
+                    Delta::Insufficient => None,
+                }
+            };
+            if let Some(trigger) = trigger
+                && let Some(view) = self
+                    .fetch_differences(session, observed, known, trigger)
+                    .await?
+            {
+                return Ok(view);
+            }
         }
         self.fetch_everything(session, observed).await
     }
 
-    /// Returns the known view with the changes applied, or `None` if the delta read may not have
-    /// returned all changes.
-    async fn fetch_delta(
-        &mut self,
-        session: &Session,
-        known: Known,
-    ) -> Result<Option<View>, ReadError> {
+    /// Returns the known view with the changes applied, unless there may be further changes.
+    async fn fetch_delta(&mut self, session: &Session, known: Known) -> Result<Delta, ReadError> {
         if !self.permits_delta_reads(&known.index) {
-            return Ok(None);
+            return Ok(Delta::Insufficient);
         }
         let changes = ChangeSet::new(self.decoder(&known.index));
         let changes = Keeping::new(changes, self.history.is_some());
-        let read = session.read_delta(&known.index, known.delta_after(), changes);
+        let read = session.read_delta(&known.index, known.delta_after(self.look_back), changes);
         let (Keeping { inner, seen }, documents, aggregates, term) = match read.await? {
             DeltaRead::Documents {
                 collector,
@@ -85,27 +122,27 @@ impl IndexSynchronizer {
                 aggregates,
                 term,
             } => (collector, documents, aggregates, term),
-            DeltaRead::TooMany => return Ok(None),
+            DeltaRead::TooMany => return Ok(Delta::Insufficient),
             DeltaRead::Unsupported => {
                 self.degradations
                     .without_delta_reads("the server does not search or aggregate `_seq_no`");
-                return Ok(None);
+                return Ok(Delta::Insufficient);
             }
         };
         let changes = inner;
         if let Some(reason) = self.reason_for_full_read(&known, &changes, term) {
             debug!(reason, "reading everything");
-            return Ok(None);
+            return Ok(Delta::Insufficient);
         }
         let regressions = changes.regressions_from(&known.replica);
         let replica = apply(changes, &known.replica).await;
         if self.is_complete(&replica, &known, &aggregates) {
-            return Ok(Some(View {
+            return Ok(Delta::View(View {
                 index: known.index,
                 replica,
                 updated_at: aggregates.updated_at,
                 term: known.term,
-                is_full: false,
+                read: ReadKind::Delta,
                 is_aggregated: true,
                 regressions: Some(regressions),
                 seen,
@@ -115,9 +152,8 @@ impl IndexSynchronizer {
             self.degradations
                 .without_delta_reads("a range query on `_seq_no` finds nothing");
         }
-        let reason = "the delta read did not return all changes";
-        debug!(reason, "reading everything");
-        Ok(None)
+        debug!("the delta read did not return all changes");
+        Ok(Delta::Different)
     }
 
     /// Returns the reason why the changes of a delta read do not suffice; `None` if they suffice.
@@ -135,7 +171,7 @@ impl IndexSynchronizer {
             .then_some("a changed document lacks fields, which the role may hide")
     }
 
-    fn permits_delta_reads(&mut self, index: &ConcreteIndex) -> bool {
+    pub(super) fn permits_delta_reads(&mut self, index: &ConcreteIndex) -> bool {
         if index.shards != 1 {
             self.degradations
                 .without_delta_reads("the index has several shards, each with its own numbers");
@@ -197,7 +233,7 @@ impl IndexSynchronizer {
             replica: Arc::new(replica),
             updated_at,
             term,
-            is_full: true,
+            read: ReadKind::Full,
             is_aggregated,
             regressions: None,
             seen,
@@ -205,9 +241,20 @@ impl IndexSynchronizer {
     }
 }
 
+/// Whether the primary counts fewer documents than the known view has, so that some were deleted.
+/// A delta read would not return them.
+fn has_fewer_documents(observed: &ObservedVersion, known: &Known) -> bool {
+    match observed {
+        ObservedVersion::Checkpoints(checkpoints) => {
+            checkpoints.documents() < known.replica.fingerprint().documents
+        }
+        ObservedVersion::Searched { .. } => false,
+    }
+}
+
 /// Resolves the configured name to a concrete index, and checks that this is the index whose
 /// version was observed. All shards of the index must have a primary.
-async fn resolve(
+pub(super) async fn resolve(
     session: &Session,
     observed: &ObservedVersion,
 ) -> Result<ConcreteIndex, ReadError> {
@@ -228,7 +275,7 @@ async fn resolve(
 }
 
 /// Returns the replica with the changes applied.
-async fn apply(changes: ChangeSet, replica: &Arc<Replica>) -> Arc<Replica> {
+pub(super) async fn apply(changes: ChangeSet, replica: &Arc<Replica>) -> Arc<Replica> {
     let before = Arc::clone(replica);
     if changes.is_empty() {
         return before;

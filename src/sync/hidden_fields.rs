@@ -31,7 +31,7 @@ impl IndexSynchronizer {
         observed: &ObservedVersion,
         view: &View,
     ) -> Result<(), ReadError> {
-        if !view.is_full {
+        if !view.is_full() {
             return Ok(());
         }
         let fails = |rejection: &Rejection| {

@@ -3,15 +3,17 @@
 //!
 //! ```text
 //! observe ──▶ unchanged
-//!    └──▶ confirm node ──▶ fetch (delta, else full) ──▶ check regressions ──▶ confirm node
-//!         ──▶ still the same index? ──▶ hidden documents or fields? ──▶ commit
+//!    └──▶ confirm node ──▶ fetch (delta, else reconcile, else full) ──▶ check regressions
+//!         ──▶ confirm node ──▶ still the same index? ──▶ hidden documents or fields? ──▶ commit
 //! ```
 //!
 //! | file | job |
 //! |---|---|
 //! | `state.rs` | the states between two polls and their transitions |
 //! | `probe.rs` | observes the current version of the index |
+//! | `unchanged.rs` | decides whether a poll can end without a read |
 //! | `fetch.rs` | reads a new view and compares it with the cluster's own aggregates |
+//! | `reconcile.rs`, `set_reconciliation.rs`, `histogram_plan.rs` | find out which documents were deleted or missed, without reading the others |
 //! | `older_observation_rules.rs`, `older_observation.rs` | decide whether an observation is older than the known state |
 //! | `manager_contact.rs` | tracks whether a node has contact with the cluster manager |
 //! | `convergence.rs` | compares a view with the operations that the primary has acknowledged |
@@ -36,17 +38,21 @@ mod document_limit_check;
 mod fetch;
 mod hidden_documents;
 mod hidden_fields;
+mod histogram_plan;
 mod hit_decoder;
 mod manager_contact;
 mod older_observation;
 mod older_observation_rules;
 mod origins;
 mod probe;
+mod reconcile;
 mod refused_features;
 mod replica;
 mod replica_builder;
+mod set_reconciliation;
 mod state;
 mod suspect_documents;
+mod unchanged;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,25 +70,22 @@ use crate::http::Client;
 use crate::rest::{
     ConcreteIndex, Incomplete, IndexReader, Probe, ReadError, Session, ShardCheckpoints,
 };
-use crate::safeguard_switches::{Safeguard, Safeguards};
+use crate::safeguard_switches::{Safeguard, Safeguards, Tuning};
 use crate::signatures::Verifier;
 use crate::source::{Polled, PublishedState, SnapshotSource, SourceReport};
 use crate::status::ReadCounters;
 use opensearch_directives_core::Snapshot;
 use opensearch_directives_core::document::DecodeLimits;
 
-use convergence::{Convergence, LowWatermark};
 use hidden_fields::LastGood;
+use histogram_plan::Limits;
 use hit_decoder::HitDecoder;
 use manager_contact::ManagerContact;
 use probe::ObservedVersion;
 use refused_features::Degradations;
-use state::State;
+use state::{LOOK_BACK, State};
 
 pub(crate) use origins::Origins;
-
-/// The jitter of the interval between full reads, in percent.
-const JITTER_PERCENT: u32 = 20;
 
 /// Polls the index and keeps a local replica of its documents.
 #[derive(Debug)]
@@ -113,10 +116,14 @@ pub(crate) struct IndexSynchronizer {
     counters: ReadCounters,
     /// The measured clock skew; `None` until the first measurement.
     clock_skew: Option<f64>,
-    /// The instant of the next full read.
+    /// The instant of the next periodic reconcile.
     reconcile_at: Instant,
     /// Passes each accepted view to the recorder; `None` if there is no recorder.
     history: Option<HistoryFeed>,
+    reconcile_limits: Limits,
+    look_back: u64,
+    /// The number of reconciliations in a row that began and did not end.
+    unfinished_reconciles: u8,
 }
 
 impl IndexSynchronizer {
@@ -142,6 +149,9 @@ impl IndexSynchronizer {
             clock_skew: None,
             reconcile_at: Instant::now(),
             history: None,
+            reconcile_limits: Limits::new(Limits::DEFAULT_FIRST_BUCKETS),
+            look_back: LOOK_BACK,
+            unfinished_reconciles: 0,
         }
     }
 
@@ -152,10 +162,12 @@ impl IndexSynchronizer {
         self
     }
 
-    /// Sets the page size and the safeguards, for tests that leave out a safeguard.
-    pub(crate) fn with_tuning(mut self, page_size: usize, safeguards: Safeguards) -> Self {
-        self.reader = self.reader.with_tuning(page_size, safeguards);
-        self.safeguards = safeguards;
+    /// Sets the sizes and the safeguards, for tests.
+    pub(crate) fn with_tuning(mut self, tuning: Tuning) -> Self {
+        self.reader = self.reader.with_tuning(tuning.page_size, tuning.safeguards);
+        self.reconcile_limits = Limits::new(tuning.first_buckets);
+        self.look_back = tuning.look_back;
+        self.safeguards = tuning.safeguards;
         self
     }
 
@@ -196,7 +208,8 @@ impl IndexSynchronizer {
         let observed = self.observe(session).await?;
         self.observe_checkpoint(&observed);
         let known = self.state.known();
-        self.was_overtaken |= known.is_some_and(|known| !observed.follows_known(known));
+        let overtaken = known.is_some_and(|known| !observed.follows_known(known));
+        self.was_overtaken |= overtaken && self.checks(Safeguard::Overtaken);
         self.confirm_node_is_current(session, &observed, reconcile)
             .await?;
         if !reconcile && self.is_unchanged(session, &observed).await? {
@@ -220,10 +233,7 @@ impl IndexSynchronizer {
         self.trust_generation = trust_generation;
         self.degradations.end_poll();
         if reconcile {
-            let percent = self.random.u32(100 - JITTER_PERCENT..=100 + JITTER_PERCENT);
-            let pause = self.reconcile_interval.mul_f64(f64::from(percent) / 100.0);
-            let at = Instant::now().checked_add(pause);
-            self.reconcile_at = at.unwrap_or(self.reconcile_at);
+            self.schedule_reconcile();
         }
         Ok(())
     }
@@ -237,51 +247,6 @@ impl IndexSynchronizer {
         {
             known.freshness_bound.observe_checkpoint(checkpoints);
         }
-    }
-
-    /// Whether the known view contains the current version of every document of the index.
-    async fn is_unchanged(
-        &mut self,
-        session: &Session,
-        observed: &ObservedVersion,
-    ) -> Result<bool, ReadError> {
-        let Some(known) = self.state.known().filter(|_| !self.was_overtaken) else {
-            return Ok(false);
-        };
-        let checkpoints = match observed {
-            ObservedVersion::Checkpoints(checkpoints) => checkpoints,
-            ObservedVersion::Searched { index, aggregates } => {
-                let same = aggregates
-                    .as_ref()
-                    .is_some_and(|all| known.agrees_with(all));
-                return Ok(same && known.index.identity() == index.identity());
-            }
-        };
-        if known.checkpoints.as_ref() != Some(checkpoints) {
-            return Ok(false);
-        }
-        match known.convergence {
-            _ if !self.checks(Safeguard::Convergence) => return Ok(true),
-            Convergence::Converged => return Ok(true),
-            Convergence::Unrefreshed => return Ok(false),
-            Convergence::Converging { until } if Instant::now() < until => return Ok(false),
-            Convergence::Converging { .. } => {}
-        }
-        if !checkpoints.is_at_rest()
-            || known.replica.fingerprint().documents != checkpoints.documents()
-        {
-            return Ok(false);
-        }
-        // Without aggregates the primary cannot confirm convergence; only a later read can.
-        let converged = session
-            .summary_of_primary(&known.index)
-            .await?
-            .is_some_and(|summary| known.agrees_with(&summary.of));
-        if converged && let Some(known) = self.state.known_mut() {
-            known.convergence = Convergence::Converged;
-            known.low_watermark = LowWatermark::converged(checkpoints);
-        }
-        Ok(converged)
     }
 
     /// Checks that the configured name still refers to the index that was read, and returns the

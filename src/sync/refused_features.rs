@@ -16,6 +16,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Degradations {
     strategy: PollStrategy,
+    /// Whether reconciliations work.
+    reconciles: bool,
     /// The notes that were recorded before the last retry, so that a repeated note is not logged
     /// again.
     logged: Vec<String>,
@@ -30,6 +32,7 @@ impl Degradations {
     pub(super) fn new(longest_pause: Duration) -> Self {
         Self {
             strategy: PollStrategy::default(),
+            reconciles: true,
             logged: Vec::new(),
             retry_at: None,
             pause: FIRST_PAUSE.min(longest_pause),
@@ -41,12 +44,18 @@ impl Degradations {
         &self.strategy
     }
 
+    /// Whether reconciliations work, as far as it is known.
+    pub(super) fn permits_reconciles(&self) -> bool {
+        self.reconciles && self.strategy.delta
+    }
+
     /// Prepares a poll. All refused features are tried again if the pause is over, or if this poll
-    /// is a full read anyway.
+    /// is a periodic reconcile anyway.
     pub(super) fn begin_poll(&mut self, reconcile: bool) {
         let due = self.retry_at.is_some_and(|at| Instant::now() >= at);
         if reconcile || due {
             self.logged = std::mem::take(&mut self.strategy).notes;
+            self.reconciles = true;
             self.retry_at = None;
         }
         if due {
@@ -86,5 +95,11 @@ impl Degradations {
     pub(super) fn without_delta_reads(&mut self, why: &str) {
         self.strategy.delta = false;
         self.note("delta reads", why);
+    }
+
+    /// Records that reconciliations do not work, and the reason.
+    pub(super) fn without_reconciles(&mut self, why: &str) {
+        self.reconciles = false;
+        self.note("reconciles by ranges", why);
     }
 }

@@ -146,6 +146,37 @@ impl Replica {
         others.filter(|other| other.rejection.is_none()).count()
     }
 
+    /// Whether the document is a directive of the set.
+    pub(super) fn accepts(&self, id: &str) -> bool {
+        self.set.position_of(id).is_ok()
+    }
+
+    /// Returns the `_seq_no` of each document, in no particular order.
+    pub(super) fn seq_nos(&self) -> impl Iterator<Item = u64> {
+        let others = self.others.values().map(|other| other.seq_no);
+        self.seq_nos.iter().copied().chain(others)
+    }
+
+    /// Returns the `_seq_no`s from this one on, in ascending order.
+    pub(super) fn seq_nos_from(&self, from: u64) -> Vec<u64> {
+        let mut seq_nos: Vec<u64> = self.seq_nos().filter(|seq_no| *seq_no >= from).collect();
+        seq_nos.sort_unstable();
+        seq_nos
+    }
+
+    /// Returns the documents that have one of these numbers, which are in ascending order.
+    pub(super) fn ids_of(&self, seq_nos: &[u64]) -> impl Iterator<Item = (&str, u64)> {
+        let is_one = |seq_no: u64| seq_nos.binary_search(&seq_no).is_ok();
+        let directives = self.seq_nos.iter().enumerate();
+        let directives = directives.filter_map(move |(position, seq_no)| {
+            let directive = is_one(*seq_no).then(|| self.set.get(position))?;
+            Some((directive?.id, *seq_no))
+        });
+        let others = self.others.iter();
+        let others = others.filter(move |(_, other)| is_one(other.seq_no));
+        directives.chain(others.map(|(id, other)| (id.as_ref(), other.seq_no)))
+    }
+
     /// Returns the `_seq_no` of a document.
     pub(super) fn seq_no(&self, id: &str) -> Option<u64> {
         match self.set.position_of(id) {

@@ -15,6 +15,9 @@ use super::*;
 use crate::rest::{Collect, Hit};
 use opensearch_directives_core::document::DecodeLimits;
 
+#[path = "replica_memory_tests.rs"]
+mod memory;
+
 /// The content of a generated document.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
@@ -26,8 +29,12 @@ enum Kind {
 type Documents = BTreeMap<String, (u64, Kind)>;
 
 fn decoder() -> HitDecoder {
+    decoder_at("2030-01-01T12:00:00Z")
+}
+
+fn decoder_at(now: &str) -> HitDecoder {
     let limits = DecodeLimits {
-        now: "2030-01-01T12:00:00Z".parse().unwrap(),
+        now: now.parse().unwrap(),
         max_ttl: Duration::from_secs(24 * 60 * 60),
     };
     HitDecoder::new(limits, "u", None)
@@ -164,6 +171,43 @@ proptest! {
         }
     }
 
+    /// A reconciliation reads the documents from one number on, and learns which of the other
+    /// numbers are missing on one of the two sides.
+    #[test]
+    fn p2_applying_differences_equals_a_full_read(
+        before in any_writes(20),
+        after in any_writes(20),
+        from in 0..45_u64,
+    ) {
+        let (mut documents, mut next) = (Documents::new(), 0);
+        write(&mut documents, &mut next, &before);
+        let old = replica(&documents);
+        let replaced: Vec<u64> = {
+            let numbers: std::collections::BTreeSet<u64> = old.seq_nos().collect();
+            numbers.range(from..).copied().collect()
+        };
+        write(&mut documents, &mut next, &after);
+        let new = replica(&documents);
+
+        let mut changes = ChangeSet::new(decoder());
+        for (id, &(seq_no, kind)) in documents.iter().filter(|(_, (seq_no, _))| *seq_no >= from) {
+            give(&mut changes, id, seq_no, kind);
+        }
+        let known = changes.seq_nos_after(&old, &replaced);
+        prop_assert!(known.is_sorted());
+        let server: Vec<u64> = documents.values().map(|(seq_no, _)| *seq_no).collect();
+        let removed: Vec<u64> = known.iter().copied().filter(|n| !server.contains(n)).collect();
+        for (id, &(seq_no, kind)) in documents.iter().filter(|(_, (n, _))| !known.contains(n)) {
+            give(&mut changes, id, seq_no, kind);
+        }
+        changes.delete(&old, &replaced);
+        changes.delete(&old, &removed);
+        let deleted = old.seq_nos_by_id().any(|(id, _)| !documents.contains_key(id));
+        prop_assert_eq!(changes.deletes(), deleted);
+        let applied = changes.apply_to(&old).unwrap_or_else(|| old.clone());
+        assert_same(&applied, &new);
+    }
+
     #[test]
     fn p3_every_step_back_is_a_possible_regression_and_an_update_is_not(
         before in any_writes(20),
@@ -191,6 +235,42 @@ proptest! {
         ids.dedup();
         prop_assert!(back.iter().map(|suspect| &suspect.id).eq(ids));
     }
+}
+
+/// A periodic reconcile reads some documents again, under the same numbers as before.
+#[test]
+fn p11_a_document_that_lost_fields_under_the_same_number_needs_a_full_read() {
+    let known = replica(&Documents::from([
+        ("accepted".to_owned(), (1, Kind::Valid(0))),
+        ("rejected".to_owned(), (2, Kind::Malformed)),
+    ]));
+    let again = |id: &str, seq_no, kind| {
+        let mut changes = ChangeSet::new(decoder());
+        give(&mut changes, id, seq_no, kind);
+        changes
+    };
+    assert!(again("accepted", 1, Kind::Malformed).is_incomplete_since(&known));
+    assert!(!again("accepted", 1, Kind::Valid(0)).is_incomplete_since(&known));
+    assert!(!again("rejected", 2, Kind::Malformed).is_incomplete_since(&known));
+    // If the clock is set back, the expiry of an accepted document can be too far in the future.
+    let mut earlier = ChangeSet::new(decoder_at("2029-12-01T00:00:00Z"));
+    give(&mut earlier, "accepted", 1, Kind::Valid(0));
+    assert!(!earlier.is_incomplete_since(&known));
+}
+
+/// Its expiry was too far in the future, and no longer is.
+#[test]
+fn a_rejected_document_that_is_acceptable_later_is_applied_under_the_same_number() {
+    let read = |decoder: HitDecoder| {
+        let mut collector = ReplicaBuilder::new(decoder);
+        give(&mut collector, "a", 1, Kind::Valid(0));
+        collector.finish().unwrap()
+    };
+    let known = read(decoder_at("2029-12-01T00:00:00Z"));
+    assert_eq!((known.set().len(), known.rejected()), (0, 1));
+    let mut changes = ChangeSet::new(decoder());
+    give(&mut changes, "a", 1, Kind::Valid(0));
+    assert_same(&changes.apply_to(&known).unwrap(), &read(decoder()));
 }
 
 #[test]
@@ -221,59 +301,6 @@ fn p1_a_repeated_document_is_refused() {
             repeated |= collector.take(&hit).is_err();
         }
         assert!(repeated || collector.finish().is_err(), "{kinds:?}");
-    }
-}
-
-const MANY: usize = 100_000;
-
-/// Passes to the collector a directive whose id has 16 bytes and whose tenant has a name of 13
-/// bytes.
-fn give_for_tenant(to: &mut impl Collect, n: usize, seq_no: usize, tenant: &str) {
-    let source = format!(
-        r#"{{"targets":["tenant"],"level":"Shape","tenant":"{tenant}","sample_per_mille":1000,"starts_at":"1970-01-01T00:00:00Z","expires_at":"2030-01-01T13:00:00Z","revoked":false}}"#
-    );
-    let source = RawValue::from_string(source).unwrap();
-    let hit = Hit {
-        id: format!("directive-{n:06}").into(),
-        seq_no: seq_no as u64,
-        primary_term: None,
-        version: None,
-        source: &source,
-        sort: None,
-    };
-    to.take(&hit).unwrap();
-}
-
-/// Returns the average number of allocated bytes for each directive.
-fn each(bytes: u64) -> u64 {
-    bytes / MANY as u64
-}
-
-#[test]
-fn a_delta_read_needs_as_little_memory_as_a_full_read() {
-    let mut collector = ReplicaBuilder::new(decoder());
-    for n in 0..MANY {
-        give_for_tenant(&mut collector, n, n, &format!("tenant-{n:06}"));
-    }
-    let mut replica = collector.finish().unwrap();
-    let mut next = MANY;
-    // The three numbers of changes cause a small patch, a rebuilt set, and a larger patch.
-    for changes in [1, 12_000, 1_000] {
-        let mut delta = ChangeSet::new(decoder());
-        for n in 0..changes {
-            next += 1;
-            give_for_tenant(&mut delta, n * 7 % MANY, next, &format!("change-{next:06}"));
-        }
-        let mut applied = None;
-        let used = allocation_counter::measure(|| applied = delta.apply_to(&replica));
-        let before = std::mem::replace(&mut replica, applied.unwrap());
-        let kept = allocation_counter::measure(|| drop(before));
-        let kept = each(kept.bytes_current.unsigned_abs());
-        let used = each(used.bytes_max);
-        println!("{changes} changes: {used} bytes a directive beside {kept}");
-        // Each limit is the memory of a directive in the set plus the 8 bytes of its `_seq_no`.
-        assert!(kept <= 70 + 8);
-        assert!(used <= 105 + 8);
     }
 }
 

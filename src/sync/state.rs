@@ -36,7 +36,7 @@ use opensearch_directives_core::internal::SnapshotParts;
 use opensearch_directives_core::{Revision, Snapshot};
 
 /// While the low-water mark is unknown, a delta read starts this far below the highest `_seq_no`.
-const LOOK_BACK: u64 = 100;
+pub(super) const LOOK_BACK: u64 = 100;
 
 /// The state that all polls so far have established. The module documentation describes the states.
 #[derive(Debug)]
@@ -168,11 +168,11 @@ pub(super) struct Known {
 impl Known {
     /// Returns the `_seq_no` above which a delta read searches, or `None` if the delta read must
     /// return all documents.
-    pub(super) fn delta_after(&self) -> Option<u64> {
+    pub(super) fn delta_after(&self, look_back: u64) -> Option<u64> {
         let highest = self.replica.fingerprint().max_seq_no?;
         match self.low_watermark.reached() {
             Some(reached) => Some(reached.min(highest)),
-            None => highest.checked_sub(LOOK_BACK),
+            None => highest.checked_sub(look_back),
         }
     }
 

@@ -16,6 +16,7 @@
 mod cluster;
 mod document_generator;
 mod document_write;
+mod histogram;
 mod index;
 mod index_lifecycle;
 mod network_faults;

@@ -275,6 +275,10 @@ impl ObservedRefresher {
         error.contains("document-level security")
     }
 
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
     pub(crate) fn published(&self) -> &Snapshot {
         &self.published
     }

@@ -10,18 +10,17 @@ use tokio::time::Instant;
 use crate::promise_checks::{Broken, ObservedRefresher};
 use crate::simulated_transport::{Lie, Wire};
 use crate::world::{World, pause};
-use crate::world_parameters::Shape;
+use crate::world_parameters::{RefresherSettings, Shape};
 use opensearch_directives::ClusterConfig;
 use opensearch_directives::Config;
 use opensearch_directives::internal::Poller;
 use opensearch_directives::internal::{Client, Transport};
-use opensearch_directives::internal::{Safeguard, Safeguards};
+use opensearch_directives::internal::{Safeguard, Safeguards, Tuning};
 
 /// After all faults have ended, a refresher must have published the content of the index within
 /// this number of polls.
 const POLLS_TO_SETTLE: u32 = 6;
-/// A time that exceeds the interval between full reads, so that the next poll after it is a full
-/// read.
+/// The time after which a reconcile is due in any case. It exceeds the interval between reconciles.
 const RECONCILE: Duration = Duration::from_hours(2);
 
 /// When one thread has found this many failed schedules, no further schedule starts.
@@ -48,6 +47,10 @@ pub(crate) struct Ran {
     pub(crate) delayed: u64,
     /// The number of refreshers that reported a hidden document.
     pub(crate) hidden: u64,
+    /// The number of polls of each kind.
+    pub(crate) delta_reads: u64,
+    pub(crate) reconciles: u64,
+    pub(crate) full_reads: u64,
 }
 
 /// A failed schedule, with its seed and its log.
@@ -76,6 +79,9 @@ pub(crate) async fn run(seed: u64, plan: &Plan) -> Result<Ran, Failure> {
     for logs in [false, true] {
         let mut world = World::new(seed, &plan.shape, logs);
         world.history.knows_identity = plan.lie != Some(Lie::NoIdentity);
+        world.refreshers = RefresherSettings::random(seed);
+        let settings = format!("{:?}", world.refreshers);
+        world.note(|| settings);
         let wire = Wire::new(world, plan.lie);
         let mut ran = Ran::default();
         let Err(broken) = steps(&wire, plan.left_out, &mut ran).await else {
@@ -121,6 +127,10 @@ async fn steps(wire: &Wire, left_out: Option<Safeguard>, ran: &mut Ran) -> Resul
     wire.world().calm();
     for (n, refresher) in refreshers.iter_mut().enumerate() {
         catches_up(wire, refresher, n, ran).await?;
+        let reads = refresher.counters().reads;
+        ran.delta_reads += reads.delta_reads;
+        ran.reconciles += reads.reconciles;
+        ran.full_reads += reads.full_reads;
     }
     Ok(())
 }
@@ -225,9 +235,10 @@ pub(crate) async fn poll(
 }
 
 pub(crate) fn refresher(wire: &Wire, n: usize, left_out: Option<Safeguard>) -> ObservedRefresher {
-    let (nodes, page) = {
+    let (nodes, page_size, settings) = {
         let world = wire.world();
-        (world.cluster.nodes.len(), world.shape.page)
+        let nodes = world.cluster.nodes.len();
+        (nodes, world.shape.page, world.refreshers.clone())
     };
     let urls = (0..nodes).map(|node| format!("http://node-{node}:9200").parse().unwrap());
     let instance = format!("proxy-{n}");
@@ -235,12 +246,18 @@ pub(crate) fn refresher(wire: &Wire, n: usize, left_out: Option<Safeguard>) -> O
     cluster.instance.clone_from(&instance);
     let config = Config::new(cluster)
         .with_instance(instance)
+        .with_reconcile_interval(settings.reconcile_interval)
         .with_clock(Arc::new(wire.clone()));
     let transport = Arc::new(wire.clone()) as Arc<dyn Transport>;
     let client = Client::over(transport, &config.cluster);
     let all = Safeguards::all();
-    let safeguards = left_out.map_or(all, |safeguard| all.without(safeguard));
-    ObservedRefresher::new(Poller::with_tuning(&config, client, page, safeguards))
+    let tuning = Tuning {
+        page_size,
+        first_buckets: settings.first_buckets,
+        look_back: settings.look_back,
+        safeguards: left_out.map_or(all, |safeguard| all.without(safeguard)),
+    };
+    ObservedRefresher::new(Poller::with_tuning(&config, client, tuning))
 }
 
 /// Runs one schedule on the current thread.
@@ -289,6 +306,9 @@ impl std::ops::Add for Ran {
             published: self.published + other.published,
             delayed: self.delayed + other.delayed,
             hidden: self.hidden + other.hidden,
+            delta_reads: self.delta_reads + other.delta_reads,
+            reconciles: self.reconciles + other.reconciles,
+            full_reads: self.full_reads + other.full_reads,
         }
     }
 }

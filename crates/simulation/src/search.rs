@@ -1,5 +1,6 @@
 //! Executes searches on the simulated shards, and opens and closes points in time.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -8,10 +9,12 @@ use serde_json::Value;
 use crate::cluster::PointInTime;
 use crate::document_generator::Document;
 use crate::document_write::{Operation, State, documents};
+use crate::histogram::{MAX_BUCKETS, histogram, selects};
 use crate::rest_responses::{
     body, closed, forbidden, json, no_shard, parameter, preferred, refusal,
 };
 use crate::world::World;
+use crate::world_parameters::Quirks;
 use opensearch_directives::internal::{Request, Response};
 
 /// A document in the result of a search.
@@ -45,7 +48,7 @@ pub(crate) struct Found {
     pub(crate) total: usize,
     pub(crate) relation: &'static str,
     pub(crate) hits: Vec<Hit>,
-    sums: Option<String>,
+    aggregations: Option<String>,
     sorted: bool,
     point_in_time: Option<String>,
 }
@@ -56,7 +59,7 @@ pub(crate) fn live(world: &mut World, node: usize, index: usize, request: &Reque
         return forbidden();
     }
     match views(world, node, index, preference) {
-        Some((views, _)) => search(world, index, &views, &body(request)),
+        Some((views, _)) => search(world, index, &views, request, &body(request)),
         None => no_shard(),
     }
 }
@@ -145,26 +148,37 @@ pub(crate) fn in_a_point_in_time(world: &mut World, node: usize, request: &Reque
         return no_shard();
     }
     let (index, views) = (*index, views.clone());
-    search(world, index, &views, &body)
+    search(world, index, &views, request, &body)
 }
 
-fn search(world: &mut World, index: usize, views: &[Arc<State>], body: &Value) -> Response {
-    let after = &body["query"]["range"]["_seq_no"]["gt"];
+fn search(
+    world: &mut World,
+    index: usize,
+    views: &[Arc<State>],
+    request: &Request,
+    body: &Value,
+) -> Response {
+    let query = &body["query"];
     let quirks = &world.quirks;
     let sums = body.get("aggs").is_some();
-    if quirks.range_refused && !after.is_null() || quirks.sums_refused && sums {
+    if quirks.range_refused && !query.is_null() || quirks.refuses(&body["aggs"]) {
         let name = "search_phase_execution_exception";
         return refusal(400, name, "all shards failed");
     }
-    let nothing = quirks.range_finds_nothing && !after.is_null();
+    let nothing = quirks.range_finds_nothing && !query.is_null();
     let mut hits: Vec<_> = views
         .iter()
         .enumerate()
         .flat_map(|(shard, state)| documents(state).map(move |(o, d)| (shard, o, d)))
         .filter(|(_, o, _)| quirks.hidden != Some(o.id))
-        .filter(|(_, o, _)| !nothing && after.as_u64().is_none_or(|after| o.seq_no > after))
+        .filter(|(_, o, _)| !nothing && selects(query, o.seq_no))
         .collect();
     let total = hits.len();
+    let selected = hits.iter().map(|(_, o, _)| o.seq_no).collect();
+    let filter_path = parameter(request, "filter_path").unwrap_or_default();
+    let Some(aggregations) = aggregate(&body["aggs"], views, selected, quirks, filter_path) else {
+        return refusal(503, "too_many_buckets_exception", "too many buckets");
+    };
     let sorted = body.get("sort").is_some();
     if sorted {
         hits.sort_by_key(|(shard, o, _)| (o.seq_no, *shard));
@@ -186,7 +200,7 @@ fn search(world: &mut World, index: usize, views: &[Arc<State>], body: &Value) -
             .take(usize::try_from(size).unwrap_or(usize::MAX))
             .map(|(shard, operation, document)| Hit::new(shard, operation, document))
             .collect(),
-        sums: (sums && !quirks.no_sums).then(|| sum(views, quirks.hidden)),
+        aggregations: (sums && !quirks.no_sums).then_some(aggregations),
         sorted,
         point_in_time: body["pit"]["id"].as_str().map(str::to_owned),
     };
@@ -195,28 +209,59 @@ fn search(world: &mut World, index: usize, views: &[Arc<State>], body: &Value) -
     json(200, found.write(several))
 }
 
-/// Returns the aggregations over all documents in the views of the shards, as JSON.
-fn sum(views: &[Arc<State>], hidden: Option<&str>) -> String {
-    let mut count = 0;
-    let mut max = None;
-    let mut sum = 0;
-    let mut updated = None;
+/// Returns the aggregations over all documents of a view and over the selected numbers. Returns
+/// `None` if there are too many buckets.
+fn aggregate(
+    aggregations: &Value,
+    views: &[Arc<State>],
+    selected: Vec<u64>,
+    quirks: &Quirks,
+    filter_path: &str,
+) -> Option<String> {
+    let max_buckets = quirks.max_buckets.unwrap_or(MAX_BUCKETS);
     let all = views.iter().flat_map(|state| documents(state));
-    for (operation, document) in all.filter(|(operation, _)| hidden != Some(operation.id)) {
-        count += 1;
-        sum += operation.seq_no;
-        max = max.max(Some(operation.seq_no));
-        updated = updated.max(document.updated_at);
-    }
+    let all: Vec<_> = all.filter(|(o, _)| quirks.hidden != Some(o.id)).collect();
+    let numbers = all.iter().map(|(operation, _)| operation.seq_no);
     let number = |number: Option<i64>| match number {
-        Some(number) => format!("{number}.0"),
-        None => "null".to_owned(),
+        Some(number) => Cow::Owned(format!("{number}.0")),
+        None => Cow::Borrowed("null"),
     };
-    let max = number(max.and_then(|max| i64::try_from(max).ok()));
-    let updated = number(updated.map(jiff::Timestamp::as_millisecond));
-    format!(
-        r#""aggregations":{{"all":{{"seq":{{"count":{count},"max":{max},"sum":{sum}.0}},"updated":{{"value":{updated}}}}}}}"#
-    )
+    let mut of_all = Vec::new();
+    let requested = &aggregations["all"]["aggs"];
+    if requested.get("seq").is_some() {
+        let (count, sum) = (all.len(), numbers.clone().sum::<u64>());
+        let max = number(
+            numbers
+                .clone()
+                .max()
+                .and_then(|max| i64::try_from(max).ok()),
+        );
+        of_all.push(format!(
+            r#""seq":{{"count":{count},"max":{max},"sum":{sum}.0}}"#
+        ));
+        let updated = all.iter().filter_map(|(_, document)| document.updated_at);
+        let updated = number(updated.max().map(jiff::Timestamp::as_millisecond));
+        of_all.push(format!(r#""updated":{{"value":{updated}}}"#));
+    }
+    if requested.get("newest").is_some() {
+        let newest = all.iter().max_by_key(|(operation, _)| operation.seq_no);
+        let hit = newest.map(|(newest, _)| format!(r#"{{"_primary_term":{}}}"#, newest.term));
+        let hits = hit.unwrap_or_default();
+        of_all.push(format!(r#""newest":{{"hits":{{"hits":[{hits}]}}}}"#));
+    }
+    if let Some(of_numbers) = requested.get("h") {
+        let of_numbers = histogram(of_numbers, numbers, filter_path, max_buckets)?;
+        of_all.push(format!(r#""h":{of_numbers}"#));
+    }
+    let mut parts = Vec::new();
+    if !of_all.is_empty() {
+        parts.push(format!(r#""all":{{{}}}"#, of_all.join(",")));
+    }
+    if let Some(of_numbers) = aggregations.get("h") {
+        let of_selected = histogram(of_numbers, selected.into_iter(), filter_path, max_buckets)?;
+        parts.push(format!(r#""h":{of_selected}"#));
+    }
+    Some(format!(r#""aggregations":{{{}}}"#, parts.join(",")))
 }
 
 impl Found {
@@ -262,9 +307,9 @@ impl Found {
             body.push(']');
         }
         body.push('}');
-        if let Some(sums) = &self.sums {
+        if let Some(aggregations) = &self.aggregations {
             body.push(',');
-            body.push_str(sums);
+            body.push_str(aggregations);
         }
         body.push('}');
         body

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::cluster::Cluster;
 use crate::network_faults::Weather;
 use crate::view_history::History;
-use crate::world_parameters::{Quirks, Shape};
+use crate::world_parameters::{Quirks, RefresherSettings, Shape};
 
 /// The maximum number of events in the log. Only the latest events are kept.
 const LOGGED: usize = 60;
@@ -27,6 +27,7 @@ pub(crate) struct World {
     pub(crate) weather: Weather,
     pub(crate) history: History,
     pub(crate) shape: Shape,
+    pub(crate) refreshers: RefresherSettings,
     /// Whether random events occur during a poll.
     pub(crate) lively: bool,
     pub(crate) began: Instant,
@@ -44,6 +45,7 @@ impl World {
         let mut quirks = Quirks::random(&mut rng, &shape);
         if all.quirks {
             quirks.hide(seed, &shape);
+            quirks.refuse_histograms(seed, &shape);
         }
         let weather = Weather::random(&mut rng, &shape);
         let is_alias = rng.bool() || shape.cut_off && shape.moves && !shape.one_name_twice;
@@ -54,6 +56,7 @@ impl World {
             weather,
             history: History::default(),
             shape,
+            refreshers: RefresherSettings::default(),
             lively: true,
             began: Instant::now(),
             epoch: EPOCH.parse().unwrap(),

@@ -1,8 +1,12 @@
 //! Chooses the random parameters of a simulated world: its size, the kinds of events that occur,
 //! and how its servers differ from OpenSearch 3.
 
-use fastrand::Rng;
+use std::time::Duration;
 
+use fastrand::Rng;
+use serde_json::Value;
+
+use opensearch_directives::Config;
 use opensearch_directives::internal::PAGE_SIZE;
 
 use crate::document_generator::IDS;
@@ -76,6 +80,47 @@ impl Shape {
     }
 }
 
+/// The settings of the refreshers in a world.
+#[derive(Clone, Debug)]
+pub(crate) struct RefresherSettings {
+    /// The number of buckets of the first histogram of a reconciliation. The worlds have few
+    /// documents, so only a few buckets lead to several rounds.
+    pub(crate) first_buckets: u64,
+    /// How far a delta read starts below the highest number. The worlds have few numbers, so only a
+    /// short distance leads to delta reads that return a part of the documents.
+    pub(crate) look_back: u64,
+    pub(crate) reconcile_interval: Duration,
+}
+
+impl Default for RefresherSettings {
+    fn default() -> Self {
+        Self {
+            first_buckets: 2,
+            look_back: 100,
+            reconcile_interval: Config::DEFAULT_RECONCILE_INTERVAL,
+        }
+    }
+}
+
+impl RefresherSettings {
+    /// Lets the refreshers of one world in four reconcile so often that writes and faults happen
+    /// around their periodic reconciles.
+    pub(crate) fn random(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed ^ 0x5eed);
+        let first_buckets = [1, 2, 3, 64][rng.usize(..4)];
+        let often = Duration::from_secs(rng.u64(5..60));
+        Self {
+            first_buckets,
+            look_back: [0, 1, 3, 100][rng.usize(..4)],
+            reconcile_interval: if rng.u8(..4) == 0 {
+                often
+            } else {
+                Config::DEFAULT_RECONCILE_INTERVAL
+            },
+        }
+    }
+}
+
 /// The requests that the simulated servers refuse, or to which they respond differently from
 /// OpenSearch 3.
 #[derive(Clone, Debug, Default)]
@@ -91,6 +136,10 @@ pub(crate) struct Quirks {
     pub(crate) sums_refused: bool,
     /// Omits the aggregations from the response.
     pub(crate) no_sums: bool,
+    /// Responds with 400 to histograms of `_seq_no`.
+    pub(crate) histograms_refused: bool,
+    /// The setting `search.max_buckets`, if it is not the default.
+    pub(crate) max_buckets: Option<usize>,
     /// Responds with this status to requests for a point in time.
     pub(crate) no_point_in_time: Option<u16>,
     /// Responds with 403 to requests with the preference `_primary`.
@@ -109,6 +158,20 @@ pub(crate) struct Quirks {
 }
 
 impl Quirks {
+    /// Whether the servers refuse these aggregations.
+    pub(crate) fn refuses(&self, aggregations: &Value) -> bool {
+        let histogram = [&aggregations["h"], &aggregations["all"]["aggs"]["h"]]
+            .into_iter()
+            .any(|histogram| !histogram.is_null());
+        self.sums_refused && !aggregations.is_null() || self.histograms_refused && histogram
+    }
+
+    /// Refuses histograms in one of four worlds whose servers differ from OpenSearch. A separate
+    /// random generator is used for the same reason as in `hide`.
+    pub(crate) fn refuse_histograms(&mut self, seed: u64, shape: &Shape) {
+        self.histograms_refused = shape.quirks && Rng::with_seed(seed ^ 0x0b5c_u64).u8(..4) == 0;
+    }
+
     /// Hides a document in one of eight worlds, provided that the statistics of the world are
     /// reliable. The hidden document is chosen with a separate random generator, so that existing
     /// seeds still produce the same worlds.
@@ -135,6 +198,8 @@ impl Quirks {
             range_refused: some(),
             sums_refused: some(),
             no_sums: some(),
+            histograms_refused: false,
+            max_buckets: None,
             no_primary: some() && blind,
             no_cluster_state: some() && blind,
             no_node_stats: some(),

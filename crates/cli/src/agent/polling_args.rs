@@ -60,7 +60,7 @@ pub(in super::super) struct AgentArgs {
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse)]
     max_backoff: Duration,
 
-    /// Interval between full reads (±20 % jitter): a safety net behind the checks of each poll
+    /// Interval between reconciles (±20 % jitter): a safety net behind the checks of each poll
     #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = parse)]
     reconcile_interval: Duration,
 

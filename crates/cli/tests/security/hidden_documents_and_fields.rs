@@ -54,7 +54,7 @@ async fn hide_under_a_running_agent(prefix: &str, key: &str, value: Value, expec
     assert_eq!(level(&agent, "acme").await, "Shape");
     put_role(&user, &restricted(&index, key, value)).await;
     // The test changes the index, because a poll of an unchanged index reads no documents before
-    // the next full read.
+    // the next reconcile.
     apply(&index, "later", &["--tenant", "initech"]);
     let status = agent
         .status_when("a poll says why it fails", |status| {

@@ -83,13 +83,13 @@ async fn unchanged_documents_are_verified_once_and_signatures_pass_through_a_cha
         site.run(&format!("apply {id} {SHAPE} --sign-with alice.key"))
             .ok();
     }
-    // Each poll of this agent is a full read.
+    // Each poll of this agent decodes documents again.
     let args = ["--trusted-keys", "alice.pub", "--reconcile-interval", "1ms"];
     let hub = site.agent(&[&args[..], &["--last-good", &last_good]].concat());
     applied(&hub, 3, 0).await;
     let status = hub
-        .status_when("five full reads", |status| {
-            status["counters"]["reads"]["full_reads"].as_u64() >= Some(5)
+        .status_when("five reconciles", |status| {
+            status["counters"]["reads"]["reconciles"].as_u64() >= Some(5)
         })
         .await;
     assert_eq!(status["counters"]["signature_verifications"], 3);

@@ -6,15 +6,21 @@
 //! copy becomes the primary again. Neither the statistics nor the sum of the `_seq_no`s shows that
 //! a number was assigned twice. Random schedules hardly ever contain this sequence of events.
 
-use crate::promise_checks::Broken;
+use std::time::Duration;
+
+use crate::promise_checks::{Broken, ObservedRefresher};
 use crate::schedule_runner::{poll, refresher, runtime};
+use crate::simulated_transport::Wire;
 use crate::world_without_random_events::{hand_over, two_nodes, write};
 use opensearch_directives::internal::Safeguard;
 
-/// Runs the sequence of events that this file tests, in the simulated world of a seed. Returns
-/// `None` if the world has only one copy of the shard, or if the refresher does not read from the
-/// primary.
-async fn run(seed: u64, left_out: Option<Safeguard>) -> Option<Result<(), Broken>> {
+/// A time longer than the interval between reconciles.
+const RECONCILE: Duration = Duration::from_hours(1);
+
+/// Returns a refresher that has published a write whose number belongs to another write by now.
+/// Returns `None` if the world is unsuitable, because it has only one node or the refresher does
+/// not read the primary.
+async fn reuse(seed: u64, left_out: Option<Safeguard>) -> Option<(Wire, ObservedRefresher)> {
     let wire = two_nodes(seed)?;
     let mut watched = refresher(&wire, 0, left_out);
     poll(&wire, &mut watched, 0).await.ok()?;
@@ -31,9 +37,31 @@ async fn run(seed: u64, left_out: Option<Safeguard>) -> Option<Result<(), Broken
     hand_over(&wire);
     write(&wire, "a", |shard| shard.deliver_all(|_| true));
     hand_over(&wire);
+    Some((wire, watched))
+}
+
+/// A further write leads to a delta read.
+async fn run(seed: u64, left_out: Option<Safeguard>) -> Option<Result<(), Broken>> {
+    let (wire, mut watched) = reuse(seed, left_out).await?;
     write(&wire, "b", |shard| shard.deliver_all(|_| true));
     wire.world().settle();
     Some(poll(&wire, &mut watched, 0).await)
+}
+
+/// Without a further write, the next read is a periodic reconcile. Counts and sums are those of the
+/// known numbers. Returns whether the refresher has the content of the index afterwards.
+async fn reconcile(seed: u64, left_out: Option<Safeguard>) -> Option<bool> {
+    let (wire, mut watched) = reuse(seed, left_out).await?;
+    wire.world().settle();
+    tokio::time::advance(RECONCILE).await;
+    poll(&wire, &mut watched, 0).await.unwrap();
+    Some(watched.has_all(&wire.world()))
+}
+
+fn reconciled(left_out: Option<Safeguard>) -> Vec<bool> {
+    let runtime = runtime();
+    let results = (1..=100).filter_map(|seed| runtime.block_on(reconcile(seed, left_out)));
+    results.collect()
 }
 
 fn results(left_out: Option<Safeguard>) -> Vec<Result<(), Broken>> {
@@ -47,6 +75,19 @@ fn p1_a_reused_seq_no_does_not_count_as_the_same_version() {
     let results = results(None);
     assert!(results.len() > 10, "{}", results.len());
     assert!(results.iter().all(Result::is_ok), "{results:?}");
+}
+
+#[test]
+fn p1_a_reconcile_does_not_take_a_reused_seq_no_for_the_same_version() {
+    let results = reconciled(None);
+    assert!(results.len() > 10, "{}", results.len());
+    assert!(results.iter().all(|has_all| *has_all), "{results:?}");
+}
+
+#[test]
+fn a_reconcile_that_trusts_counts_across_a_term_is_detected() {
+    let results = reconciled(Some(Safeguard::ReconcileTerm));
+    assert!(results.contains(&false), "{results:?}");
 }
 
 #[test]

@@ -80,6 +80,25 @@ fn p13_a_deletion_is_published_even_if_mget_is_not_permitted() {
     });
 }
 
+/// The server refuses larger histograms with status 503, which does not tell that a retry is in
+/// vain.
+#[test]
+fn p13_a_deletion_is_published_even_if_the_server_permits_few_buckets() {
+    in_each_world(async |wire, watched| {
+        wire.world().quirks.max_buckets = Some(0);
+        with_shard(wire, |shard| {
+            shard.write("a", None);
+            shard.deliver_all(|_| true);
+        });
+        wire.world().settle();
+        for _ in 0..4 {
+            tokio::time::advance(Duration::from_secs(2)).await;
+            poll(wire, watched, 0).await.unwrap();
+        }
+        assert!(watched.has_all(&wire.world()));
+    });
+}
+
 #[test]
 fn p13_statistics_are_requested_again_seconds_after_a_refusal() {
     in_each_world(async |wire, watched| {

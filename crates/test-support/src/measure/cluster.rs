@@ -62,6 +62,14 @@ impl Cluster {
             .await;
     }
 
+    /// Deletes the directives with these numbers, and returns when no search shows them.
+    pub async fn delete(&self, directives: &[usize]) {
+        let delete = |n| format!("{}\n", json!({ "delete": { "_id": format!("d-{n:06}") } }));
+        let lines: String = directives.iter().map(delete).collect();
+        let path = format!("{INDEX}/_bulk?refresh=true");
+        self.send("POST", &path, Some(lines)).await;
+    }
+
     /// Returns the processor time that the server has used. The server updates its processor time
     /// once a second.
     pub async fn cpu_time(&self) -> Duration {

@@ -1,0 +1,196 @@
+//! Encodes and decodes `histogram` aggregations on `_seq_no`, which count the documents in ranges
+//! of numbers.
+
+use std::ops::Range;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// A request to count the documents in buckets of equal width.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct HistogramQuery {
+    pub(crate) scope: Scope,
+    /// The width of a bucket. Each bucket begins at a multiple of the width.
+    pub(crate) interval: u64,
+    /// Whether the sum of the numbers in each bucket is requested, too.
+    pub(crate) sums: bool,
+}
+
+/// The numbers that a histogram covers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Scope {
+    /// This many buckets, beginning at zero. The response contains each of them in order, also an
+    /// empty one, so that it needs no keys.
+    Prefix { buckets: u64 },
+    /// Ranges of whole buckets, in ascending order and without overlap. The response contains only
+    /// buckets that are not empty.
+    Ranges(Vec<Range<u64>>),
+}
+
+/// A bucket that is not empty.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Bucket {
+    /// The lowest number that the bucket can contain.
+    pub(crate) start: u64,
+    pub(crate) count: u64,
+    /// The sum of the numbers; zero if it was not requested.
+    pub(crate) sum: f64,
+}
+
+/// A histogram in a response. Which fields it contains depends on the request.
+#[derive(Default, Debug, Deserialize)]
+pub(crate) struct RawHistogram {
+    #[serde(default)]
+    buckets: Vec<RawBucket>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RawBucket {
+    key: Option<f64>,
+    doc_count: Option<u64>,
+    s: Option<RawSum>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RawSum {
+    value: Option<f64>,
+}
+
+/// The highest number up to which floating-point numbers represent all whole numbers exactly.
+pub(crate) const EXACT: f64 = 9_007_199_254_740_992.0;
+
+impl HistogramQuery {
+    /// Returns the first number after the scope.
+    pub(crate) fn end(&self) -> u64 {
+        match &self.scope {
+            Scope::Prefix { buckets } => buckets.saturating_mul(self.interval),
+            Scope::Ranges(ranges) => ranges.last().map_or(0, |range| range.end),
+        }
+    }
+
+    /// Whether each bucket of the response is one number, so that the keys say everything.
+    fn lists_numbers(&self) -> bool {
+        self.interval == 1 && matches!(self.scope, Scope::Ranges(_))
+    }
+
+    pub(super) fn aggregation(&self) -> Value {
+        let mut histogram = json!({ "field": "_seq_no", "interval": self.interval });
+        match &self.scope {
+            // The bounds are those of whole buckets. OpenSearch silently drops the first bucket if
+            // `hard_bounds` begins inside it.
+            Scope::Prefix { .. } => {
+                let bounds = json!({ "min": 0, "max": self.end().saturating_sub(1) });
+                histogram["min_doc_count"] = 0.into();
+                histogram["hard_bounds"] = bounds.clone();
+                histogram["extended_bounds"] = bounds;
+            }
+            Scope::Ranges(_) => histogram["min_doc_count"] = 1.into(),
+        }
+        let mut aggregation = json!({ "histogram": histogram });
+        if self.sums && !self.lists_numbers() {
+            aggregation["aggs"] = json!({ "s": { "sum": { "field": "_seq_no" } } });
+        }
+        aggregation
+    }
+
+    /// Returns the query that restricts a search to the scope; `None` for a prefix, which the
+    /// bounds of the aggregation restrict.
+    pub(super) fn query(&self) -> Option<Value> {
+        let Scope::Ranges(ranges) = &self.scope else {
+            return None;
+        };
+        let range = |range: &Range<u64>| json!({ "range": { "_seq_no": { "gte": range.start, "lt": range.end } } });
+        let ranges: Vec<Value> = ranges.iter().map(range).collect();
+        Some(json!({ "bool": { "should": ranges } }))
+    }
+
+    /// Returns the parts of the response that are decoded. `path` is the path of the aggregation.
+    pub(super) fn filter_path(&self, path: &str) -> String {
+        let mut parts = Vec::new();
+        if matches!(self.scope, Scope::Ranges(_)) {
+            parts.push("key");
+        }
+        if !self.lists_numbers() {
+            parts.push("doc_count");
+            if self.sums {
+                parts.push("s.value");
+            }
+        }
+        let parts: Vec<String> = parts
+            .into_iter()
+            .map(|part| format!("{path}.buckets.{part}"))
+            .collect();
+        parts.join(",")
+    }
+
+    /// Decodes a response. Returns `None` if it is not the histogram that was requested.
+    pub(super) fn decode(&self, raw: RawHistogram) -> Option<Vec<Bucket>> {
+        if let Scope::Prefix { buckets } = self.scope
+            && raw.buckets.len() as u64 != buckets
+        {
+            return None;
+        }
+        let mut decoded: Vec<Bucket> = Vec::with_capacity(raw.buckets.len());
+        for (position, raw) in (0..).zip(raw.buckets) {
+            let bucket = self.decode_bucket(position, &raw)?;
+            let follows = decoded.last().is_none_or(|last| last.start < bucket.start);
+            if !follows || !self.contains(bucket.start) {
+                return None;
+            }
+            if bucket.count > 0 {
+                decoded.push(bucket);
+            }
+        }
+        Some(decoded)
+    }
+
+    fn decode_bucket(&self, position: u64, raw: &RawBucket) -> Option<Bucket> {
+        let start = match self.scope {
+            Scope::Prefix { .. } => position.checked_mul(self.interval)?,
+            Scope::Ranges(_) => number(raw.key?)?,
+        };
+        if self.lists_numbers() {
+            let (count, sum) = (1, 0.0);
+            return Some(Bucket { start, count, sum });
+        }
+        let count = raw.doc_count?;
+        let sum = match &raw.s {
+            Some(sum) if self.sums => sum.value?,
+            _ if self.sums => return None,
+            _ => 0.0,
+        };
+        Some(Bucket { start, count, sum })
+    }
+
+    /// Whether a bucket of the scope begins at this number.
+    fn contains(&self, start: u64) -> bool {
+        start.is_multiple_of(self.interval)
+            && match &self.scope {
+                Scope::Prefix { .. } => start < self.end(),
+                Scope::Ranges(ranges) => {
+                    let after = ranges.partition_point(|range| range.start <= start);
+                    let range = after.checked_sub(1).and_then(|nth| ranges.get(nth));
+                    range.is_some_and(|range| range.contains(&start))
+                }
+            }
+    }
+}
+
+/// Adds up numbers of documents. The counts come from the cluster, so a sum can exceed every number.
+pub(crate) fn saturating_sum(counts: impl Iterator<Item = u64>) -> u64 {
+    counts.fold(0, u64::saturating_add)
+}
+
+/// Returns a key as a `_seq_no`, if it is one.
+fn number(key: f64) -> Option<u64> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is a whole number in the exact range"
+    )]
+    ((0.0..=EXACT).contains(&key) && key.fract() == 0.0).then_some(key as u64)
+}
+
+#[cfg(test)]
+#[path = "histogram_tests.rs"]
+mod tests;

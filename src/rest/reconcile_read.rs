@@ -1,0 +1,210 @@
+//! The requests of a reconciliation: one point in time, in which the changed documents are read and
+//! the `_seq_no`s of all documents are counted.
+
+use opensearch::SearchParts;
+use serde_json::{Map, Value, json};
+
+use super::histogram::{Bucket, HistogramQuery, saturating_sum};
+use super::index_resolution::ConcreteIndex;
+use super::page_check::Page;
+use super::point_in_time::{KEEP_ALIVE, Opened, PointInTimeId};
+use super::poll_session::Session;
+use super::read_error::ReadError;
+use super::search::{FILTER_PATH, NoDocuments, all_documents, is_refused_query, search_for};
+use super::search_response::{Aggregates, Collect};
+use crate::http::Request;
+use crate::safeguard_switches::Safeguard;
+
+/// The view of the index that all requests of a reconciliation read.
+#[derive(Debug)]
+pub(crate) struct FrozenView {
+    path: String,
+    /// `None` if a test leaves out the point in time.
+    point_in_time: Option<PointInTimeId>,
+}
+
+/// The first response of a reconciliation.
+#[derive(Debug)]
+pub(crate) struct ChangesAndCounts<C> {
+    /// All documents from the given `_seq_no` on, and those that were requested again.
+    pub(crate) collector: C,
+    pub(crate) aggregates: Aggregates,
+    /// The highest primary term in which a document of the index was written.
+    pub(crate) term: Option<u64>,
+    /// The buckets that are not empty; there are none if no histogram was requested.
+    pub(crate) counted: Vec<Bucket>,
+}
+
+/// The name of the aggregation in the responses.
+const HISTOGRAM: &str = "h";
+const NEWEST_TERM: &str = "aggregations.all.newest.hits.hits._primary_term";
+
+impl Session {
+    /// Opens the view for a reconciliation on this instance's copy. Returns `None` if the server
+    /// opens no point in time.
+    pub(crate) async fn freeze_view(
+        &mut self,
+        index: &ConcreteIndex,
+    ) -> Result<Option<FrozenView>, ReadError> {
+        let point_in_time = if self.checks(Safeguard::ReconcileView) {
+            match self.open_point_in_time(index, true).await? {
+                Opened::Open(id) => Some(id),
+                Opened::Unavailable => return Ok(None),
+            }
+        } else {
+            None
+        };
+        let path = match point_in_time {
+            Some(_) => "/_search".to_owned(),
+            None => SearchParts::Index(&[&index.name]).url().into_owned(),
+        };
+        Ok(Some(FrozenView {
+            path,
+            point_in_time,
+        }))
+    }
+
+    /// Passes every document from the number `from` on, and the documents with the numbers in
+    /// `again`, to the collector, and counts the numbers of all documents. Returns `None` if the
+    /// server does not support this, or if these documents are more than one response can contain.
+    pub(crate) async fn read_changes_and_counts<C: Collect>(
+        &mut self,
+        view: &mut FrozenView,
+        from: u64,
+        again: &[u64],
+        query: Option<&HistogramQuery>,
+        collector: C,
+    ) -> Result<Option<ChangesAndCounts<C>>, ReadError> {
+        let mut body = Map::new();
+        if from > 0 {
+            let changed = json!({ "range": { "_seq_no": { "gte": from } } });
+            let again = json!({ "terms": { "_seq_no": again } });
+            let either = json!({ "bool": { "should": [changed, again] } });
+            body.insert("query".to_owned(), either);
+        }
+        let newest = json!({ "top_hits": {
+            "size": 1, "sort": [{ "_seq_no": "desc" }], "_source": false,
+            "seq_no_primary_term": true,
+        } });
+        let mut aggregations = all_documents([("newest", newest)]);
+        let mut filter_path = format!("{FILTER_PATH},{NEWEST_TERM}");
+        if let Some(query) = query {
+            aggregations["all"]["aggs"][HISTOGRAM] = query.aggregation();
+            filter_path += ",";
+            filter_path += &query.filter_path("aggregations.all.h");
+        }
+        body.insert("aggs".to_owned(), aggregations);
+        let page_size = self.page_size();
+        let request = self.request_in(view, page_size, &filter_path, body);
+        let Some(page) = self.page_in(view, request, collector).await? else {
+            return Ok(None);
+        };
+        let counted = match query {
+            Some(query) => page.histogram.and_then(|counted| query.decode(counted)),
+            None => Some(Vec::new()),
+        };
+        let (Some(aggregates), Some(counted)) = (page.aggregates, counted) else {
+            return Ok(None);
+        };
+        if page.total > page_size as u64 || page.newest_term.is_none() && aggregates.documents > 0 {
+            return Ok(None);
+        }
+        self.expect_all(page.read, page.total)?;
+        Ok(Some(ChangesAndCounts {
+            collector: page.collector,
+            aggregates,
+            term: page.newest_term.max(page.term),
+            counted,
+        }))
+    }
+
+    /// Counts the documents in the ranges of a query. Returns `None` if the server returns another
+    /// histogram than the requested one.
+    pub(crate) async fn count(
+        &mut self,
+        view: &mut FrozenView,
+        query: &HistogramQuery,
+    ) -> Result<Option<Vec<Bucket>>, ReadError> {
+        let mut body = Map::new();
+        let restriction = query.query();
+        let is_restricted = restriction.is_some();
+        if let Some(restriction) = restriction {
+            body.insert("query".to_owned(), restriction);
+        }
+        body.insert("aggs".to_owned(), json!({ HISTOGRAM: query.aggregation() }));
+        let filter_path = format!("{FILTER_PATH},{}", query.filter_path("aggregations.h"));
+        let request = self.request_in(view, 0, &filter_path, body);
+        let Some(page) = self.page_in(view, request, NoDocuments).await? else {
+            return Ok(None);
+        };
+        // `filter_path` leaves out a histogram without buckets.
+        let counted = page.histogram.unwrap_or_default();
+        let Some(counted) = query.decode(counted) else {
+            return Ok(None);
+        };
+        if is_restricted {
+            // The query selects exactly the documents that the histogram counts.
+            let in_buckets = saturating_sum(counted.iter().map(|bucket| bucket.count));
+            self.expect_all(in_buckets, page.total)?;
+        }
+        Ok(Some(counted))
+    }
+
+    /// Passes the documents with these numbers to the collector. Also returns the number of
+    /// documents, and the highest primary term in which one of them was written.
+    pub(crate) async fn read_numbers<C: Collect>(
+        &mut self,
+        view: &mut FrozenView,
+        numbers: &[u64],
+        collector: C,
+    ) -> Result<Option<(C, u64, Option<u64>)>, ReadError> {
+        let mut body = Map::new();
+        let query = json!({ "terms": { "_seq_no": numbers } });
+        body.insert("query".to_owned(), query);
+        let request = self.request_in(view, self.page_size(), FILTER_PATH, body);
+        let Some(page) = self.page_in(view, request, collector).await? else {
+            return Ok(None);
+        };
+        self.expect_all(page.read, page.total)?;
+        Ok(Some((page.collector, page.total, page.term)))
+    }
+
+    fn request_in(
+        &self,
+        view: &FrozenView,
+        size: usize,
+        filter_path: &str,
+        mut body: Map<String, Value>,
+    ) -> Request {
+        if let Some(id) = &view.point_in_time {
+            body.insert(
+                "pit".to_owned(),
+                json!({ "id": id, "keep_alive": KEEP_ALIVE }),
+            );
+            // The point in time was opened on this instance's copy.
+            return search_for(&view.path, size, filter_path, body);
+        }
+        self.on_our_copy(search_for(&view.path, size, filter_path, body))
+    }
+
+    /// Sends a request and checks the page. Returns `None` if the server refuses the query.
+    async fn page_in<C: Collect>(
+        &mut self,
+        view: &mut FrozenView,
+        request: Request,
+        collector: C,
+    ) -> Result<Option<Page<C>>, ReadError> {
+        let body = match self.try_send(request).await {
+            Ok(body) => body,
+            Err(error) if is_refused_query(&error) => return Ok(None),
+            Err(error) => return Err(self.failed(error)),
+        };
+        let page_size = self.page_size() as u64;
+        let page = self.take(body, collector, Some(page_size)).await?;
+        if let (Some(id), Some(next)) = (&mut view.point_in_time, &page.pit_id) {
+            self.hold(next.clone());
+            id.clone_from(next);
+        }
+        Ok(Some(page))
+    }
+}

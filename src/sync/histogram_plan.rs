@@ -1,0 +1,137 @@
+//! Selects the buckets of each histogram of a reconciliation, so that the responses stay small and
+//! few. All functions are pure.
+
+use std::ops::Range;
+
+use crate::rest::{HistogramQuery, Scope, saturating_sum};
+
+/// The bounds on the size of queries and responses.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// The number of buckets of the first query.
+    pub(crate) first_buckets: u64,
+    /// Ranges that contain at most this many numbers are listed instead of divided.
+    pub(crate) listed: u64,
+    /// The number of further numbers that may be listed for each difference.
+    pub(crate) listed_for_each: u64,
+    /// The number of buckets in one response. It is below the server's `search.max_buckets`.
+    pub(crate) max_buckets: u64,
+    /// The number of ranges in one query. It is below the 1,024 clauses that the server permits.
+    pub(crate) max_ranges: usize,
+}
+
+impl Limits {
+    /// The limits for the usual number of buckets in the first query.
+    pub(crate) const DEFAULT_FIRST_BUCKETS: u64 = 64;
+
+    /// Creates the limits for this number of buckets in the first query. A test that selects fewer
+    /// buckets than usual gets more rounds for the same numbers.
+    pub(crate) fn new(first_buckets: u64) -> Self {
+        let is_usual = first_buckets >= Self::DEFAULT_FIRST_BUCKETS;
+        Self {
+            first_buckets: first_buckets.max(1),
+            listed: if is_usual { 256 } else { 0 },
+            listed_for_each: if is_usual { 64 } else { 0 },
+            max_buckets: 32_768,
+            max_ranges: 1_000,
+        }
+    }
+}
+
+/// Returns the first query for all numbers below `end`. Its buckets may reach beyond `end`.
+pub(crate) fn first_query(end: u64, sums: bool, limits: &Limits) -> HistogramQuery {
+    let interval = next_power_of_two(end.div_ceil(limits.first_buckets));
+    HistogramQuery {
+        scope: Scope::Prefix {
+            buckets: end.div_ceil(interval),
+        },
+        interval,
+        sums,
+    }
+}
+
+/// The ranges that differ, as a histogram showed them.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) ranges: Vec<Range<u64>>,
+    /// The width of the buckets of the histogram.
+    pub(super) interval: u64,
+    /// The first number after all buckets of the first histogram.
+    pub(super) end: u64,
+    /// The highest possible number of documents that the server has in the ranges.
+    pub(super) numbers: u64,
+    /// The lowest possible number of differences.
+    pub(super) distance: u64,
+}
+
+impl Found {
+    /// Returns the scope and the interval of the next histogram: narrower buckets, or the single
+    /// numbers of the ranges. Returns `None` if the response would be too large.
+    pub(super) fn narrower(self, limits: &Limits) -> Option<(Scope, u64)> {
+        let widths = self
+            .ranges
+            .iter()
+            .map(|range| range.end.saturating_sub(range.start));
+        let width = saturating_sum(widths);
+        let whole = width.saturating_mul(2) > self.end;
+        let covered = if whole { self.end } else { width };
+        let listed = self.distance.saturating_mul(limits.listed_for_each);
+        let listed = listed.saturating_add(limits.listed).min(limits.max_buckets);
+        let interval = if self.numbers <= listed {
+            1
+        } else {
+            cheapest_interval(width, self.distance)
+                .min(self.interval / 2)
+                .max(next_power_of_two(covered.div_ceil(limits.max_buckets)))
+        };
+        if interval == 1 || interval >= self.interval {
+            return (self.numbers <= limits.max_buckets).then_some((Scope::Ranges(self.ranges), 1));
+        }
+        // The end is a multiple of the first interval, and so of each narrower one.
+        let buckets = self.end / interval;
+        let scope = if whole {
+            Scope::Prefix { buckets }
+        } else {
+            Scope::Ranges(self.ranges)
+        };
+        Some((scope, interval))
+    }
+}
+
+/// Merges buckets into ranges, across growing gaps if they are too many. The buckets are in
+/// ascending order.
+pub(super) fn merged(
+    starts: &(impl Iterator<Item = u64> + Clone),
+    interval: u64,
+    max_ranges: usize,
+) -> Vec<Range<u64>> {
+    let mut gap = 0;
+    loop {
+        let mut ranges: Vec<Range<u64>> = Vec::new();
+        for start in starts.clone() {
+            let end = start.saturating_add(interval);
+            match ranges.last_mut() {
+                Some(last) if start.saturating_sub(last.end) <= gap => last.end = end,
+                _ => ranges.push(start..end),
+            }
+        }
+        if ranges.len() <= max_ranges.max(1) {
+            return ranges;
+        }
+        gap = gap.saturating_mul(2).max(interval);
+    }
+}
+
+/// Returns the lowest power of two that is not below a number, or the highest one that there is.
+fn next_power_of_two(number: u64) -> u64 {
+    number.checked_next_power_of_two().unwrap_or(1 << 63)
+}
+
+/// Returns the interval at which the buckets of the next response and the numbers that the last
+/// response lists cost the fewest bytes together: a bucket has about three times the size of a
+/// number.
+fn cheapest_interval(width: u64, distance: u64) -> u64 {
+    let square = width.saturating_mul(4) / distance.max(1);
+    let interval = square.isqrt().max(1);
+    1 << interval.ilog2()
+}

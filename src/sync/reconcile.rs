@@ -1,0 +1,345 @@
+//! Brings the replica up to date by a reconciliation: reads the changed documents, counts the
+//! `_seq_no`s of all documents in ranges, and descends only where the counts differ from those of
+//! the replica. All requests read one point in time.
+//!
+//! A number identifies the version of a document within one history and one primary term, so equal
+//! numbers mean equal documents. A new index, history or term therefore needs a full read, and so
+//! does a server that does not aggregate `_seq_no`.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tracing::debug;
+
+use super::IndexSynchronizer;
+use super::apply_delta::ChangeSet;
+use super::fetch::{ReadKind, View, apply, resolve, weight};
+use super::histogram_plan::first_query;
+use super::probe::ObservedVersion;
+use super::replica::Replica;
+use super::set_reconciliation::{Difference, Omissions, Reconciliation, Step};
+use super::state::Known;
+use crate::rest::{
+    Aggregates, Bucket, ChangesAndCounts, FrozenView, HistogramQuery, ReadError, Session,
+    off_the_runtime,
+};
+use crate::safeguard_switches::Safeguard;
+use opensearch_directives_core::document::RejectionReason;
+
+/// The reason for a reconciliation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Trigger {
+    /// Documents were deleted, or a delta read did not return all changes.
+    Difference,
+    /// The interval between reconciles is over.
+    Periodic,
+}
+
+/// The jitter of the interval between periodic reconciles, in percent.
+const JITTER_PERCENT: u32 = 20;
+/// The number of accepted documents that a periodic reconcile decodes again, to notice fields that
+/// the role hides by now.
+const SAMPLE: usize = 2;
+/// The number of documents whose numbers one request lists. More need a full read.
+const MAX_LISTED: usize = 1_000;
+/// After this many reconciliations in a row that began and did not end, the next poll reads
+/// everything, so that a server which cannot serve reconciliations does not stop the polls. A single
+/// one can also fail because its node was lost.
+const MAX_UNFINISHED: u8 = 2;
+
+/// The reason for which the histograms of a server cannot be used.
+const CONTRADICTION: &str = "the histograms of `_seq_no` contradict each other";
+
+/// The first response, with the known view that it is compared with.
+struct Comparison {
+    known: Known,
+    changes: ChangeSet,
+    aggregates: Aggregates,
+    /// The highest primary term in which a document was written.
+    term: Option<u64>,
+    /// The known numbers from the range of which the response contains every document, in
+    /// ascending order.
+    replaced: Vec<u64>,
+    /// Whether nothing is assumed about the server's numbers. After a delta read, the known numbers
+    /// contain all but a few of them, so counts suffice.
+    is_periodic: bool,
+    /// The query for the histogram, and its buckets; `None` if the response contains every
+    /// document.
+    counted: Option<(HistogramQuery, Vec<Bucket>)>,
+}
+
+/// The reason for which a reconciliation ends without a view.
+enum Stop {
+    /// A full read is necessary, for this reason.
+    FullRead(&'static str),
+    Failed(ReadError),
+}
+
+impl From<ReadError> for Stop {
+    fn from(error: ReadError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl IndexSynchronizer {
+    /// Schedules the next periodic reconcile.
+    pub(super) fn schedule_reconcile(&mut self) {
+        let percent = self.random.u32(100 - JITTER_PERCENT..=100 + JITTER_PERCENT);
+        let pause = self.reconcile_interval.mul_f64(f64::from(percent) / 100.0);
+        let at = Instant::now().checked_add(pause);
+        self.reconcile_at = at.unwrap_or(self.reconcile_at);
+    }
+
+    /// Returns the view that a reconciliation with the known view finds, or `None` if a full read
+    /// is necessary.
+    pub(super) async fn fetch_differences(
+        &mut self,
+        session: &mut Session,
+        observed: &ObservedVersion,
+        known: Known,
+        trigger: Trigger,
+    ) -> Result<Option<View>, ReadError> {
+        if !self.permits_delta_reads(&known.index) || !self.degradations.permits_reconciles() {
+            return Ok(None);
+        }
+        let found = if self.unfinished_reconciles >= MAX_UNFINISHED {
+            Err(Stop::FullRead("the last reconciles failed"))
+        } else {
+            // This reconciliation counts until it ends, because the poll may be cut off.
+            self.unfinished_reconciles += 1;
+            self.reconcile(session, observed, known, trigger).await
+        };
+        session.close_point_in_time().await;
+        let view = match found {
+            Ok(view) => Some(view),
+            Err(Stop::FullRead(reason)) => {
+                debug!(reason, "reading everything");
+                None
+            }
+            Err(Stop::Failed(error)) => return Err(error),
+        };
+        self.unfinished_reconciles = 0;
+        Ok(view)
+    }
+
+    async fn reconcile(
+        &mut self,
+        session: &mut Session,
+        observed: &ObservedVersion,
+        mut known: Known,
+        trigger: Trigger,
+    ) -> Result<View, Stop> {
+        if trigger == Trigger::Periodic {
+            // The settings of the index may have changed.
+            known.index = resolve(session, observed).await?;
+        }
+        let Some(mut view) = session.freeze_view(&known.index).await? else {
+            return Err(self.unsupported("the server does not open a point in time"));
+        };
+        let view = &mut view;
+        let mut comparison = self.read_changes(session, view, known, trigger).await?;
+        self.check_changes(&comparison)?;
+        let difference = match comparison.counted.take() {
+            Some(counted) => {
+                self.descend(session, view, &mut comparison, counted)
+                    .await?
+            }
+            None => Difference::default(),
+        };
+        let comparison = self
+            .read_added(session, view, comparison, &difference.added)
+            .await?;
+        self.check_changes(&comparison)?;
+        self.apply_differences(comparison, &difference.removed)
+            .await
+    }
+
+    /// Records that the server does not support reconciliations.
+    fn unsupported(&mut self, reason: &'static str) -> Stop {
+        self.degradations.without_reconciles(reason);
+        Stop::FullRead(reason)
+    }
+
+    /// Reads the changed documents and the first histogram.
+    async fn read_changes(
+        &mut self,
+        session: &mut Session,
+        view: &mut FrozenView,
+        known: Known,
+        trigger: Trigger,
+    ) -> Result<Comparison, Stop> {
+        let is_periodic = trigger == Trigger::Periodic;
+        let again = if is_periodic {
+            known.replica.numbers_to_read_again(&mut self.random)
+        } else {
+            Vec::new()
+        };
+        if again.len() > MAX_LISTED {
+            return Err(Stop::FullRead("many rejected documents must be read again"));
+        }
+        // The response contains every document from this number on.
+        let after = known.delta_after(0);
+        let from = after.map_or(0, |after| after.saturating_add(1));
+        let query = (from > 0).then(|| first_query(from, true, &self.reconcile_limits));
+        let changes = ChangeSet::new(self.decoder(&known.index));
+        let read = session.read_changes_and_counts(view, from, &again, query.as_ref(), changes);
+        let Some(ChangesAndCounts {
+            collector,
+            aggregates,
+            term,
+            counted,
+        }) = read.await?
+        else {
+            return Err(self.unsupported("the server does not return histograms of `_seq_no`"));
+        };
+        Ok(Comparison {
+            changes: collector,
+            aggregates,
+            term,
+            replaced: known.replica.seq_nos_from(from),
+            is_periodic,
+            counted: query.map(|query| (query, counted)),
+            known,
+        })
+    }
+
+    /// Checks that the documents that were read permit a reconciliation.
+    fn check_changes(&self, comparison: &Comparison) -> Result<(), Stop> {
+        let Comparison { known, changes, .. } = comparison;
+        if comparison.term > known.term
+            && self.checks(Safeguard::PrimaryTerm)
+            && self.checks(Safeguard::ReconcileTerm)
+        {
+            return Err(Stop::FullRead(
+                "another primary took over and may have assigned `_seq_no`s again",
+            ));
+        }
+        if changes.is_incomplete_since(&known.replica) {
+            return Err(Stop::FullRead(
+                "a document lacks fields, which the role may hide",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Compares the histogram with the known numbers, and requests narrower ones where they differ.
+    async fn descend(
+        &mut self,
+        session: &mut Session,
+        view: &mut FrozenView,
+        comparison: &mut Comparison,
+        (query, counted): (HistogramQuery, Vec<Bucket>),
+    ) -> Result<Difference, Stop> {
+        let work = weight(&comparison.known.replica);
+        let documents = comparison.aggregates.documents;
+        let numbers = comparison
+            .changes
+            .seq_nos_after(&comparison.known.replica, &comparison.replaced);
+        let omissions = Omissions {
+            levels: !self.checks(Safeguard::ReconcileLevels),
+            totals: !self.checks(Safeguard::ReconcileView),
+        };
+        let limits = self.reconcile_limits;
+        let first = Reconciliation::new(numbers, documents, query, limits, omissions)
+            .keeping_sums(comparison.is_periodic);
+        let mut step = off_the_runtime(work, move || first.advance(&counted)).await;
+        loop {
+            match step {
+                Step::Query(next) => {
+                    let Some(counted) = session.count(view, next.query()).await? else {
+                        return Err(self.unsupported(CONTRADICTION));
+                    };
+                    step = off_the_runtime(work, move || next.advance(&counted)).await;
+                }
+                Step::Done(difference) => return Ok(difference),
+                Step::TooDifferent => return Err(Stop::FullRead("many documents differ")),
+                Step::Inconsistent => return Err(self.unsupported(CONTRADICTION)),
+            }
+        }
+    }
+
+    /// Reads the documents that the replica lacks although their numbers are lower than those of
+    /// the changes.
+    async fn read_added(
+        &self,
+        session: &mut Session,
+        view: &mut FrozenView,
+        comparison: Comparison,
+        added: &[u64],
+    ) -> Result<Comparison, Stop> {
+        if added.is_empty() {
+            return Ok(comparison);
+        }
+        if added.len() > MAX_LISTED {
+            return Err(Stop::FullRead("many documents were missed"));
+        }
+        let read = session.read_numbers(view, added, comparison.changes);
+        match read.await? {
+            Some((changes, documents, term)) if documents == added.len() as u64 => Ok(Comparison {
+                changes,
+                term: comparison.term.max(term),
+                ..comparison
+            }),
+            _ => Err(Stop::FullRead(
+                "the server does not return the documents that it counts",
+            )),
+        }
+    }
+
+    /// Applies the changes and the deletions, and compares the fingerprint of the result.
+    async fn apply_differences(
+        &self,
+        comparison: Comparison,
+        removed: &[u64],
+    ) -> Result<View, Stop> {
+        let Comparison {
+            known,
+            mut changes,
+            aggregates,
+            replaced,
+            ..
+        } = comparison;
+        changes.delete(&known.replica, &replaced);
+        changes.delete(&known.replica, removed);
+        let deletes = changes.deletes();
+        let replica = apply(changes, &known.replica).await;
+        let agrees = replica.fingerprint().agrees_with(&aggregates)
+            // The newest document may have been deleted.
+            && (deletes || aggregates.updated_at >= known.updated_at);
+        let compares = [
+            Safeguard::Fingerprint,
+            Safeguard::ReconcileLevels,
+            Safeguard::ReconcileView,
+        ];
+        if !agrees && compares.into_iter().all(|safeguard| self.checks(safeguard)) {
+            return Err(Stop::FullRead("the reconcile did not find all differences"));
+        }
+        Ok(View {
+            index: known.index,
+            updated_at: aggregates.updated_at,
+            term: known.term,
+            read: ReadKind::Reconcile,
+            seen: None,
+            is_aggregated: true,
+            regressions: Arc::ptr_eq(&replica, &known.replica).then(Vec::new),
+            replica,
+        })
+    }
+}
+
+impl Replica {
+    /// Returns the numbers of the documents that a periodic reconcile decodes again: those whose
+    /// expiry was too far in the future, and a random sample of the accepted ones.
+    fn numbers_to_read_again(&self, random: &mut fastrand::Rng) -> Vec<u64> {
+        let is_due = |rejection: &opensearch_directives_core::document::Rejection| {
+            rejection.reason() == RejectionReason::BeyondMaxTtl
+        };
+        let rejected = self.others.values();
+        let rejected = rejected.filter(|other| other.rejection.as_ref().is_some_and(is_due));
+        let mut numbers: Vec<u64> = rejected.map(|other| other.seq_no).collect();
+        for _ in 0..SAMPLE.min(self.seq_nos.len()) {
+            numbers.extend(random.choice(self.seq_nos.iter()));
+        }
+        numbers
+    }
+}

@@ -1,0 +1,332 @@
+//! Finds the difference between two sets of `_seq_no`s of which one is on a server that only counts
+//! numbers in buckets. All functions are pure. `histogram_plan.rs` selects the buckets.
+//!
+//! This is range-based set reconciliation: the first histogram has a few wide buckets. Buckets that
+//! agree are left alone, and buckets that differ are divided into narrower ones, until the server
+//! lists the single numbers of the ranges that differ. The cost depends on the number of
+//! differences and only logarithmically on the number of documents.
+//!
+//! Equal counts prove that a bucket has equal numbers if the server's numbers are a subset of the
+//! known ones. Otherwise the sums are compared, too. In both cases the caller compares the
+//! fingerprints at the end, since two differences in one bucket can cancel each other out.
+
+use std::ops::Range;
+
+use super::histogram_plan::{Found, Limits, merged};
+use crate::rest::{Bucket, EXACT, HistogramQuery, Scope, saturating_sum};
+
+/// More differences than this, if they are also more than a quarter of the numbers, cost as much as
+/// a full read.
+const MANY_DIFFERENCES: u64 = 64;
+
+/// The numbers that one side has and the other side lacks, each in ascending order.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Difference {
+    /// The known numbers that the server lacks.
+    pub(crate) removed: Vec<u64>,
+    /// The server's numbers that are not known.
+    pub(crate) added: Vec<u64>,
+}
+
+/// The next step of a reconciliation.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// The server must respond to the query of this reconciliation.
+    Query(Reconciliation),
+    Done(Difference),
+    /// A full read costs less.
+    TooDifferent,
+    /// The response does not contain as many documents as the one before.
+    Inconsistent,
+}
+
+/// A reconciliation that waits for the response to its query.
+#[derive(Debug)]
+pub(crate) struct Reconciliation {
+    /// The known numbers, in ascending order.
+    known: Vec<u64>,
+    limits: Limits,
+    /// The first number that is not compared.
+    end: u64,
+    query: HistogramQuery,
+    /// The number of the server's documents in the scope of the query, from the response before.
+    /// It is not known for single numbers that only the sums have located.
+    expected: Option<u64>,
+    /// Whether the later queries request the sums, too.
+    keeps_sums: bool,
+    omissions: Omissions,
+}
+
+/// The checks that a test leaves out, because other tests must notice this.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Omissions {
+    /// Whether the descent ends before single numbers are listed.
+    pub(crate) levels: bool,
+    /// Whether responses may contradict each other.
+    pub(crate) totals: bool,
+}
+
+/// A bucket in which the two sides differ.
+#[derive(Clone, Copy, Debug)]
+struct Differing {
+    start: u64,
+    known: u64,
+    counted: u64,
+    /// The number that is missing if it is the only one, from the difference of the sums.
+    lacks: Option<u64>,
+}
+
+impl Reconciliation {
+    /// Creates the reconciliation of the known numbers, in ascending order, which waits for the
+    /// response to the first query. `documents` is the number of documents on the server, including
+    /// those beyond the first query, which must be known.
+    pub(crate) fn new(
+        known: Vec<u64>,
+        documents: u64,
+        query: HistogramQuery,
+        limits: Limits,
+        omissions: Omissions,
+    ) -> Self {
+        let end = query.end();
+        let beyond = known.len() - known.partition_point(|number| *number < end);
+        Self {
+            known,
+            limits,
+            end,
+            query,
+            expected: Some(documents.saturating_sub(beyond as u64)),
+            keeps_sums: false,
+            omissions,
+        }
+    }
+
+    /// Lets all queries request the sums, and not only the first one.
+    pub(crate) fn keeping_sums(mut self, keeps_sums: bool) -> Self {
+        self.keeps_sums = keeps_sums;
+        self
+    }
+
+    pub(crate) fn query(&self) -> &HistogramQuery {
+        &self.query
+    }
+
+    /// Compares the response with the known numbers. The buckets must be in ascending order.
+    pub(crate) fn advance(mut self, counted: &[Bucket]) -> Step {
+        let total = saturating_sum(counted.iter().map(|bucket| bucket.count));
+        let is_expected = self.expected.is_none_or(|expected| expected == total);
+        if !is_expected && !self.omissions.totals {
+            return Step::Inconsistent;
+        }
+        let differing = self.differing(counted);
+        if differing.is_empty() || self.query.interval == 1 {
+            return Step::Done(numbers_that_differ(&differing));
+        }
+        if self.omissions.levels {
+            return Step::Done(self.guess(&differing));
+        }
+        if let Some(query) = self.located_by_sums(&differing) {
+            self.expected = None;
+            self.query = query;
+            return Step::Query(self);
+        }
+        let distance = saturating_sum(differing.iter().map(Differing::distance));
+        if distance > MANY_DIFFERENCES && distance > self.known.len() as u64 / 4 {
+            return Step::TooDifferent;
+        }
+        match self.next_query(&differing, distance) {
+            Some(query) => {
+                self.expected = Some(self.expected_in(&query, &differing));
+                self.query = query;
+                Step::Query(self)
+            }
+            None => Step::TooDifferent,
+        }
+    }
+
+    /// Returns the query that divides the buckets that differ, or lists their numbers. Returns
+    /// `None` if the response would be too large.
+    fn next_query(&self, differing: &[Differing], distance: u64) -> Option<HistogramQuery> {
+        let starts = differing.iter().map(|bucket| bucket.start);
+        let ranges = merged(&starts, self.query.interval, self.limits.max_ranges);
+        // The server has at most this many numbers in the ranges.
+        let known = ranges.iter().map(|range| self.known_in(range).len() as u64);
+        let numbers = saturating_sum(known).saturating_add(distance);
+        let found = Found {
+            ranges,
+            interval: self.query.interval,
+            end: self.end,
+            numbers,
+            distance,
+        };
+        let (scope, interval) = found.narrower(&self.limits)?;
+        Some(HistogramQuery {
+            scope,
+            interval,
+            sums: self.keeps_sums,
+        })
+    }
+
+    /// Returns the query that lists the numbers that are missing if each bucket that differs lacks
+    /// one number, which then is the difference of the sums. The server must confirm that it lacks
+    /// these numbers, because several differences in one bucket can have the same sum.
+    fn located_by_sums(&self, differing: &[Differing]) -> Option<HistogramQuery> {
+        if differing.len() > self.limits.max_ranges.min(self.known.len()) {
+            return None;
+        }
+        let locate = |bucket: &Differing| {
+            let number = bucket.lacks?;
+            (self.query.sums && bucket.counted.checked_add(1) == Some(bucket.known))
+                .then(|| self.known.binary_search(&number).ok())
+                .flatten()
+                .map(|_| number..number.saturating_add(1))
+        };
+        let ranges: Option<Vec<Range<u64>>> = differing.iter().map(locate).collect();
+        Some(HistogramQuery {
+            scope: Scope::Ranges(ranges?),
+            interval: 1,
+            sums: self.keeps_sums,
+        })
+    }
+
+    /// Returns the number of the server's documents in the scope of the next query, which covers
+    /// all buckets that differ.
+    fn expected_in(&self, query: &HistogramQuery, differing: &[Differing]) -> u64 {
+        let prefix = 0..self.end;
+        let ranges = match &query.scope {
+            Scope::Prefix { .. } => std::slice::from_ref(&prefix),
+            Scope::Ranges(ranges) => ranges.as_slice(),
+        };
+        let known: u64 = ranges
+            .iter()
+            .map(|range| self.known_in(range).len() as u64)
+            .sum();
+        let differs = saturating_sum(differing.iter().map(|bucket| bucket.known));
+        let counted = saturating_sum(differing.iter().map(|bucket| bucket.counted));
+        known.saturating_sub(differs).saturating_add(counted)
+    }
+
+    /// Returns the known numbers in a range.
+    fn known_in(&self, range: &Range<u64>) -> &[u64] {
+        let from = self.known.partition_point(|number| *number < range.start);
+        let to = self.known.partition_point(|number| *number < range.end);
+        self.known.get(from..to).unwrap_or_default()
+    }
+
+    /// Returns the buckets in which the known numbers differ from the counted ones.
+    fn differing(&self, counted: &[Bucket]) -> Vec<Differing> {
+        let known = self.buckets_of_known();
+        let (mut known, mut counted) = (known.iter().peekable(), counted.iter().peekable());
+        let mut differing = Vec::new();
+        while let Some(start) = match (known.peek(), counted.peek()) {
+            (Some(one), Some(other)) => Some(one.start.min(other.start)),
+            (one, other) => one.or(other).map(|bucket| bucket.start),
+        } {
+            let one = known.next_if(|bucket| bucket.start == start);
+            let other = counted.next_if(|bucket| bucket.start == start);
+            let count = |bucket: Option<&Bucket>| bucket.map_or(0, |bucket| bucket.count);
+            let same_sums = match (one, other) {
+                (Some(one), Some(other)) => self.sums_agree(one, other),
+                _ => true,
+            };
+            if count(one) != count(other) || !same_sums {
+                let sum = |bucket: Option<&Bucket>| bucket.map_or(0.0, |bucket| bucket.sum);
+                differing.push(Differing {
+                    start,
+                    known: count(one),
+                    counted: count(other),
+                    lacks: whole_number(sum(one) - sum(other)),
+                });
+            }
+        }
+        differing
+    }
+
+    #[expect(
+        clippy::float_cmp,
+        reason = "the known sum is rounded in the same way as the server's"
+    )]
+    fn sums_agree(&self, one: &Bucket, other: &Bucket) -> bool {
+        !self.query.sums || self.query.interval == 1 || one.sum == other.sum
+    }
+
+    /// Counts the known numbers in the buckets of the query.
+    fn buckets_of_known(&self) -> Vec<Bucket> {
+        let interval = self.query.interval;
+        let prefix = 0..self.end;
+        let ranges = match &self.query.scope {
+            Scope::Prefix { .. } => std::slice::from_ref(&prefix),
+            Scope::Ranges(ranges) => ranges.as_slice(),
+        };
+        let mut buckets: Vec<Bucket> = Vec::new();
+        for range in ranges {
+            let of_bucket = |a: &u64, b: &u64| a / interval == b / interval;
+            for numbers in self.known_in(range).chunk_by(of_bucket) {
+                let first = numbers.first().copied().unwrap_or_default();
+                buckets.push(Bucket {
+                    start: first - first % interval,
+                    count: numbers.len() as u64,
+                    sum: rounded_sum(numbers),
+                });
+            }
+        }
+        buckets
+    }
+
+    /// Guesses which numbers of a bucket are gone, for a test that must notice this.
+    fn guess(&self, differing: &[Differing]) -> Difference {
+        let mut difference = Difference::default();
+        for bucket in differing {
+            let range = bucket.start..bucket.start.saturating_add(self.query.interval);
+            let gone = bucket.known.saturating_sub(bucket.counted);
+            let numbers = self.known_in(&range).iter().copied();
+            let gone = usize::try_from(gone).unwrap_or(usize::MAX);
+            difference.removed.extend(numbers.take(gone));
+        }
+        difference
+    }
+}
+
+impl Differing {
+    /// Returns the lowest possible number of differences in the bucket.
+    fn distance(&self) -> u64 {
+        self.known.abs_diff(self.counted).max(1)
+    }
+}
+
+/// Returns the difference of buckets that contain one number each.
+fn numbers_that_differ(buckets: &[Differing]) -> Difference {
+    let mut difference = Difference::default();
+    for bucket in buckets {
+        if bucket.counted == 0 {
+            difference.removed.push(bucket.start);
+        } else if bucket.known == 0 {
+            difference.added.push(bucket.start);
+        }
+    }
+    difference
+}
+
+/// Adds up numbers like the server, which returns a floating-point number. It is exact up to 2^53.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "the server converts its number in the same way"
+)]
+fn rounded_sum(numbers: &[u64]) -> f64 {
+    numbers
+        .iter()
+        .fold(0_u64, |sum, number| sum.wrapping_add(*number)) as f64
+}
+
+/// Returns a number that is whole, not negative and in the exact range.
+fn whole_number(number: f64) -> Option<u64> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is a whole number in the exact range"
+    )]
+    ((0.0..=EXACT).contains(&number) && number.fract() == 0.0).then_some(number as u64)
+}
+
+#[cfg(test)]
+#[path = "set_reconciliation_tests.rs"]
+mod tests;
