@@ -259,9 +259,9 @@ pub struct Status {
     /// complete read.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub revision: Option<Revision>,
-    /// The published set contains the result of every operation up to this `_seq_no`, including
-    /// deletions. `None` if the number is not known, for example because the role does not permit
-    /// the index statistics.
+    /// The `_seq_no` up to which the published set contains the result of every operation,
+    /// including deletions. `None` if the number is not known, for example because the role does
+    /// not permit the index statistics.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub applied_seq_no: Option<u64>,
     /// The digest of the published set's content.

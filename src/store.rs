@@ -195,10 +195,10 @@ impl OpenSearchDirectiveStore {
     /// Returns how many requests each directive matched in this process. Returns `None` if the
     /// configuration does not set [`count_hits`](Config::count_hits).
     ///
-    /// On every set that this store returns, [`evaluate`](DirectiveSet::evaluate) and
-    /// [`evaluate_with`](DirectiveSet::evaluate_with) count the matches, on any thread and with any
-    /// clone of the set. A publish loses no count. The result also contains the 1,000 directives
-    /// that left the set last.
+    /// [`evaluate`](DirectiveSet::evaluate) and [`evaluate_with`](DirectiveSet::evaluate_with)
+    /// count the matches on every set that the store returns, on any thread and with any clone of
+    /// the set. A publish loses no count. The result also contains the 1,000 directives that left
+    /// the set last.
     ///
     /// `hits` reads all counters, so it is intended for operators and not for the request path.
     ///
@@ -313,7 +313,8 @@ impl OpenSearchDirectiveStore {
     /// stays available.
     pub async fn shutdown(&self) {
         self.stop.send_replace(true);
-        // The refresher's loop drops the receiver of this channel as its last step.
+        // The channel closes when the refresher has ended, because the refresher's loop drops the
+        // receiver as its last step.
         within(GRACE, self.waiting.closed()).await;
     }
 }

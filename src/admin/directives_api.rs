@@ -112,8 +112,8 @@ impl DirectivesApi {
     }
 
     /// Sets the name under which the [history](crate::history) records the writes of this client.
-    /// If the index has a history, each write is recorded there. The default name of the client is
-    /// `library`.
+    /// If the index has a history, each write is recorded in the history. The default name of the
+    /// client is `library`.
     #[must_use]
     pub fn with_recorder_name(mut self, name: impl Into<String>) -> Self {
         self.recorded_by = name.into();

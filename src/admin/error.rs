@@ -39,8 +39,8 @@ pub(super) enum Kind {
     Conflict(String),
     NoIndex {
         index: String,
-        /// The names of the indices that contain directives. The error message suggests these
-        /// names, because the name of the missing index may be mistyped.
+        /// The names of the indices that contain directives, which the error message suggests,
+        /// because the name of the missing index may be mistyped.
         others: Vec<String>,
     },
     /// The index of the fleet does not exist.

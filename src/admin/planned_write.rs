@@ -37,7 +37,7 @@ pub enum PlannedKind {
 pub struct PlannedWrite {
     /// The directive's id.
     pub id: String,
-    /// The document that was read; `None` if no directive had this id.
+    /// The document that was read; `None` if no directive had the id.
     pub before: Option<Stored>,
     /// The document that will be stored. `None` if the directive is deleted, or if a malformed
     /// document is revoked.

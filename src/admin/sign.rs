@@ -183,8 +183,8 @@ fn end(draft: &Draft, planned: &PlannedWrite, after: &Document) -> Timestamp {
     }
 }
 
-/// Adds a signature by each of the keys. A new signature replaces the signature by the same key, if
-/// there is one.
+/// Adds a signature by each of the given keys. A new signature replaces an existing signature by
+/// the same key.
 fn with_signatures(
     signatures: &[Signature],
     keys: &[SigningKey],

@@ -89,8 +89,8 @@ pub struct Config {
     /// reconcile (`reconcile_interval`).
     pub max_ttl: Duration,
     /// The largest number of documents in the index that have neither ended nor been revoked. A
-    /// read fails if more documents than this have neither ended nor been revoked, or if the index
-    /// has more than five times this number of documents in total.
+    /// read fails if their number exceeds `max_documents`, or if the index has more than five times
+    /// `max_documents` documents in total.
     pub max_documents: usize,
     /// The trusted keys, and the policy that says which directives need a signature. With `None`,
     /// signatures are not verified.

@@ -235,7 +235,7 @@ impl Client {
             pinned.pin(node);
             return Ok((node, response));
         }
-        // At least one node was tried, so `last_error` is set here.
+        // `last_error` is always set after the loop, because at least one node was tried.
         let none = RequestFailure::Timeout(self.request_timeout);
         Err(last_error.unwrap_or_else(|| RequestError::new(request.operation(), none)))
     }
@@ -275,7 +275,7 @@ fn is_overloaded(status: u16) -> bool {
     matches!(status, 429 | 502..=504)
 }
 
-/// Whether the status may be the fault of this node alone: its security index or its disk may be
+/// Whether the status may be the fault of a single node: its security index or its disk may be
 /// damaged, or a proxy in front of the node may have refused the request.
 fn may_be_of_one_node(status: u16) -> bool {
     matches!(status, 401 | 403 | 500)

@@ -225,7 +225,7 @@ impl RequestError {
     }
 
     /// Whether the request was refused because the server does not support it or because the role
-    /// does not permit it. After such a refusal, the caller may use another API.
+    /// does not permit it. The caller may use another API if the request is unsupported.
     pub(crate) fn is_unsupported(&self) -> bool {
         match self.status() {
             Some(403 | 405 | 501) => true,

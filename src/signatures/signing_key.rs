@@ -78,8 +78,8 @@ impl SigningKey {
         &self.public
     }
 
-    /// Reads the private key from the file that [`create_files`](Self::create_files) wrote. This
-    /// call blocks the thread.
+    /// Reads the private key from the file that [`create_files`](Self::create_files) wrote. Reading
+    /// the file blocks the thread.
     ///
     /// # Errors
     /// Fails if the file cannot be read, if other users can read it, or if it contains no
@@ -109,7 +109,7 @@ impl SigningKey {
     }
 
     /// Creates the files `BASE.key`, which only its owner can read, and `BASE.pub`, and returns
-    /// their names. This call blocks the thread.
+    /// their names. Writing the files blocks the thread.
     ///
     /// # Errors
     /// Fails if one of the files already exists or cannot be created. After an error, no new file

@@ -217,7 +217,7 @@ async fn installer(args: &InitArgs) -> Result<Installer, Failure> {
 async fn warn_of_outdated(installer: &Installer) -> Result<(), Failure> {
     match installer.outdated_documents().await {
         Ok(0) => Ok(()),
-        // A refusal is not an error here, because the role of an installer need not permit reading
+        // A refusal is only noted, because the role of an installer need not permit reading
         // directives.
         Err(error) if error.is_refused() => print(
             "note: this role may not search the index, so the command did not search for documents \

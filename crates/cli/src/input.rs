@@ -12,8 +12,8 @@ use super::exit::Failure;
 /// one, so that the parser detects a file that is too large.
 const READ_AT_MOST: u64 = (64 << 20) + 1;
 
-/// The fields that `get` and `list` print in addition to the fields of a draft. `apply` removes
-/// these fields when it reads printed output.
+/// The fields that `get` and `list` print in addition to the fields of a draft. `apply` removes the
+/// additional fields when it reads printed output.
 const PRINTED_ONLY: [&str; 12] = [
     "state",
     "rejected_for",
@@ -124,7 +124,7 @@ pub(super) fn from_yaml(file: &Path, text: &[u8]) -> Result<Vec<u8>, Failure> {
     Ok(lines.join("\n").into_bytes())
 }
 
-/// Removes the fields that `get` and `list` add to a draft. Input without such fields stays
+/// Removes the fields that `get` and `list` add to a draft. Input without added fields stays
 /// unchanged, so that errors refer to the right line.
 fn without_printed(input: Vec<u8>) -> Vec<u8> {
     let values: Result<Vec<Value>, _> = serde_json::Deserializer::from_slice(&input)

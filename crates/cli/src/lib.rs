@@ -1,8 +1,8 @@
 //! The command `directives`: it parses the command line, runs the subcommand, and maps the result to
 //! an exit code. The command uses only the public interface of `opensearch-directives`.
 //!
-//! This library exists for the binary and for the fuzz targets. It is not an interface for other
-//! programs, and can change in every release.
+//! This library exists for the binary and for the fuzz targets. The library is not an interface for
+//! other programs, and can change in every release.
 
 #![forbid(unsafe_code)]
 #![expect(

@@ -80,8 +80,8 @@ struct Listing {
 }
 
 impl Listing {
-    /// Returns the version and the state of each directive. `watch` compares these values to detect
-    /// a change, because they contain no relative times.
+    /// Returns the version and the state of each directive. `watch` compares the versions and
+    /// states to detect a change, because they contain no relative times.
     fn states(&self) -> Vec<(String, Option<Version>, State)> {
         let state = |stored: &Stored| {
             let state = State::of(stored, self.now);

@@ -13,7 +13,7 @@ use super::duration::{length, signed};
 use super::exit::Failure;
 use super::stdio::note;
 
-/// A directive that captures bodies gets at most this default time to live.
+/// The highest default time to live of a directive that captures bodies.
 const DEFAULT_CAPTURE_TTL: Duration = Duration::from_mins(5);
 
 /// The limits of the time to live for one run of the command.
@@ -29,9 +29,9 @@ pub(super) struct TtlLimits {
 }
 
 impl TtlLimits {
-    /// Reads the lifetime limits of the cluster. If the role does not permit reading these limits,
-    /// the maximum is `--max-ttl`, or without this flag the initial maximum of an installation.
-    /// Even so, the pipeline refuses a write that exceeds the limits of the cluster.
+    /// Reads the lifetime limits of the cluster. If the role does not permit reading the limits,
+    /// the maximum is `--max-ttl`, or without this flag the initial maximum of an installation. The
+    /// pipeline refuses a write that exceeds the unknown limits of the cluster.
     pub(super) async fn read(api: &DirectivesApi, flag: Option<Duration>) -> Result<Self, Failure> {
         match api.lifetime_limits().await? {
             Some(cluster) => Self::of_cluster(cluster, flag),

@@ -1,5 +1,5 @@
-//! `directives validate`: checks the directives in files with the decoder that proxies use. If
-//! requested, also checks them against the lifetime limits of the cluster.
+//! `directives validate`: checks the directives in files with the decoder that proxies use and, if
+//! requested, against the lifetime limits of the cluster.
 
 use std::path::PathBuf;
 use std::time::Duration;

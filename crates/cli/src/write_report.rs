@@ -174,8 +174,8 @@ impl Report {
         if let Some(history) = &self.history {
             recorded_writes::warn(history);
         }
-        // The writes after a failed request were not sent. The entries of such writes do not decide
-        // the exit code, because the error of the failed request is more specific.
+        // The writes after a failed request were not sent. The entries of unsent writes do not
+        // decide the exit code, because the error of the failed request is more specific.
         let has_failed = self.failure.is_some();
         let results = self.entries.iter().map(|entry| entry.done);
         let worst = results

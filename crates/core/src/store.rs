@@ -43,10 +43,10 @@ pub trait DirectiveStore: Send + Sync {
     /// - A load returns one complete published set. If a load begins after a publish has returned,
     ///   the load returns the published set or a later one, on every thread. A load that is
     ///   concurrent with a publish returns the old or the new set.
-    /// - In [`InMemoryDirectiveStore`] and in the store that polls an index, up to 64 threads do
-    ///   not contend for a reference count. Both stores have 64 reference counts. The first 64
-    ///   threads that load a set use one count each, and later threads share these 64 counts. A
-    ///   clone of a loaded `Arc` uses the count of the original, even on another thread.
+    /// - [`InMemoryDirectiveStore`] and the store that polls an index each have 64 reference
+    ///   counts, so up to 64 threads do not contend for a count. The first 64 threads that load a
+    ///   set use one count each, and later threads share these 64 counts. A clone of a loaded `Arc`
+    ///   uses the count of the original, even on another thread.
     /// - A thread that does not load keeps no set alive. An idle thread retains only the memory of
     ///   one handle (128 bytes).
     ///

@@ -58,8 +58,8 @@ use opensearch_directives::Subscription;
 /// # Sampling
 ///
 /// osproxy evaluates the directives itself, so a request **without an id** is in every sample of 38
-/// per mille or more. With `evaluate` of this project, such a request is in no sample below 1000
-/// per mille.
+/// per mille or more. With `evaluate` of this project, a request without an id is in no sample
+/// below 1000 per mille.
 ///
 /// # Staleness
 ///

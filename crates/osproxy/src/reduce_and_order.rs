@@ -20,9 +20,9 @@ use super::convert_types;
 use opensearch_directives::status::DirectiveState;
 use opensearch_directives::{DiagLevel, DirectiveRef, DirectiveSet, EndpointKind};
 
-/// Each directive is compared with at most this many directives with the same targets, to bound the
-/// cost if many directives have the same targets. As a consequence, a superfluous directive may
-/// remain in osproxy's set.
+/// The maximum number of directives with the same targets with which each directive is compared, to
+/// bound the cost if many directives have the same targets. As a consequence, a superfluous
+/// directive may remain in osproxy's set.
 const MAX_COMPARED: usize = 32;
 
 /// An age limit counts as near if half of the time until the limit is shorter than `NEAR`.
@@ -53,8 +53,8 @@ impl DecisiveDirectives {
         for directive in &decisive {
             lower(&mut next_change, directive.expires_at);
         }
-        // The sort is stable, so among the directives that can end a scan, those with the fewest
-        // targets come first.
+        // The sort is stable, so the directives that can end a scan stay ordered by their number of
+        // targets, with the fewest targets first.
         decisive.sort_by_key(|directive| !(directive.ring_buffer || directive.capture));
         Self {
             directives: decisive

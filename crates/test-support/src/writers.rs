@@ -91,7 +91,7 @@ async fn bulk(client: &reqwest::Client, url: &str, body: String) -> Vec<bool> {
         .map(|item| {
             let (_, outcome) = item.as_object().unwrap().iter().next().unwrap();
             // The statuses 404 and 409 also count as acknowledged: the document to delete was
-            // missing already, or an earlier attempt at this operation succeeded.
+            // already missing, or an earlier attempt succeeded.
             let status = outcome["status"].as_u64().unwrap_or_default();
             let error = outcome["error"]["type"].as_str();
             match status {

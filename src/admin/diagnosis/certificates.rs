@@ -21,7 +21,7 @@ impl DirectivesApi {
     ///
     /// # Errors
     /// Fails if the cluster does not respond, has no security plugin, or refuses the request. Only
-    /// administrators of the security plugin may send this request.
+    /// administrators of the security plugin may request the certificates.
     pub async fn server_certificates(&self) -> Result<Vec<ServerCertificate>, WriteError> {
         #[derive(Deserialize)]
         struct Certificates {

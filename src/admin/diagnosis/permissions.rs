@@ -8,8 +8,8 @@ use crate::admin::{DirectivesApi, WriteError};
 use crate::http::{Method, Request, RequestError, segment};
 use crate::rest::PIPELINE;
 
-/// The id of the document in the probing writes. No document with this id is ever created, because
-/// each probing write requires a version that does not exist.
+/// The id of the document in the probing writes, which never create the document, because each
+/// probing write requires a version that does not exist.
 const PROBE_ID: &str = "directives-doctor";
 
 /// A permission, and whether the user has it.

@@ -11,7 +11,7 @@ use super::report::Checks;
 use crate::duration::length;
 
 const NAME: &str = "certificates";
-/// If a certificate expires within this time, `doctor` reports a warning.
+/// The time before the expiry of a certificate in which `doctor` reports a warning.
 const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Checks when the certificates in PEM files expire.
@@ -46,7 +46,7 @@ fn first_end(file: &Path) -> Result<Timestamp, String> {
 
 /// Checks when the certificates of the nodes expire, if the security plugin reports them.
 pub(super) async fn check_servers(checks: &mut Checks, api: &DirectivesApi) {
-    // An error here is not a problem: only administrators of the security plugin may read the
+    // An error is not reported, because only administrators of the security plugin may read the
     // certificates, and many clusters do not have the plugin.
     let Ok(certificates) = api.server_certificates().await else {
         return;

@@ -9,8 +9,7 @@ use crate::field_filters::State;
 
 const NAME: &str = "documents";
 const HIDDEN: &str = "hidden";
-/// If the number of documents exceeds this percentage of the proxies' limit, `doctor` reports a
-/// warning.
+/// The percentage of the proxies' limit of documents above which `doctor` reports a warning.
 const WARN_ABOVE_PERCENT: usize = 80;
 
 pub(super) async fn check(checks: &mut Checks, api: &DirectivesApi) {

@@ -10,7 +10,7 @@ use crate::duration::length;
 
 const NAME: &str = "index";
 const SNAPSHOTS: &str = "snapshots";
-/// If the newest snapshot is older than this duration, `doctor` reports a warning.
+/// The age of the newest snapshot above which `doctor` reports a warning.
 const OLD_SNAPSHOT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Checks the index, and returns whether the index exists.

@@ -181,8 +181,8 @@ impl Data {
         })
     }
 
-    /// Loads the set, reads the clock and evaluates a request. No directive has expired at that
-    /// time.
+    /// Loads the set, reads the clock and evaluates a request. The clock is earlier than the expiry
+    /// of every directive.
     pub fn decide_now(&self, store: &dyn DirectiveStore, request: usize) -> Decision {
         let Request { attrs, id } = &self.requests[request % REQUESTS];
         store.load().evaluate(attrs, Timestamp::now(), id)

@@ -17,7 +17,7 @@ use crate::{DiagLevel, DiagnosticsDirective, DirectiveMatch, DirectiveRef};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Expiry {
-    /// The directive expires at this instant.
+    /// The directive expires at the given instant.
     At(Timestamp),
     /// The directive expires the given duration after the write, measured by the cluster's clock.
     /// Only whole seconds are valid.

@@ -85,8 +85,8 @@ fn is_blob(source: &str) -> bool {
     struct Peek {
         directives: Option<IgnoredAny>,
     }
-    // An object that contains the key `directives` twice cannot be parsed here, so the object is
-    // later refused as an invalid document.
+    // An object that contains the key `directives` twice does not count as a blob, so it is later
+    // refused as an invalid document.
     source.starts_with('{')
         && serde_json::from_str::<Peek>(source).is_ok_and(|peek| peek.directives.is_some())
 }

@@ -12,7 +12,8 @@ pub(super) const MAX_BYTES: usize = 64 << 20;
 /// The maximum number of entries in an import file. By default, a proxy also reads at most 200,000
 /// documents.
 pub(super) const MAX_ENTRIES: usize = 200_000;
-/// An error lists at most this many wrong entries, and only counts the others.
+/// The maximum number of wrong entries that an error lists. All other wrong entries are only
+/// counted.
 const MAX_PROBLEMS: usize = 20;
 
 /// The reason why a file cannot be imported.

@@ -85,7 +85,7 @@ pub struct Audit<Text = String> {
     /// The person or team that is responsible for the directive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<Text>,
-    /// The time of the first write of this id.
+    /// The time of the first write of the document's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
     /// The author of the first write.

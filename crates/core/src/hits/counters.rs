@@ -114,7 +114,7 @@ impl Block {
     }
 
     /// Sets the counts of a slot to zero. The caller must ensure that no set in use has a directive
-    /// with this slot.
+    /// with the slot.
     pub(super) fn reset(&self, slot: usize) {
         for Row(counters) in &self.rows {
             let counter = &counters[slot % SLOTS];

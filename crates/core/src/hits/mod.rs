@@ -7,8 +7,8 @@
 //! first blocks, each of the first 64 threads has a row of counters that no other thread writes, so
 //! these threads count without locks and without contention. `set_hits.rs` maps the position of a
 //! directive in a set to the directive's slot. `registry.rs` assigns the slots. A directive keeps
-//! its slot as long as it is published. Requests that still use an old set therefore count into the
-//! same slot, and a publish neither moves nor loses a count.
+//! its slot as long as it is published. Requests that still use an old set therefore use the same
+//! slots as requests with the new set, and a publish neither moves nor loses a count.
 
 mod counters;
 mod registry;
@@ -30,7 +30,7 @@ pub struct Hits {
     /// The number of matches whose request was in the sample of the directive.
     pub sampled: u64,
     /// The number of directives that left the set so long ago that `directives` no longer contains
-    /// them. `matched` and `sampled` include the counts of these directives.
+    /// them. `matched` and `sampled` include the counts of forgotten directives.
     pub forgotten: u64,
     /// The directives of the set and the directives that left the set last, ordered by id.
     pub directives: Vec<DirectiveHits>,

@@ -88,7 +88,7 @@ impl HitCounters {
         self.lock().since.len()
     }
 
-    /// Acquires the lock, even if a thread panicked while it held the lock. After such a panic, all
+    /// Acquires the lock, even if a thread panicked while it held the lock. After a panic, all
     /// values are still complete, but some slots may never be reused.
     fn lock(&self) -> MutexGuard<'_, Registry> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -182,8 +182,8 @@ impl Registry {
 
     /// Frees the slots of those forgotten directives that no earlier set in use contains.
     fn reclaim(&mut self) {
-        // `get_mut` succeeds only if no other handle exists. In this case, all counts of other
-        // threads are visible, because these threads have dropped their handles.
+        // `get_mut` succeeds only if no other handle exists. A success also makes the counts of
+        // other threads visible, because these threads have dropped their handles.
         self.earlier.retain_mut(|hits| Arc::get_mut(hits).is_none());
         if self.retired.is_empty() {
             return;

@@ -156,7 +156,7 @@ impl Targets<'_> {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct DiagnosticsDirective {
-    /// The name of the directive. In an index, this name is the document's `_id`.
+    /// The name of the directive. In an index, the name of a directive is the document's `_id`.
     pub id: String,
     /// The requests that the directive targets.
     pub match_: DirectiveMatch,

@@ -5,8 +5,8 @@ use super::request::EndpointKind;
 
 /// The endpoint kind of a request and the indices in its path.
 ///
-/// The rules of the classification equal those of osproxy 1.0.5 (`osproxy_transport::classify`), so
-/// that a directive has the same meaning in every proxy. A path that osproxy does not know is
+/// osproxy 1.0.5 classifies requests by the same rules (`osproxy_transport::classify`), so that a
+/// directive has the same meaning in every proxy. A path that osproxy does not know is
 /// [`Unknown`](EndpointKind::Unknown), for example `/{index}/_update/{id}`.
 ///
 /// # Several indices
@@ -32,8 +32,8 @@ use super::request::EndpointKind;
 /// assert_eq!(decision.level, DiagLevel::Shape);
 /// ```
 ///
-/// (osproxy itself treats `customers,orders` as one name;
-/// [`index_expression`](Self::index_expression) returns this expression unsplit.)
+/// (osproxy itself treats `customers,orders` as one name, as
+/// [`index_expression`](Self::index_expression) returns it.)
 ///
 /// # Rules
 ///

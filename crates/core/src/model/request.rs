@@ -7,7 +7,7 @@ use super::named_enum::named_enum;
 
 /// The class of a request's endpoint.
 ///
-/// The twelve classes and their names equal those of `osproxy-core` 1.0.5 (`EndpointKind::as_str`),
+/// `osproxy-core` 1.0.5 has the same twelve classes with the same names (`EndpointKind::as_str`),
 /// so that a directive has the same meaning in this project and in osproxy.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -60,9 +60,9 @@ named_enum!(
 
 /// The attributes of one request that a directive can target, borrowed from the request.
 ///
-/// Create a value with [`RequestAttrs::new`], and then set the tenant if it is known. Code of this
-/// form still compiles if a later version adds an attribute. A request without the added attribute
-/// matches no directive that targets the added attribute.
+/// Create a value with [`RequestAttrs::new`], and then set the tenant if it is known. Code that
+/// creates values in this way still compiles if a later version adds an attribute. A request
+/// without the added attribute matches no directive that targets the added attribute.
 ///
 /// ```
 /// use opensearch_directives_core::{EndpointKind, RequestAttrs};

@@ -56,8 +56,8 @@ fn bucket(request_id: &str) -> u16 {
     u16::try_from(fnv1a_64(request_id.as_bytes()) % u64::from(ALWAYS)).unwrap_or(ALWAYS)
 }
 
-/// Returns the FNV-1a hash with 64 bits. The offset basis and the prime are those of the IETF draft
-/// `draft-eastlake-fnv`.
+/// Returns the FNV-1a hash with 64 bits. The IETF draft `draft-eastlake-fnv` defines the offset
+/// basis and the prime.
 fn fnv1a_64(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)

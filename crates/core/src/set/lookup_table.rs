@@ -10,8 +10,8 @@
 //!
 //! A directive is superfluous if another directive with the same key starts at the same time or
 //! earlier, expires at the same time or later, samples at least as many requests and has at least
-//! the same effects. For each combination of effects and sample rate, an evaluation reads at most
-//! one directive without a start, because all others of these are superfluous.
+//! the same effects. An evaluation reads at most one directive without a start for each combination
+//! of effects and sample rate, because all others with the same combination are superfluous.
 
 use std::cmp::Reverse;
 use std::hash::{BuildHasher, Hasher};

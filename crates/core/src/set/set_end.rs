@@ -111,7 +111,7 @@ mod tests {
             (applying(&handle, at(49)), applying(&handle, at(50))),
             (3, 0)
         );
-        // A publisher moves the limit after each read that returned the same set.
+        // If a read returns an unchanged set, the publisher moves the limit of the published set.
         set.withdraw_at(at(60) + SignedDuration::from_nanos(1));
         assert_eq!(
             (applying(&handle, at(60)), applying(&handle, at(61))),

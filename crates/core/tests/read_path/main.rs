@@ -24,7 +24,7 @@ use set_generators::{Drawn, ENDPOINTS, PEER_ENDPOINTS, directives, instants, pee
 const NOWS_PER_SET: usize = 5;
 const REQUESTS_PER_NOW: usize = 100;
 
-/// The requests that are evaluated, in the types of both implementations.
+/// The requests that are evaluated, in the types of this crate and of osproxy-observe.
 struct Requests {
     texts: Vec<String>,
     instants: Vec<Timestamp>,
@@ -49,7 +49,7 @@ impl Requests {
         }
     }
 
-    /// Draws a request, in the types of both implementations.
+    /// Draws a request, in the types of this crate and of osproxy-observe.
     fn draw(&self, random: &mut fastrand::Rng) -> (RequestAttrs<'_>, peer::RequestAttrs<'_>) {
         let mut text = || match random.u8(..4) {
             0 => random.usize(..self.texts.len()),
@@ -97,7 +97,7 @@ impl Requests {
     }
 }
 
-/// Compares the decision and the directives that apply with those of a scan over the set.
+/// Compares the decision and the directives that apply with the result of a scan over the set.
 fn compare_with_scan(
     set: &DirectiveSet,
     attrs: &RequestAttrs<'_>,

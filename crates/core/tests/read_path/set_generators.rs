@@ -159,8 +159,8 @@ impl Drawn {
     }
 }
 
-/// The kind of a generated set. The lookup has special code for some kinds of sets. The tests
-/// generate such sets on purpose, because random sets rarely have one of these kinds.
+/// The kind of a generated set. Random sets rarely have a kind for which the lookup has special
+/// code, so the tests also generate sets of these kinds.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Any,

@@ -16,8 +16,8 @@ const TEXTS: [&str; 3] = ["acme", "acmf", ""];
 const ENDPOINTS: [EndpointKind; 2] = [EndpointKind::Search, EndpointKind::IngestDoc];
 /// Sample rates in per mille.
 const SAMPLES: [u16; 7] = [0, 1, 400, 500, 999, 1000, u16::MAX];
-/// Instants of the wall clock in nanoseconds. Some of the instants are adjacent, to test the
-/// comparisons.
+/// Instants of the wall clock in nanoseconds. Some of the instants are adjacent, so that a wrong
+/// comparison (`<` instead of `<=`) is detected.
 const TIMES: [i64; 12] = [-5, 0, 1, 49, 50, 51, 99, 100, 101, 102, 150, 1_000];
 
 fn directive() -> impl Strategy<Value = DiagnosticsDirective> {
@@ -159,8 +159,8 @@ fn an_expiry_is_the_same_instant_on_both_clocks() {
     let now = ClockPair::read(&clock);
     let expiry = now.instant_of(at(1_900_000_000_123_457_000));
     assert_eq!(expiry.saturating_duration_since(clock.now()), nanos(134));
-    // An expiry in the past becomes the current instant. An expiry beyond the range of osproxy's
-    // instants becomes the last instant, which is earlier than the expiry.
+    // An expiry in the past is converted to the current instant. An expiry beyond the range of
+    // osproxy's instants becomes the last instant, which is earlier than the expiry.
     assert_eq!(now.instant_of(Timestamp::MIN), clock.now());
     let last = clock.now().saturating_add(Duration::MAX);
     assert_eq!(now.instant_of(Timestamp::MAX), last);
