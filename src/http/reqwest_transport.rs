@@ -22,7 +22,7 @@ use super::tls;
 use super::transport::{Method, Request, Response, Transport};
 use super::wall_clock;
 
-/// The size limit of the response to a request with a small response, in bytes.
+/// The size limit for responses that are expected to be small, in bytes.
 const MAX_SMALL_BYTES: u64 = 1 << 20;
 /// The maximum number of bytes that are read from an error response.
 const MAX_ERROR_BYTES: u64 = 256 << 10;

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::exit::{Exit, Failure};
 
-/// The size limit of a response in bytes, which is larger than a list of 100,000 directives.
+/// The size limit of a response in bytes. A list of 100,000 directives is smaller than the limit.
 const MAX_BODY_BYTES: usize = 64 << 20;
 
 const FIX: &str = "write http://HOST:9980, https://HOST:9980, or unix: and the path of a socket";

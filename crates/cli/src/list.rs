@@ -90,7 +90,8 @@ impl Listing {
         self.shown.iter().map(state).collect()
     }
 
-    /// Prints the directives and, below a table, which one starts next and which one ends next.
+    /// Prints the directives and, below a table, which directive starts next and which directive
+    /// ends next.
     fn print_with_next(&self, format: Format) -> Result<(), Failure> {
         print_all(&self.shown, format, self.now)?;
         if let (Format::Table | Format::Wide, Some(next)) = (format, &self.next) {

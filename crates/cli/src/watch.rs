@@ -10,10 +10,11 @@ use super::stdio::{note, print};
 /// The pause between two reads.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Reads a list again and again, and shows it at each change. On a terminal, shows it after every
-/// read, because the output contains relative times.
+/// Reads a list repeatedly, and shows the list whenever it has changed. On a terminal, shows the
+/// list after every read, because the output contains relative times.
 ///
-/// `state` returns the part of the list whose change matters: everything except relative times.
+/// `state` returns the part of the list that is compared to detect a change: everything except
+/// relative times.
 pub(super) async fn watch<T, S: PartialEq, E: Display>(
     read: impl AsyncFn() -> Result<T, E>,
     state: impl Fn(&T) -> S,

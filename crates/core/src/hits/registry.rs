@@ -147,8 +147,8 @@ impl Registry {
         slots
     }
 
-    /// Adds the directives that left the set to `departed`. If `departed` then has more than
-    /// [`MAX_DEPARTED`] directives, forgets those that left first.
+    /// Adds the directives that left the set to `departed`, and forgets the directives that left
+    /// first if `departed` has more than [`MAX_DEPARTED`] directives.
     fn depart(&mut self, before: &DirectiveSet, left: &[(u32, u32)]) {
         let beyond = left.len().saturating_sub(MAX_DEPARTED);
         let (forgotten, kept) = left.split_at(beyond);

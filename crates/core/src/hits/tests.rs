@@ -60,7 +60,7 @@ fn matched_and_sampled_requests_are_counted_apart() {
             .with_sample_per_mille(rate)
     };
     // The directive `few` is superfluous, because `all` has the same targets and effects. The
-    // matches of `few` are counted nevertheless.
+    // matches of `few` are counted although `few` is superfluous.
     let set = DirectiveSet::from_directives(vec![directive("all", 1000), directive("few", 1)]);
     let counters = HitCounters::default();
     let set = counters.attach(&set, START);

@@ -60,8 +60,8 @@ named_enum!(
 
 /// The attributes of one request that a directive can target, borrowed from the request.
 ///
-/// Create a value with [`RequestAttrs::new`], and then set the tenant if it is known. Code that
-/// creates values in this way still compiles if a later version adds an attribute. A request
+/// Create a value with [`RequestAttrs::new`], and then set the tenant if it is known. Unlike a
+/// struct literal, a call of `new` still compiles if a later version adds an attribute. A request
 /// without the added attribute matches no directive that targets the added attribute.
 ///
 /// ```

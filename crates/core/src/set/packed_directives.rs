@@ -30,9 +30,9 @@ fn timestamp((second, nanosecond): Instant) -> Option<Timestamp> {
     is_timestamp.then(|| Timestamp::new(second, nanosecond).ok())?
 }
 
-/// Rounds an instant up to whole seconds since 1970, so that `now` has reached the instant as soon
-/// as `now.as_second()` has reached the result. (The result is one second higher for an instant
-/// before or at the start of 1970, because `as_second` rounds instants before 1970 up.)
+/// Rounds an instant up to whole seconds since 1970. If `now.as_second()` has reached the result,
+/// `now` has reached the instant. (The result is one second higher for an instant before or at the
+/// start of 1970, because `as_second` rounds instants before 1970 up.)
 pub(super) fn rounded_up((second, nanosecond): Instant) -> i64 {
     let rounds = nanosecond > 0 || second <= 0;
     second.saturating_add(i64::from(rounds))
