@@ -25,8 +25,8 @@ pub(super) struct OperationNumbers {
 pub(super) enum ActionResult {
     /// The action succeeded. An action that changed nothing has no numbers.
     Done(Option<OperationNumbers>),
-    /// OpenSearch reported that the document does not exist. The deletion of a missing document has
-    /// a `_seq_no` nevertheless.
+    /// OpenSearch reported that the document does not exist. The deletion of a document that does
+    /// not exist also has a `_seq_no`.
     NotFound(Option<OperationNumbers>),
     /// The stored document does not have the version that the action requires.
     Conflict,

@@ -185,7 +185,8 @@ impl fmt::Display for WriteError {
     }
 }
 
-/// Writes that an index does not exist, and the names of the indices that contain directives.
+/// Formats the message that an index does not exist, with the names of the indices that contain
+/// directives.
 fn no_index(f: &mut fmt::Formatter<'_>, index: &str, others: &[String]) -> fmt::Result {
     const LISTED: usize = 10;
     write!(f, "the index {index} does not exist; ")?;

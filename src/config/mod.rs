@@ -81,16 +81,17 @@ pub struct Config {
     /// matches no directive.
     pub count_hits: bool,
     /// The interval between periodic reconciles, with a jitter of ±20 %. A reconcile compares the
-    /// `_seq_no`s of all documents by ranges, or reads everything where the server does not permit
-    /// this. Reconciles are a safety net that finds changes which the checks of each poll might miss.
+    /// `_seq_no`s of all documents by ranges, or reads all documents if the server does not permit
+    /// the comparison. Reconciles are a safety net that finds changes which the checks of each poll
+    /// might miss.
     pub reconcile_interval: Duration,
     /// The longest time from now to the expiry of a directive. A document with a later expiry is
     /// rejected. A rejected document is checked again when somebody writes it, and at the next
     /// reconcile (`reconcile_interval`).
     pub max_ttl: Duration,
     /// The largest number of documents in the index that have neither ended nor been revoked. A
-    /// read fails if their number exceeds `max_documents`, or if the index has more than five times
-    /// `max_documents` documents in total.
+    /// read fails if the index has more unfinished documents than `max_documents`, or more than
+    /// five times as many documents in total.
     pub max_documents: usize,
     /// The trusted keys, and the policy that says which directives need a signature. With `None`,
     /// signatures are not verified.

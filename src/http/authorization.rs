@@ -25,7 +25,7 @@ pub(super) enum Authorization {
 
 impl Authorization {
     /// Reads the secrets. The call blocks the thread if a secret is in a file. The caller must
-    /// resolve a [`Credentials::Provider`] first.
+    /// first replace a [`Credentials::Provider`] by the credentials that it provides.
     pub(super) fn read(credentials: &Credentials) -> Result<Self, ConfigError> {
         let value = match credentials {
             Credentials::None => return Ok(Self::None),

@@ -34,8 +34,7 @@ pub struct Client {
 /// The node that responded to the first request of a poll. All later requests of the poll go to the
 /// pinned node.
 ///
-/// One node's confirmation says nothing about another node's data, so a poll must use a single
-/// node.
+/// A poll must use a single node, because a node can confirm only its own data.
 #[derive(Debug, Default)]
 pub(crate) struct PinnedNode(OnceLock<usize>);
 

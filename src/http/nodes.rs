@@ -207,7 +207,7 @@ impl Attempt<'_> {
         std::mem::forget(self);
     }
 
-    /// Reports a response whose status may be the node's own fault or the cluster's decision.
+    /// Reports a response whose status may be the fault of the node or the decision of the cluster.
     pub(crate) fn refused(self) {
         self.nodes.refused(self.node_index);
         std::mem::forget(self);

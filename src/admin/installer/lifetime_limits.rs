@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::error::InstallError;
 
 /// The limits for the lifetime of directives. The ingest pipeline enforces the limits, so they
-/// apply to every write, whether by this program or by curl.
+/// apply to the writes of every client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct LifetimeLimits {
