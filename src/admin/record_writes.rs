@@ -208,8 +208,8 @@ impl DirectivesApi {
         let same = |version: &super::Version| {
             (version.seq_no, version.primary_term) == (seq_no, primary_term)
         };
-        // The document is recorded only if it still has the version of the write, because somebody
-        // else may have replaced it.
+        // The stored document is used only if it still has the version of the write, because
+        // somebody else may have replaced it.
         let stored = stored.filter(|stored| stored.version.as_ref().is_some_and(same));
         let after = match stored {
             Some(stored) => Some(stored.source.get().to_owned()),
