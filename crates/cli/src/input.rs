@@ -29,8 +29,8 @@ const PRINTED_ONLY: [&str; 12] = [
     "updated_by",
 ];
 
-/// Reads the drafts in all files. A folder stands for all files that it contains. Two drafts with
-/// the same id are an error.
+/// Reads the drafts in the given files. A folder stands for all files that it contains. Two drafts
+/// with the same id are an error.
 pub(super) async fn drafts(files: &[PathBuf]) -> Result<Vec<Draft>, Failure> {
     let mut all: Vec<Draft> = Vec::new();
     let mut ids = std::collections::HashMap::new();

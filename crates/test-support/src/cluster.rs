@@ -41,7 +41,8 @@ struct Member {
     process: Option<Child>,
 }
 
-/// Which nodes are the cluster manager and hold the two copies of a test's index, by number.
+/// The numbers of three nodes, which may be equal: the cluster manager, and the nodes with the
+/// primary and the replica of a test's index.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Roles {
     /// The elected cluster manager.

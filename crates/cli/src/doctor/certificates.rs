@@ -26,7 +26,7 @@ pub(super) fn check_files(checks: &mut Checks, files: Vec<PathBuf>) {
     }
 }
 
-/// Returns the instant at which the first certificate in a file expires.
+/// Returns the earliest expiry of the certificates in a file.
 fn first_end(file: &Path) -> Result<Timestamp, String> {
     let content = std::fs::read(file).map_err(|error| error.to_string())?;
     let mut ends = Vec::new();
