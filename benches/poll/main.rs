@@ -32,7 +32,7 @@ use test_support::measure::{millis, percentiles};
 
 /// The number of polls over which the cost of an unchanged poll is averaged.
 const UNCHANGED_POLLS: u32 = 1_000;
-/// The number of polls before the first measurement. After these polls, the node's JIT compiler has
+/// The number of polls before the first measurement, after which the node's JIT compiler has
 /// compiled the frequently used code.
 const WARM_UP: u32 = 3_000;
 const FULL_READS_TO_WARM_UP: u32 = 20;
@@ -115,7 +115,7 @@ async fn cost(cluster: &Cluster, store: &OpenSearchDirectiveStore, polls: u32) -
     }
 }
 
-/// Sends polls until the node has reached its long-term speed.
+/// Polls until the node has reached its long-term speed.
 async fn warm_up(cluster: &Cluster) {
     cluster.fill(1_000).await;
     full_read(cluster, FULL_READS_TO_WARM_UP).await;
@@ -179,7 +179,8 @@ fn row(directives: usize, poll: &str, cost: Cost) {
 
 fn ratio(one: Duration, other: Duration) -> String {
     if other.is_zero() {
-        // The CPU time is too short for the resolution of the system's counter.
+        // No value is shown, because the CPU time is too short for the resolution of the system's
+        // counter.
         return "–".to_owned();
     }
     format!("{:.0}", one.as_secs_f64() / other.as_secs_f64())
@@ -261,7 +262,7 @@ async fn propagation(cluster: &Cluster) {
     println!();
 }
 
-/// Returns, for each store, the time until the store returned the directive for this tenant.
+/// Returns, for each store, the time until the store returned the directive for the given tenant.
 async fn all_see(stores: &[OpenSearchDirectiveStore], tenant: &str) -> Vec<Duration> {
     let begin = Instant::now();
     let mut seen = vec![None; stores.len()];
@@ -285,7 +286,7 @@ async fn memory(cluster: &Cluster) {
     println!("Resident memory, after the first read:\n");
     for (directives, stores) in [(0, 200_u32), (1_000, 200), (100_000, 4)] {
         cluster.fill(directives).await;
-        // The memory of the first store is not counted, because this store loads data that all
+        // The memory of the first store is not counted, because the first store loads data that all
         // stores share.
         let first = idle(cluster).await;
         let before = Process::own().resident_bytes();

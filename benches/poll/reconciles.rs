@@ -1,5 +1,5 @@
-//! Measures reconciles by ranges of `_seq_no`: after deletions, and periodic ones without a
-//! difference, beside a full read, which they replace.
+//! Compares a full read with the reconciles by ranges of `_seq_no` that replace it: reconciles
+//! after deletions, and periodic reconciles without a difference.
 
 use std::time::{Duration, Instant};
 
@@ -90,7 +90,7 @@ pub(crate) async fn measure(cluster: &Cluster) {
     println!();
 }
 
-/// Deletes documents, and measures the poll that notices this.
+/// Deletes documents, and measures the poll that notices the deletions.
 async fn after_deletions(
     cluster: &Cluster,
     store: &OpenSearchDirectiveStore,
@@ -105,7 +105,7 @@ async fn after_deletions(
     poll
 }
 
-/// Measures polls of a store whose every poll is a periodic reconcile.
+/// Measures a store of which each poll is a periodic reconcile.
 async fn periodic(cluster: &Cluster) -> Vec<Poll> {
     let config = Config::new(cluster.config())
         .with_interval(Duration::from_secs(60 * 60))

@@ -15,14 +15,14 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const KEY: &str = "directives";
 /// A key that no store watches, so that the search for the largest number of directives does not
-/// wait for watches. This key has the same length as [`KEY`], because etcd limits the size of a
-/// request, and the key is a part of the request.
+/// wait for watches. The key is as long as [`KEY`], because etcd limits the size of a request, of
+/// which the key is a part.
 const KEY_OF_NONE: &str = "no-watcher";
 const WRITES: usize = 50;
-/// If a store does not return a change within this time, the change counts as lost.
+/// The time within which a store must return a change; otherwise, the change counts as lost.
 const LOST_AFTER: Duration = Duration::from_secs(5);
-/// The upper limit of the search for the largest number of directives. By default, etcd accepts
-/// about a tenth of this number.
+/// The upper limit of the search for the largest number of directives, about ten times the number
+/// that etcd accepts by default.
 const DIRECTIVES_AT_MOST: usize = 1 << 18;
 
 #[tokio::main]
@@ -33,8 +33,8 @@ async fn main() -> Result<()> {
     propagation(&endpoint, &mut client, fits).await
 }
 
-/// Returns the value of the key under which osproxy-etcd stores all directives. Every change
-/// replaces the whole value.
+/// Returns the value of the key under which osproxy-etcd stores all directives, and which every
+/// change replaces as a whole.
 fn blob(directives: usize) -> Vec<u8> {
     let directives: Vec<Value> = (0..directives)
         .map(|n| {
@@ -54,8 +54,8 @@ fn blob(directives: usize) -> Vec<u8> {
 async fn propagation(endpoint: &str, client: &mut Client, fits: usize) -> Result<()> {
     println!("| directives | proxies | writes | lost | first | median of all | last |");
     println!("|---:|---:|---:|---:|:---|:---|:---|");
-    // The watches of osproxy-etcd continue after a store is dropped, and would disturb later cases.
-    // The case with the most proxies is therefore last. Each proxy has one store.
+    // Each proxy has one store. The case with the most proxies is last, because the watches of
+    // osproxy-etcd continue after a store is dropped and would disturb later cases.
     for (directives, proxies) in [(100, 1), (10_000, 1), (fits - 2, 1), (100, 500)] {
         client.put(KEY, blob(directives), None).await?;
         let mut stores = Vec::new();
@@ -64,8 +64,8 @@ async fn propagation(endpoint: &str, client: &mut Client, fits: usize) -> Result
             let endpoints = [endpoint.to_owned()];
             stores.push(EtcdDirectiveStore::connect(&endpoints, KEY, clock).await?);
         }
-        // The watches begin some time after the connection is open. A change before a watch begins
-        // would be lost.
+        // The watches begin some time after the connection is open, and a change before a watch
+        // begins would be lost.
         tokio::time::sleep(Duration::from_secs(2)).await;
         let (mut firsts, mut medians, mut lasts) = (Vec::new(), Vec::new(), Vec::new());
         let mut lost = 0;

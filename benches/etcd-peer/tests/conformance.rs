@@ -25,8 +25,8 @@ struct Etcd {
     store: EtcdDirectiveStore,
     client: Client,
     runtime: Runtime,
-    /// The instant that osproxy's stopped clock shows. The instant is one hour before the time that
-    /// the conformance kit uses as the current time.
+    /// The instant that osproxy's stopped clock shows, one hour before the time that the
+    /// conformance kit uses as the current time.
     began: Instant,
     published: AtomicU64,
 }
@@ -124,7 +124,7 @@ impl Subject for Etcd {
     fn publish(&self, directives: Vec<DiagnosticsDirective>) -> bool {
         let marker = self.published.fetch_add(1, Ordering::Relaxed).to_string();
         let mut values: Vec<Value> = directives.iter().map(encoded).collect();
-        // An additional directive with a unique marker shows when the store has received this set.
+        // An additional directive with a unique marker shows when the store has received the set.
         values
             .push(json!({"id": "marker", "level": "Shape", "tenant": marker, "ttl_secs": 86_400}));
         let value = json!({ "directives": values }).to_string();
