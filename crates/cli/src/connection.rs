@@ -56,7 +56,7 @@ pub(super) struct ConnectionArgs {
     api_key_file: Option<PathBuf>,
 
     /// Command that prints the password of --username, or a bearer token if no user name is given;
-    /// the shell runs it once. Files and variables with a secret win over it
+    /// the shell runs it once. A secret in a file or a variable takes precedence over it
     #[arg(long, value_name = "COMMAND")]
     credential_command: Option<String>,
 

@@ -19,8 +19,8 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("it must be longer than zero; {fix}"))
 }
 
-/// Converts a duration to jiff's type. A duration that this type cannot represent becomes its
-/// maximum.
+/// Converts a duration to jiff's type. A duration that jiff's type cannot represent becomes the
+/// maximum of the type.
 pub(super) fn signed(duration: Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }

@@ -23,7 +23,7 @@ pub(super) fn edit(draft: &Draft) -> Result<Draft, Failure> {
         .tempfile()?;
     file.write_all(text_of(draft)?.as_bytes())?;
     file.flush()?;
-    // The variable may contain a program with arguments, such as `code --wait`.
+    // `$VISUAL` or `$EDITOR` may contain a program with arguments, such as `code --wait`.
     let mut words = editor.split_whitespace();
     let program = words.next().unwrap_or_default();
     let status = Command::new(program).args(words).arg(file.path()).status();

@@ -52,8 +52,9 @@ pub(super) struct ExplainArgs {
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: ReportFormat,
 
-    /// Let this agent decide instead of reading the index: http://HOST:9980, https://HOST:9980,
-    /// or unix: and the path of a socket. A certificate of its own CA needs --ca-certificate
+    /// Let this agent decide instead of reading the index: http://HOST:9980, https://HOST:9980, or
+    /// unix: and the path of a socket. If the agent's certificate is from a private CA,
+    /// --ca-certificate is needed
     #[arg(long, value_name = "URL")]
     agent: Option<AgentUrl>,
 

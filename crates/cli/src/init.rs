@@ -59,13 +59,13 @@ pub(super) struct InitArgs {
     #[arg(long)]
     upgrade: bool,
 
-    /// Also create the history of the index: the append-only data stream INDEX-history. Where it exists,
-    /// this command and agents with --record-history record every write there
+    /// Also create the history of the index: the append-only data stream INDEX-history. If the
+    /// history exists, this command and agents with --record-history record every write in it
     #[arg(long)]
     history: bool,
 
-    /// How long the history keeps records, such as 400d. This installs a policy of Index State
-    /// Management; without it, all records are kept
+    /// How long the history keeps records, such as 400d. The flag installs a policy of Index State
+    /// Management; without a policy, all records are kept
     #[arg(long, value_name = "DURATION", requires = "history", value_parser = parse)]
     retention: Option<Duration>,
 
