@@ -33,6 +33,8 @@ pub enum InstallErrorKind {
     /// The data stream of the history, existing or just created, is not append-only or has an
     /// unsuitable mapping.
     History,
+    /// Index State Management did not attach the retention policy to some of the backing indices.
+    RetentionNotAttached,
     /// A retention needs Index State Management, which the cluster does not have.
     NoIndexStateManagement,
 }
@@ -62,6 +64,7 @@ enum Repr {
         stream: String,
         problems: Vec<String>,
     },
+    RetentionNotAttached(Vec<String>),
     NoIndexStateManagement {
         stream: String,
         source: Box<RequestError>,
@@ -130,6 +133,10 @@ impl InstallError {
         })
     }
 
+    pub(super) fn retention_not_attached(problems: Vec<String>) -> Self {
+        Self(Repr::RetentionNotAttached(problems))
+    }
+
     pub(super) fn no_ism(stream: &str, source: RequestError) -> Self {
         Self(Repr::NoIndexStateManagement {
             stream: stream.to_owned(),
@@ -150,6 +157,7 @@ impl InstallError {
             Repr::Upgrade { .. } => InstallErrorKind::Upgrade,
             Repr::Dashboards(_) | Repr::DashboardsAddress(..) => InstallErrorKind::Dashboards,
             Repr::History { .. } => InstallErrorKind::History,
+            Repr::RetentionNotAttached(_) => InstallErrorKind::RetentionNotAttached,
             Repr::NoIndexStateManagement { .. } => InstallErrorKind::NoIndexStateManagement,
         }
     }
@@ -192,6 +200,7 @@ impl InstallError {
             | Repr::LifetimeLimits(_)
             | Repr::Upgrade { .. }
             | Repr::History { .. }
+            | Repr::RetentionNotAttached(_)
             | Repr::Dashboards(_) => false,
         }
     }
@@ -210,6 +219,7 @@ impl InstallError {
             | Repr::LifetimeLimits(_)
             | Repr::Upgrade { .. }
             | Repr::History { .. }
+            | Repr::RetentionNotAttached(_)
             | Repr::Dashboards(_) => None,
         }
     }
@@ -258,6 +268,13 @@ impl fmt::Display for InstallError {
                 f,
                 "the history {stream} does not fit: {}; exclude it from index templates of a higher \
                  priority, keep its records in a snapshot, delete it, and install it again",
+                problems.join("; ")
+            ),
+            Repr::RetentionNotAttached(problems) => write!(
+                f,
+                "the retention policy is installed, but Index State Management did not attach it to \
+                 all backing indices, so it deletes no records of the others: {}; correct that, and \
+                 install the history again",
                 problems.join("; ")
             ),
             Repr::NoIndexStateManagement { stream, .. } => write!(

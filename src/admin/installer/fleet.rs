@@ -35,10 +35,6 @@ impl Installer {
     /// An installer of the fleet's index.
     fn of_fleet(&self) -> Self {
         let name = fleet::index_name(self.client.index());
-        Self {
-            client: self.client.with_index(&name),
-            template_file: files::fleet_template,
-            ..self.clone()
-        }
+        self.for_index(&name, ("index template", files::fleet_template))
     }
 }

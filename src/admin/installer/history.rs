@@ -1,25 +1,21 @@
-//! Installs the data stream that contains the history of the index, and the policy that deletes old
-//! records.
+//! Installs the data stream that contains the history of the index, and finds out which state an
+//! existing history has.
 
 use std::time::Duration;
 
-use opensearch::indices::{IndicesGetParts, IndicesPutIndexTemplateParts};
-use serde_json::{Value, json};
+use opensearch::indices::IndicesGetParts;
+use serde_json::Value;
 
 use super::error::InstallError;
-use super::template::set_replicas;
-use super::{Change, InstallStep, Installer, change, files};
+use super::retention::{POLICY, lacks_ism, retention_of};
+use super::{Change, InstallStep, Installer, files};
 use crate::history::stream_name;
-use crate::http::{Method, Request, RequestError, segment};
+use crate::http::{Method, Request, segment};
 
 const TEMPLATE: &str = "history template";
 const STREAM: &str = "history stream";
-const POLICY: &str = "retention policy";
 /// The setting that refuses every edit and deletion of a record.
 const APPEND_ONLY: &str = "index.append_only.enabled";
-/// If the retention is shorter than this, a new backing index begins each day instead of each
-/// month.
-const SHORT: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 
 /// The state of the history's data stream in the cluster.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -59,26 +55,25 @@ impl Installer {
         retention: Option<Duration>,
     ) -> Result<Vec<InstallStep>, InstallError> {
         let stream = stream_name(self.client.index());
-        let exists = self.history_indices().await?.is_some();
+        let indices = self.history_indices().await?;
         let mut steps = Vec::new();
+        let mut attach = Vec::new();
         if let Some(retention) = retention {
+            let policy = self.plan_policy(&stream, retention).await?;
+            if let Some(indices) = &indices {
+                attach = self.plan_attachment(&stream, &policy, indices).await?;
+            }
             // ISM attaches a policy to an index when the index is created, so the policy comes first.
-            steps.push(self.plan_policy(&stream, retention).await?);
+            steps.push(policy.step);
         }
-        steps.push(self.plan_history_template(&stream).await?);
+        steps.push(self.of_history(&stream).plan_template().await?);
         let path = format!("/_data_stream/{}", segment(&stream));
-        let change = if exists { Change::Keep } else { Change::Create };
+        let change = match indices {
+            Some(_) => Change::Keep,
+            None => Change::Create,
+        };
         steps.push(InstallStep::put(STREAM, change, path, Value::Null));
-        let is_new_policy = |step: &InstallStep| step.what == POLICY && step.change != Change::Keep;
-        if exists && steps.iter().any(is_new_policy) {
-            steps.push(InstallStep {
-                what: POLICY,
-                change: Change::Update,
-                method: "POST",
-                path: format!("/_plugins/_ism/add/{}", segment(&stream)),
-                body: json!({ "policy_id": stream }),
-            });
-        }
+        steps.extend(attach);
         Ok(steps)
     }
 
@@ -153,102 +148,9 @@ impl Installer {
         }
     }
 
-    async fn plan_history_template(&self, stream: &str) -> Result<InstallStep, InstallError> {
-        let path = IndicesPutIndexTemplateParts::Name(stream).url();
-        let installed = self
-            .fetch(TEMPLATE, Request::new(Method::Get, path.clone()))
-            .await?;
-        let installed = installed
-            .as_ref()
-            .map(|response| &response["index_templates"][0]["index_template"]);
-        let mut body = files::history_template();
-        body["index_patterns"] = json!([stream]);
-        let kept = installed.and_then(|installed| installed["priority"].as_u64());
-        if let Some(priority) = self.template_priority.map(u64::from).or(kept) {
-            body["priority"] = priority.into();
-        }
-        if let Some(replicas) = self.replicas {
-            set_replicas(&mut body["template"]["settings"], &replicas.to_string());
-        }
-        let change = change(TEMPLATE, &body, installed)?;
-        Ok(InstallStep::put(TEMPLATE, change, path, body))
-    }
-
-    async fn plan_policy(
-        &self,
-        stream: &str,
-        retention: Duration,
-    ) -> Result<InstallStep, InstallError> {
-        let mut path = format!("/_plugins/_ism/policies/{}", segment(stream));
-        let age = ism_time(retention);
-        let mut body = files::retention_policy();
-        let policy = &mut body["policy"];
-        policy["ism_template"][0]["index_patterns"] = json!([stream]);
-        policy["states"][0]["transitions"][0]["conditions"]["min_rollover_age"] =
-            age.clone().into();
-        // The policy deletes whole backing indices, so a short retention needs backing indices that
-        // each cover a short time.
-        let rollover = if retention < SHORT { "1d" } else { "30d" };
-        policy["states"][0]["actions"][0]["rollover"]["min_index_age"] = rollover.into();
-        policy["description"] = format!(
-            "Keeps the history of the diagnostics directives for {age}: a new backing index every \
-             {rollover}, and deletion of a backing index {age} after its last record."
-        )
-        .into();
-        let installed = match self.installed_policy(stream).await {
-            Ok(installed) => installed,
-            Err(error) if lacks_ism(&error) => return Err(InstallError::no_ism(stream, error)),
-            Err(error) => return Err(InstallError::request(POLICY, error)),
-        };
-        let change = match installed {
-            None => Change::Create,
-            Some(installed) => {
-                if retention_of(&installed) == Some(age.as_str()) {
-                    Change::Keep
-                } else {
-                    let number = |name: &str| installed[name].as_u64().unwrap_or_default();
-                    path = format!(
-                        "{path}?if_seq_no={}&if_primary_term={}",
-                        number("_seq_no"),
-                        number("_primary_term")
-                    );
-                    Change::Update
-                }
-            }
-        };
-        Ok(InstallStep::put(POLICY, change, path, body))
-    }
-
-    async fn installed_policy(&self, stream: &str) -> Result<Option<Value>, RequestError> {
-        let path = format!("/_plugins/_ism/policies/{}", segment(stream));
-        match self.client.json(Request::new(Method::Get, path)).await {
-            Ok(policy) => Ok(Some(policy)),
-            Err(error) if error.status() == Some(404) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-/// Returns the retention of an installed policy.
-fn retention_of(policy: &Value) -> Option<&str> {
-    policy["policy"]["states"][0]["transitions"][0]["conditions"]["min_rollover_age"].as_str()
-}
-
-/// Whether the error shows that the cluster has no Index State Management: no plugin handles the
-/// path.
-fn lacks_ism(error: &RequestError) -> bool {
-    error.status() == Some(400)
-        && error
-            .reason()
-            .is_some_and(|reason| reason.contains("no handler found"))
-}
-
-/// Formats a duration in the format of OpenSearch.
-fn ism_time(duration: Duration) -> String {
-    const DAY: u64 = 24 * 60 * 60;
-    match duration.as_secs() {
-        seconds if seconds % DAY == 0 => format!("{}d", seconds / DAY),
-        seconds => format!("{seconds}s"),
+    /// An installer of the history's template.
+    fn of_history(&self, stream: &str) -> Self {
+        self.for_index(stream, (TEMPLATE, files::history_template))
     }
 }
 
@@ -274,6 +176,8 @@ fn problems(indices: &Value) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -296,11 +200,5 @@ mod tests {
             assert_eq!(problems.len(), 1, "{pointer}: {problems:?}");
             assert!(problems.iter().all(|problem| problem.contains(".ds-2")));
         }
-    }
-
-    #[test]
-    fn a_retention_is_written_in_days_where_possible() {
-        assert_eq!(ism_time(Duration::from_secs(400 * 24 * 3600)), "400d");
-        assert_eq!(ism_time(Duration::from_secs(36 * 3600)), "129600s");
     }
 }

@@ -13,6 +13,7 @@ mod history;
 mod index;
 mod lifetime_limits;
 mod pipeline;
+mod retention;
 mod saved_objects;
 mod template;
 
@@ -77,6 +78,9 @@ impl InstallStep {
     }
 }
 
+/// What a template is called, and a function that returns it.
+type TemplateFile = (&'static str, fn() -> Value);
+
 /// Installs all resources for the index of a client.
 #[derive(Clone, Debug)]
 pub struct Installer {
@@ -84,8 +88,8 @@ pub struct Installer {
     bounds: LifetimeLimitsChange,
     replicas: Option<u16>,
     template_priority: Option<u32>,
-    /// Returns the template of the index, from an embedded file.
-    template_file: fn() -> Value,
+    /// What the template of the index is called, and the embedded file that contains it.
+    template_file: TemplateFile,
 }
 
 impl Installer {
@@ -97,7 +101,16 @@ impl Installer {
             bounds: LifetimeLimitsChange::default(),
             replicas: None,
             template_priority: None,
-            template_file: files::template,
+            template_file: ("index template", files::template),
+        }
+    }
+
+    /// An installer of another index, or of a data stream, with another template.
+    fn for_index(&self, name: &str, template_file: TemplateFile) -> Self {
+        Self {
+            client: self.client.with_index(name),
+            template_file,
+            ..self.clone()
         }
     }
 
@@ -166,7 +179,10 @@ impl Installer {
             request = request.json(step.body.to_string());
         }
         match self.client.send(request).await {
-            Ok(_) => Ok(()),
+            Ok(response) => match failures_of(step, &response) {
+                failures if failures.is_empty() => Ok(()),
+                failures => Err(InstallError::retention_not_attached(failures)),
+            },
             // Another installer has created the resource since the installation was planned.
             Err(error) if error.exception() == Some("resource_already_exists_exception") => Ok(()),
             Err(source) => Err(InstallError::of_step(step.what, source)),
@@ -184,6 +200,15 @@ impl Installer {
             Err(error) if error.status() == Some(404) => Ok(None),
             Err(source) => Err(InstallError::request(what, source)),
         }
+    }
+}
+
+/// Returns what a step did not change, although its response has a successful status.
+fn failures_of(step: &InstallStep, response: &[u8]) -> Vec<String> {
+    if step.what == retention::ATTACHMENT {
+        retention::failures(&serde_json::from_slice(response).unwrap_or_default())
+    } else {
+        Vec::new()
     }
 }
 

@@ -8,31 +8,31 @@ use super::error::InstallError;
 use super::{Change, InstallStep, Installer, change};
 use crate::http::{Method, Request};
 
-const WHAT: &str = "index template";
-
 impl Installer {
     pub(super) async fn plan_template(&self) -> Result<InstallStep, InstallError> {
         let path = IndicesPutIndexTemplateParts::Name(self.client.index()).url();
         let request = Request::new(Method::Get, path.clone());
-        let installed = self.fetch(WHAT, request).await?;
+        let (what, _) = self.template_file;
+        let installed = self.fetch(what, request).await?;
         let installed = installed
             .as_ref()
             .map(|response| &response["index_templates"][0]["index_template"]);
         let body = self.template(installed);
-        let mut change = change(WHAT, &body, installed)?;
+        let mut change = change(what, &body, installed)?;
         let differs = |installed: &Value| {
             installed["priority"] != body["priority"] || replicas(installed) != replicas(&body)
         };
         if change == Change::Keep && installed.is_some_and(differs) {
             change = Change::Update;
         }
-        Ok(InstallStep::put(WHAT, change, path, body))
+        Ok(InstallStep::put(what, change, path, body))
     }
 
     /// Returns the template for the client's index. If the installer sets no priority or no number
     /// of replicas, the value of the installed template is preserved.
     pub(super) fn template(&self, installed: Option<&Value>) -> Value {
-        let mut template = (self.template_file)();
+        let (_, file) = self.template_file;
+        let mut template = file();
         template["index_patterns"] = json!([self.client.index()]);
         let kept = installed.and_then(|installed| installed["priority"].as_u64());
         if let Some(priority) = self.template_priority.map(u64::from).or(kept) {

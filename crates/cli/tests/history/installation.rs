@@ -110,6 +110,35 @@ async fn init_repeats_keeps_and_verifies_the_history() {
 }
 
 #[tokio::test]
+async fn init_changes_the_template_of_an_existing_history_and_keeps_its_values() {
+    let url = shared_url();
+    let index = with_history(&url, "template");
+    let installed = async || {
+        let at = format!("{url}/_index_template/{index}-history");
+        let (_, found) = http::get(&at).await;
+        let template = &found["index_templates"][0]["index_template"];
+        let replicas = &template["template"]["settings"]["index"]["number_of_replicas"];
+        (template["priority"].clone(), replicas.clone())
+    };
+    assert_eq!(installed().await, (json!(500), Value::Null));
+    for (args, step) in [
+        (
+            &["--template-priority", "700", "--replicas", "0"][..],
+            "update history template",
+        ),
+        (&[], "keep history template"),
+    ] {
+        let ran = run(&url, &index, &[&["init", "--history"], args].concat()).ok();
+        let found = ran.stdout.lines().any(|line| {
+            let words: Vec<&str> = line.split_whitespace().take(3).collect();
+            words.join(" ") == step
+        });
+        assert!(found, "{step}: {}", ran.stdout);
+        assert_eq!(installed().await, (json!(700), json!("0")), "{args:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_stream_that_permits_edits_is_refused() {
     let url = shared_url();
     let index = unique_index("editable");
@@ -179,29 +208,59 @@ async fn the_policy_is_created_before_the_stream_and_attached_to_an_existing_one
     assert!(plan.contains("\"min_rollover_age\": \"400d\""), "{plan}");
     assert!(!plan.contains("_ism/add"), "{plan}");
 
+    // ISM attached the policy to one backing index, in the version 7, and not to the other one.
     let existing = MockServer::start().await;
+    let index = json!({
+        "settings": { "index.append_only.enabled": "true", "index.number_of_shards": "1" },
+        "mappings": { "dynamic": "strict" },
+    });
+    let (one, two) = (
+        ".ds-directives-history-000001",
+        ".ds-directives-history-000002",
+    );
     respond(
         &existing,
         "/directives-history",
         200,
-        json!({ ".ds-directives-history-000001": {
-            "settings": { "index.append_only.enabled": "true", "index.number_of_shards": "1" },
-            "mappings": { "dynamic": "strict" },
-        }}),
+        json!({ one: index, two: index }),
     )
     .await;
-    let transitions = json!([{ "conditions": { "min_rollover_age": "90d" } }]);
-    respond(&existing, "/_plugins/_ism/policies/directives-history", 200, json!({
-        "_seq_no": 7, "_primary_term": 2, "policy": { "states": [{ "transitions": transitions }] },
-    }))
+    let explained = json!({
+        one: { "policy_id": "directives-history", "policy_seq_no": 7, "policy_primary_term": 2 },
+        two: { "policy_id": null },
+        "total_managed_indices": 1,
+    });
+    respond(
+        &existing,
+        "/_plugins/_ism/explain/directives-history",
+        200,
+        explained,
+    )
     .await;
-    let plan = run(&existing.uri(), "directives", &retention).ok().stdout;
-    for part in [
-        "PUT /_plugins/_ism/policies/directives-history?if_seq_no=7&if_primary_term=2",
-        "POST /_plugins/_ism/add/directives-history",
-        "keep the history stream",
-    ] {
-        assert!(plan.contains(part), "{part}: {plan}");
+    let (change, add) = (
+        format!("POST /_plugins/_ism/change_policy/{one}"),
+        format!("POST /_plugins/_ism/add/{two}"),
+    );
+    for (installed_age, seq_no, is_changed) in
+        [("90d", 7, true), ("400d", 7, false), ("400d", 9, true)]
+    {
+        let transitions = json!([{ "conditions": { "min_rollover_age": installed_age } }]);
+        let policy = json!({
+            "_seq_no": seq_no, "_primary_term": 2,
+            "policy": { "states": [{ "transitions": transitions }] },
+        });
+        let policy = ResponseTemplate::new(200).set_body_json(policy);
+        let at = path("/_plugins/_ism/policies/directives-history");
+        let _policy = Mock::given(at)
+            .respond_with(policy)
+            .mount_as_scoped(&existing)
+            .await;
+        let plan = run(&existing.uri(), "directives", &retention).ok().stdout;
+        let put = "PUT /_plugins/_ism/policies/directives-history?if_seq_no=7&if_primary_term=2";
+        assert_eq!(plan.contains(put), installed_age == "90d", "{plan}");
+        assert_eq!(plan.contains(&change), is_changed, "{seq_no}: {plan}");
+        assert!(plan.contains(&add), "{plan}");
+        assert!(plan.contains("keep the history stream"), "{plan}");
     }
 }
 
