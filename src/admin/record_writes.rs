@@ -235,10 +235,7 @@ impl DirectivesApi {
         if numbers.is_some() {
             Entry::of_operation(record)
         } else {
-            let id = operation.deletion_id();
-            (record.seq_no, record.primary_term) = (None, None);
-            record.seq_no_after = Some(seq_no);
-            Some(Entry { id, record })
+            Entry::of_unnumbered_deletion(record, seq_no, None)
         }
     }
 

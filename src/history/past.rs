@@ -3,17 +3,18 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::RecordKind;
 use super::ledger::{Entry, Gap, IndexFacts, IndexLedger, PastDocument, account, state_at};
 use super::reader::{History, HistoryError};
 use super::record::Record;
+use crate::admin::DirectivesApi;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
+use opensearch_directives_core::DirectiveSet;
 use opensearch_directives_core::document::{DecodeLimits, Document, Rejection, decode};
-use opensearch_directives_core::{DiagnosticsDirective, DirectiveSet};
 
 /// The directives of an index at an instant, reconstructed from the records.
 #[derive(Clone, Debug)]
@@ -44,6 +45,14 @@ pub enum Doubt {
         /// The number of the operation.
         seq_no: Option<u64>,
     },
+    /// The directive was to expire later than the longest time to live permits. Proxies with this
+    /// limit rejected the directive at the instant, and proxies with a longer limit applied it.
+    BeyondMaxTtl {
+        /// The directive's id.
+        directive: String,
+        /// The expiry in the document.
+        expires_at: Timestamp,
+    },
     /// Another index replaced this index after the last recorded operation, possibly before the
     /// instant.
     Replaced,
@@ -63,7 +72,6 @@ pub struct PastDirective {
     is_lost: bool,
     replaced_at: Option<Timestamp>,
     is_of_former_index: bool,
-    max_ttl: Duration,
     now: Timestamp,
 }
 
@@ -91,10 +99,7 @@ impl Past {
     #[must_use]
     pub fn set(&self) -> DirectiveSet {
         let live = self.directives.iter().filter_map(PastDirective::live);
-        live.map(|document| document.directive.clone())
-            .collect::<Vec<DiagnosticsDirective>>()
-            .into_iter()
-            .collect()
+        live.map(|document| document.directive.clone()).collect()
     }
 }
 
@@ -119,7 +124,7 @@ impl PastDirective {
             if record.timestamp >= expires_at {
                 break;
             }
-            let later = document_of(record, record.timestamp, self.max_ttl);
+            let later = document_of(record, record.timestamp);
             match later {
                 Some(Ok(later)) if !later.revoked && applies(&later, record.timestamp) => {
                     expires_at = later.directive.expires_at;
@@ -152,7 +157,19 @@ impl History {
         let stream = self.stream_state().await?;
         let facts = self.index_facts().await?;
         let records = self.all_records(&stream, true).await?;
-        Ok(past(&records, facts.as_ref(), instant, SystemClock.now()))
+        let max_ttl = self.max_ttl().await?;
+        let now = SystemClock.now();
+        Ok(past(&records, facts.as_ref(), instant, now, max_ttl))
+    }
+
+    /// Returns the longest time to live that proxies may permit: the limit of the cluster, or the
+    /// default limit of proxies if it is longer or if the role may not read the limit of the
+    /// cluster.
+    async fn max_ttl(&self) -> Result<Duration, HistoryError> {
+        let api = DirectivesApi::new(self.client.clone());
+        let limits = api.lifetime_limits().await?;
+        let max_ttl = limits.map_or(Duration::ZERO, |limits| limits.max_ttl);
+        Ok(max_ttl.max(Config::DEFAULT_MAX_TTL))
     }
 }
 
@@ -162,6 +179,7 @@ pub(super) fn past(
     facts: Option<&IndexFacts>,
     instant: Timestamp,
     now: Timestamp,
+    max_ttl: Duration,
 ) -> Past {
     let entries: Vec<Entry> = records.iter().map(Entry::from).collect();
     let state = state_at(&entries, facts, instant);
@@ -187,6 +205,7 @@ pub(super) fn past(
         directive: directive.record.directive.clone(),
         seq_no: directive.record.seq_no,
     }));
+    doubts.extend(beyond_max_ttl(&directives, instant, max_ttl));
     doubts.extend(state.may_be_replaced.then_some(Doubt::Replaced));
     Past {
         instant,
@@ -207,31 +226,51 @@ struct Context<'a> {
 impl Context<'_> {
     fn directive(&self, document: &PastDocument) -> PastDirective {
         let record = self.records[document.written_by].clone();
-        let max_ttl = Config::DEFAULT_MAX_TTL;
         let later = document
             .followed_by
             .iter()
             .map(|position| self.records[*position].clone());
         PastDirective {
-            document: document_of(&record, self.instant, max_ttl),
+            document: document_of(&record, self.instant),
             later: later.collect(),
             record,
             is_lost: document.is_lost,
             replaced_at: self.replaced_at,
             is_of_former_index: self.is_of_former_index,
-            max_ttl,
             now: self.now,
         }
     }
 }
 
-/// Decodes the document of a record as a proxy does at an instant.
-fn document_of(
-    record: &Record,
-    now: Timestamp,
+/// Returns a doubt for each directive whose expiry is further away than the longest time to live
+/// permits. The limit may have been longer at that time.
+fn beyond_max_ttl(
+    directives: &[PastDirective],
+    instant: Timestamp,
     max_ttl: Duration,
-) -> Option<Result<Document, Rejection>> {
+) -> impl Iterator<Item = Doubt> {
+    let latest = SignedDuration::try_from(max_ttl).ok();
+    let latest = latest.and_then(|max_ttl| instant.checked_add(max_ttl).ok());
+    directives.iter().filter_map(move |one| {
+        let expires_at = one.live()?.directive.expires_at;
+        latest
+            .is_some_and(|latest| expires_at > latest)
+            .then(|| Doubt::BeyondMaxTtl {
+                directive: one.record.directive.clone(),
+                expires_at,
+            })
+    })
+}
+
+/// Decodes the document of a record as a proxy does at an instant. The limit for the time to live is
+/// not applied, because the history does not contain the limits that applied at that time.
+fn document_of(record: &Record, now: Timestamp) -> Option<Result<Document, Rejection>> {
     let source = record.document()?.to_string();
+    let max_ttl = Duration::MAX;
     let limits = DecodeLimits { now, max_ttl };
     Some(decode(&record.directive, &source, &limits).map(|document| document.to_document()))
 }
+
+#[cfg(test)]
+#[path = "past_tests.rs"]
+mod tests;

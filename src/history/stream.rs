@@ -52,6 +52,20 @@ impl Entry {
         Some(Self { id, record })
     }
 
+    /// Returns an entry for a deletion whose own number is not known. `record` still has the number
+    /// of the last known operation before the deletion, from which the id is derived. The number of
+    /// the deletion is higher than `after`, and at most `until` if that is known.
+    pub(crate) fn of_unnumbered_deletion(
+        mut record: Record,
+        after: u64,
+        until: Option<u64>,
+    ) -> Option<Self> {
+        let id = record.operation()?.deletion_id();
+        (record.seq_no, record.primary_term) = (None, None);
+        (record.seq_no_after, record.seq_no_until) = (Some(after), until);
+        Some(Self { id, record })
+    }
+
     /// Returns the two lines of a bulk request.
     fn lines(&self) -> String {
         let action = json!({ "create": { "_id": self.id } });
@@ -74,6 +88,10 @@ impl Stream {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
     }
 
     /// Whether the data stream exists. A write to a data stream that does not exist could create an

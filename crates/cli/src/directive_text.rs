@@ -3,7 +3,7 @@
 use opensearch_directives::admin::{ChangeEffect, FieldChange};
 use opensearch_directives::document::{Audit, Document};
 use opensearch_directives::internal::is_invisible;
-use opensearch_directives::{DirectiveMatch, EndpointKind};
+use opensearch_directives::{Decision, DirectiveMatch, EndpointKind};
 
 /// The text that is shown instead of the targets if a directive has no target. The text is in
 /// capitals so that nobody overlooks it.
@@ -51,6 +51,14 @@ pub(super) fn summary(document: &Document) -> String {
     if !records.is_empty() {
         parts.push(records);
     }
+    parts.join(", ")
+}
+
+/// Formats a decision as a list, such as `Shape, ring-buffer, capture`.
+pub(super) fn decision(decision: Decision) -> String {
+    let mut parts = vec![decision.level.as_str()];
+    parts.extend(decision.ring_buffer.then_some("ring-buffer"));
+    parts.extend(decision.capture.then_some("capture"));
     parts.join(", ")
 }
 

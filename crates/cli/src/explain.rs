@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::agent_client::{AgentClient, AgentUrl};
 use super::connection::{ConnectionArgs, TimeoutArgs};
-use super::directive_text::{printable, summary};
+use super::directive_text::{self, printable, summary};
 use super::exit::{Exit, Failure};
 use super::explain_source::{self, Candidate};
 use super::field_filters::State;
@@ -140,15 +140,7 @@ fn print_verdicts(decision: Decision, verdicts: &[Verdict], as_json: bool) -> Re
         print(&format!("{report:#}"))?;
         return Ok(());
     }
-    let kept = [
-        (decision.ring_buffer, ", ring-buffer"),
-        (decision.capture, ", capture"),
-    ];
-    let kept: String = kept
-        .iter()
-        .filter_map(|(on, text)| on.then_some(*text))
-        .collect();
-    print(&format!("decision: {}{kept}", decision.level))?;
+    print(&format!("decision: {}", directive_text::decision(decision)))?;
     for one in verdicts {
         let word = if one.applies {
             "applies"

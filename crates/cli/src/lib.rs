@@ -23,6 +23,7 @@ mod context;
 mod context_file;
 mod covered_by_another;
 mod credential_command;
+mod csv;
 mod dashboards_address;
 mod delete;
 mod diff;
@@ -189,8 +190,8 @@ fn parse(args: Vec<OsString>, context: Option<&Selected>) -> Result<Cli, clap::E
     let matches = command(context).try_get_matches_from(args)?;
     let verb = matches.subcommand().map(|(_, verb)| verb);
     let verbose = verb.and_then(|verb| verb.try_get_one("verbose").ok().flatten());
-    // The agent has no flag `--verbose`. The agent's errors always contain all details, because
-    // they go to a log.
+    // The agent and the recorder have no flag `--verbose`. Their errors always contain all details,
+    // because they go to a log.
     error_text::set_verbose(verbose != Some(&false));
     Cli::from_arg_matches(&matches)
 }

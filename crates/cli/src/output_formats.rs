@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use opensearch_directives::admin::Stored;
 use serde_json::{Map, Value};
 
+use super::csv;
 use super::directive_table::{columns, table, terminal_width, trimmed};
 use super::directive_text::{author, printable};
 use super::duration::relative;
@@ -31,7 +32,10 @@ pub(super) fn print_all(all: &[Stored], format: Format, now: Timestamp) -> Resul
             }
             Ok(())
         }
-        Format::Csv => print(&csv(all, now)),
+        Format::Csv => {
+            let objects = all.iter().map(|stored| to_json(stored, now));
+            print(&csv::lines(&CSV_COLUMNS, objects))
+        }
         Format::Table | Format::Wide if all.is_empty() => print("no directives"),
         Format::Table => print(&table(all, now, false, terminal_width())),
         Format::Wide => print(&table(all, now, true, terminal_width())),
@@ -64,35 +68,32 @@ pub(super) fn to_json(stored: &Stored, now: Timestamp) -> Value {
     object.into()
 }
 
-/// The fields of the CSV format.
-const CSV_HEADER: &str = "\
-    id,state,level,tenant,index,principal,endpoint,sample_per_mille,ring_buffer,capture,\
-    starts_at,expires_at,reason,ticket,owner,created_by,created_at,updated_by,\
-    authenticated_as,updated_at,revoked_by,revoked_at,revoked_reason";
-
-/// Formats all fields as CSV (RFC 4180), with absolute times.
-fn csv(all: &[Stored], now: Timestamp) -> String {
-    let columns: Vec<&str> = CSV_HEADER.split(',').collect();
-    let mut lines = vec![CSV_HEADER.to_owned()];
-    for stored in all {
-        let value = to_json(stored, now);
-        let cells = columns.iter().map(|column| match &value[column] {
-            Value::Null => String::new(),
-            Value::String(text) => cell(text),
-            other => cell(&other.to_string()),
-        });
-        lines.push(cells.collect::<Vec<_>>().join(","));
-    }
-    lines.join("\n")
-}
-
-pub(super) fn cell(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
-    }
-}
+/// The columns of the CSV format. Times are absolute.
+const CSV_COLUMNS: [&str; 23] = [
+    "id",
+    "state",
+    "level",
+    "tenant",
+    "index",
+    "principal",
+    "endpoint",
+    "sample_per_mille",
+    "ring_buffer",
+    "capture",
+    "starts_at",
+    "expires_at",
+    "reason",
+    "ticket",
+    "owner",
+    "created_by",
+    "created_at",
+    "updated_by",
+    "authenticated_as",
+    "updated_at",
+    "revoked_by",
+    "revoked_at",
+    "revoked_reason",
+];
 
 /// Formats one document with a line for each field.
 pub(super) fn details(stored: &Stored, now: Timestamp) -> String {

@@ -11,7 +11,7 @@ use super::directive_text::{author, change, printable, summary};
 use super::instant::{clock, until};
 
 /// Formats a number with its noun: `1 operation`, `2 operations`.
-pub(super) fn count<N: Display + PartialEq + From<u8>>(number: N, thing: &str) -> String {
+pub(super) fn count<N: Copy + Display + PartialEq + From<u8>>(number: N, thing: &str) -> String {
     let s = if number == 1.into() { "" } else { "s" };
     format!("{number} {thing}{s}")
 }

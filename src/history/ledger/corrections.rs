@@ -53,7 +53,9 @@ pub(super) fn without_noticed_deletions(
         let limit = deletions.len() + 1;
         let missing: Vec<u64> = gaps
             .iter()
-            .flat_map(|gap| gap.first.max(after + 1)..=gap.last.unwrap_or(until).min(until))
+            .flat_map(|gap| {
+                gap.first.max(after.saturating_add(1))..=gap.last.unwrap_or(until).min(until)
+            })
             .take(limit)
             .collect();
         if missing.len() != deletions.len() || term_changes.iter().any(reassigns) {

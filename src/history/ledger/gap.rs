@@ -91,7 +91,7 @@ impl Gap {
     /// not known.
     #[must_use]
     pub fn operations(&self) -> Option<u64> {
-        Some(self.last? - self.first + 1)
+        Some(self.last?.saturating_sub(self.first).saturating_add(1))
     }
 
     /// Whether the gap contains a number.
@@ -121,10 +121,9 @@ impl Gap {
                     ..gap.clone()
                 });
             }
-            rest = (gap.last != Some(number)).then(|| Self {
-                first: number + 1,
-                ..gap
-            });
+            let is_last = gap.last == Some(number);
+            let next = number.checked_add(1).filter(|_| !is_last);
+            rest = next.map(|first| Self { first, ..gap });
         }
         parts.extend(rest);
         parts

@@ -35,7 +35,7 @@ impl Chains<'_> {
     pub(super) fn explain(&self, gaps: &mut [Gap]) -> Vec<VersionJump> {
         let mut jumps = Vec::new();
         for missing in self.missing() {
-            let after = missing.after.map_or(0, |after| after + 1);
+            let after = missing.after.map_or(0, |after| after.saturating_add(1));
             let before = missing.before.unwrap_or(u64::MAX);
             let start = gaps.partition_point(|gap| gap.last.is_some_and(|last| last < after));
             let mut is_explained = false;
@@ -119,7 +119,7 @@ impl Chains<'_> {
             let after = previous.map(|previous| previous.number);
             if entry.exact().is_none() {
                 // This deletion raised the version of the document by one.
-                version = version.map(|version| version + 1);
+                version = version.map(|version: u64| version.saturating_add(1));
                 let next = chain.iter().find(|next| next.number > one.number);
                 if !self.accounted.contains(&one.index) {
                     all.push(Missing {

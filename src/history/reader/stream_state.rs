@@ -22,9 +22,9 @@ const PAUSE: Duration = Duration::from_millis(700);
 pub struct StreamState {
     /// The backing indices, oldest first.
     pub backing: Vec<BackingIndex>,
-    /// The generations whose backing indices no longer exist. A retention policy deletes the oldest
-    /// backing indices.
-    pub deleted_generations: Vec<u64>,
+    /// The generations whose backing indices no longer exist, as ranges with the first and the last
+    /// generation. A retention policy deletes the oldest backing indices.
+    pub deleted_generations: Vec<(u64, u64)>,
 }
 
 /// One backing index.
@@ -61,7 +61,8 @@ impl StreamState {
     /// Returns the number of records.
     #[must_use]
     pub fn records(&self) -> u64 {
-        self.backing.iter().map(|index| index.records).sum()
+        let records = self.backing.iter().map(|index| index.records);
+        records.fold(0, u64::saturating_add)
     }
 }
 
@@ -156,15 +157,9 @@ impl History {
                 .ok_or_else(|| self.incomplete(Incomplete::Missing("a backing index")))
         });
         let backing: Vec<BackingIndex> = backing.collect::<Result<_, _>>()?;
-        let existing: Vec<u64> = backing
-            .iter()
-            .filter_map(|one| generation(&one.name))
-            .collect();
-        let newest = existing.iter().max().copied().unwrap_or_default();
+        let generations = backing.iter().filter_map(|one| generation(&one.name));
         Ok(StreamState {
-            deleted_generations: (1..newest)
-                .filter(|generation| !existing.contains(generation))
-                .collect(),
+            deleted_generations: missing(generations.collect()),
             backing,
         })
     }
@@ -192,6 +187,21 @@ fn generation(name: &str) -> Option<u64> {
     name.rsplit('-').next()?.parse().ok()
 }
 
+/// Returns the ranges of numbers from 1 on that lie below the highest of the numbers and that are
+/// not among them. A name can end with any number, so the numbers are never enumerated.
+fn missing(mut existing: Vec<u64>) -> Vec<(u64, u64)> {
+    existing.sort_unstable();
+    let mut ranges = Vec::new();
+    let mut expected = 1;
+    for number in existing {
+        if number > expected {
+            ranges.push((expected, number - 1));
+        }
+        expected = number.saturating_add(1);
+    }
+    ranges
+}
+
 fn backing_index(
     name: String,
     settings: &BTreeMap<String, WithSettings>,
@@ -212,9 +222,27 @@ fn backing_index(
     Some(BackingIndex {
         append_only: setting.and_then(serde_json::Value::as_str) == Some("true"),
         name,
-        records: primaries.iter().map(|copy| copy.docs.count).sum(),
+        records: primaries
+            .iter()
+            .map(|copy| copy.docs.count)
+            .fold(0, u64::saturating_add),
         operations: operations
             .map(|one| u64::try_from(one).unwrap_or_default())
-            .sum(),
+            .fold(0, u64::saturating_add),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_missing_generations_are_ranges_however_high_the_generations_are() {
+        assert_eq!(missing(vec![]), []);
+        assert_eq!(missing(vec![1, 2]), []);
+        assert_eq!(missing(vec![6, 3, 4, 9]), [(1, 2), (5, 5), (7, 8)]);
+        assert_eq!(missing(vec![2, u64::MAX]), [(1, 1), (3, u64::MAX - 1)]);
+        assert_eq!(missing(vec![u64::MAX, u64::MAX]), [(1, u64::MAX - 1)]);
+        assert_eq!(generation(".ds-directives-history-000012"), Some(12));
+    }
 }

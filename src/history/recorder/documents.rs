@@ -17,6 +17,9 @@ pub(super) struct Documents {
     index_uuid: String,
     history_uuid: String,
     by_id: HashMap<Box<str>, Known>,
+    /// The numbers of the documents that could not be recorded, because the identity of their
+    /// operations is not known. Each of these operations counts as unseen once.
+    unidentified: HashMap<Box<str>, u64>,
     /// The time of the previous observation; `None` before the first complete one.
     seen_at: Option<Timestamp>,
 }
@@ -27,7 +30,46 @@ struct Known {
     primary_term: u64,
 }
 
+impl Known {
+    fn is_same(&self, seq_no: u64, primary_term: Option<u64>) -> bool {
+        (self.document.seq_no, Some(self.primary_term)) == (seq_no, primary_term)
+    }
+}
+
 impl Documents {
+    /// Returns the history uuid of an observation that is the first one of its index. Before such an
+    /// observation is compared, the documents of the last records can be [learned](Self::learn).
+    pub(super) fn is_first<'a>(&self, observation: &'a Observation) -> Option<&'a str> {
+        let is_known = self.index_uuid == observation.index_uuid && self.seen_at.is_some();
+        let history_uuid = observation.history_uuid.as_deref();
+        history_uuid.filter(|_| observation.is_full && !is_known)
+    }
+
+    /// Stores the documents that exist according to the last records of the observed index.
+    /// Returns the number of observed documents that are recorded already.
+    pub(super) fn learn(&mut self, observation: &Observation, last: Vec<SeenDocument>) -> u64 {
+        let known = last.into_iter().filter_map(|document| {
+            let primary_term = document.primary_term?;
+            let known = Known {
+                document,
+                primary_term,
+            };
+            Some((known.document.id.clone(), known))
+        });
+        *self = Self {
+            index_uuid: observation.index_uuid.clone(),
+            history_uuid: observation.history_uuid.clone().unwrap_or_default(),
+            by_id: known.collect(),
+            ..Self::default()
+        };
+        let is_recorded = |seen: &&SeenDocument| {
+            self.by_id
+                .get(&seen.id)
+                .is_some_and(|known| known.is_same(seen.seq_no, seen.primary_term))
+        };
+        observation.documents.iter().filter(is_recorded).count() as u64
+    }
+
     /// Compares an observation with the known documents, and makes an entry for each operation.
     /// Returns the number of operations that can no longer be recorded.
     pub(super) fn absorb(
@@ -36,10 +78,6 @@ impl Documents {
         by: &RecordedBy,
         mut push: impl FnMut(Entry),
     ) -> u64 {
-        let Some(history_uuid) = observation.history_uuid else {
-            // Without the history uuid, two operations could have the same identity.
-            return observation.documents.len() as u64;
-        };
         if self.index_uuid != observation.index_uuid {
             // The name now refers to another index, and nothing is known about the documents of
             // this index.
@@ -48,6 +86,14 @@ impl Documents {
                 ..Self::default()
             };
         }
+        if observation.is_full {
+            self.forget_unidentified(&observation.documents);
+        }
+        let Some(history_uuid) = observation.history_uuid else {
+            // Without the history uuid, two operations could have the same identity.
+            let documents = observation.documents.iter();
+            return documents.map(|one| self.count_unidentified(one)).sum();
+        };
         if !observation.is_full && self.seen_at.is_none() {
             return 0;
         }
@@ -78,12 +124,10 @@ impl Documents {
         push: &mut impl FnMut(Entry),
     ) -> u64 {
         let Some(primary_term) = document.primary_term else {
-            return 1;
+            return self.count_unidentified(&document);
         };
         let known = self.by_id.get(&document.id);
-        let is_same = |known: &Known| {
-            (known.document.seq_no, known.primary_term) == (document.seq_no, primary_term)
-        };
+        let is_same = |known: &Known| known.is_same(document.seq_no, Some(primary_term));
         if !is_restored && known.is_some_and(is_same) {
             return 0;
         }
@@ -108,6 +152,28 @@ impl Documents {
         };
         self.by_id.insert(known.document.id.clone(), known);
         unseen
+    }
+
+    /// Returns 1 if the document was written by an operation that is neither recorded nor counted
+    /// yet, and 0 otherwise.
+    fn count_unidentified(&mut self, document: &SeenDocument) -> u64 {
+        let known = self.by_id.get(&document.id);
+        if known.is_some_and(|known| known.document.seq_no == document.seq_no) {
+            return 0;
+        }
+        let counted = self
+            .unidentified
+            .insert(document.id.clone(), document.seq_no);
+        u64::from(counted != Some(document.seq_no))
+    }
+
+    /// Forgets the counted documents that no longer exist, so that the document limit bounds their
+    /// number.
+    fn forget_unidentified(&mut self, documents: &[SeenDocument]) {
+        if !self.unidentified.is_empty() {
+            let present: HashSet<&str> = documents.iter().map(|one| &*one.id).collect();
+            self.unidentified.retain(|id, _| present.contains(&**id));
+        }
     }
 
     /// Makes an entry for each known document that a complete observation lacks. A search does not
@@ -142,12 +208,9 @@ impl Documents {
                 after: None,
                 not_before: self.seen_at,
             };
-            let mut record = record_of(&seen, by);
-            let id = operation.deletion_id();
-            (record.seq_no, record.primary_term) = (None, None);
-            record.seq_no_after = Some(after.unwrap_or_default().max(last.document.seq_no));
-            record.seq_no_until = until;
-            push(Entry { id, record });
+            let after = after.unwrap_or_default().max(last.document.seq_no);
+            let entry = Entry::of_unnumbered_deletion(record_of(&seen, by), after, until);
+            push_some(entry, push);
         }
     }
 

@@ -11,8 +11,10 @@
 //! has written counts as recorded.
 
 mod documents;
+mod last_records;
 mod observation;
 mod queue;
+mod sending;
 mod status;
 
 use std::panic::AssertUnwindSafe;
@@ -20,7 +22,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, info, warn};
@@ -34,11 +35,13 @@ use crate::http::Client;
 use crate::poll_pauses::Backoff;
 
 use documents::Documents;
+use last_records::last_documents;
 use observation::Observation;
 pub(crate) use observation::{HistoryFeed, Keeping, Observed, SeenDocument};
 use queue::Queue;
+use sending::{SendError, Sending, send, sent};
 pub use status::RecorderStatus;
-use status::{Counts, SharedCounts};
+use status::SharedCounts;
 
 /// The number of observations that may wait for the recorder.
 const WAITING_OBSERVATIONS: usize = 4;
@@ -47,8 +50,6 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// The time limit for sending the queued records when the recorder ends.
 const LAST_SENDING: Duration = Duration::from_secs(2);
-
-type Sending = BoxFuture<'static, Result<Vec<Appended>, String>>;
 
 /// Records the operations of one index.
 #[derive(Debug)]
@@ -92,7 +93,11 @@ impl Recorder {
     /// Records until the feed is dropped. A panic ends only the recording.
     pub(crate) async fn run(&mut self) {
         let guarded = AssertUnwindSafe(self.record()).catch_unwind().await;
-        if guarded.is_err() {
+        self.note_panic(guarded.is_err());
+    }
+
+    fn note_panic(&mut self, has_panicked: bool) {
+        if has_panicked {
             let error = "the recorder panicked; it records nothing until the process is restarted";
             warn!("{error}");
             self.note(|counts| counts.last_error = Some(error.to_owned()));
@@ -108,7 +113,10 @@ impl Recorder {
             let wake_at = self.wake_at().filter(|_| sending.is_none());
             tokio::select! {
                 observation = self.observations.recv() => match observation {
-                    Some(observation) => self.absorb(observation),
+                    Some(observation) => {
+                        self.learn(&observation).await;
+                        self.absorb(observation);
+                    }
                     None => return,
                 },
                 result = sent(&mut sending) => {
@@ -122,17 +130,22 @@ impl Recorder {
     }
 
     /// Sends the queued records within a time limit. If a record is not sent and the document does
-    /// not change again, the next recorder records the operation.
+    /// not change again, the next recorder records the operation. A panic ends only the sending.
     pub(crate) async fn finish(&mut self) {
+        let guarded = AssertUnwindSafe(self.send_rest()).catch_unwind().await;
+        self.note_panic(guarded.is_err());
+    }
+
+    async fn send_rest(&mut self) {
         while let Ok(observation) = self.observations.try_recv() {
             self.absorb(observation);
         }
         self.queue.release();
+        self.paused_until = Instant::now();
         let rest = async {
             while let Some((ids, sending)) = self.next_batch() {
-                let before = self.queue.len();
                 self.settle(&ids, sending.await);
-                if self.queue.len() >= before {
+                if self.paused_until > Instant::now() {
                     // The stream accepts no records.
                     return;
                 }
@@ -140,6 +153,29 @@ impl Recorder {
         };
         // A timeout is not an error: the status still counts the remaining records as pending.
         let _ = timeout(LAST_SENDING, rest).await;
+    }
+
+    /// Before the first observation of an index is compared, reads what is recorded already. If the
+    /// history cannot be read, the recorder sends all documents, and learns nothing about the time
+    /// before.
+    async fn learn(&mut self, observation: &Observation) {
+        let Some(history_uuid) = self.documents.is_first(observation) else {
+            return;
+        };
+        match last_documents(&self.stream, observation, history_uuid).await {
+            Ok(last) => {
+                let already_recorded = self.documents.learn(observation, last);
+                self.note(|counts| counts.already_recorded += already_recorded);
+            }
+            Err(error) => {
+                let error = chain(&error);
+                warn!(
+                    error,
+                    "cannot read the last records; versions that were replaced and documents that \
+                     were deleted before this start are not counted"
+                );
+            }
+        }
     }
 
     /// Compares what a poll has read with the known documents, and queues a record for each
@@ -158,6 +194,9 @@ impl Recorder {
 
     /// Queues the latest versions of directives that changed while the queue was full.
     fn refill(&mut self) {
+        if !self.queue.can_refill() {
+            return;
+        }
         let by = RecordedBy {
             name: self.name.clone(),
             at: self.clock.now(),
@@ -174,16 +213,21 @@ impl Recorder {
         }
         let ids = entries.iter().map(|entry| entry.id.clone()).collect();
         let stream = self.stream.clone();
-        Some((ids, async move { send(&stream, &entries).await }.boxed()))
+        Some((ids, async move { send(&stream, entries).await }.boxed()))
     }
 
     /// Removes from the queue the records that the stream already contains or will never accept.
-    fn settle(&mut self, ids: &[String], result: Result<Vec<Appended>, String>) {
+    fn settle(&mut self, ids: &[String], result: Result<Vec<Appended>, SendError>) {
         let results = match result {
             Ok(results) => results,
-            Err(reason) => return self.pause(&reason),
+            Err(error) if error.is_too_large() && ids.len() > 1 => {
+                debug!(records = ids.len(), "a server found a batch too large");
+                return self.queue.halve_batches();
+            }
+            Err(error) if error.is_too_large() => vec![Appended::Refused(chain(&error))],
+            Err(error) => return self.pause(&chain(&error), error.retry_after()),
         };
-        let (mut failure, mut counted) = (None, Counts::default());
+        let (mut failure, mut counted) = (None, RecorderStatus::default());
         for (id, result) in ids.iter().zip(results) {
             match result {
                 Appended::Now => counted.recorded += 1,
@@ -205,7 +249,7 @@ impl Recorder {
         self.refill();
         self.note(|counts| counts.add(&counted));
         if let Some(reason) = failure {
-            return self.pause(&reason);
+            return self.pause(&reason, None);
         }
         let _ = self.backoff.succeeded();
         if self.last_warning.take().is_some() {
@@ -215,8 +259,8 @@ impl Recorder {
     }
 
     /// Postpones the next attempt. A reason that stays the same is logged as a warning only once.
-    fn pause(&mut self, reason: &str) {
-        self.paused_until = Instant::now() + self.backoff.failed(None);
+    fn pause(&mut self, reason: &str, retry_after: Option<Duration>) {
+        self.paused_until = Instant::now() + self.backoff.failed(retry_after);
         if self.last_warning.as_deref() == Some(reason) {
             debug!(reason, "the history still takes no records");
         } else {
@@ -237,58 +281,14 @@ impl Recorder {
         Some(self.queue.due_at()?.max(self.paused_until))
     }
 
-    fn note(&self, change: impl FnOnce(&mut Counts)) {
+    fn note(&mut self, change: impl FnOnce(&mut RecorderStatus)) {
         let pending = self.queue.len() as u64;
-        let lost = self.queue.lost();
+        let dropped = self.queue.take_lost();
         status::update(&self.counts, |counts| {
             change(counts);
             counts.pending = pending;
-            counts.dropped = lost;
+            counts.lost += dropped;
         });
-    }
-}
-
-/// Sends one batch. If the stream does not exist, this function returns an error and does not
-/// create the stream.
-async fn send(stream: &Stream, entries: &[Entry]) -> Result<Vec<Appended>, String> {
-    match stream.exists().await {
-        Ok(true) => {}
-        Ok(false) => {
-            return Err(format!(
-                "the data stream {} does not exist; create it with `directives init --history`",
-                stream.name()
-            ));
-        }
-        Err(error) => return Err(chain(&error)),
-    }
-    let known = stream.known_deletions(entries).await;
-    let known = known.map_err(|error| chain(&error))?;
-    let mut rest: Vec<Entry> = Vec::with_capacity(entries.len());
-    for (entry, is_known) in entries.iter().zip(&known) {
-        if !is_known {
-            rest.push(entry.clone());
-        }
-    }
-    let appended = stream.append(&mut rest, false).await;
-    let mut appended = appended.map_err(|error| chain(&error))?.into_iter();
-    Ok(known
-        .into_iter()
-        .map(|is_known| {
-            if is_known {
-                Appended::Before
-            } else {
-                let missing = || Appended::Failed("the response is incomplete".to_owned());
-                appended.next().unwrap_or_else(missing)
-            }
-        })
-        .collect())
-}
-
-/// Completes with the result of the batch. Without a batch, this function never completes.
-async fn sent(sending: &mut Option<(Vec<String>, Sending)>) -> Result<Vec<Appended>, String> {
-    match sending {
-        Some((_, future)) => future.await,
-        None => std::future::pending().await,
     }
 }
 

@@ -29,13 +29,29 @@ struct Waiting {
 }
 
 /// The queue of one recorder.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Queue {
     waiting: VecDeque<Waiting>,
     bytes: usize,
+    /// The maximum size of one batch. A batch of one record can be larger.
+    batch_bytes: usize,
     /// The directives that changed while the queue was full.
     behind: BTreeSet<String>,
+    /// The number of operations that were dropped since the last call of
+    /// [`take_lost`](Queue::take_lost).
     lost: u64,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            bytes: 0,
+            batch_bytes: BULK_BYTES,
+            behind: BTreeSet::new(),
+            lost: 0,
+        }
+    }
 }
 
 impl Queue {
@@ -44,8 +60,12 @@ impl Queue {
         let bytes = entry.weight();
         if self.is_full(bytes) {
             self.remember(entry);
-            return;
+        } else {
+            self.add(entry, bytes);
         }
+    }
+
+    fn add(&mut self, entry: Entry, bytes: usize) {
         let hold = entry.record.seq_no.is_none();
         let due = Instant::now() + if hold { HOLD } else { Duration::ZERO };
         self.bytes += bytes;
@@ -73,17 +93,29 @@ impl Queue {
         }
     }
 
-    /// Adds the latest versions of the directives that changed while the queue was full, as soon as
-    /// there is room.
-    pub(super) fn refill(&mut self, mut latest: impl FnMut(&str) -> Option<Entry>) {
-        while self.waiting.len() < MAX_RECORDS / 2
+    /// Whether directives that changed while the queue was full can be added now.
+    pub(super) fn can_refill(&self) -> bool {
+        !self.behind.is_empty()
+            && self.waiting.len() < MAX_RECORDS / 2
             && self.bytes < MAX_BYTES / 2
+    }
+
+    /// Adds the latest versions of the directives that changed while the queue was full, as long as
+    /// there is room. A record that is larger than the room is added when the queue is empty.
+    pub(super) fn refill(&mut self, mut latest: impl FnMut(&str) -> Option<Entry>) {
+        while self.can_refill()
             && let Some(directive) = self.behind.pop_first()
         {
-            match latest(&directive) {
-                Some(entry) => self.push(entry),
-                None => self.lost += 1,
+            let Some(entry) = latest(&directive) else {
+                self.lost += 1;
+                continue;
+            };
+            let bytes = entry.weight();
+            if self.is_full(bytes) {
+                self.behind.insert(directive);
+                return;
             }
+            self.add(entry, bytes);
         }
     }
 
@@ -96,10 +128,16 @@ impl Queue {
         due.take(BATCH_RECORDS)
             .take_while(|waiting| {
                 bytes += waiting.bytes;
-                bytes <= BULK_BYTES || bytes == waiting.bytes
+                bytes <= self.batch_bytes || bytes == waiting.bytes
             })
             .map(|waiting| waiting.entry.clone())
             .collect()
+    }
+
+    /// Halves the maximum size of the following batches, because a server found a batch of this
+    /// size too large. The queue keeps the smaller size, because the limit of the server persists.
+    pub(super) fn halve_batches(&mut self) {
+        self.batch_bytes /= 2;
     }
 
     /// Removes a record that was sent. A record that was sent is near the front of the queue.
@@ -128,8 +166,51 @@ impl Queue {
         self.waiting.len() + self.behind.len()
     }
 
-    /// Returns the number of operations that were dropped.
-    pub(super) fn lost(&self) -> u64 {
-        self.lost
+    /// Returns the number of operations that were dropped since the last call.
+    pub(super) fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use serde_json::json;
+
+    use super::*;
+
+    /// An entry for a version of a directive whose document has this many bytes.
+    fn entry(directive: &str, bytes: usize) -> Entry {
+        let record = json!({
+            "@timestamp": "2026-11-27T14:03:00Z", "kind": "replaced", "directive": directive,
+            "document": { "reason": "x".repeat(bytes) }, "index_uuid": "I", "history_uuid": "H",
+            "primary_term": 1, "seq_no": 1, "recorded_at": "2026-11-27T14:03:01Z",
+            "recorded_by": "test",
+        });
+        Entry {
+            id: directive.to_owned(),
+            record: serde_json::from_value(record).unwrap(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_record_larger_than_the_queue_waits_until_the_queue_is_empty() {
+        let mut queue = Queue::default();
+        queue.push(entry("small", 10));
+        queue.push(entry("large", 33 << 20));
+        assert_eq!((queue.batch().len(), queue.len()), (1, 2));
+        let mut requests = 0;
+        let mut latest = |directive: &str| {
+            requests += 1;
+            assert!(requests < 10, "the queue requests {directive} endlessly");
+            Some(entry(directive, 33 << 20))
+        };
+        queue.refill(&mut latest);
+        assert_eq!((queue.batch().len(), queue.len()), (1, 2));
+        queue.remove("small");
+        queue.refill(&mut latest);
+        let ids: Vec<String> = queue.batch().into_iter().map(|one| one.id).collect();
+        assert_eq!(ids, ["large"]);
+        assert_eq!((requests, queue.len(), queue.take_lost()), (2, 1, 0));
     }
 }

@@ -31,49 +31,23 @@ pub struct RecorderStatus {
     pub last_error: Option<String>,
 }
 
-/// The counts of one recorder.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Counts {
-    pub(super) recorded: u64,
-    pub(super) already_recorded: u64,
-    pub(super) pending: u64,
-    pub(super) unseen: u64,
-    pub(super) lost: u64,
-    /// The number of records that the queue dropped.
-    pub(super) dropped: u64,
-    pub(super) missed_polls: u64,
-    pub(super) failures: u64,
-    pub(super) last_error: Option<String>,
-}
-
-impl Counts {
-    /// Adds the results of one batch.
-    pub(super) fn add(&mut self, batch: &Self) {
-        self.recorded += batch.recorded;
-        self.already_recorded += batch.already_recorded;
-        self.lost += batch.lost;
-    }
-}
-
 /// The counts that the recorder, the feed and the status share.
-pub(crate) type SharedCounts = Arc<Mutex<Counts>>;
+pub(crate) type SharedCounts = Arc<Mutex<RecorderStatus>>;
 
-pub(super) fn update(counts: &SharedCounts, change: impl FnOnce(&mut Counts)) {
+pub(super) fn update(counts: &SharedCounts, change: impl FnOnce(&mut RecorderStatus)) {
     change(&mut counts.lock().unwrap_or_else(PoisonError::into_inner));
 }
 
 impl RecorderStatus {
     pub(crate) fn of(counts: &SharedCounts) -> Self {
         let counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
-        Self {
-            recorded: counts.recorded,
-            already_recorded: counts.already_recorded,
-            pending: counts.pending,
-            unseen: counts.unseen,
-            lost: counts.lost + counts.dropped,
-            missed_polls: counts.missed_polls,
-            failures: counts.failures,
-            last_error: counts.last_error.clone(),
-        }
+        counts.clone()
+    }
+
+    /// Adds the results of one batch.
+    pub(super) fn add(&mut self, batch: &Self) {
+        self.recorded += batch.recorded;
+        self.already_recorded += batch.already_recorded;
+        self.lost += batch.lost;
     }
 }

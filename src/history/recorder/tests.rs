@@ -4,7 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod fake_stream;
+mod refused_requests;
+mod restart;
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::observation::Observed;
@@ -19,12 +22,19 @@ struct Rig {
     stream: Arc<FakeStream>,
 }
 
+fn now() -> Timestamp {
+    "2026-11-27T14:01:00Z".parse().unwrap()
+}
+
 fn rig() -> Rig {
-    let stream = Arc::new(FakeStream::default());
-    let now = || "2026-11-27T14:01:00Z".parse().unwrap();
+    rig_over(Arc::default(), now)
+}
+
+/// Creates a recorder that writes to this stream and has this clock.
+fn rig_over(stream: Arc<FakeStream>, clock: fn() -> Timestamp) -> Rig {
     let config = Config::for_url("http://127.0.0.1:9".parse().unwrap())
         .with_instance("one")
-        .with_clock(Arc::new(now));
+        .with_clock(Arc::new(clock));
     let client = Client::over(Arc::<FakeStream>::clone(&stream), &config.cluster);
     let (recorder, feed) = Recorder::new(&config, client, 1);
     Rig {
@@ -284,6 +294,37 @@ async fn without_the_identity_of_the_index_nothing_is_recorded_but_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_operation_that_cannot_be_identified_is_counted_once() {
+    let mut rig = rig();
+    for history_uuid in [None, Some("H".to_owned())] {
+        let anonymous = |observed: Observed| Observed {
+            index_uuid: format!("of {history_uuid:?}"),
+            history_uuid: history_uuid.clone(),
+            ..observed
+        };
+        let document = |seq_no, version| SeenDocument {
+            primary_term: None,
+            ..document("a", seq_no, version, "Shape")
+        };
+        let before = rig.status().unseen;
+        // The same document is read three times, then a later version is read twice.
+        for (observed, seq_no) in [
+            (full(7), 7),
+            (full(7), 7),
+            (delta(7), 7),
+            (delta(9), 9),
+            (full(9), 9),
+        ] {
+            let seen = vec![document(seq_no, seq_no)];
+            rig.feed.observe(anonymous(observed), seen);
+            rig.run(1).await;
+        }
+        assert_eq!(rig.status().unseen - before, 2, "{history_uuid:?}");
+    }
+    assert_eq!(rig.kinds(), []);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_end_sends_what_is_in_the_queue() {
     let mut rig = rig();
     rig.feed
@@ -292,4 +333,17 @@ async fn the_end_sends_what_is_in_the_queue() {
     rig.recorder.finish().await;
     assert_eq!(rig.kinds().len(), 2);
     assert_eq!(rig.status().pending, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn p10_a_panic_at_the_end_of_a_recorder_is_caught_and_in_the_status() {
+    let mut rig = rig();
+    rig.feed
+        .observe(full(0), vec![document("a", 0, 1, "Shape")]);
+    *rig.stream.panics.lock().unwrap() = true;
+    rig.recorder.finish().await;
+    let status = rig.status();
+    assert_eq!(status.pending, 1);
+    let error = status.last_error.unwrap();
+    assert!(error.contains("the recorder panicked"), "{error}");
 }

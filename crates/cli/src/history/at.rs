@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use super::gap_text::{between, concerns, numbers};
 use super::records::{author, what};
 use super::{HistoryFormat, RequestArgs};
-use crate::directive_text::summary;
+use crate::csv;
+use crate::directive_text::{self, summary};
 use crate::exit::{Exit, Failure};
 use crate::field_filters::State;
 use crate::instant::to_the_second;
@@ -128,8 +129,8 @@ pub(super) async fn run(
             print(&format!("{report:#}"))?;
         }
         HistoryFormat::Csv => {
-            let rows: Vec<Value> = applying.iter().map(|(one, end)| row(one, end)).collect();
-            print(&super::csv::objects(&COLUMNS, &rows))?;
+            let rows = applying.iter().map(|(one, end)| row(one, end));
+            print(&csv::lines(&COLUMNS, rows))?;
         }
     }
     Ok(if past.doubts.is_empty() {
@@ -154,7 +155,7 @@ fn headline(
         return format!("{at}: no record shows that the index existed");
     }
     if let Some(decision) = decision {
-        return format!("{at}, {what}: {}", effects(decision));
+        return format!("{at}, {what}: {}", directive_text::decision(decision));
     }
     let highest = applying
         .iter()
@@ -168,13 +169,6 @@ fn headline(
         format!(", {what}")
     };
     format!("{at}{of}: {directives} could apply, {level} at most")
-}
-
-fn effects(decision: Decision) -> String {
-    let mut parts = vec![decision.level.to_string()];
-    parts.extend(decision.ring_buffer.then(|| "ring-buffer".to_owned()));
-    parts.extend(decision.capture.then(|| "capture".to_owned()));
-    parts.join(", ")
 }
 
 /// Formats a directive as lines: its content, its author and reason, and how it ended.
@@ -262,6 +256,14 @@ fn doubt(doubt: &Doubt, past: &Past) -> Vec<String> {
         Doubt::UnknownDocument { directive, .. } => vec![format!(
             "not certain: the document of {} was replaced before it was read",
             directive
+        )],
+        Doubt::BeyondMaxTtl {
+            directive,
+            expires_at,
+        } => vec![format!(
+            "not certain: whether proxies applied {directive}, which was to expire {}; a proxy whose \
+             --max-ttl did not permit that rejected it",
+            to_the_second(*expires_at)
         )],
         Doubt::Replaced => vec![
             "not certain: the index was replaced between the last operation on it and the first \

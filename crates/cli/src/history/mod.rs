@@ -2,7 +2,6 @@
 //! instant, and whether the history is complete.
 
 mod at;
-mod csv;
 mod gap_text;
 mod past_instant;
 mod records;

@@ -1,12 +1,13 @@
 //! Prints records of the history, one line each.
 
-use opensearch_directives::Config;
+use std::time::Duration;
+
 use opensearch_directives::document::{DecodeLimits, decode};
 use opensearch_directives::history::{History, Record, RecordFilter, RecordKind};
 use serde_json::Value;
 
 use super::HistoryFormat;
-use super::csv;
+use crate::csv;
 use crate::directive_table::{fitted, terminal_width};
 use crate::directive_text::summary;
 use crate::exit::{Exit, Failure};
@@ -34,6 +35,41 @@ const TOLD_ELSEWHERE: [&str; 8] = [
     "revoked_reason",
 ];
 
+/// The columns of the CSV format: first the fields of the record, then those of its document.
+const RECORD_COLUMNS: [&str; 17] = [
+    "@timestamp",
+    "kind",
+    "directive",
+    "by",
+    "authenticated_by",
+    "reason",
+    "ticket",
+    "changed",
+    "index_uuid",
+    "history_uuid",
+    "primary_term",
+    "seq_no",
+    "version",
+    "recorded_at",
+    "recorded_by",
+    "seq_no_after",
+    "seq_no_until",
+];
+const DOCUMENT_COLUMNS: [&str; 12] = [
+    "level",
+    "tenant",
+    "index",
+    "principal",
+    "endpoint",
+    "sample_per_mille",
+    "ring_buffer",
+    "capture",
+    "starts_at",
+    "expires_at",
+    "revoked",
+    "owner",
+];
+
 pub(super) async fn run(
     history: &History,
     filter: &RecordFilter,
@@ -45,7 +81,7 @@ pub(super) async fn run(
             let all = serde_json::to_value(&records).map_err(Failure::other)?;
             print(&format!("{all:#}"))?;
         }
-        HistoryFormat::Csv => print(&csv::records(&records)?)?,
+        HistoryFormat::Csv => print(&csv_lines(&records)?)?,
         HistoryFormat::Table if records.is_empty() => print("no operations")?,
         HistoryFormat::Table => {
             let rows = records.iter().map(row);
@@ -68,6 +104,23 @@ pub(super) async fn run(
         }
     }
     Ok(exit)
+}
+
+fn csv_lines(records: &[Record]) -> Result<String, Failure> {
+    let columns = [&RECORD_COLUMNS[..], &DOCUMENT_COLUMNS[..]].concat();
+    let objects: Result<Vec<Value>, _> = records
+        .iter()
+        .map(|record| {
+            let mut fields = serde_json::to_value(record)?;
+            let document = record.document().unwrap_or(&Value::Null);
+            for name in DOCUMENT_COLUMNS {
+                fields[name] = document[name].clone();
+            }
+            Ok::<_, serde_json::Error>(fields)
+        })
+        .collect();
+    let objects = objects.map_err(Failure::other)?;
+    Ok(csv::lines(&columns, objects.into_iter()))
 }
 
 fn row(record: &Record) -> Vec<String> {
@@ -123,9 +176,10 @@ pub(super) fn what(record: &Record) -> String {
 
 fn whole(record: &Record, document: &Value) -> String {
     let source = document.to_string();
+    // The limit that applied to the time to live is not known.
     let limits = DecodeLimits {
         now: record.timestamp,
-        max_ttl: Config::DEFAULT_MAX_TTL,
+        max_ttl: Duration::MAX,
     };
     match decode(&record.directive, &source, &limits) {
         Ok(document) => {

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::HistoryFormat;
 use super::gap_text::{between, concerns, numbers, range};
+use crate::csv;
 use crate::duration;
 use crate::exit::{Exit, Failure};
 use crate::instant::to_the_second;
@@ -111,10 +112,14 @@ fn stream(name: &str, stream: &StreamState) -> Vec<String> {
     if lines.len() == 1 {
         lines.push("  append-only, and each operation on it added a record".to_owned());
     }
-    for generation in &stream.deleted_generations {
+    for (first, last) in &stream.deleted_generations {
+        let what = if first == last {
+            format!("backing index {first} no longer exists")
+        } else {
+            format!("backing indices {first} to {last} no longer exist")
+        };
         lines.push(format!(
-            "  backing index {generation} no longer exists; a retention policy or an administrator \
-             deleted it"
+            "  {what}; a retention policy or an administrator deleted what is missing"
         ));
     }
     lines
@@ -275,7 +280,7 @@ fn gaps_as_csv(found: &Verification) -> String {
         "next_directive",
         "can_concern",
     ];
-    let rows: Vec<serde_json::Value> = found
+    let rows = found
         .indices
         .iter()
         .flat_map(|ledger| ledger.gaps.iter().map(move |gap| (ledger, gap)))
@@ -292,7 +297,6 @@ fn gaps_as_csv(found: &Verification) -> String {
                 "previous_directive": previous, "next_directive": next,
                 "can_concern": concerns(gap),
             })
-        })
-        .collect();
-    super::csv::objects(&HEADER, &rows)
+        });
+    csv::lines(&HEADER, rows)
 }

@@ -19,6 +19,12 @@ pub(super) struct FakeStream {
     pub(super) records: Mutex<BTreeMap<String, Record>>,
     /// If set, every bulk request fails with this status, and no record is accepted.
     outage: Mutex<Option<u16>>,
+    /// The pause that the response to a failed bulk request demands (`Retry-After`).
+    pub(super) retry_after: Mutex<Option<Duration>>,
+    /// The maximum length of a request body. A proxy in front of the cluster refuses longer ones.
+    pub(super) max_body: Mutex<Option<usize>>,
+    /// Whether each bulk request panics.
+    pub(super) panics: Mutex<bool>,
     pub(super) bulks: Mutex<usize>,
 }
 
@@ -32,12 +38,45 @@ impl FakeStream {
         *self.outage.lock().unwrap() = status;
     }
 
+    /// Responds to the search for the last record of each directive.
+    fn last_records(&self, query: &Value) -> Value {
+        let filter = &query["query"]["bool"]["filter"];
+        let is_of_index = |record: &Record| {
+            filter[0]["term"]["index_uuid"] == record.index_uuid.as_str()
+                && filter[1]["term"]["history_uuid"] == record.history_uuid.as_str()
+        };
+        let mut by_directive: BTreeMap<String, Vec<Record>> = BTreeMap::new();
+        for record in self.records().into_iter().filter(is_of_index) {
+            let records = by_directive.entry(record.directive.clone()).or_default();
+            records.push(record);
+        }
+        let top = |record: Option<&Record>| json!({ "hits": { "hits": [{ "_source": record }] } });
+        let buckets = by_directive.values().map(|records| {
+            let last = records
+                .iter()
+                .max_by_key(|one| (one.primary_term, one.seq_no));
+            let deleted = records.iter().max_by_key(|one| one.seq_no_after);
+            json!({ "last": top(last), "deleted": top(deleted) })
+        });
+        json!({ "aggregations": { "directives": { "buckets": buckets.collect::<Vec<_>>() } } })
+    }
+
     fn respond(&self, request: &Request) -> (u16, Value) {
         if request.path.starts_with("/_data_stream/") {
             return (
                 200,
                 json!({ "data_streams": [{ "name": "directives-history" }] }),
             );
+        }
+        let query = request.body.as_ref().and_then(|body| {
+            let body: Value = serde_json::from_slice(body).ok()?;
+            body.get("aggs").is_some().then_some(body)
+        });
+        if let Some(query) = query {
+            return match *self.outage.lock().unwrap() {
+                Some(status) => (status, json!({ "error": "an outage", "status": status })),
+                None => (200, self.last_records(&query)),
+            };
         }
         if request.path.ends_with("/_search") {
             let records = self.records();
@@ -48,6 +87,12 @@ impl FakeStream {
             return (200, json!({ "hits": { "hits": hits } }));
         }
         *self.bulks.lock().unwrap() += 1;
+        let (panics, max_body) = (*self.panics.lock().unwrap(), *self.max_body.lock().unwrap());
+        assert!(!panics, "the stream panics");
+        let length = request.body.as_ref().map(Bytes::len);
+        if max_body.is_some() && length > max_body {
+            return (413, "<html>Request Entity Too Large</html>".into());
+        }
         if let Some(status) = *self.outage.lock().unwrap() {
             let error = json!({ "type": "cluster_block_exception", "reason": "blocked" });
             return (status, json!({ "error": error, "status": status }));
@@ -77,9 +122,10 @@ impl Transport for FakeStream {
         _timeout: Duration,
     ) -> BoxFuture<'a, Result<Response, RequestFailure>> {
         let (status, body) = self.respond(request);
+        let retry_after = *self.retry_after.lock().unwrap();
         let response = Response {
             status,
-            retry_after: None,
+            retry_after: retry_after.filter(|_| status >= 400),
             content_type: Some("application/json".to_owned()),
             body: Bytes::from(body.to_string()),
         };

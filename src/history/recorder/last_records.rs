@@ -1,0 +1,130 @@
+//! Reads the last record of each directive when a recorder starts. So the recorder finds out what
+//! happened while no recorder ran: which versions were replaced, and which documents were deleted.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+use opensearch::SearchParts;
+use serde_json::{Value, json};
+
+use super::observation::{Observation, SeenDocument};
+use crate::history::RecordKind;
+use crate::history::record::Record;
+use crate::history::stream::Stream;
+use crate::http::{Method, Request, RequestError};
+
+/// The number of directives in one page.
+const PAGE_SIZE: usize = 200;
+/// The maximum number of pages. The rest of a larger history is not read.
+const MAX_PAGES: usize = 1_000;
+/// How long a written document may be invisible to searches. The absence of a document that was
+/// recorded less than this time ago does not show a deletion.
+const INVISIBLE: SignedDuration = SignedDuration::from_secs(60);
+const FILTER_PATH: &str = "aggregations.directives.after_key,\
+                           aggregations.directives.buckets.*.hits.hits._source";
+
+/// Returns the documents that exist according to the last records of the observed index.
+pub(super) async fn last_documents(
+    stream: &Stream,
+    observation: &Observation,
+    history_uuid: &str,
+) -> Result<Vec<SeenDocument>, RequestError> {
+    let observed: HashMap<&str, &SeenDocument> = observation
+        .documents
+        .iter()
+        .map(|document| (&*document.id, document))
+        .collect();
+    let oldest = observation.seen_at.saturating_sub(INVISIBLE);
+    let oldest = oldest.unwrap_or(Timestamp::MIN);
+    let mut documents = Vec::new();
+    let mut after = Value::Null;
+    for _ in 0..MAX_PAGES {
+        let mut page = page(stream, &observation.index_uuid, history_uuid, &after).await?;
+        let directives = &mut page["aggregations"]["directives"];
+        after = directives["after_key"].take();
+        let Value::Array(buckets) = directives["buckets"].take() else {
+            break;
+        };
+        let known = buckets.into_iter().filter_map(|bucket| {
+            let (document, recorded_at) = last_document(bucket)?;
+            let is_usable = match observed.get(&*document.id) {
+                // The history can contain newer operations than the observation.
+                Some(observed) => place(&document) <= place(observed),
+                None => recorded_at < oldest,
+            };
+            is_usable.then_some(document)
+        });
+        documents.extend(known);
+        if after.is_null() {
+            break;
+        }
+    }
+    Ok(documents)
+}
+
+fn place(document: &SeenDocument) -> (Option<u64>, u64) {
+    (document.primary_term, document.seq_no)
+}
+
+/// Returns the document of the last record of one directive, and the time of this record. Returns
+/// `None` if the document was deleted, or if the record does not contain the document.
+fn last_document(mut bucket: Value) -> Option<(SeenDocument, Timestamp)> {
+    let record = bucket["last"]["hits"]["hits"][0]["_source"].take();
+    let record: Record = serde_json::from_value(record).ok()?;
+    // Only a deletion without a number has this field, and its number is higher than the value.
+    let deleted_after = bucket["deleted"]["hits"]["hits"][0]["_source"]["seq_no_after"].as_u64();
+    let seq_no = record.seq_no?;
+    if record.kind == RecordKind::Deleted || deleted_after.is_some_and(|after| after >= seq_no) {
+        return None;
+    }
+    let document = SeenDocument {
+        id: record.directive.as_str().into(),
+        seq_no,
+        primary_term: Some(record.primary_term?),
+        version: record.version,
+        source: record.document()?.to_string().into(),
+    };
+    Some((document, record.timestamp.max(record.recorded_at)))
+}
+
+async fn page(
+    stream: &Stream,
+    index_uuid: &str,
+    history_uuid: &str,
+    after: &Value,
+) -> Result<Value, RequestError> {
+    let descending = |field: &str| json!({ field: { "order": "desc", "missing": "_last" } });
+    let mut composite = json!({
+        "size": PAGE_SIZE,
+        "sources": [{ "directive": { "terms": { "field": "directive" } } }],
+    });
+    if !after.is_null() {
+        composite["after"] = after.clone();
+    }
+    let body = json!({
+        "size": 0,
+        "query": { "bool": { "filter": [
+            { "term": { "index_uuid": index_uuid } },
+            { "term": { "history_uuid": history_uuid } },
+        ] } },
+        "aggs": { "directives": { "composite": composite, "aggs": {
+            "last": { "top_hits": {
+                "size": 1, "sort": [descending("primary_term"), descending("seq_no")],
+            } },
+            "deleted": { "top_hits": {
+                "size": 1, "sort": [descending("seq_no_after")], "_source": ["seq_no_after"],
+            } },
+        } } },
+    });
+    let path = SearchParts::Index(&[stream.name()]).url();
+    let request = Request::new(Method::Post, path)
+        .query("allow_partial_search_results", "false")
+        .query("filter_path", FILTER_PATH)
+        .json(body.to_string());
+    match stream.client().json(request).await {
+        Ok(page) => Ok(page),
+        // A history that does not exist yet contains nothing.
+        Err(error) if error.is_index_not_found() => Ok(Value::Null),
+        Err(error) => Err(error),
+    }
+}
