@@ -29,7 +29,7 @@ def main():
     for flag in ["directives", "promtool", "prometheus", "opensearch", "work"]:
         parser.add_argument(f"--{flag}", required=True)
     args = parser.parse_args()
-    checks = [check_unit, check_manifests, check_variables, check_rules, check_chroot, check_prometheus]
+    checks = [check_units, check_manifests, check_variables, check_rules, check_chroot, check_prometheus]
     for check in checks:
         print(f"{check.__name__}: {check(args)}", flush=True)
     print(f"\n{len(checks)} passed, 0 failed")
@@ -54,18 +54,20 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def check_unit(args):
-    """systemd-analyze accepts the unit, and rates its exposure as low."""
+def check_units(args):
+    """systemd-analyze accepts each unit, and rates its exposure as low."""
     if not shutil.which("systemd-analyze"):
         return "skipped, because systemd-analyze is not installed"
-    unit = Path(args.work) / "directives-agent.service"
-    text = (DEPLOY / "systemd/directives-agent.service").read_text()
-    # systemd-analyze requires that the program exists.
-    unit.write_text(text.replace("/usr/local/bin/directives", args.directives))
-    output = run("systemd-analyze", "verify", "--man=no", unit)
-    assert "directives-agent" not in output, output
-    output = run("systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", unit)
-    return output.strip().splitlines()[-1].strip(" →")
+    ratings = []
+    for file in sorted((DEPLOY / "systemd").glob("*.service")):
+        unit = Path(args.work) / file.name
+        # systemd-analyze requires that the program exists.
+        unit.write_text(file.read_text().replace("/usr/local/bin/directives", args.directives))
+        output = run("systemd-analyze", "verify", "--man=no", unit)
+        assert file.stem not in output, output
+        output = run("systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", unit)
+        ratings.append(output.strip().splitlines()[-1].strip(" →"))
+    return "; ".join(ratings)
 
 
 def manifests():
@@ -97,14 +99,17 @@ def check_manifests(_):
 
 
 def check_variables(args):
-    """The agent has a flag for each DIRECTIVES_ variable in deploy/."""
-    known = set(re.findall(r"env: (DIRECTIVES_\w+)", run(args.directives, "agent", "--help")))
-    used = set()
+    """The verb that a file of deploy/ runs has a flag for each DIRECTIVES_ variable in the file."""
+    count = 0
     for file in DEPLOY.rglob("*"):
-        if file.is_file():
-            used |= set(re.findall(r"\b(DIRECTIVES_[A-Z_]+)\b", file.read_text()))
-    assert used <= known, f"unknown variables: {sorted(used - known)}"
-    return f"the agent has flags for all {len(used)} variables"
+        if not file.is_file():
+            continue
+        verb = "record" if file.stem.endswith("record") else "agent"
+        known = set(re.findall(r"env: (DIRECTIVES_\w+)", run(args.directives, verb, "--help")))
+        used = set(re.findall(r"\b(DIRECTIVES_[A-Z_]+)\b", file.read_text()))
+        assert used <= known, f"{file}: unknown variables: {sorted(used - known)}"
+        count += len(used)
+    return f"the agent and the recorder have flags for all {count} variables"
 
 
 def check_rules(args):

@@ -265,6 +265,19 @@ impl Config {
     }
 
     /// Sets whether this instance records the history of the index.
+    ///
+    /// The recorder runs in the task of the refresher. It never delays a poll, and its queue is
+    /// bounded. [`Status::recorder`](crate::Status::recorder) contains the numbers of recorded,
+    /// unseen and lost operations. At a shutdown, the recorder sends its queue for at most two
+    /// seconds. The history is created by `directives init --history`, or by
+    /// [`Installer::install_history`](crate::admin::Installer::install_history); until it exists,
+    /// the records wait.
+    ///
+    /// ```
+    /// # use opensearch_directives::Config;
+    /// let config = Config::for_url("http://localhost:9200".parse()?).with_record_history(true);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_record_history(mut self, record_history: bool) -> Self {
         self.record_history = record_history;

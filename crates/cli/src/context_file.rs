@@ -157,9 +157,10 @@ pub(super) fn select(args: &[OsString]) -> Result<Option<Selected>, Failure> {
         .or_else(|| std::env::var("DIRECTIVES_CONTEXT").ok())
         .filter(|name| !name.is_empty());
     let contexts = Contexts::read()?;
-    // `context use` sets the current context for the commands of operators. An agent ignores the
+    // `context use` sets the current context for the commands of operators. A service ignores the
     // current context, and uses a context only if a flag or variable names the context.
-    let current = contexts.current.clone().filter(|_| verb != Some("agent"));
+    let is_service = matches!(verb, Some("agent" | "record"));
+    let current = contexts.current.clone().filter(|_| !is_service);
     let Some(name) = named.or(current) else {
         return Ok(None);
     };

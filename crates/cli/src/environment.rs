@@ -1,6 +1,6 @@
 //! Sets flags from environment variables. An empty variable counts as unset.
 //!
-//! Variables exist for all flags of the agent. In the commands of operators, variables exist for
+//! Variables exist for all flags of the agent and of the recorder. In the commands of operators, variables exist for
 //! the flags of the connection, of the output and of the author. No variable exists for a flag that
 //! describes or selects directives, because a forgotten variable would silently change what a
 //! command does.
@@ -47,14 +47,14 @@ pub(super) fn with_variables(command: Command, context: Option<&Selected>) -> Co
         if !has_connection(&verb) {
             return verb;
         }
-        let agent = is_of_agent(verb.get_name());
+        let service = is_of_service(verb.get_name());
         verb.mut_args(|arg| {
             let default = arg.get_long().and_then(|long| defaults.get(long));
             let arg = match default {
                 Some(values) => arg.default_values(values.clone()),
                 None => arg,
             };
-            with_variable(agent, arg)
+            with_variable(service, arg)
         })
     })
 }
@@ -68,8 +68,8 @@ fn has_connection(verb: &Command) -> bool {
             .any(|arg| arg.get_long() == Some("directives-index"))
 }
 
-fn with_variable(agent: bool, arg: Arg) -> Arg {
-    match variable(agent, &arg) {
+fn with_variable(service: bool, arg: Arg) -> Arg {
+    match variable(service, &arg) {
         Some(variable) if !is_empty(&variable) => {
             let arg = match arg.get_action() {
                 // Every value of the variable sets the flag, except words for "no" such as `0` and
@@ -85,9 +85,10 @@ fn with_variable(agent: bool, arg: Arg) -> Arg {
     }
 }
 
-/// Whether a verb runs or checks an agent. All flags of a verb for agents have variables.
-fn is_of_agent(verb: &str) -> bool {
-    matches!(verb, "agent" | "probe")
+/// Whether a verb runs or checks a service: an agent or a recorder. All flags of a verb for services
+/// have variables.
+fn is_of_service(verb: &str) -> bool {
+    matches!(verb, "agent" | "probe" | "record")
 }
 
 fn is_empty(variable: &str) -> bool {
@@ -95,9 +96,9 @@ fn is_empty(variable: &str) -> bool {
 }
 
 /// Returns the name of a flag's variable: `DIRECTIVES_` followed by the name of the flag.
-fn variable(agent: bool, arg: &Arg) -> Option<String> {
+fn variable(service: bool, arg: &Arg) -> Option<String> {
     let long = arg.get_long()?;
-    if matches!(long, "help" | "version") || !agent && !WITH_VARIABLE.contains(&long) {
+    if matches!(long, "help" | "version") || !service && !WITH_VARIABLE.contains(&long) {
         return None;
     }
     let name = match long {
@@ -124,7 +125,7 @@ mod tests {
             for arg in verb.get_arguments() {
                 let Some(long) = arg.get_long() else { continue };
                 let variable = arg.get_env().and_then(std::ffi::OsStr::to_str);
-                let allowed = is_of_agent(verb.get_name()) || WITH_VARIABLE.contains(&long);
+                let allowed = is_of_service(verb.get_name()) || WITH_VARIABLE.contains(&long);
                 let allowed = allowed && !matches!(long, "help" | "version");
                 assert_eq!(variable.is_some(), allowed, "{} --{long}", verb.get_name());
                 if let Some(variable) = variable {

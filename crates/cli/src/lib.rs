@@ -143,6 +143,8 @@ enum Command {
     Man(completion_and_man::ManArgs),
     /// Poll the index and serve its directives to proxies over HTTP
     Agent(Box<agent::AgentArgs>),
+    /// Poll the index and record the operations on it in its history, without serving directives
+    Record(agent::RecordArgs),
     /// Check the health or the readiness of an agent, for example from a container
     Probe(probe::ProbeArgs),
 }
@@ -230,6 +232,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Completion(args) => completion_and_man::run(&args).map(done),
         Command::Man(args) => completion_and_man::man(&args).map(done),
         Command::Agent(args) => agent::run(*args).await.map(done),
+        Command::Record(args) => agent::record(args).await.map(done),
         Command::Probe(args) => probe::run(args).await.map(done),
     }
 }

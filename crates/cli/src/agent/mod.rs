@@ -9,6 +9,7 @@ mod api;
 mod lifecycle;
 mod log_filter;
 mod polling_args;
+mod record;
 mod report_args;
 mod server;
 
@@ -24,8 +25,9 @@ use api::Agent;
 pub(crate) use api::fuzzing;
 use lifecycle::{Request, Signals, phases, run_until_stopped};
 pub(super) use polling_args::AgentArgs;
+pub(super) use record::{RecordArgs, run as record};
 pub(super) use server::Address;
-use server::{Connections, Listeners};
+use server::{Connections, Listener, Listeners};
 
 /// The maximum number of API connections, not counting the connections of clients that wait for a
 /// change.
@@ -101,7 +103,11 @@ fn announce(listeners: &Listeners, tls: bool) -> Result<(), Failure> {
         info!(url, "serving");
         print(&format!("listening on {url}"))?;
     }
-    for listener in &listeners.health {
+    announce_health(&listeners.health)
+}
+
+fn announce_health(listeners: &[Listener]) -> Result<(), Failure> {
+    for listener in listeners {
         let url = listener.url(false)?;
         info!(url, "serving health and metrics");
         print(&format!("health on {url}"))?;

@@ -15,33 +15,12 @@ use super::log_filter::LogArgs;
 use super::report_args::ReportArgs;
 use super::server::ListenArgs;
 
+/// The flags for the connection to the index and for the polls, which each process that polls has.
 #[derive(Debug, Args)]
-pub(in super::super) struct AgentArgs {
+pub(super) struct PollingArgs {
     /// Time between polls, with a jitter of ±10 %
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse)]
     interval: Duration,
-
-    /// Kind of the server at --url: the cluster that holds the index, or another agent that polls
-    /// it. For an agent, the --max-ttl of that agent applies
-    #[arg(long, value_name = "KIND", default_value = "index")]
-    upstream: UpstreamKind,
-
-    /// Behaviour if the index cannot be read at the start
-    #[arg(long, value_name = "POLICY", default_value = "require")]
-    startup: StartupPolicy,
-
-    /// Empty the set when the last complete read is older than this [default: never]
-    #[arg(long, value_name = "DURATION", value_parser = parse)]
-    clear_after: Option<Duration>,
-
-    /// File that keeps the last good set
-    #[arg(long, value_name = "FILE", required_if_eq_any([("startup", "last-good"), ("startup", "last-good-or-empty")]))]
-    last_good: Option<PathBuf>,
-
-    /// Kill switch: while this file exists, no directive applies in this agent. The agent looks for
-    /// the file twice a second, even while the cluster is unreachable
-    #[arg(long, value_name = "FILE")]
-    off_file: Option<PathBuf>,
 
     /// Treat the set as stale when the last complete read is older than this. A metric, the status
     /// and /readyz?fresh report this [default: 30s, or three intervals if they are longer]
@@ -72,6 +51,63 @@ pub(in super::super) struct AgentArgs {
     #[arg(long, value_name = "N", default_value_t = Config::DEFAULT_MAX_DOCUMENTS)]
     max_documents: usize,
 
+    /// Name of this instance in its status [default: a random name]
+    #[arg(long, value_name = "NAME")]
+    instance: Option<String>,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+impl PollingArgs {
+    /// Returns a configuration with the values of these flags.
+    pub(super) async fn config(&self) -> Result<Config, Failure> {
+        self.connection.require_renewable_credentials()?;
+        let cluster = self.connection.cluster(self.request_timeout).await?;
+        let mut config = Config::new(cluster)
+            .with_interval(self.interval)
+            .with_poll_timeout(self.poll_timeout)
+            .with_max_backoff(self.max_backoff)
+            .with_reconcile_interval(self.reconcile_interval)
+            .with_max_ttl(self.max_ttl)
+            .with_max_documents(self.max_documents);
+        if let Some(stale_after) = self.stale_after {
+            config = config.with_stale_after(stale_after);
+        }
+        if let Some(instance) = &self.instance {
+            config = config.with_instance(instance);
+        }
+        Ok(config)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(in super::super) struct AgentArgs {
+    #[command(flatten)]
+    polling: PollingArgs,
+
+    /// Kind of the server at --url: the cluster that holds the index, or another agent that polls
+    /// it. For an agent, the --max-ttl of that agent applies
+    #[arg(long, value_name = "KIND", default_value = "index")]
+    upstream: UpstreamKind,
+
+    /// Behaviour if the index cannot be read at the start
+    #[arg(long, value_name = "POLICY", default_value = "require")]
+    startup: StartupPolicy,
+
+    /// Empty the set when the last complete read is older than this [default: never]
+    #[arg(long, value_name = "DURATION", value_parser = parse)]
+    clear_after: Option<Duration>,
+
+    /// File that keeps the last good set
+    #[arg(long, value_name = "FILE", required_if_eq_any([("startup", "last-good"), ("startup", "last-good-or-empty")]))]
+    last_good: Option<PathBuf>,
+
+    /// Kill switch: while this file exists, no directive applies in this agent. The agent looks for
+    /// the file twice a second, even while the cluster is unreachable
+    #[arg(long, value_name = "FILE")]
+    off_file: Option<PathBuf>,
+
     /// Number of directives whose matches /metrics counts in series of their own, in the order of
     /// their ids; /v1/hits always has all of them
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=10_000))]
@@ -81,10 +117,6 @@ pub(in super::super) struct AgentArgs {
     /// `directives init --history` creates. A few such agents for each index are enough
     #[arg(long)]
     record_history: bool,
-
-    /// Name of this instance in its status [default: a random name]
-    #[arg(long, value_name = "NAME")]
-    instance: Option<String>,
 
     /// Time after SIGTERM in which the agent still polls and serves while /readyz fails, so that
     /// load balancers stop sending traffic first [default: stop at once]
@@ -105,9 +137,6 @@ pub(in super::super) struct AgentArgs {
 
     #[command(flatten)]
     signatures: SignatureArgs,
-
-    #[command(flatten)]
-    connection: ConnectionArgs,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -142,28 +171,20 @@ impl AgentArgs {
             UpstreamKind::Index => Upstream::Index,
             UpstreamKind::Agent => Upstream::Agent,
         };
-        self.connection.require_renewable_credentials()?;
         if self.report.report && upstream == Upstream::Agent {
             return Err(Failure::usage(
                 "--report: an agent that polls another agent has no address of the cluster, so it \
                  cannot report; leave the flag out",
             ));
         }
-        let cluster = self.connection.cluster(self.request_timeout).await?;
-        let mut config = Config::new(cluster)
+        let mut config = self
+            .polling
+            .config()
+            .await?
             .with_upstream(upstream)
-            .with_interval(self.interval)
             .with_startup(startup)
-            .with_poll_timeout(self.poll_timeout)
-            .with_max_backoff(self.max_backoff)
-            .with_reconcile_interval(self.reconcile_interval)
-            .with_max_ttl(self.max_ttl)
-            .with_max_documents(self.max_documents)
             .with_hit_counts()
             .with_record_history(self.record_history);
-        if let Some(stale_after) = self.stale_after {
-            config = config.with_stale_after(stale_after);
-        }
         if let Some(clear_after) = self.clear_after {
             config = config.with_clear_after(clear_after);
         }
@@ -175,9 +196,6 @@ impl AgentArgs {
         }
         if let Some(file) = &self.off_file {
             config = config.with_off_file(file);
-        }
-        if let Some(instance) = &self.instance {
-            config = config.with_instance(instance);
         }
         Ok(config)
     }

@@ -5,6 +5,7 @@ mod eight_writers;
 mod installation;
 mod played_month;
 mod reading;
+mod record_service;
 mod recorded_index;
 mod recorded_verbs;
 mod recorders;
@@ -12,6 +13,7 @@ mod recorders;
 use serde_json::{Value, json};
 
 use crate::support::command::run;
+use crate::support::eventually::eventually;
 use crate::support::http;
 use crate::support::node::unique_index;
 
@@ -49,4 +51,32 @@ pub(super) async fn block(url: &str, index: &str, blocked: bool) {
     let path = format!("{url}/{index}-history/_settings");
     let (status, response) = http::put(&path, &settings).await;
     assert_eq!(status, 200, "{response:#}");
+}
+
+/// Writes a directive by a direct request to the index, without the command.
+pub(super) async fn put(url: &str, index: &str, id: &str, level: &str) {
+    let document =
+        json!({ "level": level, "tenant": "acme", "ttl_secs": 600, "updated_by": "eve" });
+    let at = format!("{url}/{index}/_doc/{id}?refresh=true");
+    let (status, response) = http::put(&at, &document).await;
+    assert!(matches!(status, 200 | 201), "{response:#}");
+}
+
+/// Waits until the history contains this number of records, and returns the records.
+pub(super) async fn recorded(url: &str, index: &str, count: usize) -> Vec<(String, Value)> {
+    let what = format!("{count} records");
+    eventually(
+        &what,
+        async || records(url, index).await,
+        |all| all.len() == count,
+    )
+    .await
+}
+
+/// Returns the `_seq_no` of each record.
+pub(super) fn numbers(records: &[(String, Value)]) -> Vec<Option<u64>> {
+    let records = records.iter();
+    records
+        .map(|(_, record)| record["seq_no"].as_u64())
+        .collect()
 }

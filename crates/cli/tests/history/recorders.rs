@@ -3,38 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::{block, records, with_history};
+use super::{block, numbers, put, recorded, records, with_history};
 use crate::support::agent::Agent;
 use crate::support::command::run;
-use crate::support::eventually::eventually;
 use crate::support::http;
 use crate::support::node::shared_url;
-
-/// Writes a directive by a direct request to the index, without the command.
-async fn put(url: &str, index: &str, id: &str, level: &str) {
-    let document =
-        json!({ "level": level, "tenant": "acme", "ttl_secs": 600, "updated_by": "eve" });
-    let at = format!("{url}/{index}/_doc/{id}?refresh=true");
-    let (status, response) = http::put(&at, &document).await;
-    assert!(matches!(status, 200 | 201), "{response:#}");
-}
-
-async fn recorded(url: &str, index: &str, count: usize) -> Vec<(String, Value)> {
-    let what = format!("{count} records");
-    eventually(
-        &what,
-        async || records(url, index).await,
-        |all| all.len() == count,
-    )
-    .await
-}
-
-fn numbers(records: &[(String, Value)]) -> Vec<Option<u64>> {
-    records
-        .iter()
-        .map(|(_, record)| record["seq_no"].as_u64())
-        .collect()
-}
 
 #[tokio::test]
 async fn two_recorders_and_the_command_record_each_operation_once() {

@@ -1,4 +1,5 @@
-//! Starts a `directives agent` process for a test, and stops it when the test ends.
+//! Starts a `directives agent` or a `directives record` process for a test, and stops it when the test
+//! ends.
 
 use std::io::{BufRead, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
@@ -37,18 +38,35 @@ impl Agent {
         } else {
             &["--interval", "100ms"]
         };
-        let mut process = directives()
+        let mut command = directives();
+        command
             .args(["agent", "--listen", "127.0.0.1:0"])
             .args(interval)
             .args(args)
             .args(["--url", url, "--directives-index", index])
-            .envs(variables.iter().copied())
+            .envs(variables.iter().copied());
+        Self::spawn(&mut command, args, "listening on ")
+    }
+
+    /// Starts a recorder. The URL of the result is that of its health listener.
+    pub(crate) fn recorder(url: &str, index: &str) -> Self {
+        let mut command = directives();
+        command
+            .args(["record", "--health-listen", "127.0.0.1:0"])
+            .args(["--interval", "100ms"])
+            .args(["--url", url, "--directives-index", index]);
+        Self::spawn(&mut command, &[], "health on ")
+    }
+
+    /// Starts a process whose first line on the standard output is this prefix and its URL.
+    fn spawn(command: &mut Command, args: &[&str], prefix: &str) -> Self {
+        let mut process = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut stdout = BufReader::new(process.stdout.take().unwrap());
-        let url = next_line(&mut stdout, "listening on ");
+        let url = next_line(&mut stdout, prefix);
         let has_health = args.contains(&"--health-listen");
         // The agent first prints one line for each address of the API, and then a line for the
         // health listener, if there is one.
@@ -66,7 +84,7 @@ impl Agent {
         });
         std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
         let Some(url) = url else {
-            panic!("the agent did not start: {}", log.join().unwrap());
+            panic!("the process did not start: {}", log.join().unwrap());
         };
         Self {
             process,

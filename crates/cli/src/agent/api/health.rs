@@ -40,6 +40,11 @@ pub(super) async fn readyz(
         return Ok(not_ready("the agent is shutting down".to_owned()));
     }
     let status = agent.store.status();
+    if agent.only_records
+        && let Some(error) = recording_error(&status)
+    {
+        return Ok(not_ready(format!("the history takes no records: {error}")));
+    }
     let age = status.age_seconds.unwrap_or_default();
     Ok(match status.staleness {
         Staleness::Fresh if status.off => {
@@ -55,6 +60,12 @@ pub(super) async fn readyz(
         }
         _ => not_ready(because(&status, "there is no set to serve")),
     })
+}
+
+/// Returns the error of the last attempt to write records; `None` if it succeeded.
+fn recording_error(status: &Status) -> Option<String> {
+    let recorder = status.recorder.as_ref()?;
+    recorder.last_error.as_deref().map(redact_users)
 }
 
 fn because(status: &Status, what: &str) -> String {

@@ -26,6 +26,8 @@ pub(in super::super) struct Agent {
     pub(super) registry: Arc<Registry>,
     /// The tasks of the runtime, set when the metrics are read.
     pub(super) tasks: Gauge,
+    /// Whether the process serves no set and only records operations.
+    pub(super) only_records: bool,
 }
 
 impl Agent {
@@ -54,9 +56,16 @@ impl Agent {
             admission: Admission::new(),
             registry: Arc::new(registry),
             tasks,
+            only_records: false,
             store,
             clock,
             phase,
         }
+    }
+
+    /// Marks the process as one that serves no set and only records operations.
+    pub(in super::super) fn recording_only(mut self) -> Self {
+        self.only_records = true;
+        self
     }
 }

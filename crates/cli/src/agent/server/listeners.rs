@@ -60,36 +60,45 @@ impl ListenArgs {
     /// Binds all addresses. Fails if other hosts could reach the API without authentication and the
     /// user has not allowed this.
     pub(in super::super) async fn bind(&self, access: &AccessArgs) -> Result<Listeners, Failure> {
+        #[cfg(unix)]
+        let socket_mode = self.socket_mode;
+        #[cfg(not(unix))]
+        let socket_mode = 0;
         Ok(Listeners {
-            api: self.bind_all(&self.listen, Some(access)).await?,
-            health: self.bind_all(&self.health_listen, None).await?,
+            api: bind_all(&self.listen, Some(access), socket_mode).await?,
+            health: bind_all(&self.health_listen, None, socket_mode).await?,
         })
     }
+}
 
-    async fn bind_all(
-        &self,
-        addresses: &[Address],
-        access: Option<&AccessArgs>,
-    ) -> Result<Vec<Listener>, Failure> {
-        let mut listeners = Vec::new();
-        for address in addresses {
-            let cannot = |error| Failure::other(format!("cannot listen on {address}: {error}"));
-            listeners.push(match address {
-                Address::Tcp { host, port } => {
-                    let resolved = resolve(host, *port).await.map_err(cannot)?;
-                    if let Some(access) = access.filter(|_| !resolved.ip().is_loopback()) {
-                        access.check_beyond_this_host(address)?;
-                    }
-                    Listener::Tcp(bind_tcp(resolved).await.map_err(cannot)?)
+/// Binds addresses that serve only health checks and metrics. A Unix socket admits this user only.
+pub(in super::super) async fn bind_health(addresses: &[Address]) -> Result<Vec<Listener>, Failure> {
+    bind_all(addresses, None, 0o600).await
+}
+
+async fn bind_all(
+    addresses: &[Address],
+    access: Option<&AccessArgs>,
+    #[cfg_attr(not(unix), expect(unused_variables, reason = "for Unix sockets"))] socket_mode: u32,
+) -> Result<Vec<Listener>, Failure> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        let cannot = |error| Failure::other(format!("cannot listen on {address}: {error}"));
+        listeners.push(match address {
+            Address::Tcp { host, port } => {
+                let resolved = resolve(host, *port).await.map_err(cannot)?;
+                if let Some(access) = access.filter(|_| !resolved.ip().is_loopback()) {
+                    access.check_beyond_this_host(address)?;
                 }
-                #[cfg(unix)]
-                Address::Unix(path) => {
-                    Listener::Unix(SocketFile::bind(path, self.socket_mode).map_err(cannot)?)
-                }
-            });
-        }
-        Ok(listeners)
+                Listener::Tcp(bind_tcp(resolved).await.map_err(cannot)?)
+            }
+            #[cfg(unix)]
+            Address::Unix(path) => {
+                Listener::Unix(SocketFile::bind(path, socket_mode).map_err(cannot)?)
+            }
+        });
     }
+    Ok(listeners)
 }
 
 /// Returns the address to bind for a host name. An IPv4 address is preferred, because a client that

@@ -12,5 +12,5 @@ mod unix_socket;
 pub(in super::super) use address::Address;
 pub(super) use connection_origin::Peer;
 pub(super) use connections::Connections;
-pub(super) use listeners::{ListenArgs, Listeners};
+pub(super) use listeners::{ListenArgs, Listener, Listeners, bind_health};
 pub(super) use serve::{TlsReceiver, serve};
