@@ -99,6 +99,7 @@ pub mod signatures;
 mod signatures;
 pub mod source;
 pub mod status;
+mod status_error_texts;
 mod store;
 mod sync;
 #[cfg(feature = "testing")]

@@ -330,24 +330,3 @@ pub struct Status {
     /// The numbers of events since the start.
     pub counters: Counters,
 }
-
-impl Status {
-    /// Replaces each text that can contain the message of an error, for example to remove what a
-    /// reader of the status must not see.
-    pub fn map_error_texts(&mut self, map: impl Fn(&str) -> String) {
-        let recorder = self
-            .recorder
-            .as_mut()
-            .map(|recorder| &mut recorder.last_error);
-        let errors = [&mut self.last_error, &mut self.last_good_error];
-        let errors = errors.into_iter().chain(recorder).flatten();
-        let lists = [&mut self.reading.notes, &mut self.warnings];
-        for text in errors.chain(lists.into_iter().flatten()) {
-            *text = map(text);
-        }
-    }
-}
-
-#[cfg(test)]
-#[path = "status_tests.rs"]
-mod tests;

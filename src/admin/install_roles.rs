@@ -162,7 +162,8 @@ mod tests {
                 for pattern in permissions["index_patterns"].as_array().unwrap() {
                     let pattern = pattern.as_str().unwrap();
                     assert!(
-                        ["mine", "mine-history", "mine-fleet"].contains(&pattern),
+                        ["mine", "mine-history", "mine-fleet", "mine-fleet-history"]
+                            .contains(&pattern),
                         "{name}: {pattern}"
                     );
                 }

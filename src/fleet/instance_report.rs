@@ -17,6 +17,9 @@ const MAX_HITS: usize = 50;
 /// The maximum number of characters of a text in a report. Longer texts are cut off.
 const MAX_CHARACTERS: usize = 300;
 
+/// The maximum length of a name in a forwarded report, in bytes: the maximum length of an `_id`.
+const MAX_NAME_BYTES: usize = 512;
+
 /// The program that contains an instance.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -55,6 +58,9 @@ pub struct InstanceReport {
     pub version: String,
     /// The program that contains the instance.
     pub kind: InstanceKind,
+    /// The agents that forwarded the report, in this order; empty if the instance wrote it itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub via: Vec<String>,
     /// The index or alias that the instance polls.
     pub index: String,
     /// The uuid of the index from which the applied set was read; absent before the first read.
@@ -184,6 +190,7 @@ impl InstanceReport {
             host: identity.host.as_deref().map(shortened),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             kind: identity.kind,
+            via: Vec::new(),
             index: status.index,
             applied_seq_no: status.applied_seq_no.filter(|_| revision.is_some()),
             documents: revision.as_ref().map_or(0, |revision| revision.documents),
@@ -208,6 +215,75 @@ impl InstanceReport {
             heartbeat_seconds: identity.heartbeat.as_secs_f64(),
             left,
         }
+    }
+
+    /// Returns the report as JSON, as it is stored.
+    pub(super) fn json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Whether both instances have read exactly the same documents.
+    pub(super) fn has_read_the_same_as(&self, other: &Self) -> bool {
+        let read = |report: &Self| {
+            let index = report.index_uuid.clone();
+            (
+                index,
+                report.documents,
+                report.max_seq_no,
+                report.sum_seq_no,
+            )
+        };
+        self.index_uuid.is_some() && read(self) == read(other)
+    }
+
+    /// Returns the name of a field whose value no instance of this project reports.
+    pub(super) fn field_out_of_bounds(&self) -> Option<&'static str> {
+        let is_name = |text: &str| !text.is_empty() && text.len() <= MAX_NAME_BYTES;
+        let is_short = |text: &str| text.chars().count() <= MAX_CHARACTERS;
+        let is_number = |number: u64| i64::try_from(number).is_ok();
+        let numbers = [self.documents, self.max_seq_no.unwrap_or_default()];
+        let counts = [self.directives, self.revoked, self.rejected];
+        let rejections = &self.rejections;
+        let checks = [
+            ("instance", is_name(&self.instance)),
+            ("host", self.host.as_deref().is_none_or(is_short)),
+            ("version", is_short(&self.version)),
+            ("via", self.via.iter().all(|agent| is_name(agent))),
+            ("index", is_name(&self.index)),
+            (
+                "index_uuid",
+                self.index_uuid.as_deref().is_none_or(is_short),
+            ),
+            ("digest", is_short(&self.digest)),
+            ("staleness", is_short(&self.staleness)),
+            ("documents", numbers.into_iter().all(is_number)),
+            ("applied_seq_no", self.applied_seq_no.is_none_or(is_number)),
+            (
+                "directives",
+                counts.into_iter().all(|count| is_number(count as u64)),
+            ),
+            (
+                "rejections",
+                rejections.len() <= MAX_REJECTIONS
+                    && rejections
+                        .iter()
+                        .all(|one| is_short(&one.id) && is_short(&one.reason)),
+            ),
+            (
+                "hits",
+                self.hits.len() <= MAX_HITS
+                    && self
+                        .hits
+                        .iter()
+                        .all(|one| is_name(&one.id) && is_number(one.count)),
+            ),
+            (
+                "heartbeat_seconds",
+                (1.0..=86_400.0).contains(&self.heartbeat_seconds),
+            ),
+        ];
+        let wrong = checks.into_iter().find(|(_, is_valid)| !is_valid);
+        wrong.map(|(field, _)| field)
     }
 }
 

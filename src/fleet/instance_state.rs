@@ -186,7 +186,7 @@ impl IndexPosition {
 
 impl InstanceReport {
     /// Returns the time since the report; `None` if the instance does not count as silent.
-    fn silent_for(&self, now: Timestamp) -> Option<Duration> {
+    pub(super) fn silent_for(&self, now: Timestamp) -> Option<Duration> {
         let longest = LONGEST_HEARTBEAT.as_secs_f64();
         let heartbeat = self.heartbeat_seconds.clamp(0.0, longest);
         let limit = Duration::from_secs_f64(heartbeat * HEARTBEATS).saturating_add(TOLERANCE);

@@ -7,21 +7,36 @@
 //! [`DirectivesApi::fleet`] reads the documents of all instances, and compares these documents with
 //! the polled index.
 //!
+//! An instance that polls an agent reports through this agent ([`Reporter::through_agent`] and
+//! [`Relay`]). Whoever writes into the index also records in a data stream, the history of the fleet,
+//! when an instance began to apply other operations. [`DirectivesApi::fleet_at`] reads these records.
+//!
 //! Reporting is optional. A report never delays a poll, and an instance that may not report
 //! continues to poll.
 //!
 //! [`Installer::install_fleet`]: crate::admin::Installer::install_fleet
 //! [`DirectivesApi::fleet`]: crate::admin::DirectivesApi::fleet
+//! [`DirectivesApi::fleet_at`]: crate::admin::DirectivesApi::fleet_at
 
+mod delivery;
 mod instance_report;
 mod instance_state;
+mod outbox;
+mod past;
 mod read;
+mod relay;
 mod reporter;
+mod send;
+mod transition;
+mod transition_log;
 mod write;
 
 pub use instance_report::{InstanceKind, InstanceReport, ReportedHits, ReportedRejection};
 pub use instance_state::{Fleet, IndexPosition, InstanceState, UnreadableReport};
+pub use past::{PastInstance, PastState};
+pub use relay::{Relay, RelayError};
 pub use reporter::Reporter;
+pub use transition::Transition;
 
 /// Returns the name of the fleet's index for the given polled index.
 #[must_use]

@@ -1,19 +1,24 @@
-//! The task that reports the state of one instance to the fleet's index.
+//! The task that reports the state of one instance, and of the instances that report through it.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
-use tracing::{debug, info, warn};
+use tracing::debug;
 
 use super::index_name;
-use super::instance_report::{Identity, InstanceKind, InstanceReport};
+use super::instance_report::{Identity, InstanceKind};
 use super::instance_state::LONGEST_HEARTBEAT;
-use super::write::{ReportError, ReportWriter};
+use super::outbox::Outbox;
+use super::relay::Relay;
+use super::send::Destination;
+use super::transition_log::TransitionLog;
+use super::write::IndexWriter;
 use crate::error::ConfigError;
-use crate::http::{Client, ClusterConfig, chain};
+use crate::http::{Client, ClusterConfig};
 use crate::poll_pauses::Backoff;
 use crate::refresher::{Progress, ReportKey, Shared, Subscription, seed_of};
 use crate::store::OpenSearchDirectiveStore;
@@ -31,7 +36,7 @@ const JITTER_PERCENT: u32 = 20;
 /// The time limit of the last report. An application that ends waits for this report.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(3);
 /// The pause between two deletions of old reports.
-const CLEANUP_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const CLEANUP_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Reports to the [fleet](crate::fleet) which directives a store applies, until the store ends.
 ///
@@ -56,18 +61,22 @@ const CLEANUP_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Debug)]
 #[must_use = "a reporter does nothing unless it is run"]
 pub struct Reporter {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     /// The subscription ends with the store.
-    subscription: Subscription,
+    pub(super) subscription: Subscription,
     /// Every poll notifies this receiver.
-    polled: watch::Receiver<Progress>,
-    identity: Identity,
-    writer: ReportWriter,
-    random: fastrand::Rng,
+    pub(super) polled: watch::Receiver<Progress>,
+    pub(super) identity: Identity,
+    pub(super) destination: Destination,
+    /// The reports of the instances that report through this one.
+    pub(super) outbox: Arc<Outbox>,
+    /// The transitions of all these instances; `None` if an agent records them.
+    pub(super) transitions: Option<TransitionLog>,
+    pub(super) random: fastrand::Rng,
     /// The content of the last report that was written.
-    reported: Option<ReportKey>,
-    last_error: Option<String>,
-    cleanup_at: Instant,
+    pub(super) reported: Option<ReportKey>,
+    pub(super) last_error: Option<String>,
+    pub(super) cleanup_at: Instant,
 }
 
 impl Reporter {
@@ -86,13 +95,30 @@ impl Reporter {
     ) -> Result<Self, ConfigError> {
         let mut cluster = cluster.clone();
         cluster.index = index_name(&cluster.index);
-        store.shared.instance().clone_into(&mut cluster.instance);
-        Ok(Self::over(store, Client::new(&cluster)?))
+        Ok(Self::over(store, client_for(store, cluster)?))
+    }
+
+    /// Creates a reporter for a store that polls an agent ([`Upstream::Agent`](crate::Upstream)).
+    /// The reports are sent to the agent, which writes them into the fleet's index. `agent` has the
+    /// addresses and the credentials of the agent. The agent must itself report to the fleet.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if a setting of `agent` is invalid, or a file cannot be read.
+    pub fn through_agent(
+        store: &OpenSearchDirectiveStore,
+        agent: &ClusterConfig,
+    ) -> Result<Self, ConfigError> {
+        let client = client_for(store, agent.clone())?;
+        Ok(Self::to(store, Destination::Agent(client)))
     }
 
     /// Creates a reporter that writes with the given client. The client's index must be the fleet's
     /// index.
     pub(super) fn over(store: &OpenSearchDirectiveStore, client: Client) -> Self {
+        Self::to(store, Destination::Index(IndexWriter::new(client)))
+    }
+
+    pub(super) fn to(store: &OpenSearchDirectiveStore, destination: Destination) -> Self {
         let shared = Arc::clone(&store.shared);
         Self {
             subscription: shared.subscription.anew(),
@@ -103,7 +129,12 @@ impl Reporter {
                 started: shared.now(),
                 heartbeat: DEFAULT_INTERVAL,
             },
-            writer: ReportWriter::new(client),
+            transitions: match &destination {
+                Destination::Index(index) => Some(TransitionLog::new(index.client().clone())),
+                Destination::Agent(_) => None,
+            },
+            destination,
+            outbox: Arc::default(),
             random: fastrand::Rng::with_seed(seed_of(shared.instance())),
             reported: None,
             last_error: None,
@@ -133,6 +164,12 @@ impl Reporter {
         self
     }
 
+    /// Returns a handle that accepts the reports of other instances, which this reporter then writes.
+    #[must_use]
+    pub fn relay(&self) -> Relay {
+        Relay::new(Arc::clone(&self.shared), Arc::clone(&self.outbox))
+    }
+
     /// Reports until the store is shut down or dropped, and then reports that the instance has left.
     pub async fn run(mut self) {
         let interval = self.identity.heartbeat;
@@ -145,18 +182,26 @@ impl Reporter {
         // `heartbeat_at`.
         let mut not_before = Instant::now();
         let mut heartbeat_at = not_before;
+        let outbox = Arc::clone(&self.outbox);
         loop {
             let has_news = self.reported != Some(self.shared.report_key());
-            let due = if has_news { not_before } else { heartbeat_at };
+            let has_pending = outbox.has_pending();
+            let due = if has_news || has_pending {
+                not_before
+            } else {
+                heartbeat_at.max(not_before)
+            };
             tokio::select! {
                 changed = self.subscription.changed() => if changed.is_err() { break },
                 // Even a poll that publishes nothing can find out that the set already contains
                 // further operations.
                 Ok(()) = self.polled.changed(), if !has_news => {}
+                () = outbox.added(), if !has_pending => {}
                 () = sleep_until(due) => {
+                    let with_own = has_news || Instant::now() >= heartbeat_at;
                     let end = until_end(self.subscription.clone());
                     let result = tokio::select! {
-                        result = self.report(false) => result,
+                        result = self.report(with_own, false) => result,
                         () = end => break,
                     };
                     let pause = match &result {
@@ -164,63 +209,20 @@ impl Reporter {
                         Err(error) => retries.failed(error.retry_after()),
                     };
                     not_before = Instant::now() + pause;
-                    heartbeat_at = not_before;
                     if result.is_ok() {
                         retries.succeeded();
-                        heartbeat_at += self.pause_of_heartbeat().saturating_sub(pause);
+                        if with_own {
+                            heartbeat_at = Instant::now() + self.pause_of_heartbeat();
+                        }
                     }
                 }
             }
         }
         // The last report has a time limit, because the application waits for the end of the
         // reporter.
-        let farewell = timeout(FAREWELL_TIMEOUT, self.report(true));
+        let farewell = timeout(FAREWELL_TIMEOUT, self.report(true, true));
         if farewell.await.is_err() {
             debug!("the report that the instance has left was not written in time");
-        }
-    }
-
-    /// Writes a report now.
-    async fn report(&mut self, left: bool) -> Result<(), ReportError> {
-        let key = self.shared.report_key();
-        let shared = &self.shared;
-        let (hits, now) = (shared.hits(), shared.now());
-        let report = InstanceReport::new(shared.status(), hits, &self.identity, now, left);
-        let result = self.writer.write(&report).await;
-        self.shared.count_report(result.is_ok());
-        match &result {
-            Ok(()) => {
-                self.reported = Some(key);
-                if self.last_error.take().is_some() {
-                    info!("the instance reports again");
-                }
-                if !left && Instant::now() >= self.cleanup_at {
-                    self.clean_up().await;
-                }
-            }
-            Err(error) => self.note_failure(error),
-        }
-        result
-    }
-
-    /// Logs a failure. An error that stays the same is logged as a warning only once.
-    fn note_failure(&mut self, error: &ReportError) {
-        let text = chain(error);
-        if self.last_error.as_ref() == Some(&text) {
-            debug!(error = text, "the report failed again");
-        } else {
-            warn!(
-                error = text,
-                "the instance cannot report to the fleet; the polls go on"
-            );
-            self.last_error = Some(text);
-        }
-    }
-
-    async fn clean_up(&mut self) {
-        self.cleanup_at = Instant::now() + CLEANUP_INTERVAL;
-        if let Err(error) = self.writer.delete_old().await {
-            debug!(error = chain(&error), "old reports were not deleted");
         }
     }
 
@@ -232,6 +234,24 @@ impl Reporter {
     }
 }
 
+/// Returns the current time of the instance's clock, corrected by the clock skew if it is known.
+pub(super) fn corrected_now(shared: &Shared) -> Timestamp {
+    let (now, skew) = (
+        shared.now(),
+        shared.clock_skew_seconds().unwrap_or_default(),
+    );
+    let skew = SignedDuration::try_from_secs_f64(skew).unwrap_or_default();
+    now.saturating_sub(skew).unwrap_or(now)
+}
+
+fn client_for(
+    store: &OpenSearchDirectiveStore,
+    mut cluster: ClusterConfig,
+) -> Result<Client, ConfigError> {
+    store.shared.instance().clone_into(&mut cluster.instance);
+    Client::new(&cluster)
+}
+
 /// Completes one second after the end of the store, so that a pending report can still arrive
 /// before the last one. A report that hangs for longer does not delay the end.
 async fn until_end(mut subscription: Subscription) {
@@ -241,4 +261,4 @@ async fn until_end(mut subscription: Subscription) {
 
 #[cfg(test)]
 #[path = "reporter_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -19,15 +19,15 @@ use crate::config::Config;
 use crate::http::{Request, RequestFailure, Response, Transport};
 use crate::source::{PollFuture, Polled, PublishedState, SnapshotSource};
 
-const SECOND: Duration = Duration::from_secs(1);
+pub(in crate::fleet) const SECOND: Duration = Duration::from_secs(1);
 const HEARTBEAT: Duration = Duration::from_secs(60);
 
 /// A source whose content depends on a number that a test can change.
 #[derive(Clone, Debug, Default)]
-struct Source(Arc<Mutex<(u64, usize)>>);
+pub(in crate::fleet) struct Source(Arc<Mutex<(u64, usize)>>);
 
 impl Source {
-    fn change(&self) {
+    pub(in crate::fleet) fn change(&self) {
         self.0.lock().unwrap().0 += 1;
     }
 
@@ -53,7 +53,7 @@ impl SnapshotSource for Source {
 
 /// The behaviour of the fleet's index.
 #[derive(Clone, Copy, PartialEq, Debug)]
-enum Index {
+pub(in crate::fleet) enum Index {
     Accepts,
     Missing,
     Forbidden,
@@ -62,26 +62,29 @@ enum Index {
 
 /// The index of the fleet, with the reports that it received.
 #[derive(Debug)]
-struct Fleet {
+pub(in crate::fleet) struct Fleet {
     index: Mutex<Index>,
     reports: Mutex<Vec<(Instant, Value)>>,
     deleted: Mutex<Vec<Value>>,
+    /// The records in the history of the fleet; `None` if there is no history.
+    pub(in crate::fleet) history: Mutex<Option<Vec<Value>>>,
 }
 
 impl Fleet {
-    fn new(index: Index) -> Arc<Self> {
+    pub(in crate::fleet) fn new(index: Index) -> Arc<Self> {
         Arc::new(Self {
             index: Mutex::new(index),
             reports: Mutex::default(),
             deleted: Mutex::default(),
+            history: Mutex::default(),
         })
     }
 
-    fn set(&self, index: Index) {
+    pub(in crate::fleet) fn set(&self, index: Index) {
         *self.index.lock().unwrap() = index;
     }
 
-    fn reports(&self) -> Vec<(Instant, Value)> {
+    pub(in crate::fleet) fn reports(&self) -> Vec<(Instant, Value)> {
         self.reports.lock().unwrap().clone()
     }
 
@@ -114,15 +117,30 @@ impl Transport for Fleet {
                         .lines()
                         .map(|line| serde_json::from_str(line).unwrap())
                         .collect();
+                    if lines[0].get("create").is_some() {
+                        let mut history = self.history.lock().unwrap();
+                        let records = history.as_mut().expect("there is no history to write to");
+                        records.extend(lines.iter().skip(1).step_by(2).cloned());
+                        return respond(200, &json!({"errors": false}));
+                    }
                     if let Some(old) = lines[0].get("delete") {
                         assert_eq!(old["if_seq_no"], 3);
                         self.deleted.lock().unwrap().push(old["_id"].clone());
                         return respond(200, &json!({"items": []}));
                     }
-                    assert_eq!(lines[0]["index"]["_id"], lines[1]["instance"]);
-                    let report = (Instant::now(), lines[1].clone());
-                    self.reports.lock().unwrap().push(report);
-                    (200, json!({"items": [{"index": {"status": 200}}]}))
+                    for pair in lines.chunks(2) {
+                        assert_eq!(pair[0]["index"]["_id"], pair[1]["instance"]);
+                        let report = (Instant::now(), pair[1].clone());
+                        self.reports.lock().unwrap().push(report);
+                    }
+                    let items = vec![json!({"index": {"status": 200}}); lines.len() / 2];
+                    (200, json!({"items": items}))
+                }
+                Index::Accepts if request.path.starts_with("/_data_stream/") => {
+                    let exists = self.history.lock().unwrap().is_some();
+                    let name = request.path.trim_start_matches("/_data_stream/");
+                    let stream = exists.then(|| json!({"name": name}));
+                    (200, json!({"data_streams": [stream]}))
                 }
                 Index::Accepts => (200, json!({})),
             };
@@ -150,6 +168,14 @@ async fn start(
     OpenSearchDirectiveStore,
     tokio::task::JoinHandle<()>,
 ) {
+    let (source, store, reporter) = store_with_reporter(fleet).await;
+    (source, store, tokio::spawn(reporter.run()))
+}
+
+/// Starts a store with a poll interval of 10 s, and creates its reporter.
+pub(in crate::fleet) async fn store_with_reporter(
+    fleet: &Arc<Fleet>,
+) -> (Source, OpenSearchDirectiveStore, Reporter) {
     let source = Source::default();
     let config = Config::for_source("a test")
         .with_interval(SECOND * 10)
@@ -161,8 +187,7 @@ async fn start(
     let cluster = ClusterConfig::new(["http://fleet.example".parse().unwrap()]);
     let client = Client::over(Arc::clone(fleet) as Arc<dyn Transport>, &cluster);
     let reporter = Reporter::over(&store, client).with_kind(InstanceKind::Agent);
-    let reporting = tokio::spawn(reporter.with_host("host-1").run());
-    (source, store, reporting)
+    (source, store, reporter.with_host("host-1"))
 }
 
 #[tokio::test(start_paused = true)]

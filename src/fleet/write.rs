@@ -9,16 +9,16 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::instance_report::InstanceReport;
-use crate::http::{Client, Exception, Method, Request, RequestError};
+use crate::http::{Client, Exception, Method, Request, RequestError, malformed};
 
 /// The document of an instance is deleted this long after the instance's last report.
 const KEPT_FOR: &str = "7d";
 /// The maximum number of documents that one request deletes.
 const MAX_DELETED: u64 = 100;
 
-/// Writes the reports of one instance.
+/// Writes reports into the index.
 #[derive(Clone, Debug)]
-pub(super) struct ReportWriter {
+pub(super) struct IndexWriter {
     /// A client of the fleet's index. This client has its own list of node states, so a refused
     /// report does not influence the polls.
     client: Client,
@@ -26,7 +26,7 @@ pub(super) struct ReportWriter {
     has_index: bool,
 }
 
-/// A report could not be written.
+/// Reports could not be written.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReportError {
     #[error("the index {0} does not exist; create it with `directives init --fleet`")]
@@ -37,7 +37,26 @@ pub(super) enum ReportError {
     Request(#[source] RequestError),
 }
 
-impl ReportWriter {
+/// The index did not accept one of several reports.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Refusal {
+    pub(super) reason: String,
+    /// Whether the index will refuse the same report again.
+    pub(super) is_final: bool,
+}
+
+#[derive(Deserialize)]
+struct Bulk {
+    items: Vec<HashMap<String, Item>>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    status: u16,
+    error: Option<Exception>,
+}
+
+impl IndexWriter {
     pub(super) fn new(client: Client) -> Self {
         Self {
             client,
@@ -45,43 +64,61 @@ impl ReportWriter {
         }
     }
 
-    /// Replaces the document of the instance.
-    pub(super) async fn write(&mut self, report: &InstanceReport) -> Result<(), ReportError> {
+    pub(super) fn index(&self) -> &str {
+        self.client.index()
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Replaces the documents of the instances, and returns the refusal of each report that the
+    /// index did not accept.
+    pub(super) async fn write(
+        &mut self,
+        reports: &[InstanceReport],
+    ) -> Result<Vec<Option<Refusal>>, ReportError> {
         // A write to an index that does not exist would create the index without the mapping.
         if !self.has_index {
             let path = IndicesGetMappingParts::Index(&[self.client.index()]).url();
             self.send(Request::new(Method::Get, path)).await?;
             self.has_index = true;
         }
-        let written = self.index(report).await;
-        self.has_index = written.is_ok();
+        let written = self.replace(reports).await;
+        let are_accepted = |refusals: &Vec<_>| refusals.iter().all(Option::is_none);
+        self.has_index = written.as_ref().is_ok_and(are_accepted);
         written
     }
 
-    async fn index(&self, report: &InstanceReport) -> Result<(), ReportError> {
-        #[derive(Deserialize)]
-        struct Bulk {
-            items: Vec<HashMap<String, Item>>,
-        }
-        #[derive(Deserialize)]
-        struct Item {
-            error: Option<Exception>,
-        }
-
-        let document = serde_json::to_string(report).unwrap_or_default();
-        // The id is sent in the body, because not every instance name is valid in a path.
-        let action = json!({ "index": { "_id": report.instance } });
+    async fn replace(
+        &self,
+        reports: &[InstanceReport],
+    ) -> Result<Vec<Option<Refusal>>, ReportError> {
+        let lines = reports.iter().map(|report| {
+            // The id is sent in the body, because not every instance name is valid in a path.
+            let action = json!({ "index": { "_id": report.instance } });
+            format!("{action}\n{}\n", report.json())
+        });
         let path = BulkParts::Index(self.client.index()).url();
         let request = Request::new(Method::Post, path)
-            .body("application/x-ndjson", format!("{action}\n{document}\n"));
+            .body("application/x-ndjson", lines.collect::<String>());
+        let operation = request.operation();
         let response: Bulk = self.json(request).await?;
-        let mut items = response.items.into_iter().flat_map(HashMap::into_values);
-        match items.find_map(|item| item.error) {
-            None => Ok(()),
-            Some(error) => Err(ReportError::Refused {
-                index: self.client.index().to_owned(),
-                reason: error.root_reason().to_owned(),
-            }),
+        let items = response.items.into_iter();
+        let refusals: Vec<Option<Refusal>> = items
+            .filter_map(|item| item.into_values().next())
+            .map(|item| {
+                Some(Refusal {
+                    reason: item.error?.root_reason().to_owned(),
+                    is_final: item.status == 400,
+                })
+            })
+            .collect();
+        if refusals.len() == reports.len() {
+            Ok(refusals)
+        } else {
+            let problem = "the response lacks the result of some reports";
+            Err(ReportError::Request(malformed(operation, problem)))
         }
     }
 

@@ -39,10 +39,25 @@ impl Poller {
         );
         let snapshot = self.with_hit_counters(snapshot, now).await;
         let before = self.shared.kept();
+        self.forget_applied_of_other_index(&before, &snapshot);
         self.outlet.publish(snapshot);
         self.note_publish(now);
         self.log_changes(&before, origins, now);
         true
+    }
+
+    /// Forgets the number up to which every operation is applied, if the snapshot is that of another
+    /// index. The numbers of two indices cannot be compared, and the source reports the new number
+    /// only after the poll.
+    fn forget_applied_of_other_index(&self, before: &Snapshot, after: &Snapshot) {
+        let uuid = |snapshot: &Snapshot| {
+            let revision = snapshot.revision();
+            revision.map(|revision| revision.uuid.clone())
+        };
+        if uuid(before) != uuid(after) {
+            self.shared
+                .update(|progress| progress.source.applied_seq_no = None);
+        }
     }
 
     /// Records the time of a publish, and counts the publish.

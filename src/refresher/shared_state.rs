@@ -280,6 +280,12 @@ impl Shared {
         &self.instance
     }
 
+    /// Returns the seconds by which the store's clock is ahead of the cluster's clock; `None` if they
+    /// were not measured.
+    pub(crate) fn clock_skew_seconds(&self) -> Option<f64> {
+        self.progress().source.clock_skew
+    }
+
     /// Returns the current time of the store's clock.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()

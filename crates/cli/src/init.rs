@@ -16,6 +16,7 @@ use super::exit::Failure;
 use super::stdio::print;
 
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("recorded").multiple(true))]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct InitArgs {
     #[command(flatten)]
@@ -61,12 +62,12 @@ pub(super) struct InitArgs {
 
     /// Also create the history of the index: the append-only data stream INDEX-history. If the
     /// history exists, this command and agents with --record-history record every write in it
-    #[arg(long)]
+    #[arg(long, group = "recorded")]
     history: bool,
 
-    /// How long the history keeps records, such as 400d. The flag installs a policy of Index State
-    /// Management; without a policy, all records are kept
-    #[arg(long, value_name = "DURATION", requires = "history", value_parser = parse)]
+    /// How long the histories that --history and --fleet create keep records, such as 400d. The flag
+    /// installs a policy of Index State Management for each; without a policy, all records are kept
+    #[arg(long, value_name = "DURATION", requires = "recorded", value_parser = parse)]
     retention: Option<Duration>,
 
     /// Also import the dashboards into the OpenSearch Dashboards at this address, with its base
@@ -79,8 +80,9 @@ pub(super) struct InitArgs {
     #[arg(long, value_name = "NAME", requires = "dashboards", value_parser = tenant)]
     dashboards_tenant: Option<String>,
 
-    /// Also install the index INDEX-fleet, in which instances report what they apply, and its template
-    #[arg(long)]
+    /// Also install the index INDEX-fleet, in which instances report what they apply, and the append-only
+    /// data stream INDEX-fleet-history, which records when each instance began to apply what
+    #[arg(long, group = "recorded")]
     fleet: bool,
 
     /// Also create the roles INDEX_reader, INDEX_recorder, INDEX_reporter, INDEX_responder, INDEX_operator,
@@ -113,7 +115,7 @@ pub(super) async fn run(args: InitArgs) -> Result<(), Failure> {
         steps.extend(installer.install_history(args.retention).await?);
     }
     if args.fleet {
-        steps.extend(installer.install_fleet().await?);
+        steps.extend(installer.install_fleet(args.retention).await?);
     }
     if args.roles {
         steps.extend(installer.install_roles().await?);
@@ -139,7 +141,7 @@ async fn print_plan(args: &InitArgs, installer: &Installer) -> Result<(), Failur
         steps.extend(installer.plan_history(args.retention).await?);
     }
     if args.fleet {
-        steps.extend(installer.plan_fleet().await?);
+        steps.extend(installer.plan_fleet(args.retention).await?);
     }
     if args.roles {
         steps.extend(installer.plan_roles().await?);

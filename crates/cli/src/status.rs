@@ -28,7 +28,7 @@ const SHOWN_REJECTIONS: usize = 10;
 const SHOWN_UNREADABLE: usize = 10;
 /// The name of the state of an instance whose report cannot be decoded.
 const UNREADABLE: &str = "unreadable";
-const HEADER: [&str; 9] = [
+const HEADER: [&str; 10] = [
     "INSTANCE",
     "STATE",
     "APPLIED",
@@ -38,6 +38,7 @@ const HEADER: [&str; 9] = [
     "KIND",
     "VERSION",
     "HOST",
+    "VIA",
 ];
 
 #[derive(Debug, Args)]
@@ -51,7 +52,8 @@ An instance is
   unreadable if its report cannot be decoded; it counts as not converged. If the instance no longer
              exists, delete the document with its name from the index INDEX-fleet
 
-An agent reports with --report; an application uses the library's Reporter. The index of the reports
+An agent reports with --report; an application uses the library's Reporter. VIA names the agents
+that forwarded the report of an instance that polls an agent. The index of the reports
 is created by `directives init --fleet`.")]
 pub(super) struct StatusArgs {
     /// Also show instances that left, or fell silent, more than a day ago
@@ -180,6 +182,7 @@ fn row(fleet: &Fleet, report: &InstanceReport) -> Vec<String> {
         report.kind.as_str().to_owned(),
         report.version.clone(),
         report.host.clone().unwrap_or_default(),
+        report.via.join(", "),
     ]
 }
 

@@ -12,7 +12,7 @@ use crate::support::node::{shared_url, unique_index};
 
 /// Starts an agent that reports. It counts as silent three intervals and five seconds after its last
 /// report.
-fn reporting(url: &str, index: &str, name: &str, interval: &str) -> Agent {
+pub(crate) fn reporting(url: &str, index: &str, name: &str, interval: &str) -> Agent {
     let args = [
         "--report",
         "--report-interval",
@@ -24,12 +24,17 @@ fn reporting(url: &str, index: &str, name: &str, interval: &str) -> Agent {
 }
 
 /// Waits until the output of `directives status` satisfies a condition, and returns it.
-async fn status_when(url: &str, index: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+pub(crate) async fn status_when(
+    url: &str,
+    index: &str,
+    what: &str,
+    holds: impl Fn(&Value) -> bool,
+) -> Value {
     let status = async || run(url, index, &["status", "-o", "json"]).ok().json();
     eventually(what, status, holds).await
 }
 
-fn state_of<'a>(status: &'a Value, instance: &str) -> &'a Value {
+pub(crate) fn state_of<'a>(status: &'a Value, instance: &str) -> &'a Value {
     let instances = status["instances"].as_array().unwrap();
     let found = instances.iter().find(|one| one["instance"] == instance);
     found.map_or(&Value::Null, |one| &one["state"])
@@ -186,21 +191,6 @@ async fn an_agent_without_the_index_of_the_fleet_warns_once_and_creates_none() {
         "{}",
         status.stderr
     );
-}
-
-#[test]
-fn an_agent_behind_an_agent_cannot_report() {
-    let args = [
-        "agent",
-        "--upstream",
-        "agent",
-        "--report",
-        "--listen",
-        "127.0.0.1:0",
-    ];
-    let ran = run("http://127.0.0.1:1", "any", &args);
-    assert_eq!(ran.code, 2);
-    assert!(ran.stderr.contains("--report"), "{}", ran.stderr);
 }
 
 #[tokio::test]

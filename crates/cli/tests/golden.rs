@@ -243,7 +243,7 @@ async fn seed_fleet(url: &str, index: &str) {
     let rejection = json!({ "id": "bad", "reason": "tenant: 42 is not a name" });
     let reports = [
         report(json!({ "instance": "synced", "kind": "library" })),
-        report(json!({ "instance": "turned-off", "off": true })),
+        report(json!({ "instance": "turned-off", "off": true, "via": ["agent-1", "agent-2"] })),
         report(
             json!({ "instance": "behind", "applied_seq_no": 1, "max_seq_no": 1, "staleness": "stale" }),
         ),

@@ -39,6 +39,7 @@ mod explain;
 mod explain_agent;
 #[cfg(unix)]
 mod fleet;
+mod fleet_chain;
 mod golden;
 #[cfg(unix)]
 mod history;

@@ -7,6 +7,8 @@ const TEMPLATE_JSON: &str = include_str!("../../../mappings/index-template.json"
 const HISTORY_TEMPLATE_JSON: &str = include_str!("../../../mappings/history-template.json");
 const RETENTION_POLICY_JSON: &str = include_str!("../../../mappings/history-retention-policy.json");
 const FLEET_TEMPLATE_JSON: &str = include_str!("../../../mappings/fleet-template.json");
+const FLEET_HISTORY_TEMPLATE_JSON: &str =
+    include_str!("../../../mappings/fleet-history-template.json");
 pub(super) const DASHBOARDS_NDJSON: &str =
     include_str!("../../../mappings/dashboards/directives.ndjson");
 
@@ -28,6 +30,10 @@ pub(super) fn retention_policy() -> Value {
 
 pub(super) fn fleet_template() -> Value {
     parse(FLEET_TEMPLATE_JSON)
+}
+
+pub(super) fn fleet_history_template() -> Value {
+    parse(FLEET_HISTORY_TEMPLATE_JSON)
 }
 
 /// Returns the names of the fields in the mapping of the index.
@@ -57,6 +63,7 @@ mod tests {
         assert!(history_template()["template"].is_object());
         assert!(retention_policy()["policy"]["states"].is_array());
         assert!(fleet_template()["template"].is_object());
+        assert!(fleet_history_template()["template"].is_object());
         for line in DASHBOARDS_NDJSON.lines() {
             assert!(parse(line)["attributes"].is_object(), "{line}");
         }

@@ -1,5 +1,10 @@
 //! Installs the fleet's index, in which instances report which directives they apply, and the
-//! template of this index.
+//! history of the fleet, a data stream in which these reports leave a record.
+//!
+//! The history of the fleet is not a part of the history of the directives, because every proxy may
+//! write to it. A proxy must not be able to write records of operations.
+
+use std::time::Duration;
 
 use super::error::InstallError;
 use super::{InstallStep, Installer, files};
@@ -10,31 +15,47 @@ impl Installer {
     ///
     /// # Errors
     /// Fails like `install_fleet`, as far as an error can be detected before a write.
-    pub async fn plan_fleet(&self) -> Result<Vec<InstallStep>, InstallError> {
+    pub async fn plan_fleet(
+        &self,
+        retention: Option<Duration>,
+    ) -> Result<Vec<InstallStep>, InstallError> {
         let fleet = self.of_fleet();
         let template = fleet.plan_template().await?;
         let index = fleet.plan_index(&template.body["template"]).await?;
-        Ok([template].into_iter().chain(index).collect())
+        let history = fleet.plan_history(retention).await?;
+        Ok([template].into_iter().chain(index).chain(history).collect())
     }
 
-    /// Installs the index of the [fleet](crate::fleet) and its template, verifies the index, and
-    /// returns the steps.
+    /// Installs the index of the [fleet](crate::fleet) and the history of the fleet, verifies both,
+    /// and returns the steps. If a retention is given, older records of the history are deleted, as
+    /// in [`install_history`](Self::install_history).
     ///
     /// # Errors
     /// [`InstallError`] if a step fails. The executed steps are not undone, and a repeated
     /// installation continues with the failed step.
-    pub async fn install_fleet(&self) -> Result<Vec<InstallStep>, InstallError> {
-        let steps = self.plan_fleet().await?;
+    pub async fn install_fleet(
+        &self,
+        retention: Option<Duration>,
+    ) -> Result<Vec<InstallStep>, InstallError> {
+        let fleet = self.of_fleet();
+        let template = fleet.plan_template().await?;
+        let index = fleet.plan_index(&template.body["template"]).await?;
+        let mut steps: Vec<InstallStep> = [template].into_iter().chain(index).collect();
         for step in &steps {
             self.execute(step).await?;
         }
-        self.of_fleet().verify_index().await?;
+        fleet.verify_index().await?;
+        steps.extend(fleet.install_history(retention).await?);
         Ok(steps)
     }
 
     /// An installer of the fleet's index.
     fn of_fleet(&self) -> Self {
         let name = fleet::index_name(self.client.index());
-        self.for_index(&name, ("index template", files::fleet_template))
+        let template = ("index template", files::fleet_template as fn() -> _);
+        Self {
+            history_file: files::fleet_history_template,
+            ..self.for_index(&name, template)
+        }
     }
 }

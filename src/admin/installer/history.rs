@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::error::InstallError;
 use super::retention::{POLICY, lacks_ism, retention_of};
-use super::{Change, InstallStep, Installer, files};
+use super::{Change, InstallStep, Installer};
 use crate::history::stream_name;
 use crate::http::{Method, Request, segment};
 
@@ -150,7 +150,7 @@ impl Installer {
 
     /// An installer of the history's template.
     fn of_history(&self, stream: &str) -> Self {
-        self.for_index(stream, (TEMPLATE, files::history_template))
+        self.for_index(stream, (TEMPLATE, self.history_file))
     }
 }
 

@@ -90,6 +90,8 @@ pub struct Installer {
     template_priority: Option<u32>,
     /// What the template of the index is called, and the embedded file that contains it.
     template_file: TemplateFile,
+    /// Returns the template of the data stream with the history, from an embedded file.
+    history_file: fn() -> Value,
 }
 
 impl Installer {
@@ -102,6 +104,7 @@ impl Installer {
             replicas: None,
             template_priority: None,
             template_file: ("index template", files::template),
+            history_file: files::history_template,
         }
     }
 

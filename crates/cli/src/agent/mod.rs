@@ -49,7 +49,10 @@ pub(super) async fn run(args: AgentArgs) -> Result<(), Failure> {
         store = OpenSearchDirectiveStore::start(config) => Arc::new(store?),
         () = terminated(&mut signals) => return Ok(()),
     };
-    let reporting = args.report.start(&store, &cluster)?;
+    let (reporting, relay) = args
+        .report
+        .start(&store, &cluster, args.polls_agent())?
+        .unzip();
     announce(&listeners, access.serves_tls())?;
     let max_waiting = usize::from(args.listen.max_waiting);
     let (sender, phase) = phases();
@@ -61,7 +64,8 @@ pub(super) async fn run(args: AgentArgs) -> Result<(), Failure> {
         usize::from(args.metrics_directives),
         phase.clone(),
         &connections,
-    );
+    )
+    .with_relay(relay);
     let apis = server::serve(
         listeners.api,
         api::router(agent.clone(), Arc::clone(&access)),

@@ -160,6 +160,11 @@ enum UpstreamKind {
 }
 
 impl AgentArgs {
+    /// Whether the server at `--url` is another agent.
+    pub(super) fn polls_agent(&self) -> bool {
+        self.upstream == UpstreamKind::Agent
+    }
+
     pub(super) async fn config(&self) -> Result<Config, Failure> {
         let startup = match self.startup {
             StartupPolicy::Require => Startup::default(),
@@ -171,12 +176,6 @@ impl AgentArgs {
             UpstreamKind::Index => Upstream::Index,
             UpstreamKind::Agent => Upstream::Agent,
         };
-        if self.report.report && upstream == Upstream::Agent {
-            return Err(Failure::usage(
-                "--report: an agent that polls another agent has no address of the cluster, so it \
-                 cannot report; leave the flag out",
-            ));
-        }
         let mut config = self
             .polling
             .config()

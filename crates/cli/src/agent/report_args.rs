@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use opensearch_directives::fleet::{InstanceKind, Reporter};
+use opensearch_directives::fleet::{InstanceKind, Relay, Reporter};
 use opensearch_directives::{ClusterConfig, OpenSearchDirectiveStore};
 use tokio::task::JoinHandle;
 
@@ -13,8 +13,9 @@ use super::super::exit::Failure;
 
 #[derive(Debug, Args)]
 pub(super) struct ReportArgs {
-    /// Report what this agent applies to the index INDEX-fleet, which `directives init --fleet` creates;
-    /// `directives status` shows the reports
+    /// Report what this agent applies to the index INDEX-fleet, which `directives init --fleet` creates,
+    /// and accept the reports of instances that poll this agent. An agent that polls another agent
+    /// reports through that agent. `directives status` shows the reports
     #[arg(long)]
     pub(super) report: bool,
 
@@ -24,23 +25,31 @@ pub(super) struct ReportArgs {
 }
 
 impl ReportArgs {
-    /// Starts the task that writes the reports. When the store has ended, the task reports that the
-    /// agent has left, and ends.
+    /// Starts the task that writes the reports, and returns it with the handle that accepts the
+    /// reports of other instances. When the store has ended, the task reports that the agent has
+    /// left, and ends. `server` is the polled cluster, or the polled agent.
     pub(super) fn start(
         &self,
         store: &OpenSearchDirectiveStore,
-        cluster: &ClusterConfig,
-    ) -> Result<Option<JoinHandle<()>>, Failure> {
+        server: &ClusterConfig,
+        polls_agent: bool,
+    ) -> Result<Option<(JoinHandle<()>, Relay)>, Failure> {
         if !self.report {
             return Ok(None);
         }
-        let mut reporter = Reporter::new(store, cluster)?
+        let reporter = if polls_agent {
+            Reporter::through_agent(store, server)?
+        } else {
+            Reporter::new(store, server)?
+        };
+        let mut reporter = reporter
             .with_kind(InstanceKind::Agent)
             .with_interval(self.report_interval);
         if let Ok(host) = whoami::hostname() {
             reporter = reporter.with_host(host);
         }
-        Ok(Some(tokio::spawn(reporter.run())))
+        let relay = reporter.relay();
+        Ok(Some((tokio::spawn(reporter.run()), relay)))
     }
 }
 

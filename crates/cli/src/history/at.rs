@@ -2,6 +2,7 @@
 //! and how they ended.
 
 use jiff::Timestamp;
+use opensearch_directives::admin::DirectivesApi;
 use opensearch_directives::document::Document;
 use opensearch_directives::history::{Doubt, End, History, Past, PastDirective, Record};
 use opensearch_directives::{
@@ -10,6 +11,7 @@ use opensearch_directives::{
 use serde_json::{Value, json};
 
 use super::gap_text::{between, concerns, numbers};
+use super::past_instances::PastInstances;
 use super::records::{author, what};
 use super::{HistoryFormat, RequestArgs};
 use crate::csv;
@@ -84,12 +86,13 @@ impl Question<'_> {
 }
 
 pub(super) async fn run(
-    history: &History,
+    (history, api): (&History, &DirectivesApi),
     instant: Timestamp,
     question: &Question<'_>,
     format: HistoryFormat,
 ) -> Result<Exit, Failure> {
     let past = history.at(instant).await?;
+    let instances = PastInstances::read(api, instant).await;
     let applying: Vec<(&PastDirective, End)> = past
         .directives
         .iter()
@@ -111,13 +114,21 @@ pub(super) async fn run(
             lines.extend(
                 applying
                     .iter()
-                    .flat_map(|(directive, end)| text(directive, end)),
+                    .flat_map(|(directive, end)| text(directive, end, &instances)),
             );
+            lines.extend(instances.problem());
             lines.extend(past.doubts.iter().flat_map(|one| doubt(one, &past)));
             super::print_report(&lines)?;
         }
         HistoryFormat::Json => {
-            let rows: Vec<Value> = applying.iter().map(|(one, end)| row(one, end)).collect();
+            let rows = applying.iter().map(|(one, end)| {
+                let mut row = row(one, end);
+                if let Some(instances) = instances.json(&one.record) {
+                    row["instances"] = instances;
+                }
+                row
+            });
+            let rows: Vec<Value> = rows.collect();
             let report = json!({
                 "instant": past.instant,
                 "index_uuid": past.ledger.as_ref().map(|ledger| &ledger.uuid),
@@ -172,7 +183,7 @@ fn headline(
 }
 
 /// Formats a directive as lines: its content, its author and reason, and how it ended.
-fn text(directive: &PastDirective, end: &End) -> Vec<String> {
+fn text(directive: &PastDirective, end: &End, instances: &PastInstances) -> Vec<String> {
     let record = &directive.record;
     let summary = directive.live().map(summary).unwrap_or_default();
     let mut lines = vec![format!("  {}: {summary}", record.directive)];
@@ -185,6 +196,7 @@ fn text(directive: &PastDirective, end: &End) -> Vec<String> {
         lines.push(format!("    created {} by {}", to_the_second(at), by));
     }
     lines.push(format!("    {}", ended(end)));
+    lines.extend(instances.lines(record));
     lines
 }
 

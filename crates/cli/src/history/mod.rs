@@ -3,12 +3,14 @@
 
 mod at;
 mod gap_text;
+mod past_instances;
 mod past_instant;
 mod records;
 mod verify;
 
 use clap::{Args, Command, Subcommand, ValueEnum};
 use opensearch_directives::EndpointKind;
+use opensearch_directives::admin::DirectivesApi;
 use opensearch_directives::history::{History, RecordFilter, RecordKind};
 use opensearch_directives::{Clock as _, SystemClock};
 
@@ -133,6 +135,7 @@ enum HistoryVerb {
 pub(super) async fn run(args: HistoryArgs) -> Result<Exit, Failure> {
     let now = SystemClock.now();
     let client = args.connection.client(args.timeout).await?;
+    let api = DirectivesApi::new(client.clone());
     let history = History::new(client);
     if let Some(HistoryVerb::Verify(verify)) = &args.verb {
         if args.selects_operations() {
@@ -148,7 +151,7 @@ pub(super) async fn run(args: HistoryArgs) -> Result<Exit, Failure> {
             tenant: args.tenant.as_deref(),
             request: &args.request,
         };
-        return at::run(&history, instant, &question, args.output).await;
+        return at::run((&history, &api), instant, &question, args.output).await;
     }
     let resolve = |time: Option<PastInstant>| time.map(|time| time.resolve(now)).transpose();
     let mut filter = RecordFilter::default();

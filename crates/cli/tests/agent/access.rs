@@ -14,6 +14,7 @@ use crate::support::eventually::eventually;
 const READER: &str = "reader-token-0123456789";
 const PROXY: &str = "proxy-token-0123456789";
 const OPERATOR: &str = "operator-token-0123456789";
+const REPORTER: &str = "reporter-0123456789";
 
 fn start(args: &[&str]) -> Agent {
     let args = [&["--startup", "empty"], args].concat();
@@ -100,11 +101,12 @@ fn an_address_that_other_hosts_reach_needs_protection_or_an_explicit_flag() {
 }
 
 #[tokio::test]
-async fn read_evaluate_and_refresh_are_separate_permissions() {
+async fn read_evaluate_refresh_and_report_are_separate_permissions() {
     let files = Files::new();
     let read = files.write("read", READER);
     let evaluate = files.write("evaluate", PROXY);
     let refresh = files.write("refresh", OPERATOR);
+    let report = files.write("report", REPORTER);
     let agent = start(&[
         "--read-token-file",
         &read,
@@ -112,6 +114,8 @@ async fn read_evaluate_and_refresh_are_separate_permissions() {
         &evaluate,
         "--refresh-token-file",
         &refresh,
+        "--report-token-file",
+        &report,
     ]);
     let status = async |method: &str, path: &str, token: Option<&str>| {
         let mut request = Client::new().request(method.parse().unwrap(), agent.url(path));
@@ -133,10 +137,11 @@ async fn read_evaluate_and_refresh_are_separate_permissions() {
         ("POST", "/v1/evaluate", PROXY),
         ("POST", "/v1/evaluate/batch", PROXY),
         ("POST", "/v1/refresh", OPERATOR),
+        ("POST", "/v1/reports", REPORTER),
     ] {
         assert_eq!(status(method, path, None).await, 401, "{path}");
         assert_eq!(status(method, path, Some("unknown-0123456789")).await, 401);
-        for token in [READER, PROXY, OPERATOR] {
+        for token in [READER, PROXY, OPERATOR, REPORTER] {
             let status = status(method, path, Some(token)).await;
             let expected = token == permitted;
             assert_eq!(

@@ -16,7 +16,7 @@ use crate::support::node::{installed_index, shared_url, unique_index};
 
 /// The described responses that a test cannot cause quickly. Such a response is sent after a bug,
 /// after a client has sent its body for ten seconds, or while sixteen clients read slowly.
-const NOT_PROVOKED: [(&str, &str); 12] = [
+const NOT_PROVOKED: [(&str, &str); 14] = [
     ("/metrics", "500"),
     ("/v1/directives", "500"),
     ("/v1/hits", "500"),
@@ -29,6 +29,8 @@ const NOT_PROVOKED: [(&str, &str); 12] = [
     ("/v1/evaluate/batch", "408"),
     ("/v1/evaluate/batch", "500"),
     ("/v1/evaluate/batch", "503"),
+    ("/v1/reports", "408"),
+    ("/v1/reports", "503"),
 ];
 
 /// The description, changed so that its schemas permit no undescribed field.
@@ -163,7 +165,7 @@ async fn filled_index(url: &str) -> String {
 async fn every_response_is_described_and_every_description_is_seen() {
     let url = shared_url();
     let index = filled_index(&url).await;
-    let agent = Agent::start(&url, &index, &["--max-waiting", "0"]);
+    let agent = Agent::start(&url, &index, &["--max-waiting", "0", "--report"]);
     let dark = Agent::start(&url, &unique_index("openapi-dark"), &["--startup", "empty"]);
     let described = Described::by(&agent).await;
     assert_eq!(described.0["info"]["version"], env!("CARGO_PKG_VERSION"));
@@ -225,6 +227,9 @@ async fn every_response_is_described_and_every_description_is_seen() {
             batch(json!([])),
             batch(json!([{"tenant": 42}])),
             batch(json!("x".repeat(1_100_000))),
+            ("/v1/reports", json!({"now": in_hours(0), "reports": []})),
+            ("/v1/reports", json!({"reports": 1})),
+            ("/v1/reports", json!("x".repeat(1_100_000))),
         ] {
             let request = client.post(agent.url(path)).json(&body);
             let response = request.send().await.unwrap();

@@ -12,6 +12,7 @@ use crate::support::command::directives;
 const INDEX: &str = "directives";
 const HISTORY: &str = "directives-history";
 const FLEET: &str = "directives-fleet";
+const FLEET_HISTORY: &str = "directives-fleet-history";
 /// The operations that are tested with each role, as they are named in the table of
 /// `mappings/README.md`.
 pub(crate) const CHECKS: [&str; 24] = [
@@ -61,6 +62,7 @@ async fn outdate() {
     let _ = send_as_admin("DELETE", &format!("/_index_template/{INDEX}")).await;
     let _ = send_as_admin("DELETE", &format!("/{INDEX}")).await;
     let _ = send_as_admin("DELETE", &format!("/{FLEET}")).await;
+    let _ = send_as_admin("DELETE", &format!("/_data_stream/{FLEET_HISTORY}")).await;
 }
 
 async fn send_as_admin(method: &str, path: &str) -> u16 {
@@ -252,7 +254,12 @@ async fn bulk(user: &str, index: &str, lines: &str) -> &'static str {
 async fn reports(user: &str) -> &'static str {
     let mapping = format!("/{FLEET}/_mapping");
     let search = format!("/{FLEET}/_search");
-    let requests = [("GET", &*mapping, "null"), ("POST", &*search, "{}")];
+    let stream = format!("/_data_stream/{FLEET_HISTORY}");
+    let requests = [
+        ("GET", &*mapping, "null"),
+        ("POST", &*search, "{}"),
+        ("GET", &*stream, "null"),
+    ];
     if all(user, &requests).await == "no" {
         return "no";
     }
@@ -264,7 +271,8 @@ async fn reports(user: &str) -> &'static str {
             return "no";
         }
     }
-    "yes"
+    let lines = "{\"create\":{}}\n{\"@timestamp\":\"2030-01-01T00:00:00Z\"}\n";
+    bulk(user, FLEET_HISTORY, lines).await
 }
 
 /// Sends the point-in-time requests that `list` and an agent need to read several pages.

@@ -142,6 +142,19 @@ impl Agent {
         self.log.take().unwrap().join().unwrap()
     }
 
+    /// Stops the process with SIGSTOP, and waits until every thread of it has stopped.
+    pub(crate) fn suspend(&self) {
+        self.signal("-STOP");
+        let tasks = format!("/proc/{}/task", self.process_id());
+        let is_running = |task: std::fs::DirEntry| {
+            let status = std::fs::read_to_string(task.path().join("status"));
+            status.is_ok_and(|status| !status.contains("\nState:\tT"))
+        };
+        while std::fs::read_dir(&tasks).unwrap().flatten().any(is_running) {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+
     /// Waits until the process ends.
     pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
         self.process.wait().unwrap()

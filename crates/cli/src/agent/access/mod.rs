@@ -52,6 +52,10 @@ pub(super) struct AccessArgs {
     #[arg(long, value_name = "FILE")]
     refresh_token_file: Option<PathBuf>,
 
+    /// File of bearer tokens that permit reporting to the fleet through this agent
+    #[arg(long, value_name = "FILE")]
+    report_token_file: Option<PathBuf>,
+
     /// Host name that clients use for the agent, in addition to localhost and IP addresses; separate
     /// several by commas, or repeat the flag
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
@@ -68,6 +72,7 @@ pub(super) enum Permission {
     Read,
     Evaluate,
     Refresh,
+    Report,
 }
 
 impl Permission {
@@ -76,6 +81,7 @@ impl Permission {
             Self::Read => "read",
             Self::Evaluate => "evaluate",
             Self::Refresh => "refresh",
+            Self::Report => "report",
         }
     }
 }
@@ -85,6 +91,7 @@ impl AccessArgs {
         self.read_token_file.is_some()
             || self.evaluate_token_file.is_some()
             || self.refresh_token_file.is_some()
+            || self.report_token_file.is_some()
     }
 
     /// Refuses a listening address if other hosts could use it without authentication.
@@ -126,6 +133,7 @@ impl Access {
                 read: args.read_token_file.clone(),
                 evaluate: args.evaluate_token_file.clone(),
                 refresh: args.refresh_token_file.clone(),
+                report: args.report_token_file.clone(),
             },
             tls: args.tls_certificate.clone().map(|certificate| TlsFiles {
                 key: args

@@ -18,6 +18,7 @@ pub(super) struct TokenFiles {
     pub(super) read: Option<PathBuf>,
     pub(super) evaluate: Option<PathBuf>,
     pub(super) refresh: Option<PathBuf>,
+    pub(super) report: Option<PathBuf>,
 }
 
 /// The hashes of the tokens. The agent compares hashes and not the tokens themselves, so the
@@ -27,6 +28,7 @@ pub(super) struct Tokens {
     read: HashSet<[u8; 32]>,
     evaluate: HashSet<[u8; 32]>,
     refresh: HashSet<[u8; 32]>,
+    report: HashSet<[u8; 32]>,
 }
 
 /// The result of checking a request's token.
@@ -45,6 +47,7 @@ impl TokenFiles {
             read: load_file(self.read.as_deref()).await?,
             evaluate: load_file(self.evaluate.as_deref()).await?,
             refresh: load_file(self.refresh.as_deref()).await?,
+            report: load_file(self.report.as_deref()).await?,
         })
     }
 }
@@ -92,11 +95,12 @@ impl Tokens {
             Permission::Read => &self.read,
             Permission::Evaluate => &self.evaluate,
             Permission::Refresh => &self.refresh,
+            Permission::Report => &self.report,
         };
         if permitted.contains(&token) {
             return Verdict::Permitted;
         }
-        let is_known = [&self.read, &self.evaluate, &self.refresh]
+        let is_known = [&self.read, &self.evaluate, &self.refresh, &self.report]
             .iter()
             .any(|tokens| tokens.contains(&token));
         if is_known {
@@ -129,6 +133,7 @@ mod tests {
             read: parse(READER).unwrap(),
             evaluate: parse(&format!("# of the proxies\n\n {PROXY} \n{READER}")).unwrap(),
             refresh: HashSet::new(),
+            report: parse(PROXY).unwrap(),
         }
     }
 
@@ -142,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_token_permits_what_its_files_are_for() {
-        use Permission::{Evaluate, Read, Refresh};
+        use Permission::{Evaluate, Read, Refresh, Report};
         let (reader, proxy) = (format!("Bearer {READER}"), format!("bearer {PROXY}"));
         for (token, permission, expected) in [
             (&*reader, Read, Verdict::Permitted),
@@ -150,6 +155,8 @@ mod tests {
             (&*reader, Refresh, Verdict::Lacking),
             (&*proxy, Evaluate, Verdict::Permitted),
             (&*proxy, Read, Verdict::Lacking),
+            (&*proxy, Report, Verdict::Permitted),
+            (&*reader, Report, Verdict::Lacking),
             ("Bearer another-0123456789", Read, Verdict::Unknown),
             ("Bearer", Read, Verdict::Unknown),
             ("Basic cmVhZGVyLTAxMjM0NTY3ODk=", Read, Verdict::Unknown),

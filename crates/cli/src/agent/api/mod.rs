@@ -19,6 +19,7 @@ mod problem;
 mod query;
 mod redact_errors;
 mod refresh;
+mod reports;
 mod router;
 mod snapshot;
 mod state;

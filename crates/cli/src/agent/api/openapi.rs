@@ -98,6 +98,8 @@ problems! {
     Internal: "500", "The agent has a bug", false;
     Busy: "503", "Too many requests of this kind are in progress", true;
     TooManyWaiting: "503", "Too many clients wait for a change", true;
+    NoReports: "404", "The agent does not report to the fleet", false;
+    TooManyInstances: "503", "Too many instances report through this agent", true;
     NotReady: "503", "There is no set to serve, or it is stale and the request has `fresh`, or the agent is shutting down; `detail` contains the reason", false;
     NoSnapshot: "503", "There was no complete read yet, the set was emptied because of its age, or too many requests are in progress", false;
     PollFailed: "503", "The poll failed, and the published set stays; `detail` contains the reason", false;

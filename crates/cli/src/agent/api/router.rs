@@ -17,9 +17,12 @@ use super::super::server::Peer;
 use super::openapi::{self, Description};
 use super::problem::Problem;
 use super::state::Agent;
-use super::{directives, evaluate, ext_authz, health, hits, metrics, osproxy, refresh, snapshot};
+use super::{
+    directives, evaluate, ext_authz, health, hits, metrics, osproxy, refresh, reports, snapshot,
+};
 
-/// The maximum sizes, in bytes, of the body of a single evaluation and of the body of a batch.
+/// The maximum sizes, in bytes, of the body of a single evaluation and of the body of a batch or of
+/// reports.
 const MAX_BODY_BYTES: usize = 64 << 10;
 const MAX_BATCH_BODY_BYTES: usize = 1 << 20;
 
@@ -49,6 +52,10 @@ pub(in super::super) fn router(agent: Agent, access: Arc<Access>) -> Router {
     let refresh = OpenApiRouter::new()
         .routes(routes!(refresh::post))
         .route_layer(permission(Permission::Refresh));
+    let report = OpenApiRouter::new()
+        .routes(routes!(reports::post))
+        .layer(DefaultBodyLimit::max(MAX_BATCH_BODY_BYTES))
+        .route_layer(permission(Permission::Report));
     let (router, description) = openapi::router()
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
@@ -56,6 +63,7 @@ pub(in super::super) fn router(agent: Agent, access: Arc<Access>) -> Router {
         .merge(read)
         .merge(evaluate)
         .merge(refresh)
+        .merge(report)
         .split_for_parts();
     // The description contains only strings, so its serialization cannot fail.
     let description = Description(Bytes::from(description.to_json().unwrap_or_default()));

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use opensearch_directives::fleet::Relay;
 use opensearch_directives::{Clock, OpenSearchDirectiveStore, StatusCollector};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -23,6 +24,8 @@ pub(in super::super) struct Agent {
     pub(super) snapshots: SnapshotCache,
     pub(super) wait_slots: WaitSlots,
     pub(super) admission: Admission,
+    /// Accepts the reports of other instances; `None` if this agent does not report.
+    pub(super) relay: Option<Relay>,
     pub(super) registry: Arc<Registry>,
     /// The tasks of the runtime, set when the metrics are read.
     pub(super) tasks: Gauge,
@@ -54,6 +57,7 @@ impl Agent {
             snapshots: SnapshotCache::new(Arc::clone(&store)),
             wait_slots: WaitSlots::new(max_waiting, phase.clone(), &mut registry),
             admission: Admission::new(),
+            relay: None,
             registry: Arc::new(registry),
             tasks,
             only_records: false,
@@ -66,6 +70,12 @@ impl Agent {
     /// Marks the process as one that serves no set and only records operations.
     pub(in super::super) fn recording_only(mut self) -> Self {
         self.only_records = true;
+        self
+    }
+
+    /// Accepts the reports of other instances, if this agent reports itself.
+    pub(in super::super) fn with_relay(mut self, relay: Option<Relay>) -> Self {
+        self.relay = relay;
         self
     }
 }

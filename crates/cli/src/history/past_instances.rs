@@ -1,0 +1,94 @@
+//! Says on which instances a directive applied at an instant, from the history of the fleet.
+
+use jiff::Timestamp;
+use opensearch_directives::admin::DirectivesApi;
+use opensearch_directives::error::chain;
+use opensearch_directives::fleet::{PastInstance, PastState};
+use opensearch_directives::history::Record;
+use serde_json::{Map, Value};
+
+/// The maximum number of instances that one line names.
+const NAMED: usize = 20;
+/// Each state with its name in JSON and the beginning of its line.
+const STATES: [(PastState, &str, &str); 5] = [
+    (PastState::Applied, "applied", "applied on"),
+    (PastState::NotYet, "not_yet", "not yet on"),
+    (PastState::Rejected, "rejected", "rejected by"),
+    (PastState::Off, "off", "turned off on"),
+    (PastState::Unknown, "unknown", "not known for"),
+];
+
+/// The instances that were running at an instant.
+pub(super) struct PastInstances {
+    /// `None` if the fleet has no history, or if the history cannot be read.
+    instances: Option<Vec<PastInstance>>,
+    /// The reason why the history of the fleet cannot be read.
+    problem: Option<String>,
+}
+
+impl PastInstances {
+    /// Reads the history of the fleet. A failure does not prevent the other part of the output.
+    pub(super) async fn read(api: &DirectivesApi, instant: Timestamp) -> Self {
+        match api.fleet_at(instant).await {
+            Ok(instances) => Self {
+                instances,
+                problem: None,
+            },
+            Err(error) => Self {
+                instances: None,
+                problem: Some(chain(&error)),
+            },
+        }
+    }
+
+    /// Returns the line that says why the instances are not known; `None` if they are known, or if
+    /// the fleet has no history.
+    pub(super) fn problem(&self) -> Option<String> {
+        let problem = self.problem.as_ref()?;
+        Some(format!(
+            "not known on which instances the directives applied: {problem}"
+        ))
+    }
+
+    /// Returns the names of the instances in each state.
+    fn by_state(&self, record: &Record) -> Vec<(&'static str, &'static str, Vec<&str>)> {
+        let instances = self.instances.as_deref().unwrap_or_default();
+        let state = |instance: &PastInstance| match record.seq_no {
+            Some(seq_no) => instance.state(&record.index_uuid, seq_no, &record.directive),
+            None => PastState::Unknown,
+        };
+        let named = STATES.into_iter().map(|(wanted, key, text)| {
+            let of_state = instances.iter().filter(|one| state(one) == wanted);
+            let names: Vec<&str> = of_state.map(|one| &*one.before.instance).collect();
+            (key, text, names)
+        });
+        named.filter(|(_, _, names)| !names.is_empty()).collect()
+    }
+
+    /// Returns one line for each state that an instance was in.
+    pub(super) fn lines(&self, record: &Record) -> Vec<String> {
+        let states = self.by_state(record).into_iter();
+        let lines = states.map(|(_, text, names)| {
+            let number = names.len();
+            let s = if number == 1 { "" } else { "s" };
+            let named = names[..number.min(NAMED)].join(", ");
+            let more = match number.saturating_sub(NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more (-o json)"),
+            };
+            format!("    {text} {number} instance{s}: {named}{more}")
+        });
+        lines.collect()
+    }
+
+    /// Returns the names of the instances in each state as JSON; `None` if the fleet has no readable
+    /// history.
+    pub(super) fn json(&self, record: &Record) -> Option<Value> {
+        self.instances.as_ref()?;
+        let states = self.by_state(record).into_iter();
+        let states: Map<String, Value> = states
+            .map(|(key, _, names)| (key.to_owned(), names.into()))
+            .collect();
+        Some(states.into())
+    }
+}

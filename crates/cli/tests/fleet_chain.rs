@@ -1,0 +1,122 @@
+//! Tests on a real node that an agent that polls another agent reports through that agent, and that
+//! the history of the fleet names both.
+
+use opensearch_directives::{Clock as _, SystemClock};
+use serde_json::{Value, json};
+
+use crate::fleet::{reporting, state_of, status_when};
+use crate::support::agent::Agent;
+use crate::support::command::run;
+use crate::support::eventually::eventually;
+use crate::support::http;
+use crate::support::node::{shared_url, unique_index};
+
+#[tokio::test]
+async fn an_agent_behind_an_agent_reports_through_it_and_the_history_names_both() {
+    let (url, index) = (shared_url(), unique_index("fleet-chain"));
+    run(&url, &index, &["init", "--fleet", "--history"]).ok();
+    let first = reporting(&url, &index, "first", "2s");
+    let behind = |name: &str| {
+        let args = ["--upstream", "agent", "--report", "--instance", name];
+        Agent::start(&first.url(""), &index, &args)
+    };
+    let second = behind("second");
+    let synced =
+        |number: u64| move |status: &Value| status["summary"] == json!({ "synced": number });
+    status_when(&url, &index, "both are synced", synced(2)).await;
+    let apply = [
+        "apply", "slow", "--level", "Shape", "--tenant", "acme", "--ttl", "1h", "--reason", "r",
+    ];
+    run(&url, &index, &[&apply[..], &["--wait=60s"]].concat()).ok();
+    assert_eq!(second.get("/v1/status").await.1["directives"], 1);
+    let at = |instant: &str| {
+        let args = ["history", "--at", instant, "--tenant", "acme", "-o", "json"];
+        let report = run(&url, &index, &args).json();
+        report["directives"][0]["instances"].clone()
+    };
+    let both = json!({ "applied": ["first", "second"] });
+    let now = async || at(&SystemClock.now().to_string());
+    let is_on_both = |shown: &Value| *shown == both;
+    eventually("the history shows both", &now, is_on_both).await;
+    let applied = SystemClock.now().to_string();
+    // Nobody has the number of a deletion, but an instance with the same documents applies it, too.
+    run(&url, &index, &["delete", "slow", "--yes", "--wait=60s"]).ok();
+    assert_eq!(second.get("/v1/status").await.1["directives"], 0);
+    let status = run(&url, &index, &["status", "-o", "json"]).ok().json();
+    assert_eq!(status["instances"][1]["via"], json!(["first"]));
+    assert_eq!(at(&applied), both, "the past does not change");
+
+    // An agent that does not poll lacks the operation, and the history says so afterwards.
+    second.suspend();
+    run(&url, &index, &[&apply[..], &["--wait=1s"]].concat());
+    status_when(&url, &index, "one is behind", |status| {
+        state_of(status, "first") == "synced" && state_of(status, "second") == "behind"
+    })
+    .await;
+    let expected = json!({ "applied": ["first"], "not_yet": ["second"] });
+    let is_on_one = |shown: &Value| *shown == expected;
+    eventually("the history shows one", &now, is_on_one).await;
+    let later = SystemClock.now().to_string();
+    let table = run(
+        &url,
+        &index,
+        &["history", "--at", &later, "--tenant", "acme"],
+    )
+    .stdout;
+    assert!(
+        table.contains("    not yet on 1 instance: second"),
+        "{table}"
+    );
+    second.signal("-CONT");
+    second.stop();
+    status_when(&url, &index, "the second one has left", |status| {
+        state_of(status, "second") == "left"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_agent_accepts_reports_only_if_it_reports_and_only_with_the_permission() {
+    let (url, index) = (shared_url(), unique_index("fleet-refuses"));
+    run(&url, &index, &["init", "--fleet"]).ok();
+    let body = json!({ "now": SystemClock.now(), "reports": [] });
+    let silent = Agent::start(&url, &index, &[]);
+    let (status, problem) = http::send("POST", &silent.url("/v1/reports"), Some(&body)).await;
+    assert_eq!(status, 404, "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("--report"));
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, token: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, token).unwrap();
+        path.display().to_string()
+    };
+    let (reader, proxy) = ("reader-0123456789", "proxy-0123456789ab");
+    let (read, report) = (
+        file("read", reader),
+        file("report", &format!("{reader}\n{proxy}")),
+    );
+    let args = [
+        "--report",
+        "--read-token-file",
+        &read,
+        "--report-token-file",
+        &report,
+    ];
+    let agent = Agent::start(&url, &index, &args);
+    let client = reqwest::Client::new();
+    let post = async |token: &str, body: String| {
+        let request = client.post(agent.url("/v1/reports")).bearer_auth(token);
+        let request = request.header("content-type", "application/json");
+        request.body(body).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(post("another-0123456789", body.to_string()).await, 401);
+    assert_eq!(post(proxy, body.to_string()).await, 202);
+    assert_eq!(post(proxy, "{}".to_owned()).await, 400);
+    assert_eq!(post(proxy, " ".repeat((1 << 20) + 1)).await, 413);
+    let snapshot = client
+        .get(agent.url("/v1/snapshot"))
+        .bearer_auth(proxy)
+        .send();
+    assert_eq!(snapshot.await.unwrap().status().as_u16(), 403);
+}

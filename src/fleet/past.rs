@@ -1,0 +1,218 @@
+//! Reads from the history of the fleet in which state each instance was at an instant.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use opensearch::SearchParts;
+use serde_json::{Value, json};
+
+use super::index_name;
+use super::transition::{CONFIRMED_EVERY, Transition};
+use crate::admin::{DirectivesApi, WriteError};
+use crate::history::{Stream, stream_name};
+use crate::http::{Method, Request, malformed};
+use crate::rest::SearchResponse;
+
+/// The maximum number of instances that one read returns.
+const MAX_INSTANCES: u64 = 10_000;
+/// A state is recorded at least once in this time, because the heartbeat is at most a day.
+const WINDOW: SignedDuration = SignedDuration::from_hours(49);
+/// How long after the last record an instance still counts as running, if no later record shows it.
+const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+const FILTER_PATH: &str = "timed_out,_shards.total,_shards.successful,_shards.failed,hits.total,\
+                           hits.hits._id,hits.hits._seq_no,hits.hits._source";
+
+/// An instance as the history of the fleet shows it around an instant.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub struct PastInstance {
+    /// The last record at or before the instant.
+    pub before: Transition,
+    /// The first record after the instant.
+    pub after: Option<Transition>,
+    instant: Timestamp,
+}
+
+/// Whether an instance applied a version of a directive at an instant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum PastState {
+    /// The instance had read the operation that wrote the directive.
+    Applied,
+    /// The instance had not read this operation yet.
+    NotYet,
+    /// The instance rejected the document.
+    Rejected,
+    /// The off file of the instance existed, so that no directive applied.
+    Off,
+    /// The history of the fleet does not show it.
+    Unknown,
+}
+
+impl DirectivesApi {
+    /// Returns the instances that were running at an instant, ordered by name, from the history of
+    /// the fleet; `None` if there is no such history. At most 10,000 instances are read.
+    ///
+    /// # Errors
+    /// [`WriteError`] if the history of the fleet cannot be read completely.
+    pub async fn fleet_at(
+        &self,
+        instant: Timestamp,
+    ) -> Result<Option<Vec<PastInstance>>, WriteError> {
+        let fleet = self.client().with_index(&index_name(self.client().index()));
+        if !Stream::of(fleet).exists().await? {
+            return Ok(None);
+        }
+        let begin = instant.saturating_sub(WINDOW).unwrap_or(Timestamp::MIN);
+        let end = instant.saturating_add(WINDOW).unwrap_or(Timestamp::MAX);
+        let before = json!({ "gte": begin, "lte": instant });
+        let before = self.transitions(&before, "desc").await?;
+        let mut after = self
+            .transitions(&json!({ "gt": instant, "lte": end }), "asc")
+            .await?;
+        let instances = before.into_values().map(|before| PastInstance {
+            after: after.remove(&before.instance),
+            before,
+            instant,
+        });
+        Ok(Some(instances.filter(PastInstance::was_running).collect()))
+    }
+
+    /// Reads one transition of each instance in a range of time: the first one in the given order.
+    async fn transitions(
+        &self,
+        range: &Value,
+        order: &str,
+    ) -> Result<BTreeMap<String, Transition>, WriteError> {
+        let body = json!({
+            "size": MAX_INSTANCES,
+            "track_total_hits": true,
+            "seq_no_primary_term": true,
+            "query": { "range": { "@timestamp": range } },
+            "collapse": { "field": "instance" },
+            "sort": [{ "@timestamp": order }],
+        });
+        let stream = stream_name(&index_name(self.client().index()));
+        let request = Request::new(Method::Post, SearchParts::Index(&[&stream]).url())
+            .query("allow_partial_search_results", "false")
+            .query("filter_path", FILTER_PATH)
+            .json(body.to_string());
+        let operation = request.operation();
+        let failed = |problem: String| malformed(operation.clone(), problem);
+        let body = self.client().send(request).await?;
+        let response: SearchResponse<'_> =
+            serde_json::from_slice(&body).map_err(|error| failed(error.to_string()))?;
+        let complete = response
+            .complete()
+            .map_err(|incomplete| failed(incomplete.to_string()))?;
+        let transitions = complete.hits.iter().map(|hit| {
+            let transition: Transition = serde_json::from_str(hit.source.get())
+                .map_err(|error| failed(format!("the record {} is unreadable: {error}", hit.id)))?;
+            Ok((transition.instance.clone(), transition))
+        });
+        transitions.collect()
+    }
+}
+
+impl PastInstance {
+    /// Whether the instance may have been running at the instant.
+    fn was_running(&self) -> bool {
+        let has_restarted = |after: &Transition| after.started <= self.instant;
+        !self.before.left || self.after.as_ref().is_some_and(has_restarted)
+    }
+
+    /// Whether records show that the process of the last record was still running.
+    fn is_certain(&self) -> bool {
+        let confirmed = SignedDuration::try_from(CONFIRMED_EVERY).unwrap_or_default();
+        let age = self.instant.duration_since(self.before.timestamp);
+        let is_same_process = |after: &Transition| after.started == self.before.started;
+        !self.before.left
+            && (self.after.as_ref().is_some_and(is_same_process) || age <= confirmed + TOLERANCE)
+    }
+
+    /// Whether the instance applied the version of a directive that an operation wrote.
+    #[must_use]
+    pub fn state(&self, index_uuid: &str, seq_no: u64, directive: &str) -> PastState {
+        let before = &self.before;
+        let is_rejected = before.rejected_ids.iter().any(|id| id == directive);
+        let has_more_rejections = before.rejected > before.rejected_ids.len();
+        if !self.is_certain() {
+            return PastState::Unknown;
+        }
+        if before.index_uuid.as_deref() != Some(index_uuid) {
+            return PastState::NotYet;
+        }
+        match before.applied_seq_no {
+            None => PastState::Unknown,
+            Some(applied) if applied < seq_no => PastState::NotYet,
+            Some(_) if before.off => PastState::Off,
+            Some(_) if is_rejected => PastState::Rejected,
+            Some(_) if has_more_rejections => PastState::Unknown,
+            Some(_) => PastState::Applied,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn at(minute: i64) -> Timestamp {
+        let noon: Timestamp = "2030-01-01T12:00:00Z".parse().unwrap();
+        noon + SignedDuration::from_mins(minute)
+    }
+
+    fn transition(minute: i64, applied: Option<u64>) -> Transition {
+        serde_json::from_value(json!({
+            "@timestamp": at(minute), "instance": "proxy-1", "kind": "agent", "started": at(-600),
+            "index_uuid": "u", "applied_seq_no": applied, "digest": "d", "off": false,
+            "rejected": 0, "left": false,
+        }))
+        .unwrap()
+    }
+
+    fn state(before: Transition, after: Option<Transition>) -> PastState {
+        let past = PastInstance {
+            before,
+            after,
+            instant: at(0),
+        };
+        past.state("u", 9, "slow")
+    }
+
+    #[test]
+    fn only_what_the_records_show_counts_as_applied() {
+        let nine = || transition(-10, Some(9));
+        assert_eq!(state(nine(), None), PastState::Applied);
+        assert_eq!(state(transition(-10, Some(8)), None), PastState::NotYet);
+        assert_eq!(state(transition(-10, None), None), PastState::Unknown);
+        // An instance that was killed leaves no record.
+        assert_eq!(state(transition(-90, Some(9)), None), PastState::Unknown);
+        let later = || transition(30, Some(12));
+        assert_eq!(
+            state(transition(-90, Some(9)), Some(later())),
+            PastState::Applied
+        );
+        let mut restarted = later();
+        restarted.started = at(20);
+        let killed = state(transition(-90, Some(9)), Some(restarted));
+        assert_eq!(killed, PastState::Unknown);
+        let change = |change: fn(&mut Transition)| {
+            let mut before = nine();
+            change(&mut before);
+            state(before, None)
+        };
+        let off = change(|before| before.off = true);
+        assert_eq!(off, PastState::Off);
+        let rejected = change(|before| {
+            before.rejected = 1;
+            before.rejected_ids = vec!["slow".to_owned()];
+        });
+        assert_eq!(rejected, PastState::Rejected);
+        let many = change(|before| before.rejected = 21);
+        assert_eq!(many, PastState::Unknown);
+        let other = change(|before| before.index_uuid = Some("v".to_owned()));
+        assert_eq!(other, PastState::NotYet);
+    }
+}

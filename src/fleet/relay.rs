@@ -1,0 +1,115 @@
+//! Accepts the reports of instances that poll an agent instead of the index, so that the agent
+//! writes them into the fleet's index.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::instance_report::InstanceReport;
+use super::outbox::Outbox;
+use crate::refresher::Shared;
+
+/// The maximum number of agents through which a report can go.
+const MAX_HOPS: usize = 8;
+
+/// The reports that one instance sends to an agent.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SentReports {
+    /// The time at which the reports were sent, by the clock of the times in the reports.
+    pub(super) now: Timestamp,
+    pub(super) reports: Vec<InstanceReport>,
+}
+
+/// Accepts the reports of other instances for a [`Reporter`](super::Reporter), which writes them
+/// together with its own report. Clones accept reports for the same reporter.
+#[derive(Clone, Debug)]
+pub struct Relay {
+    shared: Arc<Shared>,
+    outbox: Arc<Outbox>,
+}
+
+/// Reports were not accepted.
+#[derive(Debug)]
+pub struct RelayError(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Malformed(String),
+    Full,
+}
+
+impl Relay {
+    pub(super) fn new(shared: Arc<Shared>, outbox: Arc<Outbox>) -> Self {
+        Self { shared, outbox }
+    }
+
+    /// Accepts reports in the JSON form that [`Reporter::through_agent`](super::Reporter) sends, and
+    /// returns their number. The caller limits the size of the JSON. The reports are written within
+    /// about a second; if the index of the fleet is not available, they are written later.
+    ///
+    /// # Errors
+    /// [`RelayError`] if the JSON or one of the reports is malformed, or if too many instances
+    /// report. None of the reports is accepted then.
+    pub fn accept(&self, json: &[u8]) -> Result<usize, RelayError> {
+        let sent: SentReports = serde_json::from_slice(json)
+            .map_err(|error| RelayError(Kind::Malformed(error.to_string())))?;
+        let now = super::reporter::corrected_now(&self.shared);
+        let ahead = sent.now.duration_since(now);
+        let mut reports = sent.reports;
+        for report in &mut reports {
+            self.check(report)?;
+            // The clock of the instance may be wrong.
+            let reported_at = report.reported_at.saturating_sub(ahead).unwrap_or(now);
+            report.reported_at = reported_at.min(now);
+            report.via.push(self.shared.instance().to_owned());
+        }
+        let number = reports.len();
+        match self.outbox.add(reports, now) {
+            Ok(()) => Ok(number),
+            Err(_) => Err(RelayError(Kind::Full)),
+        }
+    }
+
+    fn check(&self, report: &InstanceReport) -> Result<(), RelayError> {
+        let own = self.shared.instance();
+        let malformed = |problem: String| Err(RelayError(Kind::Malformed(problem)));
+        if report.instance == own || report.via.iter().any(|agent| agent == own) {
+            return malformed(format!(
+                "the agent {own} does not forward its own report; each instance needs a name of its \
+                 own"
+            ));
+        }
+        if report.via.len() >= MAX_HOPS {
+            return malformed(format!("a report goes through at most {MAX_HOPS} agents"));
+        }
+        match report.field_out_of_bounds() {
+            Some(field) => malformed(format!("the field {field} of a report is out of bounds")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl RelayError {
+    /// Whether the same reports may be accepted later.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        matches!(self.0, Kind::Full)
+    }
+}
+
+impl fmt::Display for RelayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Malformed(problem) => f.write_str(problem),
+            Kind::Full => f.write_str("too many instances report through this agent"),
+        }
+    }
+}
+
+impl std::error::Error for RelayError {}
+
+#[cfg(test)]
+#[path = "relay_tests.rs"]
+mod tests;

@@ -1,0 +1,47 @@
+//! Writes reports either into the fleet's index, or to the agent that the instance polls.
+
+use super::instance_report::InstanceReport;
+use super::relay::SentReports;
+use super::write::{IndexWriter, Refusal, ReportError};
+use crate::http::{Client, Method, Request};
+
+/// The endpoint of an agent that accepts reports.
+const PATH: &str = "/v1/reports";
+
+/// The receiver of the reports.
+#[derive(Clone, Debug)]
+pub(super) enum Destination {
+    Index(IndexWriter),
+    /// An agent that writes the reports itself, or sends them to the agent that it polls.
+    Agent(Client),
+}
+
+impl Destination {
+    /// Returns the name of the receiver, for an error.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Index(index) => index.index().to_owned(),
+            Self::Agent(_) => PATH.to_owned(),
+        }
+    }
+
+    /// Sends reports, and returns the refusal of each report that was not accepted. `now` is the
+    /// current time by the clock of the times in the reports.
+    pub(super) async fn write(
+        &mut self,
+        reports: Vec<InstanceReport>,
+        now: jiff::Timestamp,
+    ) -> Result<Vec<Option<Refusal>>, ReportError> {
+        match self {
+            Self::Index(index) => index.write(&reports).await,
+            Self::Agent(agent) => {
+                let number = reports.len();
+                let sent = SentReports { now, reports };
+                let body = serde_json::to_string(&sent).unwrap_or_default();
+                let request = Request::new(Method::Post, PATH).json(body);
+                agent.send(request).await.map_err(ReportError::Request)?;
+                Ok(vec![None; number])
+            }
+        }
+    }
+}

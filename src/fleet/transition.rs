@@ -1,0 +1,166 @@
+//! Finds out from consecutive reports of an instance when the instance began to apply other
+//! operations, so that the history of the fleet can state this later.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::instance_report::{InstanceKind, InstanceReport};
+
+/// A state that does not change is recorded again after this time. Otherwise, nothing would show
+/// later how long a killed instance has run.
+pub(super) const CONFIRMED_EVERY: Duration = Duration::from_secs(60 * 60);
+/// The maximum number of instances whose last state is remembered. If there are more, the state of
+/// an instance that was forgotten is recorded again at its next report.
+const MAX_INSTANCES: usize = 20_000;
+
+/// The state in which an instance was from an instant on, as the history of the fleet records it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Transition {
+    /// The time of the report that stated this state first. The instance may have been in this state
+    /// slightly earlier.
+    #[serde(rename = "@timestamp")]
+    pub timestamp: Timestamp,
+    /// The name of the instance.
+    pub instance: String,
+    /// The name of the host, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The program that contains the instance.
+    pub kind: InstanceKind,
+    /// The agents that forwarded the report, in this order; empty if the instance reported itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub via: Vec<String>,
+    /// The time at which the instance was started, by its own clock.
+    pub started: Timestamp,
+    /// The uuid of the index whose directives the instance applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index_uuid: Option<String>,
+    /// The number up to which the instance applied every operation before this transition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_seq_no: Option<u64>,
+    /// The number up to which the instance applied every operation from this transition on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied_seq_no: Option<u64>,
+    /// The digest of the applied directives.
+    pub digest: String,
+    /// Whether the instance applied no directive because its off file existed.
+    pub off: bool,
+    /// The number of rejected documents.
+    pub rejected: usize,
+    /// The ids of the first rejected documents.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rejected_ids: Vec<String>,
+    /// Whether the instance was shut down.
+    pub left: bool,
+}
+
+impl Transition {
+    fn of(report: &InstanceReport) -> Self {
+        let ids = report.rejections.iter();
+        Self {
+            timestamp: report.reported_at,
+            instance: report.instance.clone(),
+            host: report.host.clone(),
+            kind: report.kind,
+            via: report.via.clone(),
+            started: report.started,
+            index_uuid: report.index_uuid.clone(),
+            from_seq_no: None,
+            applied_seq_no: report.applied_seq_no,
+            digest: report.digest.clone(),
+            off: report.off,
+            rejected: report.rejected,
+            rejected_ids: ids.map(|rejection| rejection.id.clone()).collect(),
+            left: report.left,
+        }
+    }
+
+    /// Whether both transitions lead to the same state.
+    fn leads_to_same(&self, other: &Self) -> bool {
+        let at = |one: &Self| Self {
+            timestamp: self.timestamp,
+            from_seq_no: None,
+            ..one.clone()
+        };
+        at(self) == at(other)
+    }
+}
+
+/// The last recorded state of each instance.
+#[derive(Debug, Default)]
+pub(super) struct LastStates(BTreeMap<String, Transition>);
+
+impl LastStates {
+    /// Returns the transition that a report shows; `None` if the state was recorded recently and has
+    /// not changed.
+    pub(super) fn observe(&mut self, report: &InstanceReport) -> Option<Transition> {
+        let mut transition = Transition::of(report);
+        if let Some(last) = self.0.get(&report.instance) {
+            let age = transition.timestamp.duration_since(last.timestamp);
+            let confirmed = SignedDuration::try_from(CONFIRMED_EVERY).unwrap_or_default();
+            if last.leads_to_same(&transition) && age < confirmed {
+                return None;
+            }
+            let is_same_index = last.index_uuid == transition.index_uuid;
+            transition.from_seq_no = last.applied_seq_no.filter(|_| is_same_index);
+        } else if self.0.len() >= MAX_INSTANCES {
+            self.0.pop_first();
+        }
+        if transition.left {
+            self.0.remove(&report.instance);
+        } else {
+            self.0.insert(report.instance.clone(), transition.clone());
+        }
+        Some(transition)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use serde_json::json;
+
+    use super::*;
+
+    fn report(minute: i64, applied: u64) -> InstanceReport {
+        let start: Timestamp = "2030-01-01T12:00:00Z".parse().unwrap();
+        let at = start + SignedDuration::from_mins(minute);
+        serde_json::from_value(json!({
+            "instance": "proxy-1", "version": "1", "kind": "library", "index": "directives",
+            "index_uuid": "u", "applied_seq_no": applied, "documents": 3, "max_seq_no": 9,
+            "sum_seq_no": 17, "digest": "d", "directives": 3, "revoked": 0, "off": false,
+            "rejected": 0, "staleness": "fresh", "started": start, "reported_at": at,
+            "heartbeat_seconds": 60.0, "left": false,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_state_is_recorded_when_it_changes_and_once_an_hour() {
+        let mut states = LastStates::default();
+        let first = states.observe(&report(0, 3)).unwrap();
+        assert_eq!((first.from_seq_no, first.applied_seq_no), (None, Some(3)));
+        assert_eq!(states.observe(&report(1, 3)), None);
+        let second = states.observe(&report(2, 5)).unwrap();
+        assert_eq!(
+            (second.from_seq_no, second.applied_seq_no),
+            (Some(3), Some(5))
+        );
+        assert_eq!(states.observe(&report(61, 5)), None);
+        let confirmed = states.observe(&report(62, 5)).unwrap();
+        assert_eq!(confirmed.from_seq_no, Some(5));
+        let mut off = report(63, 5);
+        off.off = true;
+        assert!(states.observe(&off).unwrap().off);
+        let mut other = report(64, 1);
+        other.index_uuid = Some("another".to_owned());
+        assert_eq!(states.observe(&other).unwrap().from_seq_no, None);
+        let mut left = report(65, 1);
+        left.left = true;
+        assert!(states.observe(&left).unwrap().left);
+    }
+}

@@ -1,0 +1,173 @@
+//! Appends the transitions of instances to the history of the fleet, a data stream beside the
+//! fleet's index.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use opensearch::BulkParts;
+use serde_json::Value;
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use super::instance_report::InstanceReport;
+use super::transition::{LastStates, Transition};
+use crate::history::{Stream, stream_name};
+use crate::http::{Client, Method, Request, RequestError, chain};
+
+/// The maximum number of transitions that wait for the stream.
+const MAX_WAITING: usize = 10_000;
+/// The maximum number of transitions in one request.
+const BATCH: usize = 500;
+/// The pause after a failure, and before a missing stream is looked for again.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// The transitions that wait to be appended.
+#[derive(Debug)]
+pub(super) struct TransitionLog {
+    client: Client,
+    states: LastStates,
+    waiting: VecDeque<Transition>,
+    lost: u64,
+    /// Whether the stream exists; `None` if this is not known.
+    exists: Option<bool>,
+    not_before: Instant,
+    last_error: Option<String>,
+}
+
+impl TransitionLog {
+    /// Creates the log for the fleet's index of the client.
+    pub(super) fn new(client: Client) -> Self {
+        Self {
+            client,
+            states: LastStates::default(),
+            waiting: VecDeque::new(),
+            lost: 0,
+            exists: None,
+            not_before: Instant::now(),
+            last_error: None,
+        }
+    }
+
+    /// Queues the transitions that reports show. The reports must have been written.
+    pub(super) fn observe<'a>(&mut self, reports: impl Iterator<Item = &'a InstanceReport>) {
+        let transitions = reports.filter_map(|report| self.states.observe(report));
+        self.waiting.extend(transitions);
+        while self.waiting.len() > MAX_WAITING {
+            self.waiting.pop_front();
+            self.lost += 1;
+        }
+    }
+
+    /// Appends the queued transitions, unless an attempt has failed shortly before. Without the
+    /// stream, transitions are not recorded.
+    pub(super) async fn flush(&mut self) {
+        if self.waiting.is_empty() || Instant::now() < self.not_before {
+            return;
+        }
+        match self.append().await {
+            Ok(()) => {
+                self.last_error = None;
+                if self.lost > 0 {
+                    let lost = std::mem::take(&mut self.lost);
+                    warn!(
+                        lost,
+                        "the history of the fleet lacks transitions of instances"
+                    );
+                }
+            }
+            Err(error) => {
+                self.not_before = Instant::now() + PAUSE;
+                self.exists = None;
+                self.note_failure(chain(&error));
+            }
+        }
+    }
+
+    async fn append(&mut self) -> Result<(), RequestError> {
+        if self.exists.is_none() {
+            // A write to a stream that does not exist would create an ordinary index.
+            self.exists = Some(Stream::of(self.client.clone()).exists().await?);
+        }
+        if self.exists == Some(false) {
+            self.exists = None;
+            self.not_before = Instant::now() + PAUSE;
+            self.waiting.clear();
+            return Ok(());
+        }
+        while !self.waiting.is_empty() {
+            let batch: Vec<&Transition> = self.waiting.iter().take(BATCH).collect();
+            let line = |transition: &&Transition| {
+                let document = serde_json::to_string(transition).unwrap_or_default();
+                format!("{{\"create\":{{}}}}\n{document}\n")
+            };
+            let (sent, body): (usize, String) = (batch.len(), batch.iter().map(line).collect());
+            let stream = stream_name(self.client.index());
+            let request = Request::new(Method::Post, BulkParts::Index(&stream).url())
+                .query("filter_path", "errors,items.*.error.reason")
+                .body("application/x-ndjson", body);
+            let response: Value = self.client.json(request).await?;
+            self.waiting.drain(..sent);
+            self.note_refusals(&response);
+        }
+        Ok(())
+    }
+
+    /// Counts the transitions that the stream has refused. They are not sent again, because the next
+    /// confirmation of the state contains the same.
+    fn note_refusals(&mut self, response: &Value) {
+        let items = response["items"].as_array();
+        let reasons = items.into_iter().flatten();
+        let mut reasons = reasons.filter_map(|item| item["create"]["error"]["reason"].as_str());
+        if let Some(first) = reasons.next().map(str::to_owned) {
+            self.lost += 1 + reasons.count() as u64;
+            self.note_failure(first);
+        }
+    }
+
+    /// Logs a failure. An error that stays the same is logged as a warning only once.
+    fn note_failure(&mut self, error: String) {
+        if self.last_error.as_ref() == Some(&error) {
+            debug!(error, "the history of the fleet still takes no transitions");
+        } else {
+            warn!(
+                error,
+                "the history of the fleet takes no transitions; the reports go on"
+            );
+            self.last_error = Some(error);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::http::{ClusterConfig, NoTransport};
+
+    #[test]
+    fn a_bounded_number_of_transitions_waits_and_the_others_are_counted() {
+        let cluster = ClusterConfig::new(["http://fleet.example".parse().unwrap()]);
+        let client = Client::over(Arc::new(NoTransport), &cluster);
+        let mut log = TransitionLog::new(client);
+        let now = "2030-01-01T12:00:00Z";
+        let reports: Vec<InstanceReport> = (0..MAX_WAITING + 3)
+            .map(|number| {
+                let report = json!({
+                    "instance": format!("proxy-{number}"), "version": "1", "kind": "library",
+                    "index": "directives", "documents": 3, "sum_seq_no": 17, "digest": "d",
+                    "directives": 3, "revoked": 0, "off": false, "rejected": 0,
+                    "staleness": "fresh", "started": now, "reported_at": now,
+                    "heartbeat_seconds": 60.0, "left": false,
+                });
+                serde_json::from_value(report).unwrap()
+            })
+            .collect();
+        log.observe(reports.iter());
+        assert_eq!((log.waiting.len(), log.lost), (MAX_WAITING, 3));
+        assert_eq!(log.waiting[0].instance, "proxy-3", "the oldest are dropped");
+    }
+}
