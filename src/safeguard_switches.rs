@@ -25,18 +25,18 @@ pub enum Safeguard {
     HiddenDocuments,
     /// Resolves the index name again at the end of a poll.
     SameIndex,
-    /// Divides the ranges that differ until single numbers are compared, and compares the
+    /// Divides the ranges that differ until single numbers are compared, and then compares the
     /// fingerprint of the result.
     ReconcileLevels,
-    /// Reads everything instead of a reconciliation after a write in a higher primary term.
+    /// Makes a full read instead of a reconciliation after a write in a higher primary term.
     ReconcileTerm,
     /// Sends all requests of a reconciliation in one point in time, and compares the fingerprint
     /// of the result.
     ReconcileView,
-    /// Reads everything after a version that cannot be a later version of the known index, even if
+    /// Makes a full read after a version that cannot be a later version of the known index, even if
     /// a later poll observes the former primary again.
     Overtaken,
-    /// Accepts a version or a view that no authority confirms only if it persists.
+    /// Accepts a version or a view that no authority confirms only if the observation persists.
     Persistence,
     /// Consults the cluster manager about a version before a read.
     ConfirmNode,

@@ -1,5 +1,5 @@
-//! Searches for the documents whose `_seq_no` is above a given number. The response also contains
-//! the aggregates over all documents of the index.
+//! Searches for the documents whose `_seq_no` is above a given number, and requests the aggregates
+//! over all documents of the index with the same search.
 
 use opensearch::SearchParts;
 use serde_json::{Map, json};

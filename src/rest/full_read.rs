@@ -35,7 +35,7 @@ enum View {
     Live(Aggregates),
 }
 
-/// The combined content of the pages that were read so far.
+/// The content of all pages that were read so far.
 struct Pages<C> {
     collector: C,
     read: u64,
@@ -55,7 +55,7 @@ impl Session {
         collector: C,
     ) -> Result<FullRead<C>, ReadError> {
         // A single search returns one state of the shard, so only a read of several pages opens a
-        // point in time. Opening and closing a point in time costs two more requests.
+        // point in time, which costs two more requests.
         let path = SearchParts::Index(&[&index.name]).url();
         let page_size = self.page_size();
         let request = |aggregates| {
@@ -148,7 +148,7 @@ impl Session {
         }
     }
 
-    /// Checks that a page shows the same state of the index as the earlier pages.
+    /// Checks that a page shows the same state of the index as the previous pages.
     fn check_view(
         &mut self,
         view: &mut View,

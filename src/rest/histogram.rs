@@ -1,5 +1,5 @@
 //! Encodes and decodes `histogram` aggregations on `_seq_no`, which count the documents in ranges
-//! of numbers.
+//! of `_seq_no`s.
 
 use std::ops::Range;
 
@@ -12,15 +12,15 @@ pub(crate) struct HistogramQuery {
     pub(crate) scope: Scope,
     /// The width of a bucket. Each bucket begins at a multiple of the width.
     pub(crate) interval: u64,
-    /// Whether the sum of the numbers in each bucket is requested, too.
+    /// Whether the query also requests the sum of the numbers in each bucket.
     pub(crate) sums: bool,
 }
 
 /// The numbers that a histogram covers.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Scope {
-    /// This many buckets, beginning at zero. The response contains each of them in order, also an
-    /// empty one, so that it needs no keys.
+    /// The given number of buckets, beginning at zero. The response contains all buckets in order,
+    /// including empty buckets, so that it needs no keys.
     Prefix { buckets: u64 },
     /// Ranges of whole buckets, in ascending order and without overlap. The response contains only
     /// buckets that are not empty.
@@ -33,11 +33,11 @@ pub(crate) struct Bucket {
     /// The lowest number that the bucket can contain.
     pub(crate) start: u64,
     pub(crate) count: u64,
-    /// The sum of the numbers; zero if it was not requested.
+    /// The sum of the numbers; zero if the sum was not requested.
     pub(crate) sum: f64,
 }
 
-/// A histogram in a response. Which fields it contains depends on the request.
+/// A histogram in a response, whose fields depend on the request.
 #[derive(Default, Debug, Deserialize)]
 pub(crate) struct RawHistogram {
     #[serde(default)]
@@ -68,7 +68,8 @@ impl HistogramQuery {
         }
     }
 
-    /// Whether each bucket of the response is one number, so that the keys say everything.
+    /// Whether each bucket of the response is a single number, so that the keys contain all
+    /// information.
     fn lists_numbers(&self) -> bool {
         self.interval == 1 && matches!(self.scope, Scope::Ranges(_))
     }
@@ -76,8 +77,8 @@ impl HistogramQuery {
     pub(super) fn aggregation(&self) -> Value {
         let mut histogram = json!({ "field": "_seq_no", "interval": self.interval });
         match &self.scope {
-            // The bounds are those of whole buckets. OpenSearch silently drops the first bucket if
-            // `hard_bounds` begins inside it.
+            // The bounds must enclose whole buckets, because OpenSearch silently drops the first
+            // bucket if `hard_bounds` begins inside it.
             Scope::Prefix { .. } => {
                 let bounds = json!({ "min": 0, "max": self.end().saturating_sub(1) });
                 histogram["min_doc_count"] = 0.into();
@@ -123,7 +124,7 @@ impl HistogramQuery {
         parts.join(",")
     }
 
-    /// Decodes a response. Returns `None` if it is not the histogram that was requested.
+    /// Decodes a response. Returns `None` if the response is not the histogram that was requested.
     pub(super) fn decode(&self, raw: RawHistogram) -> Option<Vec<Bucket>> {
         if let Scope::Prefix { buckets } = self.scope
             && raw.buckets.len() as u64 != buckets
@@ -162,7 +163,7 @@ impl HistogramQuery {
         Some(Bucket { start, count, sum })
     }
 
-    /// Whether a bucket of the scope begins at this number.
+    /// Whether a bucket of the scope begins at the given number.
     fn contains(&self, start: u64) -> bool {
         start.is_multiple_of(self.interval)
             && match &self.scope {
@@ -176,12 +177,13 @@ impl HistogramQuery {
     }
 }
 
-/// Adds up numbers of documents. The counts come from the cluster, so a sum can exceed every number.
+/// Adds up numbers of documents. The sum saturates, because counts from the cluster can be
+/// arbitrarily high.
 pub(crate) fn saturating_sum(counts: impl Iterator<Item = u64>) -> u64 {
     counts.fold(0, u64::saturating_add)
 }
 
-/// Returns a key as a `_seq_no`, if it is one.
+/// Returns a key as a `_seq_no`; `None` if the key is not a valid `_seq_no`.
 fn number(key: f64) -> Option<u64> {
     #[expect(
         clippy::cast_possible_truncation,

@@ -7,7 +7,7 @@ pub(crate) enum Incomplete {
     TimedOut,
     #[error("{failed} of {total} shards failed")]
     FailedShards { failed: u64, total: u64 },
-    /// The search covered no shard, for example because an alias has no index.
+    /// The search covered no shard, for example because the searched alias refers to no index.
     #[error("no shard was searched (zero shards)")]
     NoShards,
     #[error("the total number of documents is only a lower bound")]

@@ -87,7 +87,7 @@ impl Session {
 }
 
 /// Parses a refresh interval in the format of the index settings, such as `1s`, `500ms` or `-1`. If
-/// the setting is absent, the server's default of one second applies.
+/// the setting is absent, the refresh interval is one second, the server's default.
 fn refresh_interval(text: Option<&str>) -> Option<Duration> {
     let Some(text) = text else {
         return Some(Duration::from_secs(1));

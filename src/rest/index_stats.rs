@@ -1,8 +1,8 @@
 //! Requests the statistics of the index. The response of a few hundred bytes shows whether the
 //! index has changed.
 //!
-//! The shard statistics contain the highest `_seq_no`. Every write and every deletion raises this
-//! number immediately, even before the change is visible to searches.
+//! The shard statistics contain the highest `_seq_no`. Every write and every deletion raises the
+//! highest `_seq_no` immediately, even before the change is visible to searches.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -19,8 +19,8 @@ const FILTER_PATH: &str = "indices.*.uuid,indices.*.shards.*.routing.primary,\
                            indices.*.shards.*.seq_no.max_seq_no,\
                            indices.*.shards.*.seq_no.global_checkpoint";
 
-/// The checkpoints of the primary of each shard. Two observed values are equal if nothing was
-/// written between the observations.
+/// The checkpoints of the primary of each shard. Two observations of the checkpoints are equal if
+/// nothing was written between the observations.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ShardCheckpoints {
     pub(crate) index: String,
@@ -31,12 +31,12 @@ pub(crate) struct ShardCheckpoints {
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Primary {
     node: String,
-    /// The history uuid. The history uuid changes when a snapshot is restored into the same index.
+    /// The history uuid, which changes when a snapshot is restored into the same index.
     history: String,
     /// The highest assigned `_seq_no`; -1 before the first write.
     max_seq_no: i64,
-    /// All in-sync copies hold all operations up to this `_seq_no`. The global checkpoint is lower
-    /// than `max_seq_no` while writes are in progress.
+    /// The `_seq_no` up to which all in-sync copies hold all operations. While writes are in
+    /// progress, the global checkpoint is lower than `max_seq_no`.
     global_checkpoint: i64,
     documents: u64,
 }
@@ -45,7 +45,7 @@ struct Primary {
 #[derive(Debug)]
 pub(crate) enum Probe {
     Checkpoints(ShardCheckpoints),
-    /// The response lacks a necessary part, so this poll uses a search instead.
+    /// The response lacks a necessary part, so the poll uses a search instead of the statistics.
     Unclear(&'static str),
     /// The server does not provide the statistics, or the role does not permit the request.
     Unsupported(String),
@@ -159,7 +159,7 @@ impl ShardCheckpoints {
     /// Returns the number of documents that the primaries count, including documents that a role
     /// hides.
     pub(crate) fn documents(&self) -> u64 {
-        // A false cluster can claim any numbers.
+        // The sum saturates, because a false cluster can claim any numbers.
         let documents = self.primaries.iter().map(|primary| primary.documents);
         documents.fold(0, u64::saturating_add)
     }
@@ -233,7 +233,8 @@ impl ShardCheckpoints {
     }
 }
 
-/// Decodes a response. Returns `None` if it does not contain the checkpoints of exactly one index.
+/// Decodes a response. Returns `None` if the response does not contain the checkpoints of exactly
+/// one index.
 pub(crate) fn checkpoints_of(body: &[u8]) -> Option<ShardCheckpoints> {
     let response = serde_json::from_slice(body).ok()?;
     ShardCheckpoints::of(response).ok()

@@ -1,5 +1,5 @@
 //! Requests the current versions of single documents in real time, that is, even before a refresh
-//! makes them visible to searches.
+//! makes these versions visible to searches.
 
 use std::collections::HashMap;
 
@@ -21,7 +21,7 @@ const IDS_PER_REQUEST: usize = 1_000;
 pub(crate) struct CurrentVersions {
     /// The `_seq_no` of each document that exists.
     pub(crate) seq_nos: HashMap<String, u64>,
-    /// Whether the primary returned these versions.
+    /// Whether the primary returned the versions.
     pub(crate) primary: bool,
 }
 
@@ -56,7 +56,7 @@ struct ItemError {
 }
 
 impl Item {
-    /// Whether the security plugin refused this document. If the user lacks the shard-level
+    /// Whether the security plugin refused the document. If the user lacks the shard-level
     /// privilege, the plugin accepts the request and refuses each document.
     fn is_not_permitted(&self) -> bool {
         let error = self
@@ -102,7 +102,7 @@ impl Session {
         Ok(Lookup::Found(CurrentVersions { seq_nos, primary }))
     }
 
-    /// Returns the response, and whether it comes from the primary; `None` if the request is not
+    /// Returns the response, and whether the primary sent it; `None` if the request is not
     /// permitted.
     async fn mget(
         &self,
@@ -121,7 +121,8 @@ impl Session {
         if let Some(response) = self.send_if_supported(to_primary).await? {
             return Ok(Some((response, true)));
         }
-        // A cluster with weighted routing, for example, refuses the preference `_primary`.
+        // Without the preference, any copy may respond. For example, a cluster with weighted
+        // routing refuses the preference `_primary`.
         let response = self.send_if_supported(request).await?;
         Ok(response.map(|response| (response, false)))
     }

@@ -5,8 +5,8 @@
 /// only a fraction of a millisecond.
 const DECODE_IN_PLACE: usize = 64 << 10;
 
-/// Returns the number of response bytes whose decoding takes as long as processing this many
-/// directives.
+/// Returns the number of response bytes whose decoding takes as long as processing the given number
+/// of directives.
 #[must_use]
 pub fn weight_of(directives: usize) -> usize {
     directives.saturating_mul(100)
@@ -23,11 +23,10 @@ pub async fn off_the_runtime<T: Send + 'static>(
     }
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        // The panic of the closure continues here. The caller of the poll catches and reports the
-        // panic.
+        // A panic of the closure is resumed, so that the caller of the poll catches and reports it.
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is shutting down and will drop this task.
+            // The runtime is shutting down, and will drop the current task.
             Err(_) => std::future::pending().await,
         },
     }

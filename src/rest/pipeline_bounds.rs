@@ -1,5 +1,5 @@
-//! Reads the longest time to live that the ingest pipeline permits, to compare it with the reader's
-//! own limit.
+//! Reads the longest time to live that the ingest pipeline permits, for a comparison with the limit
+//! of the reader.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::poll_session::Session;
 use super::read_error::ReadError;
 use crate::http::{Method, Request};
 
-/// The name of the ingest pipeline. The name does not depend on the name of the index.
+/// The name of the ingest pipeline, which is the same for every index.
 pub(crate) const PIPELINE: &str = "directives";
 
 #[derive(Debug, Deserialize)]

@@ -19,8 +19,8 @@ pub(super) type PointInTimeId = String;
 /// The outcome of a request to open a point in time.
 pub(super) enum Opened {
     Open(PointInTimeId),
-    /// The server does not support points in time or has reached its limit on them, or the role does
-    /// not permit them.
+    /// The server does not support points in time or has reached its limit on points in time, or
+    /// the role does not permit them.
     Unavailable,
 }
 
@@ -61,8 +61,8 @@ fn is_unavailable(error: &RequestError) -> bool {
     error.is_unsupported() || error.status() == Some(429)
 }
 
-/// Closes a point in time. If the request fails, the point in time occupies memory on the server
-/// for one more minute.
+/// Closes a point in time. If the request to close it fails, the point in time occupies memory on
+/// the server for one more minute.
 pub(super) async fn close(client: Client, id: PointInTimeId) {
     let request = Request::new(Method::Delete, DeletePitParts::None.url())
         .json(serde_json::json!({ "pit_id": [id] }).to_string());

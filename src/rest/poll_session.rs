@@ -21,7 +21,8 @@ pub(crate) struct IndexReader {
     client: Client,
     /// The maximum number of documents in one page.
     page_size: usize,
-    /// The maximum number of documents that the index may contain, including ended ones.
+    /// The maximum number of documents that the index may contain, including documents that have
+    /// ended.
     max_stored: usize,
     safeguards: Safeguards,
     /// Whether reads return the `_version` of each document.
@@ -42,14 +43,14 @@ impl IndexReader {
             max_stored,
             safeguards: Safeguards::all(),
             versions: false,
-            // The prefix is needed because OpenSearch reserves preferences that start with an
-            // underscore.
+            // The prefix is needed because an instance name may start with an underscore, and
+            // OpenSearch reserves such preferences.
             preference: format!("directives-{instance}"),
             copy: 0,
         }
     }
 
-    /// Sets the page size and the safeguards, for tests that leave out a safeguard.
+    /// Sets the page size and the safeguards, for tests that switch off a safeguard.
     pub(crate) fn with_tuning(mut self, page_size: usize, safeguards: Safeguards) -> Self {
         self.page_size = page_size;
         self.safeguards = safeguards;
@@ -78,10 +79,10 @@ impl IndexReader {
     }
 }
 
-/// The session of one poll. The poll sends all its requests through this session.
+/// The session of one poll, through which the poll sends all its requests.
 ///
-/// The node that responds first serves all requests of the session, because one node's confirmation
-/// says nothing about another node's data.
+/// The node that responds first serves all requests of the session, because the confirmation of one
+/// node says nothing about the data of another node.
 ///
 /// [`close`](Self::close) closes the point in time that a full read opened. If a deadline, a panic
 /// or a shutdown ends the poll, the session is dropped, and a background task closes the point in
@@ -99,7 +100,7 @@ impl Session {
         self.reader.client.index()
     }
 
-    /// Returns what the searches of this session request in addition to the documents.
+    /// Returns what the searches of the session request in addition to the documents.
     pub(super) fn extras(&self, aggregates: bool) -> Extras {
         Extras {
             aggregates,
@@ -118,7 +119,7 @@ impl Session {
         self.node.index()
     }
 
-    /// Makes later sessions try other nodes before the node of this session.
+    /// Makes later sessions try other nodes before the node of the current session.
     pub(crate) fn avoid_node(&self) {
         self.reader.client.avoid(&self.node);
     }
@@ -227,6 +228,6 @@ impl Drop for Session {
     }
 }
 
-/// The time limit for closing a point in time. Closing only frees memory on the server, so it must
-/// not delay the next poll.
+/// The time limit for closing a point in time. The limit is short, because closing only frees
+/// memory on the server and must not delay the next poll.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -60,13 +60,14 @@ pub(crate) enum ReadFailure {
     NotOneIndex {
         indices: Vec<String>,
     },
-    /// The response shows an older state than an earlier poll, as the contained string explains.
+    /// The response shows an older state than an earlier poll. The contained string is the
+    /// explanation.
     Stale(String),
     /// The response may show an older state, and the role does not permit the request that would
-    /// prove or disprove this.
+    /// show whether it is older.
     Unconfirmed,
-    /// The node does not return the version of the cluster state, although an earlier request
-    /// received one. The node may be cut off from the cluster.
+    /// The node does not return the version of the cluster state, although a node returned a
+    /// version before. The node may be cut off from the cluster.
     VersionWithheld,
     HiddenDocuments {
         visible: u64,
@@ -82,7 +83,8 @@ pub(crate) enum ReadFailure {
         documents: u64,
         max_documents: usize,
     },
-    /// The index contains more documents, including ended ones, than a reader can hold.
+    /// The index contains more documents, including documents that have ended, than a reader can
+    /// hold.
     TooManyStored {
         documents: u64,
         max_stored: usize,
@@ -230,7 +232,7 @@ impl fmt::Display for ReadError {
 }
 
 impl ReadError {
-    /// Writes the message for a response that is, or may be, older than an earlier one.
+    /// Writes the message for a response that is, or may be, older than an earlier response.
     fn fmt_older_state(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let index = &self.index;
         match self.failure.as_ref() {

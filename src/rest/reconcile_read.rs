@@ -1,5 +1,5 @@
-//! The requests of a reconciliation: one point in time, in which the changed documents are read and
-//! the `_seq_no`s of all documents are counted.
+//! The requests of a reconciliation, which reads the changed documents and counts the `_seq_no`s of
+//! all documents in one point in time.
 
 use opensearch::SearchParts;
 use serde_json::{Map, Value, json};
@@ -19,19 +19,19 @@ use crate::safeguard_switches::Safeguard;
 #[derive(Debug)]
 pub(crate) struct FrozenView {
     path: String,
-    /// `None` if a test leaves out the point in time.
+    /// The id of the point in time; `None` if a test switches off the point in time.
     point_in_time: Option<PointInTimeId>,
 }
 
 /// The first response of a reconciliation.
 #[derive(Debug)]
 pub(crate) struct ChangesAndCounts<C> {
-    /// All documents from the given `_seq_no` on, and those that were requested again.
+    /// All documents from the given `_seq_no` on, and the documents that were requested again.
     pub(crate) collector: C,
     pub(crate) aggregates: Aggregates,
     /// The highest primary term in which a document of the index was written.
     pub(crate) term: Option<u64>,
-    /// The buckets that are not empty; there are none if no histogram was requested.
+    /// The buckets that are not empty; the list is empty if no histogram was requested.
     pub(crate) counted: Vec<Bucket>,
 }
 
@@ -40,8 +40,8 @@ const HISTOGRAM: &str = "h";
 const NEWEST_TERM: &str = "aggregations.all.newest.hits.hits._primary_term";
 
 impl Session {
-    /// Opens the view for a reconciliation on this instance's copy. Returns `None` if the server
-    /// opens no point in time.
+    /// Opens the view for a reconciliation on the shard copy that this instance prefers. Returns
+    /// `None` if the server opens no point in time.
     pub(crate) async fn freeze_view(
         &mut self,
         index: &ConcreteIndex,
@@ -66,7 +66,7 @@ impl Session {
 
     /// Passes every document from the number `from` on, and the documents with the numbers in
     /// `again`, to the collector, and counts the numbers of all documents. Returns `None` if the
-    /// server does not support this, or if these documents are more than one response can contain.
+    /// server does not support the query, or if one response cannot contain all these documents.
     pub(crate) async fn read_changes_and_counts<C: Collect>(
         &mut self,
         view: &mut FrozenView,
@@ -118,8 +118,8 @@ impl Session {
         }))
     }
 
-    /// Counts the documents in the ranges of a query. Returns `None` if the server returns another
-    /// histogram than the requested one.
+    /// Counts the documents in the ranges of a query. Returns `None` if the server does not return
+    /// the requested histogram.
     pub(crate) async fn count(
         &mut self,
         view: &mut FrozenView,
@@ -137,7 +137,7 @@ impl Session {
         let Some(page) = self.page_in(view, request, NoDocuments).await? else {
             return Ok(None);
         };
-        // `filter_path` leaves out a histogram without buckets.
+        // With `filter_path`, the server omits a histogram without buckets.
         let counted = page.histogram.unwrap_or_default();
         let Some(counted) = query.decode(counted) else {
             return Ok(None);
@@ -150,8 +150,8 @@ impl Session {
         Ok(Some(counted))
     }
 
-    /// Passes the documents with these numbers to the collector. Also returns the number of
-    /// documents, and the highest primary term in which one of them was written.
+    /// Passes the documents with the given numbers to the collector. Also returns the number of
+    /// documents, and the highest primary term in which one of the documents was written.
     pub(crate) async fn read_numbers<C: Collect>(
         &mut self,
         view: &mut FrozenView,
@@ -181,7 +181,8 @@ impl Session {
                 "pit".to_owned(),
                 json!({ "id": id, "keep_alive": KEEP_ALIVE }),
             );
-            // The point in time was opened on this instance's copy.
+            // The search needs no preference, because the point in time was opened on the preferred
+            // shard copy.
             return search_for(&view.path, size, filter_path, body);
         }
         self.on_our_copy(search_for(&view.path, size, filter_path, body))

@@ -14,8 +14,8 @@ use crate::http::{Method, Request, RequestError};
 
 /// The maximum number of documents in one page, equal to the default of `index.max_result_window`.
 pub const PAGE_SIZE: usize = 10_000;
-/// The fields that the server includes in a search response, among them all fields that show
-/// whether the response is complete.
+/// The fields to which a search response is restricted, among them all fields that show whether the
+/// response is complete.
 pub(super) const FILTER_PATH: &str = "pit_id,timed_out,_shards.total,_shards.successful,_shards.failed,\
                            hits.total,hits.hits._id,hits.hits._seq_no,hits.hits._primary_term,\
                            hits.hits._source,hits.hits.sort,aggregations.all.seq.count,\
@@ -78,7 +78,7 @@ pub(super) fn search_for(
         .json(Value::Object(body).to_string())
 }
 
-/// Returns the aggregations over all documents: those of the [`Aggregates`], and these.
+/// Returns the aggregations over all documents: the [`Aggregates`], and the given others.
 pub(super) fn all_documents<const N: usize>(others: [(&str, Value); N]) -> Value {
     let mut all = json!({ "all": {
         "global": {},
@@ -126,7 +126,8 @@ impl Session {
         Ok(of.map(|of| Summary { of, primary: true }))
     }
 
-    /// The outer error reports a failed request. The inner error reports an incomplete response.
+    /// Returns the outer error if the request failed, and the inner error if the response is
+    /// incomplete.
     async fn try_summary(
         &self,
         request: Request,

@@ -1,8 +1,8 @@
 //! Decodes a search response without copying the documents, and checks that every shard responded
 //! in time.
 //!
-//! The fields that prove completeness are optional in these types, so that a response that lacks
-//! one of them can be reported as incomplete.
+//! In the types of this module, the fields that prove completeness are optional, so that a response
+//! without one of these fields can be reported as incomplete.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ use super::incomplete::Incomplete;
 
 /// A receiver for the documents of a read.
 pub(crate) trait Collect: Send + 'static {
-    /// Takes one document. If the receiver returns an error, the read ends.
+    /// Receives one document. If the receiver returns an error, the read ends.
     fn take(&mut self, hit: &Hit<'_>) -> Result<(), Incomplete>;
 }
 

@@ -60,7 +60,7 @@ fn p1_a_response_is_complete_only_if_it_states_so() {
     assert_eq!(complete("{}"), Err(Incomplete::Missing("timed_out")));
 }
 
-/// Returns a complete response, for a test that then changes the response.
+/// Returns a complete response, which a test then changes.
 fn value() -> Value {
     serde_json::from_str(COMPLETE).unwrap()
 }
@@ -110,8 +110,7 @@ fn a_response_of_another_shape_is_refused() {
             let mut response = value();
             response.pointer_mut(path).unwrap()[name] = wrong;
             let response = response.to_string();
-            // Some of these values are decoded as an absent field, and the response is then
-            // incomplete.
+            // A wrong value that is decoded as an absent field makes the response incomplete.
             let read = serde_json::from_str::<SearchResponse<'_>>(&response);
             assert!(read.is_err() || complete(&response).is_err(), "{response}");
         }

@@ -56,9 +56,9 @@ impl Mapping {
 }
 
 impl Session {
-    /// Returns the first of `fields` that the server hides from the user of this session: the
-    /// project's mapping has the field, but the mapping in the response does not. Returns `None` if
-    /// no field is hidden, or if the response does not show whether one is hidden.
+    /// Returns the first of `fields` that the server hides from the session's user, that is, a
+    /// field of the project's mapping that the mapping in the response lacks. Returns `None` if no
+    /// field is hidden, or if the response does not show whether a field is hidden.
     ///
     /// # Errors
     /// The server did not respond to the request. A refusal by the server is not an error, because

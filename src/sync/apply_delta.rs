@@ -54,8 +54,8 @@ impl ChangeSet {
         self.changes.is_empty()
     }
 
-    /// Whether a change that is not in the replica yet is rejected because fields of the document
-    /// are missing or masked, or a document that the replica accepted is rejected now.
+    /// Whether a changed document is rejected because some of its fields are missing or masked, or
+    /// is rejected now although the replica accepted it with the same number.
     pub(crate) fn is_incomplete_since(&self, replica: &Replica) -> bool {
         self.changes.iter().any(|(id, change)| {
             let Content::Other(Other {
@@ -68,7 +68,8 @@ impl ChangeSet {
             if replica.seq_no(id) != Some(change.seq_no) {
                 return rejection.is_incomplete();
             }
-            // The clock may have been set back.
+            // A rejection because of `max_ttl` does not count, because the clock may have been set
+            // back.
             replica.accepts(id) && rejection.reason() != RejectionReason::BeyondMaxTtl
         })
     }
@@ -89,8 +90,8 @@ impl ChangeSet {
             .collect()
     }
 
-    /// Marks the documents of a replica that have one of these numbers, in ascending order, as
-    /// deleted. Documents that were read with another number are not deleted.
+    /// Marks the documents of a replica that have one of the given numbers as deleted, except the
+    /// documents that were read with another number. The numbers must be in ascending order.
     pub(crate) fn delete(&mut self, replica: &Replica, seq_nos: &[u64]) {
         for (id, seq_no) in replica.ids_of(seq_nos) {
             let content = Content::Deleted;
@@ -107,7 +108,7 @@ impl ChangeSet {
     }
 
     /// Returns the numbers of a replica with the changes applied and without the replaced numbers,
-    /// in ascending order. No change may be a deletion.
+    /// in ascending order. The changes must not contain a deletion.
     pub(crate) fn seq_nos_after(&self, replica: &Replica, replaced: &[u64]) -> Vec<u64> {
         let earlier = self.changes.keys().filter_map(|id| replica.seq_no(id));
         let replaced = replaced.iter().copied().chain(earlier);
@@ -124,9 +125,9 @@ impl ChangeSet {
     /// Returns the replica with the changes applied, or `None` if the replica already contains all
     /// changes.
     ///
-    /// If the result is too large for one directive set, this method also returns `None`. The
-    /// fingerprints then differ, so a full read follows, which fails and reports that the set is
-    /// too large.
+    /// If the result is too large for one directive set, `apply_to` also returns `None`. In this
+    /// case, the fingerprints differ, so a full read follows, which fails and reports that the set
+    /// is too large.
     ///
     /// Only a comparison of the fingerprints shows changes that the delta read did not return, such
     /// as deletions.
@@ -218,8 +219,8 @@ impl ChangeSet {
 }
 
 impl Change {
-    /// Whether the replica does not have this change yet. A document that was rejected can be
-    /// acceptable later, with the same number, if its expiry was too far in the future.
+    /// Whether the replica lacks the change. A rejected document can become acceptable with the
+    /// same number, if its expiry was too far in the future.
     fn differs_from(&self, replica: &Replica, id: &str) -> bool {
         match &self.content {
             Content::Deleted => true,

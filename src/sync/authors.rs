@@ -1,6 +1,6 @@
 //! Stores the author of the last write of each directive, in two bytes for each directive.
 //!
-//! An index has few authors, so each name is stored once.
+//! An index has few authors, so each name is stored only once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +8,8 @@ use std::sync::Arc;
 /// The number that stands for an unknown author.
 const UNKNOWN: u16 = 0;
 
-/// The authors of the directives of a replica, in the order of its set. Replicas share the names.
+/// The authors of the directives of a replica, in the order of its set. Several replicas share the
+/// list of names.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Authors {
     numbers: Vec<u16>,

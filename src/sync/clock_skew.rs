@@ -1,5 +1,5 @@
 //! Measures how far the local clock is ahead of the clock of a cluster node. Directives start and
-//! expire by the local clock, so a clock skew makes them start and expire at the wrong time.
+//! expire by the local clock, so with a clock skew they start and expire at the wrong time.
 
 use std::time::Duration;
 
@@ -30,8 +30,8 @@ impl IndexSynchronizer {
             }
             Err(_) => return debug!("reading the cluster's time took too long"),
         };
-        // The node read its clock at an unknown moment during the request. The middle of the
-        // request is the best estimate of that moment.
+        // The node read its clock at an unknown moment during the request, for which the middle of
+        // the request is the best estimate.
         let half = self.clock.now().duration_since(before) / 2;
         let ours = before.saturating_add(half).unwrap_or(before);
         let skew = ours.duration_since(theirs).as_secs_f64();

@@ -1,4 +1,4 @@
-//! Stores the view that a successful read returned as the known view, and counts the read.
+//! Makes the view that a successful read returned the known view, and counts the read.
 
 use tokio::time::Instant;
 use tracing::{debug, warn};
@@ -29,8 +29,8 @@ impl IndexSynchronizer {
         let lagged = before.is_some_and(|known| known.lags);
         let checkpoints = observed.into_checkpoints();
         let same = before.filter(|known| checkpoints.is_some() && known.checkpoints == checkpoints);
-        // A change of the trusted keys also explains a difference between the sets, so such a
-        // difference is not counted as a correction.
+        // If the trusted keys have changed, a difference between the sets is not a correction,
+        // because the new keys may explain the difference.
         let corrects = same
             .filter(|_| !self.is_trust_outdated())
             .is_some_and(|known| {
@@ -120,7 +120,7 @@ fn convergence(
         return Convergence::Converged;
     };
     match earlier {
-        // The time limit counts from the first observation of these checkpoints.
+        // The time limit counts from the first observation of the same checkpoints.
         Some(Convergence::Converging { until }) if began < until => {
             Convergence::Converging { until }
         }

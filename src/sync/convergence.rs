@@ -9,7 +9,7 @@ use crate::rest::ShardCheckpoints;
 
 /// A view may lag behind the primary by this many refreshes of the index.
 const REFRESHES: u32 = 3;
-/// The shortest and the longest time that a view gets to converge.
+/// The shortest and the longest time that a view has to converge.
 const CONVERGES_WITHIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// Whether a view contains all operations that the primary held when its checkpoints were observed.
@@ -19,8 +19,8 @@ pub(super) enum Convergence {
     /// The view has converged, because the primary confirmed the view or because there are no
     /// checkpoints to wait for.
     Converged,
-    /// Until this instant, each poll reads the index even if the checkpoints are unchanged. Polls
-    /// after this instant request a confirmation of the view from the primary.
+    /// Until the contained instant, each poll reads the index even if the checkpoints are
+    /// unchanged. After the instant, polls request a confirmation of the view from the primary.
     Converging { until: Instant },
     /// The index refreshes only on request, so each poll reads the index even if the checkpoints
     /// are unchanged.
@@ -45,17 +45,16 @@ pub(super) fn visible_within(refresh_interval: Option<Duration>) -> Option<Durat
     Some(within.clamp(shortest, longest.max(interval)))
 }
 
-/// A bound on `_seq_no`. If a later view contains a document above the bound, the later view is
-/// certainly newer than this view.
+/// A bound on `_seq_no` that belongs to one view. If another view contains a document above the
+/// bound, the other view is certainly newer.
 ///
-/// This view contains no operation above the highest `_seq_no` that was assigned when the view was
-/// read. At some later moment, every in-sync copy holds all operations of this view. If another
-/// view contains a `_seq_no` that was assigned after that moment, the copy that returned the other
-/// view holds all operations of this view. In this case, the other view is newer than this view,
-/// and documents that are missing from the other view were deleted.
+/// A view contains no operation above the highest `_seq_no` that was assigned when the view was
+/// read. At some later moment, every in-sync copy holds all operations of the view. A copy that
+/// returns a `_seq_no` which was assigned after this moment holds all operations of the view, too.
+/// The view of such a copy is therefore newer, and documents that it lacks were deleted.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct FreshnessBound {
-    /// The highest `_seq_no` that was assigned when the read of this view ended.
+    /// The highest `_seq_no` that was assigned when the read of the view ended.
     assigned: Option<u64>,
     /// The highest assigned `_seq_no` at the moment when every in-sync copy held all operations up
     /// to `assigned`.
@@ -85,14 +84,15 @@ impl FreshnessBound {
         }
     }
 
-    /// Whether a view whose highest `_seq_no` is `max_seq_no` is certainly newer than this view.
+    /// Whether another view, whose highest `_seq_no` is `max_seq_no`, is certainly newer than the
+    /// view of this bound.
     pub(super) fn is_before(&self, max_seq_no: Option<u64>) -> bool {
         self.held_everywhere.is_some() && max_seq_no > self.held_everywhere
     }
 }
 
 /// The `_seq_no` up to which a view contains every operation. A delta read searches for documents
-/// above this number.
+/// above the low-water mark.
 ///
 /// The low-water mark only limits the documents that a delta read requests. The fingerprints decide
 /// whether the result of a delta read is complete.
@@ -127,7 +127,7 @@ impl LowWatermark {
         watermark
     }
 
-    /// Returns the low-water mark for a view that a search on the primary confirmed at these
+    /// Returns the low-water mark for a view that a search on the primary confirmed at the given
     /// checkpoints.
     pub(super) fn converged(checkpoints: &ShardCheckpoints) -> Self {
         Self {
@@ -136,8 +136,7 @@ impl LowWatermark {
         }
     }
 
-    /// Returns the `_seq_no` up to which all operations were read, or `None` if this number is not
-    /// known.
+    /// Returns the `_seq_no` up to which all operations were read, or `None` if it is not known.
     pub(super) fn reached(&self) -> Option<u64> {
         self.reached
     }

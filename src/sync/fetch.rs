@@ -1,6 +1,6 @@
-//! Fetches a new view of the index. A delta read suffices if its result is complete. Otherwise a
-//! reconciliation finds the differences, and where it is not possible, a full read fetches all
-//! documents.
+//! Fetches a new view of the index: with a delta read if the result is complete, otherwise with a
+//! reconciliation, which finds the differences, and if that is not possible, with a full read of
+//! all documents.
 
 use std::sync::Arc;
 
@@ -22,8 +22,8 @@ use crate::rest::{
 };
 use crate::safeguard_switches::Safeguard;
 
-/// A new view of the index. If the server supports aggregates, its aggregates have confirmed that
-/// this view is complete.
+/// A new view of the index. If the server supports aggregates, they have confirmed that the view is
+/// complete.
 #[derive(Debug)]
 pub(super) struct View {
     pub(super) index: ConcreteIndex,
@@ -33,7 +33,7 @@ pub(super) struct View {
     /// The highest primary term in which a document was written.
     pub(super) term: Option<u64>,
     pub(super) read: ReadKind,
-    /// Whether the server can aggregate `_seq_no`, so that the primary can confirm this view.
+    /// Whether the server can aggregate `_seq_no`, so that the primary can confirm the view.
     pub(super) is_aggregated: bool,
     /// The possible regressions in this view; `None` if they have not been determined yet.
     pub(super) regressions: Option<Vec<Regression>>,
@@ -59,9 +59,10 @@ pub(super) enum ReadKind {
 /// The outcome of a delta read.
 enum Delta {
     View(View),
-    /// There are differences that a delta read does not return, for example deletions.
+    /// The replica differs from the index in changes that a delta read does not return, for example
+    /// deletions.
     Different,
-    /// Only a full read can tell what changed.
+    /// Only a full read can find all changes.
     Insufficient,
 }
 
@@ -77,10 +78,10 @@ impl IndexSynchronizer {
             .state
             .known()
             .filter(|_| !self.is_trust_outdated() && !self.was_overtaken)
-            // A recorder must see the documents, and not only their numbers.
+            // A recorder needs the documents, but a reconciliation reads only their numbers.
             .filter(|_| !reconcile || self.history.is_none())
-            // Since the known view was read, another primary may have taken over and assigned the
-            // same `_seq_no`s again. Only a comparison of checkpoints shows this.
+            // Only a comparison of checkpoints shows whether another primary has taken over since
+            // the known view was read, and may have assigned the same `_seq_no`s again.
             .filter(|known| {
                 known.checkpoints.is_some() && matches!(observed, ObservedVersion::Checkpoints(_))
             });
@@ -107,7 +108,8 @@ impl IndexSynchronizer {
         self.fetch_everything(session, observed).await
     }
 
-    /// Returns the known view with the changes applied, unless there may be further changes.
+    /// Returns the known view with the changes applied, unless the delta read may not have returned
+    /// all changes.
     async fn fetch_delta(&mut self, session: &Session, known: Known) -> Result<Delta, ReadError> {
         if !self.permits_delta_reads(&known.index) {
             return Ok(Delta::Insufficient);
@@ -241,8 +243,8 @@ impl IndexSynchronizer {
     }
 }
 
-/// Whether the primary counts fewer documents than the known view has, so that some were deleted.
-/// A delta read would not return them.
+/// Whether the primary counts fewer documents than the known view, which means that documents were
+/// deleted that a delta read would not return.
 fn has_fewer_documents(observed: &ObservedVersion, known: &Known) -> bool {
     match observed {
         ObservedVersion::Checkpoints(checkpoints) => {
@@ -252,8 +254,8 @@ fn has_fewer_documents(observed: &ObservedVersion, known: &Known) -> bool {
     }
 }
 
-/// Resolves the configured name to a concrete index, and checks that this is the index whose
-/// version was observed. All shards of the index must have a primary.
+/// Resolves the configured name to a concrete index, and checks that it is the index whose version
+/// was observed. All shards of the index must have a primary.
 pub(super) async fn resolve(
     session: &Session,
     observed: &ObservedVersion,

@@ -32,7 +32,8 @@ impl IndexSynchronizer {
         {
             return Ok(());
         }
-        // The statistics come from the primary, so they are compared with a search on the primary.
+        // The statistics come from the primary, so the count of a search on the primary is compared
+        // with them.
         let summary = session.summary_of_primary(&view.index).await?;
         let visible_on_primary = match summary {
             Some(Summary { of, primary: true }) => of.documents,
@@ -67,7 +68,7 @@ impl IndexSynchronizer {
             (ObservedVersion::Checkpoints(before), Some(after)) => {
                 Some((before.clone(), after.clone()))
             }
-            // The statistics were incomplete when the poll began, so they are requested again.
+            // If the statistics were incomplete when the poll began, they are requested again.
             (ObservedVersion::Searched { .. }, _) if permitted => match session.probe().await? {
                 Probe::Checkpoints(now) => Some((now.clone(), now)),
                 Probe::Unclear(_) | Probe::Unsupported(_) => None,

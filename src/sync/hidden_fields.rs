@@ -16,7 +16,7 @@ impl IndexSynchronizer {
     ///
     /// A rejection alone does not prove that fields are hidden, because somebody may have written
     /// an invalid document that bypassed the ingest pipeline. An invalid document must not affect
-    /// other documents. The role hides or masks fields if one of two facts is true:
+    /// other documents. The role hides or masks fields if at least one of two facts is true:
     ///
     /// - The document was accepted before with the same `_seq_no` in the same history of the index,
     ///   so nobody has changed the document since.
@@ -43,11 +43,11 @@ impl IndexSynchronizer {
         let known = self.state.known().filter(|known| {
             known.index.identity() == view.index.identity()
                 && known.term == view.term
-                // After a snapshot restore, the same `_seq_no` may belong to another version of a
-                // document.
+                // An equal `_seq_no` proves nothing after a snapshot restore, because it may belong
+                // to another version of the document.
                 && observed.shares_history_with(known) == Some(true)
-                // After a change of the trusted keys, a document that was accepted before may be
-                // rejected.
+                // After a change of the trusted keys, an unchanged document that was accepted
+                // before may be rejected.
                 && !self.is_trust_outdated()
         });
         let unwritten = known.and_then(|known| view.replica.rejected_since(&known.replica));
@@ -99,9 +99,10 @@ impl LastGood {
         })
     }
 
-    /// Returns the rejection of the first document whose fields are now hidden from this user. The
-    /// last-good file contains the document's directive. The document's `_seq_no` is at most the
-    /// highest one in the file, so nobody has changed the document since.
+    /// Returns the rejection of the first document whose fields are now hidden from this user. Such
+    /// a document was accepted before, because the last-good file contains its directive, and
+    /// nobody has changed it since, because its `_seq_no` is at most the highest `_seq_no` in the
+    /// file.
     fn accepted_before<'a>(&self, view: &'a View) -> Option<&'a Rejection> {
         if view.index.uuid != self.index_uuid {
             return None;
@@ -124,8 +125,8 @@ impl Replica {
     /// Returns the rejection of the first document that an earlier replica accepted with the same
     /// `_seq_no`.
     ///
-    /// A rejection because of `max_ttl` does not count: if the clock is set back, the expiry of an
-    /// unchanged document can exceed the limit.
+    /// A rejection because of `max_ttl` does not count, because the expiry of an unchanged document
+    /// can exceed the limit after the clock was set back.
     fn rejected_since(&self, before: &Self) -> Option<&Rejection> {
         self.others.iter().find_map(|(id, other)| {
             let rejection = other.rejection.as_ref()?;

@@ -10,13 +10,15 @@ use crate::rest::{HistogramQuery, Scope, saturating_sum};
 pub(crate) struct Limits {
     /// The number of buckets of the first query.
     pub(crate) first_buckets: u64,
-    /// Ranges that contain at most this many numbers are listed instead of divided.
+    /// Ranges with at most this many numbers are not divided, but their numbers are listed.
     pub(crate) listed: u64,
     /// The number of further numbers that may be listed for each difference.
     pub(crate) listed_for_each: u64,
-    /// The number of buckets in one response. It is below the server's `search.max_buckets`.
+    /// The maximum number of buckets in one response, which is below the server's
+    /// `search.max_buckets`.
     pub(crate) max_buckets: u64,
-    /// The number of ranges in one query. It is below the 1,024 clauses that the server permits.
+    /// The maximum number of ranges in one query, which is below the 1,024 clauses that the server
+    /// permits.
     pub(crate) max_ranges: usize,
 }
 
@@ -24,8 +26,8 @@ impl Limits {
     /// The limits for the usual number of buckets in the first query.
     pub(crate) const DEFAULT_FIRST_BUCKETS: u64 = 64;
 
-    /// Creates the limits for this number of buckets in the first query. A test that selects fewer
-    /// buckets than usual gets more rounds for the same numbers.
+    /// Creates the limits for the given number of buckets in the first query. With fewer buckets, a
+    /// test needs more rounds for the same numbers.
     pub(crate) fn new(first_buckets: u64) -> Self {
         let is_usual = first_buckets >= Self::DEFAULT_FIRST_BUCKETS;
         Self {
@@ -38,7 +40,7 @@ impl Limits {
     }
 }
 
-/// Returns the first query for all numbers below `end`. Its buckets may reach beyond `end`.
+/// Returns the first query for all numbers below `end`. The last bucket may reach beyond `end`.
 pub(crate) fn first_query(end: u64, sums: bool, limits: &Limits) -> HistogramQuery {
     let interval = next_power_of_two(end.div_ceil(limits.first_buckets));
     HistogramQuery {
@@ -50,7 +52,7 @@ pub(crate) fn first_query(end: u64, sums: bool, limits: &Limits) -> HistogramQue
     }
 }
 
-/// The ranges that differ, as a histogram showed them.
+/// The ranges in which a histogram differs from the known numbers.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) ranges: Vec<Range<u64>>,
@@ -58,9 +60,9 @@ pub(super) struct Found {
     pub(super) interval: u64,
     /// The first number after all buckets of the first histogram.
     pub(super) end: u64,
-    /// The highest possible number of documents that the server has in the ranges.
+    /// The maximum number of documents that the server can have in the ranges.
     pub(super) numbers: u64,
-    /// The lowest possible number of differences.
+    /// The minimum number of differences.
     pub(super) distance: u64,
 }
 
@@ -87,7 +89,8 @@ impl Found {
         if interval == 1 || interval >= self.interval {
             return (self.numbers <= limits.max_buckets).then_some((Scope::Ranges(self.ranges), 1));
         }
-        // The end is a multiple of the first interval, and so of each narrower one.
+        // The division is exact, because the end is a multiple of the first interval, and therefore
+        // of each narrower interval.
         let buckets = self.end / interval;
         let scope = if whole {
             Scope::Prefix { buckets }
@@ -98,8 +101,8 @@ impl Found {
     }
 }
 
-/// Merges buckets into ranges, across growing gaps if they are too many. The buckets are in
-/// ascending order.
+/// Merges buckets, in ascending order, into at most `max_ranges` ranges. If necessary, a range also
+/// covers the gaps between its buckets.
 pub(super) fn merged(
     starts: &(impl Iterator<Item = u64> + Clone),
     interval: u64,
@@ -122,14 +125,15 @@ pub(super) fn merged(
     }
 }
 
-/// Returns the lowest power of two that is not below a number, or the highest one that there is.
+/// Returns the lowest power of two that is not below a number, or the highest `u64` that is a power
+/// of two.
 fn next_power_of_two(number: u64) -> u64 {
     number.checked_next_power_of_two().unwrap_or(1 << 63)
 }
 
-/// Returns the interval at which the buckets of the next response and the numbers that the last
-/// response lists cost the fewest bytes together: a bucket has about three times the size of a
-/// number.
+/// Returns the interval at which the next response, which contains buckets, and the last response,
+/// which lists numbers, have the fewest bytes together. A bucket has about three times the size of
+/// a number.
 fn cheapest_interval(width: u64, distance: u64) -> u64 {
     let square = width.saturating_mul(4) / distance.max(1);
     let interval = square.isqrt().max(1);

@@ -1,5 +1,5 @@
-//! Decodes one document of a read. If signature verification is enabled, also verifies the
-//! document's signatures.
+//! Decodes one document of a read, and verifies its signatures if signature verification is
+//! enabled.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use opensearch_directives_core::document::{
 #[derive(Clone, Debug)]
 pub(crate) struct HitDecoder {
     limits: DecodeLimits,
-    /// The uuid of the index that is read. Signatures cover this uuid.
+    /// The uuid of the index that is read, which signatures cover.
     index_uuid: String,
     trust: Option<Arc<Trust>>,
 }
@@ -28,8 +28,8 @@ pub(crate) struct HitDecoder {
 #[derive(Debug)]
 pub(super) enum DecodedHit<'a> {
     Directive(DocumentRef<'a>),
-    /// A document that applies to no request. `rejection` is the reason for the rejection, or
-    /// `None` if the document is revoked.
+    /// A document that applies to no request: it is rejected for the reason in `rejection`, or
+    /// revoked if `rejection` is `None`.
     Other {
         rejection: Option<Rejection>,
         /// The time of the last write; `None` if the document is rejected.

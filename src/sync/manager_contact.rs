@@ -15,14 +15,14 @@ use super::older_observation_rules::ManagerFinding;
 use crate::rest::ClusterVersion;
 
 /// How long a node's confirmation is valid, and how long an older version of the cluster state is
-/// refused before it is accepted. With the default settings of OpenSearch, a cluster manager that
-/// lost contact with the other nodes steps down within 40 seconds, before this time ends.
+/// refused before it is accepted. The duration is longer than the 40 seconds within which, by
+/// default, a cluster manager that lost contact with the other nodes steps down.
 pub(super) const CONFIRM_AFTER: Duration = Duration::from_secs(60);
 
 /// How the nodes responded to requests for the version of the cluster state.
 #[derive(Debug)]
 pub(super) enum ManagerContact {
-    /// No node has returned a version so far, or no node has returned one for a minute.
+    /// No node has returned a version so far, or no node has returned a version for a minute.
     Unversioned { confirmation: Option<Confirmation> },
     /// A node returned a version that is at least as new as every version that was returned before.
     Confirmed {
@@ -37,7 +37,8 @@ pub(super) enum ManagerContact {
     },
 }
 
-/// Which node had contact with the cluster manager, and until when this confirmation is valid.
+/// Which node has confirmed its contact with the cluster manager, and until when the confirmation
+/// is valid.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Confirmation {
     node: Option<usize>,
@@ -72,8 +73,8 @@ impl ManagerContact {
     }
 
     /// Compares the version in a response with the newest version so far. The state becomes
-    /// `Doubtful` if the response contains an older version, or none although a node returned one
-    /// before.
+    /// `Doubtful` if the response contains an older version, or contains no version although a node
+    /// returned a version before.
     pub(super) fn assess(&mut self, response: Option<&ClusterVersion>) -> ManagerFinding {
         let Some(newest) = self.newest().cloned() else {
             return match response {

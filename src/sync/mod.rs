@@ -102,12 +102,12 @@ pub(crate) struct IndexSynchronizer {
     /// decoded.
     trust_generation: u64,
     state: State,
-    /// The content of the last-good file that an earlier process wrote; `None` after the first read
+    /// The content of the last-good file that an earlier process wrote; `None` once the first read
     /// is committed.
     last_good: Option<LastGood>,
     /// Whether a poll since the last commit observed a version that cannot be a later version of
-    /// the known index. If the former primary is back by the next poll, only this flag shows that
-    /// another primary may have assigned the same `_seq_no`s in the meantime.
+    /// the known index. If the former primary is back by the next poll, only `was_overtaken` shows
+    /// that another primary may have assigned the same `_seq_no`s in the meantime.
     was_overtaken: bool,
     /// The number of times that the known view was replaced so far.
     generation: u64,
@@ -118,11 +118,11 @@ pub(crate) struct IndexSynchronizer {
     clock_skew: Option<f64>,
     /// The instant of the next periodic reconcile.
     reconcile_at: Instant,
-    /// Passes each accepted view to the recorder; `None` if there is no recorder.
+    /// The feed that passes each accepted view to the recorder; `None` if there is no recorder.
     history: Option<HistoryFeed>,
     reconcile_limits: Limits,
     look_back: u64,
-    /// The number of reconciliations in a row that began and did not end.
+    /// The number of consecutive reconciliations that began but did not end.
     unfinished_reconciles: u8,
 }
 
@@ -178,8 +178,8 @@ impl IndexSynchronizer {
     /// Runs one poll: finds out whether the index changed, and reads the changes.
     ///
     /// If the node that serves the poll fails during the poll, the whole poll is repeated on
-    /// another node. The first node's confirmation says nothing about the data of the other node,
-    /// which may be cut off from the cluster.
+    /// another node. A poll cannot continue on another node, because the confirmation of the first
+    /// node says nothing about the data of the other node.
     async fn synchronize(&mut self) -> Result<(), ReadError> {
         let mut session = self.reader.session();
         let result = self.run(&mut session).await;

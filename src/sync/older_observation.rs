@@ -1,5 +1,5 @@
-//! Consults the authorities that the decision tables name, and accepts or refuses an observation
-//! that may be older than the known state.
+//! Accepts or refuses an observation that may be older than the known state, after consulting the
+//! authorities that the decision tables name.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,8 +99,8 @@ impl IndexSynchronizer {
         Ok(())
     }
 
-    /// Accepts a version that no authority confirms if an earlier poll observed it, too; otherwise
-    /// fails the poll.
+    /// Accepts a version that no authority confirms if an earlier poll also observed this version;
+    /// otherwise fails the poll.
     fn require_second_sighting(
         &mut self,
         session: &Session,
@@ -119,7 +119,7 @@ impl IndexSynchronizer {
     /// Checks again, after a new view was read, that the node has contact with the cluster manager.
     ///
     /// Between the first confirmation and the read, another primary may have taken over and written
-    /// the documents of this view. If the node was cut off before the takeover, it returns an older
+    /// the documents of the view. If the node was cut off before the takeover, it returns an older
     /// version of the cluster state.
     pub(super) async fn confirm_after_read(
         &mut self,
@@ -139,7 +139,7 @@ impl IndexSynchronizer {
         Ok(())
     }
 
-    /// Checks that the node has contact with the cluster manager. The observed version has already
+    /// Checks that the node has contact with the cluster manager, after the observed version has
     /// been accepted.
     async fn confirm_node(
         &mut self,
@@ -231,7 +231,7 @@ impl IndexSynchronizer {
     }
 
     /// Compares the suspect documents of a view with the primary's current versions of these
-    /// documents. Returns the finding and the id of the first document that differs.
+    /// documents. Returns the finding, and the id of the first document whose versions differ.
     async fn consult_documents(
         &mut self,
         session: &Session,

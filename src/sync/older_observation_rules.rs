@@ -1,9 +1,9 @@
 //! The rules that decide whether a poll accepts an observation that may be older than the known
 //! state. All functions in this file are pure.
 //!
-//! ARCHITECTURE.md contains these rules as two tables, and the tests check the rules row by row.
-//! The first row that matches the findings decides which step follows. If the step consults an
-//! authority, the result is added to the findings and the table is evaluated again.
+//! ARCHITECTURE.md contains the rules as two tables, and the tests check the tables row by row. The
+//! first row that matches the findings decides which step follows. If the step consults an
+//! authority, the authority's result is added to the findings, and the table is evaluated again.
 
 /// The next action of a poll.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,7 +16,7 @@ pub(super) enum Step {
     AcceptIfItPersists(Persistence),
 }
 
-/// A source that can distinguish an older state from a newer one.
+/// A source that can distinguish an older state from a newer state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Authority {
     /// The elected cluster manager, which knows the current version of the cluster state.
@@ -36,7 +36,7 @@ pub(super) enum Persistence {
     /// The time after which a search on a shard copy certainly returns every operation that the
     /// copy holds.
     Refresh,
-    /// One minute. After this time, no write that a lagging copy lacks can still be in progress.
+    /// One minute, after which no write that a lagging copy lacks can still be in progress.
     Minute,
 }
 
@@ -56,17 +56,17 @@ pub(super) enum ManagerFinding {
     NotConsulted,
     /// The node returned a version that is not older than the newest version seen so far.
     Current,
-    /// The node returned a version, and no node has returned one before.
+    /// The node returned a version, and no node has returned a version before.
     First,
     /// The node returned a version that is older than the newest version seen so far.
     Older {
         for_a_minute: bool,
     },
-    /// The node returned no version, although a node returned one before.
+    /// The node returned no version, although a node returned a version before.
     Withheld {
         for_a_minute: bool,
     },
-    /// The node returned no version, and no node has returned one before.
+    /// The node returned no version, and no node has returned a version before.
     NotPermitted,
 }
 
@@ -129,7 +129,7 @@ pub(super) enum Witness {
     /// Any shard copy, at a time when every in-sync copy holds all operations that were read
     /// before.
     EveryCopyIsCurrent,
-    /// Any shard copy, possibly one that lacks operations.
+    /// Any shard copy, possibly a copy that lacks operations.
     AnyCopy,
 }
 

@@ -44,7 +44,7 @@ fn p3_the_rules_for_versions_equal_each_row_of_the_table() {
     assert_eq!(rows, 8 * 4);
 }
 
-/// The rows for a view that has a possible regression, if the node has contact with the cluster
+/// The rows for a view with a possible regression from a node that has contact with the cluster
 /// manager. The columns are: statistics permitted, documents, search, step.
 #[rustfmt::skip]
 const VIEW_ROWS: &[(&[bool], DocumentsFinding, SearchFinding, Step)] = &[

@@ -1,5 +1,5 @@
-//! The operations that wrote the documents of a replica: who wrote a directive, with which
-//! `_seq_no`, and why a directive is not in the set any more.
+//! The operations that wrote the documents of a replica: the author and the `_seq_no` of each
+//! directive, and the reason why a directive is no longer in the set.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ pub(crate) struct Origins(Arc<Replica>);
 /// The last write of a document.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Origin<'a> {
-    /// The claimed author.
+    /// The author of the last write, as the document states it.
     pub(crate) by: Option<&'a str>,
     pub(crate) seq_no: Option<u64>,
 }
@@ -40,7 +40,8 @@ impl Origins {
         Self(Arc::clone(replica))
     }
 
-    /// Returns the last write of a document. If the document does not exist, no field is set.
+    /// Returns the last write of a document. If the document does not exist, all fields of the
+    /// result are `None`.
     pub(crate) fn of_document(&self, id: &str) -> Origin<'_> {
         let replica = &*self.0;
         match replica.set.position_of(id) {

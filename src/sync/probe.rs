@@ -11,8 +11,8 @@ use crate::status::ProbeMethod;
 /// The version of the index, as observed at the beginning of a poll.
 #[derive(Clone, Debug)]
 pub(super) enum ObservedVersion {
-    /// The version comes from the index statistics, which count all operations, including those
-    /// that no search returns yet.
+    /// The version comes from the index statistics, which count all operations, including
+    /// operations that no search returns yet.
     Checkpoints(ShardCheckpoints),
     /// The version comes from a search, because statistics are not available. `aggregates` is
     /// `None` if the server does not support aggregates.
@@ -31,7 +31,7 @@ impl ObservedVersion {
         }
     }
 
-    /// Whether this version can be a later version of the index that `other` describes.
+    /// Whether `self` can be a later version of the index that `other` describes.
     pub(super) fn follows(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Checkpoints(now), Self::Checkpoints(before)) => now.follows(before),
@@ -39,7 +39,7 @@ impl ObservedVersion {
         }
     }
 
-    /// Whether this version can be a later version of the known index.
+    /// Whether `self` can be a later version of the known index.
     pub(super) fn follows_known(&self, known: &Known) -> bool {
         match (self, &known.checkpoints) {
             (Self::Checkpoints(now), Some(before)) => now.follows(before),
@@ -47,9 +47,9 @@ impl ObservedVersion {
         }
     }
 
-    /// Whether this version and the known version belong to one history, which means that no
-    /// snapshot was restored into the index between the two observations. Returns `None` without
-    /// checkpoints, because only checkpoints contain the history.
+    /// Whether `self` and the known version belong to one history, that is, whether no snapshot was
+    /// restored into the index between the two observations. Returns `None` without checkpoints,
+    /// because only checkpoints contain the history.
     pub(super) fn shares_history_with(&self, known: &Known) -> Option<bool> {
         match (self, &known.checkpoints) {
             (Self::Checkpoints(now), Some(before)) => Some(now.shares_history_with(before)),

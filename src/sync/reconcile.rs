@@ -1,10 +1,10 @@
 //! Brings the replica up to date by a reconciliation: reads the changed documents, counts the
-//! `_seq_no`s of all documents in ranges, and descends only where the counts differ from those of
-//! the replica. All requests read one point in time.
+//! `_seq_no`s of all documents in ranges, and divides only the ranges in which the replica has
+//! another count. All requests read one point in time.
 //!
 //! A number identifies the version of a document within one history and one primary term, so equal
-//! numbers mean equal documents. A new index, history or term therefore needs a full read, and so
-//! does a server that does not aggregate `_seq_no`.
+//! numbers mean equal documents. A new index, history or term therefore needs a full read. A full
+//! read is also necessary if the server does not aggregate `_seq_no`.
 
 use std::sync::Arc;
 
@@ -31,46 +31,47 @@ use opensearch_directives_core::document::RejectionReason;
 pub(super) enum Trigger {
     /// Documents were deleted, or a delta read did not return all changes.
     Difference,
-    /// The interval between reconciles is over.
+    /// The interval between two periodic reconciles has passed.
     Periodic,
 }
 
 /// The jitter of the interval between periodic reconciles, in percent.
 const JITTER_PERCENT: u32 = 20;
 /// The number of accepted documents that a periodic reconcile decodes again, to notice fields that
-/// the role hides by now.
+/// the role now hides.
 const SAMPLE: usize = 2;
-/// The number of documents whose numbers one request lists. More need a full read.
+/// The maximum number of documents whose numbers one request lists. If there are more documents, a
+/// full read is necessary.
 const MAX_LISTED: usize = 1_000;
-/// After this many reconciliations in a row that began and did not end, the next poll reads
-/// everything, so that a server which cannot serve reconciliations does not stop the polls. A single
-/// one can also fail because its node was lost.
+/// The number of consecutive unfinished reconciliations after which the next poll makes a full
+/// read, so that polls succeed even if the server cannot serve reconciliations. A single
+/// reconciliation can also fail because its node was lost.
 const MAX_UNFINISHED: u8 = 2;
 
-/// The reason for which the histograms of a server cannot be used.
+/// The reason why the histograms of a server cannot be used.
 const CONTRADICTION: &str = "the histograms of `_seq_no` contradict each other";
 
-/// The first response, with the known view that it is compared with.
+/// The first response, and the known view with which the response is compared.
 struct Comparison {
     known: Known,
     changes: ChangeSet,
     aggregates: Aggregates,
     /// The highest primary term in which a document was written.
     term: Option<u64>,
-    /// The known numbers from the range of which the response contains every document, in
-    /// ascending order.
+    /// The known numbers in the range of which the response contains every document, in ascending
+    /// order.
     replaced: Vec<u64>,
-    /// Whether nothing is assumed about the server's numbers. After a delta read, the known numbers
-    /// contain all but a few of them, so counts suffice.
+    /// Whether nothing is known about the server's numbers, so that sums are compared, too. After a
+    /// delta read, the known numbers contain almost all of the server's numbers, so counts suffice.
     is_periodic: bool,
     /// The query for the histogram, and its buckets; `None` if the response contains every
     /// document.
     counted: Option<(HistogramQuery, Vec<Bucket>)>,
 }
 
-/// The reason for which a reconciliation ends without a view.
+/// The reason why a reconciliation ends without a view.
 enum Stop {
-    /// A full read is necessary, for this reason.
+    /// A full read is necessary for the given reason.
     FullRead(&'static str),
     Failed(ReadError),
 }
@@ -105,7 +106,8 @@ impl IndexSynchronizer {
         let found = if self.unfinished_reconciles >= MAX_UNFINISHED {
             Err(Stop::FullRead("the last reconciles failed"))
         } else {
-            // This reconciliation counts until it ends, because the poll may be cut off.
+            // The reconciliation counts as unfinished until it ends, because the poll may be cut
+            // off.
             self.unfinished_reconciles += 1;
             self.reconcile(session, observed, known, trigger).await
         };
@@ -130,7 +132,7 @@ impl IndexSynchronizer {
         trigger: Trigger,
     ) -> Result<View, Stop> {
         if trigger == Trigger::Periodic {
-            // The settings of the index may have changed.
+            // The index is resolved again, because its settings may have changed.
             known.index = resolve(session, observed).await?;
         }
         let Some(mut view) = session.freeze_view(&known.index).await? else {
@@ -177,7 +179,7 @@ impl IndexSynchronizer {
         if again.len() > MAX_LISTED {
             return Err(Stop::FullRead("many rejected documents must be read again"));
         }
-        // The response contains every document from this number on.
+        // The response contains every document from the number `from` on.
         let after = known.delta_after(0);
         let from = after.map_or(0, |after| after.saturating_add(1));
         let query = (from > 0).then(|| first_query(from, true, &self.reconcile_limits));
@@ -222,7 +224,8 @@ impl IndexSynchronizer {
         Ok(())
     }
 
-    /// Compares the histogram with the known numbers, and requests narrower ones where they differ.
+    /// Compares the histogram with the known numbers, and requests narrower histograms of the
+    /// ranges that differ.
     async fn descend(
         &mut self,
         session: &mut Session,
@@ -258,8 +261,8 @@ impl IndexSynchronizer {
         }
     }
 
-    /// Reads the documents that the replica lacks although their numbers are lower than those of
-    /// the changes.
+    /// Reads the documents that the replica lacks although their numbers are lower than the numbers
+    /// of all changes.
     async fn read_added(
         &self,
         session: &mut Session,
@@ -304,7 +307,8 @@ impl IndexSynchronizer {
         let deletes = changes.deletes();
         let replica = apply(changes, &known.replica).await;
         let agrees = replica.fingerprint().agrees_with(&aggregates)
-            // The newest document may have been deleted.
+            // After a deletion, the latest `updated_at` may be earlier, because the newest document
+            // may have been deleted.
             && (deletes || aggregates.updated_at >= known.updated_at);
         let compares = [
             Safeguard::Fingerprint,
@@ -328,8 +332,8 @@ impl IndexSynchronizer {
 }
 
 impl Replica {
-    /// Returns the numbers of the documents that a periodic reconcile decodes again: those whose
-    /// expiry was too far in the future, and a random sample of the accepted ones.
+    /// Returns the numbers of the documents that a periodic reconcile decodes again: the documents
+    /// whose expiry was too far in the future, and a random sample of the accepted documents.
     fn numbers_to_read_again(&self, random: &mut fastrand::Rng) -> Vec<u64> {
         let is_due = |rejection: &opensearch_directives_core::document::Rejection| {
             rejection.reason() == RejectionReason::BeyondMaxTtl

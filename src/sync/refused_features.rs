@@ -1,5 +1,5 @@
-//! Records the features that the server or the role refuses. Polls then work without these features
-//! and try them again later.
+//! Records the features that the server or the role refuses, so that polls work without these
+//! features and try them again later.
 
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ pub(super) struct Degradations {
     strategy: PollStrategy,
     /// Whether reconciliations work.
     reconciles: bool,
-    /// The notes that were recorded before the last retry, so that a repeated note is not logged
-    /// again.
+    /// The notes that were recorded before the last retry. A note that is repeated after the retry
+    /// is not logged again.
     logged: Vec<String>,
     retry_at: Option<Instant>,
     pause: Duration,
@@ -44,13 +44,13 @@ impl Degradations {
         &self.strategy
     }
 
-    /// Whether reconciliations work, as far as it is known.
+    /// Whether neither delta reads nor reconciliations were refused since the last retry.
     pub(super) fn permits_reconciles(&self) -> bool {
         self.reconciles && self.strategy.delta
     }
 
-    /// Prepares a poll. All refused features are tried again if the pause is over, or if this poll
-    /// is a periodic reconcile anyway.
+    /// Prepares a poll. The poll tries all refused features again if the pause is over, or if the
+    /// poll is a periodic reconcile anyway.
     pub(super) fn begin_poll(&mut self, reconcile: bool) {
         let due = self.retry_at.is_some_and(|at| Instant::now() >= at);
         if reconcile || due {
@@ -86,7 +86,7 @@ impl Degradations {
         }
     }
 
-    /// Records which request later polls use to observe the version.
+    /// Sets the kind of request with which later polls observe the version.
     pub(super) fn probe_by(&mut self, probe: ProbeMethod) {
         self.strategy.probe = probe;
     }

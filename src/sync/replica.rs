@@ -1,8 +1,8 @@
 //! An immutable local copy of all documents of the index, as one read returned them.
 //!
-//! A replica contains the directive set to publish and the `_seq_no` of each document. A replica
-//! also contains the documents that are not in the set because they are revoked or rejected. Each
-//! read creates a new replica, which may share parts with the previous one.
+//! A replica contains the directive set to publish, the `_seq_no` of each document, and the
+//! documents that are not in the set because they are revoked or rejected. Each read creates a new
+//! replica, which may share parts with the previous replica.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,11 +22,11 @@ pub(crate) struct Replica {
     /// The `_seq_no` of each directive, in the order of the set.
     pub(super) seq_nos: Box<[u64]>,
     pub(super) authors: Authors,
-    /// The signatures of the signed directives. Several replicas share this table until a signature
+    /// The signatures of the signed directives. Several replicas share the table until a signature
     /// changes.
     pub(super) signatures: Arc<SignatureTable>,
-    /// The documents that are not in the set, keyed by id. Several replicas share this map until
-    /// one of these documents changes.
+    /// The documents that are not in the set, keyed by id. Several replicas share the map until a
+    /// document in it changes.
     pub(super) others: Arc<Others>,
     fingerprint: Fingerprint,
 }
@@ -41,8 +41,8 @@ pub(super) struct Other {
     pub(super) by: Option<Box<str>>,
 }
 
-/// Three aggregates over the `_seq_no`s of all documents. The cluster can compute the same three
-/// aggregates. If both results are equal, the replica and the index contain the same documents.
+/// The count, the maximum and the sum of the `_seq_no`s of all documents. If the cluster computes
+/// the same three aggregates, the replica and the index contain the same documents.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Fingerprint {
     pub(crate) documents: u64,
@@ -60,7 +60,7 @@ impl Fingerprint {
         })
     }
 
-    /// Whether the cluster's aggregates equal this fingerprint. The cluster returns floating-point
+    /// Whether the cluster's aggregates equal the fingerprint. The cluster returns floating-point
     /// numbers, which are exact up to 2^53.
     #[expect(
         clippy::cast_precision_loss,
@@ -73,7 +73,7 @@ impl Fingerprint {
             && self.sum_seq_no as f64 == remote.sum_seq_no
     }
 
-    /// Whether the highest `_seq_no` of this fingerprint is at least the cluster's highest
+    /// Whether the highest `_seq_no` of the fingerprint is at least the cluster's highest
     /// `_seq_no`.
     #[expect(
         clippy::cast_precision_loss,

@@ -19,7 +19,7 @@ pub(crate) struct ReplicaBuilder {
     builder: DirectiveSetBuilder,
     /// The `_seq_no` of each directive, in the order in which the documents arrived.
     seq_nos: Vec<u64>,
-    /// The author of each directive, in the order of the pages.
+    /// The author of each directive, in the order in which the documents arrived.
     authors: Authors,
     signatures: SignatureTable,
     others: Others,

@@ -49,7 +49,8 @@ fn decoding_needs_at_most_twice_the_size_of_the_body_and_the_replica() {
         replica = collector.finish().unwrap();
     });
     assert_eq!(replica.set().len(), DIRECTIVES);
-    // This test holds all pages; a real read drops each page before it requests the next.
+    // Unlike a real read, which drops each page before it requests the next page, the test holds
+    // all pages.
     let kept = allocation_counter::measure(|| replica = Replica::default());
     let kept = usize::try_from(-kept.bytes_current).unwrap();
     let peak = usize::try_from(used.bytes_max).unwrap();

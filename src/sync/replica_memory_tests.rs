@@ -35,7 +35,8 @@ fn a_delta_read_needs_as_little_memory_as_a_full_read() {
     }
     let mut replica = collector.finish().unwrap();
     let mut next = MANY;
-    // The three numbers of changes cause a small patch, a rebuilt set, and a larger patch.
+    // One change causes a small patch, 12,000 changes cause a rebuilt set, and 1,000 changes cause
+    // a larger patch.
     for changes in [1, 12_000, 1_000] {
         let mut delta = ChangeSet::new(decoder());
         for n in 0..changes {

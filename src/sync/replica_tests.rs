@@ -136,8 +136,8 @@ proptest! {
         }
         let applied = applied.unwrap_or_else(|| old.clone());
         prop_assert_eq!(suspects, old.regressions_in(&applied));
-        // A delta read returns no deletion, so the fingerprints differ exactly if a document was
-        // deleted.
+        // The fingerprints may differ only if a document was deleted, because a delta read returns
+        // no deletion.
         if applied.fingerprint() == new.fingerprint() {
             assert_same(&applied, &new);
         } else {
@@ -171,8 +171,8 @@ proptest! {
         }
     }
 
-    /// A reconciliation reads the documents from one number on, and learns which of the other
-    /// numbers are missing on one of the two sides.
+    /// A reconciliation reads the documents from one number on, and finds out which of the lower
+    /// numbers only the index or only the replica has.
     #[test]
     fn p2_applying_differences_equals_a_full_read(
         before in any_writes(20),
@@ -226,7 +226,7 @@ proptest! {
         let forward = old.regressions_in(&new);
         prop_assert!(forward.iter().map(|suspect| &suspect.id).eq(changed));
 
-        // If the newer replica is compared with the older one, every difference is a possible
+        // Compared with the newer replica, every difference of the older replica is a possible
         // regression.
         let back = new.regressions_in(&old);
         let differs = |id: &&String| was.get(*id).map(|d| d.0) != documents.get(*id).map(|d| d.0);
@@ -237,7 +237,7 @@ proptest! {
     }
 }
 
-/// A periodic reconcile reads some documents again, under the same numbers as before.
+/// A periodic reconcile re-reads some documents whose numbers have not changed.
 #[test]
 fn p11_a_document_that_lost_fields_under_the_same_number_needs_a_full_read() {
     let known = replica(&Documents::from([
@@ -258,7 +258,8 @@ fn p11_a_document_that_lost_fields_under_the_same_number_needs_a_full_read() {
     assert!(!earlier.is_incomplete_since(&known));
 }
 
-/// Its expiry was too far in the future, and no longer is.
+/// The document was rejected because its expiry was too far in the future, and is acceptable once
+/// enough time has passed.
 #[test]
 fn a_rejected_document_that_is_acceptable_later_is_applied_under_the_same_number() {
     let read = |decoder: HitDecoder| {

@@ -1,25 +1,26 @@
-//! Finds the difference between two sets of `_seq_no`s of which one is on a server that only counts
-//! numbers in buckets. All functions are pure. `histogram_plan.rs` selects the buckets.
+//! Finds the difference between two sets of `_seq_no`s: the known numbers, and the numbers of a
+//! server that only counts the numbers in buckets. All functions are pure. `histogram_plan.rs`
+//! selects the buckets.
 //!
-//! This is range-based set reconciliation: the first histogram has a few wide buckets. Buckets that
-//! agree are left alone, and buckets that differ are divided into narrower ones, until the server
-//! lists the single numbers of the ranges that differ. The cost depends on the number of
-//! differences and only logarithmically on the number of documents.
+//! The method is range-based set reconciliation: the first histogram has a few wide buckets. Only
+//! buckets that differ are divided into narrower buckets, until the server lists the single numbers
+//! of the ranges that differ. The cost depends on the number of differences and only
+//! logarithmically on the number of documents.
 //!
-//! Equal counts prove that a bucket has equal numbers if the server's numbers are a subset of the
-//! known ones. Otherwise the sums are compared, too. In both cases the caller compares the
-//! fingerprints at the end, since two differences in one bucket can cancel each other out.
+//! If the server's numbers are a subset of the known numbers, equal counts prove that a bucket has
+//! equal numbers. If not, the sums are also compared. The caller must compare the fingerprints at
+//! the end, because two differences in one bucket can cancel each other out.
 
 use std::ops::Range;
 
 use super::histogram_plan::{Found, Limits, merged};
 use crate::rest::{Bucket, EXACT, HistogramQuery, Scope, saturating_sum};
 
-/// More differences than this, if they are also more than a quarter of the numbers, cost as much as
-/// a full read.
+/// The number of differences above which a reconciliation costs as much as a full read, if more
+/// than a quarter of the numbers differ.
 const MANY_DIFFERENCES: u64 = 64;
 
-/// The numbers that one side has and the other side lacks, each in ascending order.
+/// The numbers that are in only one of the two sets, each in ascending order.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Difference {
     /// The known numbers that the server lacks.
@@ -31,12 +32,12 @@ pub(crate) struct Difference {
 /// The next step of a reconciliation.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// The server must respond to the query of this reconciliation.
+    /// The server must respond to the query of the contained reconciliation.
     Query(Reconciliation),
     Done(Difference),
-    /// A full read costs less.
+    /// The sets differ so much that a full read costs less.
     TooDifferent,
-    /// The response does not contain as many documents as the one before.
+    /// The response counts another number of documents than the previous response.
     Inconsistent,
 }
 
@@ -49,15 +50,15 @@ pub(crate) struct Reconciliation {
     /// The first number that is not compared.
     end: u64,
     query: HistogramQuery,
-    /// The number of the server's documents in the scope of the query, from the response before.
-    /// It is not known for single numbers that only the sums have located.
+    /// The number of the server's documents in the scope of the query, according to the previous
+    /// response; `None` for single numbers that only the sums have located.
     expected: Option<u64>,
-    /// Whether the later queries request the sums, too.
+    /// Whether all later queries also request the sums.
     keeps_sums: bool,
     omissions: Omissions,
 }
 
-/// The checks that a test leaves out, because other tests must notice this.
+/// The checks that a test switches off, to prove that other tests notice the missing check.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Omissions {
     /// Whether the descent ends before single numbers are listed.
@@ -66,20 +67,20 @@ pub(crate) struct Omissions {
     pub(crate) totals: bool,
 }
 
-/// A bucket in which the two sides differ.
+/// A bucket in which the server's numbers differ from the known numbers.
 #[derive(Clone, Copy, Debug)]
 struct Differing {
     start: u64,
     known: u64,
     counted: u64,
-    /// The number that is missing if it is the only one, from the difference of the sums.
+    /// The difference of the sums, which is the missing number if exactly one number is missing.
     lacks: Option<u64>,
 }
 
 impl Reconciliation {
     /// Creates the reconciliation of the known numbers, in ascending order, which waits for the
-    /// response to the first query. `documents` is the number of documents on the server, including
-    /// those beyond the first query, which must be known.
+    /// response to the first query. `documents` is the number of documents on the server. All
+    /// documents beyond the first query must be known.
     pub(crate) fn new(
         known: Vec<u64>,
         documents: u64,
@@ -100,7 +101,7 @@ impl Reconciliation {
         }
     }
 
-    /// Lets all queries request the sums, and not only the first one.
+    /// Lets all queries request the sums, and not only the first query.
     pub(crate) fn keeping_sums(mut self, keeps_sums: bool) -> Self {
         self.keeps_sums = keeps_sums;
         self
@@ -148,7 +149,7 @@ impl Reconciliation {
     fn next_query(&self, differing: &[Differing], distance: u64) -> Option<HistogramQuery> {
         let starts = differing.iter().map(|bucket| bucket.start);
         let ranges = merged(&starts, self.query.interval, self.limits.max_ranges);
-        // The server has at most this many numbers in the ranges.
+        // An upper bound for the server's numbers in the ranges.
         let known = ranges.iter().map(|range| self.known_in(range).len() as u64);
         let numbers = saturating_sum(known).saturating_add(distance);
         let found = Found {
@@ -166,9 +167,9 @@ impl Reconciliation {
         })
     }
 
-    /// Returns the query that lists the numbers that are missing if each bucket that differs lacks
-    /// one number, which then is the difference of the sums. The server must confirm that it lacks
-    /// these numbers, because several differences in one bucket can have the same sum.
+    /// If each bucket that differs lacks exactly one number, the missing number is the difference
+    /// of the sums. Returns the query with which the server confirms that it lacks these numbers,
+    /// because several differences in one bucket can have the same sum.
     fn located_by_sums(&self, differing: &[Differing]) -> Option<HistogramQuery> {
         if differing.len() > self.limits.max_ranges.min(self.known.len()) {
             return None;
@@ -188,8 +189,8 @@ impl Reconciliation {
         })
     }
 
-    /// Returns the number of the server's documents in the scope of the next query, which covers
-    /// all buckets that differ.
+    /// Returns the number of the server's documents in the scope of the next query. The scope
+    /// contains all buckets that differ.
     fn expected_in(&self, query: &HistogramQuery, differing: &[Differing]) -> u64 {
         let prefix = 0..self.end;
         let ranges = match &query.scope {
@@ -212,7 +213,7 @@ impl Reconciliation {
         self.known.get(from..to).unwrap_or_default()
     }
 
-    /// Returns the buckets in which the known numbers differ from the counted ones.
+    /// Returns the buckets in which the known numbers differ from the server's counts and sums.
     fn differing(&self, counted: &[Bucket]) -> Vec<Differing> {
         let known = self.buckets_of_known();
         let (mut known, mut counted) = (known.iter().peekable(), counted.iter().peekable());
@@ -272,7 +273,7 @@ impl Reconciliation {
         buckets
     }
 
-    /// Guesses which numbers of a bucket are gone, for a test that must notice this.
+    /// Guesses which numbers of a bucket are missing, for a test that must detect such a guess.
     fn guess(&self, differing: &[Differing]) -> Difference {
         let mut difference = Difference::default();
         for bucket in differing {
@@ -287,7 +288,7 @@ impl Reconciliation {
 }
 
 impl Differing {
-    /// Returns the lowest possible number of differences in the bucket.
+    /// Returns the minimum number of differences in the bucket.
     fn distance(&self) -> u64 {
         self.known.abs_diff(self.counted).max(1)
     }
@@ -306,7 +307,7 @@ fn numbers_that_differ(buckets: &[Differing]) -> Difference {
     difference
 }
 
-/// Adds up numbers like the server, which returns a floating-point number. It is exact up to 2^53.
+/// Adds up numbers like the server, which returns a floating-point number that is exact up to 2^53.
 #[expect(
     clippy::cast_precision_loss,
     reason = "the server converts its number in the same way"

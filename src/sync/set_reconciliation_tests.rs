@@ -1,5 +1,5 @@
-//! Compares the result of a reconciliation with the difference of two sets, and its size with the
-//! bounds that it promises.
+//! Compares the result of a reconciliation with the difference of two sets, and its cost with the
+//! promised bounds.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,13 +15,13 @@ use proptest::prelude::*;
 use super::super::histogram_plan::first_query;
 use super::*;
 
-/// A server with these numbers, which responds to queries and counts them.
+/// A server with the given numbers, which responds to queries and counts the queries.
 #[derive(Default)]
 struct Server {
     numbers: BTreeSet<u64>,
     queries: usize,
     buckets: usize,
-    /// Whether the first query requests sums, although the later ones do not.
+    /// Whether the first query requests sums, although the later queries do not.
     has_first_sums: bool,
 }
 
@@ -152,8 +152,8 @@ proptest! {
     }
 
     /// If the server has numbers that are not known, two differences in one bucket can cancel each
-    /// other out. What is found is right in any case, and it is everything if the fingerprints are
-    /// equal afterwards or the sums show each bucket that differs.
+    /// other out. Every difference that is found is right, and all differences are found if the
+    /// fingerprints are equal afterwards or if the sums show each bucket that differs.
     #[test]
     fn p2_no_number_is_removed_that_the_server_has(
         known in any_numbers(),
@@ -188,13 +188,14 @@ proptest! {
     }
 }
 
-/// Numbers and counts up to the highest ones that JSON can contain.
+/// Generates numbers and counts up to the highest number that JSON can contain.
 fn any_magnitude() -> impl Strategy<Value = u64> {
     prop_oneof![0..300_u64, any::<u64>(), Just(u64::MAX)]
 }
 
 proptest! {
-    /// A faulty server can return any buckets. It must not overflow a sum or prolong the descent.
+    /// A faulty server can return any buckets, but must not make a sum overflow or the
+    /// reconciliation take longer.
     #[test]
     fn any_response_ends_the_reconciliation(
         known in prop::collection::btree_set(any_magnitude(), 0..40),
@@ -207,7 +208,8 @@ proptest! {
         let end = known.last().map_or(0, |last| last.saturating_add(1));
         let query = first_query(end.max(1), sums, &limits);
         let known = known.into_iter().collect();
-        // The totals are not compared, so that the reconciliation does not end at once.
+        // The totals are not compared, so that the reconciliation does not end after the first
+        // response.
         let omissions = Omissions { totals: true, levels: false };
         let mut step = Step::Query(
             Reconciliation::new(known, documents, query, limits, omissions).keeping_sums(sums),
@@ -232,7 +234,8 @@ fn many() -> BTreeSet<u64> {
 #[test]
 fn the_cost_depends_on_the_differences_and_not_on_the_documents() {
     let known = many();
-    // Each row has the number of deletions, and the most queries and buckets that they may cost.
+    // Each row contains a number of deletions, and the maximum number of queries and buckets that
+    // they may cost.
     for (deletions, queries, buckets) in
         [(0, 1, 140), (1, 2, 140), (10, 3, 1_200), (1_000, 3, 30_000)]
     {
@@ -262,7 +265,7 @@ fn a_full_read_replaces_a_reconciliation_of_very_different_sets() {
     let known = many();
     let half = known.iter().copied().filter(|number| number % 2 == 0);
     assert_eq!(server(half).reconcile(&known, false, Limits::new(64)), None);
-    // Few numbers are cheap to list, however different they are.
+    // A small set is cheap to list, even if all its numbers differ.
     let few: BTreeSet<u64> = (0..50).collect();
     let removed = few.iter().copied().collect();
     let found = server([]).reconcile(&few, false, Limits::new(64)).unwrap();
@@ -294,7 +297,7 @@ fn p1_a_response_of_another_view_is_noticed() {
     let Step::Query(next) = new().advance(&counted) else {
         panic!("a bucket differs");
     };
-    // Another deletion in the same bucket.
+    // A second number in the same bucket is deleted.
     left.numbers.remove(&4_712);
     let counted = left.respond(next.query());
     assert!(matches!(next.advance(&counted), Step::Inconsistent));

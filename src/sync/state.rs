@@ -35,7 +35,8 @@ use crate::rest::{Aggregates, ConcreteIndex, ShardCheckpoints};
 use opensearch_directives_core::internal::SnapshotParts;
 use opensearch_directives_core::{Revision, Snapshot};
 
-/// While the low-water mark is unknown, a delta read starts this far below the highest `_seq_no`.
+/// While the low-water mark is unknown, a delta read begins at this distance below the highest
+/// `_seq_no`.
 pub(super) const LOOK_BACK: u64 = 100;
 
 /// The state that all polls so far have established. The module documentation describes the states.
@@ -54,15 +55,16 @@ pub(super) enum State {
 pub(super) enum Sighting {
     /// A version that cannot be a later version of the known index.
     Version(ObservedVersion),
-    /// A view that may be older than the known view. If an observed version is suspicious, too,
-    /// `version` contains it.
+    /// A view that may be older than the known view. `version` is the observed version, if it is
+    /// also suspicious.
     View {
         regression: PendingRegression,
         version: Option<ObservedVersion>,
     },
 }
 
-/// A view that may be older than the known view, with the time of its first observation.
+/// The fingerprint of a view that may be older than the known view, with the time of its first
+/// observation.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PendingRegression {
     pub(super) fingerprint: Fingerprint,
@@ -134,8 +136,8 @@ impl State {
     }
 
     fn suspect(&mut self, sighting: Sighting) {
-        // Before the first complete read, there is no known state, so no observation can be older
-        // than the known state.
+        // Before the first complete read, no observation can be older than the known state, because
+        // there is no known state.
         *self = match std::mem::replace(self, Self::Unread) {
             Self::Unread => Self::Unread,
             Self::Following(known) | Self::Suspecting { known, .. } => {
@@ -145,7 +147,7 @@ impl State {
     }
 }
 
-/// One complete view of the index, and the bounds that distinguish later views from older ones.
+/// One complete view of the index, and the bounds that distinguish later views from older views.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     pub(super) index: ConcreteIndex,
@@ -161,7 +163,8 @@ pub(super) struct Known {
     pub(super) convergence: Convergence,
     pub(super) low_watermark: LowWatermark,
     pub(super) freshness_bound: FreshnessBound,
-    /// Whether a search on the primary returned other documents than the shard copy that was read.
+    /// Whether the documents on the primary differ from the documents on the shard copy that was
+    /// read.
     pub(super) lags: bool,
 }
 
@@ -176,7 +179,7 @@ impl Known {
         }
     }
 
-    /// Whether the aggregates of the cluster agree with this view.
+    /// Whether the aggregates of the cluster agree with the view.
     pub(super) fn agrees_with(&self, aggregates: &Aggregates) -> bool {
         self.replica.fingerprint().agrees_with(aggregates)
             // The cluster returns `updated_at` in milliseconds, so only milliseconds are compared.
@@ -184,7 +187,7 @@ impl Known {
                 == aggregates.updated_at.map(Timestamp::as_millisecond)
     }
 
-    /// Whether every in-sync copy holds all operations that this view can contain, so that no copy
+    /// Whether every in-sync copy holds all operations that the view can contain, so that no copy
     /// can return an older version of a document in response to `_mget`.
     pub(super) fn is_held_everywhere(&self, checkpoints: &ShardCheckpoints) -> bool {
         self.checkpoints_after

@@ -1,11 +1,12 @@
 //! Finds the documents which suggest that a later view is in fact older than the replica.
 //!
-//! A shard copy that lags returns an older view of the index, and the response does not indicate
-//! this. An older view differs from the replica in one of three ways:
+//! A shard copy that lags returns an older view of the index, and the response does not show that
+//! the view is older. An older view differs from the replica in one of three ways:
 //!
 //! - A document has a lower `_seq_no`.
 //! - A document is missing.
-//! - A document is new. In fact, the document may have been deleted before the replica was read.
+//! - A document is new. A document that is new in the later view may in fact have been deleted
+//!   before the replica was read.
 //!
 //! Usually a difference from the replica is a normal change, for example a deletion or a new
 //! document. A difference from the replica is only a *possible* regression, so the primary must
@@ -19,8 +20,8 @@ use super::replica::Replica;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Regression {
     pub(crate) id: String,
-    /// The `_seq_no` of the document in the later view; `None` if that view does not contain the
-    /// document.
+    /// The `_seq_no` of the document in the later view; `None` if the later view does not contain
+    /// the document.
     pub(crate) seq_no: Option<u64>,
 }
 
@@ -31,7 +32,7 @@ pub(super) fn may_be_regression(earlier: Option<u64>, seq_no: u64) -> bool {
 }
 
 impl Replica {
-    /// Returns the documents which suggest that a later view is in fact older than this replica.
+    /// Returns the documents which suggest that a later view is in fact older than `self`.
     pub(crate) fn regressions_in(&self, later: &Self) -> Vec<Regression> {
         let mut before = self.seq_nos_by_id().peekable();
         let mut regressions = Vec::new();

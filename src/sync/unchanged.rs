@@ -1,4 +1,5 @@
-//! Decides whether a poll can end after its probe, because the known view has every change already.
+//! Decides whether a poll can end after its probe, because the known view already contains every
+//! change.
 
 use tokio::time::Instant;
 
@@ -45,7 +46,8 @@ impl IndexSynchronizer {
         {
             return Ok(false);
         }
-        // Without aggregates the primary cannot confirm convergence; only a later read can.
+        // Without aggregates, the primary cannot confirm the convergence, so only a later read can
+        // confirm it.
         let converged = session
             .summary_of_primary(&known.index)
             .await?
