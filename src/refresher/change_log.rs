@@ -1,8 +1,8 @@
 //! Logs and counts each change of a directive: a publish adds, changes or removes the directive, or
 //! the directive starts or expires afterwards.
 //!
-//! An expired directive counts as absent, because otherwise the first read of an index with many
-//! old documents would log every one.
+//! An expired directive counts as absent, so that the first read of an index with many old
+//! documents does not log every old document.
 
 mod compare;
 
@@ -19,14 +19,14 @@ use crate::status::ChangeCounters;
 use crate::sync::Origins;
 use compare::{ChangedFields, Difference, differences};
 
-/// The maximum number of directives that are logged for one publish or one instant. The counters
+/// The maximum number of changes that are logged for one publish or one instant. The counters
 /// include all changes.
 const LOGGED_CHANGES: usize = 100;
 /// The maximum number of rejections that are logged for one publish. The status contains all
 /// rejections.
 const LOGGED_REJECTIONS: usize = 100;
 
-/// What was logged so far, and what is known about the published snapshot.
+/// How far changes have been logged, and the next change of the published snapshot.
 #[derive(Debug, Default)]
 pub(super) struct ChangeLog {
     /// The operations that wrote the documents of the published snapshot, if they are known.
@@ -47,9 +47,10 @@ impl ChangeLog {
         origins: Option<Origins>,
         now: Timestamp,
     ) -> (ChangeCounters, u64) {
-        // The directives that started or expired before this publish belong to the former set.
+        // Starts and expiries before the publish concern the former set, so they are logged first.
         let mut counters = self.advance(before.set(), now);
-        // A publish can change only the revision or the rejections.
+        // The sets are compared only if their digests differ, because a publish can change only the
+        // revision or the rejections.
         if before.digest() != after.digest() {
             counters += log_differences(before.set(), after.set(), origins.as_ref(), now);
         }
@@ -202,7 +203,7 @@ fn log_event(
 }
 
 /// Logs the rejections that the former snapshot did not have. A document that was written again is
-/// logged again, even if it has the same fault. Returns the number of new rejections.
+/// logged again, even if its fault is the same. Returns the number of new rejections.
 fn log_rejections(
     before: &Snapshot,
     after: &Snapshot,

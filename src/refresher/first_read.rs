@@ -1,4 +1,4 @@
-//! Performs the first read of a store, and applies the start-up policy if this read fails.
+//! Performs the first read of a store, and applies the start-up policy if the first read fails.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ impl Poller {
     /// the next poll.
     pub(crate) async fn begin(&mut self, startup: Startup) -> Result<Duration, StartError> {
         self.check_last_good().await;
-        // If the off file exists, no directive may apply even for a moment, so the file is checked
-        // before the first publish.
+        // The off file is checked before the first publish, because no directive may apply even for
+        // a moment while the file exists.
         self.off_switch.check().await;
         self.recall_last_good().await;
         match startup {

@@ -1,5 +1,5 @@
-//! Determines whether the refresher runs. The refresher announces when it will act next, and is
-//! overdue if it does not act by then, for example because it hangs.
+//! Determines whether the refresher runs. The refresher announces the time of its next action, and
+//! is overdue if it has not acted by this time, for example because it hangs.
 
 use std::time::Duration;
 
@@ -8,12 +8,11 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::status::RefresherState;
 
-/// The delay above which the refresher counts as overdue. A busy runtime delays a task by less than
-/// this time.
+/// The delay above which the refresher counts as overdue. Even on a busy runtime, tasks are delayed
+/// by less than five seconds.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
-/// A century. If a duration is too long to be added to the current instant, a century is used
-/// instead.
+/// A century, which replaces a duration that is too long to be added to the current instant.
 const FAR: Duration = Duration::from_secs(24 * 36_500 * 60 * 60);
 
 /// The last sign of life of the refresher.
@@ -21,7 +20,7 @@ const FAR: Duration = Duration::from_secs(24 * 36_500 * 60 * 60);
 pub(super) enum Liveness {
     #[default]
     NotStarted,
-    /// The refresher has announced that it will act again by this instant.
+    /// The refresher has announced that it will act again by the contained instant.
     DueBy(Instant),
     /// The future of the refresher completed or was dropped.
     Ended,

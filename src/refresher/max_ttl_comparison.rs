@@ -1,5 +1,5 @@
-//! Compares the longest time to live that the ingest pipeline permits with this reader's `max_ttl`,
-//! between two polls.
+//! Compares, between two polls, the longest time to live that the ingest pipeline permits with the
+//! `max_ttl` of the store.
 
 use std::cmp::Ordering;
 use std::panic::AssertUnwindSafe;
@@ -17,7 +17,7 @@ use crate::rest::IndexReader;
 /// The longest time by which one comparison may delay the next poll.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The longest times to live that the ingest pipeline and this reader permit.
+/// The longest times to live that the ingest pipeline and the store permit.
 #[derive(Debug)]
 pub(super) struct MaxTtlComparison {
     reader: IndexReader,
@@ -33,7 +33,7 @@ pub(super) struct MaxTtlComparison {
 impl MaxTtlComparison {
     pub(super) fn new(config: &Config, client: Client) -> Self {
         Self {
-            // This reader reads no documents, so its document limit is zero.
+            // The document limit is zero, because this reader reads no documents.
             reader: IndexReader::new(client, &config.instance, 0),
             max_ttl: config.max_ttl,
             interval: config.reconcile_interval,
@@ -42,9 +42,9 @@ impl MaxTtlComparison {
         }
     }
 
-    /// Reads the pipeline if a comparison is due. Returns `None` if the warning stays the same, and
-    /// otherwise the new warning, or `Some(None)` to remove the warning. A role that may not read
-    /// the pipeline causes no warning.
+    /// Reads the pipeline if a comparison is due. Returns `None` if the warning does not change,
+    /// `Some(None)` if the warning is to be removed, and otherwise the new warning. A role that may
+    /// not read the pipeline causes no warning.
     async fn compare_if_due(&mut self) -> Option<Option<String>> {
         let now = Instant::now();
         if now < self.next {
@@ -77,7 +77,7 @@ impl MaxTtlComparison {
 }
 
 impl Poller {
-    /// Compares the pipeline's limit with this reader's `max_ttl` if a comparison is due, and
+    /// Compares the pipeline's limit with the `max_ttl` of the store if a comparison is due, and
     /// records the warning. A panic is caught, because the application's log subscriber may panic.
     pub(super) async fn compare_max_ttl(&mut self) {
         let Some(bound) = &mut self.max_ttl_comparison else {

@@ -1,7 +1,7 @@
 //! The polling loop, which waits, polls and publishes until the store is dropped.
 //!
 //! A failed poll changes only the status. A snapshot is published in one swap, and only if it
-//! differs from the published one.
+//! differs from the published snapshot.
 
 mod change_log;
 mod first_read;
@@ -55,10 +55,11 @@ pub(crate) type Waiter = oneshot::Sender<Result<(), PollError>>;
 #[must_use = "a refresher does nothing unless it is run"]
 pub struct Refresher {
     poller: Poller,
-    /// The stop signal of the store. The value becomes `true` at a shutdown, and the channel closes
+    /// The stop signal of the store: the value becomes `true` at a shutdown, and the channel closes
     /// when the store is dropped.
     stop: watch::Receiver<bool>,
-    // Fields are dropped in their order, so the channel closes after all other fields are dropped.
+    // The channel closes after all other fields are dropped, because fields are dropped in the
+    // order of their declaration.
     waiting: mpsc::Receiver<Waiter>,
 }
 
@@ -76,11 +77,12 @@ impl Refresher {
     }
 
     /// Reads the index for the first time, then polls until the store is dropped or shut down. When
-    /// this happens, the future completes even during a poll.
+    /// the store ends, the future completes even during a poll.
     ///
     /// If the first read fails and the [`Startup`](crate::Startup) policy permits the last-good
-    /// file, the refresher restores that file. Under every policy, the refresher continues to poll.
-    /// [`ready`](crate::OpenSearchDirectiveStore::ready) waits for the first set.
+    /// file, the refresher restores the set of the file. Under every policy, the refresher
+    /// continues to poll. [`ready`](crate::OpenSearchDirectiveStore::ready) waits for the first
+    /// set.
     ///
     /// The future needs a tokio runtime with time and I/O enabled. In a runtime without time and
     /// I/O, the future completes immediately, and the status contains the reason.
@@ -106,9 +108,9 @@ impl Refresher {
         &mut self.poller
     }
 
-    /// Polls until the store is dropped or shut down, even if this happens during a poll. The first
-    /// poll begins after `pause`. If `pause` is `None`, the first read has not happened yet and is
-    /// performed first.
+    /// Polls until the store is dropped or shut down, which also ends a poll that is running. The
+    /// first poll begins after `pause`. If `pause` is `None`, the first read has not happened yet
+    /// and is performed first.
     pub(crate) async fn run_after(mut self, pause: Option<Duration>) {
         let mut stop = self.stop.clone();
         let off_switch = self.poller.off_switch.clone();
@@ -128,8 +130,8 @@ impl Refresher {
                 () = polls => {}
             }
         };
-        // A poll catches its own panics. A panic outside of a poll, for example in a runtime
-        // without a timer, would occur again immediately, so such a panic ends the loop.
+        // A panic outside of a poll, for example in a runtime without a timer, would occur again
+        // immediately, so it ends the loop. Panics in a poll are already caught.
         let polls = AssertUnwindSafe(polls).catch_unwind();
         let panic = tokio::select! {
             biased;
@@ -157,7 +159,7 @@ impl Refresher {
     }
 
     /// Polls repeatedly, first after `pause`. All callers that are waiting when a poll begins
-    /// receive the result of that poll.
+    /// receive the result of this poll.
     async fn poll_forever(&mut self, mut pause: Duration) {
         while let Some(waiters) = self.wait(pause).await {
             let result = self.poller.poll().await;
@@ -170,9 +172,9 @@ impl Refresher {
         }
     }
 
-    /// Waits until the next poll is due, and returns the callers that wait for its result. Returns
-    /// `None` if the store was dropped. If the published set becomes too old during this wait, an
-    /// empty set is published.
+    /// Waits until the next poll is due, and returns the callers that wait for the result of the
+    /// poll, or `None` if the store was dropped. If the published set becomes too old while the
+    /// loop waits, an empty set is published.
     async fn wait(&mut self, pause: Duration) -> Option<Vec<Waiter>> {
         self.poller.announce_pause(pause);
         let mut waiters = Vec::new();
@@ -198,8 +200,8 @@ impl Refresher {
     }
 }
 
-/// Reports that the loop has ended, whatever the reason. For example, a runtime that is dropped
-/// drops the refresher, too.
+/// Reports that the loop has ended for any reason, for example because the runtime was dropped and
+/// has dropped the refresher.
 impl Drop for Refresher {
     fn drop(&mut self) {
         let is_expected = self.stop.has_changed().is_err() || *self.stop.borrow();
@@ -212,7 +214,7 @@ impl Drop for Refresher {
     }
 }
 
-/// Runs the recorder, if there is one. This function never completes, so the polls continue even
+/// Runs the recorder, if there is one. `recording` never completes, so the polls continue even
 /// after a panic of the recorder.
 async fn recording(recorder: Option<&mut Recorder>) {
     if let Some(recorder) = recorder {

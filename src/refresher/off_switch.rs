@@ -1,6 +1,6 @@
 //! The local kill switch: while the off file exists, no directive applies in this instance.
 //!
-//! The switch does not need the cluster. Polling continues while the off file exists, so the
+//! The off switch works without the cluster. Polling continues while the off file exists, so the
 //! current directives apply as soon as the file is removed.
 
 use std::convert::Infallible;
@@ -62,8 +62,8 @@ impl OffSwitch {
         }
     }
 
-    /// Checks once whether the off file exists. If an error prevents the check, the switch keeps
-    /// its state.
+    /// Checks once whether the off file exists. If an error prevents the check, the state of the
+    /// switch does not change.
     pub(crate) async fn check(&mut self) {
         let Some(file) = self.file.clone() else {
             return;

@@ -1,5 +1,5 @@
-//! The write half of the published state. The outlet publishes each snapshot, or an empty one while
-//! the store is off, and then notifies the subscribers.
+//! The write half of the published state. The outlet publishes each snapshot, or while the store is
+//! off an empty snapshot, and then notifies the subscribers.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -67,7 +67,7 @@ fn without_directives(snapshot: &Snapshot) -> Snapshot {
     .into()
 }
 
-/// Publishes snapshots and notifies subscribers. The loop and its off switch own the outlet. When
+/// Publishes snapshots and notifies subscribers. The loop and its off switch share the outlet. When
 /// both have dropped the outlet, all subscriptions end.
 #[derive(Clone, Debug)]
 pub(super) struct Outlet {
@@ -91,8 +91,8 @@ impl Outlet {
     }
 
     /// Replaces the kept snapshot in one swap, and then notifies the subscribers. A subscriber that
-    /// loads after the notification finds this snapshot or a later one. A store that is off stays
-    /// off.
+    /// loads after the notification finds the new snapshot or a later snapshot. A store that is off
+    /// stays off.
     pub(super) fn publish(&self, snapshot: Snapshot) {
         let mut publisher = self.lock();
         let is_off = self.published.snapshot().is_off();
@@ -116,7 +116,7 @@ impl Outlet {
     }
 
     /// Acquires the lock that ensures that the loop and the off switch never publish at the same
-    /// time. Readers of the published state do not need this lock.
+    /// time. Readers of the published state do not need the lock.
     fn lock(&self) -> MutexGuard<'_, Publisher<Served>> {
         self.publisher
             .lock()

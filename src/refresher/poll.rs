@@ -36,7 +36,8 @@ impl Poller {
         self.shared.update(|progress| {
             progress.counters.poll_seconds += begin.elapsed();
             if result.is_err() {
-                // The source may have read a snapshot that was not published.
+                // After a failed poll, the applied `_seq_no` does not change, because the source
+                // may have read a snapshot that was not published.
                 report.applied_seq_no = progress.source.applied_seq_no;
             }
             progress.source = report;
@@ -110,7 +111,7 @@ impl Poller {
 
     pub(super) fn record_failure(&self, error: &PollError) {
         let text = chain(error);
-        // An error that stays the same is logged as a warning only once.
+        // A repeated failure with the same error is logged as a warning only once.
         if self.shared.progress().last_error.as_ref() == Some(&text) {
             debug!(error = text, "the poll failed again");
         } else {

@@ -138,7 +138,7 @@ impl Poller {
         }
     }
 
-    /// Returns the state that this poller shares with its store.
+    /// Returns the state that the poller shares with its store.
     #[doc(hidden)]
     #[must_use]
     pub fn shared(&self) -> &Arc<Shared> {
@@ -158,7 +158,7 @@ impl Poller {
         });
     }
 
-    /// Returns the pause after a poll. `failure` is the error of the poll, if it failed.
+    /// Returns the pause after a poll. `failure` is the error of the poll, if the poll failed.
     #[doc(hidden)]
     pub fn pause_after(&mut self, failure: Option<&PollError>) -> Duration {
         match failure {

@@ -1,5 +1,5 @@
-//! Replaces the published snapshot with a new one, or with an empty one when the published one
-//! becomes too old.
+//! Replaces the published snapshot with a new snapshot, or with an empty snapshot when the
+//! published snapshot becomes too old.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -16,12 +16,13 @@ use crate::sync::Origins;
 use opensearch_directives_core::{DirectiveSet, Snapshot};
 
 /// The shortest pause between two passes over the set that look for starts and expiries. If many
-/// directives expire shortly after each other, one pass logs all that expire within this time.
+/// directives expire shortly after each other, one pass logs all directives that expire within a
+/// second.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl Poller {
-    /// Publishes a snapshot if it differs from the published one. Returns whether the snapshot was
-    /// published.
+    /// Publishes a snapshot if it differs from the published snapshot. Returns whether the snapshot
+    /// was published.
     pub(super) async fn publish_if_new(
         &mut self,
         snapshot: Snapshot,
@@ -68,7 +69,7 @@ impl Poller {
         });
     }
 
-    /// Logs and counts the differences between a former snapshot and the published one. The
+    /// Logs and counts the differences between a former snapshot and the published snapshot. The
     /// differences are logged after the publish, because writing a log can be slow.
     pub(super) fn log_changes(
         &mut self,
@@ -84,15 +85,15 @@ impl Poller {
         });
     }
 
-    /// Returns the instant at which the next start or expiry must be logged. If the clock panics,
-    /// there is none, and the next poll reports the panic.
+    /// Returns the instant at which the next start or expiry must be logged. Returns `None` if the
+    /// clock panics, because the next poll reports the panic.
     pub(super) fn boundary_at(&self) -> Option<Instant> {
         let next = self.change_log.next()?;
         let now = std::panic::catch_unwind(AssertUnwindSafe(|| self.clock.now())).ok()?;
         let wait = Duration::try_from(next.duration_since(now)).unwrap_or_default();
         let at = Instant::now().checked_add(wait)?;
-        // The pause holds even if the clock stands still or is adjusted. It begins at the last pass
-        // and not now, because this function is called again after each poll.
+        // The shortest pause holds even if the clock stands still or is adjusted. The pause begins
+        // at the last pass and not now, because `boundary_at` is called again after each poll.
         let pass = self.boundary_pass_at;
         Some(pass.map_or(at, |pass| at.max(pass + SHORTEST_PAUSE)))
     }
@@ -120,7 +121,7 @@ impl Poller {
         off_the_runtime(weight, move || snapshot.counted_by(&counters, now)).await
     }
 
-    /// Sets the instant from which on no directive of the set applies, so that `clear_after` holds
+    /// Sets the instant from which no directive of the set applies, so that `clear_after` holds
     /// even if the refresher no longer runs. `age` is the time since the set was read.
     pub(super) fn withdraw_in_time(&self, set: &DirectiveSet, now: Timestamp, age: Duration) {
         if let Some(clear_after) = self.clear_after {

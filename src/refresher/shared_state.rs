@@ -38,12 +38,12 @@ pub struct Shared {
     clear_after: Option<Duration>,
     max_documents: usize,
     clock: Arc<dyn Clock>,
-    /// The progress of the polling. The loop and the off switch update the progress. The status
-    /// reads all fields of the progress at once, so these fields are consistent.
+    /// The progress of the polls, which the loop and the off switch update. The status reads all
+    /// fields of the progress at once, so the fields are consistent.
     progress: watch::Sender<Progress>,
 }
 
-/// The progress of the polling.
+/// The progress of the polls.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     pub(super) last_attempt: Option<Timestamp>,
@@ -59,13 +59,13 @@ pub(crate) struct Progress {
     pub(super) next_poll_in: Duration,
     pub(super) liveness: Liveness,
     pub(super) source: SourceReport,
-    /// The warning that the ingest pipeline and this reader permit different times to live.
+    /// The warning that the ingest pipeline and the store permit different times to live.
     pub(super) max_ttl_warning: Option<String>,
     pub(super) counters: Counters,
 }
 
-/// The values of a report to the fleet that are compared with the last report: a difference is
-/// reported at once.
+/// The values of a report to the fleet that are compared with the last report, because a difference
+/// must be reported immediately.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ReportKey {
     revision: Option<Revision>,
@@ -83,7 +83,7 @@ impl Progress {
     }
 }
 
-/// The age of a read. The age grows with time.
+/// The age of a read, which grows with time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReadAge {
     noted_at: Instant,
@@ -102,7 +102,7 @@ impl ReadAge {
         self.then.saturating_add(self.noted_at.elapsed())
     }
 
-    /// Returns the instant at which the read reaches this age.
+    /// Returns the instant at which the read reaches the given age.
     pub(super) fn reaches(self, age: Duration) -> Option<Instant> {
         self.noted_at.checked_add(age.saturating_sub(self.then))
     }
@@ -131,7 +131,7 @@ impl Shared {
         }
     }
 
-    /// Returns the published snapshot, or an empty snapshot if the published one is older than
+    /// Returns the published snapshot, or an empty snapshot if the published snapshot is older than
     /// `clear_after` and the loop has not replaced it yet.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
@@ -258,7 +258,7 @@ impl Shared {
         }
     }
 
-    /// Counts a report to the fleet. The receivers of [`polled`](Self::polled) are not notified.
+    /// Counts a report to the fleet, without notifying the receivers of [`polled`](Self::polled).
     pub(crate) fn count_report(&self, is_written: bool) {
         self.progress.send_if_modified(|progress| {
             let counters = &mut progress.counters;
@@ -297,7 +297,8 @@ impl Shared {
         let decided = async {
             let decided =
                 |progress: &Progress| progress.is_ready() || progress.liveness.has_ended();
-            // The sender is a field of `self`, so the channel cannot close during this wait.
+            // The channel cannot close while `ready` waits, because the sender is a field of
+            // `self`.
             let _ = progress.wait_for(decided).await;
         };
         within(limit, decided).await;

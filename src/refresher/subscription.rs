@@ -4,8 +4,8 @@ use tokio::sync::watch;
 
 use crate::error::Stopped;
 
-/// Notifies one subscriber whenever a set is published. A clone has received the same notifications
-/// as the original.
+/// Notifies one subscriber whenever a set is published. A clone of a subscription has received the
+/// same notifications as the original.
 ///
 /// [`OpenSearchDirectiveStore::subscribe`](crate::OpenSearchDirectiveStore::subscribe) creates a
 /// subscription. A subscription holds no set, but only records that a set was published. Several
@@ -15,14 +15,14 @@ pub struct Subscription(watch::Receiver<()>);
 
 impl Subscription {
     /// Completes when a set has been published since the previous call, or since the subscription
-    /// was created. If a set has already been published at the time of the call, the call completes
-    /// immediately. A load that begins afterwards returns the published set or a later one.
+    /// was created. If a set was published before the call, the call completes immediately. A load
+    /// after the completion returns the published set or a later set.
     ///
     /// A publish changes the directives, the revision or the rejections, so the directives may be
-    /// the same as before. The start and the expiry of a directive happen without a publish and
-    /// cause no notification.
+    /// equal to the previous directives. The start and the expiry of a directive happen without a
+    /// publish and cause no notification.
     ///
-    /// This method is cancel safe.
+    /// `changed` is cancel safe.
     ///
     /// # Errors
     /// [`Stopped`] if the store was shut down or dropped, so that no further set will be published.

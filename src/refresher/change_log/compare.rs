@@ -16,8 +16,8 @@ pub(super) enum Difference<'a> {
     Removed(DirectiveRef<'a>),
 }
 
-/// Returns the differences between two sets in the order of the ids. A directive that has expired at
-/// this instant counts as absent.
+/// Returns the differences between two sets in the order of the ids. A directive that has expired
+/// at the given instant counts as absent.
 pub(super) fn differences<'a>(
     before: &'a DirectiveSet,
     after: &'a DirectiveSet,
@@ -51,8 +51,8 @@ pub(super) fn differences<'a>(
     })
 }
 
-/// The directives of a set in the order of their ids. A set that was read from an index has this
-/// order already.
+/// The directives of a set in the order of their ids. A set that was read from an index is already
+/// ordered by id.
 struct ById<'a> {
     set: &'a DirectiveSet,
     /// The positions in the order of the ids, if the set has another order.

@@ -48,7 +48,7 @@ async fn p5_a_set_that_is_too_old_is_emptied_only_if_configured() {
     tokio::time::sleep(SECOND * 6000).await;
     assert_eq!(store.status().counters.publishes, 2);
     assert_eq!(kept.load().len(), 2, "off by default");
-    // The next complete read publishes the directives again.
+    // The next complete read must publish the directives again.
     other.set(Order::Good(2));
     store.refresh().await.unwrap();
     assert_eq!(store.load().len(), 2);
@@ -73,7 +73,7 @@ async fn p5_a_last_good_file_is_as_old_as_its_read() {
         (Some(540.0), Staleness::Stale)
     );
     assert_eq!(store.load().len(), 1);
-    // The first check of the age empties a set that is older than the limit.
+    // A set that is older than the limit is emptied at the first check of its age.
     let years = later(60 * 24 * 3650).with_clear_after(SECOND * 600);
     let (_fake, store) = start_with(&years, Order::Refuse(503, None)).await;
     tokio::time::sleep(Duration::from_millis(1)).await;

@@ -75,7 +75,7 @@ async fn p7_a_source_learns_which_of_its_generations_is_published() {
         refresher.poll().await.unwrap();
     }
     assert_eq!(refresher.shared().status().counters.publishes, 2);
-    // After the set is emptied, no generation of the source is published.
+    // Emptying the set must reset the published generation to `None`.
     refresher.clear();
     refresher.poll().await.unwrap();
     assert_eq!(

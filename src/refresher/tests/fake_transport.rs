@@ -15,9 +15,9 @@ use crate::http::{Request, RequestFailure, Response, Transport};
 /// The scripted behaviour of the transport.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) enum Order {
-    /// The transport responds with this many directives.
+    /// The transport responds with the given number of directives.
     Good(u64),
-    /// The transport responds with this status and this `Retry-After`.
+    /// The transport responds with the given status and `Retry-After`.
     Refuse(u16, Option<Duration>),
     Hang,
     Panic,
@@ -59,7 +59,7 @@ impl Fake {
             .collect()
     }
 
-    /// Records the beginning of a poll if this request is the first one of the poll.
+    /// Records the beginning of a poll if the request is the first request of the poll.
     fn note(&self, request: &Request, order: Order) {
         let mut read = self.read.lock().unwrap();
         if request.path.contains("_stats/docs") {

@@ -32,7 +32,7 @@ async fn matches_are_counted_across_publishes_and_by_each_way_to_read() {
     request(reader.load());
     request(store.snapshot().set());
     let held = store.load();
-    // After a small change, the refresher patches the published set.
+    // The change is small, so the refresher patches the published set.
     fake.set(Order::Good(3));
     store.refresh().await.unwrap();
     request(&held);

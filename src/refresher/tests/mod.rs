@@ -235,7 +235,7 @@ async fn p10_a_store_dropped_during_a_poll_leaves_no_task() {
     assert_eq!(fake.polls(), 2, "a poll is under way");
     let set = store.load();
     drop(store);
-    // The clock is paused, so the poll cannot end by itself.
+    // The poll cannot reach its time limit, because the clock is paused.
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
@@ -249,7 +249,7 @@ async fn a_refresh_during_a_poll_waits_for_the_next_poll() {
     fake.set(Order::Hang);
     let first = store.refresh();
     let second = async {
-        // The poll for the first caller begins during this pause.
+        // The poll for the first caller begins while the test sleeps.
         tokio::time::sleep(SECOND).await;
         fake.set(Order::Good(2));
         store.refresh().await

@@ -1,5 +1,5 @@
-//! Tests nodes that hang or fail during a poll. After the failure, another node serves the next
-//! poll, or the poll is repeated on another node.
+//! Tests nodes that hang or fail during a poll: another node must serve the next poll or the
+//! repeated poll.
 
 use std::sync::Mutex;
 
@@ -15,7 +15,7 @@ fn two_nodes() -> ClusterConfig {
     ClusterConfig::new(urls.map(|url| url.parse().unwrap()))
 }
 
-/// A transport to two nodes. The first node that receives a search fails from then on.
+/// A transport to two nodes, of which the first node that receives a search fails from then on.
 #[derive(Debug)]
 struct FailsAtASearch {
     responses: Arc<Fake>,
@@ -90,8 +90,8 @@ impl Transport for OneHangs {
     }
 }
 
-/// In each of two runs a different node hangs, so one of the two stores tries the hanging node
-/// first.
+/// A different node hangs in each of two runs, so in one of the runs the store tries the hanging
+/// node first.
 #[tokio::test(start_paused = true)]
 async fn p8_a_node_that_used_up_the_time_of_a_poll_is_not_tried_first_again() {
     let mut config = config().with_startup(Startup::Empty);

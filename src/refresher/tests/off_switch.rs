@@ -6,7 +6,7 @@ use futures_util::FutureExt as _;
 
 use super::*;
 
-/// A folder, and the path of an off file in this folder. The file does not exist yet.
+/// A folder, and the path of an off file in the folder that does not exist yet.
 struct Switch {
     _folder: tempfile::TempDir,
     file: PathBuf,
@@ -80,7 +80,7 @@ async fn the_off_file_works_while_a_poll_hangs_and_the_cluster_is_unreachable() 
     let refresh = store.refresh();
     tokio::pin!(refresh);
     assert!(refresh.as_mut().now_or_never().is_none());
-    // The poll hangs for longer than the store needs to notice the off file.
+    // The poll hangs for longer than the interval between two checks for the off file.
     switch.on_disk().await;
     assert!(refresh.as_mut().now_or_never().is_none(), "the poll ended");
     assert!(store.load().is_empty());

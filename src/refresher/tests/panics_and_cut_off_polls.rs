@@ -17,7 +17,7 @@ async fn callers_that_arrive_during_a_poll_share_the_next_one() {
     fake.set(Order::Hang);
     let first = store.refresh();
     let others = async {
-        // The poll for the first caller begins during this pause.
+        // The poll for the first caller begins while the test sleeps.
         tokio::time::sleep(SECOND).await;
         fake.set(Order::Good(2));
         futures_util::future::join_all((0..50).map(|_| store.refresh())).await
@@ -89,7 +89,8 @@ async fn a_last_good_file_that_could_not_be_written_is_written_once_it_can_be() 
     assert_eq!(store.status().counters.publishes, 1, "nothing changed");
 }
 
-/// An index of more than one page. A point in time can be opened, but a search in it never returns.
+/// An index of more than one page. A point in time can be opened, but a search in the point in time
+/// never returns.
 #[derive(Debug)]
 struct Paged {
     /// Whether closing a point in time succeeds.
@@ -141,7 +142,7 @@ impl Transport for Paged {
 
 #[tokio::test(start_paused = true)]
 async fn a_point_in_time_is_closed_when_the_deadline_cuts_the_poll() {
-    // Closing the point in time does not delay the loop, even if the server does not respond.
+    // Closing the point in time must not delay the loop, even if the server does not respond.
     for closes in [true, false] {
         let mut config = config()
             .with_startup(crate::Startup::Empty)

@@ -25,8 +25,8 @@ fn refresh(store: &OpenSearchDirectiveStore) -> RefreshError {
     runtime().block_on(store.refresh()).unwrap_err()
 }
 
-/// Whether the directives of the scripted index apply this long after noon. Without an age limit,
-/// these directives apply from 12:10 to 12:20.
+/// Whether the directives of the scripted index apply `after_noon` after noon. Without an age
+/// limit, the directives apply from 12:10 to 12:20.
 fn applies(store: &OpenSearchDirectiveStore, after_noon: Duration) -> bool {
     let attrs = RequestAttrs::new("orders", "svc", EndpointKind::Search);
     let now = Noon.now() + after_noon;
@@ -62,7 +62,8 @@ fn p12_a_runtime_that_nobody_drives_is_seen_and_a_refresh_returns() {
     let RefresherState::Overdue { since } = status().refresher else {
         panic!("{:?}", status().refresher);
     };
-    // The first pause is shorter than the interval.
+    // The refresher is overdue after less than an interval, because its first pause is shorter than
+    // the interval.
     assert!(since <= Noon.now() && since > Noon.now() - INTERVAL);
     let error = refresh(&store);
     assert!(error.is_timed_out(), "{error}");
@@ -80,7 +81,7 @@ fn p12_a_runtime_that_nobody_drives_is_seen_and_a_refresh_returns() {
     }
     assert!(!applies(&store, SECOND * 900));
 
-    // Once the runtime runs again, the refresher continues.
+    // The refresher continues once the runtime runs again.
     runtime.block_on(async { tokio::time::sleep(INTERVAL * 2).await });
     let _context = runtime.enter();
     assert_eq!(store.status().refresher, RefresherState::Running);

@@ -127,7 +127,7 @@ async fn p9_last_good_or_empty_starts_in_any_case() {
     assert_eq!(restored.load().len(), 2);
     restored.ready(Duration::ZERO).await.unwrap();
 
-    // The last-good file is also restored if the application runs the refresher itself.
+    // The last-good file must also be restored if the application runs the refresher itself.
     let (_fake, store, refresher) = build(&config, Order::Refuse(503, None));
     tokio::spawn(refresher.run());
     store.ready(SECOND).await.unwrap();
