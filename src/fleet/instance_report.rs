@@ -1,5 +1,5 @@
 //! Defines the document that one instance writes: which state of the index the instance applies,
-//! and how old this state is.
+//! and the age of this state.
 
 use std::time::Duration;
 
@@ -12,9 +12,10 @@ use crate::status::{Staleness, Status};
 /// The maximum number of rejections that a report lists. A separate field contains the total number
 /// of rejections.
 const MAX_REJECTIONS: usize = 20;
-/// The maximum number of directives whose hits a report lists: those with the most hits.
+/// The maximum number of directives whose hits a report lists. The report contains the directives
+/// with the most hits.
 const MAX_HITS: usize = 50;
-/// The maximum number of characters of a text in a report. Longer texts are cut off.
+/// The maximum number of characters of a text in a report; longer texts are cut off.
 const MAX_CHARACTERS: usize = 300;
 
 /// The maximum length of a name in a forwarded report, in bytes: the maximum length of an `_id`.
@@ -66,8 +67,8 @@ pub struct InstanceReport {
     /// The uuid of the index from which the applied set was read; absent before the first read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index_uuid: Option<String>,
-    /// The instance applies every operation up to this `_seq_no`. Absent if the instance does not
-    /// know this number, for example because its role does not permit the index statistics.
+    /// The `_seq_no` up to which the instance applies every operation; absent if it is not known,
+    /// for example because the instance's role does not permit the index statistics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_seq_no: Option<u64>,
     /// The number of documents from which the applied set was read.
@@ -96,8 +97,8 @@ pub struct InstanceReport {
     pub hits: Vec<ReportedHits>,
     /// Whether the age of the applied set is within the limits of the instance.
     pub staleness: String,
-    /// The seconds by which the instance's clock is ahead of the cluster's clock; absent if they
-    /// were not measured.
+    /// The seconds by which the instance's clock is ahead of the cluster's clock; absent if there
+    /// is no measurement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_skew_seconds: Option<f64>,
     /// The time at which the reporter was created, by the instance's clock.
@@ -108,10 +109,10 @@ pub struct InstanceReport {
     /// The time of the last publish, by the instance's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_change: Option<Timestamp>,
-    /// The time of this report: the time of the instance's clock, corrected by the clock skew if it
-    /// is known.
+    /// The time of the report by the instance's clock, corrected by the clock skew if the skew is
+    /// known.
     pub reported_at: Timestamp,
-    /// The longest time to the next report.
+    /// The longest time until the next report.
     pub heartbeat_seconds: f64,
     /// Whether the instance was shut down and will not report again.
     pub left: bool,

@@ -8,11 +8,11 @@ use super::instance_report::InstanceReport;
 
 /// An instance counts as silent after this many heartbeats without a report.
 const HEARTBEATS: f64 = 3.0;
-/// A report may additionally be late by this time, for example because the clock of the instance
+/// The additional time by which a report may be late, for example because the clock of the instance
 /// was adjusted.
 const TOLERANCE: Duration = Duration::from_secs(5);
-/// The longest heartbeat that an instance can have. A report that states a longer one counts as a
-/// report with this heartbeat, because otherwise its instance would never become silent.
+/// The longest heartbeat that an instance can have. A longer heartbeat in a report is reduced to
+/// this limit, because otherwise the instance would never become silent.
 pub(super) const LONGEST_HEARTBEAT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The state of the index at one instant.
@@ -21,7 +21,7 @@ pub(super) const LONGEST_HEARTBEAT: Duration = Duration::from_secs(24 * 60 * 60)
 pub struct IndexPosition {
     /// The uuid of the index.
     pub index_uuid: String,
-    /// The highest assigned `_seq_no`, including those of deletions. `None` if no number was
+    /// The highest assigned `_seq_no`, which may belong to a deletion. `None` if no number was
     /// assigned yet, or if the role does not permit the index statistics.
     pub assigned_seq_no: Option<u64>,
     /// The highest `_seq_no` of the visible documents.
@@ -40,17 +40,17 @@ pub enum InstanceState {
     Rejecting,
     /// The instance does not apply some of the operations yet.
     Behind {
-        /// The number of operations that the instance does not apply yet; `None` if this number is
-        /// not known.
+        /// The number of operations that the instance does not apply yet; `None` if it is not
+        /// known.
         operations: Option<u64>,
     },
-    /// The instance has not reported for three heartbeats. The instance may have ended without a
-    /// last report.
+    /// The instance has not reported for three heartbeats, and may have ended without a last
+    /// report.
     Silent {
         /// The time since the last report.
         since: Duration,
     },
-    /// The instance was shut down, and said so in its last report.
+    /// The last report of the instance states that the instance was shut down.
     Left,
 }
 
@@ -96,11 +96,11 @@ pub struct UnreadableReport {
 pub struct Fleet {
     /// The reports, ordered by instance.
     pub reports: Vec<InstanceReport>,
-    /// The reports that cannot be decoded. Nothing shows that these instances apply an operation,
-    /// so they count as not converged.
+    /// The reports that cannot be decoded. Instances with such a report count as not converged,
+    /// because nothing shows that they apply an operation.
     pub unreadable: Vec<UnreadableReport>,
-    /// The number of instances that were not read, because there are too many instances: the last
-    /// ones in the order of their names. These instances count as not converged, too.
+    /// The number of instances that were not read, because there are too many instances. The
+    /// omitted instances are the last in the order of names, and count as not converged.
     pub omitted: u64,
     /// The state of the index.
     pub position: IndexPosition,
@@ -132,13 +132,13 @@ impl Fleet {
 }
 
 impl IndexPosition {
-    /// Whether an instance applies every operation that this state of the index contains.
+    /// Whether an instance applies every operation in the state `self` of the index.
     ///
-    /// An instance applies every operation if it reports that it applies every operation up to the
-    /// highest assigned number, or if it read exactly the documents of this state and one of them
-    /// has the highest assigned number. The highest number that the instance has read would not
-    /// prove that it applies every operation, because a lower number can become visible after a
-    /// higher one, and because no document has the number of a deletion.
+    /// An instance applies every operation if it reports this for every operation up to the highest
+    /// assigned number, or if it read exactly the documents of `self` and one of the documents has
+    /// the highest assigned number. The highest number that an instance has read proves less,
+    /// because a lower number can become visible after a higher number, and because no document has
+    /// the number of a deletion.
     #[must_use]
     pub fn is_applied_by(&self, report: &InstanceReport) -> bool {
         if report.index_uuid.as_ref() != Some(&self.index_uuid) {
@@ -153,8 +153,8 @@ impl IndexPosition {
         }
     }
 
-    /// Whether an instance read exactly the documents of this state. The sums are compared as
-    /// floating-point numbers, because the cluster returns them in this form.
+    /// Whether an instance read exactly the documents of `self`. The sums are compared as
+    /// floating-point numbers, because the cluster returns floating-point numbers.
     #[expect(
         clippy::cast_precision_loss,
         clippy::float_cmp,
@@ -166,8 +166,8 @@ impl IndexPosition {
             && report.sum_seq_no as f64 == self.sum_seq_no
     }
 
-    /// Returns the number of operations that an instance does not apply yet; `None` if this number
-    /// is not known.
+    /// Returns the number of operations that an instance does not apply yet; `None` if it is not
+    /// known.
     fn missing_in(&self, report: &InstanceReport) -> Option<u64> {
         if report.index_uuid.as_ref() != Some(&self.index_uuid) {
             return None;
@@ -178,8 +178,8 @@ impl IndexPosition {
             Some(applied) => highest.saturating_sub(applied),
             None => highest.saturating_add(1),
         };
-        // If the index lacks a document that the instance applies, the number of the deletion is
-        // not known here.
+        // If the difference is zero, the index may lack a document that the instance applies, and
+        // the number of the deletion is not known.
         (missing > 0).then_some(missing)
     }
 }

@@ -63,7 +63,7 @@ fn an_instance_is_synced_only_if_it_applies_every_operation() {
     // Number 10 was assigned to a deletion, so no document has this number.
     assert_eq!(state(&report, position(Some(10), &[3, 9])), BEHIND(1));
     // The last operation is not visible yet, so equal documents do not prove that the instance
-    // applies it.
+    // applies the last operation.
     assert_eq!(state(&report, position(Some(10), &[3, 5, 9])), BEHIND(1));
     let mut other = report.clone();
     other.index_uuid = Some("another".to_owned());

@@ -3,7 +3,7 @@
 //! Each instance that has a [`Reporter`] maintains one document in the fleet's index. The name of
 //! the fleet's index is the name of the polled index followed by `-fleet`.
 //! [`Installer::install_fleet`] creates the fleet's index. The reporter writes the document when
-//! the applied state changes, and otherwise at a regular interval, by default once a minute.
+//! the applied state changes, and also at a regular interval, by default once a minute.
 //! [`DirectivesApi::fleet`] reads the documents of all instances, and compares these documents with
 //! the polled index.
 //!

@@ -12,8 +12,8 @@ use crate::rest::{Hit, Probe, SearchResponse, Session};
 
 /// The maximum number of instances that one read returns.
 const MAX_INSTANCES: usize = 50_000;
-/// The number of reports in one page. Even a page of the largest possible reports is smaller than
-/// the size limit of responses.
+/// The number of reports in one page. A page of the largest possible reports is smaller than the
+/// size limit of responses.
 const PAGE_SIZE: usize = 200;
 const FILTER_PATH: &str = "timed_out,_shards.total,_shards.successful,_shards.failed,hits.total,\
                            hits.hits._id,hits.hits._seq_no,hits.hits._source,hits.hits.sort";
@@ -34,8 +34,8 @@ impl DirectivesApi {
     /// Fails with [`WriteError::is_not_found`] if the fleet's index does not exist, and with
     /// another error if an index could not be read completely.
     pub async fn fleet(&self) -> Result<Fleet, WriteError> {
-        // The state of the index is read before the reports, so that this state does not contain
-        // operations that are newer than the reports.
+        // The state of the index is read before the reports, so that it does not contain operations
+        // that are newer than the reports.
         let position = self.position().await?;
         let reports = self.reports().await?;
         let now = self.now().await?;
@@ -85,8 +85,8 @@ impl DirectivesApi {
 }
 
 impl Reports {
-    /// Reads one page. Returns the number of reports in this page, the number of all reports, and
-    /// the sort values of the last report.
+    /// Reads one page of reports. Returns the number of reports in the page, the number of all
+    /// reports, and the sort values of the last report.
     async fn read_page(
         &mut self,
         client: &Client,

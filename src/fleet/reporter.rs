@@ -33,7 +33,7 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
 /// The jitter of the heartbeat, in percent.
 const JITTER_PERCENT: u32 = 20;
-/// The time limit of the last report. An application that ends waits for this report.
+/// The time limit of the last report, for which an application waits at its end.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(3);
 /// The pause between two deletions of old reports.
 pub(super) const CLEANUP_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
@@ -143,9 +143,9 @@ impl Reporter {
         }
     }
 
-    /// Sets the longest time between two reports. A shorter interval than one second counts as one
-    /// second, and a longer one than a day counts as one day. The default is one minute. An instance
-    /// that has not reported for three intervals counts as silent.
+    /// Sets the longest time between two reports. An interval of less than one second counts as one
+    /// second, and an interval of more than one day counts as one day. The default is one minute.
+    /// An instance that has not reported for three intervals counts as silent.
     pub fn with_interval(mut self, interval: Duration) -> Self {
         self.identity.heartbeat = interval.clamp(SHORTEST_INTERVAL, LONGEST_HEARTBEAT);
         self
@@ -193,7 +193,7 @@ impl Reporter {
             };
             tokio::select! {
                 changed = self.subscription.changed() => if changed.is_err() { break },
-                // Even a poll that publishes nothing can find out that the set already contains
+                // A poll that publishes nothing may still find out that the set already contains
                 // further operations.
                 Ok(()) = self.polled.changed(), if !has_news => {}
                 () = outbox.added(), if !has_pending => {}
@@ -218,16 +218,16 @@ impl Reporter {
                 }
             }
         }
-        // The last report has a time limit, because the application waits for the end of the
-        // reporter.
+        // The last report has a time limit, because the application waits until the reporter has
+        // ended.
         let farewell = timeout(FAREWELL_TIMEOUT, self.report(true, true));
         if farewell.await.is_err() {
             debug!("the report that the instance has left was not written in time");
         }
     }
 
-    /// Returns the pause before the next heartbeat. The pause is at most the configured interval.
-    /// The jitter spreads the heartbeats of instances that started at the same time.
+    /// Returns the pause before the next heartbeat, which is at most the configured interval. Its
+    /// jitter spreads the heartbeats of instances that started at the same time.
     fn pause_of_heartbeat(&mut self) -> Duration {
         let percent = self.random.u32(100 - JITTER_PERCENT..=100);
         self.identity.heartbeat * percent / 100
@@ -253,7 +253,7 @@ fn client_for(
 }
 
 /// Completes one second after the end of the store, so that a pending report can still arrive
-/// before the last one. A report that hangs for longer does not delay the end.
+/// before the last report. A pending report that hangs for longer does not delay the last report.
 async fn until_end(mut subscription: Subscription) {
     while subscription.changed().await.is_ok() {}
     tokio::time::sleep(FAREWELL_TIMEOUT / 3).await;

@@ -228,7 +228,7 @@ async fn an_instance_reports_at_a_jittered_heartbeat_and_at_once_after_a_change(
     assert_eq!(fleet.reports().len(), before + 1);
     assert_eq!(fleet.last()["max_seq_no"], 1);
     assert_eq!(fleet.last()["hits"], json!([{"id": "slow", "count": 1}]));
-    // Many changes within a second cause only one or two reports.
+    // Many changes within a second must cause only one or two reports.
     for _ in 0..50 {
         source.change();
         store.refresh().await.unwrap();

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::instance_report::InstanceReport;
 use crate::http::{Client, Exception, Method, Request, RequestError, malformed};
 
-/// The document of an instance is deleted this long after the instance's last report.
+/// The time after an instance's last report at which its document is deleted.
 const KEPT_FOR: &str = "7d";
 /// The maximum number of documents that one request deletes.
 const MAX_DELETED: u64 = 100;
@@ -19,8 +19,8 @@ const MAX_DELETED: u64 = 100;
 /// Writes reports into the index.
 #[derive(Clone, Debug)]
 pub(super) struct IndexWriter {
-    /// A client of the fleet's index. This client has its own list of node states, so a refused
-    /// report does not influence the polls.
+    /// A client of the fleet's index with a separate list of node states, so that a refused report
+    /// does not influence the polls.
     client: Client,
     /// Whether the index existed at the last request.
     has_index: bool,
@@ -123,7 +123,7 @@ impl IndexWriter {
     }
 
     /// Deletes the documents of instances that have not reported for a week, by the clock of the
-    /// cluster. Otherwise, instances with random names would fill the index over time.
+    /// cluster, so that instances with random names do not fill the index over time.
     pub(super) async fn delete_old(&self) -> Result<(), ReportError> {
         let path = SearchParts::Index(&[self.client.index()]).url();
         let range = json!({ "lt": format!("now-{KEPT_FOR}") });
@@ -186,7 +186,7 @@ struct Old {
 
 impl Old {
     /// Returns the bulk action that deletes the document. The action has no effect if the instance
-    /// has reported again.
+    /// has reported since the search.
     fn deletion(&self) -> String {
         let target = json!({
             "_id": self.id,

@@ -11,7 +11,7 @@ use super::record::{Operation, Record};
 use opensearch_directives_core::document::DecodeLimits;
 
 /// How far the time in a document may lie outside the period in which the write can have happened,
-/// because the clocks of nodes differ. A time outside this tolerance does not come from the ingest
+/// because the clocks of nodes differ. A time that is further outside does not come from the ingest
 /// pipeline.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 /// The name that the ingest pipeline writes if the writer named no author.
@@ -30,7 +30,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) not_before: Option<Timestamp>,
 }
 
-/// Who makes a record, and when.
+/// Who makes a record, and at which time.
 #[derive(Clone, Debug)]
 pub(crate) struct RecordedBy {
     pub(crate) name: String,

@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 
 use opensearch_directives_core::document::{DecodeLimits, Document, Rejection, decode, is_revoked};
 
-/// The fields that are not compared. Every write changes the time and the author, and a record
-/// contains these in separate fields. `targets` is derived from other fields.
+/// The fields that are not compared: the time and the author, which every write changes and a
+/// record contains in separate fields, and `targets`, which is derived from other fields.
 const NOT_COMPARED: [&str; 4] = ["updated_at", "updated_by", "authenticated_as", "targets"];
 
 /// What an operation did to a directive.
@@ -18,7 +18,7 @@ const NOT_COMPARED: [&str; 4] = ["updated_at", "updated_by", "authenticated_as",
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum RecordKind {
-    /// There was no directive with this id before.
+    /// There was no directive with the same id before.
     Created,
     /// The write changed the directive in a way that no other kind describes: for example, a target
     /// or a text has another value, or the previous document is not known.
@@ -110,17 +110,18 @@ pub enum Before<'a> {
 pub struct Change {
     /// The kind of the operation.
     pub kind: RecordKind,
-    /// The names of the fields that changed, sorted; `None` if the previous document is not known.
+    /// The sorted names of the fields that changed; `None` if the previous document is not known.
     pub fields: Option<Vec<String>>,
-    /// The reason why proxies reject the document; `None` if they do not reject it.
+    /// The reason why proxies reject the document; `None` if proxies accept the document.
     pub rejection: Option<Rejection>,
 }
 
 /// Compares the documents before and after an operation. `after` is `None` for a deletion, and
 /// `limits.now` is the time of the operation.
 ///
-/// If an operation has several effects, the kind names the effect that an auditor must see first.
-/// For example, if a directive matches more requests and also ends earlier, its kind is `Widened`.
+/// If an operation has several effects, its kind is the effect that is most important for an
+/// auditor. For example, if a directive matches more requests and also ends earlier, its kind is
+/// `Widened`.
 #[must_use]
 pub fn classify(
     id: &str,
@@ -208,7 +209,7 @@ impl Directions {
         all.amount(old.sample_per_mille, new.sample_per_mille);
         all.amount(old.ring_buffer, new.ring_buffer);
         all.amount(old.capture, new.capture);
-        // A start in the past means that the directive applies already.
+        // A directive with a start in the past has already started, so its start is ignored.
         let start = |start: Option<Timestamp>| start.filter(|&start| start > now).unwrap_or(now);
         all.amount(start(new.starts_at), start(old.starts_at));
         all.extends |= new.expires_at > old.expires_at;
@@ -245,8 +246,8 @@ impl Directions {
     }
 }
 
-/// Returns the names of the fields with different values. A field that is `null` and a field that
-/// is absent differ, because proxies reject `null`.
+/// Returns the names of the fields with different values. A field with the value `null` differs
+/// from an absent field, because proxies reject `null`.
 fn changed_fields(before: Before<'_>, after: &str) -> Option<Vec<String>> {
     let before = match before {
         Before::Absent => return Some(Vec::new()),

@@ -133,7 +133,7 @@ fn the_effect_that_matters_most_decides() {
 
 #[test]
 fn a_start_in_the_past_is_not_earlier_than_another_one() {
-    // A start after `created_at` is a start of its own.
+    // A start after `created_at` is not the default start.
     let early = json!({ "created_at": "2026-11-27T11:00:00Z" });
     let before = document(early.clone());
     let mut after = early;
@@ -198,8 +198,8 @@ fn what_proxies_reject_is_rejected_with_the_reason() {
     assert_eq!(change.fields.unwrap(), ["tenant"]);
     let reason = change.rejection.unwrap().to_string();
     assert!(reason.contains("tenant"), "{reason}");
-    // The targets of a malformed document are not known, so a correction of this document does not
-    // count as widened.
+    // The targets of a malformed document are not known, so a correction of a malformed document
+    // does not count as widened.
     let (kind, _) = super::tests::change(Before::Stored(&masked), &before);
     assert_eq!(kind, RecordKind::Replaced);
 }

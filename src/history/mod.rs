@@ -2,10 +2,10 @@
 //! each operation on a directive.
 //!
 //! The index contains only the current documents. OpenSearch assigns the next `_seq_no` to each
-//! write, and a [`Record`] states what the write with this number did: the whole document after it,
-//! the fields that changed, the author, the reason and the time. The id of a record is derived from
-//! the [`Operation`], so the stream contains one record of an operation even if several writers
-//! record it.
+//! write, and a [`Record`] states the effect of the write with a `_seq_no`: the whole document
+//! after the write, the fields that changed, the author, the reason and the time. The id of a
+//! record is derived from the [`Operation`], so the stream contains one record of an operation even
+//! if several writers record it.
 
 mod entry;
 mod kind;

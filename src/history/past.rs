@@ -22,7 +22,7 @@ use opensearch_directives_core::document::{DecodeLimits, Document, Rejection, de
 pub struct Past {
     /// The instant.
     pub instant: Timestamp,
-    /// The ledger of the index to which the name referred; `None` if no index is known at this
+    /// The ledger of the index to which the name referred; `None` if no index is known at the
     /// instant.
     pub ledger: Option<IndexLedger>,
     /// The documents that existed, ordered by id. The list includes revoked and expired directives.
@@ -36,7 +36,7 @@ pub struct Past {
 #[serde(tag = "doubt", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Doubt {
-    /// Operations before the instant, or around it, are not recorded.
+    /// Operations before or around the instant are not recorded.
     Gap(Gap),
     /// The document of the directive was replaced before a recorder could read it.
     UnknownDocument {
@@ -53,7 +53,7 @@ pub enum Doubt {
         /// The expiry in the document.
         expires_at: Timestamp,
     },
-    /// Another index replaced this index after the last recorded operation, possibly before the
+    /// Another index replaced the index after the last recorded operation, possibly before the
     /// instant.
     Replaced,
 }
@@ -87,14 +87,14 @@ pub enum End {
     /// directive no longer applied.
     Operation(Box<Record>),
     /// The index was deleted and created again, or restored. The contained time is the time at
-    /// which the new index replaced the old one, if it is known.
+    /// which the new index replaced the old index, if the time is known.
     IndexReplaced(Option<Timestamp>),
     /// The index lost the operation that wrote the directive, in a failover or in a restore.
     Lost,
 }
 
 impl Past {
-    /// Builds the directive set that a proxy had at this instant. A proxy that verifies signatures
+    /// Builds the directive set that a proxy had at the instant. A proxy that verifies signatures
     /// may have rejected some of the directives.
     #[must_use]
     pub fn set(&self) -> DirectiveSet {
@@ -112,8 +112,9 @@ impl PastDirective {
     }
 
     /// Finds out how the directive ended. `applies` receives a later document of the directive and
-    /// the time of its operation, and decides whether the directive still had the effect that the
-    /// caller is interested in. `applies` does not need to check the expiry or a revocation.
+    /// the time of the operation that wrote it, and decides whether the directive still had the
+    /// effect that interests the caller. `applies` does not need to check the expiry or a
+    /// revocation.
     #[must_use]
     pub fn end(&self, applies: impl Fn(&Document, Timestamp) -> bool) -> End {
         let Some(document) = self.live() else {
@@ -129,8 +130,8 @@ impl PastDirective {
                 Some(Ok(later)) if !later.revoked && applies(&later, record.timestamp) => {
                     expires_at = later.directive.expires_at;
                 }
-                // The record does not contain this version of the document, so it is not known
-                // whether this version applied.
+                // It is not known whether the directive applied with a version of the document that
+                // the record does not contain.
                 None if record.kind != RecordKind::Deleted => {}
                 _ => return End::Operation(Box::new(record.clone())),
             }

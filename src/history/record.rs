@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::kind::RecordKind;
 
-/// The name of the field that contains a document which the mapping of the stream refused. The
-/// content of this field is not searchable.
+/// The name of the field, whose content is not searchable, for a document that the mapping of the
+/// stream refused.
 const UNINDEXED: &str = "unindexed";
 
 /// Returns the name of the data stream that contains the history of an index.
@@ -26,16 +26,16 @@ pub fn stream_name(index: &str) -> String {
 pub struct Operation<'a> {
     /// The uuid of the index.
     pub index_uuid: &'a str,
-    /// The history uuid of the shard. A restore in place changes this uuid.
+    /// The history uuid of the shard, which a restore in place changes.
     pub history_uuid: &'a str,
-    /// The primary term. Each failover raises the term.
+    /// The primary term, which each failover raises.
     pub primary_term: u64,
     /// The sequence number.
     pub seq_no: u64,
 }
 
 impl Operation<'_> {
-    /// Returns the id of the record of this operation.
+    /// Returns the id of the record of the operation.
     #[must_use]
     pub fn record_id(&self) -> String {
         let Self {
@@ -60,7 +60,7 @@ impl Operation<'_> {
 #[non_exhaustive]
 pub struct Record {
     /// The time of the operation, by the cluster's clock. For a deletion, the time at which the
-    /// deletion was noticed, because no document states when it happened.
+    /// deletion was noticed, because no document states the time of the deletion.
     #[serde(rename = "@timestamp")]
     pub timestamp: Timestamp,
     /// What the operation did.
@@ -72,7 +72,7 @@ pub struct Record {
     /// document that was replaced before it was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<Value>,
-    /// The names of the fields that changed, sorted; empty for a new directive. `None` if the
+    /// The sorted names of the fields that changed; empty for a new directive. `None` if the
     /// previous document is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed: Option<Vec<String>>,
@@ -88,15 +88,16 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq_no: Option<u64>,
     /// For a deletion without a number: the highest number that had been assigned when the document
-    /// still existed. The deletion has a higher number.
+    /// still existed. The number of the deletion is higher.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq_no_after: Option<u64>,
     /// For a deletion without a number: the highest number that had been assigned when the document
-    /// was found to be missing. The deletion has this number or a lower one.
+    /// was found to be missing. The number of the deletion is at most `seq_no_until`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq_no_until: Option<u64>,
-    /// The `_version` of the document after the operation, if it is known. If a version is missing
-    /// between two records of one directive, nobody recorded the operation with that version.
+    /// The `_version` of the document after the operation; `None` if it is not known. If a version
+    /// is missing between two records of one directive, nobody recorded the operation with the
+    /// missing version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
     /// The author as the writer claimed; `None` if the writer named no author.
@@ -106,15 +107,15 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authenticated_by: Option<String>,
     /// The reason for the revocation or the deletion, or the reason why proxies reject the
-    /// document. For other operations, the reason in the directive.
+    /// document. For all other operations, the reason in the directive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The ticket of the directive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
-    /// The time at which this record was made.
+    /// The time at which the record was made.
     pub recorded_at: Timestamp,
-    /// The name of the client or recorder that made this record.
+    /// The name of the client or recorder that made the record.
     pub recorded_by: String,
 }
 
@@ -140,8 +141,8 @@ impl Record {
         }
     }
 
-    /// Moves a document that the mapping of the stream refused into the field that is not
-    /// searchable. Returns whether the record has changed.
+    /// Moves the document into the field that is not searchable, because the mapping of the stream
+    /// refused the document. Returns whether the record has changed.
     pub(crate) fn unindex(&mut self) -> bool {
         let is_unindexed = |stored: &Value| stored.get(UNINDEXED).is_some();
         match self.document.take() {

@@ -1,5 +1,5 @@
-//! Appends records to the data stream, each at most once. For each record, the result says whether
-//! the stream already contained it or refused it.
+//! Appends records to the data stream, each at most once, and returns for each record whether the
+//! stream already contained or refused the record.
 
 use std::collections::HashMap;
 
@@ -34,7 +34,7 @@ pub(crate) struct Entry {
 /// The result of appending one record.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Appended {
-    /// This request has appended the record.
+    /// The request has appended the record.
     Now,
     /// The stream already contained a record of the operation.
     Before,
@@ -94,8 +94,8 @@ impl Stream {
         &self.client
     }
 
-    /// Whether the data stream exists. A write to a data stream that does not exist could create an
-    /// ordinary index.
+    /// Whether the data stream exists. This must be checked before a write, because a write to a
+    /// missing data stream could create an ordinary index.
     pub(crate) async fn exists(&self) -> Result<bool, RequestError> {
         let path = format!("/_data_stream/{}", segment(&self.name));
         let request = Request::new(Method::Get, path).query("filter_path", "data_streams.name");
@@ -108,8 +108,8 @@ impl Stream {
         }
     }
 
-    /// Returns, for each entry, whether it is a deletion without a number that the command has
-    /// already recorded with the number.
+    /// Returns, for each entry, whether the entry is a deletion without a number that the command
+    /// has already recorded with its number.
     pub(crate) async fn known_deletions(
         &self,
         entries: &[Entry],
@@ -158,8 +158,8 @@ impl Stream {
         Ok(entries.iter().map(is_known).collect())
     }
 
-    /// Appends records in one request, and returns the result for each record. `refresh` makes them
-    /// visible to searches.
+    /// Appends records in one request, and returns the result for each record. If `refresh` is set,
+    /// the records become visible to searches.
     ///
     /// If the mapping refuses a document, the record is sent again with the document in a form that
     /// is not searchable.
@@ -226,9 +226,8 @@ impl Stream {
     }
 }
 
-/// Converts the part of a bulk response that concerns one record. A closed or blocked stream also
-/// responds with a status 4xx. Such a status does not count as a refusal, because the stream may
-/// accept the record later.
+/// Converts the part of a bulk response that concerns one record. A status 4xx of a closed or
+/// blocked stream does not count as a refusal, because the stream may accept the record later.
 fn appended(status: u16, error: Option<&Exception>) -> Appended {
     let reason = || match error.map(Exception::root_reason) {
         Some(reason) if !reason.is_empty() => reason.to_owned(),

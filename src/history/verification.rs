@@ -13,8 +13,8 @@ use super::record::Record;
 use super::{RecordKind, stream_name};
 use crate::clock::{Clock as _, SystemClock};
 
-/// The maximum number of attempts to read all records. A search may not return the newest records
-/// at once.
+/// The maximum number of attempts to read all records, because a search may not return the newest
+/// records immediately.
 const ATTEMPTS: usize = 4;
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -28,7 +28,7 @@ pub struct Verification {
     pub history: String,
     /// The time of the verification.
     pub verified_at: Timestamp,
-    /// The ledger of each index that had the name. The current index is the last one.
+    /// The ledger of each index that had the name. The ledger of the current index comes last.
     pub indices: Vec<IndexLedger>,
     /// The state of the history.
     pub stream: StreamState,
@@ -36,7 +36,8 @@ pub struct Verification {
     pub contradictions: Vec<Contradiction>,
 }
 
-/// A number for which two records state different operations. One of the two records is forged.
+/// A number for which two records state different operations, so that one of the two records is
+/// forged.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Contradiction {
@@ -61,8 +62,8 @@ impl Verification {
         self.stream.is_intact() && self.contradictions.is_empty()
     }
 
-    /// Whether only the newest operations of the current index are not recorded. A recorder may
-    /// still be writing the records of these operations.
+    /// Whether only the newest operations of the current index are not recorded, so that a recorder
+    /// may still be writing their records.
     #[must_use]
     pub fn lacks_only_the_newest(&self) -> bool {
         let mut indices = self.indices.iter().filter(|ledger| !ledger.is_complete());
@@ -107,7 +108,7 @@ impl History {
         })
     }
 
-    /// Reads all records, and checks that the role hides none of them.
+    /// Reads all records, and checks that the role hides no record.
     pub(super) async fn all_records(
         &self,
         stream: &StreamState,
@@ -118,7 +119,8 @@ impl History {
         loop {
             let (records, found) = self.search(&filter, with_documents).await?;
             attempt += 1;
-            // A replica shard may make the newest records visible later than the primary.
+            // A search may find fewer records at first, because a replica shard may make the newest
+            // records visible later than the primary.
             if found < stream.records() && attempt < ATTEMPTS {
                 tokio::time::sleep(PAUSE).await;
                 continue;

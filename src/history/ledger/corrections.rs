@@ -8,8 +8,8 @@ use super::entry::{Entry, Number, Placed};
 use super::gap::Gap;
 use super::index_ledger::{Inherited, TermChange};
 
-/// Removes the numbers of inherited operations from the gaps. The history contains records of these
-/// operations for the index from which this index was restored.
+/// Removes the numbers of inherited operations from the gaps, because the history contains the
+/// records of these operations for the earlier index.
 pub(super) fn without_inherited(
     gaps: Vec<Gap>,
     inherited: &Inherited,
@@ -30,8 +30,8 @@ pub(super) fn without_inherited(
         .collect()
 }
 
-/// Removes the numbers that must belong to deletions without an exact number: if recorders noticed
-/// exactly as many deletions in a range of numbers as numbers are missing in this range, the
+/// Removes the numbers that must belong to deletions without an exact number. If recorders noticed
+/// exactly as many deletions in a range of numbers as numbers are missing in the range, the
 /// deletions explain the missing numbers. Also returns the positions of the deletions that explain
 /// a number.
 pub(super) fn without_noticed_deletions(
@@ -70,8 +70,8 @@ pub(super) fn without_noticed_deletions(
     (gaps, accounted)
 }
 
-/// Adds a gap for each visible document whose number is recorded only in another primary term,
-/// because such a number was assigned twice and the later operation has no record.
+/// Adds a gap for each visible document whose number is recorded only in another primary term. Such
+/// a number was assigned twice, and the later operation has no record.
 pub(super) fn add_reassigned(
     gaps: &mut Vec<Gap>,
     placed: &[Placed<'_>],

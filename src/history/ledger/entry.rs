@@ -10,10 +10,10 @@ use jiff::Timestamp;
 pub(in crate::history) enum Number {
     /// The number of the operation, and the primary term in which the number was assigned.
     Exact { term: u64, number: u64 },
-    /// A recorder noticed a deletion because the document was absent. The number of the deletion is
-    /// higher than `after`, and at most `until`.
+    /// The range for the number of a deletion that a recorder noticed because the document was
+    /// absent. The number is higher than `after`, and at most `until`.
     Within { after: u64, until: u64 },
-    /// A recorder noticed a deletion, and nothing is known about the number of the deletion.
+    /// Nothing is known about the number of a deletion that a recorder noticed.
     Unknown,
 }
 
@@ -61,8 +61,8 @@ impl Placed<'_> {
 }
 
 /// Sorts the operations of one index, and removes duplicates. An operation can have one record in
-/// each backing index of the history, and a deletion can have one record with its number and one
-/// record without.
+/// each backing index of the history, and a deletion can have one record with its number and
+/// another record without a number.
 pub(in crate::history) fn in_order<'a>(
     entries: impl Iterator<Item = (usize, &'a Entry)>,
 ) -> Vec<Placed<'a>> {
@@ -103,7 +103,7 @@ fn sort(all: &mut Vec<Placed<'_>>) {
 /// Places a deletion without an exact number after the last operation that precedes it. Returns
 /// `None` if the preceding operation is the record of the same deletion with its number.
 ///
-/// When the recorder made the record, the document was absent, so each operation after the deletion
+/// The document was absent when the recorder made the record, so each operation after the deletion
 /// has a later time than the record.
 fn place<'a>(index: usize, entry: &'a Entry, known: &[Placed<'_>]) -> Option<Placed<'a>> {
     let is_before = |placed: &&Placed<'_>| match entry.number {

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// Consecutive numbers that were assigned to operations of which the history has no record.
+/// Consecutive numbers of operations that have no record in the history.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Gap {
@@ -18,7 +18,7 @@ pub struct Gap {
     /// The recorded operation after the gap.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Neighbour>,
-    /// The evidence about the operations with these numbers.
+    /// The evidence about the operations without a record.
     pub evidence: Vec<Evidence>,
 }
 
@@ -46,23 +46,23 @@ pub enum Evidence {
         /// The number of the document.
         number: u64,
     },
-    /// A recorder noticed that the document was absent. The number of the deletion is in this gap,
-    /// or in another gap with the same evidence.
+    /// A recorder noticed that the document was absent. The number of the deletion is in a gap with
+    /// this evidence.
     Deletion {
         /// The directive's id.
         directive: String,
         /// The time at which the recorder noticed the deletion.
         noticed_at: Timestamp,
     },
-    /// The versions of the document before and after the gap show that operations on the document
-    /// are missing.
+    /// The versions of a document before and after the gap show that operations on the document are
+    /// missing.
     Versions {
         /// The directive's id.
         directive: String,
         /// The minimum number of missing operations on the document.
         operations: u64,
-        /// Whether one of the missing operations was a deletion, which is known because the
-        /// versions start again.
+        /// Whether one of the missing operations was a deletion, because the versions start again
+        /// at 1.
         with_deletion: bool,
     },
     /// According to the last record of the directive, the document exists, but the index does not

@@ -1,5 +1,5 @@
-//! Defines the ledger of one index: which numbers have a record, which have none, and which were
-//! assigned again.
+//! Defines the ledger of one index: which numbers have a record, which numbers have no record, and
+//! which numbers were assigned again.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -12,35 +12,35 @@ use super::gap::Gap;
 pub struct IndexLedger {
     /// The uuid of the index.
     pub uuid: String,
-    /// `true` if the name refers to this index now, and `false` if the index no longer exists.
+    /// Whether the name refers to this index now; `false` if the index no longer exists.
     pub is_current: bool,
-    /// The time at which the index was created; `None` if it no longer exists.
+    /// The time at which the index was created; `None` if the index no longer exists.
     pub created_at: Option<Timestamp>,
-    /// The latest possible time at which the next index replaced this index; `None` if there is no
+    /// The latest time at which the next index can have replaced this index; `None` if there is no
     /// next index.
     pub replaced_at: Option<Timestamp>,
     /// The times of the first and of the last recorded operation.
     pub recorded_between: Option<(Timestamp, Timestamp)>,
     /// The number of recorded operations.
     pub recorded: u64,
-    /// The highest number that was assigned. For an index that no longer exists, the highest
+    /// The highest number that was assigned, or for an index that no longer exists, the highest
     /// recorded number.
     pub highest: Option<u64>,
     /// The earlier index from which this index was restored or cloned, and the highest number of
-    /// the operations that both contain.
+    /// the operations that both indices contain.
     pub inherited: Option<Inherited>,
-    /// The number of deletions that recorders noticed without learning the number, and that explain
-    /// a number without a record.
+    /// The number of deletions that explain a number without a record, although recorders noticed
+    /// them without their numbers.
     pub deletions_by_absence: u64,
     /// The numbers without a record.
     pub gaps: Vec<Gap>,
-    /// The changes of the primary term. The term changes if the primary shard is started again or
+    /// The changes of the primary term, which changes if the primary shard is started again or
     /// moved.
     pub term_changes: Vec<TermChange>,
     /// The directives whose versions show that an operation has no record, although every number
     /// has a record.
     pub version_jumps: Vec<VersionJump>,
-    /// The first and the last recorded number above the highest number of the index. The index lost
+    /// The first and the last recorded number above the highest number of the index, which has lost
     /// these operations.
     pub lost: Option<(u64, u64)>,
 }
@@ -55,7 +55,7 @@ pub struct Inherited {
     pub up_to: u64,
 }
 
-/// A change of the primary term. A restart, a failover or a restore causes such a change.
+/// A change of the primary term, caused by a restart, a failover or a restore.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct TermChange {
@@ -68,7 +68,7 @@ pub struct TermChange {
     /// The time of the operation with this number.
     pub at: Timestamp,
     /// The first and the last recorded number of the old term that the new term assigned again. The
-    /// index lost the operations of the old term with these numbers.
+    /// index lost the old operations with the reassigned numbers.
     pub lost: Option<(u64, u64)>,
 }
 
@@ -79,10 +79,10 @@ pub struct TermChange {
 pub struct VersionJump {
     /// The directive's id.
     pub directive: String,
-    /// The number of the recorded operation after the jump.
+    /// The number of the first recorded operation after the jump.
     pub before_number: Option<u64>,
     /// Whether numbers were assigned again between the two operations, so that an operation may be
-    /// missing. If no number was assigned again, the writer chose the versions.
+    /// missing. Otherwise, the writer chose the versions.
     pub across_reassigned_numbers: bool,
 }
 

@@ -1,10 +1,10 @@
-//! Compares every `_seq_no` of an index with the records of the history. A number without a record
-//! belongs to a gap.
+//! Compares every `_seq_no` of an index with the records of the history, and finds the gaps, that
+//! is, the numbers without a record.
 //!
-//! OpenSearch assigns the next number of the index to every write and every deletion, whoever sends
-//! the request, so an operation that nobody recorded is visible as a number without a record. No
-//! API of OpenSearch returns the operation with a given number, so the ledger only collects
-//! evidence about the missing operation.
+//! OpenSearch assigns the next number of the index to every write and every deletion of any client,
+//! so an operation that nobody recorded is visible as a number without a record. No API of
+//! OpenSearch returns the operation with a given number, so the ledger only collects evidence about
+//! the missing operation.
 
 mod corrections;
 mod entry;
@@ -47,8 +47,8 @@ pub(super) struct VisibleDocument {
 }
 
 /// Returns a ledger for every index that occurs in the entries, and for the current index. The
-/// current index is the last one, and the other indices are ordered by their last recorded
-/// operation.
+/// ledger of the current index comes last, and the ledgers of the other indices are ordered by
+/// their last recorded operation.
 pub(super) fn account(entries: &[Entry], current: Option<&IndexFacts>) -> Vec<IndexLedger> {
     let mut ledgers: Vec<IndexLedger> = Vec::new();
     let by_operation = by_operation(entries);
@@ -96,8 +96,8 @@ fn by_operation(entries: &[Entry]) -> HashMap<OperationKey<'_>, Vec<&str>> {
     all
 }
 
-/// Finds the earlier index from which an index was restored or cloned. The two indices have an
-/// operation in common that was written at the same time.
+/// Finds the earlier index from which an index was restored or cloned: an index with which it
+/// shares an operation that was written at the same time.
 fn inherited(
     placed: &[Placed<'_>],
     facts: Option<&IndexFacts>,

@@ -1,5 +1,5 @@
-//! Compares the ledger and the past states with a simple model of an index. The model performs
-//! random writes, deletions, failovers that lose operations, and re-creations of the index.
+//! Compares the ledger and the past states with a simple model of an index, which performs random
+//! writes, deletions, failovers that lose operations, and re-creations of the index.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
@@ -13,7 +13,7 @@ use super::*;
 #[derive(Clone, Debug)]
 enum Step {
     Write(u8),
-    /// A deletion. The deletion of a missing document has a number, too.
+    /// A deletion, which has a number even if the document does not exist.
     Delete(u8),
     /// The cluster forgets the versions of deleted documents.
     Forget,
@@ -35,7 +35,7 @@ struct Index {
     term: u64,
     has_operations: bool,
     /// The states before and after each operation that the index holds, in order. The last state is
-    /// the current one.
+    /// the current state.
     states: Vec<State>,
 }
 
@@ -84,7 +84,7 @@ impl Index {
 struct Played {
     /// All operations, in the order of time.
     operations: Vec<Entry>,
-    /// For each second, the uuid of the index, and the documents that existed at the end of this
+    /// For each second, the uuid of the index, and the documents that existed at the end of the
     /// second, with their numbers.
     truth: Vec<(String, Vec<(String, u64)>)>,
     index: Index,
@@ -148,7 +148,7 @@ impl Played {
         }
     }
 
-    /// Returns the primary term of the last operation with this number on the current index.
+    /// Returns the primary term of the last operation with the given number on the current index.
     fn term_of(&self, number: u64) -> u64 {
         let uuid = format!("uuid-{}", self.index.uuid);
         let of_index = self.operations.iter().filter(|one| one.index_uuid == uuid);
@@ -192,7 +192,7 @@ proptest! {
                 one.index_uuid == operation.index_uuid && one.exact().unwrap().1 == number
             });
             let ledger = ledgers.iter().find(|one| one.uuid == operation.index_uuid);
-            // If no operation on an earlier index is recorded, nothing shows that this index
+            // If no operation on an earlier index is recorded, nothing shows that the earlier index
             // existed.
             let Some(ledger) = ledger else {
                 prop_assert!(!is_recorded);
@@ -245,8 +245,8 @@ proptest! {
     ) {
         let played = play(&steps);
         let facts = played.facts();
-        // After a rollover, a record can exist twice, and the ledger must not depend on the order
-        // of the records.
+        // A record can exist twice after a rollover, and the records can have any order, so the
+        // ledger must be the same for duplicated and reordered records.
         let mut recorded = played.operations.clone();
         recorded.extend(played.operations.iter().step_by(3).cloned());
         fastrand::Rng::with_seed(order).shuffle(&mut recorded);

@@ -15,12 +15,12 @@ pub(in crate::history) struct PastState<'a> {
     pub(in crate::history) index_uuid: Option<&'a str>,
     /// The documents of the directives that existed.
     pub(in crate::history) documents: Vec<PastDocument>,
-    /// Whether the next index may already have replaced this index, because only the first recorded
-    /// operation of the next index is known, and not the time of its creation.
+    /// Whether the next index may already have replaced this index, because the time at which the
+    /// next index was created is not known, but only its first recorded operation.
     pub(in crate::history) may_be_replaced: bool,
 }
 
-/// A document at an instant. Each operation is a position in the list of entries.
+/// A document at an instant. Operations are stored as positions in the list of entries.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::history) struct PastDocument {
     /// The operation that wrote the document.
@@ -63,8 +63,8 @@ pub(in crate::history) fn state_at<'a>(
     }
 }
 
-/// Returns a document for each directive whose last operation was not a deletion. Only operations
-/// that the index had not lost count.
+/// Returns a document for each directive whose last operation was not a deletion, without the
+/// operations that the index had lost.
 fn documents(then: &[Placed<'_>], now: &[Placed<'_>]) -> Vec<PastDocument> {
     let (then, now) = (surviving(then), surviving(now));
     let mut last: BTreeMap<&str, &Placed<'_>> = BTreeMap::new();
@@ -117,8 +117,8 @@ fn starts<'a>(entries: &'a [Entry], current: Option<&'a IndexFacts>) -> Vec<Star
         let created = current
             .filter(|facts| facts.uuid == uuid)
             .map(|facts| facts.created_at);
-        // A restored index contains operations that are older than the restore. The restored index
-        // replaced the earlier index after the last operation on the earlier index.
+        // A restored index contains operations that are older than the restore, so the restore is
+        // placed after the last operation on the earlier index.
         let first = times
             .clone()
             .filter(|at| previous_end.is_none_or(|end| *at > end))

@@ -2,7 +2,7 @@
 //! directives a gap belongs.
 //!
 //! Each operation on a document raises its version by one. If the versions of two consecutive
-//! records of a directive differ by more than one, operations on this directive are missing between
+//! records of a directive differ by more than one, operations on the directive are missing between
 //! the two records.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -22,7 +22,7 @@ pub(super) struct Chains<'a> {
     pub(super) accounted: &'a BTreeSet<usize>,
 }
 
-/// Missing operations on one directive. Their numbers are higher than `after` and lower than
+/// Missing operations on one directive, with numbers that are higher than `after` and lower than
 /// `before`.
 struct Missing {
     after: Option<u64>,
@@ -59,8 +59,7 @@ impl Chains<'_> {
         jumps
     }
 
-    /// If the number of a document in the index belongs to a gap, adds this document to the
-    /// evidence of the gap.
+    /// Adds each document in the index whose number belongs to a gap to the evidence of the gap.
     fn add_visible(&self, gaps: &mut [Gap]) {
         for document in self.documents.into_iter().flatten() {
             let number = document.number;
@@ -118,7 +117,7 @@ impl Chains<'_> {
             let directive = entry.directive.clone();
             let after = previous.map(|previous| previous.number);
             if entry.exact().is_none() {
-                // This deletion raised the version of the document by one.
+                // A deletion without a number also raised the version of the document by one.
                 version = version.map(|version: u64| version.saturating_add(1));
                 let next = chain.iter().find(|next| next.number > one.number);
                 if !self.accounted.contains(&one.index) {
@@ -154,8 +153,9 @@ impl Chains<'_> {
     }
 }
 
-/// Returns the number of operations between two versions of a document, and whether one of them was
-/// a deletion. Returns `None` if there are no such operations, or if a version is not known.
+/// Returns the number of operations between two versions of a document, and whether one of these
+/// operations was a deletion. Returns `None` if there are no operations between the versions, or if
+/// a version is not known.
 ///
 /// OpenSearch forgets the version of a deleted document after a minute, so the next document with
 /// the same id has version 1.
@@ -168,14 +168,15 @@ fn operations_between(
     let missing = match (next > previous, was_deleted) {
         (true, _) => (next - previous - 1, false),
         (false, true) => (next.saturating_sub(1), false),
-        // At least the deletion, and the operations on the new document before its known version.
+        // At least the deletion is missing, and also the operations on the new document before its
+        // known version.
         (false, false) => (next.max(1), true),
     };
     (missing.0 > 0).then_some(missing)
 }
 
-/// Returns the operations that the index did not lose, that is, those whose numbers no later
-/// primary term assigned again.
+/// Returns the operations that the index did not lose, that is, the operations whose numbers no
+/// later primary term assigned again.
 pub(super) fn surviving<'a>(placed: &[Placed<'a>]) -> Vec<Placed<'a>> {
     let mut kept = Vec::with_capacity(placed.len());
     let mut limit = u64::MAX;

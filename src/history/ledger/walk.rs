@@ -22,7 +22,8 @@ impl<'a> Walk<'a> {
             if previous.term != one.term {
                 self.change_term(previous.term, one);
             } else if one.number < self.expected {
-                // Records of two directives have this number, and one of them is wrong.
+                // Records of two directives have the same number, so one of the two records is
+                // wrong.
                 return;
             }
         }

@@ -9,8 +9,8 @@ use crate::rest::Incomplete;
 
 /// A history could not be read completely.
 ///
-/// In this case, no records are returned, because an incompletely read history would look like a
-/// history with gaps.
+/// After this error, no records are returned, because an incompletely read history would look like
+/// a history with gaps.
 pub struct HistoryError(Box<Kind>);
 
 #[derive(Debug, thiserror::Error)]

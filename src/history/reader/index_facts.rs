@@ -30,7 +30,7 @@ impl History {
     /// Reads the current index. Returns `None` if the name refers to no index.
     ///
     /// The documents and the highest number must belong to one state of the index. If the index
-    /// changes during the read, it is read again.
+    /// changes during the read, the read is repeated.
     pub(in crate::history) async fn index_facts(&self) -> Result<Option<IndexFacts>, HistoryError> {
         let api = DirectivesApi::new(self.client.clone());
         for attempt in 0..ATTEMPTS {
@@ -48,7 +48,8 @@ impl History {
             };
             let after = self.checkpoints().await?;
             let is_same = identity.uuid == after.uuid && before == after;
-            // A search returns the last writes only after the next refresh.
+            // Fewer documents mean that a search does not return the last writes before the next
+            // refresh.
             if !is_same || after.documents() != documents.len() as u64 {
                 continue;
             }
@@ -72,8 +73,8 @@ impl History {
         Err(Kind::Moving(self.client.index().to_owned()).into())
     }
 
-    /// Returns the highest number of the index with this uuid; `None` if another index has replaced
-    /// the index.
+    /// Returns the highest number of the index with the given uuid; `None` if another index has
+    /// replaced the index.
     pub(in crate::history) async fn highest_number(
         &self,
         uuid: &str,

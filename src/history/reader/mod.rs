@@ -1,4 +1,4 @@
-//! Reads the records of a history, page by page. Returns either all records or an error.
+//! Reads the records of a history, page by page, and returns either all records or an error.
 
 mod error;
 mod index_facts;
@@ -18,19 +18,19 @@ pub use stream_state::{BackingIndex, StreamState};
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct RecordFilter {
-    /// Only operations on these directives; empty for all.
+    /// Only operations on the named directives; empty for operations on all directives.
     pub directives: Vec<String>,
-    /// Only operations whose claimed author or authenticated user has this name.
+    /// Only operations whose claimed author or authenticated user has the given name.
     pub by: Option<String>,
-    /// Only operations on directives with this ticket.
+    /// Only operations on directives with the given ticket.
     pub ticket: Option<String>,
-    /// Only operations of these kinds; empty for all.
+    /// Only operations of the given kinds; empty for operations of all kinds.
     pub kinds: Vec<RecordKind>,
-    /// Only operations at or after this instant.
+    /// Only operations at or after the given instant.
     pub since: Option<Timestamp>,
-    /// Only operations before this instant.
+    /// Only operations before the given instant.
     pub until: Option<Timestamp>,
-    /// Only operations on directives that matched requests of this tenant before or after the
+    /// Only operations on directives that matched requests of the given tenant before or after the
     /// operation. A directive that targets no tenant matches the requests of every tenant.
     pub tenant: Option<String>,
 }

@@ -13,8 +13,8 @@ use crate::history::record::Record;
 use crate::http::{Method, Request, malformed};
 use crate::rest::{Hit, Incomplete, SearchResponse};
 
-/// The maximum number of records in one page. Even the largest possible page is smaller than the
-/// size limit of responses.
+/// The maximum number of records in one page. A page of the largest possible records is smaller
+/// than the size limit of responses.
 const PAGE_SIZE: usize = 1_000;
 const FILTER_PATH: &str = "timed_out,_shards.total,_shards.successful,_shards.failed,hits.total,\
                            hits.hits._id,hits.hits._seq_no,hits.hits._source,hits.hits.sort";
@@ -31,10 +31,10 @@ impl History {
     /// Reads the records that satisfy the filter. The tenant in the filter is ignored.
     ///
     /// The stream is append-only, so the pages need no common point in time. A record that is added
-    /// during the read may be returned or not, and the positions of the other records do not
-    /// change.
+    /// during the read may or may not be returned, but does not change the positions of the other
+    /// records.
     ///
-    /// Returns the records, and the number of such records in the stream including duplicates.
+    /// Returns the records, and the number of matching records in the stream including duplicates.
     pub(in crate::history) async fn search(
         &self,
         filter: &RecordFilter,
@@ -205,14 +205,14 @@ fn query(filter: &RecordFilter) -> Value {
 }
 
 /// Retains the operations on directives that matched requests of a tenant before or after the
-/// operation. If this is not known for an operation, the operation is also retained.
+/// operation, and the operations for which this is not known.
 pub(super) fn of_tenant(records: Vec<Record>, tenant: &str) -> Vec<Record> {
     let mut matched: HashMap<(String, String), Option<bool>> = HashMap::new();
     let concerns_tenant = |record: &Record| {
         let after = match record.document() {
             Some(document) => Some(matches_tenant(document, tenant)),
             None if record.kind == RecordKind::Deleted => Some(false),
-            // The document was replaced before anybody could read it.
+            // The document is not known, because it was replaced before anybody could read it.
             None => None,
         };
         let key = (record.index_uuid.clone(), record.directive.clone());
@@ -227,7 +227,7 @@ pub(super) fn of_tenant(records: Vec<Record>, tenant: &str) -> Vec<Record> {
 fn matches_tenant(document: &Value, tenant: &str) -> bool {
     match document.get("tenant") {
         Some(Value::String(target)) => target == tenant,
-        // Every proxy rejects a document whose `tenant` is not a string, whatever its author meant.
+        // Every proxy rejects a document whose `tenant` is not a string.
         None | Some(_) => true,
     }
 }
@@ -261,7 +261,7 @@ mod tests {
             record(4, "widened", all),
             record(5, "deleted", None),
             record(6, "created", of("globex")),
-            // The document of this operation is not known.
+            // The document of the following operation is not known.
             record(7, "replaced", None),
             record(8, "replaced", of("globex")),
         ];

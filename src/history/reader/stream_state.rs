@@ -11,8 +11,8 @@ use super::{History, HistoryError};
 use crate::http::{Method, Request, segment};
 use crate::rest::Incomplete;
 
-/// The maximum number of attempts to read the statistics. The statistics count the last records
-/// only after a refresh.
+/// The maximum number of attempts to read the statistics, which count the last records only after a
+/// refresh.
 const ATTEMPTS: usize = 5;
 const PAUSE: Duration = Duration::from_millis(700);
 
@@ -37,7 +37,7 @@ pub struct BackingIndex {
     pub append_only: bool,
     /// The number of records.
     pub records: u64,
-    /// The number of operations that were performed on the index.
+    /// The number of operations that the index has performed, including edits and deletions.
     pub operations: u64,
 }
 
@@ -151,8 +151,8 @@ impl History {
         let query = [("level", "shards"), ("filter_path", filter)];
         let stats: Stats = self.get(&format!("/{name}/_stats/docs"), &query).await?;
         let backing = stream.indices.into_iter().map(|index| {
-            // If the role hides the settings or statistics of a backing index, the index must not
-            // count as intact.
+            // A backing index must not count as intact if the role hides its settings or
+            // statistics.
             backing_index(index.index_name, &settings, &stats)
                 .ok_or_else(|| self.incomplete(Incomplete::Missing("a backing index")))
         });

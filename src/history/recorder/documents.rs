@@ -1,5 +1,5 @@
-//! Stores the documents of the last observation, and derives the operations that led from one
-//! observation to the next.
+//! Stores the documents of the last observation, and derives the operations between two consecutive
+//! observations.
 
 use std::collections::{HashMap, HashSet};
 
@@ -20,7 +20,7 @@ pub(super) struct Documents {
     /// The numbers of the documents that could not be recorded, because the identity of their
     /// operations is not known. Each of these operations counts as unseen once.
     unidentified: HashMap<Box<str>, u64>,
-    /// The time of the previous observation; `None` before the first complete one.
+    /// The time of the previous observation; `None` before the first complete observation.
     seen_at: Option<Timestamp>,
 }
 
@@ -79,8 +79,7 @@ impl Documents {
         mut push: impl FnMut(Entry),
     ) -> u64 {
         if self.index_uuid != observation.index_uuid {
-            // The name now refers to another index, and nothing is known about the documents of
-            // this index.
+            // The name now refers to another index, whose documents are not known.
             *self = Self {
                 index_uuid: observation.index_uuid,
                 ..Self::default()
@@ -90,7 +89,8 @@ impl Documents {
             self.forget_unidentified(&observation.documents);
         }
         let Some(history_uuid) = observation.history_uuid else {
-            // Without the history uuid, two operations could have the same identity.
+            // Without the history uuid, no operation can be recorded, because two operations could
+            // have the same identity.
             let documents = observation.documents.iter();
             return documents.map(|one| self.count_unidentified(one)).sum();
         };
@@ -176,8 +176,8 @@ impl Documents {
         }
     }
 
-    /// Makes an entry for each known document that a complete observation lacks. A search does not
-    /// return the number of a deletion, so only a range is known for this number.
+    /// Makes an entry for each known document that a complete observation lacks. Only a range is
+    /// known for the number of such a deletion, because a search does not return it.
     fn absorb_deletions(
         &mut self,
         documents: &[SeenDocument],

@@ -5,7 +5,7 @@
 //!   (never waits)                             (bounded)          (again after a failure)
 //! ```
 //!
-//! A recorder never delays a poll: if the recorder does not keep up, an observation is dropped, and
+//! A recorder never delays a poll. If the recorder does not keep up, an observation is dropped, and
 //! the next complete observation contains the missed changes. The status counts the operations that
 //! the recorder could not see or could not record. A record that another recorder or the command
 //! has written counts as recorded.
@@ -90,7 +90,7 @@ impl Recorder {
         (recorder, feed)
     }
 
-    /// Records until the feed is dropped. A panic ends only the recording.
+    /// Records operations until the feed is dropped. A panic ends only the recording.
     pub(crate) async fn run(&mut self) {
         let guarded = AssertUnwindSafe(self.record()).catch_unwind().await;
         self.note_panic(guarded.is_err());
@@ -129,8 +129,9 @@ impl Recorder {
         }
     }
 
-    /// Sends the queued records within a time limit. If a record is not sent and the document does
-    /// not change again, the next recorder records the operation. A panic ends only the sending.
+    /// Sends the queued records within a time limit. If a record could not be sent, the next
+    /// recorder records the operation unless the document changes before. A panic ends only the
+    /// sending.
     pub(crate) async fn finish(&mut self) {
         let guarded = AssertUnwindSafe(self.send_rest()).catch_unwind().await;
         self.note_panic(guarded.is_err());
@@ -151,7 +152,8 @@ impl Recorder {
                 }
             }
         };
-        // A timeout is not an error: the status still counts the remaining records as pending.
+        // A timeout is not an error, because the status still counts the remaining records as
+        // pending.
         let _ = timeout(LAST_SENDING, rest).await;
     }
 
@@ -258,7 +260,8 @@ impl Recorder {
         self.note(|counts| counts.last_error = None);
     }
 
-    /// Postpones the next attempt. A reason that stays the same is logged as a warning only once.
+    /// Postpones the next attempt. A repeated failure with the same reason is logged as a warning
+    /// only once.
     fn pause(&mut self, reason: &str, retry_after: Option<Duration>) {
         self.paused_until = Instant::now() + self.backoff.failed(retry_after);
         if self.last_warning.as_deref() == Some(reason) {

@@ -25,14 +25,15 @@ pub(crate) struct SeenDocument {
 #[derive(Debug)]
 pub(crate) struct Observation {
     pub(crate) index_uuid: String,
-    /// `None` if the role does not permit the statistics, or the index has several shards.
+    /// The history uuid; `None` if the role does not permit the statistics, or the index has
+    /// several shards.
     pub(crate) history_uuid: Option<String>,
-    /// All documents if `is_full`, otherwise those that may have changed.
+    /// All documents if `is_full`, otherwise the documents that may have changed.
     pub(crate) documents: Vec<SeenDocument>,
     pub(crate) is_full: bool,
     /// The `_seq_no` up to which the previous view contained all operations.
     pub(crate) complete_until: Option<u64>,
-    /// The highest `_seq_no` that had been assigned when this view was read.
+    /// The highest `_seq_no` that had been assigned when the view was read.
     pub(crate) max_seq_no: Option<u64>,
     pub(crate) seen_at: Timestamp,
 }
@@ -53,7 +54,7 @@ pub(crate) struct HistoryFeed {
     sender: mpsc::Sender<Observation>,
     counts: SharedCounts,
     clock: Arc<dyn Clock>,
-    /// Whether the recorder missed an observation, so that it needs a complete one.
+    /// Whether the recorder missed an observation, so that it needs a complete observation.
     has_missed: AtomicBool,
 }
 
@@ -99,7 +100,7 @@ impl HistoryFeed {
         RecorderStatus::of(&self.counts)
     }
 
-    /// Whether the next poll must read everything, because the recorder missed a change.
+    /// Whether the next poll must read all documents, because the recorder missed a change.
     pub(crate) fn needs_everything(&self) -> bool {
         self.has_missed.load(Ordering::Relaxed) && self.sender.capacity() > 0
     }

@@ -1,5 +1,5 @@
 //! A bounded queue of the records that wait to be sent. While the queue is full, it remembers which
-//! directives changed, so that their latest versions can be recorded afterwards.
+//! directives changed, so that the latest version of each can be recorded later.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -17,8 +17,8 @@ const MAX_BYTES: usize = 32 << 20;
 const MAX_BEHIND: usize = 100_000;
 /// The maximum number of records in one batch.
 const BATCH_RECORDS: usize = 500;
-/// How long a deletion without a number waits. In this time, the command can record the deletion
-/// with its number.
+/// How long a deletion without a number waits, so that the command can record the deletion with its
+/// number first.
 const HOLD: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Default for Queue {
 }
 
 impl Queue {
-    /// Adds a record. If the queue is full, only remembers the directive of the record.
+    /// Adds a record or, if the queue is full, only remembers the directive of the record.
     pub(super) fn push(&mut self, entry: Entry) {
         let bytes = entry.weight();
         if self.is_full(bytes) {
@@ -140,7 +140,8 @@ impl Queue {
         self.batch_bytes /= 2;
     }
 
-    /// Removes a record that was sent. A record that was sent is near the front of the queue.
+    /// Removes a record that was sent. The search begins at the front of the queue, near which such
+    /// a record is.
     pub(super) fn remove(&mut self, id: &str) {
         let position = self.waiting.iter().position(|one| one.entry.id == id);
         if let Some(removed) = position.and_then(|at| self.waiting.remove(at)) {

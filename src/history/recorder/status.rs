@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
-/// How many operations a recorder has recorded, and how many it could not record.
+/// How many operations a recorder has recorded, and how many operations it could not record.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
@@ -16,11 +16,11 @@ pub struct RecorderStatus {
     /// The number of records that wait to be sent.
     pub pending: u64,
     /// The number of operations that this recorder could not see, because a later write replaced
-    /// the document within one poll interval. The clients that wrote these operations may have
+    /// the document within one poll interval. The clients that wrote the unseen operations may have
     /// recorded them.
     pub unseen: u64,
     /// The number of operations that this recorder saw but could not record, because the history
-    /// refused them or the queue was full.
+    /// refused the record or the queue was full.
     pub lost: u64,
     /// The number of polls whose observation was dropped, because the recorder did not keep up. The
     /// next complete read contains the missed changes.

@@ -78,7 +78,7 @@ fn delta(max_seq_no: u64) -> Observed {
 }
 
 impl Rig {
-    /// Runs the recorder for this number of seconds.
+    /// Runs the recorder for the given number of seconds.
     async fn run(&mut self, seconds: u64) {
         let limit = Duration::from_secs(seconds);
         let _ = timeout(limit, self.recorder.run()).await;
@@ -104,7 +104,7 @@ async fn each_operation_that_the_polls_show_is_recorded_once() {
     rig.feed
         .observe(full(0), vec![document("a", 0, 1, "Shape")]);
     rig.run(1).await;
-    // Until the replica has converged, each poll reads the changed document again.
+    // Each poll reads the changed document again until the replica has converged.
     let changed = document("a", 1, 2, "ShapeTiming");
     rig.feed.observe(
         delta(2),
@@ -221,7 +221,7 @@ async fn a_full_queue_keeps_the_latest_version_and_counts_the_others() {
     let many = (0..10_050).map(|number| document(&format!("d{number}"), number, 1, "Shape"));
     rig.feed.observe(full(10_049), many.collect());
     rig.run(1).await;
-    // Directives that did not fit into the queue change again.
+    // Directives that did not fit into the queue change a second time.
     let later: Vec<SeenDocument> = (10_000..10_010)
         .map(|number| document(&format!("d{number}"), number + 100, 2, "Off"))
         .collect();

@@ -17,7 +17,8 @@ use crate::http::{Request, RequestFailure, Response, Transport};
 #[derive(Debug, Default)]
 pub(super) struct FakeStream {
     pub(super) records: Mutex<BTreeMap<String, Record>>,
-    /// If set, every bulk request fails with this status, and no record is accepted.
+    /// The status with which every bulk request fails, so that no record is accepted; `None`
+    /// without an outage.
     outage: Mutex<Option<u16>>,
     /// The pause that the response to a failed bulk request demands (`Retry-After`).
     pub(super) retry_after: Mutex<Option<Duration>>,
