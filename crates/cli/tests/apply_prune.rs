@@ -67,7 +67,7 @@ async fn prune_revokes_only_what_the_same_owner_no_longer_has_in_its_files() {
             ["unowned", "active"]
         ])
     );
-    // If the same files are applied again, nothing changes and no consent is needed.
+    // Applying the same files again changes nothing and needs no consent.
     let again = go("apply -f - --owner search --prune", &file(&["a", "d"])).ok();
     assert!(again.stdout.contains("2 unchanged in "), "{}", again.stdout);
 
@@ -137,7 +137,7 @@ async fn owners_and_reasons_of_revocations_are_shown_and_filtered() {
     );
     let revoked = go(&words("revoke --owner billing --yes")).ok().stdout;
     assert!(revoked.starts_with("revoked two "), "{revoked}");
-    // An edit of another field keeps the owner. An edit that removes the owner needs consent.
+    // An edit of another field keeps the owner, but an edit that removes the owner needs consent.
     go(&words(
         "apply three --level Shape --tenant acme --owner search",
     ))

@@ -54,7 +54,7 @@ async fn no_write_keeps_the_authenticated_name_of_another_one() {
         "{}",
         details()
     );
-    // If another user writes the same content again, nothing changes.
+    // A write of the same content by another user changes nothing.
     api(&url, &index, "eve@corp").apply(&shape).await.unwrap();
     assert_eq!(stored().await, one);
     // `apply` accepts the output of `get`.
@@ -97,7 +97,7 @@ async fn no_write_keeps_the_authenticated_name_of_another_one() {
 #[tokio::test]
 async fn an_older_mapping_takes_every_write() {
     let url = shared_url();
-    // The test needs the current ingest pipeline, and this call installs it.
+    // This call installs the current ingest pipeline, which the test needs.
     installed_index(&url, "pipeline").await;
     let template = include_str!("../../../mappings/index-template.json");
     let mut body = serde_json::from_str::<Value>(template).unwrap()["template"].take();

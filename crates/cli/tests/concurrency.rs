@@ -24,7 +24,8 @@ async fn a_mass_revoke_tries_all_and_reports_each() {
         "{}",
         applied.stdout.len()
     );
-    // This malformed document bypasses the pipeline. Even a malformed document can be revoked.
+    // The malformed document is written without the pipeline, to test that even such a document can
+    // be revoked.
     let bad = json!({"level": "Shape", "tenant": 42, "expires_at": in_hours(1)});
     http::put(
         &format!("{url}/{index}/_doc/bad?pipeline=_none&refresh=true"),
@@ -130,7 +131,7 @@ async fn a_revocation_is_stored_in_every_document() {
     let index = installed_index(&url, "revocation").await;
     let apply = ["apply", "new", "--level", "Shape", "--tenant", "acme"];
     run(&url, &index, &apply).ok();
-    // These documents bypass the pipeline. One is incomplete, and the other is malformed.
+    // An incomplete and a malformed document are written without the pipeline.
     for (id, tenant) in [("incomplete", json!("acme")), ("malformed", json!(42))] {
         let document = json!({"level": "Shape", "tenant": tenant, "expires_at": in_hours(1)});
         let path = format!("{url}/{index}/_doc/{id}?pipeline=_none&refresh=true");

@@ -1,5 +1,5 @@
 //! Tests the connection flags: secrets are never printed, proxies and CA certificates are used, and
-//! an unreachable cluster has its own exit code.
+//! an unreachable cluster causes a distinct exit code.
 
 use std::process::Output;
 
@@ -9,7 +9,8 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::support::command::directives;
 
-/// Runs the command with these variables, and returns its exit code and its output on both streams.
+/// Runs the command with the given variables, and returns its exit code and its output on both
+/// streams.
 fn run(args: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
     let mut command = directives();
     for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
@@ -75,7 +76,7 @@ fn an_empty_variable_is_not_given() {
         let variables = variables_of(args[0]);
         assert!(variables.len() >= at_least, "{line}: {variables:?}");
         let empty: Vec<_> = variables.iter().map(|name| (name.as_str(), "")).collect();
-        // Only the last line is compared, because the log above it contains times.
+        // Only the last line is compared, because the log lines before contain times.
         let [with_empty, without] = [&empty[..], &[]].map(|variables| {
             let (code, printed) = run(&args, variables);
             (code, printed.lines().last().map(str::to_owned))

@@ -1,5 +1,5 @@
-//! Tests the warning about a directive that has no effect because another one covers it. Also tests
-//! that `apply` with several endpoints creates one directive for each endpoint.
+//! Tests the warning about a directive that has no effect because another directive covers it. Also
+//! tests that `apply` with several endpoints creates one directive for each endpoint.
 
 use serde_json::json;
 
@@ -53,7 +53,7 @@ async fn a_directive_that_another_one_covers_gives_a_warning_and_is_written() {
         );
         assert!(written.stdout.starts_with("created "), "{}", written.stdout);
     }
-    // If an edit makes a directive superfluous, the command gives the same warning.
+    // The command also warns if an edit makes a directive superfluous.
     let edited = go("edit longer --set expires_at=+1h");
     assert!(
         edited.stderr.contains("warning: longer: it adds nothing"),
@@ -84,7 +84,7 @@ async fn of_many_warnings_the_first_are_shown() {
         .map(|draft| draft.to_string())
         .collect();
     let applied = run_with(&url, &index, &["apply", "-f", "-"], &lines.join("\n")).ok();
-    // The first directive covers the others, so there is no warning about the first one.
+    // There is no warning about the first directive, because it covers the others.
     assert!(
         !applied.stderr.contains("d10: it adds"),
         "{}",
@@ -123,8 +123,8 @@ async fn several_endpoints_become_one_directive_each() {
     );
 }
 
-/// On a terminal, `list --watch` shows below the table which directive starts next and which one
-/// ends next.
+/// On a terminal, `list --watch` shows below the table which directive starts next and which
+/// directive ends next.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watched_table_says_what_starts_and_ends_next() {
     use std::io::BufRead as _;

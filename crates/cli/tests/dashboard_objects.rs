@@ -1,5 +1,5 @@
 //! Tests the file with the saved objects of the dashboards, without running OpenSearch Dashboards:
-//! the file is up to date, and each object and each field that it refers to exists.
+//! the file is up to date, and each object and each field to which the file refers exists.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -24,7 +24,7 @@ pub(crate) fn parsed(text: &Value) -> Value {
     serde_json::from_str(text.as_str().unwrap()).unwrap()
 }
 
-/// Returns the saved object whose id consists of the name of the index and this name.
+/// Returns the saved object whose id consists of the name of the index and the given name.
 pub(crate) fn object<'a>(objects: &'a [Value], index: &str, name: &str) -> &'a Value {
     let id = format!("{index}.{name}");
     let found = objects.iter().find(|object| object["id"] == *id);

@@ -9,8 +9,8 @@ use crate::support::http::{self, bulk};
 use crate::support::node::{installed_index, shared_url};
 use crate::support::{in_hours, stored};
 
-/// Documents in every state and with every risk. No document is malformed, because proxies reject
-/// malformed documents.
+/// Documents in every state and with every risk, without malformed documents, because proxies
+/// reject malformed documents.
 fn documents() -> Vec<(&'static str, Value)> {
     let expires_at = |hours: i64| in_hours(hours);
     let explained = |mut document: Value| {
@@ -64,8 +64,8 @@ fn documents() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Creates an index with the documents. Returns the URL, the index, and the saved objects for this
-/// index.
+/// Creates an index with the documents. Returns the URL of the node, the index, and the saved
+/// objects for the index.
 async fn seeded(name: &str) -> (String, String, Vec<Value>) {
     let url = shared_url();
     let index = installed_index(&url, name).await;
@@ -74,8 +74,8 @@ async fn seeded(name: &str) -> (String, String, Vec<Value>) {
         let mut document = stored(fields);
         document["level"] = "Shape".into();
         document["updated_at"] = in_hours(-1).into();
-        // Some documents have an expiry in the past. The pipeline would refuse such documents, so
-        // these writes bypass the pipeline.
+        // The writes bypass the pipeline, because it would refuse the documents with an expiry in
+        // the past.
         let action = json!({"index": {"_index": index, "_id": id, "pipeline": "_none"}});
         body.push_str(&format!("{action}\n{document}\n"));
     }
@@ -261,8 +261,8 @@ async fn the_scripted_columns_say_what_the_command_says() {
     assert_eq!(column("started", "records"), "100 ‰");
     assert_eq!(column("capture", "records"), "CAPTURE, ring buffer, all");
 
-    // If a role hides the field of a target, the panel must not show the directive as one that
-    // matches every request.
+    // If a role hides the field of a target, the panel must not present the directive as a
+    // directive that matches every request.
     let mut hidden = stored(json!({"expires_at": in_hours(1), "tenant": "acme"}));
     hidden.as_object_mut().unwrap().remove("tenant");
     let action = json!({"index": {"_index": index, "_id": "hidden", "pipeline": "_none"}});
@@ -281,7 +281,7 @@ async fn the_time_line_and_the_bars_read_every_directive_of_their_time() {
     let state = parsed(&object(&objects, &index, "timeline")["attributes"]["visState"]);
     let source = &parsed(&state["params"]["spec"])["data"]["url"];
     assert_eq!(source["index"], *index);
-    // The test replaces these placeholders as OpenSearch Dashboards does.
+    // The test replaces the placeholders in the body as OpenSearch Dashboards does.
     let mut body = source["body"].clone();
     let clauses = &mut body["query"]["bool"];
     clauses["must"][0] = json!({"match_all": {}});

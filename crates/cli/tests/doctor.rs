@@ -54,7 +54,7 @@ async fn healthy() -> MockServer {
 }
 
 /// Adds a response to the mock cluster. If several responses match a request, the cluster sends the
-/// one that was added first.
+/// response that was added first.
 async fn respond(server: &MockServer, verb: &str, at: &str, body: Value) {
     Mock::given(method(verb))
         .and(path(at))
@@ -117,7 +117,7 @@ fn found(documents: u64) -> Value {
         "hits": {"total": {"value": documents, "relation": "eq"}, "hits": []}})
 }
 
-/// Returns the mapping of the index as a user sees it whose role hides these fields.
+/// Returns the mapping of the index without the given fields, which the user's role hides.
 fn mapping(hidden: &[&str]) -> Value {
     let template: Value =
         serde_json::from_str(include_str!("../../../mappings/index-template.json")).unwrap();

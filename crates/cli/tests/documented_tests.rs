@@ -1,5 +1,5 @@
-//! Checks that each test that SECURITY.md names exists. Without this check, SECURITY.md could refer
-//! to a test that has been renamed or removed.
+//! Checks that SECURITY.md refers only to tests that exist, because a test may be renamed or
+//! removed.
 
 use std::fs;
 use std::path::Path;

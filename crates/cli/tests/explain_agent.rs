@@ -65,8 +65,7 @@ async fn an_agent_decides_and_its_set_gives_the_reasons() {
             assert!(said.contains(line), "{line}: {said}");
         }
     }
-    // The token can also be in a file. The token in this file permits evaluating requests, but not
-    // reading the set.
+    // The token in the file permits evaluating requests, but not reading the set.
     let token = write("token", PROXY);
     let less = explain(&tcp, &["--agent-token-file", &token, "-o", "json"], "").ok();
     assert!(

@@ -10,8 +10,8 @@ use crate::support::eventually::eventually;
 use crate::support::http;
 use crate::support::node::{shared_url, unique_index};
 
-/// Starts an agent that reports. It counts as silent three intervals and five seconds after its last
-/// report.
+/// Starts an agent that reports. The agent counts as silent three intervals and five seconds after
+/// its last report.
 pub(crate) fn reporting(url: &str, index: &str, name: &str, interval: &str) -> Agent {
     let args = [
         "--report",
@@ -23,7 +23,7 @@ pub(crate) fn reporting(url: &str, index: &str, name: &str, interval: &str) -> A
     Agent::start(url, index, &args)
 }
 
-/// Waits until the output of `directives status` satisfies a condition, and returns it.
+/// Waits until the output of `directives status` satisfies a condition, and returns the output.
 pub(crate) async fn status_when(
     url: &str,
     index: &str,
@@ -45,14 +45,15 @@ async fn wait_returns_when_every_agent_has_the_operation_and_names_those_that_ha
     let (url, index) = (shared_url(), unique_index("fleet"));
     run(&url, &index, &["init", "--fleet"]).ok();
     let first = reporting(&url, &index, "first", "1s");
-    // The commands between the end of this agent and its silence may take long on a busy machine.
+    // The interval is long, because on a busy machine much time may pass between the end of the
+    // agent and the commands that expect it not to be silent yet.
     let second = reporting(&url, &index, "second", "10s");
     status_when(&url, &index, "both are synced", |status| {
         status["summary"] == json!({ "synced": 2 }) && status["converged"] == true
     })
     .await;
 
-    // When the command returns, both agents apply the operation.
+    // Both agents must apply the operation when the command returns.
     let applied = run(
         &url,
         &index,
@@ -81,13 +82,14 @@ async fn wait_returns_when_every_agent_has_the_operation_and_names_those_that_ha
     for agent in [&first, &second] {
         assert_eq!(agent.get("/v1/status").await.1["directives"], 1);
     }
-    // No document contains the `_seq_no` of a deletion, but the agents must wait for it, too.
+    // `--wait` must also wait until the agents apply a deletion, although no document contains the
+    // `_seq_no` of a deletion.
     run(&url, &index, &["delete", "slow", "--yes", "--wait=60s"]).ok();
     for agent in [&first, &second] {
         assert_eq!(agent.get("/v1/status").await.1["directives"], 0);
     }
 
-    // A killed agent cannot report that it has left. The command waits for such an agent until it
+    // A killed agent cannot report that it has left, so the command waits for the agent until it
     // counts as silent.
     second.signal("-KILL");
     let apply = [
@@ -124,7 +126,7 @@ async fn wait_returns_when_every_agent_has_the_operation_and_names_those_that_ha
     assert_eq!(waited["live"], 1);
     assert_eq!(waited["silent"][0]["instance"], "second");
 
-    // An agent that is stopped by a signal reports that it has left.
+    // An agent that ends after a signal reports that it has left.
     first.stop();
     status_when(&url, &index, "the stopped agent has left", |status| {
         state_of(status, "first") == "left"

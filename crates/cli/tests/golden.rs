@@ -16,9 +16,9 @@ use crate::support::command::{Ran, directives};
 use crate::support::http;
 use crate::support::node::{installed_index, shared_url, unique_index};
 
-/// Each verb with its command lines. The command lines run in this order, and the verb's file in
-/// `golden/` contains their output. A command line may contain single quotes, and its standard
-/// input after `<`.
+/// Each verb with its command lines, which run in the given order, and whose output is in the
+/// verb's file in `golden/`. A command line may contain single quotes, and its standard input after
+/// `<`.
 const VERBS: [(&str, &[&str]); 18] = [
     ("init", &["init", "init"]),
     (
@@ -252,7 +252,7 @@ async fn seed_fleet(url: &str, index: &str) {
         report(json!({ "instance": "silent", "reported_at": ago(400) })),
         report(json!({ "instance": "gone", "reported_at": ago(90_000) })),
         report(json!({ "instance": "left", "left": true, "reported_at": ago(100) })),
-        // No instance writes such a report.
+        // A malformed report, as no instance writes it.
         json!({ "instance": "unreadable", "documents": -1 }),
     ];
     for report in reports {
@@ -279,7 +279,7 @@ fn run(url: &str, index: &str, folder: &Path, line: &str) -> Ran {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    // The command may end before it has read its input.
+    // The write may fail, because the command may end before it has read its input.
     let _ = process.stdin.take().unwrap().write_all(input.as_bytes());
     process.wait_with_output().unwrap().into()
 }
@@ -296,8 +296,8 @@ async fn the_output_of_each_verb_is_as_its_golden_file() {
     let mut differences = String::new();
     for (verb, lines) in VERBS {
         if verb == "list" {
-            // This write bypasses the pipeline, so it can store a malformed document. `list` must
-            // show the document as rejected.
+            // A malformed document, written without the pipeline, which `list` must show as
+            // rejected.
             let document = json!({"level": "Shape", "tenant": 42});
             let path = format!("{url}/{index}/_doc/broken?pipeline=_none&refresh=true");
             http::put(&path, &document).await;

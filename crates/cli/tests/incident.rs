@@ -1,6 +1,6 @@
 //! Simulates an incident in which operators and a CI job change the same directives at the same
-//! time. Tests that no update is lost, that nothing is widened without consent, and that no revoked
-//! directive applies again.
+//! time: no update may be lost, no directive may be widened without consent, and no revoked
+//! directive may apply again.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -90,8 +90,8 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
     let incident = Incident { url, index };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("directives.json");
-    // The file of the CI job contains two directives: the operators change the first one, and a
-    // mass revocation ends the second one.
+    // The file of the CI job contains two directives: the operators change the first directive, and
+    // a mass revocation ends the second directive.
     let desired = json!([
         {"id": "slow", "level": "Shape", "tenant": "acme", "ticket": "INC-1", "ttl_secs": 7200},
         {"id": "d00001", "level": "Shape", "tenant": "t00001", "ttl_secs": 7200},
@@ -120,13 +120,13 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
         blocking_until("the CI job applies its file", || {
             runs[0].load(Ordering::Relaxed) > 0 || ci.is_finished()
         });
-        // An operator takes over the directive by setting its owner. The file of the CI job states
-        // no owner, so each further run would remove the owner. The command therefore refuses every
-        // further run of the CI job.
+        // An operator takes over the directive by setting its owner. The command must refuse every
+        // further run of the CI job, because the job's file states no owner, so each run would
+        // remove the owner.
         incident.run("edit slow --set owner=sre").ok();
         let before = incident.directive("slow");
-        // In the end, the write of each operator succeeds. The command has reported each conflict
-        // to the operator concerned.
+        // The write of each operator succeeds in the end, after the command has reported each
+        // conflict to the operator concerned.
         assert_eq!(incident.six_operators(), 6);
         let after = incident.directive("slow");
         for field in [
@@ -150,8 +150,8 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
             directive["expires_at"].as_str().unwrap().parse().unwrap()
         };
         assert_eq!(end(&after).duration_since(end(&before)).as_mins(), 9);
-        // If one id in a mass revocation is wrong, the directives with the other ids are revoked
-        // nevertheless.
+        // A wrong id in a mass revocation must not prevent the revocation of the directives with
+        // the other ids.
         let typo = incident.run("revoke d00001 d0002 d00003 --reason INC-1");
         assert_eq!(typo.code, 3);
         for line in ["revoked d00001 ", "not found d0002 ", "revoked d00003 "] {
@@ -175,7 +175,7 @@ async fn an_incident_with_six_operators_and_a_ci_loop_loses_widens_and_revives_n
         stop.store(true, Ordering::Relaxed);
         ci.join().unwrap();
     });
-    // No directive applies again, because the CI job had no consent to reactivate one.
+    // No directive applies again, because the CI job had no consent to reactivate a directive.
     let listed = incident.run("list -o json").ok().json();
     let listed = listed.as_array().unwrap();
     assert_eq!(listed.len(), many() + 1);

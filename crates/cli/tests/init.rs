@@ -53,8 +53,8 @@ async fn a_foreign_template_of_a_higher_priority_does_not_change_the_index() {
         assert_eq!(made["settings"][setting], value, "{setting}");
     }
     assert_eq!(made["mappings"]["dynamic"], "strict");
-    // `init` refuses a final pipeline of the index, because it would run after the project's
-    // pipeline and could undo its checks.
+    // `init` refuses an index with a final pipeline, because a final pipeline runs after the
+    // project's pipeline and could undo its checks.
     http::send("DELETE", &format!("{url}/{index}"), None).await;
     let mut foreign = foreign;
     foreign["template"]["settings"]["index.final_pipeline"] = "directives".into();
@@ -86,7 +86,7 @@ async fn a_template_of_equal_priority_is_refused_with_the_remedy() {
     init(&url, &index, &["--template-priority", "501"])
         .await
         .ok();
-    // A later run of `init` without the flag keeps the priority.
+    // A later run of `init` without the flag must keep the priority.
     let again = init(&url, &index, &[]).await.ok();
     assert!(
         again.stdout.contains("keep   index template"),
@@ -96,7 +96,7 @@ async fn a_template_of_equal_priority_is_refused_with_the_remedy() {
     http::send("DELETE", &format!("{url}/_index_template/{name}"), None).await;
 }
 
-/// The mapping of version 1. In documents of version 1, fields with default values were omitted.
+/// The mapping of version 1, whose documents omitted fields with default values.
 fn earlier_mapping() -> Value {
     let mut template: Value =
         serde_json::from_str(include_str!("../../../mappings/index-template.json")).unwrap();
@@ -180,7 +180,7 @@ async fn an_index_of_an_earlier_version_is_converted_although_some_documents_hav
         );
         assert_eq!(document.audit.updated_by.as_deref(), Some("ann"), "{id}");
     }
-    // A second run of the conversion succeeds and converts nothing.
+    // A second run of the conversion must succeed and convert nothing.
     let again = init(&url, &index, &["--upgrade"]).await.ok();
     assert!(
         again.stdout.contains("convert 0 documents"),

@@ -27,7 +27,7 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
         "1h",
     ];
     init(url, "directives", &bounds).await.ok();
-    // A later run of `init` without the flags keeps the lifetime limits.
+    // A later run of `init` without the flags must keep the lifetime limits.
     let again = init(url, "directives", &[]).await.ok();
     assert!(
         again.stdout.contains("keep   ingest pipeline"),
@@ -60,8 +60,8 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
         assert_eq!(status, 400, "{body}");
         assert!(reason.contains(bound), "{reason}");
     }
-    // A directive can still be revoked after the maximum was lowered below the directive's time to
-    // live.
+    // It must be possible to revoke a directive after the maximum was lowered below the directive's
+    // time to live.
     assert_eq!(
         write(url, &json!({"level": "Shape", "ttl_secs": 604_800}))
             .await
@@ -89,8 +89,8 @@ async fn bounds_are_set_once_and_hold_for_curl(url: &str) {
     what_proxies_reject_is_warned_of(url);
 }
 
-/// At this point, the lifetime limits of the cluster are: 10 minutes by default, one day at most,
-/// and one hour at most for a capture.
+/// Expects these lifetime limits of the cluster: 10 minutes by default, one day at most, and one
+/// hour at most for a capture.
 fn the_command_keeps_the_lifetime_limits(url: &str) {
     let apply = |id: &str, args: &str| {
         let line = format!("apply {id} --level Shape --tenant acme {args}");
@@ -155,7 +155,7 @@ fn the_command_keeps_the_lifetime_limits(url: &str) {
     );
 }
 
-/// If proxies with default settings would reject a directive, the command applies it with a
+/// The command must apply a directive that proxies with default settings would reject, and print a
 /// warning.
 fn what_proxies_reject_is_warned_of(url: &str) {
     let line = "apply far --level Shape --tenant acme --ttl 60d";
@@ -193,8 +193,8 @@ async fn zones_need_a_number_of_replicas(url: &str) {
     );
 }
 
-/// The lifetime limits and the availability zones concern the whole cluster, so this test starts a
-/// node of its own.
+/// The lifetime limits and the availability zones concern the whole cluster, so the test starts a
+/// separate node.
 #[tokio::test]
 async fn lifetime_limits_and_replicas_are_set_once() {
     let node = Node::start_with(&["--setting", "node.attr.zone=a"]);

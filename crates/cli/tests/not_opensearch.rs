@@ -1,5 +1,5 @@
-//! Tests a server that is not OpenSearch: the command must not conclude from its responses that a
-//! directive exists or is missing.
+//! Tests that the command does not conclude from the responses of a server that is not OpenSearch
+//! whether a directive exists.
 
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};

@@ -53,7 +53,7 @@ async fn the_pipeline_accepts_valid_documents_and_refuses_all_others() {
         if status != case["status"] || !named {
             wrong.push(format!("{}: {status} {reason}", case["name"]));
         } else if status == 201 {
-            // A proxy accepts every document that the pipeline has stored.
+            // A proxy must accept every document that the pipeline has stored.
             let source = http::get(&path).await.1["_source"].clone();
             if let Err(rejection) = as_a_proxy("case", &source) {
                 wrong.push(format!("{}: a proxy says {rejection}", case["name"]));
@@ -69,7 +69,7 @@ async fn the_pipeline_accepts_valid_documents_and_refuses_all_others() {
     );
 }
 
-/// A directive that was stored through the pipeline. Each test has a separate index.
+/// A directive that was stored through the pipeline, in an index that no other test uses.
 struct Written {
     url: String,
     index: String,
@@ -137,8 +137,9 @@ async fn a_script_that_removes_a_target_or_a_rate_does_not_widen_a_directive() {
         ("starts_at", "starts_at"),
         ("expires_at", "expires_at"),
         ("revoked", "revoked"),
-        // This script removes both the tenant and the list of targets. The remaining fields show
-        // that the document is a stored one and not a draft, so the list is missing.
+        // The script removes both the tenant and the list of targets. The remaining fields show
+        // that the document is a stored document and not a draft, so the pipeline reports the
+        // missing list.
         ("tenant targets", "targets"),
     ] {
         let script: String = fields
@@ -179,7 +180,7 @@ async fn revoking_by_either_field_revokes() {
         let time = revoked_at.map_or(source["updated_at"].clone(), Value::from);
         assert_eq!(source["revoked_at"], time);
         assert!(as_a_proxy("a", &source).unwrap().revoked);
-        // A partial update cannot reactivate the directive.
+        // A partial update must not reactivate the directive.
         let back = json!({"doc": {"revoked": false}});
         written.update(&back).await;
         assert_eq!(written.source().await["revoked"], true);

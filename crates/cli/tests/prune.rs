@@ -21,7 +21,7 @@ async fn prune_deletes_only_directives_that_ended_long_ago() {
     };
     for (id, hours) in [("long-ago", -30 * 24), ("yesterday", -24)] {
         let mut document = old(id, hours);
-        // The documents of this test contain only fields that are in the mapping.
+        // Fields that are not in the mapping are removed from the document.
         let mapping: serde_json::Value = reqwest::get(format!("{url}/{index}/_mapping"))
             .await
             .unwrap()

@@ -1,5 +1,5 @@
-//! Tests common mistakes on the command line: each mistake has the expected message and exit code,
-//! and the command writes nothing.
+//! Tests common mistakes on the command line: the message and the exit code are as expected, and
+//! the command writes nothing.
 
 use serde::Deserialize;
 

@@ -25,7 +25,7 @@ async fn apply_reports_its_effect_and_widens_or_loses_nothing_without_consent() 
         "{first}"
     );
 
-    // If a directive is applied again with the same time to live, its end does not move.
+    // Applying a directive again with the same time to live must not move its end.
     let stored = run("get one -o json").ok().json();
     assert!(run(base).ok().stdout.starts_with("unchanged one "));
     assert_eq!(run("get one -o json").ok().json(), stored);
@@ -171,7 +171,7 @@ async fn a_dry_run_of_every_verb_shows_its_effect_and_writes_nothing() {
         )
         .ok();
         assert!(ran.stdout.contains(expected), "{arguments}: {}", ran.stdout);
-        // The environment variable has the same effect as the flag.
+        // The environment variable must have the same effect as the flag.
         let ran = directives()
             .args(words(arguments))
             .env("DIRECTIVES_URL", &url)
@@ -208,7 +208,7 @@ async fn the_content_of_a_directive_never_comes_from_the_environment() {
         .env("DIRECTIVES_TTL", "20d")
         .env("DIRECTIVES_EVERYTHING", "true")
         .env("DIRECTIVES_YES", "true")
-        // An empty variable counts as unset.
+        // An empty variable must count as unset.
         .env("DIRECTIVES_USERNAME", "")
         .env("DIRECTIVES_CA_CERTIFICATE", "")
         .env("DIRECTIVES_REQUEST_TIMEOUT", "")

@@ -14,10 +14,10 @@ use crate::support::agent::Agent;
 
 const GIGABYTE: usize = 1 << 30;
 const MEMBER: usize = 16 << 20;
-/// The size of a malformed response, which is below the limit. Several polls can leave such a response in
-/// several arenas of the allocator.
+/// The size of a malformed response. The size is below the limit, because several polls can leave
+/// such a response in several arenas of the allocator.
 const MALFORMED: usize = 8 << 20;
-/// The limit of the additional memory that the agent may use.
+/// The maximum growth of the agent's memory, in bytes.
 const MAX_GROWTH: u64 = 64_000_000;
 
 /// The requests that the server attacks.
@@ -32,7 +32,7 @@ enum Target {
 const SETTINGS: &str =
     r#"{"directives":{"settings":{"index.uuid":"u","index.number_of_shards":"1"}}}"#;
 
-/// Responds with 503 until the flag is set, and attacks the later requests of one kind.
+/// Responds with 503 until the flag is set, and then attacks the requests of one kind.
 fn serve(
     target: Target,
     send: impl Fn(&mut TcpStream) + Send + Sync + 'static,
@@ -69,8 +69,8 @@ fn serve(
     (url, attacks)
 }
 
-/// Runs an agent that polls a server, which at first responds with 503 and then attacks. Returns by how
-/// much the peak memory of the agent grew during five polls that fail with this error.
+/// Runs an agent that polls a server, which at first responds with 503 and then attacks. Returns by
+/// how much the peak memory of the agent grew during five polls that fail with the expected error.
 async fn growth(
     attack: &str,
     target: Target,
@@ -109,7 +109,7 @@ async fn growth(
     growth
 }
 
-/// Sends a head and then a part again and again, at most a gigabyte.
+/// Sends a head, and then repeats a part up to a total of a gigabyte.
 fn endless(head: &'static str, part: &[u8]) -> impl Fn(&mut TcpStream) + Send + Sync + 'static {
     let many = part.repeat((1 << 20) / part.len());
     move |stream| {
@@ -174,7 +174,7 @@ async fn malformed_responses_take_less_than_64_mb() {
     let grown = growth("headers without end", Target::Searches, broken, headers).await;
     assert!(grown < MAX_GROWTH, "{grown}");
     let invalid = [b"{\"pit_id\":\"".as_slice(), &vec![0xff; MALFORMED], b"\"}"].concat();
-    // If the parser kept them, the keys would take more memory than their text.
+    // If the parser stored the keys, they would need more memory than their text.
     let repeated = "\"timed_out\":false,".repeat(MALFORMED / 18);
     let repeated = format!("{{{repeated}\"timed_out\":false}}");
     for (attack, body) in [
@@ -186,7 +186,7 @@ async fn malformed_responses_take_less_than_64_mb() {
         let grown = growth(attack, Target::Searches, NOT_JSON, respond(body)).await;
         assert!(grown < MAX_GROWTH, "{attack}: {grown}");
     }
-    // Each index takes several times as much memory as its text.
+    // After parsing, each index needs several times as much memory as its text.
     let indices: Vec<String> = (0..MEMBER / 16)
         .map(|n| format!("\"{n:09}\":{{}}"))
         .collect();

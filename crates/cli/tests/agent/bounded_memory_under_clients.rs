@@ -10,11 +10,11 @@ use test_support::measure::process::Process;
 use crate::support::agent::Agent;
 
 const CONNECTIONS: usize = 400;
-/// The limit of the additional memory that the agent may use.
+/// The maximum growth of the agent's memory, in bytes.
 const MAX_GROWTH: u64 = 64_000_000;
 
-/// Opens many connections that each send these bytes and then nothing. Returns by how much the peak
-/// memory of the agent grew until it responds to a health check.
+/// Opens many connections that each send the given bytes and then nothing. Returns by how much the
+/// agent's peak memory had grown when it responded to a health check.
 async fn growth(agent: &Agent, attack: &str, bytes: &[u8]) -> u64 {
     let process = Process::of(agent.process_id());
     let before = process.peak_bytes();
@@ -23,7 +23,8 @@ async fn growth(agent: &Agent, attack: &str, bytes: &[u8]) -> u64 {
             let mut stream = TcpStream::connect(agent.address()).unwrap();
             let timeout = Some(Duration::from_secs(5));
             stream.set_write_timeout(timeout).unwrap();
-            // The agent may refuse a request before it has read all of it.
+            // The write may fail, because the agent may refuse a request before it has read the
+            // whole request.
             let _ = stream.write_all(bytes);
             stream
         })

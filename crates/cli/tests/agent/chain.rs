@@ -64,7 +64,8 @@ async fn all_agents_of_a_chain_have_the_same_set_revision_and_digest() {
         json!({"level": "ShapeTiming", "ring_buffer": true, "capture": true, "directives": ["whole"]})
     );
 
-    // A poll of an unchanged agent transfers only the tag and publishes nothing.
+    // A poll of an agent whose snapshot has not changed transfers only the tag and publishes
+    // nothing.
     let (_, whole) = second.get("/v1/snapshot").await;
     assert_eq!(whole["snapshot"]["digest"], status(&second).await["digest"]);
     let tag = whole["tag"].as_str().unwrap();
@@ -85,7 +86,7 @@ async fn all_agents_of_a_chain_have_the_same_set_revision_and_digest() {
     assert_eq!(after["full_reads"], before["full_reads"]);
     assert!(after["unchanged"].as_u64() > before["unchanged"].as_u64());
 
-    // The last agent of the chain receives a new directive and its revocation.
+    // A new directive and its revocation must reach the last agent of the chain.
     apply(&url, &index, "new --level Shape --ttl 1h");
     third
         .status_when("the new one is there", |status| status["directives"] == 2)
@@ -112,7 +113,7 @@ async fn age_grows_along_the_chain_during_an_outage() {
     first.signal("-KILL");
     tokio::task::block_in_place(|| first.wait());
 
-    // The third agent polls the second one without an error, but reports the age since the first
+    // The third agent polls the second agent without an error, but reports the time since the first
     // agent read the index.
     let behind = third
         .status_when("it is stale", |status| status["staleness"] == "stale")
@@ -188,8 +189,8 @@ async fn a_chain_serves_its_last_set_during_outages_and_then_catches_up() {
     node.kill();
     until("stale").await;
     let mut age = 0.0;
-    // The agents are checked from the first to the last, because the age that an agent reports
-    // includes the age at the agent that it polls.
+    // The agents are checked from the first to the last, because each reported age includes the age
+    // of the agent before in the chain.
     for (agent, fails) in [(&first, true), (&second, false), (&third, false)] {
         assert_eq!(agent.get("/readyz?fresh").await.0, 503);
         let status = status(agent).await;
@@ -205,7 +206,8 @@ async fn a_chain_serves_its_last_set_during_outages_and_then_catches_up() {
     eventually("it is fresh", ready, |code| *code == 200).await;
     serves_the_same().await;
 
-    // The middle agent is killed. Then the last agent becomes stale, but the first one stays fresh.
+    // When the middle agent is killed, the last agent becomes stale, but the first agent stays
+    // fresh.
     let address = second.address().to_owned();
     second.signal("-KILL");
     tokio::task::block_in_place(|| second.wait());

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::support::agent::Agent;
 
-/// The time limit of a health check. If idle connections did not make room, a health check would wait
-/// until other connections reach their own time limit of ten seconds.
+/// The time limit of a health check. If idle connections did not make room for a health check, it
+/// would wait until other connections reach their time limit of ten seconds.
 const IN_TIME: Duration = Duration::from_secs(5);
 
 fn healthz(address: &str) -> String {
@@ -28,11 +28,11 @@ fn half_open_connections_do_not_delay_health_checks() {
         "any",
         &["--startup", "empty", "--max-waiting", "0"],
     );
-    // There are more clients than the 512 connections and the 16 reserved for health checks. If they also
-    // exceeded the backlog of the listener, opening them would take ten seconds, and the first connections
-    // would reach their time limit before the health check.
-    // Some clients send nothing, some send a part of a request, and some send one request and stay
-    // idle.
+    // The number of clients exceeds the limit of 512 connections plus 16 connections for health
+    // checks, but not by more than the backlog of the listener. With more clients, opening the
+    // connections would take ten seconds, and the first connections would reach their time limit
+    // before the health check. Some clients send nothing, some send a part of a request, and some
+    // send one request and stay idle.
     let half_open: Vec<TcpStream> = (0..560)
         .map(|number| {
             let mut stream = TcpStream::connect(agent.address()).unwrap();

@@ -73,7 +73,7 @@ async fn a_probe_reports_health_as_an_exit_code() {
         );
         probe(&["--agent", address, "--ready", "--fresh"]).ok();
     }
-    // An address that consists only of a port means this host.
+    // An address that consists only of a port refers to the local host.
     let port = ready.address().rsplit(':').next().unwrap();
     probe(&["--agent", &format!(":{port}")]).ok();
     probe(&["--agent", &format!("localhost:{port}")]).ok();

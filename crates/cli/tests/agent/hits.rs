@@ -49,8 +49,8 @@ async fn each_evaluation_by_the_agent_counts_and_an_operators_question_does_not(
         .into_iter()
         .fold(check, |check, (name, value)| check.header(name, value));
     assert_eq!(check.send().await.unwrap().status(), 200);
-    // The next two evaluations come from an operator and not from a proxy, so the agent must not
-    // count them.
+    // The agent must not count the next two evaluations, which an operator requests, and not a
+    // proxy.
     let path = agent.url("/v1/evaluate?uncounted");
     let (status, decision) = http::send("POST", &path, Some(&request)).await;
     assert_eq!((status, &decision["directives"]), (200, &json!(["acme"])));
@@ -101,7 +101,7 @@ async fn each_evaluation_by_the_agent_counts_and_an_operators_question_does_not(
         unmatched.stdout, "no directives\n",
         "the agent is too young"
     );
-    // The agent has counts of this directive, although the filter hides them.
+    // The agent has counts of the directive, but the filter hides the counts.
     let named = hits_command(&agent, &["acme", "--unmatched-for", "1h"]).ok();
     assert_eq!(named.stdout, "no directives\n", "{}", named.stderr);
 

@@ -1,6 +1,6 @@
 //! Tests that the agent refuses malformed, ambiguous, oversized and slow requests. The agent sends
 //! one response to each such request, and never handles a second request that is hidden inside the
-//! first one.
+//! first request.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
@@ -22,7 +22,8 @@ fn agent() -> Agent {
 fn exchange_until(agent: &Agent, bytes: &[u8], patience: Duration) -> (String, bool) {
     let mut stream = TcpStream::connect(agent.address()).unwrap();
     stream.set_read_timeout(Some(patience)).unwrap();
-    // The agent may refuse a request before it has read the whole request.
+    // The write may fail, because the agent may refuse a request before it has read the whole
+    // request.
     let _ = stream.write_all(bytes);
     let (mut response, mut part) = (Vec::new(), [0; 4096]);
     let is_closed = loop {

@@ -16,7 +16,8 @@ async fn a_signal_ends_the_agent_cleanly_while_clients_are_connected() {
     let index = installed_index(&url, "signal").await;
     for signal in ["-TERM", "-INT"] {
         let mut agent = Agent::start(&url, &index, &[]);
-        // One client has an idle connection. Another client has sent the first half of a request.
+        // One client has an idle connection, and another client has sent the first half of a
+        // request.
         let client = reqwest::Client::new();
         client.get(agent.url("/healthz")).send().await.unwrap();
         let mut busy = std::net::TcpStream::connect(agent.address()).unwrap();
@@ -218,8 +219,8 @@ async fn p5_the_last_good_set_stays_while_a_node_is_stopped() {
             .contains("connection failed"),
         "{status:#}"
     );
-    // A stale agent stays ready. If a stale agent were not ready, an outage of the cluster would
-    // remove the whole fleet from its load balancer.
+    // A stale agent stays ready. A stale agent stays ready, because otherwise an outage of the
+    // cluster would remove the whole fleet from its load balancer.
     let (code, problem) = agent.get("/readyz?fresh").await;
     assert_eq!(code, 503, "{problem}");
     let ready = reqwest::get(agent.url("/readyz")).await.unwrap();

@@ -4,7 +4,7 @@
 use crate::support::agent::Agent;
 use crate::support::command::directives;
 
-/// Runs an agent with these arguments and variables, and returns its log.
+/// Runs an agent with the given arguments and variables, and returns its log.
 fn logged(args: &[&str], variables: &[(&str, &str)]) -> String {
     let args = [args, &["--startup", "empty"]].concat();
     Agent::start_with("http://127.0.0.1:1", "any", &args, variables).stop()

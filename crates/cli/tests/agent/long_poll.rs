@@ -104,7 +104,7 @@ async fn a_waiting_client_gets_the_change_at_once() {
     let index = installed_index(&url, "wait").await;
     let agent = Agent::start(&url, &index, &[]);
     let seen = current_tag(&agent).await;
-    // A client with other content, or without content, receives the set at once.
+    // A client that has other content or no content receives the set at once.
     assert_eq!(
         get_unless(&agent, "?wait=60s", "\"other\"").await.status(),
         200
@@ -208,7 +208,7 @@ async fn a_client_beyond_the_limit_is_refused_and_the_others_keep_waiting() {
     let (first, ()) = tokio::join!(first, others);
     assert_eq!(first, 200);
 
-    // A client that disconnects frees its slot.
+    // A client that disconnects must free its slot.
     let seen = current_tag(&agent).await;
     let gone = get_unless(&agent, "?wait=60s", &seen);
     tokio::select! {

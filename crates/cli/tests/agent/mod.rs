@@ -1,5 +1,5 @@
 //! Tests the agent as a separate process, through its HTTP interface. Each module covers one part
-//! of its behaviour.
+//! of the agent's behaviour.
 
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ mod secrets;
 #[cfg(unix)]
 mod unix_socket;
 
-/// Builds the request that asks for the decision about a search of a tenant.
+/// Builds an evaluation request for a search of a tenant.
 fn evaluate_request(tenant: &str) -> Value {
     json!({"tenant": tenant, "index": "orders", "principal": "svc", "endpoint": "Search", "request_id": "r-1"})
 }

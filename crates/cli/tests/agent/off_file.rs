@@ -56,12 +56,12 @@ async fn the_off_file_turns_one_agent_off_even_while_the_cluster_is_unreachable(
     assert_eq!(hub.get("/v1/directives").await.1["directives"], json!([]));
     assert_eq!(hub.get("/v1/osproxy").await.1["directives"], json!([]));
     assert_eq!(metric(&hub, "directives_off").await, "1.0");
-    // A client that waits for a change receives the empty set.
+    // A client that waits for a change must receive the empty set.
     assert_eq!(waiting.await.unwrap().1["directives"], json!([]));
     let ready = reqwest::get(hub.url("/readyz")).await.unwrap();
     assert_eq!(ready.status(), 200, "a proxy must stay in service");
-    // The off file affects only this agent. An agent that polls this agent keeps its set, and its
-    // polls succeed.
+    // The off file affects only one agent. Another agent that polls this agent keeps its set, and
+    // its polls succeed.
     follower
         .status_when("it has polled again", |status| {
             status["counters"]["polls_succeeded"].as_u64() > Some(2)

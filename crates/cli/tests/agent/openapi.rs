@@ -14,8 +14,9 @@ use crate::support::http;
 use crate::support::in_hours;
 use crate::support::node::{installed_index, shared_url, unique_index};
 
-/// The described responses that a test cannot cause quickly. Such a response is sent after a bug,
-/// after a client has sent its body for ten seconds, or while sixteen clients read slowly.
+/// The described responses that a test cannot cause quickly, because the agent sends them only
+/// after a bug, after a client has sent its body for ten seconds, or while sixteen clients read
+/// slowly.
 const NOT_PROVOKED: [(&str, &str); 14] = [
     ("/metrics", "500"),
     ("/v1/directives", "500"),
@@ -188,8 +189,8 @@ async fn every_response_is_described_and_every_description_is_seen() {
                     .await,
             );
         }
-        // A client without the snapshot receives the whole snapshot. A client that already has the
-        // snapshot receives only the tag.
+        // A client without the snapshot receives the whole snapshot, and a client that already has
+        // the snapshot receives only the tag.
         let (_, whole) = agent.get("/v1/snapshot").await;
         let known = format!("?known={}", whole["tag"].as_str().unwrap_or("none"));
         for query in [&*known, "?known=other", "?unknown=a"] {

@@ -61,7 +61,7 @@ async fn osproxy_accepts_its_format_from_the_agent() {
         );
     }
 
-    // `directives apply` can import directives from this format, too.
+    // `directives apply` can also import directives from osproxy's format.
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), &blob).unwrap();
     let other = installed_index(&url, "osproxy-import").await;

@@ -49,7 +49,7 @@ impl Client {
         self.send(&request.to_string())
     }
 
-    /// Returns the ids of the directives in the client's own copy of the set.
+    /// Returns the ids of the directives in the client's copy of the set.
     fn kept(&mut self) -> Vec<String> {
         let kept = self.send("")["kept"].take();
         let ids = kept.as_array().unwrap().iter();
@@ -113,7 +113,7 @@ async fn the_client_has_the_decisions_of_the_agent_and_continues_without_it() {
     let wrong = by_tcp.evaluate(&json!({"tenant": 42}));
     assert!(wrong["error"].is_string(), "{wrong}");
 
-    // First, the client receives a change into its copy of the set. Then the agent is killed.
+    // The client first receives a change into its copy of the set, and then the agent is killed.
     apply("short --level ShapeRewriteDiff --principal svc --ttl 15s");
     for client in [&mut by_tcp, &mut by_unix] {
         eventually(
@@ -226,7 +226,7 @@ async fn behind_proxies_that_change_messages_the_client_follows_with_few_request
         let began = tokio::time::Instant::now();
         let mut client = Client::start(&proxy.url);
         assert!(client.kept().is_empty());
-        // During this time, a proxy with a short timeout ends at least one long poll.
+        // The time is long enough for a proxy with a short timeout to end at least one long poll.
         let wait = Duration::from_secs(4);
         tokio::time::sleep(wait).await;
         command::apply(&url, &index, &["new", "--level", "Shape", "--ttl", "1h"]);

@@ -1,5 +1,5 @@
-//! Searches for secrets in everything that an agent puts out: responses, headers, the log with all
-//! details, and the last-good file.
+//! Searches for secrets in all output of an agent: responses, headers, the log with all details,
+//! and the last-good file.
 
 use reqwest::Client;
 
@@ -8,7 +8,7 @@ use crate::support::agent::Agent;
 use crate::support::node::{installed_index, shared_url};
 
 const PASSWORD: &str = "hunter2-password-of-the-cluster";
-/// The password with its user name, as it is sent.
+/// The user name and the password, as a request contains them.
 const ENCODED: &str = "YW5uOmh1bnRlcjItcGFzc3dvcmQtb2YtdGhlLWNsdXN0ZXI=";
 const TOKEN: &str = "hunter2-token-of-the-agent";
 

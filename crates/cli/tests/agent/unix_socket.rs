@@ -45,8 +45,7 @@ async fn a_unix_socket_serves_only_its_owner_in_addition_to_tcp() {
     );
     assert_eq!(status().await["index"], *index);
 
-    // A killed agent leaves its socket file behind. An agent must be able to start although the
-    // socket file exists.
+    // A killed agent leaves its socket file behind, which must not prevent the next start.
     agent.signal("-KILL");
     tokio::task::block_in_place(|| agent.wait());
     assert!(path.exists());

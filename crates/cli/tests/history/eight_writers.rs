@@ -1,7 +1,6 @@
-//! Tests that the history accounts for every `_seq_no` of an index. Eight writers change the index
-//! with the command and with direct requests, while agents record the operations. In between, the
-//! index is deleted and re-created. Afterwards, each `_seq_no` has a record or lies in a reported
-//! gap.
+//! Tests that each `_seq_no` of an index has a record in the history or lies in a reported gap.
+//! Eight writers change the index with the command and with direct requests, while agents record
+//! the operations and the index is deleted and re-created.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -18,8 +17,8 @@ use crate::support::node::{Node, shared_url};
 
 const WRITERS: usize = 8;
 
-/// One of the writers. Each writer has its own document ids, and one directive that it changes with
-/// the command.
+/// One of the writers. Each writer writes documents with separate ids, and changes one directive
+/// with the command.
 struct Writer<'a> {
     url: &'a str,
     index: &'a str,
@@ -96,7 +95,7 @@ impl Writer<'_> {
             .header("content-type", "application/json")
             .body(body.to_owned());
         match request.send().await {
-            // The status is ignored, because a write may conflict with another write, or the
+            // The status does not matter, because a write may conflict with another write, or the
             // document may not exist.
             Ok(response) => drop(response.text().await),
             Err(error) => assert!(self.node_fails, "{error}"),
@@ -149,7 +148,7 @@ struct Ledger {
     url: String,
     index: String,
     commands: AtomicUsize,
-    /// The number of writes of which the test has awaited the record.
+    /// The number of writes for which the test has awaited a record.
     observed: usize,
 }
 
@@ -213,7 +212,7 @@ impl Ledger {
 
     /// Checks that each `_seq_no` has a record or lies in a gap. No operation that a recorder has
     /// observed may lie in a gap. If `is_exact` is set, no successful write of the command may lie
-    /// in a gap, either.
+    /// in a gap.
     async fn check(&self, assigned: &[(String, u64)], is_exact: bool) {
         let verified = run(
             &self.url,
@@ -291,8 +290,8 @@ async fn every_number_of_eight_writers_is_recorded_or_in_a_reported_gap() {
     let agent = recorder(&url, &index);
     ledger.write_observed(2).await;
     ledger.write(64, 1, false).await;
-    // The recording agent is killed. After some writes without a recorder, another agent takes
-    // over.
+    // After the recording agent is killed, some writes happen without a recorder before another
+    // agent takes over.
     drop(agent);
     ledger.write(32, 2, false).await;
     let _agent = recorder(&url, &index);
@@ -305,8 +304,8 @@ async fn every_number_of_eight_writers_is_recorded_or_in_a_reported_gap() {
     ledger.check(&[former, current], true).await;
 }
 
-/// Like the test above, but the node is killed and restarted during the writes.
-/// `HISTORY_OPERATIONS` sets the number of operations, 5,000 by default.
+/// Each `_seq_no` must have a record or lie in a gap even if the node is killed and restarted
+/// during the writes. `HISTORY_OPERATIONS` sets the number of operations, 5,000 by default.
 #[tokio::test]
 #[ignore = "it takes many minutes"]
 async fn every_number_is_accounted_for_although_the_node_and_the_recorders_are_killed() {

@@ -153,9 +153,9 @@ async fn a_stream_that_permits_edits_is_refused() {
     for part in ["index.append_only.enabled", "higher priority"] {
         assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
     }
-    // If the data stream does not exist, `init` refuses an ordinary index with the stream's name,
-    // too. The stream is deleted before the templates, because OpenSearch does not delete a
-    // template that a stream uses.
+    // `init` must also refuse an ordinary index that has the name of the data stream. The stream is
+    // deleted before the templates, because OpenSearch does not delete a template that a stream
+    // uses.
     for at in [
         format!("_data_stream/{index}-history"),
         format!("_index_template/{index}-theirs"),

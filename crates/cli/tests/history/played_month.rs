@@ -49,7 +49,7 @@ impl Month {
         run(&self.url, &self.index, &words(line))
     }
 
-    /// Runs a command line as an operator, and stores the decision of `explain` after it.
+    /// Runs a command line as an operator, and stores the following decision of `explain`.
     fn play(&mut self, author: &str, line: &str) -> &mut Self {
         self.run(&format!("{line} --author {author}")).ok();
         self.note(line);
@@ -153,7 +153,7 @@ async fn the_golden_history_of_a_month_is_the_truth_of_each_instant() {
             ran.stdout
         );
         // The result is uncertain only for the last change before the index was deleted, because
-        // nobody could observe the end of that index.
+        // nobody could observe the deletion of the index.
         let is_end = truth.after.starts_with("apply capture-all --level Shape ");
         assert_eq!(
             ran.code,
@@ -168,8 +168,8 @@ async fn the_golden_history_of_a_month_is_the_truth_of_each_instant() {
         rows.find(|row| row["id"] == id).unwrap().clone()
     };
     for (truth, id, expected) in [
-        // Alice wrote the directive. The directive also applied to the request after bob's change,
-        // so it ended only when dave deleted it.
+        // Alice wrote the directive. It also applied to the request after bob's change, so it ended
+        // only when dave deleted it.
         (
             0,
             "slow-acme",
@@ -205,8 +205,8 @@ async fn the_golden_history_of_a_month_is_the_truth_of_each_instant() {
     check_write_past_the_command(&month).await;
 }
 
-/// Checks that a direct write without a record makes only those instants uncertain at which it can
-/// have happened.
+/// Checks which instants a direct write without a record makes uncertain: only those at which the
+/// write can have happened.
 async fn check_write_past_the_command(month: &Month) {
     let before = SystemClock.now();
     let path = format!("{}/{}/_doc/eve?refresh=true", month.url, month.index);
@@ -243,8 +243,8 @@ const LINES: [&str; 14] = [
     "history verify -o csv",
 ];
 
-/// Returns the uuids and the recorder names of this run, each with its placeholder in the golden
-/// file.
+/// Returns the uuids and the recorder names of the test run, each with its placeholder in the
+/// golden file.
 fn names(month: &Month) -> BTreeSet<(String, &'static str)> {
     let records = month.run("history -o json").ok().json();
     let fields = [

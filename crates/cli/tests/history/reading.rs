@@ -28,7 +28,7 @@ async fn a_history_is_complete_until_an_operation_is_not_recorded() {
     assert!(statement.contains("every operation on"), "{statement}");
     assert!(statement.contains("4 operations"), "{statement}");
 
-    // Nobody records the next two operations, a new version and a deletion.
+    // The next two operations, a new version and a deletion, are not recorded.
     recorded.write("a", "acme").await;
     recorded.delete("a").await;
     let gap = recorded.verify();
@@ -44,8 +44,8 @@ async fn a_history_is_complete_until_an_operation_is_not_recorded() {
     assert_eq!(at.code, 9, "{}", at.stderr);
     assert_eq!(at.json()["is_certain"], false, "{}", at.stdout);
 
-    // A later record of the same directive has a version that is higher by three. It shows that
-    // both missing operations concern this directive.
+    // A later record of the same directive has a version that is higher by three, so both missing
+    // operations concern this directive.
     let later = recorded.write("a", "acme").await;
     recorded.append_all(&[&later]).await;
     let json = recorded.history(&["verify", "--wait", "1ms", "-o", "json"]);
@@ -121,7 +121,7 @@ async fn a_rollover_repeats_no_record_and_hides_none() {
     let rollover = format!("{}/{}-history/_rollover", recorded.url, recorded.index);
     let (status, response) = http::send("POST", &rollover, None).await;
     assert_eq!(status, 200, "{response}");
-    // After a rollover, the data stream accepts records with the same ids again.
+    // After a rollover, the data stream accepts a second record with the same id.
     let later = recorded.write("a", "acme").await;
     recorded
         .append_all(&[&operations[0], &operations[1], &later])
@@ -147,8 +147,8 @@ async fn records_of_several_pages_are_read_whatever_they_have_in_common() {
     let recorded = Recorded::new("pages", true).await;
     let operation = recorded.write("a", "acme").await;
     let (_, record) = recorded.record(&operation);
-    // All records have the same time. Records of deletions that a recorder noticed later have no
-    // `_seq_no` by which they could be ordered.
+    // All records have the same time, and some have no `_seq_no` by which they could be ordered:
+    // the records of deletions that a recorder noticed later.
     let records = (0..2_500).map(|number| {
         let mut record = record.clone();
         record["directive"] = format!("d{}", number / 2).into();
@@ -190,7 +190,7 @@ async fn operations_are_selected_by_author_ticket_kind_tenant_and_time() {
         (&["--by", "bob"], &[3, 4]),
         (&["--ticket", "INC-2"], &[3]),
         (&["--kind", "created,deleted"], &[0, 3, 4]),
-        // The operation that changes the target from `acme` to another tenant concerns `acme`, too.
+        // The operation that changes the target from `acme` to another tenant also concerns `acme`.
         (&["--tenant", "acme"], &[1, 2]),
         (&["--tenant", "globex", "--by", "bob"], &[3, 4]),
         (&["--since", "1h"], &[0, 1, 2, 3, 4]),

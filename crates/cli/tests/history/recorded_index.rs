@@ -1,4 +1,4 @@
-//! Provides an index with a history to which the test itself writes the records.
+//! Provides an index with a history, whose records the test itself writes.
 
 use std::fmt::Write as _;
 

@@ -158,7 +158,7 @@ async fn an_index_without_a_history_gets_none_by_a_write() {
 async fn a_failed_write_is_not_called_unrecorded() {
     let node = shared_url();
     let index = installed_index(&node, "unwritten").await;
-    // Neither the write nor the question for a history succeeds.
+    // Neither the write nor the request that finds out whether the index has a history succeeds.
     let forward = {
         let node = node.clone();
         async move |request: Request| {

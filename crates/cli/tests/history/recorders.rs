@@ -28,8 +28,8 @@ async fn two_recorders_and_the_command_record_each_operation_once() {
     let kinds: Vec<&Value> = all.iter().map(|(_, record)| &record["kind"]).collect();
     assert_eq!(kinds, ["created", "created", "widened", "revoked"]);
     assert_eq!(all[2].1["by"], "eve");
-    // Each recorder has handled all four operations: the recorder has recorded the operation, or
-    // has found an existing record.
+    // Each recorder has handled all four operations, that is, it has recorded the operation or has
+    // found an existing record.
     for agent in &agents {
         let status = agent
             .status_when("all operations are accounted for", |status| {
@@ -78,7 +78,7 @@ async fn a_deletion_past_the_command_is_recorded_within_a_range() {
     assert!(deleted["seq_no_after"].as_u64() <= Some(1), "{deleted}");
     assert_eq!(deleted["seq_no_until"], 2);
     assert!(id.ends_with(".1.0.deleted"), "{id}");
-    // The record of a deletion by the command has a `_seq_no`, and the recorder adds no second
+    // The command records its deletion with a `_seq_no`, and the recorder must not add a second
     // record.
     run(&url, &index, &["delete", "b", "--yes", "--author", "bob"]).ok();
     let all = recorded(&url, &index, 4).await;
@@ -107,7 +107,7 @@ async fn what_happens_while_the_history_is_blocked_is_recorded_afterwards() {
             status["recorder"]["last_error"].is_string()
         })
         .await;
-    // The agent's polls still succeed.
+    // The outage of the history must not make the agent's polls fail.
     assert_eq!(status["consecutive_failures"], 0);
     assert_eq!(status["last_error"], Value::Null);
     block(&url, &index, false).await;
@@ -137,7 +137,7 @@ async fn a_recorder_waits_for_the_history_and_creates_no_ordinary_index() {
 async fn a_document_that_the_mapping_refuses_is_recorded_whole() {
     let url = shared_url();
     let index = crate::support::node::unique_index("odd");
-    // The index is created without the template, as by mistake.
+    // The index is created without the template, as may happen by mistake.
     let loose = json!({ "mappings": { "dynamic": true } });
     http::put(&format!("{url}/{index}"), &loose).await;
     let document = json!({ "revoked": "perhaps", "level": { "name": "Shape" } });

@@ -13,7 +13,7 @@ use crate::secured_cluster::{
 use crate::support::agent::Agent;
 use crate::support::command::{Ran, directives};
 
-/// Runs `list` with only these flags. The environment contains the password only if the flags
+/// Runs `list` with only the given flags. The environment contains the password only if the flags
 /// contain a user name.
 fn list(index: &str, flags: &[&str]) -> Ran {
     let mut command = directives();
@@ -85,8 +85,8 @@ async fn a_certificate_of_another_authority_is_not_trusted() {
     }
 }
 
-/// The address in this test is right except for its scheme `http`. The request fails, because the
-/// node closes a connection without TLS.
+/// A request to the right address with the scheme `http` must fail, because the node closes a
+/// connection without TLS.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn plain_http_to_a_tls_port_fails() {
@@ -104,8 +104,8 @@ fn error_of(status: &Value) -> &str {
     status["last_error"].as_str().unwrap_or_default()
 }
 
-/// The published set stays while its age grows. The polls fail until the user has the former
-/// permissions again.
+/// Until the user has the former permissions again, the polls fail, and the published set stays
+/// while its age grows.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn an_agent_without_its_former_permissions_keeps_its_set_and_reports_the_refusal() {
@@ -130,8 +130,8 @@ async fn an_agent_without_its_former_permissions_keeps_its_set_and_reports_the_r
         .await;
 }
 
-/// After a response with status 401, the agent reloads the password file. A changed password
-/// therefore needs no restart.
+/// The agent reloads the password file after a response with status 401, so a changed password
+/// needs no restart.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn an_agent_takes_a_rotated_password_from_its_file() {

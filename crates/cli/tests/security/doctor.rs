@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::secured_cluster::{admin, apply, installed_index, put_role, role_for, run, user_with};
 
-/// The operations that each role does not permit, in the words of the report.
+/// The operations that each role does not permit, as the report names them.
 const MISSING: [(&str, &[&str]); 6] = [
     (
         "reader",
@@ -44,7 +44,8 @@ const MISSING: [(&str, &[&str]); 6] = [
     ),
 ];
 
-/// The checks of one kind in the report for a user, as lines of their health, text and remedy.
+/// Returns the exit code of `doctor` for a user, and one line with health, text and remedy for each
+/// check of one kind.
 fn report(user: &str, index: &str, kind: &str) -> (i32, Vec<String>) {
     let ran = run(user, index, &["doctor", "-o", "json"]);
     let checks = ran.json()["checks"].take();
@@ -78,7 +79,7 @@ async fn doctor_reports_the_permissions_of_each_role_and_writes_nothing() {
             assert!(line.contains(&expected), "{role}: {expected}: {line}");
             assert!(line.contains(&format!("{index}_")), "{role}: {line}");
         }
-        // A role that cannot read directives is a failure.
+        // `doctor` must fail for a role that cannot read directives.
         assert_eq!(code, i32::from(role == "installer"), "{role}: {lines:#?}");
         let (_, user_lines) = report(&user, &index, "user");
         assert!(user_lines[0].contains(&user), "{user_lines:?}");

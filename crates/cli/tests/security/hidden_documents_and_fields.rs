@@ -1,12 +1,13 @@
-//! Tests roles that hide documents or fields, either from the start of an agent or from a later
-//! time on. The polls of such an agent fail with the reason, and the published set stays as it is.
+//! Tests roles that hide documents or fields from an agent, either at its start or later. The polls
+//! of the agent must fail with the reason, and the published set must not change.
 
 use serde_json::{Value, json};
 
 use crate::secured_cluster::{agent, apply, installed_index, put_role, role_for, user_with};
 use crate::support::agent::Agent;
 
-/// Fills the index with an active directive for one tenant and a revoked directive for another one.
+/// Fills the index with an active directive for one tenant and a revoked directive for another
+/// tenant.
 fn fill(index: &str) {
     let narrow = [
         "--tenant",
@@ -41,8 +42,8 @@ fn error_of(status: &Value) -> &str {
     status["last_error"].as_str().unwrap_or_default()
 }
 
-/// Restricts the role of a running agent, and checks that polls fail with this reason until the
-/// restriction is removed.
+/// Restricts the role of a running agent, and checks that polls fail with the expected reason until
+/// the restriction is removed.
 async fn hide_under_a_running_agent(prefix: &str, key: &str, value: Value, expected: &str) {
     let index = installed_index(prefix).await;
     fill(&index);
@@ -64,15 +65,15 @@ async fn hide_under_a_running_agent(prefix: &str, key: &str, value: Value, expec
     assert_eq!(status["directives"], 1, "{status:#}");
     assert_eq!(level(&agent, "acme").await, "Shape");
     assert_eq!(level(&agent, "globex").await, "Off");
-    // After the restriction is removed, the polls succeed again.
+    // The polls must succeed again after the restriction is removed.
     put_role(&user, &role_for("reader", &index)).await;
     agent
         .status_when("it recovers", |status| status["directives"] == 2)
         .await;
 }
 
-/// Starts an agent whose role is already restricted. The agent must publish nothing and report the
-/// reason.
+/// Starts an agent whose role is already restricted, and checks that the agent publishes nothing
+/// and reports the reason.
 async fn hide_before_the_start(prefix: &str, key: &str, value: Value, expected: &str) {
     let index = installed_index(prefix).await;
     fill(&index);
@@ -115,8 +116,8 @@ async fn hidden_fields_fail_the_first_read() {
     }
 }
 
-/// Starts an agent whose role hides or masks fields and does not permit reading the mapping. The
-/// agent must reject the documents, and each rejection must contain the reason.
+/// Starts an agent whose role hides or masks fields and does not permit reading the mapping. Checks
+/// that the agent rejects the documents, and that each rejection contains the reason.
 async fn reject_at_the_start(prefix: &str, key: &str, value: Value, expected: &str) {
     let index = installed_index(prefix).await;
     fill(&index);
@@ -144,7 +145,7 @@ async fn without_the_mapping_documents_with_hidden_fields_are_rejected() {
     reject_at_the_start("fls-rejected", "fls", json!(["~tenant"]), FIELD_LEVEL).await;
 }
 
-/// The agent rejects a document with a masked target. Masking therefore never makes a directive
+/// The agent must reject a document with a masked target, so that masking never makes a directive
 /// match more requests.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
@@ -153,7 +154,7 @@ async fn documents_with_masked_fields_are_rejected() {
     reject_at_the_start("masked", "masked_fields", masked, "field masking").await;
 }
 
-/// If only `revoked_at` is hidden, the field `revoked` still shows the revocation.
+/// The field `revoked` must show the revocation even if `revoked_at` is hidden.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn a_hidden_time_of_revocation_brings_no_directive_back() {
@@ -170,8 +171,7 @@ async fn a_hidden_time_of_revocation_brings_no_directive_back() {
     assert_eq!(level(&agent, "globex").await, "Off");
 }
 
-/// Builds the query that restricts a role to the documents of a tenant. The query is JSON in a
-/// string.
+/// Builds the query that restricts a role to the documents of a tenant, as JSON in a string.
 fn only_of(tenant: &str) -> Value {
     json!({ "term": { "tenant": tenant } }).to_string().into()
 }

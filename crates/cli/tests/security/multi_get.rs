@@ -1,5 +1,5 @@
-//! Tests a role that may send `_mget`, but may not read any document with this request. The cluster
-//! then responds with status 200, and with a `security_exception` for each document.
+//! Tests a role that may send `_mget`, but may not read any document with `_mget`. The cluster
+//! responds to such a request with status 200, and with a `security_exception` for each document.
 
 use serde_json::Value;
 
@@ -21,8 +21,8 @@ fn without_multi_get(role: &str, index: &str) -> Value {
     role
 }
 
-/// If the role may not read a document, the command must not treat the document as absent. A
-/// replacement of an absent document would lose the `created_by` of the existing one.
+/// The command must not treat a document that the role may not read as absent, because the
+/// replacement would lose the `created_by` of the existing document.
 #[tokio::test]
 #[ignore = "scripts/test-security runs it"]
 async fn apply_fails_and_loses_nothing_if_it_may_not_read_the_replaced_document() {

@@ -57,7 +57,7 @@ async fn each_role_permits_exactly_the_documented_verbs() {
     drop(lock);
 }
 
-/// The permissions that no check needs, each with the reason why the role contains it.
+/// The permissions that no check needs, each with the reason why a role contains the permission.
 const UNSEEN: [(&[&str], &str, &str); 3] = [
     (
         &["reader", "recorder"],
@@ -129,7 +129,7 @@ fn checks_of(role: &str) -> &'static [&'static str] {
     }
 }
 
-/// Whether a user with this role passes all checks of the role.
+/// Whether a user with the given role passes all checks of the role.
 async fn does_its_work(role: &str, user: &str) -> bool {
     for check in checks_of(role) {
         if outcome(check, user).await != "yes" {
@@ -146,7 +146,7 @@ async fn no_role_has_a_permission_that_nothing_needs() {
     prepare().await;
     let reader = role_file("reader");
     let mut superfluous = Vec::new();
-    // The role `responder` is left out, because the role `operator` contains all its permissions.
+    // The role `responder` is skipped, because the role `operator` contains all its permissions.
     for role in ROLES.into_iter().filter(|role| *role != "responder") {
         let whole = role_file(role);
         let user = format!("trimmed-{role}");
@@ -154,7 +154,8 @@ async fn no_role_has_a_permission_that_nothing_needs() {
         put_user(&user, &[&user]).await;
         assert!(does_its_work(role, &user).await, "{role}");
         for (list, place, permission) in permissions(&whole) {
-            // The checks of the reader have already shown that these permissions are needed.
+            // For a permission that the role of the reader also contains, the checks of the reader
+            // have already shown that it is needed.
             let is_shown = role == "recorder"
                 && !list.contains("/1/")
                 && reader.to_string().contains(&format!("\"{permission}\""));
@@ -203,13 +204,14 @@ async fn init_installs_the_roles_for_its_index() {
     };
     assert_eq!(changes(&[]), ["create"; 7]);
     assert_eq!(changes(&[]), ["keep"; 7]);
-    // `init --roles` has created the role as in its file, but with the name of this index.
+    // The created role must permit access to the given index, but not to the index `directives`,
+    // which the role's file names.
     let reader = format!("{index}_reader");
     put_user(&reader, &[&reader]).await;
     run(&reader, &index, &["list"]).ok();
     assert_eq!(run(&reader, "directives", &["list"]).code, 5);
     assert_eq!(run(&reader, &index, &["init", "--roles"]).code, 5);
-    // `init --roles` removes a restriction that hides a field.
+    // `init --roles` must remove a restriction that hides a field.
     let mut role = role_file("reader");
     role["index_permissions"][0]["fls"] = json!(["~tenant"]);
     put_role(&reader, &role).await;

@@ -17,8 +17,8 @@ use crate::support::node::unique_index;
 /// A password that satisfies the rules of the security plugin.
 pub(crate) const PASSWORD: &str = "Nine-Otters-Paddle-41-Rivers!";
 
-/// Returns the shared node. The node watches its standard input, so it stops when the test process
-/// ends.
+/// Returns the shared node, which stops when the test process ends, because the node watches its
+/// standard input.
 pub(crate) fn node() -> &'static SecuredNode {
     static NODE: OnceLock<SecuredNode> = OnceLock::new();
     NODE.get_or_init(SecuredNode::start)
@@ -32,7 +32,7 @@ pub(crate) async fn send_as(
     body: Option<&Value>,
 ) -> (u16, Value) {
     let ca = std::fs::read(node().file("ca.pem")).unwrap();
-    // Each runtime needs its own client, because a pooled connection ends with its runtime.
+    // Each runtime needs a separate client, because a pooled connection ends with its runtime.
     let client = Client::builder()
         .tls_certs_only([Certificate::from_pem(&ca).unwrap()])
         .no_proxy()
@@ -43,7 +43,7 @@ pub(crate) async fn send_as(
         .request(method, format!("{}{path}", node().url()))
         .basic_auth(user.0, Some(user.1));
     let request = match body {
-        // A string is the body of a bulk request: one line for each JSON document.
+        // A string is the body of a bulk request, with one line for each JSON document.
         Some(Value::String(lines)) => request
             .header("content-type", "application/x-ndjson")
             .body(lines.clone()),
@@ -57,8 +57,8 @@ pub(crate) async fn send_as(
 
 /// Sends a request as the administrator, and panics if it fails.
 pub(crate) async fn admin(method: &str, path: &str, body: Option<&Value>) -> Value {
-    // The plugin stores all roles in one document, so changes by two tests can conflict (status
-    // 409).
+    // The request is repeated, because the plugin stores all roles in one document, so changes by
+    // two tests can conflict (status 409).
     for _ in 0..50 {
         let (status, response) = send_as((ADMIN, ADMIN_PASSWORD), method, path, body).await;
         if status == 409 {
@@ -89,8 +89,8 @@ pub(crate) fn role_for(name: &str, index: &str) -> Value {
     role
 }
 
-/// Changes a user, a role or a mapping while no other test does: the plugin stores all objects of a
-/// kind in one document, so it would refuse one of two simultaneous changes.
+/// Changes a user, a role or a mapping while no other test changes one. The plugin stores all
+/// objects of a kind in one document, so it would refuse one of two simultaneous changes.
 pub(crate) async fn configure(path: &str, content: &Value) {
     static CHANGE: Mutex<()> = Mutex::const_new(());
     let _one = CHANGE.lock().await;
@@ -102,7 +102,7 @@ pub(crate) async fn put_role(name: &str, role: &Value) {
     configure(&format!("roles/{name}"), role).await;
 }
 
-/// Creates a user with these roles and the password [`PASSWORD`].
+/// Creates a user with the given roles and the password [`PASSWORD`].
 pub(crate) async fn put_user(name: &str, roles: &[&str]) {
     let user = json!({ "password": PASSWORD, "opendistro_security_roles": roles });
     configure(&format!("internalusers/{name}"), &user).await;
@@ -155,7 +155,7 @@ pub(crate) fn agent(user: &str, index: &str) -> Agent {
     agent_with(user, index, &[])
 }
 
-/// The same with additional arguments.
+/// Starts an agent with additional arguments as a user whose password is [`PASSWORD`].
 pub(crate) fn agent_with(user: &str, index: &str, more: &[&str]) -> Agent {
     let [flag, ca] = connection();
     // The time limits are long, because the machine that runs the tests may be busy.
@@ -197,8 +197,8 @@ pub(crate) fn apply(index: &str, id: &str, args: &[&str]) {
     admin_runs(index, &[&applying(id), args].concat()).ok();
 }
 
-/// Takes the lock for the index that the roles name, because only one test at a time may use this
-/// index.
+/// Takes the lock for the index `directives`, which the roles name, because only one test at a time
+/// may use it.
 pub(crate) async fn directives_index() -> MutexGuard<'static, ()> {
     static INDEX: Mutex<()> = Mutex::const_new(());
     INDEX.lock().await

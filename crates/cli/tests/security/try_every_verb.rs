@@ -1,5 +1,5 @@
-//! Runs every verb and some direct requests as a given user, and reports which of them the cluster
-//! permits.
+//! Runs every verb and some direct requests as a given user, and reports which operations the
+//! cluster permits.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -13,8 +13,7 @@ const INDEX: &str = "directives";
 const HISTORY: &str = "directives-history";
 const FLEET: &str = "directives-fleet";
 const FLEET_HISTORY: &str = "directives-fleet-history";
-/// The operations that are tested with each role, as they are named in the table of
-/// `mappings/README.md`.
+/// The operations that are tested with each role, as the table of `mappings/README.md` names them.
 pub(crate) const CHECKS: [&str; 24] = [
     "`init --dry-run`",
     "`init`",
@@ -42,7 +41,7 @@ pub(crate) const CHECKS: [&str; 24] = [
     "the requests of Dashboards",
 ];
 
-/// Restores the state of the index that each check expects at its start.
+/// Restores the state of the index that each check expects.
 pub(crate) async fn prepare() {
     admin_runs(INDEX, &["init", "--history", "--fleet"]).ok();
     for id in ["kept", "ended"] {
@@ -75,7 +74,7 @@ pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
     let tried = |args: &[&str]| {
         let ran = run(user, INDEX, args);
         match ran.code {
-            // The index has a history, so a write is complete only if it was also recorded.
+            // A warning about the history means that the write succeeded but was not recorded.
             0 if ran.stderr.contains("history") => "in part",
             0 => "yes",
             5 => "no",
@@ -109,7 +108,7 @@ pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
         "`apply` over an older one" => applies("kept"),
         "`extend`" => tried(&["extend", "kept", "--by", "1s"]),
         "`edit`" => {
-            // Each edit writes other content, because an edit without a change would write nothing.
+            // Each edit writes new content, because an edit without a change would write nothing.
             static NEXT: AtomicU32 = AtomicU32::new(0);
             let ticket = format!("ticket=T-{}", NEXT.fetch_add(1, Ordering::Relaxed));
             let consents = ["--everything", "--replace", "--yes"];
@@ -121,7 +120,8 @@ pub(crate) async fn outcome(check: &str, user: &str) -> &'static str {
             outcome
         }
         "`sign`" => {
-            // A key that has signed before would change nothing.
+            // The key is new, because a signature by a key that has already signed would change
+            // nothing.
             let folder = keys();
             let key = folder.path().join("signer.key").display().to_string();
             let outcome = tried(&["sign", "kept", "--sign-with", &key, "--yes"]);
@@ -189,8 +189,8 @@ fn keys() -> tempfile::TempDir {
     folder
 }
 
-/// Runs `init` twice: on an outdated installation, and on an index with an incomplete mapping. The
-/// two runs of `init` need different permissions.
+/// Runs `init` on an outdated installation and on an index with an incomplete mapping, because the
+/// two runs need different permissions.
 async fn installs(user: &str) -> &'static str {
     let first = run(user, INDEX, &["init", "--fleet"]);
     if first.code != 0 {
@@ -209,7 +209,7 @@ async fn installs(user: &str) -> &'static str {
     }
 }
 
-/// Sends requests as a user, and returns `yes` if the cluster refused none of them.
+/// Sends requests as a user, and returns `yes` if the cluster refused no request.
 async fn all(user: &str, requests: &[(&str, &str, &str)]) -> &'static str {
     for (method, path, body) in requests {
         let body = if path.ends_with("_msearch") {
@@ -228,7 +228,7 @@ async fn all(user: &str, requests: &[(&str, &str, &str)]) -> &'static str {
     "yes"
 }
 
-/// Sends bulk actions. The cluster may refuse each action separately.
+/// Sends bulk actions, each of which the cluster may refuse separately.
 async fn bulk(user: &str, index: &str, lines: &str) -> &'static str {
     let path = format!("/{index}/_bulk");
     let body = Value::from(lines);

@@ -1,4 +1,4 @@
-//! Tests `directives keygen`, and the flags for keys that are refused.
+//! Tests `directives keygen`, and that the flags for keys refuse unusable keys.
 
 use std::fs;
 

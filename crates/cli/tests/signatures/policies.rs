@@ -32,7 +32,7 @@ async fn two_signers_for_what_a_policy_names() {
         reason.starts_with("signatures: 1 of 2 required signers"),
         "{reason}"
     );
-    // The agent does not trust the next signer's key, so the signature does not count.
+    // The next signature must not count, because the agent does not trust the signer's key.
     site.run("sign wide --yes --sign-with mallory.key").ok();
     let verify = format!("verify --trusted-keys {all} --signatures policy policy.json");
     let verified = site.run(&verify);
@@ -47,8 +47,8 @@ async fn two_signers_for_what_a_policy_names() {
     site.run("sign wide --yes --sign-with bob.key").ok();
     applied(&agent, 2, 0).await;
     site.run(&verify).ok();
-    // If the same signer signs the same content again, nothing changes. Without consent, the
-    // command signs nothing.
+    // A second signature of the same content by the same signer changes nothing, and without
+    // consent, the command signs nothing.
     let again = site.run("sign wide --yes --sign-with bob.key").ok();
     assert!(
         again.stdout.starts_with("unchanged wide"),
@@ -58,7 +58,7 @@ async fn two_signers_for_what_a_policy_names() {
     let unasked = site.run("sign narrow --sign-with alice.key");
     assert_eq!(unasked.code, 2);
     assert!(unasked.stderr.contains("Sign this?"), "{}", unasked.stderr);
-    // If the policy file is invalid, the command fails at the start, and the error names the
+    // With an invalid policy file, the command must fail at the start with an error that names the
     // position in the file.
     fs::write(site.path("policy.json"), "{\"rules\": [{\"signers\": 0}]}").unwrap();
     let wrong = site.run(&verify);

@@ -20,7 +20,7 @@ async fn keys_rotate_under_a_running_agent_and_a_copied_index_is_refused() {
     fs::copy(site.path("alice.pub"), site.path("trusted.pub")).unwrap();
     let agent = site.agent(&["--trusted-keys", "trusted.pub"]);
     applied(&agent, 1, 0).await;
-    // The signer creates a second key. The agent trusts both keys.
+    // The signer creates a second key, and the agent trusts both keys.
     fs::create_dir(site.path("new")).unwrap();
     let made = directives()
         .args(["keygen", &site.text("new/alice")])
@@ -48,7 +48,7 @@ async fn keys_rotate_under_a_running_agent_and_a_copied_index_is_refused() {
     assert!(reason.starts_with("signatures: 0 of 1"), "{reason}");
     assert_eq!(status["counters"]["reads"]["corrections"], 0);
     assert_eq!(status["counters"]["credential_reloads"], 2);
-    // If the reloaded file is invalid, the agent continues to use the earlier keys.
+    // The agent must continue to use the earlier keys if the reloaded file is invalid.
     fs::write(site.path("trusted.pub"), "alice").unwrap();
     agent.signal("-HUP");
     let failed = "a failed reload";
@@ -58,7 +58,7 @@ async fn keys_rotate_under_a_running_agent_and_a_copied_index_is_refused() {
         })
         .await;
     applied(&agent, 1, 1).await;
-    // A signature is not valid for a copy of the document in another index.
+    // A signature must not be valid for a copy of the document in another index.
     let copy = unique_index("rotation-copy");
     let body = json!({"source": {"index": site.index}, "dest": {"index": copy}});
     let reindex = format!("{}/_reindex?refresh=true", site.url);
@@ -93,7 +93,7 @@ async fn unchanged_documents_are_verified_once_and_signatures_pass_through_a_cha
         })
         .await;
     assert_eq!(status["counters"]["signature_verifications"], 3);
-    // An agent that polls this agent verifies the signatures with its own trusted keys.
+    // An agent that polls another agent must verify the signatures with its own trusted keys.
     let client = |key: &str| {
         let key = site.text(key);
         let args = ["--upstream", "agent", "--trusted-keys", &key];
@@ -104,8 +104,8 @@ async fn unchanged_documents_are_verified_once_and_signatures_pass_through_a_cha
     assert_eq!(accepted["digest"], status["digest"]);
     assert_eq!(accepted["counters"]["signature_verifications"], 3);
     applied(&client("bob.pub"), 0, 3).await;
-    // The next agent cannot reach the cluster and starts with the last-good file. The agent also
-    // verifies the signatures in the last-good file.
+    // The next agent cannot reach the cluster and starts with the last-good file, whose signatures
+    // it must also verify.
     hub.stop();
     let restored = |key: &str| {
         let key = site.text(key);

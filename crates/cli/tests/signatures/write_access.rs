@@ -22,7 +22,7 @@ async fn write_access_alone_raises_nothing() {
     assert_eq!(status["trusted_keys"].as_array().unwrap().len(), 1);
     assert_eq!(status["counters"]["signature_verifications"], 1);
 
-    // Each signed field is changed by a direct write to the index.
+    // Direct writes to the index change each signed field.
     let good = site.source("one").await;
     for (field, value) in [
         ("level", json!("ShapeTiming")),
@@ -47,8 +47,8 @@ async fn write_access_alone_raises_nothing() {
         site.write("one", &good).await;
         applied(&agent, 1, 1).await;
     }
-    // The signature is not valid for a copy of the document under another id. A document without
-    // its signature is rejected, too.
+    // The signature must not be valid for a copy of the document under another id, and the document
+    // without its signature must be rejected.
     site.write("copy", &good).await;
     let reason = rejected(&agent, "copy").await;
     assert!(
@@ -78,7 +78,7 @@ async fn a_directive_is_extended_and_edited_with_a_key_and_revoked_without() {
     site.keygen("alice");
     site.run(&format!("apply one {SHAPE} --sign-with alice.key"))
         .ok();
-    // If the same directive is applied again, nothing changes.
+    // Applying the same directive again must change nothing.
     let again = site
         .run(&format!("apply one {SHAPE} --sign-with alice.key"))
         .ok();
@@ -98,7 +98,7 @@ async fn a_directive_is_extended_and_edited_with_a_key_and_revoked_without() {
     rejected(&agent, "one").await;
     site.run("extend one --by 1h --sign-with alice.key").ok();
     applied(&agent, 1, 0).await;
-    // The signature stays valid after a change of a field that is not signed.
+    // The signature must stay valid after a change of a field that is not signed.
     site.run("edit one --set reason=because").ok();
     site.run("verify --trusted-keys alice.pub").ok();
     site.run("edit one --set level=ShapeTiming --replace --yes --sign-with alice.key")
@@ -118,8 +118,8 @@ async fn a_directive_is_extended_and_edited_with_a_key_and_revoked_without() {
     let signed_source = site.source("one").await;
     site.run("revoke one").ok();
     applied(&agent, 0, 0).await;
-    // Somebody restores the signed document. An agent that has seen the revocation must reject this
-    // document.
+    // An agent that has seen the revocation must reject the signed document if somebody restores
+    // it.
     site.write("one", &signed_source).await;
     let reason = rejected(&agent, "one").await;
     assert!(

@@ -12,7 +12,7 @@ const FAULT: Duration = Duration::from_secs(12);
 const PAUSE: Duration = Duration::from_secs(12);
 
 /// Injects one fault after another until the task is aborted. After all kinds of faults, the node
-/// is killed. It restarts with its data after the duration of a fault.
+/// is killed, and restarts with its data after the duration of a fault.
 pub(crate) async fn inject(node: Arc<Mutex<Node>>, proxy: Arc<Proxy>) {
     loop {
         for fault in [

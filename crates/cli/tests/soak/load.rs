@@ -35,8 +35,8 @@ pub(crate) fn start(load: &mut JoinSet<()>, site: &Arc<Site>, hub: &Agent, clien
     }
 }
 
-/// Creates, replaces, revokes and deletes documents. A request that fails because the node is down
-/// is not repeated.
+/// Creates, replaces, revokes and deletes documents, without repeating a request that fails because
+/// the node is down.
 async fn write(site: Arc<Site>) {
     let mut random = fastrand::Rng::with_seed(19);
     for number in 0_u64.. {
@@ -121,8 +121,8 @@ async fn wait(site: Arc<Site>, url: String) {
     }
 }
 
-/// Opens connections that send nothing or only a part of a request. When `HALF_OPEN` connections
-/// are open, closes all of them and starts again.
+/// Opens connections that send nothing or only a part of a request. Whenever `HALF_OPEN`
+/// connections are open, closes all connections and starts again.
 async fn hang(address: String) {
     loop {
         let mut open = Vec::new();

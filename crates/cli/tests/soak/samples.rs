@@ -10,7 +10,7 @@ use crate::support::agent::Agent;
 /// The accepted growth of the memory between the second and the last part of the run, in bytes.
 const MEMORY_TOLERANCE: u64 = 8 << 20;
 const COUNT_TOLERANCE: u64 = 32;
-/// The run is divided into this number of parts. The first part is the warm-up.
+/// The number of parts into which the run is divided. The first part is the warm-up.
 const PARTS: usize = 6;
 
 /// One measurement.
@@ -106,8 +106,8 @@ impl Samples {
         println!("{:#}", self.status["counters"]);
     }
 
-    /// Checks that the agent needs no more in the last part of the run than in the second one. The
-    /// first part is the warm-up.
+    /// Checks that the agent needs no more memory, file descriptors and tasks in the last part of
+    /// the run than in the second part.
     pub(crate) fn check(&self) {
         let (early, late) = (self.part(1), self.part(PARTS - 1));
         let name = self.name;

@@ -21,8 +21,8 @@ pub(crate) struct Site {
     pub(crate) index: String,
     pub(crate) http: Client,
     folder: TempDir,
-    /// The number of rotations so far. Each secret contains this number, so that it differs from
-    /// the earlier ones.
+    /// The number of rotations so far. Each secret contains the number of the rotation, so that it
+    /// differs from all earlier secrets.
     rotations: AtomicU64,
 }
 
@@ -59,8 +59,8 @@ impl Site {
         token(self.rotations.load(Ordering::SeqCst))
     }
 
-    /// Writes all secrets. The token file also contains the next token. Otherwise, a request
-    /// between the rotation and the agent's reload would be refused.
+    /// Writes all secrets. The token file also contains the next token, so that a request between
+    /// the rotation and the agent's reload is not refused.
     fn write_secrets(&self) {
         let round = self.rotations.load(Ordering::SeqCst);
         let tokens = format!("{}\n{}\n", token(round), token(round + 1));

@@ -61,7 +61,7 @@ pub(crate) fn run_with(url: &str, index: &str, args: &[&str], input: &str) -> Ra
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // The command may end before it has read its input.
+    // The write may fail, because the command may end before it has read its input.
     let _ = process.stdin.take().unwrap().write_all(input.as_bytes());
     process.wait_with_output().unwrap().into()
 }

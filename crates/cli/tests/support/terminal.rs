@@ -13,13 +13,13 @@ pub(crate) struct Terminal<'a> {
 }
 
 impl Terminal<'_> {
-    /// Runs the command, and types the given reply to each question. The reply `EOF` ends the input
-    /// instead.
+    /// Runs the command, and types the given reply to each question. If the reply is `EOF`, ends
+    /// the input instead.
     pub(crate) fn run(&self, args: &[&str], reply: &str) -> Ran {
         self.run_with(&[], args, reply)
     }
 
-    /// Like [`run`](Self::run), but sets additional environment variables.
+    /// Works like [`run`](Self::run), but sets additional environment variables.
     pub(crate) fn run_with(&self, variables: &[(&str, &str)], args: &[&str], reply: &str) -> Ran {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/on_terminal.py");
         let mut command = Command::new("python3");
