@@ -2,8 +2,8 @@
 //!
 //! An agent returns its published snapshot and the time since the index was read, so the revision
 //! and the digest pass through a chain of agents unchanged. Each agent reports the time since the
-//! index was read, however many agents are in between. The signatures of directives also pass
-//! through a chain unchanged, and each store verifies them with its own trusted keys.
+//! index was read, regardless of the number of agents in between. The signatures of directives also
+//! pass through a chain unchanged, and each store verifies them with its own trusted keys.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +36,7 @@ struct Response<'a> {
     index: String,
     age_seconds: f64,
     /// A string that identifies the snapshot. If a request contains the tag of the agent's current
-    /// snapshot, the agent does not send this snapshot again.
+    /// snapshot, the response contains no snapshot.
     tag: String,
     #[serde(borrow)]
     snapshot: Option<&'a RawValue>,
@@ -46,7 +46,7 @@ struct Response<'a> {
 #[derive(Debug)]
 struct Received {
     tag: String,
-    /// `None` if the tag in the request still identifies the agent's current snapshot.
+    /// The snapshot; `None` if the tag in the request identifies the agent's current snapshot.
     snapshot: Option<Snapshot>,
     read_at: Timestamp,
     age: Duration,
@@ -68,7 +68,7 @@ pub(crate) enum AgentError {
         "the agent returned no snapshot, although this store does not have the agent's current snapshot"
     )]
     NotRequested,
-    /// Another agent than before responded, and its snapshot is older than the published one.
+    /// Another agent than before responded, and its snapshot is older than the published snapshot.
     #[error("the agent read the index earlier than the published snapshot was read")]
     Older,
     #[error("the index was read {age:.1?} ago, but sets are emptied after {clear_after:?}")]
@@ -103,7 +103,7 @@ pub(crate) struct AgentSource {
     clear_after: Option<Duration>,
     /// The number of snapshots that were received.
     generation: u64,
-    /// The tag of the last snapshot; empty before the first one.
+    /// The tag of the last snapshot; empty before the first snapshot.
     tag: String,
     counters: ReadCounters,
 }
@@ -124,7 +124,7 @@ impl AgentSource {
     }
 
     /// Requests the agent's snapshot. The agent sends the snapshot only if it differs from the
-    /// published one.
+    /// published snapshot.
     async fn read(&mut self, published: PublishedState<'_>) -> Result<Polled, ReadError> {
         // The published state has no age before the first complete read, or after the set was
         // emptied.
@@ -132,7 +132,7 @@ impl AgentSource {
             .age
             .filter(|_| published.snapshot.revision().is_some());
         let trust_generation = self.verifier.generation();
-        // Other keys or another policy may decide differently about every directive.
+        // With new keys or a new policy, the decision about every directive may change.
         let is_trusted_anew = trust_generation != self.trust_generation;
         let is_ours = self.generation > 0
             && published.generation == Some(self.generation)
@@ -195,7 +195,8 @@ impl AgentSource {
             })
     }
 
-    /// Counts the documents of a snapshot. Returns an error if too many documents have not ended.
+    /// Counts the documents of a snapshot. Returns an error if more documents than `max_documents`
+    /// have not ended.
     fn count(&self, snapshot: &Snapshot) -> Result<DocumentCount, ReadError> {
         let (rejected, revoked) = (snapshot.rejections().len(), snapshot.revoked());
         let count = DocumentCount::new(snapshot.set(), rejected, revoked, self.clock.now());
@@ -210,8 +211,8 @@ impl AgentSource {
     }
 
     /// Returns an error if the snapshot has reached `clear_after`, or if it is older than the
-    /// published one. If both snapshots are known to show the same state of the index (`is_known`),
-    /// an older read is accepted.
+    /// published snapshot. If both snapshots are known to show the same state of the index
+    /// (`is_known`), an older read is accepted.
     fn check(
         &self,
         received: &Received,
@@ -264,8 +265,8 @@ impl SnapshotSource for AgentSource {
 }
 
 impl Received {
-    /// Replaces the snapshot's age by the given age if the given age is lower. If two agents have
-    /// equal snapshots, the age of the later read counts.
+    /// Replaces the snapshot's age by the given age if the given age is lower, because the age of
+    /// the later read counts if two agents have equal snapshots.
     fn no_older_than(self, age: Option<Duration>) -> Self {
         match age.filter(|age| *age < self.age) {
             Some(age) => Self {

@@ -169,7 +169,7 @@ async fn a_published_snapshot_is_not_sent_again() {
     assert!(taken.snapshot.is_none());
     assert_eq!(taken.age, SECOND * 4);
 
-    // The published set did not come from this agent, or was emptied in the meantime.
+    // The published set did not come from the polled agent, or was emptied in the meantime.
     for other in [&b, &Snapshot::default()] {
         assert!(matches!(
             why(upstream.read(published(other, None, age)).await),
@@ -193,8 +193,8 @@ async fn p3_an_agent_that_is_behind_changes_nothing() {
         why(upstream.read(published(&a, None, Some(SECOND * 10))).await),
         AgentError::Older
     ));
-    // An equal snapshot from an earlier read of the index changes nothing, and the age of the
-    // published snapshot stays in force.
+    // An equal snapshot from an earlier read of the index changes neither the published set nor its
+    // age.
     fake.says("directives", 60.0, "tag-a", Some(&a));
     let taken = upstream
         .read(published(&a, None, Some(SECOND * 10)))
@@ -202,8 +202,8 @@ async fn p3_an_agent_that_is_behind_changes_nothing() {
         .unwrap();
     assert_eq!(taken.age, SECOND * 11);
     assert_eq!(taken.read_at, Noon.now() - SignedDuration::from_secs(11));
-    // A snapshot that is not older than the published one is accepted. After the set was emptied, a
-    // snapshot of any age is accepted.
+    // A snapshot that is not older than the published snapshot is accepted. After the set was
+    // emptied, a snapshot of any age is accepted.
     fake.says("directives", 9.999, "tag-b", Some(&b));
     upstream
         .read(published(&a, None, Some(SECOND * 10)))

@@ -1,5 +1,5 @@
-//! Parses untrusted input as a store does, for the fuzz targets, and returns what was accepted. The
-//! targets are in `crates/fuzz-targets`.
+//! Parses untrusted input as a store does, for the fuzz targets in `crates/fuzz-targets`, and
+//! returns the accepted content.
 
 use opensearch_directives_core::Snapshot;
 
@@ -31,7 +31,7 @@ pub struct Statistics {
     pub is_at_rest: bool,
 }
 
-/// Parses the response of the index statistics. Returns their content if it describes exactly one
+/// Parses a response of the index statistics. Returns the statistics if they describe exactly one
 /// index with one primary for each shard.
 #[must_use]
 pub fn statistics_response(body: &[u8]) -> Option<Statistics> {
@@ -46,10 +46,10 @@ pub fn statistics_response(body: &[u8]) -> Option<Statistics> {
     })
 }
 
-/// Parses the content of a last-good file that belongs to this index.
+/// Parses the content of a last-good file that belongs to the given index.
 ///
 /// # Errors
-/// As at a start with the file.
+/// The errors with which a start from the file would fail.
 pub fn last_good_file(content: &[u8], index: &str) -> Result<Snapshot, LastGoodError> {
     crate::last_good_format::parse_content("last-good".as_ref(), content, index, None)
 }

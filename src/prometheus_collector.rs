@@ -80,8 +80,8 @@ impl StatusCollector {
 impl StatusCollector {
     /// Also exports the counts of single directives, with the label `directive`. For each store, at
     /// most `limit` directives are exported, in the order of their ids. The store must [count
-    /// hits](crate::Config::with_hit_counts). Each directive adds two series, which end when the
-    /// directive leaves the set.
+    /// hits](crate::Config::with_hit_counts). Each directive adds two series, which are exported
+    /// until the directive leaves the set.
     ///
     /// | metric | type | meaning |
     /// |---|---|---|
