@@ -1,11 +1,11 @@
-//! Finds all texts in a status that can contain the message of an error, so that an agent can remove
-//! what a reader of the status must not see.
+//! Finds all texts in a status that can contain an error message, so that an agent can redact them
+//! for some readers of the status.
 
 use crate::status::Status;
 
 impl Status {
-    /// Replaces each text that can contain the message of an error, for example to remove what a
-    /// reader of the status must not see.
+    /// Replaces each text that can contain an error message, for example to redact the text for
+    /// some readers of the status.
     pub fn map_error_texts(&mut self, map: impl Fn(&str) -> String) {
         let recorder = self
             .recorder

@@ -266,12 +266,12 @@ impl Config {
 
     /// Sets whether this instance records the history of the index.
     ///
-    /// The recorder runs in the task of the refresher. It never delays a poll, and its queue is
-    /// bounded. [`Status::recorder`](crate::Status::recorder) contains the numbers of recorded,
-    /// unseen and lost operations. At a shutdown, the recorder sends its queue for at most two
-    /// seconds. The history is created by `directives init --history`, or by
-    /// [`Installer::install_history`](crate::admin::Installer::install_history); until it exists,
-    /// the records wait.
+    /// The recorder runs in the task of the refresher. The recorder never delays a poll, and its
+    /// queue is bounded. [`Status::recorder`](crate::Status::recorder) contains the numbers of
+    /// recorded, unseen and lost operations. At a shutdown, the recorder sends its queue for at
+    /// most two seconds. `directives init --history` or
+    /// [`Installer::install_history`](crate::admin::Installer::install_history) creates the
+    /// history. Until the history exists, the records wait.
     ///
     /// ```
     /// # use opensearch_directives::Config;

@@ -44,7 +44,8 @@ impl Reporter {
         written
     }
 
-    /// Writes reports. The first ones are `relayed`, and the last one may be the instance's own.
+    /// Writes reports: first the `relayed` reports, and possibly the instance's own report as the
+    /// last one.
     async fn write(
         &mut self,
         reports: Vec<InstanceReport>,
@@ -82,8 +83,9 @@ impl Reporter {
         }
     }
 
-    /// Settles the forwarded reports that were written, and those that will never be accepted. Returns
-    /// the latter with the reasons, and the reason why another report stays pending.
+    /// Settles the forwarded reports that were written or will never be accepted. Returns the
+    /// reports that will never be accepted with the reasons, and the reason why another report
+    /// stays pending.
     fn settle<'a>(
         &self,
         relayed: &'a [InstanceReport],
@@ -104,7 +106,7 @@ impl Reporter {
         (refused, remaining)
     }
 
-    /// Logs a failure. An error that stays the same is logged as a warning only once.
+    /// Logs a failure. A repeated failure with the same error is logged as a warning only once.
     fn note_failure(&mut self, error: &ReportError) {
         let text = chain(error);
         if self.last_error.as_ref() == Some(&text) {

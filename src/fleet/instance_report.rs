@@ -59,7 +59,8 @@ pub struct InstanceReport {
     pub version: String,
     /// The program that contains the instance.
     pub kind: InstanceKind,
-    /// The agents that forwarded the report, in this order; empty if the instance wrote it itself.
+    /// The agents that forwarded the report, in the order of forwarding; empty if the instance
+    /// wrote the report itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub via: Vec<String>,
     /// The index or alias that the instance polls.
@@ -218,7 +219,7 @@ impl InstanceReport {
         }
     }
 
-    /// Returns the report as JSON, as it is stored.
+    /// Returns the report in the stored JSON form.
     pub(super) fn json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }

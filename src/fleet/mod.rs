@@ -7,9 +7,10 @@
 //! [`DirectivesApi::fleet`] reads the documents of all instances, and compares these documents with
 //! the polled index.
 //!
-//! An instance that polls an agent reports through this agent ([`Reporter::through_agent`] and
-//! [`Relay`]). Whoever writes into the index also records in a data stream, the history of the fleet,
-//! when an instance began to apply other operations. [`DirectivesApi::fleet_at`] reads these records.
+//! An instance that polls an agent reports through the polled agent ([`Reporter::through_agent`]
+//! and [`Relay`]). Each writer of reports also records in a data stream, the history of the fleet,
+//! when an instance began to apply other operations. [`DirectivesApi::fleet_at`] reads the history
+//! of the fleet.
 //!
 //! Reporting is optional. A report never delays a poll, and an instance that may not report
 //! continues to poll.

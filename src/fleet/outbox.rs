@@ -1,4 +1,4 @@
-//! Keeps the last report of each instance that reports through this one, until the report is
+//! Retains the last report of each instance that reports through this instance, until the report is
 //! written.
 
 use std::collections::BTreeMap;
@@ -9,9 +9,9 @@ use tokio::sync::Notify;
 
 use super::instance_report::InstanceReport;
 
-/// The maximum number of instances that can report through this one.
+/// The maximum number of instances that can report through this instance.
 const MAX_CLIENTS: usize = 10_000;
-/// The maximum size of their last reports, in bytes of JSON.
+/// The maximum size of the last reports of all other instances, in bytes of JSON.
 const MAX_BYTES: usize = 32 << 20;
 
 /// The last reports of other instances.
@@ -32,7 +32,7 @@ struct Client {
     report: InstanceReport,
     bytes: usize,
     is_pending: bool,
-    /// The `applied_seq_no` of the instance, as far as this instance knows it.
+    /// The `applied_seq_no` of the other instance, as far as it is known.
     applied: Option<u64>,
 }
 
@@ -41,8 +41,9 @@ struct Client {
 pub(super) struct Full;
 
 impl Outbox {
-    /// Adds reports, which replace earlier reports of the same instances. If one of them does not
-    /// fit, none is added. `now` is the current time, by which silent instances are forgotten.
+    /// Adds reports, which replace earlier reports of the same instances. If one of the reports
+    /// does not fit, no report is added. `now` is the current time, by which silent instances are
+    /// forgotten.
     pub(super) fn add(&self, reports: Vec<InstanceReport>, now: Timestamp) -> Result<(), Full> {
         let mut clients = self.lock();
         let sized: Vec<(usize, InstanceReport)> = reports
@@ -73,10 +74,11 @@ impl Outbox {
     }
 
     /// Returns pending reports of at most `limit` bytes, and at least one report if there is any.
-    /// They stay pending until [`settle`](Self::settle) is called.
+    /// The returned reports stay pending until [`settle`](Self::settle) is called.
     ///
-    /// An instance that polls an agent does not know up to which number it applies every operation.
-    /// If it has read the same documents as this instance, its number is that of this instance.
+    /// An instance that polls an agent does not know the `_seq_no` up to which it applies every
+    /// operation. If it has read the same documents as this instance, the `_seq_no` of this
+    /// instance also holds for it.
     pub(super) fn pending(&self, own: &InstanceReport, limit: usize) -> Vec<InstanceReport> {
         let mut clients = self.lock();
         let mut bytes = 0;
@@ -96,7 +98,7 @@ impl Outbox {
         taken
     }
 
-    /// Sends those reports again whose `applied_seq_no` is now known or has risen.
+    /// Makes the reports pending again whose `applied_seq_no` is now known or has risen.
     pub(super) fn complete(&self, own: &InstanceReport) {
         for client in self.lock().reports.values_mut() {
             client.is_pending |= client.complete(own);
@@ -163,8 +165,8 @@ impl Clients {
 }
 
 impl Client {
-    /// Finds out up to which number the instance applies every operation. Returns whether more is
-    /// known than before.
+    /// Finds out the `_seq_no` up to which the instance applies every operation. Returns whether
+    /// the known `_seq_no` has changed.
     fn complete(&mut self, own: &InstanceReport) -> bool {
         let before = self.applied;
         if self.report.applied_seq_no.is_none() && self.report.has_read_the_same_as(own) {
@@ -216,7 +218,7 @@ mod tests {
         let [behind, same] = ["behind", "same"].map(str::to_owned);
         assert_eq!(written, [(behind, None), (same.clone(), Some(9))]);
         assert!(!outbox.has_pending());
-        // Operation 10 changed no document, so the instances do not report again.
+        // The instances do not report again after operation 10, which changed no document.
         let own = report("agent", 3, Some(10));
         outbox.complete(&own);
         assert_eq!(write(&outbox, &own), [(same.clone(), Some(10))]);
@@ -240,13 +242,13 @@ mod tests {
         let own = report("agent", 3, Some(9));
         let part = outbox.pending(&own, 1000);
         assert!((1..10).contains(&part.len()), "{}", part.len());
-        // A newer report replaces one that is being written.
+        // A newer report replaces a report that is being written.
         let mut newer = report("proxy-00000", 4, None);
         newer.reported_at = now() + jiff::SignedDuration::from_secs(1);
         outbox.add(vec![newer], now()).unwrap();
         outbox.settle(&part[0]);
         assert_eq!(write(&outbox, &own).len(), MAX_CLIENTS);
-        // Instances that have not reported for long make room.
+        // Instances that have not reported for a long time are forgotten to make room.
         let day = jiff::SignedDuration::from_hours(24);
         outbox.add(one_more(), now() + day).unwrap();
         let mut left = report("left", 3, None);

@@ -1,4 +1,4 @@
-//! Reads from the history of the fleet in which state each instance was at an instant.
+//! Reads the state of each instance at an instant from the history of the fleet.
 
 use std::collections::BTreeMap;
 
@@ -15,9 +15,10 @@ use crate::rest::SearchResponse;
 
 /// The maximum number of instances that one read returns.
 const MAX_INSTANCES: u64 = 10_000;
-/// A state is recorded at least once in this time, because the heartbeat is at most a day.
+/// The time in which each state is recorded at least once, because the heartbeat is at most a day.
 const WINDOW: SignedDuration = SignedDuration::from_hours(49);
-/// How long after the last record an instance still counts as running, if no later record shows it.
+/// The additional time for which an instance counts as running after its last record, if no later
+/// record shows that it ran.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 const FILTER_PATH: &str = "timed_out,_shards.total,_shards.successful,_shards.failed,hits.total,\
                            hits.hits._id,hits.hits._seq_no,hits.hits._source";
@@ -39,19 +40,19 @@ pub struct PastInstance {
 pub enum PastState {
     /// The instance had read the operation that wrote the directive.
     Applied,
-    /// The instance had not read this operation yet.
+    /// The instance had not yet read the operation that wrote the directive.
     NotYet,
     /// The instance rejected the document.
     Rejected,
     /// The off file of the instance existed, so that no directive applied.
     Off,
-    /// The history of the fleet does not show it.
+    /// The history of the fleet does not show whether the instance applied the version.
     Unknown,
 }
 
 impl DirectivesApi {
     /// Returns the instances that were running at an instant, ordered by name, from the history of
-    /// the fleet; `None` if there is no such history. At most 10,000 instances are read.
+    /// the fleet; `None` if the fleet has no history. At most 10,000 instances are read.
     ///
     /// # Errors
     /// [`WriteError`] if the history of the fleet cannot be read completely.
@@ -78,7 +79,8 @@ impl DirectivesApi {
         Ok(Some(instances.filter(PastInstance::was_running).collect()))
     }
 
-    /// Reads one transition of each instance in a range of time: the first one in the given order.
+    /// Reads one transition of each instance in a range of time: the first transition in the given
+    /// order.
     async fn transitions(
         &self,
         range: &Value,
@@ -121,7 +123,7 @@ impl PastInstance {
         !self.before.left || self.after.as_ref().is_some_and(has_restarted)
     }
 
-    /// Whether records show that the process of the last record was still running.
+    /// Whether the records show that the process that made the last record was still running.
     fn is_certain(&self) -> bool {
         let confirmed = SignedDuration::try_from(CONFIRMED_EVERY).unwrap_or_default();
         let age = self.instant.duration_since(self.before.timestamp);
@@ -187,7 +189,8 @@ mod tests {
         assert_eq!(state(nine(), None), PastState::Applied);
         assert_eq!(state(transition(-10, Some(8)), None), PastState::NotYet);
         assert_eq!(state(transition(-10, None), None), PastState::Unknown);
-        // An instance that was killed leaves no record.
+        // After a long time without a record, the state is unknown, because an instance that was
+        // killed leaves no record.
         assert_eq!(state(transition(-90, Some(9)), None), PastState::Unknown);
         let later = || transition(30, Some(12));
         assert_eq!(

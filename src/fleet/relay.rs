@@ -11,13 +11,14 @@ use super::instance_report::InstanceReport;
 use super::outbox::Outbox;
 use crate::refresher::Shared;
 
-/// The maximum number of agents through which a report can go.
+/// The maximum number of agents that can forward a report.
 const MAX_HOPS: usize = 8;
 
 /// The reports that one instance sends to an agent.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SentReports {
-    /// The time at which the reports were sent, by the clock of the times in the reports.
+    /// The time at which the reports were sent, by the clock that the times in the reports come
+    /// from.
     pub(super) now: Timestamp,
     pub(super) reports: Vec<InstanceReport>,
 }
@@ -30,7 +31,7 @@ pub struct Relay {
     outbox: Arc<Outbox>,
 }
 
-/// Reports were not accepted.
+/// The error for reports that were not accepted.
 #[derive(Debug)]
 pub struct RelayError(Kind);
 
@@ -51,7 +52,7 @@ impl Relay {
     ///
     /// # Errors
     /// [`RelayError`] if the JSON or one of the reports is malformed, or if too many instances
-    /// report. None of the reports is accepted then.
+    /// report. If one report is not accepted, no report is accepted.
     pub fn accept(&self, json: &[u8]) -> Result<usize, RelayError> {
         let sent: SentReports = serde_json::from_slice(json)
             .map_err(|error| RelayError(Kind::Malformed(error.to_string())))?;
@@ -60,7 +61,7 @@ impl Relay {
         let mut reports = sent.reports;
         for report in &mut reports {
             self.check(report)?;
-            // The clock of the instance may be wrong.
+            // The time of the report is corrected, because the clock of the instance may be wrong.
             let reported_at = report.reported_at.saturating_sub(ahead).unwrap_or(now);
             report.reported_at = reported_at.min(now);
             report.via.push(self.shared.instance().to_owned());

@@ -1,4 +1,5 @@
-//! The task that reports the state of one instance, and of the instances that report through it.
+//! The task that reports the state of one instance, and of all instances that report through this
+//! instance.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -68,9 +69,9 @@ pub struct Reporter {
     pub(super) polled: watch::Receiver<Progress>,
     pub(super) identity: Identity,
     pub(super) destination: Destination,
-    /// The reports of the instances that report through this one.
+    /// The reports of the instances that report through this instance.
     pub(super) outbox: Arc<Outbox>,
-    /// The transitions of all these instances; `None` if an agent records them.
+    /// The transitions of all reporting instances; `None` if an agent records the transitions.
     pub(super) transitions: Option<TransitionLog>,
     pub(super) random: fastrand::Rng,
     /// The content of the last report that was written.
@@ -99,8 +100,9 @@ impl Reporter {
     }
 
     /// Creates a reporter for a store that polls an agent ([`Upstream::Agent`](crate::Upstream)).
-    /// The reports are sent to the agent, which writes them into the fleet's index. `agent` has the
-    /// addresses and the credentials of the agent. The agent must itself report to the fleet.
+    /// The reporter sends reports to the agent, which writes the reports into the fleet's index.
+    /// `agent` has the addresses and the credentials of the agent. The agent must itself report to
+    /// the fleet.
     ///
     /// # Errors
     /// [`ConfigError`] if a setting of `agent` is invalid, or a file cannot be read.
@@ -164,7 +166,8 @@ impl Reporter {
         self
     }
 
-    /// Returns a handle that accepts the reports of other instances, which this reporter then writes.
+    /// Returns a handle that accepts the reports of other instances, so that this reporter writes
+    /// them.
     #[must_use]
     pub fn relay(&self) -> Relay {
         Relay::new(Arc::clone(&self.shared), Arc::clone(&self.outbox))

@@ -26,7 +26,7 @@ impl Destination {
     }
 
     /// Sends reports, and returns the refusal of each report that was not accepted. `now` is the
-    /// current time by the clock of the times in the reports.
+    /// current time, by the clock that the times in the reports come from.
     pub(super) async fn write(
         &mut self,
         reports: Vec<InstanceReport>,

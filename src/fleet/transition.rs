@@ -1,5 +1,5 @@
 //! Finds out from consecutive reports of an instance when the instance began to apply other
-//! operations, so that the history of the fleet can state this later.
+//! operations, for the history of the fleet.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,19 +9,19 @@ use serde::{Deserialize, Serialize};
 
 use super::instance_report::{InstanceKind, InstanceReport};
 
-/// A state that does not change is recorded again after this time. Otherwise, nothing would show
-/// later how long a killed instance has run.
+/// The time after which an unchanged state is recorded again, to show later how long a killed
+/// instance has run.
 pub(super) const CONFIRMED_EVERY: Duration = Duration::from_secs(60 * 60);
-/// The maximum number of instances whose last state is remembered. If there are more, the state of
-/// an instance that was forgotten is recorded again at its next report.
+/// The maximum number of instances whose last state is remembered. The state of a forgotten
+/// instance is recorded again at its next report.
 const MAX_INSTANCES: usize = 20_000;
 
-/// The state in which an instance was from an instant on, as the history of the fleet records it.
+/// The state of an instance since an instant, as the history of the fleet records it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Transition {
-    /// The time of the report that stated this state first. The instance may have been in this state
-    /// slightly earlier.
+    /// The time of the first report with this state, which the instance may have reached slightly
+    /// earlier.
     #[serde(rename = "@timestamp")]
     pub timestamp: Timestamp,
     /// The name of the instance.
@@ -31,10 +31,11 @@ pub struct Transition {
     pub host: Option<String>,
     /// The program that contains the instance.
     pub kind: InstanceKind,
-    /// The agents that forwarded the report, in this order; empty if the instance reported itself.
+    /// The agents that forwarded the report, in the order of forwarding; empty if the instance
+    /// wrote the report itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub via: Vec<String>,
-    /// The time at which the instance was started, by its own clock.
+    /// The time at which the instance was started, by the clock of the instance.
     pub started: Timestamp,
     /// The uuid of the index whose directives the instance applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]

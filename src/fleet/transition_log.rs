@@ -18,7 +18,7 @@ use crate::http::{Client, Method, Request, RequestError, chain};
 const MAX_WAITING: usize = 10_000;
 /// The maximum number of transitions in one request.
 const BATCH: usize = 500;
-/// The pause after a failure, and before a missing stream is looked for again.
+/// The pause after a failure, and between two checks whether a missing stream exists.
 const PAUSE: Duration = Duration::from_secs(60);
 
 /// The transitions that wait to be appended.
@@ -28,7 +28,7 @@ pub(super) struct TransitionLog {
     states: LastStates,
     waiting: VecDeque<Transition>,
     lost: u64,
-    /// Whether the stream exists; `None` if this is not known.
+    /// Whether the stream exists; `None` if the stream has not been checked.
     exists: Option<bool>,
     not_before: Instant,
     last_error: Option<String>,
@@ -58,8 +58,8 @@ impl TransitionLog {
         }
     }
 
-    /// Appends the queued transitions, unless an attempt has failed shortly before. Without the
-    /// stream, transitions are not recorded.
+    /// Appends the queued transitions, unless an attempt has failed shortly before. If the stream
+    /// does not exist, the transitions are dropped.
     pub(super) async fn flush(&mut self) {
         if self.waiting.is_empty() || Instant::now() < self.not_before {
             return;
@@ -85,7 +85,8 @@ impl TransitionLog {
 
     async fn append(&mut self) -> Result<(), RequestError> {
         if self.exists.is_none() {
-            // A write to a stream that does not exist would create an ordinary index.
+            // The stream is checked first, because a write to a missing stream would create an
+            // ordinary index.
             self.exists = Some(Stream::of(self.client.clone()).exists().await?);
         }
         if self.exists == Some(false) {
@@ -112,8 +113,8 @@ impl TransitionLog {
         Ok(())
     }
 
-    /// Counts the transitions that the stream has refused. They are not sent again, because the next
-    /// confirmation of the state contains the same.
+    /// Counts the transitions that the stream has refused. Refused transitions are not sent again,
+    /// because the next confirmation of the state has the same content.
     fn note_refusals(&mut self, response: &Value) {
         let items = response["items"].as_array();
         let reasons = items.into_iter().flatten();
@@ -124,7 +125,7 @@ impl TransitionLog {
         }
     }
 
-    /// Logs a failure. An error that stays the same is logged as a warning only once.
+    /// Logs a failure. A repeated failure with the same error is logged as a warning only once.
     fn note_failure(&mut self, error: String) {
         if self.last_error.as_ref() == Some(&error) {
             debug!(error, "the history of the fleet still takes no transitions");

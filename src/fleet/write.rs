@@ -26,7 +26,7 @@ pub(super) struct IndexWriter {
     has_index: bool,
 }
 
-/// Reports could not be written.
+/// The error for reports that could not be written.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReportError {
     #[error("the index {0} does not exist; create it with `directives init --fleet`")]

@@ -46,7 +46,8 @@ pub enum Doubt {
         seq_no: Option<u64>,
     },
     /// The directive was to expire later than the longest time to live permits. Proxies with this
-    /// limit rejected the directive at the instant, and proxies with a longer limit applied it.
+    /// longest time to live rejected the directive at the instant, but proxies with a longer limit
+    /// applied the directive.
     BeyondMaxTtl {
         /// The directive's id.
         directive: String,
@@ -244,7 +245,7 @@ impl Context<'_> {
 }
 
 /// Returns a doubt for each directive whose expiry is further away than the longest time to live
-/// permits. The limit may have been longer at that time.
+/// permits. The expiry is only a doubt, because the limit may have been longer at the instant.
 fn beyond_max_ttl(
     directives: &[PastDirective],
     instant: Timestamp,
@@ -263,8 +264,8 @@ fn beyond_max_ttl(
     })
 }
 
-/// Decodes the document of a record as a proxy does at an instant. The limit for the time to live is
-/// not applied, because the history does not contain the limits that applied at that time.
+/// Decodes the document of a record as a proxy does at an instant. The limit for the time to live
+/// is not checked, because the history does not contain the limits of the past.
 fn document_of(record: &Record, now: Timestamp) -> Option<Result<Document, Rejection>> {
     let source = record.document()?.to_string();
     let max_ttl = Duration::MAX;

@@ -13,7 +13,7 @@ fn day(day: u8) -> Timestamp {
     format!("2026-11-{day:02}T12:00:00Z").parse().unwrap()
 }
 
-/// The record of a directive that was created on the first day with this time to live.
+/// Returns the record of a directive that was created on the first day with the given time to live.
 fn created(number: u64, directive: &str, ttl_days: i64) -> Record {
     let expires_at = day(1) + SignedDuration::from_hours(24 * ttl_days);
     serde_json::from_value(json!({
@@ -56,7 +56,7 @@ fn a_directive_beyond_the_longest_time_to_live_is_present_and_a_reason_for_doubt
         expires_at: day(1) + SignedDuration::from_hours(24 * 60),
     };
     assert_eq!(at(day(2), 30 * DAY), [doubt]);
-    // The limit of the cluster was raised, or the expiry has come nearer.
+    // There is no doubt if the limit of the cluster was raised, or if the expiry is nearer.
     assert_eq!(at(day(2), 90 * DAY), []);
     assert_eq!(at(day(2), Duration::MAX), []);
     assert_eq!(at(day(20), 41 * DAY), []);

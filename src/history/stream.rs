@@ -52,9 +52,9 @@ impl Entry {
         Some(Self { id, record })
     }
 
-    /// Returns an entry for a deletion whose own number is not known. `record` still has the number
-    /// of the last known operation before the deletion, from which the id is derived. The number of
-    /// the deletion is higher than `after`, and at most `until` if that is known.
+    /// Returns an entry for a deletion whose number is not known. `record` contains the number of
+    /// the last known operation before the deletion, from which the id is derived. The number of
+    /// the deletion is higher than `after`, and at most `until` if `until` is known.
     pub(crate) fn of_unnumbered_deletion(
         mut record: Record,
         after: u64,

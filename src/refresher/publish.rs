@@ -47,9 +47,9 @@ impl Poller {
         true
     }
 
-    /// Forgets the number up to which every operation is applied, if the snapshot is that of another
-    /// index. The numbers of two indices cannot be compared, and the source reports the new number
-    /// only after the poll.
+    /// Forgets the `_seq_no` up to which every operation is applied, if the snapshot is from
+    /// another index. The `_seq_no`s of two indices cannot be compared, and the source reports the
+    /// new `_seq_no` only after the poll.
     fn forget_applied_of_other_index(&self, before: &Snapshot, after: &Snapshot) {
         let uuid = |snapshot: &Snapshot| {
             let revision = snapshot.revision();

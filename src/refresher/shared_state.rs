@@ -280,8 +280,8 @@ impl Shared {
         &self.instance
     }
 
-    /// Returns the seconds by which the store's clock is ahead of the cluster's clock; `None` if they
-    /// were not measured.
+    /// Returns the seconds by which the store's clock is ahead of the cluster's clock; `None` if
+    /// there is no measurement.
     pub(crate) fn clock_skew_seconds(&self) -> Option<f64> {
         self.progress().source.clock_skew
     }

@@ -1,5 +1,5 @@
-//! Tests on a real node that an agent that polls another agent reports through that agent, and that
-//! the history of the fleet names both.
+//! Tests on a real node that an agent reports through the agent that it polls, and that the history
+//! of the fleet names both agents.
 
 use opensearch_directives::{Clock as _, SystemClock};
 use serde_json::{Value, json};
@@ -39,14 +39,15 @@ async fn an_agent_behind_an_agent_reports_through_it_and_the_history_names_both(
     let is_on_both = |shown: &Value| *shown == both;
     eventually("the history shows both", &now, is_on_both).await;
     let applied = SystemClock.now().to_string();
-    // Nobody has the number of a deletion, but an instance with the same documents applies it, too.
+    // No document contains the number of a deletion, but an instance with the same documents also
+    // applies the deletion.
     run(&url, &index, &["delete", "slow", "--yes", "--wait=60s"]).ok();
     assert_eq!(second.get("/v1/status").await.1["directives"], 0);
     let status = run(&url, &index, &["status", "-o", "json"]).ok().json();
     assert_eq!(status["instances"][1]["via"], json!(["first"]));
     assert_eq!(at(&applied), both, "the past does not change");
 
-    // An agent that does not poll lacks the operation, and the history says so afterwards.
+    // A suspended agent lacks the operation, and the history must show this later.
     second.suspend();
     run(&url, &index, &[&apply[..], &["--wait=1s"]].concat());
     status_when(&url, &index, "one is behind", |status| {

@@ -1,8 +1,8 @@
 //! Installs the fleet's index, in which instances report which directives they apply, and the
 //! history of the fleet, a data stream in which these reports leave a record.
 //!
-//! The history of the fleet is not a part of the history of the directives, because every proxy may
-//! write to it. A proxy must not be able to write records of operations.
+//! The history of the fleet is separate from the history of the directives, because every proxy may
+//! write to the history of the fleet, but must not be able to write records of operations.
 
 use std::time::Duration;
 
@@ -27,8 +27,8 @@ impl Installer {
     }
 
     /// Installs the index of the [fleet](crate::fleet) and the history of the fleet, verifies both,
-    /// and returns the steps. If a retention is given, older records of the history are deleted, as
-    /// in [`install_history`](Self::install_history).
+    /// and returns the steps. If a retention is given, also creates a policy that deletes older
+    /// records, as [`install_history`](Self::install_history) does.
     ///
     /// # Errors
     /// [`InstallError`] if a step fails. The executed steps are not undone, and a repeated

@@ -1,5 +1,5 @@
-//! Installs the data stream that contains the history of the index, and finds out which state an
-//! existing history has.
+//! Installs the data stream that contains the history of the index, and finds out the state of an
+//! existing history.
 
 use std::time::Duration;
 

@@ -78,7 +78,7 @@ impl InstallStep {
     }
 }
 
-/// What a template is called, and a function that returns it.
+/// The name of a template in messages, and a function that returns the template.
 type TemplateFile = (&'static str, fn() -> Value);
 
 /// Installs all resources for the index of a client.
@@ -88,7 +88,7 @@ pub struct Installer {
     bounds: LifetimeLimitsChange,
     replicas: Option<u16>,
     template_priority: Option<u32>,
-    /// What the template of the index is called, and the embedded file that contains it.
+    /// The template of the index, from an embedded file.
     template_file: TemplateFile,
     /// Returns the template of the data stream with the history, from an embedded file.
     history_file: fn() -> Value,
@@ -108,7 +108,7 @@ impl Installer {
         }
     }
 
-    /// An installer of another index, or of a data stream, with another template.
+    /// Returns an installer for another index or data stream, with another template.
     fn for_index(&self, name: &str, template_file: TemplateFile) -> Self {
         Self {
             client: self.client.with_index(name),
@@ -206,7 +206,7 @@ impl Installer {
     }
 }
 
-/// Returns what a step did not change, although its response has a successful status.
+/// Describes what a step did not change although its response has status 2xx.
 fn failures_of(step: &InstallStep, response: &[u8]) -> Vec<String> {
     if step.what == retention::ATTACHMENT {
         retention::failures(&serde_json::from_slice(response).unwrap_or_default())

@@ -11,11 +11,10 @@ use crate::http::{Method, Request, RequestError, segment};
 
 pub(super) const POLICY: &str = "retention policy";
 pub(super) const ATTACHMENT: &str = "attachment of the retention policy";
-/// If the retention is shorter than this, a new backing index begins each day instead of each
-/// month.
+/// The retention below which a new backing index begins each day instead of each month.
 const SHORT: Duration = Duration::from_secs(60 * 24 * 60 * 60);
-/// The maximum number of indices in the path of one request. OpenSearch accepts a first line of
-/// 4 kB.
+/// The maximum number of indices in the path of one request, because OpenSearch accepts a request
+/// line of at most 4 kB.
 const INDICES_PER_REQUEST: usize = 20;
 
 /// The step that installs the policy.
@@ -28,8 +27,8 @@ pub(super) struct PlannedPolicy {
 }
 
 impl PlannedPolicy {
-    /// Whether ISM applies the installed version of the policy to an index that it manages. An
-    /// index without a version is new, and ISM will read the installed version.
+    /// Whether ISM applies the installed version of the policy to a managed index. If the index has
+    /// no version yet, it is new, and ISM will read the installed version.
     fn is_applied(&self, managed: &Value) -> bool {
         let Some((seq_no, primary_term)) = self.installed else {
             return false;
@@ -87,9 +86,9 @@ impl Installer {
         })
     }
 
-    /// Returns the steps that attach the policy to the backing indices that exist. ISM does not do
-    /// this: it attaches a policy when an index is created, and an index keeps the version of the
-    /// policy that was attached to it.
+    /// Returns the steps that attach the policy to the backing indices that exist. ISM itself
+    /// attaches a policy only when an index is created, and an index keeps the attached version of
+    /// the policy.
     pub(super) async fn plan_attachment(
         &self,
         stream: &str,
@@ -157,8 +156,8 @@ fn version(policy: &Value) -> (u64, u64) {
     (number("_seq_no"), number("_primary_term"))
 }
 
-/// Returns the reasons why ISM did not perform a request for some of the indices. Such a response
-/// has status 200.
+/// Returns the reasons why ISM did not perform a request for some of the indices. The response has
+/// status 200 even then.
 pub(super) fn failures(response: &Value) -> Vec<String> {
     if response["failures"] != true {
         return Vec::new();

@@ -93,7 +93,7 @@ impl IndexLedger {
         self.created_at.or(first)
     }
 
-    /// Whether every operation has a record, as far as the numbers and the versions show this.
+    /// Whether the numbers and the versions show no operation without a record.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let missing = |jump: &VersionJump| jump.across_reassigned_numbers;

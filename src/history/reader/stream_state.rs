@@ -187,8 +187,9 @@ fn generation(name: &str) -> Option<u64> {
     name.rsplit('-').next()?.parse().ok()
 }
 
-/// Returns the ranges of numbers from 1 on that lie below the highest of the numbers and that are
-/// not among them. A name can end with any number, so the numbers are never enumerated.
+/// Returns the ranges of numbers between 1 and the highest given number that are not among the
+/// given numbers. The numbers in a range are never enumerated, because a name can end with any
+/// number.
 fn missing(mut existing: Vec<u64>) -> Vec<(u64, u64)> {
     existing.sort_unstable();
     let mut ranges = Vec::new();

@@ -18,7 +18,7 @@ pub(super) struct Documents {
     history_uuid: String,
     by_id: HashMap<Box<str>, Known>,
     /// The numbers of the documents that could not be recorded, because the identity of their
-    /// operations is not known. Each of these operations counts as unseen once.
+    /// operations is not known. Each unidentified operation is counted as unseen once.
     unidentified: HashMap<Box<str>, u64>,
     /// The time of the previous observation; `None` before the first complete observation.
     seen_at: Option<Timestamp>,
@@ -37,16 +37,17 @@ impl Known {
 }
 
 impl Documents {
-    /// Returns the history uuid of an observation that is the first one of its index. Before such an
-    /// observation is compared, the documents of the last records can be [learned](Self::learn).
+    /// Returns the history uuid if the observation is the first observation of its index. Before
+    /// the first observation is compared, the documents of the last records can be
+    /// [learned](Self::learn).
     pub(super) fn is_first<'a>(&self, observation: &'a Observation) -> Option<&'a str> {
         let is_known = self.index_uuid == observation.index_uuid && self.seen_at.is_some();
         let history_uuid = observation.history_uuid.as_deref();
         history_uuid.filter(|_| observation.is_full && !is_known)
     }
 
-    /// Stores the documents that exist according to the last records of the observed index.
-    /// Returns the number of observed documents that are recorded already.
+    /// Stores the documents that exist according to the last records of the observed index. Returns
+    /// the number of observed documents that are already recorded.
     pub(super) fn learn(&mut self, observation: &Observation, last: Vec<SeenDocument>) -> u64 {
         let known = last.into_iter().filter_map(|document| {
             let primary_term = document.primary_term?;
@@ -167,8 +168,8 @@ impl Documents {
         u64::from(counted != Some(document.seq_no))
     }
 
-    /// Forgets the counted documents that no longer exist, so that the document limit bounds their
-    /// number.
+    /// Forgets the counted documents that no longer exist, so that the document limit bounds the
+    /// number of counted documents.
     fn forget_unidentified(&mut self, documents: &[SeenDocument]) {
         if !self.unidentified.is_empty() {
             let present: HashSet<&str> = documents.iter().map(|one| &*one.id).collect();

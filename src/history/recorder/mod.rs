@@ -157,9 +157,9 @@ impl Recorder {
         let _ = timeout(LAST_SENDING, rest).await;
     }
 
-    /// Before the first observation of an index is compared, reads what is recorded already. If the
-    /// history cannot be read, the recorder sends all documents, and learns nothing about the time
-    /// before.
+    /// Reads the last records before the first observation of an index is compared. If the history
+    /// cannot be read, the recorder sends all documents, and does not find out which operations
+    /// happened before.
     async fn learn(&mut self, observation: &Observation) {
         let Some(history_uuid) = self.documents.is_first(observation) else {
             return;

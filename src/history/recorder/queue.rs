@@ -33,7 +33,7 @@ struct Waiting {
 pub(super) struct Queue {
     waiting: VecDeque<Waiting>,
     bytes: usize,
-    /// The maximum size of one batch. A batch of one record can be larger.
+    /// The maximum size of one batch in bytes. A batch of a single record can be larger.
     batch_bytes: usize,
     /// The directives that changed while the queue was full.
     behind: BTreeSet<String>,
@@ -101,7 +101,7 @@ impl Queue {
     }
 
     /// Adds the latest versions of the directives that changed while the queue was full, as long as
-    /// there is room. A record that is larger than the room is added when the queue is empty.
+    /// there is room. A record that does not fit is added later.
     pub(super) fn refill(&mut self, mut latest: impl FnMut(&str) -> Option<Entry>) {
         while self.can_refill()
             && let Some(directive) = self.behind.pop_first()
@@ -134,8 +134,8 @@ impl Queue {
             .collect()
     }
 
-    /// Halves the maximum size of the following batches, because a server found a batch of this
-    /// size too large. The queue keeps the smaller size, because the limit of the server persists.
+    /// Permanently halves the maximum size of batches, because a server has refused a batch as too
+    /// large.
     pub(super) fn halve_batches(&mut self) {
         self.batch_bytes /= 2;
     }
@@ -167,7 +167,7 @@ impl Queue {
         self.waiting.len() + self.behind.len()
     }
 
-    /// Returns the number of operations that were dropped since the last call.
+    /// Returns the number of operations that were dropped since the previous call of `take_lost`.
     pub(super) fn take_lost(&mut self) -> u64 {
         std::mem::take(&mut self.lost)
     }
@@ -180,7 +180,7 @@ mod tests {
 
     use super::*;
 
-    /// An entry for a version of a directive whose document has this many bytes.
+    /// Returns an entry for a version of a directive whose document has the given number of bytes.
     fn entry(directive: &str, bytes: usize) -> Entry {
         let record = json!({
             "@timestamp": "2026-11-27T14:03:00Z", "kind": "replaced", "directive": directive,

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use crate::history::stream::{Appended, Entry, Stream};
 use crate::http::RequestError;
 
-/// A request that is under way, and its result for each record.
+/// A request in progress, which returns the result for each record.
 pub(super) type Sending = BoxFuture<'static, Result<Vec<Appended>, SendError>>;
 
 /// The reason why a whole batch was not sent.
@@ -34,8 +34,8 @@ impl SendError {
     }
 }
 
-/// Sends one batch, and returns the result for each record. If the stream does not exist, this
-/// function returns an error and does not create the stream.
+/// Sends one batch, and returns the result for each record. Returns an error if the stream does not
+/// exist, and does not create the stream.
 pub(super) async fn send(stream: &Stream, entries: Vec<Entry>) -> Result<Vec<Appended>, SendError> {
     if !stream.exists().await? {
         return Err(SendError::NoStream(stream.name().to_owned()));
@@ -57,7 +57,7 @@ pub(super) async fn send(stream: &Stream, entries: Vec<Entry>) -> Result<Vec<App
     Ok(results.collect())
 }
 
-/// Completes with the result of the batch. Without a batch, this function never completes.
+/// Completes with the result of the batch, or never if no batch is being sent.
 pub(super) async fn sent(
     sending: &mut Option<(Vec<String>, Sending)>,
 ) -> Result<Vec<Appended>, SendError> {

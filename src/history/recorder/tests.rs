@@ -30,7 +30,7 @@ fn rig() -> Rig {
     rig_over(Arc::default(), now)
 }
 
-/// Creates a recorder that writes to this stream and has this clock.
+/// Creates a recorder with the given stream and clock.
 fn rig_over(stream: Arc<FakeStream>, clock: fn() -> Timestamp) -> Rig {
     let config = Config::for_url("http://127.0.0.1:9".parse().unwrap())
         .with_instance("one")

@@ -208,7 +208,8 @@ async fn the_policy_is_created_before_the_stream_and_attached_to_an_existing_one
     assert!(plan.contains("\"min_rollover_age\": \"400d\""), "{plan}");
     assert!(!plan.contains("_ism/add"), "{plan}");
 
-    // ISM attached the policy to one backing index, in the version 7, and not to the other one.
+    // ISM has attached version 7 of the policy to one backing index, and no policy to the other
+    // backing index.
     let existing = MockServer::start().await;
     let index = json!({
         "settings": { "index.append_only.enabled": "true", "index.number_of_shards": "1" },

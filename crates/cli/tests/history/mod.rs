@@ -62,7 +62,7 @@ pub(super) async fn put(url: &str, index: &str, id: &str, level: &str) {
     assert!(matches!(status, 200 | 201), "{response:#}");
 }
 
-/// Waits until the history contains this number of records, and returns the records.
+/// Waits until the history contains the given number of records, and returns the records.
 pub(super) async fn recorded(url: &str, index: &str, count: usize) -> Vec<(String, Value)> {
     let what = format!("{count} records");
     eventually(

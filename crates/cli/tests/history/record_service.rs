@@ -1,5 +1,5 @@
-//! Tests `directives record`: it waits for the index and for the history, records as an agent does,
-//! sends its queue before it ends, and catches up after a restart.
+//! Tests that `directives record` waits for the index and for the history, records as an agent
+//! does, sends its queue before it ends, and catches up after a restart.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ async fn readiness(recorder: &Agent, status: u16, part: &str) {
     .await;
 }
 
-/// Waits until the metrics contain a line that begins like this.
+/// Waits until the metrics contain a line that begins with the given text.
 async fn metric(recorder: &Agent, line: &str) {
     eventually(
         line,
@@ -96,7 +96,7 @@ async fn a_recorder_that_was_killed_catches_up_after_its_restart() {
         put(&url, &index, id, "Shape").await;
     }
     recorded(&url, &index, 3).await;
-    // The recorder is killed by SIGKILL.
+    // Dropping the recorder kills it with SIGKILL.
     drop(recorder);
     put(&url, &index, "a", "ShapeTiming").await;
     put(&url, &index, "b", "ShapeTiming").await;
@@ -109,11 +109,12 @@ async fn a_recorder_that_was_killed_catches_up_after_its_restart() {
     eventually(
         "the present documents are recorded",
         async || numbers(&records(&url, &index).await),
-        // If the recorder notices the deletion of c, that record has no number.
+        // A record of the deletion of `c` has no number, because the recorder only notices the
+        // deletion.
         |numbers| numbers.iter().filter(|one| one.is_some()).eq(&expected),
     )
     .await;
-    // The version of b that was replaced and the deletion of c are reported.
+    // `history verify` must report the replaced version of `b` and the deletion of `c`.
     let verified = run(
         &url,
         &index,

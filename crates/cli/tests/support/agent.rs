@@ -48,7 +48,8 @@ impl Agent {
         Self::spawn(&mut command, args, "listening on ")
     }
 
-    /// Starts a recorder. The URL of the result is that of its health listener.
+    /// Starts a recorder. The URL of the returned `Agent` is the URL of the recorder's health
+    /// listener.
     pub(crate) fn recorder(url: &str, index: &str) -> Self {
         let mut command = directives();
         command
@@ -58,7 +59,7 @@ impl Agent {
         Self::spawn(&mut command, &[], "health on ")
     }
 
-    /// Starts a process whose first line on the standard output is this prefix and its URL.
+    /// Starts a process that first prints the given prefix and its URL to standard output.
     fn spawn(command: &mut Command, args: &[&str], prefix: &str) -> Self {
         let mut process = command
             .stdout(Stdio::piped())
@@ -142,7 +143,7 @@ impl Agent {
         self.log.take().unwrap().join().unwrap()
     }
 
-    /// Stops the process with SIGSTOP, and waits until every thread of it has stopped.
+    /// Stops the process with SIGSTOP, and waits until all its threads have stopped.
     pub(crate) fn suspend(&self) {
         self.signal("-STOP");
         let tasks = format!("/proc/{}/task", self.process_id());

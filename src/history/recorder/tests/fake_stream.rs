@@ -22,7 +22,7 @@ pub(super) struct FakeStream {
     outage: Mutex<Option<u16>>,
     /// The pause that the response to a failed bulk request demands (`Retry-After`).
     pub(super) retry_after: Mutex<Option<Duration>>,
-    /// The maximum length of a request body. A proxy in front of the cluster refuses longer ones.
+    /// The maximum length of a request body. A proxy in front of the cluster refuses a longer body.
     pub(super) max_body: Mutex<Option<usize>>,
     /// Whether each bulk request panics.
     pub(super) panics: Mutex<bool>,

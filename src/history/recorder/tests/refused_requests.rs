@@ -1,8 +1,8 @@
-//! Tests what a recorder does if the whole bulk request is refused, and not a single record.
+//! Tests what a recorder does if a whole bulk request is refused, and not only a single record.
 
 use super::*;
 
-/// Documents of which each has the given number of bytes.
+/// Returns documents that each have the given number of bytes.
 fn documents(sizes: &[usize]) -> Vec<SeenDocument> {
     let documents = sizes.iter().zip(0..);
     let documents = documents.map(|(size, number)| {
@@ -39,7 +39,7 @@ async fn batches_that_a_proxy_finds_too_large_are_sent_in_smaller_parts() {
     rig.run(1).await;
     let status = rig.status();
     assert_eq!((status.recorded, status.lost, status.pending), (800, 0, 0));
-    // A body of 20,000 bytes contains at most three of these records.
+    // A body of 20,000 bytes contains at most three records of this size.
     let bulks = *rig.stream.bulks.lock().unwrap();
     assert!((267..=1_000).contains(&bulks), "{bulks} requests");
 }

@@ -3,8 +3,8 @@
 use super::*;
 
 impl Rig {
-    /// Replaces the recorder by a new one for the same history, as after a restart. The clock of the
-    /// new recorder is five minutes ahead.
+    /// Replaces the recorder by a new recorder for the same history, as after a restart. The clock
+    /// of the new recorder is five minutes ahead.
     fn restart(self) -> Self {
         let now = || "2026-11-27T14:06:00Z".parse().unwrap();
         rig_over(self.stream, now)
@@ -23,7 +23,8 @@ async fn a_recorder_that_starts_records_what_happened_since_the_last_record() {
     rig.feed.observe(full(2), all);
     rig.run(1).await;
     let mut rig = rig.restart();
-    // Two versions of b were replaced, c was deleted, and d was written twice.
+    // While no recorder ran, two versions of `b` were replaced, `c` was deleted, and `d` was
+    // written twice.
     let later = [
         document("b", 5, 4, "ShapeTiming"),
         document("d", 8, 2, "Shape"),
@@ -50,7 +51,7 @@ async fn a_recorder_that_starts_records_what_happened_since_the_last_record() {
     let status = rig.status();
     assert_eq!((status.recorded, status.already_recorded), (3, 1));
     assert_eq!((status.unseen, status.lost, status.pending), (2, 0, 0));
-    // Another restart finds nothing new.
+    // Another restart must find no further operations.
     let mut rig = rig.restart();
     rig.feed.observe(full(8), now);
     rig.run(10).await;
@@ -66,7 +67,7 @@ async fn the_absence_of_a_document_that_was_just_recorded_is_no_deletion() {
     let [one, two] = [document("a", 0, 1, "Shape"), document("b", 1, 1, "Shape")];
     rig.feed.observe(full(1), vec![one.clone(), two]);
     rig.run(1).await;
-    // This recorder starts at the same time, and its view does not contain b yet.
+    // The second recorder starts at the same time, with a view that does not contain `b` yet.
     let mut rig = rig_over(Arc::clone(&rig.stream), now);
     rig.feed.observe(full(1), vec![one]);
     rig.run(10).await;
