@@ -9,12 +9,12 @@ use tracing::warn;
 
 use opensearch_directives_core::DirectiveSet;
 
-/// The bound on all stored documents is `max_documents` times this factor.
+/// The bound on all stored documents, as a multiple of `max_documents`.
 const STORED_FACTOR: usize = 5;
 /// The percentage of a bound at which a warning appears.
 const WARN_AT: usize = 80;
-/// The number of documents must fall below this percentage before another warning is logged, so
-/// that a number that moves around `WARN_AT` does not fill the log.
+/// The percentage below which the number of documents must fall before another warning is logged,
+/// so that a number that moves around `WARN_AT` does not fill the log.
 const REARM_AT: usize = 70;
 
 /// The numbers of documents that one complete read found.

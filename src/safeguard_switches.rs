@@ -74,8 +74,8 @@ pub struct Tuning {
     /// The number of buckets of the first histogram of a reconciliation. Fewer buckets lead to more
     /// rounds.
     pub first_buckets: u64,
-    /// While the low-water mark is unknown, a delta read starts this far below the highest
-    /// `_seq_no`.
+    /// The distance below the highest `_seq_no` at which a delta read begins while the low-water
+    /// mark is unknown.
     pub look_back: u64,
     /// The checks that the refresher makes.
     pub safeguards: Safeguards,

@@ -45,8 +45,8 @@ impl OpenSearchDirectiveStore {
     /// Builds a store and its refresher. The function `build` needs no runtime and does not use the
     /// network.
     ///
-    /// The store is empty until the application runs the refresher, in a task or on a thread. The
-    /// application can then wait for the first set:
+    /// The store is empty until the application runs the refresher, in a task or on a thread. After
+    /// that, the application can wait for the first set:
     ///
     /// ```no_run
     /// # use std::time::Duration;

@@ -46,7 +46,8 @@ impl InstanceKind {
     }
 }
 
-/// The report of one instance. The document in the index has the same field names.
+/// The report of one instance. The document in the index has the same field names as
+/// `InstanceReport`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct InstanceReport {

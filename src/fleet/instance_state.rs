@@ -11,8 +11,8 @@ const HEARTBEATS: f64 = 3.0;
 /// The additional time by which a report may be late, for example because the clock of the instance
 /// was adjusted.
 const TOLERANCE: Duration = Duration::from_secs(5);
-/// The longest heartbeat that an instance can have. A longer heartbeat in a report is reduced to
-/// this limit, because otherwise the instance would never become silent.
+/// The longest heartbeat of an instance, to which a longer heartbeat in a report is reduced,
+/// because otherwise the instance would never become silent.
 pub(super) const LONGEST_HEARTBEAT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The state of the index at one instant.
@@ -134,7 +134,7 @@ impl Fleet {
 impl IndexPosition {
     /// Whether an instance applies every operation in the state `self` of the index.
     ///
-    /// An instance applies every operation if it reports this for every operation up to the highest
+    /// An instance applies every operation if its reported `applied_seq_no` is at least the highest
     /// assigned number, or if it read exactly the documents of `self` and one of the documents has
     /// the highest assigned number. The highest number that an instance has read proves less,
     /// because a lower number can become visible after a higher number, and because no document has

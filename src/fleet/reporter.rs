@@ -229,8 +229,8 @@ impl Reporter {
         }
     }
 
-    /// Returns the pause before the next heartbeat, which is at most the configured interval. Its
-    /// jitter spreads the heartbeats of instances that started at the same time.
+    /// Returns the pause before the next heartbeat, which is at most the configured interval. The
+    /// jitter of the pause spreads the heartbeats of instances that started at the same time.
     fn pause_of_heartbeat(&mut self) -> Duration {
         let percent = self.random.u32(100 - JITTER_PERCENT..=100);
         self.identity.heartbeat * percent / 100

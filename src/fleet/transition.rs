@@ -20,8 +20,8 @@ const MAX_INSTANCES: usize = 20_000;
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Transition {
-    /// The time of the first report with this state, which the instance may have reached slightly
-    /// earlier.
+    /// The time of the first report with the state. The instance may have reached the state
+    /// slightly earlier.
     #[serde(rename = "@timestamp")]
     pub timestamp: Timestamp,
     /// The name of the instance.
@@ -40,10 +40,10 @@ pub struct Transition {
     /// The uuid of the index whose directives the instance applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index_uuid: Option<String>,
-    /// The number up to which the instance applied every operation before this transition.
+    /// The `_seq_no` up to which the instance applied every operation before the transition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_seq_no: Option<u64>,
-    /// The number up to which the instance applied every operation from this transition on.
+    /// The `_seq_no` up to which the instance applied every operation after the transition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_seq_no: Option<u64>,
     /// The digest of the applied directives.

@@ -80,9 +80,9 @@ pub struct PastDirective {
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum End {
-    /// The directive has not ended, and will expire at this instant.
+    /// The directive has not ended, and will expire at the contained instant.
     Pending(Timestamp),
-    /// The directive expired at this instant.
+    /// The directive expired at the contained instant.
     Expired(Timestamp),
     /// An operation ended the directive: a revocation, a deletion, or a change after which the
     /// directive no longer applied.

@@ -94,8 +94,8 @@ impl Stream {
         &self.client
     }
 
-    /// Whether the data stream exists. This must be checked before a write, because a write to a
-    /// missing data stream could create an ordinary index.
+    /// Whether the data stream exists. The existence must be checked before a write, because a
+    /// write to a missing data stream could create an ordinary index.
     pub(crate) async fn exists(&self) -> Result<bool, RequestError> {
         let path = format!("/_data_stream/{}", segment(&self.name));
         let request = Request::new(Method::Get, path).query("filter_path", "data_streams.name");

@@ -68,7 +68,7 @@ fn without_directives(snapshot: &Snapshot) -> Snapshot {
 }
 
 /// Publishes snapshots and notifies subscribers. The loop and its off switch share the outlet. When
-/// both have dropped the outlet, all subscriptions end.
+/// the loop and the off switch have dropped the outlet, all subscriptions end.
 #[derive(Clone, Debug)]
 pub(super) struct Outlet {
     publisher: Arc<Mutex<Publisher<Served>>>,

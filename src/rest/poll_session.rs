@@ -44,7 +44,7 @@ impl IndexReader {
             safeguards: Safeguards::all(),
             versions: false,
             // The prefix is needed because an instance name may start with an underscore, and
-            // OpenSearch reserves such preferences.
+            // OpenSearch reserves preferences that start with an underscore.
             preference: format!("directives-{instance}"),
             copy: 0,
         }

@@ -66,7 +66,7 @@ impl Session {
 
     /// Passes every document from the number `from` on, and the documents with the numbers in
     /// `again`, to the collector, and counts the numbers of all documents. Returns `None` if the
-    /// server does not support the query, or if one response cannot contain all these documents.
+    /// server does not support the query, or if the documents do not fit into one response.
     pub(crate) async fn read_changes_and_counts<C: Collect>(
         &mut self,
         view: &mut FrozenView,

@@ -125,9 +125,9 @@ impl ChangeSet {
     /// Returns the replica with the changes applied, or `None` if the replica already contains all
     /// changes.
     ///
-    /// If the result is too large for one directive set, `apply_to` also returns `None`. In this
-    /// case, the fingerprints differ, so a full read follows, which fails and reports that the set
-    /// is too large.
+    /// If the result is too large for one directive set, `apply_to` also returns `None`. After a
+    /// `None` for this reason, the fingerprints differ, so a full read follows, which fails and
+    /// reports that the set is too large.
     ///
     /// Only a comparison of the fingerprints shows changes that the delta read did not return, such
     /// as deletions.

@@ -49,9 +49,10 @@ pub(super) fn visible_within(refresh_interval: Option<Duration>) -> Option<Durat
 /// bound, the other view is certainly newer.
 ///
 /// A view contains no operation above the highest `_seq_no` that was assigned when the view was
-/// read. At some later moment, every in-sync copy holds all operations of the view. A copy that
-/// returns a `_seq_no` which was assigned after this moment holds all operations of the view, too.
-/// The view of this copy is therefore newer, and documents that are missing from it were deleted.
+/// read. At some later moment, every in-sync copy holds all operations of the view. If another view
+/// contains a `_seq_no` that was assigned after that moment, the copy behind the other view also
+/// holds all operations of the view. The other view is therefore newer, and documents that are
+/// missing from it were deleted.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct FreshnessBound {
     /// The highest `_seq_no` that was assigned when the read of the view ended.

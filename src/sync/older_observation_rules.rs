@@ -100,7 +100,7 @@ pub(super) struct ViewFindings {
     /// Whether the view has a possible regression: a document is missing, older or new compared
     /// with the known view, and the view is not certainly newer.
     pub(super) regression: bool,
-    /// Whether this poll observed checkpoints, which prove that the node has contact with other
+    /// Whether the poll observed checkpoints, which prove that the node has contact with other
     /// nodes.
     pub(super) checkpoints: bool,
     /// Whether the role permits the index statistics, so that polls notice a failover.

@@ -157,14 +157,15 @@ impl Replica {
         self.seq_nos.iter().copied().chain(others)
     }
 
-    /// Returns the `_seq_no`s from this one on, in ascending order.
+    /// Returns the `_seq_no`s that are at least `from`, in ascending order.
     pub(super) fn seq_nos_from(&self, from: u64) -> Vec<u64> {
         let mut seq_nos: Vec<u64> = self.seq_nos().filter(|seq_no| *seq_no >= from).collect();
         seq_nos.sort_unstable();
         seq_nos
     }
 
-    /// Returns the documents that have one of these numbers, which are in ascending order.
+    /// Returns the documents that have one of the given numbers. The numbers must be in ascending
+    /// order.
     pub(super) fn ids_of(&self, seq_nos: &[u64]) -> impl Iterator<Item = (&str, u64)> {
         let is_one = |seq_no: u64| seq_nos.binary_search(&seq_no).is_ok();
         let directives = self.seq_nos.iter().enumerate();

@@ -168,8 +168,8 @@ impl Reconciliation {
     }
 
     /// If each bucket that differs lacks exactly one number, the missing number is the difference
-    /// of the sums. Returns the query with which the server confirms that it lacks these numbers,
-    /// because several differences in one bucket can have the same sum.
+    /// of the sums. Returns the query with which the server confirms that it lacks the located
+    /// numbers, because several differences in one bucket can have the same sum.
     fn located_by_sums(&self, differing: &[Differing]) -> Option<HistogramQuery> {
         if differing.len() > self.limits.max_ranges.min(self.known.len()) {
             return None;
@@ -273,7 +273,8 @@ impl Reconciliation {
         buckets
     }
 
-    /// Guesses which numbers of a bucket are missing, for a test that must detect such a guess.
+    /// Guesses which numbers of a bucket are missing, so that a test can check whether a wrong
+    /// guess is detected.
     fn guess(&self, differing: &[Differing]) -> Difference {
         let mut difference = Difference::default();
         for bucket in differing {

@@ -35,8 +35,8 @@ use crate::rest::{Aggregates, ConcreteIndex, ShardCheckpoints};
 use opensearch_directives_core::internal::SnapshotParts;
 use opensearch_directives_core::{Revision, Snapshot};
 
-/// While the low-water mark is unknown, a delta read begins at this distance below the highest
-/// `_seq_no`.
+/// The distance below the highest `_seq_no` at which a delta read begins while the low-water mark
+/// is unknown.
 pub(super) const LOOK_BACK: u64 = 100;
 
 /// The state that all polls so far have established. The module documentation describes the states.

@@ -192,8 +192,8 @@ fn parse(args: Vec<OsString>, context: Option<&Selected>) -> Result<Cli, clap::E
     let matches = command(context).try_get_matches_from(args)?;
     let verb = matches.subcommand().map(|(_, verb)| verb);
     let verbose = verb.and_then(|verb| verb.try_get_one("verbose").ok().flatten());
-    // The agent and the recorder have no flag `--verbose`. Their errors always contain all details,
-    // because they go to a log.
+    // The agent and the recorder have no flag `--verbose`. Errors of the agent and the recorder
+    // always contain all details, because they go to a log.
     error_text::set_verbose(verbose != Some(&false));
     Cli::from_arg_matches(&matches)
 }

@@ -46,8 +46,8 @@ pub enum Evidence {
         /// The number of the document.
         number: u64,
     },
-    /// A recorder noticed that the document was absent. The number of the deletion is in a gap with
-    /// this evidence.
+    /// A recorder noticed that the document was absent. The number of the deletion is in one of the
+    /// gaps with the same evidence.
     Deletion {
         /// The directive's id.
         directive: String,

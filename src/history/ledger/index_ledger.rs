@@ -65,7 +65,7 @@ pub struct TermChange {
     pub to: u64,
     /// The first recorded number of the new term.
     pub number: u64,
-    /// The time of the operation with this number.
+    /// The time of the operation with the number `number`.
     pub at: Timestamp,
     /// The first and the last recorded number of the old term that the new term assigned again. The
     /// index lost the old operations with the reassigned numbers.
@@ -82,7 +82,7 @@ pub struct VersionJump {
     /// The number of the first recorded operation after the jump.
     pub before_number: Option<u64>,
     /// Whether numbers were assigned again between the two operations, so that an operation may be
-    /// missing. Otherwise, the writer chose the versions.
+    /// missing. If no number was assigned again, the writer chose the versions.
     pub across_reassigned_numbers: bool,
 }
 

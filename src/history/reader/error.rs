@@ -9,8 +9,8 @@ use crate::rest::Incomplete;
 
 /// A history could not be read completely.
 ///
-/// After this error, no records are returned, because an incompletely read history would look like
-/// a history with gaps.
+/// An incompletely read history would look like a history with gaps, so no records are returned
+/// with the error.
 pub struct HistoryError(Box<Kind>);
 
 #[derive(Debug, thiserror::Error)]

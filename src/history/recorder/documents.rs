@@ -178,7 +178,7 @@ impl Documents {
     }
 
     /// Makes an entry for each known document that a complete observation lacks. Only a range is
-    /// known for the number of such a deletion, because a search does not return it.
+    /// known for the number of a noticed deletion, because a search does not return the number.
     fn absorb_deletions(
         &mut self,
         documents: &[SeenDocument],

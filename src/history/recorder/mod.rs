@@ -62,7 +62,7 @@ pub(crate) struct Recorder {
     documents: Documents,
     queue: Queue,
     backoff: Backoff,
-    /// After a failure, nothing is sent before this instant.
+    /// The instant before which nothing is sent after a failure.
     paused_until: Instant,
     counts: SharedCounts,
     last_warning: Option<String>,

@@ -140,8 +140,8 @@ impl Queue {
         self.batch_bytes /= 2;
     }
 
-    /// Removes a record that was sent. The search begins at the front of the queue, near which such
-    /// a record is.
+    /// Removes a record that was sent. A record that was sent is near the front of the queue, where
+    /// the search begins.
     pub(super) fn remove(&mut self, id: &str) {
         let position = self.waiting.iter().position(|one| one.entry.id == id);
         if let Some(removed) = position.and_then(|at| self.waiting.remove(at)) {

@@ -113,7 +113,7 @@ fn body(request: &Request, directives: u64) -> Value {
         let time: Timestamp = super::NOON.parse().unwrap();
         return json!({"nodes": {"n": {"timestamp": time.as_millisecond()}}});
     }
-    // Its searches return no histograms, so that every reconcile ends with a full read.
+    // The transport returns no histograms, so that every reconcile ends with a full read.
     if path.ends_with("_search/point_in_time") {
         return json!({"pit_id": "p"});
     }
