@@ -4,6 +4,8 @@
 use opensearch_directives_core::Snapshot;
 
 use crate::error::LastGoodError;
+pub use crate::fleet::fuzzing::fleet_reports;
+pub use crate::history::fuzzing::{EvaluatedHistory, history_records};
 use crate::rest::{Complete, SearchResponse, checkpoints_of};
 
 /// Parses the response of a search. Returns the number of documents if every shard responded in time.

@@ -20,6 +20,7 @@
 //! [`DirectivesApi::fleet_at`]: crate::admin::DirectivesApi::fleet_at
 
 mod delivery;
+pub(crate) mod fuzzing;
 mod instance_report;
 mod instance_state;
 mod outbox;

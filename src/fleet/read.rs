@@ -1,6 +1,7 @@
 //! Reads the reports of all instances, and the state of the index with which they are compared.
 
 use opensearch::SearchParts;
+use opensearch_directives_core::internal::visible_beginning;
 use serde_json::{Value, json};
 
 use super::index_name;
@@ -15,15 +16,17 @@ const MAX_INSTANCES: usize = 50_000;
 /// The number of reports in one page. A page of the largest possible reports is smaller than the
 /// size limit of responses.
 const PAGE_SIZE: usize = 200;
+/// The maximum number of characters of the reason why a report cannot be decoded.
+const MAX_CHARACTERS: usize = 300;
 const FILTER_PATH: &str = "timed_out,_shards.total,_shards.successful,_shards.failed,hits.total,\
                            hits.hits._id,hits.hits._seq_no,hits.hits._source,hits.hits.sort";
 
 /// The reports that were read so far.
 #[derive(Debug, Default)]
-struct Reports {
-    readable: Vec<InstanceReport>,
-    unreadable: Vec<UnreadableReport>,
-    omitted: u64,
+pub(super) struct Reports {
+    pub(super) readable: Vec<InstanceReport>,
+    pub(super) unreadable: Vec<UnreadableReport>,
+    pub(super) omitted: u64,
 }
 
 impl DirectivesApi {
@@ -129,12 +132,12 @@ impl Reports {
         Ok((complete.hits.len(), complete.total, last))
     }
 
-    fn take(&mut self, hit: &Hit<'_>) {
+    pub(super) fn take(&mut self, hit: &Hit<'_>) {
         match serde_json::from_str(hit.source.get()) {
             Ok(report) => self.readable.push(report),
             Err(error) => self.unreadable.push(UnreadableReport {
                 instance: hit.id.clone().into_owned(),
-                reason: error.to_string(),
+                reason: visible_beginning(&error.to_string(), MAX_CHARACTERS),
             }),
         }
     }

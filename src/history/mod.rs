@@ -8,6 +8,7 @@
 //! if several writers record it.
 
 mod entry;
+pub(crate) mod fuzzing;
 mod kind;
 mod ledger;
 mod past;
@@ -21,7 +22,9 @@ pub(crate) use entry::{RecordedBy, Seen, record_of};
 pub use kind::{Before, Change, RecordKind, UnknownRecordKind, classify};
 pub use ledger::{Evidence, Gap, IndexLedger, Inherited, Neighbour, TermChange, VersionJump};
 pub use past::{Doubt, End, Past, PastDirective};
-pub use reader::{BackingIndex, History, HistoryError, RecordFilter, StreamState};
+pub use reader::{
+    BackingIndex, FoundRecords, History, HistoryError, RecordFilter, StreamState, UnreadableRecord,
+};
 pub use record::{Operation, Record, stream_name};
 pub use recorder::RecorderStatus;
 pub(crate) use recorder::{HistoryFeed, Keeping, Observed, Recorder, SeenDocument};

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::RecordKind;
 use super::ledger::{Entry, Gap, IndexFacts, IndexLedger, PastDocument, account, state_at};
-use super::reader::{History, HistoryError};
+use super::reader::{History, HistoryError, UnreadableRecord};
 use super::record::Record;
 use crate::admin::DirectivesApi;
 use crate::clock::{Clock as _, SystemClock};
@@ -29,6 +29,9 @@ pub struct Past {
     pub directives: Vec<PastDirective>,
     /// The reasons why the result may be wrong; empty if the history is complete up to the instant.
     pub doubts: Vec<Doubt>,
+    /// The records that cannot be decoded. If such a record is the only one of an operation, the
+    /// operation is in a gap, which is a doubt.
+    pub unreadable: Vec<UnreadableRecord>,
 }
 
 /// A reason why the reconstructed state is not certain.
@@ -158,10 +161,12 @@ impl History {
     pub async fn at(&self, instant: Timestamp) -> Result<Past, HistoryError> {
         let stream = self.stream_state().await?;
         let facts = self.index_facts().await?;
-        let records = self.all_records(&stream, true).await?;
+        let found = self.all_records(&stream, true).await?;
         let max_ttl = self.max_ttl().await?;
         let now = SystemClock.now();
-        Ok(past(&records, facts.as_ref(), instant, now, max_ttl))
+        let mut past = past(&found.records, facts.as_ref(), instant, now, max_ttl);
+        past.unreadable = found.unreadable;
+        Ok(past)
     }
 
     /// Returns the longest time to live that proxies may permit: the limit of the cluster, or the
@@ -214,6 +219,7 @@ pub(super) fn past(
         ledger,
         directives,
         doubts,
+        unreadable: Vec::new(),
     }
 }
 

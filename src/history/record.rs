@@ -2,7 +2,8 @@
 //! record.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::kind::RecordKind;
@@ -55,6 +56,18 @@ impl Operation<'_> {
     }
 }
 
+/// Decodes a number that OpenSearch assigned. Every such number is a positive `long`, so the number
+/// after it also fits.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let number: Option<u64> = Deserialize::deserialize(deserializer)?;
+    match number {
+        Some(number) if i64::try_from(number).is_err() => Err(D::Error::custom(format_args!(
+            "{number} is higher than every number that OpenSearch assigns"
+        ))),
+        number => Ok(number),
+    }
+}
+
 /// One operation on one directive.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -81,24 +94,44 @@ pub struct Record {
     /// The history uuid of the shard.
     pub history_uuid: String,
     /// The primary term of the operation; `None` if `seq_no` is `None`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "number"
+    )]
     pub primary_term: Option<u64>,
     /// The number of the operation. `None` only for a deletion that a recorder noticed, because a
     /// search does not return the number of a deletion.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "number"
+    )]
     pub seq_no: Option<u64>,
     /// For a deletion without a number: the highest number that had been assigned when the document
     /// still existed. The number of the deletion is higher.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "number"
+    )]
     pub seq_no_after: Option<u64>,
     /// For a deletion without a number: the highest number that had been assigned when the document
     /// was found to be missing. The number of the deletion is at most `seq_no_until`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "number"
+    )]
     pub seq_no_until: Option<u64>,
     /// The `_version` of the document after the operation; `None` if it is not known. If a version
     /// is missing between two records of one directive, nobody recorded the operation with the
     /// missing version.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "number"
+    )]
     pub version: Option<u64>,
     /// The author as the writer claimed; `None` if the writer named no author.
     #[serde(default, skip_serializing_if = "Option::is_none")]

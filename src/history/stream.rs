@@ -73,6 +73,20 @@ impl Entry {
         format!("{action}\n{record}\n")
     }
 
+    /// Whether this is a deletion without a number, and the given record is the one of the same deletion
+    /// with its number. A number outside the range in which the deletion happened belongs to another
+    /// deletion, or to a forged record that would hide this deletion.
+    fn is_deletion_of(&self, recorded: &Value) -> bool {
+        let record = &self.record;
+        let number = recorded["seq_no"].as_u64();
+        record.seq_no.is_none()
+            && recorded["directive"] == record.directive.as_str()
+            && recorded["index_uuid"] == record.index_uuid.as_str()
+            && recorded["history_uuid"] == record.history_uuid.as_str()
+            && number > record.seq_no_after
+            && (record.seq_no_until.is_none() || number <= record.seq_no_until)
+    }
+
     /// Returns the approximate size of the record in a request and in memory.
     pub(crate) fn weight(&self) -> usize {
         self.lines().len()
@@ -144,17 +158,7 @@ impl Stream {
             .flatten()
             .map(|hit| &hit["_source"])
             .collect();
-        let is_known = |entry: &Entry| {
-            let record = &entry.record;
-            record.seq_no.is_none()
-                && hits.iter().any(|hit| {
-                    let number = hit["seq_no"].as_u64();
-                    hit["directive"] == record.directive.as_str()
-                        && hit["index_uuid"] == record.index_uuid.as_str()
-                        && hit["history_uuid"] == record.history_uuid.as_str()
-                        && number > record.seq_no_after
-                })
-        };
+        let is_known = |entry: &Entry| hits.iter().any(|hit| entry.is_deletion_of(hit));
         Ok(entries.iter().map(is_known).collect())
     }
 
@@ -250,6 +254,25 @@ fn appended(status: u16, error: Option<&Exception>) -> Appended {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    #[test]
+    fn a_forged_deletion_hides_no_later_one() {
+        let deletion = json!({
+            "@timestamp": "2026-11-27T14:03:00Z", "kind": "deleted", "directive": "d",
+            "index_uuid": "I", "history_uuid": "H", "seq_no_after": 4, "seq_no_until": 7,
+            "recorded_at": "2026-11-27T14:03:01Z", "recorded_by": "test",
+        });
+        let entry = Entry {
+            id: "e".to_owned(),
+            record: serde_json::from_value(deletion).unwrap(),
+        };
+        let recorded = |number: u64| json!({ "directive": "d", "index_uuid": "I", "history_uuid": "H", "seq_no": number });
+        let found: Vec<u64> = [0, 4, 5, 7, 8, 1 << 62]
+            .into_iter()
+            .filter(|number| entry.is_deletion_of(&recorded(*number)))
+            .collect();
+        assert_eq!(found, [5, 7]);
+    }
 
     #[test]
     fn a_blocked_stream_is_not_a_refusal() {

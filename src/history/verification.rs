@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::ledger::{Entry, IndexLedger, Number, account};
-use super::reader::{History, HistoryError, RecordFilter, StreamState};
+use super::reader::{
+    FoundRecords, History, HistoryError, RecordFilter, StreamState, UnreadableRecord,
+};
 use super::record::Record;
 use super::{RecordKind, stream_name};
 use crate::clock::{Clock as _, SystemClock};
@@ -34,6 +36,8 @@ pub struct Verification {
     pub stream: StreamState,
     /// The numbers for which two records contradict each other.
     pub contradictions: Vec<Contradiction>,
+    /// The records that cannot be decoded.
+    pub unreadable: Vec<UnreadableRecord>,
 }
 
 /// A number for which two records state different operations, so that one of the two records is
@@ -59,7 +63,7 @@ impl Verification {
     /// Whether OpenSearch shows no sign that a record was changed, removed or forged.
     #[must_use]
     pub fn is_intact(&self) -> bool {
-        self.stream.is_intact() && self.contradictions.is_empty()
+        self.stream.is_intact() && self.contradictions.is_empty() && self.unreadable.is_empty()
     }
 
     /// Whether only the newest operations of the current index are not recorded, so that a recorder
@@ -85,7 +89,11 @@ impl History {
     pub async fn verify(&self) -> Result<Verification, HistoryError> {
         let stream = self.stream_state().await?;
         let facts = self.index_facts().await?;
-        let records = self.all_records(&stream, false).await?;
+        let FoundRecords {
+            records,
+            unreadable,
+            ..
+        } = self.all_records(&stream, false).await?;
         let mut entries: Vec<Entry> = records.iter().map(Entry::from).collect();
         if let Some(facts) = &facts {
             // Operations that took place after the index was read are not verified.
@@ -105,6 +113,7 @@ impl History {
             indices: account(&entries, facts.as_ref()),
             stream,
             contradictions: contradictions(&records),
+            unreadable,
         })
     }
 
@@ -113,20 +122,20 @@ impl History {
         &self,
         stream: &StreamState,
         with_documents: bool,
-    ) -> Result<Vec<Record>, HistoryError> {
+    ) -> Result<FoundRecords, HistoryError> {
         let filter = RecordFilter::default();
         let mut attempt = 0;
         loop {
-            let (records, found) = self.search(&filter, with_documents).await?;
+            let found = self.search(&filter, with_documents).await?;
             attempt += 1;
             // A search may find fewer records at first, because a replica shard may make the newest
             // records visible later than the primary.
-            if found < stream.records() && attempt < ATTEMPTS {
+            if found.read < stream.records() && attempt < ATTEMPTS {
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
-            self.check_visible(found, stream.records())?;
-            return Ok(records);
+            self.check_visible(found.read, stream.records())?;
+            return Ok(found);
         }
     }
 }
@@ -151,7 +160,7 @@ impl From<&Record> for Entry {
 }
 
 /// Finds the numbers for which two records name different directives or versions.
-fn contradictions(records: &[Record]) -> Vec<Contradiction> {
+pub(super) fn contradictions(records: &[Record]) -> Vec<Contradiction> {
     let mut first: HashMap<(&str, u64, u64), &Record> = HashMap::new();
     let mut all = Vec::new();
     for record in records {

@@ -76,10 +76,15 @@ impl OffSwitch {
             }
             Err(error) if !self.is_failing => {
                 self.is_failing = true;
-                warn!(%error, file = ?self.file, "cannot check for the off file; the state stays");
+                warn!(%error, file = self.file(), "cannot check for the off file; the state stays");
             }
             Err(_) => {}
         }
+    }
+
+    /// Returns the path of the off file as a field of a log event.
+    fn file(&self) -> Option<impl tracing::Value + '_> {
+        self.file.as_ref().map(tracing::field::debug)
     }
 
     fn turn(&self, is_off: bool) {
@@ -92,9 +97,15 @@ impl OffSwitch {
             progress.counters.publishes += 1;
         });
         if is_off {
-            warn!(file = ?self.file, "the off file exists; no directive applies until it is removed");
+            warn!(
+                file = self.file(),
+                "the off file exists; no directive applies until it is removed"
+            );
         } else {
-            info!(file = ?self.file, "the off file was removed; the directives apply again");
+            info!(
+                file = self.file(),
+                "the off file was removed; the directives apply again"
+            );
         }
     }
 }

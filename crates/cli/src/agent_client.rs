@@ -9,6 +9,7 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use serde_json::Value;
 use url::Url;
 
+use super::directive_text::printable;
 use super::exit::{Exit, Failure};
 
 /// The size limit of a response in bytes. A list of 100,000 directives is smaller than the limit.
@@ -140,7 +141,8 @@ impl AgentClient {
             (status, json) => {
                 let problem = json.as_ref().and_then(|json| json["detail"].as_str());
                 let status = format!("it responded with {status}; is it a `directives agent`?");
-                Err(refused(Exit::Other, problem.unwrap_or(&status)))
+                let problem = problem.map(printable).unwrap_or(status);
+                Err(refused(Exit::Other, &problem))
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Formats JSON objects as comma-separated values (RFC 4180).
 
+use opensearch_directives::internal::visible;
 use serde_json::Value;
 
 /// Returns a line with the names of the columns, and a line for each object. The value of a column
@@ -26,11 +27,17 @@ fn cell(value: &Value) -> String {
     }
 }
 
+/// Formats a text. Control characters and invisible characters are escaped, and a spreadsheet must not
+/// take the text for a formula, because somebody else may have written it.
 fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) {
+    let mut text = visible(text, true);
+    if text.starts_with(['=', '+', '-', '@']) {
+        text.insert(0, '\'');
+    }
+    if text.contains([',', '"', '\n']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {
-        text.to_owned()
+        text
     }
 }
 
@@ -45,5 +52,22 @@ mod tests {
         let object = json!({ "a": "x,\"y\"", "b": ["p", "q"], "c": 7, "d": "two\nlines" });
         let text = lines(&["a", "b", "c", "d", "e"], [object].into_iter());
         assert_eq!(text, "a,b,c,d,e\n\"x,\"\"y\"\"\",p q,7,\"two\nlines\",");
+    }
+
+    #[test]
+    fn a_cell_is_no_formula_and_cannot_control_the_terminal() {
+        for (text, shown) in [
+            ("slow searches", "slow searches"),
+            ("=1+1", "'=1+1"),
+            ("@SUM(1,1)", "\"'@SUM(1,1)\""),
+            ("-2", "'-2"),
+            ("\t=1", "\\u{9}=1"),
+            (
+                "\u{1b}[2J\u{9b}\u{202e}\r",
+                "\\u{1b}[2J\\u{9b}\\u{202e}\\u{d}",
+            ),
+        ] {
+            assert_eq!(quoted(text), shown);
+        }
     }
 }

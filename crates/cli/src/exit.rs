@@ -10,6 +10,7 @@ use opensearch_directives::error::{
     ConfigError, PollError, ReadError, RequestError, chain as error_chain,
 };
 use opensearch_directives::history::HistoryError;
+use opensearch_directives::internal::visible;
 
 use super::error_text;
 
@@ -86,7 +87,9 @@ pub(super) struct Failure {
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "error: {}", error_text::text(&*self.error))
+        // A server may have chosen a part of the text.
+        let text = visible(&error_text::text(&*self.error), true);
+        write!(f, "error: {text}")
     }
 }
 

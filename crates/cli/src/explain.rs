@@ -18,7 +18,7 @@ use super::explain_source::{self, Candidate};
 use super::field_filters::State;
 use super::flag_values;
 use super::instant::clock;
-use super::stdio::{ReportFormat, print};
+use super::stdio::{ReportFormat, print, print_json};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -137,7 +137,7 @@ fn print_verdicts(decision: Decision, verdicts: &[Verdict], as_json: bool) -> Re
             .map(|one| json!({ "id": one.id, "applies": one.applies, "reason": one.reason }))
             .collect();
         let report = json!({ "decision": decision, "directives": directives });
-        print(&format!("{report:#}"))?;
+        print_json(&report)?;
         return Ok(());
     }
     print(&format!("decision: {}", directive_text::decision(decision)))?;

@@ -69,7 +69,7 @@ pub(super) fn state_text(fleet: &Fleet, report: &InstanceReport) -> String {
             text += ", off";
         }
         if report.staleness != "fresh" {
-            text = format!("{text}, {}", report.staleness);
+            text = format!("{text}, {}", printable(&report.staleness));
         }
     }
     text

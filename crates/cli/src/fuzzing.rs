@@ -5,9 +5,11 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use clap::CommandFactory as _;
+use opensearch_directives::fleet::{Fleet, InstanceReport};
 
 pub use super::agent::fuzzing::{Attributes, batch_body, evaluate_body, evaluate_headers, query};
-use super::{Cli, flags_before_verb, input, parse};
+pub use super::history::fuzzing::history_texts;
+use super::{Cli, flags_before_verb, input, parse, status, wait};
 
 /// A command line whose flags were moved behind the verb, and the parser's message about the
 /// command line.
@@ -37,4 +39,11 @@ pub fn command_line(arguments: Vec<OsString>) -> ParsedArguments {
 /// The text is not YAML.
 pub fn yaml_file(text: &[u8]) -> Result<Vec<u8>, String> {
     input::from_yaml(Path::new("input.yaml"), text).map_err(|failure| failure.to_string())
+}
+
+/// Returns each text that `status` and `wait` would print about a fleet.
+#[must_use]
+pub fn fleet_texts(fleet: &Fleet) -> Vec<String> {
+    let reports: Vec<&InstanceReport> = fleet.reports.iter().collect();
+    vec![status::table(fleet, &reports), wait::text_of(fleet.clone())]
 }

@@ -5,8 +5,8 @@ use opensearch_directives::admin::{DirectivesApi, Stored};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::exit::{Exit, Failure};
-use super::output_formats::{details, print_all, to_json, yaml};
-use super::stdio::{Format, OutputArgs, note, print};
+use super::output_formats::{details, print_all, to_json};
+use super::stdio::{Format, OutputArgs, escaped_yaml, note, print, print_json};
 
 #[derive(Debug, Args)]
 pub(super) struct GetArgs {
@@ -37,8 +37,8 @@ pub(super) async fn run(args: GetArgs) -> Result<Exit, Failure> {
     let found: Vec<Stored> = read.into_iter().flatten().collect();
     match (args.output.output, &found[..], args.id.len()) {
         (_, [], _) => {}
-        (Format::Json, [one], 1) => print(&format!("{:#}", to_json(one, now)))?,
-        (Format::Yaml, [one], 1) => print(yaml(&to_json(one, now))?.trim_end())?,
+        (Format::Json, [one], 1) => print_json(&to_json(one, now))?,
+        (Format::Yaml, [one], 1) => print(escaped_yaml(&to_json(one, now))?.trim_end())?,
         (Format::Table | Format::Wide, all, _) => {
             let texts: Vec<String> = all.iter().map(|stored| details(stored, now)).collect();
             print(&texts.join("\n\n"))?;

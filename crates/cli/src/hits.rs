@@ -16,7 +16,7 @@ use super::connection::TimeoutArgs;
 use super::directive_table::{fitted, terminal_width};
 use super::duration::{length, parse, relative};
 use super::exit::{Exit, Failure};
-use super::stdio::{ReportFormat, note, print};
+use super::stdio::{ReportFormat, note, print, print_json};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -121,7 +121,7 @@ pub(super) async fn run(args: HitsArgs) -> Result<Exit, Failure> {
     }
     if args.output.is_json() {
         let values: Vec<&Value> = rows.iter().map(|(_, value)| value).collect();
-        print(&format!("{:#}", json!(values)))?;
+        print_json(&json!(values))?;
     } else if rows.is_empty() {
         print("no directives")?;
     } else {

@@ -12,17 +12,17 @@ use super::directive_text::{author, printable};
 use super::duration::relative;
 use super::exit::Failure;
 use super::field_filters::State;
-use super::stdio::{Format, print};
+use super::stdio::{Format, escaped_yaml, print, print_json};
 
 /// Prints documents in the given format.
 pub(super) fn print_all(all: &[Stored], format: Format, now: Timestamp) -> Result<(), Failure> {
     let values = || -> Value { all.iter().map(|stored| to_json(stored, now)).collect() };
     match format {
-        Format::Json => print(&format!("{:#}", values())),
+        Format::Json => print_json(&values()),
         Format::Yaml => {
             for value in values().as_array().into_iter().flatten() {
                 print("---")?;
-                print(yaml(value)?.trim_end())?;
+                print(escaped_yaml(value)?.trim_end())?;
             }
             Ok(())
         }
@@ -40,10 +40,6 @@ pub(super) fn print_all(all: &[Stored], format: Format, now: Timestamp) -> Resul
         Format::Table => print(&table(all, now, false, terminal_width())),
         Format::Wide => print(&table(all, now, true, terminal_width())),
     }
-}
-
-pub(super) fn yaml(value: &Value) -> Result<String, Failure> {
-    serde_saphyr::to_string(value).map_err(Failure::other)
 }
 
 /// Converts a document to JSON, and adds its id and its state.

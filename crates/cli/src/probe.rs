@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::agent::Address;
+use super::directive_text::printable;
 use super::duration::parse;
 use super::exit::{Exit, Failure};
 use super::stdio::print;
@@ -49,11 +50,12 @@ pub(super) async fn run(args: ProbeArgs) -> Result<(), Failure> {
         .map_err(|_| unreachable(format!("no response within {:?}", args.timeout)))?
         .map_err(|error| unreachable(error.to_string()))?;
     if status == StatusCode::OK {
-        return print(text.trim_end());
+        return print(&printable(text.trim_end()));
     }
     let detail: Option<String> = serde_json::from_str(&text)
         .ok()
         .and_then(|problem: serde_json::Value| Some(problem.get("detail")?.as_str()?.to_owned()));
+    let detail = detail.map(|detail| printable(&detail));
     let detail = detail.unwrap_or_else(|| format!("it responded with {status}"));
     Err(Failure::other(format!(
         "the agent at {}: {detail}",

@@ -17,7 +17,7 @@ use super::exit::{Exit, Failure};
 use super::fleet_view::{
     Convergence, instances, operation, state_text, to_json, unreadable_json, unreadable_text,
 };
-use super::stdio::{note, print};
+use super::stdio::{note, print, print_json};
 use super::watch::watch;
 
 /// An instance is not shown if it left, or sent its last report, longer ago than this duration.
@@ -114,7 +114,7 @@ fn show(fleet: &Fleet, args: &StatusArgs) -> Result<(), Failure> {
         .iter()
         .partition(|report| args.all || is_recent(fleet, report));
     match args.output {
-        StatusFormat::Json => print(&format!("{:#}", json(fleet, &shown)))?,
+        StatusFormat::Json => print_json(&json(fleet, &shown))?,
         StatusFormat::Table => print(&table(fleet, &shown))?,
     }
     if !old.is_empty() {
@@ -136,7 +136,7 @@ fn is_recent(fleet: &Fleet, report: &InstanceReport) -> bool {
     fleet.state(report).is_live() || fleet.now.duration_since(report.reported_at) < SHOWN_FOR
 }
 
-fn table(fleet: &Fleet, shown: &[&InstanceReport]) -> String {
+pub(super) fn table(fleet: &Fleet, shown: &[&InstanceReport]) -> String {
     let mut lines = Vec::new();
     if !shown.is_empty() || !fleet.unreadable.is_empty() {
         let rows = shown.iter().map(|report| row(fleet, report));

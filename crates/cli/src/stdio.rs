@@ -1,8 +1,11 @@
 //! Prints results to standard output, and notes to standard error.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 
 use clap::{Args, ValueEnum};
+use opensearch_directives::internal::is_invisible;
+use serde_json::Value;
 
 use super::exit::Failure;
 
@@ -52,6 +55,52 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     Ok(stdout.flush()?)
 }
 
+/// Prints JSON. Somebody else may have written the texts in it, so the characters that control a terminal
+/// or are invisible are escaped. A JSON parser returns the same texts.
+pub(super) fn print_json(value: &Value) -> Result<(), Failure> {
+    print(&escaped_json(value))
+}
+
+/// Formats JSON over several lines, and escapes control characters and invisible characters.
+fn escaped_json(value: &Value) -> String {
+    escape(&format!("{value:#}"), |escaped, char| {
+        for unit in char.encode_utf16(&mut [0; 2]) {
+            let _ = write!(escaped, "\\u{unit:04x}");
+        }
+    })
+}
+
+/// Formats a value as YAML, and escapes control characters and invisible characters.
+pub(super) fn escaped_yaml(value: &Value) -> Result<String, Failure> {
+    let text = serde_saphyr::to_string(value).map_err(Failure::other)?;
+    if !text.contains(is_unsafe) {
+        return Ok(text);
+    }
+    // A plain text of YAML cannot contain an escape sequence, but JSON with the escape sequences of YAML
+    // is YAML.
+    Ok(escape(&format!("{value:#}"), |escaped, char| {
+        let _ = write!(escaped, "\\U{:08x}", u32::from(char));
+    }))
+}
+
+fn is_unsafe(char: char) -> bool {
+    char != '\n' && is_invisible(char)
+}
+
+/// Replaces the unsafe characters of a text, all of which are in strings: the line feeds between the
+/// lines are safe, and a line feed in a string is escaped already.
+fn escape(text: &str, replacement: impl Fn(&mut String, char)) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for char in text.chars() {
+        if is_unsafe(char) {
+            replacement(&mut escaped, char);
+        } else {
+            escaped.push(char);
+        }
+    }
+    escaped
+}
+
 /// Prints the first warnings to standard error, and the number of the warnings that are not shown.
 pub(super) fn warn(warnings: &[String]) {
     const SHOWN: usize = 10;
@@ -67,4 +116,38 @@ pub(super) fn warn(warnings: &[String]) {
 pub(super) fn note(text: &str) {
     // If the process cannot write to standard error, the note is lost.
     let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn json_and_yaml_cannot_control_the_terminal_and_lose_nothing() {
+        for text in [
+            "\u{1b}[2J\u{9b}2J\u{7f}\r\n\t",
+            "\u{202e}\u{2066}\u{200b}\u{feff}\u{ad}",
+            "\u{e0041}",
+            "- a: \u{9b}",
+            "é\\\"#",
+        ] {
+            let value = json!({ "reason": text, text: [text, 1] });
+            for (json, shown) in [
+                (true, escaped_json(&value)),
+                (false, escaped_yaml(&value).unwrap()),
+            ] {
+                assert!(!shown.contains(is_unsafe), "{shown:?}");
+                let read: Value = if json {
+                    serde_json::from_str(&shown).unwrap()
+                } else {
+                    serde_saphyr::from_str(&shown).unwrap()
+                };
+                assert_eq!(read, value, "{shown}");
+            }
+        }
+    }
 }

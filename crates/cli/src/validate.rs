@@ -16,7 +16,7 @@ use super::duration::parse;
 use super::exit::{Exit, Failure};
 use super::input;
 use super::risky_writes::GuardArgs;
-use super::stdio::{ReportFormat, print};
+use super::stdio::{ReportFormat, print, print_json};
 use super::ttl_limits::TtlLimits;
 
 #[derive(Debug, Args)]
@@ -78,7 +78,7 @@ pub(super) async fn run(args: ValidateArgs) -> Result<Exit, Failure> {
             .map(|(id, problem)| json!({ "id": id, "problem": problem }))
             .collect();
         let report = json!({ "directives": drafts.len(), "problems": problems });
-        print(&format!("{report:#}"))?;
+        print_json(&report)?;
     } else {
         for (id, problem) in &problems {
             print(&format!(

@@ -12,7 +12,7 @@ use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::directive_text::printable;
 use super::exit::{Exit, Failure};
 use super::signature_args::SignatureArgs;
-use super::stdio::{ReportFormat, note, print};
+use super::stdio::{ReportFormat, note, print, print_json};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -128,7 +128,7 @@ fn report(verdicts: &[Verdict], as_json: bool) -> Result<(), Failure> {
                 })
             })
             .collect();
-        return print(&format!("{all:#}"));
+        return print_json(&all);
     }
     if verdicts.is_empty() {
         return print("no directives");

@@ -17,7 +17,7 @@ use super::flag_values;
 use super::fleet_view::{
     Convergence, instances, operation, state_text, to_json, unreadable_json, unreadable_text,
 };
-use super::stdio::{ReportFormat, note, print};
+use super::stdio::{ReportFormat, note, print, print_json};
 
 /// The default time limit of a wait.
 pub(super) const DEFAULT_TIMEOUT: &str = "30s";
@@ -61,7 +61,7 @@ pub(super) async fn run(args: WaitArgs) -> Result<Exit, Failure> {
     let api = DirectivesApi::new(args.connection.client(args.request).await?);
     let wait = until_converged(&api, args.converged, args.timeout).await?;
     if args.output.is_json() {
-        print(&format!("{:#}", wait.json()))?;
+        print_json(&wait.json())?;
     } else {
         print(&wait.text())?;
     }
@@ -73,6 +73,17 @@ pub(super) async fn after_write(api: &DirectivesApi, timeout: Duration) -> Resul
     let wait = until_converged(api, 1000, timeout).await?;
     note(&wait.text());
     Ok(wait.exit())
+}
+
+/// Describes a wait for the instances of a fleet, for a fuzz target.
+pub(super) fn text_of(fleet: Fleet) -> String {
+    let wait = Wait {
+        target: fleet.position.clone(),
+        fleet,
+        per_mille: 1000,
+        elapsed: Duration::ZERO,
+    };
+    wait.text()
 }
 
 /// The outcome of waiting.

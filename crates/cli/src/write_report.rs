@@ -13,7 +13,7 @@ use super::exit::{Exit, Failure, exit_of};
 use super::instant::until;
 use super::recorded_writes;
 use super::report_wording::{change_of_end, conflict, revoked, style};
-use super::stdio::print;
+use super::stdio::{print, print_json};
 
 /// The result for one directive.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -167,7 +167,7 @@ impl Report {
     /// failed.
     pub(super) fn print(self, as_json: bool) -> Result<Exit, Failure> {
         if as_json {
-            print(&format!("{:#}", self.json()))?;
+            print_json(&self.json())?;
         } else if !self.entries.is_empty() {
             print(&self.text())?;
         }

@@ -37,6 +37,7 @@ mod documented_tests;
 mod explain;
 #[cfg(unix)]
 mod explain_agent;
+mod false_agent;
 #[cfg(unix)]
 mod fleet;
 mod fleet_chain;

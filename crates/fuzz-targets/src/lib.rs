@@ -16,6 +16,7 @@ mod agent_request;
 mod command_line;
 mod document;
 mod draft;
+mod history;
 mod responses;
 mod signature;
 mod snapshot;
@@ -29,12 +30,14 @@ use opensearch_directives::document::DecodeLimits;
 pub type Target = fn(&[u8]);
 
 /// All targets by their names.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("agent_request", agent_request::run),
     ("command_line", command_line::run),
     ("document", document::run),
     ("draft", draft::run),
     ("draft_file", draft::run_file),
+    ("fleet_reports", history::run_reports),
+    ("history_records", history::run_records),
     ("last_good_file", snapshot::run_last_good_file),
     ("search_response", responses::run_search),
     ("signature", signature::run),

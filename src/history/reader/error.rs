@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::admin::WriteError;
+use crate::error::RequestErrorKind;
 use crate::http::RequestError;
 use crate::rest::Incomplete;
 
@@ -27,12 +28,6 @@ pub(super) enum Kind {
     },
     #[error("the history {stream} was not read completely")]
     Incomplete { stream: String, source: Incomplete },
-    #[error("the record {id} of the history {stream} is not readable")]
-    Record {
-        stream: String,
-        id: String,
-        source: serde_json::Error,
-    },
     #[error(
         "the history {stream} has {found} such records, and at most {limit} are read; name a \
          directive, or a shorter time"
@@ -68,6 +63,14 @@ pub(super) enum Kind {
 }
 
 impl HistoryError {
+    /// Whether a response was larger than the limit.
+    pub(super) fn is_response_too_large(&self) -> bool {
+        match &*self.0 {
+            Kind::Request { source, .. } => source.kind() == RequestErrorKind::TooLarge,
+            _ => false,
+        }
+    }
+
     /// Whether the data stream does not exist.
     #[must_use]
     pub fn is_missing(&self) -> bool {

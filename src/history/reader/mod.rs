@@ -1,9 +1,11 @@
-//! Reads the records of a history, page by page, and returns either all records or an error.
+//! Reads the records of a history, page by page, and returns either all records or an error. The
+//! records that cannot be decoded are listed separately.
 
 mod error;
 mod index_facts;
 mod search;
 mod stream_state;
+mod unreadable;
 
 use jiff::Timestamp;
 
@@ -12,7 +14,9 @@ use super::record::{Record, stream_name};
 use crate::http::Client;
 
 pub use error::HistoryError;
+pub(super) use search::decode_record;
 pub use stream_state::{BackingIndex, StreamState};
+pub use unreadable::{FoundRecords, UnreadableRecord};
 
 /// The conditions under which a record is read. A record must satisfy all conditions.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -71,14 +75,15 @@ impl History {
     }
 
     /// Returns the records that satisfy the filter, in the order of time. Each operation is
-    /// returned once.
+    /// returned once. Records that satisfy the filter and cannot be decoded are listed separately,
+    /// whichever tenant they concern.
     ///
     /// # Errors
     /// Fails if the history does not exist, cannot be read completely, or has too many records that
     /// satisfy the filter.
-    pub async fn records(&self, filter: &RecordFilter) -> Result<Vec<Record>, HistoryError> {
+    pub async fn records(&self, filter: &RecordFilter) -> Result<FoundRecords, HistoryError> {
         let Some(tenant) = &filter.tenant else {
-            return Ok(self.search(filter, true).await?.0);
+            return self.search(filter, true).await;
         };
         // Whether an operation concerns a tenant also depends on the directive's previous document,
         // so the previous operations are read, too.
@@ -87,9 +92,10 @@ impl History {
             until: filter.until,
             ..RecordFilter::default()
         };
-        let mut records = search::of_tenant(self.search(&all, true).await?.0, tenant);
-        records.retain(|record| filter.accepts(record));
-        Ok(records)
+        let mut found = self.search(&all, true).await?;
+        found.records = search::of_tenant(found.records, tenant);
+        found.records.retain(|record| filter.accepts(record));
+        Ok(found)
     }
 }
 

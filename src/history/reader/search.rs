@@ -7,24 +7,36 @@ use opensearch::SearchParts;
 use serde_json::{Value, json};
 
 use super::error::Kind;
+use super::unreadable::{FoundRecords, UnreadableRecord};
 use super::{History, HistoryError, RecordFilter};
 use crate::history::kind::RecordKind;
 use crate::history::record::Record;
 use crate::http::{Method, Request, malformed};
-use crate::rest::{Hit, Incomplete, SearchResponse};
+use crate::rest::{Incomplete, SearchResponse};
 
-/// The maximum number of records in one page. A page of the largest possible records is smaller
-/// than the size limit of responses.
+/// The maximum number of records in one page. A page of records that recorders and the command append
+/// is smaller than the size limit of responses.
 const PAGE_SIZE: usize = 1_000;
+/// The problem of a record that is not decoded because of its size.
+const TOO_LARGE: &str = "it is larger than the limit of a response";
 const FILTER_PATH: &str = "timed_out,_shards.total,_shards.successful,_shards.failed,hits.total,\
                            hits.hits._id,hits.hits._seq_no,hits.hits._source,hits.hits.sort";
 
-/// The records of one page.
+/// The hits of one page.
 struct Page {
     total: u64,
-    records: Vec<(String, Record)>,
-    /// The sort values of the last record.
+    hits: Vec<(String, Result<Record, UnreadableRecord>)>,
+    /// The sort values of the last hit.
     last: Option<Value>,
+}
+
+/// The parts of a record that a search returns.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fields {
+    All,
+    WithoutDocument,
+    /// Only the id.
+    None,
 }
 
 impl History {
@@ -33,18 +45,19 @@ impl History {
     /// The stream is append-only, so the pages need no common point in time. A record that is added
     /// during the read may or may not be returned, but does not change the positions of the other
     /// records.
-    ///
-    /// Returns the records, and the number of matching records in the stream including duplicates.
     pub(in crate::history) async fn search(
         &self,
         filter: &RecordFilter,
         with_documents: bool,
-    ) -> Result<(Vec<Record>, u64), HistoryError> {
+    ) -> Result<FoundRecords, HistoryError> {
         let query = query(filter);
         let mut ids = HashSet::new();
-        let (mut records, mut read, mut after) = (Vec::new(), 0_u64, None);
+        let mut found = FoundRecords::default();
+        let (mut size, mut after) = (PAGE_SIZE, None);
         loop {
-            let page = self.page(&query, with_documents, after.as_ref()).await?;
+            let page = self
+                .page_that_fits(&query, with_documents, &mut size, after.as_ref())
+                .await?;
             if page.total > self.max_records {
                 return Err(Kind::TooMany {
                     stream: self.stream.clone(),
@@ -53,37 +66,71 @@ impl History {
                 }
                 .into());
             }
-            let count = page.records.len();
-            read += count as u64;
-            // Before the first rollover, the stream contains each id at most once.
-            let new = page
-                .records
-                .into_iter()
-                .filter(|(id, _)| ids.insert(id.clone()));
-            records.extend(new.map(|(_, record)| record));
-            if count < PAGE_SIZE {
-                if read < page.total {
-                    let total = page.total;
+            let count = page.hits.len();
+            found.read += count as u64;
+            for (id, record) in page.hits {
+                // Before the first rollover, the stream contains each id at most once.
+                if !ids.insert(id) {
+                    continue;
+                }
+                match record {
+                    Ok(record) => found.records.push(record),
+                    Err(unreadable) => found.unreadable.push(unreadable),
+                }
+            }
+            if count < size {
+                if found.read < page.total {
+                    let (read, total) = (found.read, page.total);
                     return Err(self.incomplete(Incomplete::Hits { read, total }));
                 }
                 break;
             }
             after = page.last;
+            size = PAGE_SIZE.min(size * 2);
         }
-        records.sort_by(|one, other| order(one).cmp(&order(other)));
-        Ok((records, read))
+        found
+            .records
+            .sort_by(|one, other| order(one).cmp(&order(other)));
+        Ok(found)
+    }
+
+    /// Reads a page of at most `size` records. If the response is larger than the limit, reads a
+    /// smaller page. A record that alone exceeds the limit is unreadable.
+    async fn page_that_fits(
+        &self,
+        query: &Value,
+        with_documents: bool,
+        size: &mut usize,
+        after: Option<&Value>,
+    ) -> Result<Page, HistoryError> {
+        let mut fields = if with_documents {
+            Fields::All
+        } else {
+            Fields::WithoutDocument
+        };
+        loop {
+            match self.page(query, fields, *size, after).await {
+                Err(error) if error.is_response_too_large() && *size > 1 => *size /= 4,
+                Err(error) if error.is_response_too_large() && fields != Fields::None => {
+                    fields = Fields::None;
+                }
+                other => return other,
+            }
+            *size = (*size).max(1);
+        }
     }
 
     async fn page(
         &self,
         query: &Value,
-        with_documents: bool,
+        fields: Fields,
+        size: usize,
         after: Option<&Value>,
     ) -> Result<Page, HistoryError> {
         let sorted_by = |field: &str| json!({ field: { "order": "asc", "missing": "_last" } });
         let mut body = json!({
             "query": query,
-            "size": PAGE_SIZE,
+            "size": size,
             "track_total_hits": true,
             "seq_no_primary_term": true,
             "sort": [
@@ -92,8 +139,10 @@ impl History {
                 sorted_by("recorded_at"), sorted_by("_index"),
             ],
         });
-        if !with_documents {
-            body["_source"] = json!({ "excludes": ["document"] });
+        match fields {
+            Fields::All => {}
+            Fields::WithoutDocument => body["_source"] = json!({ "excludes": ["document"] }),
+            Fields::None => body["_source"] = json!({ "includes": ["kind"] }),
         }
         if let Some(after) = after {
             body["search_after"] = after.clone();
@@ -117,25 +166,18 @@ impl History {
             .map(|sort| serde_json::from_str(sort.get()))
             .transpose()
             .map_err(|error| self.failed(malformed(operation, error)))?;
-        let records = complete.hits.iter().map(|hit| self.record(hit));
+        let hits = complete.hits.iter().map(|hit| {
+            let record = match fields {
+                Fields::None => Err(UnreadableRecord::new(&hit.id, TOO_LARGE)),
+                Fields::All | Fields::WithoutDocument => decode_record(&hit.id, hit.source.get()),
+            };
+            (hit.id.clone().into_owned(), record)
+        });
         Ok(Page {
             total: complete.total,
-            records: records.collect::<Result<_, _>>()?,
+            hits: hits.collect(),
             last,
         })
-    }
-
-    fn record(&self, hit: &Hit<'_>) -> Result<(String, Record), HistoryError> {
-        let id = hit.id.clone().into_owned();
-        match serde_json::from_str(hit.source.get()) {
-            Ok(record) => Ok((id, record)),
-            Err(source) => Err(Kind::Record {
-                stream: self.stream.clone(),
-                id,
-                source,
-            }
-            .into()),
-        }
     }
 
     /// Fails if the role hides records from this user.
@@ -168,6 +210,13 @@ impl History {
         }
         Kind::Request { stream, source }.into()
     }
+}
+
+pub(in crate::history) fn decode_record(
+    id: &str,
+    source: &str,
+) -> Result<Record, UnreadableRecord> {
+    serde_json::from_str(source).map_err(|error| UnreadableRecord::new(id, &error.to_string()))
 }
 
 fn order(record: &Record) -> impl Ord + '_ {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::directive_text::printable;
 use crate::exit::Failure;
-use crate::stdio::print;
+use crate::stdio::{print, print_json};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Health {
@@ -97,7 +97,7 @@ impl Checks {
     pub(super) fn print(&self, as_json: bool) -> Result<(), Failure> {
         if as_json {
             let checks: Vec<Value> = self.0.iter().map(to_json).collect();
-            return print(&format!("{:#}", json!({ "checks": checks })));
+            return print_json(&json!({ "checks": checks }));
         }
         for check in &self.0 {
             print(&line(check))?;

@@ -20,7 +20,7 @@ use crate::exit::{Exit, Failure};
 use crate::field_filters::State;
 use crate::instant::to_the_second;
 use crate::report_wording::count;
-use crate::stdio::print;
+use crate::stdio::{print, print_json};
 
 /// The ids and the attributes that select the directives to show.
 pub(super) struct Question<'a> {
@@ -92,6 +92,7 @@ pub(super) async fn run(
     format: HistoryFormat,
 ) -> Result<Exit, Failure> {
     let past = history.at(instant).await?;
+    super::warn_of_unreadable(history.stream(), &past.unreadable);
     let instances = PastInstances::read(api, instant).await;
     let applying: Vec<(&PastDirective, End)> = past
         .directives
@@ -137,7 +138,7 @@ pub(super) async fn run(
                 "is_certain": past.doubts.is_empty(),
                 "doubts": past.doubts,
             });
-            print(&format!("{report:#}"))?;
+            print_json(&report)?;
         }
         HistoryFormat::Csv => {
             let rows = applying.iter().map(|(one, end)| row(one, end));

@@ -2,6 +2,7 @@
 //! instant, and whether the history is complete.
 
 mod at;
+pub(super) mod fuzzing;
 mod gap_text;
 mod past_instances;
 mod past_instant;
@@ -11,14 +12,14 @@ mod verify;
 use clap::{Args, Command, Subcommand, ValueEnum};
 use opensearch_directives::EndpointKind;
 use opensearch_directives::admin::DirectivesApi;
-use opensearch_directives::history::{History, RecordFilter, RecordKind};
+use opensearch_directives::history::{History, RecordFilter, RecordKind, UnreadableRecord};
 use opensearch_directives::{Clock as _, SystemClock};
 
 use super::connection::{ConnectionArgs, TimeoutArgs};
 use super::directive_text::printable;
 use super::exit::{Exit, Failure};
 use super::flag_values;
-use super::stdio::print;
+use super::stdio::{print, warn};
 use past_instant::PastInstant;
 
 #[derive(Debug, Args)]
@@ -165,10 +166,28 @@ pub(super) async fn run(args: HistoryArgs) -> Result<Exit, Failure> {
     records::run(&history, &filter, args.output).await
 }
 
+/// Warns of records that cannot be decoded. The other records are shown.
+fn warn_of_unreadable(stream: &str, unreadable: &[UnreadableRecord]) {
+    let warnings = unreadable.iter().map(|one| warning(stream, one));
+    warn(&warnings.collect::<Vec<_>>());
+}
+
+fn warning(stream: &str, unreadable: &UnreadableRecord) -> String {
+    let UnreadableRecord { id, problem, .. } = unreadable;
+    format!(
+        "the record {id} of {stream} is not readable: {problem}; a later version appended it, or it \
+         is forged"
+    )
+}
+
 /// Prints the lines of a report. Somebody else may have written the ids, names and uuids in them.
 fn print_report(lines: &[String]) -> Result<(), Failure> {
+    print(&printed(lines))
+}
+
+fn printed(lines: &[String]) -> String {
     let lines: Vec<String> = lines.iter().map(|line| printable(line)).collect();
-    print(&lines.join("\n"))
+    lines.join("\n")
 }
 
 /// Permits the flags of the connection and of the output both directly behind `history` and behind

@@ -12,9 +12,9 @@ use crate::directive_table::{fitted, terminal_width};
 use crate::directive_text::summary;
 use crate::exit::{Exit, Failure};
 use crate::instant::to_the_second;
-use crate::stdio::{note, print};
+use crate::stdio::{note, print, print_json};
 
-const HEADER: [&str; 7] = [
+pub(super) const HEADER: [&str; 7] = [
     "TIME",
     "KIND",
     "DIRECTIVE",
@@ -75,11 +75,13 @@ pub(super) async fn run(
     filter: &RecordFilter,
     format: HistoryFormat,
 ) -> Result<Exit, Failure> {
-    let records = history.records(filter).await?;
+    let found = history.records(filter).await?;
+    let records = found.records;
+    super::warn_of_unreadable(history.stream(), &found.unreadable);
     match format {
         HistoryFormat::Json => {
             let all = serde_json::to_value(&records).map_err(Failure::other)?;
-            print(&format!("{all:#}"))?;
+            print_json(&all)?;
         }
         HistoryFormat::Csv => print(&csv_lines(&records)?)?,
         HistoryFormat::Table if records.is_empty() => print("no operations")?,
@@ -106,7 +108,7 @@ pub(super) async fn run(
     Ok(exit)
 }
 
-fn csv_lines(records: &[Record]) -> Result<String, Failure> {
+pub(super) fn csv_lines(records: &[Record]) -> Result<String, Failure> {
     let columns = [&RECORD_COLUMNS[..], &DOCUMENT_COLUMNS[..]].concat();
     let objects: Result<Vec<Value>, _> = records
         .iter()
@@ -123,7 +125,7 @@ fn csv_lines(records: &[Record]) -> Result<String, Failure> {
     Ok(csv::lines(&columns, objects.into_iter()))
 }
 
-fn row(record: &Record) -> Vec<String> {
+pub(super) fn row(record: &Record) -> Vec<String> {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     vec![
         to_the_second(record.timestamp),

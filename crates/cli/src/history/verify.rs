@@ -16,7 +16,7 @@ use crate::duration;
 use crate::exit::{Exit, Failure};
 use crate::instant::to_the_second;
 use crate::report_wording::count;
-use crate::stdio::print;
+use crate::stdio::{print, print_json};
 
 /// The number of gaps that the text lists for one index. The JSON format contains all gaps.
 const SHOWN: usize = 50;
@@ -61,7 +61,7 @@ pub(super) async fn run(
             all["is_complete"] = json!(found.is_complete());
             all["is_intact"] = json!(found.is_intact());
             all["statement"] = json!(statement(&found));
-            print(&format!("{all:#}"))?;
+            print_json(&all)?;
         }
         HistoryFormat::Csv => print(&gaps_as_csv(&found))?,
     }
@@ -74,13 +74,23 @@ pub(super) async fn run(
     })
 }
 
-fn report(found: &Verification) -> Vec<String> {
+pub(super) fn report(found: &Verification) -> Vec<String> {
     let mut lines = stream(&found.history, &found.stream);
     for one in &found.contradictions {
         lines.push(format!(
             "  contradiction: records disagree about number {} (term {}) of the index {}",
             one.seq_no, one.primary_term, one.index_uuid
         ));
+    }
+    for one in found.unreadable.iter().take(SHOWN) {
+        lines.push(format!(
+            "  unreadable: the record {}: {}",
+            one.id, one.problem
+        ));
+    }
+    if found.unreadable.len() > SHOWN {
+        let more = found.unreadable.len() - SHOWN;
+        lines.push(format!("  and {more} more unreadable records (-o json)"));
     }
     for ledger in &found.indices {
         lines.extend(index(ledger, &found.index, found.verified_at));
@@ -244,7 +254,9 @@ fn statement(found: &Verification) -> String {
         );
     }
     let gaps = found.indices.iter().flat_map(|ledger| &ledger.gaps);
-    let missing: u64 = gaps.clone().filter_map(Gap::operations).sum();
+    let missing = gaps.clone().filter_map(Gap::operations);
+    // A forged record can claim any number.
+    let missing = missing.fold(0, u64::saturating_add);
     let open = gaps.filter(|gap| gap.last.is_none()).count();
     let mut lacks = Vec::new();
     if missing > 0 {
@@ -269,7 +281,7 @@ fn statement(found: &Verification) -> String {
     )
 }
 
-fn gaps_as_csv(found: &Verification) -> String {
+pub(super) fn gaps_as_csv(found: &Verification) -> String {
     const HEADER: [&str; 8] = [
         "index_uuid",
         "first",

@@ -110,6 +110,48 @@ async fn a_history_that_somebody_tampered_with_is_not_intact() {
     );
 }
 
+/// Everybody who may append records can append such a record, and nobody can delete it.
+#[tokio::test]
+async fn a_record_that_cannot_be_decoded_is_reported_and_hides_no_other_record() {
+    let recorded = Recorded::new("unreadable", true).await;
+    let operation = recorded.write("a", "acme").await;
+    recorded.append_all(&[&operation]).await;
+    let (_, mut wrong) = recorded.record(&operation);
+    wrong["kind"] = "\u{9b}2J".into();
+    wrong["reason"] = "=HYPERLINK(\"http://attacker.example\")".into();
+    recorded.append(&[("wrong".to_owned(), wrong)]).await;
+    let empty = json!({ "@timestamp": "2030-01-01T00:00:00Z" });
+    recorded.append(&[("empty".to_owned(), empty)]).await;
+
+    for args in [&["-o", "json"][..], &["--at", "1ms", "-o", "json"]] {
+        let ran = recorded.history(args).ok();
+        let json = ran.json();
+        let found = json.get("directives").unwrap_or(&json);
+        assert_eq!(found.as_array().unwrap().len(), 1, "{json:#}");
+        for text in [
+            "the record wrong of",
+            "is not readable: unknown variant `\\u{9b}2J`",
+            "the record empty of",
+        ] {
+            assert!(ran.stderr.contains(text), "{text}: {}", ran.stderr);
+        }
+    }
+    let verified = recorded.verify();
+    assert_eq!(verified.code, 10, "{}{}", verified.stdout, verified.stderr);
+    for text in [
+        "  unreadable: the record wrong: ",
+        "  unreadable: the record empty: ",
+        "1 operation is recorded; number 0 was assigned",
+    ] {
+        assert!(
+            verified.stdout.contains(text),
+            "{text}: {}",
+            verified.stdout
+        );
+    }
+    assert!(last_line(&verified).contains("is not intact"));
+}
+
 #[tokio::test]
 async fn a_rollover_repeats_no_record_and_hides_none() {
     let recorded = Recorded::new("rollover", true).await;

@@ -6,7 +6,7 @@
 //! directive are reused as soon as no request can use a set with this directive any more.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -136,13 +136,9 @@ impl Registry {
             slots[position as usize] = slot;
         }
         let left = known.rest();
-        let stays_departed: Vec<bool> = (departed.iter())
-            .map(|(id, _)| returning.contains_key(&**id))
-            .collect();
-        drop(returning);
-        let mut stays = stays_departed.into_iter();
+        let still_departed: HashSet<u32> = returning.into_values().collect();
         self.departed = departed;
-        self.departed.retain(|_| stays.next().unwrap_or(true));
+        (self.departed).retain(|(_, slot)| still_departed.contains(slot));
         self.depart(&before, &left);
         slots
     }

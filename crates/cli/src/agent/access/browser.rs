@@ -37,7 +37,7 @@ impl HostNames {
             .into_iter()
             .chain(uri.authority().cloned().map(Some));
         for authority in named {
-            if !authority.is_some_and(|authority: Authority| self.allows(authority.host())) {
+            if !authority.is_some_and(|authority| self.allows(&authority)) {
                 return Err(Problem::new(
                     StatusCode::MISDIRECTED_REQUEST,
                     "the agent is not known by the host name of this request; --allow-host \
@@ -48,7 +48,18 @@ impl HostNames {
         Ok(())
     }
 
-    fn allows(&self, host: &str) -> bool {
+    /// Whether the authority is an allowed host, with or without a port, and nothing else: the parser of
+    /// an authority ignores a user name before the host and a text behind it.
+    fn allows(&self, authority: &Authority) -> bool {
+        let host = authority.host();
+        let port = authority.as_str().strip_prefix(host);
+        let is_port = |port: &str| {
+            let port = port.strip_prefix(':');
+            port.is_some_and(|port| port.parse::<u16>().is_ok())
+        };
+        if !port.is_some_and(|port| port.is_empty() || is_port(port)) {
+            return false;
+        }
         let literal = host.trim_start_matches('[').trim_end_matches(']');
         literal.parse::<IpAddr>().is_ok() || self.0.contains(&host.to_lowercase())
     }
@@ -103,7 +114,16 @@ mod tests {
         ] {
             names.check(&path, &headers(&[("host", host)])).unwrap();
         }
-        for host in ["attacker.example", "localhost.attacker.example:9980", "a b"] {
+        for host in [
+            "attacker.example",
+            "localhost.attacker.example:9980",
+            "localhost:9980.attacker.example",
+            "[::1].attacker.example",
+            "attacker.example@localhost",
+            "localhost:",
+            "localhost:99999",
+            "a b",
+        ] {
             names.check(&path, &headers(&[("host", host)])).unwrap_err();
         }
         // A request in HTTP/1.0 needs no `Host` header. An absolute request target also contains a

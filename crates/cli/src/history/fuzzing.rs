@@ -1,0 +1,23 @@
+//! Formats the records and reports of a history as `directives history` prints them, for a fuzz
+//! target.
+
+use opensearch_directives::fuzzing::EvaluatedHistory;
+
+use super::records::{HEADER, csv_lines, row};
+use super::{printed, verify, warning};
+use crate::directive_table::fitted;
+
+/// Returns each text that the command would print.
+#[must_use]
+pub fn history_texts(history: &EvaluatedHistory) -> Vec<String> {
+    let rows = history.records.iter().map(row);
+    let mut texts = vec![
+        fitted(&HEADER, rows, Some(100)),
+        csv_lines(&history.records).unwrap_or_default(),
+        printed(&verify::report(&history.verification)),
+        verify::gaps_as_csv(&history.verification),
+    ];
+    let unreadable = history.unreadable.iter();
+    texts.extend(unreadable.map(|one| warning("directives-history", one)));
+    texts
+}

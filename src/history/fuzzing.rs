@@ -1,0 +1,88 @@
+//! Evaluates records from outside as the readers of a history do, for a fuzz target.
+
+use jiff::Timestamp;
+
+use super::ledger::{Entry, IndexFacts, VisibleDocument, account};
+use super::past::past;
+use super::reader::{StreamState, decode_record};
+use super::verification::contradictions;
+use super::{Past, Record, UnreadableRecord, Verification};
+use crate::config::Config;
+
+/// The records that were decoded, and the reports about them.
+#[derive(Clone, Debug)]
+pub struct EvaluatedHistory {
+    /// The records in the order of the input.
+    pub records: Vec<Record>,
+    /// The records that cannot be decoded.
+    pub unreadable: Vec<UnreadableRecord>,
+    /// The verification. The records are compared with an index that contains their documents.
+    pub verification: Verification,
+    /// The state at the time of the first record.
+    pub past: Past,
+}
+
+/// Evaluates records as the readers of a history do. Each line of the input is the JSON of a record.
+#[must_use]
+pub fn history_records(lines: &str) -> EvaluatedHistory {
+    let (mut records, mut unreadable) = (Vec::new(), Vec::new());
+    for (number, line) in lines.split('\n').enumerate() {
+        match decode_record(&number.to_string(), line) {
+            Ok(record) => records.push(record),
+            Err(record) => unreadable.push(record),
+        }
+    }
+    let now = Timestamp::UNIX_EPOCH;
+    let facts = facts(&records);
+    let instant = records.first().map_or(now, |first| first.timestamp);
+    let entries: Vec<Entry> = records.iter().map(Entry::from).collect();
+    // The current index may also be unknown.
+    let former = account(&entries, None);
+    let mut indices = account(&entries, facts.as_ref());
+    indices.extend(former);
+    let stream = StreamState {
+        backing: Vec::new(),
+        deleted_generations: Vec::new(),
+    };
+    EvaluatedHistory {
+        verification: Verification {
+            index: "directives".to_owned(),
+            history: "directives-history".to_owned(),
+            verified_at: now,
+            indices,
+            stream,
+            contradictions: contradictions(&records),
+            unreadable: unreadable.clone(),
+        },
+        past: past(
+            &records,
+            facts.as_ref(),
+            instant,
+            now,
+            Config::DEFAULT_MAX_TTL,
+        ),
+        records,
+        unreadable,
+    }
+}
+
+/// An index that contains the documents of all records. The highest number is that of the last record,
+/// so records can be missing, or can be above it.
+fn facts(records: &[Record]) -> Option<IndexFacts> {
+    let first = records.first()?;
+    let visible = |record: &Record| {
+        record.document.as_ref()?;
+        Some(VisibleDocument {
+            directive: record.directive.clone(),
+            term: record.primary_term?,
+            number: record.seq_no?,
+            updated_at: Some(record.timestamp),
+        })
+    };
+    Some(IndexFacts {
+        uuid: first.index_uuid.clone(),
+        created_at: first.recorded_at,
+        max_seq_no: records.last().and_then(|last| last.seq_no),
+        documents: records.iter().filter_map(visible).collect(),
+    })
+}

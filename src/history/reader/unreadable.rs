@@ -1,0 +1,43 @@
+//! Describes the records that cannot be decoded. Such a record must not make the other records of the
+//! history unreadable, because everybody who may append records could otherwise disable the history
+//! for ever.
+
+use opensearch_directives_core::internal::visible_beginning;
+use serde::Serialize;
+
+use crate::history::record::Record;
+
+/// The maximum number of characters of an id or of a problem.
+const MAX_CHARACTERS: usize = 300;
+
+/// A record that cannot be decoded. The recorders and the `directives` command of this version append
+/// no such record, so a later version or somebody else appended it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[non_exhaustive]
+pub struct UnreadableRecord {
+    /// The id of the record.
+    pub id: String,
+    /// The reason why the record cannot be decoded.
+    pub problem: String,
+}
+
+impl UnreadableRecord {
+    pub(super) fn new(id: &str, problem: &str) -> Self {
+        Self {
+            id: visible_beginning(id, MAX_CHARACTERS),
+            problem: visible_beginning(problem, MAX_CHARACTERS),
+        }
+    }
+}
+
+/// The records that satisfy a filter.
+#[derive(Clone, PartialEq, Debug, Default)]
+#[non_exhaustive]
+pub struct FoundRecords {
+    /// The records in the order of time. Each operation is contained once.
+    pub records: Vec<Record>,
+    /// The records that satisfy the filter and cannot be decoded.
+    pub unreadable: Vec<UnreadableRecord>,
+    /// The number of records in the stream, including duplicates and unreadable records.
+    pub(in crate::history) read: u64,
+}
