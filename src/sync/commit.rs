@@ -1,4 +1,4 @@
-//! Makes the view that a successful read returned the known view, and counts the read.
+//! Stores the view of a successful read as the known view, and counts the read.
 
 use tokio::time::Instant;
 use tracing::{debug, warn};

@@ -70,8 +70,8 @@ pub(super) fn without_noticed_deletions(
     (gaps, accounted)
 }
 
-/// Adds a gap for each visible document whose number is recorded only in another primary term. The
-/// number of such a document was assigned twice, and the later operation has no record.
+/// Adds a gap for each visible document whose number is recorded only in another primary term,
+/// because the number was assigned twice, and the later operation has no record.
 pub(super) fn add_reassigned(
     gaps: &mut Vec<Gap>,
     placed: &[Placed<'_>],

@@ -40,8 +40,8 @@ pub struct IndexLedger {
     /// The directives whose versions show that an operation has no record, although every number
     /// has a record.
     pub version_jumps: Vec<VersionJump>,
-    /// The first and the last recorded number above the highest number of the index, which has lost
-    /// these operations.
+    /// The first and the last number of the recorded operations that the index lost. These numbers
+    /// are above the highest number of the index.
     pub lost: Option<(u64, u64)>,
 }
 

@@ -15,7 +15,7 @@ use crate::support::agent::Agent;
 const GIGABYTE: usize = 1 << 30;
 const MEMBER: usize = 16 << 20;
 /// The size of a malformed response. The size is below the limit, because several polls can leave
-/// such a response in several arenas of the allocator.
+/// malformed responses in several arenas of the allocator.
 const MALFORMED: usize = 8 << 20;
 /// The maximum growth of the agent's memory, in bytes.
 const MAX_GROWTH: u64 = 64_000_000;

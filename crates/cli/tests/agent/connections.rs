@@ -29,10 +29,10 @@ fn half_open_connections_do_not_delay_health_checks() {
         &["--startup", "empty", "--max-waiting", "0"],
     );
     // The number of clients exceeds the limit of 512 connections plus 16 connections for health
-    // checks, but not by more than the backlog of the listener. With more clients, opening the
-    // connections would take ten seconds, and the first connections would reach their time limit
-    // before the health check. Some clients send nothing, some send a part of a request, and some
-    // send one request and stay idle.
+    // checks, but not by more than the backlog of the listener. If the clients exceeded the
+    // backlog, opening the connections would take ten seconds, and the first connections would
+    // reach their time limit before the health check. Some clients send nothing, some send a part
+    // of a request, and some send one request and stay idle.
     let half_open: Vec<TcpStream> = (0..560)
         .map(|number| {
             let mut stream = TcpStream::connect(agent.address()).unwrap();

@@ -1,6 +1,6 @@
 //! Tests that the agent refuses malformed, ambiguous, oversized and slow requests. The agent sends
-//! one response to each such request, and never handles a second request that is hidden inside the
-//! first request.
+//! one response to each hostile request, and never handles a second request that is hidden inside
+//! the first request.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;

@@ -236,8 +236,8 @@ async fn every_response_is_described_and_every_description_is_seen() {
             let response = request.send().await.unwrap();
             seen.insert(described.check(&Method::POST, path, response).await);
         }
-        // The evaluations above have matched directives, so the response now contains times of
-        // matches.
+        // The previous evaluations of this test have matched directives, so the response now
+        // contains times of matches.
         let counted = client.get(agent.url("/v1/hits")).send().await.unwrap();
         described.check(&Method::GET, "/v1/hits", counted).await;
     }

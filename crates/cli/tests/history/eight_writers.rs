@@ -26,7 +26,7 @@ struct Writer<'a> {
     random: fastrand::Rng,
     /// The number of successful writes with the command, by all writers.
     commands: &'a AtomicUsize,
-    /// Whether the test kills the node during these writes, so that requests may fail.
+    /// Whether the test kills the node during the writes, so that requests may fail.
     node_fails: bool,
 }
 

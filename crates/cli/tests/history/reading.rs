@@ -44,8 +44,8 @@ async fn a_history_is_complete_until_an_operation_is_not_recorded() {
     assert_eq!(at.code, 9, "{}", at.stderr);
     assert_eq!(at.json()["is_certain"], false, "{}", at.stdout);
 
-    // A later record of the same directive has a version that is higher by three, so both missing
-    // operations concern this directive.
+    // A later record of `a` has a version that is higher by three, so both missing operations
+    // concern `a`.
     let later = recorded.write("a", "acme").await;
     recorded.append_all(&[&later]).await;
     let json = recorded.history(&["verify", "--wait", "1ms", "-o", "json"]);

@@ -1,5 +1,5 @@
 //! Tests a role that may send `_mget`, but may not read any document with `_mget`. The cluster
-//! responds to such a request with status 200, and with a `security_exception` for each document.
+//! responds to the `_mget` with status 200, and with a `security_exception` for each document.
 
 use serde_json::Value;
 

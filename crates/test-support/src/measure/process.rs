@@ -17,7 +17,7 @@ impl Process {
         Self(format!("/proc/{pid}").into())
     }
 
-    /// Returns the processor time that all threads that still run have used so far.
+    /// Returns the total processor time of all threads that are still running.
     pub fn cpu_time(&self) -> Duration {
         let threads = fs::read_dir(self.0.join("task")).expect("threads");
         let nanos = threads.flatten().filter_map(|thread| {
