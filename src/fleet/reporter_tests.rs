@@ -243,7 +243,7 @@ async fn an_instance_reports_at_a_jittered_heartbeat_and_at_once_after_a_change(
     assert_eq!(deleted, ["old"], "old reports are deleted once a day");
 }
 
-/// A source with more directives and rejections than a report lists.
+/// A source that returns more directives and rejections than a report lists.
 #[derive(Debug)]
 struct Large;
 

@@ -1,4 +1,4 @@
-//! Evaluates records from outside as the readers of a history do, for a fuzz target.
+//! Evaluates records from a fuzz target in the same way as the readers of a history.
 
 use jiff::Timestamp;
 
@@ -9,20 +9,21 @@ use super::verification::contradictions;
 use super::{Past, Record, UnreadableRecord, Verification};
 use crate::config::Config;
 
-/// The records that were decoded, and the reports about them.
+/// The decoded records, and the results of evaluating them.
 #[derive(Clone, Debug)]
 pub struct EvaluatedHistory {
     /// The records in the order of the input.
     pub records: Vec<Record>,
     /// The records that cannot be decoded.
     pub unreadable: Vec<UnreadableRecord>,
-    /// The verification. The records are compared with an index that contains their documents.
+    /// The result of comparing the records with an index that contains their documents.
     pub verification: Verification,
     /// The state at the time of the first record.
     pub past: Past,
 }
 
-/// Evaluates records as the readers of a history do. Each line of the input is the JSON of a record.
+/// Evaluates records in the same way as the readers of a history. Each line of the input is the
+/// JSON of a record.
 #[must_use]
 pub fn history_records(lines: &str) -> EvaluatedHistory {
     let (mut records, mut unreadable) = (Vec::new(), Vec::new());
@@ -66,8 +67,8 @@ pub fn history_records(lines: &str) -> EvaluatedHistory {
     }
 }
 
-/// An index that contains the documents of all records. The highest number is that of the last record,
-/// so records can be missing, or can be above it.
+/// An index that contains the documents of all records. The highest number of the index is the
+/// number of the last record, although other records can have higher numbers.
 fn facts(records: &[Record]) -> Option<IndexFacts> {
     let first = records.first()?;
     let visible = |record: &Record| {

@@ -29,8 +29,8 @@ pub struct Past {
     pub directives: Vec<PastDirective>,
     /// The reasons why the result may be wrong; empty if the history is complete up to the instant.
     pub doubts: Vec<Doubt>,
-    /// The records that cannot be decoded. If such a record is the only one of an operation, the
-    /// operation is in a gap, which is a doubt.
+    /// The records that cannot be decoded. An operation whose only record cannot be decoded is in a
+    /// gap, and the gap is one of the doubts.
     pub unreadable: Vec<UnreadableRecord>,
 }
 

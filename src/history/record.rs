@@ -109,7 +109,7 @@ pub struct Record {
     )]
     pub seq_no: Option<u64>,
     /// For a deletion without a number: the highest number that had been assigned when the document
-    /// still existed. The number of the deletion is higher.
+    /// still existed. The number of the deletion is higher than `seq_no_after`.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",

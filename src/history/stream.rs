@@ -73,9 +73,9 @@ impl Entry {
         format!("{action}\n{record}\n")
     }
 
-    /// Whether this is a deletion without a number, and the given record is the one of the same deletion
-    /// with its number. A number outside the range in which the deletion happened belongs to another
-    /// deletion, or to a forged record that would hide this deletion.
+    /// Whether this is a deletion without a number, and the given record describes the same
+    /// deletion with its number. A number outside the range in which the deletion happened belongs
+    /// to another deletion, or to a forged record that would hide this deletion.
     fn is_deletion_of(&self, recorded: &Value) -> bool {
         let record = &self.record;
         let number = recorded["seq_no"].as_u64();

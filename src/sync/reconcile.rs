@@ -2,9 +2,9 @@
 //! `_seq_no`s of all documents in ranges, and divides only the ranges in which the replica has
 //! another count. All requests read one point in time.
 //!
-//! A number identifies the version of a document within one history and one primary term, so equal
-//! numbers mean equal documents. A new index, history or term therefore needs a full read. A full
-//! read is also necessary if the server does not aggregate `_seq_no`.
+//! Within one index, history and primary term, a `_seq_no` identifies one version of a document, so
+//! equal numbers mean equal documents. A full read is necessary if the index, the history or the
+//! term is new, and if the server does not aggregate `_seq_no`.
 
 use std::sync::Arc;
 

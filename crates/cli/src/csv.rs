@@ -3,8 +3,8 @@
 use opensearch_directives::internal::visible;
 use serde_json::Value;
 
-/// Returns a line with the names of the columns, and a line for each object. The value of a column
-/// is the object's field with the same name.
+/// Returns a line with the names of the columns, and a line for each object. Each value is the
+/// field of the object that has the name of the column.
 pub(super) fn lines(columns: &[&str], objects: impl Iterator<Item = Value>) -> String {
     let mut lines = vec![columns.join(",")];
     for object in objects {
@@ -27,8 +27,8 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// Formats a text. Control characters and invisible characters are escaped, and a spreadsheet must not
-/// take the text for a formula, because somebody else may have written it.
+/// Formats a text that may come from somebody else. Control characters and invisible characters are
+/// escaped, and a text that a spreadsheet would take for a formula gets an apostrophe in front.
 fn quoted(text: &str) -> String {
     let mut text = visible(text, true);
     if text.starts_with(['=', '+', '-', '@']) {

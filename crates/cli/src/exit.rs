@@ -87,7 +87,7 @@ pub(super) struct Failure {
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // A server may have chosen a part of the text.
+        // A part of the text may come from a server, so control characters are escaped.
         let text = visible(&error_text::text(&*self.error), true);
         write!(f, "error: {text}")
     }

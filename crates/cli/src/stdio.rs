@@ -55,8 +55,8 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     Ok(stdout.flush()?)
 }
 
-/// Prints JSON. Somebody else may have written the texts in it, so the characters that control a terminal
-/// or are invisible are escaped. A JSON parser returns the same texts.
+/// Prints JSON. Strings in the JSON may come from somebody else, so control characters and
+/// invisible characters are escaped. A JSON parser returns the original strings.
 pub(super) fn print_json(value: &Value) -> Result<(), Failure> {
     print(&escaped_json(value))
 }
@@ -76,8 +76,8 @@ pub(super) fn escaped_yaml(value: &Value) -> Result<String, Failure> {
     if !text.contains(is_unsafe) {
         return Ok(text);
     }
-    // A plain text of YAML cannot contain an escape sequence, but JSON with the escape sequences of YAML
-    // is YAML.
+    // A plain scalar of YAML cannot contain an escape sequence. JSON whose strings contain the
+    // escape sequences of YAML is also valid YAML, so the value is formatted as JSON.
     Ok(escape(&format!("{value:#}"), |escaped, char| {
         let _ = write!(escaped, "\\U{:08x}", u32::from(char));
     }))
@@ -87,8 +87,8 @@ fn is_unsafe(char: char) -> bool {
     char != '\n' && is_invisible(char)
 }
 
-/// Replaces the unsafe characters of a text, all of which are in strings: the line feeds between the
-/// lines are safe, and a line feed in a string is escaped already.
+/// Replaces the unsafe characters of formatted JSON, all of which are in strings. The line feeds
+/// between the lines are safe, and a line feed in a string is already escaped.
 fn escape(text: &str, replacement: impl Fn(&mut String, char)) -> String {
     let mut escaped = String::with_capacity(text.len());
     for char in text.chars() {

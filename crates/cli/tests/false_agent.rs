@@ -1,5 +1,5 @@
-//! Tests that the responses of a false agent cannot control the terminal of a user who sends requests to
-//! it.
+//! Tests that the responses of a false agent cannot control the terminal of the user who queries
+//! this agent.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;

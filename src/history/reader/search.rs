@@ -14,10 +14,10 @@ use crate::history::record::Record;
 use crate::http::{Method, Request, malformed};
 use crate::rest::{Incomplete, SearchResponse};
 
-/// The maximum number of records in one page. A page of records that recorders and the command append
-/// is smaller than the size limit of responses.
+/// The maximum number of records in one page. If recorders or the command appended the records, a
+/// page is smaller than the size limit of responses.
 const PAGE_SIZE: usize = 1_000;
-/// The problem of a record that is not decoded because of its size.
+/// The reason why a record that is larger than the size limit of responses is unreadable.
 const TOO_LARGE: &str = "it is larger than the limit of a response";
 const FILTER_PATH: &str = "timed_out,_shards.total,_shards.successful,_shards.failed,hits.total,\
                            hits.hits._id,hits.hits._seq_no,hits.hits._source,hits.hits.sort";
@@ -69,7 +69,7 @@ impl History {
             let count = page.hits.len();
             found.read += count as u64;
             for (id, record) in page.hits {
-                // Before the first rollover, the stream contains each id at most once.
+                // After a rollover, the stream can contain the same id twice.
                 if !ids.insert(id) {
                     continue;
                 }
@@ -95,7 +95,7 @@ impl History {
     }
 
     /// Reads a page of at most `size` records. If the response is larger than the limit, reads a
-    /// smaller page. A record that alone exceeds the limit is unreadable.
+    /// smaller page. If one record alone exceeds the limit, the record is returned as unreadable.
     async fn page_that_fits(
         &self,
         query: &Value,

@@ -111,7 +111,8 @@ fn record(seq_no: u64) -> Value {
     })
 }
 
-/// Whoever may append records could otherwise make the history unreadable for ever with one record.
+/// Otherwise, everybody who may append records could make the history unreadable for ever with one
+/// record.
 #[tokio::test]
 async fn a_record_that_cannot_be_decoded_hides_no_other_record() {
     let mut records: Vec<Value> = (0..3_000).map(record).collect();

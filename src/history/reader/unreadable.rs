@@ -1,17 +1,17 @@
-//! Describes the records that cannot be decoded. Such a record must not make the other records of the
-//! history unreadable, because everybody who may append records could otherwise disable the history
-//! for ever.
+//! Describes the records that cannot be decoded. The other records of the history remain readable,
+//! because one forged record could otherwise make the whole history unreadable for ever.
 
 use opensearch_directives_core::internal::visible_beginning;
 use serde::Serialize;
 
 use crate::history::record::Record;
 
-/// The maximum number of characters of an id or of a problem.
+/// The maximum number of characters of an id, or of the description of a problem, that is shown.
 const MAX_CHARACTERS: usize = 300;
 
-/// A record that cannot be decoded. The recorders and the `directives` command of this version append
-/// no such record, so a later version or somebody else appended it.
+/// A record that cannot be decoded. The recorders and the `directives` command of this version
+/// append only records that can be decoded, so a later version or another program appended this
+/// record.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct UnreadableRecord {

@@ -1,5 +1,5 @@
-//! Formats the records and reports of a history as `directives history` prints them, for a fuzz
-//! target.
+//! Formats the records and reports of a history for a fuzz target, in the same way as `directives
+//! history`.
 
 use opensearch_directives::fuzzing::EvaluatedHistory;
 
@@ -7,7 +7,7 @@ use super::records::{HEADER, csv_lines, row};
 use super::{printed, verify, warning};
 use crate::directive_table::fitted;
 
-/// Returns each text that the command would print.
+/// Returns each text that `directives history` would print.
 #[must_use]
 pub fn history_texts(history: &EvaluatedHistory) -> Vec<String> {
     let rows = history.records.iter().map(row);

@@ -255,7 +255,7 @@ fn statement(found: &Verification) -> String {
     }
     let gaps = found.indices.iter().flat_map(|ledger| &ledger.gaps);
     let missing = gaps.clone().filter_map(Gap::operations);
-    // A forged record can claim any number.
+    // Forged records can claim any numbers, so the sum could overflow.
     let missing = missing.fold(0, u64::saturating_add);
     let open = gaps.filter(|gap| gap.last.is_none()).count();
     let mut lacks = Vec::new();

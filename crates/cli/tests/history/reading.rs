@@ -44,8 +44,8 @@ async fn a_history_is_complete_until_an_operation_is_not_recorded() {
     assert_eq!(at.code, 9, "{}", at.stderr);
     assert_eq!(at.json()["is_certain"], false, "{}", at.stdout);
 
-    // A later record of `a` has a version that is higher by three, so both missing operations
-    // concern `a`.
+    // The version of the later record of `a` is higher by three, so both missing operations concern
+    // `a`.
     let later = recorded.write("a", "acme").await;
     recorded.append_all(&[&later]).await;
     let json = recorded.history(&["verify", "--wait", "1ms", "-o", "json"]);
@@ -110,7 +110,8 @@ async fn a_history_that_somebody_tampered_with_is_not_intact() {
     );
 }
 
-/// Everybody who may append records can append such a record, and nobody can delete it.
+/// Everybody who may append records can append a record that cannot be decoded, and nobody can
+/// delete the record.
 #[tokio::test]
 async fn a_record_that_cannot_be_decoded_is_reported_and_hides_no_other_record() {
     let recorded = Recorded::new("unreadable", true).await;
