@@ -86,7 +86,8 @@ pub struct Counters {
     pub requests: u64,
     /// Bytes in the bodies of all responses.
     pub bytes_received: u64,
-    /// Reloads of credentials, certificates, trusted keys and signature policies that had changed.
+    /// Successful reloads of changed credentials, certificates, trusted keys and signature
+    /// policies.
     pub credential_reloads: u64,
     /// Failed reloads of credentials, certificates, trusted keys and signature policies. After a
     /// failure, the last good values stay in use.

@@ -1,4 +1,4 @@
-//! Refuses settings with which a store could not poll, before it sends the first request.
+//! Refuses settings with which a store could not poll, before the store sends the first request.
 
 use std::time::Duration;
 

@@ -29,8 +29,8 @@ pub enum Startup {
 }
 
 impl Startup {
-    /// Returns the policy with a single attempt to read the index, for a refresher that repeats a
-    /// failed first read by itself.
+    /// Returns the policy with a single attempt to read the index, for a refresher that retries a
+    /// failed first read in its own loop.
     pub(crate) fn once(self) -> Self {
         match self {
             Self::Require { .. } => Self::default(),

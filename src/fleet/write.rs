@@ -37,7 +37,7 @@ pub(super) enum ReportError {
     Request(#[source] RequestError),
 }
 
-/// The index did not accept one of several reports.
+/// One of several reports was refused by the index.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Refusal {
     pub(super) reason: String,

@@ -39,8 +39,8 @@ pub(crate) struct RecordedBy {
     pub(crate) max_ttl: Duration,
 }
 
-/// The fields that say who wrote a document, when and why. Even a malformed document can contain
-/// them.
+/// The fields that say who wrote a document, when and why. A malformed document may contain these
+/// fields, too.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Claims {

@@ -1,5 +1,5 @@
-//! The write half of the published state. The outlet publishes each snapshot, or while the store is
-//! off an empty snapshot, and then notifies the subscribers.
+//! The write half of the published state. The outlet publishes each snapshot and then notifies the
+//! subscribers. While the store is off, the outlet publishes an empty snapshot instead.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,8 +14,8 @@ use super::subscription::Subscription;
 pub(crate) struct Served {
     /// The snapshot of the last complete read.
     kept: Arc<Snapshot>,
-    /// The snapshot for the evaluation of requests. The served snapshot equals `kept`, except that
-    /// it has no directives while the store is off.
+    /// The snapshot for the evaluation of requests. `shown` equals `kept`, but has no directives
+    /// while the store is off.
     shown: Arc<Snapshot>,
     is_off: bool,
 }

@@ -1,6 +1,5 @@
-//! Fetches a new view of the index: with a delta read if the result is complete, otherwise with a
-//! reconciliation, which finds the differences, and if that is not possible, with a full read of
-//! all documents.
+//! Fetches a new view of the index. A delta read is tried first, then a reconciliation, which finds
+//! the differences, and finally a full read of all documents.
 
 use std::sync::Arc;
 

@@ -12,7 +12,7 @@ pub(crate) struct Limits {
     pub(crate) first_buckets: u64,
     /// Ranges with at most this many numbers are not divided, but their numbers are listed.
     pub(crate) listed: u64,
-    /// The number of further numbers that may be listed for each difference.
+    /// For each difference, this many further numbers may be listed.
     pub(crate) listed_for_each: u64,
     /// The maximum number of buckets in one response, which is below the server's
     /// `search.max_buckets`.

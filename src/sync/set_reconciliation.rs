@@ -25,7 +25,7 @@ const MANY_DIFFERENCES: u64 = 64;
 pub(crate) struct Difference {
     /// The known numbers that the server lacks.
     pub(crate) removed: Vec<u64>,
-    /// The server's numbers that are not known.
+    /// The numbers that the server has and that are not among the known numbers.
     pub(crate) added: Vec<u64>,
 }
 

@@ -53,10 +53,10 @@ pub(super) enum State {
 /// An observation that may be older than the replica.
 #[derive(Debug)]
 pub(super) enum Sighting {
-    /// A version that cannot be a later version of the known index.
+    /// The server returned a version of the index that cannot be later than the known version.
     Version(ObservedVersion),
-    /// A view that may be older than the known view. `version` is the observed version, if it is
-    /// also suspicious.
+    /// A read returned a view that may be older than the known view. `version` is the observed
+    /// version, if this version is also suspicious.
     View {
         regression: PendingRegression,
         version: Option<ObservedVersion>,

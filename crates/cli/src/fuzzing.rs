@@ -33,10 +33,10 @@ pub fn command_line(arguments: Vec<OsString>) -> ParsedArguments {
     }
 }
 
-/// Converts a YAML file for `apply -f` to lines of JSON, or returns the error message.
+/// Converts a YAML file for `apply -f` to lines of JSON.
 ///
 /// # Errors
-/// The text is not YAML.
+/// Returns the error message if the text is not YAML.
 pub fn yaml_file(text: &[u8]) -> Result<Vec<u8>, String> {
     input::from_yaml(Path::new("input.yaml"), text).map_err(|failure| failure.to_string())
 }

@@ -137,8 +137,8 @@ async fn a_script_that_removes_a_target_or_a_rate_does_not_widen_a_directive() {
         ("starts_at", "starts_at"),
         ("expires_at", "expires_at"),
         ("revoked", "revoked"),
-        // The script removes both the tenant and the list of targets. The remaining fields show
-        // that the document is a stored document and not a draft, so the pipeline reports the
+        // The update script removes both the tenant and the list of targets. The remaining fields
+        // show that the document is a stored document and not a draft, so the pipeline reports the
         // missing list.
         ("tenant targets", "targets"),
     ] {

@@ -96,8 +96,8 @@ fn by_operation(entries: &[Entry]) -> HashMap<OperationKey<'_>, Vec<&str>> {
     all
 }
 
-/// Finds the earlier index from which an index was restored or cloned: an index with which it
-/// shares an operation that was written at the same time.
+/// Finds the earlier index from which an index was restored or cloned. The two indices share an
+/// operation that was written at the same time.
 fn inherited(
     placed: &[Placed<'_>],
     facts: Option<&IndexFacts>,

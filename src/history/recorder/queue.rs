@@ -77,8 +77,8 @@ impl Queue {
             || (self.bytes + bytes > MAX_BYTES && !self.waiting.is_empty())
     }
 
-    /// Remembers the directive of a record that does not fit into the queue. Only the latest
-    /// version of the directive can be recorded later.
+    /// Remembers the directive of a record that does not fit into the queue. Later, the recorder
+    /// can record only the latest version of this directive.
     fn remember(&mut self, entry: Entry) {
         let directive = entry.record.directive;
         let is_deletion = entry.record.document.is_none();
