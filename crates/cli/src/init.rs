@@ -61,7 +61,7 @@ pub(super) struct InitArgs {
     upgrade: bool,
 
     /// Also create the history of the index: the append-only data stream INDEX-history. If the
-    /// history exists, this command and agents with --record-history record every write in it
+    /// history exists, this command and the recorders (directives record) record every write in it
     #[arg(long, group = "recorded")]
     history: bool,
 

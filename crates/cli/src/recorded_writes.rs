@@ -33,7 +33,7 @@ pub(super) fn warn(history: &HistoryReport) {
     }
     note(&format!(
         "warning: {} of the writes are not in the history, although the directives were written; a \
-         recorder (agent --record-history) adds those that it sees\n{}",
+         recorder (`directives record`) adds those that it sees\n{}",
         history.unrecorded.len(),
         lines.join("\n")
     ));
