@@ -106,7 +106,8 @@ impl Reporter {
         (refused, remaining)
     }
 
-    /// Logs a failure. A repeated failure with the same error is logged as a warning only once.
+    /// Logs why a report could not be written. A repeated failure with the same error is logged as
+    /// a warning only once.
     fn note_failure(&mut self, error: &ReportError) {
         let text = chain(error);
         if self.last_error.as_ref() == Some(&text) {

@@ -77,8 +77,8 @@ impl Outbox {
     /// The returned reports stay pending until [`settle`](Self::settle) is called.
     ///
     /// An instance that polls an agent does not know the `_seq_no` up to which it applies every
-    /// operation. If it has read the same documents as this instance, the `_seq_no` of this
-    /// instance also holds for it.
+    /// operation. If the instance has read the same documents as `own`, its report receives the
+    /// `_seq_no` of `own`.
     pub(super) fn pending(&self, own: &InstanceReport, limit: usize) -> Vec<InstanceReport> {
         let mut clients = self.lock();
         let mut bytes = 0;

@@ -125,7 +125,8 @@ impl TransitionLog {
         }
     }
 
-    /// Logs a failure. A repeated failure with the same error is logged as a warning only once.
+    /// Logs why a transition could not be recorded. A repeated failure with the same error is
+    /// logged as a warning only once.
     fn note_failure(&mut self, error: String) {
         if self.last_error.as_ref() == Some(&error) {
             debug!(error, "the history of the fleet still takes no transitions");

@@ -18,7 +18,7 @@ const NOT_COMPARED: [&str; 4] = ["updated_at", "updated_by", "authenticated_as",
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum RecordKind {
-    /// There was no directive with the same id before.
+    /// Before the operation, there was no directive with the same id.
     Created,
     /// The write changed the directive in a way that no other kind describes: for example, a target
     /// or a text has another value, or the previous document is not known.
@@ -96,11 +96,11 @@ impl FromStr for RecordKind {
 /// The document before an operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Before<'a> {
-    /// There was no document.
+    /// There was no document before the operation.
     Absent,
     /// The JSON of the document.
     Stored(&'a str),
-    /// Nobody knows whether there was a document.
+    /// It is not known whether there was a document before the operation.
     Unknown,
 }
 

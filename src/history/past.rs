@@ -20,7 +20,7 @@ use opensearch_directives_core::document::{DecodeLimits, Document, Rejection, de
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Past {
-    /// The instant.
+    /// The instant at which the directives existed.
     pub instant: Timestamp,
     /// The ledger of the index to which the name referred; `None` if no index is known at the
     /// instant.
@@ -57,7 +57,7 @@ pub enum Doubt {
         /// The expiry in the document.
         expires_at: Timestamp,
     },
-    /// Another index replaced the index after the last recorded operation, possibly before the
+    /// A new index replaced the index after the last recorded operation, possibly before the
     /// instant.
     Replaced,
 }

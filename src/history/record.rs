@@ -31,7 +31,7 @@ pub struct Operation<'a> {
     pub history_uuid: &'a str,
     /// The primary term, which each failover raises.
     pub primary_term: u64,
-    /// The sequence number.
+    /// The number that the primary assigned to the operation.
     pub seq_no: u64,
 }
 

@@ -47,9 +47,9 @@ pub struct Verification {
 pub struct Contradiction {
     /// The uuid of the index.
     pub index_uuid: String,
-    /// The primary term.
+    /// The primary term of the operation.
     pub primary_term: u64,
-    /// The number.
+    /// The number of the operation.
     pub seq_no: u64,
 }
 

@@ -105,7 +105,7 @@ pub(crate) struct Aggregates {
     pub(crate) documents: u64,
     pub(crate) max_seq_no: Option<f64>,
     pub(crate) sum_seq_no: f64,
-    /// The newest `updated_at`.
+    /// The newest `updated_at` of all documents.
     pub(crate) updated_at: Option<Timestamp>,
 }
 

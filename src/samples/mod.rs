@@ -13,7 +13,7 @@ use crate::status::{DirectiveStates, Status};
 pub enum SampleKind {
     /// A count of events since the start. The count never decreases.
     Counter,
-    /// A current value.
+    /// A value that can rise and fall.
     Gauge,
 }
 

@@ -22,7 +22,7 @@ pub struct SignatureError {
 pub enum SignatureErrorKind {
     /// The name of a signer.
     Name,
-    /// A private key.
+    /// The private key of a signer.
     SigningKey,
     /// A public key, or a file of public keys.
     TrustedKeys,

@@ -38,7 +38,7 @@ impl Authors {
         self.numbers.push(number);
     }
 
-    /// Adds a part of another list. The two lists must share their names.
+    /// Adds a part of another list. Both lists must use the same table of names.
     pub(super) fn extend_from(&mut self, other: &Self, part: std::ops::Range<usize>) {
         let part = other.numbers.get(part).unwrap_or_default();
         self.numbers.extend_from_slice(part);

@@ -21,8 +21,8 @@ use crate::rest::{
 };
 use crate::safeguard_switches::Safeguard;
 
-/// A new view of the index. If the server supports aggregates, they have confirmed that the view is
-/// complete.
+/// A new view of the index. If the server supports aggregates, the aggregates have confirmed that
+/// the view is complete.
 #[derive(Debug)]
 pub(super) struct View {
     pub(super) index: ConcreteIndex,
@@ -79,8 +79,8 @@ impl IndexSynchronizer {
             .filter(|_| !self.is_trust_outdated() && !self.was_overtaken)
             // A recorder needs the documents, but a reconciliation reads only their numbers.
             .filter(|_| !reconcile || self.history.is_none())
-            // Only a comparison of checkpoints shows whether another primary has taken over since
-            // the known view was read, and may have assigned the same `_seq_no`s again.
+            // A new primary may have assigned the same `_seq_no`s again. Only a comparison of
+            // checkpoints shows whether a new primary has taken over since the known view was read.
             .filter(|known| {
                 known.checkpoints.is_some() && matches!(observed, ObservedVersion::Checkpoints(_))
             });

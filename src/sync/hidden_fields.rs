@@ -99,10 +99,10 @@ impl LastGood {
         })
     }
 
-    /// Returns the rejection of the first document whose fields are now hidden from this user. Such
-    /// a document was accepted before, because the last-good file contains its directive, and
-    /// nobody has changed it since, because its `_seq_no` is at most the highest `_seq_no` in the
-    /// file.
+    /// Returns the rejection of the first document whose fields are now hidden from this user. The
+    /// document was accepted when the last-good file was written, because the file contains its
+    /// directive. Nobody has changed the document since, because its `_seq_no` is at most the
+    /// highest `_seq_no` in the file.
     fn accepted_before<'a>(&self, view: &'a View) -> Option<&'a Rejection> {
         if view.index.uuid != self.index_uuid {
             return None;

@@ -16,7 +16,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Degradations {
     strategy: PollStrategy,
-    /// Whether reconciliations work.
+    /// Whether polls may try a reconciliation.
     reconciles: bool,
     /// The notes that were recorded before the last retry. A note that is repeated after the retry
     /// is not logged again.

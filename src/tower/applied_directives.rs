@@ -68,7 +68,8 @@ pub(super) struct Collected {
 }
 
 impl Collected {
-    /// Adds an id. A directive that applies to several indices of the request counts once.
+    /// Adds the id of a directive that applies. A directive that applies to several indices of the
+    /// request counts once.
     pub(super) fn add(&mut self, id: &str) {
         if self.ids.iter().any(|known| **known == *id) {
             return;

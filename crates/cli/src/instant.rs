@@ -13,7 +13,7 @@ use super::duration;
 /// current time is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum When {
-    /// An instant.
+    /// An instant with a date.
     At(Timestamp),
     /// A duration from now.
     In(Duration),

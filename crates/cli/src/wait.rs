@@ -86,7 +86,7 @@ pub(super) fn text_of(fleet: Fleet) -> String {
     wait.text()
 }
 
-/// The outcome of waiting.
+/// The outcome of waiting for the instances of a fleet.
 struct Wait {
     fleet: Fleet,
     /// The state of the index when the command began to wait.

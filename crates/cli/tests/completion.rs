@@ -1,5 +1,5 @@
-//! Tests shell completion. One test runs the completion script in a real bash. The other tests
-//! request candidates as the completion scripts of all shells do.
+//! Tests shell completion. One test runs the completion script in a real bash. The remaining tests
+//! request candidates in the same way as the completion scripts of all shells.
 
 use crate::support::command::{BINARY, directives, run};
 use crate::support::node::{installed_index, shared_url};

@@ -84,7 +84,8 @@ async fn of_many_warnings_the_first_are_shown() {
         .map(|draft| draft.to_string())
         .collect();
     let applied = run_with(&url, &index, &["apply", "-f", "-"], &lines.join("\n")).ok();
-    // There is no warning about the first directive, because it covers the others.
+    // The command does not warn about the first directive, because this directive covers the
+    // others.
     assert!(
         !applied.stderr.contains("d10: it adds"),
         "{}",

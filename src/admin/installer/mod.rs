@@ -167,7 +167,7 @@ impl Installer {
         Ok(steps)
     }
 
-    /// Executes a step. If the resource is up to date, the method does nothing.
+    /// Executes a step of the installation. If the resource is up to date, the method does nothing.
     async fn execute(&self, step: &InstallStep) -> Result<(), InstallError> {
         if step.change == Change::Keep {
             return Ok(());

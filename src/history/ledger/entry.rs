@@ -44,8 +44,8 @@ impl Entry {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::history) struct Placed<'a> {
     pub(in crate::history) term: u64,
-    /// The number. A deletion without an exact number has the number of the operation that precedes
-    /// it.
+    /// The number of the operation. A deletion without an exact number has the number of the
+    /// preceding operation.
     pub(in crate::history) number: u64,
     /// The position of the entry in the slice that was sorted.
     pub(in crate::history) index: usize,

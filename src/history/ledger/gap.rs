@@ -8,9 +8,10 @@ use serde::Serialize;
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Gap {
-    /// The first number.
+    /// The first number of the gap.
     pub first: u64,
-    /// The last number; `None` if the index no longer exists and its highest number is not known.
+    /// The last number of the gap; `None` if the index no longer exists and its highest number is
+    /// not known.
     pub last: Option<u64>,
     /// The recorded operation before the gap.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -27,15 +27,15 @@ pub struct StreamState {
     pub deleted_generations: Vec<(u64, u64)>,
 }
 
-/// One backing index.
+/// One backing index of the data stream.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[non_exhaustive]
 pub struct BackingIndex {
-    /// The name.
+    /// The name of the backing index.
     pub name: String,
     /// Whether the index refuses every edit and deletion (`index.append_only.enabled`).
     pub append_only: bool,
-    /// The number of records.
+    /// The number of records in the backing index.
     pub records: u64,
     /// The number of operations that the index has performed, including edits and deletions.
     pub operations: u64,

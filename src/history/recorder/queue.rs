@@ -1,5 +1,5 @@
 //! A bounded queue of the records that wait to be sent. While the queue is full, it remembers which
-//! directives changed, so that the latest version of each can be recorded later.
+//! directives changed, so that the latest version of each directive can be recorded later.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;

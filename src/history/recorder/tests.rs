@@ -307,7 +307,7 @@ async fn an_operation_that_cannot_be_identified_is_counted_once() {
             ..document("a", seq_no, version, "Shape")
         };
         let before = rig.status().unseen;
-        // The same document is read three times, then a later version is read twice.
+        // The recorder sees the same document three times, then a later version twice.
         for (observed, seq_no) in [
             (full(7), 7),
             (full(7), 7),

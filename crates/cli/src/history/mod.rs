@@ -166,7 +166,7 @@ pub(super) async fn run(args: HistoryArgs) -> Result<Exit, Failure> {
     records::run(&history, &filter, args.output).await
 }
 
-/// Warns of records that cannot be decoded. The other records are shown.
+/// Warns of records that cannot be decoded.
 fn warn_of_unreadable(stream: &str, unreadable: &[UnreadableRecord]) {
     let warnings = unreadable.iter().map(|one| warning(stream, one));
     warn(&warnings.collect::<Vec<_>>());

@@ -181,7 +181,8 @@ fn index(ledger: &IndexLedger, name: &str, now: Timestamp) -> Vec<String> {
     lines
 }
 
-/// Describes the events in which the index lost operations or assigned a `_seq_no` again.
+/// Describes the changes of the primary term, the operations that the index lost, and the jumps of
+/// versions.
 fn changes(ledger: &IndexLedger) -> Vec<String> {
     let mut lines = Vec::new();
     for change in &ledger.term_changes {

@@ -25,7 +25,7 @@ const MAX_GROWTH: u64 = 64_000_000;
 enum Target {
     /// The statistics, whose response is small.
     Statistics,
-    /// The searches. The server refuses the statistics, so that the agent sends searches.
+    /// The server refuses the statistics, so that the agent sends searches.
     Searches,
 }
 

@@ -13,7 +13,7 @@ const COUNT_TOLERANCE: u64 = 32;
 /// The number of parts into which the run is divided. The first part is the warm-up.
 const PARTS: usize = 6;
 
-/// One measurement.
+/// One measurement of the process.
 #[derive(Clone, Copy, Debug)]
 struct Sample {
     resident: u64,

@@ -129,7 +129,7 @@ impl fmt::Display for ImportError {
     }
 }
 
-/// A wrong entry.
+/// The problem of one entry of the file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct EntryProblem {
     /// The number of the entry in the file; the first entry has number one.

@@ -13,7 +13,7 @@ use crate::{DiagnosticsDirective, DirectiveState};
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Document {
-    /// The directive.
+    /// The directive in the document.
     pub directive: DiagnosticsDirective,
     /// Whether the document is revoked. A revoked directive applies to no request.
     pub revoked: bool,

@@ -30,7 +30,7 @@ impl SetHits {
 pub(crate) struct Counting(pub(super) Option<Arc<SetHits>>);
 
 impl Counting {
-    /// A handle without counters.
+    /// A handle that counts nothing.
     pub(crate) const NONE: &'static Self = &Self(None);
 
     #[inline]
