@@ -19,7 +19,7 @@ pub fn print() {
             "whole request with `Timestamp::now()`",
         ],
     );
-    for size in [10, 1_000, 100_000] {
+    for size in [10, 100, 1_000, 10_000, 100_000] {
         let sides = Sides::new(Case::OneMatch, size);
         let data = &sides.data;
         let store = &*sides.ours;

@@ -15,30 +15,26 @@ pub(super) const THREADS: usize = 64;
 const NEVER: i64 = i64::MIN;
 
 /// The counts of one directive in one row, that is, in one thread or in all threads that share a
-/// row. Sampled and unsampled matches are counted separately, so that a match increments only one
-/// number.
+/// row.
 #[derive(Debug)]
 struct Counter {
-    sampled: AtomicU64,
-    unsampled: AtomicU64,
+    /// The number of matches that were not in the sample, and the number of those that were. A match
+    /// increments only one of the two numbers. The array is indexed without a branch, because the
+    /// processor cannot predict whether a request is in a sample.
+    matches: [AtomicU64; 2],
     last_second: AtomicI64,
 }
 
 impl Counter {
     fn new() -> Self {
         Self {
-            sampled: AtomicU64::new(0),
-            unsampled: AtomicU64::new(0),
+            matches: [AtomicU64::new(0), AtomicU64::new(0)],
             last_second: AtomicI64::new(NEVER),
         }
     }
 
     fn count(&self, is_sampled: bool) -> &AtomicU64 {
-        if is_sampled {
-            &self.sampled
-        } else {
-            &self.unsampled
-        }
+        &self.matches[usize::from(is_sampled)]
     }
 
     /// Counts a match in a row that only the current thread writes, so no atomic addition is
@@ -104,9 +100,9 @@ impl Block {
         let mut total = Total::default();
         for Row(counters) in &self.rows {
             let counter = &counters[slot % SLOTS];
-            let sampled = counter.sampled.load(Ordering::Relaxed);
+            let sampled = counter.count(true).load(Ordering::Relaxed);
             total.sampled += sampled;
-            total.matched += sampled + counter.unsampled.load(Ordering::Relaxed);
+            total.matched += sampled + counter.count(false).load(Ordering::Relaxed);
             let second = counter.last_second.load(Ordering::Relaxed);
             total.last_second = total.last_second.max((second != NEVER).then_some(second));
         }
@@ -118,8 +114,9 @@ impl Block {
     pub(super) fn reset(&self, slot: usize) {
         for Row(counters) in &self.rows {
             let counter = &counters[slot % SLOTS];
-            counter.sampled.store(0, Ordering::Relaxed);
-            counter.unsampled.store(0, Ordering::Relaxed);
+            for count in &counter.matches {
+                count.store(0, Ordering::Relaxed);
+            }
             counter.last_second.store(NEVER, Ordering::Relaxed);
         }
     }
