@@ -6,8 +6,8 @@
 //! ```
 
 use opensearch_directives::{
-    Clock as _, Config, DirectiveStore as _, EndpointKind, OpenSearchDirectiveStore, RequestAttrs,
-    Startup, SystemClock,
+    Clock as _, Config, Decision, DirectiveStore as _, EndpointKind, OpenSearchDirectiveStore,
+    RequestAttrs, RequestId, Startup, SystemClock,
 };
 
 #[tokio::main]
@@ -19,12 +19,18 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .with_last_good(std::env::temp_dir().join("directives-last-good"));
     let store = OpenSearchDirectiveStore::start(config).await?;
 
-    // A proxy evaluates each request once, as follows:
-    let attrs = RequestAttrs::new("orders", "checkout", EndpointKind::Search).with_tenant("acme");
-    let decision = store
-        .load()
-        .evaluate(&attrs, SystemClock.now(), "request-1");
-
+    let decision = evaluate(&store, Some("3f2b8c1e"));
     println!("record {} of this request", decision.level);
     Ok(())
+}
+
+/// Evaluates one request, as a proxy does once for each request. `x_request_id` is the value of the
+/// header with the request's id.
+fn evaluate(store: &OpenSearchDirectiveStore, x_request_id: Option<&str>) -> Decision {
+    let attrs = RequestAttrs::new("orders", "checkout", EndpointKind::Search).with_tenant("acme");
+    // The id decides whether the request is in a sample, so it must differ between requests.
+    let request_id = RequestId::from_header(x_request_id);
+    store
+        .load()
+        .evaluate(&attrs, SystemClock.now(), request_id.as_str())
 }

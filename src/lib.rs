@@ -36,10 +36,10 @@
 //! ```no_run
 //! use opensearch_directives::{
 //!     Clock as _, Config, DirectiveStore as _, EndpointKind, OpenSearchDirectiveStore,
-//!     RequestAttrs, Startup, SystemClock,
+//!     RequestAttrs, RequestId, Startup, SystemClock,
 //! };
 //!
-//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn run(x_request_id: Option<&str>) -> Result<(), Box<dyn std::error::Error>> {
 //! let config = Config::for_url("http://127.0.0.1:9200".parse()?)
 //!     // A proxy must serve its traffic even if the cluster is unavailable at the start.
 //!     .with_startup(Startup::LastGoodOrEmpty)
@@ -48,7 +48,8 @@
 //!
 //! // Once for each request:
 //! let attrs = RequestAttrs::new("orders", "checkout", EndpointKind::Search).with_tenant("acme");
-//! let decision = store.load().evaluate(&attrs, SystemClock.now(), "request-1");
+//! let request_id = RequestId::from_header(x_request_id);
+//! let decision = store.load().evaluate(&attrs, SystemClock.now(), request_id.as_str());
 //! # Ok(())
 //! # }
 //! ```
