@@ -3,12 +3,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::command::{run, run_with};
+use crate::support::command::{run, run_with, words};
 use crate::support::node::{installed_index, shared_url};
-
-fn words(text: &str) -> Vec<&str> {
-    text.split_whitespace().collect()
-}
 
 #[tokio::test]
 async fn prune_revokes_only_what_the_same_owner_no_longer_has_in_its_files() {

@@ -3,13 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::support::command::{run, run_with};
+use crate::support::command::{run, run_with, words};
 use crate::support::node::{installed_index, shared_url};
 use crate::support::{http, in_hours};
-
-fn words(text: &str) -> Vec<&str> {
-    text.split_whitespace().collect()
-}
 
 #[tokio::test]
 async fn a_mass_revoke_tries_all_and_reports_each() {

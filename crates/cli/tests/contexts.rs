@@ -3,12 +3,8 @@
 
 use std::process::Output;
 
-use crate::support::command::directives;
+use crate::support::command::{directives, words};
 use crate::support::node::{installed_index, shared_url};
-
-fn words(text: &str) -> Vec<&str> {
-    text.split_whitespace().collect()
-}
 
 /// Runs the command with the given file of contexts. The environment variables that would set flags
 /// are removed.

@@ -3,13 +3,9 @@
 
 use serde_json::json;
 
-use crate::support::command::{Ran, run, run_with};
+use crate::support::command::{Ran, run, run_with, words};
 use crate::support::in_hours;
 use crate::support::node::{installed_index, shared_url};
-
-fn words(text: &str) -> Vec<&str> {
-    text.split_whitespace().collect()
-}
 
 #[tokio::test]
 async fn a_directive_that_another_one_covers_gives_a_warning_and_is_written() {

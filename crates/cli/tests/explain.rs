@@ -1,11 +1,7 @@
 //! Tests that `explain` names the condition of a directive that a request does not meet.
 
-use crate::support::command::run;
+use crate::support::command::{run, words};
 use crate::support::node::{installed_index, shared_url};
-
-fn words(text: &str) -> Vec<&str> {
-    text.split_whitespace().collect()
-}
 
 #[tokio::test]
 async fn explain_names_the_first_condition_that_fails_near_misses_first() {

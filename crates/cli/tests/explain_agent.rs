@@ -1,15 +1,11 @@
 //! Tests `explain --agent`: over TCP with tokens, and over a Unix socket.
 
 use crate::support::agent::Agent;
-use crate::support::command::{Ran, directives, run};
+use crate::support::command::{Ran, directives, run, words};
 use crate::support::node::{installed_index, shared_url};
 
 const READER: &str = "reader-token-0123456789";
 const PROXY: &str = "proxy-token-0123456789";
-
-fn words(text: &str) -> Vec<&str> {
-    text.split_whitespace().collect()
-}
 
 fn explain(agent: &str, args: &[&str], token: &str) -> Ran {
     let request = "explain --tenant acme --index orders --principal svc --endpoint search --agent";

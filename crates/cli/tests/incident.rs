@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::support::command::{Ran, run, run_with};
+use crate::support::command::{Ran, run, run_with, words};
 use crate::support::eventually::blocking_until;
 use crate::support::node::{installed_index, shared_url};
 
@@ -16,10 +16,6 @@ use crate::support::node::{installed_index, shared_url};
 fn many() -> usize {
     let number = std::env::var("INCIDENT_DIRECTIVES").ok();
     number.map_or(2_000, |number| number.parse().unwrap())
-}
-
-fn words(text: &str) -> Vec<&str> {
-    text.split_whitespace().collect()
 }
 
 /// The cluster and the index on which the operators' commands run.

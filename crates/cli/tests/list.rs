@@ -1,11 +1,7 @@
 //! Tests `list --watch`, and the hint that `list` gives if the name of the index is wrong.
 
-use crate::support::command::{directives, run};
+use crate::support::command::{directives, run, words};
 use crate::support::node::{installed_index, shared_url};
-
-fn words(text: &str) -> Vec<&str> {
-    text.split_whitespace().collect()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watched_list_is_printed_again_when_it_changes() {

@@ -2,14 +2,10 @@
 
 use serde_json::json;
 
-use crate::support::command::run;
+use crate::support::command::{run, words};
 use crate::support::http;
 use crate::support::in_hours;
 use crate::support::node::{installed_index, shared_url};
-
-fn words(text: &str) -> Vec<&str> {
-    text.split_whitespace().collect()
-}
 
 #[tokio::test]
 async fn prune_deletes_only_directives_that_ended_long_ago() {

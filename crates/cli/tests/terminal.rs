@@ -1,13 +1,9 @@
 //! Tests the questions that the command asks on a terminal, and that no line of its output is wider
 //! than the terminal.
 
-use crate::support::command::{directives, run};
+use crate::support::command::{directives, run, words};
 use crate::support::node::{installed_index, shared_url};
 use crate::support::terminal::Terminal;
-
-fn words(text: &str) -> Vec<&str> {
-    text.split_whitespace().collect()
-}
 
 #[tokio::test]
 async fn a_change_with_a_wide_effect_is_written_only_after_a_yes() {

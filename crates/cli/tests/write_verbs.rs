@@ -2,12 +2,8 @@
 
 use serde_json::Value;
 
-use crate::support::command::{directives, run, run_with};
+use crate::support::command::{directives, run, run_with, words};
 use crate::support::node::{installed_index, shared_url};
-
-fn words(text: &str) -> Vec<&str> {
-    text.split_whitespace().collect()
-}
 
 #[tokio::test]
 async fn apply_reports_its_effect_and_widens_or_loses_nothing_without_consent() {

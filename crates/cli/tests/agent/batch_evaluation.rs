@@ -4,14 +4,9 @@
 use serde_json::{Value, json};
 
 use crate::support::agent::Agent;
-use crate::support::command::{self};
+use crate::support::command::apply_line;
 use crate::support::http;
 use crate::support::node::{installed_index, shared_url};
-
-fn apply(url: &str, index: &str, args: &str) {
-    let args: Vec<&str> = args.split_whitespace().collect();
-    command::apply(url, index, &args);
-}
 
 fn evaluate_request(tenant: &str, request_id: &str) -> Value {
     json!({"tenant": tenant, "index": "orders", "principal": "svc", "endpoint": "Search", "request_id": request_id})
@@ -21,8 +16,8 @@ fn evaluate_request(tenant: &str, request_id: &str) -> Value {
 async fn a_batch_has_the_decisions_of_single_requests() {
     let url = shared_url();
     let index = installed_index(&url, "batch").await;
-    apply(&url, &index, "a --level Shape --tenant acme --ttl 1h");
-    apply(
+    apply_line(&url, &index, "a --level Shape --tenant acme --ttl 1h");
+    apply_line(
         &url,
         &index,
         "b --level ShapeTiming --sample-per-mille 500 --ttl 1h",

@@ -4,17 +4,12 @@ use serde_json::{Value, json};
 
 use super::evaluate_request;
 use crate::support::agent::Agent;
-use crate::support::command::{self, directives, run};
+use crate::support::command::{apply_line, directives, run};
 use crate::support::eventually::eventually;
 use crate::support::http;
 use crate::support::node::{Node, installed_index, shared_url, unique_index};
 
 const AGENT: [&str; 2] = ["--upstream", "agent"];
-
-fn apply(url: &str, index: &str, args: &str) {
-    let args: Vec<&str> = args.split_whitespace().collect();
-    command::apply(url, index, &args);
-}
 
 async fn status(agent: &Agent) -> Value {
     agent.get("/v1/status").await.1
@@ -24,7 +19,7 @@ async fn status(agent: &Agent) -> Value {
 async fn all_agents_of_a_chain_have_the_same_set_revision_and_digest() {
     let url = shared_url();
     let index = installed_index(&url, "chain").await;
-    apply(
+    apply_line(
         &url,
         &index,
         "whole --level ShapeTiming --tenant acme --index orders --principal svc --endpoint Search \
@@ -87,7 +82,7 @@ async fn all_agents_of_a_chain_have_the_same_set_revision_and_digest() {
     assert!(after["unchanged"].as_u64() > before["unchanged"].as_u64());
 
     // A new directive and its revocation must reach the last agent of the chain.
-    apply(&url, &index, "new --level Shape --ttl 1h");
+    apply_line(&url, &index, "new --level Shape --ttl 1h");
     third
         .status_when("the new one is there", |status| status["directives"] == 2)
         .await;
@@ -103,7 +98,7 @@ async fn all_agents_of_a_chain_have_the_same_set_revision_and_digest() {
 async fn age_grows_along_the_chain_during_an_outage() {
     let url = shared_url();
     let index = installed_index(&url, "chain-age").await;
-    apply(&url, &index, "kept --level Shape --ttl 1h");
+    apply_line(&url, &index, "kept --level Shape --ttl 1h");
     let stale = ["--stale-after", "1s", "--max-backoff", "200ms"];
     let mut first = Agent::start(&url, &index, &stale);
     let follower = [AGENT.as_slice(), stale.as_slice()].concat();
@@ -147,7 +142,7 @@ async fn age_grows_along_the_chain_during_an_outage() {
             .status_when("it is fresh again", |status| status["staleness"] == "fresh")
             .await;
     }
-    apply(&url, &index, "new --level Shape --ttl 1h");
+    apply_line(&url, &index, "new --level Shape --ttl 1h");
     third
         .status_when("it follows again", |status| status["directives"] == 2)
         .await;
@@ -158,7 +153,7 @@ async fn a_chain_serves_its_last_set_during_outages_and_then_catches_up() {
     let mut node = Node::start();
     let url = node.url();
     let index = installed_index(&url, "chain-outage").await;
-    apply(&url, &index, "kept --level Shape --tenant acme --ttl 1h");
+    apply_line(&url, &index, "kept --level Shape --tenant acme --ttl 1h");
     let patient: Vec<&str> = "--stale-after 3s --max-backoff 200ms --request-timeout 10s"
         .split_whitespace()
         .collect();
@@ -211,7 +206,7 @@ async fn a_chain_serves_its_last_set_during_outages_and_then_catches_up() {
     let address = second.address().to_owned();
     second.signal("-KILL");
     tokio::task::block_in_place(|| second.wait());
-    apply(&url, &index, "meanwhile --level ShapeTiming --ttl 1h");
+    apply_line(&url, &index, "meanwhile --level ShapeTiming --ttl 1h");
     let ahead = first
         .status_when("the first has it", |status| {
             status["directives"] == 2 && status["staleness"] == "fresh"
@@ -286,7 +281,7 @@ async fn an_agent_without_a_read_or_of_another_index_is_not_followed() {
 async fn a_follower_of_an_agent_starts_from_a_last_good_file() {
     let url = shared_url();
     let index = installed_index(&url, "chain-file").await;
-    apply(&url, &index, "kept --level Shape --ttl 1h");
+    apply_line(&url, &index, "kept --level Shape --ttl 1h");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("last-good");
     let args = [

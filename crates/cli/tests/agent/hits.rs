@@ -69,8 +69,7 @@ async fn each_evaluation_by_the_agent_counts_and_an_operators_question_does_not(
         (&json!(0), &Value::Null)
     );
 
-    let metrics = reqwest::get(agent.url("/metrics")).await.unwrap();
-    let metrics = metrics.text().await.unwrap();
+    let metrics = agent.metrics().await;
     for line in [
         "directives_matched_total 4.0\n",
         "directives_sampled_total 4.0\n",

@@ -132,8 +132,7 @@ async fn a_last_good_file_that_cannot_be_written_is_reported_at_the_start() {
         error.starts_with("cannot create files in /proc: "),
         "{error}"
     );
-    let metrics = reqwest::get(agent.url("/metrics")).await.unwrap();
-    let metrics = metrics.text().await.unwrap();
+    let metrics = agent.metrics().await;
     assert!(
         metrics.contains("directives_last_good_failing 1"),
         "{metrics}"

@@ -4,15 +4,12 @@ use reqwest::{Response, StatusCode};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
+use super::apply;
 use crate::support::agent::Agent;
-use crate::support::command::{self, run};
+use crate::support::command::run;
 use crate::support::eventually::eventually;
 use crate::support::node::{installed_index, shared_url};
 use crate::support::{http, in_hours};
-
-fn apply(url: &str, index: &str, id: &str, expiry: &[&str]) {
-    command::apply(url, index, &[&[id, "--level", "Shape"], expiry].concat());
-}
 
 /// Requests the directives with the header `If-None-Match`, as a client that already has the
 /// content with the tag `seen`.
@@ -34,8 +31,7 @@ async fn current_tag(agent: &Agent) -> String {
 }
 
 async fn waiting(agent: &Agent) -> usize {
-    let metrics = reqwest::get(agent.url("/metrics")).await.unwrap();
-    let metrics = metrics.text().await.unwrap();
+    let metrics = agent.metrics().await;
     let waiting = metrics
         .lines()
         .find_map(|line| line.strip_prefix("directives_agent_waiting_clients "));

@@ -11,8 +11,7 @@ use crate::support::node::{Node, unique_index};
 
 /// Returns the value of a metric that has no labels.
 async fn metric(agent: &Agent, name: &str) -> String {
-    let text = reqwest::get(agent.url("/metrics")).await.unwrap();
-    let text = text.text().await.unwrap();
+    let text = agent.metrics().await;
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     line.unwrap_or_default().trim().to_owned()
 }

@@ -6,14 +6,9 @@ use osproxy_core::ManualClock;
 use serde_json::{Value, json};
 
 use crate::support::agent::Agent;
-use crate::support::command::{self, run};
+use crate::support::command::{apply_line, run};
 use crate::support::in_hours;
 use crate::support::node::{installed_index, shared_url};
-
-fn apply(url: &str, index: &str, args: &str) {
-    let args: Vec<&str> = args.split_whitespace().collect();
-    command::apply(url, index, &args);
-}
 
 #[tokio::test]
 async fn osproxy_accepts_its_format_from_the_agent() {
@@ -22,13 +17,13 @@ async fn osproxy_accepts_its_format_from_the_agent() {
     let (soon, later) = (in_hours(1), in_hours(2));
     let whole = "--tenant acme --index orders --principal svc --endpoint Search \
                  --sample-per-mille 10 --ring-buffer --capture";
-    apply(
+    apply_line(
         &url,
         &index,
         &format!("whole --level ShapeRewriteDiff {whole} --ttl 10m"),
     );
-    apply(&url, &index, "plain --level Shape --ttl 1h");
-    apply(
+    apply_line(&url, &index, "plain --level Shape --ttl 1h");
+    apply_line(
         &url,
         &index,
         &format!("scheduled --level Shape --starts-at {soon} --expires-at {later}"),

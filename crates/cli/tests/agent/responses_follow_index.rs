@@ -233,12 +233,7 @@ async fn the_status_has_every_field() {
         let time: Result<jiff::Timestamp, _> = status[time].as_str().unwrap().parse();
         time.unwrap();
     }
-    let metrics = reqwest::get(agent.url("/metrics"))
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
+    let metrics = agent.metrics().await;
     for line in [
         "directives_published 1.0",
         "directives_staleness{state=\"fresh\"} 1",

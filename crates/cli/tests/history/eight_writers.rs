@@ -5,7 +5,6 @@
 mod writer;
 
 use std::collections::BTreeSet;
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
@@ -13,7 +12,7 @@ use serde_json::{Value, json};
 use super::{records, with_history};
 use crate::support::agent::Agent;
 use crate::support::command::run;
-use crate::support::eventually::{blocking_until, eventually};
+use crate::support::eventually::eventually;
 use crate::support::http;
 use crate::support::node::{Node, shared_url};
 use writer::Writer;
@@ -212,15 +211,18 @@ async fn every_number_is_accounted_for_although_the_node_and_the_recorders_are_k
     });
     ledger.write(operations / 4, 3, true).await;
     let node = restart.join().unwrap();
-    blocking_until("the node responds", || {
-        Command::new("curl")
-            .args(["--silent", "--fail", "--output", "/dev/null"])
-            .arg(format!(
-                "{url}/_cluster/health/{index}?wait_for_status=yellow&timeout=1s"
-            ))
-            .status()
-            .is_ok_and(|status| status.success())
-    });
+    let health = format!("{url}/_cluster/health/{index}?wait_for_status=yellow&timeout=1s");
+    eventually(
+        "the node responds",
+        async || {
+            reqwest::get(&health)
+                .await
+                .map(|response| response.status())
+        },
+        |status| status.as_ref().is_ok_and(|status| status.is_success()),
+    )
+    .await
+    .unwrap();
     drop(agent);
     let _agent = Agent::recorder(&url, &index);
     ledger.write(operations / 4, 4, false).await;

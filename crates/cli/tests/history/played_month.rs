@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::with_history;
 use crate::golden::Redaction;
-use crate::support::command::{Ran, run};
+use crate::support::command::{Ran, run, words};
 use crate::support::eventually::blocking_until;
 use crate::support::http;
 use crate::support::node::shared_url;
@@ -91,18 +91,6 @@ fn applying(explained: &Value) -> Vec<String> {
         .collect();
     ids.sort();
     ids
-}
-
-/// Splits a command line into arguments. A part in single quotes is one argument.
-fn words(line: &str) -> Vec<&str> {
-    let mut words = Vec::new();
-    for (number, part) in line.split('\'').enumerate() {
-        match number % 2 {
-            1 => words.push(part),
-            _ => words.extend(part.split_whitespace()),
-        }
-    }
-    words
 }
 
 async fn played() -> Month {

@@ -8,14 +8,10 @@ use axum::response::IntoResponse as _;
 use serde_json::{Value, json};
 
 use super::{block, records, with_history};
-use crate::support::command::{Ran, run};
+use crate::support::command::{Ran, run, words};
 use crate::support::forwarding_proxy::{pass, serve};
 use crate::support::http;
 use crate::support::node::{installed_index, shared_url};
-
-fn words(text: &str) -> Vec<&str> {
-    text.split_whitespace().collect()
-}
 
 /// Returns the values of the named fields for each record.
 fn fields(records: &[(String, Value)], names: &[&str]) -> Vec<Vec<Value>> {

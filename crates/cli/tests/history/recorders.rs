@@ -41,12 +41,7 @@ async fn two_recorders_and_the_command_record_each_operation_once() {
     }
     let (_, metrics) = agents[0].get("/metrics").await;
     assert_eq!(metrics, Value::Null, "the metrics are not JSON");
-    let text = reqwest::get(agents[0].url("/metrics"))
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
+    let text = agents[0].metrics().await;
     for name in [
         "directives_history_operations_total{result=\"recorded\"}",
         "directives_history_pending 0",

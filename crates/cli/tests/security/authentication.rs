@@ -3,12 +3,12 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use test_support::secured_node::{ADMIN, ADMIN_PASSWORD};
 
 use crate::secured_cluster::{
-    PASSWORD, agent, apply, configure, connection, installed_index, node, put_role, put_user,
-    role_for, run_as, user_with,
+    PASSWORD, agent, apply, configure, connection, error_of, installed_index, node, put_role,
+    put_user, role_for, run_as, user_with,
 };
 use crate::support::agent::Agent;
 use crate::support::command::{Ran, directives};
@@ -98,10 +98,6 @@ async fn plain_http_to_a_tls_port_fails() {
         .unwrap()
         .into();
     assert_eq!(ran.code, 4, "{}", ran.stderr);
-}
-
-fn error_of(status: &Value) -> &str {
-    status["last_error"].as_str().unwrap_or_default()
 }
 
 /// Until the user has the former permissions again, the polls fail, and the published set stays

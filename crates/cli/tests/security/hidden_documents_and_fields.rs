@@ -3,7 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::secured_cluster::{agent, apply, installed_index, put_role, role_for, user_with};
+use crate::secured_cluster::{
+    agent, apply, error_of, installed_index, put_role, role_for, user_with,
+};
 use crate::support::agent::Agent;
 
 /// Fills the index with an active directive for one tenant and a revoked directive for another
@@ -36,10 +38,6 @@ async fn level(agent: &Agent, tenant: &str) -> String {
         .as_str()
         .unwrap()
         .to_owned()
-}
-
-fn error_of(status: &Value) -> &str {
-    status["last_error"].as_str().unwrap_or_default()
 }
 
 /// Restricts the role of a running agent, and checks that polls fail with the expected reason until

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::secured_cluster::{agent_with, apply, installed_index, role_for, user_with};
+use crate::secured_cluster::{agent_with, apply, error_of, installed_index, role_for, user_with};
 use crate::support::agent::Agent;
 use crate::support::command::directives;
 
@@ -52,10 +52,6 @@ impl Signed {
         role["index_permissions"][0][key] = json!([field]);
         role
     }
-}
-
-fn error_of(status: &Value) -> &str {
-    status["last_error"].as_str().unwrap_or_default()
 }
 
 #[tokio::test]

@@ -192,6 +192,11 @@ pub(crate) fn applying(id: &str) -> [&str; 12] {
     ]
 }
 
+/// Returns the last error in the status of an agent, or an empty text if there is none.
+pub(crate) fn error_of(status: &Value) -> &str {
+    status["last_error"].as_str().unwrap_or_default()
+}
+
 /// Applies a directive as the administrator.
 pub(crate) fn apply(index: &str, id: &str, args: &[&str]) {
     admin_runs(index, &[&applying(id), args].concat()).ok();

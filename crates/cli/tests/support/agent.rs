@@ -116,6 +116,12 @@ impl Agent {
         http::get(&self.url(path)).await
     }
 
+    /// Returns the metrics in the format of Prometheus.
+    pub(crate) async fn metrics(&self) -> String {
+        let response = reqwest::get(self.url("/metrics")).await.unwrap();
+        response.text().await.unwrap()
+    }
+
     pub(crate) async fn evaluate(&self, request: &Value) -> Value {
         let (status, decision) = http::send("POST", &self.url("/v1/evaluate"), Some(request)).await;
         assert_eq!(status, 200, "{decision}");

@@ -81,6 +81,24 @@ pub(crate) fn apply(url: &str, index: &str, args: &[&str]) {
     run(url, index, &[&["apply"], args, &consent].concat()).ok();
 }
 
+/// Applies a directive like [`apply`]. The line contains the arguments after the verb.
+#[track_caller]
+pub(crate) fn apply_line(url: &str, index: &str, line: &str) {
+    apply(url, index, &words(line));
+}
+
 pub(crate) fn run(url: &str, index: &str, args: &[&str]) -> Ran {
     run_with(url, index, args, "")
+}
+
+/// Splits a command line into arguments. A part in single quotes is one argument.
+pub(crate) fn words(line: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    for (number, part) in line.split('\'').enumerate() {
+        match number % 2 {
+            1 => words.push(part),
+            _ => words.extend(part.split_whitespace()),
+        }
+    }
+    words
 }
